@@ -1,0 +1,139 @@
+"""A server that answers each `/score` a fixed time after the request's last byte: `python waiting.py MS spin|sleep`.
+
+Theory of operation: what is due lies in a heap. With `spin` the server asks for news without a pause while
+anything is due: on a core of its own that is the most exact, since waking a sleeping core costs 0.1 ms and more
+on a virtual machine. With `sleep` the first entry is the timeout of `select`, which counts microseconds; `epoll`
+from Python, and uvloop's timers, count whole milliseconds. Due replies leave between any two reads, so a burst
+does not hold them up. Clients that start all connections at once would march in step, and the last of each step
+would wait for the others: so the first reply of each connection, and only that, comes later by a different part
+of the wait. The server measures itself: when stdin ends, it prints how long its replies waited, that part left
+out, and ends.
+"""
+
+import heapq
+import itertools
+import json
+import select
+import selectors
+import signal
+import socket
+import sys
+import time
+from array import array
+from functools import lru_cache
+
+BODY = rb'"{\"result\": [\"yes\", \"no\"]}"'
+REPLY = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: keep-alive\r\n"
+    b"Content-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
+)
+NOT_FOUND = b"HTTP/1.1 404 Not Found\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n"
+HEAD_LIMIT = 65536
+STEPS = 64
+
+clock = time.perf_counter_ns
+
+
+@lru_cache(maxsize=64)
+def understand(head: bytes) -> tuple[int, bytes]:
+    """Return a request's Content-Length and the reply it will get; the same header comes again and again."""
+    lines = head.split(b"\r\n")
+    length = next((int(line[15:]) for line in lines if line[:15].lower() == b"content-length:"), 0)
+    path = lines[0].split(b" ")[1]
+    return length, REPLY if path == b"/score" else NOT_FOUND
+
+
+class Connection:
+    """One client's socket and what it has sent so far; one request in flight, no pipelining."""
+
+    __slots__ = ("buffer", "extra_ns", "reply", "sock")
+
+    def __init__(self, sock: socket.socket, extra_ns: int) -> None:
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock = sock
+        self.extra_ns = extra_ns
+        self.buffer = b""
+        self.reply = b""
+
+    def read(self) -> bool | None:
+        """Read what came; True when a request is whole, None when the client is gone."""
+        try:
+            data = self.sock.recv(65536)
+        except BlockingIOError:
+            return False
+        except ConnectionError:
+            return None
+        if not data:
+            return None
+        self.buffer += data
+        end = self.buffer.find(b"\r\n\r\n")
+        if end < 0:
+            return None if len(self.buffer) > HEAD_LIMIT else False
+        length, self.reply = understand(self.buffer[:end])
+        if len(self.buffer) < end + 4 + length:
+            return False
+        self.buffer = self.buffer[end + 4 + length :]
+        return True
+
+
+def serve(listener: socket.socket, stop: int, delay_ns: int, *, spin: bool) -> "array[int]":
+    """Answer until *stop* becomes readable; return how long each reply waited, in ns."""
+    selector = selectors.DefaultSelector()
+    selector.register(stop, selectors.EVENT_READ)
+    selector.register(listener, selectors.EVENT_READ)
+    # The selector can itself be waited for, and by the call that counts microseconds.
+    ready = [selector]
+    due: list[tuple[int, int, Connection]] = []
+    order = itertools.count()  # Settles ties; connections do not compare.
+    accepted = itertools.count()
+    waits = array("q")
+
+    def release() -> None:
+        while due and due[0][0] <= (now := clock()):
+            at, _, connection = heapq.heappop(due)
+            try:
+                connection.sock.send(connection.reply)
+            except OSError:
+                continue  # The client left while it waited.
+            waits.append(now - at + delay_ns)
+
+    with selector:
+        while True:
+            if not due or not spin:
+                select.select(ready, (), (), max(0, due[0][0] - clock()) / 1e9 if due else None)
+            release()
+            for key, _ in selector.select(0):
+                connection = key.data
+                if connection is not None:
+                    whole = connection.read()
+                    if whole:
+                        at = clock() + delay_ns + connection.extra_ns
+                        connection.extra_ns = 0
+                        heapq.heappush(due, (at, next(order), connection))
+                    elif whole is None:
+                        selector.unregister(connection.sock)
+                        connection.sock.close()
+                    release()
+                elif key.fd == stop:
+                    return waits
+                else:
+                    sock = listener.accept()[0]
+                    extra_ns = delay_ns * (next(accepted) % STEPS) // STEPS
+                    selector.register(sock, selectors.EVENT_READ, Connection(sock, extra_ns))
+
+
+def main() -> None:
+    """Listen on a free loopback port, print it, serve, print the waits."""
+    # The pipe's end is what stops it: a Ctrl-C in the terminal reaches the whole process group.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with socket.create_server(("127.0.0.1", 0), backlog=256) as listener:
+        print(listener.getsockname()[1], flush=True)
+        delay_ns, spin = int(float(sys.argv[1]) * 1e6), sys.argv[2] == "spin"
+        waits = sorted(serve(listener, sys.stdin.fileno(), delay_ns, spin=spin))
+    at = {p: waits[-(-len(waits) * p // 100) - 1] / 1e6 if waits else None for p in (50, 99, 100)}
+    print(json.dumps({"count": len(waits), "p50_ms": at[50], "p99_ms": at[99], "max_ms": at[100]}))
+
+
+if __name__ == "__main__":
+    main()

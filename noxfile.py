@@ -1,0 +1,65 @@
+"""The project's sessions: `nox -l` lists them, `nox -s tests` runs one."""
+
+import os
+import shutil
+import subprocess
+
+import nox
+
+nox.options.sessions = ["lint", "types", "tests"]
+nox.options.reuse_existing_virtualenvs = True
+
+PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
+
+
+def works(version: str) -> bool:
+    """Tell whether this Python is here; a version manager's stand-in for a missing one is not."""
+    path = shutil.which(f"python{version}")
+    return path is not None and subprocess.run([path, "-c", ""], capture_output=True, check=False).returncode == 0
+
+
+# nox with CI=true would fail on a missing interpreter.
+FOUND = [version for version in PYTHONS if works(version)] or [None]
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+
+
+def group(name: str) -> list[str]:
+    """Return the requirements of a dependency group of pyproject.toml."""
+    return nox.project.dependency_groups(PYPROJECT, name)
+
+
+@nox.session(python=FOUND[0])
+def tests(session: nox.Session) -> None:
+    """Run the test suite on the oldest supported Python found here (arguments go to pytest)."""
+    session.install(".[all]", *group("test"))
+    session.run("pytest", *session.posargs)
+
+
+@nox.session(python=FOUND, name="tests-all")
+def tests_all(session: nox.Session) -> None:
+    """Run the test suite on every supported Python found here."""
+    session.install(".[all]", *group("test"))
+    session.run("pytest", *session.posargs)
+
+
+@nox.session(python=FOUND[0])
+def lint(session: nox.Session) -> None:
+    """Check style (ruff) and that imports only go down the floors (import-linter)."""
+    session.install(".", *group("lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("lint-imports")
+
+
+@nox.session(python=FOUND[0])
+def types(session: nox.Session) -> None:
+    """Check types (mypy, strict)."""
+    session.install(".", *group("types"))
+    session.run("mypy")
+
+
+@nox.session(python=FOUND[0])
+def bench(session: nox.Session) -> None:
+    """Measure epkit beside ab, wrk, hey and Python clients; prints the README's table."""
+    session.install(".", "-r", "benchmarks/requirements.txt")
+    session.run("python", "benchmarks/run.py", *session.posargs, env={"PATH": os.environ["PATH"]})

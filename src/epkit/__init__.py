@@ -1,0 +1,45 @@
+"""epkit: the consume side of machine-learning endpoints.
+
+The public names are loaded when they are first used: the command line pays for none of them.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from epkit.api import bench, run_bench
+    from epkit.core.report import Report
+    from epkit.core.violations import Verdict, Violation
+    from epkit.errors import BackendError, ContractError, EndpointError, EpkitError, UsageError
+    from epkit.flows.contract import Contract
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BackendError",
+    "Contract",
+    "ContractError",
+    "EndpointError",
+    "EpkitError",
+    "Report",
+    "UsageError",
+    "Verdict",
+    "Violation",
+    "bench",
+    "run_bench",
+]
+
+_HOMES = {
+    "bench": "epkit.api",
+    "run_bench": "epkit.api",
+    "Report": "epkit.core.report",
+    "Verdict": "epkit.core.violations",
+    "Violation": "epkit.core.violations",
+    "Contract": "epkit.flows.contract",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'epkit' has no attribute {name!r}")
+    return getattr(import_module(_HOMES.get(name, "epkit.errors")), name)

@@ -1,0 +1,5 @@
+"""`python -m epkit` is `epkit`."""
+
+from epkit.cli.app import main
+
+main()

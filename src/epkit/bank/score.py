@@ -1,0 +1,134 @@
+"""The entry script of the embedded endpoint: what AutoML wrote in 2021, with numpy in place of pandas.
+
+The genuine server calls `init` once and `run` for each request. The decorators turn the request's rows into
+columns before `run` is entered, and make the contract, whose example is the course's two rows. Refusals are
+those of the original: rows that cannot be made columns of the right number and types are status 500, and
+whatever goes wrong in `run` is status 200 with `{"error": …}` in the string.
+"""
+
+import json
+import math
+from typing import Any, Final
+
+import numpy as np
+from inference_schema.parameter_types.abstract_parameter_type import AbstractParameterType
+from inference_schema.parameter_types.numpy_parameter_type import NumpyParameterType
+from inference_schema.parameter_types.standard_py_parameter_type import StandardPythonParameterType
+from inference_schema.schema_decorators import input_schema, output_schema
+
+from epkit.bank.model import CLASSES, COLUMNS, Model
+
+_COMMON: Final = {
+    "job": "blue-collar",
+    "marital": "married",
+    "education": "university.degree",
+    "default": "no",
+    "housing": "yes",
+    "loan": "yes",
+    "contact": "cellular",
+    "month": "may",
+    "day_of_week": "mon",
+    "campaign": 1,
+    "pdays": 999,
+    "previous": 1,
+    "poutcome": "failure",
+    "emp.var.rate": -1.8,
+    "cons.price.idx": 92.893,
+    "cons.conf.idx": -46.2,
+    "euribor3m": 1.299,
+    "nr.employed": 5099.1,
+}
+_COURSE: Final = ({"age": 17, "duration": 971}, {"age": 87, "duration": 471})
+ROWS: Final = [{name: {**_COMMON, **row}[name] for name in COLUMNS} for row in _COURSE]
+"""The course's two rows, in the data set's order of columns."""
+
+
+class Table(dict[str, Any]):
+    """The rows of a request as columns; a type of its own, by which the decorator knows its own work."""
+
+
+class Records(AbstractParameterType):  # type: ignore[misc]
+    """Rows as a list of objects, declared and converted as inference-schema's PandasParameterType does."""
+
+    def __init__(self, sample: list[dict[str, Any]]) -> None:
+        super().__init__(sample)
+        self.sample_data_type = Table
+
+    def input_to_swagger(self) -> dict[str, Any]:
+        """Return the JSON Schema of the rows, with the sample as its example."""
+        schema = StandardPythonParameterType(self.sample_input).input_to_swagger()
+        return {**schema, "format": "pandas.DataFrame:records"}
+
+    def deserialize_input(self, input_data: Any) -> Table:
+        """Turn rows into columns.
+
+        Raises:
+            TypeError, ValueError, OverflowError: the server answers 500.
+
+        Source: what the genuine server answers with PandasParameterType: the columns are those of all rows
+        together and their number must be right; integers are cast (`"17"` and 17.9 become 17, null is
+        refused); a float or a string may be missing.
+        """
+        if not isinstance(input_data, list) or not all(isinstance(row, dict) for row in input_data):
+            raise TypeError("the rows are not a list of objects")
+        names = dict.fromkeys(name for row in input_data for name in row)
+        if len(names) != len(COLUMNS):
+            raise ValueError(f"the rows have {len(names)} columns, while {len(COLUMNS)} are expected")
+        columns = {name: [row.get(name) for row in input_data] for name in names}
+        return Table({name: _converted(COLUMNS.get(name, str), values) for name, values in columns.items()})
+
+
+def _converted(kind: type, values: list[Any]) -> list[str] | np.ndarray:
+    if any(isinstance(value, (list, dict)) for value in values):
+        raise TypeError("a list or an object stands where a value is expected")
+    if kind is int:
+        return np.array([int(value) for value in values], dtype=np.int64)
+    if kind is float:
+        return np.array([math.nan if value is None else float(value) for value in values])
+    # `unknown` is the data set's own word for a missing text.
+    return ["unknown" if value is None else str(value) for value in values]
+
+
+_model: Model
+
+
+def init() -> None:
+    """Load the model; the server calls this once, before the first request."""
+    global _model
+    _model = Model.load()
+
+
+_METHOD: Final = StandardPythonParameterType("predict")
+
+
+@input_schema("method", _METHOD, convert_to_provided_type=False)  # type: ignore[untyped-decorator]
+@input_schema("data", Records(ROWS))  # type: ignore[untyped-decorator]
+@output_schema(NumpyParameterType(np.array(CLASSES[::-1])))  # type: ignore[untyped-decorator]
+def run(data: Table, method: str = "predict") -> str:
+    """Score rows.
+
+    Args:
+        data: the columns of the request.
+        method: `predict` for the words, `predict_proba` for the probabilities of `no` and `yes`.
+
+    Returns:
+        JSON in a string, which the server encodes once more: `{"result": […]}` or `{"error": …}`.
+    """
+    try:
+        return json.dumps({"result": _answers(data, method)})
+    except Exception as error:  # noqa: BLE001 - AutoML's scripts of 2021 answer every failure with status 200
+        return json.dumps({"error": str(error)})
+
+
+def _answers(data: Table, method: str) -> list[Any]:
+    if method not in ("predict", "predict_proba"):
+        raise ValueError(f"Invalid predict method argument received ({method})")
+    lacking = [name for name in COLUMNS if name not in data]
+    if lacking:
+        strange = [name for name in data if name not in COLUMNS]
+        raise ValueError(f"Expected columns {lacking} not found in the data, which has {strange} instead")
+    yes = _model.probability(data)
+    if method == "predict":
+        return [CLASSES[said] for said in (yes >= _model.threshold).astype(int)]
+    answers: list[Any] = np.column_stack((1.0 - yes, yes)).tolist()
+    return answers

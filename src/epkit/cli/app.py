@@ -1,0 +1,142 @@
+"""The entry point: the commands, and what becomes of whatever they raise.
+
+Everything a user can cause ends as one line on stderr and an exit code (`epkit.errors`); a traceback means a bug.
+"""
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from epkit.cli import bench, sample, terminal, validate
+from epkit.errors import EpkitError
+
+if TYPE_CHECKING:
+    from epkit.core.secret import Secret
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which behaves as Ctrl-C does."""
+
+
+class Interrupted(Exception):  # noqa: N818 - nothing went wrong
+    """Ctrl-C or SIGTERM, in a form that typer hands on."""
+
+
+class Commands(TyperGroup):
+    """The commands, of which an interrupt is told apart from the exit code of a run that was interrupted."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise Interrupted(143 if isinstance(error, Terminated) else 130) from None
+
+
+app = typer.Typer(
+    name="epkit",
+    cls=Commands,
+    help="Talk to machine-learning endpoints: measure them, check what they are sent, score rows.",
+    epilog="Without a target each command uses the embedded endpoint (extra: local). Try: epkit bench -n 10",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (bench, validate, sample):
+    command.register(app)
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", "-V", is_eager=True, callback=terminal.show_version, help="Show the version."),
+    ] = False,
+) -> None:
+    """Talk to machine-learning endpoints."""
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    # numpy's BLAS starts threads that spin for a while; nothing here multiplies matrices.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    signal.signal(signal.SIGTERM, _terminate)
+    terminal.fill_descriptors()
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command.
+
+    Returns:
+        Its exit code.
+    """
+    try:
+        outcome = app(list(arguments), prog_name="epkit", standalone_mode=False)
+    except EpkitError as error:
+        terminal.complain(str(error))
+        return error.exit_code
+    except BrokenPipeError:
+        return terminal.broken_pipe()
+    except Interrupted as interrupted:
+        terminal.complain("interrupted")
+        return int(interrupted.args[0])
+    except Exception as error:  # noqa: BLE001 - the last resort, which says what happened
+        return _unexpected(error, arguments)
+    return outcome if isinstance(outcome, int) else 0
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise Terminated
+
+
+def _unexpected(error: Exception, arguments: Sequence[str]) -> int:
+    """Tell typer's own exceptions from bugs; typer brings its own copy of click, so they are known by their shape."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        terminal.say(error.format_message())  # type: ignore[attr-defined]
+        return 2
+    if hasattr(error, "format_message"):
+        return _usage(error, arguments)
+    return _bug(error, arguments)
+
+
+def _usage(error: Any, arguments: Sequence[str]) -> int:
+    """Say in one line what typer made of a flag."""
+    known = arguments and arguments[0] in {command.name for command in app.registered_commands}
+    command = f"epkit {arguments[0]}" if known else "epkit"
+    message = str(error.format_message()).strip().rstrip(".")
+    terminal.complain(f"{message[:1].lower()}{message[1:]} (see {command} --help)")
+    return 2
+
+
+def _bug(error: Exception, arguments: Sequence[str]) -> int:
+    from epkit.core.masking import mask_text
+
+    secrets = [*terminal.SECRETS, *_given(arguments)]
+    terminal.say(mask_text("".join(traceback.format_exception(error)).rstrip(), secrets))
+    terminal.complain("this is a bug in epkit; please report it with the lines above")
+    return 1
+
+
+def _given(arguments: Sequence[str]) -> "Iterator[Secret]":
+    """Give whatever may be a key among what the user gave; a traceback has no locals, but a message quotes anything."""
+    from epkit.core.secret import Secret
+
+    yield Secret(os.environ.get("EPKIT_KEY", ""))
+    for text in arguments:
+        _, is_url, rest = text.partition("://")
+        if is_url:
+            yield Secret(rest.rpartition("@")[0])
+            continue
+        for mark in (":", "="):
+            _, found, after = text.partition(mark)
+            if found:
+                yield from (Secret(text), Secret(after.strip()))

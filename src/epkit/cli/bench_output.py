@@ -1,0 +1,104 @@
+"""What `epkit bench` prints and writes when a run is over, and its one line on stderr where not all went well."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from epkit.cli import terminal
+from epkit.files import outputs
+from epkit.flows.bench import exit_code
+
+if TYPE_CHECKING:
+    from epkit.core.report import PlanInfo, Report
+    from epkit.flows.bench import BenchResult, DryRun
+
+
+def show_plan(planned: "DryRun") -> int:
+    """Print the first request and what a run would do with it."""
+    more = len(planned.payloads) - 1
+    others = f"\n(and {more} more, one a payload)\n" if more > 0 else ""
+    terminal.write(f"{planned.request}\n{others}\n{planned.target}: {_plan(planned.plan)}. No load was sent.\n")
+    return 0
+
+
+def finish(result: "BenchResult", given: Mapping[str, Any]) -> int:
+    """Print the report, write the files, say in one line what went wrong.
+
+    Returns:
+        The exit code.
+    """
+    code, report = exit_code(result), result.report
+    try:
+        terminal.write(_render(result, given))
+    except BrokenPipeError:
+        code = terminal.broken_pipe(code)
+    _write_files(result, given)
+    if code:
+        terminal.complain(f"{report.run.target}: {_complaint(code, report)}")
+    return code
+
+
+def _plan(plan: "PlanInfo") -> str:
+    much = "1 request" if plan.requests == 1 else f"{plan.requests} requests" if plan.requests else "requests"
+    long = f" for {'at most ' if plan.requests else ''}{plan.duration_s:g} s" if plan.duration_s else ""
+    kept = "kept" if plan.keepalive else "closed after each"
+    return f"{much}{long}, {plan.concurrency} in flight, {plan.timeout_s:g} s for each, connections {kept}"
+
+
+def _write_files(result: "BenchResult", given: Mapping[str, Any]) -> None:
+    from epkit.reporters import ab_files
+
+    times = result.ab_times
+    if times is not None and given["percentiles_csv"]:
+        outputs.write(given["percentiles_csv"], ab_files.percentiles_csv(times), "-e")
+    if times is not None and given["gnuplot"]:
+        outputs.write(given["gnuplot"], ab_files.gnuplot_tsv(times, terminal.local_zone()), "-g")
+    if given["keep_failures"] is not None:
+        for name, text in result.kept.items():
+            outputs.write_into(given["keep_failures"], name, text, "--keep-failures")
+
+
+def _complaint(code: int, report: "Report") -> str:
+    counts = report.counts
+    if code in (130, 143):
+        return f"interrupted after {counts.sent} request{'s' * (counts.sent != 1)}; the report is about those"
+    if not report.failures:
+        return "no request was made"
+    much = f"{counts.failed} of {counts.sent} requests failed"
+    if code == 4:
+        much = "the only request failed" if counts.sent == 1 else f"none of {counts.sent} requests succeeded"
+    most = ", most of them so" if len(report.failures) > 1 else ""
+    first = report.failures[0]
+    said = f" (the server says: {first.detail})" if first.kind == "status" else f" ({first.detail})"
+    return f"{much}{most}: {first.advice}{said if first.detail else ''}"
+
+
+def _render(result: "BenchResult", given: Mapping[str, Any]) -> str:
+    shown = {"percentiles": not given["no_percentiles"], "deviations": not given["no_deviations"]}
+    match given["format_"]:
+        case "json":
+            return _json(result)
+        case "ab":
+            return _ab(result, quiet=given["quiet"], variable_length=given["variable_length"], **shown)
+        case "markdown":
+            from epkit.reporters import markdown
+
+            return markdown.render(result.report)
+        case _:
+            from epkit.reporters import text
+
+            return text.render(result.report, **shown)
+
+
+def _json(result: "BenchResult") -> str:
+    from epkit.core.document import to_document
+    from epkit.reporters import json
+
+    return json.render(to_document(result.report))
+
+
+def _ab(result: "BenchResult", **shown: bool) -> str:
+    from epkit.core.ab import summarise
+    from epkit.reporters import ab
+
+    assert result.ab_times is not None  # the options say that every row is wanted
+    return ab.render(result.report, summarise(result.ab_times), **shown)

@@ -1,0 +1,250 @@
+"""Option types that more than one command uses, and those of `bench`: ab's letters with a long name each."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
+
+import typer
+from typer.core import TyperCommand
+
+from epkit.cli.terminal import show_version
+from epkit.errors import UsageError
+
+Number = TypeVar("Number", int, float)
+
+LOAD = "How much"
+SENT = "What is sent"
+ENDPOINT = "Target, key and contract"
+WAY = "Connection"
+TLS = "TLS"
+OUT = "Output"
+MORE = "More"
+
+
+class Sections(TyperCommand):
+    """A command whose help groups its options, in the order in which the groups first come up."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the options, a section a group."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None:
+                sections.setdefault(getattr(param, "rich_help_panel", None) or MORE, []).append(record)
+        for name, records in sections.items():
+            with formatter.section(name):
+                formatter.write_dl(records)
+
+
+def _option(panel: str, *names: str, help: str, metavar: str | None = None, **more: Any) -> Any:  # noqa: A002
+    return typer.Option(*names, help=help, metavar=metavar, rich_help_panel=panel, **more)
+
+
+def _number(
+    panel: str, letter: str, *names: str, kind: Callable[[str], Number], metavar: str, help: str, **more: Any  # noqa: A002
+) -> Any:  # fmt: skip
+    """Make an option that is a number, with a message of its own for what is none."""
+    what = "a whole number" if kind is int else "a number"
+
+    def parse(text: str) -> Number:
+        try:
+            return kind(text)
+        except ValueError:
+            raise UsageError(f"{letter} {text}: not {what}") from None
+
+    return _option(panel, letter, *names, help=help, metavar=metavar, parser=parse, **more)
+
+
+# Hidden, as the command's own text speaks of it.
+Target = Annotated[str | None, typer.Argument(metavar="TARGET", hidden=True)]
+
+Requests = Annotated[
+    int | None, _number(LOAD, "-n", "--requests", kind=int, metavar="N", help="Number of requests. [default: 1]")
+]
+Concurrency = Annotated[int, _number(LOAD, "-c", "--concurrency", kind=int, metavar="C", help="Requests in flight.")]
+TimeLimit = Annotated[
+    float | None,
+    _number(
+        LOAD,
+        "-t",
+        "--time-limit",
+        kind=float,
+        metavar="SECONDS",
+        help="Send for so long, then wait for what is in flight; with -n, whichever comes first, in any order "
+        "(ab: -t means -n 50000).",
+    ),
+]
+Timeout = Annotated[
+    float | None,
+    _number(
+        LOAD,
+        "-s",
+        "--timeout",
+        kind=float,
+        metavar="SECONDS",
+        help="Time for one request, after which it has failed and the run goes on (ab: the run ends). [default: 60]",
+    ),
+]
+
+Payloads = Annotated[
+    list[str] | None,
+    _option(
+        SENT,
+        "-p",
+        "--payload",
+        metavar="FILE",
+        help="Body to POST, checked against the contract first; - is stdin, .jsonl a body a line, gen:rows=K is made "
+        "from the contract; repeatable, sent in turn. Default: the contract's example; without one, GET.",
+    ),
+]
+Put = Annotated[str | None, _option(SENT, "-u", "--put", metavar="FILE", help="Body to PUT.")]
+ContentType = Annotated[
+    str | None,
+    _option(
+        SENT,
+        "-T",
+        "--content-type",
+        metavar="TYPE",
+        help="Content-Type of the body. [default: application/json (ab: text/plain)]",
+    ),
+]
+Header = Annotated[
+    list[str] | None, _option(SENT, "-H", "--header", metavar="'NAME: VALUE'", help="Send a header; repeatable.")
+]
+Cookies = Annotated[
+    list[str] | None,
+    _option(SENT, "-C", "--cookie", metavar="NAME=VALUE", help="Send a cookie; repeatable (ab: the last)."),
+]
+BasicAuth = Annotated[
+    str | None, _option(SENT, "-A", "--basic-auth", metavar="USER:PASSWORD", help="Basic authorization.")
+]
+Method = Annotated[str | None, _option(SENT, "-m", "--method", metavar="METHOD", help="Send this method.")]
+Head = Annotated[bool, _option(SENT, "-i", "--head", help="Send HEAD.")]
+Deployment = Annotated[
+    str | None,
+    _option(SENT, "--deployment", metavar="NAME", help="Pin a deployment (header azureml-model-deployment)."),
+]
+
+TargetFlag = Annotated[str | None, _option(ENDPOINT, "--target", metavar="TARGET", help="The same as the argument.")]
+KeyFile = Annotated[
+    str | None, _option(ENDPOINT, "--key-file", metavar="FILE", help="Holds the key; else EPKIT_KEY or epkit.toml.")
+]
+Schema = Annotated[
+    str | None, _option(ENDPOINT, "--schema", metavar="FILE|URL", help="Contract to use, not the target's own.")
+]
+NoValidate = Annotated[
+    bool, _option(ENDPOINT, "--no-validate", help="Ask for no contract: nothing but the load is sent.")
+]
+Check = Annotated[
+    str,
+    _option(
+        ENDPOINT,
+        "--check",
+        metavar="status|reply",
+        help="How deep a reply is looked at. reply: 2xx, not empty, no error under status 200, a prediction a row.",
+    ),
+]
+
+KeepAlive = Annotated[
+    bool,
+    _option(
+        WAY,
+        "-k",
+        "--keepalive/--no-keepalive",
+        show_default=False,
+        help="Reuse connections, which is the default (ab: only with -k).",
+    ),
+]
+Proxy = Annotated[
+    str | None, _option(WAY, "-X", "--proxy", metavar="HOST:PORT", help="Go through a proxy; selects --engine httpx.")
+]
+ProxyAuth = Annotated[
+    str | None, _option(WAY, "-P", "--proxy-auth", metavar="USER:PASSWORD", help="Basic authorization for the proxy.")
+]
+ConnectTo = Annotated[
+    str | None,
+    _option(
+        WAY,
+        "--connect-to",
+        metavar="HOST:PORT|unix:PATH",
+        help="Connect there; the request still names the target.",
+    ),
+]
+Bind = Annotated[str | None, _option(WAY, "-B", "--bind", metavar="ADDRESS", help="Local address to connect from.")]
+BufferSize = Annotated[
+    int | None,
+    _number(
+        WAY, "-b", "--buffer-size", kind=int, metavar="BYTES", help="Size of the socket's send and receive buffers."
+    ),
+]
+EngineName = Annotated[
+    str | None, _option(WAY, "--engine", metavar="wire|httpx", help="What sends. [default: wire, the fast one]")
+]
+Http2 = Annotated[bool, _option(WAY, "--http2", help="Offer HTTP/2; selects --engine httpx.")]
+
+CaCert = Annotated[str | None, _option(TLS, "--cacert", metavar="FILE", help="Trust these authorities (PEM).")]
+Insecure = Annotated[bool, _option(TLS, "--insecure", help="Do not check the server's certificate (ab never does).")]
+ClientCert = Annotated[
+    str | None, _option(TLS, "-E", "--client-cert", metavar="FILE", help="The client's certificate and key (PEM).")
+]
+NoSni = Annotated[bool, _option(TLS, "-I", "--no-sni", help="Send no server name in the handshake.")]
+TlsVersion = Annotated[
+    str | None, _option(TLS, "-f", "--tls-version", metavar="VERSION", help="ALL, TLS1, TLS1.1, TLS1.2 or TLS1.3.")
+]
+Ciphers = Annotated[
+    str | None, _option(TLS, "-Z", "--ciphers", metavar="LIST", help="OpenSSL cipher list (to TLS 1.2).")
+]
+
+Format = Annotated[
+    str,
+    _option(
+        OUT,
+        "--format",
+        metavar="text|ab|json|markdown",
+        help="text: ab's layout with true statistics, and more; ab: ab's arithmetic too.",
+    ),
+]
+NoPercentiles = Annotated[bool, _option(OUT, "-d", "--no-percentiles", help="No percentiles.")]
+NoDeviations = Annotated[bool, _option(OUT, "-S", "--no-deviations", help="No median and deviation.")]
+VariableLength = Annotated[
+    bool,
+    _option(OUT, "-l", "--variable-length", help="In --format ab, replies of another length do not count as failed."),
+]
+CsvFile = Annotated[
+    str | None, _option(OUT, "-e", "--percentiles-csv", metavar="FILE", help="Write ab's CSV of percentiles.")
+]
+GnuplotFile = Annotated[
+    str | None, _option(OUT, "-g", "--gnuplot", metavar="FILE", help="Write ab's TSV of all requests.")
+]
+KeepFailures = Annotated[
+    str | None,
+    _option(
+        OUT,
+        "--keep-failures",
+        metavar="DIR",
+        help="Write the first reply of each kind of failure there, credentials masked.",
+    ),
+]
+Verbosity = Annotated[
+    int,
+    _number(
+        OUT,
+        "-v",
+        "--verbosity",
+        kind=int,
+        metavar="LEVEL",
+        show_default=False,
+        help="Show traffic on stderr, credentials masked. 1: what failed; 2: headers and replies too; "
+        "3 and more: every status.",
+    ),
+]
+Quiet = Annotated[bool, _option(OUT, "-q", "--quiet", help="No progress.")]
+DryRun = Annotated[bool, _option(OUT, "--dry-run", help="Show the first request and the plan; send no load.")]
+
+Seed = Annotated[int, _number(MORE, "--seed", kind=int, metavar="N", help="Seed of everything random.")]
+GoOn = Annotated[
+    bool,
+    _option(MORE, "-r", "--go-on", show_default=False, help="Accepted for ab's sake: a run always goes on."),
+]
+Version = Annotated[
+    bool, _option(MORE, "-V", "--version", is_eager=True, callback=show_version, help="Show the version and exit.")
+]

@@ -1,0 +1,151 @@
+"""What commands say: results on stdout, everything else on stderr, in lines that no terminal acts on."""
+
+import io
+import os
+import sys
+from datetime import UTC, datetime, tzinfo
+from types import TracebackType
+from typing import TYPE_CHECKING, BinaryIO, Final, Self
+
+import typer
+
+from epkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from epkit.core.secret import Secret
+    from epkit.flows.aim import World
+
+LINE_CHARACTERS: Final = 4000
+
+SECRETS: "Final[list[Secret]]" = []
+"""Every credential that this process has met; masked in whatever goes to stderr, bugs' tracebacks included."""
+
+
+def fill_descriptors() -> None:
+    """Open what a shell closed of stdin, stdout and stderr, lest a socket takes the place, which ends libuv."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+
+
+def world() -> "World":
+    """Return what a flow knows of this process; its notes go to stderr."""
+    from epkit.flows.aim import World
+
+    return World(note=note, secrets=SECRETS)
+
+
+def complain(message: str) -> None:
+    """Print one line on stderr, the program's name before it."""
+    from epkit.core.masking import clean, mask_text
+
+    _to_stderr(f"epkit: {mask_text(clean(message, LINE_CHARACTERS), SECRETS)}\n")
+
+
+note = complain
+"""The same line where nothing is wrong, for what a user should know."""
+
+
+def say(text: str) -> None:
+    """Print lines on stderr as they are; the caller has cleaned and masked them."""
+    _to_stderr(f"{text}\n")
+
+
+def _to_stderr(text: str) -> None:
+    if sys.stderr is None:  # closed before we began
+        return
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except OSError:
+        # Nobody reads notes any more; the work goes on.
+        _silence(sys.stderr.fileno())
+
+
+def write(text: str) -> None:
+    """Print a result on stdout.
+
+    Raises:
+        BrokenPipeError: the reader is gone; `broken_pipe` says so.
+        UsageError: stdout is closed, or its disk is full.
+    """
+    if sys.stdout is None:
+        raise UsageError("stdout is closed: there is nowhere to write the result to")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # for what an old encoding cannot write
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _silence(sys.stdout.fileno())
+        raise UsageError(f"stdout: {error.strerror}") from None
+
+
+def stdin() -> BinaryIO:
+    """Return stdin's bytes; none where it is closed."""
+    return io.BytesIO() if sys.stdin is None else sys.stdin.buffer
+
+
+def broken_pipe(code: int = 0) -> int:
+    """Say that the reader of stdout went away, and keep the interpreter from saying it again at its end.
+
+    Args:
+        code: what the command would have ended with.
+    """
+    _silence(sys.stdout.fileno())
+    complain("stdout was closed before everything was written")
+    return code
+
+
+def _silence(descriptor: int) -> None:
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, descriptor)
+    os.close(null)
+
+
+def show_version(value: bool) -> None:
+    """Print the version and end, where the flag is given."""
+    if value:
+        from epkit import __version__
+
+        write(f"epkit {__version__}\n")
+        raise typer.Exit
+
+
+class Progress:
+    """One line on a terminal, written over and over; nothing in a pipe. A context manager that clears it."""
+
+    def __init__(self, total: int | None, *, quiet: bool) -> None:
+        self._active = sys.stderr is not None and sys.stderr.isatty() and not quiet
+        self._total = total
+        self._width = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Take the line away, so that what follows begins on a clean one."""
+        if self._width:
+            _to_stderr(f"\r{'':<{self._width}}\r")
+
+    def show(self, done: int, failed: int) -> None:
+        """Show how far a run is."""
+        if not self._active:
+            return
+        of = f" of {self._total:,}" if self._total else ""
+        line = f"{done:,}{of} requests" + (f", {failed:,} failed" if failed else "")
+        _to_stderr(f"\r{line:<{self._width}}")
+        self._width = len(line)
+
+
+def local_zone() -> tzinfo:
+    """Return this machine's time zone, in which ab writes its files."""
+    zone = datetime.now(UTC).astimezone().tzinfo
+    assert zone is not None
+    return zone

@@ -1,0 +1,92 @@
+"""`epkit validate`: whether an endpoint will accept a payload, before it is sent."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from epkit.cli import options as o
+from epkit.cli import terminal
+from epkit.errors import ContractError, UsageError
+
+if TYPE_CHECKING:
+    from epkit.core.checked import Validation
+
+EPILOG = """\b
+Examples:
+  epkit validate payload.json --schema swagger/bank.json
+  epkit validate rows.csv --target bank --format json
+  curl -s …/score -d @payload.json | epkit validate --reply - --target bank
+\b
+An error is what the server refuses or silently alters, a warning what it
+takes without loss.
+\b
+Exit codes: 0 valid, 2 the contract itself is broken, or usage, 3 violations,
+4 the contract cannot be fetched."""
+
+FORMATS = ("text", "json", "junit", "sarif")
+LIMIT = 100
+
+Files = Annotated[list[str] | None, typer.Argument(metavar="[FILE]...", hidden=True)]
+Path = Annotated[
+    str | None,
+    typer.Option("--path", metavar="PATH", help="The scoring operation's path; default: /score or the only POST."),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("validate", epilog=EPILOG)(validate)
+
+
+def validate(
+    files: Files = None,
+    schema: o.Schema = None,
+    target: o.TargetFlag = None,
+    path: Path = None,
+    reply: Annotated[bool, typer.Option("--reply", help="Check replies instead of requests.")] = False,
+    rows: Annotated[
+        int | None, typer.Option("--rows", metavar="N", min=0, help="With --reply: how many rows were sent.")
+    ] = None,
+    as_declared: Annotated[bool, typer.Option("--as-declared", help="The schema to the letter, nothing more.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings are errors.")] = False,
+    format_: Annotated[
+        str, typer.Option("--format", metavar="|".join(FORMATS), help="How to print the verdict.")
+    ] = "text",
+    limit: Annotated[
+        int, typer.Option("--max-violations", metavar="N", min=0, help="Told of each file; the rest is counted.")
+    ] = LIMIT,
+    key_file: o.KeyFile = None,
+    header: o.Header = None,
+) -> int:
+    """Check FILEs against a contract, before they are sent.
+
+    Request bodies (.json, -) or tables (.csv, .parquet, .jsonl); the contract's own example where no FILE is named.
+    """
+    from epkit.endpoint.headers import parse_header
+    from epkit.flows import validate as flow
+    from epkit.flows.aim import World
+
+    if format_ not in FORMATS:
+        raise UsageError(f"--format {format_}: not one of {', '.join(FORMATS)}")
+    headers = [parse_header(text) for text in header or []]
+    world = World(note=terminal.note)
+    with flow.find_contract(schema, target, path=path, key_file=key_file, headers=headers, world=world) as found:
+        contract, name = found
+        limits = {"as_declared": as_declared, "strict": strict}
+        checked = flow.validate(files or [], contract, schema=name, reply=reply, rows=rows, limit=limit, **limits)
+    terminal.write(_render(checked, format_))
+    return 0 if checked.valid else ContractError.exit_code
+
+
+def _render(checked: "Validation", name: str) -> str:
+    from epkit import __version__
+    from epkit.reporters import validation_json, validation_junit, validation_sarif, validation_text
+
+    match name:
+        case "json":
+            return validation_json.render(checked)
+        case "junit":
+            return validation_junit.render(checked)
+        case "sarif":
+            return validation_sarif.render(checked, version=__version__)
+    return validation_text.render(checked)

@@ -1,0 +1,242 @@
+"""One value against one declared scalar type, as the genuine server takes it.
+
+Two readers stand behind a contract that inference-schema generated. Rows become a pandas frame or a numpy array of
+the sample's types, and are *coerced*: `"17"` is 17, 17.9 is cut to 17, a missing number is NaN. Everything else is
+a plain Python value, tested with `isinstance` and never coerced. Each remark below was observed on
+azureml-inference-server-http 1.5 with inference-schema 1.8 and pandas 3.
+"""
+
+import math
+import re
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from epkit.core.violations import Severity
+
+INTEGERS: Final = {
+    "int8": (-(2**7), 2**7 - 1),
+    "int16": (-(2**15), 2**15 - 1),
+    "int32": (-(2**31), 2**31 - 1),
+    "int64": (-(2**63), 2**63 - 1),
+    "uint8": (0, 2**8 - 1),
+    "uint16": (0, 2**16 - 1),
+    "uint32": (0, 2**32 - 1),
+    "uint64": (0, 2**64 - 1),
+}
+
+LITERALS: Final = (-(2**63), 2**64 - 1)
+"""Whole numbers that pandas' JSON reader takes at all, in whatever column; one beyond is refused."""
+
+_WHOLE: Final = re.compile(r"\s*[+-]?[0-9]{1,30}\s*", re.ASCII)
+_REAL: Final = re.compile(r"\s*[+-]?([0-9]{1,400}\.?[0-9]{0,400}|\.[0-9]{1,400})([eE][+-]?[0-9]{1,5})?\s*", re.ASCII)
+_MOMENT: Final = re.compile(
+    r"(\d{4})-(\d\d?)(?:-(\d\d?)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.\d{1,9})?)?)?)?(Z| ?[+-]\d\d:?\d\d)?",
+    re.ASCII,
+)
+_AMERICAN: Final = re.compile(r"(\d\d?)/(\d\d?)/(\d{4})(?: (\d\d?):(\d\d)(?::(\d\d))?)?", re.ASCII)
+_BASE64: Final = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?", re.ASCII)
+
+
+class Remark(NamedTuple):
+    """What is wrong with a value; equal *rule* and *severity* in one column are told once."""
+
+    severity: Severity
+    rule: str
+    text: str
+
+
+def bounds(format_: object) -> tuple[int, int]:
+    """Return the least and the greatest whole number of a format; without a known one, of 64 bits."""
+    return INTEGERS.get(format_, INTEGERS["int64"]) if isinstance(format_, str) else INTEGERS["int64"]
+
+
+def coerced(value: object, kind: str, format_: object) -> Remark | None:
+    """Judge a cell of a row, which the server coerces into the column's type.
+
+    Args:
+        kind: `integer`, `number`, `string` or `boolean`.
+        format_: the schema's format, or None.
+
+    Returns:
+        None where the cell arrives as it was sent.
+    """
+    if isinstance(value, list | dict):
+        return Remark("error", "type", f"{show(value)} is not {_a(kind)}: a cell holds one value")
+    if type(value) is int and not LITERALS[0] <= value <= LITERALS[1]:
+        return Remark("error", "format", f"{show(value)} is larger than any number that the server reads")
+    if kind == "integer":
+        return _integer(value, format_)
+    if kind == "number":
+        return _number(value)
+    if kind == "boolean":
+        return _boolean(value)
+    return _string(value, format_)
+
+
+def exact(value: object, kind: str, format_: object) -> Remark | None:
+    """Judge a value that the server only tests for its type: a parameter, or what is nested in one."""
+    if kind == "integer" and type(value) is int:
+        low, high = bounds(format_)
+        return None if low <= value <= high else _unfit(value, format_)
+    if kind == "number" and type(value) is float and not math.isfinite(value):
+        return Remark("warning", "number", f"{show(value)} is not JSON, though the server reads it")
+    if kind == "string" and isinstance(value, str):
+        return _text(value, format_, coerced=False)
+    if is_a(value, kind):
+        return None
+    return Remark("error", "type", f"{show(value)} is not {_a(kind)}")
+
+
+def is_a(value: object, kind: str) -> bool:
+    """Tell whether a decoded JSON value is of a JSON Schema type; 3.0 is no integer (Draft 4)."""
+    match kind:
+        case "integer":
+            return type(value) is int
+        case "number":
+            return type(value) in (int, float)
+        case "string":
+            return isinstance(value, str)
+        case "boolean":
+            return isinstance(value, bool)
+        case "array":
+            return isinstance(value, list)
+        case "object":
+            return isinstance(value, dict)
+    return value is None
+
+
+def show(value: object) -> str:
+    """Write a value as JSON has it, short enough for a line."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case None:
+            return "null"
+        case str():
+            printable = "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in value[:41])
+            return f'"{printable[:40]}{"…" if len(printable) > 40 else ""}"'
+        case int():
+            # Python refuses to write out numbers of thousands of digits.
+            if value.bit_length() > 200:
+                return f"a number of about {int(value.bit_length() * 0.30103):,} digits"
+            return str(value)
+        case float():
+            return {math.inf: "Infinity", -math.inf: "-Infinity"}.get(value, repr(value) if value == value else "NaN")
+        case list():
+            return f"an array of {len(value):,}" if value else "[]"
+        case dict():
+            return (
+                f"an object with {', '.join(map(show, list(value)[:3]))}{', …' if len(value) > 3 else ''}"
+                if value
+                else "{}"
+            )
+    return type(value).__name__
+
+
+def _integer(value: object, format_: object) -> Remark | None:
+    low, high = bounds(format_)
+    if isinstance(value, bool):
+        return Remark("error", "type", f"{show(value)} is not an integer: the server makes {int(value)} of it")
+    if type(value) is int:
+        return None if low <= value <= high else _unfit(value, format_)
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return Remark("error", "type", f"{show(value)} is not an integer")
+        if not low <= value <= high:
+            return _unfit(value, format_)
+        if value.is_integer():
+            return Remark("warning", "type", f"{show(value)} for an integer: the server makes {int(value)} of it")
+        return Remark("error", "type", f"{show(value)} is not an integer: the server cuts it to {int(value)}")
+    if isinstance(value, str) and _WHOLE.fullmatch(value):
+        if not low <= int(value) <= high:
+            return _unfit(value, format_)
+        return Remark("warning", "type", f"{show(value)} for an integer: the server reads it as a number")
+    return Remark("error", "type", f"{show(value)} is not an integer")
+
+
+def _number(value: object) -> Remark | None:
+    if isinstance(value, bool):
+        return Remark("error", "type", f"{show(value)} is not a number: the server makes {float(value)} of it")
+    if isinstance(value, float):
+        if math.isfinite(value):
+            return None
+        return Remark("warning", "number", f"{show(value)} is not JSON, though the server reads it")
+    if isinstance(value, int):
+        return Remark("warning", "type", f"{value} for a double: the server makes {float(value)} of it")
+    if isinstance(value, str) and _REAL.fullmatch(value):
+        return Remark("warning", "type", f"{show(value)} for a number: the server reads it as one")
+    what = ": the server takes it for a missing number" if value is None else ""
+    return Remark("error", "type", f"{show(value)} is not a number{what}")
+
+
+def _boolean(value: object) -> Remark | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float) and value in (0, 1):
+        made = "true" if value else "false"
+        return Remark("warning", "type", f"{show(value)} for a boolean: the server makes {made} of it")
+    made = "false" if value == "" else "true"
+    return Remark("error", "type", f"{show(value)} is not a boolean: the server makes {made} of it")
+
+
+def _string(value: object, format_: object) -> Remark | None:
+    if isinstance(value, str):
+        return _text(value, format_, coerced=True)
+    if format_ == "date-time":
+        return Remark("error", "type", f"{show(value)} is not a date")
+    if value is None:
+        return Remark("warning", "type", "null for a string: the model sees a missing value")
+    return Remark("warning", "type", f"{show(value)} for a string")
+
+
+def _text(value: str, format_: object, *, coerced: bool) -> Remark | None:
+    """Judge a string by its format."""
+    if format_ == "date-time":
+        return _moment(value, coerced=coerced)
+    if format_ == "byte" and not _BASE64.fullmatch(value):
+        return Remark("error", "format", f"{show(value)} is not base64")
+    if format_ == "date" and not _is_moment(value[:10]):
+        return Remark("warning", "format", f"{show(value)} is not a date (YYYY-MM-DD)")
+    if format_ == "timedelta" and not any(character.isdigit() for character in value):
+        return Remark("error", "format", f"{show(value)} is not a length of time")
+    return None
+
+
+def _moment(value: str, *, coerced: bool) -> Remark | None:
+    """Judge a point in time. The server's own example has no zone, though RFC 3339 asks for one."""
+    if (match := _MOMENT.fullmatch(value)) and _is_moment(value):
+        if coerced and not 1678 <= int(match[1]) <= 2261:
+            return Remark("error", "format", f"{show(value)} is outside of the years that the server can hold")
+        if coerced and match[7]:
+            text = f"{show(value)} has a time zone: pandas 3 refuses that, earlier ones convert it; leave it out"
+            return Remark("warning", "format", text)
+        return None
+    american = _AMERICAN.fullmatch(value)
+    if american is not None and _calendar(*(int(american[n] or 0) for n in (3, 1, 2, 4, 5, 6))):
+        text = f"{show(value)} is read as month/day/year; write {american[3]}-{american[1]:>02}-{american[2]:>02}"
+        return Remark("warning", "format", text)
+    return Remark("error", "format", f"{show(value)} is not a date and time (2020-01-31T12:00:00)")
+
+
+def _is_moment(value: str) -> bool:
+    match = _MOMENT.fullmatch(value)
+    if match is None:
+        return False
+    return _calendar(*(int(match[n] or least) for n, least in enumerate((0, 1, 1, 0, 0, 0), start=1)))
+
+
+def _calendar(*parts: int) -> bool:
+    try:
+        datetime(*parts)  # type: ignore[arg-type]  # noqa: DTZ001  (only asked whether it exists)
+    except ValueError:
+        return False
+    return True
+
+
+def _unfit(value: object, format_: object) -> Remark:
+    name = format_ if isinstance(format_, str) and format_ in INTEGERS else "int64"
+    return Remark("error", "format", f"{show(value)} does not fit {name}")
+
+
+def _a(kind: str) -> str:
+    return f"an {kind}" if kind[0] in "aio" else f"a {kind}"

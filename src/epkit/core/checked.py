@@ -1,0 +1,57 @@
+"""Files that were checked, as the reporters of `epkit validate` get them."""
+
+from dataclasses import dataclass
+
+from epkit.core.violations import Verdict, Violation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """One file and what was found in it.
+
+    Args:
+        file: as the user named it.
+    """
+
+    file: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validation:
+    """Everything one call of `epkit validate` found.
+
+    Args:
+        schema: the contract's source as it may be shown.
+    """
+
+    schema: str
+    files: tuple[Checked, ...]
+
+    @property
+    def valid(self) -> bool:
+        """Whether no file has an error."""
+        return all(checked.verdict.valid for checked in self.files)
+
+
+def in_words(violation: Violation) -> str:
+    """Word a violation in one line: message, hint, rows."""
+    hint = f": {violation.hint}" if violation.hint else ""
+    return printable(f"{violation.message}{hint}{_rows(violation)}")
+
+
+def printable(text: str) -> str:
+    """Make a text safe for a terminal and for UTF-8: control characters and half surrogates become escapes."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def _rows(violation: Violation) -> str:
+    if violation.row is None:
+        return ""
+    if violation.rows == 1:
+        return f" (row {violation.row})"
+    told = ", ".join(map(str, violation.first_rows))
+    more = ", …" if violation.rows > len(violation.first_rows) else ""
+    return f" ({violation.rows:,} rows: {told}{more})"

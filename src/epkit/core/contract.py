@@ -1,0 +1,244 @@
+"""A swagger or OpenAPI document, read as what matters to a client: the scoring operation and its schemas.
+
+`parse` finds the operation and looks through every schema that its request and reply can reach, so that
+whoever holds a `Contract` knows: each `$ref` leads somewhere inside the document, and each keyword has the
+shape that a schema allows. Nothing a document names is ever fetched. The walk is a loop, not a recursion:
+schemas may refer to themselves, and may be deep.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from epkit.core.schemas import Resolver, escape, fault, is_schema, schema_fault, subschemas
+
+MAX_DEPTH: Final = 100
+"""Levels of schema inside schema, references not counted: real contracts have ten."""
+
+MAX_SCHEMAS: Final = 100_000
+"""Schemas that an operation may reach."""
+
+Schema = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contract:
+    """The scoring operation of a contract.
+
+    Args:
+        version: as the document says it: `2.0`, `3.0.3`, `3.1.0`.
+        title: of the service, "" where it has none.
+        path: of the operation, as the document's paths name it.
+        method: in capitals.
+        request: schema of the JSON body, None where there is none; `resolve` follows the `$ref`s in it.
+        request_required: whether the contract demands a body.
+        reply: schema of a successful reply, or None.
+        example: a request body that the contract offers, or None. It may break its own schema: many do.
+        request_pointer, reply_pointer: where the schemas stand in the document, for messages.
+        document: the whole document, which `$ref`s point into.
+    """
+
+    version: str
+    title: str
+    path: str
+    method: str
+    request: Schema | None = field(repr=False)
+    request_required: bool
+    reply: Schema | None = field(repr=False)
+    example: Any = field(repr=False)
+    request_pointer: str
+    reply_pointer: str
+    document: Mapping[str, Any] = field(repr=False)
+
+    def resolve(self, schema: Schema | bool) -> Schema:
+        """Follow a schema's `$ref`, in as many hops as it takes; `true` and `false` become schemas too."""
+        return Resolver(self.document).schema(schema)
+
+
+def parse(document: Mapping[str, Any], *, path: str | None = None) -> Contract:
+    """Read a decoded Swagger 2.0, OpenAPI 3.0 or 3.1 document.
+
+    Args:
+        document: JSON values with string keys.
+        path: of the scoring operation; by default `/score`, else the only path with a POST.
+
+    Raises:
+        UsageError: the contract is broken; the message says where (a JSON pointer) and what is wrong.
+    """
+    version = _version(document)
+    resolver = Resolver(document)
+    paths = document.get("paths")
+    if not isinstance(paths, Mapping) or not paths:
+        raise fault(
+            "/paths",
+            "the contract has no paths" if "paths" not in document else "is not an object with a path",
+        )
+    name = _find_path(paths, resolver, path)
+    pointer = f"/paths/{escape(name)}"
+    item, pointer = resolver.target(paths[name], pointer)
+    operation, pointer = resolver.target(item["post"], f"{pointer}/post")
+    if version == "2.0":
+        request, required, example = _body_parameter(resolver, item, operation, pointer)
+    else:
+        request, required, example = _request_body(resolver, operation, pointer)
+    reply = _reply(resolver, operation, pointer, version)
+    for schema, where in (request, reply):
+        if schema is not None:
+            _survey(schema, where, resolver)
+    if example is None and request[0] is not None:
+        example = _example_of(resolver.schema(request[0]))
+    info = document.get("info")
+    title = info.get("title") if isinstance(info, Mapping) else None
+    return Contract(
+        version=version,
+        title=title if isinstance(title, str) else "",
+        path=name,
+        method="POST",
+        request=None if request[0] is None else resolver.schema(request[0]),
+        request_required=required,
+        reply=None if reply[0] is None else resolver.schema(reply[0]),
+        example=example,
+        request_pointer=request[1],
+        reply_pointer=reply[1],
+        document=document,
+    )
+
+
+def _version(document: object) -> str:
+    if not isinstance(document, Mapping):
+        raise fault("", "a contract is a JSON object")
+    for key in ("swagger", "openapi"):
+        if key in document:
+            version = str(document[key])
+            if version == "2.0" if key == "swagger" else version.startswith(("3.0", "3.1")):
+                return version
+            raise fault(f"/{key}", f"version {version[:20]!r} is not known: Swagger 2.0, OpenAPI 3.0 and 3.1 are")
+    raise fault("", "is neither a Swagger 2.0 nor an OpenAPI 3 document: it has no key swagger or openapi")
+
+
+def _find_path(paths: Mapping[str, Any], resolver: Resolver, wanted: str | None) -> str:
+    """Return the path of the scoring operation."""
+    posts = []
+    for name, item in paths.items():
+        resolved, where = resolver.target(item, f"/paths/{escape(name)}")
+        if "post" in resolved:
+            if not isinstance(resolved["post"], Mapping):
+                raise fault(f"{where}/post", "is not an object")
+            posts.append(name)
+    listed = ", ".join(posts[:10]) + (", …" if len(posts) > 10 else "")
+    if wanted is not None:
+        asked = "/" + wanted.strip("/")
+        for name in posts:
+            if name in (wanted, asked) or name.rstrip("/") == asked:
+                return name
+        raise fault("/paths", f"there is no POST {asked}; there is {listed or 'no POST at all'}")
+    if "/score" in posts:
+        return "/score"
+    if len(posts) == 1:
+        return posts[0]
+    if not posts:
+        raise fault("/paths", "no path has a POST operation")
+    raise fault("/paths", f"more than one path has a POST ({listed}): name the scoring one with --path")
+
+
+_Place = tuple[Schema | None, str]
+
+
+def _body_parameter(resolver: Resolver, item: Schema, operation: Schema, pointer: str) -> tuple[_Place, bool, object]:
+    """Find the request schema of a Swagger 2.0 operation: its parameter `in: body`."""
+    for owner, base in ((operation, pointer), (item, pointer.rpartition("/")[0])):
+        parameters = owner.get("parameters", ())
+        if not isinstance(parameters, list | tuple):
+            raise fault(f"{base}/parameters", "is not a list")
+        for index, entry in enumerate(parameters):
+            parameter, where = resolver.target(entry, f"{base}/parameters/{index}")
+            if parameter.get("in") == "body":
+                example = parameter.get("x-example", parameter.get("example"))
+                return (_schema_at(parameter, where), parameter.get("required") is True, example)
+    return ((None, pointer), False, None)
+
+
+def _request_body(resolver: Resolver, operation: Schema, pointer: str) -> tuple[_Place, bool, object]:
+    """Find the request schema of an OpenAPI 3 operation."""
+    if "requestBody" not in operation:
+        return ((None, pointer), False, None)
+    body, where = resolver.target(operation["requestBody"], f"{pointer}/requestBody")
+    media, where = _json_media(resolver, body, where)
+    return (_schema_at(media, where), body.get("required") is True, _example_of(media))
+
+
+def _reply(resolver: Resolver, operation: Schema, pointer: str, version: str) -> _Place:
+    """Find the schema of the reply to a success: status 200, else the first 2xx."""
+    responses = operation.get("responses", {})
+    if not isinstance(responses, Mapping):
+        raise fault(f"{pointer}/responses", "is not an object")
+    status = next((s for s in ("200", *sorted(map(str, responses))) if s in responses and s.startswith("2")), None)
+    if status is None:
+        return (None, f"{pointer}/responses")
+    response, where = resolver.target(responses[status], f"{pointer}/responses/{escape(status)}")
+    if version != "2.0":
+        response, where = _json_media(resolver, response, where)
+    return _schema_at(response, where)
+
+
+def _json_media(resolver: Resolver, owner: Schema, pointer: str) -> tuple[Schema, str]:
+    """Pick the JSON media type of a body, `{}` where it has none."""
+    content = owner.get("content", {})
+    if not isinstance(content, Mapping):
+        raise fault(f"{pointer}/content", "is not an object")
+    for kind in content:
+        bare = kind.partition(";")[0].strip().lower()
+        if bare in ("application/json", "*/*", "application/*") or bare.endswith("+json"):
+            return resolver.target(content[kind], f"{pointer}/content/{escape(kind)}")
+    return {}, pointer
+
+
+def _schema_at(owner: Schema, pointer: str) -> _Place:
+    if "schema" not in owner:
+        return (None, pointer)
+    schema = owner["schema"]
+    if not is_schema(schema):
+        raise fault(f"{pointer}/schema", "is not a schema: an object is expected")
+    return ({} if schema is True else schema, f"{pointer}/schema")
+
+
+def _example_of(owner: Schema) -> object:
+    """Return the example of a schema or media type: `example`, or the first of `examples`."""
+    if owner.get("example") is not None:
+        return owner["example"]
+    examples = owner.get("examples")
+    if isinstance(examples, list) and examples:
+        return examples[0]
+    if isinstance(examples, Mapping):
+        for entry in examples.values():
+            if isinstance(entry, Mapping) and "value" in entry:
+                return entry["value"]
+    return None
+
+
+def _survey(root: Schema, pointer: str, resolver: Resolver) -> None:
+    """Look through every schema that *root* can reach.
+
+    Raises:
+        UsageError: one is broken, a reference leads nowhere, or there are too many or too deep ones.
+    """
+    seen: set[int] = set()
+    pending: list[tuple[object, str, int]] = [(root, pointer, 0)]
+    while pending:
+        schema, where, depth = pending.pop()
+        if not is_schema(schema):
+            raise fault(where, "is not a schema: an object is expected")
+        if not isinstance(schema, Mapping) or id(schema) in seen:
+            continue
+        seen.add(id(schema))
+        if depth > MAX_DEPTH:
+            raise fault(where, f"schemas are nested deeper than {MAX_DEPTH} levels")
+        if len(seen) > MAX_SCHEMAS:
+            raise fault(where, f"the operation reaches more than {MAX_SCHEMAS:,} schemas")
+        if "$ref" in schema:
+            target, there = resolver.target(schema, where)
+            pending.append((target, there, 0))
+        elif problem := schema_fault(schema):
+            keyword, text = problem
+            raise fault(f"{where}/{escape(keyword)}", text)
+        pending += [(child, f"{where}/{step}", depth + 1) for child, step in subschemas(schema)]

@@ -1,0 +1,108 @@
+"""What can be counted of a run without remembering its rows: outcomes, bytes, the document."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from epkit.core.latency import WHOLE
+from epkit.core.report import Counts, Http
+from epkit.core.samples import FAILURES, Failure
+
+
+def _count(column: np.ndarray, counter: dict[int, int]) -> None:
+    """Count the values of a column into *counter*; a column of equal values, the usual one, is not sorted."""
+    first = column[0]
+    if (column == first).all():
+        counter[int(first)] = counter.get(int(first), 0) + len(column)
+        return
+    for value, n in zip(*np.unique(column, return_counts=True), strict=True):
+        counter[int(value)] = counter.get(int(value), 0) + int(n)
+
+
+class Counters:
+    """Counts the rows of a run.
+
+    `received` and `body` are bytes read, with and without headers; `in_flight_ns` is the sum of all service
+    times, of failed requests too.
+    """
+
+    def __init__(self) -> None:
+        self.received = self.body = self.in_flight_ns = 0
+        self._failures = np.zeros(len(Failure), dtype=np.int64)
+        self._statuses: dict[int, int] = {}
+        self._payloads: dict[int, int] = {}
+        self._deployments = np.zeros((256, 2), dtype=np.int64)  # ok, failed
+        self._document: int | None = None
+        self._settled = False  # the document is that of a 2xx reply
+        self._differs = 0
+
+    def add(self, block: np.ndarray) -> None:
+        """Count the rows of a block, one at least, in order of completion."""
+        kind = block["failure"]
+        self._failures += np.bincount(kind, minlength=len(Failure))
+        for column, counter in (("status", self._statuses), ("payload", self._payloads)):
+            _count(block[column], counter)
+        both = np.bincount(block["deployment"] * np.int64(2) + (kind != 0), minlength=512)
+        self._deployments += both.reshape(256, 2)
+        self.received += int(block["received"].sum(dtype=np.int64))
+        self.body += int(block["body"].sum(dtype=np.int64))
+        self.in_flight_ns += int((block["end"] - block["start"]).sum())
+        whole = WHOLE[kind]
+        self._compare(block["body"][whole], block["status"][whole])
+
+    def _compare(self, bodies: np.ndarray, statuses: np.ndarray) -> None:
+        """Count bodies of another size than the document: the first 2xx reply, or else the first reply."""
+        first = None if self._settled else next(iter(np.flatnonzero(statuses // 100 == 2)), None)
+        if first is not None:
+            bodies = bodies[first:]
+            self._settled, self._document, self._differs = True, int(bodies[0]), 0
+        elif self._document is None and len(bodies):
+            self._document = int(bodies[0])
+        if self._document is not None:
+            self._differs += int(np.count_nonzero(bodies != self._document))
+
+    @property
+    def payloads(self) -> Mapping[int, int]:
+        """Requests by index of their payload."""
+        return dict(sorted(self._payloads.items()))
+
+    def by_deployment(self) -> Mapping[int, tuple[int, int]]:
+        """Return successes and failures of each deployment that was named, by its index."""
+        pairs = enumerate(self._deployments.tolist())
+        return {index: (ok, failed) for index, (ok, failed) in pairs if index and ok + failed}
+
+    def counts(self, retried: int = 0) -> Counts:
+        """Return the requests so far, by outcome.
+
+        Args:
+            retried: requests that were sent a second time; the rows do not tell.
+        """
+        ok = int(self._failures[Failure.NONE])
+        sent = int(self._failures.sum())
+        return Counts(
+            sent=sent,
+            completed=int(self._failures[WHOLE].sum()),
+            ok=ok,
+            failed=sent - ok,
+            retried=retried,
+            failures={kind.name.lower(): int(self._failures[kind]) for kind in FAILURES},
+            statuses={str(status): n for status, n in sorted(self._statuses.items()) if status},
+        )
+
+    def http(self, known: Http) -> Http:
+        """Fill in what the rows tell.
+
+        Args:
+            known: what only the engine and the target know; the counters in it are replaced.
+        """
+        return replace(
+            known,
+            document_bytes=self._document or 0,
+            length_differs=self._differs,
+            bytes_in=self.received,
+            body_bytes_in=self.body,
+            non_2xx=sum(n for status, n in self._statuses.items() if status and status // 100 != 2),
+            connect_failed=int(self._failures[[Failure.CONNECT, Failure.TLS]].sum()),
+            receive_failed=int(self._failures[Failure.TRANSPORT]),
+        )

@@ -1,0 +1,148 @@
+"""The report as a JSON document, back again, and the schema of it: all three read off the dataclasses.
+
+A field is a key, in the order of the class; nothing is left out and nothing added, but for `format` at the
+top. JSON knows no infinity: an infinite observation of a threshold (a percentile of a run in which nothing
+succeeded) is null.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from types import UnionType
+from typing import Any, Final, get_args, get_origin, get_type_hints
+
+from epkit.core.report import FORMAT, PERCENTILES, Report, Threshold
+from epkit.core.samples import FAILURES
+
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+
+KEYS: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
+    ("Distribution", "percentiles"): PERCENTILES,
+    ("Distribution", "ci95"): (*PERCENTILES, "mean"),
+    ("Counts", "failures"): tuple(kind.name.lower() for kind in FAILURES),
+    ("Generator", "lag_ms"): ("p50", "p99", "max"),
+}
+"""The mappings that have the same keys in every report."""
+
+SCALARS: Final[Mapping[Any, str]] = {
+    str: "string",
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    type(None): "null",
+}
+
+
+def to_document(report: Report) -> dict[str, Any]:
+    """Turn a report into plain dicts, lists, strings and finite numbers.
+
+    Raises:
+        ValueError: a number is not finite, where it should be.
+    """
+    return {"format": FORMAT, **_plain(report)}
+
+
+def from_document(document: Mapping[str, Any]) -> Report:
+    """Make the report again: `from_document(to_document(report)) == report`.
+
+    Args:
+        document: as `to_document` makes it, or as it was read from JSON.
+
+    Raises:
+        ValueError: it is of another format, or not of the shape of the schema.
+    """
+    if document.get("format") != FORMAT:
+        raise ValueError(f"format is {document.get('format')!r}, not {FORMAT!r}")
+    try:
+        made: Report = _made(Report, {key: value for key, value in document.items() if key != "format"})
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"not a report: {error}") from error
+    return made
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of the document, strict: every key is required and no other is allowed."""
+    definitions: dict[str, Any] = {}
+    _shape(Report, definitions)
+    top = definitions.pop("Report")
+    top["properties"] = {"format": {"const": FORMAT}, **top["properties"]}
+    top["required"] = list(top["properties"])
+    return {"$schema": DIALECT, "title": FORMAT, **top, "$defs": dict(sorted(definitions.items()))}
+
+
+def _plain(value: Any) -> Any:
+    """Turn a value of the report into what JSON knows."""
+    if is_dataclass(value):
+        found = {field.name: getattr(value, field.name) for field in fields(value)}
+        if isinstance(value, Threshold) and value.observed == math.inf:
+            found["observed"] = None
+        return _plain(found)
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"JSON has no number for {value}")
+    return value
+
+
+def _made(kind: Any, value: Any) -> Any:
+    """Make a value of a type from what JSON knows."""
+    if isinstance(kind, UnionType):
+        return None if value is None else _made(get_args(kind)[0], value)
+    if is_dataclass(kind) and isinstance(kind, type):
+        given = dict(value)
+        if kind is Threshold and given["observed"] is None:
+            given["observed"] = math.inf
+        hints = get_type_hints(kind)
+        if given.keys() != hints.keys():
+            raise KeyError(f"{kind.__name__} wants the keys {sorted(hints)}, not {sorted(given)}")
+        return kind(**{name: _made(hint, given[name]) for name, hint in hints.items()})
+    if get_origin(kind) is Mapping:
+        return {key: _made(get_args(kind)[1], item) for key, item in value.items()}
+    if get_origin(kind) is tuple:
+        return tuple(_made(get_args(kind)[0], item) for item in value)
+    if kind is float and type(value) is int:  # JSON has one kind of number
+        return float(value)
+    if kind in SCALARS and type(value) is not kind:
+        raise TypeError(f"{value!r} stands where {SCALARS[kind]} is wanted")
+    return value
+
+
+def _shape(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a type; those of dataclasses go into *definitions* and are referred to."""
+    if kind is Any:
+        return {}
+    if kind in SCALARS:
+        return {"type": SCALARS[kind]}
+    if isinstance(kind, UnionType):
+        return {"anyOf": [_shape(each, definitions) for each in get_args(kind)]}
+    if get_origin(kind) is Mapping:
+        return {"type": "object", "additionalProperties": _shape(get_args(kind)[1], definitions)}
+    if get_origin(kind) is tuple:
+        inner = get_args(kind)
+        item = {"type": "array", "items": _shape(inner[0], definitions)}
+        return item if inner[-1] is Ellipsis else {**item, "minItems": len(inner), "maxItems": len(inner)}
+    if kind.__name__ not in definitions:
+        shapes = {name: _shape(hint, definitions) for name, hint in get_type_hints(kind).items()}
+        for name, shape in shapes.items():
+            keys = KEYS.get((kind.__name__, name))
+            if keys:
+                shapes[name] = _object(dict.fromkeys(keys, shape["additionalProperties"]))
+        if kind is Threshold:
+            shapes["observed"] = {"anyOf": [shapes["observed"], {"type": "null"}]}
+        definitions[kind.__name__] = {"description": _summary(kind), **_object(shapes)}
+    return {"$ref": f"#/$defs/{kind.__name__}"}
+
+
+def _object(shapes: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": dict(shapes),
+        "required": list(shapes),
+        "additionalProperties": False,
+    }
+
+
+def _summary(kind: type) -> str:
+    return (kind.__doc__ or " ").splitlines()[0]

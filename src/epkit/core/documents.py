@@ -1,0 +1,172 @@
+"""The text of a contract, decoded: JSON or YAML, with a byte order mark or `//` comment lines too."""
+
+import codecs
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, ClassVar, Final
+
+import orjson
+
+from epkit.errors import UsageError
+
+MAX_YAML_BYTES: Final = 8 << 20
+"""YAML is some hundred times slower to read than JSON; real contracts have 4 to 200 kB."""
+
+MAX_VALUES: Final = 1_000_000
+"""Values in a YAML document with its aliases written out: what a bomb is made of."""
+
+MAX_DEPTH: Final = 500
+
+_BOMS: Final = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_COMMENT: Final = re.compile(rb"^[ \t]*//[^\n]*", re.MULTILINE)
+
+
+def decode(data: bytes, *, name: str) -> Any:
+    """Decode the text of a contract.
+
+    Args:
+        data: UTF-8, or UTF-16 with a byte order mark.
+        name: of the source, which messages begin with; `.yaml` and `.yml` are read as YAML, anything else as
+            YAML only where it does not begin like a JSON object or array.
+
+    Raises:
+        UsageError: it is neither JSON nor YAML; the message has line and column.
+    """
+    data = _as_utf8(data, name)
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        pass
+    # Real files have comment lines. No JSON string spans lines, so such a line is never inside one.
+    stripped = _COMMENT.sub(b"", data)
+    if not stripped.strip(b" \t\r\n\0"):
+        raise UsageError(f"{name}: the file is empty")
+    if name.lower().endswith((".yaml", ".yml")) or stripped.lstrip()[:1] not in (b"{", b"["):
+        return _yaml(data, name)
+    try:
+        return orjson.loads(stripped)
+    except orjson.JSONDecodeError as error:
+        return _slow_json(stripped, name, error)
+
+
+def _as_utf8(data: bytes, name: str) -> bytes:
+    for bom, encoding in _BOMS:
+        if data.startswith(bom):
+            data = data[len(bom) :]
+            if encoding != "utf-8":
+                data = data.decode(encoding, "replace").encode("utf-8", "replace")
+            break
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{name}: not a text in UTF-8 (byte {error.start:,} is {data[error.start]:#04x})") from None
+    return data
+
+
+def _slow_json(data: bytes, name: str, first: orjson.JSONDecodeError) -> Any:
+    """Decode what orjson does not take: NaN, lone surrogates, numbers beyond all bounds."""
+    try:
+        return json.loads(data)
+    except json.JSONDecodeError as error:
+        raise UsageError(f"{name}:{error.lineno}:{error.colno}: not JSON: {error.msg}") from None
+    except (RecursionError, ValueError):
+        raise UsageError(f"{name}:{first.lineno}:{first.colno}: not JSON: {first.msg}") from None
+
+
+def _yaml(data: bytes, name: str) -> Any:
+    """Decode YAML safely: no tags that build objects, no dates, aliases bounded by what they amount to."""
+    import yaml  # late: most contracts are JSON
+
+    if len(data) > MAX_YAML_BYTES:
+        raise UsageError(f"{name}: a YAML contract of more than {MAX_YAML_BYTES >> 20} MB; write it as JSON")
+    base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+    class Loader(base):  # type: ignore[misc]
+        # Dates stay the strings they are in JSON.
+        yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {
+            first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+            for first, resolvers in base.yaml_implicit_resolvers.items()
+        }
+
+    _check_nesting(data, name)
+    try:
+        loaded = yaml.load(data, Loader)  # noqa: S506  (a subclass of the safe loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
+        raise UsageError(f"{name}{place}: neither JSON nor YAML: {error.problem}") from None
+    except (yaml.YAMLError, ValueError, RecursionError, TypeError) as error:
+        reason = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
+        raise UsageError(f"{name}: neither JSON nor YAML: {reason}") from None
+    _measure(loaded, name)
+    return _with_string_keys(loaded)
+
+
+def _check_nesting(data: bytes, name: str) -> None:
+    """Refuse text whose brackets or indentation go deeper than any contract: the C parser recurses."""
+    depth = deepest = 0
+    for match in re.finditer(rb"[\[{]|[\]}]", data):
+        depth += 1 if match[0] in b"[{" else -1
+        deepest = max(deepest, depth)
+    # Each block level is indented by at least one column more, or opened by a dash on the same line.
+    for line in data.splitlines():
+        lead = re.match(rb"[ \t?:-]*", line)
+        deepest = max(deepest, len(lead[0]) if lead else 0)
+    if deepest > MAX_DEPTH:
+        raise UsageError(f"{name}: nested deeper than {MAX_DEPTH} levels")
+
+
+def _measure(loaded: object, name: str) -> None:
+    """Refuse a document whose aliases are circular, or amount to more values than a contract can have."""
+    sizes: dict[int, int] = {}
+    open_: set[int] = set()
+    stack: list[tuple[object, Iterator[object]]] = [(loaded, _children(loaded))]
+    while stack:
+        value, children = stack[-1]
+        open_.add(id(value))
+        for child in children:
+            if isinstance(child, dict | list) and id(child) not in sizes:
+                if id(child) in open_:
+                    raise UsageError(f"{name}: a YAML alias refers to what it stands in")
+                stack.append((child, _children(child)))
+                break
+        else:
+            stack.pop()
+            open_.discard(id(value))
+            sizes[id(value)] = 1 + sum(sizes.get(id(child), 1) for child in _children(value))
+            if sizes[id(value)] > MAX_VALUES:
+                raise UsageError(f"{name}: YAML aliases amount to more than {MAX_VALUES:,} values")
+
+
+def _children(value: object) -> Iterator[object]:
+    if isinstance(value, dict):
+        return iter(value.values())
+    return iter(value) if isinstance(value, list) else iter(())
+
+
+def _with_string_keys(loaded: Any) -> Any:
+    """Write every key as JSON has it (`200:` is a number in YAML); shared values stay shared."""
+    done: dict[int, Any] = {}
+
+    def copy(value: Any) -> Any:
+        if not isinstance(value, dict | list):
+            return value
+        if id(value) not in done:
+            if isinstance(value, dict):
+                done[id(value)] = {_key(key): copy(child) for key, child in value.items()}
+            else:
+                done[id(value)] = [copy(child) for child in value]
+        return done[id(value)]
+
+    return copy(loaded)
+
+
+def _key(key: object) -> str:
+    if isinstance(key, bool):
+        return "true" if key else "false"
+    return "null" if key is None else str(key)

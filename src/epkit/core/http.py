@@ -1,0 +1,95 @@
+"""Reading a raw HTTP/1.1 header block, for whoever wants to know more of a reply than where it ends."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+
+def final_block(head: bytes) -> bytes | None:
+    """Return the header block of the final reply, without interim ones (1xx) and without its blank line.
+
+    Args:
+        head: what was read from the socket, from the first byte of the reply on; a body may follow.
+
+    Returns:
+        Status line and fields, or None where the block is not complete.
+    """
+    start, end = _final(head)
+    return None if end < 0 else head[start:end]
+
+
+def _final(head: bytes) -> tuple[int, int]:
+    """Return where the final reply's header block begins and ends; the end is -1 where it has not been read.
+
+    Source: RFC 9110 § 15.2: 1xx is interim, except 101, which is the last that HTTP has to say.
+    """
+    start = 0
+    while True:
+        end = head.find(b"\r\n\r\n", start)
+        interim = head.startswith((b"HTTP/1.1 1", b"HTTP/1.0 1"), start) and not head.startswith(b"101", start + 9)
+        if end < 0 or not interim:
+            return start, end
+        start = end + 4
+
+
+def fields(head: bytes) -> dict[str, str]:
+    """Return the fields of the final reply, names in lower case, repeated ones joined by a comma.
+
+    Args:
+        head: as for `final_block`; an incomplete block gives what is whole of it.
+
+    Source: RFC 9110 § 5.2 (joining), RFC 9112 § 5 (Latin-1, optional white space).
+    """
+    start, end = _final(head)
+    if end < 0:
+        end = max(start, head.rfind(b"\r\n", start))
+    found: dict[str, str] = {}
+    for line in head[start:end].split(b"\r\n")[1:]:
+        name, colon, value = line.partition(b":")
+        if colon:
+            key = name.decode("latin-1").strip().lower()
+            text = value.decode("latin-1").strip()
+            found[key] = f"{found[key]}, {text}" if key in found else text
+    return found
+
+
+def framing(head: bytes) -> Literal["", "length", "chunked", "close"]:
+    """Tell how the end of the final reply's body is marked; empty where the block is not complete.
+
+    Source: RFC 9112 § 6.3.
+    """
+    if final_block(head) is None:
+        return ""
+    found = fields(head)
+    if "transfer-encoding" in found:
+        return "chunked" if found["transfer-encoding"].lower().endswith("chunked") else "close"
+    return "length" if "content-length" in found else "close"
+
+
+def server_ns(headers: Mapping[str, str]) -> int:
+    """Return how long the server says it worked on the request, in ns; -1 where it does not say.
+
+    Args:
+        headers: names in lower case.
+
+    Source: `x-ms-run-fn-exec-ms` (Azure ML's inference server: the time inside `run()`), `ms-azureml-model-time`
+    (managed online endpoints), both in ms; `Server-Timing` (W3C): its `total`, else its longest metric.
+    """
+    for name in ("x-ms-run-fn-exec-ms", "ms-azureml-model-time"):
+        if name in headers:
+            return _ms(headers[name])
+    durations: dict[str, int] = {}
+    for metric in headers.get("server-timing", "").split(","):
+        name, *parameters = (part.strip() for part in metric.split(";"))
+        for parameter in parameters:
+            key, _, value = parameter.partition("=")
+            if key.strip().lower() == "dur":
+                durations[name.lower()] = _ms(value.strip().strip('"'))
+    return durations.get("total", max(durations.values(), default=-1))
+
+
+def _ms(text: str) -> int:
+    try:
+        value = float(text)
+    except ValueError:
+        return -1
+    return round(value * 1e6) if 0 <= value < 1e9 else -1

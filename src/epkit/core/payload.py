@@ -1,0 +1,32 @@
+"""A request body as it is sent, with the name it is reported by."""
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payload:
+    """One request body.
+
+    Args:
+        name: the file it came from, `FILE:LINE` for a line of a `.jsonl`, `stdin`, or what made it.
+        body: sent as it is; rows may be personal data, hence not in the repr.
+        sha256: of the body, in hexadecimal.
+        line: the line of its file that it stands on, None where it is the whole file.
+    """
+
+    name: str
+    body: bytes = field(repr=False)
+    sha256: str
+    line: int | None = None
+
+    @classmethod
+    def of(cls, name: str, body: bytes, *, line: int | None = None) -> Self:
+        """Build a payload and compute its digest."""
+        return cls(name=name, body=body, sha256=hashlib.sha256(body).hexdigest(), line=line)
+
+    @property
+    def file(self) -> str:
+        """The name without the line."""
+        return self.name if self.line is None else self.name.removesuffix(f":{self.line}")

@@ -1,0 +1,92 @@
+"""What a reply says: decoded, the error it may hide, the predictions it holds."""
+
+import json
+
+import orjson
+
+from epkit.core.wrapping import same_length
+
+_PREDICTIONS = ("result", "results", "Results", "predictions", "outputs", "output", "forecast")
+
+
+def decode(body: bytes) -> object:
+    """Decode a reply's body.
+
+    A JSON string that itself contains a JSON object or array is decoded once more. `NaN` and `Infinity` are
+    taken as Python takes them, because model servers written in Python send them.
+
+    Returns:
+        Dicts, lists, strings, numbers, booleans, None.
+
+    Raises:
+        ValueError: *body* is not JSON, or nested too deeply to be read.
+
+    Source: AutoML's scoring scripts of 2020–21 return `json.dumps(…)` from `run()`, and the inference server
+    encodes that string again.
+    """
+    value = _loads(body)
+    return _unwrap(value) if isinstance(value, str) else value
+
+
+def hidden_error(decoded: object) -> str | None:
+    """Find the error that a reply with a status of success hides.
+
+    Args:
+        decoded: what `decode` returned; a string that still has JSON in it is looked into.
+
+    Returns:
+        The text under `error`, as JSON where it is not a string; None without such a key or where its value
+        is null or otherwise empty.
+
+    Source: AutoML's scoring scripts catch every exception and return `{"error": str(e)}` under status 200.
+    """
+    if isinstance(decoded, str):
+        decoded = _unwrap(decoded)
+    if not isinstance(decoded, dict) or not (error := decoded.get("error")):
+        return None
+    if isinstance(error, str):
+        return error
+    try:
+        return json.dumps(error)
+    except RecursionError:
+        # orjson reads deeper than json writes.
+        return "an error that is nested too deeply to be shown"
+
+
+def count_predictions(decoded: object) -> int | None:
+    """Count the predictions in a decoded reply.
+
+    Known are a bare list; `result`, `Results`, `predictions`, `outputs`, `output`, `forecast`, in each other too
+    (`{"Results": {"forecast": […]}}`); and columns of one length under any of them.
+
+    Returns:
+        The number of predictions, ≥ 0; None where it cannot be known.
+    """
+    under_key = False
+    while isinstance(decoded, dict):
+        key = next((key for key in _PREDICTIONS if key in decoded), None)
+        if key is None:
+            return same_length(decoded.values()) if under_key else None
+        decoded, under_key = decoded[key], True
+    return len(decoded) if isinstance(decoded, list) else None
+
+
+def _unwrap(text: str) -> object:
+    """Decode the JSON object or array in *text*, if there is one."""
+    if text.lstrip()[:1] not in ("{", "["):
+        return text
+    try:
+        return _loads(text)
+    except ValueError:
+        return text
+
+
+def _loads(text: bytes | str) -> object:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        # Slower, but it knows NaN, Infinity, lone surrogates and a byte order mark.
+        try:
+            return json.loads(text if isinstance(text, str) else text.decode("utf-8-sig"))
+        except RecursionError:
+            raise ValueError("nested too deeply") from None

@@ -1,0 +1,80 @@
+"""Whether a reply is one: decodable, without a hidden error, with the right number of predictions.
+
+Declared reply types are often wrong (an array declared, a JSON string sent; integers declared, floats sent), so by
+default they only warn.
+"""
+
+from typing import Any
+
+from epkit.core import bodies
+from epkit.core.contract import Contract
+from epkit.core.locating import JsonPlaces
+from epkit.core.replies import count_predictions, decode, hidden_error
+from epkit.core.residuals import SchemaSet, breaches
+from epkit.core.validation import LIMIT
+from epkit.core.violations import Findings, Verdict, verdict
+
+
+class ReplyValidator:
+    """Checks replies against one contract."""
+
+    def __init__(self, contract: Contract, *, as_declared: bool = False) -> None:
+        """Compile a contract.
+
+        Raises:
+            UsageError: the reply's schema cannot be used.
+        """
+        self.as_declared = as_declared
+        self._declared: Any = None
+        if contract.reply is not None:
+            schemas = SchemaSet(contract.document)
+            self._declared = schemas.compile(contract.reply, where=contract.reply_pointer)
+
+    def check(self, data: bytes, *, rows: int | None = None, limit: int = LIMIT) -> Verdict:
+        """Check the text of a reply to a status of success.
+
+        Args:
+            rows: how many were sent, where that is known.
+            limit: how many violations to tell.
+        """
+        findings = Findings()
+        body = bodies.quickly(data, findings)
+        if body.fault is not None:
+            findings.add("json", (), body.fault.text, hint=body.fault.hint)
+            return verdict(findings, limit=limit, places=bodies.FaultPlace(body.fault))
+        value = body.value
+        if not self.as_declared:
+            # What follows looks at what a client that decodes twice would see.
+            value = decode(body.text)
+            if isinstance(body.value, str) and not isinstance(value, str):
+                text = "JSON inside a JSON string: a client has to decode it twice"
+                findings.add("encoding", (), text, severity="warning")
+            self._meaning(value, rows, findings)
+        if self._declared is not None:
+            for breach in breaches(self._declared, value):
+                steps = tuple(None if isinstance(step, int) else step for step in breach.path)
+                findings.add(
+                    breach.keyword,
+                    breach.path,
+                    breach.message if self.as_declared else f"{breach.message}, though the contract declares it",
+                    severity="error" if self.as_declared else "warning",
+                    place=(*steps, breach.detail),
+                )
+        places = JsonPlaces(body.text) if value is body.value else None
+        return verdict(findings, limit=limit, places=places)
+
+    def _meaning(self, value: object, rows: int | None, findings: Findings) -> None:
+        """Look for what makes a reply useless whatever its type."""
+        if (error := hidden_error(value)) is not None:
+            findings.add("error", ("error",), f"the reply is an error under a status of success: {error[:200]}")
+            return
+        count = count_predictions(value)
+        if value is None:
+            findings.add("empty", (), "null is no prediction")
+        elif count == 0:
+            findings.add("empty", (), "there are no predictions")
+        elif rows is not None and count is not None and count != rows:
+            findings.add("predictions", (), f"{count:,} predictions for {rows:,} rows")
+        elif count is None:
+            text = "no list of predictions is recognised: their number cannot be checked"
+            findings.add("predictions", (), text, severity="warning")

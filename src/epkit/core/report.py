@@ -1,0 +1,244 @@
+"""The result of a run: a frozen tree of values, which reporters render and the JSON document mirrors.
+
+Field names are those of the JSON report (`epkit.report/1`); times are milliseconds as floats, because only here
+do nanoseconds end. `epkit.core.summary` makes a `Report`; nothing changes one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+FORMAT: Final = "epkit.report/1"
+
+PERCENTILES: Final = ("50", "66", "75", "80", "90", "95", "98", "99", "99.9", "99.99", "100")
+"""The percentiles of every latency, keyed by exactly these strings."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distribution:
+    """One latency of the successful requests, in ms.
+
+    Args:
+        count: how many requests it describes, ≥ 1.
+        sd: standard deviation with n − 1; 0 where count is 1.
+        percentiles: nearest rank, keyed by `PERCENTILES`.
+        ci95: 95 % confidence interval of each percentile (and of `mean`), None where the sample cannot support one.
+        effective: sample size after autocorrelation, as the interval of the median saw it.
+    """
+
+    count: int
+    min: float
+    mean: float
+    sd: float
+    median: float
+    max: float
+    percentiles: Mapping[str, float]
+    ci95: Mapping[str, tuple[float, float] | None]
+    effective: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latencies:
+    """The parts of a request; None where nothing was measured.
+
+    service: first byte written (or connect, on a new connection) → last byte read. response: due → last byte read.
+    connect: TCP, of new connections. tls: handshake, of new connections. waiting: last byte written → first read.
+    processing: service less connect and tls. transfer: first byte read → last. server: what the server says it
+    spent. network: service less server. failed: service time of the failed requests.
+    """
+
+    service: Distribution | None = None
+    response: Distribution | None = None
+    connect: Distribution | None = None
+    tls: Distribution | None = None
+    waiting: Distribution | None = None
+    processing: Distribution | None = None
+    transfer: Distribution | None = None
+    server: Distribution | None = None
+    network: Distribution | None = None
+    failed: Distribution | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """What measured."""
+
+    version: str
+    engine: str
+    python: str
+    platform: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PayloadInfo:
+    """A payload without its bytes."""
+
+    name: str
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One execution: when, of what, how complete."""
+
+    id: str
+    started_at: str  # RFC 3339, UTC
+    duration_s: float
+    target: str  # masked
+    method: str
+    partial: bool
+    seed: int
+    payloads: tuple[PayloadInfo, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanInfo:
+    """The plan as asked for."""
+
+    model: str
+    concurrency: int
+    requests: int | None
+    duration_s: float | None
+    rate: float | None = None
+    arrivals: str | None = None
+    warmup: str | None = None
+    workers: int = 1
+    timeout_s: float = 60.0
+    keepalive: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """Requests by outcome: sent = ok + failed; completed = those with a whole reply, whatever it said."""
+
+    sent: int
+    completed: int
+    ok: int
+    failed: int
+    retried: int
+    failures: Mapping[str, int]  # all nine kinds, zeros included
+    statuses: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Throughput:
+    """Completed work per second of the run."""
+
+    requests_per_s: float
+    ok_per_s: float
+    bytes_in_per_s: float
+    bytes_out_per_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Http:
+    """What was talked to and how much was said; ab's head block is made of it.
+
+    Args:
+        server: the Server header's first word, "" where absent.
+        document_bytes: body size of the first reply with a 2xx status, else of the first reply.
+        length_differs: later replies whose body size differs from it (failures only in the ab view).
+        tls: `TLSv1.3,TLS_AES_256_GCM_SHA384,2048,256` as ab prints it, or None.
+        bytes_in, bytes_out: everything read and written, headers included; body_bytes_in: bodies alone.
+        kept_alive: replies after which the connection could be used again.
+        connect_failed, receive_failed: ab's Connect and Receive counters.
+    """
+
+    server: str
+    host: str
+    port: int
+    path: str
+    document_bytes: int
+    length_differs: int
+    tls: str | None
+    server_name: str | None
+    bytes_in: int
+    bytes_out: int
+    body_bytes_in: int
+    kept_alive: int
+    connections: int
+    non_2xx: int
+    connect_failed: int
+    receive_failed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generator:
+    """The health of the load generator itself."""
+
+    cpu_us_per_request: float
+    cpu_utilisation: float
+    lag_ms: Mapping[str, float]  # p50, p99, max of the heartbeat's drift
+    limited: bool
+    late_starts: int
+    max_in_flight: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validity:
+    """Whether the numbers may be believed, and why not."""
+
+    valid: bool
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Threshold:
+    """One SLO and how it went."""
+
+    expression: str
+    observed: float
+    passed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentInfo:
+    """What one deployment behind the endpoint answered."""
+
+    ok: int
+    failed: int
+    service: Distribution | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """One stretch of the time series; p50 and p99 are service times of its successes, None without any."""
+
+    t_s: float
+    requests_per_s: float
+    p50: float | None
+    p99: float | None
+    failed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureExample:
+    """One kind of failure: how often, what the first reply of that kind said (masked), what to do."""
+
+    kind: str
+    count: int
+    status: int
+    detail: str
+    advice: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Everything a run has to say."""
+
+    tool: Tool
+    run: Run
+    plan: PlanInfo
+    counts: Counts
+    throughput: Throughput
+    latency_ms: Latencies
+    http: Http
+    generator: Generator
+    validity: Validity
+    thresholds: tuple[Threshold, ...]
+    deployments: Mapping[str, DeploymentInfo]
+    series: tuple[Window, ...]
+    failures: tuple[FailureExample, ...] = ()
+    phases: tuple[Any, ...] = ()
+    warnings: tuple[str, ...] = field(default=())

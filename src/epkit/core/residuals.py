@@ -1,0 +1,130 @@
+"""What JSON Schema says, asked of jsonschema-rs: whole schemas, and the keywords the server has no opinion on.
+
+Patterns run on an engine that takes linear time, so that none can be made to hang; one that needs more (look-around,
+back-references) is a fault of the contract.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import jsonschema_rs
+
+from epkit.core.cells import show
+from epkit.core.schemas import Resolver, bundle, constraints, fault, flatten
+
+_STRUCTURE = ("type", "properties", "items", "required", "additionalProperties")
+
+
+class Breach(NamedTuple):
+    """One error of JSON Schema."""
+
+    path: tuple[str | int, ...]
+    keyword: str
+    message: str
+    detail: str | None = None  # the key that is missing, for one
+
+
+class SchemaSet:
+    """Compiles the schemas of one contract, each at most once."""
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        self.resolver = Resolver(document)
+        self._modern = str(document.get("openapi", "")).startswith("3.1")
+        # The key is the id of a schema; the value holds on to it, because an id names it only as long as it lives.
+        self._residuals: dict[int, tuple[Mapping[str, Any], Any]] = {}
+        self._flat: dict[int, tuple[Mapping[str, Any] | bool, Mapping[str, Any]]] = {}
+
+    def flat(self, schema: Mapping[str, Any] | bool) -> Mapping[str, Any]:
+        """Return a schema resolved and with its inheritance flattened, always the same object for the same one."""
+        known = self._flat.get(id(schema))
+        if known is None:
+            known = self._flat[id(schema)] = (schema, flatten(self.resolver.schema(schema), self.resolver))
+        return known[1]
+
+    def compile(self, schema: Mapping[str, Any] | bool, *, where: str = "") -> Any:
+        """Compile a schema into a validator of jsonschema-rs.
+
+        Raises:
+            UsageError: it is no valid schema.
+        """
+        kind = jsonschema_rs.Draft202012Validator if self._modern else jsonschema_rs.Draft4Validator
+        try:
+            return kind(
+                bundle(schema, self.resolver),
+                pattern_options=jsonschema_rs.RegexOptions(size_limit=1 << 20),
+                retriever=_refuse,
+            )
+        except (ValueError, jsonschema_rs.ReferencingError) as error:
+            # ValidationError is a ValueError; its first line says what is wrong.
+            words = _reference(schema, modern=self._modern) or str(error).splitlines()[0]
+            raise fault(where, f"the schema cannot be used: {words[:120]}") from None
+
+    def residual(self, schema: Mapping[str, Any]) -> Any:
+        """Compile the keywords of a schema besides type and structure; None where there are none."""
+        known = self._residuals.get(id(schema))
+        if known is None:
+            rest = constraints(schema, but=_STRUCTURE)
+            if "nullable" in schema and rest:
+                rest["nullable"] = schema["nullable"]
+            known = self._residuals[id(schema)] = (schema, self.compile(rest) if rest else None)
+        return known[1]
+
+
+def _reference(schema: Mapping[str, Any] | bool, *, modern: bool) -> str | None:
+    """Word what is wrong with a schema as the reference implementation does; None where it sees nothing."""
+    import jsonschema  # late: only a broken contract needs it
+
+    kind = jsonschema.Draft202012Validator if modern else jsonschema.Draft4Validator
+    try:
+        kind.check_schema(schema)
+    except (jsonschema.SchemaError, RecursionError) as error:
+        path = "/".join(map(str, getattr(error, "absolute_path", ())))
+        return f"{path}: {error}".splitlines()[0] if path else str(error).splitlines()[0]
+    return None
+
+
+def breaches(validator: Any, value: object) -> Iterator[Breach]:
+    """Yield what *value* breaks.
+
+    A value that cannot be looked at (half a surrogate pair, too deep) is told as such.
+    """
+    try:
+        for error in validator.iter_errors(value):
+            details = error.kind.as_dict()
+            detail = details.get("property") or str(details.get("unexpected", ""))
+            yield Breach(tuple(error.instance_path), error.kind.name, _worded(error, details), detail)
+    except (UnicodeEncodeError, ValueError, RecursionError):
+        yield Breach((), "unreadable", "the value cannot be checked: it is too deep, or no Unicode text")
+
+
+def accepts(validator: Any, value: object) -> bool:
+    """Tell whether a value is valid; one that cannot be looked at is not."""
+    try:
+        return bool(validator.is_valid(value))
+    except (UnicodeEncodeError, ValueError, RecursionError):
+        return False
+
+
+def _worded(error: Any, details: dict[str, Any]) -> str:
+    """Word an error in one line of bearable length."""
+    found = show(error.instance)
+    match error.kind.name:
+        case "type":
+            return f"{found} is not of type {' or '.join(details['types'])}"
+        case "enum":
+            options = details["options"]
+            return f"{found} is not one of {', '.join(map(show, options[:8]))}{', …' if len(options) > 8 else ''}"
+        case "required":
+            return f'the key "{details["property"]}" is missing'
+        case "additionalProperties":
+            return f"unknown key {', '.join(map(show, details['unexpected'][:3]))}"
+        case "pattern":
+            return f"{found} does not match {details['pattern'][:80]}"
+        case "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum":
+            return f"{found} breaks {error.kind.name} {details.get('limit')}"
+    message = str(error.message).replace("\n", " ")
+    return message if len(message) <= 160 else f"{found} breaks {error.kind.name}"
+
+
+def _refuse(uri: str) -> Any:
+    raise ValueError(f"nothing remote is fetched: {uri[:80]}")

@@ -1,0 +1,240 @@
+"""Request bodies made from a contract: the example's rows, then rows varied within type, enum, range and format."""
+
+import base64
+import math
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any, Final
+
+from epkit.core.cells import bounds
+from epkit.core.contract import Contract
+from epkit.core.residuals import SchemaSet, accepts
+from epkit.core.rows import Rows, find_rows
+from epkit.core.schemas import flatten
+from epkit.errors import UsageError
+
+_DEEPEST: Final = 12
+_TRIES: Final = 20
+_EPOCH: Final = datetime(2020, 1, 1)  # noqa: DTZ001  (contracts of pandas frames know no zones)
+
+
+def sample(contract: Contract, *, rows: int | None = None, seed: int = 0) -> Any:
+    """Make a request body.
+
+    Args:
+        rows: how many, ≥ 1; by default as many as the contract's example has.
+        seed: the same one gives the same body.
+
+    Returns:
+        The decoded body; what is no row is the example's.
+
+    Raises:
+        UsageError: the contract says nothing that a body could be made of, or knows no rows.
+    """
+    return Sampler(contract, seed=seed).body(rows)
+
+
+class Sampler:
+    """Makes bodies of one contract, each different from the one before it."""
+
+    def __init__(self, contract: Contract, *, seed: int = 0) -> None:
+        self._contract = contract
+        self._schemas = SchemaSet(contract.document)
+        self._random = Random(f"epkit {seed}")  # noqa: S311  (the same seed has to give the same bytes)
+        self._request = None if contract.request is None else flatten(contract.request, self._schemas.resolver)
+        self.rows: Rows | None = None
+        if self._request is not None:
+            self.rows = find_rows(self._request, contract.example, contract.reply, self._schemas.resolver)
+        self._given = self._example_rows()
+
+    def body(self, count: int | None = None) -> Any:
+        """Make a body of *count* rows."""
+        if self._request is None:
+            raise UsageError("the contract describes no request body: there is nothing to make one of")
+        if self.rows is None:
+            if count is not None and count != 1:
+                raise UsageError("the contract says nothing about rows: no number of them can be made")
+            return self._without_rows()
+        count = max(len(self._given), 1) if count is None else count
+        made = self.make_rows(count)
+        example = self._contract.example
+        if not self.rows.path:
+            return made
+        body = _copy(example) if isinstance(example, dict) else self._value(self._request, None, 0)
+        return _with(body, self.rows.path, made)
+
+    def make_rows(self, count: int) -> list[Any]:
+        """Make *count* rows: the example's as long as there are any, then varied ones."""
+        assert self.rows is not None
+        rows = [_copy(row) for row in self._given[:count]]
+        while len(rows) < count:
+            model = self._given[len(rows) % len(self._given)] if self._given else None
+            rows.append(self._row(model))
+        return rows
+
+    def _row(self, model: Any) -> Any:
+        assert self.rows is not None
+        for _ in range(_TRIES):
+            if self.rows.shape == "records":
+                known = model if isinstance(model, dict) else {}
+                row: Any = {
+                    name: self._value(column.schema, known.get(name), 0) for name, column in self.rows.columns.items()
+                }
+            else:
+                known_cells = model if isinstance(model, list) else [None]
+                assert self.rows.cell is not None
+                row = [self._value(self.rows.cell.schema, cell, 0) for cell in known_cells]
+            residual = self._schemas.residual(self.rows.schema)
+            if residual is None or accepts(residual, row):
+                return row
+        return _copy(model) if model is not None else row
+
+    def _without_rows(self) -> Any:
+        if self._contract.example is not None:
+            return _copy(self._contract.example)
+        assert self._request is not None
+        return self._value(self._request, None, 0)
+
+    def _example_rows(self) -> list[Any]:
+        value = self._contract.example
+        if self.rows is None:
+            return []
+        for key in self.rows.path:
+            value = value.get(key) if isinstance(value, dict) else None
+        wanted = dict if self.rows.shape == "records" else list
+        return [row for row in value if isinstance(row, wanted)] if isinstance(value, list) else []
+
+    def _value(self, declared: Mapping[str, Any] | bool, model: Any, depth: int) -> Any:
+        """Make a value of a schema; *model* is the example's, which stands in where none can be made."""
+        schema = self._schemas.flat(declared)
+        residual = self._schemas.residual(schema)
+        for _ in range(_TRIES):
+            value = self._guess(schema, model, depth)
+            if residual is None or accepts(residual, value):
+                return value
+        return _copy(model) if model is not None else value
+
+    def _guess(self, schema: Mapping[str, Any], model: Any, depth: int) -> Any:
+        if "const" in schema:
+            return schema["const"]
+        if schema.get("enum"):
+            return self._random.choice(schema["enum"])
+        for keyword in ("anyOf", "oneOf"):
+            if schema.get(keyword) and depth < _DEEPEST:
+                return self._value(self._random.choice(schema[keyword]), model, depth + 1)
+        types = schema.get("type")
+        kinds = [kind for kind in (types if isinstance(types, list) else [types]) if kind != "null"]
+        match kinds[0] if kinds else "null":
+            case "integer":
+                return self._integer(schema)
+            case "number":
+                return self._number(schema)
+            case "boolean":
+                return self._random.random() < 0.5
+            case "string":
+                return self._string(schema, model)
+            case "array":
+                return self._array(schema, model, depth)
+            case "object" | None if "properties" in schema or kinds[0] == "object":
+                return self._object(schema, model, depth)
+        return _copy(model)
+
+    def _integer(self, schema: Mapping[str, Any]) -> int:
+        low, high = bounds(schema.get("format"))
+        least, greatest = _limits(schema, max(low, 0), min(high, 100))
+        step = schema.get("multipleOf", 1)
+        step = step if isinstance(step, int) else 1
+        first, last = -(-math.ceil(least) // step), math.floor(greatest) // step
+        return self._random.randint(first, max(first, last)) * step
+
+    def _number(self, schema: Mapping[str, Any]) -> float:
+        low, high = _limits(schema, 0, 100)
+        if "multipleOf" in schema:
+            step = schema["multipleOf"]
+            first = math.ceil(low / step)
+            return float(self._random.randint(first, max(first, math.floor(high / step))) * step)
+        value = round(self._random.uniform(low, high), 3)
+        return float(value if low <= value <= high else low)
+
+    def _string(self, schema: Mapping[str, Any], model: Any) -> str:
+        moment = _EPOCH + timedelta(hours=self._random.randrange(24 * 365))
+        match schema.get("format"):
+            case "date-time":
+                return moment.strftime("%Y-%m-%dT%H:%M:%S.000")
+            case "date":
+                return moment.strftime("%Y-%m-%d")
+            case "time":
+                return moment.strftime("%H:%M:%S")
+            case "timedelta":
+                return f"P{self._random.randrange(1, 30)}DT0H0M0S"
+            case "byte" | "binary":
+                return base64.b64encode(self._random.randbytes(12)).decode("ascii")
+            case "uuid":
+                digits = f"{self._random.getrandbits(128):032x}"
+                return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+        if "pattern" in schema:
+            return str(model)
+        text = f"{model if isinstance(model, str) else 'value'}_{self._random.randrange(10)}"
+        text = text.ljust(min(schema.get("minLength", 0), 10_000), "x")
+        return text[: schema.get("maxLength")]
+
+    def _array(self, schema: Mapping[str, Any], model: Any, depth: int) -> list[Any]:
+        given = model if isinstance(model, list) else []
+        count = len(given) or 1
+        count = max(min(count, schema.get("maxItems", count)), min(schema.get("minItems", 0), 1_000))
+        if depth >= _DEEPEST or not isinstance(schema.get("items"), Mapping):
+            return [_copy(value) for value in given]
+        models = (given + given[-1:] * count if given else [None] * count)[:count]
+        return [self._value(schema["items"], one, depth + 1) for one in models]
+
+    def _object(self, schema: Mapping[str, Any], model: Any, depth: int) -> dict[str, Any]:
+        given = model if isinstance(model, dict) else {}
+        if depth >= _DEEPEST:
+            return _copy(given) if given else {}
+        properties = schema.get("properties", {})
+        required = schema.get("required", ())
+        # Deep down only what has to be there, or a schema that refers to itself would never end.
+        names = [name for name in properties if depth < _DEEPEST // 3 or name in required]
+        return {name: self._value(properties[name], given.get(name), depth + 1) for name in names}
+
+
+def _limits(schema: Mapping[str, Any], low: float, high: float) -> tuple[float, float]:
+    """Move a range of some 100 to where minimum and maximum allow it."""
+    width = high - low
+    least, greatest = schema.get("minimum"), schema.get("maximum")
+    margin = 1 if schema.get("type") == "integer" else 1e-3
+    for keyword, sign in (("exclusiveMinimum", 1), ("exclusiveMaximum", -1)):
+        bound = schema.get(keyword)
+        if bound is True:
+            bound = least if sign > 0 else greatest
+        if isinstance(bound, int | float) and not isinstance(bound, bool):
+            if sign > 0:
+                least = bound + margin
+            else:
+                greatest = bound - margin
+    if least is not None and greatest is not None:
+        return least, max(least, greatest)
+    if least is not None:
+        return max(low, least), max(high, least + width)
+    if greatest is not None:
+        return min(low, greatest - width), min(high, greatest)
+    return low, high
+
+
+def _with(body: Any, path: tuple[str, ...], rows: list[Any]) -> Any:
+    """Put rows where a body has them."""
+    holder = body
+    for key in path[:-1]:
+        if not isinstance(holder.get(key), dict):
+            holder[key] = {}
+        holder = holder[key]
+    holder[path[-1]] = rows
+    return body
+
+
+def _copy(value: Any) -> Any:
+    """Copy a decoded value; examples are no deeper than the contract they stand in."""
+    if isinstance(value, dict):
+        return {key: _copy(child) for key, child in value.items()}
+    return [_copy(child) for child in value] if isinstance(value, list) else value

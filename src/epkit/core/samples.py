@@ -1,0 +1,79 @@
+"""What was measured, a row a request: the columns in which samples travel from the driver to every sink.
+
+One object per request costs more than the request, so samples travel as *blocks*: numpy structured arrays of
+`SAMPLE`, some thousand rows at a time, in order of completion.
+
+All times are integer nanoseconds of the monotonic clock since the run began:
+
+    due        when the request should have started (closed loop: equals start)
+    start      just before the TCP connect, or, on a reused connection, before the first byte is written
+    tcp        when TCP was connected; on a reused connection equals start
+    connected  when the connection was ready to be written to (after TLS); on a reused one equals start
+    sent       when the last byte of the request had been handed to the socket
+    first      when the first chunk of the reply had been read
+    end        when the reply was over, or the failure was known
+
+A point that was never reached holds the value of the last one that was.
+"""
+
+import enum
+import struct
+from typing import Final
+
+import numpy as np
+
+
+class Failure(enum.IntEnum):
+    """Why a request does not count as a success; the names are those of the JSON report."""
+
+    NONE = 0
+    CONNECT = 1
+    TLS = 2
+    TIMEOUT = 3
+    TRANSPORT = 4
+    STATUS = 5
+    EMPTY = 6
+    APPLICATION = 7
+    CONTRACT = 8
+    MISMATCH = 9
+
+
+FAILURES: Final = tuple(f for f in Failure if f)
+
+SAMPLE: Final = np.dtype(
+    [
+        ("due", "i8"),
+        ("start", "i8"),
+        ("tcp", "i8"),
+        ("connected", "i8"),
+        ("sent", "i8"),
+        ("first", "i8"),
+        ("end", "i8"),
+        ("server", "i8"),  # ns that the server says it spent, -1 where it does not say
+        ("received", "u4"),  # bytes read, header included
+        ("body", "u4"),  # bytes of the decoded reply body
+        ("payload", "u4"),  # index of the payload that was sent
+        ("status", "u2"),  # 0: no status line was read
+        ("failure", "u1"),
+        ("deployment", "u1"),  # index into the run's deployments, 0: not named
+    ]
+)
+
+PACKER: Final = struct.Struct("8q3IHBB")
+"""The same row for `struct`: packing into a buffer is the fastest way to store a row from Python, and the machine's
+own byte order the fastest way to pack."""
+
+assert PACKER.size == SAMPLE.itemsize
+
+
+def block(buffer: bytearray | bytes | memoryview, rows: int) -> np.ndarray:
+    """View packed rows as a block.
+
+    Args:
+        buffer: at least *rows* packed rows.
+        rows: how many of them.
+
+    Returns:
+        A structured array of `SAMPLE`; it shares memory with *buffer*.
+    """
+    return np.frombuffer(buffer, dtype=SAMPLE, count=rows)

@@ -1,0 +1,228 @@
+"""From blocks of samples to the report: `Summary` collects and changes, the `Report` it makes does neither.
+
+Up to a limit the rows themselves are kept and everything is exact. Rows beyond the limit go into histograms
+and are forgotten, at a fraction of a microsecond each: nothing is converted in mid-run, when a pause would be
+measured as latency. The report then joins both; only the correlation behind the intervals is that of the rows
+kept.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Final
+
+import numpy as np
+
+from epkit.core import health
+from epkit.core.counters import Counters
+from epkit.core.histogram import BLUR, Histogram
+from epkit.core.latency import PARTS, series
+from epkit.core.report import (
+    DeploymentInfo,
+    Distribution,
+    FailureExample,
+    Generator,
+    Http,
+    Latencies,
+    PlanInfo,
+    Report,
+    Run,
+    Throughput,
+    Tool,
+    Validity,
+)
+from epkit.core.stats import Dependence, dependence, describe, distribution
+from epkit.core.windows import Windows
+
+EXACT: Final = 2_000_000
+"""So many rows are kept: 160 MB."""
+
+
+class Summary:
+    """Collects the samples of a run.
+
+    Args:
+        exact: how many rows are kept, the first ones.
+    """
+
+    def __init__(self, exact: int = EXACT) -> None:
+        self._exact = exact
+        self._rows = 0
+        self._kept: list[np.ndarray] = []
+        self._later = {name: Histogram() for name in PARTS}
+        self._later_windows = Windows(exact=False)
+        self._later_deployments: dict[int, Histogram] = {}
+        self.counters = Counters()
+
+    def add(self, block: np.ndarray) -> None:
+        """Take a block of samples.
+
+        Args:
+            block: rows of `SAMPLE` in order of completion, times in ns since the run began; copied where it
+            is
+                kept, so its memory may be used again.
+        """
+        if not len(block):
+            return
+        self.counters.add(block)
+        room = max(0, self._exact - self._rows)
+        self._rows += len(block)
+        if room:
+            self._kept.append(block[:room].copy())
+        if len(block) > room:
+            self._blur(block[room:])
+
+    @property
+    def complete(self) -> bool:
+        """Whether `blocks` are all there is: so far no row had to go into a histogram."""
+        return self._rows <= self._exact
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """Hand out the rows that were kept, block by block, in order of completion; not to be changed."""
+        return iter(self._kept)
+
+    def report(
+        self,
+        *,
+        tool: Tool,
+        run: Run,
+        plan: PlanInfo,
+        http: Http,
+        duration_ns: int,
+        cpu_s: float,
+        max_in_flight: int,
+        drifts_ns: np.ndarray,
+        late_starts: int = 0,
+        retried: int = 0,
+        deployments: Sequence[str] = (),
+        failures: tuple[FailureExample, ...] = (),
+        warnings: Iterable[str] = (),
+    ) -> Report:
+        """Make the report of what was collected; may be called at any time, and again.
+
+        Args:
+            tool: what measured.
+            run: the execution; its duration is replaced by *duration_ns*.
+            plan: what was asked for.
+            http: what only the engine and the target know (server, host, port, path, tls, server_name,
+            bytes_out,
+                kept_alive, connections); what the rows tell is filled in.
+            duration_ns: from the run's beginning to its last event.
+            cpu_s: CPU time, user and system, that the generator spent on it.
+            max_in_flight: most requests in flight at any time.
+            drifts_ns: how late each heartbeat of the generator was.
+            late_starts: requests that started later than they were due for want of a slot.
+            retried: requests sent again because their connection was dead.
+            deployments: their names by index; index 0 is *not named*.
+            failures: the first reply of each kind of failure.
+            warnings: further lines, after those made here.
+        """
+        latencies, clamped = self._latencies()
+        windows = Windows(exact=self.complete)
+        for block in self._kept:
+            windows.add(block)
+        windows.merge(self._later_windows)
+        timeline = windows.series(duration_ns)
+        counts = self.counters.counts(retried)
+        lag_ms = health.lag(drifts_ns)
+        slow_client = health.limited(lag_ms, len(drifts_ns), latencies.service or latencies.failed)
+        reasons = [
+            None if counts.ok else "no request succeeded" if counts.sent else "no request was made",
+            slow_client,
+            health.crowd(plan.concurrency, counts.sent, self.counters.in_flight_ns, duration_ns)
+            if plan.model == "closed"
+            else None,
+        ]
+        lines = [
+            health.unsupported(latencies.service),
+            health.unsteady(timeline),
+            None if self.complete else self._histogram_line(),
+            f"latencies of more than 2.4 h count as 2.4 h: {clamped} requests" if clamped else None,
+            *warnings,
+        ]
+        seconds = duration_ns / 1e9
+
+        def per_s(amount: float) -> float:
+            return amount / seconds if duration_ns > 0 else 0.0
+
+        return Report(
+            tool=tool,
+            run=replace(run, duration_s=seconds),
+            plan=plan,
+            counts=counts,
+            throughput=Throughput(
+                requests_per_s=per_s(counts.completed),
+                ok_per_s=per_s(counts.ok),
+                bytes_in_per_s=per_s(self.counters.received),
+                bytes_out_per_s=per_s(http.bytes_out),
+            ),
+            latency_ms=latencies,
+            http=self.counters.http(http),
+            generator=Generator(
+                cpu_us_per_request=cpu_s * 1e6 / counts.sent if counts.sent else 0.0,
+                cpu_utilisation=per_s(cpu_s),
+                lag_ms=lag_ms,
+                limited=slow_client is not None,
+                late_starts=late_starts,
+                max_in_flight=max_in_flight,
+            ),
+            validity=Validity(valid=not any(reasons), reasons=tuple(filter(None, reasons))),
+            thresholds=(),
+            deployments=self._by_deployment(deployments),
+            series=timeline,
+            failures=failures,
+            warnings=tuple(filter(None, lines)),
+        )
+
+    def _blur(self, block: np.ndarray) -> None:
+        """Take rows into histograms."""
+        for name, histogram in self._later.items():
+            histogram.add(series(name, block))
+        self._later_windows.add(block)
+        for index in np.unique(block["deployment"]):
+            histogram = self._later_deployments.setdefault(int(index), Histogram())
+            histogram.add(series("service", block[block["deployment"] == index]))
+
+    def _latencies(self) -> tuple[Latencies, int]:
+        """Describe every latency; and how many requests have one that a histogram cannot hold."""
+        found, clamped = {}, 0
+        for name, later in self._later.items():
+            found[name], lost = self._describe(partial(series, name), later)
+            clamped = max(clamped, lost)
+        return Latencies(**found), clamped
+
+    def _by_deployment(self, names: Sequence[str]) -> dict[str, DeploymentInfo]:
+        def answered(index: int, block: np.ndarray) -> np.ndarray:
+            return series("service", block[block["deployment"] == index])
+
+        found = {}
+        for index, (ok, failed) in self.counters.by_deployment().items():
+            later = self._later_deployments.get(index, Histogram())
+            service, _ = self._describe(partial(answered, index), later)
+            found[names[index]] = DeploymentInfo(ok=ok, failed=failed, service=service)
+        return found
+
+    def _describe(self, pick: Callable[[np.ndarray], np.ndarray], later: Histogram) -> tuple[Distribution | None, int]:
+        """Describe one series: the rows kept, joined by the histogram of those that were not."""
+        room = np.empty(min(self._rows, self._exact), dtype=np.int64)
+        filled = 0
+        for block in self._kept:
+            part = pick(block)
+            room[filled : filled + len(part)] = part
+            filled += len(part)
+        first = room[:filled]
+        if self.complete:
+            return distribution(first), 0
+        whole = Histogram()
+        whole.add(first)
+        whole.merge(later)
+        if not whole.count:
+            return None, 0
+        known = dependence(first, np.sort(first)) if len(first) else Dependence(taus={}, wobble=None)
+        return describe(whole.at, whole.count, whole.mean, whole.sd, known, BLUR), whole.clamped
+
+    def _histogram_line(self) -> str:
+        return (
+            f"{self._rows} requests: percentiles are from a histogram (right to 0.1 %), and the correlation "
+            f"behind their intervals is that of the first {self._exact}"
+        )

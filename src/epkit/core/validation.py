@@ -1,0 +1,359 @@
+"""Whether an endpoint will accept a request body, and what exactly is wrong with it.
+
+A contract leaves out what its server insists on: which top-level key must be there, that no other column may be.
+And it forbids what the server quietly takes. So there are two readings. *As declared* is JSON Schema to the
+letter. The default is the genuine server's: an error is what it refuses or silently alters, a warning what it takes
+without loss.
+
+A body is first held against one compiled schema that only a faultless body passes; if it does, that is all. Only
+what fails is looked at closely, column by column.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import orjson
+
+from epkit.core import bodies
+from epkit.core.cells import bounds, show
+from epkit.core.contract import Contract
+from epkit.core.locating import JsonPlaces
+from epkit.core.records import check_rows
+from epkit.core.residuals import SchemaSet, accepts, breaches
+from epkit.core.rows import Column, Rows, find_rows
+from epkit.core.schemas import flatten
+from epkit.core.values import walk
+from epkit.core.violations import Findings, Path, Severity, Verdict, verdict
+from epkit.core.wrappers import missing_key_hint, not_rows_hint, unwrap_columns
+
+_GIANT: Final = 2.0**63
+
+LIMIT: Final = 100
+"""Violations told, where nobody asks for more."""
+
+
+class Validator:
+    """Checks request bodies against one contract."""
+
+    def __init__(self, contract: Contract, *, as_declared: bool = False) -> None:
+        """Compile a contract.
+
+        Raises:
+            UsageError: a schema in it cannot be used.
+        """
+        self.contract = contract
+        self.as_declared = as_declared
+        self.schemas = SchemaSet(contract.document)
+        self.request = None if contract.request is None else flatten(contract.request, self.schemas.resolver)
+        where = contract.request_pointer
+        self._declared = self.schemas.compile({} if self.request is None else self.request, where=where)
+        self._row: Any = None
+        self.rows = None
+        if self.request is not None:
+            self.rows = find_rows(self.request, contract.example, contract.reply, self.schemas.resolver)
+        clean = None if as_declared else self._clean_schema()
+        self._clean = None if clean is None else self.schemas.compile(clean, where=where)
+
+    def check(self, data: bytes, *, limit: int = LIMIT) -> Verdict:
+        """Check the text of a request body.
+
+        Args:
+            data: as it would be sent.
+            limit: how many violations to tell; all are counted.
+        """
+        findings = Findings()
+        body = bodies.quickly(data, findings)
+        if not body.careful and body.fault is None:
+            if self._is_clean(body):
+                return Verdict()
+            if self._needs_care(body):
+                body = bodies.thoroughly(data, findings)
+        if (fault := body.fault) is not None:
+            findings.add("json", (), fault.text, hint=fault.hint)
+            return verdict(findings, limit=limit, places=bodies.FaultPlace(fault))
+        self._look(body.value, findings)
+        return verdict(findings, limit=limit, places=JsonPlaces(body.text)) if findings else Verdict()
+
+    def check_value(self, payload: object, *, limit: int = LIMIT) -> Verdict:
+        """Check a decoded request body; there are no lines and columns to tell."""
+        findings = Findings()
+        self._look(payload, findings)
+        return verdict(findings, limit=limit)
+
+    def check_some(self, rows: list[Any], numbers: list[int], findings: Findings) -> None:
+        """Check rows without a body around them.
+
+        Args:
+            rows: decoded JSON; the contract has rows.
+            numbers: of the rows, ascending.
+        """
+        assert self.rows is not None
+        if not self.as_declared:
+            check_rows(rows, self.rows, self.rows.path, findings, self.schemas, numbers=numbers)
+            return
+        if self._row is None:
+            self._row = self.schemas.compile(self.rows.schema)
+        base = self.rows.path
+        for number, row in zip(numbers, rows, strict=True):
+            if not accepts(self._row, row):
+                for breach in breaches(self._row, row):
+                    place = (*base, None, *breach.path, breach.detail)
+                    path = (*base, number, *breach.path)
+                    findings.add(breach.keyword, path, breach.message, rows=[number], place=place)
+
+    def _is_clean(self, body: bodies.Body) -> bool:
+        if self.as_declared:
+            return accepts(self._declared, body.value) and self._unambiguous(body)
+        if self._clean is None or not accepts(self._clean, body.value):
+            return False
+        return self._unambiguous(body) and not self._has_giants(body.value)
+
+    def _unambiguous(self, body: bodies.Body) -> bool:
+        rows = self._find(body.value)
+        return bodies.has_no_duplicates(body.text, bodies.count_keys(body.value, flat=rows))
+
+    def _has_giants(self, value: Any) -> bool:
+        """Tell whether a float of a body that passed the clean schema may have been a whole number over 64 bits.
+
+        The fast parser makes floats of them, and the server refuses them. jsonschema-rs could say as much, but
+        takes five times as long for it.
+        """
+        assert self.rows is not None
+        rows = self._find(value) or []
+        for name, column in self.rows.columns.items():
+            if column.kind == "number":
+                cells = [row.get(name, 0.0) for row in rows]
+                if max(cells) >= _GIANT or min(cells) <= -_GIANT:
+                    return True
+        return False
+
+    def _needs_care(self, body: bodies.Body) -> bool:
+        return bodies.has_long_number(body.text) or not self._unambiguous(body)
+
+    def _find(self, value: Any) -> list[Any] | None:
+        """Return the rows of a body whose every row is a flat object, as far as the contract says so."""
+        if self.rows is None or self.rows.shape != "records":
+            return None
+        if any(column.kind is None for column in self.rows.columns.values()):
+            return None
+        for key in self.rows.path:
+            value = value.get(key) if isinstance(value, dict) else None
+        return value if isinstance(value, list) and set(map(type, value)) == {dict} else None
+
+    def _look(self, value: object, findings: Findings) -> None:
+        """Look closely."""
+        if self.as_declared:
+            self._as_declared(value, findings)
+        elif self.request is None or _says_nothing(self.request):
+            text = "the contract says nothing about the body: whether the server takes it cannot be known"
+            findings.add("undeclared", (), text, severity="warning")
+            if self.request is not None and self.request.get("type") == "object" and not isinstance(value, dict):
+                findings.add("type", (), f"{show(value)} is not an object")
+        elif "properties" in self.request and not isinstance(value, dict):
+            hint = not_rows_hint(value, self.rows, ())
+            findings.add("type", (), f"{show(value)} is not an object: the server takes nothing else", hint=hint)
+        elif isinstance(value, dict) and "properties" in self.request:
+            self._object(value, self.request, findings)
+        elif self.rows is not None and not self.rows.path:
+            self._list_of_rows(value, self.rows, findings)
+        else:
+            walk(value, self.request, (), findings, self.schemas)
+
+    def _as_declared(self, value: object, findings: Findings) -> None:
+        base = self.rows.path if self.rows else None
+        for breach in breaches(self._declared, value):
+            path = breach.path
+            row = None
+            place: tuple[Any, ...] = path
+            if base is not None and len(path) > len(base) and path[: len(base)] == base:
+                row = path[len(base)]
+                place = (*base, None, *path[len(base) + 1 :])
+            rows = (row,) if isinstance(row, int) else ()
+            findings.add(breach.keyword, path, breach.message, rows=rows, place=(*place, breach.detail))
+
+    def _object(self, body: dict[str, Any], schema: Mapping[str, Any], findings: Findings) -> None:
+        """Check a body that is an object: its rows, and beside them its parameters."""
+        head = self.rows.path[0] if self.rows else None
+        properties = schema["properties"]
+        missing = [name for name in properties if name not in body]
+        for name in missing:
+            self._missing(name, body, schema, findings, is_rows=name == head)
+        self._unknown_keys(body, schema, (), findings, hinted=bool(head in missing))
+        for name, value in body.items():
+            if name == head:
+                assert self.rows is not None
+                self._wrapped(value, self.rows, findings)
+            elif name in properties:
+                self._parameter(name, value, properties[name], findings)
+        if (residual := self.schemas.residual(schema)) is not None:
+            for breach in breaches(residual, body):
+                findings.add(breach.keyword, breach.path, breach.message)
+
+    def _missing(
+        self, name: str, body: dict[str, Any], schema: Mapping[str, Any], findings: Findings, *, is_rows: bool
+    ) -> None:
+        """Tell of a top-level key that is not there."""
+        hint = missing_key_hint(name, body, self.rows if is_rows else None, schema["properties"])
+        names = schema["properties"].keys()
+        # Without rows there is no telling which key a script can do without; one of them it needs.
+        bare = self.rows is None and (len(names) == 1 or not body.keys() & names)
+        if is_rows or bare or name in schema.get("required", ()):
+            what = ", which holds the rows," if is_rows else ""
+            findings.add("required", (), f'the key "{name}"{what} is missing', hint=hint, place=(name,))
+        else:
+            text = f'the parameter "{name}" is left out: the script has to have a default for it'
+            findings.add("parameter", (), text, hint=hint, severity="warning", place=(name,))
+
+    def _unknown_keys(
+        self,
+        value: dict[str, Any],
+        schema: Mapping[str, Any],
+        path: Path,
+        findings: Findings,
+        *,
+        hinted: bool,
+    ) -> None:
+        """Tell of keys that the contract does not name, unless a missing one has already said what they are."""
+        extra = schema.get("additionalProperties")
+        if extra is True or isinstance(extra, Mapping) or (hinted and extra is None):
+            return
+        for key in value:
+            if key not in schema.get("properties", {}):
+                severity: Severity = "error" if extra is False else "warning"
+                text = f'unknown key "{key[:60]}": the server ignores it'
+                findings.add("additionalProperties", (*path, key), text, severity=severity, at_key=True)
+
+    def _parameter(self, name: str, value: object, schema: Mapping[str, Any] | bool, findings: Findings) -> None:
+        before = findings.errors
+        walk(value, schema, (name,), findings, self.schemas)
+        example = self.contract.example
+        if findings.errors == before and isinstance(example, dict) and name in example and example[name] != value:
+            path, found, shown = _difference(value, example[name], (name,))
+            text = f"{show(found)} is not the example's {show(shown)}: the script may refuse it"
+            findings.add("parameter", path, text, severity="warning")
+
+    def _wrapped(self, value: object, rows: Rows, findings: Findings) -> None:
+        """Follow the keys from the head of the rows' path to the rows."""
+        assert self.request is not None
+        schema: Mapping[str, Any] = self.request
+        for depth, key in enumerate(rows.path[1:], start=1):
+            path = rows.path[:depth]
+            schema = self.schemas.flat(schema["properties"][rows.path[depth - 1]])
+            if not isinstance(value, dict):
+                hint = not_rows_hint(value, rows, path)
+                findings.add("type", path, f"{show(value)} is not an object", hint=hint)
+                return
+            for name, child in value.items():
+                if name != key and name in schema["properties"]:
+                    walk(child, schema["properties"][name], (*path, name), findings, self.schemas)
+            for name in schema.get("required", ()):
+                if name not in value and name != key:
+                    findings.add("required", path, f'the key "{name}" is missing', place=(*path, name))
+            self._unknown_keys(value, schema, path, findings, hinted=key not in value)
+            if key not in value:
+                hint = missing_key_hint(key, value, rows, schema["properties"])
+                text = f'the key "{key}", which holds the rows, is missing'
+                findings.add("required", path, text, hint=hint, place=(*path, key))
+                return
+            value = value[key]
+        self._list_of_rows(value, rows, findings)
+
+    def _list_of_rows(self, value: object, rows: Rows, findings: Findings) -> None:
+        if rows.pandas and (turned := unwrap_columns(value, rows)) is not None:
+            text = "columns where the contract has rows: the server takes them too"
+            findings.add("type", rows.path, text, severity="warning")
+            value = turned
+        if not isinstance(value, list):
+            hint = not_rows_hint(value, rows, rows.path)
+            findings.add("type", rows.path, f"{show(value)} is not an array of rows", hint=hint)
+        elif not value:
+            findings.add("minItems", rows.path, "there are no rows")
+        else:
+            check_rows(value, rows, rows.path, findings, self.schemas)
+
+    def _clean_schema(self) -> dict[str, Any] | None:
+        """Build the schema that only a body without the least remark passes; None where that takes a closer look."""
+        if self.request is None or self.rows is None or self.rows.shape != "records" or not self.rows.path:
+            return None
+        if set(self.request) & {"anyOf", "oneOf", "not", "allOf", "if"} or not self.rows.closed:
+            return None
+        columns = {name: _clean_cell(column) for name, column in self.rows.columns.items()}
+        if None in columns.values() or self.schemas.residual(self.rows.schema) is not None:
+            return None
+        row = {
+            "type": "object",
+            "properties": columns,
+            "required": list(self.rows.required),
+            "additionalProperties": False,
+        }
+        inner: dict[str, Any] = {"type": "array", "minItems": 1, "items": row}
+        example = self.contract.example if isinstance(self.contract.example, dict) else {}
+        for depth in range(len(self.rows.path) - 1, -1, -1):
+            key = self.rows.path[depth]
+            properties = {key: inner}
+            if depth == 0:
+                for name in self.request["properties"]:
+                    if name != key:
+                        if name not in example:
+                            return None
+                        properties[name] = {"enum": [example[name]]}
+            inner = {
+                "type": "object",
+                "properties": properties,
+                "required": list(properties),
+                "additionalProperties": False,
+            }
+        return inner
+
+
+def _difference(value: Any, example: Any, path: Path) -> tuple[Path, object, object]:
+    """Go down into two different values as long as one key tells them apart."""
+    while isinstance(value, dict) and isinstance(example, dict):
+        key = next((key for key in example if key in value and value[key] != example[key]), None)
+        if key is None:
+            break
+        value, example, path = value[key], example[key], (*path, key)
+    return path, value, example
+
+
+def _says_nothing(schema: Mapping[str, Any]) -> bool:
+    """Tell whether a schema declares no more than the type of the whole body."""
+    return not set(schema) & {
+        *(
+            "properties",
+            "items",
+            "allOf",
+            "anyOf",
+            "oneOf",
+            "not",
+            "enum",
+            "const",
+            "required",
+            "prefixItems",
+        ),
+        *("patternProperties", "if", "minProperties", "pattern"),
+    } and schema.get("type") in (None, "object")
+
+
+def _clean_cell(column: Column) -> dict[str, Any] | None:
+    """Write the schema of a cell that arrives exactly as it was sent."""
+    plain = {"type", "format", "description", "title", "example", "default"}
+    if column.nullable or set(column.schema) - plain:
+        return None
+    if column.kind == "integer":
+        low, high = bounds(column.format)
+        return {"type": "integer", "minimum": low, "maximum": high}
+    if column.kind == "number":
+        return {"type": "number", "not": {"type": "integer"}}
+    if column.kind == "boolean" or (column.kind == "string" and column.format is None):
+        return {"type": column.kind}
+    return None
+
+
+def encode(payload: object) -> bytes:
+    """Write a payload from Python as the text that would be sent.
+
+    Raises:
+        TypeError: there is something in it that JSON has no word for.
+    """
+    return orjson.dumps(payload, option=orjson.OPT_SERIALIZE_NUMPY)

@@ -1,0 +1,103 @@
+"""A value that is not coerced (a parameter, a nested cell) against its schema, level by level."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from epkit.core.cells import Remark, exact, show
+from epkit.core.residuals import SchemaSet, breaches
+from epkit.core.schemas import is_nullable
+from epkit.core.violations import Findings, Path, Place, nearest
+
+
+def walk(
+    value: object,
+    schema: Mapping[str, Any] | bool,
+    path: Path,
+    findings: Findings,
+    schemas: SchemaSet,
+    *,
+    row: int | None = None,
+    place: Place | None = None,
+) -> None:
+    """Check a value and all that is in it; the walk is a loop, so that neither value nor schema can be too deep.
+
+    Args:
+        row: number of the row the value is in.
+        place: what makes violations of one rule the same; each path is its own by default.
+    """
+    rows = () if row is None else (row,)
+    start = len(path)
+    pending: list[tuple[object, Mapping[str, Any] | bool, Path]] = [(value, schema, path)]
+    while pending:
+        value, declared, path = pending.pop()
+        resolved = schemas.flat(declared)
+        inner = (None if isinstance(step, int) else step for step in path[start:])
+        where = None if place is None else (*place, *inner)
+        if (remark := _type_remark(value, resolved)) is not None:
+            findings.add(remark.rule, path, remark.text, severity=remark.severity, rows=rows, place=where)
+            if remark.severity == "error":
+                continue
+        if (residual := schemas.residual(resolved)) is not None:
+            for breach in breaches(residual, value):
+                findings.add(breach.keyword, (*path, *breach.path), breach.message, rows=rows, place=where)
+        if isinstance(value, dict):
+            _names(value, resolved, path, findings, rows, where)
+            properties = resolved.get("properties", {})
+            extra = resolved.get("additionalProperties")
+            for key, child in value.items():
+                if key in properties:
+                    pending.append((child, properties[key], (*path, key)))
+                elif isinstance(extra, Mapping):
+                    pending.append((child, extra, (*path, key)))
+        elif isinstance(value, list) and isinstance(resolved.get("items"), Mapping | bool):
+            pending += [(child, resolved["items"], (*path, index)) for index, child in enumerate(value)]
+
+
+def _type_remark(value: object, schema: Mapping[str, Any]) -> Remark | None:
+    """Judge a value by type and format alone."""
+    types = schema.get("type")
+    if types is None or (value is None and is_nullable(schema)):
+        return None
+    kinds = types if isinstance(types, list) else [types]
+    remarks = [exact(value, kind, schema.get("format")) for kind in kinds]
+    if None in remarks:
+        return None
+    if len(kinds) == 1:
+        return remarks[0]
+    return Remark("error", "type", f"{show(value)} is not of type {' or '.join(map(str, kinds))}")
+
+
+def _names(
+    value: dict[str, Any],
+    schema: Mapping[str, Any],
+    path: Path,
+    findings: Findings,
+    rows: tuple[int, ...],
+    place: Place | None,
+) -> None:
+    properties = schema.get("properties", {})
+    for name in schema.get("required", ()):
+        if name not in value:
+            near = nearest(name, [key for key in value if key not in properties])
+            hint = f'there is "{near}": did you mean "{name}"?' if near else None
+            where = None if place is None else (*place, name)
+            text = f'the key "{name}" is missing'
+            findings.add("required", path, text, hint=hint, rows=rows, place=where or (*path, name))
+    if properties or "additionalProperties" in schema:
+        extra = schema.get("additionalProperties")
+        patterns = "patternProperties" in schema
+        if extra is True or isinstance(extra, Mapping) or patterns:
+            return
+        for key in value:
+            if key not in properties:
+                near = nearest(key, properties)
+                findings.add(
+                    "additionalProperties",
+                    (*path, key),
+                    f'unknown key "{key[:60]}"',
+                    severity="error" if extra is False else "warning",
+                    hint=f'did you mean "{near}"?' if near else None,
+                    rows=rows,
+                    place=None if place is None else (*place, key),
+                    at_key=True,
+                )

@@ -1,0 +1,198 @@
+"""What is wrong with a payload: violations, equal ones told once with the number of rows they are in."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from typing import Final, Literal
+
+from epkit.core.schemas import escape
+
+Severity = Literal["error", "warning"]
+Path = tuple[str | int, ...]
+Place = tuple[str | int | None, ...]
+
+FIRST_ROWS: Final = 5
+"""Row numbers told of a violation that is in many rows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Violation:
+    """One thing that is wrong, wherever it occurs.
+
+    Args:
+        pointer: JSON pointer (RFC 6901) to the first place; "" is the whole body.
+        rule: the JSON Schema keyword that is broken, or a short name of what the server minds.
+        message: what was found and what was expected; no row numbers.
+        hint: what to do, or None.
+        row: number of the first row it is in, from 0; None where it is in no row.
+        rows: how many rows it is in; 0 where *row* is None.
+        first_rows: numbers of the first of them, at most `FIRST_ROWS`.
+        line, column: of the first place in the text, from 1; None where there is no text.
+    """
+
+    pointer: str
+    rule: str
+    message: str
+    severity: Severity
+    hint: str | None = None
+    row: int | None = None
+    rows: int = 0
+    first_rows: tuple[int, ...] = ()
+    line: int | None = None
+    column: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What a check found.
+
+    Args:
+        violations: errors before warnings, each group in the order of the check; perhaps cut short.
+        errors, warnings: how many there are in all, each row counted.
+        kinds: how many different violations there are, those cut off included.
+    """
+
+    violations: tuple[Violation, ...] = ()
+    errors: int = 0
+    warnings: int = 0
+    kinds: int = 0
+
+    @property
+    def valid(self) -> bool:
+        """Whether there is no error."""
+        return not self.errors
+
+    def strict(self) -> "Verdict":
+        """Return the verdict with each warning an error."""
+        violations = tuple(replace(violation, severity="error") for violation in self.violations)
+        return replace(self, violations=violations, errors=self.errors + self.warnings, warnings=0)
+
+
+@dataclass(slots=True, kw_only=True)
+class Finding:
+    """A violation as it is gathered: the path not yet written out, the rows not yet told."""
+
+    rule: str
+    path: Path
+    message: str
+    severity: Severity
+    hint: str | None
+    rows: list[int]
+    count: int
+    at_key: bool
+
+
+class Findings:
+    """Gathers violations; the same rule broken at the same place in many rows is one finding."""
+
+    def __init__(self) -> None:
+        self._groups: dict[tuple[object, ...], Finding] = {}
+        self.errors = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._groups)
+
+    def add(
+        self,
+        rule: str,
+        path: Path,
+        message: str,
+        *,
+        severity: Severity = "error",
+        hint: str | None = None,
+        rows: Sequence[int] = (),
+        count: int | None = None,
+        place: Place | None = None,
+        at_key: bool = False,
+    ) -> None:
+        """Note a violation.
+
+        Args:
+            path: of the first place.
+            rows: numbers of the rows, ascending; empty where it is in no row.
+            count: how many rows there are, where *rows* are only the first of them.
+            place: what makes violations of one *rule* the same; the path by default.
+            at_key: point at the key in the text, not at the value.
+        """
+        count = count or len(rows) or 1
+        self.errors += count if severity == "error" else 0
+        key = (severity, rule, path if place is None else place)
+        if (known := self._groups.get(key)) is None:
+            self._groups[key] = Finding(
+                rule=rule,
+                path=path,
+                message=message,
+                severity=severity,
+                hint=hint,
+                rows=list(rows[:FIRST_ROWS]),
+                count=count,
+                at_key=at_key,
+            )
+        else:
+            known.count += count
+            if rows and (len(known.rows) < FIRST_ROWS or rows[0] < known.rows[-1]):
+                known.rows = sorted([*known.rows, *rows[:FIRST_ROWS]])[:FIRST_ROWS]
+
+    def in_order(self) -> list[Finding]:
+        """Return the findings: errors first, else in the order they were made."""
+        return sorted(self._groups.values(), key=lambda finding: finding.severity)
+
+
+def verdict(findings: Findings, *, limit: int, places: "Places | None" = None) -> Verdict:
+    """Write the findings out.
+
+    Args:
+        limit: how many violations to tell.
+        places: where paths are in the text, if there is one.
+    """
+    ordered = findings.in_order()
+    violations = []
+    for finding in ordered[:limit]:
+        line, column = places(finding) if places else (None, None)
+        violations.append(
+            Violation(
+                pointer=pointer(finding.path),
+                rule=finding.rule,
+                message=finding.message,
+                severity=finding.severity,
+                hint=finding.hint,
+                row=finding.rows[0] if finding.rows else None,
+                rows=finding.count if finding.rows else 0,
+                first_rows=tuple(finding.rows),
+                line=line,
+                column=column,
+            )
+        )
+    return Verdict(
+        violations=tuple(violations),
+        errors=sum(finding.count for finding in ordered if finding.severity == "error"),
+        warnings=sum(finding.count for finding in ordered if finding.severity == "warning"),
+        kinds=len(ordered),
+    )
+
+
+class Places:
+    """Says where a finding is in the text; a table says it by row and column, a JSON text by scanning."""
+
+    def __call__(self, finding: Finding) -> tuple[int | None, int | None]:
+        """Return line and column, from 1."""
+        raise NotImplementedError
+
+
+def pointer(path: Iterable[str | int]) -> str:
+    """Write a path as a JSON pointer."""
+    return "".join(f"/{escape(step)}" for step in path)
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """Find the name that was probably meant: equal but for case, or much alike."""
+    known = [candidate for candidate in names if isinstance(candidate, str)]
+    folded = {_folded(candidate): candidate for candidate in reversed(known)}
+    if (same := folded.get(_folded(name))) is not None:
+        return same
+    close = get_close_matches(_folded(name[:200]), folded, n=1, cutoff=0.65)
+    return folded[close[0]] if close else None
+
+
+def _folded(name: str) -> str:
+    return "".join(character for character in name.casefold() if character.isalnum()) or name

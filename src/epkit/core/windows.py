@@ -1,0 +1,135 @@
+"""The time series of a run: completions, failures and percentiles per window of time."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from epkit.core import histogram
+from epkit.core.latency import WHOLE, series
+from epkit.core.report import Window
+from epkit.core.stats import PS, rank
+
+WIDTH_NS: Final = 1_000_000_000
+MOST: Final = 3600
+"""More windows than that are merged in pairs: an hour of seconds, a day of half minutes."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """One window: requests that ended in it, service times of the successes as sorted keys and counts."""
+
+    completed: int = 0
+    failed: int = 0
+    keys: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    counts: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+
+    def merge(self, other: "Tally") -> None:
+        """Count what *other* has counted."""
+        self.completed += other.completed
+        self.failed += other.failed
+        keys, place = np.unique(np.concatenate([self.keys, other.keys]), return_inverse=True)
+        weights = np.concatenate([self.counts, other.counts])
+        self.keys, self.counts = keys, np.bincount(place, weights, len(keys)).astype(other.counts.dtype)
+
+    def key(self, percentile: str) -> int | None:
+        """Return the key of the nearest rank, None without a success."""
+        if not len(self.keys):
+            return None
+        below = np.cumsum(self.counts)
+        return int(self.keys[np.searchsorted(below, rank(int(below[-1]), PS[percentile]))])
+
+
+class Windows:
+    """Collects blocks into windows.
+
+    Args:
+        exact: keep every distinct value (percentiles are exact), not histogram buckets (right to 0.1 %,
+        small).
+    """
+
+    __slots__ = ("exact", "tallies", "width_ns")
+
+    def __init__(self, *, exact: bool) -> None:
+        self.exact = exact
+        self.width_ns = WIDTH_NS
+        self.tallies: dict[int, Tally] = {}
+
+    def add(self, block: np.ndarray) -> None:
+        """Count the rows of a block; the order of rows does not matter."""
+        if not len(block):
+            return
+        self._widen(int(block["end"].max()))
+        index = block["end"] // self.width_ns
+        if (np.diff(index) < 0).any():  # rows of several workers
+            order = np.argsort(index, kind="stable")
+            block, index = block[order], index[order]
+        cuts = np.flatnonzero(np.diff(index)) + 1
+        for rows, place in zip(np.split(block, cuts), index[np.concatenate(([0], cuts))], strict=True):
+            times = series("service", rows)
+            keys, counts = np.unique(
+                times if self.exact else histogram.codes(np.clip(times, 0, histogram.LIMIT_NS)).astype(np.int32),
+                return_counts=True,
+            )
+            found = Tally(
+                completed=int(np.count_nonzero(WHOLE[rows["failure"]])),
+                failed=int(np.count_nonzero(rows["failure"])),
+                keys=keys,
+                counts=counts.astype(np.int32),
+            )
+            self._put(int(place), found)
+
+    def merge(self, other: "Windows") -> None:
+        """Count what *other*, of the same exactness, has counted."""
+        while self.width_ns < other.width_ns:
+            self._double()
+        for index, tally in other.tallies.items():
+            self._put(index * other.width_ns // self.width_ns, tally)
+
+    def series(self, duration_ns: int) -> tuple[Window, ...]:
+        """Return the windows from the run's beginning to its end, empty ones included.
+
+        Args:
+            duration_ns: of the run. A last window of less than half the width is part of the one before: its
+            rate
+                would be noise.
+        """
+        whole = Windows(exact=self.exact)
+        whole.merge(self)
+        whole._widen(duration_ns)
+        width = whole.width_ns
+        last = max(0, (duration_ns + width // 2) // width - 1)
+        late = [index for index in whole.tallies if index > last]
+        for index in sorted(late):
+            whole._put(last, whole.tallies.pop(index))
+        return tuple(
+            self._window(whole.tallies.get(i, Tally()), i * width, (duration_ns if i == last else (i + 1) * width))
+            for i in range(last + 1)
+        )
+
+    def _window(self, tally: Tally, begin_ns: int, end_ns: int) -> Window:
+        return Window(
+            t_s=begin_ns / 1e9,
+            requests_per_s=tally.completed * 1e9 / max(1, end_ns - begin_ns),
+            p50=self._ms(tally.key("50")),
+            p99=self._ms(tally.key("99")),
+            failed=tally.failed,
+        )
+
+    def _ms(self, key: int | None) -> float | None:
+        if key is None:
+            return None
+        return (key if self.exact else int(histogram.values(np.asarray(key)))) / 1e6
+
+    def _put(self, index: int, tally: Tally) -> None:
+        self.tallies.setdefault(index, Tally()).merge(tally)
+
+    def _widen(self, end_ns: int) -> None:
+        while end_ns >= MOST * self.width_ns:
+            self._double()
+
+    def _double(self) -> None:
+        self.width_ns *= 2
+        narrow, self.tallies = self.tallies, {}
+        for index, tally in narrow.items():
+            self._put(index // 2, tally)

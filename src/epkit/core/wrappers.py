@@ -1,0 +1,79 @@
+"""Guesses at what was meant by a body whose rows are not where the contract wants them."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from epkit.core.rows import Rows
+from epkit.core.violations import Path, nearest
+
+_FOREIGN: Final = {
+    "dataframe_split": "an MLflow",
+    "dataframe_records": "an MLflow",
+    "input_data": "an MLflow",
+    "instances": "a TF Serving",
+    "inputs": "an MLflow",
+}
+
+
+def wrapped(path: Iterable[str], inside: str = "[…]") -> str:
+    """Write the body that has its rows under *path*: `{"Inputs": {"data": […]}}`."""
+    for key in reversed(tuple(path)):
+        inside = f"{{{json.dumps(key)}: {inside}}}"
+    return inside
+
+
+def missing_key_hint(name: str, found: dict[str, Any], rows: Rows | None, known: Mapping[str, Any]) -> str | None:
+    """Say what to do about a key that is not there.
+
+    Args:
+        found: the object that lacks it.
+        rows: where it was to hold the rows, else None.
+        known: the keys that the contract names.
+    """
+    unknown = [key for key in found if key not in known]
+    if rows is None:
+        near = nearest(name, unknown)
+        return f'there is "{near}": did you mean "{name}"?' if near else None
+    shape = wrapped(rows.path)
+    if name == rows.path[0]:
+        if len(rows.path) == 2 and "data" in found:
+            return f"this is a v1 body, the contract is v2: write {shape}"
+        if len(rows.path) == 1 and isinstance(found.get("Inputs"), dict):
+            return f"this is a v2 body, the contract is v1: write {shape}"
+    if near := nearest(name, unknown):
+        return f'there is "{near}": did you mean "{name}"?'
+    for key, owner in _FOREIGN.items():
+        if key in found:
+            return f"this is {owner} body; this contract wants {shape}"
+    if rows.columns.keys() & found.keys():
+        return f"this is a bare row: write {wrapped(rows.path, '[{…}]')}"
+    return f"write {shape}"
+
+
+def not_rows_hint(value: object, rows: Rows | None, path: Path) -> str | None:
+    """Say what to do about a value that is not the object or array which *path* is to lead to."""
+    if rows is None:
+        return None
+    whole = wrapped(rows.path)
+    if isinstance(value, list) and len(path) < len(rows.path):
+        return f"the rows go inside: write {whole}"
+    if unwrap_columns(value, rows) is not None:
+        return f"these are columns: give rows, {wrapped(rows.path, '[{…}, …]')}"
+    if isinstance(value, dict) and rows.columns.keys() & value.keys():
+        return f"a single row goes into an array: write {wrapped(rows.path, '[{…}]')}"
+    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
+        return "this is JSON inside a string: leave out the outer quotes and the backslashes"
+    return f"write {whole}"
+
+
+def unwrap_columns(value: object, rows: Rows) -> list[dict[str, Any]] | None:
+    """Turn columns (`{"age": [17, 87], …}`) into rows; None where the value is anything else."""
+    if not isinstance(value, dict) or not value or not rows.columns.keys() & value.keys():
+        return None
+    if not all(isinstance(column, list) for column in value.values()):
+        return None
+    lengths = {len(column) for column in value.values()}
+    if len(lengths) != 1:
+        return None
+    return [dict(zip(value, cells, strict=True)) for cells in zip(*value.values(), strict=True)]

@@ -1,0 +1,306 @@
+"""`epkit.toml`: endpoints by name, read strictly, for a misspelt key that is ignored costs an afternoon."""
+
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, Literal, NoReturn
+
+from epkit.core.masking import clean, is_sensitive
+from epkit.core.url import Url, is_url, parse
+from epkit.endpoint.headers import header_problem
+from epkit.errors import UsageError
+
+FILENAME: Final = "epkit.toml"
+DEFAULT_TIMEOUT_S: Final = 60.0
+"""After which Azure ML v1 gives up too."""
+MAX_TIMEOUT_S: Final = 86_400
+
+Auth = Literal["key", "aad", "aml_token", "none"]
+AUTHS: Final[tuple[Auth, ...]] = ("key", "aad", "aml_token", "none")
+
+_KEYS = (
+    "uri", "swagger", "auth", "key_env", "key_file", "deployment", "timeout", "headers",
+    "backend", "service", "workspace",
+)  # fmt: skip
+_LITERAL = "a key has no place here: files get committed; use key_env or key_file"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointEntry:
+    """One `[endpoints.NAME]` table.
+
+    Args:
+        place: `FILE: endpoints.NAME`, for messages.
+        swagger: where the contract is, None for beside the uri.
+        key_env: name of the environment variable that holds the key.
+        key_file: path of the file that holds it.
+        timeout_s: > 0.
+        backend, service, workspace: as `epkit deploy` wrote them.
+    """
+
+    name: str
+    place: str
+    uri: Url
+    swagger: Path | Url | None = None
+    auth: Auth = "key"
+    key_env: str | None = None
+    key_file: Path | None = None
+    deployment: str | None = None
+    timeout_s: float = DEFAULT_TIMEOUT_S
+    headers: tuple[tuple[str, str], ...] = ()
+    backend: str | None = None
+    service: str | None = None
+    workspace: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """An `epkit.toml`.
+
+    Args:
+        default: name of the endpoint that is the target where none is given.
+        endpoints: by name, in the file's order.
+    """
+
+    path: Path
+    default: str | None
+    endpoints: Mapping[str, EndpointEntry]
+
+
+def find_config(directory: Path) -> Config | None:
+    """Read the nearest `epkit.toml`, looked for upward from *directory*; None where there is none.
+
+    Raises:
+        UsageError: it cannot be read, or something in it is wrong: one line with the file, the line, the key.
+    """
+    for folder in (directory, *directory.parents):
+        path = folder / FILENAME
+        try:
+            content = path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            continue
+        except OSError as error:
+            raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+        return parse_config(content, path)
+    return None
+
+
+def parse_config(content: bytes, path: Path) -> Config:
+    """Check the content of an `epkit.toml`.
+
+    Args:
+        path: of the file; relative paths in it are relative to its directory.
+
+    Raises:
+        UsageError: as `find_config`.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise UsageError(f"{path}:{line}: not UTF-8: save the file as UTF-8") from None
+    text = text.replace("\r\n", "\n")
+    try:
+        document = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(_syntax(path, text, str(error))) from None
+    return _Reader(path, text).config(document)
+
+
+def suggestion(word: str, options: Iterable[str]) -> str:
+    """Return `; did you mean "…"?` where one of the options is near, else nothing."""
+    from difflib import get_close_matches  # only on the way to an error
+
+    near = get_close_matches(word, list(options), n=1)
+    return f'; did you mean "{near[0]}"?' if near else ""
+
+
+class _Reader:
+    """Turns the parsed document into values, and says where in the text something is wrong."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        self.path = path
+        self.text = text
+
+    def config(self, document: dict[str, Any]) -> Config:
+        self.known(document, (), ("default", "endpoints"))
+        tables = self.typed(document, ("endpoints",), dict, "a table: [endpoints.NAME]") or {}
+        endpoints = {name: self.entry(tables, ("endpoints", name)) for name in tables}
+        default = self.word(document, ("default",))
+        if default is not None and default not in endpoints:
+            known = f"one of {', '.join(endpoints)}" if endpoints else "there are none in this file"
+            why = f'no endpoint has the name "{clean(default)}"; {known}{suggestion(default, endpoints)}'
+            self.refuse(("default",), why)
+        return Config(path=self.path, default=default, endpoints=MappingProxyType(endpoints))
+
+    def entry(self, tables: dict[str, Any], at: tuple[str, ...]) -> EndpointEntry:
+        table = self.typed(tables, at, dict, "a table") or {}
+        self.known(table, at, _KEYS)
+        if "uri" not in table:
+            self.refuse(at, 'uri is missing: uri = "https://HOST/score"')
+        auth = self.word(table, (*at, "auth")) or "key"
+        if auth not in AUTHS:
+            # The word itself is not repeated: it may be the key.
+            self.refuse((*at, "auth"), f"must be one of {', '.join(AUTHS)}{suggestion(auth, AUTHS)}")
+        key_env, key_file = self.word(table, (*at, "key_env")), self.word(table, (*at, "key_file"))
+        if key_env is not None and key_file is not None:
+            self.refuse((*at, "key_file"), "key_env and key_file are both given: keep one")
+        if auth != "key" and (key_env or key_file):
+            given = "key_env" if key_env else "key_file"
+            self.refuse((*at, given), f'auth = "{auth}" uses no key: drop {given}, or say auth = "key"')
+        if key_env is not None and not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", key_env):
+            self.refuse(
+                (*at, "key_env"),
+                f"not the name of an environment variable; if it is the key itself, {_LITERAL}",
+            )
+        swagger = self.word(table, (*at, "swagger"))
+        return EndpointEntry(
+            name=at[-1],
+            place=f"{self.path}: {_dotted(at)}",
+            uri=self.url(table["uri"], (*at, "uri")),
+            swagger=None if swagger is None else self.document(swagger, (*at, "swagger")),
+            auth=auth,
+            key_env=key_env,
+            key_file=None if key_file is None else self.file(key_file, (*at, "key_file")),
+            deployment=self.header((*at, "deployment"), "azureml-model-deployment", table.get("deployment")),
+            timeout_s=self.timeout(table, (*at, "timeout")),
+            headers=self.headers(table, (*at, "headers")),
+            backend=self.word(table, (*at, "backend")),
+            service=self.word(table, (*at, "service")),
+            workspace=self.word(table, (*at, "workspace")),
+        )
+
+    def known(self, table: dict[str, Any], at: tuple[str, ...], keys: tuple[str, ...]) -> None:
+        for key in table:
+            if key not in keys:
+                literal = is_sensitive(key) and not key.startswith("key_")
+                why = _LITERAL if literal else f"unknown key{suggestion(key, keys)}"
+                self.refuse((*at, key), why)
+
+    def typed(self, table: dict[str, Any], at: tuple[str, ...], kind: type, name: str) -> Any:
+        value = table.get(at[-1])
+        if value is not None and not isinstance(value, kind):
+            self.refuse(at, f"must be {name}, not {_kind(value)}")
+        return value
+
+    def word(self, table: dict[str, Any], at: tuple[str, ...]) -> str | None:
+        value: str | None = self.typed(table, at, str, "a string")
+        if value is not None and not value.strip():
+            self.refuse(at, "is empty")
+        return value
+
+    def url(self, value: object, at: tuple[str, ...]) -> Url:
+        if not isinstance(value, str):
+            self.refuse(at, f"must be a string, not {_kind(value)}")
+        url = self.checked(parse, value, at)
+        if url.userinfo is not None:
+            self.refuse(at, "a password has no place here: files get committed; give the URL in EPKIT_TARGET")
+        return url
+
+    def document(self, text: str, at: tuple[str, ...]) -> Path | Url:
+        return self.url(text, at) if is_url(text) else self.file(text, at)
+
+    def file(self, text: str, at: tuple[str, ...]) -> Path:
+        if "\0" in text:
+            self.refuse(at, "holds a null character")
+        try:
+            return self.path.parent / Path(text).expanduser()
+        except RuntimeError:
+            self.refuse(at, f"there is no home directory for {clean(text.partition('/')[0])}")
+
+    def timeout(self, table: dict[str, Any], at: tuple[str, ...]) -> float:
+        value = table.get(at[-1], DEFAULT_TIMEOUT_S)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            self.refuse(at, f"must be a number of seconds, not {_kind(value)}")
+        if not 0 < value <= MAX_TIMEOUT_S:
+            self.refuse(at, f"must be above 0 and at most {MAX_TIMEOUT_S} seconds, not {value}")
+        return float(value)
+
+    def headers(self, table: dict[str, Any], at: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+        given = self.typed(table, at, dict, 'a table: headers = { "x-team" = "risk" }') or {}
+        return tuple((name, self.header((*at, name), name, value) or "") for name, value in given.items())
+
+    def header(self, at: tuple[str, ...], name: str, value: object) -> str | None:
+        if value is None:
+            return None
+        if not isinstance(value, str):
+            self.refuse(at, f"must be a string, not {_kind(value)}")
+        if is_sensitive(name) or re.match(r"\s*(bearer|basic)\s", value, re.IGNORECASE):
+            self.refuse(at, _LITERAL)
+        problem = header_problem(name, value)
+        if problem:
+            self.refuse(at, problem)
+        return value
+
+    def checked(self, convert: Callable[[str], Url], value: str, at: tuple[str, ...]) -> Url:
+        try:
+            return convert(value)
+        except UsageError as error:
+            self.refuse(at, str(error))
+
+    def refuse(self, at: tuple[str, ...], why: str) -> NoReturn:
+        # `from None`: a cause could show what the message keeps to itself.
+        raise UsageError(f"{self.where(at)}: {_dotted(at)}: {why}") from None
+
+    def where(self, at: tuple[str, ...]) -> str:
+        lines = (line for line, place in _places(self.text) if place[: len(at)] == at)
+        return f"{self.path}:{next(lines)}"
+
+
+def _places(text: str) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Yield the line and the path of every key and table header of a valid TOML text.
+
+    The standard library's parser tells no positions. But the fewest lines that parse alone are a statement.
+    """
+    table: tuple[str, ...] = ()
+    chunk, start = "", 1
+    for number, line in enumerate(text.split("\n"), 1):
+        chunk += line + "\n"
+        try:
+            found = tomllib.loads(chunk)
+        except tomllib.TOMLDecodeError:
+            continue
+        paths = list(_paths(found))
+        if chunk.lstrip().startswith("["):
+            table = paths[0]
+            yield start, table
+        else:
+            for path in paths:
+                yield start, table + path
+        chunk, start = "", number + 1
+
+
+def _paths(value: object) -> Iterator[tuple[str, ...]]:
+    inner = value[0] if isinstance(value, list) and value else value
+    if isinstance(inner, dict) and inner:
+        for key, below in inner.items():
+            for path in _paths(below):
+                yield (key, *path)
+    else:
+        yield ()
+
+
+def _dotted(at: tuple[str, ...]) -> str:
+    return ".".join(key if re.fullmatch("[A-Za-z0-9_-]+", key) else f'"{clean(key)}"' for key in at)
+
+
+def _kind(value: object) -> str:
+    names = {
+        bool: "a boolean",
+        int: "a number",
+        float: "a number",
+        str: "a string",
+        list: "an array",
+        dict: "a table",
+    }
+    return names.get(type(value), "a date or time")
+
+
+def _syntax(path: Path, text: str, message: str) -> str:
+    words, _, place = message.partition(" (at ")
+    position = re.fullmatch(r"line (\d+), column (\d+)\)", place)
+    where = f"{position[1]}:{position[2]}" if position else f"{text.rstrip().count(chr(10)) + 1}"
+    return f"{path}:{where}: not TOML: {clean(words[:1].lower() + words[1:])}"

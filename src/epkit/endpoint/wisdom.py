@@ -1,0 +1,266 @@
+"""What an answer or a failure means on a scoring endpoint, and what to do about it, in one line each."""
+
+import html
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from epkit.core.masking import clean, mask_text, mask_url
+from epkit.core.samples import Failure
+from epkit.core.secret import Secret
+
+DETAIL_LIMIT: Final = 200
+"""Most characters of a server's own words in a message."""
+
+# Longer replies are not error documents; a page's title stands at its beginning.
+_PARSE_LIMIT = 1_000_000
+_PAGE_LIMIT = 10_000
+
+_WHERE_KEYS_GO = "give it with --key-file, EPKIT_KEY, or key_env in epkit.toml"
+
+# Words of error replies, most telling first; compared in lower case.
+_FIELDS = ("error", "message", "detail", "msg", "error_description", "title", "reason", "error_code", "code")
+
+_WRONG_KEY = f"the key is wrong, expired, or belongs to another endpoint: {_WHERE_KEYS_GO}"
+_STATUSES: Final[Mapping[int, str]] = {
+    400: "the endpoint does not accept the request: check the body against the contract with epkit validate",
+    401: _WRONG_KEY,
+    403: _WRONG_KEY,
+    404: "nothing is at this path, or no deployment has traffic: check both; a scoring URI ends with /score",
+    405: "the path does not take this method: rows are sent with POST, to a URI that ends with /score",
+    408: (
+        "the endpoint gave up waiting for the model (5 s on managed endpoints unless set, 60 s on v1): "
+        "send fewer rows a request, or raise the deployment's request_timeout_ms"
+    ),
+    413: "the body is too large (older services take 1.5 MB): send fewer rows a request",
+    415: "the Content-Type is not application/json: send -T application/json",
+    424: "the model itself failed; the deployment's log says why",
+    429: (
+        "over the rate limit, or more in flight than 2 × max_concurrent_requests_per_instance × instances: "
+        "lower the concurrency or the rate"
+    ),
+    431: "the request's headers are too large: send fewer or shorter ones",
+    500: "the scoring script raised an exception: check the body with epkit validate, then see the log",
+    502: "the scoring script raised an exception, or its process died: the deployment's log says why",
+    503: (
+        "the scoring script raised an exception (v1), or every replica is full: see the deployment's log, "
+        "lower the concurrency"
+    ),
+    504: "the gateway gave up waiting for the model: send fewer rows a request, or raise the timeout",
+}
+
+_TLS_PORT = re.compile(r"plain HTTP request was sent to HTTPS port|HTTP request to an HTTPS server", re.IGNORECASE)
+
+_CONNECT, _TLS, _TRANSPORT = Failure.CONNECT, Failure.TLS, Failure.TRANSPORT
+
+# The engines' words come from the operating system, OpenSSL and asyncio; the first row that fits speaks.
+_FAILURES: Final[tuple[tuple[tuple[Failure, ...], str, str], ...]] = (
+    (
+        (_CONNECT, _TLS),
+        (
+            "(name or service|host)( is)? not known|nodename nor servname|name resolution|getaddrinfo|"
+            "no address|name does not resolve|unknown host"
+        ),
+        "the name of the host is not known: check its spelling, and whether the endpoint still exists",
+    ),
+    (
+        (_CONNECT,),
+        r"refused|errno (111|61)\b|connect call failed",
+        "nothing listens there: check that the server runs, and the port",
+    ),
+    (
+        (_CONNECT,),
+        "unreachable|no route",
+        "no way leads to the host: check the network, a VPN, or the address",
+    ),
+    (
+        (_CONNECT, _TRANSPORT),
+        r"too many open files|errno 24\b",
+        "this machine allows no more open connections: raise ulimit -n, or lower the concurrency",
+    ),
+    (
+        (_CONNECT,),
+        r"cannot assign requested address|address already in use|errno 99\b",
+        "this machine has no local port left: keep connections alive, or lower the rate",
+    ),
+    ((_CONNECT,), "no such file", "there is no such Unix socket: check its path, and that the server runs"),
+    ((_CONNECT,), "permission denied", "this user may not open the socket: check its permissions"),
+    (
+        (_CONNECT, Failure.TIMEOUT),
+        r"connect.* timed? ?out|timed out.*connect|errno 110\b",
+        "the host does not answer: check the address and a firewall; -s allows more time",
+    ),
+    (
+        (_TLS,),
+        "certificate has expired",
+        "the server's certificate has expired: renew it, or trust it all the same with --insecure",
+    ),
+    (
+        (_TLS,),
+        "not yet valid",
+        "the server's certificate is not valid yet: check this machine's clock, or use --insecure",
+    ),
+    (
+        (_TLS,),
+        "mismatch|not valid for|doesn't match",
+        "the server's certificate is for another name: check the URL's host, or use --insecure",
+    ),
+    (
+        (_TLS,),
+        "self.signed|unable to get (local )?issuer|unable to verify|verify failed",
+        "nobody known here signed the server's certificate: name the authority with --cacert, or --insecure",
+    ),
+    (
+        (_TLS, _TRANSPORT),
+        "certificate required|bad certificate|handshake failure|no shared cipher",
+        "the server wants a client certificate, or shares no cipher: give -E FILE, or see -Z and -f",
+    ),
+    (
+        (_TLS, _TRANSPORT),
+        "wrong version number|record.layer|http.request|unknown protocol|packet length too long",
+        "the port does not speak TLS: try http:// in the URL",
+    ),
+)
+
+_KINDS: Final[Mapping[Failure, str]] = {
+    Failure.CONNECT: "no connection: check the host, the port, and that the server runs",
+    Failure.TLS: "the TLS handshake failed: check the port, --cacert and -E; or use --insecure",
+    Failure.TIMEOUT: "no complete reply in time: allow more with -s, or send fewer rows a request",
+    Failure.TRANSPORT: (
+        "the connection broke before the reply was complete: check the server's log, "
+        "and which of http:// and https:// the port speaks"
+    ),
+    Failure.STATUS: "the status is not 2xx",
+    Failure.EMPTY: "the reply is empty: the scoring script returned nothing",
+    Failure.APPLICATION: "the reply is an error, whatever its status: check the body with epkit validate",
+    Failure.CONTRACT: "the reply breaks the contract",
+    Failure.MISMATCH: "the reply has not as many predictions as rows were sent, or not those expected",
+}
+
+
+def advise(
+    status: int,
+    headers: Mapping[str, str],
+    body: str,
+    *,
+    key_sent: bool,
+    secrets: Iterable[Secret] = (),
+    quote: bool = True,
+) -> str:
+    """Say in one line what an answer other than success means and what to do.
+
+    Args:
+        headers: of the reply, names in any case.
+        body: of the reply, decoded.
+        key_sent: whether the request carried an Authorization header.
+        secrets: what the request carried; a reply that echoes them does not bring them into the message.
+        quote: whether the server's own words end the line.
+
+    Returns:
+        `401: the key is wrong, …: … (the server says: …)`, without control characters.
+
+    Source: Microsoft's pages on managed endpoints' and ACI's status codes; the genuine server's replies.
+    """
+    secrets = tuple(secrets)
+    lowered = {name.lower(): value for name, value in headers.items()}
+    said = detail(body, secrets)
+    line = f"{status}: {_meaning(status, lowered, body, key_sent, secrets)}"
+    for name, words in (
+        ("ms-azureml-model-error-statuscode", "the model's own status"),
+        ("ms-azureml-model-error-reason", "its reason"),
+    ):
+        if lowered.get(name):
+            line += f"; {words}: {clean(mask_text(lowered[name], secrets))}"
+    return f"{line} (the server says: {said})" if said and quote else line
+
+
+def advise_failure(kind: Failure, words: str, secrets: Iterable[Secret] = (), *, quote: bool = True) -> str:
+    """Say in one line what a request that got no usable answer met, and what to do.
+
+    Args:
+        kind: other than NONE.
+        words: what the engine or the operating system says, may be empty.
+        secrets: never shown, whatever *words* hold.
+        quote: whether *words* end the line.
+    """
+    rows = (advice for kinds, pattern, advice in _FAILURES if kind in kinds and re.search(pattern, words, re.I))
+    advice = next(rows, _KINDS[kind])
+    said = clean(mask_text(words, secrets), DETAIL_LIMIT)
+    return f"{advice} ({said})" if said and quote else advice
+
+
+def detail(body: str, secrets: Iterable[Secret] = ()) -> str:
+    """Take the server's own words out of an error reply.
+
+    Args:
+        body: JSON with an error or a message in it, encoded once or twice; an HTML page; text.
+        secrets: masked where the reply echoes them.
+
+    Returns:
+        One line of at most `DETAIL_LIMIT` characters, none of them control characters; empty without words.
+    """
+    text = body.removeprefix("\ufeff").strip()
+    words = None
+    if text.startswith(("{", "[", '"')) and len(text) <= _PARSE_LIMIT:
+        words = _from_json(text)
+    elif text.startswith("<"):
+        page = text[:_PAGE_LIMIT]
+        title = re.search(r"<title[^>]*>([^<]*)", page, re.IGNORECASE)
+        words = html.unescape(title[1] if title else re.sub(r"<[^>]*>", " ", page)).strip()
+    first_line = (text if words is None else words).strip().partition("\n")[0]
+    return clean(mask_text(first_line, secrets), DETAIL_LIMIT)
+
+
+def _meaning(status: int, headers: Mapping[str, str], body: str, key_sent: bool, secrets: tuple[Secret, ...]) -> str:
+    if 300 <= status < 400:
+        location = headers.get("location")
+        use = clean(mask_text(mask_url(location), secrets)) if location else "the address that it leads to"
+        return f"a redirect, which is not followed, for the key goes to this origin alone: use {use} as the URI"
+    malformed = status == 400 and "authorization" in body.lower()
+    if not key_sent and (status in (401, 403) or malformed):
+        return f"the endpoint wants a key and none was sent: {_WHERE_KEYS_GO}"
+    if malformed or "key_auth_bad_header" in body:
+        return f"the key was not understood: Authorization has to be 'Bearer KEY'; {_WHERE_KEYS_GO}"
+    if status == 400 and _TLS_PORT.search(body):
+        return "the port speaks TLS: use https:// in the URL"
+    wait = clean(headers.get("retry-after", ""), 40) if status in (429, 503) else ""
+    seconds = " s" if wait.isdigit() else ""
+    return _by_status(status) + (f"; it asks to wait {wait}{seconds}" if wait else "")
+
+
+def _by_status(status: int) -> str:
+    if status in _STATUSES:
+        return _STATUSES[status]
+    if 400 <= status < 500:
+        return "the endpoint refuses the request"
+    if 500 <= status < 600:
+        return "the endpoint failed: its log says why"
+    return "not an answer that a scoring endpoint gives: check the URI"
+
+
+def _from_json(text: str) -> str | None:
+    """Return the words of an error document, None where *text* is no JSON."""
+    try:
+        value = json.loads(text)
+        # AutoML's scripts return JSON in a JSON string.
+        if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
+            value = json.loads(value)
+    except (ValueError, RecursionError):
+        return None
+    return _words(value, 0) or json.dumps(value, ensure_ascii=False)[: 2 * DETAIL_LIMIT]
+
+
+def _words(value: object, depth: int) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and value and depth < 5:
+        return _words(value[0], depth + 1)
+    if not isinstance(value, dict) or depth == 5:
+        return ""
+    fields = {str(name).lower(): below for name, below in value.items()}
+    for name in _FIELDS:
+        found = _words(fields.get(name), depth + 1)
+        if found:
+            return found
+    return ""

@@ -1,0 +1,76 @@
+"""Where connections go: the addresses of a name, taken in turn and looked up again from time to time."""
+
+import asyncio
+import socket
+import time
+from collections import deque
+from typing import Any, Final, TypeAlias
+
+from epkit.core.destination import Destination
+from epkit.errors import EndpointError
+
+Address: TypeAlias = tuple[int, Any]
+"""Address family, and what `connect` takes for it."""
+
+REFRESH_NS: Final = 30 * 10**9
+"""After this long the name is looked up again: a load balancer moves, and a long run should notice."""
+
+
+class Addresses:
+    """The addresses of a destination: round robin over those that work."""
+
+    def __init__(self, destination: Destination) -> None:
+        self._destination = destination
+        self._host, self._port = destination.connect_to or (destination.host, destination.port)
+        self._found: deque[Address] = deque()
+        self._refresh_at = 0
+        self._refreshing: asyncio.Task[None] | None = None
+
+    async def resolve(self) -> None:
+        """Look the name up.
+
+        Raises:
+            EndpointError: it has no address.
+        """
+        if self._destination.unix is not None:
+            self._found = deque([(socket.AF_UNIX, self._destination.unix)])
+            self._refresh_at = 2**63
+            return
+        loop = asyncio.get_running_loop()
+        try:
+            found = await loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise EndpointError(
+                f"{self._host}: the name has no address ({reason}): check its spelling, and the network"
+            ) from None
+        self._found = deque(dict.fromkeys((family, address) for family, _, _, _, address in found))
+        self._refresh_at = time.perf_counter_ns() + REFRESH_NS
+
+    def turn(self) -> list[Address]:
+        """Return the addresses in the order in which a new connection should try them."""
+        if time.perf_counter_ns() > self._refresh_at and self._refreshing is None:
+            self._refreshing = asyncio.get_running_loop().create_task(self._refresh())
+        order = list(self._found)
+        self._found.rotate(-1)
+        return order
+
+    def refuse(self, address: Address) -> None:
+        """Forget an address that refused, as long as another is left."""
+        if len(self._found) > 1 and address in self._found:
+            self._found.remove(address)
+
+    async def _refresh(self) -> None:
+        try:
+            await self.resolve()
+        except EndpointError:
+            # The old addresses still serve; a name server that is away must not end a run.
+            self._refresh_at = time.perf_counter_ns() + REFRESH_NS
+        finally:
+            self._refreshing = None
+
+    async def close(self) -> None:
+        """End a look-up that is under way."""
+        if self._refreshing is not None:
+            self._refreshing.cancel()
+            await asyncio.gather(self._refreshing, return_exceptions=True)

@@ -1,0 +1,89 @@
+"""What an engine is: it owns slots (connections), and asks a driver two things for each of them.
+
+A slot calls `driver.next(now)` when it is free: an `Arrival` says what to send and since when that is due; None
+retires the slot. When the request is over, in whatever way, the slot fills in its `Exchange` and calls
+`driver.done(exchange)`, exactly once per arrival. Both calls are synchronous and are made from the engine's own
+completion callback, so that nothing is awaited, scheduled or allocated between two requests.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from epkit.core.request import Request
+from epkit.core.samples import Failure
+
+Arrival: TypeAlias = tuple[int, int, Request]
+"""A planned request: `time.perf_counter_ns` of when it should start (in the past or now), index of its payload,
+what is sent. A bare tuple, because one is made for every request."""
+
+
+class Exchange:
+    """The one request in flight on a slot, and what happened to it; reused for the slot's next request.
+
+    The time points are those of `epkit.core.samples`, but as `time.perf_counter_ns` gives them: the sink subtracts
+    the beginning of the run from whole blocks. `failure` is what the engine knows (connect, tls, timeout,
+    transport) or NONE; what the reply says is the driver's to judge. `head` is the raw header block as far as it
+    was read (whole if the reply is), `body` the body without its transfer coding (a content coding is left on),
+    `detail` the reason of a failure in words.
+    """
+
+    __slots__ = (
+        "body", "connected", "detail", "due", "end", "failure", "first", "head", "payload", "received", "sent",
+        "start", "status", "tcp",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.due = self.start = self.tcp = self.connected = self.sent = self.first = self.end = 0
+        self.payload = self.received = self.status = 0
+        self.failure = Failure.NONE
+        self.head = self.body = b""
+        self.detail = ""
+
+
+class Driver(Protocol):
+    """What decides when a request is due and what becomes of its outcome."""
+
+    def begin(self) -> None:
+        """Start the clock: names are looked up, the first request is about to go."""
+
+    def next(self, now: int) -> Arrival | None:
+        """Return the next request of a free slot, or None when there is none left."""
+
+    def done(self, exchange: Exchange) -> None:
+        """Take the outcome of a request; *exchange* is reused afterwards."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Traffic:
+    """What an engine counted besides samples.
+
+    Args:
+        connections: opened successfully (TLS included).
+        closed: replies after which the connection could not be used again.
+        retried: requests sent again on a fresh connection because the old one was dead before a byte was written.
+        unsolicited: replies that were followed by bytes nobody had asked for.
+        tls: `TLSv1.3,TLS_AES_256_GCM_SHA384,256`: version, cipher, cipher bits; None without TLS.
+    """
+
+    connections: int = 0
+    closed: int = 0
+    retried: int = 0
+    unsolicited: int = 0
+    tls: str | None = None
+
+
+class Engine(Protocol):
+    """What sends requests. Constructed with a `Destination`, a timeout in ns, and whether to keep connections."""
+
+    name: str
+
+    async def run(self, driver: Driver, slots: int) -> Traffic:
+        """Serve *driver* with *slots* slots until each is retired; a failed request is data, never raised.
+
+        Raises:
+            EndpointError: the host has no address.
+            UsageError: a certificate file cannot be used.
+        """
+
+    def stop(self, *, drain: bool) -> None:
+        """Ask a running `run` to end: take no more arrivals; without *drain*, abort what is in flight too."""

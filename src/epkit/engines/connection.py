@@ -1,0 +1,264 @@
+"""A connection of the wire engine: it serves one slot, and carries the request in flight on it.
+
+Theory of operation. A `Connection` is a protocol on one transport, and at the same time the `Exchange` that the driver
+is handed. On the hot path there is no task, no future and no await: the callback that ends a reply hands the exchange
+to the driver, asks it for the next request, and writes that, all before it returns to the loop.
+
+What is parsed in callbacks is what every reply needs: its body, where it ends. Header lines are kept raw and read
+later by those who want them.
+
+Times are `time.perf_counter_ns`; see `epkit.core.samples` for what each point means.
+"""
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Final, cast
+
+import httptools
+
+from epkit.core.http import framing
+from epkit.core.samples import Failure
+from epkit.engines.base import Arrival, Exchange
+
+if TYPE_CHECKING:
+    from epkit.engines.wire import WireEngine
+
+HEADER_BYTES: Final = 64 * 1024
+"""The largest header block that is accepted."""
+
+BODY_BYTES: Final = 16 * 1024 * 1024
+"""The largest reply body that is accepted; more would let a runaway server fill the memory."""
+
+BLANK_LINE: Final = b"\r\n\r\n"
+
+clock = time.perf_counter_ns
+
+
+class Connection(Exchange, asyncio.Protocol):
+    """One connection, which is also the exchange in flight on it."""
+
+    __slots__ = (
+        "complete", "engine", "feed", "keep", "keeps", "parts", "request", "status_of", "surplus",
+        "transport", "write",
+    )  # fmt: skip
+
+    def __init__(self, engine: "WireEngine") -> None:
+        super().__init__()
+        self.engine = engine
+        self.parts: list[bytes] = []
+        self.complete = True
+        self.keep = False
+        self.surplus = False
+        self._renew_parser()
+
+    def _renew_parser(self) -> None:
+        parser = httptools.HttpResponseParser(self)
+        # Bound once: each is called for every reply.
+        self.feed = parser.feed_data
+        self.status_of = parser.get_status_code
+        self.keeps = parser.should_keep_alive if self.engine.keepalive else _never
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the transport; the engine sends the first request."""
+        self.transport = cast("asyncio.Transport", transport)
+        self.write = self.transport.write
+
+    def send(self, arrival: Arrival) -> None:
+        """Send a request on a connection that is ready, and whose start, tcp and connected are set."""
+        self.due, self.payload, self.request = arrival
+        self.received = 0
+        self.body = b""
+        self.complete = False
+        self.write(self.request.wire)
+        self.sent = clock()
+
+    # What the transport calls.
+
+    def data_received(self, data: bytes) -> None:
+        """Parse a chunk of the reply; if it was the last, end the exchange and begin the next."""
+        if self.received:
+            if len(self.head) <= HEADER_BYTES:
+                self.head += data
+            self.received += len(data)
+        else:
+            self.first = clock()
+            self.head = data
+            self.received = len(data)
+        try:
+            self.feed(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            if not self.complete:
+                self._fail(Failure.TRANSPORT, f"not an HTTP reply: {error}")
+                return
+            self._note_surplus()
+        if not self.complete:
+            if self.received > HEADER_BYTES:
+                self._check_bounds()
+            return
+        if not data.endswith(self.body or BLANK_LINE) or self.parts or self.received > HEADER_BYTES:
+            self._check_reply(data)
+        engine = self.engine
+        engine.done(self)
+        if not self.keep:
+            self._part()
+            return
+        now = clock()
+        arrival = engine.next(now)
+        if arrival is None:
+            self.close()
+            engine.retire()
+            return
+        self.start = self.tcp = self.connected = now
+        self.send(arrival)
+
+    def eof_received(self) -> None:
+        """Take the server's FIN: a half-closed connection would accept a request and never answer it."""
+        if self.complete:
+            self.keep = False
+        elif self.received and framing(self.head) == "close":
+            self.on_message_complete()
+            self._join()
+            self.engine.done(self)
+            self._part()
+        else:
+            self._lost("closed")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Take the end of the connection."""
+        self.engine.connections.discard(self)
+        if not self.complete:
+            self._lost("closed" if exc is None else (getattr(exc, "strerror", None) or str(exc)).lower())
+
+    # What the parser calls.
+
+    def on_body(self, body: bytes) -> None:
+        """Keep a piece of the body; most replies have one."""
+        if self.complete:
+            self._note_surplus()
+        elif self.body:
+            self.parts.append(body)
+        else:
+            self.body = body
+
+    def on_message_complete(self) -> None:
+        """Note the end of a reply, unless it is an interim one (1xx); a second one is too many."""
+        if self.complete:
+            self._note_surplus()
+            return
+        status = self.status_of()
+        if status >= 200 or status == 101:
+            self.end = clock()
+            self.status = status
+            self.keep = self.keeps()
+            self.complete = True
+
+    # How an exchange ends.
+
+    def _part(self) -> None:
+        """Leave a connection that cannot be used again, after its last reply."""
+        engine = self.engine
+        engine.traffic.unsolicited += self.surplus
+        engine.traffic.closed += 1
+        self.close()
+        engine.go_on()
+
+    def _note_surplus(self) -> None:
+        """Bytes after the end of a reply: nobody knows what the next ones will answer."""
+        self.surplus = True
+        self.keep = False
+
+    def _check_reply(self, data: bytes) -> None:
+        """Look at a reply that came in pieces, is large, or does not end where its last chunk of bytes ends."""
+        last = self.parts[-1] if self.parts else self.body
+        # A chunked body ends in a blank line, and so does a header without a body. `head` still has the whole reply
+        # where that is small; of a large one the last chunk of bytes may be a piece of its end.
+        tail = self.head if self.received <= HEADER_BYTES else data
+        if not tail.endswith((last or BLANK_LINE, BLANK_LINE)) and data.strip(b"0\r\n"):
+            self._note_surplus()
+        self._join()
+        if self.received > HEADER_BYTES and self.head.find(BLANK_LINE, 0, HEADER_BYTES) < 0:
+            self.failure = Failure.TRANSPORT
+            self.detail = f"header block over {HEADER_BYTES} bytes"
+            self.keep = False
+
+    def _join(self) -> None:
+        if self.parts:
+            self.body = b"".join((self.body, *self.parts))
+            self.parts.clear()
+
+    def _fail(self, failure: Failure, detail: str) -> None:
+        self.end = clock()
+        self.failure = failure
+        self.detail = detail
+        self.status = self.status_of() if framing(self.head) and self.received else 0
+        if not self.received:
+            # The header that is left is that of the reply before.
+            self.first, self.head = self.sent, b""
+        self.close()
+        self.engine.done(self)
+        self.engine.go_on()
+
+    def _lost(self, how: str) -> None:
+        reused = self.connected == self.start
+        untouched = self.transport.get_write_buffer_size() >= len(self.request.wire)
+        if untouched and not self.received and reused:
+            # The server closed an idle connection and not a byte had gone out: nobody has seen this request.
+            self.close()
+            self.engine.traffic.retried += 1
+            self.engine.open((self.due, self.payload, self.request))
+        elif not self.received:
+            again = "; it was a reused connection: --no-keepalive?" if reused else ""
+            self._fail(Failure.TRANSPORT, f"{how} before a byte of the reply{again}")
+        elif not framing(self.head):
+            self._fail(Failure.TRANSPORT, f"{how} inside the reply's header")
+        else:
+            read = len(self.body) + sum(map(len, self.parts))
+            self._fail(Failure.TRANSPORT, f"{how} inside the reply's body, after {read} bytes of it")
+
+    def _check_bounds(self) -> None:
+        if self.head.find(BLANK_LINE, 0, HEADER_BYTES) < 0:
+            self._fail(Failure.TRANSPORT, f"header block over {HEADER_BYTES} bytes")
+        elif self.received > BODY_BYTES + HEADER_BYTES:
+            self._fail(Failure.TRANSPORT, f"reply body over {BODY_BYTES // 2**20} MiB")
+
+    def give_up(self, failure: Failure, detail: str) -> None:
+        """End the exchange in flight from outside: its time is over, or the run is."""
+        if not self.complete:
+            self._fail(failure, detail)
+
+    def close(self) -> None:
+        """Close; nothing that the transport still has to say matters."""
+        self.complete = True
+        # A cycle with the parser would keep the last body until the collector comes, which waits for the run's end.
+        self.feed, self.status_of, self.keeps = _ignore, int, _never
+        self.engine.connections.discard(self)
+        self.transport.abort()
+
+
+class HeadConnection(Connection):
+    """A connection for HEAD: a reply ends with its header, whatever length that names."""
+
+    __slots__ = ()
+
+    def on_headers_complete(self) -> None:
+        """End the reply, as no body follows."""
+        if not self.complete:
+            self.on_message_complete()
+
+    def on_message_complete(self) -> None:
+        """Note the end of a reply once: llhttp tells of it again where there is no length either."""
+        if not self.complete:
+            super().on_message_complete()
+
+    def send(self, arrival: Arrival) -> None:
+        """Send a request, with a new parser: the old one still waits for the body that Content-Length named."""
+        self._renew_parser()
+        super().send(arrival)
+
+
+def _ignore(data: object) -> None:  # noqa: ARG001
+    return None
+
+
+def _never() -> bool:
+    return False

@@ -1,0 +1,223 @@
+"""The driver: the only loop's two verbs, `next` and `done`, for every engine.
+
+`next` says what a free slot sends; `done` judges what came back and packs it as a row of the current block. A full
+block (some thousand rows) goes to the sinks. Everything a reply needs in the common case is a dict look-up: replies
+of a model repeat, so a verdict is remembered by the bytes of the body.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import numpy as np
+
+from epkit.core.http import fields, server_ns
+from epkit.core.judging import Depth, judge_reply, judge_status
+from epkit.core.plan import Phase
+from epkit.core.request import Request
+from epkit.core.samples import PACKER, SAMPLE, Failure, block
+from epkit.engines.base import Arrival, Exchange
+
+BLOCK_ROWS: Final = 4096
+PACK: Final = PACKER.pack_into
+ROW_BYTES: Final = SAMPLE.itemsize
+BLOCK_BYTES: Final = BLOCK_ROWS * ROW_BYTES
+FLUSH_NS: Final = 500_000_000
+REMEMBERED_BYTES: Final = 4096
+"""The longest body whose verdict is remembered."""
+MEMO_BYTES: Final = 16 * 1024 * 1024
+"""The most that all remembered verdicts take, however many payloads there are."""
+VERDICT_BYTES: Final = 256
+"""What remembering takes besides the body, about."""
+DEPLOYMENTS: Final = 255
+EXAMPLE_BYTES: Final = 64 * 1024
+
+Sink = Callable[[np.ndarray], None]
+
+Verdict = tuple[Failure, str]
+"""What a reply is worth, and why; never false, so that `or` tells a known one from none."""
+
+TIMES: Final = ("due", "start", "tcp", "connected", "sent", "first", "end")
+
+
+@dataclass(slots=True, kw_only=True)
+class Example:
+    """The first failed request of a kind, and how many followed."""
+
+    failure: Failure
+    status: int
+    detail: str
+    head: bytes
+    body: bytes
+    payload: int
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstReply:
+    """The first whole reply of a run."""
+
+    status: int
+    head: bytes
+
+
+class ClosedLoop:
+    """A phase driven by its slots: each sends its next request when the last one is over."""
+
+    def __init__(
+        self,
+        phase: Phase,
+        requests: Sequence[Request],
+        rows: Sequence[int | None],
+        *,
+        sinks: Sequence[Sink],
+        depth: Depth = Depth.REPLY,
+        log: Callable[[Exchange], None] | None = None,
+    ) -> None:
+        """Prepare a phase.
+
+        Public attributes, to be read when the run is over: `began`, `ended` (`time.perf_counter_ns`), `started_at`,
+        `deployments` (names by index), `examples` (by kind and status), `first_reply`, `unsent` (requests of each
+        payload that never found a connection), `sent` and `failed` (as of the last block).
+
+        Args:
+            requests: one a payload, sent in turn.
+            rows: how many rows each payload holds, None where that is not known.
+            sinks: each gets every block; times in it are ns since `began`.
+            log: called with every exchange, before it is judged; for `-v`.
+        """
+        self._requests = tuple(requests)
+        self._payload = 0
+        self._only = self._requests[0] if len(self._requests) == 1 else None
+        self._rows = tuple(rows)
+        self._left = phase.requests if phase.requests is not None else 2**62
+        self._sinks = tuple(sinks)
+        self._depth = depth
+        self._log = log
+        self._verdicts: tuple[dict[bytes, Verdict], ...] = tuple({} for _ in self._requests)
+        self._known = tuple(verdicts.get for verdicts in self._verdicts)
+        self._room = MEMO_BYTES
+        self._buffer = bytearray(BLOCK_BYTES)
+        self._offset = 0
+        self._headers_matter = True
+        self.deployments: list[str] = [""]
+        self.examples: dict[tuple[Failure, int], Example] = {}
+        self.first_reply: FirstReply | None = None
+        self.unsent: dict[int, int] = {}
+        self.began = self.ended = 0
+        self._duration = phase.duration_ns
+        self._until = self._flush_at = 2**63
+        self.sent = self.failed = 0
+
+    def begin(self) -> None:
+        """Start the clock."""
+        self.began = self.ended = time.perf_counter_ns()
+        self.started_at = datetime.now(UTC)
+        self._flush_at = self.began + FLUSH_NS
+        if self._duration is not None:
+            self._until = self.began + self._duration
+
+    def stop(self) -> None:
+        """Give out no more arrivals."""
+        self._left = 0
+
+    def next(self, now: int) -> Arrival | None:
+        """Return the next request, due now; None when the phase is over."""
+        left = self._left
+        if not left or now >= self._until:
+            return None
+        self._left = left - 1
+        if self._only is not None:
+            return now, 0, self._only
+        payload = self._payload
+        self._payload = (payload + 1) % len(self._requests)
+        return now, payload, self._requests[payload]
+
+    def done(self, exchange: Exchange) -> None:
+        """Judge an exchange and store its row."""
+        x = exchange
+        if self._log is not None:
+            self._log(x)
+        failure, detail = x.failure, x.detail
+        if not failure:
+            known = self._known[x.payload](x.body) if x.status == 200 else None
+            failure, detail = known or self._judge(x)
+        if failure:
+            self._remember_failure(x, failure, detail)
+        server, deployment = self._read_headers(x) if self._headers_matter else (-1, 0)
+        PACK(
+            self._buffer, self._offset,
+            x.due, x.start, x.tcp, x.connected, x.sent, x.first, x.end, server,
+            x.received, len(x.body), x.payload, x.status, failure, deployment,
+        )  # fmt: skip
+        self._offset += ROW_BYTES
+        if self._offset == BLOCK_BYTES or x.end > self._flush_at:
+            self.flush()
+
+    def flush(self) -> None:
+        """Hand the rows so far to the sinks."""
+        rows = self._offset // ROW_BYTES
+        self._flush_at = time.perf_counter_ns() + FLUSH_NS
+        if not rows:
+            return
+        self._offset = 0
+        # A copy: sinks keep blocks, and the buffer is used again.
+        samples = block(self._buffer, rows).copy()
+        self.sent += rows
+        self.failed += int(np.count_nonzero(samples["failure"]))
+        self.ended = int(samples["end"].max())
+        for name in TIMES:
+            samples[name] -= self.began
+        for sink in self._sinks:
+            sink(samples)
+
+    def _judge(self, x: Exchange) -> Verdict:
+        if self.first_reply is None:
+            self.first_reply = FirstReply(status=x.status, head=x.head)
+        failure = judge_status(x.status)
+        if (
+            failure
+            or self._depth is Depth.STATUS
+            or x.status in (204, 304)
+            or self._requests[x.payload].method == "HEAD"
+        ):
+            return failure, ""
+        verdict = judge_reply(x.head, x.body, self._rows[x.payload])
+        if x.status == 200 and len(x.body) <= REMEMBERED_BYTES:
+            self._room -= VERDICT_BYTES + len(x.body)
+            if self._room < 0:
+                for verdicts in self._verdicts:
+                    verdicts.clear()
+                self._room = MEMO_BYTES - VERDICT_BYTES - len(x.body)
+            self._verdicts[x.payload][x.body] = verdict
+        return verdict
+
+    def _remember_failure(self, x: Exchange, failure: Failure, detail: str) -> None:
+        if x.sent == x.connected:
+            self.unsent[x.payload] = self.unsent.get(x.payload, 0) + 1
+        key = failure, x.status
+        example = self.examples.get(key)
+        if example is not None:
+            example.count += 1
+        else:
+            self.examples[key] = Example(
+                failure=failure,
+                status=x.status,
+                detail=detail,
+                head=x.head,
+                body=x.body[:EXAMPLE_BYTES],
+                payload=x.payload,
+            )
+
+    def _read_headers(self, x: Exchange) -> tuple[int, int]:
+        headers = fields(x.head)
+        server = server_ns(headers)
+        name = headers.get("azureml-model-deployment", "")
+        if server < 0 and not name and 200 <= x.status < 300:
+            # The first good reply names neither: no later one will, and looking costs more than all the rest.
+            self._headers_matter = False
+        if name not in self.deployments and len(self.deployments) < DEPLOYMENTS:
+            self.deployments.append(name)
+        return server, self.deployments.index(name) if name in self.deployments else 0

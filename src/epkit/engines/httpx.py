@@ -1,0 +1,207 @@
+"""The httpx engine: HTTP/2 and proxies, at httpx's price; the wire engine's semantics otherwise.
+
+One client a slot: a shared pool walks every connection for each request. A slot is a task that calls the driver's
+two verbs. Time points come from httpcore's trace events.
+"""
+
+import asyncio
+import ssl
+import time
+from dataclasses import replace
+from typing import Any
+
+import httpx
+
+from epkit.core.destination import Destination
+from epkit.core.http import framing
+from epkit.core.request import Request
+from epkit.core.samples import Failure
+from epkit.engines.addresses import Addresses
+from epkit.engines.base import Driver, Exchange, Traffic
+from epkit.engines.connection import BODY_BYTES, HEADER_BYTES
+from epkit.engines.tls import describe, make_context, tls_reason
+
+clock = time.perf_counter_ns
+
+
+class HttpxEngine:
+    """Requests through `httpx.AsyncClient`, one client a slot."""
+
+    name = "httpx"
+
+    def __init__(self, destination: Destination, *, timeout_ns: int, keepalive: bool = True) -> None:
+        self.destination = destination
+        self.timeout_ns = timeout_ns
+        self.keepalive = keepalive
+        self.traffic = Traffic()
+        self._addresses = Addresses(destination)
+        self._context = self._make_context() if destination.scheme == "https" else False
+        self._stopped = False
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def _make_context(self) -> ssl.SSLContext:
+        # httpcore sends the host as server name whatever is asked for, so OpenSSL can check it.
+        tls = replace(self.destination.tls, server_name=self.destination.tls.server_name or self.destination.host)
+        return make_context(tls, alpn=("h2", "http/1.1") if self.destination.http2 else ("http/1.1",))
+
+    async def run(self, driver: Driver, slots: int) -> Traffic:
+        """Serve *driver* with *slots* slots until each is retired.
+
+        Raises:
+            EndpointError: the host has no address.
+        """
+        if self.destination.proxy is None:
+            await self._addresses.resolve()
+        driver.begin()
+        async with asyncio.TaskGroup() as group:
+            self._tasks = [group.create_task(self._serve(driver)) for _ in range(slots)]
+        # Transports that were closed part with their sockets in the loop's next turns.
+        for _ in range(3):
+            await asyncio.sleep(0)
+        return self.traffic
+
+    def stop(self, *, drain: bool) -> None:
+        """Take no more arrivals; without *drain*, end what is in flight as failed at once."""
+        self._stopped = True
+        if not drain:
+            for task in self._tasks:
+                task.cancel()
+
+    async def _serve(self, driver: Driver) -> None:
+        x = Exchange()
+        async with self._client() as client:
+            while not self._stopped and (arrival := driver.next(clock())) is not None:
+                x.due, x.payload, request = arrival
+                x.start = x.tcp = x.connected = x.sent = x.first = x.end = clock()
+                x.failure, x.detail, x.head, x.body, x.status, x.received = Failure.NONE, "", b"", b"", 0, 0
+                try:
+                    await self._send(client, request, x)
+                finally:
+                    driver.done(x)
+
+    def _client(self) -> httpx.AsyncClient:
+        destination = self.destination
+        limits = httpx.Limits(max_connections=1, max_keepalive_connections=1 if self.keepalive else 0)
+        transport = httpx.AsyncHTTPTransport(
+            verify=self._context,
+            http2=destination.http2,
+            limits=limits,
+            proxy=destination.proxy,
+            uds=destination.unix,
+            local_address=destination.bind,
+        )
+        return httpx.AsyncClient(transport=transport, timeout=None, follow_redirects=False, trust_env=False)  # noqa: S113
+
+    def _request(self, request: Request, trace: "_Trace") -> httpx.Request:
+        destination = self.destination
+        host, port = destination.connect_to or (destination.host, destination.port)
+        extensions: dict[str, Any] = {"trace": trace}
+        if destination.scheme == "https":
+            extensions["sni_hostname"] = destination.tls.server_name or destination.host
+        # Not the client's own builder, which adds headers that nobody asked for.
+        return httpx.Request(
+            request.method,
+            httpx.URL(scheme=destination.scheme, host=host, port=port, raw_path=request.path.encode("latin-1")),
+            headers=request.headers,
+            content=request.body or None,
+            extensions=extensions,
+        )
+
+    async def _send(self, client: httpx.AsyncClient, request: Request, x: Exchange) -> None:
+        trace = _Trace(x, self.traffic, secure=self.destination.scheme == "https")
+        try:
+            async with asyncio.timeout(self.timeout_ns / 1e9):
+                response = await client.send(self._request(request, trace), stream=True)
+                try:
+                    await self._read(response, x)
+                finally:
+                    await response.aclose()
+        except TimeoutError:
+            x.failure, x.detail = Failure.TIMEOUT, f"no whole reply within {self.timeout_ns / 1e9:g} s"
+        except asyncio.CancelledError:
+            if not self._stopped:
+                raise
+            x.failure, x.detail = Failure.TRANSPORT, "interrupted"
+        except (httpx.ConnectError, httpx.ProxyError) as error:
+            x.failure, x.detail = _connect_failure(error, x)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            x.failure, x.detail = Failure.TRANSPORT, str(error).lower() or type(error).__name__
+        x.end = clock()
+        await trace.close()
+
+    async def _read(self, response: httpx.Response, x: Exchange) -> None:
+        x.status = response.status_code
+        lines = [f"HTTP/1.1 {response.status_code} {response.reason_phrase}".encode("latin-1", "replace")]
+        lines += [name + b": " + value for name, value in response.headers.raw]
+        x.head = b"\r\n".join([*lines, b"", b""])
+        x.received = len(x.head)
+        if len(x.head) > HEADER_BYTES:
+            raise httpx.RemoteProtocolError(f"header block over {HEADER_BYTES} bytes")
+        parts: list[bytes] = []
+        async for part in response.aiter_raw():
+            parts.append(part)
+            x.received += len(part)
+            if x.received > BODY_BYTES + HEADER_BYTES:
+                raise httpx.RemoteProtocolError(f"reply body over {BODY_BYTES // 2**20} MiB")
+        x.body = b"".join(parts)
+        if not self.keepalive or _closes(response, x.head):
+            self.traffic.closed += 1
+
+
+class _Trace:
+    """httpcore's trace events, taken as the time points of an exchange.
+
+    Source: httpcore's documentation, "Trace"; the names begin with `connection.`, `http11.` or `http2.`.
+    """
+
+    def __init__(self, x: Exchange, traffic: Traffic, *, secure: bool) -> None:
+        self._x = x
+        self._traffic = traffic
+        self._secure = secure
+        self.unsecured: Any = None  # a stream whose handshake is under way
+
+    async def close(self) -> None:
+        """Close a connection whose handshake was cut short: httpcore leaves it open when it is cancelled."""
+        if self.unsecured is not None:
+            await self.unsecured.aclose()
+
+    async def __call__(self, event: str, info: dict[str, Any]) -> None:
+        x = self._x
+        match event.partition(".")[2]:
+            case "connect_tcp.complete" | "connect_unix_socket.complete":
+                x.tcp = x.connected = x.sent = x.first = clock()
+                if self._secure:
+                    self.unsecured = info["return_value"]
+                else:
+                    self._traffic.connections += 1
+            case "start_tls.complete":
+                x.connected = x.sent = x.first = clock()
+                self.unsecured = None
+                self._traffic.connections += 1
+                secured = info["return_value"].get_extra_info("ssl_object")
+                if self._traffic.tls is None and secured is not None:
+                    self._traffic.tls = describe(secured)
+            case "send_request_headers.complete" | "send_request_body.complete":
+                x.sent = x.first = clock()
+            case "receive_response_headers.complete":
+                x.first = clock()
+
+
+def _closes(response: httpx.Response, head: bytes) -> bool:
+    """Tell whether the connection ends with this reply (RFC 9112 § 9.3)."""
+    options = response.headers.get("connection", "").lower()
+    if "close" in options or (response.http_version == "HTTP/1.0" and "keep-alive" not in options):
+        return True
+    bodiless = response.request.method == "HEAD" or response.status_code in (204, 304)
+    return response.http_version != "HTTP/2" and not bodiless and framing(head) == "close"
+
+
+def _connect_failure(error: Exception, x: Exchange) -> tuple[Failure, str]:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError):
+            return Failure.TLS, tls_reason(cause)
+        if isinstance(cause, OSError) and cause.strerror:
+            return Failure.CONNECT if x.tcp == x.start else Failure.TLS, cause.strerror.lower()
+        cause = cause.__cause__ or cause.__context__
+    return Failure.CONNECT if x.tcp == x.start else Failure.TLS, str(error).lower()

@@ -1,0 +1,231 @@
+"""The wire engine: HTTP/1.1 on bare transports, parsed by llhttp, as lean as Python can be.
+
+It owns the slots: a slot is one request in flight, served by one `Connection` after the other. Only opening a
+connection is a coroutine (`_serve`); from then on the connection goes from request to request by itself. When it
+cannot go on (closed by the server, broken, timed out), it asks the engine to open the next one for its slot.
+Timeouts need no timers: one sweep looks at when every request began.
+"""
+
+import asyncio
+import os
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Any, Final
+
+from epkit.core.destination import Destination
+from epkit.core.samples import Failure
+from epkit.engines.addresses import Address, Addresses
+from epkit.engines.base import Arrival, Driver, Exchange, Traffic
+from epkit.engines.connection import Connection, HeadConnection, clock
+from epkit.engines.tls import TlsTransport, describe, handshake, make_context, tls_reason, until
+
+SWEEP_S: Final = 0.05
+
+
+class WireEngine:
+    """HTTP/1.1 over plain TCP, TLS or a Unix socket, one request at a time on each connection."""
+
+    name = "wire"
+
+    def __init__(self, destination: Destination, *, timeout_ns: int, keepalive: bool = True) -> None:
+        self.destination = destination
+        self.timeout_ns = timeout_ns
+        self.keepalive = keepalive
+        self.connections: set[Connection] = set()
+        self.traffic = Traffic()
+        self._addresses = Addresses(destination)
+        self._context = make_context(destination.tls) if destination.scheme == "https" else None
+        self._opening: set[asyncio.Task[None]] = set()
+
+    async def run(self, driver: Driver, slots: int) -> Traffic:
+        """Serve *driver* with *slots* slots until each is retired.
+
+        Raises:
+            EndpointError: the host has no address.
+        """
+        await self._addresses.resolve()
+        self._loop = asyncio.get_running_loop()
+        self._finished = self._loop.create_future()
+        self._slots = slots
+        # Held here because each is called once a request; `stop` replaces the first.
+        self.next: Callable[[int], Arrival | None] = driver.next
+        self.done = driver.done
+        self._loop.set_exception_handler(self._crash)
+        sweep = self._loop.create_task(self._sweep())
+        try:
+            driver.begin()
+            for _ in range(slots):
+                self.go_on()
+            await self._finished
+        finally:
+            for task in (sweep, *self._opening):
+                task.cancel()
+            await asyncio.gather(sweep, *self._opening, return_exceptions=True)
+            for connection in tuple(self.connections):
+                connection.close()
+            await self._addresses.close()
+            self._loop.set_exception_handler(None)
+            # Closed transports call their protocols once more; let them, before the loop is gone.
+            await asyncio.sleep(0)
+        return self.traffic
+
+    def stop(self, *, drain: bool) -> None:
+        """Take no more arrivals; without *drain*, end what is in flight as failed at once."""
+        self.next = _nothing_left
+        if not drain:
+            for task in tuple(self._opening):
+                task.cancel()
+            for connection in tuple(self.connections):
+                connection.give_up(Failure.TRANSPORT, "interrupted")
+
+    # What connections call.
+
+    def go_on(self) -> None:
+        """Take the next arrival of a slot that has no connection, or retire it."""
+        arrival = self.next(clock())
+        if arrival is None:
+            self.retire()
+        else:
+            self.open(arrival)
+
+    def open(self, arrival: Arrival) -> None:
+        """Open a connection for an arrival."""
+        task = self._loop.create_task(self._serve(arrival))
+        self._opening.add(task)
+        task.add_done_callback(self._opened)
+
+    def _opened(self, task: asyncio.Task[None]) -> None:
+        self._opening.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._crash(self._loop, {"exception": error})
+
+    def _crash(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """End the run with a bug of ours, which would otherwise be logged while the run waits for ever."""
+        error = context.get("exception") or RuntimeError(context.get("message"))
+        if not self._finished.done():
+            self._finished.set_exception(error)
+
+    def retire(self) -> None:
+        """Count a slot out."""
+        self._slots -= 1
+        if not self._slots and not self._finished.done():
+            self._finished.set_result(None)
+
+    # How a connection is opened.
+
+    async def _serve(self, arrival: Arrival | None) -> None:
+        while arrival is not None:
+            connection = (HeadConnection if arrival[2].method == "HEAD" else Connection)(self)
+            x: Exchange = connection
+            x.due, x.payload, _ = arrival
+            x.start = x.tcp = clock()
+            try:
+                async with asyncio.timeout(self.timeout_ns / 1e9):
+                    await self._connect(connection)
+            except TimeoutError:
+                x.failure, x.detail = Failure.TIMEOUT, f"no connection within {self.timeout_ns / 1e9:g} s"
+            except ssl.SSLError as error:
+                x.failure, x.detail = Failure.TLS, tls_reason(error)
+            except OSError as error:
+                x.failure = Failure.CONNECT if x.tcp == x.start else Failure.TLS
+                x.detail = (os.strerror(error.errno) if error.errno else str(error)).lower()
+            except asyncio.CancelledError:
+                x.failure, x.detail = Failure.TRANSPORT, "interrupted"
+            else:
+                x.connected = clock()
+                if self._context is None:
+                    x.tcp = x.connected  # setting a transport up belongs to connecting
+                self.traffic.connections += 1
+                self.connections.add(connection)
+                connection.send(arrival)
+                return
+            x.connected = x.sent = x.first = x.tcp
+            x.end = clock()
+            self.done(x)
+            arrival = self.next(clock())
+            await asyncio.sleep(0)
+        self.retire()
+
+    async def _connect(self, connection: Connection) -> None:
+        """Connect to the first address that takes it.
+
+        Raises:
+            OSError: none does; the last one's reason.
+        """
+        refused: OSError | None = None
+        for address in self._addresses.turn():
+            try:
+                await self._connect_to(address, connection)
+            except ssl.SSLError:
+                raise
+            except OSError as error:
+                if connection.tcp != connection.start:
+                    raise
+                refused = error
+                self._addresses.refuse(address)
+            else:
+                return
+        assert refused is not None
+        raise refused
+
+    async def _connect_to(self, address: Address, connection: Connection) -> None:
+        to = self.destination
+        family, where = address
+        if self._context is None and family != socket.AF_UNIX and to.buffer_bytes is None:
+            # The loop's own way costs half of handing it a socket.
+            bind = None if to.bind is None else (to.bind, 0)
+            await self._loop.create_connection(lambda: connection, where[0], where[1], family=family, local_addr=bind)
+            return
+        sock = await self._open_socket(family, where)
+        connection.tcp = clock()
+        if self._context is None:
+            try:
+                await self._loop.create_connection(lambda: connection, sock=sock)
+            except BaseException:
+                sock.close()
+                raise
+        else:
+            secured = await handshake(self._loop, sock, self._context, to.tls, to.host)
+            if self.traffic.tls is None:
+                self.traffic.tls = describe(secured)
+            TlsTransport(self._loop, secured, connection)
+
+    async def _open_socket(self, family: int, where: Any) -> socket.socket:
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            sock.setblocking(False)
+            self._set_options(sock, family)
+            try:
+                sock.connect(where)
+            except BlockingIOError:
+                await until(self._loop.add_writer, self._loop.remove_writer, sock.fileno(), self._loop)
+                failed = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                if failed:
+                    raise OSError(failed, os.strerror(failed)) from None
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+    def _set_options(self, sock: socket.socket, family: int) -> None:
+        if family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self.destination.buffer_bytes is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self.destination.buffer_bytes)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.destination.buffer_bytes)
+        if self.destination.bind is not None:
+            sock.bind((self.destination.bind, 0))
+
+    async def _sweep(self) -> None:
+        """Fail what is over its time, late by a sweep at most, or by a twentieth of the timeout."""
+        interval = min(SWEEP_S, max(0.002, self.timeout_ns / 20e9))
+        while True:
+            await asyncio.sleep(interval)
+            late = clock() - self.timeout_ns
+            for connection in [c for c in self.connections if c.start < late]:
+                connection.give_up(Failure.TIMEOUT, f"no whole reply within {self.timeout_ns / 1e9:g} s")
+
+
+def _nothing_left(_now: int) -> None:
+    return None

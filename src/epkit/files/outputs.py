@@ -1,0 +1,58 @@
+"""The files that a command writes besides its standard output."""
+
+import os
+from pathlib import Path
+
+from epkit.errors import UsageError
+
+
+def check_writable(path: str, flag: str) -> None:
+    """Make sure that a file can be written before a run is made that would be lost otherwise.
+
+    Raises:
+        UsageError: the directory is missing, the path is a directory, or permission is denied.
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise UsageError(f"{flag} {path}: is a directory")
+    if not target.parent.is_dir():
+        raise UsageError(f"{flag} {path}: there is no directory {target.parent}")
+    if not os.access(target if target.exists() else target.parent, os.W_OK):
+        raise UsageError(f"{flag} {path}: permission denied")
+
+
+def check_directory(path: str, flag: str) -> None:
+    """Make sure that files can be written into a directory, which is made where it is missing.
+
+    Raises:
+        UsageError: the path is no directory, or permission is denied.
+    """
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise UsageError(f"{flag} {path}: is not a directory") from None
+    except OSError as error:
+        raise UsageError(f"{flag} {path}: {(error.strerror or str(error)).lower()}") from None
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise UsageError(f"{flag} {path}: permission denied")
+
+
+def write(path: str, text: str, flag: str) -> None:
+    """Write a file.
+
+    Raises:
+        UsageError: it cannot be written (disk full, permission).
+    """
+    try:
+        Path(path).write_text(text, encoding="utf-8", newline="")
+    except OSError as error:
+        raise UsageError(f"{flag} {path}: {error.strerror}") from None
+
+
+def write_into(directory: str, name: str, text: str, flag: str) -> None:
+    """Write a file in a directory.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    write(str(Path(directory) / name), text, flag)

@@ -1,0 +1,50 @@
+"""Blocks of samples on disk, for those who want every row of a run that is too long for memory."""
+
+import tempfile
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Final, Self
+
+import numpy as np
+
+from epkit.core.samples import SAMPLE
+from epkit.errors import UsageError
+
+READ_ROWS: Final = 65536
+
+
+class Spill:
+    """A sink that writes blocks to a file without a name, which ends with the process."""
+
+    def __init__(self) -> None:
+        # Without a buffer, so that a full disk shows where a block is written and not where the file is closed.
+        self._file = tempfile.TemporaryFile(prefix="epkit-", buffering=0)  # noqa: SIM115 - it is closed in __exit__
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def __call__(self, block: np.ndarray) -> None:
+        """Write a block.
+
+        Raises:
+            UsageError: the disk is full.
+        """
+        left = memoryview(block.tobytes())
+        try:
+            while left:
+                left = left[self._file.write(left) :]
+        except OSError as error:
+            # Not an OSError: raised inside a run, that would pass for trouble with a connection.
+            raise UsageError(f"{tempfile.gettempdir()}: the samples cannot be kept: {error.strerror}") from None
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """Read all rows back, in order."""
+        self._file.seek(0)
+        while data := self._file.read(READ_ROWS * SAMPLE.itemsize):
+            yield np.frombuffer(data, dtype=SAMPLE)
+        self._file.seek(0, 2)

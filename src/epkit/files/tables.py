@@ -1,0 +1,266 @@
+"""Tables from files (CSV, Parquet, JSON lines), read in pieces, held against a contract."""
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from epkit.core import bodies
+from epkit.core.frames import check_frame, read_text
+from epkit.core.rows import Rows
+from epkit.core.validation import LIMIT, Validator
+from epkit.core.violations import Finding, Findings, Places, Verdict, verdict
+from epkit.core.violations import Path as Path_
+from epkit.errors import UsageError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+SUFFIXES: Final = (".csv", ".parquet", ".jsonl")
+BLOCK_BYTES: Final = 16 << 20
+PIECE_ROWS: Final = 100_000
+LINES_AT_ONCE: Final = 10_000
+
+
+def check_table(path: Path, validator: Validator, *, limit: int = LIMIT) -> Verdict:
+    """Check the rows of a table.
+
+    Args:
+        path: ends in one of `SUFFIXES`.
+        validator: of a contract that has rows.
+        limit: how many violations to tell.
+
+    Raises:
+        UsageError: the file cannot be read as what its name says, or the contract has no rows.
+    """
+    spec = validator.rows
+    if spec is None:
+        raise UsageError(f"{path}: the contract has no rows that a table could be held against; send a whole body")
+    findings = Findings()
+    places: Places | None = None
+    try:
+        match path.suffix.lower():
+            case ".csv":
+                rows, places = _check_csv(path, spec, validator, findings)
+            case ".parquet":
+                rows = _check_parquet(path, spec, validator, findings)
+            case _:
+                rows, places = _check_lines(path, validator, findings)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from None
+    if not rows and not findings:
+        findings.add("minItems", spec.path, "there are no rows")
+    return verdict(findings, limit=limit, places=places)
+
+
+def _check_pieces(
+    pieces: "Iterator[pl.DataFrame]", spec: Rows, validator: Validator, findings: Findings, *, text: bool
+) -> int:
+    """Check frame after frame; return how many rows there were."""
+    first = 0
+    for frame in pieces:
+        if validator.as_declared:
+            _check_declared(frame, first, spec, validator, findings)
+        else:
+            check_frame(frame, first, spec, findings, validator.schemas, text=text)
+        first += frame.height
+    return first
+
+
+def _check_declared(frame: "pl.DataFrame", first: int, spec: Rows, validator: Validator, findings: Findings) -> None:
+    """Hold the rows of a frame against their schema to the letter."""
+    rows: list[Any] = orjson.loads(orjson.dumps(frame.to_dicts(), default=str))
+    if spec.shape == "matrix":
+        rows = [list(row.values()) for row in rows]
+    validator.check_some(rows, list(range(first, first + len(rows))), findings)
+
+
+def _check_parquet(path: Path, spec: Rows, validator: Validator, findings: Findings) -> int:
+    import polars as pl  # late: it costs 0.2 s
+
+    try:
+        lazy = pl.scan_parquet(path)
+        total = lazy.select(pl.len()).collect().item()
+        pieces = (lazy.slice(start, PIECE_ROWS).collect() for start in range(0, total, PIECE_ROWS))
+        return _check_pieces(pieces, spec, validator, findings, text=False)
+    except pl.exceptions.PolarsError as error:
+        raise UsageError(f"{path}: not a Parquet file: {str(error).splitlines()[0][:120]}") from None
+
+
+def _check_csv(path: Path, spec: Rows, validator: Validator, findings: Findings) -> tuple[int, Places]:
+    import polars as pl
+
+    with path.open("rb") as file:
+        head = file.readline(1 << 20).removeprefix(b"\xef\xbb\xbf")
+    if not head.strip():
+        raise UsageError(f"{path}: the file is empty: a line of column names is expected")
+    try:
+        header = head.decode("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise UsageError(f"{path}:1: not a text in UTF-8") from None
+    comma = next((mark for mark in (",", ";", "\t") if mark in header), ",")
+    names = next(csv.reader([header], delimiter=comma))
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(f'{path}:1: the column "{name[:60]}" stands there twice')
+    types = {name: _polars_type(spec, name, pl) for name in names}
+    rows = 0
+    for number, block in enumerate(_blocks(path)):
+        data = block if number else block.removeprefix(b"\xef\xbb\xbf")
+        if number == 0:
+            _, _, data = data.partition(b"\n")
+        if not data.strip():
+            continue
+        # A block is read with the contract's types, and as bare text only where that fails.
+        try:
+            frame = _read_block(data, names, types, comma)
+        except pl.exceptions.PolarsError:
+            try:
+                frame = _read_block(data, names, dict.fromkeys(names, pl.String), comma)
+            except pl.exceptions.PolarsError as error:
+                line = str(error).splitlines()[0][:120]
+                raise UsageError(f"{path}: not a CSV file, after row {rows:,}: {line}") from None
+        if validator.as_declared:
+            _check_declared(_retyped(frame, spec), rows, spec, validator, findings)
+        else:
+            check_frame(frame, rows, spec, findings, validator.schemas, text=True)
+        rows += frame.height
+    return rows, _CsvPlaces(path, names, comma)
+
+
+def _polars_type(spec: Rows, name: str, pl: Any) -> Any:
+    """Choose how polars reads a column: never by a guess."""
+    column = spec.cell if spec.shape == "matrix" else spec.columns.get(name)
+    if column is None or column.format == "uint64":
+        return pl.String
+    return {"integer": pl.Int64, "number": pl.Float64}.get(column.kind or "", pl.String)
+
+
+def _read_block(data: bytes, names: list[str], types: dict[str, Any], comma: str) -> "pl.DataFrame":
+    import polars as pl
+
+    frame: pl.DataFrame = pl.read_csv(
+        io.BytesIO(data),
+        has_header=False,
+        new_columns=names,
+        schema_overrides=list(types.values()),
+        separator=comma,
+    )
+    return frame
+
+
+def _retyped(frame: "pl.DataFrame", spec: Rows) -> "pl.DataFrame":
+    """Give each text in a frame the type of its column where it can be read so."""
+    import polars as pl
+
+    columns = []
+    for name in frame.columns:
+        column = spec.cell if spec.shape == "matrix" else spec.columns.get(name)
+        series = frame.get_column(name)
+        if column is not None and column.kind != "string" and series.dtype == pl.String:
+            values = [None if text is None else read_text(text, column) for text in series.to_list()]
+            series = pl.Series(name, values, dtype=pl.Object)
+        columns.append(series)
+    return pl.DataFrame(columns)
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    """Cut a CSV file into blocks that end where a row does: at a line break outside of quotes."""
+    rest = b""
+    with path.open("rb") as file:
+        while piece := file.read(BLOCK_BYTES):
+            piece = rest + piece
+            cut = piece.rfind(b"\n") + 1
+            # Quotes inside quotes are doubled, so outside of them their number is even.
+            odd = piece.count(b'"', 0, cut) % 2
+            while odd and cut:
+                earlier = piece.rfind(b"\n", 0, cut - 1) + 1
+                odd = (odd + piece.count(b'"', earlier, cut)) % 2
+                cut = earlier
+            if cut:
+                yield piece[:cut]
+            rest = piece[cut:]
+            if len(rest) > 16 * BLOCK_BYTES:
+                raise UsageError(f"{path}: a row of more than {16 * BLOCK_BYTES >> 20} MB: is a quote left open?")
+    if rest:
+        yield rest
+
+
+class _CsvPlaces(Places):
+    """Line and column of a cell, where no row spans several lines."""
+
+    def __init__(self, path: Path, names: list[str], comma: str) -> None:
+        self._path, self._names, self._comma = path, names, comma
+
+    def __call__(self, finding: Finding) -> tuple[int | None, int | None]:
+        """Read the file as far as the row."""
+        if not finding.rows:
+            return 1, 1
+        if finding.rule == "additionalProperties" or finding.rule == "required":
+            return 1, 1
+        with self._path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+            next(file, "")
+            for line, text in enumerate(file, start=2):
+                if '"' in text and text.count('"') % 2:
+                    return None, None
+                if line == finding.rows[0] + 2:
+                    return line, self._column(text, finding.path[-1])
+        return None, None
+
+    def _column(self, text: str, key: str | int) -> int | None:
+        position = self._names.index(key) if isinstance(key, str) and key in self._names else key
+        if not isinstance(position, int):
+            return None
+        offset = 0
+        for _ in range(position):
+            if text[offset : offset + 1] == '"':
+                offset = text.find('"' + self._comma, offset + 1) + 1
+            offset = text.find(self._comma, offset) + 1
+            if offset == 0:
+                return None
+        return offset + 1
+
+
+class _LinePlaces(Places):
+    """Line of a row in a file with one row a line."""
+
+    def __init__(self, lines: dict[int, int]) -> None:
+        self._lines = lines
+
+    def __call__(self, finding: Finding) -> tuple[int | None, int | None]:
+        """Return the row's line."""
+        if not finding.rows:
+            return None, None
+        return self._lines.get(finding.rows[0], finding.rows[0] + 1), 1
+
+
+def _check_lines(path: Path, validator: Validator, findings: Findings) -> tuple[int, Places]:
+    """Check a file with one row a line; empty lines are no rows."""
+    rows: list[Any] = []
+    numbers: list[int] = []
+    lines: dict[int, int] = {}
+    row = 0
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip(b" \t\r\n\xef\xbb\xbf"):
+                continue
+            if row + 1 != number:
+                lines[row] = number
+            body = bodies.quickly(line, findings)
+            if body.fault is not None:
+                assert validator.rows is not None
+                where: Path_ = (*validator.rows.path, row)
+                findings.add("json", where, body.fault.text, hint=body.fault.hint, rows=[row], place=("json",))
+            else:
+                rows.append(body.value)
+                numbers.append(row)
+            row += 1
+            if len(rows) >= LINES_AT_ONCE:
+                validator.check_some(rows, numbers, findings)
+                rows, numbers = [], []
+    if rows:
+        validator.check_some(rows, numbers, findings)
+    return row, _LinePlaces(lines)

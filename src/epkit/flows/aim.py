@@ -1,0 +1,129 @@
+"""From what the user named to something that can be spoken to: target, key, origin, all secrets by name."""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from urllib.parse import parse_qsl
+
+from epkit.core import url as urls
+from epkit.core.masking import is_sensitive, mask_url
+from epkit.core.secret import Secret
+from epkit.core.url import Url
+from epkit.endpoint import embedded
+from epkit.endpoint.keys import Key, find_key
+from epkit.endpoint.target import Target, contract_url, resolve
+from epkit.errors import UsageError
+
+Note = Callable[[str], None]
+"""Says one line to the user, on stderr."""
+
+
+def _here() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise UsageError("the working directory is gone: change to another one") from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """What a flow knows of the process it runs in; the command line makes it, and tests make their own.
+
+    Args:
+        secrets: a flow adds the credentials that it meets, for whoever has to mask what comes of an accident.
+    """
+
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
+    cwd: Path = field(default_factory=_here)
+    note: Note = print
+    secrets: list[Secret] = field(default_factory=list, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aim:
+    """A target that can be spoken to.
+
+    Args:
+        uri: where rows are scored.
+        key: what goes into Authorization, if anything.
+        contract: where the target's own contract is.
+        secrets: everything that must not be shown, the key among it.
+    """
+
+    target: Target
+    uri: Url
+    key: Key
+    contract: Path | Url
+    secrets: tuple[Secret, ...] = field(repr=False)
+
+    @property
+    def shown(self) -> str:
+        """How the target is called."""
+        return self.uri.shown if self.target.name is None else f"{self.target.name} ({self.uri.shown})"
+
+    def contract_headers(self, source: str | Path | Url) -> dict[str, str]:
+        """Return the headers to fetch a contract with: the key goes to the target's own origin and nowhere else."""
+        if isinstance(source, str) and urls.is_url(source):
+            source = urls.parse(source)
+        if not isinstance(source, Url) or not urls.same_origin(source, self.uri):
+            return {}
+        return dict(self.key.added_to(self.target.headers))
+
+
+@contextlib.contextmanager
+def take_aim(
+    argument: str | None,
+    *,
+    key_file: str | None,
+    headers: Sequence[tuple[str, str]],
+    world: World,
+    secrets: Iterable[Secret] = (),
+) -> Iterator[Aim]:
+    """Find the target and its key; start the embedded endpoint where nothing is named.
+
+    Args:
+        argument: URL or name, or None.
+        headers: those the user gave, in order.
+        secrets: further credentials that the user gave.
+
+    Raises:
+        UsageError: no such target, no such key, the extra `local` is missing.
+        EndpointError: the embedded endpoint does not come up.
+    """
+    target = resolve(argument, environ=world.environ, cwd=world.cwd)
+    key = find_key(target, key_file=key_file, headers=headers, environ=world.environ)
+    for line in key.notes:
+        world.note(line)
+    with contextlib.ExitStack() as stack:
+        if target.uri is not None:
+            uri = target.uri
+            contract = target.swagger if target.swagger is not None else contract_url(uri)
+        else:
+            started = stack.enter_context(embedded.start())
+            uri, contract = urls.parse(started.uri), urls.parse(started.swagger)
+            if key.authorization is None:
+                key = replace(key, authorization=Secret(f"Bearer {started.key.reveal()}"))
+            world.note(
+                f"no target is named: this is the embedded endpoint, the bank-marketing model behind "
+                f"azureml-inference-server-http, at {uri.shown}"
+            )
+        found = (*_secrets(uri, key, (*target.headers, *headers)), *secrets)
+        world.secrets.extend(found)
+        yield Aim(target=target, uri=uri, key=key, contract=contract, secrets=found)
+
+
+def _secrets(uri: Url, key: Key, headers: Iterable[tuple[str, str]]) -> tuple[Secret, ...]:
+    query = uri.query.reveal() if uri.query else ""
+    found = [key.authorization, uri.userinfo]
+    found += [Secret(value) for name, value in headers if is_sensitive(name)]
+    # Of a harmless query nothing is masked: `api-version=1` may stand in any text.
+    found += [Secret(value) for name, value in parse_qsl(query) if _is_secret(name)]
+    if mask_url(f"?{query}") != f"?{query}":
+        found.append(Secret(query))
+    return tuple(secret for secret in found if secret)
+
+
+def _is_secret(parameter: str) -> bool:
+    return mask_url(f"?{parameter}=value") != f"?{parameter}=value"

@@ -1,0 +1,161 @@
+"""The report of a run: what the engine, the driver and the target know, put beside what the samples say."""
+
+import platform
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from epkit import __version__
+from epkit.core import judging
+from epkit.core.destination import Destination
+from epkit.core.http import fields
+from epkit.core.masking import mask_text, mask_url
+from epkit.core.plan import Plan
+from epkit.core.report import FailureExample, Http, PayloadInfo, PlanInfo, Report, Run, Tool
+from epkit.core.samples import Failure
+from epkit.core.summary import Summary
+from epkit.endpoint.wisdom import advise, advise_failure, detail
+from epkit.engines.driver import ClosedLoop, Example
+from epkit.engines.runner import Ran
+from epkit.flows.aim import Aim
+from epkit.flows.requests import Load
+from epkit.flows.verbose import show_reply
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What was known before the run began."""
+
+    aim: Aim
+    load: Load
+    destination: Destination
+    plan: Plan
+    engine: str
+
+
+def make_report(facts: Facts, driver: ClosedLoop, ran: Ran, summary: Summary, *, max_in_flight: int) -> Report:
+    """Make the report of a finished run."""
+    unsolicited = ran.traffic.unsolicited
+    return summary.report(
+        tool=Tool(
+            version=__version__,
+            engine=facts.engine,
+            python=platform.python_version(),
+            platform=f"{platform.system()} {platform.machine()}",
+        ),
+        run=Run(
+            id=secrets.token_hex(8),
+            started_at=driver.started_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            duration_s=0.0,
+            target=mask_text(facts.aim.uri.shown, facts.aim.secrets),
+            method=facts.load.requests[0].method,
+            partial=ran.stopped_by is not None,
+            seed=facts.plan.seed,
+            payloads=payload_infos(facts.load),
+        ),
+        plan=plan_info(facts.plan),
+        http=_http(facts, driver, ran, summary),
+        duration_ns=driver.ended - driver.began,
+        cpu_s=ran.cpu_s,
+        max_in_flight=max_in_flight,
+        drifts_ns=ran.drifts_ns,
+        retried=ran.traffic.retried,
+        deployments=driver.deployments,
+        failures=tuple(_explain(example, facts.aim) for example in _most_first(driver.examples.values())),
+        warnings=[f"{unsolicited} replies were followed by bytes that nobody had asked for"] if unsolicited else [],
+    )
+
+
+def plan_info(plan: Plan) -> PlanInfo:
+    """Write a plan as the report shows it."""
+    phase = plan.phases[0]
+    return PlanInfo(
+        model=phase.model,
+        concurrency=phase.concurrency,
+        requests=phase.requests,
+        duration_s=None if phase.duration_ns is None else phase.duration_ns / 1e9,
+        timeout_s=plan.timeout_ns / 1e9,
+        keepalive=plan.keepalive,
+    )
+
+
+def payload_infos(load: Load) -> tuple[PayloadInfo, ...]:
+    """Name the payloads without their bytes."""
+    return tuple(
+        PayloadInfo(name=payload.name, sha256=payload.sha256, bytes=len(payload.body)) for payload in load.payloads
+    )
+
+
+def show_examples(examples: Iterable[Example], aim: Aim) -> dict[str, str]:
+    """Write the first reply of each kind of failure, credentials masked.
+
+    Returns:
+        The texts by the names of files.
+    """
+    return {_file_name(example): _show_example(example, aim) for example in _most_first(examples)}
+
+
+def _file_name(example: Example) -> str:
+    kind = example.failure.name.lower()
+    return f"{kind}-{example.status}.txt" if example.status else f"{kind}.txt"
+
+
+def _show_example(example: Example, aim: Aim) -> str:
+    headers = fields(example.head)
+    times = f"{example.count} time{'s' * (example.count != 1)}"
+    reply = show_reply(example.head, _plain_body(example, headers), aim.secrets) if example.head else ""
+    why = mask_text(f"{times}: {example.detail}" if example.detail else times, aim.secrets)
+    return f"{why}\n\n{reply}\n" if reply else f"{why}\n"
+
+
+def _http(facts: Facts, driver: ClosedLoop, ran: Ran, summary: Summary) -> Http:
+    """Fill in what only the engine and the target know; the counters come from the rows."""
+    destination, requests = facts.destination, facts.load.requests
+    sent = summary.counters.payloads
+    server = fields(driver.first_reply.head).get("server", "") if driver.first_reply else ""
+    return Http(
+        server=server.partition(" ")[0],
+        host=destination.host,
+        port=destination.port,
+        path=mask_text(mask_url(facts.aim.uri.request_path), facts.aim.secrets),
+        tls=ran.traffic.tls,
+        server_name=destination.tls.server_name if destination.scheme == "https" else None,
+        bytes_out=sum((n - driver.unsent.get(i, 0)) * len(requests[i].wire) for i, n in sent.items()),
+        kept_alive=max(0, summary.counters.counts().completed - ran.traffic.closed),
+        connections=ran.traffic.connections,
+        document_bytes=0,
+        length_differs=0,
+        bytes_in=0,
+        body_bytes_in=0,
+        non_2xx=0,
+        connect_failed=0,
+        receive_failed=0,
+    )
+
+
+def _most_first(examples: Iterable[Example]) -> list[Example]:
+    return sorted(examples, key=lambda example: -example.count)
+
+
+def _explain(example: Example, aim: Aim) -> FailureExample:
+    """Say what a kind of failure was and what to do about it, credentials masked."""
+    headers = fields(example.head)
+    text = _plain_body(example, headers)
+    if example.failure is Failure.STATUS:
+        words = detail(text, aim.secrets)
+        keyed = aim.key.authorization is not None
+        advice = advise(example.status, headers, text, key_sent=keyed, secrets=aim.secrets, quote=False)
+    else:
+        words = mask_text(example.detail, aim.secrets)
+        advice = advise_failure(example.failure, example.detail, aim.secrets, quote=False)
+    return FailureExample(
+        kind=example.failure.name.lower(), count=example.count, status=example.status, detail=words, advice=advice
+    )
+
+
+def _plain_body(example: Example, headers: Mapping[str, str]) -> str:
+    try:
+        body = judging.unpack(headers.get("content-encoding", ""), example.body)
+    except ValueError:
+        body = example.body
+    return body.decode("utf-8", "replace")

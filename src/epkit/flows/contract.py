@@ -1,0 +1,105 @@
+"""A contract for Python and notebooks: load it, ask it, make bodies of it."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from epkit.core import contract as core
+from epkit.core.reply_validation import ReplyValidator
+from epkit.core.sample import sample
+from epkit.core.validation import Validator, encode
+from epkit.core.violations import Verdict
+from epkit.errors import UsageError
+from epkit.files import contracts, tables
+
+
+class Contract:
+    """The contract of an endpoint.
+
+    >>> contract = epkit.Contract.load("swagger/bank.json")
+    >>> contract.validate({"data": []}).valid
+    False
+    """
+
+    def __init__(self, parsed: core.Contract) -> None:
+        self.parsed = parsed
+
+    @classmethod
+    def load(
+        cls,
+        source: str | Path,
+        *,
+        path: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float = 10.0,
+    ) -> "Contract":
+        """Read a contract from a file or URL.
+
+        Args:
+            path: of the scoring operation, where the contract alone does not tell.
+            headers: sent to the URL's origin and to no other.
+            timeout_s: for the whole answer of a URL.
+
+        Raises:
+            UsageError: it cannot be read, or is broken.
+            EndpointError: the URL cannot be reached.
+        """
+        return cls(contracts.load(source, path=path, headers=headers, timeout_s=timeout_s))
+
+    @property
+    def example(self) -> Any:
+        """The request body that the contract offers, or None."""
+        return self.parsed.example
+
+    def validate(self, payload: object, *, as_declared: bool = False) -> Verdict:
+        """Check a request body.
+
+        Args:
+            payload: the bytes that would be sent, or the object they are made of (numpy's numbers too).
+            as_declared: JSON Schema to the letter and nothing more.
+
+        Raises:
+            UsageError: JSON has no word for something in the payload.
+        """
+        validator = self._as_declared if as_declared else self._as_taken
+        return validator.check(bytes(payload) if isinstance(payload, bytes | bytearray) else _encoded(payload))
+
+    def validate_table(self, file: str | Path, *, as_declared: bool = False) -> Verdict:
+        """Check the rows of a `.csv`, `.parquet` or `.jsonl`.
+
+        Raises:
+            UsageError: the file cannot be read, or the contract has no rows.
+        """
+        return tables.check_table(Path(file), self._as_declared if as_declared else self._as_taken)
+
+    def validate_reply(self, reply: bytes, *, rows: int | None = None, as_declared: bool = False) -> Verdict:
+        """Check the body of a reply.
+
+        Args:
+            rows: how many were sent, where that is known.
+        """
+        return ReplyValidator(self.parsed, as_declared=as_declared).check(reply, rows=rows)
+
+    def sample(self, rows: int | None = None, *, seed: int = 0) -> Any:
+        """Make a request body; the same seed gives the same one.
+
+        Raises:
+            UsageError: the contract says too little.
+        """
+        return sample(self.parsed, rows=rows, seed=seed)
+
+    @cached_property
+    def _as_taken(self) -> Validator:
+        return Validator(self.parsed)
+
+    @cached_property
+    def _as_declared(self) -> Validator:
+        return Validator(self.parsed, as_declared=True)
+
+
+def _encoded(payload: object) -> bytes:
+    try:
+        return encode(payload)
+    except TypeError as error:
+        raise UsageError(f"the payload cannot be written as JSON: {error}") from None

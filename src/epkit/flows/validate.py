@@ -1,0 +1,104 @@
+"""Checks files against a contract."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from epkit.core import url as urls
+from epkit.core.checked import Checked, Validation
+from epkit.core.contract import Contract
+from epkit.core.reply_validation import ReplyValidator
+from epkit.core.url import Url
+from epkit.core.validation import LIMIT, Validator
+from epkit.core.violations import Verdict
+from epkit.endpoint.target import resolve
+from epkit.errors import UsageError
+from epkit.files import bodies, contracts, tables
+from epkit.flows.aim import World, take_aim
+
+
+@contextlib.contextmanager
+def find_contract(
+    schema: str | None,
+    target: str | None,
+    *,
+    path: str | None = None,
+    key_file: str | None = None,
+    headers: Sequence[tuple[str, str]] = (),
+    world: World,
+) -> Iterator[tuple[Contract, str]]:
+    """Find the contract of a command: the one it names, else its target's own.
+
+    Args:
+        schema: a file or URL, which needs no target.
+        target: as for `take_aim`.
+        path: of the scoring operation.
+
+    Yields:
+        The contract and its name.
+
+    Raises:
+        UsageError: there is none, or it is broken.
+        EndpointError: it cannot be fetched.
+    """
+    if schema is not None and not urls.is_url(schema):
+        yield contracts.load(world.cwd / schema, path=path, name=schema), schema
+        return
+    if schema is not None and resolve(target, environ=world.environ, cwd=world.cwd).embedded:
+        yield contracts.load(schema, path=path, headers=dict(headers)), urls.shown(schema)
+        return
+    with take_aim(target, key_file=key_file, headers=headers, world=world) as aim:
+        source = aim.contract if schema is None else urls.parse(schema)
+        contract = contracts.load(source, path=path, headers=aim.contract_headers(source))
+        yield contract, source.shown if isinstance(source, Url) else str(source)
+
+
+def validate(
+    files: Sequence[str],
+    contract: Contract,
+    *,
+    schema: str,
+    reply: bool = False,
+    rows: int | None = None,
+    as_declared: bool = False,
+    strict: bool = False,
+    limit: int = LIMIT,
+) -> Validation:
+    """Check files; none means the contract's own example.
+
+    Args:
+        files: paths, or `-` for standard input; `.csv`, `.parquet` and `.jsonl` are tables.
+        schema: the contract's name.
+        reply: they are replies.
+        rows: how many rows the replies answer, where that is known.
+        as_declared: JSON Schema to the letter and nothing more.
+        strict: warnings are errors.
+        limit: how many violations of each file to tell.
+
+    Raises:
+        UsageError: a file cannot be read, or there is nothing to check.
+    """
+    if reply:
+        if not files:
+            raise UsageError("--reply: name the file with the reply, or - for stdin")
+        replies = ReplyValidator(contract, as_declared=as_declared)
+        found = [(_name(file), replies.check(bodies.read(file), rows=rows, limit=limit)) for file in files]
+    else:
+        validator = Validator(contract, as_declared=as_declared)
+        found = [(_name(file), _check(file, validator, limit)) for file in files]
+        if not files:
+            if contract.example is None:
+                raise UsageError(f"{schema}: the contract has no example: name the file to check")
+            found = [(f"{schema} (example)", validator.check_value(contract.example, limit=limit))]
+    checked = tuple(Checked(file=name, verdict=result.strict() if strict else result) for name, result in found)
+    return Validation(schema=schema, files=checked)
+
+
+def _check(file: str, validator: Validator, limit: int) -> Verdict:
+    if Path(file).suffix.lower() in tables.SUFFIXES:
+        return tables.check_table(Path(file), validator, limit=limit)
+    return validator.check(bodies.read(file), limit=limit)
+
+
+def _name(file: str) -> str:
+    return "stdin" if file == "-" else file

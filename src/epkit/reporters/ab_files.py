@@ -1,0 +1,38 @@
+"""The files of ab's -e (percentiles as CSV) and -g (one line a request, for gnuplot)."""
+
+from datetime import UTC, datetime, tzinfo
+
+from epkit.core.ab import AbTimes, by_total, round_ms, served
+
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def percentiles_csv(times: AbTimes) -> str:
+    """Render ab's -e file: the milliseconds within which 0 % to 100 % of the requests were served."""
+    rows = (f"{percent},{us / 1000:.3f}\n" for percent, us in enumerate(served(times)))
+    return "Percentage served,Time in ms\n" + "".join(rows)
+
+
+def gnuplot_tsv(times: AbTimes, zone: tzinfo = UTC) -> str:
+    """Render ab's -g file: a line a request, ordered by total time.
+
+    Args:
+        zone: of the first column; ab writes local time.
+    """
+    lines = ["starttime\tseconds\tctime\tdtime\tttime\twait\n"]
+    order = by_total(times)
+    columns = (times.start[order], times.ctime[order], times.time[order], times.wait[order])
+    last, said = -1, ""
+    for start, ctime, time, wait in zip(*(column.tolist() for column in columns), strict=True):
+        seconds = start // 1_000_000
+        if seconds != last:  # few seconds, many requests
+            last, said = seconds, _ctime(datetime.fromtimestamp(seconds, zone))
+        parts = (seconds, *(round_ms(us) for us in (ctime, time - ctime, time, wait)))
+        lines.append("\t".join((said, *map(str, parts))) + "\n")
+    return "".join(lines)
+
+
+def _ctime(moment: datetime) -> str:
+    """Write a moment as `apr_ctime` does: English whatever the locale, the day with a leading zero."""
+    return f"{DAYS[moment.weekday()]} {MONTHS[moment.month - 1]} {moment:%d %H:%M:%S %Y}"

@@ -1,0 +1,73 @@
+"""A run as a small table, for a comment on a pull request."""
+
+import re
+
+from epkit.core.masking import clean
+from epkit.core.report import Report
+from epkit.reporters.words import is_implicit, percentile_notes, said, verdict
+
+PERCENTILES = ("50", "90", "99")
+
+
+def render(report: Report) -> str:
+    """Render a run as GitHub-flavoured Markdown: verdict, numbers with intervals, reasons."""
+    *remarks, result = verdict(report)
+    lines = [
+        f"### epkit bench: {_escape(result)}",
+        "",
+        *(f"- {_escape(remark)}" for remark in remarks),
+        *([""] if remarks else []),
+        "| | value | 95 % interval |",
+        "|---|---:|---:|",
+        *_rows(report),
+        "",
+        *_reasons(report),
+        _footer(report),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _rows(report: Report) -> list[str]:
+    counts, rate, times = report.counts, report.throughput, report.latency_ms
+    # In an open loop the wait before a late start is a part of what a user feels.
+    since, shown = (" since due", times.response) if report.plan.model == "open" else ("", times.service)
+    rows = [f"| throughput | {rate.requests_per_s:.2f} requests/s | |"]
+    if shown:
+        rows.append(f"| mean{since} | {shown.mean:.3f} ms | {_interval(shown.ci95.get('mean'))} |")
+        for percent in PERCENTILES:
+            interval = _interval(shown.ci95.get(percent))
+            rows.append(f"| p{percent}{since} | {shown.percentiles[percent]:.3f} ms | {interval} |")
+    rows.append(f"| failed | {counts.failed} of {counts.sent} | |")
+    for threshold in report.thresholds:
+        if not is_implicit(threshold):
+            met = "met" if threshold.passed else "**missed**"
+            rows.append(f"| `{_code(threshold.expression)}` | {threshold.observed:.6g} | {met} |")
+    return rows
+
+
+def _reasons(report: Report) -> list[str]:
+    lines = [f"- {example.count} × {example.kind}: `{_code(said(example))}`" for example in report.failures]
+    if service := report.latency_ms.service:
+        lines += [f"- {_escape(note)}" for note in percentile_notes(service, report.warnings)]
+    return [*lines, ""] if lines else []
+
+
+def _footer(report: Report) -> str:
+    run, plan = report.run, report.plan
+    load = f"c={plan.concurrency}" if plan.rate is None else f"{plan.rate:g} requests/s"
+    made = f"{report.counts.sent} requests in {run.duration_s:.3f} s"
+    return f"`{_code(f'{run.method} {run.target}')}`, {load}, {made}, epkit {report.tool.version}"
+
+
+def _interval(bounds: tuple[float, float] | None) -> str:
+    return f"{bounds[0]:.3f} – {bounds[1]:.3f}" if bounds else "–"
+
+
+def _escape(text: str) -> str:
+    """Take from text what Markdown or HTML would act on."""
+    return re.sub(r"([\\`*_{}\[\]<>|#~@&])", r"\\\1", clean(text, 1000))
+
+
+def _code(text: str) -> str:
+    """Fit text between backticks."""
+    return clean(text, 1000).replace("`", "'")

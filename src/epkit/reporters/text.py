@@ -1,0 +1,216 @@
+"""The report people read: ab's layout with true statistics, then what ab does not tell, the verdict last."""
+
+from collections.abc import Iterable, Mapping
+
+from epkit.core.masking import clean
+from epkit.core.report import DeploymentInfo, FailureExample, Report, Threshold
+from epkit.reporters.layout import LABEL, Rows, labelled, percentile_table, times_table, wrap
+from epkit.reporters.words import NEEDS, is_implicit, percentile_notes, said, verdict
+
+
+def render(report: Report, *, percentiles: bool = True, deviations: bool = True) -> str:
+    """Render a run for people: plain text of 80 columns.
+
+    Args:
+        percentiles: False leaves the percentiles out, as ab's -d does.
+        deviations: False leaves standard deviation and median out, as ab's -S does.
+    """
+    sections = [
+        _title(report),
+        _server(report),
+        _document(report),
+        _counts(report) + _rates(report),
+        _connection_times(report, deviations=deviations),
+        *(_percentiles(report) if percentiles else []),
+        _shares(report, deviations=deviations),
+        _deployments(report.deployments),
+        _health(report),
+        _warnings(report.warnings),
+        _thresholds(report.thresholds),
+        _failures(report.failures),
+        [line for entry in verdict(report) for line in wrap(entry)],
+    ]
+    return "\n\n".join("\n".join(section) for section in sections if section) + "\n"
+
+
+def _title(report: Report) -> list[str]:
+    tool, run = report.tool, report.run
+    return [f"epkit {tool.version}, {tool.engine} engine, {run.started_at}", f"{run.method} {run.target}"]
+
+
+def _server(report: Report) -> list[str]:
+    http = report.http
+    lines = [
+        labelled("Server Software", clean(http.server, 1000)),
+        labelled("Server Hostname", http.host),
+        labelled("Server Port", http.port),
+    ]
+    if http.tls is not None:
+        lines.append(labelled("SSL/TLS Protocol", http.tls))
+        if http.server_name is not None:
+            lines.append(labelled("TLS Server Name", http.server_name))
+    return lines
+
+
+def _document(report: Report) -> list[str]:
+    payloads = report.run.payloads
+    lines = [
+        labelled("Document Path", report.http.path),
+        labelled("Document Length", f"{report.http.document_bytes} bytes"),
+    ]
+    if len(payloads) == 1:
+        lines.append(labelled("Payload", f"{payloads[0].name}, {payloads[0].bytes} bytes"))
+    elif payloads:
+        sizes = [payload.bytes for payload in payloads]
+        lines.append(labelled("Payloads", f"{len(payloads)} of {min(sizes)} to {max(sizes)} bytes"))
+    return lines
+
+
+def _counts(report: Report) -> list[str]:
+    counts, http, plan = report.counts, report.http, report.plan
+    lines = [labelled("Concurrency Level", plan.concurrency)]
+    if plan.rate is not None:
+        arrivals = f", {plan.arrivals} arrivals" if plan.arrivals else ""
+        lines.append(labelled("Planned rate", f"{plan.rate:g} [#/sec]{arrivals}"))
+    lines += [
+        labelled("Time taken for tests", f"{report.run.duration_s:.3f} seconds"),
+        labelled("Complete requests", counts.completed),
+        labelled("Failed requests", counts.failed),
+    ]
+    if kinds := ", ".join(f"{kind}: {count}" for kind, count in counts.failures.items() if count):
+        lines += wrap(f"({kinds})", "   ", "    ")
+    if http.non_2xx:
+        lines.append(labelled("Non-2xx responses", http.non_2xx))
+    if counts.retried:
+        lines.append(labelled("Retried requests", counts.retried))
+    if plan.keepalive:
+        lines.append(labelled("Keep-Alive requests", http.kept_alive))
+    return [
+        *lines,
+        labelled("Connections made", http.connections),
+        labelled("Total transferred", f"{http.bytes_in} bytes"),
+        labelled("Total sent", f"{http.bytes_out} bytes"),
+        labelled("HTML transferred", f"{http.body_bytes_in} bytes"),
+    ]
+
+
+def _rates(report: Report) -> list[str]:
+    rate, plan = report.throughput, report.plan
+    if not rate.requests_per_s:
+        return []
+    lines = [labelled("Requests per second", f"{rate.requests_per_s:.2f} [#/sec] (mean)")]
+    if report.counts.failed:
+        lines.append(labelled("Successes per second", f"{rate.ok_per_s:.2f} [#/sec] (mean)"))
+    if plan.model == "closed":  # in an open loop the rate is the plan's, and says nothing about time
+        each = 1000 / rate.requests_per_s
+        lines += [
+            labelled("Time per request", f"{each * plan.concurrency:.3f} [ms] (mean)"),
+            labelled("Time per request", f"{each:.3f} [ms] (mean, across all concurrent requests)"),
+        ]
+    received, sent = rate.bytes_in_per_s / 1024, rate.bytes_out_per_s / 1024
+    return [
+        *lines,
+        labelled("Transfer rate", f"{received:.2f} [Kbytes/sec] received"),
+        f"{'':{LABEL}}{sent:.2f} kb/s sent",
+        f"{'':{LABEL}}{received + sent:.2f} kb/s total",
+    ]
+
+
+def _connection_times(report: Report, *, deviations: bool) -> list[str]:
+    times, ok = report.latency_ms, report.counts.ok
+    if times.service is None:
+        lines = ["No request succeeded, so there are no times of successful requests."]
+        if times.failed:
+            failed: Rows = [("Failed", times.failed, "")]
+            lines += ["", "Times of the failed requests (ms)", *times_table(failed, deviations=deviations)]
+        return lines
+    opened = times.connect.count if times.connect else 0
+    rows: Rows = [
+        ("Connect", times.connect, f"{opened} connection{'s' * (opened != 1)}"),
+        ("TLS", times.tls, ""),
+        ("Processing", times.processing, ""),
+        ("Waiting", times.waiting, ""),
+        ("Total", times.service, ""),
+    ]
+    whose = f", {ok} successful request{'s' * (ok != 1)}" if report.counts.failed else ""
+    return [f"Connection Times (ms){whose}", *times_table(rows, deviations=deviations)]
+
+
+def _percentiles(report: Report) -> list[list[str]]:
+    service, response = report.latency_ms.service, report.latency_ms.response
+    title = "Percentage of the requests served within a certain time (ms)"
+    if service is None:
+        return []
+    notes = [line for note in percentile_notes(service, report.warnings) for line in wrap(note)]
+    sections = [[title, *percentile_table(service), *notes] if service.count > 1 else notes]
+    if response and response.count > 1 and report.plan.model == "open":
+        sections.append([f"{title}, since due", *percentile_table(response)])
+    return sections
+
+
+def _shares(report: Report, *, deviations: bool) -> list[str]:
+    times = report.latency_ms
+    rows: Rows = [
+        ("Server", times.server, ""),
+        ("Network", times.network, ""),
+        ("Transfer", times.transfer, ""),
+        ("Response", times.response if report.plan.model == "open" else None, "since due"),
+        ("Failed", times.failed, f"{report.counts.failed} failed"),
+    ]
+    if times.service is None or not any(values for _, values, _ in rows):
+        return []
+    lines = ["Where the time went (ms)", *times_table(rows, deviations=deviations)]
+    if times.server and times.network and (both := times.server.mean + times.network.mean) > 0:
+        share = times.server.mean / both
+        lines.append(f"By its own word the server took {share:.0%} of the time, the network {1 - share:.0%}.")
+    return lines
+
+
+def _deployments(deployments: Mapping[str, DeploymentInfo]) -> list[str]:
+    if not deployments:
+        return []
+    width = max(LABEL, *(len(name) + 1 for name in deployments))
+    lines = [f"{'Deployments':<{width}}{'ok':>9}{'failed':>9}{'p50 (ms)':>12}{'p99 (ms)':>12}"]
+    for name, info in deployments.items():
+        p50, p99 = (f"{info.service.percentiles[p]:.3f}" if info.service else "–" for p in ("50", "99"))
+        lines.append(f"{clean(name, 1000):<{width}}{info.ok:>9}{info.failed:>9}{p50:>12}{p99:>12}")
+    return lines
+
+
+def _health(report: Report) -> list[str]:
+    generator, lines = report.generator, []
+    if report.counts.statuses:
+        statuses = ", ".join(f"{count} x {status}" for status, count in report.counts.statuses.items())
+        lines += wrap(statuses, f"{'Status codes:':<{LABEL}}", " " * LABEL)
+    used = f"{generator.cpu_us_per_request:.1f} us a request, {generator.cpu_utilisation:.1%} of a core"
+    lines.append(labelled("Generator CPU", used))
+    if lag := ", ".join(f"{name} {ms:.3f}" for name, ms in generator.lag_ms.items()):
+        lines.append(labelled("Generator lag", f"{lag} [ms]"))
+    if generator.limited:
+        lines.append(labelled("Generator limits", "yes, the times are partly its own"))
+    if generator.late_starts:
+        lines.append(labelled("Late starts", f"{generator.late_starts} of {report.counts.sent}"))
+    return [*lines, labelled("Run is valid", "yes" if report.validity.valid else "no")]
+
+
+def _warnings(warnings: Iterable[str]) -> list[str]:
+    told = [warning for warning in warnings if not NEEDS.match(warning)]  # those stand with the percentiles
+    return [line for warning in told for line in wrap(f"Warning: {clean(warning, 1000)}")]
+
+
+def _thresholds(thresholds: Iterable[Threshold]) -> list[str]:
+    told = [threshold for threshold in thresholds if not is_implicit(threshold)]
+    return [
+        f"{'' if i else 'Thresholds:':<{LABEL}}{threshold.expression} "
+        f"{'met' if threshold.passed else 'missed'} (observed {threshold.observed:.6g})"
+        for i, threshold in enumerate(told)
+    ]
+
+
+def _failures(failures: Iterable[FailureExample]) -> list[str]:
+    lines = []
+    for example in failures:
+        lines += wrap(f"{example.count} x {example.kind}: {said(example)}", "  ", "      ")
+        advice = clean(example.advice, 1000).removeprefix(f"{example.status}: ")
+        lines += wrap(advice, "      ", "      ")
+    return ["Failures, with the first reply of each kind", *lines] if lines else []

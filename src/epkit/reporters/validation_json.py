@@ -1,0 +1,48 @@
+"""A validation as the document `epkit.validation/1`."""
+
+import json
+from typing import Any
+
+from epkit.core.checked import Checked, Validation, printable
+from epkit.core.violations import Violation
+
+
+def render(validation: Validation) -> str:
+    """Write the document, indented, with a final line break."""
+    return json.dumps(document(validation), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+
+
+def document(validation: Validation) -> dict[str, Any]:
+    """Make the document of plain values."""
+    return {
+        "format": "epkit.validation/1",
+        "schema": printable(validation.schema),
+        "files": [_file(checked) for checked in validation.files],
+    }
+
+
+def _file(checked: Checked) -> dict[str, Any]:
+    verdict = checked.verdict
+    return {
+        "file": printable(checked.file),
+        "valid": verdict.valid,
+        "total": verdict.errors + verdict.warnings,
+        "errors": verdict.errors,
+        "warnings": verdict.warnings,
+        "violations": [_violation(violation) for violation in verdict.violations],
+    }
+
+
+def _violation(violation: Violation) -> dict[str, Any]:
+    return {
+        "pointer": printable(violation.pointer),
+        "rule": violation.rule,
+        "message": printable(violation.message),
+        "hint": None if violation.hint is None else printable(violation.hint),
+        "severity": violation.severity,
+        "row": violation.row,
+        "rows": violation.rows,
+        "first_rows": list(violation.first_rows),
+        "line": violation.line,
+        "column": violation.column,
+    }

@@ -1,0 +1,38 @@
+"""A validation as lines of text: one a violation, then one a file."""
+
+from collections.abc import Iterator
+
+from epkit.core.checked import Checked, Validation, in_words, printable
+from epkit.core.violations import Verdict, Violation
+
+
+def render(validation: Validation) -> str:
+    """Write each violation as `FILE:LINE:COL  POINTER  RULE  MESSAGE`, and each file's verdict."""
+    return "".join(f"{line}\n" for checked in validation.files for line in _lines(checked))
+
+
+def _lines(checked: Checked) -> Iterator[str]:
+    file = printable(checked.file)
+    for violation in checked.verdict.violations:
+        warning = "warning: " if violation.severity == "warning" else ""
+        where = printable(violation.pointer) or "/"
+        yield f"{file}{_place(violation)}  {where}  {violation.rule}  {warning}{in_words(violation)}"
+    if more := checked.verdict.kinds - len(checked.verdict.violations):
+        yield f"{file}: {more:,} more {'kind' if more == 1 else 'kinds'} of violation not shown (--max-violations)"
+    yield f"{file}: {_summary(checked.verdict)}"
+
+
+def _place(violation: Violation) -> str:
+    if violation.line is None:
+        return ""
+    return f":{violation.line}" if violation.column is None else f":{violation.line}:{violation.column}"
+
+
+def _summary(verdict: Verdict) -> str:
+    counts = [_count(verdict.errors, "error"), _count(verdict.warnings, "warning")]
+    told = ", ".join(count for count in counts if count)
+    return f"{'valid' if verdict.valid else 'invalid'}{': ' if told else ''}{told}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}" if number else ""

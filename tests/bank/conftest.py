@@ -1,0 +1,25 @@
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from epkit.endpoint.embedded import Embedded, start
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def data_set() -> Path:
+    """The Bank Marketing set, where the shared folder is beside the repository."""
+    shared = Path(os.environ.get("EPKIT_SHARED", ROOT.parent / "shared"))
+    path = shared / "data/bank-marketing/bankmarketing_train.csv.gz"
+    if not path.exists():
+        pytest.skip("needs ../shared/data/bank-marketing/bankmarketing_train.csv.gz")
+    return path
+
+
+@pytest.fixture(scope="session")
+def endpoint() -> Iterator[Embedded]:
+    with start() as running:
+        yield running

@@ -1,0 +1,304 @@
+"""Each gives one line that says what is wrong, and the exit code; never a traceback, never a hang."""
+
+import os
+import socket
+import sys
+from importlib.util import find_spec
+
+import pytest
+
+from canary import CANARY
+from cli_harness import complaint
+
+
+def refused_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+URL = "http://127.0.0.1:9/score"  # never connected to: the command ends before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["-n", "0"], "-n 0: the number of requests is 1 or more"),
+        (["-n", "-1"], "-n -1: the number of requests is 1 or more"),
+        (["-n", "ten"], "-n ten: not a whole number"),
+        (["-n", "1.5"], "-n 1.5: not a whole number"),
+        (["-c", "0"], "-c 0: the concurrency is 1 to 20000"),
+        (["-c", "20001", "-n", "30000"], "-c 20001: the concurrency is 1 to 20000"),
+        (["-n", "2", "-c", "3"], "-c 3 is more than -n 2: no more can be in flight than are sent"),
+        (["-c", "3"], "-c 3: how many requests? Give -n (1 unless given) or -t"),
+        (["-t", "0"], "-t 0: the seconds are more than 0, and less than 10^9"),
+        (["-t", "-5"], "-t -5: the seconds are more than 0, and less than 10^9"),
+        (["-t", "nan"], "-t nan: the seconds are more than 0, and less than 10^9"),
+        (["-t", "inf"], "-t inf: the seconds are more than 0, and less than 10^9"),
+        (["-t", "soon"], "-t soon: not a number"),
+        (["-s", "0"], "-s 0: the seconds are more than 0, and less than 10^9"),
+        (["-b", "0"], "-b 0: the bytes are more than 0, and less than 2^31"),
+        (["-b", "99999999999"], "-b 99999999999: the bytes are more than 0, and less than 2^31"),
+        (["-v", "much"], "-v much: not a whole number"),
+        (["--format", "xyz"], "--format xyz: not one of text, ab, json, markdown"),
+        (["--check", "xyz"], "--check xyz: not one of status, reply"),
+        (["--engine", "curl"], "--engine curl: not one of wire, httpx"),
+        (["-X", "proxy:3128", "--engine", "wire"], "-X needs --engine httpx"),
+        (["--http2", "--engine", "wire"], "--http2 needs --engine httpx"),
+        (["-I", "--engine", "httpx"], "-I needs --engine wire"),
+        (["-b", "4096", "-X", "proxy:3128"], "-b needs --engine wire, which -X rules out"),
+        (["-X", "proxy:many"], '-X: "http://proxy:many" has a port that is not a number from 1 to 65535'),
+        (["-H", "nocolon"], "-H: a header is written 'Name: value'; the one given has no colon"),
+        (["-H", "X-A: a\nb"], "-H: X-A: the value holds a line break or another control character"),
+        (["-m", "GE T"], "-m GE T: a method is one word, such as POST"),
+        (["-m", ""], "-m : a method is one word, such as POST"),
+        (["-B", "192.0.2.1"], "-B 192.0.2.1: not an address of this machine"),
+        (["-B", "no address"], "-B no address: not an address of this machine"),
+        (["--connect-to", "nowhere"], '"nowhere" is not HOST:PORT or unix:PATH'),
+        (["-p", "a.json", "-u", "b.json"], "-p, -u and -i are a POST, a PUT and a HEAD: give one of them"),
+        (["--target", URL], "the target is given twice: as an argument and with --target"),
+        (["--key-file", "no.key"], "--key-file no.key: no such file"),
+        (["--schema", "no.json"], "no.json: the contract cannot be read: No such file or directory"),
+        (["-e", "no/x.csv"], "-e no/x.csv: there is no directory no"),
+        (["-e", "."], "-e .: is a directory"),
+        (["-g", "no/x.tsv"], "-g no/x.tsv: there is no directory no"),
+        (["another"], "got unexpected extra argument(s) (another) (see epkit bench --help)"),
+        (["--turbo"], "no such option: --turbo (see epkit bench --help)"),
+        (["-y", "x"], "no such option: -y (see epkit bench --help)"),
+        (["-n"], "option '-n' requires an argument (see epkit bench --help)"),
+    ],
+)  # fmt: skip
+def test_a_flag_that_cannot_be_followed(cli, arguments, said):
+    assert said == complaint(cli("bench", URL, *arguments), 2)
+
+
+def test_a_command_that_does_not_exist(cli):
+    said = complaint(cli("bensch"), 2)
+
+    assert said.startswith("no such command 'bensch'")
+    assert said.endswith("(see epkit --help)")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("empty.json", b"", "empty.json: empty: there is nothing to send"),
+        ("half.json", b'{"data": [', "half.json:1:11: not JSON: expecting value: the text ends here"),
+        ("words.json", b"age,job\n17,none\n", "words.json:1:1: not JSON: expecting value"),
+        ("latin.json", b'{"a": "\xe9"}', "latin.json:1:8: not JSON: byte 0xe9 is not UTF-8"),
+        ("binary.json", b"\0\1\2", "binary.json:1:1: not JSON: this is UTF-16 or binary; save it as UTF-8"),
+        ("blank.jsonl", b"\n\n", "blank.jsonl: empty: there is no line to send"),
+        ("second.jsonl", b'{"data": []}\n{"data": ]\n', "second.jsonl:2:10: not JSON: expecting value"),
+    ],
+)  # fmt: skip
+def test_a_payload_that_is_none(cli, name, content, said):
+    cli.write(name, content)
+
+    assert said == complaint(cli("bench", "-p", name, URL), 2)
+
+
+def test_a_missing_payload(cli):
+    assert "no.json: no such file" == complaint(cli("bench", "-p", "no.json", URL), 2)
+
+
+def test_a_directory_for_a_payload(cli):
+    (cli.directory / "rows").mkdir()
+
+    assert "rows: is a directory, not a file" == complaint(cli("bench", "-p", "rows", URL), 2)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads everything")
+def test_an_unreadable_payload(cli, rows):
+    (cli.directory / rows).chmod(0)
+
+    assert f"{rows}: cannot be read: Permission denied" == complaint(cli("bench", "-p", rows, URL), 2)
+
+
+def test_a_payload_from_an_empty_stdin(cli):
+    assert "stdin: empty: there is nothing to send" == complaint(cli("bench", "-p", "-", URL), 2)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell closes descriptors")
+def test_a_payload_from_a_closed_stdin(cli):
+    with cli.start("bench", "-p", "-", URL, stdin=None, preexec_fn=lambda: os.close(0)) as process:
+        assert "stdin: empty: there is nothing to send" == complaint(cli.finished(process), 2)
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("127.0.0.1:80/score", '"127.0.0.1:80/score" is neither an endpoint in epkit.toml nor a URL: a URL begins with http:// or https://'),
+        ("prod", '"prod" is neither an endpoint in epkit.toml nor a URL: a URL begins with http:// or https://'),
+        ("ftp://host/score", '"ftp://host/score" has a scheme that is not spoken here: a URL begins with http:// or https://'),
+        ("http://", '"http://" names no host'),
+        ("http://host:99999/", '"http://host:99999/" has a port that is not a number from 1 to 65535'),
+        ("", '"" is neither an endpoint in epkit.toml nor a URL: a URL begins with http:// or https://'),
+    ],
+)  # fmt: skip
+def test_a_target_that_is_none(cli, target, said):
+    assert said == complaint(cli("bench", target), 2)
+
+
+def test_a_host_that_nobody_knows(cli, rows):
+    said = complaint(cli("bench", "-p", rows, "http://nobody.invalid/score"), 4)
+
+    assert said.startswith("nobody.invalid: the name has no address (")
+
+
+def test_a_host_that_nobody_knows_is_named_once_where_a_contract_would_be_asked_for(cli):
+    assert complaint(cli("bench", "http://nobody.invalid/score"), 4).startswith("nobody.invalid: ")
+
+
+@pytest.mark.parametrize("engine", ["wire", "httpx"])
+def test_a_port_that_refuses(cli, rows, engine):
+    ran = cli("bench", "-n", 3, "--engine", engine, "-p", rows, f"http://127.0.0.1:{refused_port()}/score")
+
+    assert "none of 3 requests succeeded: nothing listens there: " in complaint(ran, 4)
+    assert "connect: 3" in ran.out
+
+
+def test_a_port_that_refuses_is_told_once_where_a_contract_would_be_asked_for(cli):
+    ran = cli("bench", f"http://127.0.0.1:{refused_port()}/score")
+
+    assert ": the only request failed: nothing listens there: " in complaint(ran, 4)
+
+
+@pytest.mark.parametrize(
+    ("toml", "said"),
+    [
+        ('[endpoints.bank]\nuri = "http://127.0.0.1:9/score"\ncolour = "red"', "colour"),
+        (f'[endpoints.bank]\nuri = "http://127.0.0.1:9/score"\nkey = "{CANARY}"', "key"),
+        ('default = "prod"\n[endpoints.bank]\nuri = "http://127.0.0.1:9/score"', "prod"),
+        ("[endpoints.bank\n", "not TOML"),
+    ],
+)
+def test_a_configuration_that_is_wrong(cli, rows, toml, said):
+    cli.write("epkit.toml", toml)
+
+    message = complaint(cli("bench", "-p", rows, "bank"), 2)
+
+    assert "epkit.toml" in message
+    assert said in message
+
+
+def test_a_missing_extra_is_named(cli, monkeypatch):
+    monkeypatch.setattr(
+        "importlib.util.find_spec",
+        lambda name, package=None: None if name.startswith("azureml_inference") else find_spec(name, package),
+    )
+
+    assert "the embedded endpoint needs the Azure ML inference server: pip install \"epkit[local]\", or name a target" == complaint(
+        cli("bench"), 2
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("certificate", "said"),
+    [
+        ("expired", "the server's certificate has expired: "),
+        ("self-signed", "nobody known here signed the server's certificate: "),
+        ("wrong-name", "the server's certificate is for another name: "),
+    ],
+)
+@pytest.mark.parametrize("engine", ["wire", "httpx"])
+def test_a_certificate_that_cannot_be_trusted(cli, rows, fault_server, certificate, said, engine):
+    url = fault_server.url("ok", tls=certificate)
+
+    ran = cli("bench", "-n", 2, "-p", rows, "--engine", engine, "--cacert", fault_server.cacert, url)
+
+    assert f"none of 2 requests succeeded: {said}" in complaint(ran, 4)
+    assert "tls: 2" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--cacert", "no.pem"], "no.pem: no such certificate file"),
+        (["-E", "no.pem"], "no.pem: no such certificate file"),
+        (["--cacert", "rows.json"], "rows.json: not a PEM file of certificates (NO_CERTIFICATE_OR_CRL_FOUND)"),
+        (["-E", "rows.json"], "rows.json: not a PEM file with a certificate and its key (PEM)"),
+        (["-f", "SSL9"], "-f SSL9: not one of ALL, TLS1, TLS1.0, TLS1.1, TLS1.2, TLS1.3"),
+        (["-Z", "NOPE"], "-Z NOPE: no cipher of that name in "),
+    ],
+)
+def test_tls_that_cannot_be_set_up_is_refused_before_anything_is_sent(cli, rows, fault_server, arguments, said):
+    message = complaint(cli("bench", *arguments, fault_server.url("ok", tls="valid")), 2)
+
+    assert message.startswith(said.partition(" (")[0])
+    assert 0 == fault_server.connections
+
+
+def test_a_reader_of_stdout_that_goes_away(cli, rows, fault_server):
+    read, write = os.pipe()
+    with cli.start("bench", "-n", 2, "-p", rows, fault_server.url("ok"), stdout=write) as process:
+        os.close(read)
+        os.close(write)
+
+        assert "stdout was closed before everything was written" == complaint(cli.finished(process), 0)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
+def test_a_stdout_that_is_full(cli, rows, fault_server):
+    with open("/dev/full", "wb") as full, cli.start("bench", "-p", rows, fault_server.url("ok"), stdout=full) as process:  # fmt: skip
+        assert "stdout: No space left on device" == complaint(cli.finished(process), 2)
+
+
+def test_a_stdout_that_is_closed(cli, rows, fault_server):
+    with cli.start("bench", "-p", rows, fault_server.url("ok"), stdout=None, preexec_fn=lambda: os.close(1)) as process:
+        assert "stdout is closed: there is nowhere to write the result to" == complaint(cli.finished(process), 2)
+
+
+def test_a_stderr_that_is_closed_takes_nothing_from_the_report(cli, rows, fault_server):
+    with cli.start(
+        "bench", "-n", 2, "-p", rows, fault_server.url("404"), stderr=None, preexec_fn=lambda: os.close(2)
+    ) as process:
+        ran = cli.finished(process)
+
+    assert 4 == ran.code
+    assert "FAILED: 2 of 2 requests: 404 Not Found" == ran.out.splitlines()[-1]
+
+
+def test_a_directory_for_failures_that_is_a_file_is_refused_before_the_run(cli, rows, fault_server):
+    ran = cli("bench", "-p", rows, "--keep-failures", rows, fault_server.url("500"))
+
+    assert f"--keep-failures {rows}: is not a directory" == complaint(ran, 2)
+    assert 0 == fault_server.connections
+
+
+def test_a_file_that_cannot_be_written_when_the_run_is_over_does_not_take_the_report_with_it(
+    cli, rows, fault_server, monkeypatch
+):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_text", full)
+
+    ran = cli("bench", "-p", rows, "-e", "x.csv", fault_server.url("ok"))
+
+    assert "-e x.csv: No space left on device" == complaint(ran, 2)
+    assert "1 of 1 succeeded" == ran.out.splitlines()[-1]
+
+
+def test_an_old_encoding_of_stdout_garbles_characters_and_nothing_else(cli, rows, fault_server):
+    cli.environ["PYTHONIOENCODING"] = "ascii"
+
+    ran = cli.spawn("bench", "-n", 2, "-p", rows, fault_server.url("ok"))
+
+    assert (0, "") == (ran.code, ran.err)
+
+
+def test_a_payload_that_is_not_checked_may_be_anything(cli, fault_server):
+    name = cli.write("words.json", "age,job\n")
+
+    ran = cli("bench", "-p", name, "--no-validate", fault_server.url("ok"))
+
+    assert (0, "") == (ran.code, ran.err)
+    assert b"age,job\n" == fault_server.seen[0].body
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps it")
+def test_a_working_directory_that_is_gone(cli):
+    gone = cli.directory / "gone"
+    gone.mkdir()
+    with cli.start("bench", URL, preexec_fn=lambda: (os.chdir(gone), gone.rmdir())) as process:
+        assert "the working directory is gone: change to another one" == complaint(cli.finished(process), 2)

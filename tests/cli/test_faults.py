@@ -1,0 +1,114 @@
+"""Against each way to misbehave the run ends in time, and every request is counted once, in the right class."""
+
+import pytest
+
+from cli_harness import TWO_ROWS, complaint
+from faults import FAULTS
+
+OK = frozenset(
+    [
+        "ok",
+        "swagger.json",
+        "ok-chunked",
+        "ok-close-delimited",
+        "ok-connection-close",
+        "ok-split",
+        "ok-split-chunked",
+        "delay",
+        "stall",
+        "204",
+        "early-hints",
+        "gzip",
+        "deflate",
+        "deflate-raw",
+        "azure",
+        "big-header",
+    ]
+)
+"""Answered with success, whatever the manner."""
+
+KINDS = {
+    "empty": "empty",
+    **dict.fromkeys(
+        ["304", "401", "403", "404", "413", "415", "424", "429", "500", "503", "malformed-auth", "redirect", "echo"],
+        "status",
+    ),
+    **dict.fromkeys(["error-in-200", "error-in-200-doubled"], "application"),
+    "wrong-count": "mismatch",
+    **dict.fromkeys(["not-json", "ok-large"], "contract"),
+    **dict.fromkeys(
+        [
+            "gzip-broken",
+            "gzip-bomb",
+            "close-before",
+            "close-in-header",
+            "close-after-header",
+            "truncated",
+            "reset",
+            "reset-in-body",
+            "chunk-garbage",
+            "chunk-truncated",
+            "not-http",
+            "huge-header",
+            "endless-header",
+            "endless-body",
+        ],
+        "transport",
+    ),
+    **dict.fromkeys(["length-too-long", "never", "never-reads", "drip"], "timeout"),
+}
+"""The one kind of failure that each request meets."""
+
+HANGING = frozenset(name for name, kind in KINDS.items() if kind == "timeout")
+
+SOME = {
+    "flaky": {"status"},  # every third
+    "second-dies": {"transport"},  # at most every second
+    "closes-idle": {"transport"},  # a request that was on its way when the server closed
+    "twice": {"transport"},
+    "length-too-short": {"contract", "transport"},
+}
+"""Kinds of failure that some of the requests may meet."""
+
+LOADS = [(1, 2), (32, 40)]
+
+
+def bench(cli, fault_server, name, concurrency, requests, *more):
+    body = cli.write("rows.json", TWO_ROWS)
+    timeout = 0.25 if name in HANGING else 10
+    return cli(
+        "bench", "-c", concurrency, "-n", requests, "-s", timeout, "-p", body, "--format", "json", *more,
+        fault_server.url(name),
+    )  # fmt: skip
+
+
+def test_every_fault_of_the_server_is_in_the_tables():
+    assert set(FAULTS) == OK | set(KINDS) | set(SOME)
+
+
+@pytest.mark.parametrize(("concurrency", "requests"), LOADS)
+@pytest.mark.parametrize("name", sorted(OK))
+def test_an_odd_manner_is_no_failure(cli, fault_server, name, concurrency, requests):
+    ran = bench(cli, fault_server, name, concurrency, requests)
+
+    assert (0, "", {}) == (ran.code, ran.err, ran.failures)
+    assert requests == ran.report["counts"]["ok"]
+
+
+@pytest.mark.parametrize(("concurrency", "requests"), LOADS)
+@pytest.mark.parametrize("name", sorted(KINDS))
+def test_each_failure_is_of_its_kind(cli, fault_server, name, concurrency, requests):
+    ran = bench(cli, fault_server, name, concurrency, requests)
+
+    assert {KINDS[name]: requests} == ran.failures
+    assert f"none of {requests} requests succeeded: " in complaint(ran, 4)
+
+
+@pytest.mark.parametrize(("concurrency", "requests"), LOADS)
+@pytest.mark.parametrize("name", sorted(SOME))
+def test_what_fails_now_and_then_is_counted_once(cli, fault_server, name, concurrency, requests):
+    ran = bench(cli, fault_server, name, concurrency, requests)
+
+    assert set(ran.failures) <= SOME[name]
+    assert requests == ran.report["counts"]["sent"]
+    assert ran.code in (0, 4, 5)

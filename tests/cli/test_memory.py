@@ -1,0 +1,29 @@
+"""Memory does not grow with the requests, whatever the server sends."""
+
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="asks the system for the peak")
+
+
+@pytest.mark.parametrize(
+    ("name", "many", "flags"),
+    [
+        ("endless-body", 40, []),
+        ("endless-header", 40, []),
+        ("ok-large", 200, ["--no-keepalive"]),
+        ("ok-large", 200, []),
+    ],
+)
+def test_memory_is_flat(cli, rows, fault_server, name, many, flags):
+    def peak_mib(requests):
+        ran = cli.spawn(
+            "bench", "--no-validate", "--check", "status", "--format", "json", "-c", 4, "-n", requests, "-p", rows,
+            *flags, fault_server.url(name),
+        )  # fmt: skip
+
+        assert requests == ran.report["counts"]["sent"], ran.err
+        return ran.peak_kib / 1024
+
+    assert peak_mib(many) - peak_mib(8) < 64

@@ -1,0 +1,104 @@
+"""The canary in what else may go wrong; the harness looks for it in all output of every other test."""
+
+import pytest
+
+from canary import CANARY
+from cli_harness import Cli, Ran, assert_no_canary, complaint, forms
+
+
+@pytest.mark.parametrize("form", forms(CANARY))
+def test_the_harness_sees_the_canary(form):
+    with pytest.raises(AssertionError, match="the canary is in stdout"):
+        assert_no_canary(b"... " + form + b" ...", "stdout")
+
+
+GIVEN = {
+    "a header": ["-H", f"X-Api-Key: {CANARY}"],
+    "authorization": ["-H", f"Authorization: Bearer {CANARY}"],
+    "a password": ["-A", f"user:{CANARY}"],
+    "a proxy's password": ["-P", f"proxy:{CANARY}"],
+    "a cookie": ["-C", f"session={CANARY}"],
+    "a cookie's header": ["-H", f"Cookie: session={CANARY}"],
+}
+
+
+@pytest.fixture(params=[*GIVEN, "the environment", "a file", "the url", "the signature", "the configuration"])
+def with_canary(cli: Cli, rows, fault_server, request):
+    """The arguments of a bench that is given the canary in one of the ways there are, but for the fault."""
+
+    def arguments(name):
+        url, more = fault_server.url(name), GIVEN.get(request.param, [])
+        match request.param:
+            case "the environment":
+                cli.environ["EPKIT_KEY"] = CANARY
+            case "a file":
+                more = ["--key-file", cli.write("a.key", CANARY)]
+            case "the url":
+                url = url.replace("://", f"://user:{CANARY}@")
+            case "the signature":
+                url = f"{url}?sig={CANARY}"
+            case "the configuration":
+                cli.environ["BANK_KEY"] = CANARY
+                cli.write("epkit.toml", f'[endpoints.bank]\nuri = "{url}"\nkey_env = "BANK_KEY"')
+                url = "bank"
+        return ["bench", "--no-validate", "-n", 2, "-p", rows, *more, url]
+
+    return arguments
+
+
+def test_a_bug_does_not_tell_it(cli, with_canary, monkeypatch):
+    def broken(load, *_, **__):
+        raise RuntimeError(f"while sending {CANARY}, 'Bearer {CANARY}' and user:{CANARY}")
+
+    monkeypatch.setattr("epkit.engines.runner.run", broken)
+
+    ran = cli(*with_canary("ok"))
+
+    assert 1 == ran.code
+    assert "RuntimeError: while sending" in ran.err
+    assert "***" in ran.err
+
+
+def test_a_note_does_not_tell_it(cli, with_canary, monkeypatch):
+    def broken(*_, **__):
+        from epkit.errors import EndpointError
+
+        raise EndpointError(f"the proxy says: no such user {CANARY}")
+
+    monkeypatch.setattr("epkit.engines.runner.run", broken)
+
+    assert "the proxy says: no such user ***" == complaint(cli(*with_canary("ok")), 4)
+
+
+@pytest.mark.parametrize("engine", ["wire", "httpx"])
+def test_an_echo_does_not_tell_it(cli, with_canary, fault_server, engine):
+    """The server answers with all it was told."""
+    ran = cli(*with_canary("echo"), "-v", 4, "--engine", engine, "--keep-failures", "kept", "--format", "json")
+
+    assert 4 == ran.code
+    assert "***" in ran.out
+
+
+def test_the_wrong_key_for_a_url_is_not_told(cli):
+    ran = cli("bench", f"https://user:{CANARY}@host:port/score?sig={CANARY}")
+
+    assert complaint(ran, 2).startswith('"https://***@host:port/score')
+
+
+def test_a_secret_in_the_path_of_the_url_is_masked_where_it_is_known(cli, rows, fault_server):
+    ran = cli("bench", "-H", f"X-Api-Key: {CANARY}", "-p", rows, fault_server.url(f"404/{CANARY}"))
+
+    assert 4 == ran.code
+    assert "Document Path:          /fault/404/***\n" in ran.out
+
+
+def test_a_proxys_password_in_its_url_is_not_told(cli, rows, fault_server):
+    ran = cli("bench", "-v", 4, "-p", rows, "--no-validate", "-X", f"http://proxy:{CANARY}@127.0.0.1:9", fault_server.url("ok"))  # fmt: skip
+
+    assert ": the only request failed: " in complaint(Ran(code=ran.code, out=ran.out, err=ran.lines[-1]), 4)
+
+
+def test_a_proxy_that_makes_no_sense_is_not_told(cli, fault_server):
+    ran = cli("bench", "-X", f"http://proxy:{CANARY}@host:port", fault_server.url("ok"))
+
+    assert complaint(ran, 2).startswith('-X: "http://***@host:port')

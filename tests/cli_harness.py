@@ -1,0 +1,251 @@
+"""Runs the real command line, in this process or as one of its own, and looks for the canary in all that it leaves."""
+
+import base64
+import contextlib
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+import jsonschema
+import pytest
+
+from canary import CANARY
+from epkit.cli import app, terminal
+
+PATIENCE_S: Final = 20
+"""A command that takes longer hangs."""
+
+TWO_ROWS: Final = '{"data": [{"age": 17}, {"age": 87}]}'
+
+# What a shell of the tests' user may have set, and no test means.
+FOREIGN: Final = ("EPKIT_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_")
+
+
+@cache
+def validator() -> Any:
+    """The published schema of the report, ready to check one."""
+    schema = json.loads(files("epkit.core").joinpath("report.schema.json").read_bytes())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
+def forms(secret: str) -> list[bytes]:
+    """Return what may be found of a secret: itself, and in base64 behind the user names that tests use."""
+    alone = [secret, *(base64.b64encode(f"{user}{secret}".encode()).decode()[:-4] for user in ("", "user:", "proxy:"))]
+    return [text.encode() for text in alone]
+
+
+def assert_no_canary(data: bytes, where: str) -> None:
+    for form in forms(CANARY):
+        assert form not in data, f"the canary is in {where}: {data.decode(errors='replace')}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """What a command left.
+
+    Args:
+        peak_kib: most memory it held, where it was a process of its own.
+    """
+
+    code: int
+    out: str
+    err: str
+    peak_kib: int = 0
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines on stderr."""
+        return self.err.splitlines()
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """The JSON report on stdout, checked against the published schema."""
+        document = json.loads(self.out)
+        validator().validate(document)
+        return document
+
+    @property
+    def failures(self) -> dict[str, int]:
+        """The kinds of failure that there were, from the JSON report, which has to add up."""
+        counts = self.report["counts"]
+
+        assert counts["sent"] == counts["ok"] + counts["failed"]
+        assert counts["failed"] == sum(counts["failures"].values())
+        return {kind: count for kind, count in counts["failures"].items() if count}
+
+
+def complaint(ran: Ran, code: int) -> str:
+    """Return the one line on stderr of a command that failed with *code*, without the program's name."""
+    assert code == ran.code, ran.err
+    assert 1 == len(ran.lines), ran.err
+    assert ran.err.startswith("epkit: ")
+    assert "Traceback" not in ran.err
+    return ran.lines[0].removeprefix("epkit: ")
+
+
+class _Interrupting(io.TextIOWrapper):
+    """A stream that a run may write to, with bytes below as the real one has."""
+
+    def __init__(self) -> None:
+        super().__init__(io.BytesIO(), encoding="utf-8", newline="")
+
+    def taken(self) -> bytes:
+        self.flush()
+        return self.buffer.getvalue()  # type: ignore[attr-defined]
+
+
+@dataclass(slots=True, kw_only=True)
+class Cli:
+    """`epkit` in a directory of its own.
+
+    Args:
+        directory: where it runs.
+        environ: set on top of a clean environment.
+    """
+
+    directory: Path
+    environ: dict[str, str] = field(default_factory=dict)
+
+    def write(self, name: str, text: str | bytes) -> str:
+        """Write a file for the command to read; the canary may be in it."""
+        path = self.directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        path.chmod(0o600)
+        return name
+
+    def read(self, name: str) -> str:
+        return (self.directory / name).read_bytes().decode()
+
+    def __call__(self, *arguments: object, stdin: bytes = b"") -> Ran:
+        """Run a command in this process."""
+        before = self._files()
+        out, err = _Interrupting(), _Interrupting()
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            contextlib.chdir(self.directory),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+            _deadline(arguments),
+        ):
+            for name in os.environ.keys() - self._environment().keys():
+                patch.delenv(name)
+            for name, value in self._environment().items():
+                patch.setenv(name, value)
+            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+            patch.setattr(terminal, "SECRETS", [])
+            code = app.run([str(argument) for argument in arguments])
+        ran = Ran(code=code, out=out.taken().decode(), err=err.taken().decode())
+        self._check(ran, before)
+        return ran
+
+    def spawn(self, *arguments: object, stdin: bytes = b"", prefix: Sequence[str] = ()) -> Ran:
+        """Run a command as a process of its own.
+
+        Args:
+            prefix: what is put before the interpreter's own arguments, such as `-X importtime`.
+        """
+        before = self._files()
+        with self.start(*arguments, prefix=prefix) as process:
+            out, err, peak = _communicate(process, stdin)
+        ran = Ran(code=process.returncode, out=out.decode(), err=err.decode(), peak_kib=peak)
+        self._check(ran, before)
+        return ran
+
+    @contextlib.contextmanager
+    def start(self, *arguments: object, prefix: Sequence[str] = (), **more: Any) -> Iterator[subprocess.Popen[bytes]]:
+        """Start a command; the caller reads its pipes, and hands their content to `finished`."""
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | more
+        with subprocess.Popen(
+            [sys.executable, *prefix, "-m", "epkit", *map(str, arguments)],
+            cwd=self.directory,
+            env=self._environment(),
+            **pipes,
+        ) as process:
+            try:
+                yield process
+            finally:
+                if process.returncode is None:
+                    process.kill()
+
+    def finished(self, process: subprocess.Popen[bytes]) -> Ran:
+        """Wait for a started command."""
+        out, err, peak = _communicate(process, b"")
+        ran = Ran(code=process.returncode, out=out.decode(), err=err.decode(), peak_kib=peak)
+        self._check(ran, None)
+        return ran
+
+    def _environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.upper().startswith(FOREIGN)}
+        return {**kept, "PYTHONWARNINGS": "error", **self.environ}
+
+    def _files(self) -> Mapping[Path, bytes]:
+        return {path: path.read_bytes() for path in self.directory.rglob("*") if path.is_file()}
+
+    def _check(self, ran: Ran, before: Mapping[Path, bytes] | None) -> None:
+        assert_no_canary(ran.out.encode(), "stdout")
+        assert_no_canary(ran.err.encode(), "stderr")
+        for path, data in self._files().items() if before is not None else ():
+            if before is not None and before.get(path) != data:
+                assert_no_canary(data, path.name)
+
+
+def _communicate(process: subprocess.Popen[bytes], stdin: bytes) -> tuple[bytes, bytes, int]:
+    """Feed a process, read what it writes, wait for it, and say how much memory it held at most."""
+    import threading
+
+    read: dict[str, bytes] = {"stdout": b"", "stderr": b""}
+
+    def drain(name: str) -> None:
+        pipe = getattr(process, name)
+        if pipe is not None:
+            read[name] = pipe.read()
+
+    readers = [threading.Thread(target=drain, args=(name,)) for name in read]
+    for reader in readers:
+        reader.start()
+    if process.stdin is not None:
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.write(stdin)
+            process.stdin.close()
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+        if pid:
+            break
+        if time.monotonic() > deadline:
+            process.kill()
+            raise TimeoutError(f"{process.args} hangs")
+        time.sleep(0.005)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    for reader in readers:
+        reader.join(PATIENCE_S)
+    return read["stdout"], read["stderr"], usage.ru_maxrss
+
+
+@contextlib.contextmanager
+def _deadline(arguments: Sequence[object]) -> Iterator[None]:
+    """Raise in this thread where a command takes too long."""
+
+    def late(*_: object) -> None:
+        # Not a TimeoutError: event loops take an OSError for trouble with a connection.
+        raise AssertionError(f"epkit {' '.join(map(str, arguments))} hangs")
+
+    old = signal.signal(signal.SIGALRM, late)
+    signal.alarm(PATIENCE_S)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, old)

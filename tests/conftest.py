@@ -1,0 +1,35 @@
+"""What every test may ask for."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from canary import CANARY
+from fault_server import FaultServer
+from shared import shared
+
+
+@pytest.fixture(scope="session")
+def _fault_server() -> Iterator[FaultServer]:
+    with FaultServer() as server:
+        yield server
+
+
+@pytest.fixture
+def fault_server(_fault_server: FaultServer) -> Iterator[FaultServer]:
+    """A server that misbehaves on purpose, with no connection or memory left from another test."""
+    yield _fault_server
+    _fault_server.reset()
+
+
+@pytest.fixture(name="shared")
+def _shared() -> Callable[[str], Path]:
+    """`shared("data/ab/real")`: a path of the shared data; the test is skipped where it is missing."""
+    return shared
+
+
+@pytest.fixture
+def canary() -> str:
+    """The key to use: it must never show up in any output."""
+    return CANARY

@@ -1,0 +1,195 @@
+"""The JSON document: there and back, and its schema against documents whole and broken."""
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from importlib.resources import files
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+
+from epkit.core.document import from_document, schema, to_document
+from epkit.core.report import (
+    DeploymentInfo,
+    Distribution,
+    FailureExample,
+    PayloadInfo,
+    Report,
+    Threshold,
+)
+from epkit.core.samples import Failure
+from epkit.core.summary import Summary
+from rows import MS, facts, report, rows, timed
+
+CHECK = jsonschema.Draft202012Validator(schema())
+
+
+def full() -> Report:
+    """Make a report in which every part is filled."""
+    times = (np.random.default_rng(1).lognormal(0, 0.5, 1000) * 10 * MS).astype(np.int64)
+    block = timed(times, server=MS, deployment=np.arange(1000) % 2)
+    block["failure"][::50] = Failure.STATUS
+    block["tcp"][1], block["connected"][1] = block["start"][1] + MS, block["start"][1] + 2 * MS
+    example = FailureExample(kind="status", count=20, status=500, detail="boom", advice="look at the log")
+    made = report(block, deployments=("", "blue"), failures=(example,), warnings=("a line",))
+    payload = PayloadInfo(name="two-rows.json", sha256="0" * 64, bytes=812)
+    return replace(
+        made,
+        run=replace(made.run, payloads=(payload,)),
+        thresholds=(Threshold(expression="p99<250ms", observed=31.5, passed=True),),
+    )
+
+
+def bare() -> Report:
+    """Make a report in which everything that may be missing is."""
+    return Summary().report(**facts(duration_ns=0))
+
+
+def places(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], str]]:
+    """Walk every key of every object of a document."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield path, key
+            yield from places(value, (*path, key))
+    elif isinstance(node, list):
+        for index, value in enumerate(node[:1]):
+            yield from places(value, (*path, index))
+
+
+def within(document: Any, path: tuple[Any, ...]) -> Any:
+    for step in path:
+        document = document[step]
+    return document
+
+
+@pytest.mark.parametrize("make", [full, bare])
+def test_a_report_comes_back_as_it_was(make):
+    text = json.dumps(to_document(make()), allow_nan=False)
+
+    assert make() == from_document(json.loads(text))
+
+
+@pytest.mark.parametrize("make", [full, bare])
+def test_real_documents_are_valid(make):
+    assert list(CHECK.iter_errors(json.loads(json.dumps(to_document(make()))))) == []
+
+
+def leaves(node: Any) -> Iterator[Any]:
+    """Walk every value of a document that is no object and no array."""
+    if isinstance(node, dict | list):
+        for child in node.values() if isinstance(node, dict) else node:
+            yield from leaves(child)
+    else:
+        yield node
+
+
+def test_documents_hold_plain_python_values_and_nothing_of_numpy():
+    assert {type(leaf) for leaf in leaves(to_document(full()))} == {str, int, float, bool, type(None)}
+
+
+def test_the_keys_stand_in_the_order_of_the_manual():
+    document = to_document(full())
+
+    assert list(document) == [
+        "format", "tool", "run", "plan", "counts", "throughput", "latency_ms", "http", "generator",
+        "validity", "thresholds", "deployments", "series", "failures", "phases", "warnings",
+    ]  # fmt: skip
+    assert list(document["run"]) == [
+        "id", "started_at", "duration_s", "target", "method", "partial", "seed", "payloads",
+    ]  # fmt: skip
+    assert list(document["plan"]) == [
+        "model", "concurrency", "requests", "duration_s", "rate", "arrivals", "warmup", "workers",
+        "timeout_s", "keepalive",
+    ]  # fmt: skip
+    assert list(document["latency_ms"]["service"]) == [
+        "count", "min", "mean", "sd", "median", "max", "percentiles", "ci95", "effective",
+    ]  # fmt: skip
+    assert document["format"] == "epkit.report/1"
+
+
+def test_the_published_schema_is_the_one_of_the_classes():
+    published = files("epkit.core").joinpath("report.schema.json").read_text(encoding="utf-8")
+
+    assert json.dumps(schema(), indent=2, ensure_ascii=False) + "\n" == published
+    jsonschema.Draft202012Validator.check_schema(schema())
+
+
+OPEN = {("deployments",), ("counts", "statuses")}
+DOCUMENT = to_document(full())
+
+
+@pytest.mark.parametrize(
+    ("path", "key"), list(places(DOCUMENT)), ids=lambda part: part if isinstance(part, str) else "."
+)
+def test_a_document_without_one_of_its_keys_is_invalid(path, key):
+    broken = json.loads(json.dumps(DOCUMENT))
+    del within(broken, path)[key]
+
+    assert CHECK.is_valid(broken) == (path in OPEN)
+
+
+@pytest.mark.parametrize("path", sorted({path for path, _ in places(DOCUMENT)}, key=str), ids=str)
+def test_a_document_with_a_key_more_or_of_another_type_is_invalid(path):
+    broken = json.loads(json.dumps(DOCUMENT))
+    within(broken, path)["surplus"] = "x"
+
+    assert not CHECK.is_valid(broken)
+
+
+@pytest.mark.parametrize("bounds", [[1.0], [1.0, 2.0, 3.0], ["1", "2"], 1.0])
+def test_an_interval_is_two_numbers_or_null(bounds):
+    broken = json.loads(json.dumps(DOCUMENT))
+    broken["latency_ms"]["service"]["ci95"]["50"] = bounds
+
+    assert not CHECK.is_valid(broken)
+
+
+def test_an_infinite_observation_is_null_and_comes_back():
+    missed = Threshold(expression="p99<1ms", observed=math.inf, passed=False)
+    document = to_document(replace(bare(), thresholds=(missed,)))
+
+    assert document["thresholds"][0]["observed"] is None
+    assert CHECK.is_valid(document)
+    assert (missed,) == from_document(document).thresholds
+
+
+@pytest.mark.parametrize("number", [math.inf, -math.inf, math.nan])
+def test_a_number_that_json_does_not_have_is_refused(number):
+    broken = replace(bare(), throughput=replace(bare().throughput, ok_per_s=number))
+
+    with pytest.raises(ValueError, match="JSON has no number"):
+        to_document(broken)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": "epkit.report/2"}, "epkit.report/2"),
+        ({"counts": {"sent": 1}}, "Counts wants the keys"),
+        ({"counts": None}, "not a report"),
+        ({"deployments": []}, "not a report"),
+        ({"tool": {**DOCUMENT["tool"], "version": 1}}, "1 stands where string is wanted"),
+        ({"surplus": 1}, "Report wants the keys"),
+    ],
+)
+def test_what_is_no_report_is_refused_in_words(change, message):
+    with pytest.raises(ValueError, match=message):
+        from_document({**DOCUMENT, **change})
+
+
+def test_whole_numbers_may_stand_for_floats():
+    document = json.loads(json.dumps(DOCUMENT))
+    document["latency_ms"]["service"]["min"] = 3
+    found = from_document(document).latency_ms.service
+
+    assert isinstance(found, Distribution)
+    assert isinstance(found.min, float)
+
+
+def test_a_deployment_without_a_success_has_no_distribution():
+    made = report(rows(2, deployment=1, failure=5), deployments=("", "blue"))
+
+    assert {"blue": DeploymentInfo(ok=0, failed=2, service=None)} == dict(from_document(to_document(made)).deployments)

@@ -1,0 +1,59 @@
+"""A reply is looked at for what makes it useless, its declared type being often wrong."""
+
+from typing import Any
+
+import pytest
+
+from epkit.core.contract import parse
+from epkit.core.reply_validation import ReplyValidator
+
+
+def validator_of(schema: dict[str, Any] | None, *, as_declared: bool = False) -> ReplyValidator:
+    response = {} if schema is None else {"schema": schema}
+    post = {"parameters": [], "responses": {"200": response}}
+    return ReplyValidator(parse({"swagger": "2.0", "paths": {"/": {"post": post}}}), as_declared=as_declared)
+
+
+STRINGS = {"type": "array", "items": {"type": "string"}}
+
+
+@pytest.mark.parametrize(
+    ("reply", "rows", "expected"),
+    [
+        (b'["yes", "no"]', 2, []),
+        (b'["yes", "no"]', None, []),
+        (b'["yes", "no"]', 3, [("error", "predictions")]),
+        (b'"{\\"result\\": [\\"yes\\"]}"', 1, [("warning", "encoding"), ("warning", "type")]),
+        (b'"{\\"error\\": \\"boom\\"}"', 1, [("error", "error"), ("warning", "encoding"), ("warning", "type")]),
+        (b'{"error": "boom"}', 1, [("error", "error"), ("warning", "type")]),
+        (b"[]", 1, [("error", "empty")]),
+        (b"null", 1, [("error", "empty"), ("warning", "type")]),
+        (b"[1, 2]", 2, [("warning", "type")]),
+        (b'"yes"', 1, [("warning", "predictions"), ("warning", "type")]),
+        (b"", 1, [("error", "json")]),
+        (b"<html>", 1, [("error", "json")]),
+    ],
+)
+def test_a_reply_gets_its_verdict(reply: bytes, rows: int | None, expected: list[tuple[str, str]]) -> None:
+    verdict = validator_of(STRINGS).check(reply, rows=rows)
+
+    assert expected == [(v.severity, v.rule) for v in verdict.violations]
+
+
+@pytest.mark.parametrize(
+    ("reply", "errors"), [(b'["yes"]', 0), (b"[1, 2]", 2), (b'"[\\"yes\\"]"', 1), (b'{"error": "boom"}', 1), (b"[]", 0)]
+)
+def test_as_declared_only_the_schema_counts(reply: bytes, errors: int) -> None:
+    verdict = validator_of(STRINGS, as_declared=True).check(reply, rows=7)
+
+    assert (errors, 0) == (verdict.errors, verdict.warnings)
+
+
+def test_without_a_declared_type_none_is_broken() -> None:
+    assert validator_of(None).check(b"[1]", rows=1).valid
+
+
+def test_the_same_type_broken_in_many_predictions_is_told_once() -> None:
+    verdict = validator_of(STRINGS).check(b"[" + b",".join([b"1"] * 1000) + b"]")
+
+    assert (1, 1000) == (len(verdict.violations), verdict.warnings)

@@ -1,0 +1,82 @@
+"""A request is built once and says what it was told to say."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from canary import CANARY
+from epkit.core.request import build
+
+LATIN = st.text(st.characters(max_codepoint=255, exclude_characters="\r\n\0"))
+NAMES = st.text("abcdefghijklmnopqrstuvwxyz-", min_size=1).map(lambda name: "x-" + name)
+
+
+def test_a_request_is_written_to_the_letter() -> None:
+    request = build("POST", "/score?a=b", "example:8000", [("Content-Type", "application/json")], b'{"data": []}')
+
+    assert request.wire == (
+        b"POST /score?a=b HTTP/1.1\r\n"
+        b"Host: example:8000\r\n"
+        b"Content-Type: application/json\r\n"
+        b"Content-Length: 12\r\n"
+        b"\r\n"
+        b'{"data": []}'
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "body", "headers"),
+    [
+        ("GET", b"", ()),
+        ("HEAD", b"", ()),
+        ("DELETE", b"", ()),
+        ("GET", b"x", (("Content-Length", "1"),)),
+        ("POST", b"", (("Content-Length", "0"),)),
+        ("PUT", b"", (("Content-Length", "0"),)),
+        ("PATCH", b"xy", (("Content-Length", "2"),)),
+    ],
+)
+def test_the_length_is_told_where_there_is_a_body_or_one_is_expected(
+    method: str, body: bytes, headers: tuple[tuple[str, str], ...]
+) -> None:
+    assert (("Host", "h"), *headers) == build(method, "/", "h", [], body).headers
+
+
+def test_what_the_user_says_of_host_and_length_is_not_said_twice() -> None:
+    given_headers = (("HOST", "other"), ("content-length", "5"))
+
+    assert given_headers == build("POST", "/", "h", given_headers, b"xy").headers
+
+
+@given(st.lists(st.tuples(NAMES, LATIN), max_size=5), st.binary())
+def test_every_header_is_sent_in_its_order_and_the_body_follows(headers: list[tuple[str, str]], body: bytes) -> None:
+    request = build("POST", "/", "h", iter(headers), body)
+    head, _, rest = request.wire.partition(b"\r\n\r\n")
+    expected = [f"{name}: {value}" for name, value in headers]
+
+    assert expected == head.decode("latin-1").split("\r\n")[2:-1]
+    assert body == rest == request.body
+
+
+@pytest.mark.parametrize("bad", ["a\rb", "a\nb", "a\r\nX: y", "a\0b"])
+def test_a_header_cannot_smuggle_another(bad: str) -> None:
+    for header in ((f"X-{bad}", "v"), ("X-A", bad)):
+        with pytest.raises(ValueError, match="line break"):
+            build("GET", "/", "h", [header], b"")
+
+
+def test_a_header_that_cannot_be_written_is_named_and_its_value_is_not_told() -> None:
+    with pytest.raises(ValueError, match="'Authorization' holds a character that Latin-1 cannot write") as caught:
+        build("GET", "/", "h", [("Authorization", f"Bearer {CANARY}…")], b"")
+
+    error = caught.value
+    assert CANARY not in repr(error)
+    assert not isinstance(error, UnicodeError), "it would carry the text that it could not write"
+    assert error.__suppress_context__
+
+
+def test_a_request_does_not_show_what_is_in_it() -> None:
+    request = build("POST", "/score", "h", [("Authorization", f"Bearer {CANARY}")], CANARY.encode())
+
+    assert CANARY not in repr(request)
+    assert "/score" in repr(request)

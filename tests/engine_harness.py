@@ -1,0 +1,214 @@
+"""Runs an engine against the fault server and keeps every outcome: what the suites of the engines share."""
+
+import asyncio
+import gc
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from canary import CANARY
+from epkit.core.destination import Destination
+from epkit.core.request import Request, build
+from epkit.core.samples import Failure
+from epkit.engines.base import Arrival, Engine, Exchange, Traffic
+from epkit.engines.httpx import HttpxEngine
+from epkit.engines.wire import WireEngine
+from fault_server import FaultServer
+
+try:
+    from uvloop import new_event_loop as fast_loop
+except ImportError:  # a system without uvloop
+    from asyncio import new_event_loop as fast_loop
+
+BODY: Final = b'{"data": [{"age": 17}, {"age": 87}]}'
+PATIENCE_S: Final = 8  # a run that takes longer hangs
+CALM_NS: Final = 10_000_000_000  # a timeout that is never reached
+SHORT_NS: Final = 400_000_000  # a timeout that is meant to be reached
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """An engine and the event loop it runs on."""
+
+    engine: Callable[..., Engine]
+    loop: Callable[[], asyncio.AbstractEventLoop]
+
+    @property
+    def wire(self) -> bool:
+        return self.engine is WireEngine
+
+
+KINDS: Final = {
+    "wire": Kind(WireEngine, fast_loop),
+    "wire on asyncio": Kind(WireEngine, asyncio.new_event_loop),
+    "httpx": Kind(HttpxEngine, asyncio.new_event_loop),
+}
+
+
+class Outcome:
+    """A copy of an `Exchange` at the moment it was done."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        for name in Exchange.__slots__:
+            setattr(self, name, getattr(exchange, name))
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(name)
+
+    @property
+    def points(self) -> list[int]:
+        return [self.due, self.start, self.tcp, self.connected, self.sent, self.first, self.end]
+
+    def __repr__(self) -> str:
+        return f"<{self.payload}: {Failure(self.failure).name} {self.status} {self.body[:40]!r} {self.detail!r}>"
+
+
+class Recorder:
+    """A driver that sends each request once, in order, as fast as slots are free.
+
+    Args:
+        requests: the payload index of an arrival is its place in here.
+        pause_s: how long `next` blocks once there was an outcome, so that connections idle meanwhile.
+    """
+
+    def __init__(self, requests: Iterable[Request], *, pause_s: float = 0) -> None:
+        self._waiting = deque(enumerate(requests))
+        self._pause_s = pause_s
+        self.begun = self.given = 0
+        self.outcomes: list[Outcome] = []
+
+    def begin(self) -> None:
+        assert self.given == 0
+        self.begun += 1
+
+    def next(self, now: int) -> Arrival | None:
+        if not self._waiting:
+            return None
+        if self._pause_s and self.outcomes:
+            time.sleep(self._pause_s)
+        self.given += 1
+        number, request = self._waiting.popleft()
+        return now, number, request
+
+    def done(self, exchange: Exchange) -> None:
+        self.outcomes.append(Outcome(exchange))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What came of a run.
+
+    Args:
+        outcomes: in order of the requests.
+        given: how many arrivals the engine took.
+    """
+
+    outcomes: Sequence[Outcome]
+    traffic: Traffic
+    given: int
+
+    @property
+    def kept_alive(self) -> int:
+        """How many replies left a connection that could be used again."""
+        return sum(not outcome.failure for outcome in self.outcomes) - self.traffic.closed
+
+    @property
+    def failures(self) -> list[Failure]:
+        return [Failure(outcome.failure) for outcome in self.outcomes]
+
+    @property
+    def statuses(self) -> list[int]:
+        return [outcome.status for outcome in self.outcomes]
+
+    @property
+    def bodies(self) -> list[bytes]:
+        return [outcome.body for outcome in self.outcomes]
+
+
+def plain(server: FaultServer) -> Destination:
+    return Destination(scheme="http", host="127.0.0.1", port=server.port)
+
+
+def requests(
+    to: Destination,
+    names: Iterable[str],
+    *more: tuple[str, str],
+    method: str = "POST",
+    body: bytes = BODY,
+) -> list[Request]:
+    """Build one request a name, each numbered in its header `X-Arrival`, with *more* headers."""
+    return [
+        build(
+            method,
+            f"/fault/{name}",
+            to.authority,
+            [
+                ("Content-Type", "application/json"),
+                ("Authorization", f"Bearer {CANARY}"),
+                ("X-Arrival", str(number)),
+                *more,
+            ],
+            body if method == "POST" else b"",
+        )
+        for number, name in enumerate(names)
+    ]
+
+
+def arrivals_seen(server: FaultServer) -> list[int]:
+    """Return the numbers of the requests that the server saw, ascending, repeats included."""
+    return sorted(int(seen.header("X-Arrival") or -1) for seen in server.seen)
+
+
+def execute(
+    kind: Kind,
+    to: Destination,
+    sent: Sequence[Request],
+    *,
+    slots: int = 1,
+    timeout_ns: int = CALM_NS,
+    keepalive: bool = True,
+    pause_s: float = 0,
+    interrupt: Callable[[Engine], None] | None = None,
+    after_s: float = 0.1,
+) -> Run:
+    """Run an engine and check what holds for every run, whatever the server does.
+
+    Args:
+        interrupt: called with the engine *after_s* after the beginning.
+
+    Raises:
+        TimeoutError: the run does not end.
+    """
+    driver = Recorder(sent, pause_s=pause_s)
+    engine = kind.engine(to, timeout_ns=timeout_ns, keepalive=keepalive)
+
+    async def main() -> Traffic:
+        if interrupt is not None:
+            asyncio.get_running_loop().call_later(after_s, interrupt, engine)
+        return await asyncio.wait_for(engine.run(driver, slots), PATIENCE_S)
+
+    with asyncio.Runner(loop_factory=kind.loop) as runner:
+        traffic = runner.run(main())
+    gc.collect(1)  # what was left open warns now, in the test that left it
+    outcomes = sorted(driver.outcomes, key=lambda outcome: outcome.payload)
+
+    assert driver.begun == 1
+    assert [outcome.payload for outcome in outcomes] == list(range(driver.given)), "each arrival is done once"
+    if interrupt is None:
+        assert len(sent) == driver.given
+    for outcome in outcomes:
+        assert outcome.points == sorted(outcome.points), "time does not run backwards"
+        assert outcome.failure in (
+            Failure.NONE, Failure.CONNECT, Failure.TLS, Failure.TIMEOUT, Failure.TRANSPORT
+        ), "the rest is for the driver to judge"  # fmt: skip
+        assert bool(outcome.failure) == bool(outcome.detail), "a failure has its reason, and nothing else has"
+        assert CANARY not in outcome.detail
+        if not outcome.received:
+            assert outcome.head == b"", "what was not received has no header, least of all another reply's"
+        if not outcome.failure:
+            assert outcome.status
+            assert outcome.received
+            assert outcome.first > outcome.start
+    return Run(outcomes=outcomes, traffic=traffic, given=driver.given)

@@ -1,0 +1,321 @@
+"""Reports made by hand: fixed clock, fixed version, fixed host."""
+
+import math
+from dataclasses import replace
+
+from epkit.core.report import (
+    PERCENTILES,
+    Counts,
+    DeploymentInfo,
+    Distribution,
+    FailureExample,
+    Generator,
+    Http,
+    Latencies,
+    PayloadInfo,
+    PlanInfo,
+    Report,
+    Run,
+    Threshold,
+    Throughput,
+    Tool,
+    Validity,
+)
+
+KINDS = ("connect", "tls", "timeout", "transport", "status", "empty", "application", "contract", "mismatch")
+FLOORS = {"50": 6, "66": 9, "75": 13, "80": 17, "90": 36, "95": 72, "98": 183, "99": 368, "99.9": 3688}
+PAYLOAD = PayloadInfo(name="two-rows.json", sha256="ab" * 32, bytes=812)
+
+
+def distribution(count, low, high, effective=None):
+    """A made-up distribution: values spread evenly from low to high."""
+    effective = count if effective is None else effective
+    step = (high - low) / max(count - 1, 1)
+    values = [low + step * i for i in range(count)]
+    at = {p: values[max(math.ceil(float(p) * count / 100 - 1e-9), 1) - 1] for p in PERCENTILES}
+    mean = sum(values) / count
+    sd = math.sqrt(sum((v - mean) ** 2 for v in values) / (count - 1)) if count > 1 else 0.0
+    ci95 = {
+        p: (max(low, at[p] - step * 2), min(high, at[p] + step * 3)) if effective >= FLOORS.get(p, 10**9) else None
+        for p in PERCENTILES
+    }
+    ci95["mean"] = (mean - sd / 3, mean + sd / 3) if effective >= 6 else None
+    return Distribution(
+        count=count,
+        min=low,
+        mean=mean,
+        sd=sd,
+        median=at["50"],
+        max=values[-1],
+        percentiles=at,
+        ci95=ci95,
+        effective=effective,
+    )
+
+
+def latencies(count, connections=1, effective=None):
+    service = distribution(count, 98.25, 176.5, effective)
+    return Latencies(
+        service=service,
+        response=service,
+        connect=distribution(connections, 21.125, 24.5),
+        waiting=distribution(count, 92.0, 170.25, effective),
+        processing=distribution(count, 95.0, 173.25, effective),
+        transfer=distribution(count, 0.0625, 0.25, effective),
+        server=distribution(count, 61.5, 139.0, effective),
+        network=distribution(count, 36.75, 37.5, effective),
+    )
+
+
+def counts(sent, statuses=None, retried=0, **failures):
+    failed = sum(failures.values())
+    statuses = {"200": sent} if statuses is None else statuses
+    return Counts(
+        sent=sent,
+        completed=sum(statuses.values()),
+        ok=sent - failed,
+        failed=failed,
+        retried=retried,
+        failures={kind: failures.get(kind, 0) for kind in KINDS},
+        statuses=statuses,
+    )
+
+
+def report(count=10, concurrency=1, duration_s=1.59918, **parts):
+    """A run of *count* good requests; *parts* replace what differs."""
+    completed = count if "counts" not in parts else parts["counts"].completed
+    ok = count if "counts" not in parts else parts["counts"].ok
+    base = Report(
+        tool=Tool(version="0.1.0", engine="wire", python="3.12.3", platform="Linux-6.1-x86_64"),
+        run=Run(
+            id="20261123T221200-5f3a",
+            started_at="2026-11-23T22:12:00.123Z",
+            duration_s=duration_s,
+            target="http://127.0.0.1:5001/score",
+            method="POST",
+            partial=False,
+            seed=0,
+            payloads=(PAYLOAD,),
+        ),
+        plan=PlanInfo(model="closed", concurrency=concurrency, requests=count, duration_s=None),
+        counts=counts(count),
+        throughput=Throughput(
+            requests_per_s=completed / duration_s,
+            ok_per_s=ok / duration_s,
+            bytes_in_per_s=260 * completed / duration_s,
+            bytes_out_per_s=1056 * count / duration_s,
+        ),
+        latency_ms=latencies(count, concurrency),
+        http=Http(
+            server="nginx/1.10.3",
+            host="127.0.0.1",
+            port=5001,
+            path="/score",
+            document_bytes=33,
+            length_differs=0,
+            tls=None,
+            server_name=None,
+            bytes_in=260 * completed,
+            bytes_out=1056 * count,
+            body_bytes_in=33 * completed,
+            kept_alive=completed,
+            connections=concurrency,
+            non_2xx=0,
+            connect_failed=0,
+            receive_failed=0,
+        ),
+        generator=Generator(
+            cpu_us_per_request=48.2,
+            cpu_utilisation=0.0125,
+            lag_ms={"p50": 0.051, "p99": 0.183, "max": 0.412},
+            limited=False,
+            late_starts=0,
+            max_in_flight=concurrency,
+        ),
+        validity=Validity(valid=True, reasons=()),
+        thresholds=(Threshold(expression="failed==0", observed=0.0, passed=True),),
+        deployments={},
+        series=(),
+    )
+    return replace(base, **parts)
+
+
+MALFORMED = 'Authorization header is malformed. Header should be in the form: "Authorization: Bearer <token>"'
+KEY_ADVICE = "The endpoint did not get its key as it wants it: set EPKIT_KEY or give --key-file."
+
+
+def all_ok():
+    return report(10)
+
+
+def single():
+    base = report(1, duration_s=0.176)
+    return replace(base, latency_ms=replace(base.latency_ms, transfer=None, server=None, network=None))
+
+
+def thousand():
+    return report(1000, concurrency=16, duration_s=8.75)
+
+
+def correlated():
+    return report(1000, concurrency=16, duration_s=8.75, latency_ms=latencies(1000, 16, effective=210))
+
+
+def mixed():
+    """Ten requests, four failures of three kinds; one SLO missed; two deployments."""
+    base = report(10, counts=counts(10, {"200": 7, "503": 2}, retried=1, status=2, application=1, timeout=1))
+    service = distribution(6, 98.25, 176.5)
+    return replace(
+        base,
+        latency_ms=replace(latencies(6), failed=distribution(4, 3.5, 60_000.0)),
+        http=replace(base.http, non_2xx=2, length_differs=3, receive_failed=1, kept_alive=8, connections=2),
+        thresholds=(
+            Threshold(expression="failed==0", observed=4.0, passed=False),
+            Threshold(expression="p50<250ms", observed=129.55, passed=True),
+        ),
+        deployments={
+            "blue": DeploymentInfo(ok=6, failed=1, service=service),
+            "green": DeploymentInfo(ok=0, failed=2, service=None),
+        },
+        failures=(
+            FailureExample(
+                kind="status",
+                count=2,
+                status=503,
+                detail="upstream connect error or disconnect/reset before headers",
+                advice="The endpoint is overloaded or starting: lower -c, or give it more instances.",
+            ),
+            FailureExample(
+                kind="application",
+                count=1,
+                status=200,
+                detail='{"error": "\x1b[31mcould not convert string\n to float: \'old\'"}',
+                advice="The scoring script failed on this body: run `epkit validate` on the payload.",
+            ),
+            FailureExample(
+                kind="timeout",
+                count=1,
+                status=0,
+                detail="no reply within 60 s",
+                advice="Raise --timeout, or look at the endpoint's logs.",
+            ),
+        ),
+        warnings=("The environment names a proxy; it is not used for load.",),
+    )
+
+
+def refused():
+    """Ten requests, each answered `400 Authorization header is malformed`."""
+    base = report(10, duration_s=0.065, counts=counts(10, {"400": 10}, status=10))
+    return replace(
+        base,
+        latency_ms=Latencies(failed=distribution(10, 5.25, 7.125)),
+        http=replace(base.http, server="", document_bytes=96, body_bytes_in=960, bytes_in=2220, non_2xx=10),
+        thresholds=(Threshold(expression="failed==0", observed=10.0, passed=False),),
+        failures=(FailureExample(kind="status", count=10, status=400, detail=MALFORMED, advice=KEY_ADVICE),),
+    )
+
+
+def unreachable():
+    """Nothing was ever connected to."""
+    base = report(3, duration_s=0.004, counts=counts(3, {}, connect=3))
+    return replace(
+        base,
+        latency_ms=Latencies(failed=distribution(3, 0.25, 0.5)),
+        http=replace(
+            base.http, server="", document_bytes=0, bytes_out=0, connections=0, connect_failed=3, kept_alive=0
+        ),
+        failures=(
+            FailureExample(
+                kind="connect",
+                count=3,
+                status=0,
+                detail="connection refused",
+                advice="Nothing listens there: check host and port.",
+            ),
+        ),
+        thresholds=(Threshold(expression="failed==0", observed=3.0, passed=False),),
+    )
+
+
+def tls():
+    base = report(10)
+    return replace(
+        base,
+        run=replace(base.run, target="https://bank.example.com/score?sig=***"),
+        latency_ms=replace(base.latency_ms, tls=distribution(1, 31.5, 31.5)),
+        http=replace(
+            base.http,
+            host="bank.example.com",
+            port=443,
+            path="/score?sig=***",
+            tls="TLSv1.3,TLS_AES_256_GCM_SHA384,2048,256",
+            server_name="bank.example.com",
+        ),
+    )
+
+
+def no_keepalive():
+    base = report(10)
+    return replace(
+        base,
+        plan=replace(base.plan, keepalive=False),
+        latency_ms=latencies(10, 10),
+        http=replace(base.http, kept_alive=0, connections=10),
+    )
+
+
+def partial():
+    """Interrupted after seven of the ninety requests asked for."""
+    base = report(7, duration_s=0.8)
+    return replace(base, run=replace(base.run, partial=True), plan=replace(base.plan, requests=90))
+
+
+def open_loop():
+    """A rate the generator could not hold: response times leave service times behind; not valid."""
+    base = report(500, concurrency=64, duration_s=10.25)
+    return replace(
+        base,
+        plan=replace(
+            base.plan,
+            model="open",
+            requests=None,
+            duration_s=10.0,
+            rate=200.0,
+            arrivals="poisson",
+            warmup="50",
+        ),
+        latency_ms=replace(base.latency_ms, response=distribution(500, 98.25, 1900.0)),
+        generator=replace(base.generator, limited=True, late_starts=211, cpu_utilisation=0.98),
+        validity=Validity(
+            valid=False,
+            reasons=("48.8 of 200 planned requests/s were achieved", "211 of 500 requests started late"),
+        ),
+    )
+
+
+def unanswered():
+    """Interrupted before the first reply."""
+    base = report(1, duration_s=0.5, counts=counts(0, {}))
+    return replace(
+        base,
+        run=replace(base.run, partial=True),
+        latency_ms=Latencies(),
+        http=replace(base.http, server="", document_bytes=0, bytes_out=0, connections=1, kept_alive=0),
+    )
+
+
+ALL = {
+    "all-ok": all_ok,
+    "single": single,
+    "thousand": thousand,
+    "correlated": correlated,
+    "mixed": mixed,
+    "refused": refused,
+    "unreachable": unreachable,
+    "tls": tls,
+    "no-keepalive": no_keepalive,
+    "partial": partial,
+    "open-loop": open_loop,
+    "unanswered": unanswered,
+}

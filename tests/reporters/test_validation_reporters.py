@@ -1,0 +1,107 @@
+"""A validation in each of its forms."""
+
+import json
+from xml.etree import ElementTree as ET
+
+from epkit.core.checked import Checked, Validation
+from epkit.core.violations import Verdict, Violation
+from epkit.reporters import validation_json, validation_junit, validation_sarif, validation_text
+
+ERROR = Violation(
+    pointer="/data/3/age",
+    rule="type",
+    message='"old" is not an integer',
+    severity="error",
+    row=3,
+    rows=1,
+    first_rows=(3,),
+    line=7,
+    column=14,
+)
+MANY = Violation(
+    pointer="/data/0/educaton",
+    rule="additionalProperties",
+    message='unknown column "educaton"',
+    severity="error",
+    hint='did you mean "education"?',
+    row=0,
+    rows=10_000,
+    first_rows=(0, 1, 2, 3, 4),
+    line=1,
+)
+WARNING = Violation(pointer="", rule="parameter", message='"\x1b[31m\ud800<&"', severity="warning")
+VALIDATION = Validation(
+    schema="swagger.json",
+    files=(
+        Checked(
+            file="a.json",
+            verdict=Verdict(violations=(ERROR, MANY, WARNING), errors=10_001, warnings=1, kinds=5),
+        ),
+        Checked(file="b & c.json", verdict=Verdict()),
+        Checked(file="d.json", verdict=Verdict(violations=(WARNING,), warnings=1, kinds=1)),
+        Checked(file="e.json", verdict=Verdict(errors=1, kinds=1)),
+    ),
+)
+
+TEXT = """\
+a.json:7:14  /data/3/age  type  "old" is not an integer (row 3)
+a.json:1  /data/0/educaton  additionalProperties  unknown column "educaton": did you mean "education"? \
+(10,000 rows: 0, 1, 2, 3, 4, …)
+a.json  /  parameter  warning: "\\x1b[31m\\ud800<&"
+a.json: 2 more kinds of violation not shown (--max-violations)
+a.json: invalid: 10,001 errors, 1 warning
+b & c.json: valid
+d.json  /  parameter  warning: "\\x1b[31m\\ud800<&"
+d.json: valid: 1 warning
+e.json: 1 more kind of violation not shown (--max-violations)
+e.json: invalid: 1 error
+"""
+
+
+def test_text_has_a_line_a_violation_and_a_line_a_file() -> None:
+    assert TEXT == validation_text.render(VALIDATION)
+
+
+def test_json_is_the_document_that_is_promised() -> None:
+    document = json.loads(validation_json.render(VALIDATION))
+    first = document["files"][0]
+
+    assert ("epkit.validation/1", "swagger.json") == (document["format"], document["schema"])
+    assert [False, True, True, False] == [file["valid"] for file in document["files"]]
+    assert ("a.json", 10_002) == (first["file"], first["total"])
+    assert {
+        "pointer": "/data/0/educaton",
+        "rule": "additionalProperties",
+        "message": 'unknown column "educaton"',
+        "hint": 'did you mean "education"?',
+        "severity": "error",
+        "row": 0,
+        "rows": 10_000,
+        "first_rows": [0, 1, 2, 3, 4],
+        "line": 1,
+        "column": None,
+    } == first["violations"][1]
+    assert validation_json.render(VALIDATION).encode()
+
+
+def test_junit_has_a_case_a_file_and_a_failure_where_there_is_an_error() -> None:
+    root = ET.fromstring(validation_junit.render(VALIDATION))
+    cases = root.findall("testsuite/testcase")
+
+    assert ("4", "2") == (root.get("tests"), root.get("failures"))
+    assert ["a.json", "b & c.json", "d.json", "e.json"] == [case.get("name") for case in cases]
+    assert [True, False, False, True] == [case.find("failure") is not None for case in cases]
+    assert [True, False, True, False] == [case.find("system-out") is not None for case in cases]
+    assert '"old" is not an integer (row 3)' == cases[0].find("failure").get("message")  # type: ignore[union-attr]
+
+
+def test_sarif_has_a_result_a_violation_with_its_place() -> None:
+    (run,) = json.loads(validation_sarif.render(VALIDATION, version="1.2.3"))["runs"]
+    results = run["results"]
+
+    assert ["error", "error", "warning", "warning"] == [result["level"] for result in results]
+    assert ["additionalProperties", "parameter", "type"] == [rule["id"] for rule in run["tool"]["driver"]["rules"]]
+    assert all(run["tool"]["driver"]["rules"][r["ruleIndex"]]["id"] == r["ruleId"] for r in results)
+    assert {"startLine": 7, "startColumn": 14} == results[0]["locations"][0]["physicalLocation"]["region"]
+    assert {"startLine": 1} == results[1]["locations"][0]["physicalLocation"]["region"]
+    assert "region" not in results[2]["locations"][0]["physicalLocation"]

@@ -1,0 +1,94 @@
+"""The genuine inference server on loopback, one process a scoring script, for as long as a test session lasts."""
+
+import http.client
+import importlib.util
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SCRIPTS = Path(__file__).parent / "scoring"
+NEEDED = ("azureml_inference_server_http", "inference_schema", "pandas", "gunicorn")
+
+
+def require() -> None:
+    """Skip the calling test where the genuine server or what its scripts import is not installed."""
+    for name in NEEDED:
+        if importlib.util.find_spec(name) is None:
+            pytest.skip(f"needs {name}")
+
+
+class ScoringServer:
+    """One scoring script behind the genuine server."""
+
+    def __init__(self, script: str) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        command = [sys.executable, "-m", "gunicorn", "-k", "gthread", "--threads", "4", "-w", "1"]
+        command += ["-b", f"127.0.0.1:{self.port}", "--log-level", "critical"]
+        from gunicorn.config import KNOWN_SETTINGS  # untyped, and only here
+
+        if any("--no-control-socket" in (setting.cli or ()) for setting in KNOWN_SETTINGS):
+            command.append("--no-control-socket")
+        self._folder = tempfile.TemporaryDirectory()
+        environment = os.environ | {
+            "AZUREML_ENTRY_SCRIPT": f"{script}.py",
+            "AML_APP_ROOT": str(SCRIPTS),
+            "TMPDIR": self._folder.name,
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONWARNINGS": "ignore",
+        }
+        self._process = subprocess.Popen(
+            [*command, "azureml_inference_server_http.server.entry:app"],
+            env=environment,
+            cwd=self._folder.name,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self._connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+
+    def wait(self, seconds: float = 40.0) -> "ScoringServer":
+        """Wait until the server answers."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                self._connection.request("GET", "/")
+                if self._connection.getresponse().read() == b"Healthy":
+                    return self
+            except OSError:
+                self._connection.close()
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.close()
+                raise RuntimeError("the inference server did not come up")
+            time.sleep(0.1)
+
+    def contract(self, version: int = 2) -> dict[str, Any]:
+        """Return the contract that the server generated."""
+        self._connection.request("GET", f"/swagger.json?version={version}")
+        document: dict[str, Any] = json.loads(self._connection.getresponse().read())
+        return document
+
+    def score(self, body: bytes) -> tuple[int, Any]:
+        """Send a body; return status and reply, a doubly encoded one decoded."""
+        self._connection.request("POST", "/score", body, {"Content-Type": "application/json"})
+        reply = self._connection.getresponse()
+        value = json.loads(reply.read() or b"null")
+        try:
+            return reply.status, json.loads(value) if isinstance(value, str) else value
+        except ValueError:
+            return reply.status, value
+
+    def close(self) -> None:
+        """Stop the server."""
+        self._connection.close()
+        self._process.terminate()
+        self._process.wait(10)
+        self._folder.cleanup()

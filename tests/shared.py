@@ -1,0 +1,21 @@
+"""Where the shared reference data is: beside the repository, or where EPKIT_SHARED says."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+def shared(relative: str) -> Path:
+    """Return a file or directory of the shared data, or skip the calling test by name where it is missing.
+
+    Args:
+        relative: path below the shared directory, with slashes: `data/ab/real`.
+    """
+    places = [Path(__file__).parents[2] / "shared"]
+    if "EPKIT_SHARED" in os.environ:
+        places.append(Path(os.environ["EPKIT_SHARED"]))
+    for place in places:
+        if (place / relative).exists():
+            return place / relative
+    pytest.skip(f"shared/{relative} is not here (looked beside the repository and in EPKIT_SHARED)")

@@ -1,0 +1,120 @@
+"""The rules of the house that no other tool enforces."""
+
+import ast
+import importlib
+import pkgutil
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import epkit
+from epkit.errors import EpkitError
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "epkit"
+MODULES = sorted(path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.py"))
+MOST_LINES = 400
+
+EXIT_CODES = {"UsageError": 2, "ContractError": 3, "EndpointError": 4, "BackendError": 6}
+
+
+def parsed(module: str) -> ast.Module:
+    return ast.parse((SOURCE / module).read_text(encoding="utf-8"))
+
+
+def lines(module: str) -> int:
+    return len((SOURCE / module).read_text(encoding="utf-8").splitlines())
+
+
+def repository_files() -> list[Path]:
+    """Return what git has or would take, or skip where this is no clone (an unpacked sdist)."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("this is not a git clone")
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    try:
+        listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, timeout=30).stdout
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("git cannot list this clone")
+    return [path for name in listed.decode().split("\0") if name and (path := ROOT / name).is_file()]
+
+
+def test_the_modules_are_found() -> None:
+    assert {"errors.py", "core/samples.py", "engines/wire.py", "cli/app.py"} <= set(MODULES)
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if lines(module)])
+def test_every_module_opens_with_a_sentence(module: str) -> None:
+    opening = (ast.get_docstring(parsed(module)) or "").partition("\n\n")[0]
+
+    assert re.match(r"(?:[A-Z`]|epkit\b).*[.:]$", opening, re.DOTALL), f"{module} opens with {opening!r}"
+
+
+def test_packages_are_empty_but_the_root() -> None:
+    packages = [module for module in MODULES if module.endswith("/__init__.py")]
+
+    assert [] == [module for module in packages if lines(module)]
+
+
+def test_no_module_is_too_long() -> None:
+    assert {} == {module: n for module in MODULES if (n := lines(module)) > MOST_LINES}
+
+
+def test_every_session_of_nox_says_what_it_does() -> None:
+    tree = ast.parse((ROOT / "noxfile.py").read_text(encoding="utf-8"))
+    sessions = {
+        node.name: ast.get_docstring(node)
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef)
+        and any("nox.session" in ast.unparse(decorator) for decorator in node.decorator_list)
+    }
+
+    assert {"tests", "lint", "types", "bench"} <= set(sessions)
+    assert [] == [name for name, doc in sessions.items() if not doc]
+
+
+def subclasses(kind: type[EpkitError]) -> set[type[EpkitError]]:
+    return {kind}.union(*(subclasses(child) for child in kind.__subclasses__()))
+
+
+def test_every_error_has_an_exit_code_of_the_contract() -> None:
+    for module in pkgutil.walk_packages(epkit.__path__, "epkit."):
+        if module.name != "epkit.__main__" and not module.name.startswith("epkit.bank"):  # these run or need extras
+            importlib.import_module(module.name)
+    found = {kind for kind in subclasses(EpkitError) - {EpkitError} if kind.__module__.startswith("epkit.")}
+
+    assert EXIT_CODES == {kind.__name__: kind.exit_code for kind in found if kind.__module__ == "epkit.errors"}
+    assert {kind.exit_code for kind in found} <= set(EXIT_CODES.values())
+
+
+HOMES = re.compile(rb"(?:/home/|/Users/|/root(?=/)|[A-Z]:\\Users\\)[\w./\\-]*")
+REGISTRY = re.compile(
+    rb"(?:py" + rb"pi\.org|pythonhosted\.org|registry\.npmjs\.org|proxy\.golang\.org|crates\.io|conda\.anaconda\.org)"
+)
+
+
+@pytest.mark.parametrize("forbidden", [HOMES, REGISTRY], ids=["home directory", "package registry"])
+def test_no_file_names_a_place_of_somebodys_machine(forbidden: re.Pattern[bytes]) -> None:
+    found = {
+        str(path.relative_to(ROOT)): match[0].decode()
+        for path in repository_files()
+        if path != Path(__file__) and (match := forbidden.search(path.read_bytes()))
+    }
+
+    assert {} == found
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        (HOMES, b"open('/home/me/x')"),
+        (HOMES, b"/Users/me"),
+        (HOMES, b"/root/.cache"),
+        (HOMES, rb"C:\Users\me"),
+        (REGISTRY, b"https://py" + b"pi.org/simple"),
+        (REGISTRY, b"files.pythonhosted.org"),
+    ],
+)
+def test_the_patterns_find_what_they_are_for(pattern: re.Pattern[bytes], text: bytes) -> None:
+    assert pattern.search(text)

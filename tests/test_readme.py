@@ -1,0 +1,98 @@
+"""The README is true: its commands run, what it quotes is what they print."""
+
+import contextlib
+import io
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from epkit.cli import app
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+BLOCKS = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+COMMANDS = [
+    (line.removeprefix("$ ").partition("  #")[0].strip(), block)
+    for block in BLOCKS
+    for line in block.splitlines()
+    if line.startswith("$ epkit ")
+]
+ELSEWHERE = re.compile(r"\b(HOST|prod)\b|https?://")
+"""Commands that need an endpoint of the reader's own."""
+HERE = [(command, block) for command, block in COMMANDS if not ELSEWHERE.search(command)]
+
+
+@pytest.fixture(autouse=True)
+def _at_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    for name in ("EPKIT_TARGET", "EPKIT_KEY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def run(command: str) -> tuple[int, str]:
+    out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="")
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
+        code = app.run(shlex.split(command)[1:])
+    out.flush()
+    return code, out.buffer.getvalue().decode()  # type: ignore[attr-defined]
+
+
+def test_there_are_commands_of_each_kind():
+    verbs = {command.split()[1] for command, _ in HERE}
+
+    assert {"bench", "validate"} <= verbs
+    assert len(COMMANDS) > len(HERE)
+
+
+@pytest.mark.parametrize(("command", "block"), HERE, ids=[command for command, _ in HERE])
+def test_a_command_runs_and_prints_what_is_quoted(command: str, block: str):
+    code, out = run(command)
+
+    assert 0 == code
+    quoted = [line for line in block.splitlines() if not line.startswith("$ ")]
+    if quoted:
+        assert quoted == out.splitlines()
+
+
+@pytest.mark.parametrize(("command", "block"), COMMANDS, ids=[command for command, _ in COMMANDS])
+def test_every_flag_that_is_named_exists(command: str, block: str):
+    words = shlex.split(command)
+    _, out = run(f"epkit {words[1]} --help")
+
+    for word in words[2:]:
+        if word.startswith("-") and word != "-":
+            assert re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", out), word
+
+
+def test_each_common_mistake_is_said_as_the_table_says():
+    said = ""
+    for payload in [*sorted(ROOT.glob("payloads/broken-*.json")), ROOT / "payloads" / "bank-two-rows-v2.json"]:
+        said += run(f"epkit validate {payload} --schema swagger/bank.swagger2.json")[1]
+    table = README.partition("| mistake | what epkit says |")[2].partition("\n\n")[0]
+    rows = [row.rpartition(" | ")[2].strip(" |`") for row in table.splitlines()[2:]]
+
+    assert 8 == len(rows)
+    for row in rows:
+        *_, words = row.partition("4:1 not JSON: ") if row.startswith("4:1") else (row,)
+        assert words in said
+
+
+def test_the_python_that_is_shown_runs():
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    out = io.StringIO()
+
+    with contextlib.redirect_stdout(out):
+        exec(code, {})
+
+    assert "there are no rows" in out.getvalue()
+    assert out.getvalue().splitlines()[-1].endswith(" 0")
+
+
+def test_every_file_that_is_named_is_there():
+    named = re.findall(r"`((?:src|payloads|swagger|tests|benchmarks)/[\w./-]+|[A-Z]+\.md)`", README)
+
+    assert named
+    assert [] == [name for name in named if not (ROOT / name).exists()]
