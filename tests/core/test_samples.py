@@ -4,11 +4,12 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epkit.core.samples import FAILURES, PACKER, SAMPLE, Failure, block
+from epkit.core.samples import FAILURES, KEPT, PACKER, SAMPLE, Failure, block, complete
 
 I8 = st.integers(-(2**63), 2**63 - 1)
 U4 = st.integers(0, 2**32 - 1)
-ROW = st.tuples(*[I8] * 8, *[U4] * 3, st.integers(0, 2**16 - 1), st.sampled_from(Failure), st.integers(0, 255))
+U1 = st.integers(0, 255)
+ROW = st.tuples(*[I8] * 4, *[U4] * 3, st.integers(0, 2**16 - 1), st.sampled_from(Failure), U1, *[I8] * 4)
 
 
 @given(st.lists(ROW, max_size=20), st.integers(0, 3))
@@ -18,6 +19,20 @@ def test_what_is_packed_is_read_back(rows: list[tuple[int, ...]], spare: int) ->
         PACKER.pack_into(buffer, i * PACKER.size, *row)
 
     assert rows == [tuple(row) for row in block(buffer, len(rows)).tolist()]
+
+
+def test_the_rest_of_a_kept_connections_row_is_known() -> None:
+    buffer = bytearray(PACKER.size * 2)
+    KEPT.pack_into(buffer, 0, 5, 6, 7, 8, 300, 33, 2, 200, Failure.NONE, 0)
+    PACKER.pack_into(buffer, PACKER.size, 5, 6, 7, 8, 300, 33, 2, 200, Failure.NONE, 1, 1, 2, 3, 4)
+    samples = block(buffer, 2)
+
+    complete(samples)
+
+    assert [
+        (5, 6, 7, 8, 300, 33, 2, 200, 0, 0, 5, 5, 5, -1),
+        (5, 6, 7, 8, 300, 33, 2, 200, 0, 1, 1, 2, 3, 4),
+    ] == samples.tolist()
 
 
 def test_a_block_shares_its_memory_with_the_buffer() -> None:

@@ -42,28 +42,44 @@ FAILURES: Final = tuple(f for f in Failure if f)
 
 SAMPLE: Final = np.dtype(
     [
-        ("due", "i8"),
         ("start", "i8"),
-        ("tcp", "i8"),
-        ("connected", "i8"),
         ("sent", "i8"),
         ("first", "i8"),
         ("end", "i8"),
-        ("server", "i8"),  # ns that the server says it spent, -1 where it does not say
         ("received", "u4"),  # bytes read, header included
         ("body", "u4"),  # bytes of the decoded reply body
         ("payload", "u4"),  # index of the payload that was sent
         ("status", "u2"),  # 0: no status line was read
         ("failure", "u1"),
         ("deployment", "u1"),  # index into the run's deployments, 0: not named
+        ("due", "i8"),
+        ("tcp", "i8"),
+        ("connected", "i8"),
+        ("server", "i8"),  # ns that the server says it spent, -1 where it does not say
     ]
 )
 
-PACKER: Final = struct.Struct("8q3IHBB")
+PACKER: Final = struct.Struct("4q3IHBB4q")
 """The same row for `struct`: packing into a buffer is the fastest way to store a row from Python, and the machine's
 own byte order the fastest way to pack."""
 
+KEPT: Final = struct.Struct("4q3IHBB")
+"""The beginning of a row, which is all that need be packed of a request that was due at once and went out on a kept
+connection: `complete` knows the rest."""
+
 assert PACKER.size == SAMPLE.itemsize
+
+
+def complete(samples: np.ndarray) -> None:
+    """Fill in the rest of those rows of which only the beginning was packed: `due` is 0 in them.
+
+    Args:
+        samples: rows of `SAMPLE`, times not yet relative to the run's beginning; changed in place.
+    """
+    kept = samples["due"] == 0
+    for name in ("due", "tcp", "connected"):
+        np.copyto(samples[name], samples["start"], where=kept)
+    samples["server"][kept] = -1
 
 
 def block(buffer: bytearray | bytes | memoryview, rows: int) -> np.ndarray:

@@ -59,8 +59,7 @@ class Summary:
 
         Args:
             block: rows of `SAMPLE` in order of completion, times in ns since the run began; copied where it
-            is
-                kept, so its memory may be used again.
+                is kept, so its memory may be used again.
         """
         if not len(block):
             return
@@ -105,8 +104,7 @@ class Summary:
             run: the execution; its duration is replaced by *duration_ns*.
             plan: what was asked for.
             http: what only the engine and the target know (server, host, port, path, tls, server_name,
-            bytes_out,
-                kept_alive, connections); what the rows tell is filled in.
+                bytes_out, kept_alive, connections); what the rows tell is filled in.
             duration_ns: from the run's beginning to its last event.
             cpu_s: CPU time, user and system, that the generator spent on it.
             max_in_flight: most requests in flight at any time.
@@ -117,7 +115,7 @@ class Summary:
             failures: the first reply of each kind of failure.
             warnings: further lines, after those made here.
         """
-        latencies, clamped = self._latencies()
+        latencies, clamped = self._latencies(closed=plan.model == "closed")
         windows = Windows(exact=self.complete)
         for block in self._kept:
             windows.add(block)
@@ -183,12 +181,19 @@ class Summary:
             histogram = self._later_deployments.setdefault(int(index), Histogram())
             histogram.add(series("service", block[block["deployment"] == index]))
 
-    def _latencies(self) -> tuple[Latencies, int]:
-        """Describe every latency; and how many requests have one that a histogram cannot hold."""
+    def _latencies(self, *, closed: bool) -> tuple[Latencies, int]:
+        """Describe every latency; and how many requests have one that a histogram cannot hold.
+
+        In a closed loop a request is due when its slot is free, so its response time is its service time.
+        """
         found, clamped = {}, 0
         for name, later in self._later.items():
+            if closed and name == "response":
+                continue
             found[name], lost = self._describe(partial(series, name), later)
             clamped = max(clamped, lost)
+        if closed:
+            found["response"] = found["service"]
         return Latencies(**found), clamped
 
     def _by_deployment(self, names: Sequence[str]) -> dict[str, DeploymentInfo]:

@@ -17,10 +17,16 @@ MOST: Final = 3600
 
 @dataclass(slots=True)
 class Tally:
-    """One window: requests that ended in it, service times of the successes as sorted keys and counts."""
+    """One window: requests that ended in it, service times of the successes.
+
+    Args:
+        times: the times themselves, in pieces, where percentiles are exact; else
+        keys, counts: sorted keys of histogram buckets, and how many times are in each.
+    """
 
     completed: int = 0
     failed: int = 0
+    times: list[np.ndarray] = field(default_factory=list)
     keys: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     counts: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
@@ -28,24 +34,27 @@ class Tally:
         """Count what *other* has counted."""
         self.completed += other.completed
         self.failed += other.failed
-        keys, place = np.unique(np.concatenate([self.keys, other.keys]), return_inverse=True)
-        weights = np.concatenate([self.counts, other.counts])
-        self.keys, self.counts = keys, np.bincount(place, weights, len(keys)).astype(other.counts.dtype)
+        self.times += other.times
+        if len(other.keys):
+            keys, place = np.unique(np.concatenate([self.keys, other.keys]), return_inverse=True)
+            weights = np.concatenate([self.counts, other.counts])
+            self.keys, self.counts = keys, np.bincount(place, weights, len(keys)).astype(other.counts.dtype)
 
-    def key(self, percentile: str) -> int | None:
-        """Return the key of the nearest rank, None without a success."""
-        if not len(self.keys):
-            return None
-        below = np.cumsum(self.counts)
-        return int(self.keys[np.searchsorted(below, rank(int(below[-1]), PS[percentile]))])
+    def percentiles_ns(self, *wanted: str) -> list[int | None]:
+        """Return nearest-rank percentiles of the service time, None each without a success."""
+        if len(self.keys):
+            below = np.cumsum(self.counts)
+            places = [np.searchsorted(below, rank(int(below[-1]), PS[p])) for p in wanted]
+            return [int(histogram.values(self.keys[place])) for place in places]
+        ordered = np.sort(np.concatenate(self.times)) if self.times else ()
+        return [int(ordered[rank(len(ordered), PS[p]) - 1]) if len(ordered) else None for p in wanted]
 
 
 class Windows:
     """Collects blocks into windows.
 
     Args:
-        exact: keep every distinct value (percentiles are exact), not histogram buckets (right to 0.1 %,
-        small).
+        exact: keep every value (percentiles are exact), not histogram buckets (right to 0.1 %, small).
     """
 
     __slots__ = ("exact", "tallies", "width_ns")
@@ -66,17 +75,16 @@ class Windows:
             block, index = block[order], index[order]
         cuts = np.flatnonzero(np.diff(index)) + 1
         for rows, place in zip(np.split(block, cuts), index[np.concatenate(([0], cuts))], strict=True):
-            times = series("service", rows)
-            keys, counts = np.unique(
-                times if self.exact else histogram.codes(np.clip(times, 0, histogram.LIMIT_NS)).astype(np.int32),
-                return_counts=True,
-            )
             found = Tally(
-                completed=int(np.count_nonzero(WHOLE[rows["failure"]])),
-                failed=int(np.count_nonzero(rows["failure"])),
-                keys=keys,
-                counts=counts.astype(np.int32),
+                completed=int(np.count_nonzero(WHOLE[rows["failure"]])), failed=int(np.count_nonzero(rows["failure"]))
             )
+            times = series("service", rows)
+            if self.exact:
+                found.times.append(times)
+            else:
+                codes = histogram.codes(np.clip(times, 0, histogram.LIMIT_NS)).astype(np.int32)
+                found.keys, counts = np.unique(codes, return_counts=True)
+                found.counts = counts.astype(np.int32)
             self._put(int(place), found)
 
     def merge(self, other: "Windows") -> None:
@@ -91,8 +99,7 @@ class Windows:
 
         Args:
             duration_ns: of the run. A last window of less than half the width is part of the one before: its
-            rate
-                would be noise.
+                rate would be noise.
         """
         whole = Windows(exact=self.exact)
         whole.merge(self)
@@ -108,18 +115,14 @@ class Windows:
         )
 
     def _window(self, tally: Tally, begin_ns: int, end_ns: int) -> Window:
+        p50, p99 = (None if ns is None else ns / 1e6 for ns in tally.percentiles_ns("50", "99"))
         return Window(
             t_s=begin_ns / 1e9,
             requests_per_s=tally.completed * 1e9 / max(1, end_ns - begin_ns),
-            p50=self._ms(tally.key("50")),
-            p99=self._ms(tally.key("99")),
+            p50=p50,
+            p99=p99,
             failed=tally.failed,
         )
-
-    def _ms(self, key: int | None) -> float | None:
-        if key is None:
-            return None
-        return (key if self.exact else int(histogram.values(np.asarray(key)))) / 1e6
 
     def _put(self, index: int, tally: Tally) -> None:
         self.tallies.setdefault(index, Tally()).merge(tally)

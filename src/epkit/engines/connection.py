@@ -31,6 +31,9 @@ BODY_BYTES: Final = 16 * 1024 * 1024
 
 BLANK_LINE: Final = b"\r\n\r\n"
 
+NOTHING: Final = -1
+"""A length that no reply has."""
+
 clock = time.perf_counter_ns
 
 
@@ -38,8 +41,8 @@ class Connection(Exchange, asyncio.Protocol):
     """One connection, which is also the exchange in flight on it."""
 
     __slots__ = (
-        "complete", "engine", "feed", "keep", "keeps", "parts", "request", "status_of", "surplus",
-        "transport", "write",
+        "complete", "engine", "feed", "keep", "keeps", "like", "like_bytes", "parts", "request", "status_of",
+        "surplus", "transport", "write",
     )  # fmt: skip
 
     def __init__(self, engine: "WireEngine") -> None:
@@ -49,6 +52,8 @@ class Connection(Exchange, asyncio.Protocol):
         self.complete = True
         self.keep = False
         self.surplus = False
+        self.like = b""
+        self.like_bytes = NOTHING
         self._renew_parser()
 
     def _renew_parser(self) -> None:
@@ -61,6 +66,8 @@ class Connection(Exchange, asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport; the engine sends the first request."""
         self.transport = cast("asyncio.Transport", transport)
+        # uvloop would collect what is written until the end of the loop's turn, and count the wait as latency.
+        self.transport.set_write_buffer_limits(high=0)
         self.write = self.transport.write
 
     def send(self, arrival: Arrival) -> None:
@@ -69,41 +76,33 @@ class Connection(Exchange, asyncio.Protocol):
         self.received = 0
         self.body = b""
         self.complete = False
-        self.write(self.request.wire)
+        write = self.write
+        write(self.request.wire)
         self.sent = clock()
 
     # What the transport calls.
 
     def data_received(self, data: bytes) -> None:
         """Parse a chunk of the reply; if it was the last, end the exchange and begin the next."""
-        if self.received:
-            if len(self.head) <= HEADER_BYTES:
-                self.head += data
-            self.received += len(data)
-        else:
-            self.first = clock()
+        # Bound methods are fetched before they are called: calling an attribute looks for it in the class first.
+        self.end = now = clock()
+        if len(data) == self.like_bytes and not self.received and data.startswith(self.like):
+            self.first = now
             self.head = data
             self.received = len(data)
-        try:
-            self.feed(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            if not self.complete:
-                self._fail(Failure.TRANSPORT, f"not an HTTP reply: {error}")
-                return
-            self._note_surplus()
-        if not self.complete:
-            if self.received > HEADER_BYTES:
-                self._check_bounds()
+            self.body = data[len(self.like) :]
+            self.complete = True
+        elif not self._parse(data, now):
             return
-        if not data.endswith(self.body or BLANK_LINE) or self.parts or self.received > HEADER_BYTES:
-            self._check_reply(data)
         engine = self.engine
-        engine.done(self)
+        done = engine.done
+        done(self)
         if not self.keep:
             self._part()
             return
+        following = engine.next
         now = clock()
-        arrival = engine.next(now)
+        arrival = following(now)
         if arrival is None:
             self.close()
             engine.retire()
@@ -111,11 +110,51 @@ class Connection(Exchange, asyncio.Protocol):
         self.start = self.tcp = self.connected = now
         self.send(arrival)
 
+    def _parse(self, data: bytes, now: int) -> bool:
+        """Have a chunk parsed, and tell whether it was the last of a whole reply."""
+        if self.received:
+            if len(self.head) <= HEADER_BYTES:
+                self.head += data
+            self.received += len(data)
+        else:
+            self.first = now
+            self.head = data
+            self.received = len(data)
+        feed = self.feed
+        try:
+            feed(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            if not self.complete:
+                self._fail(Failure.TRANSPORT, f"not an HTTP reply: {error}")
+                return False
+            self._note_surplus()
+        if not self.complete:
+            if self.received > HEADER_BYTES:
+                self._check_bounds()
+            return False
+        if not data.endswith(self.body or BLANK_LINE) or self.parts or self.received > HEADER_BYTES:
+            self._check_reply(data)
+        self._learn(data)
+        return True
+
+    def _learn(self, data: bytes) -> None:
+        """Remember the header block of a reply that came whole: the next one with the same needs no parser.
+
+        The first blank line ends the header, and the body is all that follows it: so the header has told its length,
+        as neither chunks nor the end of the connection leave a body like this on a connection that is kept.
+        """
+        length = len(data) - len(self.body)
+        if self.keep and self.received == len(data) and data.find(BLANK_LINE) == length - len(BLANK_LINE):
+            self.like, self.like_bytes = data[:length], len(data)
+        else:
+            self.like_bytes = NOTHING
+
     def eof_received(self) -> None:
         """Take the server's FIN: a half-closed connection would accept a request and never answer it."""
         if self.complete:
             self.keep = False
         elif self.received and framing(self.head) == "close":
+            self.end = clock()
             self.on_message_complete()
             self._join()
             self.engine.done(self)
@@ -145,11 +184,11 @@ class Connection(Exchange, asyncio.Protocol):
         if self.complete:
             self._note_surplus()
             return
-        status = self.status_of()
+        status_of, keeps = self.status_of, self.keeps
+        status = status_of()
         if status >= 200 or status == 101:
-            self.end = clock()
             self.status = status
-            self.keep = self.keeps()
+            self.keep = keeps()
             self.complete = True
 
     # How an exchange ends.

@@ -17,11 +17,12 @@ from epkit.core.http import fields, server_ns
 from epkit.core.judging import Depth, judge_reply, judge_status
 from epkit.core.plan import Phase
 from epkit.core.request import Request
-from epkit.core.samples import PACKER, SAMPLE, Failure, block
+from epkit.core.samples import KEPT, PACKER, SAMPLE, Failure, block, complete
 from epkit.engines.base import Arrival, Exchange
 
 BLOCK_ROWS: Final = 4096
 PACK: Final = PACKER.pack_into
+PACK_KEPT: Final = KEPT.pack_into
 ROW_BYTES: Final = SAMPLE.itemsize
 BLOCK_BYTES: Final = BLOCK_ROWS * ROW_BYTES
 FLUSH_NS: Final = 500_000_000
@@ -137,23 +138,35 @@ class ClosedLoop:
 
     def done(self, exchange: Exchange) -> None:
         """Judge an exchange and store its row."""
+        # Written for speed: one of these is made for each request, so what is called is fetched first, what the
+        # common case does not need is left out, and a verdict that is known costs one look-up.
         x = exchange
-        if self._log is not None:
-            self._log(x)
-        failure, detail = x.failure, x.detail
+        log = self._log
+        if log is not None:
+            log(x)
+        failure, detail, body, status = x.failure, x.detail, x.body, x.status
         if not failure:
-            known = self._known[x.payload](x.body) if x.status == 200 else None
-            failure, detail = known or self._judge(x)
+            known = self._known[x.payload]
+            verdict = known(body) if status == 200 else None
+            failure, detail = verdict or self._judge(x)
         if failure:
             self._remember_failure(x, failure, detail)
-        server, deployment = self._read_headers(x) if self._headers_matter else (-1, 0)
-        PACK(
-            self._buffer, self._offset,
-            x.due, x.start, x.tcp, x.connected, x.sent, x.first, x.end, server,
-            x.received, len(x.body), x.payload, x.status, failure, deployment,
-        )  # fmt: skip
-        self._offset += ROW_BYTES
-        if self._offset == BLOCK_BYTES or x.end > self._flush_at:
+        offset = self._offset
+        end = x.end
+        if x.due == x.connected and not self._headers_matter:
+            PACK_KEPT(
+                self._buffer, offset,
+                x.due, x.sent, x.first, end, x.received, len(body), x.payload, status, failure, 0,
+            )  # fmt: skip
+        else:
+            server, deployment = self._read_headers(x) if self._headers_matter else (-1, 0)
+            PACK(
+                self._buffer, offset,
+                x.start, x.sent, x.first, end, x.received, len(body), x.payload, status, failure, deployment,
+                x.due, x.tcp, x.connected, server,
+            )  # fmt: skip
+        self._offset = offset = offset + ROW_BYTES
+        if offset == BLOCK_BYTES or end > self._flush_at:
             self.flush()
 
     def flush(self) -> None:
@@ -164,7 +177,10 @@ class ClosedLoop:
             return
         self._offset = 0
         # A copy: sinks keep blocks, and the buffer is used again.
-        samples = block(self._buffer, rows).copy()
+        packed = block(self._buffer, rows)
+        samples = packed.copy()
+        packed["due"] = 0
+        complete(samples)
         self.sent += rows
         self.failed += int(np.count_nonzero(samples["failure"]))
         self.ended = int(samples["end"].max())

@@ -195,6 +195,9 @@ class TlsTransport(asyncio.Transport):
         """Return how many bytes wait to be written."""
         return sum(map(len, self._pending))
 
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """Change nothing: what is written is never kept back."""
+
     def is_closing(self) -> bool:
         """Tell whether the transport is closed."""
         return self._closed
