@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epkit.core.samples import FAILURES, KEPT, PACKER, SAMPLE, Failure, block, complete
+from epkit.core.samples import FAILURES, KEPT, PACKER, SAMPLE, Failure, Rows, block, complete
 
 I8 = st.integers(-(2**63), 2**63 - 1)
 U4 = st.integers(0, 2**32 - 1)
@@ -42,6 +42,25 @@ def test_a_block_shares_its_memory_with_the_buffer() -> None:
 
     assert np.shares_memory(samples, np.frombuffer(buffer, dtype=np.uint8))
     assert tuple(range(len(SAMPLE.names or ()))) == samples[0].item()
+
+
+@given(st.lists(st.integers(0, 9), max_size=12), st.integers(0, 50), st.integers(0, 50), st.integers(1, 7))
+def test_rows_that_are_kept_come_back_in_order_whatever_their_pieces(
+    lengths: list[int], begin: int, length: int, piece: int
+) -> None:
+    whole = np.zeros(sum(lengths), dtype=SAMPLE)
+    whole["start"] = np.arange(len(whole))
+    rows = Rows()
+    rows.PIECE = piece  # type: ignore[misc]
+    buffer = np.zeros(9, dtype=SAMPLE)
+    for cut in np.split(whole, np.cumsum(lengths)):
+        buffer[: len(cut)] = cut
+        rows.add(buffer[: len(cut)])
+
+    assert len(whole) == len(rows)
+    assert whole["start"].tolist() == [i for part in rows.pieces() for i in part["start"].tolist()]
+    middle = [i for part in rows.pieces(begin, begin + length) for i in part["start"].tolist()]
+    assert whole["start"][begin : begin + length].tolist() == middle
 
 
 def test_the_kinds_of_failure_are_numbered_for_good() -> None:

@@ -94,7 +94,9 @@ def make(
     phase = {name: options.pop(name) for name in ("requests", "duration_ns") if name in options}
     expected = rows if isinstance(rows, list) else [rows] * n
     blocks: list[np.ndarray] = []
-    driver = ClosedLoop(Phase(**phase), requests(n, method), expected, sinks=[blocks.append], **options)
+    driver = ClosedLoop(
+        Phase(**phase), requests(n, method), expected, sinks=[lambda block: blocks.append(block.copy())], **options
+    )
     if begin:
         driver.begin()
     return Loop(driver, blocks)
@@ -420,28 +422,27 @@ def test_a_full_block_leaves_at_once(clock: Clock) -> None:
 
 def test_a_block_leaves_when_its_time_has_come(clock: Clock) -> None:
     loop = make()
-    for ms in (1, 499, 500):
-        loop.done(end=BEGAN + ms * MS)
+    for ns in (1, FLUSH_NS - 1, FLUSH_NS):
+        loop.done(end=BEGAN + ns)
     assert [] == loop.blocks
-    clock.now = BEGAN + 501 * MS
-    for ms in (501, 600, 1001):
-        loop.done(end=BEGAN + ms * MS)
+    clock.now = BEGAN + FLUSH_NS + 1
+    for ns in (1, 100, FLUSH_NS):
+        loop.done(end=clock.now + ns - 1)
     assert [4] == [len(block) for block in loop.blocks]
     loop.done(end=clock.now + FLUSH_NS + 1)
 
     assert [4, 3] == [len(block) for block in loop.blocks]
-    assert [1, 499, 500, 501] == (loop.blocks[0]["end"] / MS).tolist()
+    assert [1, FLUSH_NS - 1, FLUSH_NS, FLUSH_NS + 1] == loop.blocks[0]["end"].tolist()
 
 
-def test_a_block_is_the_sinks_to_keep() -> None:
+def test_what_is_left_of_a_block_is_not_in_the_next(clock: Clock) -> None:
     loop = make()
-    loop.done(payload=0, received=7)
+    loop.done(due=BEGAN - 5, received=7)
     loop.driver.flush()
-    loop.done(payload=0, received=8)
+    loop.done(received=8)
     loop.driver.flush()
 
-    assert [[7], [8]] == [block["received"].tolist() for block in loop.blocks]
-    assert all(block.flags.writeable for block in loop.blocks)
+    assert [[(-5, 7)], [(0, 8)]] == [block[["due", "received"]].tolist() for block in loop.blocks]
 
 
 def test_every_sink_gets_every_block() -> None:

@@ -1,7 +1,7 @@
 """What was measured, a row a request: the columns in which samples travel from the driver to every sink.
 
 One object per request costs more than the request, so samples travel as *blocks*: numpy structured arrays of
-`SAMPLE`, some thousand rows at a time, in order of completion.
+`SAMPLE`, some hundred rows at a time, in order of completion. A block is its sender's: whoever keeps it copies it.
 
 All times are integer nanoseconds of the monotonic clock since the run began:
 
@@ -18,6 +18,7 @@ A point that was never reached holds the value of the last one that was.
 
 import enum
 import struct
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -93,3 +94,41 @@ def block(buffer: bytearray | bytes | memoryview, rows: int) -> np.ndarray:
         A structured array of `SAMPLE`; it shares memory with *buffer*.
     """
     return np.frombuffer(buffer, dtype=SAMPLE, count=rows)
+
+
+class Rows:
+    """Rows that are kept, in order: copied into pieces large enough that what is done with each is worth its cost."""
+
+    PIECE: Final = 65536
+
+    def __init__(self) -> None:
+        self._pieces: list[np.ndarray] = []
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, block: np.ndarray) -> None:
+        """Copy a block."""
+        while len(block):
+            at = self._count % self.PIECE
+            if at == 0:
+                self._pieces.append(np.empty(self.PIECE, dtype=SAMPLE))  # memory is taken as it is written to
+            part = block[: self.PIECE - at]
+            self._pieces[-1][at : at + len(part)] = part
+            self._count += len(part)
+            block = block[len(part) :]
+
+    def pieces(self, begin: int = 0, end: int | None = None) -> Iterator[np.ndarray]:
+        """Hand out the rows from *begin* to before *end*, not to be changed.
+
+        Args:
+            begin: index of the first row, ≥ 0.
+            end: None for all there are.
+        """
+        end = self._count if end is None else min(end, self._count)
+        while begin < end:
+            at = begin % self.PIECE
+            part = self._pieces[begin // self.PIECE][at : at + end - begin]
+            yield part
+            begin += len(part)

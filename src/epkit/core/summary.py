@@ -2,8 +2,9 @@
 
 Up to a limit the rows themselves are kept and everything is exact. Rows beyond the limit go into histograms
 and are forgotten, at a fraction of a microsecond each: nothing is converted in mid-run, when a pause would be
-measured as latency. The report then joins both; only the correlation behind the intervals is that of the rows
-kept.
+measured as latency. For the same reason the rows kept are counted when somebody asks for the counters; only a run
+that nears the limit counts on the way. The report then joins both; only the correlation behind the intervals is
+that of the rows kept.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -31,11 +32,15 @@ from epkit.core.report import (
     Tool,
     Validity,
 )
+from epkit.core.samples import Rows
 from epkit.core.stats import Dependence, dependence, describe, distribution
 from epkit.core.windows import Windows
 
 EXACT: Final = 2_000_000
 """So many rows are kept: 160 MB."""
+
+CATCH_UP: Final = 3
+"""So many rows are counted with each one that is added, from half the limit on: at the limit none is left."""
 
 
 class Summary:
@@ -48,28 +53,42 @@ class Summary:
     def __init__(self, exact: int = EXACT) -> None:
         self._exact = exact
         self._rows = 0
-        self._kept: list[np.ndarray] = []
+        self._kept = Rows()
         self._later = {name: Histogram() for name in PARTS}
         self._later_windows = Windows(exact=False)
         self._later_deployments: dict[int, Histogram] = {}
-        self.counters = Counters()
+        self._counters = Counters()
+        self._counted = 0  # of the rows kept
 
     def add(self, block: np.ndarray) -> None:
         """Take a block of samples.
 
         Args:
             block: rows of `SAMPLE` in order of completion, times in ns since the run began; copied where it
-                is kept, so its memory may be used again.
+                is kept.
         """
         if not len(block):
             return
-        self.counters.add(block)
         room = max(0, self._exact - self._rows)
         self._rows += len(block)
-        if room:
-            self._kept.append(block[:room].copy())
+        self._kept.add(block[:room])
+        if self._rows > self._exact // 2:
+            self._count(CATCH_UP * len(block))
         if len(block) > room:
+            self.counters.add(block[room:])
             self._blur(block[room:])
+
+    @property
+    def counters(self) -> Counters:
+        """What can be counted, of every row so far."""
+        self._count(len(self._kept))
+        return self._counters
+
+    def _count(self, rows: int) -> None:
+        """Count so many of the rows that were kept and not yet counted, the oldest first."""
+        for piece in self._kept.pieces(self._counted, self._counted + rows):
+            self._counters.add(piece)
+            self._counted += len(piece)
 
     @property
     def complete(self) -> bool:
@@ -77,8 +96,8 @@ class Summary:
         return self._rows <= self._exact
 
     def blocks(self) -> Iterator[np.ndarray]:
-        """Hand out the rows that were kept, block by block, in order of completion; not to be changed."""
-        return iter(self._kept)
+        """Hand out the rows that were kept, in order of completion; not to be changed."""
+        return self._kept.pieces()
 
     def report(
         self,
@@ -117,7 +136,7 @@ class Summary:
         """
         latencies, clamped = self._latencies(closed=plan.model == "closed")
         windows = Windows(exact=self.complete)
-        for block in self._kept:
+        for block in self._kept.pieces():
             windows.add(block)
         windows.merge(self._later_windows)
         timeline = windows.series(duration_ns)
@@ -209,13 +228,8 @@ class Summary:
 
     def _describe(self, pick: Callable[[np.ndarray], np.ndarray], later: Histogram) -> tuple[Distribution | None, int]:
         """Describe one series: the rows kept, joined by the histogram of those that were not."""
-        room = np.empty(min(self._rows, self._exact), dtype=np.int64)
-        filled = 0
-        for block in self._kept:
-            part = pick(block)
-            room[filled : filled + len(part)] = part
-            filled += len(part)
-        first = room[:filled]
+        parts = [pick(block) for block in self._kept.pieces()]
+        first = np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
         if self.complete:
             return distribution(first), 0
         whole = Histogram()

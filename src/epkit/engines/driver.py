@@ -1,8 +1,8 @@
 """The driver: the only loop's two verbs, `next` and `done`, for every engine.
 
 `next` says what a free slot sends; `done` judges what came back and packs it as a row of the current block. A full
-block (some thousand rows) goes to the sinks. Everything a reply needs in the common case is a dict look-up: replies
-of a model repeat, so a verdict is remembered by the bytes of the body.
+block goes to the sinks; it is small, as requests in flight wait while it does. Everything a reply needs in the common
+case is a dict look-up: replies of a model repeat, so a verdict is remembered by the bytes of the body.
 """
 
 import time
@@ -20,12 +20,12 @@ from epkit.core.request import Request
 from epkit.core.samples import KEPT, PACKER, SAMPLE, Failure, block, complete
 from epkit.engines.base import Arrival, Exchange
 
-BLOCK_ROWS: Final = 4096
+BLOCK_ROWS: Final = 512
 PACK: Final = PACKER.pack_into
 PACK_KEPT: Final = KEPT.pack_into
 ROW_BYTES: Final = SAMPLE.itemsize
 BLOCK_BYTES: Final = BLOCK_ROWS * ROW_BYTES
-FLUSH_NS: Final = 500_000_000
+FLUSH_NS: Final = 100_000_000
 REMEMBERED_BYTES: Final = 4096
 """The longest body whose verdict is remembered."""
 MEMO_BYTES: Final = 16 * 1024 * 1024
@@ -86,7 +86,7 @@ class ClosedLoop:
         Args:
             requests: one a payload, sent in turn.
             rows: how many rows each payload holds, None where that is not known.
-            sinks: each gets every block; times in it are ns since `began`.
+            sinks: each gets every block, for the length of the call; times in it are ns since `began`.
             log: called with every exchange, before it is judged; for `-v`.
         """
         self._requests = tuple(requests)
@@ -176,10 +176,7 @@ class ClosedLoop:
         if not rows:
             return
         self._offset = 0
-        # A copy: sinks keep blocks, and the buffer is used again.
-        packed = block(self._buffer, rows)
-        samples = packed.copy()
-        packed["due"] = 0
+        samples = block(self._buffer, rows)
         complete(samples)
         self.sent += rows
         self.failed += int(np.count_nonzero(samples["failure"]))
@@ -188,6 +185,7 @@ class ClosedLoop:
             samples[name] -= self.began
         for sink in self._sinks:
             sink(samples)
+        samples["due"] = 0  # for `complete`
 
     def _judge(self, x: Exchange) -> Verdict:
         if self.first_reply is None:
