@@ -1,13 +1,14 @@
 """What an engine is: it owns slots (connections), and asks a driver two things for each of them.
 
 A slot calls `driver.next(now)` when it is free: an `Arrival` says what to send and since when that is due; None
-retires the slot. When the request is over, in whatever way, the slot fills in its `Exchange` and calls
-`driver.done(exchange)`, exactly once per arrival. Both calls are synchronous and are made from the engine's own
-completion callback, so that nothing is awaited, scheduled or allocated between two requests.
+retires the slot, unless the driver is a `PacingDriver` that has it wait. When the request is over, in whatever way,
+the slot fills in its `Exchange` and calls `driver.done(exchange)`, exactly once per arrival. Both calls are
+synchronous and are made from the engine's own completion callback, so that nothing is awaited, scheduled or allocated
+between two requests.
 """
 
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias, runtime_checkable
 
 from epkit.core.request import Request
 from epkit.core.samples import Failure
@@ -15,6 +16,14 @@ from epkit.core.samples import Failure
 Arrival: TypeAlias = tuple[int, int, Request]
 """A planned request: `time.perf_counter_ns` of when it should start (in the past or now), index of its payload,
 what is sent. A bare tuple, because one is made for every request."""
+
+
+FOREVER: Final = 2**63 - 1
+"""A time that does not come: a slot that rests until then is only woken."""
+
+
+INTERRUPTED: Final = "interrupted"
+"""The detail of a failure that is our own doing: the run was ended."""
 
 
 class Exchange:
@@ -53,6 +62,19 @@ class Driver(Protocol):
         """Take the outcome of a request; *exchange* is reused afterwards."""
 
 
+@runtime_checkable
+class PacingDriver(Driver, Protocol):
+    """A driver that does not always have something for a free slot: for a rate, a wait, or work still to come.
+
+    Where `next` has nothing, the engine asks `rest`. A slot that rests is parked, with its connection if it has one,
+    and costs nothing. Parked slots ask again at the earliest time that was named, and whenever somebody calls the
+    engine's `wake`; `next` is then called until it has nothing more.
+    """
+
+    def rest(self, now: int) -> int | None:
+        """Say until when a free slot rests (`time.perf_counter_ns`, or `FOREVER`); None retires it."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Traffic:
     """What an engine counted besides samples.
@@ -84,6 +106,9 @@ class Engine(Protocol):
             EndpointError: the host has no address.
             UsageError: a certificate file cannot be used.
         """
+
+    def wake(self) -> None:
+        """Have parked slots ask the driver again; called on the engine's own loop."""
 
     def stop(self, *, drain: bool) -> None:
         """Ask a running `run` to end: take no more arrivals; without *drain*, abort what is in flight too."""

@@ -104,14 +104,16 @@ class Connection(Exchange, asyncio.Protocol):
         now = clock()
         arrival = following(now)
         if arrival is None:
-            self.close()
-            engine.retire()
+            engine.park(self)
             return
         self.start = self.tcp = self.connected = now
         self.send(arrival)
 
     def _parse(self, data: bytes, now: int) -> bool:
         """Have a chunk parsed, and tell whether it was the last of a whole reply."""
+        if self.complete:  # parked, and nobody has asked for anything
+            self._note_surplus()
+            return False
         if self.received:
             if len(self.head) <= HEADER_BYTES:
                 self.head += data

@@ -5,6 +5,7 @@ two verbs. Time points come from httpcore's trace events.
 """
 
 import asyncio
+import contextlib
 import ssl
 import time
 from dataclasses import replace
@@ -17,7 +18,7 @@ from epkit.core.http import framing
 from epkit.core.request import Request
 from epkit.core.samples import Failure
 from epkit.engines.addresses import Addresses
-from epkit.engines.base import Driver, Exchange, Traffic
+from epkit.engines.base import FOREVER, INTERRUPTED, Arrival, Driver, Exchange, PacingDriver, Traffic
 from epkit.engines.connection import BODY_BYTES, HEADER_BYTES
 from epkit.engines.tls import describe, make_context, tls_reason
 
@@ -38,6 +39,7 @@ class HttpxEngine:
         self._context = self._make_context() if destination.scheme == "https" else False
         self._stopped = False
         self._tasks: list[asyncio.Task[None]] = []
+        self._woken = asyncio.Event()
 
     def _make_context(self) -> ssl.SSLContext:
         # httpcore sends the host as server name whatever is asked for, so OpenSSL can check it.
@@ -63,14 +65,36 @@ class HttpxEngine:
     def stop(self, *, drain: bool) -> None:
         """Take no more arrivals; without *drain*, end what is in flight as failed at once."""
         self._stopped = True
+        self.wake()
         if not drain:
             for task in self._tasks:
                 task.cancel()
 
+    def wake(self) -> None:
+        """Have parked slots ask the driver again."""
+        self._woken.set()
+        self._woken = asyncio.Event()
+
+    async def _next(self, driver: Driver) -> Arrival | None:
+        """Return the next arrival, when there is one; None where the slot retires."""
+        while not self._stopped:
+            woken = self._woken
+            now = clock()
+            arrival = driver.next(now)
+            if arrival is not None or not isinstance(driver, PacingDriver):
+                return arrival
+            until = driver.rest(now)
+            if until is None:
+                return None
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(None if until == FOREVER else max(0, until - now) / 1e9):
+                    await woken.wait()
+        return None
+
     async def _serve(self, driver: Driver) -> None:
         x = Exchange()
         async with self._client() as client:
-            while not self._stopped and (arrival := driver.next(clock())) is not None:
+            while (arrival := await self._next(driver)) is not None:
                 x.due, x.payload, request = arrival
                 x.start = x.tcp = x.connected = x.sent = x.first = x.end = clock()
                 x.failure, x.detail, x.head, x.body, x.status, x.received = Failure.NONE, "", b"", b"", 0, 0
@@ -121,7 +145,7 @@ class HttpxEngine:
         except asyncio.CancelledError:
             if not self._stopped:
                 raise
-            x.failure, x.detail = Failure.TRANSPORT, "interrupted"
+            x.failure, x.detail = Failure.TRANSPORT, INTERRUPTED
         except (httpx.ConnectError, httpx.ProxyError) as error:
             x.failure, x.detail = _connect_failure(error, x)
         except (httpx.HTTPError, httpx.InvalidURL) as error:

@@ -3,7 +3,8 @@
 It owns the slots: a slot is one request in flight, served by one `Connection` after the other. Only opening a
 connection is a coroutine (`_serve`); from then on the connection goes from request to request by itself. When it
 cannot go on (closed by the server, broken, timed out), it asks the engine to open the next one for its slot.
-Timeouts need no timers: one sweep looks at when every request began.
+Timeouts need no timers: one sweep looks at when every request began. Slots for which the driver has nothing yet are
+parked in `Parking`, which has the one timer there is.
 """
 
 import asyncio
@@ -16,8 +17,9 @@ from typing import Any, Final
 from epkit.core.destination import Destination
 from epkit.core.samples import Failure
 from epkit.engines.addresses import Address, Addresses
-from epkit.engines.base import Arrival, Driver, Exchange, Traffic
+from epkit.engines.base import INTERRUPTED, Arrival, Driver, Exchange, PacingDriver, Traffic
 from epkit.engines.connection import Connection, HeadConnection, clock
+from epkit.engines.parking import Parking, nothing
 from epkit.engines.tls import TlsTransport, describe, handshake, make_context, tls_reason, until
 
 SWEEP_S: Final = 0.05
@@ -37,6 +39,7 @@ class WireEngine:
         self._addresses = Addresses(destination)
         self._context = make_context(destination.tls) if destination.scheme == "https" else None
         self._opening: set[asyncio.Task[None]] = set()
+        self._parking = Parking(self)
 
     async def run(self, driver: Driver, slots: int) -> Traffic:
         """Serve *driver* with *slots* slots until each is retired.
@@ -51,6 +54,7 @@ class WireEngine:
         # Held here because each is called once a request; `stop` replaces the first.
         self.next: Callable[[int], Arrival | None] = driver.next
         self.done = driver.done
+        self._parking.rest = driver.rest if isinstance(driver, PacingDriver) else nothing
         self._loop.set_exception_handler(self._crash)
         sweep = self._loop.create_task(self._sweep())
         try:
@@ -59,6 +63,7 @@ class WireEngine:
                 self.go_on()
             await self._finished
         finally:
+            self._parking.close()
             for task in (sweep, *self._opening):
                 task.cancel()
             await asyncio.gather(sweep, *self._opening, return_exceptions=True)
@@ -72,22 +77,32 @@ class WireEngine:
 
     def stop(self, *, drain: bool) -> None:
         """Take no more arrivals; without *drain*, end what is in flight as failed at once."""
-        self.next = _nothing_left
+        self.next = nothing
+        self._parking.rest = nothing
+        self.wake()
         if not drain:
             for task in tuple(self._opening):
                 task.cancel()
             for connection in tuple(self.connections):
-                connection.give_up(Failure.TRANSPORT, "interrupted")
+                connection.give_up(Failure.TRANSPORT, INTERRUPTED)
+
+    def wake(self) -> None:
+        """Have parked slots ask the driver again."""
+        self._parking.wake()
 
     # What connections call.
 
     def go_on(self) -> None:
-        """Take the next arrival of a slot that has no connection, or retire it."""
+        """Take the next arrival of a slot that has no connection, or have it rest."""
         arrival = self.next(clock())
         if arrival is None:
-            self.retire()
+            self.park(None)
         else:
             self.open(arrival)
+
+    def park(self, connection: Connection | None) -> None:
+        """Have a slot rest that there is nothing for, with its idle connection if it has one; or retire it."""
+        self._parking.add(connection)
 
     def open(self, arrival: Arrival) -> None:
         """Open a connection for an arrival."""
@@ -131,7 +146,7 @@ class WireEngine:
                 x.failure = Failure.CONNECT if x.tcp == x.start else Failure.TLS
                 x.detail = (os.strerror(error.errno) if error.errno else str(error)).lower()
             except asyncio.CancelledError:
-                x.failure, x.detail = Failure.TRANSPORT, "interrupted"
+                x.failure, x.detail = Failure.TRANSPORT, INTERRUPTED
             else:
                 x.connected = clock()
                 if self._context is None:
@@ -145,7 +160,7 @@ class WireEngine:
             self.done(x)
             arrival = self.next(clock())
             await asyncio.sleep(0)
-        self.retire()
+        self.park(None)
 
     async def _connect(self, connection: Connection) -> None:
         """Connect to the first address that takes it.
@@ -225,7 +240,3 @@ class WireEngine:
             late = clock() - self.timeout_ns
             for connection in [c for c in self.connections if c.start < late]:
                 connection.give_up(Failure.TIMEOUT, f"no whole reply within {self.timeout_ns / 1e9:g} s")
-
-
-def _nothing_left(_now: int) -> None:
-    return None

@@ -1,7 +1,5 @@
 """Tables from files (CSV, Parquet, JSON lines), read in pieces, held against a contract."""
 
-import csv
-import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -15,12 +13,12 @@ from epkit.core.validation import LIMIT, Validator
 from epkit.core.violations import Finding, Findings, Places, Verdict, verdict
 from epkit.core.violations import Path as Path_
 from epkit.errors import UsageError
+from epkit.files.csv_tables import CsvTable, csv_type
 
 if TYPE_CHECKING:
     import polars as pl
 
 SUFFIXES: Final = (".csv", ".parquet", ".jsonl")
-BLOCK_BYTES: Final = 16 << 20
 PIECE_ROWS: Final = 100_000
 LINES_AT_ONCE: Final = 10_000
 
@@ -91,65 +89,15 @@ def _check_parquet(path: Path, spec: Rows, validator: Validator, findings: Findi
 
 
 def _check_csv(path: Path, spec: Rows, validator: Validator, findings: Findings) -> tuple[int, Places]:
-    import polars as pl
-
-    with path.open("rb") as file:
-        head = file.readline(1 << 20).removeprefix(b"\xef\xbb\xbf")
-    if not head.strip():
-        raise UsageError(f"{path}: the file is empty: a line of column names is expected")
-    try:
-        header = head.decode("utf-8").rstrip("\r\n")
-    except UnicodeDecodeError:
-        raise UsageError(f"{path}:1: not a text in UTF-8") from None
-    comma = next((mark for mark in (",", ";", "\t") if mark in header), ",")
-    names = next(csv.reader([header], delimiter=comma))
-    for name in names:
-        if names.count(name) > 1:
-            raise UsageError(f'{path}:1: the column "{name[:60]}" stands there twice')
-    types = {name: _polars_type(spec, name, pl) for name in names}
+    table = CsvTable(path)
     rows = 0
-    for number, block in enumerate(_blocks(path)):
-        data = block if number else block.removeprefix(b"\xef\xbb\xbf")
-        if number == 0:
-            _, _, data = data.partition(b"\n")
-        if not data.strip():
-            continue
-        # A block is read with the contract's types, and as bare text only where that fails.
-        try:
-            frame = _read_block(data, names, types, comma)
-        except pl.exceptions.PolarsError:
-            try:
-                frame = _read_block(data, names, dict.fromkeys(names, pl.String), comma)
-            except pl.exceptions.PolarsError as error:
-                line = str(error).splitlines()[0][:120]
-                raise UsageError(f"{path}: not a CSV file, after row {rows:,}: {line}") from None
+    for block in table.blocks({name: csv_type(spec, name) for name in table.names}):
         if validator.as_declared:
-            _check_declared(_retyped(frame, spec), rows, spec, validator, findings)
+            _check_declared(_retyped(block.frame, spec), rows, spec, validator, findings)
         else:
-            check_frame(frame, rows, spec, findings, validator.schemas, text=True)
-        rows += frame.height
-    return rows, _CsvPlaces(path, names, comma)
-
-
-def _polars_type(spec: Rows, name: str, pl: Any) -> Any:
-    """Choose how polars reads a column: never by a guess."""
-    column = spec.cell if spec.shape == "matrix" else spec.columns.get(name)
-    if column is None or column.format == "uint64":
-        return pl.String
-    return {"integer": pl.Int64, "number": pl.Float64}.get(column.kind or "", pl.String)
-
-
-def _read_block(data: bytes, names: list[str], types: dict[str, Any], comma: str) -> "pl.DataFrame":
-    import polars as pl
-
-    frame: pl.DataFrame = pl.read_csv(
-        io.BytesIO(data),
-        has_header=False,
-        new_columns=names,
-        schema_overrides=list(types.values()),
-        separator=comma,
-    )
-    return frame
+            check_frame(block.frame, rows, spec, findings, validator.schemas, text=True)
+        rows += block.frame.height
+    return rows, _CsvPlaces(path, table.names, table.comma)
 
 
 def _retyped(frame: "pl.DataFrame", spec: Rows) -> "pl.DataFrame":
@@ -165,28 +113,6 @@ def _retyped(frame: "pl.DataFrame", spec: Rows) -> "pl.DataFrame":
             series = pl.Series(name, values, dtype=pl.Object)
         columns.append(series)
     return pl.DataFrame(columns)
-
-
-def _blocks(path: Path) -> Iterator[bytes]:
-    """Cut a CSV file into blocks that end where a row does: at a line break outside of quotes."""
-    rest = b""
-    with path.open("rb") as file:
-        while piece := file.read(BLOCK_BYTES):
-            piece = rest + piece
-            cut = piece.rfind(b"\n") + 1
-            # Quotes inside quotes are doubled, so outside of them their number is even.
-            odd = piece.count(b'"', 0, cut) % 2
-            while odd and cut:
-                earlier = piece.rfind(b"\n", 0, cut - 1) + 1
-                odd = (odd + piece.count(b'"', earlier, cut)) % 2
-                cut = earlier
-            if cut:
-                yield piece[:cut]
-            rest = piece[cut:]
-            if len(rest) > 16 * BLOCK_BYTES:
-                raise UsageError(f"{path}: a row of more than {16 * BLOCK_BYTES >> 20} MB: is a quote left open?")
-    if rest:
-        yield rest
 
 
 class _CsvPlaces(Places):

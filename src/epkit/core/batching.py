@@ -1,0 +1,125 @@
+"""Rows on their way: chunks in input order, the batches cut from them, and what has come back for each row.
+
+A chunk is what is read and encoded at once, a batch what goes into one request. Batches come back in any order and
+may be cut further on the way; a chunk knows up to which row everything before has been settled.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from epkit.core.predictions import Failed
+
+FIRST: Final = -1
+
+
+class Chunk:
+    """Consecutive rows of the input.
+
+    Args:
+        first: number of the first row in the input.
+        rows: each as it stands in a body.
+        origin: what the rows were read as, for whoever writes them out again.
+    """
+
+    __slots__ = ("first", "given", "open", "origin", "predictions", "reasons", "rows", "settled", "size", "written")
+
+    def __init__(self, first: int, rows: Sequence[bytes], origin: Any = None) -> None:
+        self.first = first
+        self.rows = rows
+        self.origin = origin
+        self.size = sum(map(len, rows))
+        self.predictions: list[Any] = [None] * len(rows)
+        self.reasons: dict[int, Failed] = {}
+        """Why rows have no prediction, by their place in the chunk."""
+        self.settled = bytearray(len(rows))
+        self.open = len(rows)
+        """Rows of which it is not yet known what becomes of them."""
+        self.given = 0
+        """Rows that have been cut into batches."""
+        self.written = 0
+        """Rows that have been written out."""
+
+    def ready(self) -> int:
+        """Return how many rows from the first on are settled."""
+        if not self.open:
+            return len(self.rows)
+        return self.settled.index(0, self.written)
+
+    def succeed(self, start: int, predictions: Sequence[Any]) -> None:
+        """Settle rows from *start* on by their predictions."""
+        stop = start + len(predictions)
+        self.predictions[start:stop] = predictions
+        self._settle(start, stop)
+
+    def fail(self, start: int, stop: int, why: Failed) -> None:
+        """Settle rows that will have no prediction."""
+        for place in range(start, stop):
+            self.reasons[place] = why
+        self._settle(start, stop)
+
+    def _settle(self, start: int, stop: int) -> None:
+        self.settled[start:stop] = b"\1" * (stop - start)
+        self.open -= stop - start
+
+
+class Batch:
+    """Some consecutive rows of a chunk on their way through one request and its repetitions.
+
+    `tries` counts failures that tell against it, `refusals` those that only say that the endpoint was full, `patience`
+    is how many tries it has; `began` is when it was first sent, and `wins` how many batches had succeeded by the last
+    time it was.
+    """
+
+    __slots__ = ("began", "chunk", "id", "patience", "refusals", "start", "stop", "tries", "wins")
+
+    def __init__(self, chunk: Chunk, start: int, stop: int, patience: int) -> None:
+        self.chunk = chunk
+        self.start, self.stop = start, stop
+        self.patience = patience
+        self.tries = self.refusals = 0
+        self.began = FIRST
+        self.wins = 0
+        self.id = ""
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def halves(self, patience: int) -> "tuple[Batch, Batch]":
+        """Cut it in two; it has at least two rows."""
+        middle = (self.start + self.stop) // 2
+        return Batch(self.chunk, self.start, middle, patience), Batch(self.chunk, middle, self.stop, patience)
+
+
+class Packer:
+    """Puts rows into bodies, none of which is longer than a limit.
+
+    Args:
+        before, after: what stands around the rows.
+        most_bytes: of a body.
+        turn: makes something else of the rows once they are joined, such as columns.
+    """
+
+    def __init__(
+        self, before: bytes, after: bytes, *, most_bytes: int, turn: Callable[[bytes], bytes] | None = None
+    ) -> None:
+        self._before, self._after = before, after
+        self._turn = turn
+        self.most_bytes = most_bytes
+
+    def pack(self, chunk: Chunk, start: int, stop: int) -> tuple[bytes, int]:
+        """Make a body of as many rows as go into it.
+
+        Returns:
+            The body and the place of the first row that is not in it, at least *start* + 1: a row that is too long
+            by itself makes a body that is too long, and the caller's to refuse.
+        """
+        body = self._body(chunk.rows[start:stop])
+        while len(body) > self.most_bytes and stop - start > 1:
+            count = stop - start
+            stop = start + max(1, min(count - 1, count * self.most_bytes // len(body)))
+            body = self._body(chunk.rows[start:stop])
+        return body, stop
+
+    def _body(self, rows: Sequence[bytes]) -> bytes:
+        joined = b",".join(rows)
+        return self._before + (joined if self._turn is None else self._turn(joined)) + self._after

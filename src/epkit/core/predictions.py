@@ -1,0 +1,175 @@
+"""What a scoring reply gives for each row, and how that is written: as JSON, and as columns of a table."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+from epkit.core import judging, replies
+from epkit.core.http import fields
+from epkit.core.samples import Failure
+from epkit.core.wrapping import same_length
+
+_KEYS: Final = ("result", "results", "Results", "predictions", "outputs", "output", "forecast")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """Why a row has no prediction.
+
+    Args:
+        reason: the name of a `Failure` in lower case; `contract` for rows that were never sent.
+        status: of the reply, 0 where there was none.
+        detail: in words, not yet masked.
+    """
+
+    reason: str
+    status: int
+    detail: str
+
+
+def read_reply(head: bytes, body: bytes, rows: int) -> list[Any] | tuple[Failure, str]:
+    """Take the predictions out of a reply whose status is a success.
+
+    Args:
+        head: the raw header block; a body may follow.
+        body: as it came, a content coding not yet taken off.
+        rows: how many predictions there have to be.
+
+    Returns:
+        *rows* predictions; or what is wrong with the reply, and the reason in words.
+    """
+    if b"ontent-encoding" in head[: len(head) - len(body)].lower():
+        try:
+            body = judging.unpack(fields(head).get("content-encoding", ""), body, whole=True)
+        except ValueError as error:
+            return Failure.TRANSPORT, str(error)
+    if not body:
+        return Failure.EMPTY, "the reply has no body"
+    try:
+        decoded = replies.decode(body)
+    except ValueError:
+        return Failure.CONTRACT, "the reply is not JSON"
+    hidden = replies.hidden_error(decoded)
+    if hidden is not None:
+        # JSON can name half a surrogate pair, which no file and no terminal can be written with.
+        return Failure.APPLICATION, hidden.encode("utf-8", "replace").decode()
+    found = predictions(decoded)
+    if found is None:
+        return Failure.CONTRACT, "no list of predictions is recognised in the reply"
+    if len(found) != rows:
+        return Failure.MISMATCH, f"{len(found)} predictions for {rows} rows"
+    return found
+
+
+def predictions(decoded: object) -> list[Any] | None:
+    """Find the predictions in a decoded reply; `replies.count_predictions` counts the same."""
+    under_key = False
+    while isinstance(decoded, dict):
+        key = next((key for key in _KEYS if key in decoded), None)
+        if key is None:
+            if not under_key or same_length(decoded.values()) is None:
+                return None
+            return [dict(zip(decoded, row, strict=True)) for row in zip(*decoded.values(), strict=True)]
+        decoded, under_key = decoded[key], True
+    return decoded if isinstance(decoded, list) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """The columns that predictions are written in.
+
+    Args:
+        kind: `value`, `list` or `object`: what a prediction is.
+        names: `prediction`, or one `probability_<class>` for each class.
+        keys: of the classes, where a prediction is an object of probabilities.
+    """
+
+    kind: str = "value"
+    names: tuple[str, ...] = ("prediction",)
+    keys: tuple[str, ...] | None = None
+
+    @property
+    def single(self) -> bool:
+        """Whether a prediction is written in one column."""
+        return self.names == ("prediction",)
+
+    def fits(self, prediction: Any) -> bool:
+        """Tell whether a prediction is what the first one was."""
+        if kind_of(prediction) != self.kind:
+            return False
+        if self.keys is not None:
+            return tuple(prediction) == self.keys
+        return self.single or len(prediction) == len(self.names)
+
+    def cells(self, prediction: Any) -> Sequence[Any]:
+        """Return the cells of a prediction that fits."""
+        if self.single:
+            return (prediction,)
+        return prediction if self.keys is None else list(prediction.values())
+
+
+def layout_of(prediction: Any, *, probabilities: bool) -> Layout:
+    """Choose the columns by the first prediction.
+
+    Args:
+        probabilities: whether they were asked for; else numbers that add up to 1 are taken for some.
+    """
+    kind = kind_of(prediction)
+    keys = tuple(prediction) if kind == "object" else None
+    values = list(prediction.values()) if kind == "object" else prediction
+    if kind == "value" or not values or not all(_is_number(value) for value in values):
+        return Layout(kind=kind)
+    adds_up = len(values) > 1 and min(values) >= 0 and math.isclose(sum(values), 1, abs_tol=1e-6 * len(values))
+    if not (probabilities or adds_up):
+        return Layout(kind=kind)
+    return Layout(kind=kind, names=tuple(f"probability_{key}" for key in keys or range(len(values))), keys=keys)
+
+
+def kind_of(prediction: Any) -> str:
+    """Name what a prediction is: one that changes in mid-run makes a reply that cannot be trusted."""
+    return "list" if isinstance(prediction, list) else "object" if isinstance(prediction, dict) else "value"
+
+
+def fault_of(prediction: Any) -> str | None:
+    """Say why a prediction is none: null, or not a number."""
+    if prediction is None:
+        return "null is no prediction"
+    if prediction != prediction:
+        return "NaN is no prediction"
+    return None
+
+
+def json_text(value: Any) -> bytes:
+    """Write a value as JSON, whole numbers of any size too."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def csv_cell(value: Any) -> str:
+    """Write a value as a cell of a CSV file, quoted where it has to be; lists and objects as JSON."""
+    if value is None:
+        return ""
+    text = value if isinstance(value, str) else json_text(value).decode()
+    if not any(mark in text for mark in ',"\r\n') and text:
+        return text
+    return csv_line([text]).rstrip("\n")
+
+
+def csv_line(cells: Sequence[Any]) -> str:
+    """Write a line of a CSV file, its line break included."""
+    line = io.StringIO()
+    texts = [cell if isinstance(cell, str) or cell is None else json_text(cell).decode() for cell in cells]
+    csv.writer(line, lineterminator="\n").writerow(texts)
+    return line.getvalue()
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,386 @@
+"""The driver that brings every row of an input through an endpoint, whatever the endpoint does on the way.
+
+Theory of operation. Chunks of rows are taken from a supply as the window of open chunks has room; batches are cut from
+them and sent. A batch that comes back settles its rows. One that fails for a passing reason waits and goes again, and
+keeps its place among the requests under way while it waits: an endpoint that asks for less gets less. One that fails
+for good is cut in halves, down to the rows that are to blame. Rows are handed on in input order, as far as everything
+before them is settled.
+
+A refusal (429, or 503 with a time to wait) says that the endpoint was full, not that it cannot. It counts as a try only
+while nothing else succeeds.
+"""
+
+import heapq
+import random
+from array import array
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+import numpy as np
+
+from epkit.core.adaptive import Window
+from epkit.core.batching import FIRST, Batch, Chunk, Packer
+from epkit.core.histogram import Histogram
+from epkit.core.http import fields
+from epkit.core.predictions import Failed, read_reply
+from epkit.core.request import Request
+from epkit.core.retrying import REFUSED, Backoff, is_transient, retry_after_ns
+from epkit.core.samples import Failure
+from epkit.engines.base import FOREVER, INTERRUPTED, Arrival, Exchange
+
+PATIENT_REFUSALS: Final = 10
+"""So many times the retries a batch may be refused while others succeed."""
+
+FLUSH_NS: Final = 1_000_000_000
+"""Rows that are settled wait no longer than this to be handed on."""
+
+CATCH_UP_NS: Final = 20_000_000
+"""How far a rate may fall behind and be made up for: the coarseness of timers, and not a burst."""
+
+HOPELESS: Final = frozenset({401, 403, 404, 405, 415, 431})
+"""Statuses that every other request would get as well."""
+
+WINDOW_BYTES: Final = 48 << 20
+"""The most that open chunks hold, unless a single one holds more."""
+
+REQUEST_ID: Final = "x-ms-client-request-id"
+"""Azure's servers send it back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How rows are sent.
+
+    Args:
+        batch_rows: most rows of a request, ≥ 1.
+        batch_bytes: no body is longer; a row that would be by itself is not sent.
+        concurrency: most requests under way.
+        interval_ns: least time from one request to the next, 0 for none.
+        retries: how often a request is sent again.
+    """
+
+    batch_rows: int = 100
+    batch_bytes: int = 1_500_000
+    concurrency: int = 8
+    interval_ns: int = 0
+    retries: int = 5
+    backoff: Backoff = field(default_factory=Backoff)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hopeless:
+    """The reply or failure that ended a run: going on would only repeat it."""
+
+    failure: Failure
+    status: int
+    head: bytes
+    body: bytes
+    detail: str
+
+
+class BatchDriver:
+    """Sends the rows of a supply in batches, and hands them on with what became of them."""
+
+    def __init__(
+        self,
+        supply: Callable[[], Chunk | None],
+        packer: Packer,
+        make: Callable[[bytes, str], Request],
+        write: Callable[[Chunk, int], None],
+        *,
+        policy: Policy,
+        explain: Callable[[Exchange], str],
+        dice: random.Random,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """Prepare a run; `wake` is to be set to the engine's before it begins.
+
+        Public attributes: `requests`, `retries`, `rows`, `failed_rows`, `in_flight` (counters), `service` (times of the
+        requests that succeeded), `hopeless` (why the run ended early, or None), `statuses` (failed tries by kind).
+
+        Args:
+            supply: reads the next chunk; None at the end.
+            make: builds a request of a body and an id.
+            write: takes the rows of a chunk from its `written` up to a place; called in input order.
+            explain: words what a failed request got, credentials masked.
+            dice: for jitter.
+            now: the wall clock.
+        """
+        self._supply, self._packer, self._make, self._write = supply, packer, make, write
+        self._policy, self._explain, self._dice, self._now = policy, explain, dice, now
+        self._window = Window(policy.concurrency)
+        self._open: deque[Chunk] = deque()
+        self._room_rows = max(2 * policy.concurrency * policy.batch_rows, 2)
+        self._chunk: Chunk | None = None
+        self._exhausted = self._stopped = False
+        self._waiting: list[tuple[int, int, Batch]] = []
+        self._flying: dict[int, tuple[Batch, int]] = {}
+        self._number = 0
+        self._not_before = self._due = 0
+        self._flush_at = 0
+        self._wins = 0
+        self._run_id = f"{dice.getrandbits(48):012x}"
+        self._parked = False
+        self._times = array("q")
+        self.wake: Callable[[], None] = _nobody
+        self.requests = self.retries = self.rows = self.failed_rows = 0
+        self.hopeless: Hopeless | None = None
+        self.service = Histogram()
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that are under way."""
+        return len(self._flying)
+
+    # What the engine asks.
+
+    def begin(self) -> None:
+        """Nothing is timed before the first request."""
+
+    def next(self, now: int) -> Arrival | None:
+        """Return the next batch, if there is one that may go now."""
+        policy = self._policy
+        if self._stopped or now < self._not_before or now < self._due or len(self._flying) >= self._window.size:
+            return None
+        if self._waiting and self._waiting[0][0] <= now:
+            batch = heapq.heappop(self._waiting)[2]
+            body, stop = self._packer.pack(batch.chunk, batch.start, batch.stop)
+            if stop < batch.stop:
+                # Bodies have become shorter since it was cut: the rest goes by itself.
+                self._push(Batch(batch.chunk, stop, batch.stop, batch.patience), now)
+                batch.stop = stop
+        else:
+            if len(self._flying) + len(self._waiting) >= self._window.size:
+                return None
+            cut = self._cut()
+            if cut is None:
+                return None
+            batch, body = cut
+        if policy.interval_ns:
+            self._due = max(self._due, now - CATCH_UP_NS) + policy.interval_ns
+        self._number += 1
+        batch.id = f"{self._run_id}-{self._number}"
+        batch.wins = self._wins
+        if batch.began == FIRST:
+            batch.began = self._wins
+        self._flying[self._number] = batch, len(body)
+        return now, self._number, self._make(body, batch.id)
+
+    def rest(self, now: int) -> int | None:
+        """Say until when a slot rests; None when there is nothing left to do."""
+        if self._stopped or self.is_over:
+            return None
+        self._parked = True
+        if len(self._flying) >= self._window.size:
+            return FOREVER
+        soon = max(self._not_before, self._due, now)
+        times = [max(soon, ready) for ready, _, _ in self._waiting[:1]]
+        may_cut = self._chunk is not None or self._has_room()
+        if may_cut and len(self._flying) + len(self._waiting) < self._window.size:
+            times.append(soon)
+        return min(times, default=FOREVER)
+
+    def done(self, exchange: Exchange) -> None:
+        """Take what came of a batch."""
+        x = exchange
+        batch, size = self._flying.pop(x.payload)
+        self.requests += 1
+        failure, detail = x.failure, x.detail
+        if not failure:
+            if 200 <= x.status < 300:
+                found = read_reply(x.head, x.body, len(batch))
+                if isinstance(found, list) and not _is_foreign(x.head, x.body, batch.id):
+                    self._succeed(batch, found, x)
+                    self._go_on(x.end)
+                    return
+                other = (Failure.TRANSPORT, "the reply names the id of another request")
+                failure, detail = found if isinstance(found, tuple) else other
+            else:
+                failure = Failure.STATUS
+        x.failure, x.detail = failure, detail
+        self._fail(batch, size, x)
+        self._go_on(x.end)
+
+    # What the flow asks.
+
+    @property
+    def is_over(self) -> bool:
+        """Whether every row has been settled."""
+        return self._exhausted and not (self._flying or self._waiting or self._chunk)
+
+    def finish(self) -> None:
+        """Hand on what is settled, once the engine has come to its end."""
+        self._drain()
+        if self._open and (ready := self._open[0].ready()) > self._open[0].written:
+            self._hand_on(self._open[0], ready)
+        self._note_times()
+
+    # How batches are cut.
+
+    def _has_room(self) -> bool:
+        """Tell whether another chunk may be opened."""
+        if self._exhausted or not self._open:
+            return not self._exhausted
+        rows, size = sum(len(chunk.rows) for chunk in self._open), sum(chunk.size for chunk in self._open)
+        return rows < self._room_rows and size < WINDOW_BYTES
+
+    def _cut(self) -> tuple[Batch, bytes] | None:
+        """Cut the next batch from the rows that were never sent; None where there are none, or no room for more."""
+        while True:
+            chunk = self._chunk or self._take()
+            if chunk is None:
+                return None
+            start = chunk.settled.find(0, chunk.given)
+            if start < 0:
+                chunk.given = len(chunk.rows)
+                self._chunk = None
+                self._drain()
+                continue
+            stop = min(start + self._policy.batch_rows, len(chunk.rows))
+            taken = chunk.settled.find(1, start, stop)
+            body, stop = self._packer.pack(chunk, start, stop if taken < 0 else taken)
+            chunk.given = stop
+            if stop == len(chunk.rows):
+                self._chunk = None
+            if len(body) <= self._policy.batch_bytes:
+                return Batch(chunk, start, stop, self._policy.retries), body
+            limit = self._policy.batch_bytes
+            words = f"this row alone makes a body of {len(body):,} bytes, and --batch-bytes allows {limit:,}"
+            self._lose(chunk, start, stop, Failed(reason="size", status=0, detail=words))
+            self._drain()
+
+    def _take(self) -> Chunk | None:
+        """Open the next chunk, if the open ones leave room for it."""
+        if not self._has_room():
+            return None
+        chunk = self._supply()
+        if chunk is None:
+            self._exhausted = True
+            return None
+        self.failed_rows += len(chunk.reasons)
+        self._open.append(chunk)
+        self._chunk = chunk
+        return chunk
+
+    # What becomes of them.
+
+    def _succeed(self, batch: Batch, found: list[object], x: Exchange) -> None:
+        batch.chunk.succeed(batch.start, found)
+        self._wins += 1
+        self._window.succeeded()
+        self._times.append(x.end - x.start)
+        if len(self._times) >= 4096:
+            self._note_times()
+
+    def _fail(self, batch: Batch, size: int, x: Exchange) -> None:
+        if x.detail == INTERRUPTED:
+            self._push(batch, x.end)  # its rows stay open, and are sent when the job goes on
+            return
+        if self._is_hopeless(batch, x):
+            self._end(batch, x)
+        elif x.failure is Failure.STATUS and x.status == 413:
+            self._packer.most_bytes = min(self._packer.most_bytes, max(1, size // 2))
+            self._divide(batch, x, batch.patience)
+        elif is_transient(x.failure, x.status) and self._may_go_again(batch, x):
+            self.retries += 1
+        else:
+            # Where nothing else succeeds either, it may be the endpoint: the halves are as patient as the whole was.
+            healthy = self._wins > batch.began
+            self._divide(batch, x, min(1, self._policy.retries) if healthy else self._policy.retries)
+
+    def _may_go_again(self, batch: Batch, x: Exchange) -> bool:
+        """Put a batch back, unless it has been tried often enough."""
+        wait = retry_after_ns(fields(x.head), self._now()) if x.status else None
+        refused = x.status == 429 or (x.status in REFUSED and wait is not None)
+        if refused:
+            self._window.refused(x.start, x.end)
+        if refused and self._wins > batch.wins and batch.refusals < PATIENT_REFUSALS * batch.patience:
+            batch.refusals += 1
+        else:
+            batch.tries += 1
+        if batch.tries > batch.patience:
+            return False
+        if refused and wait is not None:
+            self._not_before = max(self._not_before, x.end + wait)
+        if wait is None:
+            wait = self._policy.backoff.delay_ns(batch.tries + batch.refusals, self._dice.random())
+        self._push(batch, x.end + wait)
+        return True
+
+    def _divide(self, batch: Batch, x: Exchange, patience: int) -> None:
+        """Cut a batch that failed for good, or give its only row up."""
+        if len(batch) > 1:
+            for half in batch.halves(patience):
+                self._push(half, x.end)
+            return
+        why = Failed(reason=Failure(x.failure).name.lower(), status=x.status, detail=self._explain(x))
+        self._lose(batch.chunk, batch.start, batch.stop, why)
+
+    def _is_hopeless(self, batch: Batch, x: Exchange) -> bool:
+        """Tell whether every other request would end as this one did."""
+        if x.failure is Failure.STATUS:
+            redirected = 300 <= x.status < 400
+            unkeyed = x.status == 400 and b"authorization header is malformed" in x.body[:4096].lower()
+            return redirected or unkeyed or x.status in HOPELESS
+        if x.failure is Failure.CONNECT:
+            return batch.tries >= batch.patience and self._wins == batch.began
+        return x.failure is Failure.TLS
+
+    def _end(self, batch: Batch, x: Exchange) -> None:
+        """End the run: the rows of the batch stay open."""
+        self._push(batch, x.end)
+        self._stopped = True
+        if self.hopeless is None:
+            self.hopeless = Hopeless(
+                failure=Failure(x.failure), status=x.status, head=x.head, body=x.body, detail=x.detail
+            )
+
+    def _lose(self, chunk: Chunk, start: int, stop: int, why: Failed) -> None:
+        chunk.fail(start, stop, why)
+        self.failed_rows += stop - start
+
+    def _push(self, batch: Batch, ready: int) -> None:
+        self._number += 1
+        heapq.heappush(self._waiting, (ready, self._number, batch))
+
+    # How rows are handed on.
+
+    def _go_on(self, now: int) -> None:
+        self._drain()
+        if now >= self._flush_at:
+            self._flush_at = now + FLUSH_NS
+            if self._open and (ready := self._open[0].ready()) > self._open[0].written:
+                self._hand_on(self._open[0], ready)
+        if self._parked:
+            self._parked = False
+            self.wake()
+
+    def _drain(self) -> None:
+        """Hand on the chunks that are settled whole, from the first on."""
+        while self._open and not self._open[0].open and self._open[0] is not self._chunk:
+            self._hand_on(self._open[0], len(self._open[0].rows))
+            self._open.popleft()
+
+    def _hand_on(self, chunk: Chunk, stop: int) -> None:
+        self._write(chunk, stop)
+        self.rows += stop - chunk.written
+        chunk.written = stop
+
+    def _note_times(self) -> None:
+        self.service.add(np.frombuffer(self._times, dtype=np.int64))
+        self._times = array("q")
+
+
+def _is_foreign(head: bytes, body: bytes, sent: str) -> bool:
+    """Tell whether a reply names the id of another request."""
+    block = head[: len(head) - len(body)] if head.endswith(body) else head
+    if b"client-request-id" not in block.lower():
+        return False
+    return fields(block).get(REQUEST_ID, sent) != sent
+
+
+def _nobody() -> None:
+    return None

@@ -1,0 +1,92 @@
+"""Where slots of the wire engine rest that the driver has nothing for yet, and the one timer that wakes them."""
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from epkit.engines.base import FOREVER, Arrival
+from epkit.engines.connection import Connection, clock
+
+if TYPE_CHECKING:
+    from epkit.engines.wire import WireEngine
+
+COARSE_NS: Final = 1_500_000
+"""Closer to a time than this the loop turns without sleeping: its timers know whole milliseconds."""
+
+
+class Parking:
+    """The slots that rest, and the timer that wakes them."""
+
+    def __init__(self, engine: "WireEngine") -> None:
+        self._engine = engine
+        self._slots: list[Connection | None] = []
+        self._handle: asyncio.Handle | None = None
+        self._until = FOREVER
+        self.rest: Callable[[int], int | None] = nothing
+
+    def add(self, connection: Connection | None) -> None:
+        """Park a slot, or retire it where the driver says so."""
+        until = self.rest(clock())
+        if until is not None:
+            self._slots.append(connection)
+            self._set_timer(until)
+            return
+        if connection is not None:
+            connection.close()
+        self._engine.retire()
+
+    def wake(self) -> None:
+        """Give out arrivals as long as there are slots and arrivals, the slot that was parked last first."""
+        engine, slots = self._engine, self._slots
+        while slots:
+            now = clock()
+            arrival = engine.next(now)
+            if arrival is not None:
+                self._send(slots.pop(), arrival, now)
+                continue
+            until = self.rest(now)
+            if until is not None:
+                self._set_timer(until)
+                return
+            while slots:
+                connection = slots.pop()
+                if connection is not None:
+                    connection.close()
+                engine.retire()
+
+    def close(self) -> None:
+        """Forget the timer."""
+        if self._handle is not None:
+            self._handle.cancel()
+
+    def _send(self, connection: Connection | None, arrival: Arrival, now: int) -> None:
+        if connection is not None and connection.keep and not connection.transport.is_closing():
+            connection.start = connection.tcp = connection.connected = now
+            connection.send(arrival)
+            return
+        if connection is not None:
+            connection.close()
+        self._engine.open(arrival)
+
+    def _set_timer(self, until: int) -> None:
+        """Wake at the earliest time that was named."""
+        if until >= self._until:
+            return
+        self.close()
+        self._until = until
+        self._wait()
+
+    def _wait(self) -> None:
+        left = self._until - clock()
+        loop = asyncio.get_running_loop()
+        if left > COARSE_NS:
+            self._handle = loop.call_later((left - 1_000_000) / 1e9, self._wait)
+        elif left > 0:
+            self._handle = loop.call_soon(self._wait)
+        else:
+            self._handle, self._until = None, FOREVER
+            self.wake()
+
+
+def nothing(_now: int) -> None:
+    """Stand in for a driver that has nothing left, and for one that never has a slot rest."""
