@@ -176,7 +176,9 @@ def test_every_fault_ends_in_time_and_in_its_class(
         assert {NONE, TRANSPORT} >= set(run.failures)
         assert len(set(seen)) == len(seen), "a request that the server never read is not sent again"
         return
-    assert list(range(run.given)) == seen, "the server saw each arrival once"
+    # On a machine that is busy elsewhere a connection may take longer than the short timeout.
+    went_out = [outcome.payload for outcome in run.outcomes if not outcome.detail.startswith("no connection")]
+    assert went_out == seen, "the server saw each arrival once"
     assert set(case.failures) >= set(run.failures)
     assert set(case.statuses) >= set(run.statuses)
     if case.body is not None:

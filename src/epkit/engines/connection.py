@@ -111,10 +111,10 @@ class Connection(Exchange, asyncio.Protocol):
 
     def _parse(self, data: bytes, now: int) -> bool:
         """Have a chunk parsed, and tell whether it was the last of a whole reply."""
-        if self.complete:  # parked, and nobody has asked for anything
-            self._note_surplus()
-            return False
         if self.received:
+            if self.complete:  # parked, and nobody has asked for anything
+                self._note_surplus()
+                return False
             if len(self.head) <= HEADER_BYTES:
                 self.head += data
             self.received += len(data)
