@@ -217,16 +217,29 @@ def _meaning(status: int, headers: Mapping[str, str], body: str, key_sent: bool,
         location = headers.get("location")
         use = clean(mask_text(mask_url(location), secrets)) if location else "the address that it leads to"
         return f"a redirect, which is not followed, for the key goes to this origin alone: use {use} as the URI"
-    malformed = status == 400 and "authorization" in body.lower()
-    if not key_sent and (status in (401, 403) or malformed):
+    if not key_sent and refuses_key(status, body):
         return f"the endpoint wants a key and none was sent: {_WHERE_KEYS_GO}"
-    if malformed or "key_auth_bad_header" in body:
+    if _malformed(status, body) or "key_auth_bad_header" in body:
         return f"the key was not understood: Authorization has to be 'Bearer KEY'; {_WHERE_KEYS_GO}"
-    if status == 400 and _TLS_PORT.search(body):
+    if wants_tls(status, body):
         return "the port speaks TLS: use https:// in the URL"
     wait = clean(headers.get("retry-after", ""), 40) if status in (429, 503) else ""
     seconds = " s" if wait.isdigit() else ""
     return _by_status(status) + (f"; it asks to wait {wait}{seconds}" if wait else "")
+
+
+def refuses_key(status: int, body: str) -> bool:
+    """Tell whether an answer is about the key: missing, not understood, or wrong."""
+    return status in (401, 403) or _malformed(status, body)
+
+
+def wants_tls(status: int, body: str) -> bool:
+    """Tell whether the port answered that it speaks TLS only."""
+    return status == 400 and _TLS_PORT.search(body) is not None
+
+
+def _malformed(status: int, body: str) -> bool:
+    return status == 400 and "authorization" in body.lower()
 
 
 def _by_status(status: int) -> str:

@@ -4,7 +4,7 @@ import ssl
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from epkit.core import documents
 from epkit.core import url as urls
@@ -43,6 +43,33 @@ def load(
         UsageError: the source cannot be read, or the contract is broken.
         EndpointError: the URL cannot be reached, or answers anything but a document.
     """
+    document, name = read(source, name=name, headers=headers, timeout_s=timeout_s, verify=verify)
+    try:
+        return parse(document, path=path)
+    except UsageError as error:
+        raise UsageError(f"{name}: {error}") from None
+
+
+def read(
+    source: str | Path | Url,
+    *,
+    name: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    timeout_s: float = 10.0,
+    verify: bool | ssl.SSLContext = True,
+) -> tuple[Any, str]:
+    """Read the document of a contract, and leave open what it says.
+
+    Args:
+        source, name, headers, timeout_s, verify: as `load` has them.
+
+    Returns:
+        What it decodes to, and its name.
+
+    Raises:
+        UsageError: the source cannot be read, or is neither JSON nor YAML.
+        EndpointError: as `load`.
+    """
     if isinstance(source, str) and urls.is_url(source):
         source = urls.parse(source)
     if isinstance(source, Url):
@@ -51,11 +78,7 @@ def load(
     else:
         name = name or str(source)
         data = _read(Path(source), name)
-    document = documents.decode(data, name=name)
-    try:
-        return parse(document, path=path)
-    except UsageError as error:
-        raise UsageError(f"{name}: {error}") from None
+    return documents.decode(data, name=name), name
 
 
 def _read(path: Path, name: str) -> bytes:

@@ -117,7 +117,7 @@ def make_load(
     if options.validate and (options.payloads or options.put) and "json" in content_type.lower():
         _check(payloads, known.contract("the payload is not checked"))
     method = options.method or ("HEAD" if options.head else "PUT" if options.put else "POST" if payloads else "GET")
-    headers = _headers(options, aim, agent, content_type if payloads else None)
+    headers = compose_headers(options, aim, agent, content_type if payloads else None)
     path = aim.uri.request_path
 
     def build(body: bytes) -> Request:
@@ -245,7 +245,7 @@ def _rows(payload: Payload, content_type: str, *, strict: bool) -> int | None:
         return None
 
 
-def _headers(options: RequestOptions, aim: Aim, agent: str, content_type: str | None) -> list[tuple[str, str]]:
+def compose_headers(options: RequestOptions, aim: Aim, agent: str, content_type: str | None) -> list[tuple[str, str]]:
     """Put the headers together: epkit's own, then the endpoint's, then the user's, of which the last wins."""
     headers = [("User-Agent", agent), ("Accept", "*/*")]
     if not options.keepalive:

@@ -2,22 +2,23 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from epkit.core import documents, judging, url
 from epkit.core.contract import Contract, parse
 from epkit.core.destination import Destination
 from epkit.core.http import fields
-from epkit.core.request import Request, build
+from epkit.core.request import build
 from epkit.core.samples import Failure
 from epkit.core.url import Url
-from epkit.engines.base import Arrival, Engine, Exchange
+from epkit.engines.base import Engine
 from epkit.engines.tls import make_context
 from epkit.errors import EndpointError, UsageError
 from epkit.files import contracts
 from epkit.flows.aim import Aim
+from epkit.flows.once import Once
 
 PATIENCE_S: Final = 10.0
 
@@ -26,35 +27,34 @@ class UnreachableError(EndpointError):
     """There is no connection to the target: a load would say the same."""
 
 
-@dataclass(slots=True)
-class _Once:
-    """A driver that sends one request and keeps what came of it."""
-
-    request: Request | None
-    failure: Failure = Failure.NONE
-    detail: str = ""
-    status: int = 0
-    head: bytes = b""
-    body: bytes = field(default=b"", repr=False)
-
-    def begin(self) -> None:
-        """Nothing is timed."""
-
-    def next(self, now: int) -> Arrival | None:
-        """Give out the request."""
-        request, self.request = self.request, None
-        return None if request is None else (now, 0, request)
-
-    def done(self, exchange: Exchange) -> None:
-        """Keep the outcome."""
-        self.failure, self.detail = exchange.failure, exchange.detail
-        self.status, self.head, self.body = exchange.status, exchange.head, exchange.body
-
-
 def find(
-    schema: str | None, aim: Aim, destination: Destination, make_engine: Callable[..., Engine], agent: str
+    schema: str | None,
+    aim: Aim,
+    destination: Destination,
+    make_engine: Callable[..., Engine],
+    agent: str,
+    *,
+    path: str | None = None,
 ) -> Contract:
-    """Load the contract that the user named, or the target's own.
+    """Load the contract that the user named, or the target's own, as `read` does.
+
+    Args:
+        path: of the scoring operation, where the contract alone does not tell.
+
+    Raises:
+        UnreachableError, EndpointError, UsageError: as `read`.
+    """
+    document, name = read(schema, aim, destination, make_engine, agent)
+    try:
+        return parse(document, path=path)
+    except UsageError as error:
+        raise UsageError(f"{name}: {error}") from None
+
+
+def read(
+    schema: str | None, aim: Aim, destination: Destination, make_engine: Callable[..., Engine], agent: str
+) -> tuple[Any, str]:
+    """Read the document of a contract: the one that the user named, or the target's own.
 
     What lies on the target's own origin is asked for as the load is sent: through the same proxy, socket and
     certificates, with the key. Anything else gets no key, and no client's certificate.
@@ -62,31 +62,42 @@ def find(
     Args:
         agent: of the User-Agent header.
 
+    Returns:
+        What it decodes to, and the name of its source.
+
     Raises:
         UnreachableError: there is no connection to the target's origin.
         EndpointError: it answers, but not with a document.
-        UsageError: a file cannot be read, or the contract is broken.
+        UsageError: a file cannot be read, or is neither JSON nor YAML.
     """
     source: str | Path | Url = aim.contract if schema is None else schema
     if isinstance(source, str) and url.is_url(source):
         source = url.parse(source)
     patience_s = min(PATIENCE_S, aim.target.timeout_s)
     if not isinstance(source, Url):
-        return contracts.load(source)
+        return contracts.read(source)
     if not url.same_origin(source, aim.uri):
         tls = replace(destination.tls, client_cert=None, server_name=source.host)
-        return contracts.load(source.reveal(), timeout_s=patience_s, verify=make_context(tls))
+        return contracts.read(source.reveal(), timeout_s=patience_s, verify=make_context(tls))
     headers = [("User-Agent", agent), ("Accept", "*/*"), *aim.contract_headers(source).items()]
-    once = _Once(build("GET", source.request_path, destination.authority, headers, b""))
+    once = Once(build("GET", source.request_path, destination.authority, headers, b""))
     engine = make_engine(destination, timeout_ns=round(patience_s * 1e9), keepalive=False)
     try:
         asyncio.run(engine.run(once, 1))
     except EndpointError as error:  # the host has no address
         raise UnreachableError(str(error)) from None
-    return _contract(once, source.shown)
+    return document_in(once, source.shown), source.shown
 
 
-def _contract(reply: _Once, name: str) -> Contract:
+def document_in(reply: Once, name: str) -> Any:
+    """Take the document of a contract out of a reply.
+
+    Args:
+        name: of its source.
+
+    Raises:
+        UnreachableError, EndpointError, UsageError: as `read`.
+    """
     if reply.failure in (Failure.CONNECT, Failure.TLS):
         raise UnreachableError(f"{name}: {reply.detail}")
     if reply.failure:
@@ -99,8 +110,4 @@ def _contract(reply: _Once, name: str) -> Contract:
         body = judging.unpack(fields(reply.head).get("content-encoding", ""), reply.body)
     except ValueError as error:
         raise EndpointError(f"{name}: {error}") from None
-    document = documents.decode(body, name=name)
-    try:
-        return parse(document)
-    except UsageError as error:
-        raise UsageError(f"{name}: {error}") from None
+    return documents.decode(body, name=name)

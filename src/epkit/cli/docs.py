@@ -1,0 +1,86 @@
+"""`epkit docs`: the contract in a browser, and "Try it out" that works."""
+
+from typing import Annotated
+
+import typer
+
+from epkit.cli import options as o
+from epkit.cli import terminal
+
+EPILOG = """\b
+Examples:
+  epkit docs                               the embedded endpoint
+  epkit docs prod --open                   an endpoint in epkit.toml
+  epkit docs https://host/score --key-file host.key
+  epkit docs swagger/bank.json             a file: to look at, not to try out
+  epkit docs swagger/bank.json --target https://host/score
+\b
+The page's address goes to stdout. Ctrl-C ends it.
+\b
+Exit codes: 130 ended by Ctrl-C (143 by SIGTERM), 2 usage or a taken port,
+4 the contract cannot be fetched."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("docs", epilog=EPILOG, cls=o.Sections)(docs)
+
+
+def docs(
+    target: o.Target = None,
+    port: Annotated[
+        int,
+        typer.Option("--port", metavar="PORT", help="Listen on this port; 0 is any free one.", rich_help_panel=o.WAY),
+    ] = 8000,
+    host: Annotated[
+        str,
+        typer.Option(
+            "--host",
+            metavar="ADDRESS",
+            help="Listen on this address; others than loopback are open to the network.",
+            rich_help_panel=o.WAY,
+        ),
+    ] = "127.0.0.1",
+    open_: Annotated[bool, typer.Option("--open", help="Open the page in a browser.", rich_help_panel=o.OUT)] = False,
+    timeout_s: o.Timeout = None,
+    header: o.Header = None,
+    deployment: o.Deployment = None,
+    target_flag: o.TargetFlag = None,
+    key_file: o.KeyFile = None,
+    schema: o.Schema = None,
+    cacert: o.CaCert = None,
+    insecure: o.Insecure = False,
+    client_cert: o.ClientCert = None,
+) -> int:
+    """Show a contract in a browser, with Swagger UI; "Try it out" sends to the target.
+
+    TARGET is a URL, the name of an endpoint in epkit.toml, the FILE of a contract (JSON or YAML), or - for one on
+    stdin. Requests of the page go to this server, which adds the key and hands them on.
+    """
+    from epkit.core.destination import Tls
+    from epkit.endpoint.headers import parse_header
+    from epkit.flows import docs as flow
+
+    options = flow.DocsOptions(
+        shown=target,
+        target=target_flag,
+        schema=schema,
+        key_file=key_file,
+        headers=tuple(parse_header(text) for text in header or ()),
+        deployment=deployment,
+        timeout_s=timeout_s,
+        tls=Tls(verify=not insecure, cacert=cacert, client_cert=client_cert),
+        host=host,
+        port=port,
+    )
+    world = terminal.world()
+
+    def announce(url: str) -> None:
+        terminal.write(f"{url}\n")
+        world.note("the page is ready: open it in a browser, then choose POST, Try it out, Execute; Ctrl-C ends it")
+        if open_:
+            flow.open_browser(url, world)
+
+    ended_by = flow.docs(options, world, terminal.stdin(), announce=announce)
+    terminal.note("ended")
+    return 128 + int(ended_by)

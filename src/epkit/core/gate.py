@@ -1,0 +1,76 @@
+"""Who may speak to the docs server: pages that it served itself, under a name that cannot be rebound.
+
+A browser lets any page on the net send requests to a server on this machine, and a name that an attacker owns can be
+made to lead here (DNS rebinding). So the request has to name this server by a loopback name or by an address, must
+not come from a page of another origin, and carries JSON, which no HTML form can send.
+"""
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
+
+_AUTHORITY = re.compile(r"(\[[0-9a-f:.]+\]|[^:@/\[\]\s]+)(?::(\d{1,5}))?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doors:
+    """The names under which a server answers.
+
+    Args:
+        port: that it listens on.
+        names: in lower case, IPv6 addresses in brackets.
+        any_address: whether every literal address is a name too, as it has to be where the server listens on all.
+    """
+
+    port: int
+    names: frozenset[str] = LOOPBACK
+    any_address: bool = False
+
+    def lead_here(self, authority: str) -> bool:
+        """Tell whether `HOST:PORT` is this server."""
+        parts = _AUTHORITY.fullmatch(authority.strip().lower())
+        if parts is None or int(parts[2] or 80) != self.port:
+            return False
+        return parts[1] in self.names or (self.any_address and _is_address(parts[1]))
+
+
+def refusal(method: str, headers: Iterable[tuple[bytes, bytes]], doors: Doors) -> tuple[int, str] | None:
+    """Judge a request by its method and header.
+
+    Args:
+        headers: as they came, names in lower case.
+
+    Returns:
+        The status to refuse it with and why, None where it may pass.
+
+    Source: Fetch standard (Origin, `null` for opaque ones); Fetch Metadata (Sec-Fetch-Site); RFC 9112 § 3.2 (Host).
+    """
+    fields: dict[str, list[str]] = {}
+    for name, value in headers:
+        fields.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1").strip())
+    hosts = fields.get("host", [])
+    if len(hosts) != 1 or not doors.lead_here(hosts[0]):
+        return 421, "this server answers only under the address that epkit docs printed"
+    for origin in fields.get("origin", ()):
+        scheme, _, authority = origin.partition("://")
+        if scheme.lower() != "http" or not doors.lead_here(authority):
+            return 403, "requests from pages of another origin are refused"
+    if any(site.lower() not in ("same-origin", "none") for site in fields.get("sec-fetch-site", ())):
+        return 403, "requests from pages of another site are refused"
+    if method not in ("GET", "HEAD"):
+        kinds = fields.get("content-type", [])
+        if len(kinds) != 1 or kinds[0].partition(";")[0].strip().lower() != "application/json":
+            return 403, "only Content-Type: application/json is taken"
+    return None
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,144 @@
+"""A contract as the docs page shows it, and the requests that the page may make of the target by way of this server.
+
+Swagger UI sends to wherever the contract says; here everything has to go to this server, which knows the key. So what
+names a server is replaced, and what would ask the reader for a key is left out.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from epkit.core.schemas import Resolver
+from epkit.core.url import Url
+from epkit.errors import UsageError
+
+PREFIX: Final = "/_target"
+"""The target's paths are served below this one: its own `/` would collide with the page."""
+
+METHODS: Final = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+_FORWARDED: Final = frozenset({"get", "put", "post", "delete", "head", "patch"})
+
+_OF_DOCUMENT: Final = ("host", "schemes", "basePath", "servers", "security", "securityDefinitions", "webhooks")
+_OF_OPERATION: Final = ("servers", "security", "schemes", "callbacks")
+
+# What a server may take for a slash or a dot once more, after a gateway has looked at the path.
+_TRICKS: Final = re.compile(r"(?:^|/)\.{1,2}(?:/|$)|%2e|%2f|%5c|\\|%25|//", re.IGNORECASE)
+
+
+def rewrite(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a Swagger 2.0 or OpenAPI 3 document whose every operation leads to this server, and asks for no key."""
+    page = {key: value for key, value in document.items() if key not in _OF_DOCUMENT}
+    if "swagger" in document:
+        page["basePath"] = PREFIX
+    else:
+        page["servers"] = [{"url": PREFIX}]
+    components = page.get("components")
+    if isinstance(components, Mapping):
+        components = {key: value for key, value in components.items() if key != "securitySchemes"}
+        if "pathItems" in components:
+            components["pathItems"] = _items(components["pathItems"])
+        page["components"] = components
+    if "paths" in page:
+        page["paths"] = _items(page["paths"])
+    return page
+
+
+def _items(items: Any) -> Any:
+    return {name: _item(item) for name, item in items.items()} if isinstance(items, Mapping) else items
+
+
+def _item(item: Any) -> Any:
+    if not isinstance(item, Mapping):
+        return item
+    kept = {key: value for key, value in item.items() if key not in _OF_OPERATION}
+    for method in METHODS:
+        if isinstance(kept.get(method), Mapping):
+            kept[method] = {key: value for key, value in kept[method].items() if key not in _OF_OPERATION}
+    return kept
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A path of the contract and where it lies on the target.
+
+    Args:
+        pattern: of the path as a browser sends it; a `{parameter}` is one segment.
+        methods: in capitals.
+        base: goes before the path.
+        uri: the path to ask for instead, None for base and path.
+    """
+
+    pattern: re.Pattern[str]
+    methods: frozenset[str]
+    base: str
+    uri: str | None
+
+
+class Routes:
+    """The (method, path) pairs that a contract has: no others are forwarded."""
+
+    def __init__(self, document: Mapping[str, Any], uri: Url) -> None:
+        """Lay a contract's paths over the target's.
+
+        Args:
+            document: as `rewrite` takes it.
+            uri: where rows are scored. The operation that scores lies there, the others beside it, whatever the
+                contract says about hosts and base paths: it is written where the model is built, and often wrong.
+        """
+        paths = document.get("paths")
+        found = {name: _methods(document, item) for name, item in paths.items()} if isinstance(paths, Mapping) else {}
+        scoring = _scoring(found, uri.path)
+        base = uri.path.rpartition("/")[0]
+        if scoring is not None and uri.path.endswith(scoring):
+            base = uri.path.removesuffix(scoring)
+        # The target's own query (a signature) goes where its own path goes.
+        self._query = None if uri.query is None else uri.query.reveal()
+        self._routes = [
+            Route(pattern=_pattern(name), methods=methods, base=base, uri=uri.path if name == scoring else None)
+            for name, methods in found.items()
+        ]
+
+    def find(self, method: str, path: str, query: str) -> str | None:
+        """Return the path and query to ask the target for, None where the contract has no such operation.
+
+        Args:
+            method: in capitals.
+            path: percent-encoded, without `PREFIX`.
+            query: percent-encoded, "" for none.
+        """
+        if _TRICKS.search(path) or not path.isascii() or any(c <= " " for c in path + query):
+            return None
+        for route in self._routes:
+            if method in route.methods and route.pattern.fullmatch(path):
+                wanted = route.base + path if route.uri is None else route.uri
+                asked = [part for part in (self._query if route.uri else None, query) if part]
+                return wanted + ("?" + "&".join(asked) if asked else "")
+        return None
+
+    def __len__(self) -> int:
+        return sum(len(route.methods) for route in self._routes)
+
+
+def _methods(document: Mapping[str, Any], item: object) -> frozenset[str]:
+    try:
+        resolved, _ = Resolver(document).target(item, "/paths")
+    except UsageError:  # the page shows what is wrong with it
+        return frozenset()
+    return frozenset(method.upper() for method in resolved if method in _FORWARDED)
+
+
+def _scoring(found: Mapping[str, frozenset[str]], path: str) -> str | None:
+    """Return the path of the contract that the target's URI is meant by: its longest end, else the one that scores."""
+    posts = [name for name, methods in found.items() if "POST" in methods]
+    ends = [name for name in posts if name.startswith("/") and name != "/" and path.endswith(name)]
+    if ends:
+        return max(ends, key=len)
+    if "/score" in posts:
+        return "/score"
+    return posts[0] if len(posts) == 1 else None
+
+
+def _pattern(name: str) -> re.Pattern[str]:
+    parts = re.split(r"\{[^{}/]*\}", name)
+    return re.compile("[^/]+".join(re.escape(part) for part in parts))

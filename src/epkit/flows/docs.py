@@ -1,0 +1,254 @@
+"""Serves the docs page of a target or a file, and hands on what the page asks of the target, with the key added."""
+
+import importlib.util
+import ipaddress
+import json
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from epkit.core import documents
+from epkit.core.contract import parse
+from epkit.core.destination import Tls
+from epkit.core.gate import LOOPBACK, Doors
+from epkit.core.page_contract import Routes
+from epkit.core.relay import Relayed, UnshownError, relay
+from epkit.core.samples import Failure
+from epkit.core.url import is_url
+from epkit.endpoint.config import find_config
+from epkit.endpoint.wisdom import advise
+from epkit.errors import EndpointError, UsageError
+from epkit.files import contracts
+from epkit.flows import target_contract
+from epkit.flows.aim import Aim, World, take_aim
+from epkit.flows.once import AGENT, Way, way_to
+
+NEEDED: Final = ("starlette", "uvicorn", "flask_swagger_ui")
+_FILES: Final = (".json", ".yaml", ".yml")
+_JSON: Final = "application/json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocsOptions:
+    """What `epkit docs` was asked for.
+
+    Args:
+        shown: the argument: a URL, a name in `epkit.toml`, the file of a contract, or `-`.
+        target: the value of `--target`.
+        port: 0 for any free one.
+    """
+
+    shown: str | None = None
+    target: str | None = None
+    schema: str | None = None
+    key_file: str | None = None
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    deployment: str | None = None
+    timeout_s: float | None = None
+    tls: Tls = field(default_factory=Tls)
+    host: str = "127.0.0.1"
+    port: int = 8000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Subject:
+    """What the page is about.
+
+    Args:
+        way: to the target, None where there is none.
+    """
+
+    title: str
+    document: Mapping[str, Any] = field(repr=False)
+    way: Way | None
+    note: str
+
+
+def docs(options: DocsOptions, world: World, stdin: BinaryIO, *, announce: Callable[[str], None]) -> signal.Signals:
+    """Serve until Ctrl-C or SIGTERM.
+
+    Args:
+        announce: told the page's address once it can be opened.
+
+    Returns:
+        The signal that ended it.
+
+    Raises:
+        UsageError: the extra is missing, the port is taken, there is no such target or file.
+        EndpointError: the contract cannot be had.
+    """
+    if any(importlib.util.find_spec(name) is None for name in NEEDED):
+        raise UsageError('epkit docs needs the extra docs: pip install "epkit[docs]"')
+    from epkit.web import app, ports, server
+
+    if not 0 <= options.port < 65536:
+        raise UsageError(f"--port {options.port}: a port is a number from 0 to 65535")
+    with ports.listen(options.host, options.port) as listener, _subject(options, world, stdin) as subject:
+        doors = _doors(options.host, listener.getsockname()[1])
+        if not _is_loopback(options.host):
+            world.note(
+                f"--host {options.host}: whoever reaches this machine can open the page"
+                + (" and score with your key" if subject.way else "")
+            )
+        routes = None if subject.way is None else Routes(subject.document, subject.way.aim.uri)
+        page = app.Page(title=subject.title, document=subject.document, routes=routes, key_note=subject.note)
+        application = app.make_app(page, doors, _forwarder(subject.way))
+        announce(_address(options.host, doors.port))
+        return server.serve(application, listener)
+
+
+@contextmanager
+def _subject(options: DocsOptions, world: World, stdin: BinaryIO) -> Iterator[_Subject]:
+    """Find what to show: a file that the argument names, else the contract of the target."""
+    file, target, schema = _sort_out(options, world.cwd)
+    if file is not None and target is None:
+        document = documents.decode(stdin.read(contracts.MAX_BYTES), name="stdin") if file == "-" else None
+        name = "stdin" if file == "-" else file
+        if document is None:
+            document, _ = contracts.read(world.cwd / file, name=file)
+        _look_at(document, name, world)
+        note = "no target is named, so nothing can be tried out: start epkit docs with --target URL for that"
+        world.note(f"{name}: {note}")
+        yield _Subject(title=name, document=document, way=None, note=note[:1].upper() + note[1:])
+        return
+    with take_aim(target, key_file=options.key_file, headers=options.headers, world=world) as aim:
+        way = way_to(
+            aim,
+            tls=options.tls,
+            timeout_s=options.timeout_s,
+            headers=options.headers,
+            deployment=options.deployment,
+        )
+        if file == "-":
+            document, name = documents.decode(stdin.read(contracts.MAX_BYTES), name="stdin"), "stdin"
+        else:
+            document, name = _contract(file or schema, aim, way)
+        _look_at(document, name, world)
+        yield _Subject(title=_title(aim), document=document, way=way, note=_key_note(aim))
+
+
+def _sort_out(options: DocsOptions, cwd: Path) -> tuple[str | None, str | None, str | None]:
+    """Tell file, target and schema apart: one argument may be a target or a contract's file."""
+    shown, target = options.shown, options.target
+    file = shown if shown is not None and _is_file(shown, cwd) else None
+    if file is not None and options.schema is not None:
+        raise UsageError(f"{file}: this names a contract, and so does --schema: keep one")
+    if file is None and shown is not None:
+        if target is not None:
+            raise UsageError("the target is given twice: as an argument and with --target")
+        target = shown
+    return file, target, options.schema
+
+
+def _is_file(text: str, cwd: Path) -> bool:
+    if text == "-":
+        return True
+    if is_url(text) or not (text.lower().endswith(_FILES) or "/" in text or (cwd / text).is_file()):
+        return False
+    config = find_config(cwd)
+    return config is None or text not in config.endpoints
+
+
+def _contract(schema: str | None, aim: Aim, way: Way) -> tuple[Any, str]:
+    try:
+        return target_contract.read(schema, aim, way.destination, way.make_engine, AGENT)
+    except target_contract.UnreachableError:
+        raise
+    except EndpointError as error:
+        raise EndpointError(f"{error}: name the contract with --schema FILE|URL, or see epkit check") from None
+
+
+def _look_at(document: object, name: str, world: World) -> None:
+    """Refuse what is no contract; of one that is broken only say so, for the page is there to look at it."""
+    if not isinstance(document, Mapping) or not ("swagger" in document or "openapi" in document):
+        raise UsageError(f"{name}: is neither a Swagger 2.0 nor an OpenAPI 3 document")
+    try:
+        parse(document)
+    except UsageError as error:
+        world.note(f"{name}: {error}; the page shows the contract all the same")
+
+
+def _title(aim: Aim) -> str:
+    return f"{aim.target.shown} ({aim.uri.shown})" if aim.target.embedded else aim.shown
+
+
+def _key_note(aim: Aim) -> str:
+    if aim.key.authorization is None:
+        return "Execute goes by way of this server. No key is sent: --key-file, EPKIT_KEY or epkit.toml would name one."
+    return "Execute goes by way of this server, which adds the key: it never enters the browser."
+
+
+def _forwarder(way: Way | None) -> Callable[[str, str, bytes, str | None], Any]:
+    async def forward(method: str, path: str, body: bytes, accept: str | None) -> Relayed:
+        assert way is not None  # without a target no route leads here
+        kind = None if method in ("GET", "HEAD") else _JSON
+        try:
+            request = way.request(method, path, body, content_type=kind, accept=accept or "*/*")
+        except UsageError as error:
+            return _error(400, str(error))
+        once = await way.send(request)
+        if once.failure:
+            return _error(504 if once.failure is Failure.TIMEOUT else 502, once.advice(way.aim))
+        if not 200 <= once.status < 600:
+            return _error(502, f"the target answered with status {once.status}")
+        try:
+            relayed = relay(once.status, once.headers, once.body, way.aim.secrets)
+        except UnshownError as error:
+            return _error(502, str(error))
+        if relayed.status < 300:
+            return relayed
+        sent = any(name.lower() == "authorization" for name, _ in request.headers)
+        advice = advise(once.status, once.headers, once.text, key_sent=sent, secrets=way.aim.secrets, quote=False)
+        advised = ("x-epkit-advice", advice.encode("latin-1", "replace").decode("latin-1"))
+        return Relayed(status=relayed.status, headers=(*relayed.headers, advised), body=relayed.body)
+
+    return forward
+
+
+def _error(status: int, why: str) -> Relayed:
+    return Relayed(status=status, headers=(("content-type", _JSON),), body=json.dumps({"error": why}).encode())
+
+
+def _doors(host: str, port: int) -> Doors:
+    wildcard = host in ("0.0.0.0", "::", "")  # noqa: S104 - asked about, not bound
+    own = socket.gethostname().lower() if wildcard else _bracketed(host)
+    return Doors(port=port, names=LOOPBACK | {own}, any_address=wildcard)
+
+
+def _address(host: str, port: int) -> str:
+    reachable = "127.0.0.1" if host in ("0.0.0.0", "") else "[::1]" if host == "::" else _bracketed(host)  # noqa: S104
+    return f"http://{reachable}:{port}/"
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host.lower()}]" if ":" in host else host.lower()
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def open_browser(url: str, world: World) -> None:
+    """Open a page in the user's browser, if there is one outside this terminal."""
+    import webbrowser
+
+    try:
+        browser: object = webbrowser.get()
+    except webbrowser.Error:
+        browser = None
+    # A browser in the terminal would fight for it with this server; one that the user chose may.
+    in_terminal = isinstance(browser, webbrowser.GenericBrowser) and not isinstance(
+        browser, webbrowser.BackgroundBrowser
+    )
+    if browser is None or (in_terminal and "BROWSER" not in world.environ):
+        world.note(f"no browser was found to open: open {url} yourself")
+        return
+    threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()

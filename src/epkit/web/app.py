@@ -1,0 +1,180 @@
+"""The docs server as an ASGI application: the page, its assets, the contract, and a way to the target.
+
+Theory of operation. Every request passes the gate (`epkit.core.gate`) first. What is served lies in memory: a page of
+this package, Swagger UI of another one, the rewritten contract. A path below `/_target` that the contract has is
+handed to `forward`, which knows the key; so the browser never holds it, and no other origin is ever spoken to, as the
+content security policy makes sure of.
+"""
+
+import html
+import importlib.util
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from epkit.core.gate import Doors, refusal
+from epkit.core.page_contract import PREFIX, Routes, rewrite
+from epkit.core.relay import Relayed
+from epkit.errors import UsageError
+
+MOST_REQUEST_BYTES: Final = 4 << 20
+
+CSP: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_RELAYED_CSP: Final = "default-src 'none'; sandbox; frame-ancestors 'none'"
+_ALWAYS: Final = {
+    "x-content-type-options": "nosniff",
+    "cross-origin-resource-policy": "same-origin",
+    "cache-control": "no-store",
+}
+_OF_THE_PAGE: Final = {
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+}
+_OF_SWAGGER_UI: Final = {
+    "swagger-ui.css": "text/css",
+    "swagger-ui-bundle.js": "text/javascript",
+    "favicon-32x32.png": "image/png",
+}
+_OF_THIS_PACKAGE: Final = {"page.css": "text/css", "page.js": "text/javascript"}
+
+Forward = Callable[[str, str, bytes, str | None], Awaitable[Relayed]]
+"""Sends method, path and query, body and Accept to the target; says in a reply of its own what goes wrong."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """What is shown.
+
+    Args:
+        title: how the target or the file is called, free of credentials.
+        document: the contract, decoded.
+        routes: what may be forwarded; None where there is no target.
+        key_note: what happens with the key, a sentence for the page.
+    """
+
+    title: str
+    document: Mapping[str, Any] = field(repr=False)
+    routes: Routes | None
+    key_note: str
+
+
+def make_app(page: Page, doors: Doors, forward: Forward) -> ASGIApp:
+    """Make the application.
+
+    Raises:
+        UsageError: Swagger UI's files are not where they belong.
+    """
+    routes = [Route("/", _fixed(_html(page), "text/html", _OF_THE_PAGE), methods=["GET"])]
+    for name, (content, kind) in _assets().items():
+        routes.append(Route(f"/{name}", _fixed(content, kind), methods=["GET"]))
+    contract = json.dumps(rewrite(page.document), ensure_ascii=True).encode()
+    routes.append(Route("/contract.json", _fixed(contract, "application/json"), methods=["GET"]))
+    methods = ["GET", "PUT", "POST", "DELETE", "PATCH"]
+    routes.append(Route(PREFIX + "{path:path}", _relaying(page, forward), methods=methods))
+    app = Starlette(routes=routes)
+    app.router.redirect_slashes = False
+    return _Gate(app, doors)
+
+
+class _Gate:
+    """Lets pass what may, and puts the protecting headers on every answer."""
+
+    def __init__(self, app: ASGIApp, doors: Doors) -> None:
+        self._app = app
+        self._doors = doors
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+
+        async def protected(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _ALWAYS.items():
+                    headers[name] = value
+                headers.setdefault("content-security-policy", CSP)
+            await send(message)
+
+        refused = refusal(scope["method"], scope["headers"], self._doors)
+        app = self._app if refused is None else _says(*refused)
+        await app(scope, receive, protected)
+
+
+def _fixed(
+    content: bytes, kind: str, headers: Mapping[str, str] | None = None
+) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(_request: Request) -> Response:
+        return Response(content, media_type=kind, headers=headers)
+
+    return answer
+
+
+def _says(status: int, why: str) -> Response:
+    return Response(json.dumps({"error": why}), status, media_type="application/json")
+
+
+def _relaying(page: Page, forward: Forward) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        if page.routes is None:
+            return _says(503, "no target is named: end epkit docs and start it again with --target URL")
+        path = request.scope["raw_path"].decode("latin-1").removeprefix(PREFIX)
+        query = request.scope["query_string"].decode("latin-1")
+        wanted = page.routes.find(request.method, path, query)
+        if wanted is None:
+            return _says(404, f"the contract has no {request.method} {path}: nothing else is handed on")
+        body = bytearray()
+        try:
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > MOST_REQUEST_BYTES:
+                    return _says(413, f"the body is over {MOST_REQUEST_BYTES:,} bytes: use epkit score")
+        except ClientDisconnect:
+            return _says(400, "the request was not finished")
+        relayed = await forward(request.method, wanted, bytes(body), request.headers.get("accept"))
+        # A reply to HEAD and to some statuses has no body; none is made up for it.
+        reply = Response(relayed.body, relayed.status, dict(relayed.headers))
+        reply.headers["content-security-policy"] = _RELAYED_CSP
+        return reply
+
+    return answer
+
+
+def _assets() -> dict[str, tuple[bytes, str]]:
+    # The package is found without being imported: importing it imports Flask.
+    found = importlib.util.find_spec("flask_swagger_ui")
+    if found is None or found.origin is None:
+        raise UsageError('Swagger UI is missing: pip install "epkit[docs]"')
+    directory = Path(found.origin).parent / "dist"
+    try:
+        assets = {name: ((directory / name).read_bytes(), kind) for name, kind in _OF_SWAGGER_UI.items()}
+    except OSError as error:
+        raise UsageError(
+            f"{directory}: Swagger UI cannot be read: {error.strerror}: reinstall flask-swagger-ui"
+        ) from None
+    own = files("epkit.web")
+    return assets | {name: ((own / name).read_bytes(), kind) for name, kind in _OF_THIS_PACKAGE.items()}
+
+
+def _html(page: Page) -> bytes:
+    template = (files("epkit.web") / "page.html").read_text(encoding="utf-8")
+    executable = page.routes is not None
+    return (
+        template.replace("{title}", html.escape(page.title))
+        .replace("{note}", html.escape(page.key_note))
+        .replace("{executable}", "true" if executable else "false")
+        .encode()
+    )

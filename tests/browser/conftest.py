@@ -1,0 +1,70 @@
+"""What the tests in a browser share: Chromium, and docs servers for it to look at."""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli_harness import Cli
+from epkit.endpoint import embedded
+
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
+)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Chromium, headless; `evil.example` is a name that leads to this machine."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    if not CHROMIUM:
+        pytest.skip("there is no Chromium")
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--host-resolver-rules=MAP evil.example 127.0.0.1"]
+        )
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    """A page of its own, with no cookie or cache left from another test."""
+    context = browser.new_context(viewport={"width": 1200, "height": 900})
+    context.set_default_timeout(15_000)
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture(scope="session")
+def bank() -> Iterator[embedded.Embedded]:
+    """The embedded endpoint, started once."""
+    with embedded.start() as running:
+        yield running
+
+
+@pytest.fixture
+def docs(tmp_path: Path) -> Iterator[Callable[..., str]]:
+    """`docs("swagger.json", "--target", …, key=…)` starts a docs server and returns its address."""
+    with contextlib.ExitStack() as stack:
+
+        def start(*arguments: object, key: str | None = None) -> str:
+            cli = Cli(directory=tmp_path, environ={"EPKIT_KEY": key} if key else {})
+            process = stack.enter_context(cli.start("docs", "--port", 0, *arguments))
+            line = process.stdout.readline().decode().strip()
+            assert line.startswith("http://127.0.0.1:"), process.stderr.read().decode()
+            return line
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def artefacts() -> Path:
+    """Where screenshots stay after the tests."""
+    directory = Path(os.environ.get("EPKIT_ARTEFACTS", Path(__file__).parents[2] / "build" / "browser"))
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory
