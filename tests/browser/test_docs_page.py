@@ -81,6 +81,7 @@ def test_a_new_user_sees_the_models_and_gets_the_prediction(page, watch, docs, a
 
 def picture(page, reply):
     """Take the picture that stands in the README."""
+    page.evaluate("scrollTo(0, 0)")  # boxes are told from the top of what is seen
     top = page.get_by_role("button", name="Execute").bounding_box()["y"] - 20
     shown = reply.locator(".response-col_description .highlight-code").first.bounding_box()
     height = shown["y"] + shown["height"] + 10 - top

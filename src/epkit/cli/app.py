@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from epkit.cli import bench, docs, sample, terminal, validate
+from epkit.cli import bench, check, docs, sample, terminal, validate
 from epkit.errors import EpkitError
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (bench, validate, sample, docs):
+for command in (bench, validate, sample, docs, check):
     command.register(app)
 
 

@@ -1,0 +1,132 @@
+"""A connection made step by step, to tell which of the steps fails: name, TCP, TLS."""
+
+import asyncio
+import socket
+import ssl
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from epkit.core.destination import Destination
+from epkit.engines.addresses import Address
+from epkit.engines.tls import handshake, make_context, until
+
+_SHORTEST_S: Final = 0.05
+_LONGEST_S: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secured:
+    """What a TLS handshake agreed on.
+
+    Args:
+        version: `TLSv1.3`.
+        cipher: its name.
+        expires: seconds since the epoch, None where the certificate was not checked.
+        took_ns: from the first byte of the handshake to its end.
+    """
+
+    version: str
+    cipher: str
+    expires: int | None
+    took_ns: int
+
+
+async def look_up(destination: Destination) -> tuple[Address, ...]:
+    """Return the addresses of a destination, in the system's order.
+
+    Raises:
+        OSError, UnicodeError: it has none.
+    """
+    if destination.unix is not None:
+        return ((socket.AF_UNIX, destination.unix),)
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(destination.host, destination.port, type=socket.SOCK_STREAM)
+    return tuple(dict.fromkeys((family, address) for family, _, _, _, address in found))
+
+
+async def connect(addresses: Sequence[Address], timeout_s: float) -> tuple[socket.socket, Address]:
+    """Connect to the first address that takes it.
+
+    Args:
+        addresses: at least one.
+        timeout_s: for each.
+
+    Returns:
+        The socket, non-blocking, and the address.
+
+    Raises:
+        OSError: none took it; that of the last one. A TimeoutError says so in words.
+    """
+    loop = asyncio.get_running_loop()
+    failure: OSError = OSError("no address")
+    for family, address in addresses:
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        sock.setblocking(False)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await loop.sock_connect(sock, address)
+        except TimeoutError:
+            sock.close()
+            failure = TimeoutError(f"connect timed out after {timeout_s:g} s")
+        except OSError as error:
+            sock.close()
+            failure = error
+        except BaseException:
+            sock.close()
+            raise
+        else:
+            return sock, (family, address)
+    raise failure
+
+
+async def secure(sock: socket.socket, destination: Destination, timeout_s: float) -> Secured:
+    """Do the TLS handshake on a connected socket, wait for an objection, and close it.
+
+    In TLS 1.3 the client's part is over before the server has looked at its certificate, or missed it; the refusal
+    comes a round trip later, and gets lost where a request is under way by then.
+
+    Raises:
+        ssl.SSLError, OSError: it failed.
+        UsageError: a certificate file cannot be used.
+    """
+    loop = asyncio.get_running_loop()
+    context = make_context(destination.tls)
+    began = time.perf_counter_ns()
+    try:
+        async with asyncio.timeout(timeout_s):
+            secured = await handshake(loop, sock, context, destination.tls, destination.host)
+    except TimeoutError:
+        raise TimeoutError(f"no handshake within {timeout_s:g} s") from None
+    finally:
+        sock.close()
+    with secured:
+        took_ns = time.perf_counter_ns() - began
+        if secured.version() == "TLSv1.3":
+            await _objection(loop, secured, min(_LONGEST_S, _SHORTEST_S + 2 * took_ns / 1e9))
+        certificate = secured.getpeercert() or {}
+        until_ = certificate.get("notAfter")
+        name, _, _ = secured.cipher() or ("?", "", 0)
+        return Secured(
+            version=secured.version() or "?",
+            cipher=name,
+            expires=ssl.cert_time_to_seconds(until_) if isinstance(until_, str) else None,
+            took_ns=took_ns,
+        )
+
+
+async def _objection(loop: asyncio.AbstractEventLoop, secured: ssl.SSLSocket, patience_s: float) -> None:
+    """Raise what the server has against this client, should it say so in time."""
+    try:
+        async with asyncio.timeout(patience_s):
+            while True:
+                await until(loop.add_reader, loop.remove_reader, secured.fileno(), loop)
+                try:
+                    if not secured.read(1):
+                        raise ConnectionError("closed right after the handshake: client certificate required?")
+                except ssl.SSLWantReadError:
+                    continue  # a session ticket
+                return
+    except TimeoutError:
+        return

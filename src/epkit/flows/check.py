@@ -1,0 +1,141 @@
+"""Finds out what is wrong with an endpoint: from its name to a scored row, one step after the other.
+
+Each step needs some of those before it; where one fails, those that need it are not tried, so that the first failure
+is the cause.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import BinaryIO
+
+from epkit.core import url as urls
+from epkit.core.checkup import Checkup, Step
+from epkit.core.destination import Tls
+from epkit.core.url import Url
+from epkit.errors import EndpointError
+from epkit.files import contracts
+from epkit.files.payloads import read_payloads
+from epkit.flows.aim import World, take_aim
+from epkit.flows.check_answers import Answers
+from epkit.flows.check_connection import Connection
+from epkit.flows.check_session import Found, Session, Unwell
+from epkit.flows.once import way_to
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckOptions:
+    """What `epkit check` was asked for.
+
+    Args:
+        payload: a file to score instead of the contract's example.
+        path: of the contract's scoring operation.
+    """
+
+    target: str | None = None
+    payload: str | None = None
+    schema: str | None = None
+    path: str | None = None
+    key_file: str | None = None
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    deployment: str | None = None
+    timeout_s: float | None = None
+    tls: Tls = field(default_factory=Tls)
+
+
+def check(
+    options: CheckOptions,
+    world: World,
+    stdin: BinaryIO,
+    *,
+    begin: Callable[[str], None] | None = None,
+    tell: Callable[[Step], None] | None = None,
+) -> Checkup:
+    """Look at an endpoint.
+
+    Args:
+        begin: told the target before the first step.
+        tell: told each step as soon as it is known.
+
+    Raises:
+        UsageError: no such target or file, a flag that makes no sense; whatever is wrong with the endpoint is a step.
+    """
+    payload = None if options.payload is None else read_payloads(options.payload, stdin)[0]
+    with take_aim(options.target, key_file=options.key_file, headers=options.headers, world=world) as aim:
+        way = way_to(
+            aim,
+            tls=options.tls,
+            timeout_s=options.timeout_s,
+            headers=options.headers,
+            deployment=options.deployment,
+        )
+        source: str | Path | Url = aim.contract if options.schema is None else options.schema
+        if isinstance(source, str):
+            source = urls.parse(source) if urls.is_url(source) else world.cwd / source
+        # A file that is missing is the user's, not the endpoint's.
+        document = None if isinstance(source, Url) else contracts.read(source)[0]
+        if begin is not None:
+            begin(aim.shown)
+        session = Session(aim, way, options.deployment)
+        answers = Answers(session, source, document, payload, options.path)
+        steps = _Steps(session, tell or (lambda _: None))
+        asyncio.run(_look(steps, Connection(session), answers, needs_contract=payload is None))
+        return Checkup(target=aim.shown, steps=tuple(steps.taken))
+
+
+async def _look(steps: "_Steps", connection: Connection, answers: Answers, *, needs_contract: bool) -> None:
+    reached = ("name", "tcp", "tls", "health")
+    try:
+        await steps.take("name", connection.name)
+        await steps.take("tcp", connection.tcp, "name")
+        await steps.take("tls", connection.tls, "name", "tcp")
+        await steps.take("health", connection.health, *reached)
+    finally:
+        connection.close()
+    await steps.take("key", answers.key, *reached)
+    await steps.take("contract", answers.contract, *reached, "key")
+    await steps.take("example", answers.example, *reached, "key", *(["contract"] if needs_contract else []))
+    await steps.take("reply", answers.reply, *reached, "key", "contract", "example")
+    await steps.take("clock", answers.clock, *reached)
+    await steps.take("headers", answers.headers, *reached)
+
+
+class _Steps:
+    """The steps as they are taken."""
+
+    def __init__(self, session: Session, tell: Callable[[Step], None]) -> None:
+        self._session = session
+        self._tell = tell
+        self.taken: list[Step] = []
+
+    async def take(self, name: str, look: Callable[[], Awaitable[Found]], *needed: str) -> None:
+        """Take a step, unless one that it needs failed or was not tried."""
+        step = await self._step(name, look, needed)
+        advice = None if step.advice is None else self._session.line(step.advice)
+        self.taken.append(replace(step, detail=self._session.line(step.detail), advice=advice))
+        self._tell(self.taken[-1])
+
+    async def _step(self, name: str, look: Callable[[], Awaitable[Found]], needed: tuple[str, ...]) -> Step:
+        if any(step.name in needed and not step.ok for step in self.taken):
+            return Step(name=name, ok=None, ms=None, detail="not tried")
+        began = time.perf_counter()
+        try:
+            found = await look()
+        except Unwell as unwell:
+            ms = (time.perf_counter() - began) * 1e3
+            return Step(name=name, ok=False, ms=ms, detail=unwell.detail, advice=unwell.advice)
+        ms = (time.perf_counter() - began) * 1e3 if found.ms is None else found.ms
+        return Step(name=name, ok=True, ms=ms, detail=found.detail, advice=found.advice)
+
+
+def verdict(checkup: Checkup) -> None:
+    """Raise what a checkup with a failure ends with.
+
+    Raises:
+        EndpointError: with the cause, and what to do.
+    """
+    failed = checkup.failed
+    if failed is not None:
+        raise EndpointError(f"{checkup.target}: {failed.name}: {failed.detail}: {failed.advice}")

@@ -1,0 +1,235 @@
+"""The steps of a check that judge answers: key, contract, a scored row, its reply, the clock, headers.
+
+Whether the key is accepted is told by the answers to what is asked anyway, the contract and the row that is scored:
+an endpoint has no question of its own for that. So these two are asked before the verdict on the key.
+"""
+
+import json
+import time
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any, Final
+
+from epkit.core import url as urls
+from epkit.core.checked import in_words
+from epkit.core.contract import Contract, parse
+from epkit.core.judging import judge_reply, judge_status
+from epkit.core.masking import clean
+from epkit.core.payload import Payload
+from epkit.core.reply_validation import ReplyValidator
+from epkit.core.samples import Failure
+from epkit.core.url import Url
+from epkit.core.validation import Validator
+from epkit.core.wrapping import count_rows
+from epkit.endpoint.wisdom import advise_failure, refuses_key
+from epkit.errors import EpkitError, UsageError
+from epkit.files.payloads import parse_payload
+from epkit.flows import target_contract
+from epkit.flows.check_session import Found, Session, Unwell
+from epkit.flows.once import AGENT, Once
+from epkit.flows.sample import sample_body
+
+SKEW_S: Final = 60.0
+"""A difference of clocks beyond which tokens begin to be taken for expired, or not yet valid."""
+
+_MEND: Final = "mend the contract at that place, or name another with --schema FILE|URL"
+_NAME: Final = "name the contract with --schema FILE|URL, or with swagger in epkit.toml"
+_TOLD: Final = (
+    *("server", "x-ms-server-version", "azureml-model-deployment", "azureml-model-group"),
+    *("x-ms-run-fn-exec-ms", "ms-azureml-model-time", "x-ms-run-function-failed"),
+)
+
+
+class Answers:
+    """Judges what an endpoint answers."""
+
+    def __init__(
+        self, session: Session, source: Path | Url, document: Any, payload: Payload | None, path: str | None
+    ) -> None:
+        """Prepare the questions.
+
+        Args:
+            source: of the contract.
+            document: what it decodes to, where it is a file.
+            payload: to score instead of the contract's example.
+            path: of the contract's scoring operation.
+        """
+        self._session = session
+        self._source, self._document, self._path = source, document, path
+        self._given = payload is not None
+        self._payload = payload
+        self._fetched: Once | None = None
+        self._scored: Once | None = None
+        self._contract: Contract | EpkitError | None = None
+        self._validator: Validator | None = None
+        self._fetch_ms = 0.0
+
+    async def key(self) -> Found:
+        """Tell whether the key is accepted."""
+        await self._fetch()
+        await self._score()
+        asked = (self._scored, self._fetched, self._session.health)
+        told = next((once for once in asked if once is not None and not once.failure), None)
+        ms = None if told is None else told.took_ns / 1e6
+        if told is not None and refuses_key(told.status, told.text):
+            raise Unwell(f"{told.status} {self._session.words(told)}", self._session.advice(told))
+        if not self._session.sends_key:
+            return Found("none is sent, and none was asked for", ms=ms)
+        source = self._session.aim.key.source or "the embedded endpoint itself"
+        if self._scored is None or self._scored.failure:
+            return Found(f"from {source}: not refused so far", ms=ms)
+        return Found(f"accepted, from {source}", ms=ms)
+
+    async def _fetch(self) -> None:
+        """Get the contract, or the reason why there is none."""
+        began = time.perf_counter()
+        name = self._source.shown if isinstance(self._source, Url) else str(self._source)
+        try:
+            document = self._document
+            if isinstance(self._source, Url):
+                if urls.same_origin(self._source, self._session.aim.uri):
+                    self._fetched = await self._session.send("GET", self._source.request_path)
+                    document = target_contract.document_in(self._fetched, name)
+                else:
+                    way = self._session.way
+                    wanted = self._source.reveal()
+                    document, _ = target_contract.read(
+                        wanted, self._session.aim, way.destination, way.make_engine, AGENT
+                    )
+            self._contract = _parsed(document, name, self._path)
+        except EpkitError as error:
+            self._contract = error
+        self._fetch_ms = (time.perf_counter() - began) * 1e3
+
+    async def _score(self) -> None:
+        """Send a row, if there is one to send."""
+        if self._payload is None and isinstance(self._contract, Contract):
+            try:
+                self._payload = _example(self._contract)
+            except UsageError:
+                return
+        if self._payload is not None:
+            self._scored = await self._session.send("POST", self._session.aim.uri.request_path, self._payload.body)
+
+    async def contract(self) -> Found:
+        """Tell whether there is a contract, and whether it is sound."""
+        if isinstance(self._contract, EpkitError):
+            broken = isinstance(self._contract, UsageError)
+            raise Unwell(str(self._contract), _MEND if broken else _NAME)
+        assert self._contract is not None  # the step before has seen to it
+        contract = self._contract
+        try:
+            self._validator = Validator(contract)
+        except UsageError as error:
+            raise Unwell(str(error), _MEND) from None
+        kind = "Swagger" if contract.version == "2.0" else "OpenAPI"
+        said = f"{kind} {contract.version}, {contract.method} {contract.path}"
+        if contract.example is None:
+            warning = "the contract has no example: a row made from its schema is scored instead"
+            return Found(said, None if self._given else warning, ms=self._fetch_ms)
+        rows = count_rows(contract.example)
+        said += ", with an example" + (f" of {rows} row{'' if rows == 1 else 's'}" if rows else "")
+        verdict = self._validator.check_value(contract.example, limit=1)
+        faulty = None if verdict.valid else f"its own example breaks it: {in_words(verdict.violations[0])}"
+        return Found(said, faulty, ms=self._fetch_ms)
+
+    async def example(self) -> Found:
+        """Tell whether a row was scored."""
+        if self._scored is None or self._payload is None:
+            raise Unwell("the contract says too little to make a row from", "give one with -p FILE")
+        once = self._scored
+        rows = _rows(self._payload)
+        failure, words = once.failure, once.detail
+        if not failure:
+            failure, words = judge_status(once.status), ""
+        if not failure:
+            failure, words = judge_reply(once.head, once.body, rows)
+        if failure is Failure.STATUS:
+            raise Unwell(f"{once.status} {self._session.words(once)}", self._session.advice(once) + self._suspect())
+        if failure:
+            raise Unwell(words, advise_failure(failure, words, quote=False) + self._suspect())
+        sent = f"{rows} row{'' if rows == 1 else 's'} of {self._payload.file}" if rows else self._payload.file
+        return Found(f"{once.status} for {sent}: {clean(once.text, 80)}", ms=once.took_ns / 1e6)
+
+    def _suspect(self) -> str:
+        """Name what the contract has against the body that was not scored."""
+        if self._validator is None or self._payload is None:
+            return ""
+        verdict = self._validator.check(self._payload.body, limit=1)
+        return "" if verdict.valid else f"; the body breaks the contract: {in_words(verdict.violations[0])}"
+
+    async def reply(self) -> Found:
+        """Tell whether the reply is what the contract declares."""
+        assert isinstance(self._contract, Contract)
+        assert self._scored is not None
+        assert self._payload is not None
+        try:
+            validator = ReplyValidator(self._contract)
+        except UsageError as error:
+            raise Unwell(str(error), _MEND) from None
+        verdict = validator.check(self._scored.text.encode(), rows=_rows(self._payload), limit=1)
+        if not verdict.violations:
+            return Found("as the contract declares it" if self._contract.reply else "the contract declares none")
+        first = in_words(verdict.violations[0])
+        if verdict.valid:
+            return Found("it can be read, but is not as declared", first)
+        raise Unwell(first, "the scoring script returns something else than its contract says: see epkit validate")
+
+    async def clock(self) -> Found:
+        """Compare the server's clock with this machine's."""
+        assert self._session.last is not None  # health was answered
+        once, received = self._session.last
+        date = once.headers.get("date")
+        if date is None:
+            return Found("the server does not tell its time")
+        try:
+            moment = parsedate_to_datetime(date)
+        except (ValueError, TypeError):
+            return Found(f"the server's Date is none: {date}")
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        skew_s = moment.timestamp() + 0.5 - received  # Date is cut to whole seconds
+        if abs(skew_s) <= 1.5:
+            return Found("the server's is the same as this machine's, to a second")
+        way = "ahead of" if skew_s > 0 else "behind"
+        said = f"the server's is {abs(skew_s):,.0f} s {way} this machine's"
+        advice = "tokens are judged by the time: set the clock that is wrong" if abs(skew_s) > SKEW_S else None
+        return Found(said, advice)
+
+    async def headers(self) -> Found:
+        """Tell what the reply's headers say about server and deployment."""
+        assert self._session.last is not None
+        headers = self._session.last[0].headers
+        said = ", ".join(f"{name}: {headers[name]}" for name in _TOLD if headers.get(name)) or "none that tell anything"
+        wanted = self._session.deployment
+        answered = headers.get("azureml-model-deployment")
+        if wanted and answered and answered != wanted:
+            advice = f'deployment "{wanted}" was asked for, "{answered}" answered: check its name and that it is up'
+            raise Unwell(said, advice)
+        return Found(said)
+
+
+def _parsed(document: Any, name: str, path: str | None) -> Contract:
+    try:
+        return parse(document, path=path)
+    except UsageError as error:
+        raise UsageError(f"{name}: {error}") from None
+
+
+def _example(contract: Contract) -> Payload:
+    """Take the contract's example, or make a row of its schema.
+
+    Raises:
+        UsageError: it says too little.
+    """
+    if contract.example is not None:
+        return Payload.of("the example", json.dumps(contract.example).encode())
+    return Payload.of("made from the contract", sample_body(contract, rows=1, seed=0))
+
+
+def _rows(payload: Payload) -> int | None:
+    try:
+        return count_rows(parse_payload(payload))
+    except UsageError:
+        return None

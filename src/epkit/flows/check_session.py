@@ -1,0 +1,74 @@
+"""What the steps of a check share: the way to the endpoint, what was answered, and how a step ends."""
+
+import time
+from dataclasses import dataclass
+
+from epkit.core.masking import clean, mask_text
+from epkit.endpoint.wisdom import advise, detail
+from epkit.flows.aim import Aim
+from epkit.flows.once import Once, Way
+
+
+class Unwell(Exception):  # noqa: N818 - an outcome, not an error
+    """A step failed."""
+
+    def __init__(self, detail: str, advice: str) -> None:
+        super().__init__(detail)
+        self.detail, self.advice = detail, advice
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A step went well.
+
+    Args:
+        advice: a warning.
+        ms: what it took, where that is not the time that the step itself ran.
+    """
+
+    detail: str
+    advice: str | None = None
+    ms: float | None = None
+
+
+class Session:
+    """One check of one endpoint.
+
+    Attributes:
+        last: the latest answer, and the time of day when it came (s since the epoch).
+        health: the answer to the question for health.
+    """
+
+    def __init__(self, aim: Aim, way: Way, deployment: str | None) -> None:
+        self.aim, self.way = aim, way
+        self.deployment = deployment or aim.target.deployment
+        self.last: tuple[Once, float] | None = None
+        self.health: Once | None = None
+
+    @property
+    def sends_key(self) -> bool:
+        """Whether requests carry a key."""
+        return self.aim.key.authorization is not None
+
+    async def send(self, method: str, path: str, body: bytes = b"") -> Once:
+        """Ask for a path and query of the target, and remember the answer."""
+        kind = "application/json" if body else None
+        once = await self.way.send(self.way.request(method, path, body, content_type=kind))
+        if not once.failure:
+            self.last = (once, time.time())
+        return once
+
+    def advice(self, once: Once) -> str:
+        """Say what an answer other than success means, and what to do."""
+        line = advise(
+            once.status, once.headers, once.text, key_sent=self.sends_key, secrets=self.aim.secrets, quote=False
+        )
+        return line.removeprefix(f"{once.status}: ")
+
+    def words(self, once: Once) -> str:
+        """Return the server's own words in an answer other than success."""
+        return detail(once.text, self.aim.secrets)
+
+    def line(self, text: str) -> str:
+        """Make a line that may be shown."""
+        return clean(mask_text(text, self.aim.secrets), 600)
