@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from epkit.cli import bench, check, docs, sample, terminal, validate
+from epkit.cli import bench, check, docs, init, sample, terminal, validate
 from epkit.errors import EpkitError
 
 if TYPE_CHECKING:
@@ -29,6 +29,10 @@ class Interrupted(Exception):  # noqa: N818 - nothing went wrong
     """Ctrl-C or SIGTERM, in a form that typer hands on."""
 
 
+class Unread(Exception):  # noqa: N818 - nothing went wrong
+    """The reader of stdout is gone, in a form that typer does not take for its own: it would end with 1."""
+
+
 class Commands(TyperGroup):
     """The commands, of which an interrupt is told apart from the exit code of a run that was interrupted."""
 
@@ -38,6 +42,8 @@ class Commands(TyperGroup):
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
             raise Interrupted(143 if isinstance(error, Terminated) else 130) from None
+        except BrokenPipeError:
+            raise Unread from None
 
 
 app = typer.Typer(
@@ -50,7 +56,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (bench, validate, sample, docs, check):
+for command in (bench, validate, sample, docs, check, init):
     command.register(app)
 
 
@@ -84,7 +90,7 @@ def run(arguments: Sequence[str]) -> int:
     except EpkitError as error:
         terminal.complain(str(error))
         return error.exit_code
-    except BrokenPipeError:
+    except (Unread, BrokenPipeError):
         return terminal.broken_pipe()
     except Interrupted as interrupted:
         terminal.complain("interrupted")

@@ -75,9 +75,10 @@ def docs(
     )
     world = terminal.world()
 
-    def announce(url: str) -> None:
+    def announce(url: str, executable: bool) -> None:
         terminal.write(f"{url}\n")
-        world.note("the page is ready: open it in a browser, then choose POST, Try it out, Execute; Ctrl-C ends it")
+        then = ", then choose POST, Try it out, Execute" if executable else ""
+        world.note(f"the page is ready: open it in a browser{then}; Ctrl-C ends it")
         if open_:
             flow.open_browser(url, world)
 

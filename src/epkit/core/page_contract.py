@@ -116,9 +116,6 @@ class Routes:
                 return wanted + ("?" + "&".join(asked) if asked else "")
         return None
 
-    def __len__(self) -> int:
-        return sum(len(route.methods) for route in self._routes)
-
 
 def _methods(document: Mapping[str, Any], item: object) -> frozenset[str]:
     try:

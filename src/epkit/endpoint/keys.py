@@ -131,7 +131,11 @@ def _bearer(text: str, source: str) -> Key:
     return Key(authorization=Secret(f"Bearer {key}"), source=source, notes=notes)
 
 
+def looks_like_key(name: str) -> bool:
+    """Tell whether what should name a file or a variable looks as if the key itself stood in its place."""
+    return re.fullmatch(r"(?=.*[0-9])(?=.*[a-z])[A-Za-z0-9+=_-]{24,}|eyJ.*", name) is not None
+
+
 def _harmless(name: str) -> str:
     """Return the name of a file or a variable, unless it looks as if the key itself stood in its place."""
-    looks_like_key = re.fullmatch(r"(?=.*[0-9])(?=.*[a-z])[A-Za-z0-9+=_-]{24,}|eyJ.*", name)
-    return "(not shown, it looks like a key)" if looks_like_key else name
+    return "(not shown, it looks like a key)" if looks_like_key(name) else name

@@ -56,3 +56,26 @@ def write_into(directory: str, name: str, text: str, flag: str) -> None:
         UsageError: it cannot be written.
     """
     write(str(Path(directory) / name), text, flag)
+
+
+def create(path: Path, text: str, name: str) -> None:
+    """Write a new file, whole or not at all; one that is there is left alone.
+
+    Args:
+        name: what messages call it.
+
+    Raises:
+        UsageError: there is one already, or it cannot be written.
+    """
+    try:
+        with path.open("x", encoding="utf-8", newline="") as file:
+            try:
+                file.write(text)
+                file.flush()
+            except BaseException:
+                path.unlink(missing_ok=True)
+                raise
+    except FileExistsError:
+        raise UsageError(f"{name}: there is one already, which is not overwritten: edit it, or move it away") from None
+    except OSError as error:
+        raise UsageError(f"{name}: cannot be written: {error.strerror}") from None

@@ -69,11 +69,13 @@ class _Subject:
     note: str
 
 
-def docs(options: DocsOptions, world: World, stdin: BinaryIO, *, announce: Callable[[str], None]) -> signal.Signals:
+def docs(
+    options: DocsOptions, world: World, stdin: BinaryIO, *, announce: Callable[[str, bool], None]
+) -> signal.Signals:
     """Serve until Ctrl-C or SIGTERM.
 
     Args:
-        announce: told the page's address once it can be opened.
+        announce: told the page's address once it can be opened, and whether anything can be tried out there.
 
     Returns:
         The signal that ended it.
@@ -98,7 +100,7 @@ def docs(options: DocsOptions, world: World, stdin: BinaryIO, *, announce: Calla
         routes = None if subject.way is None else Routes(subject.document, subject.way.aim.uri)
         page = app.Page(title=subject.title, document=subject.document, routes=routes, key_note=subject.note)
         application = app.make_app(page, doors, _forwarder(subject.way))
-        announce(_address(options.host, doors.port))
+        announce(_address(options.host, doors.port), subject.way is not None)
         return server.serve(application, listener)
 
 

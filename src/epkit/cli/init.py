@@ -1,0 +1,51 @@
+"""`epkit init`: a first `epkit.toml`."""
+
+from typing import Annotated
+
+import typer
+
+from epkit.cli import terminal
+
+EPILOG = """\b
+Examples:
+  epkit init https://host/score
+  epkit init https://host/score --key-file host.key
+  epkit init config.json                   Azure's workspace
+  epkit init                               a commented template
+\b
+A config.json that Azure's SDKs would find is read too. The file's name goes
+to stdout. A key, a password or a signature in the URL is not written down.
+\b
+Exit codes: 0 written, 2 usage, or there is an epkit.toml already."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("init", epilog=EPILOG)(init)
+
+
+def init(
+    sources: Annotated[list[str] | None, typer.Argument(metavar="[URL|FILE]...", hidden=True)] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="NAME", help="What to call the endpoint; default: after its host.")
+    ] = None,
+    key_file: Annotated[
+        str | None, typer.Option("--key-file", metavar="FILE", help="The file that holds, or will hold, the key.")
+    ] = None,
+    key_env: Annotated[
+        str | None, typer.Option("--key-env", metavar="NAME", help="The environment variable that holds the key.")
+    ] = None,
+) -> None:
+    """Write a commented epkit.toml here, from the URL of an endpoint, an Azure config.json FILE, or both.
+
+    What is known is filled in, everything else stands there as a comment. Nothing is ever overwritten.
+    """
+    from epkit.flows import init as flow
+
+    options = flow.InitOptions(sources=tuple(sources or ()), name=name, key_file=key_file, key_env=key_env)
+    begun = flow.init(options, terminal.world(), terminal.stdin())
+    terminal.write(f"{begun.path}\n")
+    if begun.name is None:
+        terminal.note(f"{begun.path}: fill in the uri of the endpoint, then: epkit check")
+    else:
+        terminal.note(f"{begun.path}: {begun.name} is the default target now; next: epkit check")

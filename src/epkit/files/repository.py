@@ -1,0 +1,45 @@
+"""Whether a file with a key is on its way into a git repository."""
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Final, Literal
+
+PATIENCE_S: Final = 5
+
+Exposure = Literal["outside", "ignored", "open", "committed"]
+
+
+def root_of(directory: Path) -> Path | None:
+    """Return the git repository's directory that *directory* lies in, None where it lies in none."""
+    return next((folder for folder in (directory, *directory.parents) if (folder / ".git").exists()), None)
+
+
+def exposure(file: Path) -> Exposure:
+    """Tell how near a file is to being committed: `open` is neither ignored nor committed yet.
+
+    Args:
+        file: absolute; need not exist.
+    """
+    root = root_of(file.parent)
+    if root is None:
+        return "outside"
+    if _git(root, "ls-files", "--error-unmatch", "--", str(file)):
+        return "committed"
+    return "ignored" if _git(root, "check-ignore", "--quiet", "--", str(file)) else "open"
+
+
+def _git(root: Path, *arguments: str) -> bool:
+    """Ask git; without git the answer is no."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    try:
+        asked = subprocess.run(  # noqa: S603 - no shell, and what is a path stands behind --
+            ["git", "-C", str(root), *arguments],  # noqa: S607 - the user's own git
+            capture_output=True,
+            check=False,
+            timeout=PATIENCE_S,
+            env=environment | {"GIT_OPTIONAL_LOCKS": "0"},
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return asked.returncode == 0

@@ -1,0 +1,170 @@
+"""Writes a first `epkit.toml`, and looks after keys that are about to be committed."""
+
+import json
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from epkit.core import url as urls
+from epkit.core.masking import clean
+from epkit.core.starter import NAME, Starter, Workspace, name_of, render, without_credentials
+from epkit.core.url import Url
+from epkit.endpoint.config import FILENAME
+from epkit.endpoint.keys import looks_like_key
+from epkit.errors import UsageError
+from epkit.files import outputs, repository
+from epkit.flows.aim import World
+
+AZURE: Final = ("config.json", ".azureml/config.json", "aml_config/config.json")
+"""Where Azure's SDKs look for the workspace, in a directory and those above it."""
+
+MOST_BYTES: Final = 1 << 20
+
+_KEY_FILES: Final = re.compile(r"(.*\.key|(.*[-_.])?(api|primary|secondary)?[-_]?keys?(\.txt)?)", re.IGNORECASE)
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InitOptions:
+    """What `epkit init` was asked for.
+
+    Args:
+        sources: a URL, an Azure `config.json`, or one of each.
+    """
+
+    sources: tuple[str, ...] = ()
+    name: str | None = None
+    key_file: str | None = None
+    key_env: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """What was written.
+
+    Args:
+        name: of the endpoint; None where its URI is still to be filled in.
+    """
+
+    path: str
+    name: str | None
+
+
+def init(options: InitOptions, world: World, stdin: BinaryIO) -> Begun:
+    """Write `epkit.toml` in the working directory.
+
+    Raises:
+        UsageError: there is one already; a source makes no sense; what should name a key is one.
+    """
+    _check(options)
+    path = world.cwd / FILENAME
+    if path.exists() or path.is_symlink():
+        raise UsageError(f"{FILENAME}: there is one already, which is not overwritten: edit it, or move it away")
+    uri, workspace = _read(options.sources, world, stdin)
+    if workspace is None:
+        workspace = _nearby(world)
+    left_out: tuple[str, ...] = ()
+    if uri is not None:
+        uri, left_out = without_credentials(uri)
+    name = options.name or ("endpoint" if uri is None else name_of(uri))
+    starter = Starter(name=name, uri=uri, workspace=workspace, key_env=options.key_env, key_file=options.key_file)
+    above = next((folder / FILENAME for folder in world.cwd.parents if (folder / FILENAME).is_file()), None)
+    outputs.create(path, render(starter), FILENAME)
+    if left_out:
+        world.note(
+            f"{FILENAME}: of the URL {' and '.join(left_out)} is left out, for files get committed: "
+            "put the key into a file of mode 0600 and name it as key_file, or give the whole URL in EPKIT_TARGET"
+        )
+    if above is not None:
+        world.note(f"{FILENAME}: from here on it is read instead of {above}")
+    for line in _advice(options.key_file, world.cwd):
+        world.note(line)
+    return Begun(path=FILENAME, name=None if uri is None else name)
+
+
+def _check(options: InitOptions) -> None:
+    if options.name is not None and not NAME.fullmatch(options.name):
+        raise UsageError("--name: a name has letters, digits, - and _, at most 64")
+    if options.key_file is not None and options.key_env is not None:
+        raise UsageError("--key-file and --key-env both say where the key is: keep one")
+    if options.key_file is not None and looks_like_key(options.key_file) and not Path(options.key_file).exists():
+        raise UsageError("--key-file: this looks like the key itself; name the file that holds it")
+    if options.key_env is not None and (not _VARIABLE.fullmatch(options.key_env) or looks_like_key(options.key_env)):
+        raise UsageError("--key-env: not the name of an environment variable; the key itself has no place in a file")
+
+
+def _read(sources: Sequence[str], world: World, stdin: BinaryIO) -> tuple[Url | None, Workspace | None]:
+    """Read what the user named: at most one URL and one workspace."""
+    uris = [urls.parse(source) for source in sources if urls.is_url(source)]
+    files = [source for source in sources if not urls.is_url(source)]
+    if len(uris) > 1 or len(files) > 1:
+        raise UsageError("one URL and one Azure config.json at most; add further endpoints in the file")
+    return (uris[0] if uris else None), (_workspace(files[0], world, stdin) if files else None)
+
+
+def _workspace(file: str, world: World, stdin: BinaryIO) -> Workspace:
+    name = "stdin" if file == "-" else file
+    try:
+        if file == "-":
+            data = stdin.read(MOST_BYTES)
+        else:
+            with (world.cwd / file).open("rb") as opened:
+                data = opened.read(MOST_BYTES)
+    except FileNotFoundError:
+        raise UsageError(
+            f"{urls.shown(name)}: neither a URL nor a file: a URL begins with http:// or https://"
+        ) from None
+    except OSError as error:
+        raise UsageError(f"{name}: cannot be read: {error.strerror}") from None
+    try:
+        document = json.loads(data.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        raise UsageError(f"{name}: not JSON, so not Azure's config.json") from None
+    found = document.get("workspace_name") if isinstance(document, dict) else None
+    if not isinstance(found, str) or not clean(found):
+        raise UsageError(f'{name}: not Azure\'s config.json: it has no "workspace_name"')
+    group = document.get("resource_group")
+    return Workspace(name=clean(found), resource_group=group if isinstance(group, str) else "", source=name)
+
+
+def _nearby(world: World) -> Workspace | None:
+    """Find the workspace as Azure's SDKs find it; a `config.json` of something else is none."""
+    for folder in (world.cwd, *world.cwd.parents):
+        for candidate in AZURE:
+            path = folder / candidate
+            if path.is_file():
+                shown = candidate if folder == world.cwd else str(path)
+                try:
+                    found = _workspace(shown, world, BytesIO())
+                except UsageError:
+                    continue
+                world.note(f"{shown}: Azure's workspace {found.name} is filled in")
+                return found
+    return None
+
+
+def _advice(key_file: str | None, cwd: Path) -> Iterator[str]:
+    """Give what to do about files with keys in them that git would take."""
+    named = [] if key_file is None else [(cwd / Path(key_file).expanduser())]
+    beside = [path for path in sorted(cwd.iterdir()) if path.is_file() and _KEY_FILES.fullmatch(path.name)]
+    if named and not named[0].exists():
+        yield f"{key_file}: is not there yet: write the key into it, and chmod 600"
+    for path in dict.fromkeys([*named, *beside]):
+        shown = str(path.relative_to(cwd)) if path.is_relative_to(cwd) else str(path)
+        state = repository.exposure(path)
+        root = repository.root_of(path.parent)
+        if root is None or state in ("outside", "ignored"):
+            continue
+        entry = f"/{path.relative_to(root)}"
+        ignore = f"echo {shlex.quote(entry)} >> {shlex.quote(str(root / '.gitignore'))}"
+        if state == "committed":
+            yield (
+                f"{shown}: this key is committed: git rm --cached {shlex.quote(str(path))}; {ignore}; "
+                "then make a new key, for the history keeps this one"
+            )
+        else:
+            yield f"{shown}: git would take this key: {ignore}"

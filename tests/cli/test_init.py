@@ -1,0 +1,181 @@
+"""`epkit init`: a first configuration, nothing overwritten, no key written down."""
+
+import json
+import shutil
+import subprocess
+
+import pytest
+
+from canary import CANARY
+from cli_harness import TWO_ROWS, complaint
+
+AZURE = json.dumps({"subscription_id": "0-0", "resource_group": "rg", "workspace_name": "quick-ws"})
+
+
+def test_the_next_command_works(cli, fault_server):
+    ran = cli("init", fault_server.url("ok"), "--name", "bank")
+
+    assert (0, "epkit.toml\n") == (ran.code, ran.out)
+    assert ["epkit: epkit.toml: bank is the default target now; next: epkit check"] == ran.lines
+    cli.write("rows.json", TWO_ROWS)
+    assert 0 == cli("check", "-p", "rows.json").code
+    assert fault_server.url("ok") in cli.read("epkit.toml")
+
+
+def test_what_is_there_is_never_overwritten(cli):
+    cli.write("epkit.toml", "mine")
+
+    said = complaint(cli("init", "https://host/score"), 2)
+
+    assert "epkit.toml: there is one already, which is not overwritten: edit it, or move it away" == said
+    assert "mine" == cli.read("epkit.toml")
+
+
+def test_a_link_that_leads_nowhere_is_not_followed(cli):
+    (cli.directory / "epkit.toml").symlink_to(cli.directory / "elsewhere")
+
+    complaint(cli("init", "https://host/score"), 2)
+
+    assert not (cli.directory / "elsewhere").exists()
+
+
+@pytest.mark.parametrize(
+    ("url", "left_out"),
+    [
+        (f"https://user:{CANARY}@host/score", "its password"),
+        (f"https://host/score?sig={CANARY}&api-version=1", 'the value of "sig"'),
+        (f"https://host/score?code={CANARY}", 'the value of "code"'),
+    ],
+)
+def test_a_key_in_the_url_is_not_written_down(cli, url, left_out):
+    """The harness looks for the canary in the file, too."""
+    ran = cli("init", url)
+
+    assert 0 == ran.code
+    assert ran.lines[0].startswith(f"epkit: epkit.toml: of the URL {left_out} is left out, for files get committed: ")
+    assert 'uri = "https://host/score' in cli.read("epkit.toml")
+
+
+def test_azures_config_fills_in_the_workspace(cli):
+    cli.write("azure.json", AZURE)
+
+    ran = cli("init", "https://bank.eastus.inference.ml.azure.com/score", "azure.json")
+
+    assert 0 == ran.code
+    assert 'workspace = "quick-ws"\n' in cli.read("epkit.toml")
+    assert "# Azure's workspace quick-ws, resource group rg (azure.json)\n" in cli.read("epkit.toml")
+    assert "0-0" not in cli.read("epkit.toml")
+
+
+def test_a_config_that_azures_sdks_would_find_is_found(cli):
+    cli.write(".azureml/config.json", AZURE)
+    cli.write("config.json", '{"of": "something else"}')
+
+    ran = cli("init")
+
+    assert "epkit: .azureml/config.json: Azure's workspace quick-ws is filled in" == ran.lines[0]
+    assert "epkit: epkit.toml: fill in the uri of the endpoint, then: epkit check" == ran.lines[1]
+    assert '# workspace = "quick-ws"\n' in cli.read("epkit.toml")
+
+
+def test_azures_config_from_a_pipe(cli):
+    ran = cli("init", "-", stdin=AZURE.encode())
+
+    assert 0 == ran.code
+    assert "(stdin)" in cli.read("epkit.toml")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["host/score"], "host/score: neither a URL nor a file: a URL begins with http:// or https://"),
+        (["ftp://host/score"], '"ftp://host/score" has a scheme that is not spoken here'),
+        (["not.json"], "not.json: not JSON, so not Azure's config.json"),
+        (["list.json"], 'list.json: not Azure\'s config.json: it has no "workspace_name"'),
+        (["."], ".: cannot be read: Is a directory"),
+        (["http://a/", "http://b/"], "one URL and one Azure config.json at most"),
+        (["--name", "a b"], "--name: a name has letters, digits, - and _, at most 64"),
+        (["--key-env", "1"], "--key-env: not the name of an environment variable; the key itself has no place"),
+        (["--key-file", "a.key", "--key-env", "A"], "--key-file and --key-env both say where the key is: keep one"),
+        (["--key-file", CANARY.replace("-", "0")], "--key-file: this looks like the key itself; name the file"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_and_nothing_written(cli, arguments, said):
+    cli.write("not.json", "[")
+    cli.write("list.json", "[]")
+
+    assert complaint(cli("init", *arguments), 2).startswith(said)
+    assert not (cli.directory / "epkit.toml").exists()
+
+
+def test_a_directory_that_cannot_be_written_is_said(cli, monkeypatch):
+    monkeypatch.setattr("pathlib.Path.open", _denied)
+
+    assert "epkit.toml: cannot be written: Permission denied" == complaint(cli("init", "http://a/"), 2)
+
+
+def _denied(*_, **__):
+    raise PermissionError(13, "Permission denied")
+
+
+def test_another_configuration_above_is_told_of(cli):
+    cli.write("epkit.toml", "")
+    (cli.directory / "below").mkdir()
+    inner = type(cli)(directory=cli.directory / "below")
+
+    ran = inner("init", "http://127.0.0.1/score")
+
+    assert f"epkit: epkit.toml: from here on it is read instead of {cli.directory / 'epkit.toml'}" == ran.lines[0]
+
+
+@pytest.fixture
+def repository(cli):
+    """The command's directory as a git repository."""
+    if shutil.which("git") is None:
+        pytest.skip("needs git")
+
+    def git(*arguments):
+        who = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+        subprocess.run(["git", "-C", cli.directory, *who, *arguments], check=True, capture_output=True)
+
+    git("init")
+    return git
+
+
+def test_a_key_file_that_git_would_take_is_warned_of(cli, repository):
+    cli.write("bank.key", CANARY)
+    cli.write("api_key.txt", CANARY)
+    cli.write("keyboard.txt", "harmless")
+
+    ran = cli("init", "http://127.0.0.1/score", "--key-file", "bank.key")
+
+    ignore = f">> {cli.directory}/.gitignore"
+    assert [
+        f"epkit: bank.key: git would take this key: echo /bank.key {ignore}",
+        f"epkit: api_key.txt: git would take this key: echo /api_key.txt {ignore}",
+    ] == ran.lines[:2]
+    assert 'key_file = "bank.key"' in cli.read("epkit.toml")
+
+
+def test_a_key_file_that_git_ignores_is_not(cli, repository):
+    cli.write("bank.key", CANARY)
+    cli.write(".gitignore", "*.key\n")
+
+    assert 1 == len(cli("init", "http://127.0.0.1/score", "--key-file", "bank.key").lines)
+
+
+def test_a_key_that_is_committed_has_to_be_made_anew(cli, repository):
+    cli.write("bank.key", CANARY)
+    repository("add", ".")
+    repository("commit", "-m", "x")
+
+    ran = cli("init", "http://127.0.0.1/score")
+
+    assert ran.lines[0].startswith("epkit: bank.key: this key is committed: git rm --cached ")
+    assert ran.lines[0].endswith("then make a new key, for the history keeps this one")
+
+
+def test_a_key_file_that_is_not_there_yet_is_said(cli):
+    ran = cli("init", "http://127.0.0.1/score", "--key-file", "bank.key")
+
+    assert "epkit: bank.key: is not there yet: write the key into it, and chmod 600" == ran.lines[0]
