@@ -43,6 +43,15 @@ def tests_all(session: nox.Session) -> None:
 
 
 @nox.session(python=FOUND[0])
+def browser(session: nox.Session) -> None:
+    """Drive the docs page in the machine's own Chromium; screenshots stay in build/browser."""
+    if not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
+        session.error("there is no Chromium: apt-get install chromium")
+    session.install(".[all]", *group("test"), *group("browser"))
+    session.run("pytest", "tests/browser", *session.posargs)
+
+
+@nox.session(python=FOUND[0])
 def lint(session: nox.Session) -> None:
     """Check style (ruff) and that imports only go down the floors (import-linter)."""
     session.install(".", *group("lint"))
@@ -54,7 +63,7 @@ def lint(session: nox.Session) -> None:
 @nox.session(python=FOUND[0])
 def types(session: nox.Session) -> None:
     """Check types (mypy, strict)."""
-    session.install(".", *group("types"))
+    session.install(".[docs]", *group("types"))
     session.run("mypy")
 
 

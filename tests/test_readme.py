@@ -20,8 +20,8 @@ COMMANDS = [
     for line in block.splitlines()
     if line.startswith("$ epkit ")
 ]
-ELSEWHERE = re.compile(r"\b(HOST|prod)\b|https?://")
-"""Commands that need an endpoint of the reader's own."""
+ELSEWHERE = re.compile(r"\b(HOST|prod)\b|https?://|epkit docs")
+"""Commands that need an endpoint of the reader's own, or run until they are ended."""
 HERE = [(command, block) for command, block in COMMANDS if not ELSEWHERE.search(command)]
 
 
