@@ -46,7 +46,7 @@ def check(
     key_file: o.KeyFile = None,
     schema: o.Schema = None,
     path: Path = None,
-    timeout_s: o.Timeout = None,
+    timeout_s: o.Patience = None,
     cacert: o.CaCert = None,
     insecure: o.Insecure = False,
     client_cert: o.ClientCert = None,
@@ -55,10 +55,10 @@ def check(
         typer.Option("--format", metavar="|".join(FORMATS), help="How to print the steps.", rich_help_panel=o.OUT),
     ] = "text",
 ) -> None:
-    """Find out whether an endpoint works, and if not, why: from its name to a scored row, a line a step.
+    """Find out what is wrong with an endpoint, and what to do.
 
-    TARGET is a URL, or the name of an endpoint in epkit.toml. Without it: EPKIT_TARGET, the default in epkit.toml, or
-    the embedded endpoint.
+    A line a step, from its name to a scored row. TARGET is a URL, or the name of an endpoint in epkit.toml. Without
+    it: EPKIT_TARGET, the default in epkit.toml, or the embedded endpoint.
     """
     if format_ not in FORMATS:
         raise UsageError(f"--format {format_}: not one of {', '.join(FORMATS)}")

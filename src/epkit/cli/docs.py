@@ -42,7 +42,7 @@ def docs(
         ),
     ] = "127.0.0.1",
     open_: Annotated[bool, typer.Option("--open", help="Open the page in a browser.", rich_help_panel=o.OUT)] = False,
-    timeout_s: o.Timeout = None,
+    timeout_s: o.Patience = None,
     header: o.Header = None,
     deployment: o.Deployment = None,
     target_flag: o.TargetFlag = None,
@@ -52,10 +52,10 @@ def docs(
     insecure: o.Insecure = False,
     client_cert: o.ClientCert = None,
 ) -> int:
-    """Show a contract in a browser, with Swagger UI; "Try it out" sends to the target.
+    """Show a contract in a browser, and try it out there.
 
     TARGET is a URL, the name of an endpoint in epkit.toml, the FILE of a contract (JSON or YAML), or - for one on
-    stdin. Requests of the page go to this server, which adds the key and hands them on.
+    stdin. The page is Swagger UI; what it sends goes to this server, which adds the key and hands it on to the target.
     """
     from epkit.core.destination import Tls
     from epkit.endpoint.headers import parse_header

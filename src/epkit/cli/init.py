@@ -36,9 +36,10 @@ def init(
         str | None, typer.Option("--key-env", metavar="NAME", help="The environment variable that holds the key.")
     ] = None,
 ) -> None:
-    """Write a commented epkit.toml here, from the URL of an endpoint, an Azure config.json FILE, or both.
+    """Write a first, commented epkit.toml here.
 
-    What is known is filled in, everything else stands there as a comment. Nothing is ever overwritten.
+    From the URL of an endpoint, an Azure config.json FILE, or both. What is known is filled in, everything else
+    stands there as a comment. Nothing is ever overwritten.
     """
     from epkit.flows import init as flow
 

@@ -85,6 +85,11 @@ Timeout = Annotated[
     ),
 ]
 
+Patience = Annotated[
+    float | None,
+    _number(WAY, "-s", "--timeout", kind=float, metavar="SECONDS", help="Time for one request. [default: 60]"),
+]
+
 Payloads = Annotated[
     list[str] | None,
     _option(
