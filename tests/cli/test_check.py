@@ -226,7 +226,7 @@ def test_https_on_a_port_that_speaks_http(check, fault_server):
 
 @contextlib.contextmanager
 def answering(reply):
-    """Serve one canned reply for every connection."""
+    """Serve one canned reply for every connection, or what a function makes of the request."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(0.1)
         ended = threading.Event()
@@ -237,8 +237,8 @@ def answering(reply):
                     accepted, _ = listener.accept()
                     with accepted, contextlib.suppress(OSError):
                         accepted.settimeout(2)
-                        if accepted.recv(65536):
-                            accepted.sendall(reply)
+                        if asked := accepted.recv(65536):
+                            accepted.sendall(reply(asked) if callable(reply) else reply)
 
         thread = threading.Thread(target=serve)
         thread.start()
@@ -283,6 +283,38 @@ def test_a_missing_contract_is_named(check):
 
     assert ("contract", "name the contract with --schema FILE|URL, or with swagger in epkit.toml") == cause(steps)
     assert "status 404 instead of a contract" in steps["contract"]["detail"]
+
+
+def test_a_server_that_leads_to_https_is_named(check):
+    with answering(http(301, "", f"Location: https://bank.example/?sig={CANARY}")) as url:
+        _, steps, _ = check(url, payload=False)
+
+    assert ("health", "the server wants TLS: use https:// in the URL") == cause(steps)
+    assert "GET /: 301, to https://bank.example/?sig=***" == steps["health"]["detail"]
+
+
+@pytest.mark.parametrize(
+    ("reply", "advice"),
+    [
+        (http(302, "", "Location: /elsewhere"), "a redirect, which is not followed, for the key goes to this origin"),
+        (http(429, "", "Retry-After: 7"), "over the rate limit, or more in flight than"),
+    ],
+)
+def test_a_contract_that_is_not_handed_out_says_why(check, reply, advice):
+    with answering(reply) as url:
+        _, steps, _ = check(url, payload=False)
+
+    assert "contract" == cause(steps)[0]
+    assert cause(steps)[1].startswith(advice)
+
+
+def test_a_contract_that_breaks_off_says_why(check):
+    healthy = http(200, "Healthy")
+    with answering(lambda asked: healthy if asked.startswith(b"GET / ") else healthy[:-3]) as url:
+        _, steps, _ = check(url, payload=False)
+
+    assert "contract" == cause(steps)[0]
+    assert cause(steps)[1].startswith("the connection broke before the reply was complete")
 
 
 def test_a_clock_that_is_wrong_is_warned_of(check):

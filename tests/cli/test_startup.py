@@ -5,6 +5,7 @@ import pytest
 HEAVY = {
     *("azure", "azureml", "azureml_inference_server_http", "inference_schema", "flask", "gunicorn"),
     *("httpx", "httpcore", "h2", "requests", "jsonschema", "yaml", "polars", "pandas", "pyarrow", "plotly", "sklearn"),
+    *("starlette", "uvicorn", "flask_swagger_ui"),
     *("scipy", "rich", "dask", "distributed", "matplotlib", "IPython", "pygments"),
 }
 
@@ -15,7 +16,10 @@ def imported(ran):
     return set(lines) | {name.partition(".")[0] for name in lines}
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["bench", "--help"], ["--version"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["bench", "--help"], ["docs", "--help"], ["check", "--help"], ["init", "--help"], ["--version"]],
+)
 def test_help_imports_the_command_line_and_nothing_else(cli, arguments):
     ran = cli.spawn(*arguments, prefix=["-X", "importtime"])
 

@@ -115,8 +115,7 @@ class Answers:
     async def contract(self) -> Found:
         """Tell whether there is a contract, and whether it is sound."""
         if isinstance(self._contract, EpkitError):
-            broken = isinstance(self._contract, UsageError)
-            raise Unwell(str(self._contract), _MEND if broken else _NAME)
+            raise Unwell(str(self._contract), self._without_contract(self._contract))
         assert self._contract is not None  # the step before has seen to it
         contract = self._contract
         try:
@@ -133,6 +132,17 @@ class Answers:
         verdict = self._validator.check_value(contract.example, limit=1)
         faulty = None if verdict.valid else f"its own example breaks it: {in_words(verdict.violations[0])}"
         return Found(said, faulty, ms=self._fetch_ms)
+
+    def _without_contract(self, error: EpkitError) -> str:
+        """Say what to do about a contract that cannot be had or used."""
+        if isinstance(error, UsageError):
+            return _MEND
+        once = self._fetched
+        if once is not None and once.failure:
+            return advise_failure(once.failure, once.detail, quote=False)
+        if once is not None and (300 <= once.status < 400 or once.status in (408, 429) or once.status >= 500):
+            return self._session.advice(once)
+        return _NAME
 
     async def example(self) -> Found:
         """Tell whether a row was scored."""

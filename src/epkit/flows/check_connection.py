@@ -7,7 +7,7 @@ import ssl
 import time
 from typing import Final
 
-from epkit.core.masking import clean
+from epkit.core.masking import clean, mask_url
 from epkit.core.samples import Failure
 from epkit.endpoint.wisdom import advise_failure, wants_tls
 from epkit.engines import probe
@@ -97,6 +97,9 @@ class Connection:
         said = f"GET {uri.path}: {once.status}"
         if once.status >= 500 or wants_tls(once.status, once.text):
             raise Unwell(f"{said} {self._session.words(once)}", self._session.advice(once))
+        location = once.headers.get("location", "")
+        if 300 <= once.status < 400 and self._way.destination.scheme == "http" and location.startswith("https://"):
+            raise Unwell(f"{said}, to {mask_url(location)}", "the server wants TLS: use https:// in the URL")
         if once.status == 200:
             words = clean(once.text, 40).strip('"')
             return Found(f"{said} {words}" if words.isprintable() and "<" not in words else said)
