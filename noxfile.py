@@ -32,14 +32,14 @@ def group(name: str) -> list[str]:
 def tests(session: nox.Session) -> None:
     """Run the test suite on the oldest supported Python found here (arguments go to pytest)."""
     session.install(".[all]", *group("test"))
-    session.run("pytest", *session.posargs)
+    session.run("pytest", "--ignore=tests/browser", *session.posargs)  # that is the session `browser`
 
 
 @nox.session(python=FOUND, name="tests-all")
 def tests_all(session: nox.Session) -> None:
     """Run the test suite on every supported Python found here."""
     session.install(".[all]", *group("test"))
-    session.run("pytest", *session.posargs)
+    session.run("pytest", "--ignore=tests/browser", *session.posargs)  # that is the session `browser`
 
 
 @nox.session(python=FOUND[0])
