@@ -1,5 +1,6 @@
-"""The genuine inference server on loopback, one process a scoring script, for as long as a test session lasts."""
+"""The genuine inference server on loopback, one process a scoring script, for as long as a test module lasts."""
 
+import contextlib
 import http.client
 import importlib.util
 import json
@@ -9,10 +10,15 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
+
+from epkit.core import url
+from epkit.endpoint.embedded import start
 
 SCRIPTS = Path(__file__).parent / "scoring"
 NEEDED = ("azureml_inference_server_http", "inference_schema", "pandas", "gunicorn")
@@ -25,7 +31,49 @@ def require() -> None:
             pytest.skip(f"needs {name}")
 
 
-class ScoringServer:
+class Served:
+    """A server that is asked for its contract and for scores, over one connection."""
+
+    headers: Mapping[str, str] = MappingProxyType({"Content-Type": "application/json"})
+    connection: http.client.HTTPConnection
+
+    def contract(self, version: int = 2) -> dict[str, Any]:
+        """Return the contract that the server generated."""
+        self.connection.request("GET", f"/swagger.json?version={version}", headers=dict(self.headers))
+        document: dict[str, Any] = json.loads(self.connection.getresponse().read())
+        return document
+
+    def score(self, body: bytes) -> tuple[int, Any]:
+        """Send a body; return status and reply, a doubly encoded one decoded."""
+        self.connection.request("POST", "/score", body, dict(self.headers))
+        reply = self.connection.getresponse()
+        value = json.loads(reply.read() or b"null")
+        try:
+            return reply.status, json.loads(value) if isinstance(value, str) else value
+        except ValueError:
+            return reply.status, value
+
+    def close(self) -> None:
+        """Stop the server."""
+        raise NotImplementedError
+
+
+class BankServer(Served):
+    """epkit's own embedded endpoint."""
+
+    def __init__(self) -> None:
+        self._stack = contextlib.ExitStack()
+        endpoint = self._stack.enter_context(start())
+        self.headers = {**self.headers, "Authorization": f"Bearer {endpoint.key.reveal()}"}
+        self.connection = http.client.HTTPConnection("127.0.0.1", url.parse(endpoint.uri).port, timeout=20)
+
+    def close(self) -> None:
+        """Stop the server."""
+        self.connection.close()
+        self._stack.close()
+
+
+class ScoringServer(Served):
     """One scoring script behind the genuine server."""
 
     def __init__(self, script: str) -> None:
@@ -53,42 +101,26 @@ class ScoringServer:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        self._connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
 
     def wait(self, seconds: float = 40.0) -> "ScoringServer":
         """Wait until the server answers."""
         deadline = time.monotonic() + seconds
         while True:
             try:
-                self._connection.request("GET", "/")
-                if self._connection.getresponse().read() == b"Healthy":
+                self.connection.request("GET", "/")
+                if self.connection.getresponse().read() == b"Healthy":
                     return self
             except OSError:
-                self._connection.close()
+                self.connection.close()
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.close()
                 raise RuntimeError("the inference server did not come up")
             time.sleep(0.1)
 
-    def contract(self, version: int = 2) -> dict[str, Any]:
-        """Return the contract that the server generated."""
-        self._connection.request("GET", f"/swagger.json?version={version}")
-        document: dict[str, Any] = json.loads(self._connection.getresponse().read())
-        return document
-
-    def score(self, body: bytes) -> tuple[int, Any]:
-        """Send a body; return status and reply, a doubly encoded one decoded."""
-        self._connection.request("POST", "/score", body, {"Content-Type": "application/json"})
-        reply = self._connection.getresponse()
-        value = json.loads(reply.read() or b"null")
-        try:
-            return reply.status, json.loads(value) if isinstance(value, str) else value
-        except ValueError:
-            return reply.status, value
-
     def close(self) -> None:
         """Stop the server."""
-        self._connection.close()
+        self.connection.close()
         self._process.terminate()
         self._process.wait(10)
         self._folder.cleanup()

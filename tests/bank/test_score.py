@@ -21,6 +21,10 @@ def test_the_course_rows_are_yes_and_no():
     assert run(score.ROWS) == {"result": ["yes", "no"]}
 
 
+def test_columns_are_rows_too():
+    assert run({name: [row[name] for row in score.ROWS] for name in ROW}) == {"result": ["yes", "no"]}
+
+
 def test_probabilities_are_those_of_no_and_yes():
     (first, second) = run(score.ROWS, method="predict_proba")["result"]
 
@@ -45,7 +49,21 @@ def test_what_is_no_integer_is_refused_before_scoring(age):
         run([{**ROW, "age": age}])
 
 
-@pytest.mark.parametrize("rows", [[], {}, "rows", [[17, 1]], [1], [{}], [ROW, 1], {"age": [17]}])
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [],
+        {},
+        "rows",
+        [[17, 1]],
+        [1],
+        [{}],
+        [ROW, 1],
+        {"age": [17]},
+        {**ROW},
+        {name: [1, 2][: 1 + (name == "age")] for name in ROW},
+    ],
+)
 def test_what_are_no_rows_are_refused_before_scoring(rows):
     with pytest.raises((TypeError, ValueError)):
         run(rows)

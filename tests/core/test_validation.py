@@ -77,6 +77,7 @@ def test_a_body_that_is_right_gets_no_remark(body: Any) -> None:
         (V2, {"Inputs": [ROW]}, "/Inputs", 'the rows go inside: write {"Inputs": {"data": […]}}'),
         (V2, {"Inputs": {}}, "/Inputs", 'write {"Inputs": {"data": […]}}'),
         (V2, {"dataframe_split": {}}, "", 'this is an MLflow body; this contract wants {"Inputs": {"data": […]}}'),
+        (V2, {"input_data": {}}, "", 'this is an MLflow body; this contract wants {"Inputs": {"data": […]}}'),
         (V1, {"instances": []}, "", 'this is a TF Serving body; this contract wants {"data": […]}'),
         (V1, ROW, "", 'this is a bare row: write {"data": [{…}]}'),
         (V1, [ROW], "", 'the rows go inside: write {"data": […]}'),

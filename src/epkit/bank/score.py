@@ -60,7 +60,7 @@ class Records(AbstractParameterType):  # type: ignore[misc]
         return {**schema, "format": "pandas.DataFrame:records"}
 
     def deserialize_input(self, input_data: Any) -> Table:
-        """Turn rows into columns.
+        """Turn rows into columns, and leave columns as they are: pandas reads either.
 
         Raises:
             TypeError, ValueError, OverflowError: the server answers 500.
@@ -69,12 +69,20 @@ class Records(AbstractParameterType):  # type: ignore[misc]
         together and their number must be right; integers are cast (`"17"` and 17.9 become 17, null is
         refused); a float or a string may be missing.
         """
-        if not isinstance(input_data, list) or not all(isinstance(row, dict) for row in input_data):
+        if isinstance(input_data, dict):
+            columns = input_data
+            if (
+                not all(isinstance(values, list) for values in columns.values())
+                or len({*map(len, columns.values())}) > 1
+            ):
+                raise TypeError("the columns are not lists of one length")
+        elif isinstance(input_data, list) and all(isinstance(row, dict) for row in input_data):
+            names = dict.fromkeys(name for row in input_data for name in row)
+            columns = {name: [row.get(name) for row in input_data] for name in names}
+        else:
             raise TypeError("the rows are not a list of objects")
-        names = dict.fromkeys(name for row in input_data for name in row)
-        if len(names) != len(COLUMNS):
-            raise ValueError(f"the rows have {len(names)} columns, while {len(COLUMNS)} are expected")
-        columns = {name: [row.get(name) for row in input_data] for name in names}
+        if len(columns) != len(COLUMNS):
+            raise ValueError(f"the rows have {len(columns)} columns, while {len(COLUMNS)} are expected")
         return Table({name: _converted(COLUMNS.get(name, str), values) for name, values in columns.items()})
 
 

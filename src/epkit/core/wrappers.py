@@ -41,11 +41,13 @@ def missing_key_hint(name: str, found: dict[str, Any], rows: Rows | None, known:
             return f"this is a v1 body, the contract is v2: write {shape}"
         if len(rows.path) == 1 and isinstance(found.get("Inputs"), dict):
             return f"this is a v2 body, the contract is v1: write {shape}"
-    if near := nearest(name, unknown):
-        return f'there is "{near}": did you mean "{name}"?'
+    near = nearest(name, unknown)
     for key, owner in _FOREIGN.items():
-        if key in found:
+        # Only what differs in case alone is a likelier guess: `input_data` is no misspelt `Inputs`.
+        if key in found and (near or "").casefold() != name.casefold():
             return f"this is {owner} body; this contract wants {shape}"
+    if near:
+        return f'there is "{near}": did you mean "{name}"?'
     if rows.columns.keys() & found.keys():
         return f"this is a bare row: write {wrapped(rows.path, '[{…}]')}"
     return f"write {shape}"
