@@ -29,6 +29,8 @@ def probes(body: Any, path: tuple[str, ...]) -> dict[str, bytes]:
         "a comma too many": right[:-1] + b",}",
         "a comment": b"// mine\n" + right,
         "a byte order mark": b"\xef\xbb\xbf" + right,
+        "UTF-16": right.decode().encode("utf-16"),
+        "UTF-16 without a mark": right.decode().encode("utf-16-le"),
         "not UTF-8": right.replace(b"{", b'{"\xff": 1, ', 1),
         "a key twice": right.replace(b"{", b'{"x": 1, "x": 2, ', 1),
     }

@@ -53,9 +53,12 @@ def rules(verdict: Verdict) -> list[tuple[str, str]]:
         (b'{"data": ' + b"[" * 100_000, 1, 509, "deeper"),
         (b'{"x": ' + b"1" * 10_000 + b"}", 1, 7, "digits"),
         (b"// c\n{}", 1, 1, "not JSON"),
+        (b'{"data": [' + b"[]," * 250_000 + b"1]}", None, None, "objects and arrays"),
+        (b'{"data": [{' + b'"a":1,' * 1_000_001 + b'"b": 1}]}', None, None, "keys"),
+        (b'{"data": [' + b"1," * 4_000_001 + b"1]}", None, None, "values"),
     ],
 )
-def test_what_is_not_json_is_told_with_its_place(body: bytes, line: int, column: int, words: str) -> None:
+def test_what_is_not_json_is_told_with_its_place(body: bytes, line: int | None, column: int | None, words: str) -> None:
     (violation,) = VALIDATOR.check(body).violations
 
     assert ("error", "json", line, column) == (violation.severity, violation.rule, violation.line, violation.column)
@@ -77,6 +80,7 @@ def test_what_is_not_json_is_told_with_its_place(body: bytes, line: int, column:
         (b'{"data": [{"age": 1, "job": "a", "x": 1e400}]}', [("warning", "number")]),
         (b'\xef\xbb\xbf{"data": [{"age": 1, "job": "a", "x": 1.5}]}', []),
         ('{"data": [{"age": 1, "job": "a", "x": 1.5}]}'.encode("utf-16"), [("warning", "encoding")]),
+        ('{"data": [{"age": 1, "job": "a", "x": 1.5}]}'.encode("utf-16-le"), [("warning", "encoding")]),
     ],
 )
 def test_what_the_server_reads_though_it_is_odd_is_a_warning(body: bytes, expected: list[tuple[str, str]]) -> None:

@@ -88,6 +88,17 @@ def test_what_cannot_be_made_is_the_examples() -> None:
     assert [{"x": "ABC-1"}] * 3 == sample(contract, rows=3)["data"]
 
 
+def test_a_pattern_without_an_example_gives_nothing() -> None:
+    with pytest.raises(UsageError, match=r"pattern, .*, and no example"):
+        sample(of_row(x={"type": "string", "pattern": "^[A-Z]$"}))
+
+
+def test_half_a_surrogate_in_the_contract_is_written_as_json_has_it() -> None:
+    body = encode(sample(of_row(x={"type": "string", "enum": ["\ud800"]}, y={"enum": [10**30]})))
+
+    assert b'{"data":[{"x":"\\ud800","y":1000000000000000000000000000000}]}' == body
+
+
 def test_rows_may_be_the_body_itself_or_have_no_names() -> None:
     rows = {"type": "array", "items": {"type": "array", "items": {"type": "integer"}}, "example": [[1, 2, 3]]}
     body = sample(contract_of(rows), rows=4, seed=2)

@@ -370,3 +370,38 @@ def test_the_corpus_examples_and_payloads_get_the_verdicts_that_are_known() -> N
                 found[payload].add(name)
 
     assert known == found
+
+
+def test_many_kinds_of_violation_are_counted_and_only_the_first_are_kept() -> None:
+    rows = [{**ROW, f"x{n}": 1} for n in range(1_500)]
+    verdict = V1.check_value(v1(*rows), limit=2_000)
+
+    assert (1_500, 1_001) == (verdict.errors, verdict.kinds)
+    assert "unknown columns, more than 1,000 of them" == verdict.violations[0].message
+    assert 500 == verdict.violations[0].rows
+
+
+def test_kinds_beyond_all_bounds_are_counted_each_as_one_of_its_own() -> None:
+    body = v1(ROW) | {f"x{n}": 1 for n in range(12_000)}
+    verdict = V1.check_value(body, limit=3)
+
+    assert (0, 12_000, 12_000, 3) == (verdict.errors, verdict.warnings, verdict.kinds, len(verdict.violations))
+
+
+def test_rows_that_break_the_contract_to_the_letter_are_looked_at_up_to_a_bound(monkeypatch: Any) -> None:
+    from epkit.core import validation
+
+    declared = validator_of(V1_SCHEMA, as_declared=True)
+    rows = [{**ROW, "age": "old"}] * 50
+    whole = declared.check_value(v1(*rows))
+    monkeypatch.setattr(validation, "MAX_BREACHES", 100)
+    bounded = declared.check_value(v1(*rows))
+
+    assert [("type", 50)] == [(v.rule, v.rows) for v in whole.violations]
+    assert [("type", 8), ("limit", 1)] == [(v.rule, v.rows) for v in bounded.violations]
+
+
+def test_as_declared_a_number_that_json_does_not_have_is_named() -> None:
+    verdict = validator_of(V1_SCHEMA, as_declared=True).check_value(v1({**ROW, "rate": float("nan")}))
+
+    assert ["NaN is not of type number"] == [v.message for v in verdict.violations]

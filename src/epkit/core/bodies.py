@@ -15,15 +15,18 @@ MAX_DEPTH: Final = 500
 MAX_DIGITS: Final = 4300
 """Digits of a whole number that Python reads (sys.int_info.default_max_str_digits)."""
 
+MAX_CONTAINERS: Final = 250_000
+"""Objects and arrays of one body, brackets in its texts counted too: a row each."""
+
+MAX_KEYS: Final = 1_000_000
+"""Keys of one body, colons in its texts counted too."""
+
+MAX_VALUES: Final = 4_000_000
+"""Values of one body, commas in its texts counted too."""
+
 _HUGE: Final = re.compile(rb"[0-9]{%d}" % (MAX_DIGITS + 1))
 _LONG: Final = re.compile(rb"[0-9]{19}")
 _SPACED_COLON: Final = re.compile(rb'"[ \t\r\n]+:')
-_WIDE: Final = (
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 
 
 class Fault(NamedTuple):
@@ -62,6 +65,8 @@ def quickly(data: bytes, findings: Findings) -> Body:
         The body; from `thoroughly` where the fast way fails.
     """
     data = data.removeprefix(codecs.BOM_UTF8)
+    if (fault := _too_much(data)) is not None:
+        return Body(None, data, fault)
     try:
         return Body(orjson.loads(data), data)
     except orjson.JSONDecodeError:
@@ -70,7 +75,7 @@ def quickly(data: bytes, findings: Findings) -> Body:
 
 def thoroughly(data: bytes, findings: Findings) -> Body:
     """Decode a body as Python does, noting in *findings* what a strict reader would refuse."""
-    data = _as_utf8(data, findings)
+    data, encoding = _as_utf8(data)
     if not data.strip(b" \t\r\n"):
         return Body(None, data, Fault("the body is empty: a JSON object is expected", 1, 1))
     try:
@@ -99,6 +104,8 @@ def thoroughly(data: bytes, findings: Findings) -> Body:
         huge = _HUGE.search(data)
         line, column = _position(data, huge.start()) if huge else (0, 0)
         return Body(None, data, Fault(f"a number of more than {MAX_DIGITS:,} digits", line, column))
+    if encoding != "8":
+        findings.add("encoding", (), f"the body is UTF-{encoding[:2]}: JSON is UTF-8", severity="warning")
     for key in dict.fromkeys(duplicates):
         findings.add(
             "duplicate-key",
@@ -150,16 +157,28 @@ def count_keys(value: object, *, flat: list[dict[str, object]] | None = None) ->
     return count
 
 
-def _as_utf8(data: bytes, findings: Findings) -> bytes:
-    for mark, encoding in _WIDE:
-        if data.startswith(mark):
-            try:
-                text = data.decode(encoding)
-            except UnicodeDecodeError:
-                return data
-            findings.add("encoding", (), f"the body is {encoding.upper()}: JSON is UTF-8", severity="warning")
-            return text.encode("utf-8", "surrogatepass")
-    return data.removeprefix(codecs.BOM_UTF8)
+def _as_utf8(data: bytes) -> tuple[bytes, str]:
+    """Return a text in UTF-8, and the encoding it came in: the server guesses at it as Python does."""
+    encoding = json.detect_encoding(data)
+    if not encoding.startswith("utf-8"):
+        try:
+            return data.decode(encoding).encode("utf-8", "surrogatepass"), encoding.partition("-")[2]
+        except UnicodeDecodeError:
+            pass
+    return data.removeprefix(codecs.BOM_UTF8), "8"
+
+
+def _too_much(data: bytes) -> Fault | None:
+    """Refuse a body that no endpoint would take in one piece, before it takes minutes and gigabytes here."""
+    hint = "send fewer rows at a time, or give them as .jsonl, .csv or .parquet"
+    for marks, most, what in (
+        ((b"{", b"["), MAX_CONTAINERS, "objects and arrays"),
+        ((b":",), MAX_KEYS, "keys"),
+        ((b",",), MAX_VALUES, "values"),
+    ):
+        if sum(map(data.count, marks)) > most:
+            return Fault(f"more than {most:,} {what} in one body", 0, 0, hint)
+    return None
 
 
 _STRUCTURE: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)

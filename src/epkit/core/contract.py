@@ -1,15 +1,16 @@
 """A swagger or OpenAPI document, read as what matters to a client: the scoring operation and its schemas.
 
 `parse` finds the operation and looks through every schema that its request and reply can reach, so that
-whoever holds a `Contract` knows: each `$ref` leads somewhere inside the document, and each keyword has the
-shape that a schema allows. Nothing a document names is ever fetched. The walk is a loop, not a recursion:
-schemas may refer to themselves, and may be deep.
+whoever holds a `Contract` knows: each `$ref` leads somewhere inside the document, each keyword has the
+shape that a schema allows, and both can be compiled. Nothing a document names is ever fetched. The walk is a
+loop, not a recursion: schemas may refer to themselves, and may be deep.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from epkit.core.residuals import SchemaSet
 from epkit.core.schemas import Resolver, escape, fault, is_schema, schema_fault, subschemas
 
 MAX_DEPTH: Final = 100
@@ -82,9 +83,11 @@ def parse(document: Mapping[str, Any], *, path: str | None = None) -> Contract:
     else:
         request, required, example = _request_body(resolver, operation, pointer)
     reply = _reply(resolver, operation, pointer, version)
+    schemas = SchemaSet(document)
     for schema, where in (request, reply):
         if schema is not None:
             _survey(schema, where, resolver)
+            schemas.compile(schema, where=where)
     if example is None and request[0] is not None:
         example = _example_of(resolver.schema(request[0]))
     info = document.get("info")

@@ -10,7 +10,7 @@ import orjson
 
 from epkit.errors import UsageError
 
-MAX_YAML_BYTES: Final = 8 << 20
+MAX_YAML_BYTES: Final = 512 << 10
 """YAML is some hundred times slower to read than JSON; real contracts have 4 to 200 kB."""
 
 MAX_VALUES: Final = 1_000_000
@@ -83,7 +83,7 @@ def _yaml(data: bytes, name: str) -> Any:
     import yaml  # late: most contracts are JSON
 
     if len(data) > MAX_YAML_BYTES:
-        raise UsageError(f"{name}: a YAML contract of more than {MAX_YAML_BYTES >> 20} MB; write it as JSON")
+        raise UsageError(f"{name}: a YAML contract of more than {MAX_YAML_BYTES >> 10} kB; write it as JSON")
     base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
     class Loader(base):  # type: ignore[misc]

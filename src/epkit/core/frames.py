@@ -14,7 +14,7 @@ from epkit.core.cells import LITERALS, Remark, bounds, coerced, exact
 from epkit.core.records import check_column
 from epkit.core.residuals import SchemaSet, accepts, breaches
 from epkit.core.rows import Column, Rows
-from epkit.core.violations import FIRST_ROWS, Findings, Path, nearest
+from epkit.core.violations import FIRST_ROWS, Findings, Path, did_you_mean
 
 if TYPE_CHECKING:
     import polars as pl
@@ -70,17 +70,15 @@ def check_header(names: list[str], count: int, first: int, spec: Rows, findings:
     lacking = [name for name in spec.required if name not in names]
     unknown = [name for name in names if name not in spec.columns]
     for name in lacking:
-        near = nearest(name, unknown)
-        hint = f'there is "{near}": did you mean "{name}"?' if near else None
+        hint = did_you_mean(name, unknown, there=True)
         text = f'column "{name}" is missing'
         findings.add("required", (*base, first), text, hint=hint, rows=rows, place=(*base, name))
     for name in unknown:
-        near = nearest(name, lacking or spec.columns)
         findings.add(
             "additionalProperties",
             (*base, first, name),
             f'unknown column "{name[:60]}"',
-            hint=f'did you mean "{near}"?' if near else None,
+            hint=did_you_mean(name, lacking or spec.columns),
             severity="error" if spec.closed else "warning",
             rows=rows,
             place=(*base, name),

@@ -10,7 +10,10 @@ from epkit.core.cells import Remark, bounds, coerced, exact, show
 from epkit.core.residuals import SchemaSet, accepts, breaches
 from epkit.core.rows import Column, Rows
 from epkit.core.values import walk
-from epkit.core.violations import Findings, Path, Place, nearest
+from epkit.core.violations import Findings, Path, Place, did_you_mean
+
+_MAX_UNKNOWN: Final = 1_000
+"""Unknown columns that are told by name."""
 
 _PYTHON: Final = {"integer": int, "string": str, "boolean": bool, "number": float}
 
@@ -58,14 +61,23 @@ def _check_records(
         shapes.setdefault(tuple(row), []).append(index)
     lacking: dict[str, list[int]] = {}
     unknown: dict[str, list[int]] = {}
+    overfull: set[int] = set()
     for names, indices in shapes.items():
         present = frozenset(names)
         for name in spec.required:
             if name not in present:
                 lacking.setdefault(name, []).extend(indices)
         for name in names:
-            if name not in spec.columns:
+            if name in spec.columns:
+                continue
+            if len(unknown) < _MAX_UNKNOWN or name in unknown:
                 unknown.setdefault(name, []).extend(indices)
+            else:
+                overfull.update(indices)
+    if overfull:
+        rows_told = sorted(numbers[index] for index in overfull)
+        text = f"unknown columns, more than {_MAX_UNKNOWN:,} of them"
+        findings.add("additionalProperties", (*base, rows_told[0]), text, rows=rows_told, place=base)
     _tell_names(lacking, unknown, numbers, spec, base, findings)
     if not spec.closed:
         _check_unknown(rows, unknown, numbers, base, findings)
@@ -111,25 +123,21 @@ def _tell_names(
 ) -> None:
     for name, indices in lacking.items():
         rows = sorted(numbers[index] for index in indices)
-        near = nearest(name, [other for other in unknown if other not in spec.columns])
-        hint = f'there is "{near}": did you mean "{name}"?' if near else None
         findings.add(
             "required",
             (*base, rows[0]),
             f'column "{name}" is missing',
-            hint=hint,
+            hint=did_you_mean(name, unknown, there=True),
             rows=rows,
             place=(*base, name),
         )
     for name, indices in unknown.items():
         rows = sorted(numbers[index] for index in indices)
-        near = nearest(name, lacking or spec.columns)
-        hint = f'did you mean "{near}"?' if near else None
         findings.add(
             "additionalProperties",
             (*base, rows[0], name),
             f'unknown column "{name[:60]}"',
-            hint=hint,
+            hint=did_you_mean(name, lacking or spec.columns),
             severity="error" if spec.closed else "warning",
             rows=rows,
             place=(*base, name),
@@ -229,6 +237,10 @@ def _check_matrix(
             rows=[numbers[index] for index in odd],
             place=base,
         )
+        if spec.width is not None:  # what else is in those rows matters to nobody
+            numbers = [n for n, width in zip(numbers, widths, strict=True) if width == wanted]
+            rows = [row for row in rows if len(row) == wanted]
+            widths = [wanted] * len(rows)
     assert spec.cell is not None
     if len(set(widths)) == 1:
         columns: Sequence[Sequence[Any]] = list(zip(*rows, strict=True))

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import jsonschema_rs
 
 from epkit.core.cells import show
-from epkit.core.schemas import Resolver, bundle, constraints, fault, flatten
+from epkit.core.schemas import Resolver, bundle, constraints, fault, flatten, subschemas
 
+_PATTERNS = jsonschema_rs.RegexOptions(size_limit=1 << 20)
 _STRUCTURE = ("type", "properties", "items", "required", "additionalProperties")
 
 
@@ -48,16 +49,14 @@ class SchemaSet:
             UsageError: it is no valid schema.
         """
         kind = jsonschema_rs.Draft202012Validator if self._modern else jsonschema_rs.Draft4Validator
+        bundled = bundle(schema, self.resolver)
         try:
-            return kind(
-                bundle(schema, self.resolver),
-                pattern_options=jsonschema_rs.RegexOptions(size_limit=1 << 20),
-                retriever=_refuse,
-            )
+            return kind(bundled, pattern_options=_PATTERNS, retriever=_refuse)
         except (ValueError, jsonschema_rs.ReferencingError) as error:
             # ValidationError is a ValueError; its first line says what is wrong.
-            words = _reference(schema, modern=self._modern) or str(error).splitlines()[0]
-            raise fault(where, f"the schema cannot be used: {words[:120]}") from None
+            pattern = _broken_pattern(bundled)
+            words = pattern or _reference(schema, modern=self._modern) or str(error).splitlines()[0]
+            raise fault(where, f"the schema cannot be used: {words[:160]}") from None
 
     def residual(self, schema: Mapping[str, Any]) -> Any:
         """Compile the keywords of a schema besides type and structure; None where there are none."""
@@ -68,6 +67,24 @@ class SchemaSet:
                 rest["nullable"] = schema["nullable"]
             known = self._residuals[id(schema)] = (schema, self.compile(rest) if rest else None)
         return known[1]
+
+
+def _broken_pattern(bundled: Mapping[str, Any]) -> str | None:
+    """Find the pattern that the engine does not take."""
+    pending: list[Any] = [bundled]
+    while pending:
+        schema = pending.pop()
+        if not isinstance(schema, Mapping):
+            continue
+        patterns = [schema["pattern"]] if isinstance(schema.get("pattern"), str) else []
+        for pattern in [*patterns, *schema.get("patternProperties", ())]:
+            try:
+                jsonschema_rs.Draft4Validator({"pattern": pattern}, pattern_options=_PATTERNS)
+            except ValueError:
+                return f"the pattern {show(pattern)} is broken, very large, or looks around or back"
+        pending += [child for child, _ in subschemas(schema)]
+        pending += schema.get("definitions", {}).values()
+    return None
 
 
 def _reference(schema: Mapping[str, Any] | bool, *, modern: bool) -> str | None:
@@ -92,7 +109,9 @@ def breaches(validator: Any, value: object) -> Iterator[Breach]:
         for error in validator.iter_errors(value):
             details = error.kind.as_dict()
             detail = details.get("property") or str(details.get("unexpected", ""))
-            yield Breach(tuple(error.instance_path), error.kind.name, _worded(error, details), detail)
+            path = tuple(error.instance_path)
+            found = error.instance if error.instance is not None else _at(value, path)
+            yield Breach(path, error.kind.name, _worded(error, details, show(found)), detail)
     except (UnicodeEncodeError, ValueError, RecursionError):
         yield Breach((), "unreadable", "the value cannot be checked: it is too deep, or no Unicode text")
 
@@ -105,9 +124,15 @@ def accepts(validator: Any, value: object) -> bool:
         return False
 
 
-def _worded(error: Any, details: dict[str, Any]) -> str:
+def _at(value: Any, path: tuple[str | int, ...]) -> Any:
+    """Return what a path leads to: jsonschema-rs sees null for a NaN, and for a number beyond all bounds."""
+    for step in path:
+        value = value[step]
+    return value
+
+
+def _worded(error: Any, details: dict[str, Any], found: str) -> str:
     """Word an error in one line of bearable length."""
-    found = show(error.instance)
     match error.kind.name:
         case "type":
             return f"{found} is not of type {' or '.join(details['types'])}"

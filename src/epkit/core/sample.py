@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any, Final
 
-from epkit.core.cells import bounds
+from epkit.core.cells import bounds, show
 from epkit.core.contract import Contract
 from epkit.core.residuals import SchemaSet, accepts
 from epkit.core.rows import Rows, find_rows
@@ -174,7 +174,10 @@ class Sampler:
                 digits = f"{self._random.getrandbits(128):032x}"
                 return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
         if "pattern" in schema:
-            return str(model)
+            if not isinstance(model, str):
+                pattern = show(schema["pattern"])
+                raise UsageError(f"the contract has a pattern, {pattern}, and no example of it: no text can be made")
+            return model
         text = f"{model if isinstance(model, str) else 'value'}_{self._random.randrange(10)}"
         text = text.ljust(min(schema.get("minLength", 0), 10_000), "x")
         return text[: schema.get("maxLength")]

@@ -34,12 +34,14 @@ _COUNTS: Final = (
     "maxContains",
 )
 _DEEPEST_INHERITANCE: Final = 8
+_LONGEST: Final = 300
 _NUMBERS: Final = ("minimum", "maximum", "multipleOf")
 
 
 def fault(pointer: str, text: str) -> UsageError:
     """Make the error that says what is wrong with a contract, and where."""
-    return UsageError(f"{pointer or '/'}: {text}")
+    where = pointer if len(pointer) <= _LONGEST else f"{pointer[:_LONGEST]}…"
+    return UsageError(f"{where or '/'}: {text}")
 
 
 def escape(token: object) -> str:

@@ -9,6 +9,7 @@ A body is first held against one compiled schema that only a faultless body pass
 what fails is looked at closely, column by column.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -21,12 +22,23 @@ from epkit.core.locating import JsonPlaces
 from epkit.core.records import check_rows
 from epkit.core.residuals import SchemaSet, accepts, breaches
 from epkit.core.rows import Column, Rows, find_rows
-from epkit.core.schemas import flatten
+from epkit.core.schemas import constraints, flatten
 from epkit.core.values import walk
 from epkit.core.violations import Findings, Path, Severity, Verdict, verdict
 from epkit.core.wrappers import missing_key_hint, not_rows_hint, unwrap_columns
 
 _GIANT: Final = 2.0**63
+
+MAX_BREACHES: Final = 5_000_000
+"""Breaches of a contract to the letter that are looked at, times the cells of their rows: each is told with a copy."""
+
+MAX_WIDTH: Final = 100_000
+"""Cells of a row that is looked at, where the contract is meant to the letter."""
+
+_COST: Final = 10
+"""Of wording one breach, in cells copied."""
+
+_PLAIN: Final = frozenset(("type", "properties", "required", "items", "additionalProperties"))
 
 LIMIT: Final = 100
 """Violations told, where nobody asks for more."""
@@ -94,12 +106,20 @@ class Validator:
         if self._row is None:
             self._row = self.schemas.compile(self.rows.schema)
         base = self.rows.path
+        looked_at = 0
         for number, row in zip(numbers, rows, strict=True):
-            if not accepts(self._row, row):
-                for breach in breaches(self._row, row):
-                    place = (*base, None, *breach.path, breach.detail)
-                    path = (*base, number, *breach.path)
-                    findings.add(breach.keyword, path, breach.message, rows=[number], place=place)
+            if accepts(self._row, row):
+                continue
+            width = len(row) if isinstance(row, dict | list) else 1
+            if looked_at > MAX_BREACHES or width > MAX_WIDTH:
+                text = "too many cells that break the contract: the rest is not looked at"
+                findings.add("limit", (*base, number), text, rows=[number])
+                break
+            for breach in breaches(self._row, row):
+                looked_at += width + _COST
+                place = (*base, None, *breach.path, breach.detail)
+                path = (*base, number, *breach.path)
+                findings.add(breach.keyword, path, breach.message, rows=[number], place=place)
 
     def _is_clean(self, body: bodies.Body) -> bool:
         if self.as_declared:
@@ -160,16 +180,34 @@ class Validator:
             walk(value, self.request, (), findings, self.schemas)
 
     def _as_declared(self, value: object, findings: Findings) -> None:
+        if (rows := self._plain_rows(value)) is not None:
+            # One by one: jsonschema-rs words all errors before it gives the first.
+            assert self.rows is not None
+            self.check_some(rows, list(range(len(rows))), findings)
+            value = _emptied(value, self.rows.path)
         base = self.rows.path if self.rows else None
         for breach in breaches(self._declared, value):
             path = breach.path
-            row = None
+            number = None
             place: tuple[Any, ...] = path
             if base is not None and len(path) > len(base) and path[: len(base)] == base:
-                row = path[len(base)]
+                number = path[len(base)]
                 place = (*base, None, *path[len(base) + 1 :])
-            rows = (row,) if isinstance(row, int) else ()
-            findings.add(breach.keyword, path, breach.message, rows=rows, place=(*place, breach.detail))
+            numbers = (number,) if isinstance(number, int) else ()
+            findings.add(breach.keyword, path, breach.message, rows=numbers, place=(*place, breach.detail))
+
+    def _plain_rows(self, value: Any) -> list[Any] | None:
+        """Return the rows where nothing is declared of them but what each has to be by itself."""
+        schema: Mapping[str, Any] | None = self.request
+        if self.rows is None or schema is None:
+            return None
+        for key in (*self.rows.path, None):
+            if set(constraints(schema)) - _PLAIN:
+                return None
+            if key is not None:
+                schema = self.schemas.flat(schema["properties"][key])
+                value = value.get(key) if isinstance(value, dict) else None
+        return value if isinstance(value, list) else None
 
     def _object(self, body: dict[str, Any], schema: Mapping[str, Any], findings: Findings) -> None:
         """Check a body that is an object: its rows, and beside them its parameters."""
@@ -306,6 +344,11 @@ class Validator:
         return inner
 
 
+def _emptied(value: Any, path: tuple[str, ...]) -> Any:
+    """Copy a body as far as its rows, and leave those out."""
+    return {**value, path[0]: _emptied(value[path[0]], path[1:])} if path else []
+
+
 def _difference(value: Any, example: Any, path: Path) -> tuple[Path, object, object]:
     """Go down into two different values as long as one key tells them apart."""
     while isinstance(value, dict) and isinstance(example, dict):
@@ -356,4 +399,11 @@ def encode(payload: object) -> bytes:
     Raises:
         TypeError: there is something in it that JSON has no word for.
     """
-    return orjson.dumps(payload, option=orjson.OPT_SERIALIZE_NUMPY)
+    try:
+        return orjson.dumps(payload, option=orjson.OPT_SERIALIZE_NUMPY)
+    except TypeError as error:
+        # Half a surrogate pair, or a whole number of more than 64 bits: JSON can say either.
+        try:
+            return json.dumps(payload, separators=(",", ":")).encode()
+        except (TypeError, ValueError, RecursionError):
+            raise error from None

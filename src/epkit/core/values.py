@@ -6,7 +6,7 @@ from typing import Any
 from epkit.core.cells import Remark, exact, show
 from epkit.core.residuals import SchemaSet, breaches
 from epkit.core.schemas import is_nullable
-from epkit.core.violations import Findings, Path, Place, nearest
+from epkit.core.violations import Findings, Path, Place, did_you_mean
 
 
 def walk(
@@ -78,8 +78,7 @@ def _names(
     properties = schema.get("properties", {})
     for name in schema.get("required", ()):
         if name not in value:
-            near = nearest(name, [key for key in value if key not in properties])
-            hint = f'there is "{near}": did you mean "{name}"?' if near else None
+            hint = did_you_mean(name, [key for key in value if key not in properties], there=True)
             where = None if place is None else (*place, name)
             text = f'the key "{name}" is missing'
             findings.add("required", path, text, hint=hint, rows=rows, place=where or (*path, name))
@@ -90,13 +89,12 @@ def _names(
             return
         for key in value:
             if key not in properties:
-                near = nearest(key, properties)
                 findings.add(
                     "additionalProperties",
                     (*path, key),
                     f'unknown key "{key[:60]}"',
                     severity="error" if extra is False else "warning",
-                    hint=f'did you mean "{near}"?' if near else None,
+                    hint=did_you_mean(key, properties),
                     rows=rows,
                     place=None if place is None else (*place, key),
                     at_key=True,

@@ -1,8 +1,9 @@
 """What is wrong with a payload: violations, equal ones told once with the number of rows they are in."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from itertools import islice
 from typing import Final, Literal
 
 from epkit.core.schemas import escape
@@ -10,9 +11,17 @@ from epkit.core.schemas import escape
 Severity = Literal["error", "warning"]
 Path = tuple[str | int, ...]
 Place = tuple[str | int | None, ...]
+Hint = str | None | Callable[[], str | None]
+"""What to do; a function where finding that out costs something: it is called for what is told, and no more."""
 
 FIRST_ROWS: Final = 5
 """Row numbers told of a violation that is in many rows."""
+
+MAX_KINDS: Final = 10_000
+"""Different violations that are kept; more are counted, each as one of its own."""
+
+_CANDIDATES: Final = 1_000
+"""Names that a misspelt one is compared with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +85,7 @@ class Finding:
     path: Path
     message: str
     severity: Severity
-    hint: str | None
+    hint: Hint
     rows: list[int]
     count: int
     at_key: bool
@@ -88,6 +97,8 @@ class Findings:
     def __init__(self) -> None:
         self._groups: dict[tuple[object, ...], Finding] = {}
         self.errors = 0
+        self.warnings = 0
+        self.beyond = 0
 
     def __bool__(self) -> bool:
         return bool(self._groups)
@@ -99,7 +110,7 @@ class Findings:
         message: str,
         *,
         severity: Severity = "error",
-        hint: str | None = None,
+        hint: Hint = None,
         rows: Sequence[int] = (),
         count: int | None = None,
         place: Place | None = None,
@@ -115,9 +126,15 @@ class Findings:
             at_key: point at the key in the text, not at the value.
         """
         count = count or len(rows) or 1
-        self.errors += count if severity == "error" else 0
+        if severity == "error":
+            self.errors += count
+        else:
+            self.warnings += count
         key = (severity, rule, path if place is None else place)
         if (known := self._groups.get(key)) is None:
+            if len(self._groups) >= MAX_KINDS:
+                self.beyond += 1
+                return
             self._groups[key] = Finding(
                 rule=rule,
                 path=path,
@@ -155,7 +172,7 @@ def verdict(findings: Findings, *, limit: int, places: "Places | None" = None) -
                 rule=finding.rule,
                 message=finding.message,
                 severity=finding.severity,
-                hint=finding.hint,
+                hint=finding.hint() if callable(finding.hint) else finding.hint,
                 row=finding.rows[0] if finding.rows else None,
                 rows=finding.count if finding.rows else 0,
                 first_rows=tuple(finding.rows),
@@ -165,9 +182,9 @@ def verdict(findings: Findings, *, limit: int, places: "Places | None" = None) -
         )
     return Verdict(
         violations=tuple(violations),
-        errors=sum(finding.count for finding in ordered if finding.severity == "error"),
-        warnings=sum(finding.count for finding in ordered if finding.severity == "warning"),
-        kinds=len(ordered),
+        errors=findings.errors,
+        warnings=findings.warnings,
+        kinds=len(ordered) + findings.beyond,
     )
 
 
@@ -186,12 +203,29 @@ def pointer(path: Iterable[str | int]) -> str:
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
     """Find the name that was probably meant: equal but for case, or much alike."""
-    known = [candidate for candidate in names if isinstance(candidate, str)]
+    known = [candidate for candidate in islice(names, _CANDIDATES) if isinstance(candidate, str)]
     folded = {_folded(candidate): candidate for candidate in reversed(known)}
     if (same := folded.get(_folded(name))) is not None:
         return same
     close = get_close_matches(_folded(name[:200]), folded, n=1, cutoff=0.65)
     return folded[close[0]] if close else None
+
+
+def did_you_mean(name: str, names: Iterable[str], *, there: bool = False) -> Hint:
+    """Make the hint for a name that is not where it should be.
+
+    Args:
+        names: what it may be a slip of the pen for.
+        there: *names* are what was found, and *name* what was wanted.
+    """
+
+    def hint() -> str | None:
+        near = nearest(name, names)
+        if near is None:
+            return None
+        return f'there is "{near}": did you mean "{name}"?' if there else f'did you mean "{near}"?'
+
+    return hint
 
 
 def _folded(name: str) -> str:
