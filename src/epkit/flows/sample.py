@@ -1,0 +1,17 @@
+"""Makes a request body from a contract, as the bytes that are sent."""
+
+from epkit.core.contract import Contract
+from epkit.core.sample import sample
+from epkit.core.validation import encode
+
+
+def sample_body(contract: Contract, *, rows: int | None, seed: int) -> bytes:
+    """Make a body; the same contract, rows and seed give the same bytes.
+
+    Args:
+        rows: ≥ 1, or None for as many as the contract's example has.
+
+    Raises:
+        UsageError: the contract says too little.
+    """
+    return encode(sample(contract, rows=rows, seed=seed))
