@@ -99,6 +99,13 @@ def test_what_only_json_can_say_is_written_as_json_has_it() -> None:
     assert b'{"half":"\\ud800","huge":1000000000000000000000000000000}' == encode(sample(contract_of(schema)))
 
 
+def test_a_contract_that_contradicts_itself_gives_rows_all_the_same() -> None:
+    rows = {"type": "array", "items": {"type": "object", "properties": {"a": {"type": "boolean"}}}}
+    contract = contract_of({"type": "number", "properties": {"data": rows}})
+
+    assert 2 == len(sample(contract, rows=2)["data"])
+
+
 def test_rows_may_be_the_body_itself_or_have_no_names() -> None:
     rows = {"type": "array", "items": {"type": "array", "items": {"type": "integer"}}, "example": [[1, 2, 3]]}
     body = sample(contract_of(rows), rows=4, seed=2)

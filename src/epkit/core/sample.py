@@ -226,7 +226,8 @@ def _limits(schema: Mapping[str, Any], low: float, high: float) -> tuple[float, 
 
 
 def _with(body: Any, path: tuple[str, ...], rows: list[Any]) -> Any:
-    """Put rows where a body has them."""
+    """Put rows where a body has them; a contract may call it a number, and give it properties all the same."""
+    body = body if isinstance(body, dict) else {}
     holder = body
     for key in path[:-1]:
         if not isinstance(holder.get(key), dict):

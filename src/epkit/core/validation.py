@@ -11,6 +11,7 @@ what fails is looked at closely, column by column.
 
 import json
 from collections.abc import Mapping
+from operator import itemgetter
 from typing import Any, Final
 
 import orjson
@@ -142,7 +143,8 @@ class Validator:
         rows = self._find(value) or []
         for name, column in self.rows.columns.items():
             if column.kind == "number":
-                cells = [row.get(name, 0.0) for row in rows]
+                whole = name in self.rows.required
+                cells = list(map(itemgetter(name), rows)) if whole else [row.get(name, 0.0) for row in rows]
                 if max(cells) >= _GIANT or min(cells) <= -_GIANT:
                     return True
         return False
