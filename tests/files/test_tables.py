@@ -17,7 +17,7 @@ from epkit.core.records import check_rows
 from epkit.core.validation import Validator
 from epkit.core.violations import Findings, Verdict, verdict
 from epkit.errors import UsageError
-from epkit.files import tables
+from epkit.files import csv_tables, tables
 from epkit.files.tables import check_table
 
 
@@ -158,7 +158,7 @@ def test_a_table_is_checked_in_pieces_as_if_whole(tmp_path: Path, monkeypatch: p
     rows = [f'{n},"a\nb {n}",0.5,true' if n % 3 else f"old,b{n},0.5,false" for n in range(50)]
     (tmp_path / "a.csv").write_text("age,name,size,in\n" + "\n".join(rows))
     whole = check_table(tmp_path / "a.csv", validator_of(PEOPLE))
-    monkeypatch.setattr(tables, "BLOCK_BYTES", 64)
+    monkeypatch.setattr(csv_tables, "BLOCK_BYTES", 64)
     pieces = check_table(tmp_path / "a.csv", validator_of(PEOPLE))
 
     assert whole == pieces

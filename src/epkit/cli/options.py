@@ -35,11 +35,12 @@ class Sections(TyperCommand):
                 formatter.write_dl(records)
 
 
-def _option(panel: str, *names: str, help: str, metavar: str | None = None, **more: Any) -> Any:  # noqa: A002
+def option(panel: str, *names: str, help: str, metavar: str | None = None, **more: Any) -> Any:  # noqa: A002
+    """Make an option that stands in a section of the help."""
     return typer.Option(*names, help=help, metavar=metavar, rich_help_panel=panel, **more)
 
 
-def _number(
+def number(
     panel: str, letter: str, *names: str, kind: Callable[[str], Number], metavar: str, help: str, **more: Any  # noqa: A002
 ) -> Any:  # fmt: skip
     """Make an option that is a number, with a message of its own for what is none."""
@@ -51,19 +52,19 @@ def _number(
         except ValueError:
             raise UsageError(f"{letter} {text}: not {what}") from None
 
-    return _option(panel, letter, *names, help=help, metavar=metavar, parser=parse, **more)
+    return option(panel, letter, *names, help=help, metavar=metavar, parser=parse, **more)
 
 
 # Hidden, as the command's own text speaks of it.
 Target = Annotated[str | None, typer.Argument(metavar="TARGET", hidden=True)]
 
 Requests = Annotated[
-    int | None, _number(LOAD, "-n", "--requests", kind=int, metavar="N", help="Number of requests. [default: 1]")
+    int | None, number(LOAD, "-n", "--requests", kind=int, metavar="N", help="Number of requests. [default: 1]")
 ]
-Concurrency = Annotated[int, _number(LOAD, "-c", "--concurrency", kind=int, metavar="C", help="Requests in flight.")]
+Concurrency = Annotated[int, number(LOAD, "-c", "--concurrency", kind=int, metavar="C", help="Requests in flight.")]
 TimeLimit = Annotated[
     float | None,
-    _number(
+    number(
         LOAD,
         "-t",
         "--time-limit",
@@ -75,7 +76,7 @@ TimeLimit = Annotated[
 ]
 Timeout = Annotated[
     float | None,
-    _number(
+    number(
         LOAD,
         "-s",
         "--timeout",
@@ -92,7 +93,7 @@ Patience = Annotated[
 
 Payloads = Annotated[
     list[str] | None,
-    _option(
+    option(
         SENT,
         "-p",
         "--payload",
@@ -101,10 +102,10 @@ Payloads = Annotated[
         "from the contract; repeatable, sent in turn. Default: the contract's example; without one, GET.",
     ),
 ]
-Put = Annotated[str | None, _option(SENT, "-u", "--put", metavar="FILE", help="Body to PUT.")]
+Put = Annotated[str | None, option(SENT, "-u", "--put", metavar="FILE", help="Body to PUT.")]
 ContentType = Annotated[
     str | None,
-    _option(
+    option(
         SENT,
         "-T",
         "--content-type",
@@ -113,35 +114,35 @@ ContentType = Annotated[
     ),
 ]
 Header = Annotated[
-    list[str] | None, _option(SENT, "-H", "--header", metavar="'NAME: VALUE'", help="Send a header; repeatable.")
+    list[str] | None, option(SENT, "-H", "--header", metavar="'NAME: VALUE'", help="Send a header; repeatable.")
 ]
 Cookies = Annotated[
     list[str] | None,
-    _option(SENT, "-C", "--cookie", metavar="NAME=VALUE", help="Send a cookie; repeatable (ab: the last)."),
+    option(SENT, "-C", "--cookie", metavar="NAME=VALUE", help="Send a cookie; repeatable (ab: the last)."),
 ]
 BasicAuth = Annotated[
-    str | None, _option(SENT, "-A", "--basic-auth", metavar="USER:PASSWORD", help="Basic authorization.")
+    str | None, option(SENT, "-A", "--basic-auth", metavar="USER:PASSWORD", help="Basic authorization.")
 ]
-Method = Annotated[str | None, _option(SENT, "-m", "--method", metavar="METHOD", help="Send this method.")]
-Head = Annotated[bool, _option(SENT, "-i", "--head", help="Send HEAD.")]
+Method = Annotated[str | None, option(SENT, "-m", "--method", metavar="METHOD", help="Send this method.")]
+Head = Annotated[bool, option(SENT, "-i", "--head", help="Send HEAD.")]
 Deployment = Annotated[
     str | None,
-    _option(SENT, "--deployment", metavar="NAME", help="Pin a deployment (header azureml-model-deployment)."),
+    option(SENT, "--deployment", metavar="NAME", help="Pin a deployment (header azureml-model-deployment)."),
 ]
 
-TargetFlag = Annotated[str | None, _option(ENDPOINT, "--target", metavar="TARGET", help="The same as the argument.")]
+TargetFlag = Annotated[str | None, option(ENDPOINT, "--target", metavar="TARGET", help="The same as the argument.")]
 KeyFile = Annotated[
-    str | None, _option(ENDPOINT, "--key-file", metavar="FILE", help="Holds the key; else EPKIT_KEY or epkit.toml.")
+    str | None, option(ENDPOINT, "--key-file", metavar="FILE", help="Holds the key; else EPKIT_KEY or epkit.toml.")
 ]
 Schema = Annotated[
-    str | None, _option(ENDPOINT, "--schema", metavar="FILE|URL", help="Contract to use, not the target's own.")
+    str | None, option(ENDPOINT, "--schema", metavar="FILE|URL", help="Contract to use, not the target's own.")
 ]
 NoValidate = Annotated[
-    bool, _option(ENDPOINT, "--no-validate", help="Ask for no contract: nothing but the load is sent.")
+    bool, option(ENDPOINT, "--no-validate", help="Ask for no contract: nothing but the load is sent.")
 ]
 Check = Annotated[
     str,
-    _option(
+    option(
         ENDPOINT,
         "--check",
         metavar="status|reply",
@@ -151,7 +152,7 @@ Check = Annotated[
 
 KeepAlive = Annotated[
     bool,
-    _option(
+    option(
         WAY,
         "-k",
         "--keepalive/--no-keepalive",
@@ -160,69 +161,69 @@ KeepAlive = Annotated[
     ),
 ]
 Proxy = Annotated[
-    str | None, _option(WAY, "-X", "--proxy", metavar="HOST:PORT", help="Go through a proxy; selects --engine httpx.")
+    str | None, option(WAY, "-X", "--proxy", metavar="HOST:PORT", help="Go through a proxy; selects --engine httpx.")
 ]
 ProxyAuth = Annotated[
-    str | None, _option(WAY, "-P", "--proxy-auth", metavar="USER:PASSWORD", help="Basic authorization for the proxy.")
+    str | None, option(WAY, "-P", "--proxy-auth", metavar="USER:PASSWORD", help="Basic authorization for the proxy.")
 ]
 ConnectTo = Annotated[
     str | None,
-    _option(
+    option(
         WAY,
         "--connect-to",
         metavar="HOST:PORT|unix:PATH",
         help="Connect there; the request still names the target.",
     ),
 ]
-Bind = Annotated[str | None, _option(WAY, "-B", "--bind", metavar="ADDRESS", help="Local address to connect from.")]
+Bind = Annotated[str | None, option(WAY, "-B", "--bind", metavar="ADDRESS", help="Local address to connect from.")]
 BufferSize = Annotated[
     int | None,
-    _number(
+    number(
         WAY, "-b", "--buffer-size", kind=int, metavar="BYTES", help="Size of the socket's send and receive buffers."
     ),
 ]
 EngineName = Annotated[
-    str | None, _option(WAY, "--engine", metavar="wire|httpx", help="What sends. [default: wire, the fast one]")
+    str | None, option(WAY, "--engine", metavar="wire|httpx", help="What sends. [default: wire, the fast one]")
 ]
-Http2 = Annotated[bool, _option(WAY, "--http2", help="Offer HTTP/2; selects --engine httpx.")]
+Http2 = Annotated[bool, option(WAY, "--http2", help="Offer HTTP/2; selects --engine httpx.")]
 
-CaCert = Annotated[str | None, _option(TLS, "--cacert", metavar="FILE", help="Trust these authorities (PEM).")]
-Insecure = Annotated[bool, _option(TLS, "--insecure", help="Do not check the server's certificate (ab never does).")]
+CaCert = Annotated[str | None, option(TLS, "--cacert", metavar="FILE", help="Trust these authorities (PEM).")]
+Insecure = Annotated[bool, option(TLS, "--insecure", help="Do not check the server's certificate (ab never does).")]
 ClientCert = Annotated[
-    str | None, _option(TLS, "-E", "--client-cert", metavar="FILE", help="The client's certificate and key (PEM).")
+    str | None, option(TLS, "-E", "--client-cert", metavar="FILE", help="The client's certificate and key (PEM).")
 ]
-NoSni = Annotated[bool, _option(TLS, "-I", "--no-sni", help="Send no server name in the handshake.")]
+NoSni = Annotated[bool, option(TLS, "-I", "--no-sni", help="Send no server name in the handshake.")]
 TlsVersion = Annotated[
-    str | None, _option(TLS, "-f", "--tls-version", metavar="VERSION", help="ALL, TLS1, TLS1.1, TLS1.2 or TLS1.3.")
+    str | None, option(TLS, "-f", "--tls-version", metavar="VERSION", help="ALL, TLS1, TLS1.1, TLS1.2 or TLS1.3.")
 ]
 Ciphers = Annotated[
-    str | None, _option(TLS, "-Z", "--ciphers", metavar="LIST", help="OpenSSL cipher list (to TLS 1.2).")
+    str | None, option(TLS, "-Z", "--ciphers", metavar="LIST", help="OpenSSL cipher list (to TLS 1.2).")
 ]
 
 Format = Annotated[
     str,
-    _option(
+    option(
         OUT,
         "--format",
         metavar="text|ab|json|markdown",
         help="text: ab's layout with true statistics, and more; ab: ab's arithmetic too.",
     ),
 ]
-NoPercentiles = Annotated[bool, _option(OUT, "-d", "--no-percentiles", help="No percentiles.")]
-NoDeviations = Annotated[bool, _option(OUT, "-S", "--no-deviations", help="No median and deviation.")]
+NoPercentiles = Annotated[bool, option(OUT, "-d", "--no-percentiles", help="No percentiles.")]
+NoDeviations = Annotated[bool, option(OUT, "-S", "--no-deviations", help="No median and deviation.")]
 VariableLength = Annotated[
     bool,
-    _option(OUT, "-l", "--variable-length", help="In --format ab, replies of another length do not count as failed."),
+    option(OUT, "-l", "--variable-length", help="In --format ab, replies of another length do not count as failed."),
 ]
 CsvFile = Annotated[
-    str | None, _option(OUT, "-e", "--percentiles-csv", metavar="FILE", help="Write ab's CSV of percentiles.")
+    str | None, option(OUT, "-e", "--percentiles-csv", metavar="FILE", help="Write ab's CSV of percentiles.")
 ]
 GnuplotFile = Annotated[
-    str | None, _option(OUT, "-g", "--gnuplot", metavar="FILE", help="Write ab's TSV of all requests.")
+    str | None, option(OUT, "-g", "--gnuplot", metavar="FILE", help="Write ab's TSV of all requests.")
 ]
 KeepFailures = Annotated[
     str | None,
-    _option(
+    option(
         OUT,
         "--keep-failures",
         metavar="DIR",
@@ -231,7 +232,7 @@ KeepFailures = Annotated[
 ]
 Verbosity = Annotated[
     int,
-    _number(
+    number(
         OUT,
         "-v",
         "--verbosity",
@@ -242,14 +243,14 @@ Verbosity = Annotated[
         "3 and more: every status.",
     ),
 ]
-Quiet = Annotated[bool, _option(OUT, "-q", "--quiet", help="No progress.")]
-DryRun = Annotated[bool, _option(OUT, "--dry-run", help="Show the first request and the plan; send no load.")]
+Quiet = Annotated[bool, option(OUT, "-q", "--quiet", help="No progress.")]
+DryRun = Annotated[bool, option(OUT, "--dry-run", help="Show the first request and the plan; send no load.")]
 
-Seed = Annotated[int, _number(MORE, "--seed", kind=int, metavar="N", help="Seed of everything random.")]
+Seed = Annotated[int, number(MORE, "--seed", kind=int, metavar="N", help="Seed of everything random.")]
 GoOn = Annotated[
     bool,
-    _option(MORE, "-r", "--go-on", show_default=False, help="Accepted for ab's sake: a run always goes on."),
+    option(MORE, "-r", "--go-on", show_default=False, help="Accepted for ab's sake: a run always goes on."),
 ]
 Version = Annotated[
-    bool, _option(MORE, "-V", "--version", is_eager=True, callback=show_version, help="Show the version and exit.")
+    bool, option(MORE, "-V", "--version", is_eager=True, callback=show_version, help="Show the version and exit.")
 ]

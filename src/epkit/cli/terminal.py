@@ -116,13 +116,32 @@ def show_version(value: bool) -> None:
         raise typer.Exit
 
 
+class Line:
+    """A line on a terminal that is written over and over; nothing in a pipe. `active` tells whether it shows."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self.active = sys.stderr is not None and sys.stderr.isatty() and not quiet
+        self._width = 0
+
+    def show(self, text: str) -> None:
+        """Show a text in place of the last one."""
+        if self.active:
+            _to_stderr(f"\r{text:<{self._width}}")
+            self._width = len(text)
+
+    def clear(self) -> None:
+        """Take the line away, so that what follows begins on a clean one."""
+        if self._width:
+            _to_stderr(f"\r{'':<{self._width}}\r")
+            self._width = 0
+
+
 class Progress:
-    """One line on a terminal, written over and over; nothing in a pipe. A context manager that clears it."""
+    """How far a run is, on a line of its own. A context manager that clears it."""
 
     def __init__(self, total: int | None, *, quiet: bool) -> None:
-        self._active = sys.stderr is not None and sys.stderr.isatty() and not quiet
+        self._line = Line(quiet=quiet)
         self._total = total
-        self._width = 0
 
     def __enter__(self) -> Self:
         return self
@@ -130,18 +149,12 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Take the line away, so that what follows begins on a clean one."""
-        if self._width:
-            _to_stderr(f"\r{'':<{self._width}}\r")
+        self._line.clear()
 
     def show(self, done: int, failed: int) -> None:
         """Show how far a run is."""
-        if not self._active:
-            return
         of = f" of {self._total:,}" if self._total else ""
-        line = f"{done:,}{of} requests" + (f", {failed:,} failed" if failed else "")
-        _to_stderr(f"\r{line:<{self._width}}")
-        self._width = len(line)
+        self._line.show(f"{done:,}{of} requests" + (f", {failed:,} failed" if failed else ""))
 
 
 def local_zone() -> tzinfo:

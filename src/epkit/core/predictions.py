@@ -85,7 +85,7 @@ class Layout:
     """The columns that predictions are written in.
 
     Args:
-        kind: `value`, `list` or `object`: what a prediction is.
+        kind: what a prediction is, `value`, `list` or `object`; `any` where no row has told.
         names: `prediction`, or one `probability_<class>` for each class.
         keys: of the classes, where a prediction is an object of probabilities.
     """
@@ -101,6 +101,8 @@ class Layout:
 
     def fits(self, prediction: Any) -> bool:
         """Tell whether a prediction is what the first one was."""
+        if self.kind == "any":
+            return True
         if kind_of(prediction) != self.kind:
             return False
         if self.keys is not None:

@@ -1,6 +1,6 @@
 """A request as it is sent: built once per payload, written whole."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 
@@ -48,3 +48,46 @@ def build(method: str, path: str, authority: str, headers: Iterable[tuple[str, s
     lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in every), "", ""]
     head = "\r\n".join(lines).encode("latin-1")
     return Request(method=method, path=path, headers=tuple(every), body=body, wire=head + body)
+
+
+class Template:
+    """Requests that differ in nothing but their bodies and one header: the rest is written once."""
+
+    def __init__(
+        self, method: str, path: str, authority: str, headers: Sequence[tuple[str, str]], *, marked: str
+    ) -> None:
+        """Write what does not change.
+
+        Args:
+            marked: name of the header that each request has a value of its own for, unless *headers* give it.
+
+        Raises:
+            ValueError: as `build`.
+        """
+        given = {name.lower() for name, _ in headers}
+        kept = [pair for pair in headers if pair[0].lower() != "content-length"]
+        self._fixed = build(method, path, authority, [*kept, ("Content-Length", "0")], b"")
+        self._headers = self._fixed.headers[:-1]
+        self._marked = None if marked in given else marked
+        end = len(self._fixed.wire) - len(b"Content-Length: 0\r\n\r\n")
+        self._start = self._fixed.wire[:end]
+
+    def fill(self, body: bytes, mark: str) -> Request:
+        """Build the request of a body.
+
+        Args:
+            mark: value of the header that differs; in ASCII, without a line break.
+        """
+        length = str(len(body))
+        headers = self._headers
+        head = self._start
+        if self._marked is not None:
+            headers = (*headers, (self._marked, mark))
+            head += f"{self._marked}: {mark}\r\n".encode("ascii")
+        return Request(
+            method=self._fixed.method,
+            path=self._fixed.path,
+            headers=(*headers, ("Content-Length", length)),
+            body=body,
+            wire=b"%s%s%s\r\n\r\n%s" % (head, b"Content-Length: ", length.encode("ascii"), body),
+        )

@@ -55,7 +55,7 @@ class CsvTable:
             if self.names.count(column) > 1:
                 raise UsageError(f'{self.name}:1: the column "{column[:60]}" stands there twice')
 
-    def blocks(self, types: Mapping[str, Any], *, block_bytes: int = BLOCK_BYTES) -> Iterator[CsvBlock]:
+    def blocks(self, types: Mapping[str, Any], *, block_bytes: int | None = None) -> Iterator[CsvBlock]:
         """Read the rows, a block with the types given, and as bare text where that fails.
 
         Args:
@@ -67,7 +67,7 @@ class CsvTable:
         import polars as pl  # late: it costs 0.2 s
 
         rows = 0
-        for number, block in enumerate(self._texts(block_bytes)):
+        for number, block in enumerate(self._texts(block_bytes or BLOCK_BYTES)):
             data = block if number else block.removeprefix(b"\xef\xbb\xbf")
             if number == 0:
                 _, _, data = data.partition(b"\n")

@@ -23,11 +23,12 @@ PIECE_ROWS: Final = 100_000
 LINES_AT_ONCE: Final = 10_000
 
 
-def check_table(path: Path, validator: Validator, *, limit: int = LIMIT) -> Verdict:
+def check_table(path: Path, validator: Validator, *, limit: int = LIMIT, kind: str | None = None) -> Verdict:
     """Check the rows of a table.
 
     Args:
-        path: ends in one of `SUFFIXES`.
+        path: ends in one of `SUFFIXES`, unless there is a *kind*.
+        kind: one of `SUFFIXES`.
         validator: of a contract that has rows.
         limit: how many violations to tell.
 
@@ -40,7 +41,7 @@ def check_table(path: Path, validator: Validator, *, limit: int = LIMIT) -> Verd
     findings = Findings()
     places: Places | None = None
     try:
-        match path.suffix.lower():
+        match kind or path.suffix.lower():
             case ".csv":
                 rows, places = _check_csv(path, spec, validator, findings)
             case ".parquet":

@@ -110,7 +110,7 @@ def make_load(
     """
     if options.method is not None and not _METHOD.fullmatch(options.method):
         raise UsageError(f"-m {options.method}: a method is one word, such as POST")
-    known = _Known(options.schema, note, find_contract)
+    known = KnownContract(options.schema, note, find_contract)
     payloads = _payloads(options, aim, stdin, seed, known)
     content_type = options.content_type or _given(options.headers, "content-type") or JSON
     rows = tuple(_rows(payload, content_type, strict=options.validate) for payload in payloads)
@@ -134,7 +134,9 @@ def make_load(
     return Load(payloads=payloads, requests=tuple(build(payload.body) for payload in payloads), rows=rows)
 
 
-def _payloads(options: RequestOptions, aim: Aim, stdin: BinaryIO, seed: int, known: "_Known") -> tuple[Payload, ...]:
+def _payloads(
+    options: RequestOptions, aim: Aim, stdin: BinaryIO, seed: int, known: "KnownContract"
+) -> tuple[Payload, ...]:
     files = (options.put,) if options.put else options.payloads
     if files:
         return tuple(payload for file in files for payload in _read(file, stdin, seed, known))
@@ -150,7 +152,7 @@ def _payloads(options: RequestOptions, aim: Aim, stdin: BinaryIO, seed: int, kno
     return (Payload.of(f"the example in {_shown(options.schema or aim.contract)}", body),)
 
 
-def _read(file: str, stdin: BinaryIO, seed: int, known: "_Known") -> tuple[Payload, ...]:
+def _read(file: str, stdin: BinaryIO, seed: int, known: "KnownContract") -> tuple[Payload, ...]:
     """Read the bodies of a file, or make one: `gen:rows=K`."""
     if not file.startswith("gen:"):
         return read_payloads(file, stdin)
@@ -164,7 +166,7 @@ def _read(file: str, stdin: BinaryIO, seed: int, known: "_Known") -> tuple[Paylo
     return (Payload.of(file, sample_body(contract, rows=int(count[1]), seed=seed)),)
 
 
-class _Known:
+class KnownContract:
     """The contract of a run, looked for at most once, and only when it is needed."""
 
     def __init__(self, schema: str | None, note: Note, find: "Callable[[], Contract]") -> None:

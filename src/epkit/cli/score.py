@@ -1,0 +1,183 @@
+"""`epkit score`: rows in, predictions out."""
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from epkit.cli import options as o
+from epkit.cli import terminal
+from epkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from epkit.flows.score_job import ScoreOptions
+
+EPILOG = """\b
+Examples:
+  epkit score payload.json                       the embedded endpoint
+  epkit score rows.csv --target bank -o predictions.csv
+  epkit score rows.parquet --target bank -o out.parquet -c 32 --batch-rows 200
+  cat rows.jsonl | epkit score - --target bank --method predict_proba
+\b
+A job with -o keeps a journal beside it: the same command goes on after a
+crash, where it was. Rows that fail stand in OUT.failed.jsonl with the reason.
+\b
+Exit codes: 0 every row has a prediction, 2 usage, 3 rows break the contract,
+4 rows failed, or the endpoint ended the job, 130 interrupted (143 by SIGTERM)."""
+
+ROWS = "Rows"
+OUT = "Output"
+PACE = "Pace"
+
+File = Annotated[str | None, typer.Argument(metavar="[FILE]", hidden=True)]
+Output = Annotated[
+    str | None,
+    o.option(
+        OUT,
+        "-o",
+        "--output",
+        metavar="OUT",
+        help="Write the rows with their predictions there: .jsonl, .csv or .parquet. Default: JSON lines on stdout, "
+        "a table for a few rows on a terminal.",
+    ),
+]
+Overwrite = Annotated[bool, o.option(OUT, "--overwrite", help="Replace an OUT that no journal owns.")]
+Restart = Annotated[bool, o.option(OUT, "--restart", help="Start over, whatever the journal says.")]
+Wrap = Annotated[
+    str | None,
+    o.option(
+        ROWS,
+        "--wrap",
+        metavar="KEYS[:SHAPE]",
+        help="Where the rows go in the body, such as Inputs.data or dataframe_split; SHAPE is records, lists, split or "
+        "columns. Default: as the contract says.",
+    ),
+]
+Predict = Annotated[
+    str | None,
+    o.option(ROWS, "--method", metavar="predict|predict_proba", help="Ask for predictions, or for probabilities."),
+]
+Parameter = Annotated[
+    list[str] | None,
+    o.option(ROWS, "--param", metavar="KEY=JSON", help="Set a parameter beside the rows; repeatable."),
+]
+SkipInvalid = Annotated[
+    bool, o.option(ROWS, "--skip-invalid", help="Send the rows that keep the contract, list the others as failed.")
+]
+NoValidate = Annotated[bool, o.option(ROWS, "--no-validate", help="Ask for no contract, and check no row.")]
+BatchRows = Annotated[int, o.number(PACE, "--batch-rows", kind=int, metavar="N", help="Rows in a request, at most.")]
+BatchBytes = Annotated[
+    int, o.number(PACE, "--batch-bytes", kind=int, metavar="N", help="Bytes in a request's body, at most.")
+]
+Rate = Annotated[float | None, o.number(PACE, "--rate", kind=float, metavar="R", help="Requests a second, at most.")]
+Retries = Annotated[
+    int,
+    o.number(
+        PACE,
+        "--retries",
+        kind=int,
+        metavar="N",
+        help="How often a request is sent again after a broken connection, a timeout, 408, 429, 502, 503 or 504.",
+    ),
+]
+Concurrency = Annotated[
+    int,
+    o.number(PACE, "-c", "--concurrency", kind=int, metavar="C", help="Requests in flight; fewer if refused."),
+]
+Timeout = Annotated[
+    float | None,
+    o.number(PACE, "--timeout", kind=float, metavar="SECONDS", help="Time for one request. [default: 60]"),
+]
+Quiet = Annotated[bool, o.option(OUT, "-q", "--quiet", help="No progress, and no summary.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("score", epilog=EPILOG, cls=o.Sections)(score)
+
+
+def score(
+    file: File = None,
+    wrap: Wrap = None,
+    method: Predict = None,
+    param: Parameter = None,
+    skip_invalid: SkipInvalid = False,
+    no_validate: NoValidate = False,
+    out: Output = None,
+    overwrite: Overwrite = False,
+    restart: Restart = False,
+    dry_run: o.DryRun = False,
+    quiet: Quiet = False,
+    concurrency: Concurrency = 8,
+    batch_rows: BatchRows = 100,
+    batch_bytes: BatchBytes = 1_500_000,
+    rate: Rate = None,
+    retries: Retries = 5,
+    timeout_s: Timeout = None,
+    target: o.TargetFlag = None,
+    key_file: o.KeyFile = None,
+    schema: o.Schema = None,
+    header: o.Header = None,
+    deployment: o.Deployment = None,
+    cacert: o.CaCert = None,
+    insecure: o.Insecure = False,
+    client_cert: o.ClientCert = None,
+) -> int:
+    """Send the rows of FILE to an endpoint, and give their predictions back.
+
+    FILE is a request body or a list of rows (.json), a table (.csv, .parquet, .jsonl), or - for stdin. Without it the
+    example in the contract is sent.
+    """
+    options = _options(dict(locals()))
+    from epkit.cli import score_output as output
+    from epkit.flows import score as flow
+
+    world, stdin = terminal.world(), terminal.stdin()
+    if dry_run:
+        return output.show_plan(*flow.dry_run(options, world, stdin))
+    with output.Display(options, quiet=quiet) as display:
+        try:
+            result = flow.score(options, world, stdin, display.writer, progress=display.progress)
+        except output.Unread:
+            return terminal.broken_pipe()
+    return output.finish(result, display, options, quiet=quiet)
+
+
+def _options(given: dict[str, Any]) -> "ScoreOptions":
+    """Turn what was typed into options; those of the same name are handed on as they are."""
+    from epkit.core.destination import Tls
+    from epkit.endpoint.headers import parse_header
+    from epkit.flows.requests import RequestOptions
+    from epkit.flows.score_job import ScoreOptions
+
+    if given["method"] not in (None, "predict", "predict_proba"):
+        raise UsageError(f"--method {given['method']}: not one of predict, predict_proba")
+    headers = tuple(parse_header(text) for text in given["header"] or ())
+    request = RequestOptions(
+        headers=headers,
+        deployment=given["deployment"],
+        schema=given["schema"],
+        validate=not given["no_validate"],
+    )
+    tls = Tls(verify=not given["insecure"], cacert=given["cacert"], client_cert=given["client_cert"])
+    names = (
+        *("file", "target", "key_file", "out", "wrap", "concurrency", "batch_rows", "batch_bytes", "rate", "retries"),
+        *("timeout_s", "method", "skip_invalid", "restart", "overwrite"),
+    )
+    alike = {name: given[name] for name in names}
+    return ScoreOptions(request=request, tls=tls, params=_parameters(given["param"] or ()), **alike)
+
+
+def _parameters(texts: list[str] | tuple[()]) -> Mapping[str, Any]:
+    """Read `KEY=JSON`; what is no JSON is the text it is."""
+    found = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise UsageError(f"--param {key}: is written KEY=JSON")
+        try:
+            found[key] = json.loads(value)
+        except ValueError:
+            raise UsageError(f"--param {key}: not JSON: {value[:60]}; a text is written {key}='\"…\"'") from None
+    return found

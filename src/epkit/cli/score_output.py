@@ -1,0 +1,126 @@
+"""What `epkit score` shows: rows on stdout, how far it is, and in the end what came of it."""
+
+import sys
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Final, Self
+
+from epkit.cli import terminal
+from epkit.core.predictions import Layout
+from epkit.core.scored import Progress, ScoreResult
+from epkit.files.pieces import Piece
+from epkit.files.predicted import StreamWriter
+from epkit.flows.score_job import ScoreOptions, exit_code
+from epkit.reporters import score_text
+
+TABLE_ROWS: Final = 40
+
+
+class Unread(Exception):  # noqa: N818 - nothing went wrong
+    """The reader of stdout is gone; no OSError, which inside a run would pass for trouble with a connection."""
+
+
+class Table:
+    """A writer that shows few rows as a table, and many as JSON lines."""
+
+    eager = True
+    size = 0
+
+    def __init__(self) -> None:
+        self._rows: list[tuple[int, Any]] = []
+        self._stream: StreamWriter | None = None
+
+    def write(self, first: int, piece: Piece, predictions: Sequence[Any], layout: Layout) -> None:
+        """Keep rows while they are few."""
+        if self._stream is None and len(self._rows) + len(predictions) <= TABLE_ROWS:
+            self._rows += enumerate(predictions, start=first)
+            return
+        if self._stream is None:
+            self._stream = StreamWriter(send)
+            kept, self._rows = [prediction for _, prediction in self._rows], []
+            if kept:
+                self._stream.write(first - len(kept), piece, kept, layout)
+        self._stream.write(first, piece, predictions, layout)
+
+    def sync(self) -> None:
+        """There is no disk."""
+
+    def finish(self, layout: Layout) -> None:
+        """What is kept is shown by `close`, however the job ends."""
+
+    def close(self) -> None:
+        """Show the table."""
+        rows, self._rows = self._rows, []
+        if rows:
+            terminal.write(score_text.table(rows))
+
+
+class Display:
+    """Shows a job while it runs: a context manager that clears its line of progress."""
+
+    def __init__(self, options: ScoreOptions, *, quiet: bool) -> None:
+        self._line = terminal.Line(quiet=quiet)
+        self.progress = self._show if self._line.active else None
+        terminal_out = sys.stdout is not None and sys.stdout.isatty()
+        self.writer = None if options.out is not None else Table() if terminal_out else StreamWriter(send)
+        self._began = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Take the line away."""
+        self._line.clear()
+
+    def _show(self, progress: Progress) -> None:
+        self._line.show(score_text.progress(progress))
+
+
+def send(data: bytes) -> None:
+    """Write bytes to stdout.
+
+    Raises:
+        Unread: the reader is gone.
+        UsageError: stdout is closed, or its disk is full.
+    """
+    from epkit.errors import UsageError
+
+    if sys.stdout is None:
+        raise UsageError("stdout is closed: there is nowhere to write the result to")
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise Unread from None
+    except OSError as error:
+        raise UsageError(f"stdout: {error.strerror}") from None
+
+
+def show_plan(request: str, target: str) -> int:
+    """Print the first request."""
+    terminal.write(f"{request}\n\n{target}: this is the first request. No row was sent.\n")
+    return 0
+
+
+def finish(result: ScoreResult, display: Display, options: ScoreOptions, *, quiet: bool) -> int:
+    """Say what came of a job.
+
+    Returns:
+        The exit code.
+    """
+    display.clear()
+    code = exit_code(result)
+    if result.already:
+        terminal.note(f"{options.out}: already complete: {score_text.rows(result)}; --restart starts over")
+        return code
+    if not quiet:
+        terminal.say("\n".join(score_text.summary(result)))
+    if code:
+        terminal.complain(score_text.complaint(result, options.out))
+    return code

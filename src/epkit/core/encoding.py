@@ -1,0 +1,108 @@
+"""Rows of tables as they stand in a request body: a chunk at a time, every cell as it was, or not at all.
+
+polars writes a frame as JSON lines in one call, which is what a row costs. Where it would change a cell (NaN and the
+infinities become null) or the type of a cell is not that of its column, Python writes the rows one by one.
+"""
+
+import io
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from epkit.core.frames import plain, read_text
+from epkit.core.predictions import json_text
+from epkit.core.rows import Column, Rows
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+def encode_frame(frame: "pl.DataFrame", spec: Rows | None, *, text: bool, lists: bool) -> list[bytes]:
+    """Write each row of a frame.
+
+    Args:
+        spec: the rows of the contract, None without one.
+        text: whether columns of text come from a CSV file, so that the contract tells what they mean.
+        lists: as lists of cells, else as objects.
+    """
+    import polars as pl
+
+    columns: list[pl.Series] = []
+    values: dict[str, list[Any]] = {}
+    for series in frame.get_columns():
+        column = None if spec is None else spec.cell if spec.shape == "matrix" else spec.columns.get(series.name)
+        typed = plain(series)
+        if text and column is not None:
+            typed = _typed(typed, column)
+        if (text and column is not None and _is_mixed(typed, column)) or (
+            typed.dtype.is_float() and not typed.is_finite().all()
+        ):
+            cells = typed.to_list()
+            if text and column is not None and typed.dtype == pl.String:
+                cells = [None if cell is None else read_text(cell, column) for cell in cells]
+            values[series.name] = cells
+        columns.append(typed)
+    if not values and not lists:
+        lines = io.BytesIO()
+        pl.DataFrame(columns).write_ndjson(lines)
+        return lines.getvalue().split(b"\n")[:-1] if frame.height else []
+    cells_by_column = [values.get(series.name) or series.to_list() for series in columns]
+    rows = zip(*cells_by_column, strict=True)
+    if lists:
+        return [encode_value(list(row)) for row in rows]
+    names = frame.columns
+    return [encode_value(dict(zip(names, row, strict=True))) for row in rows]
+
+
+def encode_value(value: Any) -> bytes:
+    """Write a row; NaN and the infinities as the words that Python's readers of JSON know, and the genuine server."""
+    if _is_finite(value):
+        return json_text(value)
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+
+
+def as_list(row: Any, names: Sequence[str]) -> Any:
+    """Return the cells of a row that is an object in the order of *names*; any other row as it is."""
+    return [row.get(name) for name in names] if isinstance(row, dict) else row
+
+
+def as_object(row: Any, names: Sequence[str]) -> Any:
+    """Return a row that is a list as an object; cells beyond the names are called by their place."""
+    if isinstance(row, dict):
+        return row
+    cells = row if isinstance(row, list) else [row]
+    return {names[place] if place < len(names) else str(place): cell for place, cell in enumerate(cells)}
+
+
+def _is_finite(value: Any) -> bool:
+    """Tell whether there is no float in a value that JSON has no number for."""
+    if isinstance(value, float):
+        return value - value == 0
+    if isinstance(value, dict):
+        return all(map(_is_finite, value.values()))
+    return not isinstance(value, list) or all(map(_is_finite, value))
+
+
+def _typed(series: "pl.Series", column: Column) -> "pl.Series":
+    """Read a column of text as its type says, where that works for every cell."""
+    import polars as pl
+
+    if series.dtype != pl.String or column.kind not in ("integer", "boolean"):
+        return series
+    if column.kind == "boolean":
+        lower = series.str.strip_chars().str.to_lowercase()
+        if lower.is_in(["true", "false", "1", "0"]).all():
+            return lower.is_in(["true", "1"])
+        return series
+    for dtype in (pl.Int64, pl.UInt64):
+        cast = series.cast(dtype, strict=False)
+        if cast.null_count() == series.null_count():
+            return cast
+    return series
+
+
+def _is_mixed(series: "pl.Series", column: Column) -> bool:
+    """Tell whether text stands where the contract has something else, so that each cell has to be read by itself."""
+    import polars as pl
+
+    return series.dtype == pl.String and column.kind != "string" and series.null_count() < len(series)

@@ -1,0 +1,69 @@
+"""What came of a scoring job, and how far one is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from epkit.core.histogram import Histogram
+from epkit.core.predictions import Failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """The first row that failed for a reason, and how many did."""
+
+    row: int
+    why: Failed
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreResult:
+    """What came of a job.
+
+    Args:
+        target: how it is called.
+        rows: in the output, those of earlier runs too.
+        before: of those, how many were there when this run began.
+        failed_rows: rows without a prediction.
+        reasons: of those, by reason.
+        examples: the first row of each reason that this run met.
+        requests, retries: of this run.
+        service: times of this run's successful requests.
+        complete: whether these are all rows of the input.
+        already: whether the job was complete before.
+        hopeless: why the run ended early, in one line, or None.
+        stopped_by: number of the signal that ended it early, or None.
+    """
+
+    target: str
+    rows: int
+    before: int
+    failed_rows: int
+    reasons: Mapping[str, int]
+    examples: tuple[Example, ...]
+    requests: int
+    retries: int
+    service: Histogram
+    seconds: float
+    complete: bool
+    already: bool = False
+    hopeless: str | None = None
+    stopped_by: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a job is.
+
+    Args:
+        rows, total: settled, and in all; None where that is not known.
+        fresh: rows settled since the run began.
+    """
+
+    rows: int
+    total: int | None
+    fresh: int
+    in_flight: int
+    retries: int
+    failed_rows: int
+    seconds: float

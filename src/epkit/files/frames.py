@@ -1,0 +1,98 @@
+"""Rows with their predictions as polars frames, and the parts of a Parquet file put together."""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+
+from epkit.core.predictions import Layout, json_text
+from epkit.files.pieces import Piece
+from epkit.files.predicted import orjson_or_json
+
+EXACT: Final = 2**53
+"""Whole numbers up to here are floats without loss."""
+
+
+def frame_of(piece: Piece, names: Sequence[str]) -> pl.DataFrame:
+    """Return the rows of a piece as a frame of the columns *names*."""
+    if piece.frames:
+        return stacked(piece.frames)
+    rows = [orjson_or_json(row) for row in piece.as_objects(0, len(piece))]
+    return pl.DataFrame([series_of(name, [row.get(name) for row in rows]) for name in names])
+
+
+def series_of(name: str, values: Sequence[Any]) -> pl.Series:
+    """Make a column of values, with the one type that loses nothing: text for what has none in common."""
+    kinds = set(map(type, values)) - {type(None)}
+    if not kinds:
+        return pl.Series(name, [None] * len(values), dtype=pl.Null)
+    whole = [value for value in values if type(value) is int]
+    if kinds == {int} and min(whole) >= -(2**63) and max(whole) < 2**63:
+        return pl.Series(name, values, dtype=pl.Int64)
+    if kinds <= {int, float} and all(-EXACT <= value <= EXACT for value in whole):
+        return pl.Series(name, [None if value is None else float(value) for value in values], dtype=pl.Float64)
+    if kinds == {bool}:
+        return pl.Series(name, values, dtype=pl.Boolean)
+    texts = [value if value is None or isinstance(value, str) else _text(value) for value in values]
+    return pl.Series(name, texts, dtype=pl.String)
+
+
+def prediction_columns(predictions: Sequence[Any], layout: Layout) -> list[pl.Series]:
+    """Make the columns of predictions."""
+    if layout.single:
+        return [series_of("prediction", predictions)]
+    rows = [None if prediction is None else layout.cells(prediction) for prediction in predictions]
+    return [
+        series_of(name, [None if row is None else row[place] for row in rows])
+        for place, name in enumerate(layout.names)
+    ]
+
+
+def stacked(frames: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    """Put frames under each other, with the types that they share."""
+    frames = list(frames)
+    if all(frame.schema == frames[0].schema for frame in frames):
+        return pl.concat(frames)
+    schema = _common(frames)
+    return pl.concat([frame.cast(schema) for frame in frames])
+
+
+def assemble(parts: Sequence[Path], out: Path, names: Sequence[str], row_group: int) -> None:
+    """Write one Parquet file of many, without holding all of it.
+
+    Args:
+        names: columns, where there are no parts.
+        row_group: rows of a group, so that the bytes do not depend on how the parts were cut.
+    """
+    if not parts:
+        pl.DataFrame({name: [] for name in names}, schema=dict.fromkeys(names, pl.String)).write_parquet(out)
+        return
+    scans = [pl.scan_parquet(part) for part in parts]
+    schemas = [scan.collect_schema() for scan in scans]
+    if any(schema != schemas[0] for schema in schemas):
+        common = _common(schemas)
+        scans = [scan.cast(common) for scan in scans]
+    pl.concat(scans).sink_parquet(out, row_group_size=row_group)
+
+
+def _common(given: Iterable[Any]) -> dict[Any, Any]:
+    schemas = [getattr(one, "schema", one) for one in given]
+    return {name: _supertype({schema[name] for schema in schemas}) for name in schemas[0]}
+
+
+def _supertype(types: set[Any]) -> Any:
+    types = types - {pl.Null}
+    if len(types) <= 1:
+        return types.pop() if types else pl.Null
+    if types == {pl.Int64, pl.Float64}:
+        return pl.Float64
+    return pl.String
+
+
+def _text(value: Any) -> str:
+    try:
+        return json_text(value).decode()
+    except (TypeError, ValueError):
+        return json.dumps(value)

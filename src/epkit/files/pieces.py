@@ -1,0 +1,101 @@
+"""Consecutive rows of an input: encoded for the endpoint, and in the forms in which they are written out again."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from epkit.core.encoding import encode_frame
+
+if TYPE_CHECKING:
+    import polars as pl
+
+CHUNK_ROWS: Final = 4_000
+CHUNK_BYTES: Final = 4 << 20
+
+
+class Piece:
+    """Rows in three forms, of which only the first is always there.
+
+    Args:
+        rows: as they stand in a body.
+        objects: as JSON objects, None where they have to be made of the frames.
+        lines: as lines of a CSV file, without line breaks, None where they have to be made.
+        frames: as frames, one after the other; none where the rows come from JSON.
+    """
+
+    __slots__ = ("frames", "lines", "objects", "rows")
+
+    def __init__(
+        self,
+        rows: list[bytes],
+        *,
+        objects: list[bytes] | None = None,
+        lines: list[bytes] | None = None,
+        frames: "tuple[pl.DataFrame, ...]" = (),
+    ) -> None:
+        self.rows, self.objects, self.lines, self.frames = rows, objects, lines, frames
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def cut(self, start: int, stop: int) -> "Piece":
+        """Return some of the rows."""
+        frames = []
+        at = 0
+        for frame in self.frames:
+            low, high = max(start - at, 0), min(stop - at, frame.height)
+            if low < high:
+                frames.append(frame.slice(low, high - low))
+            at += frame.height
+        return Piece(
+            self.rows[start:stop],
+            objects=None if self.objects is None else self.objects[start:stop],
+            lines=None if self.lines is None else self.lines[start:stop],
+            frames=tuple(frames),
+        )
+
+    def joined(self, other: "Piece") -> "Piece":
+        """Return these rows and then those of *other*."""
+        if not self.rows:
+            return other
+        return Piece(
+            self.rows + other.rows,
+            objects=None if self.objects is None or other.objects is None else self.objects + other.objects,
+            lines=None if self.lines is None or other.lines is None else self.lines + other.lines,
+            frames=self.frames + other.frames,
+        )
+
+    def as_objects(self, start: int, stop: int) -> list[bytes]:
+        """Return rows as JSON objects."""
+        if self.objects is not None:
+            return self.objects[start:stop]
+        return [
+            line
+            for frame in self.cut(start, stop).frames
+            for line in encode_frame(frame, None, text=False, lists=False)
+        ]
+
+
+def regroup(pieces: Iterator[Piece], batch_rows: int) -> Iterator[Piece]:
+    """Cut pieces anew, so that batches fill them without a rest, and none holds too many rows or bytes."""
+    target = batch_rows * max(1, CHUNK_ROWS // batch_rows)
+    held = Piece([])
+    for piece in pieces:
+        held = held.joined(piece)
+        while (take := _full(held, target, batch_rows)) and take <= len(held):
+            yield held.cut(0, take)
+            held = held.cut(take, len(held))
+    if held.rows:
+        yield held
+
+
+def _full(held: Piece, target: int, batch_rows: int) -> int:
+    """Return how many rows make a chunk of what is held; 0 where it is to wait for more."""
+    if not held.rows:
+        return 0
+    mean = max(1, sum(map(len, held.rows)) // len(held.rows))
+    by_bytes = max(1, CHUNK_BYTES // mean)
+    if by_bytes >= target:
+        return target if len(held) >= target else 0
+    if len(held) < by_bytes:
+        return 0
+    return by_bytes - by_bytes % batch_rows or by_bytes

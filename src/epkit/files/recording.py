@@ -1,0 +1,244 @@
+"""What becomes of rows once they are settled: written, listed where they failed, and committed from time to time."""
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from epkit.core.batching import Chunk
+from epkit.core.journal import Point
+from epkit.core.predictions import Failed, Layout, fault_of, json_text, layout_of
+from epkit.core.scored import Example
+from epkit.errors import UsageError
+from epkit.files.jobs import Appended, Job
+from epkit.files.pieces import Piece
+from epkit.files.predicted import CsvWriter, JsonlWriter, ParquetWriter, Writer
+
+COMMIT_S: Final = 1.0
+COMMIT_PART_S: Final = 10.0
+UNDECIDED_ROWS: Final = 10_000
+"""So many rows may fail before the columns of predictions are chosen without having seen one."""
+
+FORMATS: Final = (".jsonl", ".csv", ".parquet")
+
+
+class Held(NamedTuple):
+    """Rows whose columns are not chosen yet."""
+
+    first: int
+    piece: Piece
+    predictions: list[Any]
+
+
+class Recorder:
+    """Writes settled rows in their order; `rows`, `failed_rows`, `examples` and `layout` tell what came of it."""
+
+    def __init__(
+        self,
+        writer: Writer,
+        *,
+        probabilities: bool,
+        job: Job | None = None,
+        kept: list[tuple[int, Failed]] | None = None,
+    ) -> None:
+        """Take up a job where it was.
+
+        Args:
+            probabilities: whether lists of numbers are probabilities; else they are by what they add up to.
+            job: where failed rows and points are written; None writes neither.
+            kept: failed rows are added to it.
+        """
+        point = Point() if job is None else job.point
+        self._writer, self._job, self._kept = writer, job, kept
+        self._probabilities = probabilities
+        self._failed = None if job is None else Appended(job.failed, point.failed)
+        self.layout: Layout | None = _layout(point.layout)
+        self.rows, self.failed_rows = point.rows, point.failed_rows
+        self._counts = Counter(point.reasons or {})
+        self._examples: dict[tuple[str, int], tuple[int, Failed]] = {}
+        self._found: Counter[tuple[str, int]] = Counter()
+        self._held: list[Held] = []
+        self._commit_at = 0.0
+
+    @property
+    def examples(self) -> list[Example]:
+        """The first row of each reason that this run met, the commonest first."""
+        return [
+            Example(row=row, why=why, count=self._found[key])
+            for key, (row, why) in sorted(self._examples.items(), key=lambda item: -self._found[item[0]])
+        ]
+
+    @property
+    def reasons(self) -> Mapping[str, int]:
+        """Failed rows of the whole job by reason."""
+        return self._counts
+
+    def write(self, chunk: Chunk, stop: int) -> None:
+        """Take the rows of a chunk up to *stop*, from the first that was not written.
+
+        Raises:
+            UsageError: the output cannot be written.
+        """
+        start = chunk.written
+        predictions = chunk.predictions[start:stop]
+        piece: Piece = chunk.origin
+        piece = piece.cut(start, stop)
+        reasons = {place - start: why for place, why in chunk.reasons.items() if start <= place < stop}
+        first = chunk.first + start
+        try:
+            self._check(predictions, reasons)
+            if reasons:
+                self._list(first, piece, reasons)
+            if self.layout is None:
+                self._held.append(Held(first, piece, predictions))
+                if sum(len(held.predictions) for held in self._held) < UNDECIDED_ROWS:
+                    return
+                self.layout = Layout(kind="any")
+                predictions = []
+            self._release()
+            if predictions:
+                self._put(first, piece, predictions)
+            if self._job is not None and time.monotonic() >= self._commit_at:
+                self.commit()
+        except OSError as error:
+            raise self._trouble(error) from None
+
+    def finish(self, *, complete: bool) -> None:
+        """Write what is left, and commit.
+
+        Args:
+            complete: whether these were all rows of the input.
+
+        Raises:
+            UsageError: the output cannot be written.
+        """
+        try:
+            if self._held and (complete or self._job is None):
+                self.layout = self.layout or Layout(kind="any")
+                self._release()
+            if complete:
+                self._writer.sync()
+                self._writer.finish(self.layout or Layout(kind="any"))
+            self.commit(complete=complete)
+            if complete and isinstance(self._writer, ParquetWriter):
+                self._writer.discard_parts()
+        except OSError as error:
+            raise self._trouble(error) from None
+
+    def commit(self, *, complete: bool = False) -> None:
+        """Bring everything to the disk, and say so in the journal."""
+        if self._job is None or self._failed is None or self._held:
+            return
+        self._writer.sync()
+        self._failed.sync()
+        point = Point(
+            rows=self.rows,
+            failed_rows=self.failed_rows,
+            out=self._writer.size,
+            failed=self._failed.length,
+            layout=None if self.layout is None else asdict(self.layout),
+            reasons=dict(self._counts),
+            complete=complete,
+        )
+        self._job.commit(point)
+        self._commit_at = time.monotonic() + (COMMIT_S if self._writer.eager else COMMIT_PART_S)
+
+    def close(self) -> None:
+        """Close the files."""
+        self._writer.close()
+        if self._failed is not None:
+            self._failed.close()
+
+    def _release(self) -> None:
+        held, self._held = self._held, []
+        for rows in held:
+            self._put(rows.first, rows.piece, rows.predictions)
+
+    def _put(self, first: int, piece: Piece, predictions: Sequence[Any]) -> None:
+        assert self.layout is not None
+        self._writer.write(first, piece, predictions, self.layout)
+        self.rows += len(predictions)
+
+    def _check(self, predictions: list[Any], reasons: dict[int, Failed]) -> None:
+        """Take out predictions that are none, or not what the first one was."""
+        kinds = set(map(type, predictions))
+        if self.layout is not None and self.layout.kind == "value" and kinds <= {str, int, bool}:
+            return
+        for place, prediction in enumerate(predictions):
+            if place in reasons:
+                continue
+            fault = fault_of(prediction)
+            if fault is None and self.layout is None:
+                self.layout = layout_of(prediction, probabilities=self._probabilities)
+            if fault is None and self.layout is not None and not self.layout.fits(prediction):
+                fault = f"{json_text(prediction)[:60].decode('utf-8', 'replace')} is not what the rows before it got"
+                reasons[place] = Failed(reason="mismatch", status=200, detail=fault)
+                predictions[place] = None
+            elif fault is not None:
+                reasons[place] = Failed(reason="empty", status=200, detail=fault)
+                predictions[place] = None
+
+    def _list(self, first: int, piece: Piece, reasons: Mapping[int, Failed]) -> None:
+        lines = []
+        for place in sorted(reasons):
+            why = reasons[place]
+            row = first + place
+            key = why.reason, why.status
+            self._counts[why.reason] += 1
+            self._found[key] += 1
+            self._examples.setdefault(key, (row, why))
+            if self._kept is not None:
+                self._kept.append((row, why))
+            if self._failed is not None:
+                head = orjson.dumps(
+                    {"row": row, "reason": why.reason, "status": why.status or None, "detail": why.detail}
+                )
+                lines.append(head[:-1] + b',"input":' + piece.as_objects(place, place + 1)[0] + b"}\n")
+        self.failed_rows += len(reasons)
+        if self._failed is not None:
+            self._failed.append(b"".join(lines))
+
+    def _trouble(self, error: OSError) -> Exception:
+        return UsageError(f"the output: {error.strerror}") if self._job is None else self._job.trouble(error)
+
+
+def make_writer(job: Job, names: Sequence[str]) -> Writer:
+    """Make the writer that the name of the output asks for.
+
+    Raises:
+        UsageError: it cannot be opened.
+    """
+    try:
+        match job.out.suffix.lower():
+            case ".csv":
+                return CsvWriter(job.out, job.point.out, names)
+            case ".parquet":
+                return ParquetWriter(job.out, job.parts, job.point.rows, names)
+            case _:
+                return JsonlWriter(job.out, job.point.out)
+    except OSError as error:
+        raise job.trouble(error) from None
+
+
+def check_format(out: str) -> None:
+    """Refuse an output whose name says no form that rows are written in.
+
+    Raises:
+        UsageError: it ends in none of `FORMATS`, or its directory is missing.
+    """
+    path = Path(out)
+    if path.suffix.lower() not in FORMATS:
+        raise UsageError(f"-o {out}: the name ends in one of {', '.join(FORMATS)}")
+    if not path.parent.is_dir():
+        raise UsageError(f"-o {out}: there is no directory {path.parent}")
+
+
+def _layout(record: Mapping[str, Any] | None) -> Layout | None:
+    if record is None:
+        return None
+    keys = record["keys"]
+    return Layout(kind=record["kind"], names=tuple(record["names"]), keys=None if keys is None else tuple(keys))

@@ -1,0 +1,324 @@
+"""Where rows come from: files of any form, standard input, frames and lists of Python, all read a piece at a time."""
+
+import csv
+import hashlib
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from epkit.core import bodies
+from epkit.core.encoding import as_list, as_object, encode_frame, encode_value
+from epkit.core.frames import check_frame
+from epkit.core.predictions import csv_line
+from epkit.core.rows import Rows
+from epkit.core.validation import LIMIT, Validator
+from epkit.core.violations import Findings, Verdict, verdict
+from epkit.errors import UsageError
+from epkit.files.csv_tables import CsvTable, csv_type
+from epkit.files.pieces import Piece
+from epkit.files.tables import check_table
+
+if TYPE_CHECKING:
+    import polars as pl
+
+BLOCK_BYTES: Final = 1 << 20
+FRAME_ROWS: Final = 10_000
+GROUP_ROWS: Final = 50_000
+LINES_AT_ONCE: Final = 2_000
+
+
+class Source(Protocol):
+    """Rows of one input.
+
+    `name` is what messages call it, `names` are its columns in their order, `total` is how many rows there are, None
+    where that is not known.
+    """
+
+    name: str
+    names: tuple[str, ...]
+    total: int | None
+
+    def pieces(self, skip: int, *, lists: bool) -> Iterator[Piece]:
+        """Read the rows.
+
+        Args:
+            skip: so many from the first on are left out.
+            lists: rows are encoded as lists of cells.
+        """
+
+    def check(self, validator: Validator, *, limit: int = LIMIT) -> Verdict:
+        """Check every row against a contract."""
+
+    def findings(self, piece: Piece, start: int, stop: int, validator: Validator) -> Findings:
+        """Check some of the rows of a piece."""
+
+
+def digest_of(path: Path, name: str) -> str:
+    """Return a digest of a file, by which a changed input is known.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise UsageError(f"{name}: cannot be read: {error.strerror}") from None
+
+
+class _File:
+    """What files have in common."""
+
+    kind: str
+
+    def __init__(self, path: Path, name: str) -> None:
+        self.path, self.name = path, name
+        self.total: int | None = None
+
+    def check(self, validator: Validator, *, limit: int = LIMIT) -> Verdict:
+        """Check every row against a contract."""
+        try:
+            return check_table(self.path, validator, limit=limit, kind=self.kind)
+        except UsageError as error:
+            raise UsageError(str(error).replace(str(self.path), self.name, 1)) from None
+
+
+class _Frames(_File):
+    """What tables that are read as frames have in common."""
+
+    text = False
+    spec: Rows | None = None
+
+    def findings(self, piece: Piece, start: int, stop: int, validator: Validator) -> Findings:
+        """Check some of the rows of a piece."""
+        found = Findings()
+        assert validator.rows is not None
+        first = start
+        for frame in piece.cut(start, stop).frames:
+            check_frame(frame, first, validator.rows, found, validator.schemas, text=self.text)
+            first += frame.height
+        return found
+
+
+class CsvSource(_Frames):
+    """A CSV file, typed by the contract, or by its cells where there is none."""
+
+    kind = ".csv"
+    text = True
+
+    def __init__(self, path: Path, name: str, spec: Rows | None) -> None:
+        super().__init__(path, name)
+        self.spec = spec
+        self.table = CsvTable(path, name=name)
+        self.names = tuple(self.table.names)
+        self._types: Mapping[str, Any] | None = None
+
+    @property
+    def types(self) -> Mapping[str, Any]:
+        """Polars' type of each column; without a contract the whole file is read to find them."""
+        if self._types is None:
+            if self.spec is None:
+                self._types = self.table.inferred()
+            else:
+                self._types = {name: csv_type(self.spec, name) for name in self.names}
+        return self._types
+
+    def pieces(self, skip: int, *, lists: bool) -> Iterator[Piece]:
+        """Read the rows; a block's own text is kept for whoever writes it out again."""
+        for frame, text in self.table.blocks(self.types, block_bytes=BLOCK_BYTES):
+            if skip >= frame.height:
+                skip -= frame.height
+                continue
+            lines = self._lines(text, frame)[skip:]
+            rest = frame.slice(skip)
+            skip = 0
+            for start in range(0, rest.height, FRAME_ROWS):
+                part = rest.slice(start, FRAME_ROWS)
+                rows = encode_frame(part, self.spec, text=True, lists=lists)
+                taken = lines[start : start + FRAME_ROWS]
+                yield Piece(rows, objects=None if lists else rows, lines=taken, frames=(part,))
+
+    def _lines(self, text: bytes, frame: "pl.DataFrame") -> list[bytes]:
+        """Give the line of each row with commas between its cells, to the letter where it has them already."""
+        each = len(self.names) - 1
+        if self.table.comma == "," and text.count(b",") == each * frame.height:
+            lines = [line.removesuffix(b"\r") for line in text.split(b"\n")]
+            if not lines[-1]:
+                lines.pop()
+            # Without quotes a line is a row, and too long a one was refused; with quotes each has to show that it is.
+            if len(lines) == frame.height and (
+                b'"' not in text or all(line.count(b",") == each and line.count(b'"') % 2 == 0 for line in lines)
+            ):
+                return lines
+        rows = csv.reader(io.StringIO(text.decode("utf-8", "replace"), newline=""), delimiter=self.table.comma)
+        wide = len(self.names)
+        return [csv_line([*row, *[""] * (wide - len(row))])[:-1].encode() for row in rows if row]
+
+
+class ParquetSource(_Frames):
+    """A Parquet file, with its own types."""
+
+    kind = ".parquet"
+
+    def __init__(self, path: Path, name: str, spec: Rows | None) -> None:
+        import polars as pl  # late: it costs 0.2 s
+
+        super().__init__(path, name)
+        self.spec = spec
+        try:
+            self._lazy = pl.scan_parquet(path)
+            self.names = tuple(self._lazy.collect_schema().names())
+            self.total = self._lazy.select(pl.len()).collect().item()
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise UsageError(f"{name}: not a Parquet file: {str(error).splitlines()[0][:120]}") from None
+
+    def pieces(self, skip: int, *, lists: bool) -> Iterator[Piece]:
+        """Read the rows."""
+        assert self.total is not None
+        for start in range(skip, self.total, GROUP_ROWS):
+            group = self._lazy.slice(start, GROUP_ROWS).collect()
+            for low in range(0, group.height, FRAME_ROWS):
+                yield frame_piece(group.slice(low, FRAME_ROWS), self.spec, lists=lists)
+
+
+class LinesSource(_File):
+    """A file with a row of JSON on each line; rows are sent as they stand there."""
+
+    kind = ".jsonl"
+
+    def __init__(self, path: Path, name: str) -> None:
+        super().__init__(path, name)
+        self.total, self.names = self._survey()
+
+    def _survey(self) -> tuple[int, tuple[str, ...]]:
+        """Read the file once: every line has to be JSON, and the columns are those of all rows together."""
+        names: dict[str, None] = {}
+        total = 0
+        for number, line in self._numbered():
+            body = bodies.quickly(line, Findings())
+            if (fault := body.fault) is not None:
+                raise UsageError(f"{self.name}:{number}:{fault.column}: {fault.text}")
+            total += 1
+            row = body.value
+            if not isinstance(row, dict | list):
+                raise UsageError(f"{self.name}:{number}:1: a row is an object or an array")
+            if len(row) != len(names) or not isinstance(row, dict) or row.keys() != names.keys():
+                names |= dict.fromkeys(row if isinstance(row, dict) else map(str, range(len(row))))
+        return total, tuple(names)
+
+    def _numbered(self) -> Iterator[tuple[int, bytes]]:
+        try:
+            with self.path.open("rb") as file:
+                for number, line in enumerate(file, start=1):
+                    bare = line.strip(b" \t\r\n")
+                    if number == 1:
+                        bare = bare.removeprefix(b"\xef\xbb\xbf")
+                    if bare:
+                        yield number, bare
+        except OSError as error:
+            raise UsageError(f"{self.name}: cannot be read: {error.strerror}") from None
+
+    def pieces(self, skip: int, *, lists: bool) -> Iterator[Piece]:
+        """Read the rows."""
+        held: list[bytes] = []
+        size = 0
+        for place, (_, line) in enumerate(self._numbered()):
+            if place < skip:
+                continue
+            held.append(line)
+            size += len(line)
+            if len(held) >= LINES_AT_ONCE or size >= BLOCK_BYTES:
+                yield text_piece(held, self.names, lists=lists)
+                held, size = [], 0
+        if held:
+            yield text_piece(held, self.names, lists=lists)
+
+    def findings(self, piece: Piece, start: int, stop: int, validator: Validator) -> Findings:
+        """Check some of the rows of a piece."""
+        found = Findings()
+        values = [bodies.quickly(row, found).value for row in piece.rows[start:stop]]
+        validator.check_some(values, list(range(start, stop)), found)
+        return found
+
+
+class ValuesSource:
+    """Rows that are decoded already: of a request body, or from Python."""
+
+    def __init__(self, rows: Sequence[Any], name: str, names: Sequence[str] | None = None) -> None:
+        self.name, self._rows = name, rows
+        self.total: int | None = len(rows)
+        if names is None:
+            names = tuple(dict.fromkeys(key for row in rows for key in as_object(row, ())))
+        self.names = tuple(names)
+
+    def pieces(self, skip: int, *, lists: bool) -> Iterator[Piece]:
+        """Encode the rows."""
+        for start in range(skip, len(self._rows), LINES_AT_ONCE):
+            values = self._rows[start : start + LINES_AT_ONCE]
+            yield values_piece(values, self.names, lists=lists)
+
+    def check(self, validator: Validator, *, limit: int = LIMIT) -> Verdict:
+        """Check every row against a contract."""
+        found = Findings()
+        rows = list(self._rows)
+        if not rows:
+            found.add("minItems", (), "there are no rows")
+        else:
+            validator.check_some(rows, list(range(len(rows))), found)
+        return verdict(found, limit=limit)
+
+    def findings(self, piece: Piece, start: int, stop: int, validator: Validator) -> Findings:
+        """Check some of the rows of a piece."""
+        found = Findings()
+        values = [bodies.quickly(row, found).value for row in piece.rows[start:stop]]
+        validator.check_some(values, list(range(start, stop)), found)
+        return found
+
+
+class FrameSource(_Frames):
+    """A polars frame in memory."""
+
+    def __init__(self, frame: "pl.DataFrame", name: str, spec: Rows | None) -> None:
+        self.name, self._frame, self.spec = name, frame, spec
+        self.total = frame.height
+        self.names = tuple(frame.columns)
+
+    def pieces(self, skip: int, *, lists: bool) -> Iterator[Piece]:
+        """Encode the rows."""
+        for start in range(skip, self._frame.height, FRAME_ROWS):
+            yield frame_piece(self._frame.slice(start, FRAME_ROWS), self.spec, lists=lists)
+
+    def check(self, validator: Validator, *, limit: int = LIMIT) -> Verdict:
+        """Check every row against a contract."""
+        found = Findings()
+        assert validator.rows is not None
+        if not self._frame.height:
+            found.add("minItems", (), "there are no rows")
+        check_frame(self._frame, 0, validator.rows, found, validator.schemas, text=False)
+        return verdict(found, limit=limit)
+
+
+def frame_piece(frame: "pl.DataFrame", spec: Rows | None, *, lists: bool) -> Piece:
+    """Encode the rows of a frame."""
+    rows = encode_frame(frame, spec, text=False, lists=lists)
+    return Piece(rows, objects=None if lists else rows, frames=(frame,))
+
+
+def text_piece(lines: list[bytes], names: Sequence[str], *, lists: bool) -> Piece:
+    """Make a piece of rows that are JSON already."""
+    objects = lines
+    if lists or any(not line.startswith(b"{") for line in lines):
+        values = [bodies.quickly(line, Findings()).value for line in lines]
+        rows = [encode_value(as_list(value, names)) for value in values] if lists else lines
+        return Piece(rows, objects=[encode_value(as_object(value, names)) for value in values])
+    return Piece(lines, objects=objects)
+
+
+def values_piece(values: Sequence[Any], names: Sequence[str], *, lists: bool) -> Piece:
+    """Encode decoded rows."""
+    sent = [as_list(value, names) if lists else value for value in values]
+    rows = [encode_value(value) for value in sent]
+    if not lists and all(isinstance(value, dict) for value in values):
+        return Piece(rows, objects=rows)
+    return Piece(rows, objects=[encode_value(as_object(value, names)) for value in values])

@@ -1,0 +1,294 @@
+"""Rows in, predictions out, nothing lost: one job of `epkit score`, from options to a summary.
+
+Input → contract → check → driver and engine → recorder. Nothing is printed here; the caller shows what it gets.
+"""
+
+import json
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO
+
+from epkit import __version__
+from epkit.core.batching import Packer
+from epkit.core.destination import Destination
+from epkit.core.histogram import Histogram
+from epkit.core.masking import clean, mask_text
+from epkit.core.predictions import Failed
+from epkit.core.request import Template
+from epkit.core.samples import Failure
+from epkit.core.scored import Progress, ScoreResult
+from epkit.endpoint import wisdom
+from epkit.endpoint.target import resolve, to_destination
+from epkit.engines import runner
+from epkit.engines.base import Engine, Exchange
+from epkit.engines.batches import REQUEST_ID, BatchDriver, Hopeless, Policy
+from epkit.engines.wire import WireEngine
+from epkit.errors import UsageError
+from epkit.files.jobs import Job
+from epkit.files.predicted import Writer
+from epkit.files.recording import Recorder, check_format, make_writer
+from epkit.files.sources import digest_of
+from epkit.flows.aim import Aim, World, take_aim
+from epkit.flows.requests import JSON, KnownContract, compose_headers
+from epkit.flows.score_input import Given, Input, prepare, spooled
+from epkit.flows.score_job import ScoreOptions, check
+from epkit.flows.verbose import show_request
+
+if TYPE_CHECKING:
+    from epkit.core.contract import Contract
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ready:
+    """A job that can begin."""
+
+    aim: Aim
+    destination: Destination
+    input: Input
+    template: Template
+    packer: Packer
+    engine: Engine
+
+
+def score(
+    options: ScoreOptions,
+    world: World,
+    stdin: BinaryIO,
+    writer: Writer | None = None,
+    *,
+    kept: list[tuple[int, Failed]] | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    policy: Policy | None = None,
+) -> ScoreResult:
+    """Run a job.
+
+    Args:
+        writer: takes the rows, where there is no `options.out`.
+        kept: failed rows are added to it.
+        progress: told some five times a second how far it is.
+        policy: instead of what the options say, for whoever has other times to wait.
+
+    Raises:
+        UsageError: options, files.
+        ContractError: a row breaks the contract; nothing was sent.
+        EndpointError: the target cannot be reached at all.
+    """
+    check(options)
+    with ExitStack() as stack:
+        given = options.given or stack.enter_context(spooled(options.file, stdin))
+        job = None
+        if options.out is not None:
+            job = stack.enter_context(_claim(options, given, world))
+            if job.point.complete:
+                return _already(job, options, world)
+        ready = stack.enter_context(_prepare(options, given, world))
+        if job is not None:
+            _refuse_names(job, ready.input.source.names)
+            writer = make_writer(job, ready.input.source.names)
+        assert writer is not None
+        probabilities = options.method == "predict_proba"
+        recorder = Recorder(writer, probabilities=probabilities, job=job, kept=kept)
+        stack.callback(recorder.close)
+        return _run(ready, recorder, policy or _policy(options), progress)
+
+
+def dry_run(options: ScoreOptions, world: World, stdin: BinaryIO) -> tuple[str, str]:
+    """Say what would be sent first, credentials masked, and to where; send no row.
+
+    Raises:
+        UsageError, ContractError, EndpointError: as `score`.
+    """
+    check(options)
+    with spooled(options.file, stdin) as given, _prepare(options, given, world) as ready:
+        chunk = next(ready.input.chunks(0, options.batch_rows), None)
+        if chunk is None:
+            raise UsageError("there are no rows to send")
+        start = max(0, chunk.settled.find(0))
+        body, _ = ready.packer.pack(chunk, start, min(start + options.batch_rows, len(chunk.rows)))
+        return show_request(ready.template.fill(body, "(one a request)"), ready.aim.secrets, body=True), ready.aim.shown
+
+
+def _run(ready: _Ready, recorder: Recorder, policy: Policy, progress: Callable[[Progress], None] | None) -> ScoreResult:
+    before, failed_before = recorder.rows, recorder.failed_rows
+    chunks = ready.input.chunks(before, policy.batch_rows)
+    driver = BatchDriver(
+        lambda: next(chunks, None),
+        ready.packer,
+        ready.template.fill,
+        recorder.write,
+        policy=policy,
+        explain=_explainer(ready.aim),
+        dice=random.Random(),  # noqa: S311 - jitter
+    )
+    driver.wake = ready.engine.wake
+    began = time.monotonic()
+
+    def tick() -> None:
+        assert progress is not None
+        progress(
+            Progress(
+                rows=before + driver.rows,
+                total=ready.input.source.total,
+                fresh=driver.rows,
+                in_flight=driver.in_flight,
+                retries=driver.retries,
+                failed_rows=failed_before + driver.failed_rows,
+                seconds=time.monotonic() - began,
+            )
+        )
+
+    ran = runner.run(ready.engine, driver, policy.concurrency, tick=None if progress is None else tick)
+    driver.finish()
+    complete = driver.is_over and driver.hopeless is None
+    recorder.finish(complete=complete)
+    return ScoreResult(
+        target=ready.aim.shown,
+        rows=recorder.rows,
+        before=before,
+        failed_rows=recorder.failed_rows,
+        reasons=recorder.reasons,
+        examples=tuple(recorder.examples),
+        requests=driver.requests,
+        retries=driver.retries,
+        service=driver.service,
+        seconds=time.monotonic() - began,
+        complete=complete,
+        hopeless=None if driver.hopeless is None else _advise(driver.hopeless, ready.aim),
+        stopped_by=None if complete or ran.stopped_by is None else int(ran.stopped_by),
+    )
+
+
+@contextmanager
+def _prepare(options: ScoreOptions, given: Given | None, world: World) -> Iterator[_Ready]:
+    agent = f"epkit/{__version__}"
+    request = options.request
+    with take_aim(
+        options.target,
+        key_file=options.key_file,
+        headers=request.headers,
+        world=world,
+        secrets=tuple(request.secrets()),
+    ) as aim:
+        destination = to_destination(aim.uri, tls=options.tls)
+        timeout_s = aim.target.timeout_s if options.timeout_s is None else options.timeout_s
+        engine = WireEngine(destination, timeout_ns=round(timeout_s * 1e9))
+
+        def find() -> "Contract":
+            from epkit.flows import target_contract
+
+            return target_contract.find(request.schema, aim, destination, WireEngine, agent)
+
+        known = KnownContract(request.schema, world.note, find)
+        contract = known.contract("the rows are not checked") if request.validate else None
+        prepared = prepare(
+            given,
+            contract,
+            wrap=options.wrap,
+            parameters=options.parameters,
+            skip_invalid=options.skip_invalid,
+            path=aim.uri.request_path.partition("?")[0],
+            note=world.note,
+        )
+        before, after = prepared.envelope.around()
+        try:
+            template = Template(
+                "POST",
+                aim.uri.request_path,
+                destination.authority,
+                compose_headers(request, aim, agent, request.content_type or JSON),
+                marked=REQUEST_ID,
+            )
+        except ValueError as error:
+            raise UsageError(f"the request cannot be built: {error}") from None
+        packer = Packer(before, after, most_bytes=options.batch_bytes, turn=prepared.turn())
+        yield _Ready(aim=aim, destination=destination, input=prepared, template=template, packer=packer, engine=engine)
+
+
+@contextmanager
+def _claim(options: ScoreOptions, given: Given | None, world: World) -> Iterator[Job]:
+    """Take the output for this job; what the job is shows without asking the endpoint."""
+    assert options.out is not None
+    check_format(options.out)
+    if (
+        given is not None
+        and given.path is not None
+        and given.path.resolve() == world.cwd.joinpath(options.out).resolve()
+    ):
+        raise UsageError(f"-o {options.out}: is the input itself")
+    with Job(options.out, restart=options.restart, overwrite=options.overwrite) as job:
+        target = resolve(options.target, environ=world.environ, cwd=world.cwd)
+        job.claim(
+            {
+                "input": _digest(given),
+                "target": target.shown,
+                "wrapping": json.dumps([options.wrap, options.parameters, options.request.schema], sort_keys=True),
+                "deployment": options.request.deployment or target.deployment or "",
+            }
+        )
+        yield job
+
+
+def _digest(given: Given | None) -> str:
+    if given is None:
+        return "the contract's example"
+    assert given.path is not None  # rows from Python have no output of their own
+    return digest_of(given.path, given.name)
+
+
+def _already(job: Job, options: ScoreOptions, world: World) -> ScoreResult:
+    point = job.point
+    target = resolve(options.target, environ=world.environ, cwd=world.cwd)
+    return ScoreResult(
+        target=target.shown,
+        rows=point.rows,
+        before=point.rows,
+        failed_rows=point.failed_rows,
+        reasons=point.reasons or {},
+        examples=(),
+        requests=0,
+        retries=0,
+        service=Histogram(),
+        seconds=0.0,
+        complete=True,
+        already=True,
+    )
+
+
+def _refuse_names(job: Job, names: tuple[str, ...]) -> None:
+    for name in names:
+        if name == "prediction" or name.startswith("probability_"):
+            raise UsageError(f'-o {job.out}: the input has a column "{name}" already: rename or drop it')
+
+
+def _policy(options: ScoreOptions) -> Policy:
+    return Policy(
+        batch_rows=options.batch_rows,
+        batch_bytes=options.batch_bytes,
+        concurrency=options.concurrency,
+        interval_ns=0 if options.rate is None else round(1e9 / options.rate),
+        retries=options.retries,
+    )
+
+
+def _explainer(aim: Aim) -> Callable[[Exchange], str]:
+    """Make what words a failed request: the server's own words, else the engine's, credentials masked."""
+
+    def explain(exchange: Exchange) -> str:
+        if exchange.failure is Failure.STATUS:
+            return wisdom.detail(exchange.body[:100_000].decode("utf-8", "replace"), aim.secrets)
+        return clean(mask_text(exchange.detail, aim.secrets), 300)
+
+    return explain
+
+
+def _advise(hopeless: Hopeless, aim: Aim) -> str:
+    if hopeless.failure is not Failure.STATUS:
+        return wisdom.advise_failure(hopeless.failure, hopeless.detail, aim.secrets)
+    from epkit.core.http import fields
+
+    body = hopeless.body.decode("utf-8", "replace")
+    key_sent = aim.key.authorization is not None
+    return wisdom.advise(hopeless.status, fields(hopeless.head), body, key_sent=key_sent, secrets=aim.secrets)

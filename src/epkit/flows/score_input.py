@@ -1,0 +1,329 @@
+"""From what the user gave to rows that can be sent: where they are, what goes around them, whether they may go."""
+
+import contextlib
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
+
+from epkit.core.batching import Chunk
+from epkit.core.checked import in_words
+from epkit.core.culling import cull
+from epkit.core.envelopes import Envelope, columns_text, find_rows, from_wrap
+from epkit.core.payload import Payload
+from epkit.core.predictions import Failed
+from epkit.core.rows import Rows
+from epkit.core.validation import Validator
+from epkit.core.violations import Verdict
+from epkit.errors import ContractError, UsageError
+from epkit.files import payloads
+from epkit.files.pieces import regroup
+from epkit.files.sources import CsvSource, FrameSource, LinesSource, ParquetSource, Source, ValuesSource
+from epkit.flows.aim import Note
+
+if TYPE_CHECKING:
+    from epkit.core.contract import Contract
+
+TABLES: Final = (".csv", ".parquet", ".jsonl")
+SNIFFED: Final = 1 << 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What the user gave, before a contract is known.
+
+    Args:
+        path: of a file, None where the rows are `values`.
+        kind: `.csv`, `.parquet`, `.jsonl` or `.json`; empty for `values`.
+        name: what messages call it.
+        values: rows from Python: a polars frame, or a list.
+    """
+
+    name: str
+    kind: str = ""
+    path: Path | None = None
+    values: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Input:
+    """Rows that can be sent.
+
+    Args:
+        validator: checks rows once more while they are read, where some of them are known to be wrong; else None.
+    """
+
+    source: Source
+    envelope: Envelope
+    validator: Validator | None
+
+    def chunks(self, skip: int, batch_rows: int) -> Iterator[Chunk]:
+        """Read the rows.
+
+        Args:
+            skip: so many from the first on are left out.
+        """
+        first = skip
+        pieces = self.source.pieces(skip, lists=self.envelope.wants_lists)
+        for piece in regroup(pieces, batch_rows):
+            chunk = Chunk(first, piece.rows, piece)
+            if self.validator is not None:
+                validator = self.validator
+
+                def check(start: int, stop: int) -> Any:
+                    return self.source.findings(piece, start, stop, validator)  # noqa: B023 - called in this turn
+
+                for place, words in cull(len(piece), check).items():
+                    chunk.fail(place, place + 1, Failed(reason="contract", status=0, detail=words))
+            yield chunk
+            first += len(piece)
+
+    def turn(self) -> Callable[[bytes], bytes] | None:
+        """Return what makes columns of joined rows, None where the rows stand as they are."""
+        if self.envelope.shape != "columns":
+            return None
+        names = self.envelope.names or ()
+        return lambda rows: columns_text(names, rows)
+
+
+@contextlib.contextmanager
+def spooled(file: str | None, stdin: BinaryIO) -> Iterator[Given | None]:
+    """Find out what a file is; standard input is first written to a file of its own.
+
+    Args:
+        file: a path, `-`, or None.
+
+    Raises:
+        UsageError: it is no file, or empty.
+    """
+    if file is None:
+        yield None
+    elif file != "-":
+        path = Path(file)
+        kind = path.suffix.lower()
+        if not path.is_file():
+            raise UsageError(f"{file}: {'is a directory, not a file' if path.is_dir() else 'no such file'}")
+        yield Given(name=file, path=path, kind=kind if kind in TABLES else ".json" if kind == ".json" else sniff(path))
+    else:
+        with tempfile.NamedTemporaryFile(prefix="epkit-") as spool:
+            try:
+                shutil.copyfileobj(stdin, spool, 1 << 20)
+                spool.flush()
+            except OSError as error:
+                raise UsageError(f"stdin: cannot be kept in {tempfile.gettempdir()}: {error.strerror}") from None
+            path = Path(spool.name)
+            if not path.stat().st_size:
+                raise UsageError("stdin: empty: there is nothing to send")
+            yield Given(name="stdin", path=path, kind=sniff(path))
+
+
+def sniff(path: Path) -> str:
+    """Tell what a file holds by how it begins."""
+    with path.open("rb") as file:
+        head = file.read(SNIFFED)
+    if head.startswith(b"PAR1"):
+        return ".parquet"
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if not text.startswith((b"{", b"[")):
+        return ".csv"
+    first, _, rest = text.partition(b"\n")
+    with contextlib.suppress(ValueError):
+        value = json.loads(first)
+        # A single line may be a whole body or a single row; a body says where its rows are.
+        if rest.strip() or (isinstance(value, dict) and find_rows(value) is None):
+            return ".jsonl"
+    return ".json"
+
+
+def prepare(
+    given: Given | None,
+    contract: "Contract | None",
+    *,
+    wrap: str | None,
+    parameters: Mapping[str, Any],
+    skip_invalid: bool,
+    path: str,
+    note: Note,
+) -> Input:
+    """Make rows of what was given, and check each of them.
+
+    Args:
+        given: None for the contract's example.
+        wrap: how the user wants rows wrapped, None for what else is known.
+        parameters: that go beside the rows.
+        path: of the target, which tells MLflow's servers.
+
+    Raises:
+        UsageError: it cannot be read, or holds no rows.
+        ContractError: a row breaks the contract.
+    """
+    validator = None
+    if contract is not None and contract.request is not None:
+        validator = Validator(contract)
+    spec = None if validator is None else validator.rows
+    if given is None:
+        if contract is None or contract.example is None:
+            raise UsageError("no FILE is given, and there is no contract with an example: name the file with the rows")
+        payload = Payload.of("the contract's example", json.dumps(contract.example).encode())
+        given = Given(name=payload.name, kind=".json")
+    else:
+        payload = None
+    if given.kind == ".json":
+        assert given.path is not None or payload is not None
+        if payload is None:
+            whole = payloads.read_payload(str(given.path), _NOTHING)
+            payload = Payload.of(given.name, whole.body)
+        source, envelope, whole_body = _from_body(payload, spec, wrap, contract, path, note)
+    else:
+        source, envelope, whole_body = _from_table(given, spec, wrap, contract, path, note)
+    envelope = _named(envelope.with_parameters(parameters), source)
+    strict = None
+    if validator is not None:
+        strict = _check(source, envelope, validator, payload if whole_body else None, skip_invalid, note)
+    return Input(source=source, envelope=envelope, validator=strict)
+
+
+def _from_table(
+    given: Given, spec: Rows | None, wrap: str | None, contract: "Contract | None", path: str, note: Note
+) -> tuple[Source, Envelope, bool]:
+    source: Source
+    match given.kind:
+        case ".csv":
+            assert given.path is not None
+            source = CsvSource(given.path, given.name, spec)
+        case ".parquet":
+            assert given.path is not None
+            source = ParquetSource(given.path, given.name, spec)
+        case ".jsonl":
+            assert given.path is not None
+            source = LinesSource(given.path, given.name)
+        case _ if hasattr(given.values, "write_ndjson"):
+            source = FrameSource(given.values, given.name, spec)
+        case _:
+            source = ValuesSource(given.values, given.name)
+    return source, _envelope(spec, wrap, contract, path, note), False
+
+
+def _from_body(
+    payload: Payload, spec: Rows | None, wrap: str | None, contract: "Contract | None", path: str, note: Note
+) -> tuple[Source, Envelope, bool]:
+    """Take the rows out of a request body, whose wrapping stays, or out of a bare list, which gets one."""
+    body = payloads.parse_payload(payload)
+    bare = isinstance(body, list)
+    found = find_rows(body, None if spec is None or bare else spec.path) or find_rows(body)
+    if found is None:
+        raise UsageError(f"{payload.name}: there are no rows in it: a list of objects or of arrays is looked for")
+    envelope, rows = found
+    if not rows:
+        raise UsageError(f"{payload.name}: there are no rows in it")
+    source = ValuesSource(rows, payload.name, envelope.names)
+    if wrap is not None or bare:
+        return source, _envelope(spec, wrap, contract, path, note), False
+    return source, envelope, True
+
+
+def _envelope(spec: Rows | None, wrap: str | None, contract: "Contract | None", path: str, note: Note) -> Envelope:
+    """Choose what goes around the rows: what the user says, what the contract says, what the target's path tells."""
+    if wrap is not None:
+        return from_wrap(wrap)
+    if spec is not None:
+        example = contract.example if contract is not None else None
+        template = example if isinstance(example, dict) else None
+        return Envelope(path=spec.path, shape="lists" if spec.shape == "matrix" else "records", template=template)
+    if path.rstrip("/").endswith("/invocations"):
+        return from_wrap("dataframe_split")
+    envelope = from_wrap("data")
+    note(f"no contract says how rows are wrapped: they are sent as {envelope.shown}; --wrap says otherwise")
+    return envelope
+
+
+def _named(envelope: Envelope, source: Source) -> Envelope:
+    if envelope.shape in ("split", "columns"):
+        return replace(envelope, names=tuple(source.names))
+    return envelope
+
+
+def _check(
+    source: Source,
+    envelope: Envelope,
+    validator: Validator,
+    payload: Payload | None,
+    skip_invalid: bool,
+    note: Note,
+) -> Validator | None:
+    """Check every row, and the body around them.
+
+    Returns:
+        The validator, where some rows are wrong and are to be left out; None where all may go.
+
+    Raises:
+        ContractError: the first violation, and how many there are.
+    """
+    if payload is not None:
+        verdict = validator.check(payload.body, limit=1 if not skip_invalid else 100)
+        _refuse(source.name, verdict, skip_invalid)
+        return None if verdict.valid else validator
+    if validator.rows is None:
+        note("the contract says nothing about rows: they are not checked")
+        return None
+    before, after = envelope.around()
+    first = next(source.pieces(0, lists=envelope.wants_lists), None)
+    if envelope.shape in ("records", "lists") and first is not None and first.rows:
+        around = validator.check(before + first.rows[0] + after)
+        outside = [v for v in around.violations if v.severity == "error" and v.row is None]
+        if outside:
+            raise ContractError(f"{source.name}: {in_words(outside[0])} (--no-validate sends it all the same)")
+    verdict = source.check(validator, limit=1)
+    if verdict.violations and verdict.violations[0].rule == "minItems":
+        _refuse(source.name, verdict, False)
+    _refuse(source.name, verdict, skip_invalid)
+    return None if verdict.valid else validator
+
+
+def _refuse(name: str, verdict: Verdict, skip_invalid: bool) -> None:
+    errors = [violation for violation in verdict.violations if violation.severity == "error"]
+    if skip_invalid:
+        errors = [violation for violation in errors if violation.row is None]
+    if verdict.valid or not errors:
+        return
+    first = errors[0]
+    place = name if first.line is None else f"{name}:{first.line}:{first.column}"
+    more = f"; {verdict.errors} errors in all, epkit validate shows them" if verdict.errors > 1 else ""
+    advice = "(--no-validate sends it all the same, --skip-invalid all other rows)"
+    raise ContractError(f"{place}: {in_words(first)}{more} {advice}")
+
+
+class _Empty:
+    def read(self, size: int = -1) -> bytes:  # noqa: ARG002
+        return b""
+
+
+_NOTHING: Any = _Empty()
+
+
+def rows_from_python(rows: Any) -> Given:
+    """Take rows from Python: a path, a frame of polars or pandas, or a sequence of objects or lists.
+
+    Raises:
+        UsageError: they are none of these, or there are none.
+    """
+    if isinstance(rows, str | Path):
+        path = Path(rows)
+        if not path.is_file():
+            raise UsageError(f"{path}: no such file")
+        kind = path.suffix.lower()
+        return Given(name=str(path), path=path, kind=kind if kind in (*TABLES, ".json") else sniff(path))
+    if hasattr(rows, "write_ndjson"):
+        return Given(name="the frame", values=rows)
+    if hasattr(rows, "__dataframe__"):
+        import polars as pl  # late: it costs 0.2 s
+
+        return Given(name="the frame", values=pl.from_dataframe(rows))
+    if isinstance(rows, Mapping) or not isinstance(rows, Sequence):
+        rows = [rows] if isinstance(rows, Mapping) else list(rows)
+    if not rows:
+        raise UsageError("there are no rows")
+    return Given(name="the rows", values=rows)

@@ -1,0 +1,77 @@
+"""What a scoring job is asked for, and what comes of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from epkit.core.destination import Tls
+from epkit.core.scored import ScoreResult
+from epkit.errors import EndpointError, UsageError
+from epkit.flows.requests import RequestOptions
+from epkit.flows.score_input import Given
+
+MOST_CONCURRENCY: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreOptions:
+    """What `epkit score` was asked for; see its help for each.
+
+    Args:
+        file: a path, `-`, or None for the contract's example.
+        given: rows from Python, instead of a file.
+        out: a path, None for a stream.
+        timeout_s: one request's; None for the target's own.
+        rate: most requests a second, None for no limit.
+        params: go beside the rows.
+    """
+
+    file: str | None = None
+    given: Given | None = None
+    target: str | None = None
+    key_file: str | None = None
+    out: str | None = None
+    wrap: str | None = None
+    concurrency: int = 8
+    batch_rows: int = 100
+    batch_bytes: int = 1_500_000
+    rate: float | None = None
+    retries: int = 5
+    timeout_s: float | None = None
+    method: str | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    request: RequestOptions = field(default_factory=RequestOptions)
+    skip_invalid: bool = False
+    restart: bool = False
+    overwrite: bool = False
+    tls: Tls = field(default_factory=Tls)
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """What goes beside the rows, the method among it."""
+        return {**self.params, **({"method": self.method} if self.method is not None else {})}
+
+
+def check(options: ScoreOptions) -> None:
+    """Refuse what cannot be done, before anything is read."""
+    for flag, value, least, most in (
+        ("-c", options.concurrency, 1, MOST_CONCURRENCY),
+        ("--batch-rows", options.batch_rows, 1, 10**7),
+        ("--batch-bytes", options.batch_bytes, 1, 2**31),
+        ("--retries", options.retries, 0, 10**6),
+    ):
+        if not least <= value <= most:
+            raise UsageError(f"{flag} {value}: is from {least} to {most:,}")
+    if options.rate is not None and not 1e-6 <= options.rate <= 1e6:
+        raise UsageError(f"--rate {options.rate:g}: requests a second are more than 0, and at most a million")
+    if options.timeout_s is not None and not 0 < options.timeout_s < 1e9:
+        raise UsageError(f"--timeout {options.timeout_s:g}: the seconds are more than 0, and less than 10^9")
+
+
+def exit_code(result: ScoreResult) -> int:
+    """Return the exit code of a job: 130 or 143 interrupted, 4 the endpoint ended it or rows failed, else 0."""
+    if result.stopped_by is not None:
+        return 128 + int(result.stopped_by)
+    if result.already:
+        return 0
+    return EndpointError.exit_code if result.hopeless or result.failed_rows else 0
