@@ -66,8 +66,8 @@ class Batch:
     """Some consecutive rows of a chunk on their way through one request and its repetitions.
 
     `tries` counts failures that tell against it, `refusals` those that only say that the endpoint was full, `patience`
-    is how many tries it has; `began` is when it was first sent, and `wins` how many batches had succeeded by the last
-    time it was.
+    is how many tries it has; `began` and `wins` are how many batches had succeeded when it was first sent, and when it
+    last failed.
     """
 
     __slots__ = ("began", "chunk", "id", "patience", "refusals", "start", "stop", "tries", "wins")

@@ -171,4 +171,5 @@ def _put(template: Any, path: Sequence[str], inside: Any) -> Any:
     if not path:
         return inside
     body = dict(template) if isinstance(template, dict) else {}
-    return {**body, path[0]: _put(body.get(path[0]), path[1:], inside)}
+    # The rows stand first, unless the template says where they stand.
+    return {**({} if path[0] in body else {path[0]: None}), **body, path[0]: _put(body.get(path[0]), path[1:], inside)}

@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -70,15 +70,19 @@ class Policy:
     backoff: Backoff = field(default_factory=Backoff)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hopeless:
-    """The reply or failure that ended a run: going on would only repeat it."""
+class Outcome(NamedTuple):
+    """What a batch got that brought no predictions.
+
+    An exchange is reused for its connection's next request, and what the reply says is not the engine's to know.
+    """
 
     failure: Failure
     status: int
     head: bytes
     body: bytes
     detail: str
+    start: int
+    end: int
 
 
 class BatchDriver:
@@ -92,7 +96,7 @@ class BatchDriver:
         write: Callable[[Chunk, int], None],
         *,
         policy: Policy,
-        explain: Callable[[Exchange], str],
+        explain: Callable[[Outcome], str],
         dice: random.Random,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -127,7 +131,7 @@ class BatchDriver:
         self._times = array("q")
         self.wake: Callable[[], None] = _nobody
         self.requests = self.retries = self.rows = self.failed_rows = 0
-        self.hopeless: Hopeless | None = None
+        self.hopeless: Outcome | None = None
         self.service = Histogram()
 
     @property
@@ -163,9 +167,8 @@ class BatchDriver:
             self._due = max(self._due, now - CATCH_UP_NS) + policy.interval_ns
         self._number += 1
         batch.id = f"{self._run_id}-{self._number}"
-        batch.wins = self._wins
         if batch.began == FIRST:
-            batch.began = self._wins
+            batch.began = batch.wins = self._wins
         self._flying[self._number] = batch, len(body)
         return now, self._number, self._make(body, batch.id)
 
@@ -200,8 +203,7 @@ class BatchDriver:
                 failure, detail = found if isinstance(found, tuple) else other
             else:
                 failure = Failure.STATUS
-        x.failure, x.detail = failure, detail
-        self._fail(batch, size, x)
+        self._fail(batch, size, Outcome(Failure(failure), x.status, x.head, x.body, detail, x.start, x.end))
         self._go_on(x.end)
 
     # What the flow asks.
@@ -275,7 +277,7 @@ class BatchDriver:
         if len(self._times) >= 4096:
             self._note_times()
 
-    def _fail(self, batch: Batch, size: int, x: Exchange) -> None:
+    def _fail(self, batch: Batch, size: int, x: Outcome) -> None:
         if x.detail == INTERRUPTED:
             self._push(batch, x.end)  # its rows stay open, and are sent when the job goes on
             return
@@ -291,7 +293,7 @@ class BatchDriver:
             healthy = self._wins > batch.began
             self._divide(batch, x, min(1, self._policy.retries) if healthy else self._policy.retries)
 
-    def _may_go_again(self, batch: Batch, x: Exchange) -> bool:
+    def _may_go_again(self, batch: Batch, x: Outcome) -> bool:
         """Put a batch back, unless it has been tried often enough."""
         wait = retry_after_ns(fields(x.head), self._now()) if x.status else None
         refused = x.status == 429 or (x.status in REFUSED and wait is not None)
@@ -301,6 +303,7 @@ class BatchDriver:
             batch.refusals += 1
         else:
             batch.tries += 1
+        batch.wins = self._wins
         if batch.tries > batch.patience:
             return False
         if refused and wait is not None:
@@ -310,16 +313,16 @@ class BatchDriver:
         self._push(batch, x.end + wait)
         return True
 
-    def _divide(self, batch: Batch, x: Exchange, patience: int) -> None:
+    def _divide(self, batch: Batch, x: Outcome, patience: int) -> None:
         """Cut a batch that failed for good, or give its only row up."""
         if len(batch) > 1:
             for half in batch.halves(patience):
                 self._push(half, x.end)
             return
-        why = Failed(reason=Failure(x.failure).name.lower(), status=x.status, detail=self._explain(x))
+        why = Failed(reason=x.failure.name.lower(), status=x.status, detail=self._explain(x))
         self._lose(batch.chunk, batch.start, batch.stop, why)
 
-    def _is_hopeless(self, batch: Batch, x: Exchange) -> bool:
+    def _is_hopeless(self, batch: Batch, x: Outcome) -> bool:
         """Tell whether every other request would end as this one did."""
         if x.failure is Failure.STATUS:
             redirected = 300 <= x.status < 400
@@ -329,14 +332,11 @@ class BatchDriver:
             return batch.tries >= batch.patience and self._wins == batch.began
         return x.failure is Failure.TLS
 
-    def _end(self, batch: Batch, x: Exchange) -> None:
+    def _end(self, batch: Batch, x: Outcome) -> None:
         """End the run: the rows of the batch stay open."""
         self._push(batch, x.end)
         self._stopped = True
-        if self.hopeless is None:
-            self.hopeless = Hopeless(
-                failure=Failure(x.failure), status=x.status, head=x.head, body=x.body, detail=x.detail
-            )
+        self.hopeless = self.hopeless or x
 
     def _lose(self, chunk: Chunk, start: int, stop: int, why: Failed) -> None:
         chunk.fail(start, stop, why)

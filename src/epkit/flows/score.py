@@ -23,8 +23,8 @@ from epkit.core.scored import Progress, ScoreResult
 from epkit.endpoint import wisdom
 from epkit.endpoint.target import resolve, to_destination
 from epkit.engines import runner
-from epkit.engines.base import Engine, Exchange
-from epkit.engines.batches import REQUEST_ID, BatchDriver, Hopeless, Policy
+from epkit.engines.base import Engine
+from epkit.engines.batches import REQUEST_ID, BatchDriver, Outcome, Policy
 from epkit.engines.wire import WireEngine
 from epkit.errors import UsageError
 from epkit.files.jobs import Job
@@ -273,18 +273,18 @@ def _policy(options: ScoreOptions) -> Policy:
     )
 
 
-def _explainer(aim: Aim) -> Callable[[Exchange], str]:
+def _explainer(aim: Aim) -> Callable[[Outcome], str]:
     """Make what words a failed request: the server's own words, else the engine's, credentials masked."""
 
-    def explain(exchange: Exchange) -> str:
-        if exchange.failure is Failure.STATUS:
-            return wisdom.detail(exchange.body[:100_000].decode("utf-8", "replace"), aim.secrets)
-        return clean(mask_text(exchange.detail, aim.secrets), 300)
+    def explain(outcome: Outcome) -> str:
+        if outcome.failure is Failure.STATUS:
+            return wisdom.detail(outcome.body[:100_000].decode("utf-8", "replace"), aim.secrets)
+        return clean(mask_text(outcome.detail, aim.secrets), 300)
 
     return explain
 
 
-def _advise(hopeless: Hopeless, aim: Aim) -> str:
+def _advise(hopeless: Outcome, aim: Aim) -> str:
     if hopeless.failure is not Failure.STATUS:
         return wisdom.advise_failure(hopeless.failure, hopeless.detail, aim.secrets)
     from epkit.core.http import fields

@@ -1,0 +1,199 @@
+"""A scoring server that can be told how to behave, row by row: it refuses, throttles, chokes on rows, and remembers.
+
+A row is an object or a list; its prediction is `p` and its first cell (`p17`), so that a test knows what has to stand
+behind each row. One background thread, loopback, a free port.
+"""
+
+import asyncio
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from typing import Any, Self
+
+REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found"}
+
+
+@dataclass(slots=True, kw_only=True)
+class Answer:
+    """What goes back."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+    close: bool = False
+    """Close the connection instead of answering."""
+
+
+def rows_of(body: bytes) -> list[Any]:
+    """Return the rows of a body, wherever they stand."""
+    value = json.loads(body)
+    while isinstance(value, dict):
+        if isinstance(value.get("columns"), list):
+            value = value["data"]
+        elif all(isinstance(column, list) for column in value.values()) and len(value) > 1:
+            value = [list(row) for row in zip(*value.values(), strict=True)]
+        else:
+            value = next(iter(value.values()))
+    return value
+
+
+def key_of(row: Any) -> Any:
+    return next(iter(row.values())) if isinstance(row, dict) else row[0]
+
+
+def predicted(rows: Iterable[Any]) -> bytes:
+    return json.dumps({"result": [f"p{key_of(row)}" for row in rows]}).encode()
+
+
+def plain(server: "PredictServer", rows: list[Any], body: bytes) -> Answer:
+    """Answer as a well-behaved endpoint does."""
+    return Answer(body=predicted(rows))
+
+
+Behaviour = Callable[["PredictServer", list[Any], bytes], Answer]
+
+
+class PredictServer:
+    """The server in its thread; a context manager.
+
+    Attributes:
+        behave: makes the answer to a request; may be replaced at any time.
+        delay_s: waited before each answer.
+        bodies, headers: of the requests, in order of arrival.
+        scored: how often each row was answered with success, by its first cell.
+        flying, most_flying: requests under way, now and at most.
+    """
+
+    def __init__(self, behave: Behaviour = plain, *, delay_s: float = 0.0) -> None:
+        self.behave, self.delay_s = behave, delay_s
+        self.bodies: list[bytes] = []
+        self.headers: list[dict[str, str]] = []
+        self.times: list[float] = []
+        self.scored: Counter[Any] = Counter()
+        self.flying = self.most_flying = self.requests = 0
+        self.contract: bytes | None = None
+        self.keep = True
+        self.port = 0
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/score"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        assert self._ready.wait(10)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(10)
+
+    async def _run(self) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=1 << 26)
+        self.port = server.sockets[0].getsockname()[1]
+        self._ready.set()
+        await self._stop.wait()
+        server.close()
+        tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while await self._answer(reader, writer):
+                pass
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:-2])}
+        body = await reader.readexactly(int(headers.get("content-length", 0)))
+        if lines[0].startswith("GET"):
+            found = self.contract
+            await self._send(writer, Answer(status=404 if found is None else 200, body=found or b""), headers)
+            return True
+        self.requests += 1
+        self.times.append(time.monotonic())
+        if self.keep:
+            self.bodies.append(body)
+            self.headers.append(headers)
+        self.flying += 1
+        self.most_flying = max(self.most_flying, self.flying)
+        try:
+            rows = rows_of(body)
+            answer = self.behave(self, rows, body)
+            if self.delay_s:
+                await asyncio.sleep(self.delay_s)
+        finally:
+            self.flying -= 1
+        if answer.close:
+            return False
+        if answer.status == 200 and answer.body == predicted(rows):
+            self.scored.update(str(key_of(row)) for row in rows)
+        await self._send(writer, answer, headers)
+        return True
+
+    async def _send(self, writer: asyncio.StreamWriter, answer: Answer, asked: dict[str, str]) -> None:
+        echoed = {"x-ms-client-request-id": asked.get("x-ms-client-request-id", "")}
+        fields = {"Content-Type": "application/json", **echoed, **answer.headers}
+        head = f"HTTP/1.1 {answer.status} {REASONS.get(answer.status, 'Said')}\r\n"
+        head += "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+        writer.write(f"{head}Content-Length: {len(answer.body)}\r\n\r\n".encode("latin-1") + answer.body)
+        await writer.drain()
+
+
+def poisoned(*keys: Any, status: int = 500, body: bytes = b'{"message": "cannot score this"}') -> Behaviour:
+    """Fail every request that holds one of some rows."""
+
+    def behave(server: PredictServer, rows: list[Any], whole: bytes) -> Answer:
+        if any(key_of(row) in keys for row in rows):
+            return Answer(status=status, body=body)
+        return plain(server, rows, whole)
+
+    return behave
+
+
+def too_large(most_rows: int) -> Behaviour:
+    """Answer 413 to more rows than some."""
+
+    def behave(server: PredictServer, rows: list[Any], whole: bytes) -> Answer:
+        return Answer(status=413) if len(rows) > most_rows else plain(server, rows, whole)
+
+    return behave
+
+
+def throttling(*, every: int, status: int = 429, header: str = "") -> Behaviour:
+    """Refuse all but each so-manieth request, or with a date as the time to wait."""
+
+    def behave(server: PredictServer, rows: list[Any], whole: bytes) -> Answer:
+        if server.requests % every:
+            headers = {}
+            if header == "date":
+                headers["Retry-After"] = formatdate(time.time() + 1, usegmt=True)
+            elif header:
+                name, _, value = header.partition(":")
+                headers[name] = value
+            return Answer(status=status, headers=headers)
+        return plain(server, rows, whole)
+
+    return behave
+
+
+def crowded(most: int) -> Behaviour:
+    """Refuse a request while more than some are under way."""
+
+    def behave(server: PredictServer, rows: list[Any], whole: bytes) -> Answer:
+        return Answer(status=429) if server.flying > most else plain(server, rows, whole)
+
+    return behave
