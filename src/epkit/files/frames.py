@@ -1,6 +1,8 @@
 """Rows with their predictions as polars frames, and the parts of a Parquet file put together."""
 
 import json
+import os
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +15,9 @@ from epkit.files.predicted import orjson_or_json
 
 EXACT: Final = 2**53
 """Whole numbers up to here are floats without loss."""
+
+_SYSTEM: Final = re.compile(r"os error (\d{1,3})")
+"""How polars names an error of the system."""
 
 
 def frame_of(piece: Piece, names: Sequence[str]) -> pl.DataFrame:
@@ -65,6 +70,9 @@ def assemble(parts: Sequence[Path], out: Path, names: Sequence[str], row_group: 
     Args:
         names: columns, where there are no parts.
         row_group: rows of a group, so that the bytes do not depend on how the parts were cut.
+
+    Raises:
+        OSError: it cannot be written.
     """
     if not parts:
         pl.DataFrame({name: [] for name in names}, schema=dict.fromkeys(names, pl.String)).write_parquet(out)
@@ -74,7 +82,13 @@ def assemble(parts: Sequence[Path], out: Path, names: Sequence[str], row_group: 
     if any(schema != schemas[0] for schema in schemas):
         common = _common(schemas)
         scans = [scan.cast(common) for scan in scans]
-    pl.concat(scans).sink_parquet(out, row_group_size=row_group)
+    try:
+        pl.concat(scans).sink_parquet(out, row_group_size=row_group)
+    except pl.exceptions.PolarsError as error:
+        out.unlink(missing_ok=True)
+        number = _SYSTEM.search(str(error))
+        code = int(number[1]) if number else 0
+        raise OSError(code, os.strerror(code) if code else str(error).splitlines()[0][:200]) from None
 
 
 def _common(given: Iterable[Any]) -> dict[Any, Any]:

@@ -4,6 +4,7 @@ Each writer takes the rows in input order and gives the same bytes however they 
 """
 
 import contextlib
+import io
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -212,8 +213,11 @@ class ParquetWriter:
         frame = stacked(self._held)
         self._parts.mkdir(exist_ok=True)
         path = self._parts / f"{self._first:012}.parquet"
+        # In memory first: of a full disk polars speaks in words of its own.
+        data = io.BytesIO()
+        frame.write_parquet(data)
         with path.open("wb") as file:
-            frame.write_parquet(file)
+            file.write(data.getbuffer())
             file.flush()
             os.fsync(file.fileno())
         self._first += frame.height

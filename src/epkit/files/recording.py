@@ -1,5 +1,6 @@
 """What becomes of rows once they are settled: written, listed where they failed, and committed from time to time."""
 
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -63,6 +64,7 @@ class Recorder:
         self._found: Counter[tuple[str, int]] = Counter()
         self._held: list[Held] = []
         self._commit_at = 0.0
+        self._safe = point
 
     @property
     def examples(self) -> list[Example]:
@@ -102,9 +104,13 @@ class Recorder:
             self._release()
             if predictions:
                 self._put(first, piece, predictions)
+            self._safe = self._point()
             if self._job is not None and time.monotonic() >= self._commit_at:
                 self.commit()
         except OSError as error:
+            with contextlib.suppress(OSError, UsageError):
+                if self._writer.eager:
+                    self._commit(self._safe)
             raise self._trouble(error) from None
 
     def finish(self, *, complete: bool) -> None:
@@ -120,10 +126,10 @@ class Recorder:
             if self._held and (complete or self._job is None):
                 self.layout = self.layout or Layout(kind="any")
                 self._release()
+            self.commit()
             if complete:
-                self._writer.sync()
                 self._writer.finish(self.layout or Layout(kind="any"))
-            self.commit(complete=complete)
+                self.commit(complete=True)
             if complete and isinstance(self._writer, ParquetWriter):
                 self._writer.discard_parts()
         except OSError as error:
@@ -131,21 +137,28 @@ class Recorder:
 
     def commit(self, *, complete: bool = False) -> None:
         """Bring everything to the disk, and say so in the journal."""
-        if self._job is None or self._failed is None or self._held:
+        # Rows that are held are in the list of failed ones already: there is nothing to go on from yet.
+        if not self._held:
+            self._commit(self._point(complete=complete))
+
+    def _commit(self, point: Point) -> None:
+        if self._job is None or self._failed is None:
             return
         self._writer.sync()
         self._failed.sync()
-        point = Point(
+        self._job.commit(point)
+        self._commit_at = time.monotonic() + (COMMIT_S if self._writer.eager else COMMIT_PART_S)
+
+    def _point(self, *, complete: bool = False) -> Point:
+        return Point(
             rows=self.rows,
             failed_rows=self.failed_rows,
             out=self._writer.size,
-            failed=self._failed.length,
+            failed=0 if self._failed is None else self._failed.length,
             layout=None if self.layout is None else asdict(self.layout),
             reasons=dict(self._counts),
             complete=complete,
         )
-        self._job.commit(point)
-        self._commit_at = time.monotonic() + (COMMIT_S if self._writer.eager else COMMIT_PART_S)
 
     def close(self) -> None:
         """Close the files."""
