@@ -88,7 +88,7 @@ Timeout = Annotated[
 
 Patience = Annotated[
     float | None,
-    _number(WAY, "-s", "--timeout", kind=float, metavar="SECONDS", help="Time for one request. [default: 60]"),
+    number(WAY, "-s", "--timeout", kind=float, metavar="SECONDS", help="Time for one request. [default: 60]"),
 ]
 
 Payloads = Annotated[
