@@ -124,6 +124,11 @@ def test_a_contract_from_a_pipe(docs):
     assert "/score" in contract["paths"]
 
 
+def test_a_contract_from_a_pipe_and_a_target_for_it(docs, fault_server):
+    with docs("-", "--target", fault_server.url("ok"), stdin=SWAGGER.read_bytes()) as (_, url):
+        assert 200 == score(url).status_code
+
+
 def test_a_contract_in_yaml(cli, docs):
     cli.write("a.yaml", "swagger: '2.0'\npaths:\n  /score:\n    post:\n      responses: {200: {description: x}}\n")
 
