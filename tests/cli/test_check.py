@@ -375,6 +375,17 @@ def test_text_is_a_line_a_step(cli, rows, fault_server):
     assert complaint(ran, 4).startswith(f"{fault_server.url('401')}: key: 401 Unauthorized: the endpoint wants a key")
 
 
+def test_a_reader_that_is_gone_changes_nothing_about_the_verdict(cli, rows, fault_server):
+    with cli.start("check", "-p", rows, fault_server.url("404")) as process:
+        process.stdout.close()
+        process.stdout = None
+        ran = cli.finished(process)
+
+    assert 4 == ran.code
+    assert "epkit: stdout was closed before everything was written" == ran.lines[0]
+    assert ran.lines[1].startswith(f"epkit: {fault_server.url('404')}: example: 404 Not Found: nothing is at this path")
+
+
 def test_a_key_that_comes_back_is_not_told(cli, rows, fault_server):
     cli.environ["EPKIT_KEY"] = CANARY
 

@@ -1,6 +1,10 @@
+from pathlib import Path
+
 import pytest
 
 from cli_harness import complaint
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_0_when_every_request_succeeded(cli, rows, fault_server):
@@ -76,3 +80,15 @@ def test_the_version_is_shown(cli, arguments):
     ran = cli(*arguments)
 
     assert (0, f"epkit {__version__}\n", "") == (ran.code, ran.out, ran.err)
+
+
+@pytest.mark.parametrize(("command", "code"), [("validate", 3), ("sample", 0)])
+def test_a_reader_of_stdout_that_is_gone_changes_nothing_about_the_code(cli, command, code):
+    body = [ROOT / "payloads" / "broken-empty-rows.json"] if command == "validate" else []
+    with cli.start(command, *body, "--schema", ROOT / "swagger" / "bank.swagger2.json") as process:
+        process.stdout.close()
+        process.stdout = None
+        ran = cli.finished(process)
+
+    assert code == ran.code
+    assert ["epkit: stdout was closed before everything was written"] == ran.lines

@@ -83,13 +83,13 @@ def check(
     world, stdin = terminal.world(), terminal.stdin()
     if format_ == "json":
         found = flow.check(options, world, stdin)
-        terminal.write(checkup_json.render(found))
+        terminal.write_verdict(checkup_json.render(found))
     else:
         found = flow.check(
             options,
             world,
             stdin,
-            begin=lambda shown: terminal.write(checkup_text.heading(shown)),
-            tell=lambda step: terminal.write(checkup_text.line(step)),
+            begin=lambda shown: terminal.write_verdict(checkup_text.heading(shown)),
+            tell=lambda step: terminal.write_verdict(checkup_text.line(step)),
         )
     flow.verdict(found)

@@ -85,6 +85,18 @@ def write(text: str) -> None:
         raise UsageError(f"stdout: {error.strerror}") from None
 
 
+def write_verdict(text: str) -> None:
+    """Print what a command with a verdict found; a reader that is gone changes nothing about the verdict.
+
+    Raises:
+        UsageError: as `write`.
+    """
+    try:
+        write(text)
+    except BrokenPipeError:
+        broken_pipe()  # from here on stdout leads nowhere
+
+
 def stdin() -> BinaryIO:
     """Return stdin's bytes; none where it is closed."""
     return io.BytesIO() if sys.stdin is None else sys.stdin.buffer

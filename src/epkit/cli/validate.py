@@ -74,7 +74,7 @@ def validate(
         contract, name = found
         limits = {"as_declared": as_declared, "strict": strict}
         checked = flow.validate(files or [], contract, schema=name, reply=reply, rows=rows, limit=limit, **limits)
-    terminal.write(_render(checked, format_))
+    terminal.write_verdict(_render(checked, format_))
     return 0 if checked.valid else ContractError.exit_code
 
 
