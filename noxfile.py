@@ -72,3 +72,10 @@ def bench(session: nox.Session) -> None:
     """Measure epkit beside ab, wrk, hey and Python clients; prints the README's table."""
     session.install(".", "-r", "benchmarks/requirements.txt")
     session.run("python", "benchmarks/run.py", *session.posargs, env={"PATH": os.environ["PATH"]})
+
+
+@nox.session(python=FOUND[0], name="bench-contract")
+def bench_contract(session: nox.Session) -> None:
+    """Measure `epkit validate` beside jsonschema, fastjsonschema, jsonschema-rs (4 GB: `-- --parquet-gb 4`)."""
+    session.install(".", "-r", "benchmarks/requirements.txt")
+    session.run("python", "benchmarks/contract.py", *session.posargs)

@@ -1,6 +1,6 @@
 """Measures `epkit validate` beside jsonschema, fastjsonschema and jsonschema-rs, and prints a Markdown table.
 
-    pip install . fastjsonschema && python benchmarks/contract.py [--quick] [--parquet-gb 4]
+    nox -s bench-contract [-- --quick] [-- --parquet-gb 4]
 
 Bodies and tables are made of the course's two rows. Each figure is the best of several rounds, in which the
 candidates take turns; parsing is part of it wherever a candidate starts from text. Files are checked in a process

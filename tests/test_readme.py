@@ -2,9 +2,11 @@
 
 import contextlib
 import io
+import json
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -67,17 +69,44 @@ def test_every_flag_that_is_named_exists(command: str, block: str):
             assert re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", out), word
 
 
-def test_each_common_mistake_is_said_as_the_table_says():
-    said = ""
-    for payload in [*sorted(ROOT.glob("payloads/broken-*.json")), ROOT / "payloads" / "bank-two-rows-v2.json"]:
-        said += run(f"epkit validate {payload} --schema swagger/bank.swagger2.json")[1]
-    table = README.partition("| mistake | what epkit says |")[2].partition("\n\n")[0]
-    rows = [row.rpartition(" | ")[2].strip(" |`") for row in table.splitlines()[2:]]
+def mistakes() -> list[list[str]]:
+    table = README.partition("| payload | mistake | server | epkit |")[2].partition("\n\n")[0]
+    return [[cell.strip(" `") for cell in row.strip("|").split(" | ")] for row in table.splitlines()[2:]]
 
-    assert 8 == len(rows)
-    for row in rows:
-        *_, words = row.partition("4:1 not JSON: ") if row.startswith("4:1") else (row,)
-        assert words in said
+
+@pytest.mark.parametrize(("name", "server", "words"), [(name, server, words) for name, _, server, words in mistakes()])
+def test_each_common_mistake_is_said_as_the_table_says(name: str, server: str, words: str):
+    code, out = run(f"epkit validate payloads/{name} --schema swagger/bank.swagger2.json")
+    place, _, message = words.partition(" ")
+    (line,) = [line for line in out.splitlines() if line.endswith(f"  {message}")]
+    answers = (ROOT / "payloads/README.md").read_text(encoding="utf-8")
+    (answer,) = re.findall(rf"`{name}` .*?\b([45]00|200(?: with an error)?)\W*$", answers, re.MULTILINE)
+
+    assert line.startswith(f"payloads/{name}:{place}  ")
+    assert (0 if message.startswith("warning") else 3) == code
+    assert server == ("error" if "error" in answer else answer)
+
+
+def test_every_broken_payload_is_among_the_mistakes():
+    assert {file.name for file in ROOT.glob("payloads/broken-*.json")} <= {name for name, *_ in mistakes()}
+
+
+def holds(whole: Any, part: Any) -> bool:
+    """Whether *part* is *whole* with something left out, at the end of a list and anywhere in an object."""
+    if isinstance(part, dict):
+        return all(key in whole and holds(whole[key], value) for key, value in part.items())
+    if isinstance(part, list):
+        return len(part) <= len(whole) and all(map(holds, whole, part))
+    return whole == part
+
+
+def test_the_contract_and_the_payload_that_are_shown_are_those_of_the_files():
+    contract, payload = (
+        json.loads(re.sub(", …", "", text)) for text in re.findall(r"```json\n(.*?)```", README, re.DOTALL)
+    )
+
+    assert holds(json.loads((ROOT / "swagger/bank.swagger2.json").read_bytes())["definitions"], contract)
+    assert holds(json.loads((ROOT / "payloads/bank-two-rows.json").read_bytes()), payload)
 
 
 def test_the_python_that_is_shown_runs():

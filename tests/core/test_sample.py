@@ -99,6 +99,15 @@ def test_what_only_json_can_say_is_written_as_json_has_it() -> None:
     assert b'{"half":"\\ud800","huge":1000000000000000000000000000000}' == encode(sample(contract_of(schema)))
 
 
+def test_schemas_that_cannot_be_kept_inside_each_other_end_in_time() -> None:
+    schema: dict[str, Any] = {"type": "integer", "not": {"type": "integer"}}
+    for _ in range(8):
+        schema = {"type": "array", "items": schema, "minItems": 2, "not": {"type": "array"}}
+
+    with pytest.raises(UsageError, match="ask for too much"):
+        sample(of_row(x=schema), rows=1)
+
+
 def test_a_contract_that_contradicts_itself_gives_rows_all_the_same() -> None:
     rows = {"type": "array", "items": {"type": "object", "properties": {"a": {"type": "boolean"}}}}
     contract = contract_of({"type": "number", "properties": {"data": rows}})

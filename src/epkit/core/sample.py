@@ -16,6 +16,11 @@ from epkit.errors import UsageError
 
 _DEEPEST: Final = 12
 _TRIES: Final = 20
+_MAX_VALUES: Final = 300_000
+"""Values that are made for one row: schemas inside schemas multiply them."""
+
+_VAIN: Final = 100
+"""What a try in vain counts for, in values."""
 _EPOCH: Final = datetime(2020, 1, 1)  # noqa: DTZ001  (contracts of pandas frames know no zones)
 
 
@@ -47,6 +52,7 @@ class Sampler:
         if self._request is not None:
             self.rows = find_rows(self._request, contract.example, contract.reply, self._schemas.resolver)
         self._given = self._example_rows()
+        self._left = _MAX_VALUES
 
     def body(self, count: int | None = None) -> Any:
         """Make a body of *count* rows."""
@@ -70,6 +76,7 @@ class Sampler:
         rows = [_copy(row) for row in self._given[:count]]
         while len(rows) < count:
             model = self._given[len(rows) % len(self._given)] if self._given else None
+            self._left = _MAX_VALUES
             rows.append(self._row(model))
         return rows
 
@@ -107,12 +114,16 @@ class Sampler:
 
     def _value(self, declared: Mapping[str, Any] | bool, model: Any, depth: int) -> Any:
         """Make a value of a schema; *model* is the example's, which stands in where none can be made."""
+        self._left -= 1
+        if self._left < 0:
+            raise UsageError("the contract's schemas ask for too much: no row could be made that keeps to all of them")
         schema = self._schemas.flat(declared)
         residual = self._schemas.residual(schema)
         for _ in range(_TRIES):
             value = self._guess(schema, model, depth)
             if residual is None or accepts(residual, value):
                 return value
+            self._left -= _VAIN
         return _copy(model) if model is not None else value
 
     def _guess(self, schema: Mapping[str, Any], model: Any, depth: int) -> Any:
