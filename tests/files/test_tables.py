@@ -206,6 +206,16 @@ def test_json_lines_keep_their_line_numbers(tmp_path: Path) -> None:
     assert [("type", 1, 3), ("json", 2, 4)] == sorted(told, key=lambda one: one[1])
 
 
+def test_a_line_that_is_a_whole_body_is_named_as_that(tmp_path: Path) -> None:
+    row = '{"age": 1, "name": "a", "size": 1.5, "in": true}'
+    (tmp_path / "a.jsonl").write_text(f'{row}\n{{"data": [{row}]}}\n')
+    found = check_table(tmp_path / "a.jsonl", validator_of(PEOPLE))
+
+    assert [("/data/1", "a whole body where the line should be one row of it", 2)] == [
+        (v.pointer, v.message, v.line) for v in found.violations
+    ]
+
+
 def test_a_matrix_contract_takes_a_table_by_position(tmp_path: Path) -> None:
     body = {
         "type": "object",
@@ -241,7 +251,9 @@ def test_other_separators_are_seen_in_the_header(tmp_path: Path, mark: str) -> N
         ("a.csv", b"", "empty"),
         ("a.csv", b"\xff\xfe\n", "UTF-8"),
         ("a.csv", b"age,age\n1,2\n", "twice"),
-        ("a.csv", b"age,name\n1,2,3,4\n1,2\n", "not a CSV file"),
+        ("a.csv", b"age,name\n1,2,3,4\n1,2\n", "not a CSV file, 4 cells where the header has 2: '1,2,3,4'"),
+        ("a.csv", b'age,name\n"1,2\n', "not a CSV file, 1 cells where"),
+        ("a.csv", b"age,name\n1,\xff\n", "not a CSV file, after row 0"),
         ("a.parquet", b"PAR1 no", "not a Parquet file"),
         ("gone.csv", None, "cannot be read"),
     ],

@@ -72,15 +72,16 @@ def test_json_is_the_document_that_is_promised() -> None:
     assert {
         "pointer": "/data/0/educaton",
         "rule": "additionalProperties",
-        "message": 'unknown column "educaton"',
+        "message": 'unknown column "educaton" (10,000 rows: 0, 1, 2, 3, 4, …)',
         "hint": 'did you mean "education"?',
         "severity": "error",
         "row": 0,
         "rows": 10_000,
-        "first_rows": [0, 1, 2, 3, 4],
         "line": 1,
         "column": None,
     } == first["violations"][1]
+    assert ["file", "valid", "total", "violations"] == list(first)
+    assert '"old" is not an integer' == first["violations"][0]["message"]
     assert validation_json.render(VALIDATION).encode()
 
 

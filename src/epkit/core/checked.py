@@ -37,7 +37,7 @@ class Validation:
 def in_words(violation: Violation) -> str:
     """Word a violation in one line: message, hint, rows."""
     hint = f": {violation.hint}" if violation.hint else ""
-    return printable(f"{violation.message}{hint}{_rows(violation)}")
+    return printable(f"{violation.message}{hint}{in_rows(violation)}")
 
 
 def printable(text: str) -> str:
@@ -47,7 +47,8 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
-def _rows(violation: Violation) -> str:
+def in_rows(violation: Violation) -> str:
+    """Word the rows that a violation is in: how many, and the first of them; "" where it is in none."""
     if violation.row is None:
         return ""
     if violation.rows == 1:

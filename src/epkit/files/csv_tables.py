@@ -1,5 +1,6 @@
 """CSV files, read a block at a time with the types that a contract names, or those that every cell has."""
 
+import contextlib
 import csv
 import io
 from collections.abc import Iterator, Mapping
@@ -79,8 +80,8 @@ class CsvTable:
                 try:
                     frame = self._read(data, dict.fromkeys(self.names, pl.String))
                 except pl.exceptions.PolarsError as error:
-                    line = str(error).splitlines()[0][:120]
-                    raise UsageError(f"{self.name}: not a CSV file, after row {rows:,}: {line}") from None
+                    why = self._ragged(data) or f"after row {rows:,}: {str(error).splitlines()[0][:120]}"
+                    raise UsageError(f"{self.name}: not a CSV file, {why}") from None
             rows += frame.height
             yield CsvBlock(frame, data)
 
@@ -119,6 +120,14 @@ class CsvTable:
             separator=self.comma,
         )
         return frame.with_columns(pl.col(name).str.to_lowercase() == "true" for name in booleans)
+
+    def _ragged(self, data: bytes) -> str | None:
+        """Find the first row of a block that is not as wide as the header, and word it."""
+        with contextlib.suppress(UnicodeDecodeError, csv.Error):
+            for row in csv.reader(io.StringIO(data.decode("utf-8"), newline=""), delimiter=self.comma):
+                if row and len(row) != len(self.names):
+                    return f"{len(row)} cells where the header has {len(self.names)}: {self.comma.join(row)[:60]!r}"
+        return None
 
     def _texts(self, block_bytes: int) -> Iterator[bytes]:
         """Cut the file into blocks that end where a row does: at a line break outside of quotes."""

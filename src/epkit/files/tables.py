@@ -11,7 +11,6 @@ from epkit.core.frames import check_frame, read_text
 from epkit.core.rows import Rows
 from epkit.core.validation import LIMIT, Validator
 from epkit.core.violations import Finding, Findings, Places, Verdict, verdict
-from epkit.core.violations import Path as Path_
 from epkit.errors import UsageError
 from epkit.files.csv_tables import CsvTable, csv_type
 
@@ -151,6 +150,10 @@ class _CsvPlaces(Places):
         return offset + 1
 
 
+def _is_whole_body(value: object, spec: Rows) -> bool:
+    return isinstance(value, dict) and spec.path[:1] == (*value,)[:1] and not value.keys() & spec.columns.keys()
+
+
 class _LinePlaces(Places):
     """Line of a row in a file with one row a line."""
 
@@ -166,6 +169,8 @@ class _LinePlaces(Places):
 
 def _check_lines(path: Path, validator: Validator, findings: Findings) -> tuple[int, Places]:
     """Check a file with one row a line; empty lines are no rows."""
+    spec = validator.rows
+    assert spec is not None
     rows: list[Any] = []
     numbers: list[int] = []
     lines: dict[int, int] = {}
@@ -178,9 +183,13 @@ def _check_lines(path: Path, validator: Validator, findings: Findings) -> tuple[
                 lines[row] = number
             body = bodies.quickly(line, findings)
             if body.fault is not None:
-                assert validator.rows is not None
-                where: Path_ = (*validator.rows.path, row)
-                findings.add("json", where, body.fault.text, hint=body.fault.hint, rows=[row], place=("json",))
+                findings.add(
+                    "json", (*spec.path, row), body.fault.text, hint=body.fault.hint, rows=[row], place=("json",)
+                )
+            elif _is_whole_body(body.value, spec):
+                text = "a whole body where the line should be one row of it"
+                hint = "give a body as .json; of a table, a row a line"
+                findings.add("type", (*spec.path, row), text, hint=hint, rows=[row], place=("body",))
             else:
                 rows.append(body.value)
                 numbers.append(row)

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from epkit.core.checked import Checked, Validation, printable
+from epkit.core.checked import Checked, Validation, in_rows, printable
 from epkit.core.violations import Violation
 
 
@@ -27,8 +27,6 @@ def _file(checked: Checked) -> dict[str, Any]:
         "file": printable(checked.file),
         "valid": verdict.valid,
         "total": verdict.errors + verdict.warnings,
-        "errors": verdict.errors,
-        "warnings": verdict.warnings,
         "violations": [_violation(violation) for violation in verdict.violations],
     }
 
@@ -37,12 +35,11 @@ def _violation(violation: Violation) -> dict[str, Any]:
     return {
         "pointer": printable(violation.pointer),
         "rule": violation.rule,
-        "message": printable(violation.message),
+        "message": printable(f"{violation.message}{in_rows(violation) if violation.rows > 1 else ''}"),
         "hint": None if violation.hint is None else printable(violation.hint),
         "severity": violation.severity,
         "row": violation.row,
         "rows": violation.rows,
-        "first_rows": list(violation.first_rows),
         "line": violation.line,
         "column": violation.column,
     }
