@@ -57,3 +57,17 @@ def test_the_same_type_broken_in_many_predictions_is_told_once() -> None:
     verdict = validator_of(STRINGS).check(b"[" + b",".join([b"1"] * 1000) + b"]")
 
     assert (1, 1000) == (len(verdict.violations), verdict.warnings)
+
+
+@pytest.mark.parametrize(
+    ("reply", "place"),
+    [(b'{"Results":\n [1]}', (1, 1)), (b'\n {"error": "boom"}', (2, 12)), (b' "{\\"error\\": \\"boom\\"}"', (1, 2))],
+)
+def test_what_is_wrong_with_a_reply_has_its_place(reply: bytes, place: tuple[int, int]) -> None:
+    found = validator_of(STRINGS).check(reply, rows=2).violations
+
+    assert place == (found[0].line, found[0].column)
+
+
+def test_one_prediction_is_one() -> None:
+    assert "1 prediction for 2 rows" == validator_of(STRINGS).check(b'["yes"]', rows=2).violations[0].message

@@ -46,8 +46,8 @@ def sample(
     headers = [parse_header(text) for text in header or []]
     world = World(note=terminal.note)
     with find_contract(schema, target, path=path, key_file=key_file, headers=headers, world=world) as (contract, _):
-        body = sample_body(contract, rows=rows, seed=seed)
+        body = sample_body(contract, rows=rows, seed=seed) + b"\n"
     if output is None or output == "-":
-        sys.stdout.buffer.write(body + b"\n")
+        sys.stdout.buffer.write(body)
     else:
         write(output, body.decode(), "-o")

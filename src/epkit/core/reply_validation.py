@@ -60,8 +60,8 @@ class ReplyValidator:
                     severity="error" if self.as_declared else "warning",
                     place=(*steps, breach.detail),
                 )
-        places = JsonPlaces(body.text) if value is body.value else None
-        return verdict(findings, limit=limit, places=places)
+        # Inside of a string there are no places: all is where the string begins.
+        return verdict(findings, limit=limit, places=JsonPlaces(body.text))
 
     def _meaning(self, value: object, rows: int | None, findings: Findings) -> None:
         """Look for what makes a reply useless whatever its type."""
@@ -74,7 +74,8 @@ class ReplyValidator:
         elif count == 0:
             findings.add("empty", (), "there are no predictions")
         elif rows is not None and count is not None and count != rows:
-            findings.add("predictions", (), f"{count:,} predictions for {rows:,} rows")
+            found = f"{count:,} prediction{'' if count == 1 else 's'}"
+            findings.add("predictions", (), f"{found} for {rows:,} row{'' if rows == 1 else 's'}")
         elif count is None:
             text = "no list of predictions is recognised: their number cannot be checked"
             findings.add("predictions", (), text, severity="warning")

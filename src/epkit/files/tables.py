@@ -151,7 +151,9 @@ class _CsvPlaces(Places):
 
 
 def _is_whole_body(value: object, spec: Rows) -> bool:
-    return isinstance(value, dict) and spec.path[:1] == (*value,)[:1] and not value.keys() & spec.columns.keys()
+    if not isinstance(value, dict) or not spec.path:
+        return False
+    return spec.path[0] in value and not value.keys() & spec.columns.keys()
 
 
 class _LinePlaces(Places):
