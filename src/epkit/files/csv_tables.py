@@ -13,8 +13,8 @@ from epkit.errors import UsageError
 if TYPE_CHECKING:
     import polars as pl
 
-BLOCK_BYTES: Final = 16 << 20
-LONGEST_ROW: Final = 16 * BLOCK_BYTES
+BLOCK_BYTES: Final = 4 << 20
+LONGEST_ROW: Final = 256 << 20
 
 _INTEGER: Final = r"^-?(0|[1-9][0-9]{0,17})$"
 _REAL: Final = r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,2})?$"
