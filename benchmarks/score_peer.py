@@ -8,6 +8,7 @@ import csv
 import sys
 from collections.abc import Iterator
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -28,7 +29,7 @@ def batches(lines: Iterator[list[str]], rows: int) -> Iterator[tuple[int, list[l
 
 async def main(url: str, source: str, out: str, rows: int, concurrency: int) -> None:
     """Score a file."""
-    with open(source, newline="") as given, open(out, "w", newline="") as taken:
+    with Path(source).open(newline="") as given, Path(out).open("w", newline="") as taken:  # noqa: ASYNC230
         lines = csv.reader(given)
         names = next(lines)
         kinds: list[Any] = [int if n in INTEGERS else float if n in REALS else str for n in names]

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from epkit.core.violations import Verdict, Violation
     from epkit.errors import BackendError, ContractError, EndpointError, EpkitError, UsageError
     from epkit.flows.contract import Contract
+    from epkit.scoring import FailedRow, Predictions, run_score, score
 
 __version__ = "0.1.0"
 
@@ -21,17 +22,25 @@ __all__ = [
     "ContractError",
     "EndpointError",
     "EpkitError",
+    "FailedRow",
+    "Predictions",
     "Report",
     "UsageError",
     "Verdict",
     "Violation",
     "bench",
     "run_bench",
+    "run_score",
+    "score",
 ]
 
 _HOMES = {
     "bench": "epkit.api",
     "run_bench": "epkit.api",
+    "score": "epkit.scoring",
+    "run_score": "epkit.scoring",
+    "Predictions": "epkit.scoring",
+    "FailedRow": "epkit.scoring",
     "Report": "epkit.core.report",
     "Verdict": "epkit.core.violations",
     "Violation": "epkit.core.violations",

@@ -28,6 +28,21 @@ def frame_of(piece: Piece, names: Sequence[str]) -> pl.DataFrame:
     return pl.DataFrame([series_of(name, [row.get(name) for row in rows]) for name in names])
 
 
+def from_foreign(frame: Any) -> pl.DataFrame:
+    """Take a frame of another library: pandas' by its values, which needs nothing else, others by interchange."""
+    if not hasattr(frame, "isna"):
+        return pl.DataFrame(pl.from_dataframe(frame))
+    columns = []
+    for name in frame.columns:
+        column = frame[name]
+        # What is missing in a column of floats is a NaN as any other, and stays one.
+        floats = str(column.dtype).startswith("float")
+        cells = zip(column.tolist(), column.isna().tolist(), strict=True)
+        values = [None if gone and not floats else _text_of_time(value) for value, gone in cells]
+        columns.append(series_of(str(name), values))
+    return pl.DataFrame(columns)
+
+
 def series_of(name: str, values: Sequence[Any]) -> pl.Series:
     """Make a column of values, with the one type that loses nothing: text for what has none in common."""
     kinds = set(map(type, values)) - {type(None)}
@@ -103,6 +118,10 @@ def _supertype(types: set[Any]) -> Any:
     if types == {pl.Int64, pl.Float64}:
         return pl.Float64
     return pl.String
+
+
+def _text_of_time(value: Any) -> Any:
+    return value.isoformat() if hasattr(value, "isoformat") else value
 
 
 def _text(value: Any) -> str:

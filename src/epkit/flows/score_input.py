@@ -319,9 +319,9 @@ def rows_from_python(rows: Any) -> Given:
     if hasattr(rows, "write_ndjson"):
         return Given(name="the frame", values=rows)
     if hasattr(rows, "__dataframe__"):
-        import polars as pl  # late: it costs 0.2 s
+        from epkit.files.frames import from_foreign  # late: it brings polars, which costs 0.2 s
 
-        return Given(name="the frame", values=pl.from_dataframe(rows))
+        return Given(name="the frame", values=from_foreign(rows))
     if isinstance(rows, Mapping) or not isinstance(rows, Sequence):
         rows = [rows] if isinstance(rows, Mapping) else list(rows)
     if not rows:

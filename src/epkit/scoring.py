@@ -1,0 +1,268 @@
+"""`epkit score` from Python: rows of any kind in, predictions out, one after the other or all at once."""
+
+import asyncio
+import io
+import logging
+import threading
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from epkit.core.predictions import Failed, Layout
+from epkit.core.scored import ScoreResult
+from epkit.errors import EndpointError
+from epkit.files.pieces import Piece
+from epkit.flows.aim import World
+from epkit.flows.requests import RequestOptions
+from epkit.flows.score import score as run
+from epkit.flows.score_input import rows_from_python
+from epkit.flows.score_job import ScoreOptions
+
+_log = logging.getLogger("epkit")
+
+AHEAD: Final = 64
+"""So many pieces of predictions may wait for a slow reader before the job waits, too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedRow:
+    """A row without a prediction.
+
+    Args:
+        row: its number, from 0.
+        reason: as in `OUT.failed.jsonl`: `status`, `timeout`, `application`, `mismatch`, `contract`, …
+        status: of the reply, None where there was none.
+        detail: what the endpoint said, credentials masked.
+    """
+
+    row: int
+    reason: str
+    status: int | None
+    detail: str
+
+
+class Predictions(list[Any]):
+    """The predictions of rows in their order, None for a row that has none.
+
+    `failures` tells why, `summary` how it went.
+    """
+
+    def __init__(self, predictions: Sequence[Any], failures: Sequence[FailedRow], summary: ScoreResult) -> None:
+        super().__init__(predictions)
+        self.failures = tuple(failures)
+        self.summary = summary
+
+
+class Scoring:
+    """Predictions as they come, in the order of the rows: `async for prediction in epkit.score(target, rows)`.
+
+    A row without a prediction gives None; `failures` tells why, as far as the iteration has come, and `summary`, once
+    it is over, how it went. To leave the iteration ends the job.
+    """
+
+    def __init__(self, options: ScoreOptions) -> None:
+        self._options = options
+        self._kept: list[tuple[int, Failed]] = []
+        self.summary: ScoreResult | None = None
+
+    @property
+    def failures(self) -> tuple[FailedRow, ...]:
+        """The rows without a prediction."""
+        return _told(self._kept)
+
+    def gather(self) -> Predictions:
+        """Run the job here and now, and return everything.
+
+        Raises:
+            UsageError, ContractError, EndpointError: as for `score`.
+        """
+        gathered = _Gathered()
+        self.summary = _finished(run(self._options, _world(), io.BytesIO(), gathered, kept=self._kept))
+        return Predictions(gathered.predictions, self.failures, self.summary)
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        """Run the job in a thread of its own, which has a loop of its own."""
+        loop = asyncio.get_running_loop()
+        queue: asyncio.Queue[Sequence[Any] | None] = asyncio.Queue()
+        hand = _Hand(loop, queue)
+        job = asyncio.create_task(asyncio.to_thread(self._work, hand))
+        try:
+            while (piece := await queue.get()) is not None:
+                for prediction in piece:
+                    yield prediction
+                hand.taken()
+            await job
+        finally:
+            hand.let_go()
+            # The thread ends as soon as it has something to hand over, or by itself.
+            await asyncio.gather(job, return_exceptions=True)
+
+    def _work(self, hand: "_Hand") -> None:
+        try:
+            self.summary = _finished(run(self._options, _world(), io.BytesIO(), hand, kept=self._kept))
+        except _LeftError:
+            return
+        finally:
+            hand.end()
+
+
+class _LeftError(Exception):
+    """Nobody takes the predictions any more."""
+
+
+class _Hand:
+    """A writer that hands predictions over to another thread's loop, and waits where that falls behind."""
+
+    eager = True
+    size = 0
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, queue: "asyncio.Queue[Sequence[Any] | None]") -> None:
+        self._loop, self._queue = loop, queue
+        self._room = threading.Semaphore(AHEAD)
+        self._left = False
+
+    def write(self, first: int, piece: Piece, predictions: Sequence[Any], layout: Layout) -> None:  # noqa: ARG002
+        self._room.acquire()
+        if self._left:
+            raise _LeftError
+        self._loop.call_soon_threadsafe(self._queue.put_nowait, predictions)
+
+    def taken(self) -> None:
+        self._room.release()
+
+    def let_go(self) -> None:
+        self._left = True
+        self._room.release()
+
+    def end(self) -> None:
+        if not self._left:
+            self._loop.call_soon_threadsafe(self._queue.put_nowait, None)
+
+    def sync(self) -> None:
+        """There is no disk."""
+
+    def finish(self, layout: Layout) -> None:
+        """The end is told by `end`."""
+
+    def close(self) -> None:
+        """There is no file."""
+
+
+class _Gathered:
+    """A writer that keeps predictions."""
+
+    eager = True
+    size = 0
+
+    def __init__(self) -> None:
+        self.predictions: list[Any] = []
+
+    def write(self, first: int, piece: Piece, predictions: Sequence[Any], layout: Layout) -> None:  # noqa: ARG002
+        self.predictions += predictions
+
+    def sync(self) -> None:
+        """There is no disk."""
+
+    def finish(self, layout: Layout) -> None:
+        """Everything is here."""
+
+    def close(self) -> None:
+        """There is no file."""
+
+
+def score(
+    target: str | None = None,
+    rows: Any = None,
+    *,
+    concurrency: int = 8,
+    batch_rows: int = 100,
+    batch_bytes: int = 1_500_000,
+    rate: float | None = None,
+    retries: int = 5,
+    timeout_s: float | None = None,
+    method: str | None = None,
+    params: Mapping[str, Any] | None = None,
+    wrap: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    key_file: str | None = None,
+    deployment: str | None = None,
+    schema: str | None = None,
+    validate: bool = True,
+    skip_invalid: bool = False,
+) -> Scoring:
+    """Score rows from a running event loop, a notebook's too: `async for prediction in epkit.score(target, rows)`.
+
+    Notes go to the logger `epkit`.
+
+    Args:
+        target: a URL or a name in `epkit.toml`; None for EPKIT_TARGET, the default, or the embedded endpoint.
+        rows: a polars or pandas frame, a list of objects or of lists, the path of a file, or None for the contract's
+            example.
+        concurrency: most requests in flight.
+        batch_rows, batch_bytes: most rows and bytes of a request.
+        rate: most requests a second.
+        retries: how often a request is sent again that failed for a passing reason.
+        timeout_s: of one request; None for the target's own.
+        method: `predict` or `predict_proba`.
+        params: go beside the rows.
+        wrap: where the rows go in the body, if not where the contract says.
+        headers: sent along; an Authorization among them is the key.
+        schema: a contract to use instead of the target's own.
+        validate: False asks for no contract and checks no row.
+        skip_invalid: rows that break the contract fail, and the others are sent.
+
+    Raises:
+        UsageError: the rows are of no kind that is known.
+        ContractError, EndpointError: while iterating: nothing was sent, or the endpoint ended the job.
+    """
+    given = None if rows is None else rows_from_python(rows)
+    request = RequestOptions(
+        headers=tuple((headers or {}).items()), deployment=deployment, schema=schema, validate=validate
+    )
+    return Scoring(
+        ScoreOptions(
+            given=given,
+            target=target,
+            key_file=key_file,
+            wrap=wrap,
+            concurrency=concurrency,
+            batch_rows=batch_rows,
+            batch_bytes=batch_bytes,
+            rate=rate,
+            retries=retries,
+            timeout_s=timeout_s,
+            method=method,
+            params=params or {},
+            request=request,
+            skip_invalid=skip_invalid,
+        )
+    )
+
+
+def run_score(target: str | None = None, rows: Any = None, **options: Any) -> Predictions:
+    """Do what `score` does, and return when all is done.
+
+    Args:
+        options: those of `score`.
+
+    Raises:
+        UsageError, ContractError, EndpointError: as `score`; a failed row is None in the list, and in its `failures`.
+    """
+    job = score(target, rows, **options)
+    return job.gather()
+
+
+def _finished(result: ScoreResult) -> ScoreResult:
+    if result.hopeless is not None:
+        raise EndpointError(f"{result.target}: {result.hopeless}")
+    return result
+
+
+def _told(kept: Sequence[tuple[int, Failed]]) -> tuple[FailedRow, ...]:
+    return tuple(
+        FailedRow(row=row, reason=why.reason, status=why.status or None, detail=why.detail) for row, why in kept
+    )
+
+
+def _world() -> World:
+    return World(note=_log.info)
