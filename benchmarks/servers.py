@@ -82,12 +82,13 @@ def search_path() -> str:
 
 
 @contextmanager
-def nginx(scratch: Path, *, core: int | None) -> Iterator[Origins]:
-    """Run nginx on two free loopback ports, plain and TLS 1.3, answering the course's reply to `/score`.
+def nginx(scratch: Path, *, core: int | None, reply: bytes = BODY) -> Iterator[Origins]:
+    """Run nginx on two free loopback ports, plain and TLS 1.3, answering one reply to every `/score`.
 
     Args:
         scratch: an empty directory of the caller's, for configuration, certificate and log.
         core: where it runs; None: wherever the system likes.
+        reply: its body.
 
     Raises:
         MeasureError: it did not start, or answers something else; the line is nginx's own.
@@ -104,7 +105,7 @@ def nginx(scratch: Path, *, core: int | None) -> Iterator[Origins]:
     program = shutil.which("nginx", path=search_path()) or "nginx"
     for _ in range(3):  # Another process may take a port between our look and nginx's bind.
         plain, tls = free_port(), free_port()
-        body = BODY.decode().replace("\\", "\\\\")
+        body = reply.decode().replace("\\", "\\\\")
         config = scratch / "nginx.conf"
         config.write_text(CONFIG.format(scratch=scratch, plain=plain, tls=tls, body=body))
         process = subprocess.Popen(
@@ -116,8 +117,8 @@ def nginx(scratch: Path, *, core: int | None) -> Iterator[Origins]:
         )
         try:
             if answers(process, plain):
-                check_reply(http.client.HTTPConnection("127.0.0.1", plain, timeout=5))
-                check_reply(http.client.HTTPSConnection("127.0.0.1", tls, timeout=5, context=trusted))
+                check_reply(http.client.HTTPConnection("127.0.0.1", plain, timeout=5), reply)
+                check_reply(http.client.HTTPSConnection("127.0.0.1", tls, timeout=5, context=trusted), reply)
                 yield Origins(plain=f"http://127.0.0.1:{plain}", tls=f"https://127.0.0.1:{tls}")
                 return
         finally:
@@ -127,19 +128,20 @@ def nginx(scratch: Path, *, core: int | None) -> Iterator[Origins]:
 
 
 @contextmanager
-def waiting(cores: Cores, *, delay_ms: float) -> Iterator[Waiting]:
+def waiting(cores: Cores, *, delay_ms: float, predictions: int = 2) -> Iterator[Waiting]:
     """Run the waiting server; on leaving, the value's `waits` tells how long its replies waited.
 
     Args:
         cores: it spins on its own, and sleeps where it shares one with the client.
         delay_ms: from a request's last byte to its reply.
+        predictions: in each reply.
 
     Raises:
         MeasureError: it did not start, or broke; its traceback is on stderr.
     """
     way = "sleep" if cores.server == cores.client else "spin"
     process = subprocess.Popen(
-        [sys.executable, str(HERE / "waiting.py"), str(delay_ms), way],
+        [sys.executable, str(HERE / "waiting.py"), str(delay_ms), way, str(predictions)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -180,13 +182,13 @@ def answers(process: subprocess.Popen[bytes], port: int) -> bool:
     return False
 
 
-def check_reply(connection: http.client.HTTPConnection) -> None:
+def check_reply(connection: http.client.HTTPConnection, body: bytes) -> None:
     """Make sure that the server gives the reply that everything here is measured with."""
     try:
         connection.request("POST", "/score", body=b"{}", headers={"Content-Type": "application/json"})
         reply = connection.getresponse()
-        if (reply.status, reply.read()) != (200, BODY):
-            raise MeasureError(f"nginx: answered {reply.status}, not the course's reply")
+        if (reply.status, reply.read()) != (200, body):
+            raise MeasureError(f"nginx: answered {reply.status}, not the reply that it was given")
     finally:
         connection.close()
 

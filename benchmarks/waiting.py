@@ -1,4 +1,6 @@
-"""A server that answers each `/score` a fixed time after the request's last byte: `python waiting.py MS spin|sleep`.
+"""A server that answers each `/score` a fixed time after the request's last byte.
+
+`python waiting.py MS spin|sleep [ROWS]`; ROWS predictions are in each reply, two unless given.
 
 Theory of operation: what is due lies in a heap. With `spin` the server asks for news without a pause while
 anything is due: on a core of its own that is the most exact, since waking a sleeping core costs 0.1 ms and more
@@ -23,10 +25,7 @@ from array import array
 from functools import lru_cache
 
 BODY = rb'"{\"result\": [\"yes\", \"no\"]}"'
-REPLY = (
-    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: keep-alive\r\n"
-    b"Content-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
-)
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: keep-alive\r\n"
 NOT_FOUND = b"HTTP/1.1 404 Not Found\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n"
 HEAD_LIMIT = 65536
 STEPS = 64
@@ -34,25 +33,34 @@ STEPS = 64
 clock = time.perf_counter_ns
 
 
+@lru_cache(maxsize=4)
+def reply_of(predictions: int) -> bytes:
+    """Return a reply with so many predictions: the course's two, or others like them."""
+    said = ", ".join(rf"\"{'no' if row % 2 else 'yes'}\"" for row in range(predictions))
+    body = rf'"{{\"result\": [{said}]}}"'.encode()
+    return HEAD + b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+
+
 @lru_cache(maxsize=64)
-def understand(head: bytes) -> tuple[int, bytes]:
+def understand(head: bytes, predictions: int) -> tuple[int, bytes]:
     """Return a request's Content-Length and the reply it will get; the same header comes again and again."""
     lines = head.split(b"\r\n")
     length = next((int(line[15:]) for line in lines if line[:15].lower() == b"content-length:"), 0)
     path = lines[0].split(b" ")[1]
-    return length, REPLY if path == b"/score" else NOT_FOUND
+    return length, reply_of(predictions) if path == b"/score" else NOT_FOUND
 
 
 class Connection:
     """One client's socket and what it has sent so far; one request in flight, no pipelining."""
 
-    __slots__ = ("buffer", "extra_ns", "reply", "sock")
+    __slots__ = ("buffer", "extra_ns", "predictions", "reply", "sock")
 
-    def __init__(self, sock: socket.socket, extra_ns: int) -> None:
+    def __init__(self, sock: socket.socket, extra_ns: int, predictions: int) -> None:
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock = sock
         self.extra_ns = extra_ns
+        self.predictions = predictions
         self.buffer = b""
         self.reply = b""
 
@@ -70,14 +78,14 @@ class Connection:
         end = self.buffer.find(b"\r\n\r\n")
         if end < 0:
             return None if len(self.buffer) > HEAD_LIMIT else False
-        length, self.reply = understand(self.buffer[:end])
+        length, self.reply = understand(self.buffer[:end], self.predictions)
         if len(self.buffer) < end + 4 + length:
             return False
         self.buffer = self.buffer[end + 4 + length :]
         return True
 
 
-def serve(listener: socket.socket, stop: int, delay_ns: int, *, spin: bool) -> "array[int]":
+def serve(listener: socket.socket, stop: int, delay_ns: int, *, spin: bool, predictions: int) -> "array[int]":
     """Answer until *stop* becomes readable; return how long each reply waited, in ns."""
     selector = selectors.DefaultSelector()
     selector.register(stop, selectors.EVENT_READ)
@@ -120,7 +128,7 @@ def serve(listener: socket.socket, stop: int, delay_ns: int, *, spin: bool) -> "
                 else:
                     sock = listener.accept()[0]
                     extra_ns = delay_ns * (next(accepted) % STEPS) // STEPS
-                    selector.register(sock, selectors.EVENT_READ, Connection(sock, extra_ns))
+                    selector.register(sock, selectors.EVENT_READ, Connection(sock, extra_ns, predictions))
 
 
 def main() -> None:
@@ -130,7 +138,8 @@ def main() -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=256) as listener:
         print(listener.getsockname()[1], flush=True)
         delay_ns, spin = int(float(sys.argv[1]) * 1e6), sys.argv[2] == "spin"
-        waits = sorted(serve(listener, sys.stdin.fileno(), delay_ns, spin=spin))
+        predictions = int(sys.argv[3]) if len(sys.argv) > 3 else 2
+        waits = sorted(serve(listener, sys.stdin.fileno(), delay_ns, spin=spin, predictions=predictions))
     at = {p: waits[-(-len(waits) * p // 100) - 1] / 1e6 if waits else None for p in (50, 99, 100)}
     print(json.dumps({"count": len(waits), "p50_ms": at[50], "p99_ms": at[99], "max_ms": at[100]}))
 

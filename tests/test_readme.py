@@ -28,8 +28,11 @@ HERE = [(command, block) for command, block in COMMANDS if not ELSEWHERE.search(
 
 
 @pytest.fixture(autouse=True)
-def _at_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
+def _as_at_the_root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Work where everything is that the commands name, and what they write goes away."""
+    for name in ("payloads", "swagger"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    monkeypatch.chdir(tmp_path)
     for name in ("EPKIT_TARGET", "EPKIT_KEY"):
         monkeypatch.delenv(name, raising=False)
 
@@ -45,7 +48,7 @@ def run(command: str) -> tuple[int, str]:
 def test_there_are_commands_of_each_kind():
     verbs = {command.split()[1] for command, _ in HERE}
 
-    assert {"bench", "validate"} <= verbs
+    assert {"bench", "score", "validate"} <= verbs
     assert len(COMMANDS) > len(HERE)
 
 
@@ -67,6 +70,20 @@ def test_every_flag_that_is_named_exists(command: str, block: str):
     for word in words[2:]:
         if word.startswith("-") and word != "-":
             assert re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", out), word
+
+
+def test_a_table_of_rows_becomes_a_table_of_predictions():
+    command = next(command for command, _ in HERE if command.endswith("-o predictions.csv"))
+    code, _ = run(command)
+    lines = Path("predictions.csv").read_text().splitlines()
+    rows = (ROOT / "payloads" / "bank-rows.csv").read_text().splitlines()
+
+    assert 0 == code
+    assert rows == [line.rpartition(",")[0] for line in lines]
+    assert ["prediction", {"no", "yes"}] == [
+        lines[0].rpartition(",")[2],
+        {line.rpartition(",")[2] for line in lines[1:]},
+    ]
 
 
 def mistakes() -> list[list[str]]:
