@@ -1,7 +1,5 @@
 """What a scoring reply gives for each row, and how that is written: as JSON, and as columns of a table."""
 
-import csv
-import io
 import json
 import math
 from collections.abc import Sequence
@@ -156,21 +154,19 @@ def json_text(value: Any) -> bytes:
 
 
 def csv_cell(value: Any) -> str:
-    """Write a value as a cell of a CSV file, quoted where it has to be; lists and objects as JSON."""
+    """Write a value as a cell of a CSV file, quoted where it has to be; lists and objects as JSON, None as nothing."""
     if value is None:
         return ""
     text = value if isinstance(value, str) else json_text(value).decode()
-    if not any(mark in text for mark in ',"\r\n') and text:
-        return text
-    return csv_line([text]).rstrip("\n")
+    if not text or any(mark in text for mark in ',"\r\n'):
+        return '"' + text.replace('"', '""') + '"'
+    return text
 
 
 def csv_line(cells: Sequence[Any]) -> str:
     """Write a line of a CSV file, its line break included."""
-    line = io.StringIO()
-    texts = [cell if isinstance(cell, str) or cell is None else json_text(cell).decode() for cell in cells]
-    csv.writer(line, lineterminator="\n").writerow(texts)
-    return line.getvalue()
+    # A line of one empty cell would be an empty line, which is none; else an empty text is written as nothing.
+    return ",".join(csv_cell(cell) if cell != "" or len(cells) == 1 else "" for cell in cells) + "\n"
 
 
 def _is_number(value: object) -> bool:

@@ -1,0 +1,327 @@
+"""The driver of batches, on an engine that answers as a test says, with time that a test moves."""
+
+import itertools
+import json
+import random
+from collections import deque
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from epkit.core.batching import Chunk, Packer
+from epkit.core.request import Template
+from epkit.core.retrying import Backoff
+from epkit.core.samples import Failure
+from epkit.engines.base import FOREVER, INTERRUPTED, Exchange
+from epkit.engines.batches import BatchDriver, Policy
+
+MS = 1_000_000
+HEAD = b"HTTP/1.1 %d X\r\n%b\r\n"
+
+
+class Line:
+    """What is written, in order."""
+
+    def __init__(self):
+        self.rows = []
+        self.calls = 0
+
+    def __call__(self, chunk, stop):
+        self.calls += 1
+        for place in range(chunk.written, stop):
+            why = chunk.reasons.get(place)
+            self.rows.append((chunk.first + place, chunk.predictions[place] if why is None else why.reason))
+
+
+class World:
+    """An engine of so many slots, on which every request takes 1 ms and is answered by a function of its rows."""
+
+    def __init__(self, sizes, answer, *, policy=None, invalid=()):
+        self.answer = answer
+        self.now = 0
+        self.line = Line()
+        self.sent = []
+        chunks = deque()
+        first = 0
+        for size in sizes:
+            chunk = Chunk(first, [b"%d" % n for n in range(first, first + size)])
+            for place in [n - first for n in invalid if first <= n < first + size]:
+                chunk.fail(place, place + 1, Failed)
+            chunks.append(chunk)
+            first += size
+        self.policy = policy or Policy(batch_rows=4, concurrency=3, backoff=Backoff(base_ns=10 * MS))
+        self.driver = BatchDriver(
+            lambda: chunks.popleft() if chunks else None,
+            Packer(b"[", b"]", most_bytes=self.policy.batch_bytes),
+            Template("POST", "/", "h", [], marked="x-ms-client-request-id").fill,
+            self.line,
+            policy=self.policy,
+            explain=lambda outcome: outcome.detail,
+            dice=random.Random(1),
+            now=lambda: datetime(2026, 1, 1, tzinfo=UTC),
+        )
+
+    def run(self, most=100_000):
+        """Go on until every slot retires; never more requests at once than there are slots."""
+        driver, slots = self.driver, self.policy.concurrency
+        flying = []
+        while most:
+            most -= 1
+            while len(flying) < slots and (arrival := driver.next(self.now)) is not None:
+                flying.append(arrival)
+                self.sent.append((self.now, json.loads(arrival[2].body)))
+            if flying:
+                due, number, request = flying.pop(0)
+                self.now += MS
+                driver.done(self._exchange(due, number, request))
+                continue
+            until = driver.rest(self.now)
+            if until is None:
+                driver.finish()
+                return self
+            assert until != FOREVER, "nothing is under way, and nothing would wake it"
+            assert until > self.now, "a slot that is to ask again at once turns for ever"
+            self.now = until
+        raise AssertionError("it does not come to an end")
+
+    def _exchange(self, due, number, request):
+        x = Exchange()
+        x.payload, x.due, x.start, x.end = number, due, due, self.now
+        rows = json.loads(request.body)
+        answer = self.answer(rows, len(self.sent))
+        if isinstance(answer, Failure):
+            x.failure, x.detail = answer, "it broke"
+        elif isinstance(answer, tuple):
+            x.status, fields = answer
+            x.head = HEAD % (x.status, fields)
+        else:
+            x.status, x.body = 200, json.dumps(answer).encode()
+            x.head = HEAD % (200, b"")
+        return x
+
+
+class Failed:
+    reason = "contract"
+    status = 0
+
+
+def good(rows, _number=0):
+    return [f"p{n}" for n in rows]
+
+
+def expected(count, **failed):
+    return [(n, failed.get(f"r{n}", f"p{n}")) for n in range(count)]
+
+
+@pytest.mark.parametrize("sizes", [[1], [4], [10], [4, 4, 4], [1, 1, 1, 1, 1, 1, 1], [30, 2, 17], []])
+def test_every_row_is_handed_on_once_and_in_order(sizes):
+    world = World(sizes, good).run()
+
+    assert expected(sum(sizes)) == world.line.rows
+    assert world.driver.is_over
+
+
+def test_rows_that_are_invalid_are_not_sent():
+    world = World([10], good, invalid=(0, 4, 5, 9)).run()
+
+    assert expected(10, r0="contract", r4="contract", r5="contract", r9="contract") == world.line.rows
+    assert [[1, 2, 3], [6, 7, 8]] == sorted(rows for _, rows in world.sent)
+    assert 4 == world.driver.failed_rows
+
+
+def test_a_chunk_of_nothing_but_invalid_rows_is_handed_on():
+    world = World([3, 3], good, invalid=range(6)).run()
+
+    assert expected(6, **{f"r{n}": "contract" for n in range(6)}) == world.line.rows
+
+
+def test_a_passing_failure_waits_and_goes_again():
+    world = World([4], lambda rows, number: (503, b"") if number <= 3 else good(rows)).run()
+
+    assert expected(4) == world.line.rows
+    assert 3 == world.driver.retries
+    waits = [later - earlier - MS for (earlier, _), (later, _) in itertools.pairwise(world.sent)]
+    assert all(0 <= wait <= 10 * MS * 2**tries for tries, wait in enumerate(waits))
+
+
+@pytest.mark.parametrize(
+    ("field", "least"),
+    [
+        (b"Retry-After: 2\r\n", 2000),
+        (b"retry-after-ms: 70\r\n", 70),
+        (b"Retry-After: Thu, 01 Jan 2026 00:00:03 GMT\r\n", 3000),
+    ],
+)
+def test_the_endpoint_says_when_to_come_back_and_nobody_comes_before(field, least):
+    world = World([40], lambda rows, number: (429, field) if number == 3 else good(rows)).run()
+
+    assert expected(40) == world.line.rows
+    at = [when for when, _ in world.sent]
+    pause = max(later - earlier for earlier, later in itertools.pairwise(at))
+    assert pause >= (least - 3) * MS
+
+
+def test_a_batch_that_fails_for_good_is_cut_down_to_its_bad_row():
+    world = World([20], lambda rows, _: (500, b"") if 13 in rows else good(rows)).run()
+
+    assert expected(20, r13="status") == world.line.rows
+    assert 0 == world.driver.retries
+
+
+def test_a_row_that_breaks_connections_is_tried_and_given_up():
+    world = World([20], lambda rows, _: Failure.TRANSPORT if 7 in rows else good(rows)).run()
+
+    assert expected(20, r7="transport") == world.line.rows
+    assert len([rows for _, rows in world.sent if rows == [7]]) == 2, "it is the row: once more is enough"
+
+
+def test_retries_are_as_many_as_were_asked_for():
+    policy = Policy(batch_rows=1, concurrency=1, retries=3, backoff=Backoff(base_ns=1))
+    world = World([1], lambda *_: (504, b""), policy=policy).run()
+
+    assert 4 == len(world.sent)
+    assert [(0, "status")] == world.line.rows
+
+
+def test_a_refusal_does_not_count_while_others_succeed():
+    refused = set()
+
+    def answer(rows, number):
+        if rows[0] < 4 and len(refused) < 20:
+            refused.add(number)
+            return 429, b"retry-after-ms: 1\r\n"
+        return good(rows)
+
+    world = World([400], answer).run()
+
+    assert expected(400) == world.line.rows
+
+
+def test_an_endpoint_that_always_refuses_is_given_up():
+    policy = Policy(batch_rows=4, concurrency=3, retries=2, backoff=Backoff(base_ns=1))
+    world = World([4], lambda *_: (429, b""), policy=policy).run()
+
+    assert [(n, "status") for n in range(4)] == world.line.rows
+
+
+def test_refusals_bring_the_requests_at_once_down_and_successes_up_again():
+    policy = Policy(batch_rows=1, concurrency=16, backoff=Backoff(base_ns=1))
+    world = World(
+        [600], lambda rows, number: (429, b"") if number in range(20, 30) else good(rows), policy=policy
+    ).run()
+    sizes = [sum(when == at for at, _ in world.sent) for when in sorted({when for when, _ in world.sent})]
+
+    assert expected(600) == world.line.rows
+    assert world.driver._window.size == 16
+    assert max(sizes[:1]) == 16
+
+
+def test_a_413_makes_every_later_body_smaller():
+    world = World(
+        [400], lambda rows, _: (413, b"") if len(rows) > 3 else good(rows), policy=Policy(batch_rows=16, concurrency=1)
+    ).run()
+
+    assert expected(400) == world.line.rows
+    assert 3 >= sum(len(rows) > 3 for _, rows in world.sent)
+
+
+def test_a_413_for_a_single_row_is_a_failed_row():
+    world = World([8], lambda rows, _: (413, b"") if 5 in rows else good(rows)).run()
+
+    assert expected(8, r5="status") == world.line.rows
+
+
+def test_a_row_too_long_by_itself_is_not_sent():
+    policy = Policy(batch_rows=10, batch_bytes=6, concurrency=2)
+    world = World([120], good, policy=policy).run()
+
+    assert expected(120) == world.line.rows
+    short = World([120], good, policy=Policy(batch_rows=10, batch_bytes=4, concurrency=2)).run()
+    assert expected(120, **{f"r{n}": "size" for n in range(100, 120)}) == short.line.rows
+    assert max(len(json.dumps(rows, separators=(",", ":"))) for _, rows in short.sent) <= 4
+
+
+@pytest.mark.parametrize("answer", [(401, b""), (403, b""), (404, b""), (302, b"Location: /x\r\n"), Failure.TLS])
+def test_what_every_request_would_get_ends_the_run_and_fails_no_row(answer):
+    world = World([100], lambda rows, number: answer if number > 5 else good(rows)).run()
+
+    assert world.driver.hopeless is not None
+    assert len(world.sent) < 12
+    assert expected(len(world.line.rows)) == world.line.rows
+    assert not world.driver.is_over
+
+
+def test_an_endpoint_that_is_gone_ends_the_run_and_fails_no_row():
+    world = World([100], lambda rows, number: Failure.CONNECT if number > 5 else good(rows)).run()
+
+    assert Failure.CONNECT is world.driver.hopeless.failure
+    assert expected(len(world.line.rows)) == world.line.rows
+
+
+def test_a_rate_is_kept_whatever_happens():
+    policy = Policy(batch_rows=1, concurrency=8, interval_ns=20 * MS, backoff=Backoff(base_ns=1))
+    world = World([100], lambda rows, number: (503, b"") if number % 3 == 0 else good(rows), policy=policy).run()
+
+    assert expected(100) == world.line.rows
+    at = [when for when, _ in world.sent]
+    assert at[-1] - at[0] >= (len(at) - 2) * 20 * MS
+
+
+def test_rows_that_were_interrupted_stay_open():
+    world = World([8], good)
+    arrival = world.driver.next(0)
+    x = Exchange()
+    x.payload, x.failure, x.detail = arrival[1], Failure.TRANSPORT, INTERRUPTED
+    world.driver.done(x)
+    world.driver.finish()
+
+    assert [] == world.line.rows
+    assert not world.driver.is_over
+
+
+def test_rows_are_handed_on_before_their_chunk_is_whole():
+    world = World([4000], good, policy=Policy(batch_rows=1, concurrency=1)).run()
+
+    assert expected(4000) == world.line.rows
+    assert world.line.calls >= 4
+
+
+ANSWERS = st.sampled_from(
+    ["good"] * 6
+    + [(429, b""), (429, b"retry-after-ms: 3\r\n"), (503, b"Retry-After: 0\r\n"), (503, b""), (500, b""), (408, b"")]
+    + [Failure.TIMEOUT, Failure.TRANSPORT, Failure.CONNECT, [], {"error": "x"}]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.integers(1, 40), max_size=5),
+    st.integers(1, 12),
+    st.integers(1, 6),
+    st.lists(ANSWERS, max_size=60),
+    st.sets(st.integers(0, 60), max_size=3),
+    st.sets(st.integers(0, 60), max_size=10),
+)
+def test_whatever_the_endpoint_does_each_row_is_settled_once_and_in_order(
+    sizes, batch_rows, concurrency, answers, poisoned, invalid
+):
+    script = deque(answers)
+
+    def answer(rows, _number):
+        if poisoned.intersection(rows):
+            return 500, b""
+        said = script.popleft() if script else "good"
+        return good(rows) if said == "good" else said
+
+    policy = Policy(batch_rows=batch_rows, concurrency=concurrency, backoff=Backoff(base_ns=5 * MS))
+    world = World(sizes, answer, policy=policy, invalid=invalid).run()
+    numbers = [number for number, _ in world.line.rows]
+
+    assert list(range(len(numbers))) == numbers
+    if world.driver.hopeless is None:
+        assert sum(sizes) == len(numbers)
+        assert all(said != f"p{number}" for number, said in world.line.rows if number in poisoned | invalid)
+    assert all(said == f"p{number}" for number, said in world.line.rows if said.startswith("p"))
+    assert len(numbers) == world.driver.rows
