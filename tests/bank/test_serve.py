@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from epkit.bank.serve import MALFORMED, REFUSED, _read_line, gate
+from epkit.bank.serve import MALFORMED, REFUSED, gate, read_line
 
 KEY = b"canary-key"
 
@@ -62,7 +62,7 @@ def test_a_line_is_read_to_its_end_or_not_at_all(pieces, expected):
         os.write(write, piece)
     os.close(write)
     try:
-        line = _read_line(read)
+        line = read_line(read)
     finally:
         os.close(read)
 

@@ -21,7 +21,7 @@ import select
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,7 +36,7 @@ REFUSED: Final = b"Unauthorized: the key in the Authorization header is missing 
 def main() -> None:
     """Serve until the lifeline ends."""
     listener, lifeline, ready = (int(argument) for argument in sys.argv[1:])
-    key = _read_line(lifeline)
+    key = read_line(lifeline)
     if not key:
         return  # the parent is gone already
     os.environ.update(
@@ -47,17 +47,17 @@ def main() -> None:
         # azmlinfsrv, the server's own command, says it likewise.
         HTTP_X_MS_SERVER_VERSION="azmlinfsrv/" + importlib.metadata.version("azureml-inference-server-http"),
     )
-    Server(listener=listener, lifeline=lifeline, ready=ready, key=key).run()
+    Server(listener=listener, lifeline=lifeline, ready=ready, keys=[key]).run()
 
 
 class Server(BaseApplication):  # type: ignore[misc]
     """gunicorn with one worker of a few threads, so that connections are kept alive."""
 
-    def __init__(self, *, listener: int, lifeline: int, ready: int, key: bytes) -> None:
+    def __init__(self, *, listener: int, lifeline: int, ready: int, keys: Sequence[bytes]) -> None:
         self._listener = listener
         self._lifeline = lifeline
-        self._ready = ready
-        self._key = key
+        self.ready = ready
+        self.keys = tuple(keys)
         super().__init__()
 
     def load_config(self) -> None:
@@ -85,7 +85,7 @@ class Server(BaseApplication):  # type: ignore[misc]
     def load(self) -> Wsgi:
         """Return the genuine server behind the gate; the worker calls this."""
         entry = importlib.import_module("azureml_inference_server_http.server.entry")
-        return gate(entry.app, self._key)
+        return gate(entry.app, *self.keys)
 
     def _forked(self, _arbiter: Any, _worker: Any) -> None:
         threading.Thread(target=self._end_with_parent, name="lifeline", daemon=True).start()
@@ -99,7 +99,7 @@ class Server(BaseApplication):  # type: ignore[misc]
         # Nobody reads on from here; a long run must not fill a disk with a line a request.
         logging.disable(logging.CRITICAL)
         warnings.simplefilter("ignore")
-        os.write(self._ready, b"+")
+        os.write(self.ready, b"+")
 
     def _reaped(self, _arbiter: Any, _worker: Any) -> None:
         poller = select.poll()
@@ -108,12 +108,12 @@ class Server(BaseApplication):  # type: ignore[misc]
             os._exit(0)
 
 
-def gate(app: Wsgi, key: bytes) -> Wsgi:
-    """Let only requests with the key pass, as Azure's front end does; health (`/`) is open.
+def gate(app: Wsgi, *keys: bytes) -> Wsgi:
+    """Let only requests with one of the keys pass, as Azure's front end does; health (`/`) is open.
 
     Args:
         app: what stands behind the gate.
-        key: the one key, without `Bearer`.
+        keys: without `Bearer`.
 
     Source: the reply to a malformed header is an Azure container instance's, word for word; the text of the
     401 is this project's.
@@ -126,7 +126,8 @@ def gate(app: Wsgi, key: bytes) -> Wsgi:
         scheme, _, token = header.partition(b" ")
         if header and (scheme.lower() != b"bearer" or not token.strip()):
             return _refuse(start_response, "400 Bad Request", MALFORMED)
-        if not hmac.compare_digest(token.strip(), key):
+        # Each is compared, lest the time tells which one was near.
+        if not sum(hmac.compare_digest(token.strip(), key) for key in keys):
             return _refuse(start_response, "401 Unauthorized", REFUSED)
         return app(environ, start_response)
 
@@ -139,7 +140,8 @@ def _refuse(start_response: Callable[..., Any], status: str, body: bytes) -> Ite
     return [body]
 
 
-def _read_line(fd: int) -> bytes:
+def read_line(fd: int) -> bytes:
+    """Read the one line that comes down a pipe; empty where the pipe ends before it does."""
     line = b""
     while not line.endswith(b"\n"):
         chunk = os.read(fd, 512)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from epkit.cli import bench, check, docs, init, sample, score, terminal, validate
+from epkit.cli import bench, check, deploy, docs, init, logs, sample, score, terminal, validate
 from epkit.errors import EpkitError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (bench, score, validate, sample, docs, check, init):
+for command in (bench, score, validate, sample, docs, check, deploy, logs, init):
     command.register(app)
 
 
@@ -116,11 +116,24 @@ def _unexpected(error: Exception, arguments: Sequence[str]) -> int:
 
 def _usage(error: Any, arguments: Sequence[str]) -> int:
     """Say in one line what typer made of a flag."""
-    known = arguments and arguments[0] in {command.name for command in app.registered_commands}
-    command = f"epkit {arguments[0]}" if known else "epkit"
+    known = _commands(app)
+    words = list(arguments[:1]) if arguments and arguments[0] in known else []
+    if words and len(arguments) > 1 and arguments[1] in known[words[0]]:
+        words.append(arguments[1])
+    command = " ".join(["epkit", *words])
     message = str(error.format_message()).strip().rstrip(".")
     terminal.complain(f"{message[:1].lower()}{message[1:]} (see {command} --help)")
     return 2
+
+
+def _commands(parent: typer.Typer) -> dict[str, tuple[str, ...]]:
+    """Return the names of the commands, each with those of the commands under it."""
+    found: dict[str, tuple[str, ...]] = {}
+    for command in parent.registered_commands:
+        found[str(command.name or getattr(command.callback, "__name__", ""))] = ()
+    for group in parent.registered_groups:
+        found[str(group.name)] = tuple(_commands(group.typer_instance)) if group.typer_instance else ()
+    return found
 
 
 def _bug(error: Exception, arguments: Sequence[str]) -> int:

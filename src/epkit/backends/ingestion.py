@@ -1,0 +1,143 @@
+"""An Application Insights ingestion endpoint on loopback, to which the genuine exporter sends what it would to Azure.
+
+It keeps the telemetry of one endpoint in a file, an item a line, and forgets the older half when it grows too long.
+"""
+
+import json
+import os
+import threading
+from collections.abc import Iterable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Final
+
+from epkit.core.deployments import LoggedRequest
+
+MOST_BYTES: Final = 16 << 20
+LONGEST_BODY: Final = 64 << 20
+
+
+class Ingestion:
+    """Takes telemetry in on a free loopback port, on threads of its own."""
+
+    def __init__(self, file: Path, instrumentation_key: str) -> None:
+        """Start to listen.
+
+        Args:
+            instrumentation_key: items of another one are refused: anybody on this machine can send here.
+        """
+        self._file = file
+        self._key = instrumentation_key
+        self._lock = threading.Lock()
+        ingestion = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                length = int(self.headers.get("Content-Length") or 0)
+                body = self.rfile.read(min(length, LONGEST_BODY))
+                status, answer = ingestion.take(self.path, body)
+                data = json.dumps(answer).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing: the log is the scoring server's."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, name="ingestion", daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        """The ingestion endpoint for a connection string."""
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def take(self, path: str, body: bytes) -> tuple[int, dict[str, Any]]:
+        """Keep the items of one request.
+
+        Returns:
+            Status and answer.
+
+        Source: Breeze's track endpoint, as azure-monitor-opentelemetry-exporter speaks to it.
+        """
+        try:
+            items = json.loads(body) if path.partition("?")[0].rstrip("/").endswith("/track") else None
+        except ValueError:
+            items = None
+        if not isinstance(items, list):
+            return 400, {"itemsReceived": 0, "itemsAccepted": 0, "errors": []}
+        known: list[dict[str, Any]] = []
+        errors = []
+        for index, item in enumerate(items):
+            if isinstance(item, dict) and item.get("iKey") == self._key:
+                known.append(item)
+            else:
+                errors.append({"index": index, "statusCode": 400, "message": "Invalid instrumentation key"})
+        if known:
+            self._keep("".join(f"{json.dumps(item)}\n" for item in known).encode())
+        answer = {"itemsReceived": len(items), "itemsAccepted": len(known), "errors": errors}
+        return (400 if items and not known else 206 if errors else 200), answer
+
+    def _keep(self, lines: bytes) -> None:
+        with self._lock:
+            descriptor = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            with os.fdopen(descriptor, "ab") as file:
+                file.write(lines)
+                length = file.tell()
+            if length > MOST_BYTES:
+                halve(self._file)
+
+
+def halve(file: Path) -> None:
+    """Forget the older half of a file of lines that another process may be appending to."""
+    with file.open("r+b") as opened:
+        size = opened.seek(0, os.SEEK_END)
+        opened.seek(size - size // 2)
+        opened.readline()  # the rest of a line
+        newer = opened.read()
+        opened.seek(0)
+        opened.truncate()
+        opened.write(newer)
+
+
+def read_requests(lines: Iterable[str]) -> tuple[LoggedRequest, ...]:
+    """Find the requests in telemetry.
+
+    The fields of the request itself (`duration`, `responseCode`, `success`) are wrong, for the exporter measures its
+    own span; the server's own figures are among the properties.
+    """
+    found = []
+    for line in lines:
+        try:
+            item = json.loads(line)
+            if item["data"]["baseType"] != "RequestData":
+                continue
+            properties = item["data"]["baseData"]["properties"]
+            found.append(
+                LoggedRequest(
+                    time=properties["start_time"],
+                    status=int(properties["resultCode"]),
+                    duration_ms=duration_ms(properties["duration"]),
+                    success=properties["success"] == "True",
+                    name=properties["name"],
+                    request_id=properties.get("Request Id", ""),
+                    client_request_id=properties.get("Client Request Id", ""),
+                    reply=properties.get("Response Value"),
+                )
+            )
+        except (ValueError, KeyError, TypeError):
+            continue  # half a line, or an item of another kind
+    return tuple(found)
+
+
+def duration_ms(text: str) -> float:
+    """Read `[days.]HH:MM:SS.mmm` as milliseconds."""
+    clock, _, millis = text.rpartition(".")
+    days, _, clock = clock.rpartition(".")
+    hours, minutes, seconds = (int(part) for part in clock.split(":"))
+    return float((((int(days or 0) * 24 + hours) * 60 + minutes) * 60 + seconds) * 1000 + int(millis))

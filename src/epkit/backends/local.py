@@ -1,0 +1,341 @@
+"""The local backend: endpoints on this machine, behind the genuine inference server.
+
+What lives on is a supervisor a endpoint (`supervisor`); what is remembered lies in `local_state`.
+"""
+
+import contextlib
+import importlib.util
+import os
+import re
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from epkit.backends.base import Say
+from epkit.backends.ingestion import read_requests
+from epkit.backends.local_state import NAME, Home, Homes, Settings, Status
+from epkit.core.deployments import BackendName, Deployment, Endpoint, Keys, LoggedRequest, Order, Token
+from epkit.core.masking import clean
+from epkit.core.secret import Secret
+from epkit.errors import BackendError, UsageError
+
+PATIENCE_S: Final = 300.0
+"""For a server to come up: models may take long to load."""
+POLL_S: Final = 0.02
+HEALTH_S: Final = 2.0
+END_S: Final = 25.0
+TAIL_LINES: Final = 40
+
+
+class LocalBackend:
+    """Endpoints on this machine."""
+
+    name: BackendName = "local"
+
+    def __init__(self, environ: Mapping[str, str], note: Say) -> None:
+        """Look into this user's state.
+
+        Args:
+            environ: XDG_STATE_HOME and HOME are read.
+            note: is told what was cleaned up.
+        """
+        self._homes = Homes(environ)
+        self._note = note
+
+    def list(self) -> tuple[Endpoint, ...]:
+        """Return the endpoints that live; forget those whose supervisor is gone."""
+        return tuple(_describe(home) for home in self._homes if self._lives(home))
+
+    def show(self, name: str) -> Endpoint:
+        """Return an endpoint."""
+        return _describe(self._found(name))
+
+    def plan(self, order: Order) -> tuple[Mapping[str, Any], ...]:
+        """Say what `create` would start."""
+        home = self._homes.home(order.name)
+        return (
+            {"step": "link the model", "from": order.model, "to": str(home.model_dir)},
+            {"step": "start the server", "AML_APP_ROOT": order.code, "AZUREML_ENTRY_SCRIPT": order.entry,
+             "AZUREML_MODEL_DIR": str(home.model_dir), "app_insights": order.app_insights},
+        )  # fmt: skip
+
+    def create(self, order: Order, say: Say) -> Endpoint:
+        """Start an endpoint and its supervisor; wait until it answers."""
+        require()
+        if not NAME.fullmatch(order.name):
+            raise UsageError(f"{clean(order.name)}: a name is letters, digits, - and _, at most 63, no - at its start")
+        home = self._homes.home(order.name)
+        if home.exists and self._lives(home):
+            raise BackendError(f"{order.name}: there is an endpoint of this name: epkit deploy delete {order.name}")
+        home = self._homes.make(order.name)
+        lock = home.lock()
+        if lock is None:
+            raise BackendError(f"{order.name}: it is being made or deleted at this moment")
+        try:
+            with lock, socket.create_server(("127.0.0.1", 0), backlog=2048) as listener:
+                _write(home, order, listener.getsockname()[1])
+                say("starting the server")
+                _spawn(home, listener.fileno(), lock.fileno())
+            _wait(home, lambda status: status.state == "running", say)
+        except BaseException:
+            self._stop(home)
+            home.remove()
+            raise
+        return _describe(home)
+
+    def set_traffic(self, name: str, traffic: Mapping[str, int], say: Say) -> Endpoint:  # noqa: ARG002
+        """Take what is so already: an endpoint here has one deployment."""
+        endpoint = self.show(name)
+        (only,) = endpoint.deployments
+        if dict(traffic) != {only.name: 100}:
+            raise BackendError(f"{name}: on this machine an endpoint has one deployment: --traffic {only.name}=100")
+        return endpoint
+
+    def keys(self, name: str) -> Keys:
+        """Return the keys."""
+        return self._found(name).keys()
+
+    def regenerate(self, name: str, which: Literal["primary", "secondary"], say: Say) -> Keys:
+        """Replace one key."""
+        home = self._found(name)
+        old, new = home.keys(), Secret(secrets.token_urlsafe(32))
+        keys = Keys(
+            primary=new if which == "primary" else old.primary,
+            secondary=new if which == "secondary" else old.secondary,
+        )
+        home.save(keys)
+        say(f"restarting the server with a new {which} key")
+        try:
+            self._renew(home, say)
+        except BackendError:
+            home.save(old)
+            raise
+        return keys
+
+    def token(self, name: str) -> Token:
+        """Refuse: keys open what runs here."""
+        raise UsageError(f'{name}: an endpoint on this machine takes keys, not tokens: auth = "key"')
+
+    def delete(self, name: str, say: Say) -> None:
+        """End an endpoint and forget it."""
+        home = self._found(name)
+        say("ending the server")
+        self._stop(home)
+        home.remove()
+
+    def logs(self, name: str, *, tail: int, init: bool, deployment: str | None) -> tuple[str, ...]:
+        """Return the last lines of what the server printed; with *init*, of what it printed before it was ready."""
+        home = self._found(name, deployment)
+        return _last_lines(home.init_log if init else home.log, tail)
+
+    def requests(self, name: str, *, tail: int) -> tuple[LoggedRequest, ...]:
+        """Return the last requests that the exporter sent."""
+        home = self._found(name)
+        if not home.settings().app_insights and not home.requests.exists():
+            raise UsageError(f"{name}: no request is recorded: epkit logs enable {name} turns Application Insights on")
+        try:
+            with home.requests.open(encoding="utf-8", errors="replace") as lines:
+                return tuple(deque(read_requests(lines), maxlen=tail))
+        except FileNotFoundError:
+            return ()
+
+    def set_app_insights(self, name: str, *, on: bool, deployment: str | None, say: Say) -> Endpoint:
+        """Restart the server with or without the exporter, without a request refused."""
+        home = self._found(name, deployment)
+        if home.settings().app_insights != on:
+            say(f"restarting the server with Application Insights {'on' if on else 'off'}")
+            self._renew(home, say, app_insights=on)
+        return _describe(home)
+
+    def _found(self, name: str, deployment: str | None = None) -> Home:
+        home = self._homes.home(name)
+        if not NAME.fullmatch(name) or not home.exists or not self._lives(home):
+            raise BackendError(f"{clean(name)}: no endpoint of this name on this machine: epkit deploy list")
+        only = home.settings().deployment
+        if deployment not in (None, only):
+            raise BackendError(f"{name}: it has no deployment {clean(deployment or '')}, only {only}")
+        return home
+
+    def _lives(self, home: Home) -> bool:
+        """Tell whether an endpoint lives; one that does not is forgotten."""
+        if home.alive():
+            return True
+        home.remove()
+        self._note(f"{home.path.name}: its server is gone (a reboot?): what was left of it is cleaned up")
+        return False
+
+    @staticmethod
+    def _renew(home: Home, say: Say, **changes: Any) -> None:
+        """Have another server take over, of another generation."""
+        before = home.settings()
+        wanted = home.change(**changes).generation
+        status = home.status()
+        if status is None:
+            raise BackendError(f"{before.name}: it is being made or deleted at this moment")
+        os.kill(status.pid, signal.SIGHUP)
+        status = _wait(home, lambda status: wanted in (status.generation, status.failed_generation), say)
+        if status.generation != wanted:
+            home.save(before)
+            _say_tail(home, say)
+            raise BackendError(f"{before.name}: it goes on as it was: {status.error}; the end of its log is above")
+
+    @staticmethod
+    def _stop(home: Home) -> None:
+        """End the supervisor, if it lives: told first, killed if it does not listen."""
+        status = home.status()
+        deadline = time.monotonic() + END_S
+        told = False
+        while home.alive():
+            # Its number is its own while it holds the lock.
+            if status is not None and (not told or time.monotonic() > deadline):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(status.pid, signal.SIGKILL if told else signal.SIGTERM)
+                told = True
+            status = home.status()
+            time.sleep(POLL_S)
+
+
+def require() -> None:
+    """Refuse where the genuine server is missing.
+
+    Raises:
+        UsageError: it names the extra.
+    """
+    if sys.platform == "win32":
+        raise UsageError("the local backend needs gunicorn, which Windows does not have: --backend azureml")
+    if importlib.util.find_spec("azureml_inference_server_http") is None:
+        raise UsageError('the local backend needs the Azure ML inference server: pip install "epkit[local]"')
+
+
+def _write(home: Home, order: Order, port: int) -> None:
+    for stale in (home.path / "status.json", home.log, home.init_log, home.requests):
+        stale.unlink(missing_ok=True)
+    home.link_model(Path(order.model))
+    (home.path / "config.json").write_bytes(b"{}")
+    home.save(Keys(primary=Secret(secrets.token_urlsafe(32)), secondary=Secret(secrets.token_urlsafe(32))))
+    home.save(
+        Settings(
+            name=order.name,
+            model=order.model,
+            code=order.code,
+            entry=order.entry,
+            deployment=order.deployment,
+            app_insights=order.app_insights,
+            port=port,
+            instrumentation_key=str(uuid.uuid4()),
+            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+    )
+
+
+def _spawn(home: Home, listener: int, lock: int) -> None:
+    """Start the supervisor, which has nothing of this process but the socket and the lock."""
+    log = os.open(home.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        # It returns at once: the supervisor forks, so that it is nobody's child.
+        subprocess.run(  # noqa: S603 - this interpreter, and a module of this package
+            [sys.executable, "-P", "-m", "epkit.backends.supervisor", str(home.path), str(listener)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=[listener, lock],
+            start_new_session=True,  # Ctrl-C, and the end of the terminal, are not for it
+            cwd="/",
+            check=False,  # if it ends, the lock is free, and the wait for it ends
+        )
+    finally:
+        os.close(log)
+
+
+def _wait(home: Home, done: Callable[[Status], bool], say: Say) -> Status:
+    """Wait for the supervisor to say something.
+
+    Raises:
+        BackendError: it is gone, or it takes too long.
+    """
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        status = home.status()
+        if status is not None and done(status):
+            return status
+        if not home.alive():
+            status = home.status()
+            if status is not None and done(status):
+                return status
+            error = (status and status.error) or "the server ended"
+            _say_tail(home, say)
+            raise BackendError(f"{home.path.name}: {error}; the end of its log is above")
+        if time.monotonic() > deadline:
+            _say_tail(home, say)
+            raise BackendError(f"{home.path.name}: no answer within {PATIENCE_S:g} s; the end of its log is above")
+        time.sleep(POLL_S)
+
+
+def _describe(home: Home) -> Endpoint:
+    settings, status = home.settings(), home.status()
+    origin = f"http://127.0.0.1:{settings.port}"
+    state = {"running": "Healthy", "restarting": "Restarting"}.get(status.state if status else "", "Starting")
+    error = status.error if status else None
+    if state == "Healthy" and not _answers(settings.port):
+        state, error = "Unhealthy", f"no answer to GET / within {HEALTH_S:g} s"
+    deployment = Deployment(
+        name=settings.deployment,
+        state=state,
+        traffic=100,
+        app_insights=settings.app_insights,
+        model=settings.model,
+        instances=1,
+    )
+    return Endpoint(
+        name=settings.name,
+        backend="local",
+        state=state,
+        scoring_uri=f"{origin}/score",
+        swagger_uri=f"{origin}/swagger.json",
+        auth="key",
+        app_insights=settings.app_insights,
+        compute="process",
+        created_at=settings.created_at,
+        error=error,
+        deployments=(deployment,),
+    )
+
+
+def _answers(port: int) -> bool:
+    """Tell whether the server is well by its own word."""
+    import http.client  # late: `list` of nothing needs none
+
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=HEALTH_S)
+    try:
+        connection.request("GET", "/")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _say_tail(home: Home, say: Say) -> None:
+    for line in _last_lines(home.log, TAIL_LINES) or ("(nothing)",):
+        say(f"log: {line}")
+
+
+def _last_lines(file: Path, count: int) -> tuple[str, ...]:
+    try:
+        with file.open(encoding="utf-8", errors="replace") as lines:
+            return tuple(_harmless(deque(lines, maxlen=count)))
+    except FileNotFoundError:
+        return ()
+
+
+def _harmless(lines: Iterable[str]) -> Iterable[str]:
+    return (re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "", line.rstrip("\r\n")) for line in lines)

@@ -1,0 +1,238 @@
+"""The local backend's memory: one private directory an endpoint, and the lock that tells whether it lives.
+
+    STATE/epkit/endpoints/NAME/    STATE is XDG_STATE_HOME, or ~/.local/state
+        settings.json              what the endpoint is, and the generation that it is to have
+        keys.json                  its two keys
+        status.json                what its supervisor last said, and which generation serves
+        lock                       held by the supervisor for as long as it lives
+        server.log, init.log       what the server prints; of that, what it printed before it was ready
+        requests.jsonl             what the Application Insights exporter sent
+        models/NAME/1/             AZUREML_MODEL_DIR: links to the model
+        tmp/                       the server's own temporary files
+
+The lock is the truth: the kernel lets go of it when the supervisor ends in whatever way, the machine's own end
+included, so that neither a process number that was given out again nor a reboot can deceive.
+"""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import IO, Any, Final, Literal
+
+from epkit.core.deployments import Keys
+from epkit.core.secret import Secret
+from epkit.errors import BackendError
+
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What an endpoint is.
+
+    Args:
+        code: the directory of the script; *entry* is relative to it.
+        port: on 127.0.0.1.
+        instrumentation_key: a UUID, by which the ingestion endpoint knows its own.
+        created_at: ISO 8601, UTC.
+        generation: counts the changes that need another server process.
+    """
+
+    name: str
+    model: str
+    code: str
+    entry: str
+    deployment: str
+    app_insights: bool
+    port: int
+    instrumentation_key: str
+    created_at: str
+    generation: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """What the supervisor last said.
+
+    Args:
+        pid: the supervisor's own.
+        state: `starting`; `running`; `restarting` after a crash; `failed` where it never came up.
+        generation: that serves; 0 before the first.
+        failed_generation: the last one that did not come up.
+        restarts: how often the server came back after a crash.
+        error: why it is not running.
+    """
+
+    pid: int
+    state: Literal["starting", "running", "restarting", "failed"]
+    generation: int = 0
+    failed_generation: int = 0
+    restarts: int = 0
+    error: str | None = None
+
+
+def state_directory(environ: Mapping[str, str]) -> Path:
+    """Return where epkit keeps what lives on between commands.
+
+    Source: XDG Base Directory Specification 0.8: a relative XDG_STATE_HOME is ignored.
+    """
+    given = Path(environ.get("XDG_STATE_HOME", ""))
+    if given.is_absolute():
+        return given / "epkit"
+    base = Path(environ.get("HOME", ""))
+    if not base.is_absolute():
+        # Without HOME the user's own entry in the password database is asked.
+        base = Path(os.path.expanduser("~"))  # noqa: PTH111 - this one never raises
+    if not base.is_absolute():
+        raise BackendError("there is no home directory to keep endpoints in: set HOME or XDG_STATE_HOME")
+    return base / ".local" / "state" / "epkit"
+
+
+class Home:
+    """The directory of one endpoint."""
+
+    def __init__(self, directory: Path) -> None:
+        self.path = directory
+        self.log = directory / "server.log"
+        self.init_log = directory / "init.log"
+        self.requests = directory / "requests.jsonl"
+        self.tmp = directory / "tmp"
+
+    @property
+    def model_dir(self) -> Path:
+        """What the script finds in AZUREML_MODEL_DIR; the last part is the version, as at Azure."""
+        return self.path / "models" / self.path.name / "1"
+
+    @property
+    def exists(self) -> bool:
+        """Whether an endpoint was made here."""
+        return (self.path / "settings.json").exists()
+
+    def settings(self) -> Settings:
+        """Read the settings."""
+        return Settings(**self._read("settings.json"))
+
+    def keys(self) -> Keys:
+        """Read the keys."""
+        return Keys(**{which: Secret(text) for which, text in self._read("keys.json").items()})
+
+    def status(self) -> Status | None:
+        """Read what the supervisor last said, None where it said nothing yet."""
+        try:
+            return Status(**self._read("status.json"))
+        except FileNotFoundError:
+            return None
+
+    def save(self, value: Settings | Status | Keys) -> None:
+        """Write one of the three, whole or not at all, for nobody else to read."""
+        name = {Settings: "settings.json", Status: "status.json", Keys: "keys.json"}[type(value)]
+        if isinstance(value, Keys):
+            document = {"primary": value.primary.reveal(), "secondary": value.secondary.reveal()}
+        else:
+            document = asdict(value)
+        write_private(self.path / name, json.dumps(document).encode())
+
+    def change(self, **changes: Any) -> Settings:
+        """Change the settings, as a new generation."""
+        now = self.settings()
+        changed = replace(now, **changes, generation=now.generation + 1)
+        self.save(changed)
+        return changed
+
+    def link_model(self, model: Path) -> None:
+        """Lay the model where the script looks for it.
+
+        Azure keeps the name of the registered folder (`AZUREML_MODEL_DIR/FOLDER/model.pkl`), and puts a registered
+        file at the top (`AZUREML_MODEL_DIR/model.pkl`): a folder's content is found both ways here.
+        """
+        self.model_dir.mkdir(parents=True)
+        entries = [model, *(sorted(model.iterdir()) if model.is_dir() else ())]
+        for entry in entries:
+            with contextlib.suppress(FileExistsError):
+                (self.model_dir / entry.name).symlink_to(entry, target_is_directory=entry.is_dir())
+
+    def lock(self) -> IO[bytes] | None:
+        """Take the lock, which is let go of when the file returned is closed everywhere; None: somebody has it."""
+        import fcntl  # not on Windows, where there is no local backend
+
+        file = open(self.path / "lock", "ab")  # noqa: SIM115, PTH123 - the caller's to close
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.close()
+            return None
+        return file
+
+    def alive(self) -> bool:
+        """Tell whether the supervisor lives."""
+        try:
+            taken = self.lock()
+        except FileNotFoundError:
+            return False
+        if taken is None:
+            return True
+        taken.close()
+        return False
+
+    def remove(self) -> None:
+        """Delete the directory; the links in it, not what they lead to."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def _read(self, name: str) -> dict[str, Any]:
+        try:
+            document = json.loads((self.path / name).read_bytes())
+        except ValueError:
+            raise BackendError(f"{self.path / name}: damaged: delete the directory and deploy again") from None
+        assert isinstance(document, dict)
+        return document
+
+
+class Homes:
+    """All endpoints of this user on this machine."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.root = state_directory(environ) / "endpoints"
+
+    def home(self, name: str) -> Home:
+        """Return an endpoint's directory, which need not be there."""
+        return Home(self.root / name)
+
+    def __iter__(self) -> Iterator[Home]:
+        try:
+            names = sorted(path.name for path in self.root.iterdir() if NAME.fullmatch(path.name))
+        except OSError:
+            names = []
+        return iter(home for name in names if (home := self.home(name)).exists)
+
+    def make(self, name: str) -> Home:
+        """Make the directory of a new endpoint, private.
+
+        Raises:
+            BackendError: it cannot be made.
+        """
+        home = self.home(name)
+        try:
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            home.path.mkdir(mode=0o700, exist_ok=True)
+            home.tmp.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise BackendError(f"{home.path}: cannot be made: {error.strerror}") from None
+        return home
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a file of mode 0600, whole or not at all."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # 0600
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

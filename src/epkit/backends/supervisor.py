@@ -1,0 +1,266 @@
+"""Keeps one local endpoint alive: a process of its own that outlives the command which started it.
+
+Theory of operation. `epkit deploy create` hands over two descriptors: the listening socket, and the endpoint's lock,
+taken. The supervisor starts a server process (`local_server`) on the socket and waits for three things:
+
+    a server says that it is ready    its generation serves; the one before is told to finish and end
+    a server ends                     another one is started, after a pause that grows with each failure
+    a signal                          SIGHUP: the settings have a new generation; SIGTERM: end
+
+A change (`logs enable`, a new key) is a new generation: its server is started beside the old one on the same socket,
+and takes over when it is ready, so that no request is refused, and a script that does not come up again changes
+nothing. gunicorn's own master replaces a worker that dies; the supervisor replaces the master.
+"""
+
+import contextlib
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from epkit.backends.ingestion import Ingestion, halve
+from epkit.backends.local_state import Home, Settings, Status
+
+TICK_S: Final = 1.0
+MOST_LOG_BYTES: Final = 16 << 20
+GRACE_S: Final = 10.0
+"""For a server that was told to end; then it is killed."""
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 30.0
+
+# What would turn the server into something else, or is the command's own; EPKIT_* may hold keys of other endpoints.
+_WITHHELD: Final = ("EPKIT_", "GUNICORN_", "AML_", "AZUREML_", "APPLICATIONINSIGHTS_", "OTEL_", "PYTHONWARNINGS")
+
+
+@dataclass(slots=True)
+class Server:
+    """A server process.
+
+    Args:
+        lifeline: the write end of the pipe with whose end the server ends.
+        ready: the read end of the one that tells that it answers.
+        log_start: where its log begins.
+        told_at: when it was told to end.
+    """
+
+    process: subprocess.Popen[bytes]
+    lifeline: int
+    ready: int
+    generation: int
+    log_start: int
+    serves: bool = False
+    told_at: float | None = None
+
+
+class Supervisor:
+    """One endpoint, for as long as it is to live."""
+
+    def __init__(self, home: Home, listener: int) -> None:
+        self.home = home
+        self.listener = listener
+        self.status = Status(pid=os.getpid(), state="starting")
+        self.servers: list[Server] = []
+        self._ingestion: Ingestion | None = None
+        self._events = selectors.DefaultSelector()
+        self._signals: set[int] = set()
+        self._restart_at: float | None = None
+        self._pause_s = FIRST_PAUSE_S
+
+    def run(self) -> None:
+        """Live until SIGTERM, or until the first server fails to come up."""
+        wake, woken = socket.socketpair()
+        with wake, woken, self._events:
+            self._live(wake, woken)
+            signal.set_wakeup_fd(-1)
+            self._end()
+
+    def _live(self, wake: socket.socket, woken: socket.socket) -> None:
+        for end in (wake, woken):
+            end.setblocking(False)
+        signal.set_wakeup_fd(woken.fileno(), warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGINT):
+            signal.signal(number, lambda which, _frame: self._signals.add(which))
+        self._events.register(wake, selectors.EVENT_READ, None)
+        self.home.save(self.status)
+        self._start()
+        while not self._signals & {signal.SIGTERM, signal.SIGINT} and self.status.state != "failed":
+            for key, _ in self._events.select(self._patience()):
+                if key.data is None:
+                    with contextlib.suppress(BlockingIOError):
+                        wake.recv(4096)
+                else:
+                    self._heard(key.data)
+            if signal.SIGHUP in self._signals:
+                self._signals.discard(signal.SIGHUP)
+                self._start()
+            self._attend()
+
+    def _patience(self) -> float:
+        if self._restart_at is None:
+            return TICK_S
+        return min(TICK_S, max(0.0, self._restart_at - time.monotonic()))
+
+    def _say(self, **changes: object) -> None:
+        self.status = replace(self.status, **changes)  # type: ignore[arg-type]
+        self.home.save(self.status)
+
+    def _start(self) -> None:
+        """Start a server of the generation that the settings want."""
+        settings, keys = self.home.settings(), self.home.keys()
+        self._restart_at = None
+        lifeline_read, lifeline = os.pipe()
+        ready, ready_write = os.pipe()
+        os.write(lifeline, f"{keys.primary.reveal()} {keys.secondary.reveal()}\n".encode())
+        passed = [self.listener, lifeline_read, ready_write]
+        log = os.open(self.home.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            process = subprocess.Popen(  # noqa: S603 - this interpreter, and a module of this package
+                [sys.executable, "-P", "-m", "epkit.backends.local_server", *map(str, passed)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=passed,
+                start_new_session=True,
+                cwd=settings.code,
+                env=self._environment(settings),
+            )
+        except OSError as error:  # the script's directory is gone
+            os.close(lifeline)
+            os.close(ready)
+            self._failed(settings.generation, f"{settings.code}: {error.strerror}")
+            return
+        finally:
+            for descriptor in (lifeline_read, ready_write, log):
+                os.close(descriptor)
+        start = self.home.log.stat().st_size
+        server = Server(process, lifeline, ready, settings.generation, start)
+        self.servers.append(server)
+        self._events.register(ready, selectors.EVENT_READ, server)
+
+    def _environment(self, settings: Settings) -> dict[str, str]:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(_WITHHELD)}
+        own = {
+            "AML_APP_ROOT": settings.code,
+            "AZUREML_ENTRY_SCRIPT": settings.entry,
+            "AZUREML_MODEL_DIR": str(self.home.model_dir),
+            "AZUREML_CONFIG_FILE": str(self.home.path / "config.json"),  # else a workspace's is taken for its own
+            "AML_APP_INSIGHTS_ENABLED": "false",
+            "SERVICE_NAME": settings.name,
+            "WORKSPACE_NAME": "local",
+            "HOSTNAME": socket.gethostname(),
+            "TMPDIR": str(self.home.tmp),
+            "PYTHONUNBUFFERED": "1",
+        }
+        if settings.app_insights:
+            own |= self._telemetry(settings.instrumentation_key)
+        return inherited | own
+
+    def _telemetry(self, key: str) -> dict[str, str]:
+        if self._ingestion is None:
+            self._ingestion = Ingestion(self.home.requests, key)
+        address = f"InstrumentationKey={key};IngestionEndpoint={self._ingestion.url}"
+        return {
+            "AML_APP_INSIGHTS_ENABLED": "true",
+            "AML_APP_INSIGHTS_KEY": key,
+            "APPLICATIONINSIGHTS_CONNECTION_STRING": address,
+            # Else the exporter tells Azure about itself, and asks 169.254.169.254 where it is.
+            "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL": "true",
+            "APPLICATIONINSIGHTS_OPENTELEMETRY_RESOURCE_METRIC_DISABLED": "true",
+            "OTEL_BSP_SCHEDULE_DELAY": "200",  # ms; else a request is seen after 5 s
+        }
+
+    def _heard(self, server: Server) -> None:
+        """Read what a server says: that it is ready, again after a crash of its worker, or that it has ended."""
+        said = os.read(server.ready, 512)
+        if not said:
+            self._events.unregister(server.ready)
+            return
+        crashes = len(said) - (0 if server.serves else 1)
+        if not server.serves:
+            server.serves = True
+            self._pause_s = FIRST_PAUSE_S
+            self._keep_init_log(server)
+            for older in self.servers:
+                if older is not server and older.told_at is None:
+                    self._tell_to_end(older)
+        self._say(state="running", generation=server.generation, restarts=self.status.restarts + crashes, error=None)
+
+    def _keep_init_log(self, server: Server) -> None:
+        with self.home.log.open("rb") as log:
+            log.seek(min(server.log_start, log.seek(0, os.SEEK_END)))
+            self.home.init_log.write_bytes(log.read())
+
+    def _attend(self) -> None:
+        """See to servers that have ended or do not end, to one that is due, and to the log."""
+        for server in list(self.servers):
+            if server.process.poll() is not None:
+                self._ended(server)
+            elif server.told_at is not None and time.monotonic() - server.told_at > GRACE_S:
+                self._kill(server)
+        if self._restart_at is not None and time.monotonic() >= self._restart_at:
+            self._start()
+        if self.home.log.stat().st_size > MOST_LOG_BYTES:
+            halve(self.home.log)
+
+    def _ended(self, server: Server) -> None:
+        self.servers.remove(server)
+        self._kill(server)  # a worker that outlived its master
+        with contextlib.suppress(KeyError, ValueError):
+            self._events.unregister(server.ready)
+        os.close(server.ready)
+        os.close(server.lifeline)
+        if server.told_at is not None:
+            return
+        how = server.process.returncode
+        error = f"the server ended by signal {-how}" if how < 0 else f"the server ended with code {how}"
+        self._failed(server.generation, error)
+
+    def _failed(self, generation: int, error: str) -> None:
+        """Note that a server is not there: the first one for good, a replacement until it is wanted again."""
+        if self.status.generation == 0:
+            self._say(state="failed", failed_generation=generation, error=error)
+        elif any(other.serves and other.told_at is None for other in self.servers):
+            self._say(failed_generation=generation, error=error)  # the older one goes on
+        else:
+            self._say(state="restarting", restarts=self.status.restarts + 1, error=error)
+            self._restart_at = time.monotonic() + self._pause_s
+            self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
+
+    def _tell_to_end(self, server: Server) -> None:
+        server.told_at = time.monotonic()
+        with contextlib.suppress(ProcessLookupError):
+            server.process.terminate()  # gunicorn finishes what is in flight, the exporter sends what it has
+
+    @staticmethod
+    def _kill(server: Server) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(server.process.pid, signal.SIGKILL)
+
+    def _end(self) -> None:
+        for server in self.servers:
+            if server.told_at is None:
+                self._tell_to_end(server)
+        for server in self.servers:
+            try:
+                server.process.wait(GRACE_S)
+            except subprocess.TimeoutExpired:
+                self._kill(server)
+                server.process.wait()
+            self._kill(server)
+
+
+def main() -> None:
+    """Take over from `epkit deploy create`: the endpoint's directory and the listening socket's descriptor."""
+    if os.fork():
+        os._exit(0)
+    home = Home(Path(sys.argv[1]))
+    Supervisor(home, int(sys.argv[2])).run()
+
+
+if __name__ == "__main__":
+    main()

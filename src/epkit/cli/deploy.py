@@ -1,0 +1,179 @@
+"""`epkit deploy`: a model becomes an endpoint, on this machine or at Azure."""
+
+from typing import Annotated, Literal, cast
+
+import typer
+
+from epkit.cli import hosting as h
+from epkit.cli import terminal
+from epkit.errors import UsageError
+
+EPILOG = """\b
+Examples:
+  epkit deploy create bank --model model/ --entry score.py
+  epkit deploy create bank --model model/ --entry score.py --backend azureml
+      --environment conda.yml --enable-app-insights
+  epkit deploy list --format json
+  epkit deploy update bank --traffic blue=90,green=10
+\b
+Azure's workspace is that of config.json, found as the SDKs find it.
+Exit codes: 0 done, 2 usage, a missing extra or login, 4 deployed, but a row
+is not scored, 6 the backend said no."""
+
+app = typer.Typer(
+    help="Deploy models: on this machine (local), to Azure ML's managed online endpoints (azureml), or to ACI and AKS "
+    "with SDK v1 (azureml-v1).",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+def register(parent: typer.Typer) -> None:
+    """Add the commands to the application."""
+    parent.add_typer(app, name="deploy")
+
+
+@app.command(
+    epilog="""\b
+Example:
+  epkit deploy create bank --model model/ --entry score.py"""
+)
+def create(
+    name: h.Name,
+    model: Annotated[str, typer.Option("--model", metavar="DIR", help="The model; what AZUREML_MODEL_DIR holds.")],
+    entry: Annotated[str, typer.Option("--entry", metavar="FILE", help="The script, relative to --code.")],
+    code: Annotated[str | None, typer.Option("--code", metavar="DIR", help="Default: the model's directory.")] = None,
+    app_insights: Annotated[
+        bool, typer.Option("--enable-app-insights", help="Have requests and logs sent to Application Insights.")
+    ] = False,
+    backend: h.Backend = None,
+    environment: Annotated[
+        str | None,
+        typer.Option("--environment", metavar="FILE", help="Azure: a conda file, or azureml:NAME:VERSION."),
+    ] = None,
+    compute: Annotated[
+        str | None, typer.Option("--compute", metavar="aci|aks[:CLUSTER]", help="azureml-v1. [default: aci]")
+    ] = None,
+    instance_type: Annotated[
+        str | None, typer.Option("--instance-type", metavar="SKU", help="azureml. [default: Standard_DS3_v2]")
+    ] = None,
+    instances: Annotated[int, typer.Option("--instances", metavar="N", min=1, help="azureml; aks: replicas.")] = 1,
+    deployment: Annotated[
+        str, typer.Option("--deployment", metavar="NAME", help="azureml: added to the endpoint, if that is there.")
+    ] = "blue",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent; send nothing.")] = False,
+    format_: h.Format = "text",
+) -> None:
+    """Deploy a model and its script; wait, fetch the contract, write epkit.toml, score one row."""
+    from epkit.cli import deploy_output as output
+    from epkit.flows import deploy as flow
+
+    place, world = h.find(name, backend, format_)
+    order = flow.make_order(
+        place,
+        world,
+        model=model,
+        entry=entry,
+        code=code,
+        app_insights=app_insights,
+        environment=environment,
+        compute=compute,
+        instance_type=instance_type,
+        instances=instances,
+        deployment=deployment,
+    )
+    if dry_run:
+        terminal.write(output.plan(place.backend.name, place.backend.plan(order), format_))
+    else:
+        terminal.write(output.created(flow.create(place, order, world), format_))
+
+
+@app.command("list", epilog="Example: epkit deploy list --backend azureml --format json")
+def list_(backend: h.Backend = None, format_: h.Format = "text") -> None:
+    """List the endpoints of a backend."""
+    from epkit.cli import deploy_output as output
+
+    place, _ = h.find(None, backend, format_)
+    terminal.write(output.endpoints(place.backend.name, place.backend.list(), format_))
+
+
+@app.command(epilog="Example: epkit deploy show bank")
+def show(name: h.Name, backend: h.Backend = None, format_: h.Format = "text") -> None:
+    """Show an endpoint and its deployments."""
+    from epkit.cli import deploy_output as output
+
+    place, _ = h.find(name, backend, format_)
+    terminal.write(output.endpoint(place.backend.show(place.service), format_))
+
+
+@app.command(epilog="Example: epkit deploy update bank --traffic blue=90,green=10")
+def update(
+    name: h.Name,
+    traffic: Annotated[str, typer.Option("--traffic", metavar="NAME=PERCENT,…", help="How the requests are divided.")],
+    backend: h.Backend = None,
+    format_: h.Format = "text",
+) -> None:
+    """Divide the requests among the deployments of an endpoint."""
+    from epkit.cli import deploy_output as output
+    from epkit.core.deployments import parse_traffic
+
+    try:
+        shares = parse_traffic(traffic)
+    except ValueError as error:
+        raise UsageError(f"--traffic {traffic}: {error}") from None
+    place, world = h.find(name, backend, format_)
+    terminal.write(output.endpoint(place.backend.set_traffic(place.service, shares, world.note), format_))
+
+
+@app.command(epilog="Example: epkit deploy keys bank --regenerate secondary")
+def keys(
+    name: h.Name,
+    regenerate: Annotated[
+        str | None, typer.Option("--regenerate", metavar="primary|secondary", help="Replace this key first.")
+    ] = None,
+    reveal: Annotated[bool, typer.Option("--reveal", help="Print both keys, and write none.")] = False,
+    key_file: Annotated[
+        str | None, typer.Option("--key-file", metavar="FILE", help="Write the primary key there, mode 0600.")
+    ] = None,
+    backend: h.Backend = None,
+    format_: h.Format = "text",
+) -> None:
+    """Write the primary key where epkit.toml's key_file points, mode 0600."""
+    from epkit.cli import deploy_output as output
+    from epkit.flows import deploy as flow
+
+    if regenerate not in (None, "primary", "secondary"):
+        raise UsageError(f"--regenerate {regenerate}: not one of primary, secondary")
+    place, world = h.find(name, backend, format_)
+    which = cast("Literal['primary', 'secondary'] | None", regenerate)
+    terminal.write(output.keys(flow.keys(place, world, regenerate=which, reveal=reveal, key_file=key_file), format_))
+
+
+@app.command(epilog="Example: epkit deploy swagger bank -o swagger/bank.json")
+def swagger(
+    name: h.Name,
+    file: Annotated[
+        str | None, typer.Option("-o", "--output", metavar="FILE", help="Default: swagger/NAME.json.")
+    ] = None,
+    backend: h.Backend = None,
+    format_: h.Format = "text",
+) -> None:
+    """Fetch the contract of an endpoint into a file."""
+    from epkit.cli import deploy_output as output
+    from epkit.flows import deploy as flow
+
+    place, world = h.find(name, backend, format_)
+    written = flow.swagger(place, world, output=file)
+    terminal.write(output.done(place, f"the contract is in {written}", format_, swagger=str(written)))
+
+
+@app.command(epilog="Example: epkit deploy delete bank")
+def delete(name: h.Name, backend: h.Backend = None, format_: h.Format = "text") -> None:
+    """Delete an endpoint with its deployments, its key file, and its entry in epkit.toml."""
+    from epkit.cli import deploy_output as output
+    from epkit.flows import deploy as flow
+
+    place, world = h.find(name, backend, format_)
+    flow.delete(place, world)
+    terminal.write(output.done(place, f"{place.service} is deleted", format_, deleted=True))

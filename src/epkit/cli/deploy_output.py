@@ -1,0 +1,70 @@
+"""What `deploy` and `logs` print, in the format that was asked for."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from epkit.core.deployments import Endpoint, LoggedRequest, plain
+from epkit.core.masking import clean
+from epkit.flows.backends import Place
+from epkit.flows.deploy import Created, KeysWritten
+from epkit.reporters import deployments_json as as_json
+from epkit.reporters import deployments_text as as_text
+
+
+def endpoint(shown: Endpoint, format_: str) -> str:
+    """Render an endpoint."""
+    return as_json.render_endpoint(shown) if format_ == "json" else as_text.render_endpoint(shown)
+
+
+def endpoints(backend: str, shown: Sequence[Endpoint], format_: str) -> str:
+    """Render the endpoints of a backend."""
+    render = as_json.render_endpoints if format_ == "json" else as_text.render_endpoints
+    return render(backend, shown)
+
+
+def plan(backend: str, steps: Sequence[Mapping[str, Any]], format_: str) -> str:
+    """Render what would be sent."""
+    return (as_json.render_plan if format_ == "json" else as_text.render_plan)(backend, steps)
+
+
+def created(made: Created, format_: str) -> str:
+    """Render what `create` made."""
+    files = {"config": str(made.config), "swagger": _path(made.swagger), "key_file": _path(made.key_file)}
+    if format_ == "json":
+        return as_json.render_endpoint(made.endpoint, **files, scored=plain(made.scored))
+    scored = None
+    if made.scored is not None:
+        scored = f"a row in {made.scored.ms:.1f} ms: {clean(json.dumps(made.scored.reply, ensure_ascii=False))}"
+    return as_text.render_endpoint(made.endpoint, {**files, "scored": scored})
+
+
+def keys(written: KeysWritten, format_: str) -> str:
+    """Render where the key is, or the keys."""
+    file = _path(written.key_file)
+    if format_ == "json":
+        return as_json.render_keys(written.endpoint, written.backend, file, written.keys)
+    return as_text.render_keys(file, written.keys)
+
+
+def done(place: Place, text: str, format_: str, **more: Any) -> str:
+    """Render that something was done."""
+    return as_json.render_done(place.service, place.backend.name, **more) if format_ == "json" else f"{text}\n"
+
+
+def logs(place: Place, lines: Sequence[str], format_: str) -> str:
+    """Render the lines of a log."""
+    if format_ == "json":
+        return as_json.render_logs(place.service, place.backend.name, lines)
+    return "".join(f"{line}\n" for line in lines)
+
+
+def requests(place: Place, found: Sequence[LoggedRequest], format_: str) -> str:
+    """Render the requests that Application Insights was told of."""
+    if format_ == "json":
+        return as_json.render_requests(place.service, place.backend.name, found)
+    return as_text.render_requests(found)
+
+
+def _path(path: object) -> str | None:
+    return None if path is None else str(path)

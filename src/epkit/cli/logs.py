@@ -1,0 +1,82 @@
+"""`epkit logs`: what an endpoint's server says, and Application Insights on and off."""
+
+from typing import Annotated
+
+import typer
+
+from epkit.cli import hosting as h
+from epkit.cli import terminal
+from epkit.errors import UsageError
+
+EPILOG = """\b
+Examples:
+  epkit logs enable bank
+  epkit logs show bank --tail 20 --follow
+  epkit logs show bank --requests --format json"""
+
+app = typer.Typer(
+    help="Show an endpoint's log; turn Application Insights on and off.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+def register(parent: typer.Typer) -> None:
+    """Add the commands to the application."""
+    parent.add_typer(app, name="logs")
+
+
+@app.command(epilog=EPILOG)
+def show(
+    name: h.Name,
+    tail: Annotated[int, typer.Option("--tail", metavar="N", min=1, help="The last N lines, or requests.")] = 100,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new lines as they come.")] = False,
+    init: Annotated[bool, typer.Option("--init", help="What came before the server was ready.")] = False,
+    requests: Annotated[
+        bool, typer.Option("--requests", help="Requests that Application Insights was told of (local).")
+    ] = False,
+    deployment: h.Deployment = None,
+    backend: h.Backend = None,
+    format_: h.Format = "text",
+) -> None:
+    """Print the last lines of an endpoint's log."""
+    from epkit.cli import deploy_output as output
+    from epkit.flows import logs as flow
+
+    if follow and (requests or format_ != "text"):
+        raise UsageError(f"--follow goes on without an end: drop {'--requests' if requests else '--format json'}")
+    place, world = h.find(name, backend, format_)
+    if requests:
+        terminal.write(output.requests(place, flow.requests(place, tail=tail), format_))
+    elif follow:
+        for lines in flow.follow(place, world, tail=tail, init=init, deployment=deployment):
+            terminal.write(output.logs(place, lines, "text"))
+    else:
+        found = flow.show(place, world, tail=tail, init=init, deployment=deployment)
+        terminal.write(output.logs(place, found, format_))
+
+
+@app.command(epilog="Example: epkit logs enable bank")
+def enable(
+    name: h.Name, deployment: h.Deployment = None, backend: h.Backend = None, format_: h.Format = "text"
+) -> None:
+    """Turn Application Insights on: the course's service.update(enable_app_insights=True)."""
+    _switch(name, deployment, backend, format_, on=True)
+
+
+@app.command(epilog="Example: epkit logs disable bank")
+def disable(
+    name: h.Name, deployment: h.Deployment = None, backend: h.Backend = None, format_: h.Format = "text"
+) -> None:
+    """Turn Application Insights off."""
+    _switch(name, deployment, backend, format_, on=False)
+
+
+def _switch(name: str, deployment: str | None, backend: str | None, format_: str, *, on: bool) -> None:
+    from epkit.cli import deploy_output as output
+    from epkit.flows import logs as flow
+
+    place, world = h.find(name, backend, format_)
+    endpoint = flow.set_app_insights(place, world, on=on, deployment=deployment)
+    terminal.write(output.endpoint(endpoint, format_))

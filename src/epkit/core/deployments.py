@@ -1,0 +1,174 @@
+"""What a backend says of its endpoints: values without a word of any SDK, and what they are as JSON."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any, Final, Literal
+
+from epkit.core.secret import Secret
+
+BackendName = Literal["local", "azureml", "azureml-v1"]
+BACKENDS: Final[tuple[BackendName, ...]] = ("local", "azureml", "azureml-v1")
+
+DEFAULT_DEPLOYMENT: Final = "blue"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """A model version behind an endpoint.
+
+    Args:
+        state: in the backend's own word (`Succeeded`, `Healthy`, …).
+        traffic: percent of the requests that it gets.
+        app_insights: whether Application Insights is on; None where the backend does not say.
+        instances: how many are running, None where the backend does not say.
+    """
+
+    name: str
+    state: str
+    traffic: int
+    app_insights: bool | None = None
+    model: str | None = None
+    instance_type: str | None = None
+    instances: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """A stable URI at a backend.
+
+    Args:
+        state: in the backend's own word.
+        auth: `key`, `aad`, `aml_token` or `none`, as `epkit.toml` has it.
+        app_insights: as in `Deployment`: whether it is on in all of them.
+        compute: what it runs on, in the backend's own word (`aci`, `aks`, `managed`, `process`).
+        workspace: its name at Azure; None for this machine.
+        error: the backend's own words where it is not well.
+    """
+
+    name: str
+    backend: BackendName
+    state: str
+    scoring_uri: str | None
+    swagger_uri: str | None
+    auth: Literal["key", "aad", "aml_token", "none"]
+    app_insights: bool | None
+    compute: str | None = None
+    workspace: str | None = None
+    created_at: str | None = None
+    error: str | None = None
+    deployments: tuple[Deployment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keys:
+    """The two keys of an endpoint, either of which opens it."""
+
+    primary: Secret = field(repr=False)
+    secondary: Secret = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """A token for scoring.
+
+    Args:
+        refresh_at_s, expires_at_s: seconds since 1970; the first is when to ask for the next one.
+    """
+
+    text: Secret = field(repr=False)
+    refresh_at_s: float
+    expires_at_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedRequest:
+    """A request as Application Insights was told of it.
+
+    Args:
+        time: when it began, ISO 8601, UTC.
+        duration_ms: what the server spent on it, in whole milliseconds.
+        success: in the server's own judgement.
+        reply: what was answered, None where replies are not recorded.
+    """
+
+    time: str
+    status: int
+    duration_ms: float
+    success: bool
+    name: str
+    request_id: str
+    client_request_id: str
+    reply: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What `epkit deploy create` was asked for.
+
+    Args:
+        model: the directory (or file) of the model, absolute.
+        code: the directory of the script, absolute; *entry* is relative to it, with slashes.
+        environment: a conda file, absolute, or the `azureml:NAME:VERSION` of an environment that is there.
+        compute: `aci` or `aks`, for azureml-v1.
+    """
+
+    name: str
+    model: str
+    code: str
+    entry: str
+    app_insights: bool = False
+    deployment: str = DEFAULT_DEPLOYMENT
+    environment: str | None = None
+    compute: str | None = None
+    compute_target: str | None = None
+    instance_type: str | None = None
+    instances: int = 1
+
+
+def parse_traffic(text: str) -> dict[str, int]:
+    """Read `blue=90,green=10`.
+
+    Raises:
+        ValueError: not of this form, or the percents do not sum up to 100 (or to 0, for none at all); the message
+            says which.
+    """
+    shares: dict[str, int] = {}
+    for part in text.split(","):
+        name, equals, percent = (piece.strip() for piece in part.partition("="))
+        if not name or not equals or not percent.isascii() or not percent.isdigit():
+            raise ValueError("traffic is written NAME=PERCENT,NAME=PERCENT: blue=90,green=10")
+        if name in shares:
+            raise ValueError(f"{name} is named twice")
+        shares[name] = int(percent)
+    if sum(shares.values()) not in (0, 100):
+        raise ValueError(f"the percents are {sum(shares.values())} together, not 100")
+    return shares
+
+
+def plain(value: Any) -> Any:
+    """Turn a value of this module into what JSON knows, its fields in their order; a `Secret` becomes `***`."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [plain(item) for item in value]
+    return str(value) if isinstance(value, Secret) else value
+
+
+def unseen(before: Sequence[str], after: Sequence[str]) -> tuple[str, ...]:
+    """Tell the new lines of a log from those that were there when it was read last.
+
+    Args:
+        before, after: the last lines of the same growing log, read one after the other.
+
+    Returns:
+        What follows in *after* on the longest end of *before* that *after* holds; all of it where they share nothing.
+    """
+    for start in range(len(before) + 1):
+        known = before[start:]
+        # Where lines repeat, the last place counts: lines are told once too few rather than again and again.
+        for at in range(len(after) - len(known), -1, -1):
+            if tuple(after[at : at + len(known)]) == tuple(known):
+                return tuple(after[at + len(known) :]) if known else tuple(after)
+    return tuple(after)

@@ -1,0 +1,91 @@
+"""Writes endpoints into `epkit.toml` and takes them out, and leaves everything else in it as it stands."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
+from tomlkit.items import AbstractTable
+
+from epkit.endpoint.config import FILENAME, Config, parse_config
+from epkit.errors import UsageError
+
+
+def place(config: Config | None, cwd: Path) -> Path:
+    """Return the file to write to: the one that is there, else a new one in *cwd*."""
+    return cwd / FILENAME if config is None else config.path
+
+
+def write_entry(path: Path, name: str, entry: Mapping[str, str | None]) -> None:
+    """Write an endpoint, or change the one of this name.
+
+    Args:
+        entry: by key, in the order in which a new endpoint is written; None takes a key out.
+
+    Raises:
+        UsageError: the file cannot be read or written, or would not be right afterwards.
+    """
+    document = _read(path)
+    tables = document.setdefault("endpoints", tomlkit.table(is_super_table=True))
+    table = tables.get(name)
+    if table is None:
+        table = tables[name] = tomlkit.table()
+    for key, value in entry.items():
+        if value is not None:
+            table[key] = value
+        elif key in table:
+            del table[key]
+    _write(path, document)
+
+
+def remove_entry(path: Path, name: str) -> None:
+    """Take an endpoint out, and the default where it is this one.
+
+    Raises:
+        UsageError: the file cannot be read or written.
+    """
+    document = _read(path)
+    tables = document.get("endpoints", {})
+    if name not in tables:
+        return
+    del tables[name]
+    if not tables:
+        del document["endpoints"]
+    if document.get("default") == name:
+        del document["default"]
+    _write(path, document)
+
+
+def home_relative(path: Path, environ: Mapping[str, str]) -> str:
+    """Return a path as it is written into a file: below `~`, where it lies there."""
+    home = Path(environ.get("HOME", ""))
+    if home.is_absolute() and path.is_relative_to(home):
+        return f"~/{path.relative_to(home).as_posix()}"
+    return str(path)
+
+
+def _read(path: Path) -> Any:
+    try:
+        return tomlkit.parse(path.read_bytes().decode("utf-8-sig"))
+    except FileNotFoundError:
+        return tomlkit.document()
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+    except (TOMLKitError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: not TOML: {error}") from None
+
+
+def _write(path: Path, document: AbstractTable) -> None:
+    data = (tomlkit.dumps(document).rstrip("\n") + "\n").encode()
+    parse_config(data, path)  # nothing is written that epkit itself would refuse
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(data)
+        if path.exists():
+            temporary.chmod(path.stat().st_mode & 0o777)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise UsageError(f"{path}: cannot be written: {error.strerror}") from None

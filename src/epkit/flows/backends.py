@@ -1,0 +1,88 @@
+"""Which backend a command talks to: `--backend`, the endpoint's entry in `epkit.toml`, else this machine."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from epkit.core.deployments import BACKENDS, BackendName
+from epkit.endpoint.config import Config, EndpointEntry, find_config, suggestion
+from epkit.errors import UsageError
+from epkit.flows.aim import World
+
+if TYPE_CHECKING:
+    from epkit.backends.base import Backend
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """An endpoint, and who hosts it.
+
+    Args:
+        name: in `epkit.toml`; *service* is its name at the backend.
+        entry: what `epkit.toml` says of it.
+        config: the nearest `epkit.toml`.
+    """
+
+    backend: "Backend"
+    name: str
+    service: str
+    entry: EndpointEntry | None
+    config: Config | None
+
+
+def find_place(name: str | None, backend: str | None, world: World) -> Place:
+    """Find an endpoint's backend.
+
+    Args:
+        name: None for all the endpoints of a backend: that of the default endpoint, unless one is named.
+        backend: value of `--backend`.
+
+    Raises:
+        UsageError: no such backend, its extra is missing, an `epkit.toml` that is wrong.
+    """
+    config = find_config(world.cwd)
+    default = None if config is None else config.default
+    entry = None if config is None else config.endpoints.get(name if name is not None else default or "")
+    known = None if entry is None or entry.backend is None else _known(f"{entry.place}.backend:", entry.backend)
+    chosen = known or "local" if backend is None else _known("--backend", backend)
+    if known != chosen:
+        entry = None  # another endpoint of the same name
+    return Place(
+        backend=open_backend(chosen, world, workspace=None if entry is None else entry.workspace),
+        name=name or "",
+        service=(entry.service if entry is not None and name is not None else None) or name or "",
+        entry=entry,
+        config=config,
+    )
+
+
+def _known(where: str, backend: str) -> BackendName:
+    for name in BACKENDS:
+        if name == backend:
+            return name
+    raise UsageError(f"{where} {backend}: not one of {', '.join(BACKENDS)}{suggestion(backend, BACKENDS)}")
+
+
+def open_backend(name: BackendName, world: World, *, workspace: str | None) -> "Backend":
+    """Make a backend.
+
+    Args:
+        workspace: that `epkit.toml` names; another one than `config.json` has is refused.
+
+    Raises:
+        UsageError: its extra is missing.
+    """
+    from epkit.backends.local import LocalBackend
+
+    if name != "local":
+        raise UsageError(f"{workspace or 'Azure'}: this epkit has no backend {name} yet")
+    return LocalBackend(world.environ, world.note)
+
+
+def key_path(place: Place, world: World) -> Path:
+    """Return where an endpoint's key is kept unless `epkit.toml` says otherwise: private, and in no project."""
+    from epkit.backends.local_state import state_directory
+
+    workspace = getattr(place.backend, "workspace", None)
+    parts = [part for part in (place.backend.name, workspace and workspace.name) if part]
+    return state_directory(world.environ).joinpath("keys", *parts, f"{place.service}.key")

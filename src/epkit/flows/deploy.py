@@ -1,0 +1,325 @@
+"""`epkit deploy`: endpoints made, shown, changed and deleted, whoever hosts them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from epkit.core import documents, judging, replies
+from epkit.core.contract import Contract, parse
+from epkit.core.deployments import Endpoint, Keys, Order
+from epkit.core.masking import clean, mask_text
+from epkit.core.samples import Failure
+from epkit.core.secret import Secret
+from epkit.core.wrapping import count_rows
+from epkit.endpoint.asking import Answer, ask
+from epkit.endpoint.config_writing import home_relative, remove_entry, write_entry
+from epkit.endpoint.config_writing import place as config_place
+from epkit.errors import EndpointError, UsageError
+from epkit.flows.aim import World
+from epkit.flows.backends import Place, key_path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scored:
+    """The row that was scored to see that all is well.
+
+    Args:
+        rows: how many, None where the body does not say.
+        reply: decoded.
+    """
+
+    status: int
+    rows: int | None
+    ms: float
+    reply: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Created:
+    """What `create` made.
+
+    Args:
+        config, swagger, key_file: files that were written, None where there was nothing to write.
+        scored: None where the contract has no example to score.
+    """
+
+    endpoint: Endpoint
+    config: Path
+    swagger: Path | None
+    key_file: Path | None
+    scored: Scored | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeysWritten:
+    """What `keys` did.
+
+    Args:
+        key_file: where the primary key was written, None where the keys are to be shown.
+        keys: only where they are to be shown.
+    """
+
+    endpoint: str
+    backend: str
+    key_file: Path | None
+    keys: Keys | None = field(default=None, repr=False)
+
+
+def make_order(place: Place, world: World, *, model: str, entry: str, code: str | None, **more: Any) -> Order:
+    """Check what is to be deployed, before anything is sent.
+
+    Raises:
+        UsageError: the model, the script or the environment's file is not there.
+    """
+    model_path = _existing(world, model, "--model")
+    code_path = _existing(world, code, "--code") if code is not None else _directory(model_path)
+    if not code_path.is_dir():
+        raise UsageError(f"--code {code}: not a directory")
+    script = (code_path / entry).resolve()
+    if not script.is_file():
+        raise UsageError(f"--entry {entry}: no such file in {code_path} (it is relative to --code)")
+    if not script.is_relative_to(code_path):
+        raise UsageError(f"--entry {entry}: lies outside of {code_path}, from where it is taken")
+    environment = more.pop("environment", None)
+    if environment is not None and not environment.startswith("azureml:"):
+        environment = str(_existing(world, environment, "--environment"))
+    return Order(
+        name=place.service,
+        model=str(model_path),
+        code=str(code_path),
+        entry=script.relative_to(code_path).as_posix(),
+        environment=environment,
+        **more,
+    )
+
+
+def create(place: Place, order: Order, world: World) -> Created:
+    """Deploy, fetch the contract, write `epkit.toml`, score a row.
+
+    Raises:
+        BackendError: the backend said no.
+        EndpointError: it is deployed and written down, but a row is not scored.
+    """
+    endpoint = place.backend.create(order, world.note)
+    authorization, key_file = _credentials(place, endpoint, world)
+    path = config_place(place.config, world.cwd)
+    swagger, contract = _fetch_contract(place, endpoint, order, authorization, path.parent, world)
+    _write_down(place, endpoint, path, swagger, key_file, world)
+    scored = None if contract is None else _score(endpoint, order, contract, authorization, world)
+    return Created(endpoint=endpoint, config=path, swagger=swagger, key_file=key_file, scored=scored)
+
+
+def keys(
+    place: Place,
+    world: World,
+    *,
+    regenerate: Literal["primary", "secondary"] | None = None,
+    reveal: bool = False,
+    key_file: str | None = None,
+) -> KeysWritten:
+    """Fetch an endpoint's keys, one of them new if so asked, and write the primary one where `key_file` points.
+
+    Raises:
+        UsageError: there is no file to write it to.
+        BackendError: the backend said no.
+    """
+    target = _key_target(place, world, key_file)
+    if target is None and not reveal:
+        assert place.entry is not None
+        raise UsageError(
+            f"{place.entry.place}: key_env names a variable, which cannot be written: --key-file FILE, or --reveal"
+        )
+    backend = place.backend
+    found = backend.keys(place.service) if regenerate is None else (
+        backend.regenerate(place.service, regenerate, world.note)
+    )  # fmt: skip
+    world.secrets.extend((found.primary, found.secondary))
+    # A key that was replaced must not stay in the file that commands read.
+    written = target if not reveal or (regenerate == "primary" and target is not None and target.exists()) else None
+    if written is not None:
+        write_key(written, found.primary)
+    shown = found if reveal else None
+    return KeysWritten(endpoint=place.service, backend=backend.name, key_file=written, keys=shown)
+
+
+def swagger(place: Place, world: World, *, output: str | None) -> Path:
+    """Fetch an endpoint's contract.
+
+    Args:
+        output: a file; None for `swagger/NAME.json` beside `epkit.toml`.
+
+    Raises:
+        EndpointError: there is none to be had.
+    """
+    endpoint = place.backend.show(place.service)
+    authorization = _authorization(place, endpoint, world)
+    document, _ = _contract(endpoint, None, authorization)
+    path = config_place(place.config, world.cwd).parent
+    file = path / "swagger" / f"{place.name}.json" if output is None else world.cwd / output
+    _write_file(file, document)
+    return file
+
+
+def delete(place: Place, world: World) -> None:
+    """Delete an endpoint, the key that is kept of it, and what `epkit.toml` says of it.
+
+    Raises:
+        BackendError: the backend said no.
+    """
+    place.backend.delete(place.service, world.note)
+    key_path(place, world).unlink(missing_ok=True)
+    if place.config is not None and place.entry is not None:
+        remove_entry(place.config.path, place.name)
+        world.note(f"{place.config.path}: endpoints.{place.name} is taken out")
+
+
+def write_key(file: Path, key: Secret) -> None:
+    """Write a key for nobody else to read."""
+    from epkit.backends.local_state import write_private
+
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_private(file, key.reveal().encode() + b"\n")
+    except OSError as error:
+        raise UsageError(f"{file}: cannot be written: {error.strerror}") from None
+
+
+def _existing(world: World, path: str, flag: str) -> Path:
+    found = (world.cwd / Path(path).expanduser()).resolve()
+    if not found.exists():
+        raise UsageError(f"{flag} {path}: no such file or directory")
+    return found
+
+
+def _directory(path: Path) -> Path:
+    return path if path.is_dir() else path.parent
+
+
+def _key_target(place: Place, world: World, key_file: str | None) -> Path | None:
+    if key_file is not None:
+        return world.cwd / Path(key_file).expanduser()
+    if place.entry is not None and place.entry.key_file is not None:
+        return place.entry.key_file
+    if place.entry is not None and place.entry.key_env is not None:
+        return None
+    return key_path(place, world)
+
+
+def _credentials(place: Place, endpoint: Endpoint, world: World) -> tuple[Secret | None, Path | None]:
+    """Return what opens a new endpoint, and where its key was written."""
+    if endpoint.auth != "key":
+        return _authorization(place, endpoint, world), None
+    file = place.entry.key_file if place.entry is not None and place.entry.key_file else key_path(place, world)
+    found = place.backend.keys(place.service)
+    world.secrets.extend((found.primary, found.secondary))
+    write_key(file, found.primary)
+    return Secret(f"Bearer {found.primary.reveal()}"), file
+
+
+def _authorization(place: Place, endpoint: Endpoint, world: World) -> Secret | None:
+    if endpoint.auth == "none":
+        return None
+    if endpoint.auth == "key":
+        found = place.backend.keys(place.service)
+        world.secrets.extend((found.primary, found.secondary))
+        return Secret(f"Bearer {found.primary.reveal()}")
+    text = place.backend.token(place.service).text
+    world.secrets.append(text)
+    return Secret(f"Bearer {text.reveal()}")
+
+
+def _fetch_contract(
+    place: Place, endpoint: Endpoint, order: Order, authorization: Secret | None, directory: Path, world: World
+) -> tuple[Path | None, Contract | None]:
+    try:
+        document, contract = _contract(endpoint, order.deployment, authorization)
+    except (EndpointError, UsageError) as error:
+        world.note(f"no contract: {error}")
+        return None, None
+    file = directory / "swagger" / f"{place.name}.json"
+    _write_file(file, document)
+    return file, contract
+
+
+def _contract(endpoint: Endpoint, deployment: str | None, authorization: Secret | None) -> tuple[bytes, Contract]:
+    if endpoint.swagger_uri is None:
+        raise EndpointError(f"{endpoint.name}: the backend names no contract")
+    answer = ask(endpoint.swagger_uri, authorization=authorization, headers=_pinned(endpoint, deployment))
+    if answer.status != 200:
+        raise EndpointError(f"{endpoint.swagger_uri}: status {answer.status} instead of a contract")
+    return answer.body, parse(documents.decode(answer.body, name=endpoint.swagger_uri))
+
+
+def _pinned(endpoint: Endpoint, deployment: str | None) -> Mapping[str, str]:
+    """Name the deployment where there are several: a new one has no traffic yet."""
+    many = endpoint.backend == "azureml" and len(endpoint.deployments) > 1
+    return {"azureml-model-deployment": deployment} if many and deployment is not None else {}
+
+
+def _write_file(file: Path, data: bytes) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+    except OSError as error:
+        raise UsageError(f"{file}: cannot be written: {error.strerror}") from None
+
+
+def _write_down(
+    place: Place, endpoint: Endpoint, path: Path, swagger: Path | None, key_file: Path | None, world: World
+) -> None:
+    """Write the endpoint into `epkit.toml`."""
+    if place.entry is not None and place.entry.key_env is not None and key_file is not None:
+        world.note(f"{place.entry.place}: key_env gives way to key_file: this endpoint has a new key")
+    entry = {
+        "uri": endpoint.scoring_uri,
+        "swagger": None if swagger is None else swagger.relative_to(path.parent).as_posix(),
+        "auth": endpoint.auth,
+        "key_env": None,
+        "key_file": None if key_file is None else home_relative(key_file, world.environ),
+        "backend": endpoint.backend,
+        "service": endpoint.name,
+        "workspace": endpoint.workspace,
+    }
+    if place.entry is not None and place.entry.key_file is not None and key_file is not None:
+        del entry["key_file"]  # as the user wrote it
+    write_entry(path, place.name, entry)
+
+
+def _score(
+    endpoint: Endpoint, order: Order, contract: Contract, authorization: Secret | None, world: World
+) -> Scored | None:
+    """Score one row.
+
+    Raises:
+        EndpointError: it is not answered as it should be.
+    """
+    from epkit.flows.sample import sample_body
+
+    if contract.example is None:
+        world.note("the contract has no example: no row is scored")
+        return None
+    try:
+        body = sample_body(contract, rows=1, seed=0)
+    except UsageError as error:
+        world.note(f"no row is scored: {error}")
+        return None
+    assert endpoint.scoring_uri is not None
+    answer = ask(
+        endpoint.scoring_uri, authorization=authorization, headers=_pinned(endpoint, order.deployment), body=body
+    )
+    rows = count_rows(documents.decode(body, name="the row"))
+    _judge(endpoint, answer, rows, world)
+    return Scored(status=answer.status, rows=rows, ms=round(answer.ms, 3), reply=replies.decode(answer.body))
+
+
+def _judge(endpoint: Endpoint, answer: Answer, rows: int | None, world: World) -> None:
+    failure, detail = judging.judge_status(answer.status), ""
+    if not failure:
+        failure, detail = judging.judge_reply(answer.head, answer.body, rows)
+    if failure is not Failure.NONE:
+        said = detail or clean(mask_text(answer.body[:2000].decode("utf-8", "replace"), world.secrets))
+        raise EndpointError(
+            f"{endpoint.name}: it is deployed, but a row is not scored: status {answer.status}: {said}; "
+            f"epkit logs show {endpoint.name}"
+        )

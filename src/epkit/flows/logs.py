@@ -1,0 +1,43 @@
+"""`epkit logs`: what an endpoint's server says, once or as it comes, and Application Insights on and off."""
+
+import time
+from collections.abc import Iterator
+from typing import Final
+
+from epkit.core.deployments import Endpoint, LoggedRequest, unseen
+from epkit.core.masking import mask_text
+from epkit.flows.aim import World
+from epkit.flows.backends import Place
+
+POLL_S: Final = {"local": 0.2, "azureml": 2.0, "azureml-v1": 2.0}
+OVERLAP: Final = 500
+"""Lines that are asked for again and again: as many may come between two looks."""
+
+
+def show(place: Place, world: World, *, tail: int, init: bool, deployment: str | None) -> tuple[str, ...]:
+    """Return the last lines of a log, credentials masked."""
+    lines = place.backend.logs(place.service, tail=tail, init=init, deployment=deployment)
+    return tuple(mask_text(line, world.secrets) for line in lines)
+
+
+def follow(place: Place, world: World, *, tail: int, init: bool, deployment: str | None) -> Iterator[tuple[str, ...]]:
+    """Yield the last lines of a log, then new ones as they come, without an end."""
+    seen = place.backend.logs(place.service, tail=max(tail, OVERLAP), init=init, deployment=deployment)
+    yield tuple(mask_text(line, world.secrets) for line in seen[-tail:])
+    while True:
+        time.sleep(POLL_S[place.backend.name])
+        now = place.backend.logs(place.service, tail=max(tail, OVERLAP), init=init, deployment=deployment)
+        new = unseen(seen, now)
+        seen = now
+        if new:
+            yield tuple(mask_text(line, world.secrets) for line in new)
+
+
+def requests(place: Place, *, tail: int) -> tuple[LoggedRequest, ...]:
+    """Return the last requests that Application Insights was told of."""
+    return place.backend.requests(place.service, tail=tail)
+
+
+def set_app_insights(place: Place, world: World, *, on: bool, deployment: str | None) -> Endpoint:
+    """Turn Application Insights on or off."""
+    return place.backend.set_app_insights(place.service, on=on, deployment=deployment, say=world.note)

@@ -1,0 +1,79 @@
+"""What `epkit deploy` and `epkit logs` say, as text for people."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from epkit.core.deployments import Endpoint, Keys, LoggedRequest
+from epkit.core.masking import clean
+
+WORDS = {True: "on", False: "off", None: "?"}
+
+
+def render_endpoint(endpoint: Endpoint, more: Mapping[str, str | None] | None = None) -> str:
+    """Write an endpoint, a line a fact, then its deployments.
+
+    Args:
+        more: further lines, by the word that opens them; None leaves one out.
+    """
+    facts: dict[str, str | None] = {
+        "state": endpoint.state + (f": {clean(endpoint.error)}" if endpoint.error else ""),
+        "backend": endpoint.backend + (f", {endpoint.compute}" if endpoint.compute else ""),
+        "workspace": endpoint.workspace,
+        "score": endpoint.scoring_uri,
+        "contract": endpoint.swagger_uri,
+        "auth": endpoint.auth,
+        "insights": WORDS[endpoint.app_insights],
+        "created": endpoint.created_at,
+    }
+    lines = [endpoint.name, *(f"  {word:<10}{fact}" for word, fact in {**facts, **(more or {})}.items() if fact)]
+    if endpoint.deployments:
+        rows = [
+            (each.name, f"{each.traffic} %", each.state, each.instance_type or "", WORDS[each.app_insights])
+            for each in endpoint.deployments
+        ]
+        lines += [f"  {line}" for line in _table(("deployment", "traffic", "state", "instance", "insights"), rows)]
+    return _text(lines)
+
+
+def render_endpoints(backend: str, endpoints: Sequence[Endpoint]) -> str:
+    """Write all endpoints of a backend, one a line."""
+    if not endpoints:
+        return f"no endpoints ({backend})\n"
+    rows = [(each.name, each.state, WORDS[each.app_insights], each.scoring_uri or "") for each in endpoints]
+    return _text(_table(("name", "state", "insights", "score"), rows))
+
+
+def render_plan(backend: str, steps: Sequence[Mapping[str, Any]]) -> str:
+    """Write what would be sent, a step a paragraph."""
+    lines = [f"nothing is sent; {backend} would:"]
+    for number, step in enumerate(steps, 1):
+        lines.append(f"{number}. {step['step']}")
+        for key, value in step.items():
+            if key != "step":
+                lines.append(f"   {key}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}")
+    return _text(lines)
+
+
+def render_keys(key_file: str | None, keys: Keys | None) -> str:
+    """Write where the key is; the keys themselves only where they are given, because the user said so."""
+    lines = [] if key_file is None else [f"the primary key is in {key_file}"]
+    if keys is not None:
+        lines += [f"primary    {keys.primary.reveal()}", f"secondary  {keys.secondary.reveal()}"]
+    return _text(lines)
+
+
+def render_requests(requests: Sequence[LoggedRequest]) -> str:
+    """Write requests, one a line: time, status, duration."""
+    rows = [(each.time, str(each.status), f"{each.duration_ms:g} ms", each.name, each.request_id) for each in requests]
+    return _text(_table(("time", "status", "duration", "path", "request id"), rows))
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    every = [tuple(head), *(tuple(clean(cell) for cell in row) for row in rows)]
+    widths = [max(len(row[column]) for row in every) for column in range(len(head))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in every]
+
+
+def _text(lines: Iterable[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)
