@@ -6,7 +6,7 @@ import subprocess
 
 import nox
 
-nox.options.sessions = ["lint", "types", "tests"]
+nox.options.sessions = ["lint", "types", "azure", "tests"]
 nox.options.reuse_existing_virtualenvs = True
 
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
@@ -19,6 +19,8 @@ def works(version: str) -> bool:
 
 
 # nox with CI=true would fail on a missing interpreter.
+TESTED = ".[local,docs]"
+"""What `tests` installs: Azure's two SDKs are heavy, hold packages back, and have a session of their own."""
 FOUND = [version for version in PYTHONS if works(version)] or [None]
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 
@@ -31,14 +33,14 @@ def group(name: str) -> list[str]:
 @nox.session(python=FOUND[0])
 def tests(session: nox.Session) -> None:
     """Run the test suite on the oldest supported Python found here (arguments go to pytest)."""
-    session.install(".[all]", *group("test"))
+    session.install(TESTED, *group("test"))
     session.run("pytest", "--ignore=tests/browser", *session.posargs)  # that is the session `browser`
 
 
 @nox.session(python=FOUND, name="tests-all")
 def tests_all(session: nox.Session) -> None:
     """Run the test suite on every supported Python found here."""
-    session.install(".[all]", *group("test"))
+    session.install(TESTED, *group("test"))
     session.run("pytest", "--ignore=tests/browser", *session.posargs)  # that is the session `browser`
 
 
@@ -47,8 +49,17 @@ def browser(session: nox.Session) -> None:
     """Drive the docs page in the machine's own Chromium; screenshots stay in build/browser."""
     if not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
         session.error("there is no Chromium: apt-get install chromium")
-    session.install(".[all]", *group("test"), *group("browser"))
+    session.install(TESTED, *group("test"), *group("browser"))
     session.run("pytest", "tests/browser", *session.posargs)
+
+
+@nox.session(python=FOUND[0])
+@nox.parametrize("sdks", ["azure", "azure-v1", "azure-v2"])
+def azure(session: nox.Session, sdks: str) -> None:
+    """Run the tests of the backends on Azure's genuine SDKs: both in one environment, and each alone."""
+    session.install(f".[local,{sdks}]", *group("test"))
+    paths = ["tests/backends", "tests/cli/test_startup.py"] if sdks == "azure" else ["tests/backends/test_extras.py"]
+    session.run("pytest", *(session.posargs or paths))
 
 
 @nox.session(python=FOUND[0])

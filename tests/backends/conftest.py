@@ -1,4 +1,4 @@
-"""What the tests of the backends share: a directory of one's own, and nothing left running."""
+"""What the tests of the backends share: a directory of one's own, an emulated cloud, and nothing left running."""
 
 import shutil
 from collections.abc import Iterator
@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 import scoring_server
+from azure_cloud.cloud import Certificates, Cloud, environment
+from backends.hosts import CONDA, KINDS, Host, require, workspace_config
 from cli_harness import Cli
 from epkit.backends.local_state import Homes
 
@@ -37,3 +39,31 @@ def local(cli: Cli, model: str) -> Iterator[Cli]:
     yield cli
     for home in Homes(cli.environ):
         cli("deploy", "delete", home.path.name, "--backend", "local")
+
+
+@pytest.fixture(scope="session")
+def _cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    with Cloud(Certificates(tmp_path_factory.mktemp("ca"))) as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def cloud(_cloud: Cloud, cli: Cli, model: str) -> Iterator[Cloud]:
+    """The emulated cloud, in which operations end at once; no test may ask it for what it does not play."""
+    cli.environ |= environment(_cloud, Path(cli.environ["HOME"]))
+    cli.write("config.json", workspace_config())
+    cli.write("model/conda.yml", CONDA)
+    _cloud.reset()
+    _cloud.state.polls = 0
+    yield _cloud
+
+    assert [] == _cloud.unknown
+
+
+@pytest.fixture(params=KINDS)
+def host(request: pytest.FixtureRequest) -> Host:
+    """Each of the backends."""
+    require(request.param)
+    cloud = None if request.param == "local" else request.getfixturevalue("cloud")
+    cli = request.getfixturevalue("local" if cloud is None else "cli")
+    return Host(kind=request.param, cli=cli, cloud=cloud)

@@ -4,8 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from epkit.backends.azure_sdk import require
+from epkit.backends.workspace import find_workspace
 from epkit.core.deployments import BACKENDS, BackendName
 from epkit.endpoint.config import Config, EndpointEntry, find_config, suggestion
+from epkit.endpoint.tokens import credential
 from epkit.errors import UsageError
 from epkit.flows.aim import World
 
@@ -72,11 +75,21 @@ def open_backend(name: BackendName, world: World, *, workspace: str | None) -> "
     Raises:
         UsageError: its extra is missing.
     """
-    from epkit.backends.local import LocalBackend
+    match name:
+        case "local":
+            from epkit.backends.local import LocalBackend
 
-    if name != "local":
-        raise UsageError(f"{workspace or 'Azure'}: this epkit has no backend {name} yet")
-    return LocalBackend(world.environ, world.note)
+            return LocalBackend(world.environ, world.note)
+        case "azureml":
+            require("azure.ai.ml", "azure-v2", name)
+            from epkit.backends.azureml import AzureMLBackend
+
+            return AzureMLBackend(find_workspace(world.cwd, expected=workspace), credential, world.note)
+        case "azureml-v1":
+            require("azureml.core", "azure-v1", name)
+            from epkit.backends.azureml_v1 import AzureMLv1Backend
+
+            return AzureMLv1Backend(find_workspace(world.cwd, expected=workspace), credential, world.note)
 
 
 def key_path(place: Place, world: World) -> Path:

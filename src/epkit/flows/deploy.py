@@ -81,6 +81,9 @@ def make_order(place: Place, world: World, *, model: str, entry: str, code: str 
         raise UsageError(f"--entry {entry}: no such file in {code_path} (it is relative to --code)")
     if not script.is_relative_to(code_path):
         raise UsageError(f"--entry {entry}: lies outside of {code_path}, from where it is taken")
+    compute, _, cluster = (more.pop("compute", None) or "").partition(":")
+    if compute not in ("", "aci", "aks") or (cluster and compute != "aks") or (compute == "aks" and not cluster):
+        raise UsageError(f"--compute {compute}: aci, or aks:CLUSTER, of a cluster that is attached to the workspace")
     environment = more.pop("environment", None)
     if environment is not None and not environment.startswith("azureml:"):
         environment = str(_existing(world, environment, "--environment"))
@@ -90,6 +93,8 @@ def make_order(place: Place, world: World, *, model: str, entry: str, code: str 
         code=str(code_path),
         entry=script.relative_to(code_path).as_posix(),
         environment=environment,
+        compute=compute or None,
+        compute_target=cluster or None,
         **more,
     )
 

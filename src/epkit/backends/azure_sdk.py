@@ -1,0 +1,123 @@
+"""How the two Azure SDKs are called: nothing of theirs on stdout, no logs, no warnings, errors in one line."""
+
+import contextlib
+import importlib.util
+import io
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from epkit.backends.base import Say
+from epkit.core.azure_errors import reduce
+from epkit.core.deployments import Order
+from epkit.errors import BackendError, EpkitError, UsageError
+
+CONDA_FILES: Final = ("conda.yml", "conda.yaml", "conda_env.yml", "environment.yml", "environment.yaml")
+TAIL_LINES: Final = 30
+
+
+def require(module: str, extra: str, backend: str) -> None:
+    """Refuse where an SDK is missing.
+
+    Raises:
+        UsageError: it names the extra.
+    """
+    for needed in (module, "azure.identity"):
+        try:
+            found = importlib.util.find_spec(needed)
+        except ModuleNotFoundError:  # not even its parent
+            found = None
+        if found is None:
+            raise UsageError(f'the backend {backend} needs the extra {extra}: pip install "epkit[{extra}]"')
+
+
+@contextlib.contextmanager
+def calling(say: Say, subject: str) -> Iterator[Say]:
+    """Call an SDK.
+
+    Args:
+        say: is told what the SDK prints on stdout; what it prints on stderr (bars, colours) is dropped.
+        subject: what it is about, for messages.
+
+    Yields:
+        What to tell the user with meanwhile.
+
+    Raises:
+        UsageError: there is no login.
+        BackendError: the service said no; code and message.
+    """
+    logging.disable(logging.CRITICAL)
+    os.environ.setdefault("TQDM_DISABLE", "1")
+    real = sys.stderr
+
+    def aloud(line: str) -> None:
+        with contextlib.redirect_stderr(real):
+            say(line)
+
+    try:
+        with (
+            contextlib.redirect_stdout(_Relay(aloud)),
+            contextlib.redirect_stderr(io.StringIO()),
+            warnings.catch_warnings(),
+        ):
+            warnings.simplefilter("ignore")
+            yield aloud
+    except EpkitError:
+        raise
+    except Exception as error:  # noqa: BLE001 - SDKs raise what they like
+        raise translated(error, subject) from None  # the cause may hold whole replies
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def translated(error: BaseException, subject: str) -> EpkitError:
+    """Return what to raise instead of an SDK's exception."""
+    refusal = reduce(error)
+    if refusal.kind == "login":
+        return UsageError(refusal.line)
+    return BackendError(f"{subject}: {refusal.line}")
+
+
+def is_missing(error: BaseException) -> bool:
+    """Tell whether an SDK's exception says that something is not there."""
+    refusal = reduce(error)
+    return refusal.status == 404 or "NotFound" in refusal.code
+
+
+def conda_file(order: Order) -> Path:
+    """Return the conda file of an order: the one named, else one that lies beside the script.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if order.environment is not None:
+        return Path(order.environment)
+    for name in CONDA_FILES:
+        path = Path(order.code) / name
+        if path.is_file():
+            return path
+    raise UsageError(f"--environment FILE: which packages does the script need? No {', '.join(CONDA_FILES)} beside it")
+
+
+def lines_of(content: Any, tail: int) -> tuple[str, ...]:
+    """Return the last lines of a log."""
+    return tuple(str(content or "").splitlines()[-tail:])
+
+
+class _Relay(io.TextIOBase):
+    """A stdout that hands on whole lines, without the dots of those who wait."""
+
+    def __init__(self, say: Say) -> None:
+        self._say = say
+        self._line = ""
+
+    def write(self, text: str) -> int:
+        *lines, self._line = (self._line + text).split("\n")
+        for line in lines:
+            if line.strip(". \r"):
+                self._say(line.strip())
+        return len(text)

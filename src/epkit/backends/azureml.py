@@ -1,0 +1,355 @@
+"""Managed online endpoints, by azure-ai-ml (SDK v2)."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any, Final, Literal
+
+from epkit.backends import azure_sdk
+from epkit.backends.azure_sdk import TAIL_LINES, calling, conda_file, lines_of
+from epkit.backends.base import Say
+from epkit.backends.workspace import Workspace
+from epkit.core.azure_resources import differences, put_body
+from epkit.core.deployments import BackendName, Deployment, Endpoint, Keys, LoggedRequest, Order, Token
+from epkit.core.secret import Secret
+from epkit.errors import BackendError, EpkitError, UsageError
+
+IMAGE: Final = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:latest"
+INSTANCE_TYPE: Final = "Standard_DS3_v2"
+RETRIES: Final = 3
+"""Of a request; azure-core's own default of 10 takes minutes."""
+TOLD_EVERY_S: Final = 30.0
+
+_AUTHS: Final[Mapping[str, Literal["key", "aml_token", "aad"]]] = {
+    "key": "key", "amltoken": "aml_token", "aml_token": "aml_token", "aadtoken": "aad", "aad_token": "aad",
+}  # fmt: skip
+
+
+class AzureMLBackend:
+    """The managed online endpoints of a workspace."""
+
+    name: BackendName = "azureml"
+
+    def __init__(self, workspace: Workspace, credential: Callable[[], Any], say: Say) -> None:
+        """Prepare; nothing is imported, nothing is sent.
+
+        Args:
+            credential: makes one of azure-identity.
+            say: is told what the SDK prints.
+        """
+        self.workspace = workspace
+        self._credential = credential
+        self._say = say
+        self._body: Mapping[str, Any] | None = None
+        self._seen: Any = None
+        self._place: str | None = None
+
+    @cached_property
+    def _client(self) -> Any:
+        from azure.ai.ml import MLClient
+
+        where = self.workspace
+        return MLClient(
+            self._credential(),
+            where.subscription,
+            where.group,
+            where.name,
+            enable_telemetry=False,
+            retry_total=RETRIES,
+            retry_backoff_factor=0.3,
+            raw_request_hook=self._about_to_send,
+            raw_response_hook=self._received,
+        )
+
+    def list(self) -> tuple[Endpoint, ...]:
+        """Return the endpoints, without their deployments."""
+        with calling(self._say, self.workspace.name):
+            return tuple(self._describe(each) for each in self._client.online_endpoints.list())
+
+    def show(self, name: str) -> Endpoint:
+        """Return an endpoint."""
+        with calling(self._say, name):
+            endpoint = self._client.online_endpoints.get(name)
+            return self._describe(endpoint, tuple(self._client.online_deployments.list(name)))
+
+    def plan(self, order: Order) -> tuple[Mapping[str, Any], ...]:
+        """Say what `create` would send."""
+        named = order.environment is not None and order.environment.startswith("azureml:")
+        environment = order.environment if named else str(conda_file(order))
+        return (
+            {"step": "create the endpoint, unless it is there", "name": order.name, "authMode": "Key",
+             "workspace": self.workspace.id},
+            {"step": "upload the script", "from": order.code},
+            {"step": "use the environment" if named else "register the environment", "environment": environment}
+            | ({} if named else {"image": IMAGE}),
+            {"step": "register the model", "name": order.name, "type": "custom_model", "from": order.model},
+            {"step": "create the deployment", "name": order.deployment, "scoringScript": order.entry,
+             "instanceType": order.instance_type or INSTANCE_TYPE, "capacity": order.instances,
+             "appInsightsEnabled": order.app_insights},
+            {"step": "send it the traffic, if it is the first", "traffic": {order.deployment: 100}},
+        )  # fmt: skip
+
+    def create(self, order: Order, say: Say) -> Endpoint:
+        """Create the endpoint, unless it is there, and a deployment; the first one gets the traffic."""
+        deployment = self._deployment(order)
+        with calling(say, order.name) as say:
+            traffic = self._ensure_endpoint(order, say)
+        try:
+            with calling(say, f"{order.name}/{order.deployment}") as say:
+                say("uploading the script, registering environment and model")
+                poller = self._client.online_deployments.begin_create_or_update(deployment)
+                _wait(poller, f"creating the deployment {order.deployment}", say)
+        except BackendError:
+            self._say_logs(order.name, order.deployment, say)
+            raise
+        if not traffic:
+            self.set_traffic(order.name, {order.deployment: 100}, say)
+        return self.show(order.name)
+
+    def set_traffic(self, name: str, traffic: Mapping[str, int], say: Say) -> Endpoint:
+        """Divide the requests among the deployments."""
+        known = {each.name for each in self.show(name).deployments}
+        unknown = [each for each in traffic if each not in known]
+        if unknown:
+            raise UsageError(f"{name}: no deployment {', '.join(unknown)}; there is {', '.join(sorted(known))}")
+        with calling(say, name) as say:
+            endpoint = self._client.online_endpoints.get(name)
+            before = self._raw(f"/onlineEndpoints/{name}", lambda: self._client.online_endpoints.get(name))
+            endpoint.traffic = dict(traffic)
+            shares = {each: share for each, share in traffic.items() if share}
+            self._put(
+                f"/onlineEndpoints/{name}",
+                put_body(before, traffic=shares),
+                lambda: self._client.online_endpoints.begin_create_or_update(endpoint),
+                "dividing the traffic",
+                say,
+            )
+        return self.show(name)
+
+    def keys(self, name: str) -> Keys:
+        """Return the keys."""
+        with calling(self._say, name):
+            found = self._client.online_endpoints.get_keys(name)
+            if not hasattr(found, "primary_key"):
+                raise UsageError(f"{name}: it takes tokens, and has no keys")
+            return Keys(primary=Secret(found.primary_key), secondary=Secret(found.secondary_key))
+
+    def regenerate(self, name: str, which: Literal["primary", "secondary"], say: Say) -> Keys:
+        """Replace one key."""
+        with calling(say, name) as say:
+            poller = self._client.online_endpoints.begin_regenerate_keys(name, key_type=which)
+            _wait(poller, f"making a new {which} key", say)
+        return self.keys(name)
+
+    def token(self, name: str) -> Token:
+        """Return a token for scoring: Azure ML's own, or AAD's."""
+        with calling(self._say, name):
+            found = self._client.online_endpoints.get_keys(name)
+            if not getattr(found, "access_token", None):
+                raise UsageError(f'{name}: it takes keys, not tokens: auth = "key"')
+            expires = float(found.expiry_time_utc)
+            refresh = float(getattr(found, "refresh_after_time_utc", 0) or 0) or expires - 300
+            return Token(text=Secret(found.access_token), refresh_at_s=refresh, expires_at_s=expires)
+
+    def delete(self, name: str, say: Say) -> None:
+        """Delete an endpoint with its deployments."""
+        with calling(say, name) as say:
+            _wait(self._client.online_endpoints.begin_delete(name), "deleting the endpoint", say)
+
+    def logs(self, name: str, *, tail: int, init: bool, deployment: str | None) -> tuple[str, ...]:
+        """Return the last lines of the server's log, or of the container that fetches the model."""
+        with calling(self._say, name):
+            chosen = self._chosen(name, deployment)
+            container = "storage-initializer" if init else None
+            return lines_of(
+                self._client.online_deployments.get_logs(chosen, name, tail, container_type=container), tail
+            )
+
+    def requests(self, name: str, *, tail: int) -> tuple[LoggedRequest, ...]:  # noqa: ARG002
+        """Refuse: the SDK does not read Application Insights."""
+        raise UsageError(
+            f"{name}: the requests are in the workspace's Application Insights, which the SDK does not read: "
+            f"az monitor app-insights query --analytics-query requests"
+        )
+
+    def set_app_insights(self, name: str, *, on: bool, deployment: str | None, say: Say) -> Endpoint:
+        """Turn Application Insights of a deployment on or off, and change nothing else of it."""
+        deployments = self._client_deployments()
+        with calling(say, name) as say:
+            chosen = self._chosen(name, deployment)
+            place = f"/onlineEndpoints/{name}/deployments/{chosen}"
+            entity = deployments.get(chosen, name)
+            before = self._raw(place, lambda: deployments.get(chosen, name))
+            entity.app_insights_enabled = on
+            self._put(
+                place,
+                put_body(before, appInsightsEnabled=on),
+                lambda: deployments.begin_create_or_update(entity),
+                f"turning Application Insights {'on' if on else 'off'}",
+                say,
+            )
+        return self.show(name)
+
+    def _client_deployments(self) -> Any:
+        with calling(self._say, self.workspace.name):
+            return self._client.online_deployments
+
+    def _chosen(self, name: str, deployment: str | None) -> str:
+        if deployment is not None:
+            return deployment
+        names = [str(each.name) for each in self._client.online_deployments.list(name)]
+        if len(names) == 1:
+            return names[0]
+        if not names:
+            self._client.online_endpoints.get(name)  # which says that it is not there
+            raise BackendError(f"{name}: it has no deployment")
+        raise UsageError(f"{name}: it has the deployments {', '.join(sorted(names))}: --deployment NAME")
+
+    def _ensure_endpoint(self, order: Order, say: Say) -> Mapping[str, int]:
+        """Create the endpoint, unless it is there; return how its traffic is divided."""
+        from azure.ai.ml.entities import ManagedOnlineEndpoint
+
+        try:
+            there = self._client.online_endpoints.get(order.name)
+        except Exception as error:
+            if not azure_sdk.is_missing(error):
+                raise
+            made = ManagedOnlineEndpoint(name=order.name, auth_mode="key")
+            _wait(self._client.online_endpoints.begin_create_or_update(made), "creating the endpoint", say)
+            return {}
+        traffic: Mapping[str, int] = {each: share for each, share in (there.traffic or {}).items() if share}
+        if order.deployment in (there.traffic or {}):
+            raise BackendError(
+                f"{order.name}: it has a deployment {order.deployment} already: --deployment NAME adds another one"
+            )
+        return traffic
+
+    def _deployment(self, order: Order) -> Any:
+        with calling(self._say, order.name):
+            from azure.ai.ml.entities import CodeConfiguration, Environment, ManagedOnlineDeployment, Model
+
+            environment: Any = order.environment
+            if environment is None or not environment.startswith("azureml:"):
+                environment = Environment(name=order.name, image=IMAGE, conda_file=conda_file(order))
+            elif not environment.startswith("azureml://"):
+                _, environment_name, version = environment.split(":", 2)
+                environment = f"{self.workspace.id}/environments/{environment_name}/versions/{version}"
+            return ManagedOnlineDeployment(
+                name=order.deployment,
+                endpoint_name=order.name,
+                model=Model(path=order.model, name=order.name, type="custom_model"),
+                code_configuration=CodeConfiguration(code=order.code, scoring_script=order.entry),
+                environment=environment,
+                instance_type=order.instance_type or INSTANCE_TYPE,
+                instance_count=order.instances,
+                app_insights_enabled=order.app_insights,
+            )
+
+    def _say_logs(self, name: str, deployment: str, say: Say) -> None:
+        for init in (True, False):
+            try:
+                lines = self.logs(name, tail=TAIL_LINES, init=init, deployment=deployment)
+            except EpkitError:
+                continue  # it never got as far as that
+            for line in lines:
+                say(f"log: {line}")
+
+    def _raw(self, place: str, call: Callable[[], Any]) -> dict[str, Any]:
+        """Return a resource as it came, before the SDK leaves out what it does not know."""
+        self._seen, self._place = None, place
+        call()
+        found, self._seen, self._place = self._seen, None, None
+        assert isinstance(found, dict)
+        return found
+
+    def _put(self, place: str, body: Mapping[str, Any], call: Callable[[], Any], doing: str, say: Say) -> None:
+        """Update a resource with exactly this body, and see that nothing else of it changed.
+
+        An update is a PUT of the whole, and the SDK's own body lacks what it does not know or misreads
+        (`maxQueueWait: PT0.5S` becomes 0 ms, and is left out).
+        """
+        self._body, self._place = body, place
+        try:
+            _wait(call(), doing, say)
+        finally:
+            self._body, self._place = None, None
+        self._check(place, body)
+
+    def _check(self, place: str, body: Mapping[str, Any]) -> None:
+        _, _, name, *rest = place.split("/")
+        if rest:
+            after = self._raw(place, lambda: self._client.online_deployments.get(rest[-1], name))
+        else:
+            after = self._raw(place, lambda: self._client.online_endpoints.get(name))
+        changed = sorted(differences(body, after))
+        if changed:
+            raise BackendError(f"{name}: the service changed more than it was asked to: {', '.join(changed)}")
+
+    def _about_to_send(self, request: Any) -> None:
+        """Replace the body of the one PUT that is meant."""
+        sent = request.http_request
+        if self._body is not None and sent.method == "PUT" and self._is_place(sent.url):
+            sent.set_json_body(self._body)
+
+    def _received(self, response: Any) -> None:
+        """Keep the document of the one GET that is meant."""
+        sent = response.http_request
+        if self._body is None and sent.method == "GET" and self._is_place(sent.url):
+            self._seen = json.loads(response.http_response.text())
+
+    def _is_place(self, url: str) -> bool:
+        return self._place is not None and url.partition("?")[0].lower().endswith(self._place.lower())
+
+    def _describe(self, endpoint: Any, deployments: tuple[Any, ...] = ()) -> Endpoint:
+        traffic = dict(endpoint.traffic or {})
+        insights = [bool(each.app_insights_enabled) for each in deployments]
+        made = getattr(endpoint, "creation_context", None)
+        created = getattr(made, "created_at", None)
+        return Endpoint(
+            name=endpoint.name,
+            backend="azureml",
+            state=_word(endpoint.provisioning_state) or "Unknown",
+            scoring_uri=endpoint.scoring_uri,
+            swagger_uri=endpoint.openapi_uri,
+            auth=_AUTHS[str(_word(endpoint.auth_mode)).lower()],
+            app_insights=all(insights) if insights else None,
+            compute="managed" if type(endpoint).__name__.startswith("Managed") else "kubernetes",
+            workspace=self.workspace.name,
+            created_at=None if created is None else created.isoformat(),
+            deployments=tuple(_describe_deployment(each, traffic) for each in deployments),
+        )
+
+
+def _describe_deployment(deployment: Any, traffic: Mapping[str, int]) -> Deployment:
+    model = deployment.model
+    return Deployment(
+        name=deployment.name,
+        state=_word(deployment.provisioning_state) or "Unknown",
+        traffic=int(traffic.get(deployment.name, 0)),
+        app_insights=bool(deployment.app_insights_enabled),
+        model=None if model is None else str(model).rpartition("/models/")[2].replace("/versions/", ":"),
+        instance_type=deployment.instance_type,
+        instances=deployment.instance_count,
+    )
+
+
+def _word(value: Any) -> str | None:
+    """Return an enumeration's own word."""
+    return None if value is None else str(getattr(value, "value", value))
+
+
+def _wait(poller: Any, doing: str, say: Say) -> None:
+    """Wait for an operation, and say every now and then that it goes on.
+
+    Raises:
+        Exception: the SDK's own, where it failed or was cancelled.
+    """
+    say(doing)
+    start = told = time.monotonic()
+    while not poller.done():
+        poller.wait(1.0)
+        if time.monotonic() - told > TOLD_EVERY_S:
+            told = time.monotonic()
+            say(f"{doing}: {poller.status()}, {told - start:.0f} s")
+    poller.result()

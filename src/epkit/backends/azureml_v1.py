@@ -1,0 +1,301 @@
+"""Web services on ACI and AKS, by azureml-core (SDK v1), which is out of support; what exists goes on to work."""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from epkit.backends.azure_sdk import TAIL_LINES, calling, conda_file, is_missing, lines_of
+from epkit.backends.base import Say
+from epkit.backends.workspace import Workspace
+from epkit.core.deployments import (
+    DEFAULT_DEPLOYMENT,
+    BackendName,
+    Deployment,
+    Endpoint,
+    Keys,
+    LoggedRequest,
+    Order,
+    Token,
+)
+from epkit.core.secret import Secret
+from epkit.errors import BackendError, EpkitError, UsageError
+
+VARIABLES: Final[Mapping[str, str]] = {
+    # It retries a refused request for up to 224 s.
+    "AZUREML_DEFAULT_RETRIES": "2",
+    "AZUREML_DEFAULT_BACKOFF": "1",
+    "AZUREML_DEFAULT_500_BACKOFF": "1",
+    "AZUREML_DEFAULT_503_BACKOFF": "1",
+    # It sends the git remote's URL, credentials and all, with every update; a blank one is no secret.
+    "AZUREML_GIT_REPOSITORY_URI": " ",
+    "AZUREML_GIT_BRANCH": " ",
+    "AZUREML_GIT_COMMIT": " ",
+    "AZUREML_GIT_DIRTY": "0",
+    # Else it asks management.azure.com/metadata, with a patience of 30 s.
+    "AZUREML_CURRENT_CLOUD": "AzureCloud",
+    "AZUREML_LOG_DEPRECATION_WARNING_ENABLED": "False",
+}
+"""Read by azureml-core when it is imported."""
+CPU_CORES, MEMORY_GB = 1, 2
+NO_DEPLOYMENTS: Final = "a web service of SDK v1 has no deployments"
+
+
+class AzureMLv1Backend:
+    """The web services of a workspace."""
+
+    name: BackendName = "azureml-v1"
+
+    def __init__(self, workspace: Workspace, credential: Callable[[], Any], say: Say) -> None:
+        """Prepare; nothing is imported, nothing is sent.
+
+        Args:
+            credential: makes one of azure-identity.
+            say: is told what the SDK prints.
+        """
+        self.workspace = workspace
+        self._credential = credential
+        self._say = say
+
+    @cached_property
+    def _ws(self) -> Any:
+        os.environ.update(VARIABLES)
+        # It joins paths to HOME when it is imported.
+        os.environ.setdefault("HOME", os.path.expanduser("~"))  # noqa: PTH111 - never raises
+        from azureml.core import Workspace as AzureWorkspace
+        from azureml.core.authentication import TokenAuthentication
+
+        credential = self._credential()
+        auth = TokenAuthentication(
+            lambda audience: credential.get_token(f"{str(audience).rstrip('/')}/.default").token, cloud="AzureCloud"
+        )
+        where = self.workspace
+        return AzureWorkspace(
+            subscription_id=where.subscription, resource_group=where.group, workspace_name=where.name, auth=auth
+        )
+
+    def list(self) -> tuple[Endpoint, ...]:
+        """Return the web services."""
+        with self._calling(self._say, self.workspace.name):
+            from azureml.core.webservice import Webservice
+
+            return tuple(self._describe(each) for each in Webservice.list(self._ws))
+
+    def show(self, name: str) -> Endpoint:
+        """Return a web service."""
+        with self._calling(self._say, name):
+            return self._describe(self._service(name))
+
+    def plan(self, order: Order) -> tuple[Mapping[str, Any], ...]:
+        """Say what `create` would send."""
+        compute: dict[str, Any] = {"computeType": (order.compute or "aci").upper(), "authEnabled": True}
+        if order.compute == "aks":
+            compute |= {"computeName": order.compute_target, "numReplicas": order.instances}
+        else:
+            compute |= {"containerResourceRequirements": {"cpu": CPU_CORES, "memoryInGB": MEMORY_GB}}
+        return (
+            {"step": "register the model", "name": order.name, "from": order.model, "workspace": self.workspace.id},
+            {"step": "upload the script", "from": order.code, "entry": order.entry},
+            {"step": "create the service", "name": order.name, "environment": str(conda_file(order)),
+             "appInsightsEnabled": order.app_insights} | compute,
+        )  # fmt: skip
+
+    def create(self, order: Order, say: Say) -> Endpoint:
+        """Register the model, upload the script, create the web service."""
+        if order.deployment != DEFAULT_DEPLOYMENT:
+            raise UsageError(f"--deployment {order.deployment}: {NO_DEPLOYMENTS}")
+        conda = conda_file(order)
+        with self._calling(say, order.name) as tell:
+            self._refuse_existing(order.name)
+            from azureml.core import Environment
+            from azureml.core.model import InferenceConfig, Model
+
+            model = Path(order.model)
+            tell("registering the model")
+            with contextlib.chdir(model.parent):  # it refuses what lies elsewhere
+                registered = Model.register(self._ws, model_path=model.name, model_name=order.name)
+                inference = InferenceConfig(
+                    entry_script=order.entry,
+                    source_directory=order.code,
+                    environment=Environment.from_conda_specification(order.name, str(conda)),
+                )
+                tell("uploading the script")
+                service = Model.deploy(
+                    self._ws, order.name, [registered], inference, self._configuration(order), overwrite=False
+                )
+        try:
+            with self._calling(say, order.name) as tell:
+                tell("waiting for the service")
+                service.wait_for_deployment(show_output=True)
+        except BackendError:
+            self._say_logs(order.name, say)
+            raise
+        return self.show(order.name)
+
+    def set_traffic(self, name: str, traffic: Mapping[str, int], say: Say) -> Endpoint:  # noqa: ARG002
+        """Refuse: there is nothing to divide."""
+        raise UsageError(f"{name}: {NO_DEPLOYMENTS}, among which requests could be divided")
+
+    def keys(self, name: str) -> Keys:
+        """Return the keys."""
+        with self._calling(self._say, name):
+            service = self._service(name)
+            if not service.auth_enabled:
+                raise UsageError(f"{name}: it has no keys")
+            primary, secondary = service.get_keys()
+            return Keys(primary=Secret(primary), secondary=Secret(secondary))
+
+    def regenerate(self, name: str, which: Literal["primary", "secondary"], say: Say) -> Keys:
+        """Replace one key; the SDK takes at least 5 s."""
+        with self._calling(say, name) as tell:
+            tell(f"making a new {which} key")
+            self._service(name).regen_key(which.capitalize())
+        return self.keys(name)
+
+    def token(self, name: str) -> Token:
+        """Return a token for scoring; AKS has them."""
+        with self._calling(self._say, name):
+            service = self._service(name)
+            if not service.token_auth_enabled:
+                raise UsageError(f'{name}: it takes keys, not tokens: auth = "key"')
+            found = service.get_access_token()
+            return Token(
+                text=Secret(found.access_token),
+                refresh_at_s=found.refresh_after.timestamp(),
+                expires_at_s=found.expiry_on.timestamp(),
+            )
+
+    def delete(self, name: str, say: Say) -> None:
+        """Delete a web service."""
+        with self._calling(say, name) as tell:
+            tell("deleting the service")
+            self._service(name).delete()
+            # The SDK does not look at how the operation ended.
+            with contextlib.suppress(_MissingError):
+                state = self._service(name).state
+                raise BackendError(f"{name}: it is not deleted; its state is {state}")
+
+    def logs(self, name: str, *, tail: int, init: bool, deployment: str | None) -> tuple[str, ...]:
+        """Return the last lines of the container's log, or of the init container's."""
+        _refuse_deployment(deployment)
+        with self._calling(self._say, name):
+            return lines_of(self._service(name).get_logs(num_lines=tail, init=init), tail)
+
+    def requests(self, name: str, *, tail: int) -> tuple[LoggedRequest, ...]:  # noqa: ARG002
+        """Refuse: the SDK does not read Application Insights."""
+        raise UsageError(
+            f"{name}: the requests are in the workspace's Application Insights, which the SDK does not read: "
+            f"az monitor app-insights query --analytics-query requests"
+        )
+
+    def set_app_insights(self, name: str, *, on: bool, deployment: str | None, say: Say) -> Endpoint:
+        """Do what the course's `service.update(enable_app_insights=True)` does, and wait for it."""
+        _refuse_deployment(deployment)
+        with self._calling(say, name) as tell:
+            tell(f"turning Application Insights {'on' if on else 'off'}")
+            service = self._service(name)
+            service.update(enable_app_insights=on)
+            if service._operation_endpoint is not None:  # noqa: SLF001 - the only word for an update under way
+                service.wait_for_deployment(show_output=True)
+        return self.show(name)
+
+    @contextlib.contextmanager
+    def _calling(self, say: Say, subject: str) -> Iterator[Say]:
+        try:
+            with calling(say, subject) as aloud:
+                yield aloud
+        except _MissingError:
+            raise BackendError(
+                f"{subject}: no web service of this name in the workspace {self.workspace.name}"
+            ) from None
+
+    def _service(self, name: str) -> Any:
+        """Return the SDK's object.
+
+        Raises:
+            _MissingError: there is none.
+        """
+        from azureml.core.webservice import Webservice
+
+        try:
+            return Webservice(self._ws, name)
+        except Exception as error:
+            if "WebserviceNotFound" in str(error) or is_missing(error):
+                raise _MissingError(name) from None
+            raise
+
+    def _refuse_existing(self, name: str) -> None:
+        with contextlib.suppress(_MissingError):
+            self._service(name)
+            raise BackendError(f"{name}: there is a web service of this name: epkit deploy delete {name}")
+
+    def _configuration(self, order: Order) -> Any:
+        from azureml.core.webservice import AciWebservice, AksWebservice
+
+        if order.compute != "aks":
+            return AciWebservice.deploy_configuration(
+                cpu_cores=CPU_CORES,
+                memory_gb=MEMORY_GB,
+                auth_enabled=True,
+                enable_app_insights=order.app_insights,
+            )
+        return AksWebservice.deploy_configuration(
+            autoscale_enabled=False,
+            num_replicas=order.instances,
+            cpu_cores=CPU_CORES,
+            memory_gb=MEMORY_GB,
+            auth_enabled=True,
+            enable_app_insights=order.app_insights,
+            compute_target_name=order.compute_target,
+        )
+
+    def _say_logs(self, name: str, say: Say) -> None:
+        with contextlib.suppress(EpkitError):
+            for line in self.logs(name, tail=TAIL_LINES, init=False, deployment=None):
+                say(f"log: {line}")
+
+    def _describe(self, service: Any) -> Endpoint:
+        uri = service.scoring_uri
+        insights = getattr(service, "enable_app_insights", None)
+        token = bool(service.token_auth_enabled)
+        return Endpoint(
+            name=service.name,
+            backend="azureml-v1",
+            state=str(service.state),
+            scoring_uri=uri,
+            swagger_uri=None if uri is None else f"{uri.rpartition('/')[0]}/swagger.json",
+            auth="key" if service.auth_enabled else "aml_token" if token else "none",
+            app_insights=None if insights is None else bool(insights),
+            compute=str(service.compute_type).lower(),
+            workspace=self.workspace.name,
+            created_at=service.created_time.isoformat(),
+            error=_message(service.error),
+            deployments=(
+                Deployment(
+                    name=DEFAULT_DEPLOYMENT,
+                    state=str(service.state),
+                    traffic=100,
+                    app_insights=None if insights is None else bool(insights),
+                    instances=getattr(service, "num_replicas", None) or 1,
+                ),
+            ),
+        )
+
+
+class _MissingError(EpkitError):
+    """There is no web service of this name."""
+
+    exit_code = BackendError.exit_code
+
+
+def _refuse_deployment(deployment: str | None) -> None:
+    if deployment not in (None, DEFAULT_DEPLOYMENT):
+        raise UsageError(f"--deployment {deployment}: {NO_DEPLOYMENTS}")
+
+
+def _message(error: Any) -> str | None:
+    if isinstance(error, Mapping):
+        return ": ".join(str(error[key]) for key in ("code", "message") if error.get(key)) or None
+    return str(error) if error else None

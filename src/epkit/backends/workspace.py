@@ -1,0 +1,79 @@
+"""Which Azure ML workspace is meant: its `config.json`, found where the SDKs look for it."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from epkit.errors import UsageError
+
+DIRECTORIES: Final = (".azureml", "aml_config", "")
+"""In each of which every directory upward is asked before the next one."""
+FIELDS: Final = ("subscription_id", "resource_group", "workspace_name")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workspace:
+    """A workspace.
+
+    Args:
+        path: of the `config.json` that names it.
+    """
+
+    subscription: str
+    group: str
+    name: str
+    path: Path
+
+    @property
+    def id(self) -> str:
+        """Its ARM id."""
+        return (
+            f"/subscriptions/{self.subscription}/resourceGroups/{self.group}"
+            f"/providers/Microsoft.MachineLearningServices/workspaces/{self.name}"
+        )
+
+
+def find_workspace(cwd: Path, *, expected: str | None) -> Workspace:
+    """Read the nearest `config.json`.
+
+    Args:
+        expected: the workspace that `epkit.toml` names, if it does.
+
+    Raises:
+        UsageError: there is none, it cannot be read, or it is of another workspace.
+
+    Source: azureml-core 1.61, `Workspace.from_config`; azure-ai-ml 1.35, `MLClient.from_config`.
+    """
+    path = _find(cwd)
+    if path is None:
+        raise UsageError(
+            "no config.json here or above: download it from the workspace's page at ml.azure.com (Download config file)"
+        )
+    try:
+        document = json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise UsageError(f"{path}: not JSON: {error}") from None
+    missing = [name for name in FIELDS if not (isinstance(document, dict) and isinstance(document.get(name), str))]
+    if missing:
+        raise UsageError(f"{path}: not a workspace's: it lacks {', '.join(missing)}")
+    found = Workspace(
+        subscription=document["subscription_id"],
+        group=document["resource_group"],
+        name=document["workspace_name"],
+        path=path,
+    )
+    if expected is not None and expected != found.name:
+        raise UsageError(f"{path}: it is of the workspace {found.name}, but epkit.toml says {expected}")
+    return found
+
+
+def _find(cwd: Path) -> Path | None:
+    for directory in DIRECTORIES:
+        for folder in (cwd, *cwd.parents):
+            path = folder / directory / "config.json"
+            if path.is_file():
+                return path
+    return None

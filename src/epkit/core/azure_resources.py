@@ -1,0 +1,30 @@
+"""Resources of Azure's resource manager as JSON: the body that puts one back, and what two of them differ in."""
+
+import copy
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+_READ_ONLY: Final = ("id", "name", "type", "systemData")
+_READ_ONLY_PROPERTIES: Final = ("provisioningState", "scoringUri", "swaggerUri")
+
+
+def put_body(resource: Mapping[str, Any], **properties: Any) -> dict[str, Any]:
+    """Make the body of the PUT that changes some properties of a resource and no other.
+
+    Args:
+        resource: as a GET answered it. A PUT replaces the whole: what is left out is lost.
+        properties: the new values.
+    """
+    body = {key: copy.deepcopy(value) for key, value in resource.items() if key not in _READ_ONLY}
+    kept = {key: value for key, value in body["properties"].items() if key not in _READ_ONLY_PROPERTIES}
+    body["properties"] = {**kept, **properties}
+    return body
+
+
+def differences(before: Any, after: Any, at: str = "") -> Iterator[str]:
+    """Name what differs between two bodies, as dotted paths; what only the second has does not count."""
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        for key, value in before.items():
+            yield from differences(value, after.get(key), f"{at}.{key}" if at else key)
+    elif before != after:
+        yield at

@@ -1,0 +1,127 @@
+"""Tokens for scoring: one azure-identity credential for everything, and each token replaced before it ends."""
+
+import importlib.util
+import logging
+import threading
+import time
+import warnings
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Final, Self
+
+from epkit.core.azure_errors import reduce
+from epkit.core.deployments import Token
+from epkit.core.secret import Secret
+from epkit.errors import EpkitError, UsageError
+
+AUDIENCE: Final = "https://ml.azure.com/.default"
+MARGIN_S: Final = 300.0
+"""So long before its end a token is replaced; azure-identity begins to ask for another one then, too."""
+RETRY_S: Final = 10.0
+
+TokenSource = Callable[[], Token]
+
+
+def credential() -> Any:
+    """Return azure-identity's credential for users and service principals; it never opens a browser.
+
+    Raises:
+        UsageError: azure-identity is not installed.
+    """
+    if not _installed("azure.identity"):
+        raise UsageError('a login at Azure needs the extra azure: pip install "epkit[azure]"')
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from azure.identity import DefaultAzureCredential
+
+        return DefaultAzureCredential(exclude_interactive_browser_credential=True)
+
+
+def aad_source() -> TokenSource:
+    """Return what asks AAD for tokens that open managed online endpoints.
+
+    Raises:
+        UsageError: azure-identity is not installed.
+    """
+    asked = credential()
+
+    def ask() -> Token:
+        logging.disable(logging.CRITICAL)  # azure-identity logs its whole chain
+        try:
+            found = asked.get_token(AUDIENCE)
+        except Exception as error:  # noqa: BLE001 - whatever azure-identity raises
+            raise UsageError(reduce(error).line) from None
+        finally:
+            logging.disable(logging.NOTSET)
+        return made(found.token, float(found.expires_on))
+
+    return ask
+
+
+def made(text: str, expires_at_s: float) -> Token:
+    """Make a token that is replaced five minutes before its end, or after half its time where that is less."""
+    left = expires_at_s - time.time()
+    return Token(text=Secret(text), expires_at_s=expires_at_s, refresh_at_s=expires_at_s - min(MARGIN_S, left / 2))
+
+
+class Keeper:
+    """Keeps a token fresh, on a thread of its own; a context manager.
+
+    A token that cannot be replaced is used on, and asked for again, until its end.
+    """
+
+    def __init__(
+        self, source: TokenSource, first: Token, replaced: Callable[[Secret], None], note: Callable[[str], None]
+    ) -> None:
+        """Prepare.
+
+        Args:
+            first: the token that is in use.
+            replaced: is handed each new one, on the keeper's thread.
+            note: is told, once, that there is no new one to be had.
+        """
+        self._source = source
+        self._token = first
+        self._replaced = replaced
+        self._note = note
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="token", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop; a request for a token that is under way is left to itself."""
+        self._over.set()
+
+    def _keep(self) -> None:
+        wait = self._token.refresh_at_s - time.time()
+        told = False
+        while not self._over.wait(max(0.0, wait)):
+            try:
+                new = self._source()
+            except EpkitError as error:
+                if not told:
+                    self._note(f"the token cannot be replaced yet: {error}")
+                told, wait = True, self._pause()
+                continue
+            if new.text == self._token.text:
+                wait = self._pause()  # the source's own cache
+                continue
+            self._token = new
+            self._replaced(new.text)
+            wait = new.refresh_at_s - time.time()
+
+    def _pause(self) -> float:
+        left = self._token.expires_at_s - time.time()
+        return min(RETRY_S, max(0.2, left / 4))
+
+
+def _installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False

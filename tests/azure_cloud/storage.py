@@ -1,0 +1,40 @@
+"""*.blob.core.windows.net: files are put and asked about."""
+
+import base64
+import hashlib
+
+from azure_cloud.http import Reply, Request, Routes
+from azure_cloud.state import State
+
+HEADERS = {"ETag": '"0x1"', "Last-Modified": "Wed, 01 Jan 2025 00:00:00 GMT", "x-ms-version": "2023-11-03"}
+
+
+def routes(state: State) -> Routes:
+    found = Routes()
+
+    @found.on("PUT", "/{blob*}")
+    def put(request: Request, blob: str) -> Reply:
+        if "comp" not in request.query:
+            state.blobs[blob] = request.body
+        digest = base64.b64encode(hashlib.md5(request.body, usedforsecurity=False).digest()).decode()
+        headers = {**HEADERS, "Content-MD5": digest, "x-ms-request-server-encrypted": "true"}
+        return Reply(status=200 if request.query.get("comp") == "metadata" else 201, headers=headers)
+
+    @found.on("HEAD", "/{blob*}")
+    def head(_: Request, blob: str) -> Reply:
+        if blob not in state.blobs:
+            return Reply(status=404, headers={"x-ms-error-code": "BlobNotFound"})
+        return Reply(headers={**HEADERS, "x-ms-blob-type": "BlockBlob"})
+
+    @found.on("GET", "/{container}")
+    def listed(request: Request, container: str) -> Reply:
+        prefix = request.query.get("prefix", "")
+        names = sorted(
+            name for blob in state.blobs
+            if blob.startswith(f"{container}/") and (name := blob.partition("/")[2]).startswith(prefix)
+        )  # fmt: skip
+        blobs = "".join(f"<Blob><Name>{name}</Name><Properties/></Blob>" for name in names)
+        text = f'<?xml version="1.0"?><EnumerationResults><Blobs>{blobs}</Blobs><NextMarker/></EnumerationResults>'
+        return Reply(body=text.encode(), headers={"Content-Type": "application/xml"})
+
+    return found

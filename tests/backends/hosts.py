@@ -1,0 +1,108 @@
+"""The three backends as the shared tests see them: a command line, a way to have an endpoint there, and what was sent."""
+
+import importlib.util
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+import scoring_server
+from azure_cloud import arm, mms
+from azure_cloud.cloud import Cloud
+from azure_cloud.state import GROUP, NAME, SUBSCRIPTION
+from cli_harness import Cli, Ran
+from epkit.backends.local_state import Homes
+
+KINDS: Final = ("local", "azureml", "azureml-v1")
+SDKS: Final = {"azureml": "azure.ai.ml", "azureml-v1": "azureml.core"}
+CONDA: Final = "name: bank\ndependencies:\n- python=3.11\n- pip:\n  - azureml-defaults\n"
+
+
+def has(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def require(kind: str) -> None:
+    """Skip the calling test where a backend's SDK, or the genuine server, is not installed."""
+    if kind == "local":
+        scoring_server.require()
+    elif not has(SDKS[kind]):
+        pytest.skip(f"needs {SDKS[kind]}: nox -s azure")
+
+
+@dataclass(slots=True, kw_only=True)
+class Host:
+    """A backend.
+
+    Args:
+        cloud: the emulated one; None for this machine.
+    """
+
+    kind: str
+    cli: Cli
+    cloud: Cloud | None
+
+    def run(self, *arguments: object) -> Ran:
+        """Run a command; no key or token of the cloud may show, in outputs or in the project's files."""
+        if self.cloud is None:
+            return self.cli(*arguments)
+        ran = self.cli.spawn(*arguments)
+        if "--reveal" not in arguments:
+            files = "".join(path.read_text() for path in self.cli.directory.rglob("*.toml"))
+
+            assert "canary-" not in ran.out + ran.err + files
+        assert [] == self.cloud.unknown
+        return ran
+
+    def document(self, *arguments: object) -> dict[str, Any]:
+        """Run a command that succeeds; return what it prints, which is one JSON document."""
+        ran = self.run(*arguments, "--format", "json")
+
+        assert 0 == ran.code, ran.err
+        document: dict[str, Any] = json.loads(ran.out)
+        return document
+
+    def create(self, name: str, *more: object) -> Ran:
+        arguments = ["--model", "model", "--entry", "score.py", "--backend", self.kind, *more]
+        return self.run("deploy", "create", name, *arguments)
+
+    def seed(self, name: str) -> None:
+        """Have an endpoint there, and in epkit.toml."""
+        if self.cloud is None:
+            assert 0 == self.create(name).code
+            return
+        if self.kind == "azureml":
+            arm.endpoint(self.cloud.state, name, "blue")
+        else:
+            self.cloud.state.services[name] = mms.service(name)
+        self.cloud.state.new_keys(name)
+        host = "x.inference.ml.azure.com" if self.kind == "azureml" else "x.azurecontainer.io"
+        self.cli.write(
+            "epkit.toml",
+            f'[endpoints.{name}]\nuri = "https://{host}/score"\nkey_file = "the.key"\nbackend = "{self.kind}"\n'
+            f'service = "{name}"\nworkspace = "{NAME}"\n',
+        )
+
+    @property
+    def key(self) -> str:
+        """The primary key of `bank`."""
+        if self.cloud is None:
+            return Homes(self.cli.environ).home("bank").keys().primary.reveal()
+        return self.cloud.state.keys["bank"]["primary"]
+
+    def wrote(self) -> Path:
+        """The file that the key of `bank` was written to."""
+        home = Path(self.cli.environ["HOME"])
+        found = [*home.rglob("bank.key"), *self.cli.directory.rglob("the.key")]
+
+        assert 1 == len(found)
+        return found[0]
+
+
+def workspace_config() -> str:
+    return json.dumps({"subscription_id": SUBSCRIPTION, "resource_group": GROUP, "workspace_name": NAME})
