@@ -40,6 +40,13 @@ def routes(state: State) -> Routes:
     _deployments(found, state)
     _assets(found, state)
 
+    def elsewhere(_: Request, name: str, rest: str) -> Reply | None:
+        missing = f"The Resource 'Microsoft.MachineLearningServices/workspaces/{name}' was not found."
+        return None if name == NAME else refusal(404, "ResourceNotFound", missing)
+
+    for method in ("GET", "PUT", "POST"):
+        found.on(method, GROUPS + "/Microsoft.MachineLearningServices/workspaces/{name}/{rest*}")(elsewhere)
+
     @found.on(
         "GET",
         "/subscriptions/{subscription}/providers/Microsoft.MachineLearningServices/locations/{region}/mfeOperationsStatus/{id}",

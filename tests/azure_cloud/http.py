@@ -61,7 +61,7 @@ def refusal(status: int, code: str, message: str, **headers: str) -> Reply:
     return Reply(status=status, body={"error": {"code": code, "message": message}}, headers=headers)
 
 
-Handler = Callable[..., Reply]
+Handler = Callable[..., "Reply | None"]
 
 
 class Routes:

@@ -23,6 +23,13 @@ def routes(state: State) -> Routes:
             }
         )
 
+    @found.on("GET", "/common/discovery/instance")
+    def instances(_: Request) -> Reply:
+        host = "login.microsoftonline.com"
+        known = {"preferred_network": host, "preferred_cache": host, "aliases": [host]}
+        configuration = f"https://{host}/{TENANT}/v2.0/.well-known/openid-configuration"
+        return Reply(body={"tenant_discovery_endpoint": configuration, "api-version": "1.1", "metadata": [known]})
+
     @found.on("POST", "/{tenant}/oauth2/v2.0/token")
     def token(request: Request, tenant: str) -> Reply:
         form = {name: values[0] for name, values in parse_qs(request.body.decode()).items()}

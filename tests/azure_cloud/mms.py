@@ -1,7 +1,6 @@
 """*.api.azureml.ms: discovery, artifacts, and the model management service of SDK v1."""
 
 import time
-from datetime import UTC, datetime
 from typing import Any
 
 from azure_cloud.http import Reply, Request, Routes
@@ -134,8 +133,7 @@ def _services(found: Routes, state: State) -> None:
         text = f"canary-aml-token-{state.number()}"
         now = time.time()
         state.tokens[text] = now + state.token_s
-        end = datetime.fromtimestamp(now + state.token_s, UTC).isoformat()
-        refresh = datetime.fromtimestamp(now + state.token_s / 2, UTC).isoformat()
+        end, refresh = int(now + state.token_s), int(now + state.token_s / 2)
         return Reply(body={"accessToken": text, "tokenType": "Bearer", "refreshAfter": refresh, "expiryOn": end})
 
 

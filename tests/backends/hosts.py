@@ -11,7 +11,7 @@ import pytest
 import scoring_server
 from azure_cloud import arm, mms
 from azure_cloud.cloud import Cloud
-from azure_cloud.state import GROUP, NAME, SUBSCRIPTION
+from azure_cloud.state import GROUP, NAME, REGION, SUBSCRIPTION
 from cli_harness import Cli, Ran
 from epkit.backends.local_state import Homes
 
@@ -81,10 +81,10 @@ class Host:
         else:
             self.cloud.state.services[name] = mms.service(name)
         self.cloud.state.new_keys(name)
-        host = "x.inference.ml.azure.com" if self.kind == "azureml" else "x.azurecontainer.io"
+        domain = "inference.ml.azure.com" if self.kind == "azureml" else "azurecontainer.io"
         self.cli.write(
             "epkit.toml",
-            f'[endpoints.{name}]\nuri = "https://{host}/score"\nkey_file = "the.key"\nbackend = "{self.kind}"\n'
+            f'[endpoints.{name}]\nuri = "https://{name}.{REGION}.{domain}/score"\nkey_file = "the.key"\nbackend = "{self.kind}"\n'
             f'service = "{name}"\nworkspace = "{NAME}"\n',
         )
 

@@ -65,13 +65,25 @@ def calling(say: Say, subject: str) -> Iterator[Say]:
             warnings.catch_warnings(),
         ):
             warnings.simplefilter("ignore")
-            yield aloud
+            with translating(subject):
+                yield aloud
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+@contextlib.contextmanager
+def translating(subject: str) -> Iterator[None]:
+    """Call an SDK on a thread beside others, where stdout and stderr are not one's own to redirect.
+
+    Raises:
+        UsageError, BackendError: as `calling`.
+    """
+    try:
+        yield
     except EpkitError:
         raise
     except Exception as error:  # noqa: BLE001 - SDKs raise what they like
         raise translated(error, subject) from None  # the cause may hold whole replies
-    finally:
-        logging.disable(logging.NOTSET)
 
 
 def translated(error: BaseException, subject: str) -> EpkitError:

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any, Final, Literal
 
 from epkit.backends import azure_sdk
-from epkit.backends.azure_sdk import TAIL_LINES, calling, conda_file, lines_of
+from epkit.backends.azure_sdk import TAIL_LINES, calling, conda_file, lines_of, translating
 from epkit.backends.base import Say
 from epkit.backends.workspace import Workspace
 from epkit.core.azure_resources import differences, put_body
@@ -61,6 +61,11 @@ class AzureMLBackend:
             raw_request_hook=self._about_to_send,
             raw_response_hook=self._received,
         )
+
+    @cached_property
+    def _endpoints(self) -> Any:
+        with calling(self._say, self.workspace.name):
+            return self._client.online_endpoints
 
     def list(self) -> tuple[Endpoint, ...]:
         """Return the endpoints, without their deployments."""
@@ -144,8 +149,8 @@ class AzureMLBackend:
 
     def token(self, name: str) -> Token:
         """Return a token for scoring: Azure ML's own, or AAD's."""
-        with calling(self._say, name):
-            found = self._client.online_endpoints.get_keys(name)
+        with translating(name):
+            found = self._endpoints.get_keys(name)
             if not getattr(found, "access_token", None):
                 raise UsageError(f'{name}: it takes keys, not tokens: auth = "key"')
             expires = float(found.expiry_time_utc)

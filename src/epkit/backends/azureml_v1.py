@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from epkit.backends.azure_sdk import TAIL_LINES, calling, conda_file, is_missing, lines_of
+from epkit.backends.azure_sdk import TAIL_LINES, calling, conda_file, is_missing, lines_of, translating
 from epkit.backends.base import Say
 from epkit.backends.workspace import Workspace
 from epkit.core.deployments import (
@@ -58,12 +58,10 @@ class AzureMLv1Backend:
         self.workspace = workspace
         self._credential = credential
         self._say = say
+        self._token_services: dict[str, Any] = {}
 
     @cached_property
     def _ws(self) -> Any:
-        os.environ.update(VARIABLES)
-        # It joins paths to HOME when it is imported.
-        os.environ.setdefault("HOME", os.path.expanduser("~"))  # noqa: PTH111 - never raises
         from azureml.core import Workspace as AzureWorkspace
         from azureml.core.authentication import TokenAuthentication
 
@@ -72,9 +70,10 @@ class AzureMLv1Backend:
             lambda audience: credential.get_token(f"{str(audience).rstrip('/')}/.default").token, cloud="AzureCloud"
         )
         where = self.workspace
-        return AzureWorkspace(
-            subscription_id=where.subscription, resource_group=where.group, workspace_name=where.name, auth=auth
-        )
+        with translating(f"the workspace {where.name}"):
+            return AzureWorkspace(
+                subscription_id=where.subscription, resource_group=where.group, workspace_name=where.name, auth=auth
+            )
 
     def list(self) -> tuple[Endpoint, ...]:
         """Return the web services."""
@@ -156,16 +155,24 @@ class AzureMLv1Backend:
 
     def token(self, name: str) -> Token:
         """Return a token for scoring; AKS has them."""
-        with self._calling(self._say, name):
-            service = self._service(name)
-            if not service.token_auth_enabled:
-                raise UsageError(f'{name}: it takes keys, not tokens: auth = "key"')
+        service = self._tokens_of(name)
+        with translating(name):
             found = service.get_access_token()
             return Token(
                 text=Secret(found.access_token),
                 refresh_at_s=found.refresh_after.timestamp(),
                 expires_at_s=found.expiry_on.timestamp(),
             )
+
+    def _tokens_of(self, name: str) -> Any:
+        """Return the SDK's object of a service that takes tokens, which is asked for but once."""
+        if name not in self._token_services:
+            with self._calling(self._say, name):
+                service = self._service(name)
+                if not service.token_auth_enabled:
+                    raise UsageError(f'{name}: it takes keys, not tokens: auth = "key"')
+                self._token_services[name] = service
+        return self._token_services[name]
 
     def delete(self, name: str, say: Say) -> None:
         """Delete a web service."""
@@ -203,6 +210,10 @@ class AzureMLv1Backend:
 
     @contextlib.contextmanager
     def _calling(self, say: Say, subject: str) -> Iterator[Say]:
+        """Call the SDK, which is imported in here and nowhere else: what it reads of the environment is set before."""
+        os.environ.update(VARIABLES)
+        # It joins paths to HOME when it is imported.
+        os.environ.setdefault("HOME", os.path.expanduser("~"))  # noqa: PTH111 - never raises
         try:
             with calling(say, subject) as aloud:
                 yield aloud

@@ -8,7 +8,10 @@ from typing import Any, Final
 
 from epkit.core.masking import clean
 
-LOGIN: Final = "no login at Azure: az login, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET of a service principal"
+LOGIN: Final = (
+    "no login at Azure: az login, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET of a service "
+    "principal"
+)
 ADVICE: Final[Mapping[int, str]] = {
     401: "the login is not accepted: az login again, with the right tenant",
     403: "this login may not do that: ask for the role AzureML Data Scientist on the workspace",
@@ -19,12 +22,13 @@ LONGEST: Final = 600
 
 _AADSTS = re.compile(r"AADSTS\d+: [^\r\n]+")
 _CODE_V1 = re.compile(r"(?:Response )?(?:Status )?[Cc]ode:? (\d{3})\b")
+_OPERATION_V1 = re.compile(r"\nError:\n(?P<json>\{.*\})", re.DOTALL)
 _CONTENT_V1 = re.compile(r"(?:Response )?Content:? ?b?(['\"])(?P<json>\{.*\})\1", re.DOTALL)
 _UNREACHABLE = (
-    "ServiceRequestError", "ServiceResponseError", "ServiceRequestTimeoutError", "ServiceResponseTimeoutError",
-    "ConnectionError", "ConnectTimeout", "ReadTimeout", "ProxyError", "SSLError", "MaxRetryError",
+    *("ServiceRequestError", "ServiceResponseError", "ServiceRequestTimeoutError", "ServiceResponseTimeoutError"),
+    *("ConnectionError", "ConnectTimeout", "ReadTimeout", "ProxyError", "SSLError", "MaxRetryError"),
     "ChunkedEncodingError",
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,13 +116,9 @@ def _from_reply(error: BaseException) -> Refusal | None:
 
 
 def _body(response: Any) -> Mapping[str, Any]:
-    try:
-        text = response.text() if callable(response.text) else response.text
-        document = json.loads(text)
-        found = document.get("error", document)
-    except (AttributeError, TypeError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    text = getattr(response, "text", None)
+    text = text() if callable(text) else text
+    return _document(text) if isinstance(text, str) else {}
 
 
 def _without_code(message: str) -> str:
@@ -127,24 +127,25 @@ def _without_code(message: str) -> str:
 
 
 def _from_v1(error: BaseException) -> Refusal | None:
-    """Read azureml-core's exceptions, whose text has `Response Code: …`, `Headers: {…}`, `Content: b'{…}'`."""
+    """Read azureml-core's exceptions.
+
+    Their text has `Response Code: …`, `Headers: {…}`, `Content: b'{…}'` of a reply, or `Error:` and the JSON of an
+    operation that failed.
+    """
     text = getattr(error, "message", None)
     text = text if isinstance(text, str) else str(error)
-    status = _CODE_V1.search(text)
+    status, operation = _CODE_V1.search(text), _OPERATION_V1.search(text)
     content = _CONTENT_V1.search(text)
-    if status is None and content is None:
+    if operation is not None:
+        document = _document(operation["json"])
+    elif content is not None:
+        # The text is the repr of bytes.
+        raw = content["json"].encode("latin-1", "replace").decode("unicode_escape", "replace")
+        document = _document(raw.encode("latin-1", "replace").decode("utf-8", "replace"))
+    elif status is not None:
+        document = {}
+    else:
         return None
-    document: Any = {}
-    if content is not None:
-        try:
-            # The text is the repr of bytes.
-            raw = content["json"].encode("latin-1", "replace").decode("unicode_escape")
-            document = json.loads(raw.encode("latin-1", "replace").decode("utf-8", "replace"))
-        except ValueError:
-            document = {}
-    document = document if isinstance(document, dict) else {}
-    inner = document.get("error")
-    document = inner if isinstance(inner, dict) else document
     number = int(status[1]) if status else document.get("statusCode")
     message = document.get("message") or _first_line(error)
     return Refusal(
@@ -152,6 +153,15 @@ def _from_v1(error: BaseException) -> Refusal | None:
         code=str(document.get("code") or ""),
         message=clean(str(message), LONGEST),
     )
+
+
+def _document(text: str) -> Mapping[str, Any]:
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return {}
+    found = document.get("error", document) if isinstance(document, dict) else {}
+    return found if isinstance(found, dict) else {}
 
 
 def _first_line(error: BaseException) -> str:

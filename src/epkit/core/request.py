@@ -91,3 +91,14 @@ class Template:
             body=body,
             wire=b"%s%s%s\r\n\r\n%s" % (head, b"Content-Length: ", length.encode("ascii"), body),
         )
+
+
+def with_authorization(request: Request, value: str) -> Request:
+    """Build a request again with another Authorization.
+
+    Args:
+        request: one that has an Authorization.
+        value: the header's whole value.
+    """
+    headers = [(name, value if name.lower() == "authorization" else old) for name, old in request.headers]
+    return build(request.method, request.path, "", headers, request.body)

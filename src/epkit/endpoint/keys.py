@@ -7,10 +7,14 @@ import stat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from epkit.core.secret import Secret
 from epkit.endpoint.target import Target
 from epkit.errors import UsageError
+
+TOKENS: Final = ("aad", "aml_token")
+"""Kinds of auth where something has to be asked for a token."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,15 +46,15 @@ def find_key(
 
     In this order: `--key-file`; an Authorization among *headers*, as it is; userinfo in the URL, as Basic;
     what the endpoint's entry says; EPKIT_KEY, only where the entry names no key of its own and the target is
-    not the embedded endpoint, whose key is made when it starts.
+    not the embedded endpoint, whose key is made when it starts. A token is not fetched here: there is no
+    authorization then, and its kind is the source.
 
     Args:
         key_file: value of `--key-file`.
         headers: those of `-H`, in order.
 
     Raises:
-        UsageError: a key that is named and missing, or no key at all by its form; a credential that an extra
-            has to fetch. The message never shows the key.
+        UsageError: a key that is named and missing, or no key at all by its form. The message never shows the key.
 
     Source: RFC 6750, section 2.1 (Bearer); RFC 7617 (Basic).
     """
@@ -63,11 +67,8 @@ def find_key(
         return Key(authorization=Secret(given[0]), source="-H")
     if target.uri is not None and target.uri.userinfo is not None:
         return Key(authorization=basic(target.uri.userinfo), source="the URL")
-    if target.auth in ("aad", "aml_token"):
-        raise UsageError(
-            f'{target.place}: auth = "{target.auth}" needs the extra azure: pip install "epkit[azure]"; '
-            "or give a token with --key-file or -H 'Authorization: Bearer …'"
-        )
+    if target.auth in TOKENS:
+        return Key(source=target.auth)
     if target.key_file is not None:
         return _from_file(target.key_file, f"{target.place}.key_file: {_harmless(str(target.key_file))}")
     if target.key_env is not None:

@@ -30,7 +30,7 @@ class Target:
         swagger: where the contract is; None for beside the uri (`contract_url`).
         timeout_s: of one request, > 0.
         headers: of the endpoint's entry, in its order; never credentials.
-        backend: who hosts it, as `epkit deploy` wrote it.
+        backend, service, workspace: who hosts it, under which name and where, as `epkit deploy` wrote it.
     """
 
     uri: Url | None
@@ -45,6 +45,8 @@ class Target:
     timeout_s: float = DEFAULT_TIMEOUT_S
     headers: tuple[tuple[str, str], ...] = ()
     backend: str | None = None
+    service: str | None = None
+    workspace: str | None = None
 
     @property
     def embedded(self) -> bool:
@@ -158,6 +160,8 @@ def _entry(entry: EndpointEntry, from_: str) -> Target:
         timeout_s=entry.timeout_s,
         headers=entry.headers,
         backend=entry.backend,
+        service=entry.service,
+        workspace=entry.workspace,
     )
 
 

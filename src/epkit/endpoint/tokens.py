@@ -34,7 +34,7 @@ def credential() -> Any:
         warnings.simplefilter("ignore")
         from azure.identity import DefaultAzureCredential
 
-        return DefaultAzureCredential(exclude_interactive_browser_credential=True)
+        return DefaultAzureCredential(exclude_interactive_browser_credential=True, exclude_broker_credential=True)
 
 
 def aad_source() -> TokenSource:

@@ -120,6 +120,11 @@ class ClosedLoop:
         if self._duration is not None:
             self._until = self.began + self._duration
 
+    def replace(self, requests: Sequence[Request]) -> None:
+        """Send other requests from now on, one a payload as before: with a new token; from any thread."""
+        self._requests = tuple(requests)
+        self._only = self._requests[0] if len(self._requests) == 1 else None
+
     def stop(self) -> None:
         """Give out no more arrivals."""
         self._left = 0

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from epkit.core import url as urls
@@ -12,9 +13,12 @@ from epkit.core.masking import is_sensitive, mask_url
 from epkit.core.secret import Secret
 from epkit.core.url import Url
 from epkit.endpoint import embedded
-from epkit.endpoint.keys import Key, find_key
+from epkit.endpoint.keys import TOKENS, Key, find_key
 from epkit.endpoint.target import Target, contract_url, resolve
 from epkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from epkit.flows.tokens import Renewal
 
 Note = Callable[[str], None]
 """Says one line to the user, on stderr."""
@@ -49,14 +53,16 @@ class Aim:
         uri: where rows are scored.
         key: what goes into Authorization, if anything.
         contract: where the target's own contract is.
-        secrets: everything that must not be shown, the key among it.
+        secrets: everything that must not be shown, the key among it; grows where a token is replaced.
+        renewal: how the key, a token, is replaced before it ends; `epkit.flows.tokens.renewing` does it.
     """
 
     target: Target
     uri: Url
     key: Key
     contract: Path | Url
-    secrets: tuple[Secret, ...] = field(repr=False)
+    secrets: list[Secret] = field(repr=False)
+    renewal: "Renewal | None" = None
 
     @property
     def shown(self) -> str:
@@ -89,7 +95,7 @@ def take_aim(
         secrets: further credentials that the user gave.
 
     Raises:
-        UsageError: no such target, no such key, the extra `local` is missing.
+        UsageError: no such target, no such key, the extra `local` is missing; a token, and no login or no SDK for it.
         EndpointError: the embedded endpoint does not come up.
     """
     target = resolve(argument, environ=world.environ, cwd=world.cwd)
@@ -109,9 +115,14 @@ def take_aim(
                 f"no target is named: this is the embedded endpoint, the bank-marketing model behind "
                 f"azureml-inference-server-http, at {uri.shown}"
             )
-        found = (*_secrets(uri, key, (*target.headers, *headers)), *secrets)
+        renewal = None
+        if key.authorization is None and key.source in TOKENS:
+            from epkit.flows.tokens import begin  # late: it may need an SDK
+
+            renewal, key = begin(target, key, world)
+        found = [*_secrets(uri, key, (*target.headers, *headers)), *secrets]
         world.secrets.extend(found)
-        yield Aim(target=target, uri=uri, key=key, contract=contract, secrets=found)
+        yield Aim(target=target, uri=uri, key=key, contract=contract, secrets=found, renewal=renewal)
 
 
 def _secrets(uri: Url, key: Key, headers: Iterable[tuple[str, str]]) -> tuple[Secret, ...]:

@@ -28,6 +28,7 @@ from epkit.files.spill import Spill
 from epkit.flows.aim import Aim, World, take_aim
 from epkit.flows.bench_report import Facts, make_report, payload_infos, plan_info, show_examples
 from epkit.flows.requests import Load, RequestOptions, make_load
+from epkit.flows.tokens import authorized, renewing
 from epkit.flows.verbose import make_log, show_request
 
 if TYPE_CHECKING:
@@ -145,7 +146,8 @@ def bench(
         )
         slots = min(phase.concurrency, phase.requests or phase.concurrency)
         tick = None if progress is None else lambda: progress(driver.sent, driver.failed)
-        ran = runner.run(engine, driver, slots, tick=tick)
+        with renewing(ready.aim, world, lambda value: driver.replace(authorized(load.requests, value))):
+            ran = runner.run(engine, driver, slots, tick=tick)
         driver.flush()
         facts = Facts(aim=ready.aim, load=load, destination=ready.destination, plan=plan, engine=engine.name)
         report = make_report(facts, driver, ran, summary, max_in_flight=slots)

@@ -1,0 +1,87 @@
+"""Tokens instead of keys: the first one, and the next ones while a run goes on."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from epkit.core.deployments import BACKENDS, Token
+from epkit.core.request import Request, with_authorization
+from epkit.core.secret import Secret
+from epkit.endpoint.keys import Key
+from epkit.endpoint.target import Target
+from epkit.endpoint.tokens import Keeper, TokenSource, aad_source
+from epkit.errors import UsageError
+from epkit.flows.aim import Aim, World
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Renewal:
+    """How a token is replaced.
+
+    Args:
+        source: asks for another one.
+        first: the one that is in use.
+    """
+
+    source: TokenSource
+    first: Token = field(repr=False)
+
+
+def begin(target: Target, key: Key, world: World) -> tuple[Renewal, Key]:
+    """Ask for the first token of a target whose auth is `aad` or `aml_token`.
+
+    Raises:
+        UsageError: an SDK or a login is missing, or `epkit.toml` does not say who gives the tokens out.
+        BackendError: the backend said no.
+    """
+    try:
+        source = aad_source() if target.auth == "aad" else _aml_source(target, world)
+        first = source()
+    except UsageError as error:
+        raise UsageError(
+            f'{target.place}: auth = "{target.auth}": {error}; '
+            "or give a token with --key-file or -H 'Authorization: Bearer …'"
+        ) from None
+    return Renewal(source=source, first=first), replace(key, authorization=bearer(first.text))
+
+
+@contextlib.contextmanager
+def renewing(aim: Aim, world: World, use: Callable[[Secret], None]) -> Iterator[None]:
+    """Replace the target's token before it ends, for as long as the block lasts; a key is left as it is.
+
+    Args:
+        use: is handed each new value of Authorization, on another thread.
+    """
+    if aim.renewal is None:
+        yield
+        return
+
+    def replaced(text: Secret) -> None:
+        value = bearer(text)
+        # Before it is sent: an echo of it must not show.
+        for known in (aim.secrets, world.secrets):
+            known.extend((text, value))
+        use(value)
+
+    with Keeper(aim.renewal.source, aim.renewal.first, replaced, world.note):
+        yield
+
+
+def authorized(requests: Sequence[Request], value: Secret) -> tuple[Request, ...]:
+    """Build the same requests with another Authorization."""
+    return tuple(with_authorization(request, value.reveal()) for request in requests)
+
+
+def bearer(text: Secret) -> Secret:
+    """Return the value of Authorization for a token."""
+    return Secret(f"Bearer {text.reveal()}")
+
+
+def _aml_source(target: Target, world: World) -> TokenSource:
+    from epkit.flows.backends import open_backend
+
+    for name in BACKENDS:
+        if name == target.backend and name != "local":
+            backend = open_backend(name, world, workspace=target.workspace)
+            return lambda: backend.token(target.service or target.name or "")
+    raise UsageError('who gives the tokens out? backend = "azureml" or backend = "azureml-v1"')

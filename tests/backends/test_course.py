@@ -1,0 +1,43 @@
+"""The README's table of the course's steps: every row is run on every backend."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from backends.hosts import KINDS, Host
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+TABLE = README.partition("| the course's step |")[2].partition("\n\n")[0]
+COLUMNS = {"azureml-v1": 2, "azureml": 3, "local": 4}
+ROWS = [[cell.strip() for cell in row.strip("|").split(" | ")] for row in TABLE.splitlines()[2:]]
+IDS = [re.sub(r"[^a-z0-9]+", "-", row[1].lower()).strip("-") for row in ROWS]
+
+
+def test_the_table_is_found_and_whole():
+    assert set(KINDS) == COLUMNS.keys()
+    assert len(ROWS) >= 14
+    assert {5} == {len(row) for row in ROWS}
+    assert all(row[1].startswith("`epkit ") for row in ROWS)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=IDS)
+def test_a_step_of_the_course_works(host: Host, row: list[str]):
+    arguments = shlex.split(row[1].strip("`"))[1:]
+    supported = row[COLUMNS[host.kind]] != "–"
+    if "create" not in arguments:
+        host.seed("bank")
+    if arguments[:2] in (["deploy", "create"], ["deploy", "list"]):
+        arguments += ["--backend", host.kind]
+    if arguments[0] == "bench" and host.cloud is not None:
+        # The engine goes to the emulated cloud by itself: proxies of the environment are not for load.
+        host.cli.write("the.key", host.key)
+        arguments += ["--connect-to", host.cloud.direct, "--cacert", host.cloud.cacert]
+    if "--requests" in arguments and host.cloud is None:
+        assert 0 == host.run("logs", "enable", "bank").code
+    ran = host.run(*arguments)
+
+    assert (0 if supported else 2) == ran.code, ran.err
+    assert "Traceback" not in ran.err
+    assert supported == bool(ran.out)
