@@ -57,9 +57,10 @@ def browser(session: nox.Session) -> None:
 @nox.parametrize("sdks", ["azure", "azure-v1", "azure-v2"])
 def azure(session: nox.Session, sdks: str) -> None:
     """Run the tests of the backends on Azure's genuine SDKs: both in one environment, and each alone."""
-    session.install(f".[local,{sdks}]", *group("test"))
-    paths = ["tests/backends", "tests/cli/test_startup.py"] if sdks == "azure" else ["tests/backends/test_extras.py"]
-    session.run("pytest", *(session.posargs or paths))
+    session.install(f".[local,{sdks}]", "pytest-xdist", *group("test"))
+    # Each command imports an SDK, for a second or two; the local backend is tested by `tests`.
+    both = ["-n", "2", "-k", "not local", "tests/backends", "tests/cli/test_startup.py"]
+    session.run("pytest", *(session.posargs or (both if sdks == "azure" else ["tests/backends/test_extras.py"])))
 
 
 @nox.session(python=FOUND[0])

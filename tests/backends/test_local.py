@@ -353,3 +353,28 @@ def test_an_endpoint_that_is_not_there_is_told(cli: Cli):
         assert "nope: no endpoint of this name on this machine: epkit deploy list" == complaint(
             cli(*command, "nope"), 6
         )
+
+
+def test_the_last_lines_are_found_in_a_long_log_with_long_lines(tmp_path: Path):
+    from epkit.backends.local import _last_lines
+
+    file = tmp_path / "log"
+    lines = [f"{number} {'x' * (number % 7 * 1000)}" for number in range(200)]
+    file.write_text("".join(f"{line}\n" for line in lines) + "\x1b[31mhalf a line")
+
+    assert (*lines[-3:], "[31mhalf a line") == _last_lines(file, 4)
+    assert 201 == len(_last_lines(file, 500))
+    assert () == _last_lines(tmp_path / "none", 5)
+
+
+def test_a_long_log_is_halved_while_the_server_goes_on(local: Cli, monkeypatch: pytest.MonkeyPatch):
+    from epkit.backends import supervisor
+
+    uri = create(local, "bank")["endpoint"]["scoring_uri"]
+    there = home(local, "bank")
+    with there.log.open("a") as log:
+        log.write(f"{'x' * 99}\n" * (supervisor.MOST_LOG_BYTES // 100 + 1))
+    until(lambda: there.log.stat().st_size < supervisor.MOST_LOG_BYTES)
+
+    assert 200 == score(uri, there.keys().primary.reveal())[0]
+    assert "POST /score 200" in local("logs", "show", "bank", "--tail", 1).out

@@ -330,12 +330,21 @@ def _say_tail(home: Home, say: Say) -> None:
 
 
 def _last_lines(file: Path, count: int) -> tuple[str, ...]:
+    """Return the last lines of a file, of which no more is read than they need."""
     try:
-        with file.open(encoding="utf-8", errors="replace") as lines:
-            return tuple(_harmless(deque(lines, maxlen=count)))
+        with file.open("rb") as opened:
+            size = opened.seek(0, os.SEEK_END)
+            wanted = 200 * count
+            while True:
+                start = opened.seek(max(0, size - wanted))
+                data = opened.read(size - start)
+                if start == 0 or data.count(b"\n") > count:
+                    break
+                wanted *= 4
     except FileNotFoundError:
         return ()
+    return tuple(_harmless(data.decode("utf-8", "replace").splitlines()[-count:]))
 
 
 def _harmless(lines: Iterable[str]) -> Iterable[str]:
-    return (re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "", line.rstrip("\r\n")) for line in lines)
+    return (re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "", line) for line in lines)

@@ -107,7 +107,8 @@ class Supervisor:
 
     def _say(self, **changes: object) -> None:
         self.status = replace(self.status, **changes)  # type: ignore[arg-type]
-        self.home.save(self.status)
+        with contextlib.suppress(OSError):  # a full disk ends no endpoint
+            self.home.save(self.status)
 
     def _start(self) -> None:
         """Start a server of the generation that the settings want."""
@@ -191,7 +192,7 @@ class Supervisor:
         self._say(state="running", generation=server.generation, restarts=self.status.restarts + crashes, error=None)
 
     def _keep_init_log(self, server: Server) -> None:
-        with self.home.log.open("rb") as log:
+        with contextlib.suppress(OSError), self.home.log.open("rb") as log:
             log.seek(min(server.log_start, log.seek(0, os.SEEK_END)))
             self.home.init_log.write_bytes(log.read())
 
@@ -204,8 +205,9 @@ class Supervisor:
                 self._kill(server)
         if self._restart_at is not None and time.monotonic() >= self._restart_at:
             self._start()
-        if self.home.log.stat().st_size > MOST_LOG_BYTES:
-            halve(self.home.log)
+        with contextlib.suppress(OSError):
+            if self.home.log.stat().st_size > MOST_LOG_BYTES:
+                halve(self.home.log)
 
     def _ended(self, server: Server) -> None:
         self.servers.remove(server)
