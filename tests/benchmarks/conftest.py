@@ -38,3 +38,8 @@ def measure() -> ModuleType:
 @pytest.fixture(scope="session")
 def waiting_script() -> Path:
     return BENCHMARKS / "waiting.py"
+
+
+@pytest.fixture(scope="session")
+def contract() -> ModuleType:
+    return load("contract")

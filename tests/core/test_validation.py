@@ -389,12 +389,12 @@ def test_kinds_beyond_all_bounds_are_counted_each_as_one_of_its_own() -> None:
 
 
 def test_rows_that_break_the_contract_to_the_letter_are_looked_at_up_to_a_bound(monkeypatch: Any) -> None:
-    from epkit.core import validation
+    from epkit.core import declared as module
 
     declared = validator_of(V1_SCHEMA, as_declared=True)
     rows = [{**ROW, "age": "old"}] * 50
     whole = declared.check_value(v1(*rows))
-    monkeypatch.setattr(validation, "MAX_BREACHES", 100)
+    monkeypatch.setattr(module, "MAX_BREACHES", 100)
     bounded = declared.check_value(v1(*rows))
 
     assert [("type", 50)] == [(v.rule, v.rows) for v in whole.violations]

@@ -19,27 +19,17 @@ import orjson
 from epkit.core import bodies
 from epkit.core.cells import bounds, show
 from epkit.core.contract import Contract
+from epkit.core.declared import Declared
 from epkit.core.locating import JsonPlaces
 from epkit.core.records import check_rows
 from epkit.core.residuals import SchemaSet, accepts, breaches
 from epkit.core.rows import Column, Rows, find_rows
-from epkit.core.schemas import constraints, flatten
+from epkit.core.schemas import flatten
 from epkit.core.values import walk
 from epkit.core.violations import Findings, Path, Severity, Verdict, verdict
 from epkit.core.wrappers import missing_key_hint, not_rows_hint, unwrap_columns
 
 _GIANT: Final = 2.0**63
-
-MAX_BREACHES: Final = 5_000_000
-"""Breaches of a contract to the letter that are looked at, times the cells of their rows: each is told with a copy."""
-
-MAX_WIDTH: Final = 100_000
-"""Cells of a row that is looked at, where the contract is meant to the letter."""
-
-_COST: Final = 10
-"""Of wording one breach, in cells copied."""
-
-_PLAIN: Final = frozenset(("type", "properties", "required", "items", "additionalProperties"))
 
 LIMIT: Final = 100
 """Violations told, where nobody asks for more."""
@@ -58,14 +48,12 @@ class Validator:
         self.as_declared = as_declared
         self.schemas = SchemaSet(contract.document)
         self.request = None if contract.request is None else flatten(contract.request, self.schemas.resolver)
-        where = contract.request_pointer
-        self._declared = self.schemas.compile({} if self.request is None else self.request, where=where)
-        self._row: Any = None
         self.rows = None
         if self.request is not None:
             self.rows = find_rows(self.request, contract.example, contract.reply, self.schemas.resolver)
+        self._declared = Declared(self.request, self.rows, self.schemas) if as_declared else None
         clean = None if as_declared else self._clean_schema()
-        self._clean = None if clean is None else self.schemas.compile(clean, where=where)
+        self._clean = None if clean is None else self.schemas.compile(clean)
 
     def check(self, data: bytes, *, limit: int = LIMIT) -> Verdict:
         """Check the text of a request body.
@@ -101,30 +89,14 @@ class Validator:
             numbers: of the rows, ascending.
         """
         assert self.rows is not None
-        if not self.as_declared:
+        if self._declared is not None:
+            self._declared.check_rows(rows, numbers, findings)
+        else:
             check_rows(rows, self.rows, self.rows.path, findings, self.schemas, numbers=numbers)
-            return
-        if self._row is None:
-            self._row = self.schemas.compile(self.rows.schema)
-        base = self.rows.path
-        looked_at = 0
-        for number, row in zip(numbers, rows, strict=True):
-            if accepts(self._row, row):
-                continue
-            width = len(row) if isinstance(row, dict | list) else 1
-            if looked_at > MAX_BREACHES or width > MAX_WIDTH:
-                text = "too many cells that break the contract: the rest is not looked at"
-                findings.add("limit", (*base, number), text, rows=[number])
-                break
-            for breach in breaches(self._row, row):
-                looked_at += width + _COST
-                place = (*base, None, *breach.path, breach.detail)
-                path = (*base, number, *breach.path)
-                findings.add(breach.keyword, path, breach.message, rows=[number], place=place)
 
     def _is_clean(self, body: bodies.Body) -> bool:
-        if self.as_declared:
-            return accepts(self._declared, body.value) and self._unambiguous(body)
+        if self._declared is not None:
+            return self._declared.accepts(body.value) and self._unambiguous(body)
         if self._clean is None or not accepts(self._clean, body.value):
             return False
         return self._unambiguous(body) and not self._has_giants(body.value)
@@ -164,8 +136,8 @@ class Validator:
 
     def _look(self, value: object, findings: Findings) -> None:
         """Look closely."""
-        if self.as_declared:
-            self._as_declared(value, findings)
+        if self._declared is not None:
+            self._declared.check(value, findings)
         elif self.request is None or _says_nothing(self.request):
             text = "the contract says nothing about the body: whether the server takes it cannot be known"
             findings.add("undeclared", (), text, severity="warning")
@@ -180,36 +152,6 @@ class Validator:
             self._list_of_rows(value, self.rows, findings)
         else:
             walk(value, self.request, (), findings, self.schemas)
-
-    def _as_declared(self, value: object, findings: Findings) -> None:
-        if (rows := self._plain_rows(value)) is not None:
-            # One by one: jsonschema-rs words all errors before it gives the first.
-            assert self.rows is not None
-            self.check_some(rows, list(range(len(rows))), findings)
-            value = _emptied(value, self.rows.path)
-        base = self.rows.path if self.rows else None
-        for breach in breaches(self._declared, value):
-            path = breach.path
-            number = None
-            place: tuple[Any, ...] = path
-            if base is not None and len(path) > len(base) and path[: len(base)] == base:
-                number = path[len(base)]
-                place = (*base, None, *path[len(base) + 1 :])
-            numbers = (number,) if isinstance(number, int) else ()
-            findings.add(breach.keyword, path, breach.message, rows=numbers, place=(*place, breach.detail))
-
-    def _plain_rows(self, value: Any) -> list[Any] | None:
-        """Return the rows where nothing is declared of them but what each has to be by itself."""
-        schema: Mapping[str, Any] | None = self.request
-        if self.rows is None or schema is None:
-            return None
-        for key in (*self.rows.path, None):
-            if set(constraints(schema)) - _PLAIN:
-                return None
-            if key is not None:
-                schema = self.schemas.flat(schema["properties"][key])
-                value = value.get(key) if isinstance(value, dict) else None
-        return value if isinstance(value, list) else None
 
     def _object(self, body: dict[str, Any], schema: Mapping[str, Any], findings: Findings) -> None:
         """Check a body that is an object: its rows, and beside them its parameters."""
@@ -344,11 +286,6 @@ class Validator:
                 "additionalProperties": False,
             }
         return inner
-
-
-def _emptied(value: Any, path: tuple[str, ...]) -> Any:
-    """Copy a body as far as its rows, and leave those out."""
-    return {**value, path[0]: _emptied(value[path[0]], path[1:])} if path else []
 
 
 def _difference(value: Any, example: Any, path: Path) -> tuple[Path, object, object]:
