@@ -68,7 +68,7 @@ class PredictServer:
         flying, most_flying: requests under way, now and at most.
     """
 
-    def __init__(self, behave: Behaviour = plain, *, delay_s: float = 0.0) -> None:
+    def __init__(self, behave: Behaviour = plain, *, delay_s: float = 0.0, port: int = 0) -> None:
         self.behave, self.delay_s = behave, delay_s
         self.bodies: list[bytes] = []
         self.headers: list[dict[str, str]] = []
@@ -77,7 +77,8 @@ class PredictServer:
         self.flying = self.most_flying = self.requests = 0
         self.contract: bytes | None = None
         self.keep = True
-        self.port = 0
+        self.port = port
+        self.stop_after: int | None = None
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
 
@@ -91,7 +92,8 @@ class PredictServer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(10)
 
     async def _run(self) -> None:
@@ -124,6 +126,8 @@ class PredictServer:
             await self._send(writer, Answer(status=404 if found is None else 200, body=found or b""), headers)
             return True
         self.requests += 1
+        if self.requests == self.stop_after:
+            self._stop.set()
         self.times.append(time.monotonic())
         if self.keep:
             self.bodies.append(body)
@@ -177,7 +181,7 @@ def throttling(*, every: int, status: int = 429, header: str = "") -> Behaviour:
     """Refuse all but each so-manieth request, or with a date as the time to wait."""
 
     def behave(server: PredictServer, rows: list[Any], whole: bytes) -> Answer:
-        if server.requests % every:
+        if every == 1 or server.requests % every:
             headers = {}
             if header == "date":
                 headers["Retry-After"] = formatdate(time.time() + 1, usegmt=True)
@@ -186,6 +190,20 @@ def throttling(*, every: int, status: int = 429, header: str = "") -> Behaviour:
                 headers[name] = value
             return Answer(status=status, headers=headers)
         return plain(server, rows, whole)
+
+    return behave
+
+
+def storm(
+    first: int, last: int, *, every: int = 1, status: int = 429, header: str = "", close: bool = False
+) -> Behaviour:
+    """Be well but for the requests between two numbers, of which all but each so-manieth are refused."""
+    refuse = throttling(every=every, status=status, header=header)
+
+    def behave(server: PredictServer, rows: list[Any], whole: bytes) -> Answer:
+        if not first <= server.requests < last or (every > 1 and not server.requests % every):
+            return plain(server, rows, whole)
+        return Answer(close=True) if close else refuse(server, rows, whole)
 
     return behave
 

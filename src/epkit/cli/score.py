@@ -30,7 +30,7 @@ ROWS = "Rows"
 OUT = "Output"
 PACE = "Pace"
 
-File = Annotated[str | None, typer.Argument(metavar="[FILE]", hidden=True)]
+File = Annotated[str | None, typer.Argument(metavar="FILE", hidden=True)]
 Output = Annotated[
     str | None,
     o.option(
@@ -89,6 +89,16 @@ Timeout = Annotated[
     float | None,
     o.number(PACE, "--timeout", kind=float, metavar="SECONDS", help="Time for one request. [default: 60]"),
 ]
+Target = Annotated[
+    str | None,
+    o.option(
+        o.ENDPOINT,
+        "--target",
+        metavar="TARGET",
+        help="A URL, or a name in epkit.toml. Default: EPKIT_TARGET, the default in epkit.toml, the embedded endpoint.",
+    ),
+]
+DryRun = Annotated[bool, o.option(OUT, "--dry-run", help="Show the first request; send no row.")]
 Quiet = Annotated[bool, o.option(OUT, "-q", "--quiet", help="No progress, and no summary.")]
 
 
@@ -107,7 +117,7 @@ def score(
     out: Output = None,
     overwrite: Overwrite = False,
     restart: Restart = False,
-    dry_run: o.DryRun = False,
+    dry_run: DryRun = False,
     quiet: Quiet = False,
     concurrency: Concurrency = 8,
     batch_rows: BatchRows = 100,
@@ -115,7 +125,7 @@ def score(
     rate: Rate = None,
     retries: Retries = 5,
     timeout_s: Timeout = None,
-    target: o.TargetFlag = None,
+    target: Target = None,
     key_file: o.KeyFile = None,
     schema: o.Schema = None,
     header: o.Header = None,

@@ -6,8 +6,8 @@ keeps its place among the requests under way while it waits: an endpoint that as
 for good is cut in halves, down to the rows that are to blame. Rows are handed on in input order, as far as everything
 before them is settled.
 
-A refusal (429, or 503 with a time to wait) says that the endpoint was full, not that it cannot. It counts as a try only
-while nothing else succeeds.
+A refusal (429, or 503 with a time to wait) says that the endpoint was full, not that it cannot; a kept connection that
+breaks before a byte of the reply, that it was closed. Neither counts as a try while others succeed.
 """
 
 import heapq
@@ -33,6 +33,9 @@ from epkit.engines.base import FOREVER, INTERRUPTED, Arrival, Exchange
 
 PATIENT_REFUSALS: Final = 10
 """So many times the retries a batch may be refused while others succeed."""
+
+PATIENT_STALES: Final = 2
+"""The same for connections that the endpoint closes while they wait for work."""
 
 FLUSH_NS: Final = 1_000_000_000
 """Rows that are settled wait no longer than this to be handed on."""
@@ -74,6 +77,7 @@ class Outcome(NamedTuple):
     """What a batch got that brought no predictions.
 
     An exchange is reused for its connection's next request, and what the reply says is not the engine's to know.
+    `stale` is whether a connection that was kept broke before a byte of the reply: most likely it was closed already.
     """
 
     failure: Failure
@@ -83,6 +87,7 @@ class Outcome(NamedTuple):
     detail: str
     start: int
     end: int
+    stale: bool = False
 
 
 class BatchDriver:
@@ -203,7 +208,8 @@ class BatchDriver:
                 failure, detail = found if isinstance(found, tuple) else other
             else:
                 failure = Failure.STATUS
-        self._fail(batch, size, Outcome(Failure(failure), x.status, x.head, x.body, detail, x.start, x.end))
+        stale = failure is Failure.TRANSPORT and not x.head and x.connected == x.start
+        self._fail(batch, size, Outcome(Failure(failure), x.status, x.head, x.body, detail, x.start, x.end, stale))
         self._go_on(x.end)
 
     # What the flow asks.
@@ -299,7 +305,8 @@ class BatchDriver:
         refused = x.status == 429 or (x.status in REFUSED and wait is not None)
         if refused:
             self._window.refused(x.start, x.end)
-        if refused and self._wins > batch.wins and batch.refusals < PATIENT_REFUSALS * batch.patience:
+        most = PATIENT_REFUSALS * batch.patience if refused else PATIENT_STALES * batch.patience if x.stale else 0
+        if self._wins > batch.wins and batch.refusals < most:
             batch.refusals += 1
         else:
             batch.tries += 1
