@@ -112,10 +112,12 @@ class Cli:
     Args:
         directory: where it runs.
         environ: set on top of a clean environment.
+        patience_s: a command that takes longer hangs.
     """
 
     directory: Path
     environ: dict[str, str] = field(default_factory=dict)
+    patience_s: int = PATIENCE_S
 
     def write(self, name: str, text: str | bytes) -> str:
         """Write a file for the command to read; the canary may be in it."""
@@ -137,7 +139,7 @@ class Cli:
             contextlib.chdir(self.directory),
             contextlib.redirect_stdout(out),
             contextlib.redirect_stderr(err),
-            _deadline(arguments),
+            _deadline(arguments, self.patience_s),
         ):
             for name in os.environ.keys() - self._environment().keys():
                 patch.delenv(name)
@@ -158,7 +160,7 @@ class Cli:
         """
         before = self._files()
         with self.start(*arguments, prefix=prefix) as process:
-            out, err, peak = _communicate(process, stdin)
+            out, err, peak = _communicate(process, stdin, self.patience_s)
         ran = Ran(code=process.returncode, out=out.decode(), err=err.decode(), peak_kib=peak)
         self._check(ran, before)
         return ran
@@ -181,7 +183,7 @@ class Cli:
 
     def finished(self, process: subprocess.Popen[bytes]) -> Ran:
         """Wait for a started command."""
-        out, err, peak = _communicate(process, b"")
+        out, err, peak = _communicate(process, b"", self.patience_s)
         ran = Ran(code=process.returncode, out=out.decode(), err=err.decode(), peak_kib=peak)
         self._check(ran, None)
         return ran
@@ -201,7 +203,7 @@ class Cli:
                 assert_no_canary(data, path.name)
 
 
-def _communicate(process: subprocess.Popen[bytes], stdin: bytes) -> tuple[bytes, bytes, int]:
+def _communicate(process: subprocess.Popen[bytes], stdin: bytes, patience_s: int) -> tuple[bytes, bytes, int]:
     """Feed a process, read what it writes, wait for it, and say how much memory it held at most."""
     import threading
 
@@ -219,7 +221,7 @@ def _communicate(process: subprocess.Popen[bytes], stdin: bytes) -> tuple[bytes,
         with contextlib.suppress(BrokenPipeError):
             process.stdin.write(stdin)
             process.stdin.close()
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + patience_s
     while True:
         pid, status, usage = os.wait4(process.pid, os.WNOHANG)
         if pid:
@@ -230,12 +232,12 @@ def _communicate(process: subprocess.Popen[bytes], stdin: bytes) -> tuple[bytes,
         time.sleep(0.005)
     process.returncode = os.waitstatus_to_exitcode(status)
     for reader in readers:
-        reader.join(PATIENCE_S)
+        reader.join(patience_s)
     return read["stdout"], read["stderr"], usage.ru_maxrss
 
 
 @contextlib.contextmanager
-def _deadline(arguments: Sequence[object]) -> Iterator[None]:
+def _deadline(arguments: Sequence[object], patience_s: int) -> Iterator[None]:
     """Raise in this thread where a command takes too long."""
 
     def late(*_: object) -> None:
@@ -243,7 +245,7 @@ def _deadline(arguments: Sequence[object]) -> Iterator[None]:
         raise AssertionError(f"epkit {' '.join(map(str, arguments))} hangs")
 
     old = signal.signal(signal.SIGALRM, late)
-    signal.alarm(PATIENCE_S)
+    signal.alarm(patience_s)
     try:
         yield
     finally:

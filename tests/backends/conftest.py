@@ -20,7 +20,7 @@ def cli(tmp_path: Path) -> Cli:
     """The command line in a project of its own, with a home of its own."""
     (tmp_path / "project").mkdir()
     (tmp_path / "home").mkdir()
-    cli = Cli(directory=tmp_path / "project")
+    cli = Cli(directory=tmp_path / "project", patience_s=90)  # an SDK is imported, on a machine that may be busy
     cli.environ |= {"HOME": str(tmp_path / "home"), "XDG_STATE_HOME": ""}
     return cli
 

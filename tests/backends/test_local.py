@@ -16,7 +16,7 @@ import pytest
 from cli_harness import Cli, Ran, complaint
 from epkit.backends.local_state import Home, Homes
 
-PATIENCE_S = 15
+PATIENCE_S = 60
 
 
 def create(cli: Cli, name: str, *more: object) -> dict:

@@ -1,6 +1,7 @@
 """Scoring with tokens, of AAD and of Azure ML, replaced while a bench runs: no request lost, none of them shown."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -43,6 +44,24 @@ def test_a_token_is_replaced_in_the_middle_of_a_run_and_no_request_is_lost(cli: 
     assert ran.report["counts"]["ok"] > 100
     assert len(sent) >= 3
     assert not [value for value in sent if value.removeprefix("Bearer ") in ran.out + ran.err]
+    assert "canary" not in ran.out + ran.err
+
+
+@pytest.mark.parametrize("case", ["aad", "aml_token of a managed endpoint"])
+def test_a_token_is_replaced_in_the_middle_of_a_score_and_no_row_is_lost(cli: Cli, cloud: Cloud, case: str):
+    prepare(cli, cloud, case, token_s=4)
+    port = cloud.direct.rpartition(":")[2]
+    cli.write("epkit.toml", re.sub(r"https://[^/]+/", f"https://localhost:{port}/", cli.read("epkit.toml")))
+    cli.write("rows.csv", "age\n" + "".join(f"{age}\n" for age in range(350)))
+    ran = cli.spawn(
+        *("score", "rows.csv", "--target", "bank", "-o", "out.jsonl", "--batch-rows", 1, "--rate", 50),
+        *("--no-validate", "--wrap", "data", "--cacert", cloud.cacert),
+    )
+    sent = {request.headers["authorization"] for request in cloud.sent("POST", "/score")}
+
+    assert 0 == ran.code, ran.err
+    assert 350 == len(cli.read("out.jsonl").splitlines())
+    assert len(sent) >= 3
     assert "canary" not in ran.out + ran.err
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from canary import CANARY
-from epkit.core.request import build
+from epkit.core.request import Template, build, with_authorization
 
 LATIN = st.text(st.characters(max_codepoint=255, exclude_characters="\r\n\0"))
 NAMES = st.text("abcdefghijklmnopqrstuvwxyz-", min_size=1).map(lambda name: "x-" + name)
@@ -80,3 +80,23 @@ def test_a_request_does_not_show_what_is_in_it() -> None:
 
     assert CANARY not in repr(request)
     assert "/score" in repr(request)
+
+
+HEADERS = [("User-Agent", "x"), ("authorization", "Bearer old"), ("Content-Type", "application/json")]
+
+
+def test_a_request_is_built_again_with_another_authorization_and_else_the_same():
+    old = build("POST", "/score?a=b", "host:8", HEADERS, b"{}")
+    new = with_authorization(old, "Bearer new")
+
+    assert old.wire.replace(b"Bearer old", b"Bearer new") == new.wire
+    assert ("authorization", "Bearer new") in new.headers
+
+
+@pytest.mark.parametrize("headers", [HEADERS, [*HEADERS, ("x-id", "mine")]])
+def test_a_template_is_written_again_with_another_authorization_and_else_the_same(headers):
+    old = Template("POST", "/score", "host", headers, marked="x-id")
+    new = old.with_authorization("Bearer new")
+
+    assert old.fill(b"{}", "7").wire.replace(b"Bearer old", b"Bearer new") == new.fill(b"{}", "7").wire
+    assert b"Bearer old" in old.fill(b"", "8").wire

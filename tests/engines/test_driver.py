@@ -119,6 +119,21 @@ def test_each_payload_is_sent_in_its_turn_and_no_request_too_many(payloads: int,
         assert request.body == b"%d" % payload
 
 
+@pytest.mark.parametrize("payloads", [1, 2])
+def test_requests_are_replaced_in_mid_run_and_the_turns_go_on(payloads: int) -> None:
+    driver = make(payloads, requests=4).driver
+    first = driver.next(BEGAN)
+    others = requests(payloads, "PUT")
+    driver.replace(others)
+    second, third = driver.next(BEGAN), driver.next(BEGAN)
+
+    assert first is not None
+    assert second is not None
+    assert third is not None
+    assert "PUT" != first[2].method
+    assert [others[1 % payloads], others[0]] == [second[2], third[2]]
+
+
 def test_without_a_count_or_a_duration_there_is_always_another() -> None:
     driver = make().driver
 

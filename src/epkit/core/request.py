@@ -1,6 +1,7 @@
 """A request as it is sent: built once per payload, written whole."""
 
 from collections.abc import Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 
 
@@ -66,11 +67,23 @@ class Template:
         """
         given = {name.lower() for name, _ in headers}
         kept = [pair for pair in headers if pair[0].lower() != "content-length"]
-        self._fixed = build(method, path, authority, [*kept, ("Content-Length", "0")], b"")
-        self._headers = self._fixed.headers[:-1]
         self._marked = None if marked in given else marked
-        end = len(self._fixed.wire) - len(b"Content-Length: 0\r\n\r\n")
-        self._start = self._fixed.wire[:end]
+        self._keep(build(method, path, authority, [*kept, ("Content-Length", "0")], b""))
+
+    def _keep(self, fixed: Request) -> None:
+        self._fixed = fixed
+        self._headers = fixed.headers[:-1]
+        self._start = fixed.wire[: len(fixed.wire) - len(b"Content-Length: 0\r\n\r\n")]
+
+    def with_authorization(self, value: str) -> "Template":
+        """Return the same template with another Authorization; it has to have one.
+
+        Args:
+            value: the header's whole value.
+        """
+        made = copy(self)
+        made._keep(with_authorization(self._fixed, value))  # noqa: SLF001 - one of its own kind
+        return made
 
     def fill(self, body: bytes, mark: str) -> Request:
         """Build the request of a body.

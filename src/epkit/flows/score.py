@@ -20,6 +20,7 @@ from epkit.core.predictions import Failed
 from epkit.core.request import Template
 from epkit.core.samples import Failure
 from epkit.core.scored import Progress, ScoreResult
+from epkit.core.secret import Secret
 from epkit.endpoint import wisdom
 from epkit.endpoint.target import resolve, to_destination
 from epkit.engines import runner
@@ -35,6 +36,7 @@ from epkit.flows.aim import Aim, World, take_aim
 from epkit.flows.requests import JSON, KnownContract, compose_headers
 from epkit.flows.score_input import Given, Input, prepare, spooled
 from epkit.flows.score_job import ScoreOptions, check
+from epkit.flows.tokens import renewing
 from epkit.flows.verbose import show_request
 
 if TYPE_CHECKING:
@@ -92,7 +94,7 @@ def score(
         probabilities = options.method == "predict_proba"
         recorder = Recorder(writer, probabilities=probabilities, job=job, kept=kept)
         stack.callback(recorder.close)
-        return _run(ready, recorder, policy or _policy(options), progress)
+        return _run(ready, recorder, policy or _policy(options), progress, world)
 
 
 def dry_run(options: ScoreOptions, world: World, stdin: BinaryIO) -> tuple[str, str]:
@@ -111,13 +113,25 @@ def dry_run(options: ScoreOptions, world: World, stdin: BinaryIO) -> tuple[str, 
         return show_request(ready.template.fill(body, "(one a request)"), ready.aim.secrets, body=True), ready.aim.shown
 
 
-def _run(ready: _Ready, recorder: Recorder, policy: Policy, progress: Callable[[Progress], None] | None) -> ScoreResult:
+def _run(
+    ready: _Ready,
+    recorder: Recorder,
+    policy: Policy,
+    progress: Callable[[Progress], None] | None,
+    world: World,
+) -> ScoreResult:
+    template = ready.template
+
+    def renew(value: Secret) -> None:
+        nonlocal template
+        template = ready.template.with_authorization(value.reveal())
+
     before, failed_before = recorder.rows, recorder.failed_rows
     chunks = ready.input.chunks(before, policy.batch_rows)
     driver = BatchDriver(
         lambda: next(chunks, None),
         ready.packer,
-        ready.template.fill,
+        lambda body, mark: template.fill(body, mark),
         recorder.write,
         policy=policy,
         explain=_explainer(ready.aim),
@@ -140,7 +154,8 @@ def _run(ready: _Ready, recorder: Recorder, policy: Policy, progress: Callable[[
             )
         )
 
-    ran = runner.run(ready.engine, driver, policy.concurrency, tick=None if progress is None else tick)
+    with renewing(ready.aim, world, renew):
+        ran = runner.run(ready.engine, driver, policy.concurrency, tick=None if progress is None else tick)
     driver.finish()
     complete = driver.is_over and driver.hopeless is None
     recorder.finish(complete=complete)
