@@ -64,6 +64,13 @@ def azure(session: nox.Session, sdks: str) -> None:
 
 
 @nox.session(python=FOUND[0])
+def mlflow(session: nox.Session) -> None:
+    """Run what is tested on MLflow's own scoring server, which wants an environment of its own."""
+    session.install(".", *group("test"), *group("mlflow"))
+    session.run("pytest", "tests/flows/test_score_mlflow.py", *session.posargs)
+
+
+@nox.session(python=FOUND[0])
 def lint(session: nox.Session) -> None:
     """Check style (ruff) and that imports only go down the floors (import-linter)."""
     session.install(".", *group("lint"))

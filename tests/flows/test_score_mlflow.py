@@ -1,0 +1,71 @@
+"""`epkit score` on MLflow's own scoring server: every body that it takes."""
+
+import json
+
+import polars as pl
+import pytest
+
+import mlflow_server
+from cli_harness import Cli
+from mlflow_server import MlflowServer
+
+
+@pytest.fixture(scope="module")
+def server():
+    mlflow_server.require()
+    with MlflowServer() as running:
+        yield running
+
+
+@pytest.fixture
+def cli(tmp_path):
+    return Cli(directory=tmp_path)
+
+
+ROWS = [{"id": n, "size": n + 0.5, "name": f"n{n}"} for n in range(250)]
+
+
+def predictions(text):
+    return [json.loads(line)["prediction"] for line in text.splitlines()]
+
+
+@pytest.mark.parametrize("wrap", [None, "dataframe_split", "dataframe_records", "inputs", "instances"])
+@pytest.mark.parametrize("form", [".csv", ".jsonl", ".parquet"])
+def test_a_table_is_scored_in_every_body(cli, server, wrap, form):
+    frame = pl.DataFrame(ROWS)
+    path = cli.directory / f"rows{form}"
+    {".csv": frame.write_csv, ".jsonl": frame.write_ndjson, ".parquet": frame.write_parquet}[form](path)
+    flags = [] if wrap is None else ["--wrap", wrap]
+    ran = cli("score", path.name, "--target", server.url, *flags)
+
+    assert 0 == ran.code, ran.err
+    assert [f"p{n}-n{n}" for n in range(250)] == predictions(ran.out)
+
+
+BODIES = {
+    "dataframe_split": {"columns": list(ROWS[0]), "index": [7, 8, 9], "data": [list(row.values()) for row in ROWS[:3]]},
+    "dataframe_records": ROWS[:3],
+    "instances": ROWS[:3],
+    "inputs": {name: [row[name] for row in ROWS[:3]] for name in ROWS[0]},
+}
+
+
+@pytest.mark.parametrize("key", BODIES)
+def test_a_body_is_scored_as_it_is_wrapped_whole_and_in_batches(cli, server, key):
+    cli.write("body.json", json.dumps({key: BODIES[key]}))
+    for flags in ([], ["--batch-rows", 2]):
+        ran = cli("score", "body.json", "--target", server.url, *flags)
+
+        assert 0 == ran.code, ran.err
+        assert ["p0-n0", "p1-n1", "p2-n2"] == predictions(ran.out)
+
+
+def test_a_row_that_the_model_chokes_on_costs_one_row(cli, server):
+    rows = [row | ({"name": "bad"} if row["id"] == 61 else {}) for row in ROWS]
+    cli.write("rows.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    ran = cli("score", "rows.jsonl", "--target", server.url, "-o", "out.csv")
+
+    assert 4 == ran.code
+    (failed,) = [json.loads(line) for line in cli.read("out.csv.failed.jsonl").splitlines()]
+    assert (61, "status", 400) == (failed["row"], failed["reason"], failed["status"])
+    assert 249 == sum(not line.endswith(",") for line in cli.read("out.csv").splitlines()[1:])
