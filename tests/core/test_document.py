@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 
 from epkit.core.document import from_document, schema, to_document
+from epkit.core.plan import Phase
 from epkit.core.report import (
     DeploymentInfo,
     Distribution,
     FailureExample,
     PayloadInfo,
     Report,
+    Search,
     Threshold,
 )
 from epkit.core.samples import Failure
@@ -35,10 +37,17 @@ def full() -> Report:
     block["tcp"][1], block["connected"][1] = block["start"][1] + MS, block["start"][1] + 2 * MS
     example = FailureExample(kind="status", count=20, status=500, detail="boom", advice="look at the log")
     made = report(block, deployments=("", "blue"), failures=(example,), warnings=("a line",))
+    phase = Phase(name="stage 1", model="open", rate=50.0, rate_to=60.0, duration_ns=MS)
+    summary = Summary()
+    summary.add(block)
+    phases = (summary.phase(phase, begin_ns=0, duration_ns=MS, most=1, measured=True),)
+    search = Search(kind="knee", expression="power", value=2.0, above=4.0, confirmed=True, words="at 2")
     payload = PayloadInfo(name="two-rows.json", sha256="0" * 64, bytes=812)
     return replace(
         made,
         run=replace(made.run, payloads=(payload,)),
+        phases=phases,
+        search=search,
         thresholds=(Threshold(expression="p99<250ms", observed=31.5, passed=True),),
     )
 
@@ -95,7 +104,7 @@ def test_the_keys_stand_in_the_order_of_the_manual():
 
     assert list(document) == [
         "format", "tool", "run", "plan", "counts", "throughput", "latency_ms", "http", "generator",
-        "validity", "thresholds", "deployments", "series", "failures", "phases", "warnings",
+        "validity", "thresholds", "deployments", "series", "failures", "phases", "search", "warnings",
     ]  # fmt: skip
     assert list(document["run"]) == [
         "id", "started_at", "duration_s", "target", "method", "partial", "seed", "payloads",

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from epkit.core import stats
 from epkit.core.histogram import LIMIT_NS
 from epkit.core.latency import PARTS, series
+from epkit.core.plan import Phase
 from epkit.core.report import FailureExample, Latencies
 from epkit.core.samples import Failure
 from epkit.core.summary import Summary
@@ -168,10 +169,50 @@ def test_throughput_is_over_the_whole_duration():
 
 
 def test_the_generators_share_is_of_requests_and_of_time():
-    health = report(rows(10), cpu_s=0.5, duration_ns=2 * SECOND, max_in_flight=7, late_starts=3).generator
+    health = report(rows(10), cpu_s=0.5, duration_ns=2 * SECOND, max_in_flight=7).generator
 
     assert (health.cpu_us_per_request, health.cpu_utilisation) == (50_000.0, 0.25)
-    assert (health.max_in_flight, health.late_starts, health.limited) == (7, 3, False)
+    assert (health.max_in_flight, health.late_starts, health.limited) == (7, 0, False)
+
+
+@pytest.mark.parametrize(("model", "late"), [("open", 3), ("closed", 0)])
+def test_late_starts_are_those_of_an_open_loop(model, late):
+    block = rows(10)
+    block["due"][:3] -= 2 * MS + 1
+    block["due"][3:] -= 2 * MS
+
+    assert late == report(block, plan=replace(PLAN, model=model)).generator.late_starts
+
+
+def test_a_load_that_is_meant_to_change_is_not_blamed_for_it():
+    times = np.concatenate([np.full(1000, 10 * MS), np.full(1000, 20 * MS)])
+    steady, varied = (report(timed(times), varied=varied).warnings for varied in (False, True))
+
+    assert any(line.startswith("no steady state") for line in steady)
+    assert not any(line.startswith("no steady state") for line in varied)
+
+
+def test_a_reason_from_outside_makes_a_run_invalid():
+    validity = report(rows(10), reasons=("too late",)).validity
+
+    assert (False, ("too late",)) == (validity.valid, validity.reasons)
+
+
+def test_a_phase_is_described_by_its_own_rows():
+    block = rows(10, failure=[0] * 9 + [Failure.STATUS])
+    block["due"] -= 5 * MS
+    summary = Summary()
+    summary.add(block)
+    phase = Phase(name="stage 2", model="open", concurrency=4, rate=100.0, duration_ns=SECOND)
+    info = summary.phase(phase, begin_ns=3 * SECOND, duration_ns=SECOND, most=2, measured=True)
+
+    assert ("stage 2", "100/s", 3.0, 1.0, 10, 9, 1, 10.0, 10, 2) == (
+        info.name, info.load, info.begin_s, info.duration_s, info.sent, info.ok, info.failed, info.requests_per_s,
+        info.late_starts, info.max_in_flight,
+    )  # fmt: skip
+    assert info.service is not None
+    assert info.response is not None
+    assert (10.0, 15.0) == (info.service.median, info.response.median)
 
 
 def test_a_run_without_a_request_has_a_report_and_is_not_valid():

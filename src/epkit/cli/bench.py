@@ -19,12 +19,16 @@ Examples:
   epkit bench -n 1000 -c 16 https://host/score   the contract's example
   epkit bench -p data.json -H 'Authorization: Bearer KEY' http://host/score
   epkit bench -t 30 -c 8 -p rows.json --format json prod > report.json
+  epkit bench --rate 200 -t 60 --warmup 5s prod  200 a second, due on time
+  epkit bench --sweep c=1,2,4,8 -t 10 prod       where the knee is
+  epkit bench --find-max 'p99<250ms' prod        how much it takes
 \b
 Other than ab: connections are kept, HTTP/1.1 is spoken, certificates are
 checked, redirects are not followed (3xx is a failure), failures count as
 failures, and -v never shows a credential.
 \b
-Exit codes: 0 all succeeded, 2 usage, 4 none succeeded, 5 some failed,
+Exit codes: 0 all succeeded, 2 usage, 4 none succeeded, 5 some failed
+(or --find-max found no rate, or --strict and the run is not valid),
 130 interrupted (143 by SIGTERM), with a report of what there was."""
 
 FORMATS = ("text", "ab", "json", "markdown")
@@ -39,9 +43,19 @@ def register(app: typer.Typer) -> None:
 def bench(
     target: o.Target = None,
     requests: o.Requests = None,
-    concurrency: o.Concurrency = 1,
+    concurrency: o.Concurrency = None,
     time_limit_s: o.TimeLimit = None,
     timeout_s: o.Timeout = None,
+    rate: o.Rate = None,
+    arrivals: o.ArrivalsName = "constant",
+    stages: o.Stages = None,
+    sweep: o.Sweep = None,
+    find_max: o.FindMax = None,
+    warmup: o.Warmup = None,
+    until: o.UntilTight = None,
+    repeat: o.Repeat = None,
+    against: o.Against = None,
+    strict: o.Strict = False,
     payloads: o.Payloads = None,
     put: o.Put = None,
     content_type: o.ContentType = None,

@@ -1,6 +1,6 @@
 """What `epkit bench` prints and writes when a run is over, and its one line on stderr where not all went well."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from epkit.cli import terminal
@@ -8,7 +8,7 @@ from epkit.files import outputs
 from epkit.flows.bench import exit_code
 
 if TYPE_CHECKING:
-    from epkit.core.report import PlanInfo, Report
+    from epkit.core.report import Report
     from epkit.flows.bench import BenchResult, DryRun
 
 
@@ -16,7 +16,7 @@ def show_plan(planned: "DryRun") -> int:
     """Print the first request and what a run would do with it."""
     more = len(planned.payloads) - 1
     others = f"\n(and {more} more, one a payload)\n" if more > 0 else ""
-    terminal.write(f"{planned.request}\n{others}\n{planned.target}: {_plan(planned.plan)}. No load was sent.\n")
+    terminal.write(f"{planned.request}\n{others}\n{planned.target}: {_plan(planned)}. No load was sent.\n")
     return 0
 
 
@@ -26,22 +26,30 @@ def finish(result: "BenchResult", given: Mapping[str, Any]) -> int:
     Returns:
         The exit code.
     """
-    code, report = exit_code(result), result.report
+    code, report = exit_code(result, strict=given["strict"]), result.report
     try:
         terminal.write(_render(result, given))
     except BrokenPipeError:
         code = terminal.broken_pipe(code)
     _write_files(result, given)
     if code:
-        terminal.complain(f"{report.run.target}: {_complaint(code, report)}")
+        terminal.complain(f"{report.run.target}: {_complaint(code, result)}")
     return code
 
 
-def _plan(plan: "PlanInfo") -> str:
+def _plan(planned: "DryRun") -> str:
+    plan = planned.plan
     much = "1 request" if plan.requests == 1 else f"{plan.requests} requests" if plan.requests else "requests"
     long = f" for {'at most ' if plan.requests else ''}{plan.duration_s:g} s" if plan.duration_s else ""
     kept = "kept" if plan.keepalive else "closed after each"
-    return f"{much}{long}, {plan.concurrency} in flight, {plan.timeout_s:g} s for each, connections {kept}"
+    flight = f"{plan.concurrency} in flight"
+    if plan.model == "open":
+        flight = f"{plan.arrivals} arrivals, at most {flight}"
+    loads = ", ".join(f"{name}: {load}" for name, load in planned.phases) if len(planned.phases) > 1 else ""
+    if not loads and plan.rate is not None:
+        loads = f"{plan.rate:g}/s"
+    loads = f" ({loads})" if loads else ""
+    return f"{much}{long}{loads}, {flight}, {plan.timeout_s:g} s for each, connections {kept}"
 
 
 def _write_files(result: "BenchResult", given: Mapping[str, Any]) -> None:
@@ -57,10 +65,18 @@ def _write_files(result: "BenchResult", given: Mapping[str, Any]) -> None:
             outputs.write_into(given["keep_failures"], name, text, "--keep-failures")
 
 
-def _complaint(code: int, report: "Report") -> str:
+def _complaint(code: int, result: "BenchResult") -> str:
+    report = result.report
     counts = report.counts
     if code in (130, 143):
         return f"interrupted after {counts.sent} request{'s' * (counts.sent != 1)}; the report is about those"
+    reports = result.runs or (report,)
+    if code == 5 and not any(run.counts.failed for run in reports):
+        if report.search is not None and report.search.value is None:
+            return report.search.words
+        return f"not valid: {next(reason for run in reports for reason in run.validity.reasons)}"
+    report = next((run for run in reports if run.counts.failed), report)
+    counts = report.counts
     if not report.failures:
         return "no request was made"
     much = f"{counts.failed} of {counts.sent} requests failed"
@@ -73,6 +89,8 @@ def _complaint(code: int, report: "Report") -> str:
 
 
 def _render(result: "BenchResult", given: Mapping[str, Any]) -> str:
+    if result.runs:
+        return _repeats(result.runs, given["format_"])
     shown = {"percentiles": not given["no_percentiles"], "deviations": not given["no_deviations"]}
     match given["format_"]:
         case "json":
@@ -87,6 +105,15 @@ def _render(result: "BenchResult", given: Mapping[str, Any]) -> str:
             from epkit.reporters import text
 
             return text.render(result.report, **shown)
+
+
+def _repeats(runs: "Sequence[Report]", format_: str) -> str:
+    from epkit.core.document import to_document
+    from epkit.reporters import json, repeats
+
+    if format_ == "json":
+        return json.render({"format": "epkit.repeats/1", "runs": [to_document(run) for run in runs]})
+    return repeats.markdown(runs) if format_ == "markdown" else repeats.text(runs)
 
 
 def _json(result: "BenchResult") -> str:

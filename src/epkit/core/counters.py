@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 
 from epkit.core.latency import WHOLE
 from epkit.core.report import Counts, Http
 from epkit.core.samples import FAILURES, Failure
+
+LATE_NS: Final = 2_000_000
+"""A request that starts later than this after it was due is late; timers and schedulers may take less."""
 
 
 def _count(column: np.ndarray, counter: dict[int, int]) -> None:
@@ -24,11 +28,12 @@ class Counters:
     """Counts the rows of a run.
 
     `received` and `body` are bytes read, with and without headers; `in_flight_ns` is the sum of all service
-    times, of failed requests too.
+    times, of failed requests too; `late` is how many started more than `LATE_NS` after they were due, and
+    `last_start` when the last one did.
     """
 
     def __init__(self) -> None:
-        self.received = self.body = self.in_flight_ns = 0
+        self.received = self.body = self.in_flight_ns = self.late = self.last_start = 0
         self._failures = np.zeros(len(Failure), dtype=np.int64)
         self._statuses: dict[int, int] = {}
         self._payloads: dict[int, int] = {}
@@ -48,6 +53,8 @@ class Counters:
         self.received += int(block["received"].sum(dtype=np.int64))
         self.body += int(block["body"].sum(dtype=np.int64))
         self.in_flight_ns += int((block["end"] - block["start"]).sum())
+        self.late += int(np.count_nonzero(block["start"] - block["due"] > LATE_NS))
+        self.last_start = max(self.last_start, int(block["start"].max()))
         whole = WHOLE[kind]
         self._compare(block["body"][whole], block["status"][whole])
 

@@ -22,6 +22,22 @@ IDLE_NS: Final = 50_000
 LAGS: Final = (("p50", "50", 2.0, 0.05, 10), ("p99", "99", 10.0, 0.10, 100))
 """When lag spoils a percentile: its name and key, ms, share of the latency, least heartbeats."""
 
+RATE: Final = 0.98
+"""How much of a planned rate has to be achieved."""
+
+LATE: Final = 0.01
+"""How many of the requests may start late."""
+
+GROWTH: Final = 2.0
+LEAST_GROWTH: Final = 5
+GRID: Final = 60
+"""More is asked than is served where the number in flight doubles in the second half, by so many at least; looked at
+so many times."""
+
+GROWING: Final = "no steady state: more is asked than is served"
+TREND: Final = 2.326
+"""The 99 % quantile of the normal distribution."""
+
 LEAST_WINDOWS: Final = 20
 ALPHA: Final = 0.01
 EFFECT: Final = 1.10
@@ -98,6 +114,58 @@ def crowd(concurrency: int, requests: int, in_flight_ns: int, duration_ns: int) 
     if abs(mean - concurrency) <= LITTLE * concurrency or 0 <= idle_ns <= IDLE_NS:
         return None
     return f"{mean:.3g} requests were in flight on average, not the {concurrency} asked for (Little's law)"
+
+
+def behind(planned_ns: int, last_start_ns: int, requests: int) -> str | None:
+    """Tell whether the planned rate was achieved.
+
+    Args:
+        planned_ns: within which the requests were to start.
+        last_start_ns: when the last one did.
+        requests: how many there were.
+    """
+    if last_start_ns <= 0 or planned_ns >= RATE * last_start_ns:
+        return None
+    planned, achieved = requests * 1e9 / planned_ns, requests * 1e9 / last_start_ns
+    return f"{achieved:.4g} of {planned:.4g} planned requests/s were achieved"
+
+
+def late(late_starts: int, requests: int, *, full: int | None) -> str | None:
+    """Tell whether so many requests started late that the plan was not kept.
+
+    Args:
+        full: the concurrency, where all of it was in use.
+    """
+    if late_starts <= LATE * requests:
+        return None
+    why = "" if full is None else f": all {full} allowed by -c were in flight"
+    return f"{late_starts} of {requests} requests started late{why}"
+
+
+def growing(due_ns: np.ndarray, end_ns: np.ndarray, duration_ns: int) -> str | None:
+    """Tell whether the number under way grew all through a phase of a constant rate: over-saturation.
+
+    The percentiles of such a run tell how long it was, not how fast the endpoint is.
+
+    Args:
+        due_ns, end_ns: of all its requests, in any order.
+        duration_ns: within which they were due.
+
+    Source: Kendall's test for a trend (Mann 1945), normal approximation, one-sided at 1 %.
+    """
+    if len(due_ns) < GRID or duration_ns <= 0:
+        return None
+    grid = np.linspace(0.1, 1.0, GRID) * duration_ns
+    waiting = np.searchsorted(np.sort(due_ns), grid) - np.searchsorted(np.sort(end_ns), grid)
+    before, after = float(np.mean(waiting[: GRID // 2])), float(np.mean(waiting[GRID // 2 :]))
+    signs = np.sign(waiting[None, :] - waiting[:, None])
+    trend = float(np.triu(signs, 1).sum()) / math.sqrt(GRID * (GRID - 1) * (2 * GRID + 5) / 18)
+    if trend < TREND or after < GROWTH * before or after - before < LEAST_GROWTH:
+        return None
+    return (
+        f"{GROWING}: {waiting[0]} requests were under way near the beginning, {waiting[-1]} at the end, and the "
+        "percentiles only tell how long the run was"
+    )
 
 
 def lag(drifts_ns: np.ndarray) -> dict[str, float]:

@@ -6,7 +6,7 @@ do nanoseconds end. `epkit.core.summary` makes a `Report`; nothing changes one.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 FORMAT: Final = "epkit.report/1"
 
@@ -224,6 +224,55 @@ class FailureExample:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseInfo:
+    """One phase of a run of several, by itself.
+
+    Args:
+        load: in short: `c=8`, `50/s`, `50..500/s`.
+        measured: whether the report as a whole counts it; the warm-up is not.
+        begin_s: since the run began.
+        late_starts: requests that started later than they were due.
+        mark: what was found out about it (`knee`, `met`, `missed`, `saturated`), or None.
+    """
+
+    name: str
+    load: str
+    measured: bool
+    begin_s: float
+    duration_s: float
+    sent: int
+    ok: int
+    failed: int
+    requests_per_s: float
+    late_starts: int
+    max_in_flight: int
+    service: Distribution | None
+    response: Distribution | None
+    mark: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """What was looked for over several phases, and found.
+
+    Args:
+        kind: `find-max`, `knee` or `until`.
+        expression: what was asked for.
+        value: the rate or concurrency that was found, or the half width that was reached; None where there is none.
+        above: the lowest load that was found to be too much, None where none was.
+        confirmed: whether the 95 % interval of what was observed keeps the limit too.
+        words: the same in a sentence.
+    """
+
+    kind: str
+    expression: str
+    value: float | None
+    above: float | None
+    confirmed: bool
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """Everything a run has to say."""
 
@@ -240,5 +289,6 @@ class Report:
     deployments: Mapping[str, DeploymentInfo]
     series: tuple[Window, ...]
     failures: tuple[FailureExample, ...] = ()
-    phases: tuple[Any, ...] = ()
+    phases: tuple[PhaseInfo, ...] = ()
+    search: Search | None = None
     warnings: tuple[str, ...] = field(default=())

@@ -60,6 +60,9 @@ SAMPLE: Final = np.dtype(
     ]
 )
 
+TIMES: Final = ("due", "start", "tcp", "connected", "sent", "first", "end")
+"""The columns that are points in time, in their order."""
+
 PACKER: Final = struct.Struct("4q3IHBB4q")
 """The same row for `struct`: packing into a buffer is the fastest way to store a row from Python, and the machine's
 own byte order the fastest way to pack."""

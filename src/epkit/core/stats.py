@@ -69,11 +69,12 @@ def percentile(ordered: np.ndarray, p: Fraction) -> int:
     return int(ordered[rank(len(ordered), p) - 1])
 
 
-def floor(p: Fraction) -> int:
+def floor(p: Fraction, tail: Fraction = TAIL) -> int:
     """Return the smallest sample whose extremes enclose a percentile with 2.5 % to miss on either side.
 
     Args:
         p: exact percent in (0, 100); the maximum (100) has no interval, however many samples there are.
+        tail: what may be missed on either side, if not 2.5 %.
 
     Returns:
         The smallest n with max(q, 1 − q)ⁿ ≤ 2.5 %, q = p / 100: 6 for p50, 368 for p99.
@@ -86,15 +87,16 @@ def floor(p: Fraction) -> int:
     if not 0 < p < 100:
         raise ValueError(f"percentile {p}: wants 0 < p < 100")
     rare = min(p, 100 - p) / 100
-    return max(1, math.ceil(math.log(TAIL) / math.log1p(-rare)))
+    return max(1, math.ceil(math.log(tail) / math.log1p(-rare)))
 
 
-def ranks(n: int, p: Fraction) -> tuple[int, int] | None:
+def ranks(n: int, p: Fraction, tail: Fraction = TAIL) -> tuple[int, int] | None:
     """Return the ranks of the order statistics that enclose a percentile with at least 95 % confidence.
 
     Args:
         n: number of independent samples, ≥ 0.
         p: exact percent in (0, 100).
+        tail: what may be missed on either side, if not 2.5 %.
 
     Returns:
         (l, u), 1-based: l the largest with P(B < l) ≤ 2.5 %, u the smallest with P(B ≥ u) ≤ 2.5 %, B binomial
@@ -102,7 +104,7 @@ def ranks(n: int, p: Fraction) -> tuple[int, int] | None:
 
     Source: David & Nagaraja, Order Statistics (2003), § 7.1.
     """
-    if n < floor(p):
+    if n < floor(p, tail):
         return None
     q = p / 100
     mode = math.floor((n + 1) * q)
@@ -114,24 +116,25 @@ def ranks(n: int, p: Fraction) -> tuple[int, int] | None:
     logs = np.concatenate(([0.0], np.cumsum(np.log((n - k) / (k + 1) * float(q / (1 - q))))))
     mass = np.exp(logs - logs.max())
     below = np.cumsum(mass) / mass.sum()
-    lower = low + int(np.searchsorted(below, float(TAIL), side="right"))
-    upper = low + int(np.searchsorted(below, float(1 - TAIL), side="left")) + 1
+    lower = low + int(np.searchsorted(below, float(tail), side="right"))
+    upper = low + int(np.searchsorted(below, float(1 - tail), side="left")) + 1
     return lower, upper
 
 
-def interval(n: int, tau: float, p: Fraction) -> tuple[int, int] | None:
+def interval(n: int, tau: float, p: Fraction, tail: Fraction = TAIL) -> tuple[int, int] | None:
     """Return the ranks, among *n* correlated samples, that enclose a percentile with 95 % confidence.
 
     Args:
         n: number of samples, ≥ 0.
         tau: integrated autocorrelation time, ≥ 1; the sample is worth n / tau independent ones.
         p: exact percent in (0, 100).
+        tail: what may be missed on either side, if not 2.5 %.
 
     Returns:
         `ranks` of the effective sample, stretched to the n that there are; None where it is too small.
     """
     effective = int(n / tau)
-    found = ranks(effective, p)
+    found = ranks(effective, p, tail)
     if found is None:
         return None
     lower, upper = (Fraction(r * (n + 1), effective + 1) for r in found)

@@ -18,6 +18,7 @@ from epkit.core import health
 from epkit.core.counters import Counters
 from epkit.core.histogram import BLUR, Histogram
 from epkit.core.latency import PARTS, series
+from epkit.core.plan import Phase
 from epkit.core.report import (
     DeploymentInfo,
     Distribution,
@@ -25,9 +26,11 @@ from epkit.core.report import (
     Generator,
     Http,
     Latencies,
+    PhaseInfo,
     PlanInfo,
     Report,
     Run,
+    Search,
     Throughput,
     Tool,
     Validity,
@@ -91,6 +94,11 @@ class Summary:
             self._counted += len(piece)
 
     @property
+    def rows(self) -> int:
+        """How many rows there were so far."""
+        return self._rows
+
+    @property
     def complete(self) -> bool:
         """Whether `blocks` are all there is: so far no row had to go into a histogram."""
         return self._rows <= self._exact
@@ -110,11 +118,14 @@ class Summary:
         cpu_s: float,
         max_in_flight: int,
         drifts_ns: np.ndarray,
-        late_starts: int = 0,
         retried: int = 0,
         deployments: Sequence[str] = (),
         failures: tuple[FailureExample, ...] = (),
         warnings: Iterable[str] = (),
+        phases: tuple[PhaseInfo, ...] = (),
+        search: Search | None = None,
+        varied: bool = False,
+        reasons: Iterable[str] = (),
     ) -> Report:
         """Make the report of what was collected; may be called at any time, and again.
 
@@ -128,11 +139,14 @@ class Summary:
             cpu_s: CPU time, user and system, that the generator spent on it.
             max_in_flight: most requests in flight at any time.
             drifts_ns: how late each heartbeat of the generator was.
-            late_starts: requests that started later than they were due for want of a slot.
             retried: requests sent again because their connection was dead.
             deployments: their names by index; index 0 is *not named*.
             failures: the first reply of each kind of failure.
             warnings: further lines, after those made here.
+            phases: each by itself, where there are several.
+            search: what was looked for, and found.
+            varied: whether the load was meant to change in mid-run: no steady state is then expected.
+            reasons: further reasons why the run is not valid.
         """
         latencies, clamped = self._latencies(closed=plan.model == "closed")
         windows = Windows(exact=self.complete)
@@ -143,16 +157,17 @@ class Summary:
         counts = self.counters.counts(retried)
         lag_ms = health.lag(drifts_ns)
         slow_client = health.limited(lag_ms, len(drifts_ns), latencies.service or latencies.failed)
-        reasons = [
+        spoilt = [
             None if counts.ok else "no request succeeded" if counts.sent else "no request was made",
             slow_client,
             health.crowd(plan.concurrency, counts.sent, self.counters.in_flight_ns, duration_ns)
-            if plan.model == "closed"
+            if plan.model == "closed" and not varied
             else None,
+            *reasons,
         ]
         lines = [
             health.unsupported(latencies.service),
-            health.unsteady(timeline),
+            None if varied else health.unsteady(timeline),
             None if self.complete else self._histogram_line(),
             f"latencies of more than 2.4 h count as 2.4 h: {clamped} requests" if clamped else None,
             *warnings,
@@ -180,15 +195,47 @@ class Summary:
                 cpu_utilisation=per_s(cpu_s),
                 lag_ms=lag_ms,
                 limited=slow_client is not None,
-                late_starts=late_starts,
+                late_starts=0 if plan.model == "closed" else self.counters.late,
                 max_in_flight=max_in_flight,
             ),
-            validity=Validity(valid=not any(reasons), reasons=tuple(filter(None, reasons))),
+            validity=Validity(valid=not any(spoilt), reasons=tuple(filter(None, spoilt))),
             thresholds=(),
             deployments=self._by_deployment(deployments),
             series=timeline,
             failures=failures,
+            phases=phases,
+            search=search,
             warnings=tuple(filter(None, lines)),
+        )
+
+    def phase(self, phase: Phase, *, begin_ns: int, duration_ns: int, most: int, measured: bool) -> PhaseInfo:
+        """Describe a phase of which this has the rows.
+
+        Args:
+            phase: the plan of it.
+            begin_ns: since the run began.
+            most: most in flight in it.
+            measured: whether the report as a whole counts it.
+        """
+        counts = self.counters.counts()
+        service, _ = self._describe(partial(series, "service"), self._later["service"])
+        response = service
+        if phase.model == "open":
+            response, _ = self._describe(partial(series, "response"), self._later["response"])
+        return PhaseInfo(
+            name=phase.name,
+            load=phase.load,
+            measured=measured,
+            begin_s=begin_ns / 1e9,
+            duration_s=duration_ns / 1e9,
+            sent=counts.sent,
+            ok=counts.ok,
+            failed=counts.failed,
+            requests_per_s=counts.completed * 1e9 / duration_ns if duration_ns > 0 else 0.0,
+            late_starts=0 if phase.model == "closed" else self.counters.late,
+            max_in_flight=most,
+            service=service,
+            response=response,
         )
 
     def _blur(self, block: np.ndarray) -> None:

@@ -17,7 +17,7 @@ from epkit.core.http import fields, server_ns
 from epkit.core.judging import Depth, judge_reply, judge_status
 from epkit.core.plan import Phase
 from epkit.core.request import Request
-from epkit.core.samples import KEPT, PACKER, SAMPLE, Failure, block, complete
+from epkit.core.samples import KEPT, PACKER, SAMPLE, TIMES, Failure, block, complete
 from epkit.engines.base import Arrival, Exchange
 
 BLOCK_ROWS: Final = 512
@@ -39,8 +39,6 @@ Sink = Callable[[np.ndarray], None]
 
 Verdict = tuple[Failure, str]
 """What a reply is worth, and why; never false, so that `or` tells a known one from none."""
-
-TIMES: Final = ("due", "start", "tcp", "connected", "sent", "first", "end")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -64,12 +62,11 @@ class FirstReply:
     head: bytes
 
 
-class ClosedLoop:
-    """A phase driven by its slots: each sends its next request when the last one is over."""
+class Recorder:
+    """What every driver does with an outcome: it is judged, stored as a row, and handed on in blocks."""
 
     def __init__(
         self,
-        phase: Phase,
         requests: Sequence[Request],
         rows: Sequence[int | None],
         *,
@@ -77,23 +74,20 @@ class ClosedLoop:
         depth: Depth = Depth.REPLY,
         log: Callable[[Exchange], None] | None = None,
     ) -> None:
-        """Prepare a phase.
+        """Prepare a run.
 
         Public attributes, to be read when the run is over: `began`, `ended` (`time.perf_counter_ns`), `started_at`,
         `deployments` (names by index), `examples` (by kind and status), `first_reply`, `unsent` (requests of each
         payload that never found a connection), `sent` and `failed` (as of the last block).
 
         Args:
-            requests: one a payload, sent in turn.
+            requests: one a payload.
             rows: how many rows each payload holds, None where that is not known.
             sinks: each gets every block, for the length of the call; times in it are ns since `began`.
             log: called with every exchange, before it is judged; for `-v`.
         """
         self._requests = tuple(requests)
-        self._payload = 0
-        self._only = self._requests[0] if len(self._requests) == 1 else None
         self._rows = tuple(rows)
-        self._left = phase.requests if phase.requests is not None else 2**62
         self._sinks = tuple(sinks)
         self._depth = depth
         self._log = log
@@ -108,8 +102,7 @@ class ClosedLoop:
         self.first_reply: FirstReply | None = None
         self.unsent: dict[int, int] = {}
         self.began = self.ended = 0
-        self._duration = phase.duration_ns
-        self._until = self._flush_at = 2**63
+        self._flush_at = 2**63
         self.sent = self.failed = 0
 
     def begin(self) -> None:
@@ -117,29 +110,10 @@ class ClosedLoop:
         self.began = self.ended = time.perf_counter_ns()
         self.started_at = datetime.now(UTC)
         self._flush_at = self.began + FLUSH_NS
-        if self._duration is not None:
-            self._until = self.began + self._duration
 
     def replace(self, requests: Sequence[Request]) -> None:
         """Send other requests from now on, one a payload as before: with a new token; from any thread."""
         self._requests = tuple(requests)
-        self._only = self._requests[0] if len(self._requests) == 1 else None
-
-    def stop(self) -> None:
-        """Give out no more arrivals."""
-        self._left = 0
-
-    def next(self, now: int) -> Arrival | None:
-        """Return the next request, due now; None when the phase is over."""
-        left = self._left
-        if not left or now >= self._until:
-            return None
-        self._left = left - 1
-        if self._only is not None:
-            return now, 0, self._only
-        payload = self._payload
-        self._payload = (payload + 1) % len(self._requests)
-        return now, payload, self._requests[payload]
 
     def done(self, exchange: Exchange) -> None:
         """Judge an exchange and store its row."""
@@ -240,3 +214,57 @@ class ClosedLoop:
         if name not in self.deployments and len(self.deployments) < DEPLOYMENTS:
             self.deployments.append(name)
         return server, self.deployments.index(name) if name in self.deployments else 0
+
+
+class ClosedLoop(Recorder):
+    """A phase driven by its slots: each sends its next request when the last one is over."""
+
+    def __init__(
+        self,
+        phase: Phase,
+        requests: Sequence[Request],
+        rows: Sequence[int | None],
+        *,
+        sinks: Sequence[Sink],
+        depth: Depth = Depth.REPLY,
+        log: Callable[[Exchange], None] | None = None,
+    ) -> None:
+        """Prepare a phase.
+
+        Args:
+            requests: one a payload, sent in turn.
+            rows, sinks, depth, log: as in `Recorder`.
+        """
+        super().__init__(requests, rows, sinks=sinks, depth=depth, log=log)
+        self._payload = 0
+        self._only = self._requests[0] if len(self._requests) == 1 else None
+        self._left = phase.requests if phase.requests is not None else 2**62
+        self._duration = phase.duration_ns
+        self._until = 2**63
+
+    def begin(self) -> None:
+        """Start the clock."""
+        super().begin()
+        if self._duration is not None:
+            self._until = self.began + self._duration
+
+    def replace(self, requests: Sequence[Request]) -> None:
+        """Send other requests from now on."""
+        super().replace(requests)
+        self._only = self._requests[0] if len(self._requests) == 1 else None
+
+    def stop(self) -> None:
+        """Give out no more arrivals."""
+        self._left = 0
+
+    def next(self, now: int) -> Arrival | None:
+        """Return the next request, due now; None when the phase is over."""
+        left = self._left
+        if not left or now >= self._until:
+            return None
+        self._left = left - 1
+        if self._only is not None:
+            return now, 0, self._only
+        payload = self._payload
+        self._payload = (payload + 1) % len(self._requests)
+        return now, payload, self._requests[payload]

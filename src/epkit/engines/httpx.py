@@ -9,7 +9,7 @@ import contextlib
 import ssl
 import time
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import httpx
 
@@ -21,6 +21,9 @@ from epkit.engines.addresses import Addresses
 from epkit.engines.base import FOREVER, INTERRUPTED, Arrival, Driver, Exchange, PacingDriver, Traffic
 from epkit.engines.connection import BODY_BYTES, HEADER_BYTES
 from epkit.engines.tls import describe, make_context, tls_reason
+
+COARSE_NS: Final = 1_200_000
+"""Nearer to a time than this, timers are too coarse."""
 
 clock = time.perf_counter_ns
 
@@ -40,6 +43,7 @@ class HttpxEngine:
         self._stopped = False
         self._tasks: list[asyncio.Task[None]] = []
         self._woken = asyncio.Event()
+        self._turn = asyncio.Lock()
 
     def _make_context(self) -> ssl.SSLContext:
         # httpcore sends the host as server name whatever is asked for, so OpenSSL can check it.
@@ -77,19 +81,35 @@ class HttpxEngine:
 
     async def _next(self, driver: Driver) -> Arrival | None:
         """Return the next arrival, when there is one; None where the slot retires."""
-        while not self._stopped:
-            woken = self._woken
-            now = clock()
-            arrival = driver.next(now)
-            if arrival is not None or not isinstance(driver, PacingDriver):
-                return arrival
-            until = driver.rest(now)
-            if until is None:
-                return None
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(None if until == FOREVER else max(0, until - now) / 1e9):
-                    await woken.wait()
+        if self._stopped:
+            return None
+        arrival = driver.next(clock())
+        if arrival is not None or not isinstance(driver, PacingDriver):
+            return arrival
+        # One slot waits for what is due next, the others for their turn to: not all wake for each request.
+        async with self._turn:
+            while not self._stopped:
+                woken = self._woken
+                now = clock()
+                arrival = driver.next(now)
+                if arrival is not None:
+                    return arrival
+                until = driver.rest(now)
+                if until is None:
+                    return None
+                await self._rest(woken, until)
         return None
+
+    async def _rest(self, woken: asyncio.Event, until: int) -> None:
+        """Wait until a time, or to be woken; the last stretch by turning, as timers know whole milliseconds."""
+        if until == FOREVER:
+            await woken.wait()
+        elif (left := until - clock()) > COARSE_NS:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout((left - COARSE_NS) / 1e9):
+                    await woken.wait()
+        else:
+            await asyncio.sleep(0)
 
     async def _serve(self, driver: Driver) -> None:
         x = Exchange()

@@ -5,37 +5,39 @@ Plan → requests → engine → samples → summary → report. Nothing is prin
 
 import signal
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, BinaryIO, Final
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import quote
 
 from epkit import __version__
 from epkit.core import ab
 from epkit.core import url as urls
+from epkit.core.criteria import FIND_MAX
 from epkit.core.destination import Destination, Tls
 from epkit.core.judging import Depth
-from epkit.core.plan import Phase, Plan
+from epkit.core.plan import Plan
 from epkit.core.report import PayloadInfo, PlanInfo, Report
-from epkit.core.summary import Summary
+from epkit.core.request import Request
 from epkit.endpoint.target import to_destination
 from epkit.engines import runner
 from epkit.engines.base import Engine
-from epkit.engines.driver import ClosedLoop
+from epkit.engines.driver import Recorder
 from epkit.errors import UsageError
 from epkit.files.spill import Spill
 from epkit.flows.aim import Aim, World, take_aim
-from epkit.flows.bench_report import Facts, make_report, payload_infos, plan_info, show_examples
+from epkit.flows.bench_plan import check_load, make_plan, plan_info
+from epkit.flows.bench_report import Facts, make_report, payload_infos, show_examples
+from epkit.flows.bench_run import Measurement
+from epkit.flows.knee import mark_knee
 from epkit.flows.requests import Load, RequestOptions, make_load
 from epkit.flows.tokens import authorized, renewing
+from epkit.flows.until import Until
 from epkit.flows.verbose import make_log, show_request
 
 if TYPE_CHECKING:
     from epkit.core.contract import Contract
-
-MOST_CONCURRENCY: Final = 20_000
-"""ab's limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,13 @@ class BenchOptions:
 
     Args:
         requests, time_limit_s: what ends the run; with both, whichever comes first; with neither, one request.
+        concurrency: most in flight; None for 1 in a closed loop, 1,000 (httpx: 100) in an open one.
+        rate, stages, sweep, find_max: at most one of them; without any the loop is closed.
+        arrivals: `constant` or `poisson`, where there is a rate.
+        warmup: requests, or a time such as `10s`, that are run first and reported apart.
+        until: ends the run when an estimate is tight.
+        repeat, against: so many runs, each followed by one against that other target.
+        strict: whether a run that is not valid has missed its aim.
         timeout_s: one request's; None for the target's own.
         engine: `wire`, `httpx`, or None for what the other options need.
         rows_wanted: whether every row is kept, for ab's files and report.
@@ -52,9 +61,19 @@ class BenchOptions:
     target: str | None = None
     key_file: str | None = None
     requests: int | None = None
-    concurrency: int = 1
+    concurrency: int | None = None
     time_limit_s: float | None = None
     timeout_s: float | None = None
+    rate: float | None = None
+    arrivals: str = "constant"
+    stages: str | None = None
+    sweep: str | None = None
+    find_max: str | None = None
+    warmup: str | None = None
+    until: str | None = None
+    repeat: int | None = None
+    against: str | None = None
+    strict: bool = False
     request: RequestOptions = field(default_factory=RequestOptions)
     engine: str | None = None
     http2: bool = False
@@ -80,12 +99,14 @@ class BenchResult:
         ab_times: ab's four series, where every row was wanted.
         kept: the first reply of each kind of failure by the name of a file, masked; empty unless asked for.
         stopped_by: the signal that ended it early.
+        runs: of `--repeat`, the reports of all runs in the order in which they were made.
     """
 
     report: Report
     ab_times: ab.AbTimes | None
     kept: Mapping[str, str]
     stopped_by: signal.Signals | None
+    runs: tuple[Report, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,22 +115,49 @@ class DryRun:
 
     Args:
         request: the first one, credentials masked.
+        phases: name and load of each.
     """
 
     request: str
     plan: PlanInfo
+    phases: tuple[tuple[str, str], ...]
     target: str
     payloads: tuple[PayloadInfo, ...]
 
 
+@dataclass(slots=True)
+class Current:
+    """The requests as they are sent now: with a token that was replaced, in the run under way and in those to come."""
+
+    requests: tuple[Request, ...]
+    driver: Recorder | None = None
+
+    def replace(self, requests: tuple[Request, ...]) -> None:
+        """Take requests with another token; called from another thread."""
+        self.requests = requests
+        if self.driver is not None:
+            self.driver.replace(requests)
+
+    def drive(self, driver: Recorder) -> None:
+        """Let a driver that is about to begin send them."""
+        self.driver = driver
+        driver.replace(self.requests)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Ready:
-    """A run that can begin."""
+class Ready:
+    """A run that can begin.
+
+    Args:
+        current: the requests of *load*, as they are sent now.
+        make_engine: makes an engine for a run of a plan; each run has its own.
+    """
 
     aim: Aim
     load: Load
+    current: Current
     destination: Destination
-    engine: Engine
+    make_engine: Callable[[Plan], Engine]
     plan: Plan
 
 
@@ -131,29 +179,82 @@ def bench(
         UsageError, EndpointError: nothing could be sent at all; a failed request is data.
     """
     with ExitStack() as stack:
-        ready = stack.enter_context(_prepare(options, world, stdin))
-        plan, load, engine = ready.plan, ready.load, ready.engine
-        phase = plan.phases[0]
-        summary = Summary()
+        ready = stack.enter_context(prepare(options, world, stdin))
+        shown = say or world.note
+        if options.find_max is not None:
+            from epkit.flows.find_max import find_max
+
+            return find_max(options, ready, progress=progress, say=shown)
+        if options.repeat is not None:
+            from epkit.flows.repeat import repeat
+
+            other = None
+            if options.against is not None:
+                other = stack.enter_context(prepare(replace(options, target=options.against), world, stdin))
+            return repeat(options, ready, other, progress=progress, say=shown)
+        return run(options, ready, ready.plan, progress=progress, say=shown)
+
+
+def run(
+    options: BenchOptions,
+    ready: Ready,
+    plan: Plan,
+    *,
+    progress: Callable[[int, int], None] | None,
+    say: Callable[[str], None],
+    watch: "Callable[[Measurement, Engine], Callable[[], None]] | None" = None,
+) -> BenchResult:
+    """Run one plan and report it.
+
+    Args:
+        watch: makes what is called some five times a second while the run goes on, and may end it.
+    """
+    load, engine = ready.load, ready.make_engine(plan)
+    with ExitStack() as stack:
         spill = stack.enter_context(Spill()) if options.rows_wanted else None
-        driver = ClosedLoop(
-            phase,
-            load.requests,
-            load.rows,
-            sinks=[summary.add] if spill is None else [summary.add, spill],
+        measured = Measurement(
+            plan,
+            load,
+            sinks=() if spill is None else (spill,),
             depth=options.depth,
-            log=make_log(options.verbosity, load.requests[0], ready.aim.secrets, say or world.note),
+            log=make_log(options.verbosity, load.requests[0], ready.aim.secrets, say),
         )
-        slots = min(phase.concurrency, phase.requests or phase.concurrency)
-        tick = None if progress is None else lambda: progress(driver.sent, driver.failed)
-        with renewing(ready.aim, world, lambda value: driver.replace(authorized(load.requests, value))):
-            ran = runner.run(engine, driver, slots, tick=tick)
+        driver = measured.driver
+        stop_rule = None if options.until is None else Until(options.until, measured, engine)
+        ticks: list[Callable[[], None]] = [] if stop_rule is None else [stop_rule]
+        ticks += [watch(measured, engine)] if watch is not None else []
+        ticks += [lambda: progress(driver.sent, driver.failed)] if progress is not None else []
+        ready.current.drive(driver)
+        ran = runner.run(engine, driver, plan.slots, tick=_all(ticks))
         driver.flush()
-        facts = Facts(aim=ready.aim, load=load, destination=ready.destination, plan=plan, engine=engine.name)
-        report = make_report(facts, driver, ran, summary, max_in_flight=slots)
-        times = None if spill is None else ab.from_samples(spill.blocks(), int(driver.started_at.timestamp() * 1e9))
+        facts = Facts(
+            aim=ready.aim,
+            load=load,
+            destination=ready.destination,
+            plan=plan,
+            engine=engine.name,
+            warmup=options.warmup,
+        )
+        search = None if stop_rule is None else stop_rule.outcome()
+        report = make_report(facts, measured, ran, search)
+        if options.sweep is not None:
+            report = mark_knee(report)
+        times = None
+        if spill is not None:
+            offset_ns = measured.began_ns() - driver.began
+            times = ab.from_samples(spill.blocks(), int(driver.started_at.timestamp() * 1e9) + offset_ns)
         kept = {} if options.keep_failures is None else show_examples(driver.examples.values(), ready.aim)
         return BenchResult(report=report, ab_times=times, kept=kept, stopped_by=ran.stopped_by)
+
+
+def _all(ticks: Sequence[Callable[[], None]]) -> Callable[[], None] | None:
+    """Make one call of several; None of none."""
+
+    def tick() -> None:
+        for each in ticks:
+            each()
+
+    return tick if ticks else None
 
 
 def dry_run(options: BenchOptions, world: World, stdin: BinaryIO) -> DryRun:
@@ -162,28 +263,43 @@ def dry_run(options: BenchOptions, world: World, stdin: BinaryIO) -> DryRun:
     Raises:
         UsageError, EndpointError: as `bench`.
     """
-    with _prepare(options, world, stdin) as ready:
+    with prepare(options, world, stdin) as ready:
         return DryRun(
             request=show_request(ready.load.requests[0], ready.aim.secrets, body=True),
-            plan=plan_info(ready.plan),
+            plan=plan_info(ready.plan, options.warmup),
+            phases=tuple((phase.name, phase.load) for phase in ready.plan.phases),
             target=ready.aim.shown,
             payloads=payload_infos(ready.load),
         )
 
 
-def exit_code(result: BenchResult) -> int:
-    """Return the exit code of a run: 130 or 143 interrupted, 4 nothing succeeded, 5 something failed, else 0."""
-    counts = result.report.counts
+def exit_code(result: BenchResult, *, strict: bool = False) -> int:
+    """Return the exit code of a run: 130 or 143 interrupted, 4 nothing succeeded, 5 something failed, else 0.
+
+    Args:
+        strict: whether a run that is not valid counts as missed, too.
+    """
+    reports = result.runs or (result.report,)
     if result.stopped_by is not None:
         return 128 + int(result.stopped_by)
-    if not counts.ok:
+    if not any(report.counts.ok for report in reports):
         return 4
-    return 5 if counts.failed else 0
+    search = result.report.search
+    missed = search is not None and search.kind == FIND_MAX and search.value is None
+    failed = any(report.counts.failed for report in reports)
+    return 5 if failed or missed or (strict and not all(report.validity.valid for report in reports)) else 0
 
 
 @contextmanager
-def _prepare(options: BenchOptions, world: World, stdin: BinaryIO) -> Iterator[_Ready]:
-    make_engine = _engine(options)
+def prepare(options: BenchOptions, world: World, stdin: BinaryIO) -> Iterator[Ready]:
+    """Find target, key, contract and payloads, and make the plan.
+
+    Raises:
+        UsageError, ContractError, EndpointError: nothing can be sent.
+    """
+    engine_name = _engine_name(options)
+    make_engine = _engine(engine_name)
+    check_load(options)
     _check(options)
     proxy = _proxy_url(options)
     _tell_of_proxies(world)
@@ -202,9 +318,13 @@ def _prepare(options: BenchOptions, world: World, stdin: BinaryIO) -> Iterator[_
             proxy=proxy,
             http2=options.http2,
         )
-        plan = _plan(options, aim.target.timeout_s if options.timeout_s is None else options.timeout_s)
-        # Before anything is asked of the endpoint: an engine refuses certificates and ciphers that it cannot use.
-        engine = make_engine(destination, timeout_ns=plan.timeout_ns, keepalive=plan.keepalive)
+        timeout_s = aim.target.timeout_s if options.timeout_s is None else options.timeout_s
+        plan = make_plan(options, timeout_s, engine_name)
+
+        def engine_of(plan: Plan) -> Engine:
+            return make_engine(destination, timeout_ns=plan.timeout_ns, keepalive=plan.keepalive)
+
+        engine_of(plan)  # before anything is asked of the endpoint: it refuses certificates that it cannot use
 
         def find_contract() -> "Contract":
             from epkit.flows import target_contract
@@ -221,23 +341,13 @@ def _prepare(options: BenchOptions, world: World, stdin: BinaryIO) -> Iterator[_
             find_contract=find_contract,
             seed=options.seed,
         )
-        yield _Ready(aim=aim, load=load, destination=destination, engine=engine, plan=plan)
+        current = Current(load.requests)
+        with renewing(aim, world, lambda value: current.replace(authorized(load.requests, value))):
+            yield Ready(aim=aim, load=load, current=current, destination=destination, make_engine=engine_of, plan=plan)
 
 
 def _check(options: BenchOptions) -> None:
     """Refuse what cannot be run, before anything is started or read."""
-    requests, concurrency = options.requests, options.concurrency
-    if requests is not None and requests < 1:
-        raise UsageError(f"-n {requests}: the number of requests is 1 or more")
-    if not 1 <= concurrency <= MOST_CONCURRENCY:
-        raise UsageError(f"-c {concurrency}: the concurrency is 1 to {MOST_CONCURRENCY}")
-    if requests is None and options.time_limit_s is None and concurrency > 1:
-        raise UsageError(f"-c {concurrency}: how many requests? Give -n (1 unless given) or -t")
-    if requests is not None and concurrency > requests:
-        raise UsageError(f"-c {concurrency} is more than -n {requests}: no more can be in flight than are sent")
-    for flag, value in (("-t", options.time_limit_s), ("-s", options.timeout_s)):
-        if value is not None and not 0 < value < 1e9:
-            raise UsageError(f"{flag} {value:g}: the seconds are more than 0, and less than 10^9")
     if options.buffer_bytes is not None and not 0 < options.buffer_bytes < 2**31:
         raise UsageError(f"-b {options.buffer_bytes}: the bytes are more than 0, and less than 2^31")
     if options.bind is not None:
@@ -252,36 +362,28 @@ def _check_address(address: str) -> None:
         raise UsageError(f"-B {address}: not an address of this machine") from None
 
 
-def _plan(options: BenchOptions, timeout_s: float) -> Plan:
-    requests = 1 if options.requests is None and options.time_limit_s is None else options.requests
-    phase = Phase(
-        concurrency=options.concurrency,
-        requests=requests,
-        duration_ns=None if options.time_limit_s is None else round(options.time_limit_s * 1e9),
-    )
-    return Plan(
-        phases=(phase,), timeout_ns=round(timeout_s * 1e9), keepalive=options.request.keepalive, seed=options.seed
-    )
-
-
-def _engine(options: BenchOptions) -> Callable[..., Engine]:
+def _engine_name(options: BenchOptions) -> str:
     needs_httpx = "-X" if options.proxy else "--http2" if options.http2 else None
     name = options.engine or ("httpx" if needs_httpx else "wire")
+    if name not in ("wire", "httpx"):
+        raise UsageError(f"--engine {name}: not one of wire, httpx")
     if name == "wire" and needs_httpx:
         raise UsageError(f"{needs_httpx} needs --engine httpx")
+    for flag, asked in (("-I", not options.sni), ("-b", options.buffer_bytes is not None)):
+        if name == "httpx" and asked:
+            why = f", which {needs_httpx} rules out" if needs_httpx else ""
+            raise UsageError(f"{flag} needs --engine wire{why}")
+    return name
+
+
+def _engine(name: str) -> Callable[..., Engine]:
     if name == "wire":
         from epkit.engines.wire import WireEngine
 
         return WireEngine
-    if name == "httpx":
-        for flag, asked in (("-I", not options.sni), ("-b", options.buffer_bytes is not None)):
-            if asked:
-                why = f", which {needs_httpx} rules out" if needs_httpx else ""
-                raise UsageError(f"{flag} needs --engine wire{why}")
-        from epkit.engines.httpx import HttpxEngine
+    from epkit.engines.httpx import HttpxEngine
 
-        return HttpxEngine
-    raise UsageError(f"--engine {name}: not one of wire, httpx")
+    return HttpxEngine
 
 
 def _proxy_url(options: BenchOptions) -> str | None:

@@ -11,13 +11,15 @@ from epkit.core.destination import Destination
 from epkit.core.http import fields
 from epkit.core.masking import mask_text, mask_url
 from epkit.core.plan import Plan
-from epkit.core.report import FailureExample, Http, PayloadInfo, PlanInfo, Report, Run, Tool
+from epkit.core.report import FailureExample, Http, PayloadInfo, Report, Run, Search, Tool
 from epkit.core.samples import Failure
 from epkit.core.summary import Summary
 from epkit.endpoint.wisdom import advise, advise_failure, detail
-from epkit.engines.driver import ClosedLoop, Example
+from epkit.engines.driver import Example, Recorder
 from epkit.engines.runner import Ran
 from epkit.flows.aim import Aim
+from epkit.flows.bench_plan import plan_info
+from epkit.flows.bench_run import Measurement
 from epkit.flows.requests import Load
 from epkit.flows.verbose import show_reply
 
@@ -31,10 +33,16 @@ class Facts:
     destination: Destination
     plan: Plan
     engine: str
+    warmup: str | None = None
 
 
-def make_report(facts: Facts, driver: ClosedLoop, ran: Ran, summary: Summary, *, max_in_flight: int) -> Report:
-    """Make the report of a finished run."""
+def make_report(facts: Facts, measured: Measurement, ran: Ran, search: Search | None = None) -> Report:
+    """Make the report of a finished run.
+
+    Args:
+        search: what was looked for in it, and found.
+    """
+    driver, summary = measured.driver, measured.summary
     unsolicited = ran.traffic.unsolicited
     return summary.report(
         tool=Tool(
@@ -53,29 +61,23 @@ def make_report(facts: Facts, driver: ClosedLoop, ran: Ran, summary: Summary, *,
             seed=facts.plan.seed,
             payloads=payload_infos(facts.load),
         ),
-        plan=plan_info(facts.plan),
+        plan=plan_info(facts.plan, facts.warmup),
         http=_http(facts, driver, ran, summary),
-        duration_ns=driver.ended - driver.began,
-        cpu_s=ran.cpu_s,
-        max_in_flight=max_in_flight,
+        duration_ns=measured.duration_ns(ran),
+        cpu_s=measured.cpu_s(ran),
+        max_in_flight=measured.most,
         drifts_ns=ran.drifts_ns,
         retried=ran.traffic.retried,
         deployments=driver.deployments,
         failures=tuple(_explain(example, facts.aim) for example in _most_first(driver.examples.values())),
-        warnings=[f"{unsolicited} replies were followed by bytes that nobody had asked for"] if unsolicited else [],
-    )
-
-
-def plan_info(plan: Plan) -> PlanInfo:
-    """Write a plan as the report shows it."""
-    phase = plan.phases[0]
-    return PlanInfo(
-        model=phase.model,
-        concurrency=phase.concurrency,
-        requests=phase.requests,
-        duration_s=None if phase.duration_ns is None else phase.duration_ns / 1e9,
-        timeout_s=plan.timeout_ns / 1e9,
-        keepalive=plan.keepalive,
+        warnings=[
+            *measured.warnings(ran),
+            *([f"{unsolicited} replies were followed by bytes that nobody had asked for"] if unsolicited else []),
+        ],
+        phases=measured.phases(ran),
+        search=search,
+        varied=measured.varied,
+        reasons=measured.reasons(ran),
     )
 
 
@@ -108,7 +110,7 @@ def _show_example(example: Example, aim: Aim) -> str:
     return f"{why}\n\n{reply}\n" if reply else f"{why}\n"
 
 
-def _http(facts: Facts, driver: ClosedLoop, ran: Ran, summary: Summary) -> Http:
+def _http(facts: Facts, driver: Recorder, ran: Ran, summary: Summary) -> Http:
     """Fill in what only the engine and the target know; the counters come from the rows."""
     destination, requests = facts.destination, facts.load.requests
     sent = summary.counters.payloads

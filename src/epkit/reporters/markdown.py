@@ -21,6 +21,7 @@ def render(report: Report) -> str:
         "|---|---:|---:|",
         *_rows(report),
         "",
+        *_phases(report),
         *_reasons(report),
         _footer(report),
     ]
@@ -43,6 +44,21 @@ def _rows(report: Report) -> list[str]:
             met = "met" if threshold.passed else "**missed**"
             rows.append(f"| `{_code(threshold.expression)}` | {threshold.observed:.6g} | {met} |")
     return rows
+
+
+def _phases(report: Report) -> list[str]:
+    found = [_escape(report.search.words), ""] if report.search else []
+    if not report.phases:
+        return found
+    lines = ["| phase | load | requests/s | p50 | p99 | failed | |", "|---|---:|---:|---:|---:|---:|---|"]
+    for phase in report.phases:
+        p50, p99 = (f"{phase.response.percentiles[p]:.3f} ms" if phase.response else "–" for p in ("50", "99"))
+        mark = phase.mark or ("" if phase.measured else "apart")
+        lines.append(
+            f"| {_escape(phase.name)} | {phase.load} | {phase.requests_per_s:.1f} | {p50} | {p99} | {phase.failed} | "
+            f"{mark} |"
+        )
+    return [*found, *lines, ""]
 
 
 def _reasons(report: Report) -> list[str]:

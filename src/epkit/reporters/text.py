@@ -1,9 +1,9 @@
 """The report people read: ab's layout with true statistics, then what ab does not tell, the verdict last."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from epkit.core.masking import clean
-from epkit.core.report import DeploymentInfo, FailureExample, Report, Threshold
+from epkit.core.report import DeploymentInfo, FailureExample, PhaseInfo, Report, Threshold
 from epkit.reporters.layout import LABEL, Rows, labelled, percentile_table, times_table, wrap
 from epkit.reporters.words import NEEDS, is_implicit, percentile_notes, said, verdict
 
@@ -24,9 +24,11 @@ def render(report: Report, *, percentiles: bool = True, deviations: bool = True)
         *(_percentiles(report) if percentiles else []),
         _shares(report, deviations=deviations),
         _deployments(report.deployments),
+        _phases(report.phases),
         _health(report),
         _warnings(report.warnings),
         _thresholds(report.thresholds),
+        wrap(clean(report.search.words, 1000)) if report.search else [],
         _failures(report.failures),
         [line for entry in verdict(report) for line in wrap(entry)],
     ]
@@ -101,7 +103,8 @@ def _rates(report: Report) -> list[str]:
     lines = [labelled("Requests per second", f"{rate.requests_per_s:.2f} [#/sec] (mean)")]
     if report.counts.failed:
         lines.append(labelled("Successes per second", f"{rate.ok_per_s:.2f} [#/sec] (mean)"))
-    if plan.model == "closed":  # in an open loop the rate is the plan's, and says nothing about time
+    steady = sum(phase.measured for phase in report.phases) <= 1
+    if plan.model == "closed" and steady:  # in an open loop the rate is the plan's, and says nothing about time
         each = 1000 / rate.requests_per_s
         lines += [
             labelled("Time per request", f"{each * plan.concurrency:.3f} [ms] (mean)"),
@@ -174,6 +177,24 @@ def _deployments(deployments: Mapping[str, DeploymentInfo]) -> list[str]:
     for name, info in deployments.items():
         p50, p99 = (f"{info.service.percentiles[p]:.3f}" if info.service else "–" for p in ("50", "99"))
         lines.append(f"{clean(name, 1000):<{width}}{info.ok:>9}{info.failed:>9}{p50:>12}{p99:>12}")
+    return lines
+
+
+def _phases(phases: Sequence[PhaseInfo]) -> list[str]:
+    """Tell each phase by itself: throughput, response times, what was found out about it."""
+    if not phases:
+        return []
+    width = max(len(phase.name) for phase in phases) + 1
+    load = max(len(phase.load) for phase in phases)
+    head = f"{'Phases':<{width}} {'load':>{load}}{'sent':>8}{'failed':>7}{'req/s':>10}{'p50 (ms)':>10}{'p99 (ms)':>10}"
+    lines = [head]
+    for phase in phases:
+        p50, p99 = (f"{phase.response.percentiles[p]:.3f}" if phase.response else "–" for p in ("50", "99"))
+        mark = f"  {phase.mark}" if phase.mark else "" if phase.measured else "  apart"
+        lines.append(
+            f"{phase.name:<{width}} {phase.load:>{load}}{phase.sent:>8}{phase.failed:>7}{phase.requests_per_s:>10.1f}"
+            f"{p50:>10}{p99:>10}{mark}"
+        )
     return lines
 
 

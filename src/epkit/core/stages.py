@@ -1,0 +1,156 @@
+"""The words for what a load is to be: `--stages`, `--sweep`, `--warmup`."""
+
+import itertools
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from epkit.core.plan import WARMUP, Arrivals, Phase
+from epkit.errors import UsageError
+
+_NUMBER: Final = r"(?:\d+\.?\d*|\.\d+)"
+_TIME: Final = re.compile(rf"({_NUMBER})(ms|s|m|h)?")
+_STAGE: Final = re.compile(rf"({_NUMBER}(?:ms|s|m|h)?)@(?:c=(\d+)|rate=({_NUMBER})(?:\.\.({_NUMBER}))?)")
+_SWEEP: Final = re.compile(rf"(c|rate)=({_NUMBER}(?:,{_NUMBER})*)")
+_UNITS: Final = {"ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
+
+STAGES: Final = "stages are written '10s@c=1,30s@c=8' or '30s@rate=50..500'"
+SWEEP: Final = "a sweep is written 'c=1,2,4,8' or 'rate=50,100,200'"
+
+MOST_RATE: Final = 1_000_000
+
+
+def parse_stages(text: str, *, concurrency: int, most_concurrency: int, arrivals: Arrivals) -> tuple[Phase, ...]:
+    """Read `--stages`.
+
+    Args:
+        concurrency: most in flight in an open stage.
+        most_concurrency: the limit of a closed one.
+
+    Raises:
+        UsageError: with the stage that cannot be read and how it is written.
+    """
+    phases = []
+    for number, part in enumerate(text.split(","), 1):
+        found = _STAGE.fullmatch(part.strip())
+        if found is None:
+            raise UsageError(f"--stages: stage {number}, '{part.strip()}', cannot be read: {STAGES}")
+        long, slots, rate, rate_to = found.groups()
+        duration = parse_time(long)
+        if not duration:
+            raise UsageError(f"--stages: stage {number}, '{part.strip()}', lasts no time")
+        name = f"stage {number}"
+        if slots is not None:
+            if not 1 <= int(slots) <= most_concurrency:
+                raise UsageError(f"--stages: stage {number}, c={slots}: the concurrency is 1 to {most_concurrency}")
+            phases.append(Phase(name=name, concurrency=int(slots), duration_ns=duration))
+            continue
+        begin, end = float(rate), None if rate_to is None else float(rate_to)
+        check_rate(f"--stages: stage {number}, rate", max(begin, end or 0.0))
+        phases.append(
+            Phase(
+                name=name,
+                model="open",
+                concurrency=concurrency,
+                duration_ns=duration,
+                rate=begin,
+                rate_to=end,
+                arrivals=arrivals,
+            )
+        )
+    if len({phase.model for phase in phases}) > 1:
+        raise UsageError("--stages: stages by c= and by rate= do not go together: a report is of one kind of load")
+    return tuple(phases)
+
+
+def parse_sweep(text: str, step: Phase, *, concurrency: int, most_concurrency: int) -> tuple[Phase, ...]:
+    """Read `--sweep`.
+
+    Args:
+        step: what ends each step (its requests, its duration), and its arrivals.
+        concurrency: most in flight in a step by rate.
+        most_concurrency: the limit of a step by concurrency.
+
+    Raises:
+        UsageError: it cannot be read, or goes down: the knee is looked for upward.
+    """
+    found = _SWEEP.fullmatch(text.replace(" ", ""))
+    if found is None:
+        raise UsageError(f"--sweep {text}: cannot be read: {SWEEP}")
+    what, values = found[1], found[2].split(",")
+    if what == "c" and any("." in value for value in values):
+        raise UsageError(f"--sweep {text}: a concurrency is a whole number")
+    numbers = [float(value) for value in values]
+    if len(numbers) < 2 or any(b <= a for a, b in itertools.pairwise(numbers)):
+        raise UsageError(f"--sweep {text}: two steps at least, each higher than the last")
+    if what == "c":
+        if not (numbers[0] >= 1 and numbers[-1] <= most_concurrency):
+            raise UsageError(f"--sweep {text}: the concurrency is 1 to {most_concurrency}")
+        if step.requests is not None and step.requests < numbers[-1]:
+            raise UsageError(f"--sweep {text}: c={values[-1]} is more than -n {step.requests}, the requests of a step")
+        return tuple(replace(step, name=f"c={int(number)}", concurrency=int(number)) for number in numbers)
+    for number in numbers:
+        check_rate(f"--sweep {text}: a rate", number)
+    return tuple(
+        replace(step, name=f"rate={number:g}", model="open", concurrency=concurrency, rate=number) for number in numbers
+    )
+
+
+def parse_warmup(text: str, first: Phase) -> Phase:
+    """Read `--warmup`: so many requests, or so long, of the load that follows.
+
+    Args:
+        first: the phase that follows; of a ramp, its beginning is taken.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    requests: int | None = None
+    duration: int | None = None
+    if text.isascii() and text.isdigit():
+        requests = int(text)
+    elif (found := _TIME.fullmatch(text)) and found[2]:
+        duration = parse_time(text)
+    if not requests and not duration:
+        raise UsageError(f"--warmup {text}: a number of requests, such as 100, or a time, such as 10s")
+    rate = first.rate
+    if first.rate_to is not None:
+        assert rate is not None
+        rate = rate or first.rate_to / 10
+    return Phase(
+        name=WARMUP,
+        model=first.model,
+        concurrency=first.concurrency,
+        requests=requests,
+        duration_ns=duration,
+        rate=rate,
+        arrivals=first.arrivals,
+    )
+
+
+def parse_time(text: str) -> int:
+    """Read a time that matches: `10s`, `500ms`, `2m`; seconds without a unit.
+
+    Returns:
+        ns.
+    """
+    found = _TIME.fullmatch(text)
+    assert found is not None
+    return round(float(found[1]) * _UNITS[found[2] or "s"])
+
+
+def check_rate(what: str, rate: float) -> None:
+    """Refuse a rate that cannot be sent.
+
+    Raises:
+        UsageError: it is 0, negative, not a number, or beyond any reason.
+    """
+    if not 0 < rate <= MOST_RATE:
+        raise UsageError(f"{what} {rate:g}: the requests per second are more than 0, and at most {MOST_RATE}")
+
+
+def total(phases: Sequence[Phase], name: str) -> int | None:
+    """Sum what ends the phases: `requests` or `duration_ns`; None where one of them has no such end."""
+    values = [getattr(phase, name) for phase in phases]
+    return None if None in values else sum(values)

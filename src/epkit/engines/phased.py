@@ -1,0 +1,171 @@
+"""The driver of a plan of several phases, and of every open one: it asks a schedule when a request is due.
+
+Theory of operation. One phase is current. In a closed one a slot that asks gets a request that is due now, as long as
+fewer are in flight than the phase has slots. In an open one it gets the oldest request that is due and was not given
+out yet, however late that is, and the time at which it *was* due goes with it: a stalled server delays what is sent,
+but moves nothing in the plan and hides nothing from the response times. Slots that get nothing rest until the next
+request is due.
+
+A phase ends when its time is over and all that was due in it has been given out. The next one begins when it should
+have begun, so that what is late stays late. Nothing is waited for in between: connections go from phase to phase,
+and a row belongs to the phase in which it was due (`epkit.core.phases`).
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from epkit.core.judging import Depth
+from epkit.core.plan import WARMUP, Phase
+from epkit.core.request import Request
+from epkit.core.samples import Failure
+from epkit.core.schedule import due_times, span_ns
+from epkit.engines.base import FOREVER, Arrival, Exchange
+from epkit.engines.driver import Recorder, Sink
+
+POLL_NS: Final = 10_000_000
+"""How long a slot rests that waits for the end of a phase that ends with a number of requests."""
+
+
+class Phased(Recorder):
+    """Drives phases, one after the other; a `PacingDriver`."""
+
+    def __init__(
+        self,
+        phases: Sequence[Phase],
+        requests: Sequence[Request],
+        rows: Sequence[int | None],
+        *,
+        sinks: Sequence[Sink],
+        begins: list[int],
+        seed: int = 0,
+        depth: Depth = Depth.REPLY,
+        log: Callable[[Exchange], None] | None = None,
+    ) -> None:
+        """Prepare a run.
+
+        Public attributes beside those of `Recorder`: `begins`, `most` (most in flight in each phase), `cpu_s`
+        (process time spent before the measured phases), `stopped` (whether `stop` ended the run).
+
+        Args:
+            phases: in order; a first one called `WARMUP` is not measured.
+            requests: one a payload, sent in turn.
+            rows, sinks, depth, log: as in `Recorder`.
+            begins: gets when each phase that is entered begins, ns since the run did; the sinks may look at it.
+            seed: of random arrivals.
+        """
+        super().__init__(requests, rows, sinks=sinks, depth=depth, log=log)
+        self._phases = tuple(phases)
+        self._seed = seed
+        self._payload = 0
+        self._flying = 0
+        self.begins = begins
+        self.most: list[int] = []
+        self.cpu_s = 0.0
+        self._over = self._open = self.stopped = False
+        self._limit = self._left = 0
+        self._rate = 0.0
+        self._due = self._end = FOREVER
+        self._last = 0
+        self._blocks: Iterator[list[int]] = iter(())
+        self._block: Iterator[int] = iter(())
+        self._base = 0
+        self._measured_from = 0
+
+    def begin(self) -> None:
+        """Start the clock."""
+        super().begin()
+        self._cpu = time.process_time()
+        self._enter(self.began)
+
+    @property
+    def until(self) -> int | None:
+        """When the current phase is planned to end, ns since the run began; None where it has no such time."""
+        return None if self._end == FOREVER else self._end - self.began
+
+    def stop(self) -> None:
+        """Give out no more arrivals; slots that rest have to be woken."""
+        self._over = self.stopped = True
+
+    def next(self, now: int) -> Arrival | None:
+        """Return the oldest request that is due, or None."""
+        while not self._over:
+            if self._open:
+                due = self._due
+                if due <= now and self._flying < self._limit:
+                    self._last = due
+                    self._due = next(self._block, None) or self._refill()
+                    return self._give(due)
+                if due != FOREVER or now < self._end:
+                    return None
+                begin = max(self._end, self._last + 1)
+            elif self._left and now < self._end:
+                if self._flying >= self._limit:
+                    return None
+                self._left -= 1
+                return self._give(now)
+            else:
+                begin = min(self._end, now)
+            self._enter(begin)
+        return None
+
+    def rest(self, now: int) -> int | None:
+        """Say until when a free slot rests; None when the run is over."""
+        if self._over:
+            return None
+        if self._open:
+            if self._due == FOREVER:
+                return self._end
+            return FOREVER if self._flying >= self._limit else self._due
+        return self._end if self._end != FOREVER else now + POLL_NS
+
+    def done(self, exchange: Exchange) -> None:
+        """Take the outcome of a request."""
+        self._flying -= 1
+        super().done(exchange)
+
+    def waiting(self) -> int:
+        """Return how many requests of the current phase are due and not over, those without a slot included."""
+        late = time.perf_counter_ns() - self._due
+        return self._flying + (max(0, round(late * self._rate / 1e9)) if self._open and late > 0 else 0)
+
+    def _give(self, due: int) -> Arrival:
+        self._flying += 1
+        if self._flying > self.most[-1]:
+            self.most[-1] = self._flying
+        payload = self._payload
+        self._payload = (payload + 1) % len(self._requests)
+        return due, payload, self._requests[payload]
+
+    def _refill(self) -> int:
+        """Return the first due time of the next block; `FOREVER` where there is none."""
+        base = self._base
+        self._block = (base + due for due in next(self._blocks, ()))
+        return next(self._block, FOREVER)
+
+    def _enter(self, begin: int) -> None:
+        """Enter the next phase, which begins at *begin*; or end the run."""
+        place = len(self.begins)
+        if place == len(self._phases):
+            self._over = True
+            return
+        phase = self._phases[place]
+        self.begins.append(begin - self.began)
+        self.most.append(0)
+        if place == 1 and self._phases[0].name == WARMUP:
+            self._measured_from = begin
+            self.cpu_s = time.process_time() - self._cpu
+        self._open = phase.model == "open"
+        self._limit = phase.concurrency
+        self._rate = max(phase.rate or 0.0, phase.rate_to or 0.0)
+        self._left = phase.requests if phase.requests is not None else 2**62
+        self._base = begin
+        span = span_ns(phase) if self._open else phase.duration_ns
+        self._end = FOREVER if span is None else begin + span
+        if self._open:
+            self._blocks = due_times(phase, self._seed + place)
+            self._due = self._refill()
+
+    def _remember_failure(self, x: Exchange, failure: Failure, detail: str) -> None:
+        if x.due >= self._measured_from:
+            super()._remember_failure(x, failure, detail)

@@ -1,0 +1,181 @@
+"""From what was asked for to the plan of a run; what contradicts itself is refused before anything is started."""
+
+from typing import TYPE_CHECKING, Final
+
+from epkit.core import stages
+from epkit.core.criteria import parse_bound, parse_tight
+from epkit.core.plan import Arrivals, Phase, Plan
+from epkit.core.report import PlanInfo
+from epkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from epkit.flows.bench import BenchOptions
+
+MOST_CONCURRENCY: Final = 20_000
+"""ab's limit."""
+
+OPEN_CONCURRENCY: Final = {"wire": 1000, "httpx": 100}
+"""The most in flight in an open loop, unless -c says; a client of httpx costs far more than a connection."""
+
+UNTIL_S: Final = 600.0
+"""The most that `--until` takes, unless -n or -t says."""
+
+FIND_S: Final = 120.0
+"""The most that `--find-max` takes, unless -t says."""
+
+
+def check_load(options: "BenchOptions") -> None:
+    """Refuse a load that cannot be run.
+
+    Raises:
+        UsageError: which flag, and why.
+    """
+    requests, concurrency = options.requests, options.concurrency
+    if requests is not None and requests < 1:
+        raise UsageError(f"-n {requests}: the number of requests is 1 or more")
+    if concurrency is not None and not 1 <= concurrency <= MOST_CONCURRENCY:
+        raise UsageError(f"-c {concurrency}: the concurrency is 1 to {MOST_CONCURRENCY}")
+    for flag, value in (("-t", options.time_limit_s), ("-s", options.timeout_s)):
+        if value is not None and not 0 < value < 1e9:
+            raise UsageError(f"{flag} {value:g}: the seconds are more than 0, and less than 10^9")
+    if options.arrivals not in ("constant", "poisson"):
+        raise UsageError(f"--arrivals {options.arrivals}: not one of constant, poisson")
+    if options.rate is not None:
+        stages.check_rate("--rate", options.rate)
+    _check_modes(options)
+    if options.rate is None and options.stages is None and options.sweep is None and options.find_max is None:
+        _check_closed(options)
+    if options.until is not None:
+        parse_tight(options.until)
+    if options.find_max is not None:
+        parse_bound(options.find_max)
+    if options.repeat is not None and options.repeat < 1:
+        raise UsageError(f"--repeat {options.repeat}: the number of runs is 1 or more")
+
+
+def make_plan(options: "BenchOptions", timeout_s: float, engine: str) -> Plan:
+    """Make the plan of a run.
+
+    Args:
+        timeout_s: one request's.
+        engine: its name.
+
+    Raises:
+        UsageError: the stages, the sweep or the warm-up cannot be read, or do not fit.
+    """
+    phases = _measured(options, OPEN_CONCURRENCY[engine])
+    if options.warmup is not None:
+        warmup = stages.parse_warmup(options.warmup, phases[0])
+        if warmup.requests is not None and options.requests is not None and options.requests < warmup.requests:
+            raise UsageError(
+                f"--warmup {warmup.requests} is more than -n {options.requests}: the run would be mostly warm-up"
+            )
+        phases = (warmup, *phases)
+    return Plan(
+        phases=phases, timeout_ns=round(timeout_s * 1e9), keepalive=options.request.keepalive, seed=options.seed
+    )
+
+
+def plan_info(plan: Plan, warmup: str | None = None) -> PlanInfo:
+    """Write a plan as the report shows it: the sums of its measured phases.
+
+    Args:
+        warmup: as it was asked for.
+    """
+    measured = plan.measured
+    first = measured[0]
+    duration_ns = stages.total(measured, "duration_ns")
+    rates = {phase.rate for phase in measured} | {phase.rate_to for phase in measured if phase.rate_to is not None}
+    return PlanInfo(
+        model=first.model,
+        concurrency=max(phase.concurrency for phase in measured),
+        requests=stages.total(measured, "requests"),
+        duration_s=None if duration_ns is None else duration_ns / 1e9,
+        rate=first.rate if len(rates) == 1 else None,
+        arrivals=None if first.rate is None else first.arrivals,
+        warmup=warmup,
+        timeout_s=plan.timeout_ns / 1e9,
+        keepalive=plan.keepalive,
+    )
+
+
+def _check_modes(options: "BenchOptions") -> None:
+    """Refuse modes that exclude each other."""
+    modes = {
+        "--rate": options.rate,
+        "--stages": options.stages,
+        "--sweep": options.sweep,
+        "--find-max": options.find_max,
+    }
+    given = [name for name, value in modes.items() if value is not None]
+    if len(given) > 1:
+        raise UsageError(f"{given[0]} and {given[1]} contradict each other: one says what the load is")
+    limits = {"-n": options.requests, "-t": options.time_limit_s}
+    if options.stages is not None:
+        for flag, value in limits.items():
+            if value is not None:
+                raise UsageError(f"{flag} contradicts --stages: each stage says how long it lasts")
+    if options.find_max is not None and options.requests is not None:
+        raise UsageError("-n contradicts --find-max: -t bounds the search")
+    if options.sweep is not None and not any(limits.values()):
+        raise UsageError("--sweep: how much for each step? Give -n or -t")
+    if options.sweep is not None and options.sweep.startswith("c=") and options.concurrency is not None:
+        raise UsageError("-c contradicts --sweep c=: the sweep says the concurrency")
+    if options.rate is not None and not any(limits.values()) and options.until is None:
+        raise UsageError("--rate: for how long? Give -n or -t")
+    if options.arrivals != "constant" and not (options.rate or _by_rate(options)):
+        raise UsageError(f"--arrivals {options.arrivals} needs a rate: --rate, --stages …@rate= or --sweep rate=")
+    if options.until is not None and (options.stages or options.sweep or options.find_max):
+        raise UsageError("--until needs a load that stays: not --stages, --sweep or --find-max")
+    if options.repeat is not None and (options.sweep or options.find_max or options.until):
+        raise UsageError("--repeat needs runs that are alike: not --sweep, --find-max or --until")
+    if options.against is not None and options.repeat is None:
+        raise UsageError("--against needs --repeat K: a single run tells nothing of the noise between runs")
+
+
+def _by_rate(options: "BenchOptions") -> bool:
+    texts = (options.stages or "", options.sweep or "")
+    return options.find_max is not None or any("rate=" in text for text in texts)
+
+
+def _check_closed(options: "BenchOptions") -> None:
+    requests, concurrency = options.requests, options.concurrency or 1
+    endless = requests is None and options.time_limit_s is None and options.until is None
+    if endless and concurrency > 1:
+        raise UsageError(f"-c {concurrency}: how many requests? Give -n (1 unless given) or -t")
+    if requests is not None and concurrency > requests:
+        raise UsageError(f"-c {concurrency} is more than -n {requests}: no more can be in flight than are sent")
+
+
+def _measured(options: "BenchOptions", most_open: int) -> tuple[Phase, ...]:
+    arrivals: Arrivals = "poisson" if options.arrivals == "poisson" else "constant"
+    most = options.concurrency or most_open
+    time_limit_s = options.time_limit_s
+    requests = options.requests
+    if options.until is not None and requests is None and time_limit_s is None:
+        time_limit_s = UNTIL_S
+    duration_ns = None if time_limit_s is None else round(time_limit_s * 1e9)
+    if options.stages is not None:
+        return stages.parse_stages(
+            options.stages, concurrency=most, most_concurrency=MOST_CONCURRENCY, arrivals=arrivals
+        )
+    if options.sweep is not None:
+        step = Phase(requests=requests, duration_ns=duration_ns, arrivals=arrivals)
+        return stages.parse_sweep(options.sweep, step, concurrency=most, most_concurrency=MOST_CONCURRENCY)
+    if options.find_max is not None:
+        # What the probes have in common; the search says how fast and how long each is.
+        return (Phase(model="open", concurrency=most, duration_ns=duration_ns, rate=1.0, arrivals=arrivals),)
+    if options.rate is not None:
+        return (
+            Phase(
+                model="open",
+                concurrency=most,
+                requests=requests,
+                duration_ns=duration_ns,
+                rate=options.rate,
+                arrivals=arrivals,
+            ),
+        )
+    if requests is None and duration_ns is None:
+        requests = 1
+    return (Phase(concurrency=options.concurrency or 1, requests=requests, duration_ns=duration_ns),)

@@ -1,0 +1,170 @@
+"""`--find-max`: probes an endpoint for the highest rate at which it keeps a limit, and reports the confirming run."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from epkit.core import search as searching
+from epkit.core.criteria import FIND_MAX, Bound, parse_bound
+from epkit.core.health import GROWING
+from epkit.core.plan import Phase, Plan
+from epkit.core.report import PhaseInfo, Report, Search
+from epkit.engines.phased import Phased
+from epkit.flows import bench
+from epkit.flows.bench_plan import FIND_S
+
+if TYPE_CHECKING:
+    from epkit.engines.base import Engine
+    from epkit.flows.bench_run import Measurement
+
+PATIENCE: Final = 3.0
+"""A probe with so many times the requests under way that the limit would allow (Little's law) has missed it."""
+
+
+def find_max(
+    options: "bench.BenchOptions",
+    ready: "bench.Ready",
+    *,
+    progress: Callable[[int, int], None] | None,
+    say: Callable[[str], None],
+) -> "bench.BenchResult":
+    """Search, and return the run that confirmed what was found; or the last one.
+
+    Raises:
+        UsageError: the limit cannot be read.
+    """
+    assert options.find_max is not None
+    bound = parse_bound(options.find_max)
+    search = searching.Search(bound.limit_ns, options.time_limit_s or FIND_S)
+    phases: list[PhaseInfo] = []
+    found: bench.BenchResult | None = None
+    began = time.perf_counter()
+    common = ready.plan.measured[0]
+    while (probe := search.next()) is not None:
+        plan = _plan(ready.plan, common, probe, len(phases) + 1)
+        at, watcher = time.perf_counter(), _Watcher(bound, probe)
+        result = bench.run(options, ready, plan, progress=progress, say=say, watch=watcher)
+        took = time.perf_counter() - at
+        seen = _seen(result.report, bound, watcher, took)
+        met = search.tell(seen)
+        mark = "met" if met else seen.spoilt or "missed"
+        phases.append(_phase(plan.phases[0], result.report, at - began, mark))
+        if found is None or met or not search.stood:
+            found = result
+        if result.stopped_by is not None:
+            found = result
+            break
+    assert found is not None
+    told = _outcome(bound, search, found, len(phases), time.perf_counter() - began)
+    report = replace(found.report, phases=tuple(phases), search=told)
+    return replace(found, report=report)
+
+
+class _Watcher:
+    """Ends a probe whose requests pile up: waiting for them all would take longer than the search has."""
+
+    def __init__(self, bound: Bound, probe: searching.Probe) -> None:
+        self._bound, self._probe = bound, probe
+        self.gave_up = False
+
+    def __call__(self, measured: "Measurement", engine: "Engine") -> Callable[[], None]:
+        driver, rate, limit_s = measured.driver, self._probe.rate, self._bound.limit_ns / 1e9
+        overdue_s = self._probe.seconds + PATIENCE * limit_s + 1
+        began = time.perf_counter()
+
+        def look() -> None:
+            piled = rate is not None and isinstance(driver, Phased) and driver.waiting() > _most(rate, limit_s)
+            if not self.gave_up and (piled or time.perf_counter() - began > overdue_s):
+                self.gave_up = True
+                driver.stop()
+                engine.stop(drain=False)
+
+        return look
+
+
+def _most(rate: float, limit_s: float) -> float:
+    return max(20.0, PATIENCE * rate * limit_s)
+
+
+def _plan(plan: Plan, common: Phase, probe: searching.Probe, number: int) -> Plan:
+    name = "confirmation" if probe.confirms else f"probe {number}"
+    duration_ns = round(probe.seconds * 1e9)
+    if probe.rate is None:
+        phase = Phase(name=name, duration_ns=duration_ns)
+    else:
+        phase = replace(common, name=name, rate=probe.rate, duration_ns=duration_ns)
+    return replace(plan, phases=(phase,), seed=plan.seed + number)
+
+
+def _seen(report: Report, bound: Bound, watcher: _Watcher, seconds: float) -> searching.Seen:
+    latency = report.latency_ms.response
+    upper = latency.ci95[bound.key] if latency else None
+    spoilt = None
+    if report.generator.limited:
+        spoilt = "limited"
+    elif watcher.gave_up or any(line.startswith(GROWING) for line in report.warnings):
+        spoilt = "saturated"
+    elif report.counts.failed:
+        spoilt = "failed"
+    return searching.Seen(
+        observed_ns=latency.percentiles[bound.key] * 1e6 if latency else math.inf,
+        upper_ns=upper[1] * 1e6 if upper else None,
+        mean_ns=latency.mean * 1e6 if latency else None,
+        spoilt=spoilt,
+        seconds=seconds,
+    )
+
+
+def _phase(phase: Phase, report: Report, begin_s: float, mark: str) -> PhaseInfo:
+    return PhaseInfo(
+        name=phase.name,
+        load=phase.load,
+        measured=phase.name == "confirmation",
+        begin_s=begin_s,
+        duration_s=report.run.duration_s,
+        sent=report.counts.sent,
+        ok=report.counts.ok,
+        failed=report.counts.failed,
+        requests_per_s=report.throughput.requests_per_s,
+        late_starts=report.generator.late_starts,
+        max_in_flight=report.generator.max_in_flight,
+        service=report.latency_ms.service,
+        response=report.latency_ms.response,
+        mark=mark,
+    )
+
+
+def _outcome(bound: Bound, search: searching.Search, found: "bench.BenchResult", probes: int, took_s: float) -> Search:
+    latency = found.report.latency_ms.response
+    spent = f"{probes} probes in {took_s:.0f} s"
+    if search.best is None:
+        why = {
+            "hopeless": "not even one request at a time keeps it",
+            "budget": "no probed rate kept it before the time was over (-t)",
+        }.get(search.ended or "", "the search was interrupted")
+        words = f"{bound.text}: no rate was found: {why} ({spent})"
+        return Search(
+            kind=FIND_MAX, expression=bound.text, value=None, above=search.above, confirmed=False, words=words
+        )
+    words = f"{bound.text} holds up to {search.best:.4g} requests/s"
+    if search.stood and latency is not None:
+        low_high = latency.ci95[bound.key]
+        interval = f", 95 % interval {low_high[0]:.4g} to {low_high[1]:.4g}" if low_high else ""
+        words += f" (p{bound.key} {latency.percentiles[bound.key]:.4g} ms{interval})"
+    if search.above is not None:
+        limit = ", where the client is the limit" if search.limited else ""
+        words += f", and no more at {search.above:.4g}{limit}"
+    if not search.stood:
+        words += "; not confirmed: the time was over (-t)"
+    elif not search.confirmed:
+        words += "; the interval does not rule a miss out"
+    return Search(
+        kind=FIND_MAX,
+        expression=bound.text,
+        value=search.best,
+        above=search.above,
+        confirmed=search.confirmed,
+        words=f"{words} ({spent})",
+    )

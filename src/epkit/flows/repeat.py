@@ -1,0 +1,45 @@
+"""`--repeat`: the same run several times, with one against another target after each (A B A B).
+
+A machine that drifts in mid-run then drifts for both, and the runs, not the requests, tell how much is noise.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from epkit.core.report import Report
+from epkit.flows import bench
+
+if TYPE_CHECKING:
+    from epkit.core.plan import Plan
+
+
+def repeat(
+    options: "bench.BenchOptions",
+    ready: "bench.Ready",
+    other: "bench.Ready | None",
+    *,
+    progress: Callable[[int, int], None] | None,
+    say: Callable[[str], None],
+) -> "bench.BenchResult":
+    """Run and run again.
+
+    Args:
+        other: the other arm, or None.
+
+    Returns:
+        The last result, with the reports of all runs in their order.
+    """
+    assert options.repeat is not None
+    arms = (ready,) if other is None else (ready, other)
+    reports: list[Report] = []
+    result: bench.BenchResult | None = None
+    for number in range(options.repeat):
+        for arm in arms:
+            plan: Plan = replace(arm.plan, seed=arm.plan.seed + number)
+            result = bench.run(options, arm, plan, progress=progress, say=say)
+            reports.append(result.report)
+            if result.stopped_by is not None:
+                return replace(result, runs=tuple(reports))
+    assert result is not None
+    return replace(result, runs=tuple(reports))

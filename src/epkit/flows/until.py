@@ -1,0 +1,61 @@
+"""`--until`: ends a run when an estimate is tight, without holding the run up to find out."""
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from epkit.core.criteria import UNTIL, parse_tight
+from epkit.core.latency import series
+from epkit.core.looks import Looks
+from epkit.core.report import Search
+
+if TYPE_CHECKING:
+    from epkit.engines.base import Engine
+    from epkit.flows.bench_run import Measurement
+
+
+class Until:
+    """A stop rule, called some five times a second; the looks themselves are made in a thread of their own."""
+
+    def __init__(self, text: str, measured: "Measurement", engine: "Engine") -> None:
+        """Prepare the rule.
+
+        Raises:
+            UsageError: *text* cannot be read.
+        """
+        self._looks = Looks(parse_tight(text))
+        self._measured, self._engine = measured, engine
+        self._name = "response" if measured.plan.measured[0].model == "open" else "service"
+        self._pool = ThreadPoolExecutor(1)
+        self._pending: Future[bool] | None = None
+
+    def __call__(self) -> None:
+        """Look, if it is time to; end the run if the last look found the estimate tight."""
+        if self._pending is not None:
+            if not self._pending.done():
+                return
+            tight, self._pending = self._pending.result(), None
+            if tight:
+                self._measured.driver.stop()
+                self._engine.wake()
+        summary = self._measured.summary
+        if not self._looks.tight and summary.complete and summary.rows >= self._looks.next_at:
+            self._pending = self._pool.submit(self._look, list(summary.blocks()))
+
+    def _look(self, blocks: list[np.ndarray]) -> bool:
+        values = np.concatenate([series(self._name, block) for block in blocks])
+        return len(values) >= self._looks.next_at and self._looks.look(values)
+
+    def outcome(self) -> Search:
+        """Say what came of it, when the run is over."""
+        self._pool.shutdown()
+        looks = self._looks
+        text, reached = looks.goal.text, "–" if looks.share is None else f"{looks.share:.2%}"
+        if looks.tight:
+            words = f"{text} was reached with {looks.count} requests, at look {looks.number}: ±{reached}"
+        elif looks.number:
+            words = f"{text} was not reached: ±{reached} after {looks.count} requests, at look {looks.number}"
+        else:
+            words = f"{text} was not reached: the first look needs {looks.next_at} successful requests"
+        return Search(kind=UNTIL, expression=text, value=looks.share, above=None, confirmed=looks.tight, words=words)
