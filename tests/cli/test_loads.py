@@ -51,7 +51,7 @@ def test_a_stall_shows_in_response_times_as_the_arithmetic_of_the_schedule_has_i
     assert pytest.approx(350, rel=0.05, abs=20) == response["95"]
     assert pytest.approx(200, rel=0.05, abs=20) == response["80"]
     assert service["95"] < 100, "one request a stall waits for the server, the others for their turn"
-    assert 60 < report["generator"]["late_starts"] <= 90
+    assert 60 < report["generator"]["late_starts"] < 150
     reasons = report["validity"]["reasons"]
     assert any(reason.endswith("started late: all 1 allowed by -c were in flight") for reason in reasons)
 

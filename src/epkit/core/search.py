@@ -7,8 +7,9 @@ a longer one; where that misses, the rate goes down a tenth and is confirmed aga
 of time that is fixed at the beginning, so that the search ends whatever the endpoint does; where the budget ends it
 early, what it has is given, with what it is worth.
 
-A probe whose requests pile up (`saturated`) or whose client cannot keep the rate (`limited`) has missed, whatever its
-percentiles say: those would only tell how long it was.
+A probe whose requests pile up (`saturated`) has missed, whatever its percentiles say: those would only tell how long it
+was. One whose client was late (`limited`) may have met all the same, as that only adds to what is measured; where it
+missed, it is the client that did.
 """
 
 import math
@@ -51,7 +52,7 @@ class Seen:
         observed_ns: the percentile, since due; infinite without a success.
         upper_ns: the end of its 95 % interval; None where the sample has none.
         mean_ns: of a request's time; None without a success.
-        spoilt: `saturated` or `limited`, or None; with failures, `failed`.
+        spoilt: `saturated`, `failed` (some did) or `limited`, or None.
         seconds: what it really took.
     """
 
@@ -65,20 +66,25 @@ class Seen:
 class Search:
     """Says what to probe next, and learns from what came of it.
 
-    Public attributes: `best` (the highest rate that met the limit), `above` (the lowest that did not), `confirmed`
-    (`best` stood a confirmation, and the interval of that keeps the limit as well), `stood` (it stood one),
+    Public attributes: `above` (the lowest rate that missed the limit), `stood` (`best` stood a confirmation),
+    `confirmed` (and the interval of that keeps the limit as well),
     `ended` (why the search is over: `found`, `budget` or `hopeless`), `limited` (the client was what missed).
     """
 
     def __init__(self, limit_ns: int, budget_s: float) -> None:
         self.limit_ns = limit_ns
         self.budget_s = self.left_s = budget_s
-        self.best: float | None = None
+        self._met: list[float] = []
         self.above: float | None = None
         self.confirmed = self.stood = self.limited = False
         self.ended: str | None = None
         self._probe: Probe | None = None
-        self._next: float | None = None
+        self._next = 1.0
+
+    @property
+    def best(self) -> float | None:
+        """The highest rate that met the limit, of those below any that did not."""
+        return max((rate for rate in self._met if self.above is None or rate < self.above), default=None)
 
     def next(self) -> Probe | None:
         """Return what to probe; None when the search is over."""
@@ -93,50 +99,36 @@ class Search:
         probe = self._probe
         assert probe is not None
         self.left_s -= seen.seconds
-        met = seen.spoilt is None and seen.observed_ns < self.limit_ns
+        met = seen.spoilt in (None, "limited") and seen.observed_ns < self.limit_ns
         if probe.rate is None:
             if not met or seen.mean_ns is None:
                 self.ended = "hopeless"
                 return False
             self._next = max(1.0, 0.5e9 / seen.mean_ns)
         elif met:
-            self.best = probe.rate
+            self._met.append(probe.rate)
             if probe.confirms:
                 self.stood = True
                 self.confirmed = seen.upper_ns is not None and seen.upper_ns < self.limit_ns
                 self.ended = "found"
         else:
             self.above = probe.rate if self.above is None else min(self.above, probe.rate)
-            self.limited = self.limited or seen.spoilt == "limited"
-            if self.best is not None and self.best >= probe.rate:
-                self.best = None
-                self._next = probe.rate * STEP_DOWN
+            self.limited = seen.spoilt == "limited"
+            self._next = probe.rate * (STEP_DOWN if probe.confirms else 0.5)
         return met
 
     def _choose(self) -> Probe | None:
         short, long = max(LEAST_S, self.budget_s * SHARE), max(LEAST_S, self.budget_s * CONFIRM)
-        if self._probe is None:
-            return Probe(rate=None, seconds=min(short, self.left_s))
-        if self._probe.confirms:
-            # It missed: a little less, confirmed at once.
-            seconds = min(long, self.left_s)
-            return Probe(rate=self._next, seconds=seconds, confirms=True) if seconds >= short else None
-        if self.best is not None and self._is_narrow():
-            return Probe(rate=self.best, seconds=min(long, self.left_s), confirms=True) if self.left_s > 0 else None
-        if self.left_s < short + (long if self.best is not None else 0):
-            # What is left goes into confirming what there is.
-            if self.best is not None and self.left_s >= short:
-                return Probe(rate=self.best, seconds=min(long, self.left_s), confirms=True)
+        last, best = self._probe, self.best
+        if last is None:
+            return Probe(rate=None, seconds=short)
+        if self.left_s < short:
             return None
-        return Probe(rate=self._rate(), seconds=short)
-
-    def _is_narrow(self) -> bool:
-        return self.above is not None and self.best is not None and self.above <= BETWEEN * self.best
-
-    def _rate(self) -> float:
-        if self.best is None:
-            if self.above is None:
-                assert self._next is not None
-                return self._next
-            return self.above / 2
-        return 2 * self.best if self.above is None else math.sqrt(self.best * self.above)
+        confirmation = min(long, self.left_s)
+        if last.confirms:
+            return Probe(rate=self._next, seconds=confirmation, confirms=True)  # it missed: a little less
+        if best is None:
+            return Probe(rate=self._next, seconds=short)
+        if self.left_s < short + long or (self.above is not None and self.above <= BETWEEN * best):
+            return Probe(rate=best, seconds=confirmation, confirms=True)
+        return Probe(rate=2 * best if self.above is None else math.sqrt(best * self.above), seconds=short)

@@ -81,9 +81,7 @@ class HttpxEngine:
 
     async def _next(self, driver: Driver) -> Arrival | None:
         """Return the next arrival, when there is one; None where the slot retires."""
-        if self._stopped:
-            return None
-        arrival = driver.next(clock())
+        arrival = None if self._stopped else driver.next(clock())
         if arrival is not None or not isinstance(driver, PacingDriver):
             return arrival
         # One slot waits for what is due next, the others for their turn to: not all wake for each request.

@@ -39,10 +39,10 @@ def find_max(
     bound = parse_bound(options.find_max)
     search = searching.Search(bound.limit_ns, options.time_limit_s or FIND_S)
     phases: list[PhaseInfo] = []
-    found: bench.BenchResult | None = None
+    runs: dict[float | None, bench.BenchResult] = {}
     began = time.perf_counter()
     common = ready.plan.measured[0]
-    while (probe := search.next()) is not None:
+    while (probe := search.next()) is not None:  # there is a first one
         plan = _plan(ready.plan, common, probe, len(phases) + 1)
         at, watcher = time.perf_counter(), _Watcher(bound, probe)
         result = bench.run(options, ready, plan, progress=progress, say=say, watch=watcher)
@@ -51,12 +51,12 @@ def find_max(
         met = search.tell(seen)
         mark = "met" if met else seen.spoilt or "missed"
         phases.append(_phase(plan.phases[0], result.report, at - began, mark))
-        if found is None or met or not search.stood:
-            found = result
+        runs[probe.rate] = result
         if result.stopped_by is not None:
-            found = result
             break
-    assert found is not None
+    # The run at the rate that was found; the last one where none was, or the user ended it.
+    stopped = result.stopped_by is not None
+    found = result if stopped or search.best is None else runs[search.best]
     told = _outcome(bound, search, found, len(phases), time.perf_counter() - began)
     report = replace(found.report, phases=tuple(phases), search=told)
     return replace(found, report=report)
@@ -101,10 +101,8 @@ def _plan(plan: Plan, common: Phase, probe: searching.Probe, number: int) -> Pla
 def _seen(report: Report, bound: Bound, watcher: _Watcher, seconds: float) -> searching.Seen:
     latency = report.latency_ms.response
     upper = latency.ci95[bound.key] if latency else None
-    spoilt = None
-    if report.generator.limited:
-        spoilt = "limited"
-    elif watcher.gave_up or any(line.startswith(GROWING) for line in report.warnings):
+    spoilt = "limited" if report.generator.limited else None
+    if watcher.gave_up or any(line.startswith(GROWING) for line in report.warnings):
         spoilt = "saturated"
     elif report.counts.failed:
         spoilt = "failed"
