@@ -15,23 +15,22 @@ from epkit import __version__
 from epkit.core import ab
 from epkit.core import url as urls
 from epkit.core.criteria import FIND_MAX
-from epkit.core.destination import Destination, Tls
+from epkit.core.destination import Tls
 from epkit.core.judging import Depth
 from epkit.core.plan import Plan
 from epkit.core.report import PayloadInfo, PlanInfo, Report
-from epkit.core.request import Request
 from epkit.endpoint.target import to_destination
 from epkit.engines import runner
 from epkit.engines.base import Engine
-from epkit.engines.driver import Recorder
 from epkit.errors import UsageError
 from epkit.files.spill import Spill
-from epkit.flows.aim import Aim, World, take_aim
+from epkit.flows.aim import World, take_aim
 from epkit.flows.bench_plan import check_load, make_plan, plan_info
 from epkit.flows.bench_report import Facts, make_report, payload_infos, show_examples
 from epkit.flows.bench_run import Measurement
 from epkit.flows.knee import mark_knee
-from epkit.flows.requests import Load, RequestOptions, make_load
+from epkit.flows.ready import Current, Ready
+from epkit.flows.requests import RequestOptions, make_load
 from epkit.flows.tokens import authorized, renewing
 from epkit.flows.until import Until
 from epkit.flows.verbose import make_log, show_request
@@ -123,42 +122,6 @@ class DryRun:
     phases: tuple[tuple[str, str], ...]
     target: str
     payloads: tuple[PayloadInfo, ...]
-
-
-@dataclass(slots=True)
-class Current:
-    """The requests as they are sent now: with a token that was replaced, in the run under way and in those to come."""
-
-    requests: tuple[Request, ...]
-    driver: Recorder | None = None
-
-    def replace(self, requests: tuple[Request, ...]) -> None:
-        """Take requests with another token; called from another thread."""
-        self.requests = requests
-        if self.driver is not None:
-            self.driver.replace(requests)
-
-    def drive(self, driver: Recorder) -> None:
-        """Let a driver that is about to begin send them."""
-        self.driver = driver
-        driver.replace(self.requests)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ready:
-    """A run that can begin.
-
-    Args:
-        current: the requests of *load*, as they are sent now.
-        make_engine: makes an engine for a run of a plan; each run has its own.
-    """
-
-    aim: Aim
-    load: Load
-    current: Current
-    destination: Destination
-    make_engine: Callable[[Plan], Engine]
-    plan: Plan
 
 
 def bench(

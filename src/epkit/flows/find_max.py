@@ -14,6 +14,7 @@ from epkit.core.report import PhaseInfo, Report, Search
 from epkit.engines.phased import Phased
 from epkit.flows import bench
 from epkit.flows.bench_plan import FIND_S
+from epkit.flows.ready import Ready
 
 if TYPE_CHECKING:
     from epkit.engines.base import Engine
@@ -25,7 +26,7 @@ PATIENCE: Final = 3.0
 
 def find_max(
     options: "bench.BenchOptions",
-    ready: "bench.Ready",
+    ready: "Ready",
     *,
     progress: Callable[[int, int], None] | None,
     say: Callable[[str], None],

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from epkit.core.report import Report
 from epkit.flows import bench
+from epkit.flows.ready import Ready
 
 if TYPE_CHECKING:
     from epkit.core.plan import Plan
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 
 def repeat(
     options: "bench.BenchOptions",
-    ready: "bench.Ready",
-    other: "bench.Ready | None",
+    ready: "Ready",
+    other: "Ready | None",
     *,
     progress: Callable[[int, int], None] | None,
     say: Callable[[str], None],
