@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from epkit.core.report import Report
 from epkit.flows.aim import World
-from epkit.flows.bench import BenchOptions
 from epkit.flows.bench import bench as run
+from epkit.flows.bench_options import BenchOptions
 from epkit.flows.requests import RequestOptions
 
 _log = logging.getLogger("epkit")

@@ -9,7 +9,8 @@ from canary import CANARY
 from cli_harness import TWO_ROWS
 from epkit.errors import ContractError, EndpointError, UsageError
 from epkit.flows.aim import World
-from epkit.flows.bench import BenchOptions, bench, dry_run, exit_code
+from epkit.flows.bench import bench, dry_run, exit_code
+from epkit.flows.bench_options import BenchOptions
 from epkit.flows.requests import RequestOptions
 
 

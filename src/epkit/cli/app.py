@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from epkit.cli import bench, check, deploy, docs, init, logs, sample, score, terminal, validate
+from epkit.cli import bench, check, compare, deploy, docs, init, logs, report, sample, score, terminal, validate
 from epkit.errors import EpkitError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (bench, score, validate, sample, docs, check, deploy, logs, init):
+for command in (bench, report, compare, score, validate, sample, docs, check, deploy, logs, init):
     command.register(app)
 
 

@@ -11,7 +11,7 @@ from epkit.cli import terminal
 from epkit.errors import UsageError
 
 if TYPE_CHECKING:
-    from epkit.flows.bench import BenchOptions
+    from epkit.flows.bench_options import BenchOptions
 
 EPILOG = """\b
 Examples:
@@ -27,10 +27,19 @@ Other than ab: connections are kept, HTTP/1.1 is spoken, certificates are
 checked, redirects are not followed (3xx is a failure), failures count as
 failures, and -v never shows a credential.
 \b
-Exit codes: 0 all succeeded, 2 usage, 4 none succeeded, 5 some failed
-(or --find-max found no rate, or --strict and the run is not valid),
+Exit codes: 0 all went well, 2 usage, 4 none succeeded, 5 some failed or
+an objective was missed (or --find-max found no rate, or --strict and the
+run is not valid),
 130 interrupted (143 by SIGTERM), with a report of what there was."""
 
+FILES = (
+    ("-e", "percentiles_csv"),
+    ("-g", "gnuplot"),
+    ("--save", "save"),
+    ("--html", "html"),
+    ("--junit", "junit"),
+    ("--samples", "samples"),
+)
 FORMATS = ("text", "ab", "json", "markdown")
 CHECKS = ("status", "reply")
 
@@ -84,6 +93,11 @@ def bench(
     no_sni: o.NoSni = False,
     tls_version: o.TlsVersion = None,
     ciphers: o.Ciphers = None,
+    slos: o.Slos = None,
+    save: o.Save = None,
+    html: o.Html = None,
+    junit: o.Junit = None,
+    samples: o.Samples = None,
     format_: o.Format = "text",
     no_percentiles: o.NoPercentiles = False,
     no_deviations: o.NoDeviations = False,
@@ -119,7 +133,7 @@ def bench(
 
 def _refuse(given: Mapping[str, Any]) -> None:
     """Refuse what contradicts itself, and files that could not be written when the run is over."""
-    from epkit.files.outputs import check_directory, check_writable
+    from epkit.files.outputs import check_directory, check_table, check_writable
 
     if given["target"] is not None and given["target_flag"] is not None:
         raise UsageError("the target is given twice: as an argument and with --target")
@@ -128,9 +142,11 @@ def _refuse(given: Mapping[str, Any]) -> None:
     for flag, value, known in (("--format", given["format_"], FORMATS), ("--check", given["check"], CHECKS)):
         if value not in known:
             raise UsageError(f"{flag} {value}: not one of {', '.join(known)}")
-    for flag, path in (("-e", given["percentiles_csv"]), ("-g", given["gnuplot"])):
-        if path is not None:
-            check_writable(path, flag)
+    for flag, name in FILES:
+        if given[name] is not None:
+            check_writable(given[name], flag)
+    if given["samples"] is not None:
+        check_table(given["samples"])
     if given["keep_failures"] is not None:
         check_directory(given["keep_failures"], "--keep-failures")
 
@@ -140,14 +156,15 @@ def _options(given: dict[str, Any]) -> "BenchOptions":
     from epkit.core.destination import Tls
     from epkit.core.judging import Depth
     from epkit.endpoint.headers import parse_header
-    from epkit.flows.bench import BenchOptions
+    from epkit.flows.bench_options import BenchOptions
     from epkit.flows.requests import RequestOptions
 
-    given |= {name: tuple(given[name] or ()) for name in ("payloads", "cookies")}
+    given |= {name: tuple(given[name] or ()) for name in ("payloads", "cookies", "slos")}
     given["target"] = given["target_flag"] if given["target"] is None else given["target"]
     given["headers"] = tuple(parse_header(text) for text in given["header"] or ())
     given |= {"validate": not given["no_validate"], "verify": not given["insecure"], "sni": not given["no_sni"]}
     given["depth"] = Depth[given["check"].upper()]
+    given["histograms_wanted"] = given["html"] is not None
     given["rows_wanted"] = bool(given["percentiles_csv"] or given["gnuplot"] or given["format_"] == "ab")
     tls = Tls(version=given["tls_version"], **_named(Tls, given, but="version"))
     request = RequestOptions(**_named(RequestOptions, given))

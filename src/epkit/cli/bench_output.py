@@ -9,7 +9,7 @@ from epkit.flows.bench import exit_code
 
 if TYPE_CHECKING:
     from epkit.core.report import Report
-    from epkit.flows.bench import BenchResult, DryRun
+    from epkit.flows.bench_options import BenchResult, DryRun
 
 
 def show_plan(planned: "DryRun") -> int:
@@ -28,10 +28,10 @@ def finish(result: "BenchResult", given: Mapping[str, Any]) -> int:
     """
     code, report = exit_code(result, strict=given["strict"]), result.report
     try:
-        terminal.write(_render(result, given))
+        terminal.write(render(result, given))
     except BrokenPipeError:
         code = terminal.broken_pipe(code)
-    _write_files(result, given)
+    write_files(result, given)
     if code:
         terminal.complain(f"{report.run.target}: {_complaint(code, result)}")
     return code
@@ -52,7 +52,8 @@ def _plan(planned: "DryRun") -> str:
     return f"{much}{long}{loads}, {flight}, {plan.timeout_s:g} s for each, connections {kept}"
 
 
-def _write_files(result: "BenchResult", given: Mapping[str, Any]) -> None:
+def write_files(result: "BenchResult", given: Mapping[str, Any]) -> None:
+    """Write the files that were asked for."""
     from epkit.reporters import ab_files
 
     times = result.ab_times
@@ -60,7 +61,15 @@ def _write_files(result: "BenchResult", given: Mapping[str, Any]) -> None:
         outputs.write(given["percentiles_csv"], ab_files.percentiles_csv(times), "-e")
     if times is not None and given["gnuplot"]:
         outputs.write(given["gnuplot"], ab_files.gnuplot_tsv(times, terminal.local_zone()), "-g")
-    if given["keep_failures"] is not None:
+    if given["junit"] is not None:
+        from epkit.reporters import junit
+
+        outputs.write(given["junit"], junit.render(result.report), "--junit")
+    if given["html"] is not None:
+        from epkit.reporters import html
+
+        outputs.write(given["html"], html.render(result.report, result.histograms), "--html")
+    if given.get("keep_failures") is not None:
         for name, text in result.kept.items():
             outputs.write_into(given["keep_failures"], name, text, "--keep-failures")
 
@@ -71,14 +80,18 @@ def _complaint(code: int, result: "BenchResult") -> str:
     if code in (130, 143):
         return f"interrupted after {counts.sent} request{'s' * (counts.sent != 1)}; the report is about those"
     reports = result.runs or (report,)
-    if code == 5 and not any(run.counts.failed for run in reports):
+    if not any(run.counts.sent for run in reports):
+        return "no request was made"
+    missed = [threshold for run in reports for threshold in run.thresholds if not threshold.passed]
+    if code == 5 and not missed:
         if report.search is not None and report.search.value is None:
             return report.search.words
         return f"not valid: {next(reason for run in reports for reason in run.validity.reasons)}"
+    if code == 5 and missed[0].expression != "failed==0":
+        more = f", and {len(missed) - 1} more" if len(missed) > 1 else ""
+        return f"missed {missed[0].expression}: observed {missed[0].observed:.6g}{more}"
     report = next((run for run in reports if run.counts.failed), report)
     counts = report.counts
-    if not report.failures:
-        return "no request was made"
     much = f"{counts.failed} of {counts.sent} requests failed"
     if code == 4:
         much = "the only request failed" if counts.sent == 1 else f"none of {counts.sent} requests succeeded"
@@ -88,7 +101,8 @@ def _complaint(code: int, result: "BenchResult") -> str:
     return f"{much}{most}: {first.advice}{said if first.detail else ''}"
 
 
-def _render(result: "BenchResult", given: Mapping[str, Any]) -> str:
+def render(result: "BenchResult", given: Mapping[str, Any]) -> str:
+    """Render the report in the format that was asked for."""
     if result.runs:
         return _repeats(result.runs, given["format_"])
     shown = {"percentiles": not given["no_percentiles"], "deviations": not given["no_deviations"]}

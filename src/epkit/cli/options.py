@@ -16,6 +16,7 @@ SENT = "What is sent"
 ENDPOINT = "Target, key and contract"
 WAY = "Connection"
 TLS = "TLS"
+VERDICT = "Verdict"
 OUT = "Output"
 MORE = "More"
 
@@ -279,6 +280,59 @@ Ciphers = Annotated[
     str | None, option(TLS, "-Z", "--ciphers", metavar="LIST", help="OpenSSL cipher list (to TLS 1.2).")
 ]
 
+Slos = Annotated[
+    list[str] | None,
+    option(
+        VERDICT,
+        "--slo",
+        metavar="EXPR",
+        help="An objective: 'p99<250ms', 'failed<0.1%', 'ok_per_s>50'; missed, exit 5. Repeatable. failed==0 applies "
+        "unless one names failed.",
+    ),
+]
+
+Save = Annotated[
+    str | None,
+    option(OUT, "--save", metavar="FILE.epkit", help="Save the run whole, for epkit report and epkit compare."),
+]
+Html = Annotated[
+    str | None,
+    option(OUT, "--html", metavar="FILE", help="Write a report to look at: one file, no network, dark and light."),
+]
+Samples = Annotated[
+    str | None,
+    option(
+        OUT,
+        "--samples",
+        metavar="FILE.csv|.parquet",
+        help="Write every request as a row: its times, its outcome, the payload it sent.",
+    ),
+]
+RunNumber = Annotated[
+    int | None, number(MORE, "--run", kind=int, metavar="N", help="Of a file with several runs, the Nth, from 1.")
+]
+JsonSchema = Annotated[bool, option(MORE, "--json-schema", help="Print the schema of --format json.")]
+FailIf = Annotated[
+    list[str] | None,
+    option(
+        VERDICT,
+        "--fail-if",
+        metavar="GATE",
+        help="Exit 5 when a metric changed past a limit and by more than noise: 'p99>+5%', 'throughput<-3%'. "
+        "Repeatable.",
+    ),
+]
+ThresholdPercent = Annotated[
+    float,
+    number(VERDICT, "--threshold", kind=float, metavar="PERCENT", help="A change of less is called none."),
+]
+Force = Annotated[
+    bool, option(VERDICT, "--force", help="Compare runs that differ in more than the target, or were cut off.")
+]
+CompareFormat = Annotated[str, option(OUT, "--format", metavar="text|json|markdown", help="What is printed.")]
+Junit = Annotated[
+    str | None, option(OUT, "--junit", metavar="FILE", help="Write the objectives as JUnit XML, a test case each.")
+]
 Format = Annotated[
     str,
     option(

@@ -1,18 +1,20 @@
 """The report as a JSON document, back again, and the schema of it: all three read off the dataclasses.
 
 A field is a key, in the order of the class; nothing is left out and nothing added, but for `format` at the
-top. JSON knows no infinity: an infinite observation of a threshold (a percentile of a run in which nothing
-succeeded) is null.
+top. A field that comes later has a default, so that the documents in old saved runs are read for ever. JSON knows
+no infinity: an infinite observation of a threshold (a percentile of a run in which nothing succeeded) is null.
 """
 
 import math
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from types import UnionType
-from typing import Any, Final, get_args, get_origin, get_type_hints
+from typing import Any, Final, TypeVar, get_args, get_origin, get_type_hints
 
 from epkit.core.report import FORMAT, PERCENTILES, Report, Threshold
 from epkit.core.samples import FAILURES
+
+Part = TypeVar("Part")
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -60,6 +62,24 @@ def from_document(document: Mapping[str, Any]) -> Report:
     return made
 
 
+def to_plain(value: Any) -> Any:
+    """Turn a part of a report into what JSON knows, as `to_document` does the whole."""
+    return _plain(value)
+
+
+def from_plain(kind: type[Part], value: Any) -> Part:
+    """Make a part of a report again.
+
+    Raises:
+        ValueError: it is not of that shape.
+    """
+    try:
+        made: Part = _made(kind, value)
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"not a {kind.__name__.lower()}: {error}") from error
+    return made
+
+
 def schema() -> dict[str, Any]:
     """Return the JSON Schema of the document, strict: every key is required and no other is allowed."""
     definitions: dict[str, Any] = {}
@@ -95,9 +115,11 @@ def _made(kind: Any, value: Any) -> Any:
         if kind is Threshold and given["observed"] is None:
             given["observed"] = math.inf
         hints = get_type_hints(kind)
-        if given.keys() != hints.keys():
+        # A saved run of an older epkit lacks what came later, and what came later has a default.
+        late = {field.name for field in fields(kind) if field.default is not MISSING}
+        if not hints.keys() - late <= given.keys() <= hints.keys():
             raise KeyError(f"{kind.__name__} wants the keys {sorted(hints)}, not {sorted(given)}")
-        return kind(**{name: _made(hint, given[name]) for name, hint in hints.items()})
+        return kind(**{name: _made(hint, given[name]) for name, hint in hints.items() if name in given})
     if get_origin(kind) is Mapping:
         return {key: _made(get_args(kind)[1], item) for key, item in value.items()}
     if get_origin(kind) is tuple:

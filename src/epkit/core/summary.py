@@ -107,6 +107,18 @@ class Summary:
         """Hand out the rows that were kept, in order of completion; not to be changed."""
         return self._kept.pieces()
 
+    def histograms(self) -> dict[str, Histogram]:
+        """Return every latency of which there is a sample as a histogram; see `PARTS` for the names."""
+        found = {}
+        for name, later in self._later.items():
+            whole = Histogram()
+            for block in self._kept.pieces():
+                whole.add(series(name, block))
+            whole.merge(later)
+            if whole.count:
+                found[name] = whole
+        return found
+
     def report(
         self,
         *,

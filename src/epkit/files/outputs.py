@@ -5,6 +5,9 @@ from pathlib import Path
 
 from epkit.errors import UsageError
 
+TABLES = (".csv", ".parquet")
+"""What a table of samples may be."""
+
 
 def check_writable(path: str, flag: str) -> None:
     """Make sure that a file can be written before a run is made that would be lost otherwise.
@@ -19,6 +22,16 @@ def check_writable(path: str, flag: str) -> None:
         raise UsageError(f"{flag} {path}: there is no directory {target.parent}")
     if not os.access(target if target.exists() else target.parent, os.W_OK):
         raise UsageError(f"{flag} {path}: permission denied")
+
+
+def check_table(path: str) -> None:
+    """Refuse a table of samples of a kind that is not known.
+
+    Raises:
+        UsageError: it is neither CSV nor Parquet.
+    """
+    if Path(path).suffix.lower() not in TABLES:
+        raise UsageError(f"--samples {path}: not one of {', '.join(TABLES)}")
 
 
 def check_directory(path: str, flag: str) -> None:

@@ -3,125 +3,42 @@
 Plan → requests → engine → samples → summary → report. Nothing is printed here; the caller renders what it gets.
 """
 
-import signal
 import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import quote
 
 from epkit import __version__
-from epkit.core import ab
+from epkit.core import ab, hdr, slo
 from epkit.core import url as urls
 from epkit.core.criteria import FIND_MAX
-from epkit.core.destination import Tls
-from epkit.core.judging import Depth
 from epkit.core.plan import Plan
-from epkit.core.report import PayloadInfo, PlanInfo, Report
+from epkit.core.summary import Summary
 from epkit.endpoint.target import to_destination
 from epkit.engines import runner
 from epkit.engines.base import Engine
+from epkit.engines.driver import Sink
 from epkit.errors import UsageError
+from epkit.files import samples
+from epkit.files.runs import RunWriter
 from epkit.files.spill import Spill
 from epkit.flows.aim import World, take_aim
+from epkit.flows.bench_options import BenchOptions, BenchResult, DryRun
 from epkit.flows.bench_plan import check_load, make_plan, plan_info
 from epkit.flows.bench_report import Facts, make_report, payload_infos, show_examples
 from epkit.flows.bench_run import Measurement
 from epkit.flows.knee import mark_knee
 from epkit.flows.ready import Current, Ready
-from epkit.flows.requests import RequestOptions, make_load
+from epkit.flows.recording import NOTHING_RAN, Recording
+from epkit.flows.requests import make_load
 from epkit.flows.tokens import authorized, renewing
 from epkit.flows.until import Until
 from epkit.flows.verbose import make_log, show_request
 
 if TYPE_CHECKING:
     from epkit.core.contract import Contract
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BenchOptions:
-    """What `epkit bench` was asked for; see its help for each.
-
-    Args:
-        requests, time_limit_s: what ends the run; with both, whichever comes first; with neither, one request.
-        concurrency: most in flight; None for 1 in a closed loop, 1,000 (httpx: 100) in an open one.
-        rate, stages, sweep, find_max: at most one of them; without any the loop is closed.
-        arrivals: `constant` or `poisson`, where there is a rate.
-        warmup: requests, or a time such as `10s`, that are run first and reported apart.
-        until: ends the run when an estimate is tight.
-        repeat, against: so many runs, each followed by one against that other target.
-        strict: whether a run that is not valid has missed its aim.
-        timeout_s: one request's; None for the target's own.
-        engine: `wire`, `httpx`, or None for what the other options need.
-        rows_wanted: whether every row is kept, for ab's files and report.
-    """
-
-    target: str | None = None
-    key_file: str | None = None
-    requests: int | None = None
-    concurrency: int | None = None
-    time_limit_s: float | None = None
-    timeout_s: float | None = None
-    rate: float | None = None
-    arrivals: str = "constant"
-    stages: str | None = None
-    sweep: str | None = None
-    find_max: str | None = None
-    warmup: str | None = None
-    until: str | None = None
-    repeat: int | None = None
-    against: str | None = None
-    strict: bool = False
-    request: RequestOptions = field(default_factory=RequestOptions)
-    engine: str | None = None
-    http2: bool = False
-    depth: Depth = Depth.REPLY
-    connect_to: str | None = None
-    bind: str | None = None
-    buffer_bytes: int | None = None
-    proxy: str | None = field(default=None, repr=False)
-    proxy_basic: str | None = field(default=None, repr=False)
-    tls: Tls = field(default_factory=Tls)
-    sni: bool = True
-    verbosity: int = 0
-    keep_failures: str | None = None
-    rows_wanted: bool = False
-    seed: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BenchResult:
-    """What came of a run.
-
-    Args:
-        ab_times: ab's four series, where every row was wanted.
-        kept: the first reply of each kind of failure by the name of a file, masked; empty unless asked for.
-        stopped_by: the signal that ended it early.
-        runs: of `--repeat`, the reports of all runs in the order in which they were made.
-    """
-
-    report: Report
-    ab_times: ab.AbTimes | None
-    kept: Mapping[str, str]
-    stopped_by: signal.Signals | None
-    runs: tuple[Report, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DryRun:
-    """What a run would send.
-
-    Args:
-        request: the first one, credentials masked.
-        phases: name and load of each.
-    """
-
-    request: str
-    plan: PlanInfo
-    phases: tuple[tuple[str, str], ...]
-    target: str
-    payloads: tuple[PayloadInfo, ...]
 
 
 def bench(
@@ -141,6 +58,7 @@ def bench(
     Raises:
         UsageError, EndpointError: nothing could be sent at all; a failed request is data.
     """
+    slo.parse_all(options.slos)  # before anything is started
     with ExitStack() as stack:
         ready = stack.enter_context(prepare(options, world, stdin))
         shown = say or world.note
@@ -148,14 +66,15 @@ def bench(
             from epkit.flows.find_max import find_max
 
             return find_max(options, ready, progress=progress, say=shown)
+        writer = None if options.save is None else stack.enter_context(RunWriter(options.save))
         if options.repeat is not None:
             from epkit.flows.repeat import repeat
 
             other = None
             if options.against is not None:
                 other = stack.enter_context(prepare(replace(options, target=options.against), world, stdin))
-            return repeat(options, ready, other, progress=progress, say=shown)
-        return run(options, ready, ready.plan, progress=progress, say=shown)
+            return repeat(options, ready, other, progress=progress, say=shown, writer=writer)
+        return run(options, ready, ready.plan, progress=progress, say=shown, writer=writer)
 
 
 def run(
@@ -166,30 +85,29 @@ def run(
     progress: Callable[[int, int], None] | None,
     say: Callable[[str], None],
     watch: "Callable[[Measurement, Engine], Callable[[], None]] | None" = None,
+    writer: RunWriter | None = None,
+    arm: str = "",
 ) -> BenchResult:
     """Run one plan and report it.
 
     Args:
         watch: makes what is called some five times a second while the run goes on, and may end it.
+        writer: of the file that the run is saved to, as one of *arm*.
     """
+    slos = slo.parse_all(options.slos)
     load, engine = ready.load, ready.make_engine(plan)
     with ExitStack() as stack:
-        spill = stack.enter_context(Spill()) if options.rows_wanted else None
+        spill = stack.enter_context(Spill()) if options.rows_wanted or options.samples else None
+        recording = None if writer is None else Recording(writer, load, slos=options.slos, arm=arm)
+        sinks: list[Sink] = [*([] if spill is None else [spill]), *([] if recording is None else [recording.add])]
         measured = Measurement(
             plan,
             load,
-            sinks=() if spill is None else (spill,),
+            sinks=sinks,
             depth=options.depth,
             log=make_log(options.verbosity, load.requests[0], ready.aim.secrets, say),
         )
         driver = measured.driver
-        stop_rule = None if options.until is None else Until(options.until, measured, engine)
-        ticks: list[Callable[[], None]] = [] if stop_rule is None else [stop_rule]
-        ticks += [watch(measured, engine)] if watch is not None else []
-        ticks += [lambda: progress(driver.sent, driver.failed)] if progress is not None else []
-        ready.current.drive(driver)
-        ran = runner.run(engine, driver, plan.slots, tick=_all(ticks))
-        driver.flush()
         facts = Facts(
             aim=ready.aim,
             load=load,
@@ -198,16 +116,30 @@ def run(
             engine=engine.name,
             warmup=options.warmup,
         )
-        search = None if stop_rule is None else stop_rule.outcome()
-        report = make_report(facts, measured, ran, search)
+        stop_rule = None if options.until is None else Until(options.until, measured, engine)
+        ticks: list[Callable[[], None]] = [] if stop_rule is None else [stop_rule]
+        ticks += [watch(measured, engine)] if watch is not None else []
+        ticks += [lambda: progress(driver.sent, driver.failed)] if progress is not None else []
+        if recording is not None:
+            recording.watch(measured, lambda: make_report(facts, measured, NOTHING_RAN, summary=Summary()))
+            ticks.append(recording.tick)
+        ready.current.drive(driver)
+        ran = runner.run(engine, driver, plan.slots, tick=_all(ticks))
+        driver.flush()
+        report = make_report(facts, measured, ran, None if stop_rule is None else stop_rule.outcome())
         if options.sweep is not None:
             report = mark_knee(report)
+        report = replace(report, thresholds=slo.evaluate(slos, report))
+        if recording is not None:
+            report = recording.finish(report, measured.summary)
+        if spill is not None and options.samples is not None:
+            samples.write(options.samples, spill.blocks(), report.run.payloads, load.rows, driver.deployments)
         times = None
-        if spill is not None:
-            offset_ns = measured.began_ns() - driver.began
-            times = ab.from_samples(spill.blocks(), int(driver.started_at.timestamp() * 1e9) + offset_ns)
+        if spill is not None and options.rows_wanted:
+            times = ab.from_samples(spill.blocks(), measured.started_ns())
         kept = {} if options.keep_failures is None else show_examples(driver.examples.values(), ready.aim)
-        return BenchResult(report=report, ab_times=times, kept=kept, stopped_by=ran.stopped_by)
+        histograms = hdr.as_saved(measured.summary.histograms()) if options.histograms_wanted else {}
+        return BenchResult(report=report, ab_times=times, kept=kept, stopped_by=ran.stopped_by, histograms=histograms)
 
 
 def _all(ticks: Sequence[Callable[[], None]]) -> Callable[[], None] | None:
@@ -237,7 +169,9 @@ def dry_run(options: BenchOptions, world: World, stdin: BinaryIO) -> DryRun:
 
 
 def exit_code(result: BenchResult, *, strict: bool = False) -> int:
-    """Return the exit code of a run: 130 or 143 interrupted, 4 nothing succeeded, 5 something failed, else 0.
+    """Return the exit code of a run: 130 or 143 interrupted, 4 nothing succeeded, 5 a threshold was missed, else 0.
+
+    One of the thresholds is that nothing fails, unless an SLO says how much may.
 
     Args:
         strict: whether a run that is not valid counts as missed, too.
@@ -249,8 +183,8 @@ def exit_code(result: BenchResult, *, strict: bool = False) -> int:
         return 4
     search = result.report.search
     missed = search is not None and search.kind == FIND_MAX and search.value is None
-    failed = any(report.counts.failed for report in reports)
-    return 5 if failed or missed or (strict and not all(report.validity.valid for report in reports)) else 0
+    missed |= any(not threshold.passed for report in reports for threshold in report.thresholds)
+    return 5 if missed or (strict and not all(report.validity.valid for report in reports)) else 0
 
 
 @contextmanager

@@ -36,13 +36,17 @@ class Facts:
     warmup: str | None = None
 
 
-def make_report(facts: Facts, measured: Measurement, ran: Ran, search: Search | None = None) -> Report:
+def make_report(
+    facts: Facts, measured: Measurement, ran: Ran, search: Search | None = None, *, summary: Summary | None = None
+) -> Report:
     """Make the report of a finished run.
 
     Args:
         search: what was looked for in it, and found.
+        summary: an empty one, for what is known of a run in its middle without looking at a sample.
     """
-    driver, summary = measured.driver, measured.summary
+    whole = summary is None
+    driver, summary = measured.driver, measured.summary if summary is None else summary
     unsolicited = ran.traffic.unsolicited
     return summary.report(
         tool=Tool(
@@ -71,13 +75,13 @@ def make_report(facts: Facts, measured: Measurement, ran: Ran, search: Search | 
         deployments=driver.deployments,
         failures=tuple(_explain(example, facts.aim) for example in _most_first(driver.examples.values())),
         warnings=[
-            *measured.warnings(ran),
+            *(measured.warnings(ran) if whole else []),
             *([f"{unsolicited} replies were followed by bytes that nobody had asked for"] if unsolicited else []),
         ],
-        phases=measured.phases(ran),
+        phases=measured.phases(ran) if whole else (),
         search=search,
         varied=measured.varied,
-        reasons=measured.reasons(ran),
+        reasons=measured.reasons(ran) if whole else [],
     )
 
 

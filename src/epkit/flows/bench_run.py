@@ -72,6 +72,10 @@ class Measurement:
         """Return when the measured phases began, `time.perf_counter_ns`."""
         return self.driver.began + self._begins()[self._first] if len(self._begins()) > self._first else self._ended()
 
+    def started_ns(self) -> int:
+        """Return when the measured phases began, ns since the epoch."""
+        return int(self.driver.started_at.timestamp() * 1e9) + self.began_ns() - self.driver.began
+
     def duration_ns(self, ran: Ran) -> int:
         """Return how long the measured phases took: to the end of the plan, or of the last request."""
         return max(0, self._end_of(len(self.plan.phases) - 1, ran) - (self.began_ns() - self.driver.began))

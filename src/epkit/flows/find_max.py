@@ -13,6 +13,7 @@ from epkit.core.plan import Phase, Plan
 from epkit.core.report import PhaseInfo, Report, Search
 from epkit.engines.phased import Phased
 from epkit.flows import bench
+from epkit.flows.bench_options import BenchOptions, BenchResult
 from epkit.flows.bench_plan import FIND_S
 from epkit.flows.ready import Ready
 
@@ -25,12 +26,12 @@ PATIENCE: Final = 3.0
 
 
 def find_max(
-    options: "bench.BenchOptions",
+    options: BenchOptions,
     ready: "Ready",
     *,
     progress: Callable[[int, int], None] | None,
     say: Callable[[str], None],
-) -> "bench.BenchResult":
+) -> BenchResult:
     """Search, and return the run that confirmed what was found; or the last one.
 
     Raises:
@@ -40,7 +41,7 @@ def find_max(
     bound = parse_bound(options.find_max)
     search = searching.Search(bound.limit_ns, options.time_limit_s or FIND_S)
     phases: list[PhaseInfo] = []
-    runs: dict[float | None, bench.BenchResult] = {}
+    runs: dict[float | None, BenchResult] = {}
     began = time.perf_counter()
     common = ready.plan.measured[0]
     while (probe := search.next()) is not None:  # there is a first one
@@ -135,7 +136,7 @@ def _phase(phase: Phase, report: Report, begin_s: float, mark: str) -> PhaseInfo
     )
 
 
-def _outcome(bound: Bound, search: searching.Search, found: "bench.BenchResult", probes: int, took_s: float) -> Search:
+def _outcome(bound: Bound, search: searching.Search, found: BenchResult, probes: int, took_s: float) -> Search:
     latency = found.report.latency_ms.response
     spent = f"{probes} probes in {took_s:.0f} s"
     if search.best is None:

@@ -8,7 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from epkit.core.report import Report
+from epkit.files.runs import RunWriter
 from epkit.flows import bench
+from epkit.flows.bench_options import BenchOptions, BenchResult
 from epkit.flows.ready import Ready
 
 if TYPE_CHECKING:
@@ -16,29 +18,31 @@ if TYPE_CHECKING:
 
 
 def repeat(
-    options: "bench.BenchOptions",
+    options: BenchOptions,
     ready: "Ready",
     other: "Ready | None",
     *,
     progress: Callable[[int, int], None] | None,
     say: Callable[[str], None],
-) -> "bench.BenchResult":
+    writer: RunWriter | None = None,
+) -> BenchResult:
     """Run and run again.
 
     Args:
         other: the other arm, or None.
+        writer: of the file that every run is saved to, in two arms where there are two.
 
     Returns:
         The last result, with the reports of all runs in their order.
     """
     assert options.repeat is not None
-    arms = (ready,) if other is None else (ready, other)
+    arms = {"": ready} if other is None else {"base": ready, "new": other}
     reports: list[Report] = []
-    result: bench.BenchResult | None = None
+    result: BenchResult | None = None
     for number in range(options.repeat):
-        for arm in arms:
+        for name, arm in arms.items():
             plan: Plan = replace(arm.plan, seed=arm.plan.seed + number)
-            result = bench.run(options, arm, plan, progress=progress, say=say)
+            result = bench.run(options, arm, plan, progress=progress, say=say, writer=writer, arm=name)
             reports.append(result.report)
             if result.stopped_by is not None:
                 return replace(result, runs=tuple(reports))

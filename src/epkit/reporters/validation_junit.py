@@ -1,12 +1,8 @@
 """A validation as JUnit XML: a test case a file, its errors one failure."""
 
-import re
-from xml.sax.saxutils import escape, quoteattr
-
 from epkit.core.checked import Checked, Validation, in_words, printable
 from epkit.core.violations import Severity, Verdict
-
-_FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+from epkit.reporters import xml
 
 
 def render(validation: Validation) -> str:
@@ -41,8 +37,8 @@ def _list(verdict: Verdict, severity: Severity) -> str:
         for v in verdict.violations
         if v.severity == severity
     ]
-    return escape(_FORBIDDEN.sub("?", "\n".join(lines)))
+    return xml.text("\n".join(lines))
 
 
 def _attribute(text: str) -> str:
-    return quoteattr(_FORBIDDEN.sub("?", printable(text)))
+    return xml.attribute(printable(text))

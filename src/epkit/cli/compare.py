@@ -1,0 +1,82 @@
+"""`epkit compare`: two arms of saved runs in, faster or slower or neither out."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from epkit.cli import options as o
+from epkit.cli import terminal
+from epkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from epkit.core.compare import Comparison
+
+EPILOG = """\b
+Examples:
+  epkit compare before.epkit after.epkit
+  epkit compare runs/blue/ runs/green/ --fail-if 'p99>+5%'
+  epkit compare both.epkit                 the two arms of --repeat --against
+  epkit compare a.epkit b.epkit --format markdown > comment.md
+\b
+Exit codes: 0 compared, 2 usage (and a gate that fewer than three runs an
+arm leave without a verdict), 5 a gate failed."""
+
+FORMATS = ("text", "json", "markdown")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("compare", epilog=EPILOG, cls=o.Sections)(compare)
+
+
+def compare(
+    base: Annotated[str, typer.Argument(metavar="BASE", hidden=True)],
+    new: Annotated[str | None, typer.Argument(metavar="NEW", hidden=True)] = None,
+    fail_if: o.FailIf = None,
+    threshold: o.ThresholdPercent = 3.0,
+    force: o.Force = False,
+    format_: o.CompareFormat = "text",
+    html: o.Html = None,
+) -> int:
+    """Compare runs: faster, slower, or no difference shown, never on noise alone.
+
+    BASE and NEW are saved runs (epkit bench --save), directories of them, or files that hold several; FILE#ARM is one
+    arm of a file. The run is the replicate: five runs an arm tell much, one tells nothing.
+    """
+    from epkit.files.outputs import check_writable
+    from epkit.flows.compare import compare_runs
+
+    if format_ not in FORMATS:
+        raise UsageError(f"--format {format_}: not one of {', '.join(FORMATS)}")
+    if html is not None:
+        check_writable(html, "--html")
+    found = compare_runs(base, new, fail_if=fail_if or (), threshold=threshold / 100, force=force)
+    code = 0 if found.passed else 5
+    if html is not None:
+        _write_html(html, found)
+    try:
+        terminal.write(_render(found, format_))
+    except BrokenPipeError:
+        code = terminal.broken_pipe(code)
+    if code == 5:
+        failed = [judged.gate.expression for judged in found.gates if not judged.passed]
+        terminal.complain(f"{found.new.name}: {', '.join(failed)}: the change is past the limit, and more than noise")
+    return code
+
+
+def _render(found: "Comparison", format_: str) -> str:
+    from epkit.reporters import comparison
+
+    if format_ == "json":
+        from epkit.core.compare import to_document
+        from epkit.reporters import json
+
+        return json.render(to_document(found))
+    return comparison.render_markdown(found) if format_ == "markdown" else comparison.render_text(found)
+
+
+def _write_html(path: str, found: "Comparison") -> None:
+    from epkit.files import outputs
+    from epkit.reporters import html_comparison
+
+    outputs.write(path, html_comparison.render(found), "--html")

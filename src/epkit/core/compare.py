@@ -1,0 +1,378 @@
+"""Two arms of runs against each other: how much a metric differs, and whether that is more than runs differ anyway.
+
+The run, not the request, is the replicate: requests of one run share its luck (a warm cache, a busy neighbour), and a
+test over pooled requests finds a difference between equals more often than not. So each run gives one number a metric,
+the arms are compared by the logarithms of these, and the interval of their ratio is Welch's. The share of failures may
+be zero and is compared as it is.
+
+A metric is *faster* or *slower* where its interval excludes no change after Holm's correction, and its estimate is
+beyond the practical threshold; everything else is *no difference shown*, which is not the same as no difference. The
+metrics that a gate names are corrected among themselves, the others among all.
+
+Source: Kalibera & Jones (2013), Rigorous benchmarking in reasonable time; Welch (1947); Holm (1979).
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from epkit.core import student
+from epkit.core.gates import METRICS, Gate
+from epkit.core.report import Distribution, Report
+from epkit.core.stats import PS, floor
+
+FORMAT: Final = "epkit.comparison/1"
+THRESHOLD: Final = 0.03
+"""A change of less is of no practical interest, however sure it is."""
+
+ALPHA: Final = 0.05
+LEAST_RUNS: Final = 3
+"""With fewer runs an arm a gate gives no verdict."""
+
+LEAST_FOR_P999: Final = 1000
+
+FASTER, SLOWER, SAME, UNKNOWN = "faster", "slower", "no difference shown", "no run-to-run information"
+BETTER_UP: Final = ("throughput",)
+"""Metrics of which more is better."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arm:
+    """One side of a comparison.
+
+    Args:
+        name: of the file or directory, as the user gave it.
+        reports: of its runs, one at least.
+    """
+
+    name: str
+    reports: tuple[Report, ...]
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """What was talked to, each once."""
+        return tuple(dict.fromkeys(report.run.target for report in self.reports))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """How a metric differs.
+
+    Args:
+        base, new: the arms' values: ms (geometric mean over runs), requests/s, or the share that failed; None where a
+            run does not have it.
+        ratio: new / base, None where that says nothing.
+        ci95: 95 % interval of the ratio.
+        p: probability of as much between equal arms, after Holm's correction; None where it cannot be told.
+        verdict: of a share of failures, *slower* means more of them.
+        difference: new − base, with its interval; for the share of failures.
+    """
+
+    name: str
+    base: float | None
+    new: float | None
+    ratio: float | None
+    ci95: tuple[float, float] | None
+    p: float | None
+    verdict: str
+    difference: tuple[float, float, float] | None = None
+
+    @property
+    def change(self) -> float | None:
+        """The change as a gate sees it: a share of the base, of failures a share of the requests."""
+        if self.name == "failed":
+            return None if self.base is None or self.new is None else self.new - self.base
+        return None if self.ratio is None else self.ratio - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A gate and how it went."""
+
+    gate: Gate
+    passed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """All that two arms have to say to each other."""
+
+    base: Arm
+    new: Arm
+    threshold: float
+    metrics: tuple[Change, ...]
+    gates: tuple[Judged, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether no gate was passed by."""
+        return all(judged.passed for judged in self.gates)
+
+
+def compare(base: Arm, new: Arm, *, threshold: float = THRESHOLD, gates: Sequence[Gate] = ()) -> Comparison:
+    """Compare two arms.
+
+    Args:
+        threshold: the least change of interest, as a share.
+        gates: limits that the changes are held against.
+    """
+    wanted = {gate.metric for gate in gates}
+    fewest = min((times.count if (times := latency(r)) else 0) for arm in (base, new) for r in arm.reports)
+    # The largest of a hundred requests is no p99.9, and each metric more makes the correction stricter for the others.
+    names = [name for name in METRICS if name != "p99.9" or name in wanted or fewest >= LEAST_FOR_P999]
+    raw = [_measure(name, base, new) for name in names]
+    everyone = holm({each.name: each.p for each in raw if each.p is not None})
+    gated = holm({each.name: each.p for each in raw if each.p is not None and each.name in wanted})
+    metrics = tuple(each.judged((everyone | gated).get(each.name), threshold) for each in raw)
+    by_name = {metric.name: metric for metric in metrics}
+    return Comparison(
+        base=base,
+        new=new,
+        threshold=threshold,
+        metrics=metrics,
+        gates=tuple(Judged(gate=gate, passed=not _passed_by(gate, by_name[gate.metric])) for gate in gates),
+        warnings=tuple(_warnings(base, new, metrics)),
+    )
+
+
+def _passed_by(gate: Gate, metric: Change) -> bool:
+    """Tell whether the estimate is past a gate, and chance is no excuse."""
+    change = metric.change
+    return change is not None and gate.passed_by(change) and metric.p is not None and metric.p < ALPHA
+
+
+def missing(comparison: Comparison) -> list[str]:
+    """Name the gated metrics on which there is no verdict."""
+    unknown = {metric.name for metric in comparison.metrics if metric.p is None}
+    return [judged.gate.metric for judged in comparison.gates if judged.gate.metric in unknown]
+
+
+def mismatches(base: Arm, new: Arm) -> list[str]:
+    """Say in what the runs differ besides the target, so that a difference between them would tell nothing."""
+    first, found = base.reports[0], []
+    for report in (*base.reports[1:], *new.reports):
+        for name, before, after in _conditions(first, report):
+            line = f"{name}: {before} and {after}"
+            if before != after and line not in found:
+                found.append(line)
+    return found
+
+
+def _conditions(one: Report, other: Report) -> Iterable[tuple[str, Any, Any]]:
+    for name in (
+        "model",
+        "concurrency",
+        "requests",
+        "duration_s",
+        "rate",
+        "arrivals",
+        "warmup",
+        "workers",
+        "keepalive",
+    ):
+        yield name, getattr(one.plan, name), getattr(other.plan, name)
+    yield "engine", one.tool.engine, other.tool.engine
+    yield "method", one.run.method, other.run.method
+    sums = [[payload.sha256[:12] for payload in report.run.payloads] for report in (one, other)]
+    yield "payloads", sums[0], sums[1]
+
+
+def holm(ps: Mapping[str, float]) -> dict[str, float]:
+    """Correct probabilities for their number, so that the chance of any false alarm stays what it is for one.
+
+    Source: Holm (1979), A simple sequentially rejective multiple test procedure.
+    """
+    found: dict[str, float] = {}
+    least = 0.0
+    for rank, (name, p) in enumerate(sorted(ps.items(), key=lambda pair: pair[1])):
+        least = max(least, min(1.0, (len(ps) - rank) * p))
+        found[name] = least
+    return found
+
+
+def welch(base: np.ndarray, new: np.ndarray) -> tuple[float, float, float] | None:
+    """Compare two means.
+
+    Args:
+        base, new: one number a run.
+
+    Returns:
+        (difference, half of its 95 % interval, probability of as much between equals); None with fewer than two runs
+        an arm: nothing tells how much runs differ.
+    """
+    if len(base) < 2 or len(new) < 2:
+        return None
+    difference, error, df = studied(base, new)
+    if not error:
+        return difference, 0.0, float(difference == 0)
+    return difference, student.quantile(ALPHA, df) * error, student.tail(abs(difference) / error, df)
+
+
+def studied(base: np.ndarray, new: np.ndarray) -> tuple[float, float, float]:
+    """Return the difference of two means, its standard error and degrees of freedom.
+
+    Args:
+        base, new: two numbers at least.
+
+    Source: Welch (1947), degrees of freedom after Satterthwaite (1946).
+    """
+    shares = [float(np.var(arm, ddof=1)) / len(arm) for arm in (base, new)]
+    difference = float(new.mean() - base.mean())
+    spread = sum(shares)
+    # Equal to the last bit is what only counts are: there is no chance in them that could be measured.
+    if spread <= (1e-12 * max(abs(float(base.mean())), abs(float(new.mean())), 1e-300)) ** 2:
+        return difference, 0.0, 1.0
+    df = spread**2 / sum(share**2 / (len(arm) - 1) for share, arm in zip(shares, (base, new), strict=True))
+    return difference, math.sqrt(spread), df
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Raw:
+    """A metric before its probability is corrected for the number of metrics."""
+
+    name: str
+    base: float | None
+    new: float | None
+    ratio: float | None = None
+    ci95: tuple[float, float] | None = None
+    difference: tuple[float, float, float] | None = None
+    p: float | None = None
+    single: bool = False
+
+    def judged(self, p: float | None, threshold: float) -> Change:
+        """Give the verdict."""
+        verdict = UNKNOWN if self.single else SAME
+        if p is not None and p < ALPHA:
+            change = self.ratio - 1 if self.ratio is not None and self.name != "failed" else None
+            if change is None and self.difference is not None:
+                verdict = SLOWER if self.difference[0] > 0 else FASTER
+            elif change is not None and abs(math.log1p(change)) > math.log1p(threshold):
+                verdict = FASTER if (change > 0) == (self.name in BETTER_UP) else SLOWER
+        return Change(
+            name=self.name,
+            base=self.base,
+            new=self.new,
+            ratio=self.ratio,
+            ci95=self.ci95,
+            p=p,
+            verdict=verdict,
+            difference=self.difference,
+        )
+
+
+def _measure(name: str, base: Arm, new: Arm) -> _Raw:
+    both = [np.array([_value(name, report) for report in arm.reports], dtype=np.float64) for arm in (base, new)]
+    single = min(map(len, both)) < 2
+    if any(np.isnan(values).any() for values in both):
+        return _Raw(name=name, base=_finite(both[0].mean()), new=_finite(both[1].mean()), single=single)
+    if name == "failed":
+        return _shares(name, both, single=single)
+    if any((values <= 0).any() for values in both):  # nothing was completed: there is no ratio to zero
+        return _Raw(name=name, base=float(both[0].mean()), new=float(both[1].mean()), single=single)
+    logs = [np.log(values) for values in both]
+    found = welch(*logs)
+    middle = float(logs[1].mean() - logs[0].mean())
+    return _Raw(
+        name=name,
+        base=math.exp(logs[0].mean()),
+        new=math.exp(logs[1].mean()),
+        ratio=math.exp(middle),
+        ci95=None if found is None else (math.exp(middle - found[1]), math.exp(middle + found[1])),
+        p=None if found is None else found[2],
+        single=single,
+    )
+
+
+def _shares(name: str, both: Sequence[np.ndarray], *, single: bool) -> _Raw:
+    base, new = (float(values.mean()) for values in both)
+    found = welch(*both)
+    ratio = new / base if base > 0 else None
+    return _Raw(
+        name=name,
+        base=base,
+        new=new,
+        ratio=ratio,
+        ci95=None if found is None or ratio is None else (max(0.0, ratio - found[1] / base), ratio + found[1] / base),
+        difference=None if found is None else (found[0], found[0] - found[1], found[0] + found[1]),
+        p=None if found is None else found[2],
+        single=single,
+    )
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def latency(report: Report) -> Distribution | None:
+    """Return the latency that is compared: what a user waits, which in an open loop begins when a request is due."""
+    return report.latency_ms.response
+
+
+def _value(name: str, report: Report) -> float:
+    """Return a run's number; NaN where it has none."""
+    if name == "throughput":
+        return report.throughput.ok_per_s
+    if name == "failed":
+        return report.counts.failed / report.counts.sent if report.counts.sent else math.nan
+    times = latency(report)
+    if times is None:
+        return math.nan
+    value = times.mean if name == "mean" else times.percentiles[name[1:]]
+    return value if math.isfinite(value) else math.nan
+
+
+def _warnings(base: Arm, new: Arm, metrics: Sequence[Change]) -> Iterable[str]:
+    least = min(len(base.reports), len(new.reports))
+    if least == 1:
+        yield "one run an arm: no run-to-run information, so no verdict; make several (--repeat, or save more runs)"
+    elif least < LEAST_RUNS:
+        yield f"{least} runs an arm: the intervals are wide; five or more tell more"
+    for arm in (base, new):
+        if len(arm.targets) > 1:
+            yield f"{arm.name}: its runs went to different targets: {', '.join(arm.targets)}"
+        invalid = [report for report in arm.reports if not report.validity.valid]
+        if invalid:
+            many = f"{len(invalid)} of {len(arm.reports)} runs are not valid"
+            yield f"{arm.name}: {many}: {invalid[0].validity.reasons[0]}"
+        if any(report.run.partial for report in arm.reports):
+            yield f"{arm.name}: not every run came to its end"
+    named = {metric.name for metric in metrics}
+    few = min((times.count if (times := latency(r)) else 0) for arm in (base, new) for r in arm.reports)
+    for name in ("p99", "p99.9"):
+        if name in named and few < floor(PS[name[1:]]):
+            yield f"{name} needs {floor(PS[name[1:]])} requests a run, the smallest has {few}"
+            break
+
+
+def to_document(comparison: Comparison) -> dict[str, Any]:
+    """Turn a comparison into what JSON knows: `epkit.comparison/1`."""
+    return {
+        "format": FORMAT,
+        "base": _arm(comparison.base),
+        "new": _arm(comparison.new),
+        "threshold": comparison.threshold,
+        "metrics": [
+            {
+                "name": metric.name,
+                "base": metric.base,
+                "new": metric.new,
+                "ratio": metric.ratio,
+                "ci95": None if metric.ci95 is None else list(metric.ci95),
+                "verdict": metric.verdict,
+            }
+            for metric in comparison.metrics
+        ],
+        "passed": comparison.passed,
+    }
+
+
+def _arm(arm: Arm) -> dict[str, Any]:
+    return {
+        "name": arm.name,
+        "targets": list(arm.targets),
+        "runs": [report.run.id for report in arm.reports],
+    }

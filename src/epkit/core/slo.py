@@ -1,0 +1,177 @@
+"""Service-level objectives: what `--slo 'p99<250ms'` says, and whether a report meets it.
+
+    SLO    = METRIC OP VALUE
+    METRIC = p50 | p99.9 | … | mean | median | min | max   a latency, of the response unless `service.` or another
+                                                            part of a request stands before it: `server.p99`
+           | failed | ok | sent                             a count, or with % a share of what was sent
+           | ok_per_s | requests_per_s                      a throughput
+    OP     = < | <= | > | >= | ==
+    VALUE  = a number with its unit: us, ms or s for a latency, nothing or % for a count, nothing for a throughput
+
+A latency without a single success is infinite: no success meets no limit.
+"""
+
+import math
+import operator
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Final
+
+from epkit.core.report import PERCENTILES, Distribution, Latencies, Report, Threshold
+from epkit.errors import UsageError
+
+GRAMMAR: Final = (
+    "write METRIC OP VALUE, as in p99<250ms, server.mean<=0.1s, failed<0.1%, failed==0, ok_per_s>50 "
+    "(METRIC: pN, mean, median, min, max, failed, ok, sent, ok_per_s, requests_per_s; OP: < <= > >= ==)"
+)
+
+OPERATORS: Final[Mapping[str, Callable[[float, float], bool]]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+}
+MOMENTS: Final = ("mean", "median", "min", "max")
+COUNTS: Final = ("failed", "ok", "sent")
+RATES: Final = ("ok_per_s", "requests_per_s")
+UNITS_MS: Final[Mapping[str, float]] = {"us": 0.001, "µs": 0.001, "ms": 1.0, "s": 1000.0}
+
+_METRIC: Final = re.compile(r"\s*([A-Za-z_]+\.)?(p[0-9.]+|[A-Za-z_]+)")
+_OP: Final = re.compile(r"\s*(<=|>=|==|=|<|>)")
+_VALUE: Final = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([A-Za-zµ%/]*)\s*$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slo:
+    """One objective.
+
+    Args:
+        expression: as it was written, without spaces.
+        part: the latency that is meant (`response`, `server`, …), or "" where none is.
+        metric: `p99`, `mean`, `failed`, `ok_per_s`, …
+        op: a key of `OPERATORS`.
+        limit: in ms for a latency, in percent for a share, else the bare number.
+        share: whether a count is meant as a share, in percent.
+    """
+
+    expression: str
+    part: str
+    metric: str
+    op: str
+    limit: float
+    share: bool = False
+
+    @property
+    def percentile(self) -> str | None:
+        """The key of the percentile, None where another figure is meant."""
+        return self.metric[1:] if self.part and self.metric not in MOMENTS else None
+
+    def met(self, observed: float) -> bool:
+        """Tell whether a value meets the limit."""
+        return OPERATORS[self.op](observed, self.limit)
+
+
+FAILED_NONE: Final = Slo(expression="failed==0", part="", metric="failed", op="==", limit=0.0)
+"""What applies unless an SLO names failures."""
+
+
+def parse(text: str, flag: str = "--slo") -> Slo:
+    """Read an objective.
+
+    Args:
+        flag: that it was given with, for the message.
+
+    Raises:
+        UsageError: it cannot be read; the message tells the column and the grammar.
+    """
+
+    def refuse(column: int, why: str) -> UsageError:
+        return UsageError(f"{flag} {text!r}: column {column + 1}: {why}: {GRAMMAR}")
+
+    metric = _METRIC.match(text)
+    if metric is None:
+        raise refuse(len(text) - len(text.lstrip()), "no metric")
+    part, name = (metric[1] or "").rstrip("."), metric[2]
+    _check_metric(part, name, lambda group, why: refuse(metric.start(group), why))
+    op = _OP.match(text, metric.end())
+    if op is None:
+        raise refuse(metric.end(), f"{name} wants one of < <= > >= == after it")
+    value = _VALUE.match(text, op.end())
+    if value is None:
+        raise refuse(op.end(), "no number with a unit")
+    number, unit = float(value[1]), value[2]
+    timed = name not in COUNTS and name not in RATES
+    if timed and unit not in UNITS_MS:
+        raise refuse(value.start(2), f"{name} is a time and wants us, ms or s" + (f", not {unit}" if unit else ""))
+    if not timed and unit not in (("", "%") if name in COUNTS else ("", "/s")):
+        raise refuse(value.start(2), f"{name} wants {'a number or %' if name in COUNTS else 'a bare number'}")
+    return Slo(
+        expression="".join(text.split()),
+        part=(part or "response") if timed else "",
+        metric=name,
+        op="==" if op[1] == "=" else op[1],
+        limit=number * UNITS_MS[unit] if timed else number,
+        share=unit == "%",
+    )
+
+
+def _check_metric(part: str, name: str, refuse: Callable[[int, str], UsageError]) -> None:
+    """Refuse a metric that no report has."""
+    parts = [field.name for field in fields(Latencies)]
+    if part and part not in parts:
+        raise refuse(1, f"{part} is no part of a request (known: {', '.join(parts)})")
+    if re.fullmatch(r"p[0-9.]+", name):
+        if name[1:] not in PERCENTILES:
+            raise refuse(2, f"{name} is not reported (known: p{', p'.join(PERCENTILES)})")
+    elif name in (*COUNTS, *RATES):
+        if part:
+            raise refuse(1, f"{name} is not a time: nothing stands before it")
+    elif name not in MOMENTS:
+        raise refuse(2, f"{name} is no metric")
+
+
+def parse_all(texts: Iterable[str]) -> tuple[Slo, ...]:
+    """Read all objectives of a run.
+
+    Raises:
+        UsageError: one of them cannot be read.
+    """
+    return tuple(parse(text) for text in texts)
+
+
+def implied(slos: Sequence[Slo]) -> tuple[Slo, ...]:
+    """Return all that apply: `failed==0` too, unless one of them names failures."""
+    return tuple(slos) if any(slo.metric == "failed" for slo in slos) else (*slos, FAILED_NONE)
+
+
+def observe(slo: Slo, report: Report) -> float:
+    """Return what a report says of an objective's metric, in the unit of its limit.
+
+    Returns:
+        Infinity for a latency of which there is no sample.
+    """
+    if slo.metric in RATES:
+        return float(getattr(report.throughput, slo.metric))
+    if slo.metric in COUNTS:
+        count = float(getattr(report.counts, slo.metric))
+        return 100 * count / report.counts.sent if slo.share and report.counts.sent else count
+    values: Distribution | None = getattr(report.latency_ms, slo.part)
+    if values is None:
+        return math.inf
+    return values.percentiles[slo.metric[1:]] if slo.percentile else float(getattr(values, slo.metric))
+
+
+def evaluate(slos: Sequence[Slo], report: Report) -> tuple[Threshold, ...]:
+    """Hold a report against all objectives that apply, `failed==0` among them where none names failures."""
+    found = []
+    for slo in implied(slos):
+        observed = observe(slo, report)
+        found.append(Threshold(expression=slo.expression, observed=observed, passed=_passed(slo, observed, report)))
+    return tuple(found)
+
+
+def _passed(slo: Slo, observed: float, report: Report) -> bool:
+    """Tell whether an objective is met; one of a run without a request is not."""
+    return slo.met(observed) and (report.counts.sent > 0 or slo is FAILED_NONE) and not math.isinf(observed)

@@ -1,0 +1,254 @@
+"""Saved runs on disk: written block by block while a run goes on, read back whatever became of it."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Final, Self
+
+import numpy as np
+
+from epkit.core import saved
+from epkit.core.saved import Section
+from epkit.errors import UsageError
+
+SUFFIX: Final = ".epkit"
+_MOST_JSON: Final = 256 * 1024 * 1024
+
+
+class RunWriter:
+    """A file that runs are saved to, one after another; a context manager.
+
+    `begin` starts a run, `add` is the sink of its samples, `checkpoint` tells from time to time what else is known,
+    `end` closes the run. Every call is one write: whatever was written stays readable when the process dies.
+    """
+
+    def __init__(self, path: str, flag: str = "--save") -> None:
+        """Create the file, or begin it anew.
+
+        Raises:
+            UsageError: it cannot be written.
+        """
+        self._name = f"{flag} {path}"
+        try:
+            # Without a buffer: what is told is in the file, and a full disk shows where a block is written.
+            self._file = Path(path).open("wb", buffering=0)  # noqa: SIM115 - it is closed in __exit__
+        except OSError as error:
+            raise UsageError(f"{self._name}: {(error.strerror or str(error)).lower()}") from None
+        self._write(saved.MAGIC)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def begin(self, head: Mapping[str, Any], *, arm: str = "") -> None:
+        """Begin a run.
+
+        Args:
+            head: what RUN1 holds, but for `format`, `arm` and `row`.
+            arm: which side of a comparison it is of.
+        """
+        ours = {"format": saved.FORMAT, "arm": arm, "row": saved.columns()}
+        self._write(saved.record(saved.RUN, saved.to_json({**ours, **head, **ours})))
+
+    def add(self, block: np.ndarray) -> None:
+        """Take a block of samples, times in ns since the run began."""
+        if len(block):
+            self._write(saved.record(saved.ROWS, saved.to_bytes(block)))
+
+    def checkpoint(self, stat: Mapping[str, Any]) -> None:
+        """Say what else a report needs, should the run go no further."""
+        self._write(saved.record(saved.STAT, saved.to_json(stat)))
+
+    def end(self, report: Mapping[str, Any], histograms: Mapping[str, str]) -> None:
+        """End the run.
+
+        Args:
+            report: the JSON report.
+            histograms: each latency's, encoded.
+        """
+        self._write(saved.record(saved.HIST, saved.to_json(histograms)))
+        self._write(saved.record(saved.DONE, saved.to_json({"report": report})))
+
+    def _write(self, data: bytes) -> None:
+        left = memoryview(data)
+        try:
+            while left:
+                left = left[self._file.write(left) :]
+        except OSError as error:
+            # Not an OSError: raised inside a run, that would pass for trouble with a connection.
+            raise UsageError(f"{self._name}: the run cannot be saved: {error.strerror}") from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedRun:
+    """One run of a saved file.
+
+    Args:
+        path: of the file, as the user gave it.
+        cut: whether the file ends in the middle of a record.
+    """
+
+    path: str
+    section: Section
+    cut: bool
+    _dtype: np.dtype = field(repr=False)
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """Read the samples, in order.
+
+        Raises:
+            UsageError: the file is damaged, or gone.
+        """
+        try:
+            with Path(self.path).open("rb") as file:
+                for offset, length in self.section.rows_at:
+                    file.seek(offset - saved.HEAD.size)
+                    content = _content(file.read(saved.HEAD.size + length))
+                    if content is None:
+                        raise UsageError(f"{self.path}: damaged: the samples at byte {offset} are not what was written")
+                    yield saved.to_samples(content, self._dtype)
+        except OSError as error:
+            raise UsageError(f"{self.path}: cannot be read: {error.strerror}") from None
+        except ValueError as error:
+            raise UsageError(f"{self.path}: damaged: {error}") from None
+
+
+def read(path: str) -> tuple[SavedRun, ...]:
+    """Read what a file says of its runs, all but the samples.
+
+    Returns:
+        At least one run, in order.
+
+    Raises:
+        UsageError: no such file, not a saved run, one of a newer version, damaged, or cut off before it says anything.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            return _Scan(path, file).runs()
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise UsageError(f"{path}: is a directory, not a saved run") from None
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def read_all(path: str) -> tuple[SavedRun, ...]:
+    """Read the runs of a file, or those of all saved runs in a directory, in the order of their names.
+
+    Raises:
+        UsageError: as `read`; there is none in the directory.
+    """
+    if not Path(path).is_dir():
+        return read(path)
+    files = sorted(str(each) for each in Path(path).iterdir() if each.suffix == SUFFIX)
+    if not files:
+        raise UsageError(f"{path}: no saved run (*{SUFFIX}) in this directory")
+    return tuple(run for file in files for run in read(file))
+
+
+class _Scan:
+    """One pass over the records of a file."""
+
+    def __init__(self, path: str, file: BinaryIO) -> None:
+        self._path = path
+        self._file = file
+        self._size = os.fstat(file.fileno()).st_size
+        self._found: list[tuple[dict[str, Any], list[tuple[int, int]]]] = []
+        self._cut = False
+
+    def runs(self) -> tuple[SavedRun, ...]:
+        """Return the runs."""
+        magic = self._file.read(len(saved.MAGIC))
+        if magic != saved.MAGIC:
+            begun = "cut off after its first bytes" if saved.MAGIC.startswith(magic) else "not a saved run"
+            raise UsageError(f"{self._path}: {begun if magic else 'empty'} (epkit bench --save FILE writes one)")
+        while not self._cut and self._file.tell() < self._size:
+            self._record()
+        if not self._found:
+            raise UsageError(f"{self._path}: cut off before the first run begins: nothing of it can be reported")
+        last = len(self._found) - 1
+        return tuple(self._run(parts, rows, self._cut and i == last) for i, (parts, rows) in enumerate(self._found))
+
+    def _record(self) -> None:
+        """Read one record; of samples, only where they are."""
+        start = self._file.tell()
+        head = self._file.read(saved.HEAD.size)
+        if len(head) < saved.HEAD.size:
+            self._cut = True
+            return
+        tag, length, _ = saved.HEAD.unpack(head)
+        if not (tag.isalnum() and tag.isupper()):
+            raise UsageError(f"{self._path}: damaged at byte {start}: no record begins there")
+        if start + saved.HEAD.size + length > self._size:
+            self._cut = True
+            return
+        if tag == saved.ROWS:
+            if self._found:
+                self._found[-1][1].append((start + saved.HEAD.size, length))
+            self._file.seek(length, os.SEEK_CUR)
+            return
+        if tag not in (saved.RUN, saved.STAT, saved.HIST, saved.DONE):
+            self._file.seek(length, os.SEEK_CUR)
+            return
+        self._take(tag, self._parse(head, length, start))
+
+    def _parse(self, head: bytes, length: int, start: int) -> dict[str, Any]:
+        damaged = UsageError(f"{self._path}: damaged at byte {start}: this is not what was written")
+        if length > _MOST_JSON:
+            raise damaged
+        whole = head + self._file.read(length)
+        try:
+            value = json.loads(whole[len(head) :])
+        except ValueError:
+            raise damaged from None
+        if isinstance(value, dict) and head.startswith(saved.RUN):
+            self._check(value.get("format"))  # first: who has another version is not to be told of damage
+        if not isinstance(value, dict) or _content(whole) is None:
+            raise damaged
+        return value
+
+    def _take(self, tag: bytes, value: dict[str, Any]) -> None:
+        if tag == saved.RUN:
+            self._found.append(({"head": value}, []))
+        elif self._found:
+            self._found[-1][0][tag.decode()] = value
+
+    def _check(self, format_: object) -> None:
+        if format_ == saved.FORMAT:
+            return
+        ours = saved.FORMAT.rpartition("/")
+        name, _, version = str(format_).rpartition("/")
+        if name == ours[0] and version.isdecimal():
+            raise UsageError(
+                f"{self._path}: saved by a newer epkit ({format_}; this one reads {saved.FORMAT}): update it"
+            )
+        raise UsageError(f"{self._path}: not a run of a known format ({format_!r})")
+
+    def _run(self, parts: dict[str, Any], rows: list[tuple[int, int]], cut: bool) -> SavedRun:
+        try:
+            dtype = saved.row_type(parts["head"]["row"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise UsageError(f"{self._path}: damaged: {error}") from None
+        section = Section(
+            head=parts["head"],
+            stat=parts.get("STAT"),
+            histograms=parts.get("HIST", {}),
+            report=parts.get("DONE", {}).get("report"),
+            rows_at=tuple(rows),
+        )
+        return SavedRun(path=self._path, section=section, cut=cut, _dtype=dtype)
+
+
+def _content(whole: bytes) -> bytes | None:
+    """Return the content of a record, None where it is not what was written."""
+    _, length, expected = saved.HEAD.unpack_from(whole)
+    tag, content = whole[:4], whole[saved.HEAD.size :]
+    return content if len(content) == length and saved.checksum(tag, content) == expected else None

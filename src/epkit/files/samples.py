@@ -1,0 +1,101 @@
+"""Every sample of a run as a row of a table, with the payload that it sent: the slow and the failed, traced."""
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from epkit.core.report import PayloadInfo
+from epkit.core.samples import SAMPLE, Failure
+from epkit.errors import UsageError
+from epkit.files.outputs import check_table
+
+if TYPE_CHECKING:
+    import polars
+
+KINDS: Final = tuple("" if kind is Failure.NONE else kind.name.lower() for kind in Failure)
+
+
+def write(
+    path: str,
+    blocks: Iterable[np.ndarray],
+    payloads: Sequence[PayloadInfo],
+    rows: Sequence[int | None],
+    deployments: Sequence[str],
+) -> None:
+    """Write the table: a row a request, in order of completion; times in ms.
+
+    Args:
+        blocks: of samples; those of a CSV file are written as they come, a Parquet file is made of all at once.
+        payloads: what was sent, by index; `payload` is their name, `FILE:LINE` for a line of a `.jsonl`.
+        rows: how many rows each holds, None where that is not known.
+        deployments: their names by index.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+    check_table(path)
+    frames = _frames(blocks, payloads, rows, deployments)
+    try:
+        if path.lower().endswith(".csv"):
+            with Path(path).open("wb") as file:
+                for number, frame in enumerate(frames):
+                    frame.write_csv(file, include_header=number == 0)
+        else:
+            import polars
+
+            polars.concat(list(frames)).write_parquet(path)
+    except OSError as error:
+        raise UsageError(f"--samples {path}: {error.strerror or error}") from None
+
+
+def _frames(
+    blocks: Iterable[np.ndarray],
+    payloads: Sequence[PayloadInfo],
+    rows: Sequence[int | None],
+    deployments: Sequence[str],
+) -> "Iterator[polars.DataFrame]":
+    names = [payload.name for payload in payloads] or [""]
+    count = 0
+    for block in itertools.chain(blocks, [np.empty(0, dtype=SAMPLE)]):  # an empty table has a head too
+        if len(block) or not count:
+            yield _frame(block, count, names, rows, deployments)
+        count += len(block)
+
+
+def _frame(
+    block: np.ndarray, count: int, names: Sequence[str], rows: Sequence[int | None], deployments: Sequence[str]
+) -> "polars.DataFrame":
+    import polars as pl
+
+    def ms(until: str, since: str) -> np.ndarray:
+        return np.asarray(np.maximum(block[until] - block[since], 0) / 1e6)
+
+    def named(column: str, known: Sequence[str | int | None], kind: "type[polars.DataType]") -> "polars.Series":
+        return pl.Series(known, dtype=kind).gather(np.minimum(block[column], len(known) - 1).astype(np.uint32))
+
+    server = np.where(block["server"] < 0, np.nan, block["server"] / 1e6)
+    return pl.DataFrame(
+        {
+            "request": np.arange(count, count + len(block)),
+            "payload": named("payload", names, pl.String),
+            "payload_index": block["payload"].astype(np.int64),
+            "rows": named("payload", list(rows) or [None], pl.Int64),
+            "failure": named("failure", KINDS, pl.String),
+            "status": block["status"].astype(np.int64),
+            "deployment": named("deployment", list(deployments) or [""], pl.String),
+            "due_ms": block["due"] / 1e6,
+            "start_ms": block["start"] / 1e6,
+            "service_ms": ms("end", "start"),
+            "response_ms": ms("end", "due"),
+            "connect_ms": ms("tcp", "start"),
+            "tls_ms": ms("connected", "tcp"),
+            "waiting_ms": ms("first", "sent"),
+            "transfer_ms": ms("end", "first"),
+            "server_ms": pl.Series(server).fill_nan(None),
+            "received_bytes": block["received"].astype(np.int64),
+            "body_bytes": block["body"].astype(np.int64),
+        }
+    )

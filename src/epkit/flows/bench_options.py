@@ -1,0 +1,107 @@
+"""What `epkit bench` takes and gives: the options of a run, and what comes of it."""
+
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from epkit.core import ab
+from epkit.core.destination import Tls
+from epkit.core.histogram import Histogram
+from epkit.core.judging import Depth
+from epkit.core.report import PayloadInfo, PlanInfo, Report
+from epkit.flows.requests import RequestOptions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchOptions:
+    """What `epkit bench` was asked for; see its help for each.
+
+    Args:
+        requests, time_limit_s: what ends the run; with both, whichever comes first; with neither, one request.
+        concurrency: most in flight; None for 1 in a closed loop, 1,000 (httpx: 100) in an open one.
+        rate, stages, sweep, find_max: at most one of them; without any the loop is closed.
+        arrivals: `constant` or `poisson`, where there is a rate.
+        warmup: requests, or a time such as `10s`, that are run first and reported apart.
+        until: ends the run when an estimate is tight.
+        repeat, against: so many runs, each followed by one against that other target.
+        strict: whether a run that is not valid has missed its aim.
+        timeout_s: one request's; None for the target's own.
+        engine: `wire`, `httpx`, or None for what the other options need.
+        rows_wanted: whether every row is kept, for ab's files and report.
+        slos: objectives that the report is held against.
+        save: the file that the run is saved to.
+        samples: the table that every sample is written to.
+        histograms_wanted: whether the latencies are wanted as histograms too, for a report to look at.
+    """
+
+    target: str | None = None
+    key_file: str | None = None
+    requests: int | None = None
+    concurrency: int | None = None
+    time_limit_s: float | None = None
+    timeout_s: float | None = None
+    rate: float | None = None
+    arrivals: str = "constant"
+    stages: str | None = None
+    sweep: str | None = None
+    find_max: str | None = None
+    warmup: str | None = None
+    until: str | None = None
+    repeat: int | None = None
+    against: str | None = None
+    strict: bool = False
+    request: RequestOptions = field(default_factory=RequestOptions)
+    engine: str | None = None
+    http2: bool = False
+    depth: Depth = Depth.REPLY
+    connect_to: str | None = None
+    bind: str | None = None
+    buffer_bytes: int | None = None
+    proxy: str | None = field(default=None, repr=False)
+    proxy_basic: str | None = field(default=None, repr=False)
+    tls: Tls = field(default_factory=Tls)
+    sni: bool = True
+    verbosity: int = 0
+    keep_failures: str | None = None
+    rows_wanted: bool = False
+    slos: tuple[str, ...] = ()
+    save: str | None = None
+    samples: str | None = None
+    histograms_wanted: bool = False
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchResult:
+    """What came of a run.
+
+    Args:
+        ab_times: ab's four series, where every row was wanted.
+        kept: the first reply of each kind of failure by the name of a file, masked; empty unless asked for.
+        stopped_by: the signal that ended it early.
+        runs: of `--repeat`, the reports of all runs in the order in which they were made.
+        histograms: of every latency, where they were wanted.
+    """
+
+    report: Report
+    ab_times: ab.AbTimes | None
+    kept: Mapping[str, str]
+    stopped_by: signal.Signals | None
+    runs: tuple[Report, ...] = ()
+    histograms: Mapping[str, Histogram] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DryRun:
+    """What a run would send.
+
+    Args:
+        request: the first one, credentials masked.
+        phases: name and load of each.
+    """
+
+    request: str
+    plan: PlanInfo
+    phases: tuple[tuple[str, str], ...]
+    target: str
+    payloads: tuple[PayloadInfo, ...]

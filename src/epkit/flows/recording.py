@@ -1,0 +1,116 @@
+"""What is kept of a run while it goes on: its samples and, once a second, all that a report needs besides."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from epkit.core import hdr
+from epkit.core.document import to_document, to_plain
+from epkit.core.report import Report
+from epkit.core.summary import Summary
+from epkit.engines.base import Traffic
+from epkit.engines.runner import Ran
+from epkit.files.runs import RunWriter
+from epkit.flows.bench_run import Measurement
+from epkit.flows.requests import Load
+
+EVERY_NS: Final = 1_000_000_000
+
+NOTHING_RAN: Final = Ran(traffic=Traffic(), cpu_s=0.0, drifts_ns=np.empty(0, dtype=np.int64), stopped_by=None)
+"""What is known of a generator in mid-run."""
+
+
+class Recording:
+    """Saves one run.
+
+    Args:
+        writer: of the file, which may hold other runs already.
+        load: what is sent.
+        slos: the objectives, for the report of a run that is cut off.
+        arm: which side of a comparison the run is of, "" for none.
+    """
+
+    def __init__(self, writer: RunWriter, load: Load, *, slos: Sequence[str] = (), arm: str = "") -> None:
+        self._writer = writer
+        self._load = load
+        self._slos = tuple(slos)
+        self._arm = arm
+        self._measured: Measurement | None = None
+        self._snapshot: Callable[[], Report] | None = None
+        self._id = ""
+        self._cpu = 0.0
+        self._due = 0
+
+    def watch(self, measured: Measurement, snapshot: Callable[[], Report]) -> None:
+        """Say who runs, before the run begins.
+
+        Args:
+            snapshot: reports what is known without the samples; called once a second, must be quick.
+        """
+        self._measured, self._snapshot = measured, snapshot
+        self._cpu = time.process_time()
+
+    def add(self, block: np.ndarray) -> None:
+        """Take a block of samples."""
+        if not self._id:
+            self._begin()
+        self._writer.add(block)
+
+    def tick(self) -> None:
+        """Take note of the time, some times a second."""
+        assert self._measured is not None  # somebody runs
+        driver = self._measured.driver
+        now = time.perf_counter_ns()
+        if not driver.began or now < self._due:
+            return
+        self._due = now + EVERY_NS
+        driver.flush()
+        self._checkpoint()
+
+    def finish(self, report: Report, summary: Summary) -> Report:
+        """End the run.
+
+        Returns:
+            The report under the identity that the run was begun with.
+        """
+        self._checkpoint()
+        report = replace(report, run=replace(report.run, id=self._id))
+        histograms = {name: hdr.encode(histogram) for name, histogram in summary.histograms().items()}
+        self._writer.end(to_document(report), histograms)
+        return report
+
+    def _begin(self) -> None:
+        assert self._snapshot is not None  # somebody runs
+        known = self._snapshot()
+        self._id = known.run.id
+        self._writer.begin(
+            {
+                **{name: to_plain(getattr(known, name)) for name in ("tool", "run", "plan", "http")},
+                "slos": list(self._slos),
+                "rows_of": list(self._load.rows),
+                "wire_bytes": [len(request.wire) for request in self._load.requests],
+            },
+            arm=self._arm,
+        )
+
+    def _checkpoint(self) -> None:
+        """Write down what the samples do not tell."""
+        assert self._measured is not None  # somebody runs
+        assert self._snapshot is not None
+        driver = self._measured.driver
+        if not self._id:
+            self._begin()
+        known = self._snapshot()
+        self._writer.checkpoint(
+            {
+                "elapsed_ns": max(0, time.perf_counter_ns() - self._measured.began_ns()),
+                "started_ns": self._measured.started_ns(),
+                "cpu_s": time.process_time() - self._cpu,
+                "max_in_flight": known.generator.max_in_flight,
+                "deployments": list(driver.deployments),
+                **{name: to_plain(getattr(known, name)) for name in ("run", "http", "failures")},
+            }
+        )

@@ -1,0 +1,231 @@
+"""Charts as SVG, made by hand: a few kilobytes each, colours from the page, so that dark, light and paper all fit."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from epkit.reporters.xml import attribute, text
+
+WIDTH: Final = 480
+HEIGHT: Final = 250
+LEFT, RIGHT, TOP, BOTTOM = 56, 14, 12, 40
+"""Room for the axes; what remains is the plot."""
+
+Point = tuple[float, float | None]
+"""A place, and a value or a gap."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A series.
+
+    Args:
+        points: by ascending place.
+        colour: number of the page's colour, from 1.
+        step: whether a value holds until the next one.
+    """
+
+    name: str
+    points: Sequence[Point]
+    colour: int
+    step: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Axis:
+    """One direction: where a value lies, and what is written beside it.
+
+    Args:
+        low, high: of what is shown; *low* > 0 where *log*.
+        ticks: values to mark, with their words.
+    """
+
+    title: str
+    low: float
+    high: float
+    ticks: Sequence[tuple[float, str]]
+    log: bool = False
+
+    def share(self, value: float) -> float:
+        """Return where a value lies, 0 … 1."""
+        if self.log:
+            value, low, high = (math.log10(max(v, 1e-12)) for v in (value, self.low, self.high))
+        else:
+            low, high = self.low, self.high
+        return min(1.0, max(0.0, (value - low) / (high - low))) if high > low else 0.5
+
+
+def linear(title: str, values: Iterable[float], *, zero: bool = True) -> Axis:
+    """Make an axis with some four round marks."""
+    found = [value for value in values if math.isfinite(value)] or [0.0]
+    low, high = (0.0 if zero else min(found)), max(found)
+    high = high if high > low else low + 1
+    step = _round_up((high - low) / 5)
+    high = math.ceil(high / step - 1e-9) * step
+    ticks = [low + i * step for i in range(round((high - low) / step) + 1)]
+    return Axis(title=title, low=low, high=high, ticks=[(tick, number(tick)) for tick in ticks])
+
+
+def logarithmic(title: str, values: Iterable[float]) -> Axis:
+    """Make an axis of decades, with 2 and 5 marked where there are few."""
+    found = [value for value in values if math.isfinite(value) and value > 0] or [1.0]
+    first, last = math.floor(math.log10(min(found)) + 1e-9), math.ceil(math.log10(max(found)) - 1e-9)
+    low, high = _around(min(found), max(found)) if last - first <= 2 else (10.0**first, 10.0**last)
+    marks = (1, 2, 5) if last - first <= 3 else (1,)
+    ticks = [m * 10.0**e for e in range(first, last + 1) for m in marks]
+    return Axis(
+        title=title,
+        low=low,
+        high=high,
+        ticks=[(tick, number(tick)) for tick in ticks if low * 0.999 <= tick <= high * 1.001],
+        log=True,
+    )
+
+
+def _around(low: float, high: float) -> tuple[float, float]:
+    """Return the next of 1, 2, 5 below and above."""
+    steps = [m * 10.0**e for e in range(-9, 12) for m in (1, 2, 5)]
+    return (
+        max(s for s in steps if s <= low * 1.0001),
+        min(s for s in steps if s >= high * 0.9999 and s > low),
+    )
+
+
+def lines(label: str, series: Sequence[Line], x: Axis, y: Axis) -> str:
+    """Draw series over a common axis."""
+    parts = [_axes(x, y)]
+    for line in series:
+        parts += [f'<path class="l c{line.colour}" d="{path}"/>' for path in _paths(line, x, y)]
+        parts += _dots(line, x, y)
+    return _svg(label, [*parts, _legend([(line.name, line.colour) for line in series])])
+
+
+def bars(label: str, groups: Sequence[tuple[float, float, Sequence[tuple[float, int]]]], x: Axis, y: Axis, names: Sequence[tuple[str, int]]) -> str:  # fmt: skip  # noqa: E501
+    """Draw stacked bars.
+
+    Args:
+        groups: begin, end, and the parts from below: height and colour.
+        names: of the colours, for the legend.
+    """
+    parts = [_axes(x, y)]
+    for begin, end, stack in groups:
+        base = 0.0
+        left, right = _x(x, begin), _x(x, end)
+        for height, colour in stack:
+            top, bottom = _y(y, base + height), _y(y, base)
+            if height > 0:
+                shape = f'x="{left:.1f}" y="{top:.1f}" width="{max(0.6, right - left - 0.4):.1f}"'
+                parts.append(f'<rect class="b c{colour}" {shape} height="{max(0.4, bottom - top):.1f}"/>')
+            base += height
+    return _svg(label, [*parts, _legend(names)])
+
+
+def spans(label: str, rows: Sequence[tuple[str, float, float, float, int]], x: Axis) -> str:
+    """Draw a span and a point a row.
+
+    Args:
+        rows: name, low, middle, high, colour.
+    """
+    height = TOP + BOTTOM + 24 * len(rows)
+    bottom = height - BOTTOM
+    parts = [_x_axis(x, bottom, LEFT + 40)]
+    for place, (name, low, middle, high, colour) in enumerate(rows):
+        y = TOP + 24 * place + 12
+        left, centre, right = (_x(x, value, LEFT + 40) for value in (low, middle, high))
+        parts += [
+            f'<text class="t e" x="{LEFT + 34}" y="{y + 4}">{text(name)}</text>',
+            f'<line class="s c{colour}" x1="{left:.1f}" y1="{y}" x2="{right:.1f}" y2="{y}"/>',
+            f'<circle class="d c{colour}" cx="{centre:.1f}" cy="{y}" r="4"/>',
+        ]
+    return _svg(label, parts, height)
+
+
+def number(value: float) -> str:
+    """Write a number short: 3 digits, thousands as k."""
+    if abs(value) >= 1e6:
+        return f"{value / 1e6:g}M"
+    if abs(value) >= 10_000:
+        return f"{value / 1000:g}k"
+    return f"{value:.4g}" if value else "0"
+
+
+def _svg(label: str, parts: Iterable[str], height: int = HEIGHT) -> str:
+    inner = "".join(parts)
+    box = f'viewBox="0 0 {WIDTH} {height}"'
+    return f'<svg {box} role="img" aria-label={attribute(label)} xmlns="http://www.w3.org/2000/svg">{inner}</svg>'
+
+
+def _x(axis: Axis, value: float, left: int = LEFT) -> float:
+    return left + axis.share(value) * (WIDTH - left - RIGHT)
+
+
+def _y(axis: Axis, value: float) -> float:
+    return HEIGHT - BOTTOM - axis.share(value) * (HEIGHT - TOP - BOTTOM)
+
+
+def _axes(x: Axis, y: Axis) -> str:
+    parts = [_x_axis(x, HEIGHT - BOTTOM, LEFT)]
+    for value, words in y.ticks:
+        at = _y(y, value)
+        parts.append(f'<line class="g" x1="{LEFT}" y1="{at:.1f}" x2="{WIDTH - RIGHT}" y2="{at:.1f}"/>')
+        parts.append(f'<text class="t e" x="{LEFT - 5}" y="{at + 4:.1f}">{text(words)}</text>')
+    middle = TOP + (HEIGHT - TOP - BOTTOM) / 2
+    parts.append(f'<text class="t m" transform="translate(12 {middle:.0f}) rotate(-90)">{text(y.title)}</text>')
+    return "".join(parts)
+
+
+def _x_axis(x: Axis, bottom: float, left: int) -> str:
+    parts = [f'<line class="a" x1="{left}" y1="{bottom}" x2="{WIDTH - RIGHT}" y2="{bottom}"/>']
+    free = -1e9
+    for value, words in x.ticks:
+        at = _x(x, value, left)
+        parts.append(f'<line class="a" x1="{at:.1f}" y1="{bottom}" x2="{at:.1f}" y2="{bottom + 4}"/>')
+        if at - free > 8 * len(words):  # no two words over each other
+            parts.append(f'<text class="t m" x="{at:.1f}" y="{bottom + 16}">{text(words)}</text>')
+            free = at
+    parts.append(f'<text class="t m" x="{(left + WIDTH - RIGHT) / 2}" y="{bottom + 33}">{text(x.title)}</text>')
+    return "".join(parts)
+
+
+def _paths(line: Line, x: Axis, y: Axis) -> Iterable[str]:
+    """Give a path for each stretch without a gap."""
+    stretch: list[str] = []
+    for place, value in [*line.points, (math.inf, None)]:
+        if value is None or not math.isfinite(value):
+            if len(stretch) > 1:
+                yield "M" + "L".join(stretch)
+            stretch = []
+            continue
+        at, height = _x(x, place), _y(y, value)
+        if line.step and stretch:
+            stretch.append(f"{at:.1f} {float(stretch[-1].split()[1]):.1f}")
+        stretch.append(f"{at:.1f} {height:.1f}")
+
+
+def _dots(line: Line, x: Axis, y: Axis) -> list[str]:
+    """Mark the points of a series so short that a line alone would not be seen."""
+    known = [(place, value) for place, value in line.points if value is not None and math.isfinite(value)]
+    if len(known) > 30 or line.step:
+        return []
+    at: Callable[[float, float], str] = lambda a, b: f'cx="{_x(x, a):.1f}" cy="{_y(y, b):.1f}"'  # noqa: E731
+    return [f'<circle class="d c{line.colour}" {at(a, b)} r="2.5"/>' for a, b in known]
+
+
+def _legend(names: Sequence[tuple[str, int]]) -> str:
+    """Name the colours, from the right, above the plot; a single series is named by the chart's heading."""
+    if len(names) < 2:
+        return ""
+    parts, right = [], float(WIDTH - RIGHT)
+    for name, colour in reversed(names):
+        parts.append(f'<text class="t e" x="{right:.0f}" y="{TOP}">{text(name)}</text>')
+        right -= 7.2 * len(name) + 14
+        parts.append(f'<rect class="b c{colour}" x="{right:.0f}" y="{TOP - 8}" width="8" height="8"/>')
+        right -= 14
+    return "".join(parts)
+
+
+def _round_up(step: float) -> float:
+    """Return the next of 1, 2, 2.5, 5 times a power of ten."""
+    power = 10.0 ** math.floor(math.log10(step))
+    return next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= step * (1 - 1e-9))

@@ -1,0 +1,90 @@
+"""A comparison to look at: how far each metric moved, how sure that is, and every run behind it."""
+
+from collections.abc import Iterable
+
+from epkit.core.compare import FASTER, SLOWER, Comparison, latency
+from epkit.core.report import Report
+from epkit.reporters import charts, page
+from epkit.reporters.charts import Axis, Line
+from epkit.reporters.comparison import cells, said, verdict
+
+
+def render(comparison: Comparison) -> str:
+    """Render a comparison as an HTML page."""
+    *remarks, result = verdict(comparison)
+    worse = not comparison.passed or any(metric.verdict == SLOWER for metric in comparison.metrics)
+    heads = ["metric", "base", "new", "change", "95 % interval", "verdict"]
+    rows = [(metric.name, *cells(metric), said(metric)) for metric in comparison.metrics]
+    return page.page(
+        f"epkit compare: {comparison.base.name}, {comparison.new.name}",
+        [
+            "<h1>epkit compare</h1>",
+            f'<p class="{"bad" if worse else "ok"}">{page.said(result)}</p>',
+            *(f'<p class="bad">{page.said(line)}</p>' for line in remarks),
+            *(f'<p class="dim">{page.said(line)}</p>' for line in comparison.warnings),
+            page.grid(
+                [
+                    page.section("Change, with its 95 % interval", _changes(comparison)),
+                    page.section("Every run: p50 and p99", _runs(comparison)),
+                ]
+            ),
+            page.section("Metrics", page.table(heads, rows), wide=True),
+            page.section("Runs", page.table(_HEADS, _table(comparison)), wide=True),
+        ],
+    )
+
+
+_HEADS = ("", "run", "started", "target", "sent", "failed", "requests/s", "p50 (ms)", "p99 (ms)", "valid")
+
+
+def _changes(comparison: Comparison) -> str:
+    """Draw the relative changes; to the right is more."""
+    rows = []
+    for metric in comparison.metrics:
+        if metric.ratio is not None and metric.name != "failed":
+            low, high = metric.ci95 or (metric.ratio, metric.ratio)
+            colour = 3 if metric.verdict == SLOWER else 4 if metric.verdict == FASTER else 1
+            rows.append((metric.name, 100 * low - 100, 100 * metric.ratio - 100, 100 * high - 100, colour))
+    values = [abs(value) for _, low, _, high, _ in rows for value in (low, high)]
+    widest = max([*values, 100 * comparison.threshold, 1.0])
+    half = charts.linear("", [widest])
+    ticks = [(sign * tick, f"{sign * tick:+g}" if tick else "0") for tick, _ in half.ticks for sign in (-1, 1)]
+    axis = Axis(title="change in %", low=-half.high, high=half.high, ticks=sorted(set(ticks)))
+    return charts.spans("Change of each metric with its interval", rows, axis)
+
+
+def _runs(comparison: Comparison) -> str:
+    lines, colour, at = [], 1, 1
+    for name, arm in (("base", comparison.base), ("new", comparison.new)):
+        for p in ("50", "99"):
+            points = [
+                (float(at + i), times.percentiles[p] if (times := latency(report)) else None)
+                for i, report in enumerate(arm.reports)
+            ]
+            lines.append(Line(name=f"{name} p{p}", points=points, colour=colour))
+            colour += 1
+        at += len(arm.reports)
+    heights = [value for line in lines for _, value in line.points if value is not None]
+    x = Axis(title="run", low=0.5, high=at - 0.5, ticks=[(float(i), str(i)) for i in range(1, at)])
+    return charts.lines("Percentiles of every run", lines, x, charts.logarithmic("ms, log scale", heights))
+
+
+def _table(comparison: Comparison) -> Iterable[tuple[str, ...]]:
+    for name, arm in (("base", comparison.base), ("new", comparison.new)):
+        yield from ((name, *_row(report)) for report in arm.reports)
+
+
+def _row(report: Report) -> tuple[str, ...]:
+    times = latency(report)
+    middle, tail = (f"{times.percentiles[p]:.3f}" if times else "–" for p in ("50", "99"))
+    return (
+        report.run.id,
+        report.run.started_at,
+        report.run.target,
+        str(report.counts.sent),
+        str(report.counts.failed),
+        f"{report.throughput.requests_per_s:.2f}",
+        middle,
+        tail,
+        "yes" if report.validity.valid else "no",
+    )
