@@ -121,13 +121,14 @@ def bench(
     _refuse(given)
     options = _options(given)
     from epkit.cli import bench_output as output
+    from epkit.cli import panel
     from epkit.flows import bench as flow
 
     world, stdin = terminal.world(), terminal.stdin()
     if dry_run:
         return output.show_plan(flow.dry_run(options, world, stdin))
-    with terminal.Progress(requests, quiet=quiet or verbosity > 0) as progress:
-        result = flow.bench(options, world, stdin, progress=progress.show, say=terminal.say)
+    with panel.display(requests, time_limit_s, quiet=quiet or verbosity > 0) as shown:
+        result = flow.bench(options, world, stdin, progress=shown.show, live=shown.live, say=terminal.say)
     return output.finish(result, given)
 
 

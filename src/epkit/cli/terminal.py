@@ -154,6 +154,7 @@ class Progress:
     def __init__(self, total: int | None, *, quiet: bool) -> None:
         self._line = Line(quiet=quiet)
         self._total = total
+        self.live = None  # a line says no more than it is told
 
     def __enter__(self) -> Self:
         return self

@@ -14,6 +14,7 @@ from epkit import __version__
 from epkit.core import ab, hdr, slo
 from epkit.core import url as urls
 from epkit.core.criteria import FIND_MAX
+from epkit.core.live import Live
 from epkit.core.plan import Plan
 from epkit.core.summary import Summary
 from epkit.endpoint.target import to_destination
@@ -25,7 +26,7 @@ from epkit.files import samples
 from epkit.files.runs import RunWriter
 from epkit.files.spill import Spill
 from epkit.flows.aim import World, take_aim
-from epkit.flows.bench_options import BenchOptions, BenchResult, DryRun
+from epkit.flows.bench_options import BenchOptions, BenchResult, DryRun, Shown
 from epkit.flows.bench_plan import check_load, make_plan, plan_info
 from epkit.flows.bench_report import Facts, make_report, payload_infos, show_examples
 from epkit.flows.bench_run import Measurement
@@ -47,12 +48,14 @@ def bench(
     stdin: BinaryIO,
     *,
     progress: Callable[[int, int], None] | None = None,
+    live: Live | None = None,
     say: Callable[[str], None] | None = None,
 ) -> BenchResult:
     """Run a load and report it.
 
     Args:
         progress: told some five times a second how many requests are done and how many of them failed.
+        live: collects what a display shows besides.
         say: prints what `-v` shows.
 
     Raises:
@@ -61,11 +64,11 @@ def bench(
     slo.parse_all(options.slos)  # before anything is started
     with ExitStack() as stack:
         ready = stack.enter_context(prepare(options, world, stdin))
-        shown = say or world.note
+        shown = Shown(progress=progress, live=live, say=say or world.note)
         if options.find_max is not None:
             from epkit.flows.find_max import find_max
 
-            return find_max(options, ready, progress=progress, say=shown)
+            return find_max(options, ready, shown)
         writer = None if options.save is None else stack.enter_context(RunWriter(options.save))
         if options.repeat is not None:
             from epkit.flows.repeat import repeat
@@ -73,17 +76,16 @@ def bench(
             other = None
             if options.against is not None:
                 other = stack.enter_context(prepare(replace(options, target=options.against), world, stdin))
-            return repeat(options, ready, other, progress=progress, say=shown, writer=writer)
-        return run(options, ready, ready.plan, progress=progress, say=shown, writer=writer)
+            return repeat(options, ready, other, shown, writer=writer)
+        return run(options, ready, ready.plan, shown, writer=writer)
 
 
 def run(
     options: BenchOptions,
     ready: Ready,
     plan: Plan,
+    shown: Shown,
     *,
-    progress: Callable[[int, int], None] | None,
-    say: Callable[[str], None],
     watch: "Callable[[Measurement, Engine], Callable[[], None]] | None" = None,
     writer: RunWriter | None = None,
     arm: str = "",
@@ -99,13 +101,15 @@ def run(
     with ExitStack() as stack:
         spill = stack.enter_context(Spill()) if options.rows_wanted or options.samples else None
         recording = None if writer is None else Recording(writer, load, slos=options.slos, arm=arm)
-        sinks: list[Sink] = [*([] if spill is None else [spill]), *([] if recording is None else [recording.add])]
+        sinks: list[Sink] = [] if spill is None else [spill]
+        sinks += [] if recording is None else [recording.add]
+        sinks += [] if shown.live is None else [shown.live.restarted()]
         measured = Measurement(
             plan,
             load,
             sinks=sinks,
             depth=options.depth,
-            log=make_log(options.verbosity, load.requests[0], ready.aim.secrets, say),
+            log=make_log(options.verbosity, load.requests[0], ready.aim.secrets, shown.say),
         )
         driver = measured.driver
         facts = Facts(
@@ -119,6 +123,7 @@ def run(
         stop_rule = None if options.until is None else Until(options.until, measured, engine)
         ticks: list[Callable[[], None]] = [] if stop_rule is None else [stop_rule]
         ticks += [watch(measured, engine)] if watch is not None else []
+        progress = shown.progress
         ticks += [lambda: progress(driver.sent, driver.failed)] if progress is not None else []
         if recording is not None:
             recording.watch(measured, lambda: make_report(facts, measured, NOTHING_RAN, summary=Summary()))

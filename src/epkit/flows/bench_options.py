@@ -1,13 +1,14 @@
 """What `epkit bench` takes and gives: the options of a run, and what comes of it."""
 
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from epkit.core import ab
 from epkit.core.destination import Tls
 from epkit.core.histogram import Histogram
 from epkit.core.judging import Depth
+from epkit.core.live import Live
 from epkit.core.report import PayloadInfo, PlanInfo, Report
 from epkit.flows.requests import RequestOptions
 
@@ -69,6 +70,21 @@ class BenchOptions:
     samples: str | None = None
     histograms_wanted: bool = False
     seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What a user sees of a run while it goes on.
+
+    Args:
+        progress: told some five times a second how many requests are done and how many of them failed.
+        live: collects what a display shows besides.
+        say: prints what `-v` shows.
+    """
+
+    progress: Callable[[int, int], None] | None
+    live: Live | None
+    say: Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

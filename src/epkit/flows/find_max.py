@@ -13,7 +13,7 @@ from epkit.core.plan import Phase, Plan
 from epkit.core.report import PhaseInfo, Report, Search
 from epkit.engines.phased import Phased
 from epkit.flows import bench
-from epkit.flows.bench_options import BenchOptions, BenchResult
+from epkit.flows.bench_options import BenchOptions, BenchResult, Shown
 from epkit.flows.bench_plan import FIND_S
 from epkit.flows.ready import Ready
 
@@ -28,9 +28,7 @@ PATIENCE: Final = 3.0
 def find_max(
     options: BenchOptions,
     ready: "Ready",
-    *,
-    progress: Callable[[int, int], None] | None,
-    say: Callable[[str], None],
+    shown: Shown,
 ) -> BenchResult:
     """Search, and return the run that confirmed what was found; or the last one.
 
@@ -47,7 +45,7 @@ def find_max(
     while (probe := search.next()) is not None:  # there is a first one
         plan = _plan(ready.plan, common, probe, len(phases) + 1)
         at, watcher = time.perf_counter(), _Watcher(bound, probe)
-        result = bench.run(options, ready, plan, progress=progress, say=say, watch=watcher)
+        result = bench.run(options, ready, plan, shown, watch=watcher)
         took = time.perf_counter() - at
         seen = _seen(result.report, bound, watcher, took)
         met = search.tell(seen)

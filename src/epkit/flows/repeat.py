@@ -3,14 +3,13 @@
 A machine that drifts in mid-run then drifts for both, and the runs, not the requests, tell how much is noise.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from epkit.core.report import Report
 from epkit.files.runs import RunWriter
 from epkit.flows import bench
-from epkit.flows.bench_options import BenchOptions, BenchResult
+from epkit.flows.bench_options import BenchOptions, BenchResult, Shown
 from epkit.flows.ready import Ready
 
 if TYPE_CHECKING:
@@ -21,9 +20,8 @@ def repeat(
     options: BenchOptions,
     ready: "Ready",
     other: "Ready | None",
+    shown: Shown,
     *,
-    progress: Callable[[int, int], None] | None,
-    say: Callable[[str], None],
     writer: RunWriter | None = None,
 ) -> BenchResult:
     """Run and run again.
@@ -42,7 +40,7 @@ def repeat(
     for number in range(options.repeat):
         for name, arm in arms.items():
             plan: Plan = replace(arm.plan, seed=arm.plan.seed + number)
-            result = bench.run(options, arm, plan, progress=progress, say=say, writer=writer, arm=name)
+            result = bench.run(options, arm, plan, shown, writer=writer, arm=name)
             reports.append(result.report)
             if result.stopped_by is not None:
                 return replace(result, runs=tuple(reports))

@@ -1,0 +1,92 @@
+"""What a display of a run under way is made of; a block costs microseconds, all else is left until somebody looks."""
+
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from epkit.core.histogram import Histogram
+from epkit.core.samples import Failure
+from epkit.core.stats import PS
+
+SECOND_NS: Final = 1_000_000_000
+SECONDS: Final = 40
+"""So many seconds are remembered, for the sparkline."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """A run so far.
+
+    Args:
+        elapsed_s: to the last request that ended.
+        per_s: requests that ended in each of the last whole seconds, the oldest first.
+        percentiles_ms: p50, p90, p99 of the successes so far; empty before the first.
+        failures: by kind, the most frequent first.
+        in_flight: mean of the last two seconds.
+    """
+
+    done: int
+    elapsed_s: float
+    per_s: tuple[int, ...]
+    percentiles_ms: tuple[float, ...]
+    failures: tuple[tuple[str, int], ...]
+    in_flight: float
+
+
+class Live:
+    """Collects the samples of a run for `view`."""
+
+    def __init__(self) -> None:
+        self.restarted()
+
+    def restarted(self) -> Callable[[np.ndarray], None]:
+        """Forget everything, as another run begins; return what takes its blocks."""
+        self._histogram = Histogram()
+        self._waiting: list[np.ndarray] = []
+        self._failures: Counter[int] = Counter()
+        self._seconds: deque[list[int]] = deque(maxlen=SECONDS)  # index, ended, ns spent
+        self._done = 0
+        self._end_ns = 0
+        return self.add
+
+    def add(self, block: np.ndarray) -> None:
+        """Take a block of samples; see `epkit.core.samples`."""
+        if not len(block):
+            return
+        spent = block["end"] - block["start"]
+        failure = block["failure"]
+        self._done += len(block)
+        self._end_ns = max(self._end_ns, int(block["end"][-1]))
+        if failure.any():
+            self._failures.update(failure[failure != 0].tolist())
+            self._waiting.append(spent[failure == 0])
+        else:
+            self._waiting.append(spent)
+        # A block spans a tenth of a second: which second it is counted in does not show.
+        index = self._end_ns // SECOND_NS
+        if not self._seconds or self._seconds[-1][0] < index:
+            last = self._seconds[-1][0] if self._seconds else -1
+            self._seconds.extend([between, 0, 0] for between in range(max(last + 1, index - SECONDS), index + 1))
+        self._seconds[-1][1] += len(block)
+        self._seconds[-1][2] += int(spent.sum())
+
+    def view(self) -> View:
+        """Return what there is to show."""
+        if self._waiting:
+            self._histogram.add(np.concatenate(self._waiting))
+            self._waiting.clear()
+        told = self._histogram.count > 0
+        whole = list(self._seconds)[:-1]
+        recent = list(self._seconds)[-2:]
+        since = SECOND_NS * recent[0][0] if recent else 0
+        return View(
+            done=self._done,
+            elapsed_s=self._end_ns / SECOND_NS,
+            per_s=tuple(ended for _, ended, _ in whole),
+            percentiles_ms=tuple(self._histogram.percentile(PS[p]) / 1e6 for p in ("50", "90", "99")) if told else (),
+            failures=tuple((Failure(kind).name.lower(), n) for kind, n in self._failures.most_common()),
+            in_flight=sum(ns for _, _, ns in recent) / max(1, self._end_ns - since),
+        )
