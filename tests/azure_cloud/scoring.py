@@ -15,7 +15,8 @@ def routes(state: State) -> Routes:
     def refused(request: Request) -> Reply | None:
         name = request.host.partition(".")[0]
         given = request.headers.get("authorization", "")
-        if given.removeprefix("Bearer ") in state.keys.get(name, {}).values() or state.knows(given):
+        keys = [key for of, both in state.keys.items() if name in (of, "localhost") for key in both.values()]
+        if given.removeprefix("Bearer ") in keys or state.knows(given):
             return None
         return Reply(status=401, body=b"key_auth_access_denied")
 

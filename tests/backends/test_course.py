@@ -30,10 +30,12 @@ def test_a_step_of_the_course_works(host: Host, row: list[str]):
         host.seed("bank")
     if arguments[:2] in (["deploy", "create"], ["deploy", "list"]):
         arguments += ["--backend", host.kind]
-    if arguments[0] == "bench" and host.cloud is not None:
-        # The engine goes to the emulated cloud by itself: proxies of the environment are not for load.
+    if arguments[0] in ("bench", "score") and host.cloud is not None:
+        # An engine goes to the emulated cloud by itself: proxies of the environment are not for load.
         host.cli.write("the.key", host.key)
-        arguments += ["--connect-to", host.cloud.direct, "--cacert", host.cloud.cacert]
+        here = f"https://localhost:{host.cloud.direct.rpartition(':')[2]}/"
+        host.cli.write("epkit.toml", re.sub(r"https://[^/]+/", here, host.cli.read("epkit.toml")))
+        arguments += ["--cacert", host.cloud.cacert]
     if "--requests" in arguments and host.cloud is None:
         assert 0 == host.run("logs", "enable", "bank").code
     ran = host.run(*arguments)
