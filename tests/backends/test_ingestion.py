@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from epkit.backends import ingestion
-from epkit.backends.ingestion import Ingestion, duration_ms, halve, read_requests
+from epkit.backends.ingestion import Ingestion, halve
+from epkit.core.telemetry import read_requests
 
 KEY = "00000000-0000-0000-0000-000000000001"
 REQUEST = {
@@ -83,16 +84,3 @@ def test_halving_keeps_whole_lines(tmp_path: Path):
     assert "line 99" == lines[-1]
     assert 40 <= len(lines) <= 50
     assert all(line.startswith("line ") for line in lines)
-
-
-def test_half_a_line_is_passed_over():
-    line = json.dumps(REQUEST)
-
-    assert 1 == len(read_requests([line[:50], "null", line]))
-
-
-@pytest.mark.parametrize(
-    ("text", "ms"), [("00:00:00.003", 3), ("00:01:00.000", 60_000), ("2.01:00:00.001", 49 * 3_600_000 + 1)]
-)
-def test_a_duration_is_read(text: str, ms: float):
-    assert ms == duration_ms(text)

@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from epkit.backends.base import Say
-from epkit.backends.ingestion import read_requests
 from epkit.backends.local_state import NAME, Home, Homes, Settings, Status
 from epkit.core.deployments import BackendName, Deployment, Endpoint, Keys, LoggedRequest, Order, Token
 from epkit.core.masking import clean
 from epkit.core.secret import Secret
+from epkit.core.telemetry import read_requests
 from epkit.errors import BackendError, UsageError
 
 PATIENCE_S: Final = 300.0

@@ -1,0 +1,37 @@
+"""Requests are found in telemetry, with the server's own figures."""
+
+import json
+
+import pytest
+
+from epkit.core.telemetry import duration_ms, read_requests
+
+KEY = "00000000-0000-0000-0000-000000000001"
+REQUEST = {
+    "iKey": KEY,
+    "data": {
+        "baseType": "RequestData",
+        "baseData": {
+            # What the exporter measures is its own span.
+            "duration": "0.00:00:00.000", "responseCode": "0", "success": True,
+            "properties": {
+                "start_time": "2026-01-01T00:00:00Z", "duration": "00:00:01.023", "resultCode": "500",
+                "success": "False", "name": "/score", "Request Id": "r", "Client Request Id": "c",
+                "Response Value": "no",
+            },
+        },
+    },
+}  # fmt: skip
+
+
+def test_half_a_line_is_passed_over():
+    line = json.dumps(REQUEST)
+
+    assert 1 == len(read_requests([line[:50], "null", line]))
+
+
+@pytest.mark.parametrize(
+    ("text", "ms"), [("00:00:00.003", 3), ("00:01:00.000", 60_000), ("2.01:00:00.001", 49 * 3_600_000 + 1)]
+)
+def test_a_duration_is_read(text: str, ms: float):
+    assert ms == duration_ms(text)
