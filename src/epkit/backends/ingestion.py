@@ -91,12 +91,15 @@ class Ingestion:
 
 
 def halve(file: Path) -> None:
-    """Forget the older half of a file of lines that another process may be appending to."""
+    """Forget the older half of a file of lines that another process may be appending to.
+
+    What it appends in that moment may be lost.
+    """
     with file.open("r+b") as opened:
         size = opened.seek(0, os.SEEK_END)
         opened.seek(size - size // 2)
         opened.readline()  # the rest of a line
         newer = opened.read()
         opened.seek(0)
-        opened.truncate()
         opened.write(newer)
+        opened.truncate()
