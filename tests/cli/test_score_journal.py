@@ -58,7 +58,7 @@ def test_a_job_that_is_killed_ends_as_an_undisturbed_one(cli, server, form):
     command = ["score", "rows.csv", "--target", server.url, NO, "-c", 4]
     whole = cli.spawn(*command, "-o", f"whole{form}")
     server.scored.clear()
-    server.delay_s = 0.01
+    server.delay_s = 0.01 if KILLS <= 5 else 0.04
     out = f"out{form}"
     kills = 0
     while kills < KILLS:

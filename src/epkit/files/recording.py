@@ -4,6 +4,7 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -65,6 +66,8 @@ class Recorder:
         self._held: list[Held] = []
         self._commit_at = 0.0
         self._safe = point
+        self._thread: ThreadPoolExecutor | None = None
+        self._pending: Future[None] | None = None
 
     @property
     def examples(self) -> list[Example]:
@@ -106,9 +109,10 @@ class Recorder:
                 self._put(first, piece, predictions)
             self._safe = self._point()
             if self._job is not None and time.monotonic() >= self._commit_at:
-                self.commit()
+                self._commit_meanwhile()
         except OSError as error:
             with contextlib.suppress(OSError, UsageError):
+                self._await_commit()
                 if self._writer.eager:
                     self._commit(self._safe)
             raise self._trouble(error) from None
@@ -126,6 +130,7 @@ class Recorder:
             if self._held and (complete or self._job is None):
                 self.layout = self.layout or Layout(kind="any")
                 self._release()
+            self._await_commit()
             self.commit()
             if complete:
                 self._writer.finish(self.layout or Layout(kind="any"))
@@ -134,6 +139,24 @@ class Recorder:
                 self._writer.discard_parts()
         except OSError as error:
             raise self._trouble(error) from None
+
+    def _commit_meanwhile(self) -> None:
+        """Commit while requests go on: a disk may take its time. Parts are written here and now."""
+        if not self._writer.eager:
+            self._commit(self._safe)
+            return
+        if self._pending is not None and not self._pending.done():
+            return
+        self._await_commit()
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, thread_name_prefix="epkit-commit")
+        self._pending = self._thread.submit(self._commit, self._safe)
+
+    def _await_commit(self) -> None:
+        """Wait for the commit that is under way, and raise what it met."""
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.result()
 
     def commit(self, *, complete: bool = False) -> None:
         """Bring everything to the disk, and say so in the journal."""
@@ -162,6 +185,8 @@ class Recorder:
 
     def close(self) -> None:
         """Close the files."""
+        if self._thread is not None:
+            self._thread.shutdown()
         self._writer.close()
         if self._failed is not None:
             self._failed.close()
