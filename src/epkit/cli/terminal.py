@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import sys
 from datetime import UTC, datetime, tzinfo
 from types import TracebackType
@@ -138,6 +139,7 @@ class Line:
     def show(self, text: str) -> None:
         """Show a text in place of the last one."""
         if self.active:
+            text = text[: shutil.get_terminal_size().columns - 1]
             _to_stderr(f"\r{text:<{self._width}}")
             self._width = len(text)
 

@@ -29,7 +29,10 @@ class CsvBlock(NamedTuple):
 
 
 class CsvTable:
-    """A CSV file with its header read: `names`, `comma` (the separator), `header` (the line as it stands)."""
+    """A CSV file with its header read: `names`, `comma` (the separator), `header` (the line as it stands).
+
+    `rows` is how many there are, once all have been read.
+    """
 
     def __init__(self, path: Path, *, name: str | None = None) -> None:
         """Read the header.
@@ -42,6 +45,7 @@ class CsvTable:
             OSError: it cannot be read.
         """
         self.path, self.name = path, name or str(path)
+        self.rows: int | None = None
         with path.open("rb") as file:
             head = file.readline(1 << 20).removeprefix(b"\xef\xbb\xbf")
         if not head.strip():
@@ -84,6 +88,7 @@ class CsvTable:
                     raise UsageError(f"{self.name}: not a CSV file, {why}") from None
             rows += frame.height
             yield CsvBlock(frame, data)
+        self.rows = rows
 
     def inferred(self) -> dict[str, Any]:
         """Find the type that every cell of a column has: one that gives each back as it stands there, or text.

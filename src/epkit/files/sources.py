@@ -71,6 +71,7 @@ class _File:
     """What files have in common."""
 
     kind: str
+    table: CsvTable | None = None
 
     def __init__(self, path: Path, name: str) -> None:
         self.path, self.name = path, name
@@ -79,9 +80,12 @@ class _File:
     def check(self, validator: Validator, *, limit: int = LIMIT) -> Verdict:
         """Check every row against a contract."""
         try:
-            return check_table(self.path, validator, limit=limit, kind=self.kind)
+            found = check_table(self.path, validator, limit=limit, kind=self.kind, table=self.table)
         except UsageError as error:
             raise UsageError(str(error).replace(str(self.path), self.name, 1)) from None
+        if self.table is not None:
+            self.total = self.table.rows
+        return found
 
 
 class _Frames(_File):
@@ -110,7 +114,7 @@ class CsvSource(_Frames):
     def __init__(self, path: Path, name: str, spec: Rows | None) -> None:
         super().__init__(path, name)
         self.spec = spec
-        self.table = CsvTable(path, name=name)
+        self.table: CsvTable = CsvTable(path, name=name)
         self.names = tuple(self.table.names)
         self._types: Mapping[str, Any] | None = None
 
@@ -120,6 +124,7 @@ class CsvSource(_Frames):
         if self._types is None:
             if self.spec is None:
                 self._types = self.table.inferred()
+                self.total = self.table.rows
             else:
                 self._types = {name: csv_type(self.spec, name) for name in self.names}
         return self._types

@@ -25,12 +25,20 @@ PIECE_ROWS: Final = 500_000
 LINES_AT_ONCE: Final = 10_000
 
 
-def check_table(path: Path, validator: Validator, *, limit: int = LIMIT, kind: str | None = None) -> Verdict:
+def check_table(
+    path: Path,
+    validator: Validator,
+    *,
+    limit: int = LIMIT,
+    kind: str | None = None,
+    table: CsvTable | None = None,
+) -> Verdict:
     """Check the rows of a table.
 
     Args:
         path: ends in one of `SUFFIXES`, unless there is a *kind*.
         kind: one of `SUFFIXES`.
+        table: of a CSV file whose header has been read already.
         validator: of a contract that has rows.
         limit: how many violations to tell.
 
@@ -45,7 +53,7 @@ def check_table(path: Path, validator: Validator, *, limit: int = LIMIT, kind: s
     try:
         match kind or path.suffix.lower():
             case ".csv":
-                rows, places = _check_csv(path, spec, validator, findings)
+                rows, places = _check_csv(table or CsvTable(path), spec, validator, findings)
             case ".parquet":
                 rows = _check_parquet(path, spec, validator, findings)
             case _:
@@ -93,8 +101,7 @@ def _check_parquet(path: Path, spec: Rows, validator: Validator, findings: Findi
         raise UsageError(f"{path}: not a Parquet file: {str(error).splitlines()[0][:120]}") from None
 
 
-def _check_csv(path: Path, spec: Rows, validator: Validator, findings: Findings) -> tuple[int, Places]:
-    table = CsvTable(path)
+def _check_csv(table: CsvTable, spec: Rows, validator: Validator, findings: Findings) -> tuple[int, Places]:
     rows = 0
     for block in table.blocks({name: csv_type(spec, name) for name in table.names}):
         if validator.as_declared:
@@ -102,7 +109,7 @@ def _check_csv(path: Path, spec: Rows, validator: Validator, findings: Findings)
         else:
             check_frame(block.frame, rows, spec, findings, validator.schemas, text=True)
         rows += block.frame.height
-    return rows, _CsvPlaces(path, table.names, table.comma)
+    return rows, _CsvPlaces(table.path, table.names, table.comma)
 
 
 def _retyped(frame: "pl.DataFrame", spec: Rows) -> "pl.DataFrame":
