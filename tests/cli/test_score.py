@@ -189,6 +189,15 @@ def test_probabilities_are_a_column_for_each_class(cli, server):
     assert ["id", "name", "probability_0", "probability_1"] == pl.read_parquet(cli.directory / "out.parquet").columns
 
 
+def test_a_column_of_the_input_is_not_called_as_one_of_the_predictions_is(cli, server):
+    server.behave = lambda _s, rows, _b: Answer(body=json.dumps([{"no": 0.25, "yes": 0.75} for _ in rows]).encode())
+    cli.write("rows.csv", "id,probability_yes\n1,2\n")
+    ran = cli("score", "rows.csv", "--target", server.url, NO, "--wrap", "data", "-o", "out.csv")
+
+    assert '-o: the input has a column "probability_yes" already: rename or drop it' == complaint(ran, 2)
+    assert 0 == cli("score", "rows.csv", "--target", server.url, NO).code
+
+
 def test_classes_are_named_where_the_reply_names_them(cli, server):
     server.behave = lambda _s, rows, _b: Answer(body=json.dumps([{"no": 0.25, "yes": 0.75} for _ in rows]).encode())
     cli.write("rows.csv", table(1))
@@ -407,7 +416,7 @@ def test_a_key_echoed_by_the_endpoint_is_masked_in_what_is_written(cli, server, 
             ["rows.csv", "--wrap", "a:b"],
             "--wrap a:b: the shape after the colon is one of records, lists, split, columns",
         ),
-        (["taken.csv", "-o", "out.csv"], '-o out.csv: the input has a column "prediction" already: rename or drop it'),
+        (["taken.csv", "-o", "out.csv"], '-o: the input has a column "prediction" already: rename or drop it'),
         (["broken.jsonl"], "broken.jsonl:2:1: not JSON: Expecting value"),
         (["empty.json"], "empty.json: empty: there is nothing to send"),
         (["rows.csv", "--target", "unknown"], None),

@@ -21,7 +21,7 @@ from cli_harness import complaint
 from predict_server import PredictServer, plain, poisoned
 
 NO = "--no-validate"
-KILLS = int(os.environ.get("EPKIT_KILLS", "5"))
+KILLS = int(os.environ.get("EPKIT_KILLS", "3"))
 ROWS = 30_000 if KILLS <= 5 else 400_000
 
 
@@ -166,6 +166,29 @@ def test_an_output_that_no_journal_owns_is_not_touched(cli, server):
     complaint(cli(*command, "--restart"), 2)
     assert 0 == cli(*command, "--overwrite").code
     assert "id,name,prediction\n0,n0,p0\n1,n1,p1\n" == cli.read("out.csv")
+
+
+def test_what_is_refused_before_a_row_is_sent_changes_nothing(cli, server):
+    contract = {"type": "object", "properties": {"data": {"type": "array", "items": {"type": "object", "properties": {
+        "id": {"type": "integer"}, "name": {"type": "string"}}}}}}  # fmt: skip
+    document = {"swagger": "2.0", "paths": {"/score": {"post": {"parameters": [{"in": "body", "schema": contract}]}}}}
+    cli.write("swagger.json", json.dumps(document))
+    cli.write("rows.csv", "id,name\nold,x\n")
+    cli.write("out.csv", "mine\n")
+    command = ["score", "rows.csv", "--target", server.url, "--schema", "swagger.json", "-o", "out.csv", "--overwrite"]
+    assert 3 == cli(*command).code
+    assert ("mine\n", ["out.csv"]) == (cli.read("out.csv"), left_over(cli, "out.csv"))
+    cli.write("rows.csv", table(1))
+    assert 0 == cli(*command).code
+    assert "id,name,prediction\n0,n0,p0\n" == cli.read("out.csv")
+
+
+def test_a_job_that_never_came_to_a_row_does_not_stand_in_the_way_of_another(cli):
+    cli.write("rows.csv", table(1))
+    command = ["score", "rows.csv", NO, "--retries", 0, "-o", "out.csv", "--target"]
+    assert 4 == cli(*command, "http://127.0.0.1:1/score").code
+    with PredictServer() as server:
+        assert 0 == cli(*command, server.url).code
 
 
 def test_an_output_that_was_changed_meanwhile_is_refused(cli, server):

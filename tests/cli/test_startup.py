@@ -18,7 +18,7 @@ def imported(ran):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["bench", "--help"], ["docs", "--help"], ["check", "--help"], ["init", "--help"], ["--version"]],
+    [["--version"], ["--help"], *([name, "--help"] for name in ("bench", "score", "docs", "check", "init"))],
 )
 def test_help_imports_the_command_line_and_nothing_else(cli, arguments):
     ran = cli.spawn(*arguments, prefix=["-X", "importtime"])

@@ -46,6 +46,9 @@ CATCH_UP_NS: Final = 20_000_000
 HOPELESS: Final = frozenset({401, 403, 404, 405, 415, 431})
 """Statuses that every other request would get as well."""
 
+AHEAD_ROWS: Final = 10_000
+"""Rows that may be open beyond those of two requests a place, so that nobody waits for the end of a chunk."""
+
 WINDOW_BYTES: Final = 48 << 20
 """The most that open chunks hold, unless a single one holds more."""
 
@@ -108,7 +111,7 @@ class BatchDriver:
         """Prepare a run; `wake` is to be set to the engine's before it begins.
 
         Public attributes: `requests`, `retries`, `rows`, `failed_rows`, `in_flight` (counters), `service` (times of the
-        requests that succeeded), `hopeless` (why the run ended early, or None), `statuses` (failed tries by kind).
+        requests that succeeded), `hopeless` (why the run ended early, or None).
 
         Args:
             supply: reads the next chunk; None at the end.
@@ -122,7 +125,7 @@ class BatchDriver:
         self._policy, self._explain, self._dice, self._now = policy, explain, dice, now
         self._window = Window(policy.concurrency)
         self._open: deque[Chunk] = deque()
-        self._room_rows = max(2 * policy.concurrency * policy.batch_rows, 2)
+        self._room_rows = 2 * policy.concurrency * policy.batch_rows + AHEAD_ROWS
         self._chunk: Chunk | None = None
         self._exhausted = self._stopped = False
         self._waiting: list[tuple[int, int, Batch]] = []
@@ -290,7 +293,8 @@ class BatchDriver:
         if self._is_hopeless(batch, x):
             self._end(batch, x)
         elif x.failure is Failure.STATUS and x.status == 413:
-            self._packer.most_bytes = min(self._packer.most_bytes, max(1, size // 2))
+            if len(batch) > 1:
+                self._packer.most_bytes = min(self._packer.most_bytes, size // 2)
             self._divide(batch, x, batch.patience)
         elif is_transient(x.failure, x.status) and self._may_go_again(batch, x):
             self.retries += 1
@@ -336,7 +340,7 @@ class BatchDriver:
             unkeyed = x.status == 400 and b"authorization header is malformed" in x.body[:4096].lower()
             return redirected or unkeyed or x.status in HOPELESS
         if x.failure is Failure.CONNECT:
-            return batch.tries >= batch.patience and self._wins == batch.began
+            return batch.tries >= batch.patience and self._wins == batch.wins
         return x.failure is Failure.TLS
 
     def _end(self, batch: Batch, x: Outcome) -> None:

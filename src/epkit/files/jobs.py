@@ -23,10 +23,13 @@ except ImportError:  # Windows, where two runs at once are the user's to avoid
 
 
 class Job:
-    """A job that is ours alone: a context manager. `point` is how far it had come before, and has come since."""
+    """A job that is ours alone: a context manager; `claim`, then `begin`.
+
+    `point` is how far it had come before, and has come since.
+    """
 
     def __init__(self, out: str, *, restart: bool, overwrite: bool) -> None:
-        """Say where the output goes; `claim` opens it.
+        """Say where the output goes; `begin` opens it.
 
         Args:
             restart: what an earlier run has done does not count.
@@ -38,6 +41,8 @@ class Job:
         self._path = Path(f"{out}.journal")
         self._restart, self._overwrite = restart, overwrite
         self._journal: IO[bytes] | None = None
+        self._identity: Mapping[str, str] = {}
+        self._length = 0
         self.point = Point()
 
     def __enter__(self) -> Self:
@@ -72,7 +77,7 @@ class Job:
             self._journal.close()
 
     def claim(self, identity: Mapping[str, str]) -> None:
-        """Take the job up where it was, or begin it.
+        """Find out how far the job has come; nothing is changed yet.
 
         Args:
             identity: what the job is.
@@ -82,25 +87,38 @@ class Job:
                 and no journal owns it.
         """
         assert self._journal is not None
+        self._identity = identity
         try:
             self._journal.seek(0)
-            data = self._journal.read()
-            recorded = journal.read(data)
+            recorded = journal.read(self._journal.read())
+            if recorded is None and self.out.exists() and not self._overwrite:
+                raise UsageError(f"-o {self.out}: exists, and no journal owns it: --overwrite replaces it")
             if recorded is not None and not self._restart and self._is_ours(recorded, identity):
                 self.point = recorded.point
-                self._journal.truncate(recorded.length)
-                return
-            if recorded is None and self.out.exists() and not self._overwrite:
-                raise UsageError(
-                    f"-o {self.out}: exists, and {self._path.name} is no journal of it: --overwrite replaces it"
-                )
-            self._begin(identity)
+                self._length = recorded.length
+        except OSError as error:
+            raise self.trouble(error) from None
+
+    def begin(self) -> None:
+        """Cut off what does not count: everything, where the job begins.
+
+        Raises:
+            UsageError: it cannot be written.
+        """
+        assert self._journal is not None
+        try:
+            if self._length:
+                self._journal.truncate(self._length)
+            else:
+                self._begin(self._identity)
         except OSError as error:
             raise self.trouble(error) from None
 
     def _is_ours(self, recorded: journal.Recorded, identity: Mapping[str, str]) -> bool:
         changed = journal.difference(recorded.identity, identity)
         if changed is not None:
+            if not recorded.point.rows and not self.out.exists():
+                return False  # it was never more than begun
             raise UsageError(f"-o {self.out}: was begun with another {changed}: --restart starts over")
         point = recorded.point
         size = self.out.stat().st_size if self.out.exists() else -1

@@ -46,6 +46,7 @@ class Recorder:
         probabilities: bool,
         job: Job | None = None,
         kept: list[tuple[int, Failed]] | None = None,
+        taken: Sequence[str] = (),
     ) -> None:
         """Take up a job where it was.
 
@@ -53,10 +54,11 @@ class Recorder:
             probabilities: whether lists of numbers are probabilities; else they are by what they add up to.
             job: where failed rows and points are written; None writes neither.
             kept: failed rows are added to it.
+            taken: names that columns of predictions cannot have, since the input has them.
         """
         point = Point() if job is None else job.point
         self._writer, self._job, self._kept = writer, job, kept
-        self._probabilities = probabilities
+        self._probabilities, self._taken = probabilities, taken
         self._failed = None if job is None else Appended(job.failed, point.failed)
         self.layout: Layout | None = _layout(point.layout)
         self.rows, self.failed_rows = point.rows, point.failed_rows
@@ -212,6 +214,7 @@ class Recorder:
             fault = fault_of(prediction)
             if fault is None and self.layout is None:
                 self.layout = layout_of(prediction, probabilities=self._probabilities)
+                refuse_names(self.layout.names, self._taken)
             if fault is None and self.layout is not None and not self.layout.fits(prediction):
                 fault = f"{json_text(prediction)[:60].decode('utf-8', 'replace')} is not what the rows before it got"
                 reasons[place] = Failed(reason="mismatch", status=200, detail=fault)
@@ -273,6 +276,17 @@ def check_format(out: str) -> None:
         raise UsageError(f"-o {out}: the name ends in one of {', '.join(FORMATS)}")
     if not path.parent.is_dir():
         raise UsageError(f"-o {out}: there is no directory {path.parent}")
+
+
+def refuse_names(names: Sequence[str], taken: Sequence[str]) -> None:
+    """Refuse columns of predictions that would be called as one of the input is.
+
+    Raises:
+        UsageError: naming the first.
+    """
+    for name in names:
+        if name in taken:
+            raise UsageError(f'-o: the input has a column "{name}" already: rename or drop it')
 
 
 def _layout(record: Mapping[str, Any] | None) -> Layout | None:

@@ -30,7 +30,7 @@ from epkit.engines.wire import WireEngine
 from epkit.errors import UsageError
 from epkit.files.jobs import Job
 from epkit.files.predicted import Writer
-from epkit.files.recording import Recorder, check_format, make_writer
+from epkit.files.recording import Recorder, check_format, make_writer, refuse_names
 from epkit.files.sources import digest_of
 from epkit.flows.aim import Aim, World, take_aim
 from epkit.flows.requests import JSON, KnownContract, compose_headers
@@ -88,11 +88,13 @@ def score(
                 return _already(job, options, world)
         ready = stack.enter_context(_prepare(options, given, world))
         if job is not None:
-            _refuse_names(job, ready.input.source.names)
+            refuse_names(("prediction",), ready.input.source.names)
+            job.begin()
             writer = make_writer(job, ready.input.source.names)
         assert writer is not None
         probabilities = options.method == "predict_proba"
-        recorder = Recorder(writer, probabilities=probabilities, job=job, kept=kept)
+        taken = () if job is None else ready.input.source.names
+        recorder = Recorder(writer, probabilities=probabilities, job=job, kept=kept, taken=taken)
         stack.callback(recorder.close)
         return _run(ready, recorder, policy or _policy(options), progress, world)
 
@@ -270,12 +272,6 @@ def _already(job: Job, options: ScoreOptions, world: World) -> ScoreResult:
         complete=True,
         already=True,
     )
-
-
-def _refuse_names(job: Job, names: tuple[str, ...]) -> None:
-    for name in names:
-        if name == "prediction" or name.startswith("probability_"):
-            raise UsageError(f'-o {job.out}: the input has a column "{name}" already: rename or drop it')
 
 
 def _policy(options: ScoreOptions) -> Policy:
