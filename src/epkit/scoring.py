@@ -253,6 +253,8 @@ def run_score(target: str | None = None, rows: Any = None, **options: Any) -> Pr
 
 
 def _finished(result: ScoreResult) -> ScoreResult:
+    if result.stopped_by is not None:
+        raise KeyboardInterrupt
     if result.hopeless is not None:
         raise EndpointError(f"{result.target}: {result.hopeless}")
     return result

@@ -371,6 +371,19 @@ def test_odd_values_arrive_unchanged(cli, server):
         assert values == [row["value"] for row in written]
 
 
+def test_long_cells_of_a_csv_go_a_row_at_a_time(cli, server):
+    cells = [str(n) * 1_000_000 for n in range(10)] + ["x"]
+    cli.write("rows.csv", "id,text\n" + "".join(f"{n},{cell}\n" for n, cell in enumerate(cells)))
+    ran = cli("score", "rows.csv", "--target", server.url, NO, "-o", "out.csv")
+
+    assert 0 == ran.code, ran.err
+    assert max(map(len, server.bodies)) <= 1_500_000
+    assert cells == [
+        row["text"] for row in sorted((r for b in server.bodies for r in rows_of(b)), key=lambda r: r["id"])
+    ]
+    assert [f"{n},{cell},p{n}" for n, cell in enumerate(cells)] == cli.read("out.csv").splitlines()[1:]
+
+
 def test_what_json_has_no_word_for_arrives_as_the_word_that_python_reads(cli, server):
     frame = pl.DataFrame({"id": [0, 1, 2], "value": [float("nan"), float("inf"), 1.5]})
     frame.write_parquet(cli.directory / "rows.parquet")

@@ -105,6 +105,23 @@ def test_an_interrupted_job_has_written_what_it_had_and_goes_on(cli, server, for
     assert 20_000 == len(cli.read(f"out{form}").splitlines()) - (form == ".csv")
 
 
+def test_interrupted_twice_it_ends_at_once_and_no_row_has_failed(cli, fault_server):
+    cli.write("rows.csv", table(1000))
+    command = ["score", "rows.csv", NO, "-o", "out.csv", "--target", fault_server.url("never")]
+    with cli.start(*command) as process:
+        while fault_server.requests["never"] < 8:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.2)
+        assert process.poll() is None, "it waits for what is in flight"
+        process.send_signal(signal.SIGINT)
+        ran = cli.finished(process)
+
+    assert 130 == ran.code
+    assert ran.lines[-1].endswith(": interrupted after 0 rows: the same command goes on")
+    assert not (cli.directory / "out.csv.failed.jsonl").exists()
+
+
 @pytest.mark.parametrize("cut", [1, 7, 40])
 def test_a_journal_that_was_cut_short_counts_as_far_as_it_is_whole(cli, server, cut):
     cli.write("rows.csv", table(1000))

@@ -105,3 +105,15 @@ def test_what_it_does_to_harm_fails_the_rows_by_name(cli, fault_server, name, re
     failed = [json.loads(line) for line in cli.read("out.jsonl.failed.jsonl").splitlines()]
     assert [(0, reason), (1, reason)] == [(entry["row"], entry["reason"]) for entry in failed]
     assert all(entry["detail"] for entry in failed)
+
+
+def test_certificates_are_verified(cli, fault_server):
+    cli.write("rows.jsonl", TWO)
+    url = fault_server.url("ok", tls="valid")
+    refused = cli("score", "rows.jsonl", "--target", url, NO, "-o", "out.csv")
+    trusted = cli("score", "rows.jsonl", "--target", url, NO, "--cacert", fault_server.cacert)
+
+    assert 4 == refused.code
+    assert "nobody known here signed the server's certificate" in refused.lines[-1]
+    assert not (cli.directory / "out.csv.failed.jsonl").exists()
+    assert ["yes", "no"] == [json.loads(line)["prediction"] for line in trusted.out.splitlines()]

@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from epkit.core.batching import Chunk, Packer
+from epkit.core.conveyor import Policy
 from epkit.core.request import Template
 from epkit.core.retrying import Backoff
 from epkit.core.samples import Failure
 from epkit.engines.base import FOREVER, INTERRUPTED, Exchange
-from epkit.engines.batches import BatchDriver, Policy
+from epkit.engines.batches import BatchDriver
 
 MS = 1_000_000
 HEAD = b"HTTP/1.1 %d X\r\n%b\r\n"

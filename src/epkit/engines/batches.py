@@ -4,7 +4,8 @@ Theory of operation. Chunks of rows are taken from a supply as the window of ope
 them and sent. A batch that comes back settles its rows. One that fails for a passing reason waits and goes again, and
 keeps its place among the requests under way while it waits: an endpoint that asks for less gets less. One that fails
 for good is cut in halves, down to the rows that are to blame. Rows are handed on in input order, as far as everything
-before them is settled.
+before them is settled (`epkit.core.conveyor`). Reading and writing are left until the replies that are there have been
+dealt with.
 
 A refusal (429, or 503 with a time to wait) says that the endpoint was full, not that it cannot; a kept connection that
 breaks before a byte of the reply, that it was closed. Neither counts as a try while others succeed.
@@ -13,9 +14,7 @@ breaks before a byte of the reply, that it was closed. Neither counts as a try w
 import heapq
 import random
 from array import array
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
@@ -23,11 +22,12 @@ import numpy as np
 
 from epkit.core.adaptive import Window
 from epkit.core.batching import FIRST, Batch, Chunk, Packer
+from epkit.core.conveyor import Conveyor, Policy
 from epkit.core.histogram import Histogram
 from epkit.core.http import fields
 from epkit.core.predictions import Failed, read_reply
 from epkit.core.request import Request
-from epkit.core.retrying import REFUSED, Backoff, is_transient, retry_after_ns
+from epkit.core.retrying import REFUSED, is_transient, retry_after_ns
 from epkit.core.samples import Failure
 from epkit.engines.base import FOREVER, INTERRUPTED, Arrival, Exchange
 
@@ -46,34 +46,8 @@ CATCH_UP_NS: Final = 20_000_000
 HOPELESS: Final = frozenset({401, 403, 404, 405, 415, 431})
 """Statuses that every other request would get as well."""
 
-AHEAD_ROWS: Final = 10_000
-"""Rows that may be open beyond those of two requests a place, so that nobody waits for the end of a chunk."""
-
-WINDOW_BYTES: Final = 48 << 20
-"""The most that open chunks hold, unless a single one holds more."""
-
 REQUEST_ID: Final = "x-ms-client-request-id"
 """Azure's servers send it back."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """How rows are sent.
-
-    Args:
-        batch_rows: most rows of a request, ≥ 1.
-        batch_bytes: no body is longer; a row that would be by itself is not sent.
-        concurrency: most requests under way.
-        interval_ns: least time from one request to the next, 0 for none.
-        retries: how often a request is sent again.
-    """
-
-    batch_rows: int = 100
-    batch_bytes: int = 1_500_000
-    concurrency: int = 8
-    interval_ns: int = 0
-    retries: int = 5
-    backoff: Backoff = field(default_factory=Backoff)
 
 
 class Outcome(NamedTuple):
@@ -107,6 +81,7 @@ class BatchDriver:
         explain: Callable[[Outcome], str],
         dice: random.Random,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        later: Callable[[Callable[[], None]], object] | None = None,
     ) -> None:
         """Prepare a run; `wake` is to be set to the engine's before it begins.
 
@@ -120,14 +95,16 @@ class BatchDriver:
             explain: words what a failed request got, credentials masked.
             dice: for jitter.
             now: the wall clock.
+            later: calls something once the replies that are there have been dealt with; by default at once.
         """
-        self._supply, self._packer, self._make, self._write = supply, packer, make, write
+        self._rows = Conveyor(supply, packer, write, policy)
+        self._packer, self._make = packer, make
         self._policy, self._explain, self._dice, self._now = policy, explain, dice, now
         self._window = Window(policy.concurrency)
-        self._open: deque[Chunk] = deque()
-        self._room_rows = 2 * policy.concurrency * policy.batch_rows + AHEAD_ROWS
-        self._chunk: Chunk | None = None
-        self._exhausted = self._stopped = False
+        self._later = later or _at_once
+        self._tidying = False
+        self._ended_at = 0
+        self._stopped = False
         self._waiting: list[tuple[int, int, Batch]] = []
         self._flying: dict[int, tuple[Batch, int]] = {}
         self._number = 0
@@ -138,9 +115,19 @@ class BatchDriver:
         self._parked = False
         self._times = array("q")
         self.wake: Callable[[], None] = _nobody
-        self.requests = self.retries = self.rows = self.failed_rows = 0
+        self.requests = self.retries = 0
         self.hopeless: Outcome | None = None
         self.service = Histogram()
+
+    @property
+    def rows(self) -> int:
+        """Rows that have been handed on."""
+        return self._rows.rows
+
+    @property
+    def failed_rows(self) -> int:
+        """Rows that have been given up."""
+        return self._rows.failed_rows
 
     @property
     def in_flight(self) -> int:
@@ -167,7 +154,7 @@ class BatchDriver:
         else:
             if len(self._flying) + len(self._waiting) >= self._window.size:
                 return None
-            cut = self._cut()
+            cut = self._rows.cut()
             if cut is None:
                 return None
             batch, body = cut
@@ -189,8 +176,7 @@ class BatchDriver:
             return FOREVER
         soon = max(self._not_before, self._due, now)
         times = [max(soon, ready) for ready, _, _ in self._waiting[:1]]
-        may_cut = self._chunk is not None or self._has_room()
-        if may_cut and len(self._flying) + len(self._waiting) < self._window.size:
+        if self._rows.may_cut and len(self._flying) + len(self._waiting) < self._window.size:
             times.append(soon)
         return min(times, default=FOREVER)
 
@@ -220,61 +206,13 @@ class BatchDriver:
     @property
     def is_over(self) -> bool:
         """Whether every row has been settled."""
-        return self._exhausted and not (self._flying or self._waiting or self._chunk)
+        return self._rows.is_cut_up and not (self._flying or self._waiting)
 
     def finish(self) -> None:
         """Hand on what is settled, once the engine has come to its end."""
-        self._drain()
-        if self._open and (ready := self._open[0].ready()) > self._open[0].written:
-            self._hand_on(self._open[0], ready)
+        self._rows.drain()
+        self._rows.flush()
         self._note_times()
-
-    # How batches are cut.
-
-    def _has_room(self) -> bool:
-        """Tell whether another chunk may be opened."""
-        if self._exhausted or not self._open:
-            return not self._exhausted
-        rows, size = sum(len(chunk.rows) for chunk in self._open), sum(chunk.size for chunk in self._open)
-        return rows < self._room_rows and size < WINDOW_BYTES
-
-    def _cut(self) -> tuple[Batch, bytes] | None:
-        """Cut the next batch from the rows that were never sent; None where there are none, or no room for more."""
-        while True:
-            chunk = self._chunk or self._take()
-            if chunk is None:
-                return None
-            start = chunk.settled.find(0, chunk.given)
-            if start < 0:
-                chunk.given = len(chunk.rows)
-                self._chunk = None
-                self._drain()
-                continue
-            stop = min(start + self._policy.batch_rows, len(chunk.rows))
-            taken = chunk.settled.find(1, start, stop)
-            body, stop = self._packer.pack(chunk, start, stop if taken < 0 else taken)
-            chunk.given = stop
-            if stop == len(chunk.rows):
-                self._chunk = None
-            if len(body) <= self._policy.batch_bytes:
-                return Batch(chunk, start, stop, self._policy.retries), body
-            limit = self._policy.batch_bytes
-            words = f"this row alone makes a body of {len(body):,} bytes, and --batch-bytes allows {limit:,}"
-            self._lose(chunk, start, stop, Failed(reason="size", status=0, detail=words))
-            self._drain()
-
-    def _take(self) -> Chunk | None:
-        """Open the next chunk, if the open ones leave room for it."""
-        if not self._has_room():
-            return None
-        chunk = self._supply()
-        if chunk is None:
-            self._exhausted = True
-            return None
-        self.failed_rows += len(chunk.reasons)
-        self._open.append(chunk)
-        self._chunk = chunk
-        return chunk
 
     # What becomes of them.
 
@@ -331,7 +269,7 @@ class BatchDriver:
                 self._push(half, x.end)
             return
         why = Failed(reason=x.failure.name.lower(), status=x.status, detail=self._explain(x))
-        self._lose(batch.chunk, batch.start, batch.stop, why)
+        self._rows.lose(batch.chunk, batch.start, batch.stop, why)
 
     def _is_hopeless(self, batch: Batch, x: Outcome) -> bool:
         """Tell whether every other request would end as this one did."""
@@ -349,10 +287,6 @@ class BatchDriver:
         self._stopped = True
         self.hopeless = self.hopeless or x
 
-    def _lose(self, chunk: Chunk, start: int, stop: int, why: Failed) -> None:
-        chunk.fail(start, stop, why)
-        self.failed_rows += stop - start
-
     def _push(self, batch: Batch, ready: int) -> None:
         self._number += 1
         heapq.heappush(self._waiting, (ready, self._number, batch))
@@ -360,25 +294,29 @@ class BatchDriver:
     # How rows are handed on.
 
     def _go_on(self, now: int) -> None:
-        self._drain()
-        if now >= self._flush_at:
-            self._flush_at = now + FLUSH_NS
-            if self._open and (ready := self._open[0].ready()) > self._open[0].written:
-                self._hand_on(self._open[0], ready)
+        """Have what takes long done later: replies come in bursts, and the next requests leave first."""
+        self._ended_at = now
+        if not self._tidying:
+            self._tidying = True
+            self._later(self._tidy)
+        self._wake_parked()
+
+    def _tidy(self) -> None:
+        """Hand on what is settled, and read ahead, a chunk at a time."""
+        self._tidying = False
+        self._rows.drain()
+        if self._ended_at >= self._flush_at:
+            self._flush_at = self._ended_at + FLUSH_NS
+            self._rows.flush()
+        if not self._stopped and self._rows.is_short and self._rows.read() and not self._tidying:
+            self._tidying = True
+            self._later(self._tidy)
+        self._wake_parked()
+
+    def _wake_parked(self) -> None:
         if self._parked:
             self._parked = False
             self.wake()
-
-    def _drain(self) -> None:
-        """Hand on the chunks that are settled whole, from the first on."""
-        while self._open and not self._open[0].open and self._open[0] is not self._chunk:
-            self._hand_on(self._open[0], len(self._open[0].rows))
-            self._open.popleft()
-
-    def _hand_on(self, chunk: Chunk, stop: int) -> None:
-        self._write(chunk, stop)
-        self.rows += stop - chunk.written
-        chunk.written = stop
 
     def _note_times(self) -> None:
         self.service.add(np.frombuffer(self._times, dtype=np.int64))
@@ -391,6 +329,10 @@ def _is_foreign(head: bytes, body: bytes, sent: str) -> bool:
     if b"client-request-id" not in block.lower():
         return False
     return fields(block).get(REQUEST_ID, sent) != sent
+
+
+def _at_once(call: Callable[[], None]) -> None:
+    call()
 
 
 def _nobody() -> None:

@@ -74,18 +74,22 @@ class Parking:
             return
         self.close()
         self._until = until
-        self._wait()
+        self._turn(until - clock())
 
-    def _wait(self) -> None:
-        left = self._until - clock()
+    def _turn(self, left: int) -> None:
         loop = asyncio.get_running_loop()
         if left > COARSE_NS:
-            self._handle = loop.call_later((left - 1_000_000) / 1e9, self._wait)
-        elif left > 0:
-            self._handle = loop.call_soon(self._wait)
+            self._handle = loop.call_later((left - 1_000_000) / 1e9, self._look)
         else:
-            self._handle, self._until = None, FOREVER
-            self.wake()
+            self._handle = loop.call_soon(self._look)
+
+    def _look(self) -> None:
+        left = self._until - clock()
+        if left > 0:
+            self._turn(left)
+            return
+        self._handle, self._until = None, FOREVER
+        self.wake()
 
 
 def nothing(_now: int) -> None:

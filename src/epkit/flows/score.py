@@ -3,6 +3,7 @@
 Input → contract → check → driver and engine → recorder. Nothing is printed here; the caller shows what it gets.
 """
 
+import asyncio
 import json
 import random
 import time
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from epkit import __version__
 from epkit.core.batching import Packer
+from epkit.core.conveyor import Policy
 from epkit.core.destination import Destination
 from epkit.core.histogram import Histogram
 from epkit.core.masking import clean, mask_text
@@ -25,7 +27,7 @@ from epkit.endpoint import wisdom
 from epkit.endpoint.target import resolve, to_destination
 from epkit.engines import runner
 from epkit.engines.base import Engine
-from epkit.engines.batches import REQUEST_ID, BatchDriver, Outcome, Policy
+from epkit.engines.batches import REQUEST_ID, BatchDriver, Outcome
 from epkit.engines.wire import WireEngine
 from epkit.errors import UsageError
 from epkit.files.jobs import Job
@@ -138,6 +140,7 @@ def _run(
         policy=policy,
         explain=_explainer(ready.aim),
         dice=random.Random(),  # noqa: S311 - jitter
+        later=lambda call: asyncio.get_running_loop().call_soon(call),
     )
     driver.wake = ready.engine.wake
     began = time.monotonic()

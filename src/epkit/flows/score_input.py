@@ -1,6 +1,7 @@
 """From what the user gave to rows that can be sent: where they are, what goes around them, whether they may go."""
 
 import contextlib
+import io
 import json
 import shutil
 import tempfile
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from epkit.core.batching import Chunk
 from epkit.core.checked import in_words
 from epkit.core.culling import cull
+from epkit.core.encoding import as_object
 from epkit.core.envelopes import Envelope, columns_text, find_rows, from_wrap
 from epkit.core.payload import Payload
 from epkit.core.predictions import Failed
@@ -164,31 +166,43 @@ def prepare(
     if contract is not None and contract.request is not None:
         validator = Validator(contract)
     spec = None if validator is None else validator.rows
-    if given is None:
-        if contract is None or contract.example is None:
-            raise UsageError("no FILE is given, and there is no contract with an example: name the file with the rows")
-        payload = Payload.of("the contract's example", json.dumps(contract.example).encode())
-        given = Given(name=payload.name, kind=".json")
-    else:
-        payload = None
-    if given.kind == ".json":
-        assert given.path is not None or payload is not None
-        if payload is None:
-            whole = payloads.read_payload(str(given.path), _NOTHING)
-            payload = Payload.of(given.name, whole.body)
-        source, envelope, whole_body = _from_body(payload, spec, wrap, contract, path, note)
-    else:
-        source, envelope, whole_body = _from_table(given, spec, wrap, contract, path, note)
+    if given is not None and given.kind != ".json":
+        source, envelope = _from_table(given, spec, wrap, contract, path, note)
+        envelope = _named(envelope.with_parameters(parameters), source)
+        strict = None if validator is None else _check_rows(source, envelope, validator, skip_invalid, note)
+        return Input(source=source, envelope=envelope, validator=strict)
+    payload = _payload(given, contract)
+    body = payloads.parse_payload(payload)
+    bare = isinstance(body, list)
+    verdict = None
+    if validator is not None and not bare:
+        verdict = validator.check(payload.body, limit=100)
+        _refuse(payload.name, verdict, skip_invalid)
+    source, envelope = _from_body(payload.name, body, spec)
+    if bare or wrap is not None:
+        envelope = _envelope(spec, wrap, contract, path, note)
     envelope = _named(envelope.with_parameters(parameters), source)
-    strict = None
-    if validator is not None:
-        strict = _check(source, envelope, validator, payload if whole_body else None, skip_invalid, note)
+    if validator is None or verdict is not None:
+        return Input(
+            source=source, envelope=envelope, validator=None if verdict is None or verdict.valid else validator
+        )
+    strict = _check_rows(source, envelope, validator, skip_invalid, note)
     return Input(source=source, envelope=envelope, validator=strict)
+
+
+def _payload(given: Given | None, contract: "Contract | None") -> Payload:
+    """Read a request body, or take the contract's example."""
+    if given is not None:
+        assert given.path is not None
+        return Payload.of(given.name, payloads.read_payload(str(given.path), io.BytesIO()).body)
+    if contract is None or contract.example is None:
+        raise UsageError("no FILE is given, and there is no contract with an example: name the file with the rows")
+    return Payload.of("the contract's example", json.dumps(contract.example).encode())
 
 
 def _from_table(
     given: Given, spec: Rows | None, wrap: str | None, contract: "Contract | None", path: str, note: Note
-) -> tuple[Source, Envelope, bool]:
+) -> tuple[Source, Envelope]:
     source: Source
     match given.kind:
         case ".csv":
@@ -204,25 +218,23 @@ def _from_table(
             source = FrameSource(given.values, given.name, spec)
         case _:
             source = ValuesSource(given.values, given.name)
-    return source, _envelope(spec, wrap, contract, path, note), False
+    return source, _envelope(spec, wrap, contract, path, note)
 
 
-def _from_body(
-    payload: Payload, spec: Rows | None, wrap: str | None, contract: "Contract | None", path: str, note: Note
-) -> tuple[Source, Envelope, bool]:
-    """Take the rows out of a request body, whose wrapping stays, or out of a bare list, which gets one."""
-    body = payloads.parse_payload(payload)
-    bare = isinstance(body, list)
-    found = find_rows(body, None if spec is None or bare else spec.path) or find_rows(body)
+def _from_body(name: str, body: object, spec: Rows | None) -> tuple[Source, Envelope]:
+    """Take the rows out of a request body, whose wrapping stays."""
+    found = None if spec is None or isinstance(body, list) else find_rows(body, spec.path)
+    found = found or find_rows(body)
     if found is None:
-        raise UsageError(f"{payload.name}: there are no rows in it: a list of objects or of arrays is looked for")
+        raise UsageError(f"{name}: there are no rows in it: a list of objects or of arrays is looked for")
     envelope, rows = found
     if not rows:
-        raise UsageError(f"{payload.name}: there are no rows in it")
-    source = ValuesSource(rows, payload.name, envelope.names)
-    if wrap is not None or bare:
-        return source, _envelope(spec, wrap, contract, path, note), False
-    return source, envelope, True
+        raise UsageError(f"{name}: there are no rows in it")
+    if spec is not None and spec.shape == "records" and envelope.shape == "columns" and envelope.path == spec.path:
+        # Columns where the contract has rows, which not every server takes.
+        rows = [as_object(row, envelope.names or ()) for row in rows]
+        return ValuesSource(rows, name), replace(envelope, shape="records", names=None)
+    return ValuesSource(rows, name, envelope.names), envelope
 
 
 def _envelope(spec: Rows | None, wrap: str | None, contract: "Contract | None", path: str, note: Note) -> Envelope:
@@ -246,11 +258,10 @@ def _named(envelope: Envelope, source: Source) -> Envelope:
     return envelope
 
 
-def _check(
+def _check_rows(
     source: Source,
     envelope: Envelope,
     validator: Validator,
-    payload: Payload | None,
     skip_invalid: bool,
     note: Note,
 ) -> Validator | None:
@@ -262,10 +273,6 @@ def _check(
     Raises:
         ContractError: the first violation, and how many there are.
     """
-    if payload is not None:
-        verdict = validator.check(payload.body, limit=1 if not skip_invalid else 100)
-        _refuse(source.name, verdict, skip_invalid)
-        return None if verdict.valid else validator
     if validator.rows is None:
         note("the contract says nothing about rows: they are not checked")
         return None
@@ -294,14 +301,6 @@ def _refuse(name: str, verdict: Verdict, skip_invalid: bool) -> None:
     more = f"; {verdict.errors} errors in all, epkit validate shows them" if verdict.errors > 1 else ""
     advice = "(--no-validate sends it all the same, --skip-invalid all other rows)"
     raise ContractError(f"{place}: {in_words(first)}{more} {advice}")
-
-
-class _Empty:
-    def read(self, size: int = -1) -> bytes:  # noqa: ARG002
-        return b""
-
-
-_NOTHING: Any = _Empty()
 
 
 def rows_from_python(rows: Any) -> Given:
