@@ -1,0 +1,106 @@
+"""How well an open loop keeps its schedule: 10,000 requests/s for 10 s from one core, and when each really started.
+
+`python benchmarks/pacing.py` runs nginx on the first core and the client, pinned, on the last; it prints one table.
+The start lag of a request is from when it was due to just before its first byte is written, on a kept connection.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from measure import MeasureError, find_cores, pin
+from servers import nginx
+
+RATE, SECONDS, WARMUP_S = 10_000.0, 10.0, 1.0
+PAYLOAD = Path(__file__).parents[1] / "payloads" / "bank-two-rows.json"
+
+
+def measure(url: str, rate: float, seconds: float, arrivals: str) -> dict[str, float]:
+    """Run an open loop in this process and say how it kept its plan.
+
+    Returns:
+        Achieved and planned requests/s, percentiles of the start lag in ms, CPU in µs a request, failures.
+    """
+    from epkit.core.destination import Destination
+    from epkit.core.plan import WARMUP, Phase, Plan
+    from epkit.core.request import build
+    from epkit.core.url import parse
+    from epkit.engines import runner
+    from epkit.engines.wire import WireEngine
+    from epkit.flows.bench_run import Measurement
+    from epkit.flows.requests import Load
+
+    to = parse(url)
+    body = PAYLOAD.read_bytes()
+    request = build("POST", "/score", "127.0.0.1", [("Content-Type", "application/json")], body)
+    phase = Phase(model="open", concurrency=1000, rate=rate, arrivals=arrivals)  # type: ignore[arg-type]
+    phases = tuple(
+        Phase(**{name: getattr(phase, name) for name in ("model", "concurrency", "rate", "arrivals")}, **more)
+        for more in (
+            {"name": WARMUP, "duration_ns": round(WARMUP_S * 1e9)},
+            {"name": "measure", "duration_ns": round(seconds * 1e9)},
+        )
+    )
+    measured = Measurement(Plan(phases=phases, timeout_ns=10**10), Load(payloads=(), requests=(request,), rows=(2,)))
+    engine = WireEngine(Destination(scheme="http", host=to.host, port=to.port), timeout_ns=10**10)
+    ran = runner.run(engine, measured.driver, 1000)
+    measured.driver.flush()
+    rows = np.concatenate(list(measured.summary.blocks()))
+    lag_ms = np.sort(rows["start"] - rows["due"]) / 1e6
+    return {
+        "planned": rate,
+        "achieved": len(rows) / (measured.duration_ns(ran) / 1e9),
+        "p50": float(np.percentile(lag_ms, 50)),
+        "p99": float(np.percentile(lag_ms, 99)),
+        "p99.9": float(np.percentile(lag_ms, 99.9)),
+        "max": float(lag_ms[-1]),
+        "cpu_us": measured.cpu_s(ran) * 1e6 / len(rows),
+        "failed": float(np.count_nonzero(rows["failure"])),
+    }
+
+
+def main() -> int:
+    """Measure constant and Poisson arrivals and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--rate", type=float, default=RATE)
+    parser.add_argument("--seconds", type=float, default=SECONDS)
+    parser.add_argument("--child", nargs=2, metavar=("URL", "ARRIVALS"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        print(json.dumps(measure(options.child[0], options.rate, options.seconds, options.child[1])))  # noqa: T201
+        return 0
+    cores, note = find_cores()
+    if note:
+        print(note, file=sys.stderr)  # noqa: T201
+    print("| arrivals | planned/s | achieved/s | lag p50 ms | p99 | p99.9 | max | CPU µs/request | failed |")  # noqa: T201
+    print("|---|--:|--:|--:|--:|--:|--:|--:|--:|")  # noqa: T201
+    with tempfile.TemporaryDirectory() as scratch, nginx(Path(scratch), core=cores.server) as origins:
+        for arrivals in ("constant", "poisson"):
+            command = [sys.executable, __file__, "--rate", str(options.rate), "--seconds", str(options.seconds)]
+            child = subprocess.run(
+                [*command, "--child", f"{origins.plain}/score", arrivals],
+                stdout=subprocess.PIPE,
+                text=True,
+                timeout=60 + 2 * options.seconds,
+                check=False,
+                preexec_fn=pin(cores.client),
+                env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+            )
+            if child.returncode:
+                raise MeasureError(f"{arrivals}: exit {child.returncode}")
+            r = json.loads(child.stdout)
+            print(  # noqa: T201
+                f"| {arrivals} | {r['planned']:,.0f} | {r['achieved']:,.1f} | {r['p50']:.3f} | {r['p99']:.3f} | "
+                f"{r['p99.9']:.3f} | {r['max']:.3f} | {r['cpu_us']:.1f} | {r['failed']:.0f} |"
+            )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
