@@ -13,7 +13,6 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-
 from measure import MeasureError, find_cores, pin
 from servers import nginx
 
@@ -73,13 +72,13 @@ def main() -> int:
     parser.add_argument("--child", nargs=2, metavar=("URL", "ARRIVALS"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
-        print(json.dumps(measure(options.child[0], options.rate, options.seconds, options.child[1])))  # noqa: T201
+        print(json.dumps(measure(options.child[0], options.rate, options.seconds, options.child[1])))
         return 0
     cores, note = find_cores()
     if note:
-        print(note, file=sys.stderr)  # noqa: T201
-    print("| arrivals | planned/s | achieved/s | lag p50 ms | p99 | p99.9 | max | CPU µs/request | failed |")  # noqa: T201
-    print("|---|--:|--:|--:|--:|--:|--:|--:|--:|")  # noqa: T201
+        print(note, file=sys.stderr)
+    print("| arrivals | planned/s | achieved/s | lag p50 ms | p99 | p99.9 | max | CPU µs/request | failed |")
+    print("|---|--:|--:|--:|--:|--:|--:|--:|--:|")
     with tempfile.TemporaryDirectory() as scratch, nginx(Path(scratch), core=cores.server) as origins:
         for arrivals in ("constant", "poisson"):
             command = [sys.executable, __file__, "--rate", str(options.rate), "--seconds", str(options.seconds)]
@@ -95,7 +94,7 @@ def main() -> int:
             if child.returncode:
                 raise MeasureError(f"{arrivals}: exit {child.returncode}")
             r = json.loads(child.stdout)
-            print(  # noqa: T201
+            print(
                 f"| {arrivals} | {r['planned']:,.0f} | {r['achieved']:,.1f} | {r['p50']:.3f} | {r['p99']:.3f} | "
                 f"{r['p99.9']:.3f} | {r['max']:.3f} | {r['cpu_us']:.1f} | {r['failed']:.0f} |"
             )

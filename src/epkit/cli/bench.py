@@ -66,6 +66,8 @@ def bench(
     against: o.Against = None,
     strict: o.Strict = False,
     payloads: o.Payloads = None,
+    shuffle: o.Shuffle = False,
+    batch_rows: o.BatchRows = 100,
     put: o.Put = None,
     content_type: o.ContentType = None,
     header: o.Header = None,

@@ -178,9 +178,14 @@ Payloads = Annotated[
         "-p",
         "--payload",
         metavar="FILE",
-        help="Body to POST, checked against the contract first; - is stdin, .jsonl a body a line, gen:rows=K is made "
-        "from the contract; repeatable, sent in turn. Default: the contract's example; without one, GET.",
+        help="Body to POST, checked against the contract first; - is stdin, .jsonl a body a line, .csv and .parquet "
+        "rows to wrap, gen:rows=K is made from the contract; repeatable, sent in turn. Default: the contract's "
+        "example; without one, GET.",
     ),
+]
+Shuffle = Annotated[bool, option(SENT, "--shuffle", help="Send payloads in an order of --seed's.")]
+BatchRows = Annotated[
+    int, number(SENT, "--batch-rows", kind=int, metavar="K", help="Rows of a body made of a .csv or .parquet.")
 ]
 Put = Annotated[str | None, option(SENT, "-u", "--put", metavar="FILE", help="Body to PUT.")]
 ContentType = Annotated[

@@ -14,17 +14,19 @@ class Payload:
         body: sent as it is; rows may be personal data, hence not in the repr.
         sha256: of the body, in hexadecimal.
         line: the line of its file that it stands on, None where it is the whole file.
+        checked: whether its rows have been checked already, where they stand in their file.
     """
 
     name: str
     body: bytes = field(repr=False)
     sha256: str
     line: int | None = None
+    checked: bool = False
 
     @classmethod
-    def of(cls, name: str, body: bytes, *, line: int | None = None) -> Self:
+    def of(cls, name: str, body: bytes, *, line: int | None = None, checked: bool = False) -> Self:
         """Build a payload and compute its digest."""
-        return cls(name=name, body=body, sha256=hashlib.sha256(body).hexdigest(), line=line)
+        return cls(name=name, body=body, sha256=hashlib.sha256(body).hexdigest(), line=line, checked=checked)
 
     @property
     def file(self) -> str:

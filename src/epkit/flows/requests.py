@@ -2,6 +2,7 @@
 
 import base64
 import json
+import random
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -45,6 +46,8 @@ class RequestOptions:
         proxy_basic: `user:password` for the proxy; as in ab it goes to the server where there is none.
         schema: a contract to use instead of the target's own.
         validate: whether a contract is asked for at all.
+        shuffle: whether payloads are sent in an order of the seed's, not in theirs.
+        batch_rows: rows of a body that is made of a table.
     """
 
     payloads: tuple[str, ...] = ()
@@ -61,6 +64,8 @@ class RequestOptions:
     schema: str | None = None
     validate: bool = True
     keepalive: bool = True
+    shuffle: bool = False
+    batch_rows: int = 100
 
     def secrets(self) -> Iterator[Secret]:
         """Give everything in here that must not be shown."""
@@ -111,11 +116,18 @@ def make_load(
     if options.method is not None and not _METHOD.fullmatch(options.method):
         raise UsageError(f"-m {options.method}: a method is one word, such as POST")
     known = KnownContract(options.schema, note, find_contract)
-    payloads = _payloads(options, aim, stdin, seed, known)
+    if options.batch_rows < 1:
+        raise UsageError(f"--batch-rows {options.batch_rows}: a body has 1 row or more")
     content_type = options.content_type or _given(options.headers, "content-type") or JSON
+    payloads = _payloads(options, aim, stdin, seed, known, tables="json" in content_type.lower())
+    if options.shuffle:
+        order = list(payloads)
+        random.Random(seed).shuffle(order)  # noqa: S311 - nothing here is a secret
+        payloads = tuple(order)
     rows = tuple(_rows(payload, content_type, strict=options.validate) for payload in payloads)
     if options.validate and (options.payloads or options.put) and "json" in content_type.lower():
-        _check(payloads, known.contract("the payload is not checked"))
+        bodies = [payload for payload in payloads if not payload.checked]
+        _check(bodies, known.contract("the payload is not checked") if bodies else None)
     method = options.method or ("HEAD" if options.head else "PUT" if options.put else "POST" if payloads else "GET")
     headers = compose_headers(options, aim, agent, content_type if payloads else None)
     path = aim.uri.request_path
@@ -135,11 +147,16 @@ def make_load(
 
 
 def _payloads(
-    options: RequestOptions, aim: Aim, stdin: BinaryIO, seed: int, known: "KnownContract"
+    options: RequestOptions, aim: Aim, stdin: BinaryIO, seed: int, known: "KnownContract", *, tables: bool
 ) -> tuple[Payload, ...]:
+    """Read or make the bodies.
+
+    Args:
+        tables: whether the rows of a table are wrapped; else its bytes are the body, as those of any file are.
+    """
     files = (options.put,) if options.put else options.payloads
     if files:
-        return tuple(payload for file in files for payload in _read(file, stdin, seed, known))
+        return tuple(payload for file in files for payload in _read(file, options, stdin, seed, known, tables=tables))
     if options.head or (options.method or "").upper() in BODILESS or not options.validate:
         return ()
     contract = known.contract("sending without a body, as no payload is given (-p FILE)")
@@ -152,8 +169,15 @@ def _payloads(
     return (Payload.of(f"the example in {_shown(options.schema or aim.contract)}", body),)
 
 
-def _read(file: str, stdin: BinaryIO, seed: int, known: "KnownContract") -> tuple[Payload, ...]:
-    """Read the bodies of a file, or make one: `gen:rows=K`."""
+def _read(
+    file: str, options: RequestOptions, stdin: BinaryIO, seed: int, known: "KnownContract", *, tables: bool
+) -> tuple[Payload, ...]:
+    """Read the bodies of a file, or make them: of a table's rows, or `gen:rows=K`."""
+    if tables and file.lower().endswith((".csv", ".parquet")):
+        from epkit.flows.table_payloads import table_payloads
+
+        of = known.contract("rows are sent unchecked") if options.validate else None
+        return tuple(table_payloads(file, of, batch_rows=options.batch_rows, note=known.note))
     if not file.startswith("gen:"):
         return read_payloads(file, stdin)
     count = re.fullmatch(r"gen:rows=([1-9][0-9]{0,6})", file)
