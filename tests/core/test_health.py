@@ -177,3 +177,65 @@ def test_the_line_on_a_limited_client_says_how_late_it_was():
 
 def test_without_a_latency_nothing_is_said_of_the_client():
     assert health.limited({"p50": 80.0, "p99": 90.0, "max": 90.0}, 500, None) is None
+
+
+# The load as it was planned.
+
+
+@pytest.mark.parametrize(
+    ("planned_s", "last_s", "line"),
+    [
+        (10.0, 9.99, None),
+        (10.0, 10.2, None),
+        (10.0, 20.5, "48.78 of 100 planned requests/s were achieved"),
+        (10.0, 0.0, None),
+    ],
+)
+def test_a_rate_is_held_against_what_was_planned(planned_s, last_s, line):
+    assert line == health.behind(round(planned_s * SECOND), round(last_s * SECOND), 1000)
+
+
+@pytest.mark.parametrize(
+    ("late", "full", "line"),
+    [
+        (5, None, None),
+        (6, None, "6 of 500 requests started late"),
+        (211, 64, "211 of 500 requests started late: all 64 allowed by -c were in flight"),
+    ],
+)
+def test_late_starts_are_told_beyond_one_in_a_hundred(late, full, line):
+    assert line == health.late(late, 500, full=full)
+
+
+def arrivals(rate: float, seconds: float, serve) -> tuple[np.ndarray, np.ndarray]:
+    due = (np.arange(int(rate * seconds)) / rate * SECOND).astype(np.int64)
+    return due, due + np.array([serve(i) for i in range(len(due))], dtype=np.int64)
+
+
+def test_an_endpoint_that_is_asked_for_more_than_it_serves_is_found_out():
+    # 100/s are asked of one that serves 80/s: request i waits 2.5 ms times i.
+    due, end = arrivals(100, 10, lambda i: 12 * MS + i * 2.5 * MS)
+
+    assert health.growing(due, end, 10 * SECOND).startswith(health.GROWING)
+    assert "2" in health.growing(due, end, 10 * SECOND)
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("load", [0.3, 0.6])
+def test_a_queue_that_keeps_up_is_left_alone(seed, load):
+    # M/M/1 at a moderate load, from empty: Lindley's recursion.
+    dice = np.random.default_rng(seed)
+    gaps, work = dice.exponential(1 / (100 * load), 2000), dice.exponential(1 / 100, 2000)
+    due, end = np.cumsum(gaps), np.zeros(2000)
+    free = 0.0
+    for i in range(2000):
+        free = end[i] = max(free, due[i]) + work[i]
+    found = health.growing((due * SECOND).astype(np.int64), (end * SECOND).astype(np.int64), int(due[-1] * SECOND))
+
+    assert found is None
+
+
+def test_a_steady_delay_is_no_growth_and_a_small_sample_says_nothing():
+    assert None is health.growing(*arrivals(100, 10, lambda _: 200 * MS), 10 * SECOND)
+    assert None is health.growing(*arrivals(100, 0.2, lambda i: i * 50 * MS), SECOND // 5)
+    assert None is health.growing(np.zeros(100, dtype=np.int64), np.zeros(100, dtype=np.int64), 0)

@@ -13,9 +13,11 @@ from epkit.core.report import (
     Http,
     Latencies,
     PayloadInfo,
+    PhaseInfo,
     PlanInfo,
     Report,
     Run,
+    Search,
     Threshold,
     Throughput,
     Tool,
@@ -294,6 +296,64 @@ def open_loop():
     )
 
 
+def phase(name, load, sent, per_s, low, high, *, failed=0, measured=True, mark=None, begin_s=0.0):
+    times = distribution(sent - failed, low, high) if sent > failed else None
+    return PhaseInfo(
+        name=name,
+        load=load,
+        measured=measured,
+        begin_s=begin_s,
+        duration_s=10.0,
+        sent=sent,
+        ok=sent - failed,
+        failed=failed,
+        requests_per_s=per_s,
+        late_starts=0,
+        max_in_flight=4,
+        service=times,
+        response=times,
+        mark=mark,
+    )
+
+
+def sweep():
+    """Three steps after a warm-up, the second of them the knee; in the last one some fail."""
+    base = report(1000, concurrency=4, duration_s=30.0)
+    words = "the knee is at c=2: the step with the most successes per second for their mean time (Kleinrock's power)"
+    return replace(
+        base,
+        plan=replace(base.plan, requests=None, duration_s=30.0, warmup="5s"),
+        phases=(
+            phase("warm-up", "c=1", 50, 5.0, 98.25, 300.0, measured=False),
+            phase("c=1", "c=1", 100, 10.0, 98.25, 110.0, begin_s=5.0),
+            phase("c=2", "c=2", 190, 19.0, 98.25, 120.0, mark="knee", begin_s=15.0),
+            phase("c=4", "c=4", 210, 21.0, 98.25, 230.5, failed=10, begin_s=25.0),
+        ),
+        search=Search(kind="knee", expression="power", value=2.0, above=4.0, confirmed=True, words=words),
+    )
+
+
+def found():
+    """A search for the highest rate, confirmed."""
+    base = report(500, concurrency=1000, duration_s=10.0)
+    words = (
+        "p99<250ms holds up to 182 requests/s (p99 231 ms, 95 % interval 222 to 243), and no more at 196.5 "
+        "(14 probes in 118 s)"
+    )
+    return replace(
+        base,
+        plan=replace(base.plan, model="open", requests=None, duration_s=10.0, rate=182.0, arrivals="constant"),
+        phases=(
+            phase("probe 1", "c=1", 50, 5.0, 98.25, 300.0, measured=False, mark="met"),
+            phase("probe 2", "1964.25/s", 9, 0.9, 0, 0, failed=9, measured=False, mark="saturated"),
+            phase("confirmation", "182/s", 1820, 182.0, 98.25, 231.0, mark="met"),
+        ),
+        search=Search(
+            kind="find-max", expression="p99<250ms", value=182.0, above=196.5, confirmed=True, words=words
+        ),
+    )
+
+
 def unanswered():
     """Interrupted before the first reply."""
     base = report(1, duration_s=0.5, counts=counts(0, {}))
@@ -318,4 +378,6 @@ ALL = {
     "partial": partial,
     "open-loop": open_loop,
     "unanswered": unanswered,
+    "sweep": sweep,
+    "found": found,
 }

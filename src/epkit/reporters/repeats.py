@@ -17,18 +17,18 @@ def text(runs: Sequence[Report]) -> str:
         runs: in the order in which they were made, of one target or of two in turn; at least one.
     """
     names = _names(runs)
-    lines = [f"{'Run':<5}{'arm':<5}" + "".join(f"{column:>12}" for column in COLUMNS)]
+    lines = [f"{'Run':<4}{'arm':<4}" + "".join(f"{column:>12}" for column in COLUMNS)]
     for number, run in enumerate(runs, 1):
         mark = "" if run.validity.valid else "  not valid"
         cells = "".join(f"{cell:>12}" for cell in _cells(run))
-        lines.append(f"{number:<5}{names[run.run.target]:<5}{cells}{mark}")
+        lines.append(f"{number:<4}{names[run.run.target]:<4}{cells}{mark}")
     sections = [
-        [f"{len(runs)} runs of {len(names)} target{'s' * (len(names) > 1)}"]
+        [f"{len(runs)} run{'s' * (len(runs) > 1)} of {len(names)} target{'s' * (len(names) > 1)}"]
         + [f"{name}: {clean(target, 1000)}" for target, name in names.items()],
         lines,
-        [f"{'Means':<10}" + "".join(f"{column:>12}" for column in COLUMNS[:-1])]
-        + [f"{name:<10}" + "".join(f"{mean:>12}" for mean in means) for name, means in _means(runs)],
-        wrap("The +/- is the standard deviation from run to run; epkit compare says whether a difference is one."),
+        [f"{'Means':<8}" + "".join(f"{column:>16}" for column in COLUMNS[:-1])]
+        + [f"{name:<8}" + "".join(f"{mean:>16}" for mean in means) for name, means in _means(runs)],
+        wrap("What follows +/- is the standard deviation from run to run; epkit compare says whether a difference is one."),
     ]
     return "\n\n".join("\n".join(section) for section in sections) + "\n"
 
@@ -68,5 +68,5 @@ def _means(runs: Sequence[Report]) -> Iterator[tuple[str, list[str]]]:
 def _mean(values: list[float]) -> str:
     if not values:
         return "–"
-    spread = f"±{statistics.stdev(values):.2g}" if len(values) > 1 else ""
+    spread = f" +/- {statistics.stdev(values):.2g}" if len(values) > 1 else ""
     return f"{statistics.fmean(values):.4g}{spread}"
