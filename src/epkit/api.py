@@ -18,8 +18,15 @@ def run_bench(
     target: str | None = None,
     *,
     requests: int | None = None,
-    concurrency: int = 1,
+    concurrency: int | None = None,
     seconds: float | None = None,
+    rate: float | None = None,
+    arrivals: str = "constant",
+    stages: str | None = None,
+    sweep: str | None = None,
+    find_max: str | None = None,
+    warmup: str | None = None,
+    until: str | None = None,
     timeout_s: float | None = None,
     payloads: Sequence[str] = (),
     headers: Mapping[str, str] | None = None,
@@ -34,7 +41,11 @@ def run_bench(
     Args:
         target: a URL or a name in `epkit.toml`; None for EPKIT_TARGET, the default, or the embedded endpoint.
         requests: how many; with *seconds*, whichever comes first; 1 with neither.
-        concurrency: most in flight.
+        concurrency: most in flight; None for 1, or for what suits a rate.
+        rate, stages, sweep, find_max: the load, as on the command line; at most one of them.
+        arrivals: `constant` or `poisson`, where there is a rate.
+        warmup: requests, or a time such as `10s`, that are run first and reported apart.
+        until: ends the run when an estimate is tight, such as `ci(p99)<5%`.
         timeout_s: of one request; None for the target's own.
         payloads: files, sent in turn; none for the contract's example.
         headers: sent along; an Authorization among them is the key.
@@ -51,6 +62,13 @@ def run_bench(
         requests=requests,
         concurrency=concurrency,
         time_limit_s=seconds,
+        rate=rate,
+        arrivals=arrivals,
+        stages=stages,
+        sweep=sweep,
+        find_max=find_max,
+        warmup=warmup,
+        until=until,
         timeout_s=timeout_s,
         request=RequestOptions(
             payloads=tuple(payloads),
@@ -68,8 +86,15 @@ async def bench(
     target: str | None = None,
     *,
     requests: int | None = None,
-    concurrency: int = 1,
+    concurrency: int | None = None,
     seconds: float | None = None,
+    rate: float | None = None,
+    arrivals: str = "constant",
+    stages: str | None = None,
+    sweep: str | None = None,
+    find_max: str | None = None,
+    warmup: str | None = None,
+    until: str | None = None,
     timeout_s: float | None = None,
     payloads: Sequence[str] = (),
     headers: Mapping[str, str] | None = None,
@@ -90,6 +115,13 @@ async def bench(
         requests=requests,
         concurrency=concurrency,
         seconds=seconds,
+        rate=rate,
+        arrivals=arrivals,
+        stages=stages,
+        sweep=sweep,
+        find_max=find_max,
+        warmup=warmup,
+        until=until,
         timeout_s=timeout_s,
         payloads=payloads,
         headers=headers,

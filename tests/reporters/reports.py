@@ -348,9 +348,7 @@ def found():
             phase("probe 2", "1964.25/s", 9, 0.9, 0, 0, failed=9, measured=False, mark="saturated"),
             phase("confirmation", "182/s", 1820, 182.0, 98.25, 231.0, mark="met"),
         ),
-        search=Search(
-            kind="find-max", expression="p99<250ms", value=182.0, above=196.5, confirmed=True, words=words
-        ),
+        search=Search(kind="find-max", expression="p99<250ms", value=182.0, above=196.5, confirmed=True, words=words),
     )
 
 

@@ -50,7 +50,10 @@ def _phases(report: Report) -> list[str]:
     found = [_escape(report.search.words), ""] if report.search else []
     if not report.phases:
         return found
-    lines = ["| phase | load | requests/s | p50 since due | p99 since due | failed | |", "|---|---:|---:|---:|---:|---:|---|"]
+    lines = [
+        "| phase | load | requests/s | p50 since due | p99 since due | failed | |",
+        "|---|---:|---:|---:|---:|---:|---|",
+    ]
     for phase in report.phases:
         p50, p99 = (f"{phase.response.percentiles[p]:.3f} ms" if phase.response else "–" for p in ("50", "99"))
         mark = phase.mark or ("" if phase.measured else "apart")

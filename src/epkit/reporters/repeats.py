@@ -7,6 +7,7 @@ from epkit.core.masking import clean
 from epkit.core.report import Report
 from epkit.reporters.layout import wrap
 
+ASK = "epkit compare says whether a difference is one"
 COLUMNS = ("requests/s", "p50 (ms)", "p90 (ms)", "p99 (ms)", "failed")
 
 
@@ -26,9 +27,9 @@ def text(runs: Sequence[Report]) -> str:
         [f"{len(runs)} run{'s' * (len(runs) > 1)} of {len(names)} target{'s' * (len(names) > 1)}"]
         + [f"{name}: {clean(target, 1000)}" for target, name in names.items()],
         lines,
-        [f"{'Means':<8}" + "".join(f"{column:>16}" for column in COLUMNS[:-1])]
-        + [f"{name:<8}" + "".join(f"{mean:>16}" for mean in means) for name, means in _means(runs)],
-        wrap("What follows +/- is the standard deviation from run to run; epkit compare says whether a difference is one."),
+        [f"{'Means':<8}" + "".join(f"{column:>18}" for column in COLUMNS[:-1])]
+        + [f"{name:<8}" + "".join(f"{mean:>18}" for mean in means) for name, means in _means(runs)],
+        wrap(f"What follows +/- is the standard deviation from run to run; {ASK}."),
     ]
     return "\n\n".join("\n".join(section) for section in sections) + "\n"
 
