@@ -36,6 +36,16 @@ def test_a_bench_returns_its_report(fault_server: FaultServer, payload: str):
     assert report.latency_ms.service is not None
 
 
+def test_a_bench_takes_a_load_as_the_command_line_does(fault_server: FaultServer, payload: str):
+    url = fault_server.url("ok")
+    report = epkit.run_bench(url, rate=100, requests=20, warmup="5", payloads=[payload])
+    stages = epkit.run_bench(url, stages="100ms@c=1,100ms@c=2", payloads=[payload])
+
+    assert ("open", 100.0, 20) == (report.plan.model, report.plan.rate, report.counts.sent)
+    assert ["warm-up", "measure"] == [phase.name for phase in report.phases]
+    assert ["c=1", "c=2"] == [phase.load for phase in stages.phases]
+
+
 def test_a_bench_runs_beside_a_running_loop(fault_server: FaultServer, payload: str):
     async def both() -> tuple[epkit.Report, epkit.Report]:
         url = fault_server.url("ok")

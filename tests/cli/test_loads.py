@@ -204,6 +204,31 @@ def test_an_open_loop_that_is_interrupted_reports_what_there_is(cli, rows, fault
     assert ran.report["run"]["duration_s"] < 30
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+@pytest.mark.parametrize(
+    ("flags", "after", "said"),
+    [
+        (["-n", 50, "--warmup", "60s"], 10, "interrupted in the warm-up, after "),
+        (["--find-max", "p99<1s", "-t", 60], 5, "interrupted after "),
+        (["-n", 1000, "--repeat", 5], 5, "interrupted after "),
+        (["--sweep", "c=1,2", "-t", 30], 5, "interrupted after "),
+    ],
+)
+def test_an_interrupt_ends_all_there_is_to_do_and_it_is_reported(cli, rows, fault_server, flags, after, said):
+    url = fault_server.url("delay?ms=20")
+    with cli.start("bench", "-p", rows, *flags, url) as process:
+        deadline = time.monotonic() + 15
+        while fault_server.requests["delay"] < after:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        ran = cli.finished(process)
+
+    assert 143 == ran.code
+    assert ran.lines[-1].startswith(f"epkit: {url}: {said}")
+    assert "PARTIAL" in ran.out or "1 run of 1 target" in ran.out
+
+
 @pytest.mark.parametrize(
     ("flags", "said"),
     [

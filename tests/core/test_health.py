@@ -207,6 +207,10 @@ def test_late_starts_are_told_beyond_one_in_a_hundred(late, full, line):
     assert line == health.late(late, 500, full=full)
 
 
+def test_a_small_run_may_have_a_hiccup():
+    assert [None, None, "3 of 20 requests started late"] == [health.late(n, 20, full=None) for n in (1, 2, 3)]
+
+
 def arrivals(rate: float, seconds: float, serve) -> tuple[np.ndarray, np.ndarray]:
     due = (np.arange(int(rate * seconds)) / rate * SECOND).astype(np.int64)
     return due, due + np.array([serve(i) for i in range(len(due))], dtype=np.int64)

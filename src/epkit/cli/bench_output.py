@@ -77,6 +77,8 @@ def write_files(result: "BenchResult", given: Mapping[str, Any]) -> None:
 def _complaint(code: int, result: "BenchResult") -> str:
     report = result.report
     counts = report.counts
+    if code in (130, 143) and not counts.sent and report.phases:
+        return f"interrupted in the warm-up, after {report.phases[0].sent} requests of it"
     if code in (130, 143):
         return f"interrupted after {counts.sent} request{'s' * (counts.sent != 1)}; the report is about those"
     reports = result.runs or (report,)

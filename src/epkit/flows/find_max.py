@@ -48,14 +48,14 @@ def find_max(
         result = bench.run(options, ready, plan, shown, watch=watcher)
         took = time.perf_counter() - at
         seen = _seen(result.report, bound, watcher, took)
-        met = search.tell(seen)
-        mark = "met" if met else seen.spoilt or "missed"
+        stopped = result.stopped_by is not None
+        # What there is of a probe that was interrupted tells nothing.
+        mark = "interrupted" if stopped else "met" if search.tell(seen) else seen.spoilt or "missed"
         phases.append(_phase(plan.phases[0], result.report, at - began, mark))
         runs[probe.rate] = result
-        if result.stopped_by is not None:
+        if stopped:
             break
     # The run at the rate that was found; the last one where none was, or the user ended it.
-    stopped = result.stopped_by is not None
     found = result if stopped or search.best is None else runs[search.best]
     told = _outcome(bound, search, found, len(phases), time.perf_counter() - began)
     report = replace(found.report, phases=tuple(phases), search=told)
@@ -155,7 +155,8 @@ def _outcome(bound: Bound, search: searching.Search, found: BenchResult, probes:
         limit = ", where the client is the limit" if search.limited else ""
         words += f", and no more at {search.above:.4g}{limit}"
     if not search.stood:
-        words += "; not confirmed: the time was over (-t)"
+        over = "the time was over (-t)" if search.ended == "budget" else "the search was interrupted"
+        words += f"; not confirmed: {over}"
     elif not search.confirmed:
         words += "; the interval does not rule a miss out"
     return Search(
