@@ -19,6 +19,7 @@ from measure import MeasureError, find_cores, pin
 from servers import nginx
 
 RATE, SECONDS, WARMUP_S = 10_000.0, 10.0, 1.0
+SLOTS = 200
 PAYLOAD = Path(__file__).parents[1] / "payloads" / "bank-two-rows.json"
 
 
@@ -40,7 +41,7 @@ def measure(url: str, rate: float, seconds: float, arrivals: str) -> dict[str, f
     to = parse(url)
     body = PAYLOAD.read_bytes()
     request = build("POST", "/score", "127.0.0.1", [("Content-Type", "application/json")], body)
-    phase = Phase(model="open", concurrency=1000, rate=rate, arrivals=arrivals)  # type: ignore[arg-type]
+    phase = Phase(model="open", concurrency=SLOTS, rate=rate, arrivals=arrivals)  # type: ignore[arg-type]
     phases = tuple(
         Phase(**{name: getattr(phase, name) for name in ("model", "concurrency", "rate", "arrivals")}, **more)
         for more in (
@@ -50,7 +51,7 @@ def measure(url: str, rate: float, seconds: float, arrivals: str) -> dict[str, f
     )
     measured = Measurement(Plan(phases=phases, timeout_ns=10**10), Load(payloads=(), requests=(request,), rows=(2,)))
     engine = WireEngine(Destination(scheme="http", host=to.host, port=to.port), timeout_ns=10**10)
-    ran = runner.run(engine, measured.driver, 1000)
+    ran = runner.run(engine, measured.driver, SLOTS)
     measured.driver.flush()
     rows = np.concatenate(list(measured.summary.blocks()))
     lag_ms = np.sort(rows["start"] - rows["due"]) / 1e6

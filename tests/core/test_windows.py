@@ -62,14 +62,14 @@ def test_merged_windows_are_the_whole(run, cut, exact):
 
 
 @given(RUNS.filter(len))
-def test_buckets_are_right_to_a_thousandth(run):
+def test_buckets_are_right_to_a_hundredth(run):
     block = block_of(run)
     pairs = zip(collected(block).series(9 * SECOND), collected(block, exact=False).series(9 * SECOND), strict=True)
 
     for exact, blurred in pairs:
         assert (exact.requests_per_s, exact.failed) == (blurred.requests_per_s, blurred.failed)
         assert (exact.p99 is None) == (blurred.p99 is None)
-        assert exact.p99 is None or exact.p99 <= blurred.p99 <= exact.p99 * 1.001
+        assert exact.p99 is None or exact.p99 <= blurred.p99 <= exact.p99 * 1.01 + 8e-6
 
 
 def test_no_rows_are_an_empty_window():

@@ -129,7 +129,10 @@ def bench(
     world, stdin = terminal.world(), terminal.stdin()
     if dry_run:
         return output.show_plan(flow.dry_run(options, world, stdin))
-    with panel.display(requests, time_limit_s, quiet=quiet or verbosity > 0) as shown:
+    # Of a run of several parts neither is how far the whole is.
+    single = not (warmup or sweep or repeat or stages or find_max)
+    total, limit_s = (requests, time_limit_s) if single else (None, None)
+    with panel.display(total, limit_s, quiet=quiet or verbosity > 0) as shown:
         result = flow.bench(options, world, stdin, progress=shown.show, live=shown.live, say=terminal.say)
     return output.finish(result, given)
 

@@ -10,6 +10,9 @@ from epkit.core.latency import WHOLE, series
 from epkit.core.report import Window
 from epkit.core.stats import PS, rank
 
+COARSE: Final = 3
+"""A window's buckets are 2³ of the histogram's: there are up to 3,600 windows, and a day of them is to fit."""
+
 WIDTH_NS: Final = 1_000_000_000
 MOST: Final = 3600
 """More windows than that are merged in pairs: an hour of seconds, a day of half minutes."""
@@ -45,7 +48,7 @@ class Tally:
         if len(self.keys):
             below = np.cumsum(self.counts)
             places = [np.searchsorted(below, rank(int(below[-1]), PS[p])) for p in wanted]
-            return [int(histogram.values(self.keys[place])) for place in places]
+            return [int(histogram.values((self.keys[place] << COARSE) + (1 << COARSE) - 1)) for place in places]
         ordered = np.sort(np.concatenate(self.times)) if self.times else ()
         return [int(ordered[rank(len(ordered), PS[p]) - 1]) if len(ordered) else None for p in wanted]
 
@@ -54,7 +57,7 @@ class Windows:
     """Collects blocks into windows.
 
     Args:
-        exact: keep every value (percentiles are exact), not histogram buckets (right to 0.1 %, small).
+        exact: keep every value (percentiles are exact), not histogram buckets (right to 1 %, small).
     """
 
     __slots__ = ("exact", "tallies", "width_ns")
@@ -83,7 +86,7 @@ class Windows:
                 found.times.append(times)
             else:
                 codes = histogram.codes(np.clip(times, 0, histogram.LIMIT_NS)).astype(np.int32)
-                found.keys, counts = np.unique(codes, return_counts=True)
+                found.keys, counts = np.unique(codes >> COARSE, return_counts=True)
                 found.counts = counts.astype(np.int32)
             self._put(int(place), found)
 
