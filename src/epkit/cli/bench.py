@@ -41,7 +41,7 @@ FILES = (
     ("--samples", "samples"),
 )
 FORMATS = ("text", "ab", "json", "markdown")
-CHECKS = ("status", "reply")
+CHECKS = ("status", "reply", "contract", "expect")
 
 
 def register(app: typer.Typer) -> None:
@@ -81,6 +81,7 @@ def bench(
     schema: o.Schema = None,
     no_validate: o.NoValidate = False,
     check: o.Check = "reply",
+    expect: o.Expect = None,
     keepalive: o.KeepAlive = True,
     proxy: o.Proxy = None,
     proxy_basic: o.ProxyAuth = None,
@@ -169,7 +170,7 @@ def _options(given: dict[str, Any]) -> "BenchOptions":
     given["target"] = given["target_flag"] if given["target"] is None else given["target"]
     given["headers"] = tuple(parse_header(text) for text in given["header"] or ())
     given |= {"validate": not given["no_validate"], "verify": not given["insecure"], "sni": not given["no_sni"]}
-    given["depth"] = Depth[given["check"].upper()]
+    given["depth"] = Depth["EXPECT" if given["expect"] is not None else given["check"].upper()]
     given["histograms_wanted"] = given["html"] is not None
     given["rows_wanted"] = bool(given["percentiles_csv"] or given["gnuplot"] or given["format_"] == "ab")
     tls = Tls(version=given["tls_version"], **_named(Tls, given, but="version"))

@@ -230,8 +230,20 @@ Check = Annotated[
     option(
         ENDPOINT,
         "--check",
-        metavar="status|reply",
-        help="How deep a reply is looked at. reply: 2xx, not empty, no error under status 200, a prediction a row.",
+        metavar="status|reply|contract|expect",
+        help="How deep a reply is looked at. reply: 2xx, not empty, no error under status 200, a prediction a row; "
+        "contract: of the declared type too; expect: with the predictions of --expect. The last two are made beside "
+        "the run; what they cannot manage is told.",
+    ),
+]
+Expect = Annotated[
+    str | None,
+    option(
+        ENDPOINT,
+        "--expect",
+        metavar="FILE",
+        help="Golden predictions: a reply, or .jsonl with a reply a payload or a row a line (epkit score's); implies "
+        "--check expect.",
     ),
 ]
 

@@ -16,6 +16,8 @@ class Depth(enum.IntEnum):
 
     STATUS = 0
     REPLY = 1
+    CONTRACT = 2
+    EXPECT = 3
 
 
 def judge_status(status: int) -> Failure:

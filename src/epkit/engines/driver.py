@@ -72,6 +72,7 @@ class Recorder:
         *,
         sinks: Sequence[Sink],
         depth: Depth = Depth.REPLY,
+        inspect: Callable[[int, Exchange], Verdict | None] | None = None,
         log: Callable[[Exchange], None] | None = None,
     ) -> None:
         """Prepare a run.
@@ -84,12 +85,15 @@ class Recorder:
             requests: one a payload.
             rows: how many rows each payload holds, None where that is not known.
             sinks: each gets every block, for the length of the call; times in it are ns since `began`.
+            inspect: looks deeper at a reply that is good so far, given the place of its row in the block; None where
+                it cannot tell yet.
             log: called with every exchange, before it is judged; for `-v`.
         """
         self._requests = tuple(requests)
         self._rows = tuple(rows)
         self._sinks = tuple(sinks)
         self._depth = depth
+        self._inspect = inspect
         self._log = log
         self._verdicts: tuple[dict[bytes, Verdict], ...] = tuple({} for _ in self._requests)
         self._known = tuple(verdicts.get for verdicts in self._verdicts)
@@ -178,6 +182,11 @@ class Recorder:
         ):
             return failure, ""
         verdict = judge_reply(x.head, x.body, self._rows[x.payload])
+        if self._inspect is not None and not verdict[0]:
+            known = self._inspect(self._offset // ROW_BYTES, x)
+            if known is None:
+                return verdict
+            verdict = known
         if x.status == 200 and len(x.body) <= REMEMBERED_BYTES:
             self._room -= VERDICT_BYTES + len(x.body)
             if self._room < 0:
@@ -227,15 +236,16 @@ class ClosedLoop(Recorder):
         *,
         sinks: Sequence[Sink],
         depth: Depth = Depth.REPLY,
+        inspect: Callable[[int, Exchange], Verdict | None] | None = None,
         log: Callable[[Exchange], None] | None = None,
     ) -> None:
         """Prepare a phase.
 
         Args:
             requests: one a payload, sent in turn.
-            rows, sinks, depth, log: as in `Recorder`.
+            rows, sinks, depth, inspect, log: as in `Recorder`.
         """
-        super().__init__(requests, rows, sinks=sinks, depth=depth, log=log)
+        super().__init__(requests, rows, sinks=sinks, depth=depth, inspect=inspect, log=log)
         self._payload = 0
         self._only = self._requests[0] if len(self._requests) == 1 else None
         self._left = phase.requests if phase.requests is not None else 2**62

@@ -21,7 +21,7 @@ from epkit.core.request import Request
 from epkit.core.samples import Failure
 from epkit.core.schedule import due_times, span_ns
 from epkit.engines.base import FOREVER, Arrival, Exchange
-from epkit.engines.driver import Recorder, Sink
+from epkit.engines.driver import Recorder, Sink, Verdict
 
 POLL_NS: Final = 10_000_000
 """How long a slot rests that waits for the end of a phase that ends with a number of requests."""
@@ -40,6 +40,7 @@ class Phased(Recorder):
         begins: list[int],
         seed: int = 0,
         depth: Depth = Depth.REPLY,
+        inspect: Callable[[int, Exchange], Verdict | None] | None = None,
         log: Callable[[Exchange], None] | None = None,
     ) -> None:
         """Prepare a run.
@@ -50,11 +51,11 @@ class Phased(Recorder):
         Args:
             phases: in order; a first one called `WARMUP` is not measured.
             requests: one a payload, sent in turn.
-            rows, sinks, depth, log: as in `Recorder`.
+            rows, sinks, depth, inspect, log: as in `Recorder`.
             begins: gets when each phase that is entered begins, ns since the run did; the sinks may look at it.
             seed: of random arrivals.
         """
-        super().__init__(requests, rows, sinks=sinks, depth=depth, log=log)
+        super().__init__(requests, rows, sinks=sinks, depth=depth, inspect=inspect, log=log)
         self._phases = tuple(phases)
         self._seed = seed
         self._payload = 0

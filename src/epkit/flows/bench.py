@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import quote
 
@@ -25,6 +26,7 @@ from epkit.errors import UsageError
 from epkit.files import samples
 from epkit.files.runs import RunWriter
 from epkit.files.spill import Spill
+from epkit.flows import checks
 from epkit.flows.aim import World, take_aim
 from epkit.flows.bench_options import BenchOptions, BenchResult, DryRun, Shown
 from epkit.flows.bench_plan import check_load, make_plan, plan_info
@@ -109,6 +111,7 @@ def run(
             load,
             sinks=sinks,
             depth=options.depth,
+            check=ready.check,
             log=make_log(options.verbosity, load.requests[0], ready.aim.secrets, shown.say),
         )
         driver = measured.driver
@@ -131,10 +134,11 @@ def run(
         ready.current.drive(driver)
         ran = runner.run(engine, driver, plan.slots, tick=_all(ticks))
         driver.flush()
+        lines = [] if measured.deferred is None else checks.settle(measured.deferred, driver, options.depth)
         report = make_report(facts, measured, ran, None if stop_rule is None else stop_rule.outcome())
         if options.sweep is not None:
             report = mark_knee(report)
-        report = replace(report, thresholds=slo.evaluate(slos, report))
+        report = replace(report, thresholds=slo.evaluate(slos, report), warnings=(*report.warnings, *lines))
         if recording is not None:
             report = recording.finish(report, measured.summary)
         if spill is not None and options.samples is not None:
@@ -228,6 +232,7 @@ def prepare(options: BenchOptions, world: World, stdin: BinaryIO) -> Iterator[Re
 
         engine_of(plan)  # before anything is asked of the endpoint: it refuses certificates that it cannot use
 
+        @cache
         def find_contract() -> "Contract":
             from epkit.flows import target_contract
 
@@ -243,9 +248,18 @@ def prepare(options: BenchOptions, world: World, stdin: BinaryIO) -> Iterator[Re
             find_contract=find_contract,
             seed=options.seed,
         )
+        check = checks.make_check(options.depth, options.expect, load, find_contract)
         current = Current(load.requests)
         with renewing(aim, world, lambda value: current.replace(authorized(load.requests, value))):
-            yield Ready(aim=aim, load=load, current=current, destination=destination, make_engine=engine_of, plan=plan)
+            yield Ready(
+                aim=aim,
+                load=load,
+                current=current,
+                destination=destination,
+                make_engine=engine_of,
+                plan=plan,
+                check=check,
+            )
 
 
 def _check(options: BenchOptions) -> None:

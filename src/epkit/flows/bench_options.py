@@ -29,6 +29,7 @@ class BenchOptions:
         timeout_s: one request's; None for the target's own.
         engine: `wire`, `httpx`, or None for what the other options need.
         rows_wanted: whether every row is kept, for ab's files and report.
+        expect: a file of golden predictions, for the deepest check.
         slos: objectives that the report is held against.
         save: the file that the run is saved to.
         samples: the table that every sample is written to.
@@ -55,6 +56,7 @@ class BenchOptions:
     engine: str | None = None
     http2: bool = False
     depth: Depth = Depth.REPLY
+    expect: str | None = None
     connect_to: str | None = None
     bind: str | None = None
     buffer_bytes: int | None = None

@@ -12,7 +12,8 @@ from epkit.core.plan import Plan
 from epkit.core.report import PhaseInfo
 from epkit.core.summary import Summary
 from epkit.engines.base import Exchange
-from epkit.engines.driver import ClosedLoop, Sink
+from epkit.engines.deferred import Check, Deferred
+from epkit.engines.driver import ClosedLoop, Sink, Verdict
 from epkit.engines.phased import Phased
 from epkit.engines.runner import Ran
 from epkit.flows.requests import Load
@@ -31,30 +32,48 @@ class Measurement:
         *,
         sinks: Sequence[Sink] = (),
         depth: Depth = Depth.REPLY,
+        check: Check | None = None,
         log: Callable[[Exchange], None] | None = None,
     ) -> None:
-        """Prepare a run; `driver` and `summary` (of the measured phases) are public.
+        """Prepare a run; `driver`, `summary` (of the measured phases) and `deferred` are public.
 
         Args:
             sinks: of the measured phases, beside the summary; times in their blocks are ns since those began.
+            check: what replies are held against beside the run.
         """
         self.plan = plan
         self.summary = Summary()
         self._parts: tuple[Summary, ...] = ()
         first = self._first = len(plan.phases) - len(plan.measured)
         self.driver: ClosedLoop | Phased
-        wanted = (self.summary.add, *sinks)
+        wanted: list[Sink] = [self.summary.add, *sinks]
+        self.deferred: Deferred | None = None
         if len(plan.phases) == 1 and plan.phases[0].model == "closed":
-            self.driver = ClosedLoop(plan.phases[0], load.requests, load.rows, sinks=wanted, depth=depth, log=log)
+            self.driver = ClosedLoop(
+                plan.phases[0], load.requests, load.rows, sinks=self._judged(wanted, check), depth=depth,
+                inspect=self._inspect, log=log,
+            )  # fmt: skip
             return
         begins: list[int] = []
-        slices = [Slice(begins, first, None, sink) for sink in wanted]
+        slices: list[Sink] = [Slice(begins, first, None, sink) for sink in wanted]
         if len(plan.phases) > 1:
             self._parts = tuple(Summary(exact=PHASE_ROWS) for _ in plan.phases)
             slices += [Slice(begins, i, i, part.add) for i, part in enumerate(self._parts)]
         self.driver = Phased(
-            plan.phases, load.requests, load.rows, sinks=slices, begins=begins, seed=plan.seed, depth=depth, log=log
-        )
+            plan.phases, load.requests, load.rows, sinks=self._judged(slices, check), begins=begins, seed=plan.seed,
+            depth=depth, inspect=self._inspect, log=log,
+        )  # fmt: skip
+
+    def _judged(self, sinks: list[Sink], check: Check | None) -> list[Sink]:
+        """Put what is checked beside the run between the driver and its sinks."""
+        if check is None:
+            return sinks
+        self.deferred = Deferred(check, sinks)
+        return [self.deferred.add]
+
+    @property
+    def _inspect(self) -> Callable[[int, Exchange], Verdict | None] | None:
+        return None if self.deferred is None else self.deferred.inspect
 
     @property
     def varied(self) -> bool:

@@ -7,6 +7,7 @@ from epkit.core.destination import Destination
 from epkit.core.plan import Plan
 from epkit.core.request import Request
 from epkit.engines.base import Engine
+from epkit.engines.deferred import Check
 from epkit.engines.driver import Recorder
 from epkit.flows.aim import Aim
 from epkit.flows.requests import Load
@@ -37,6 +38,7 @@ class Ready:
 
     Args:
         current: the requests of *load*, as they are sent now.
+        check: what replies are held against beside the run, if anything.
         make_engine: makes an engine for a run of a plan; each run has its own.
     """
 
@@ -46,3 +48,4 @@ class Ready:
     destination: Destination
     make_engine: Callable[[Plan], Engine]
     plan: Plan
+    check: Check | None = None

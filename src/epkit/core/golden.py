@@ -1,0 +1,82 @@
+"""Golden predictions: what each payload's reply has to say, to the last digit that matters."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, Final
+
+from epkit.core.predictions import predictions
+from epkit.core.replies import decode
+
+CLOSE: Final = 1e-6
+"""How far, relatively, a number may be from the expected one: machines add in different orders."""
+
+
+def by_payload(expected: Sequence[Any], rows: Sequence[int | None]) -> list[list[Any]]:
+    """Divide expected predictions among the payloads.
+
+    Args:
+        expected: one value for each payload: a reply, or a list of predictions; or one record for each row of all
+            payloads, as `epkit score` writes them: `{"row": 0, "prediction": …}`.
+        rows: how many each payload holds, None where that is not known.
+
+    Raises:
+        ValueError: their numbers do not fit the payloads.
+    """
+    records = [value for value in expected if isinstance(value, dict) and "prediction" in value]
+    if records and len(records) == len(expected):
+        return _divided([record["prediction"] for record in records], rows)
+    if len(expected) != len(rows):
+        raise ValueError(f"{len(expected)} replies are expected, and {len(rows)} payloads are sent")
+    found = []
+    for place, value in enumerate(expected, 1):
+        told = predictions(value)
+        if told is None:
+            raise ValueError(f"reply {place}: no list of predictions is recognised")
+        found.append(told)
+    return found
+
+
+def _divided(told: list[Any], rows: Sequence[int | None]) -> list[list[Any]]:
+    if any(count is None for count in rows):
+        raise ValueError("how many rows a payload holds is not known, so predictions by row cannot be divided")
+    counts = [count or 0 for count in rows]
+    if sum(counts) != len(told):
+        raise ValueError(f"{len(told)} predictions are expected, and the payloads hold {sum(counts)} rows")
+    found, at = [], 0
+    for count in counts:
+        found.append(told[at : at + count])
+        at += count
+    return found
+
+
+def mismatch(expected: list[Any], body: bytes) -> str | None:
+    """Say what is other in a reply than expected; None where nothing is.
+
+    Args:
+        expected: predictions, one a row.
+        body: of the reply, without its content coding.
+    """
+    try:
+        found = predictions(decode(body))
+    except ValueError:
+        found = None
+    if found is None:
+        return "no list of predictions is recognised in the reply"
+    if len(found) != len(expected):
+        return f"{len(found)} predictions, {len(expected)} are expected"
+    for row, (wanted, got) in enumerate(zip(expected, found, strict=True)):
+        if not same(wanted, got):
+            return f"row {row}: {got!r} instead of {wanted!r}"
+    return None
+
+
+def same(one: Any, other: Any) -> bool:
+    """Tell whether two predictions are the same: numbers to `CLOSE`, everything else exactly."""
+    numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in (one, other))
+    if numbers:
+        return math.isclose(one, other, rel_tol=CLOSE, abs_tol=1e-12) or (one != one and other != other)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    return type(one) is type(other) and bool(one == other)

@@ -1,0 +1,180 @@
+"""Checks of replies that cost too much to be made where a reply arrives, made beside the run.
+
+A reply whose body has not been seen is handed to a thread, and the block that its row is in waits for the verdict on
+its way to the sinks; a body that is known costs a look-up. The thread rests so that it uses a fifth of a core at most,
+lest it is measured as latency. What it cannot manage is counted as skipped, and passes.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from queue import Empty, SimpleQueue
+from typing import Final
+
+import numpy as np
+
+from epkit.core.samples import Failure
+from epkit.engines.base import Exchange
+from epkit.engines.driver import EXAMPLE_BYTES, Example, Sink, Verdict
+
+MOST_WAITING: Final = 256
+MOST_BYTES: Final = 16 * 1024 * 1024
+REST: Final = 4.0
+"""So many times what a check took is rested after it."""
+
+PATIENCE_S: Final = 5.0
+"""How long the end of a run waits for the last verdicts."""
+
+Key = tuple[int, bytes]
+Check = Callable[[int, bytes, bytes], Verdict]
+"""Judges a reply by the index of its payload, its header block and its body."""
+
+
+class _Waiting:
+    """A reply that is being checked, and the rows that its verdict is for: number of the block, place in it."""
+
+    __slots__ = ("head", "rows", "status")
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.head, self.status = exchange.head, exchange.status
+        self.rows: list[tuple[int, int]] = []
+
+
+class Deferred:
+    """Stands between a driver and its sinks.
+
+    `checked` and `skipped` count replies, `examples` are the first failures of each kind that were found here.
+    """
+
+    def __init__(self, check: Check, sinks: Sequence[Sink]) -> None:
+        self._check = check
+        self._sinks = tuple(sinks)
+        self._jobs: SimpleQueue[tuple[Key, bytes] | None] = SimpleQueue()
+        self._results: SimpleQueue[tuple[Key, Verdict]] = SimpleQueue()
+        self._known: dict[Key, Verdict] = {}
+        self._known_bytes = 0
+        self._waiting: dict[Key, _Waiting] = {}
+        self._waiting_bytes = 0
+        self._block = 0  # number of the block that the driver fills
+        self._held: deque[tuple[int, np.ndarray]] = deque()
+        self._open: dict[int, int] = {}  # rows of a block that wait
+        self._early: list[tuple[int, Failure]] = []  # verdicts on rows that the driver still has
+        self.checked = self.skipped = 0
+        self.examples: dict[tuple[Failure, int], Example] = {}
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread.start()
+
+    def inspect(self, row: int, exchange: Exchange) -> Verdict | None:
+        """Look at a reply that is good so far.
+
+        Args:
+            row: its place in the block that the driver fills.
+
+        Returns:
+            The verdict on its body, where it is known; None where it comes later, or not at all.
+        """
+        key = exchange.payload, exchange.body
+        known = self._known.get(key)
+        if known is not None:
+            self.checked += 1
+            return known
+        waiting = self._waiting.get(key)
+        if waiting is None:
+            if len(self._waiting) >= MOST_WAITING or self._waiting_bytes > MOST_BYTES:
+                self.skipped += 1
+                return None
+            waiting = self._waiting[key] = _Waiting(exchange)
+            self._waiting_bytes += len(exchange.body)
+            self._jobs.put((key, exchange.head))
+        waiting.rows.append((self._block, row))
+        self._open[self._block] = self._open.get(self._block, 0) + 1
+        return None
+
+    def add(self, block: np.ndarray) -> None:
+        """Take a block from the driver, and hand on what is judged."""
+        self._drain()
+        for row, failure in self._early:
+            block["failure"][row] = failure
+        self._early.clear()
+        number, self._block = self._block, self._block + 1
+        if self._held or self._open.get(number):
+            self._held.append((number, block.copy()))
+            self._release()
+        else:
+            self._hand_on(block)
+
+    def finish(self) -> None:
+        """Wait for the last verdicts, not for long, and hand everything on."""
+        deadline = time.monotonic() + PATIENCE_S
+        while self._waiting and (left := deadline - time.monotonic()) > 0:
+            try:
+                self._take(*self._results.get(timeout=left))
+            except Empty:
+                break
+        self._jobs.put(None)
+        for waiting in self._waiting.values():
+            self.skipped += len(waiting.rows)
+        self._waiting.clear()
+        self._open.clear()
+        self._release()
+
+    def _work(self) -> None:
+        """Check replies, one after another, with rests."""
+        while (job := self._jobs.get()) is not None:
+            (payload, body), head = job
+            began = time.perf_counter()
+            self._results.put(((payload, body), self._check(payload, head, body)))
+            time.sleep(REST * (time.perf_counter() - began))
+
+    def _drain(self) -> None:
+        while not self._results.empty():
+            self._take(*self._results.get())
+
+    def _take(self, key: Key, verdict: Verdict) -> None:
+        """Take a verdict: remember it, and write it into its rows."""
+        self._known_bytes += len(key[1])
+        if self._known_bytes > MOST_BYTES:
+            self._known.clear()
+            self._known_bytes = len(key[1])
+        self._known[key] = verdict
+        waiting = self._waiting.pop(key)
+        self._waiting_bytes -= len(key[1])
+        self.checked += len(waiting.rows)
+        blocks = dict(self._held)
+        for number, row in waiting.rows:
+            self._open[number] -= 1
+            if not verdict[0]:
+                continue
+            if number == self._block:
+                self._early.append((row, verdict[0]))
+            else:
+                blocks[number]["failure"][row] = verdict[0]
+        if verdict[0]:
+            self._remember(key, waiting, verdict)
+
+    def _remember(self, key: Key, waiting: _Waiting, verdict: Verdict) -> None:
+        kind = verdict[0], waiting.status
+        if kind in self.examples:
+            self.examples[kind].count += len(waiting.rows)
+            return
+        self.examples[kind] = Example(
+            failure=verdict[0],
+            status=waiting.status,
+            detail=verdict[1],
+            head=waiting.head,
+            body=key[1][:EXAMPLE_BYTES],
+            payload=key[0],
+            count=len(waiting.rows),
+        )
+
+    def _release(self) -> None:
+        """Hand on the blocks that wait for nothing more, in order."""
+        while self._held and not self._open.get(self._held[0][0]):
+            number, block = self._held.popleft()
+            self._open.pop(number, None)
+            self._hand_on(block)
+
+    def _hand_on(self, block: np.ndarray) -> None:
+        for sink in self._sinks:
+            sink(block)

@@ -1,0 +1,123 @@
+"""What `--check contract` and `--check expect` hold a reply against."""
+
+import io
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Final
+
+from epkit.core import golden, judging
+from epkit.core.http import fields
+from epkit.core.judging import Depth
+from epkit.core.predictions import json_text, predictions
+from epkit.core.replies import decode
+from epkit.core.samples import Failure
+from epkit.engines.deferred import Check, Deferred
+from epkit.engines.driver import Recorder, Verdict
+from epkit.errors import UsageError
+from epkit.files.payloads import parse_json, read_payload
+from epkit.flows.requests import Load
+
+if TYPE_CHECKING:
+    from epkit.core.contract import Contract
+
+NOTHING: Final[Verdict] = (Failure.NONE, "")
+
+
+def make_check(depth: Depth, expect: str | None, load: Load, find_contract: "Callable[[], Contract]") -> Check | None:
+    """Make the check that a depth wants beyond what every reply gets; None where it wants no more.
+
+    Raises:
+        UsageError: the expected predictions cannot be used, or the contract says nothing about replies.
+        EpkitError: there is no contract.
+    """
+    if depth is Depth.EXPECT:
+        return _expecting(expect, load)
+    return _contract(find_contract(), load) if depth is Depth.CONTRACT else None
+
+
+def settle(deferred: Deferred, driver: Recorder, depth: Depth) -> list[str]:
+    """End the checks of a run, and give the driver the failures that they found.
+
+    Returns:
+        A line where not every reply could be checked.
+    """
+    deferred.finish()
+    for kind, example in deferred.examples.items():
+        known = driver.examples.get(kind)
+        if known is None:
+            driver.examples[kind] = example
+        else:
+            known.count += example.count
+    if not deferred.skipped:
+        return []
+    whole = max(driver.sent, deferred.checked + deferred.skipped)
+    share = 1 - deferred.skipped / whole
+    told = f"--check {depth.name.lower()} could not keep up: {deferred.skipped} of {whole} replies passed without it"
+    return [f"{told}, {share:.0%} were checked"]
+
+
+def _contract(contract: "Contract", load: Load) -> Check:
+    from epkit.core.checked import in_words
+    from epkit.core.reply_validation import ReplyValidator
+
+    if contract.reply is None:
+        raise UsageError("--check contract: the contract says nothing about replies")
+    meaning, declared = ReplyValidator(contract), ReplyValidator(contract, as_declared=True)
+
+    def check(payload: int, head: bytes, body: bytes) -> Verdict:
+        plain = _plain(head, body)
+        broken = [v for v in meaning.check(plain, rows=load.rows[payload], limit=5).violations if v.severity == "error"]
+        for reading in _readings(plain) if not broken else ():
+            broken = list(declared.check(reading, limit=1).violations)
+            if not broken:
+                break
+        return (Failure.CONTRACT, f"{broken[0].pointer or '/'}: {in_words(broken[0])}") if broken else NOTHING
+
+    return check
+
+
+def _readings(body: bytes) -> Iterator[bytes]:
+    """Give what a contract may mean by a reply: its list of predictions, what is in its JSON string, itself.
+
+    Source: Azure ML's contracts, made by inference-schema from a sample of what `run()` returns, declare an array where
+    the server sends a JSON string that holds an object around it.
+    """
+    value = decode(body)
+    told = predictions(value)
+    if told is not None and told is not value:
+        yield json_text(told)
+    yield json_text(value)
+    yield body  # last: what is wrong with it is what the user is told
+
+
+def _expecting(expect: str | None, load: Load) -> Check:
+    if expect is None:
+        raise UsageError("--check expect: what is expected? --expect FILE holds it")
+    expected = _read(expect, load)
+
+    def check(payload: int, head: bytes, body: bytes) -> Verdict:
+        why = golden.mismatch(expected[payload], _plain(head, body))
+        return NOTHING if why is None else (Failure.MISMATCH, why)
+
+    return check
+
+
+def _read(path: str, load: Load) -> list[list[object]]:
+    """Read golden predictions: a reply, several in a list, or a `.jsonl` of replies or of what `score` wrote."""
+    payload = read_payload(path, io.BytesIO())
+    if path.lower().endswith(".jsonl"):
+        lines = enumerate(payload.body.split(b"\n"), 1)
+        values = [parse_json(line, path, first_line=number) for number, line in lines if line.strip()]
+    else:
+        value = parse_json(payload.body, path)
+        several = isinstance(value, list) and len(load.rows) > 1
+        values = list(value) if several else [value]  # type: ignore[call-overload]
+    try:
+        told = [decode(value.encode()) if isinstance(value, str) else value for value in values]
+        return golden.by_payload(told, load.rows)
+    except ValueError as error:
+        raise UsageError(f"--expect {path}: {error}") from None
+
+
+def _plain(head: bytes, body: bytes) -> bytes:
+    """Take the content coding off; `judge_reply` has seen that it can be."""
+    return judging.unpack(fields(head).get("content-encoding", ""), body)

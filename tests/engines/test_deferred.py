@@ -1,0 +1,118 @@
+"""Checks beside the run: verdicts find their rows, blocks keep their order, and what is too much is counted."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from epkit.core.samples import Failure
+from epkit.engines import deferred as d
+from epkit.engines.base import Exchange
+from rows import rows
+
+BAD = (Failure.MISMATCH, "row 0: 2 instead of 1")
+
+
+def reply(body, payload=0):
+    exchange = Exchange()
+    exchange.body, exchange.payload, exchange.status = body, payload, 200
+    return exchange
+
+
+def verdict(payload, head, body):
+    return BAD if body.startswith(b"bad") else (Failure.NONE, "")
+
+
+@pytest.fixture
+def seen(monkeypatch):
+    monkeypatch.setattr(d, "REST", 0.0)
+    return []
+
+
+def make(seen, check=verdict):
+    return d.Deferred(check, [lambda block: seen.append(block.copy())])
+
+
+def test_verdicts_find_their_rows(seen):
+    checks = make(seen)
+    for number in range(3):
+        for row in range(4):
+            checks.inspect(row, reply(b"bad" if row == number else b"good %d" % row))
+        checks.add(rows(4, received=number))
+    checks.finish()
+
+    assert [0, 1, 2] == [int(block["received"][0]) for block in seen]
+    assert [[number] for number in range(3)] == [np.flatnonzero(block["failure"]).tolist() for block in seen]
+    assert (12, 0) == (checks.checked, checks.skipped)
+    assert {(Failure.MISMATCH, 200)} == checks.examples.keys()
+
+
+def test_a_body_that_is_known_is_judged_at_once_and_by_its_payload(seen):
+    checks = make(seen)
+    checks.inspect(0, reply(b"bad"))
+    checks.add(rows(1))
+    checks.finish()
+
+    assert BAD == checks.inspect(0, reply(b"bad"))
+    assert None is checks.inspect(1, reply(b"bad", payload=1))
+
+
+def test_a_verdict_may_come_before_its_block_is_full(seen):
+    done = threading.Event()
+
+    def check(payload, head, body):
+        return verdict(payload, head, body)
+
+    checks = make(seen, check)
+    checks.inspect(1, reply(b"bad"))
+    while checks._results.empty():
+        done.wait(0.001)
+    checks.add(rows(2))
+
+    assert [[1]] == [np.flatnonzero(block["failure"]).tolist() for block in seen]
+
+
+def test_blocks_wait_for_their_verdicts_and_those_behind_for_them(seen):
+    go = threading.Event()
+
+    def slow(payload, head, body):
+        go.wait(5)
+        return BAD
+
+    checks = make(seen, slow)
+    checks.inspect(0, reply(b"x"))
+    checks.add(rows(1))
+    checks.add(rows(2))
+    before = len(seen)
+    go.set()
+    checks.finish()
+
+    assert (0, [1, 2]) == (before, [len(block) for block in seen])
+    assert Failure.MISMATCH == seen[0]["failure"][0]
+
+
+def test_what_is_too_much_passes_and_is_counted(seen, monkeypatch):
+    monkeypatch.setattr(d, "MOST_WAITING", 2)
+    monkeypatch.setattr(d, "PATIENCE_S", 0.05)
+    go = threading.Event()
+    checks = make(seen, lambda payload, head, body: (go.wait(5), BAD)[1])
+    for row in range(5):
+        checks.inspect(row, reply(b"%d" % row))
+    checks.add(rows(5))
+    checks.finish()
+    go.set()
+
+    assert (0, 5) == (checks.checked, checks.skipped)
+    assert [5] == [len(block) for block in seen]
+    assert not seen[0]["failure"].any()
+
+
+def test_remembered_bodies_are_bounded(seen, monkeypatch):
+    monkeypatch.setattr(d, "MOST_BYTES", 10)
+    checks = make(seen)
+    for number in range(9):
+        checks.inspect(number, reply(b"good %d" % number))
+        checks.add(rows(1))
+        checks.finish()
+
+    assert len(checks._known) <= 2
