@@ -272,3 +272,14 @@ def test_intervals_of_independent_samples_are_no_wider_than_they_need_be(key):
     hit, _ = coverage(2000, 0.0, key)
 
     assert hit <= 0.995
+
+
+def test_failures_reach_the_percentiles_that_they_are_many_enough_for():
+    ordered = np.arange(1, 981) * 1_000_000
+    known = stats.dependence(np.random.default_rng(1).permutation(ordered), ordered)
+    found = stats.with_failures(lambda place: int(ordered[place - 1]), 980, 20, known)
+
+    assert (1000, 1.0, 980.0) == (found.count, found.min, found.percentiles["98"])
+    assert {math.inf} == {found.percentiles[key] for key in ("99", "99.9", "100")} | {found.mean, found.max}
+    assert found.ci95["99"] is None
+    assert found.ci95["50"] is not None

@@ -97,6 +97,8 @@ def bench(
     tls_version: o.TlsVersion = None,
     ciphers: o.Ciphers = None,
     slos: o.Slos = None,
+    abort_on_slo: o.AbortOnSlo = False,
+    failures_as_infinite: o.FailuresAsInfinite = False,
     save: o.Save = None,
     html: o.Html = None,
     junit: o.Junit = None,

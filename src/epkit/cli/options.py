@@ -308,6 +308,18 @@ Slos = Annotated[
     ),
 ]
 
+AbortOnSlo = Annotated[
+    bool, option(VERDICT, "--abort-on-slo", help="End the run when an objective can no longer be met.")
+]
+FailuresAsInfinite = Annotated[
+    bool,
+    option(
+        VERDICT,
+        "--failures-as-infinite",
+        help="Count a failure as an infinite response time: with 2% failures p99 is infinite.",
+    ),
+]
+
 Save = Annotated[
     str | None,
     option(OUT, "--save", metavar="FILE.epkit", help="Save the run whole, for epkit report and epkit compare."),

@@ -2,7 +2,7 @@
 
 A field is a key, in the order of the class; nothing is left out and nothing added, but for `format` at the
 top. A field that comes later has a default, so that the documents in old saved runs are read for ever. JSON knows
-no infinity: an infinite observation of a threshold (a percentile of a run in which nothing succeeded) is null.
+no infinity: an infinite latency (of failures, where those are counted so) or observation of a threshold is null.
 """
 
 import math
@@ -11,7 +11,7 @@ from dataclasses import MISSING, fields, is_dataclass
 from types import UnionType
 from typing import Any, Final, TypeVar, get_args, get_origin, get_type_hints
 
-from epkit.core.report import FORMAT, PERCENTILES, Report, Threshold
+from epkit.core.report import FORMAT, PERCENTILES, Report
 from epkit.core.samples import FAILURES
 
 Part = TypeVar("Part")
@@ -25,6 +25,12 @@ KEYS: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
     ("Generator", "lag_ms"): ("p50", "p99", "max"),
 }
 """The mappings that have the same keys in every report."""
+
+INFINITE: Final[Mapping[str, tuple[str, ...]]] = {
+    "Threshold": ("observed",),
+    "Distribution": ("min", "mean", "sd", "median", "max", "percentiles"),
+}
+"""What may be infinite, which JSON writes as null."""
 
 SCALARS: Final[Mapping[Any, str]] = {
     str: "string",
@@ -94,8 +100,8 @@ def _plain(value: Any) -> Any:
     """Turn a value of the report into what JSON knows."""
     if is_dataclass(value):
         found = {field.name: getattr(value, field.name) for field in fields(value)}
-        if isinstance(value, Threshold) and value.observed == math.inf:
-            found["observed"] = None
+        for name in INFINITE.get(type(value).__name__, ()):
+            found[name] = _swapped(found[name], math.inf, None)
         return _plain(found)
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
@@ -106,14 +112,21 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def _swapped(value: Any, one: float | None, other: float | None) -> Any:
+    """Return *other* for *one*, in a mapping in each of its values."""
+    if isinstance(value, Mapping):
+        return {key: _swapped(item, one, other) for key, item in value.items()}
+    return other if value == one else value
+
+
 def _made(kind: Any, value: Any) -> Any:
     """Make a value of a type from what JSON knows."""
     if isinstance(kind, UnionType):
         return None if value is None else _made(get_args(kind)[0], value)
     if is_dataclass(kind) and isinstance(kind, type):
         given = dict(value)
-        if kind is Threshold and given["observed"] is None:
-            given["observed"] = math.inf
+        for name in INFINITE.get(kind.__name__, ()):
+            given[name] = _swapped(given[name], None, math.inf)
         hints = get_type_hints(kind)
         # A saved run of an older epkit lacks what came later, and what came later has a default.
         late = {field.name for field in fields(kind) if field.default is not MISSING}
@@ -147,12 +160,14 @@ def _shape(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
         return item if inner[-1] is Ellipsis else {**item, "minItems": len(inner), "maxItems": len(inner)}
     if kind.__name__ not in definitions:
         shapes = {name: _shape(hint, definitions) for name, hint in get_type_hints(kind).items()}
+        for name in INFINITE.get(kind.__name__, ()):
+            inner = shapes[name].get("additionalProperties", shapes[name])
+            nullable = {"anyOf": [inner, {"type": "null"}]}
+            shapes[name] = nullable if inner is shapes[name] else {**shapes[name], "additionalProperties": nullable}
         for name, shape in shapes.items():
             keys = KEYS.get((kind.__name__, name))
             if keys:
                 shapes[name] = _object(dict.fromkeys(keys, shape["additionalProperties"]))
-        if kind is Threshold:
-            shapes["observed"] = {"anyOf": [shapes["observed"], {"type": "null"}]}
         definitions[kind.__name__] = {"description": _summary(kind), **_object(shapes)}
     return {"$ref": f"#/$defs/{kind.__name__}"}
 

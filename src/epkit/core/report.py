@@ -23,6 +23,7 @@ class Distribution:
         sd: standard deviation with n − 1; 0 where count is 1.
         percentiles: nearest rank, keyed by `PERCENTILES`.
         ci95: 95 % confidence interval of each percentile (and of `mean`), None where the sample cannot support one.
+            All of them but the intervals may be infinite in the response view: see --failures-as-infinite.
         effective: sample size after autocorrelation, as the interval of the median saw it.
     """
 

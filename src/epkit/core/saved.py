@@ -7,8 +7,8 @@
 
     RUN1    JSON; begins a run: `format` (`epkit.run/1`), `arm` (which side of a comparison it is of, "" for none),
             `tool`, `run`, `plan`, `http` as in the JSON report, as far as they are known before the first request;
-            `rows_of` (how many rows each payload holds), `wire_bytes` (of each request), `slos`, and `row`, the
-            columns of ROWS: [name, numpy type] each
+            `rows_of` (how many rows each payload holds), `wire_bytes` (of each request), `slos`,
+            `failures_as_infinite`, and `row`, the columns of ROWS: [name, numpy type] each
     ROWS    samples as they are in memory (`epkit.core.samples`), times in ns since the run began
     STAT    JSON, once a second: what else a report needs, should the run go no further
     HIST    JSON; after the last samples: every latency as an HdrHistogram (V2, compressed, base64)

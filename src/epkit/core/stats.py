@@ -9,7 +9,7 @@ the percentile".
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Final
 
@@ -209,7 +209,7 @@ def dependence(values_ns: np.ndarray, ordered: np.ndarray) -> Dependence:
 
 
 def describe(
-    at: Callable[[int], int],
+    at: Callable[[int], float],
     count: int,
     mean_ns: float,
     sd_ns: float,
@@ -248,6 +248,28 @@ def describe(
         ci95=ci95,
         effective=int(count / known.taus.get("50", 1.0)),
     )
+
+
+def with_failures(at: Callable[[int], int], ok: int, failed: int, known: Dependence, blur: float = 0.0) -> Distribution:
+    """Describe latencies among which each failure is infinite: what a user who waits for an answer sees.
+
+    Args:
+        at: the value of a rank among the successes, in ns; ranks are 1 … *ok*.
+        failed: number of failures, ≥ 1.
+        known: dependence of the successes.
+        blur: as for `describe`.
+
+    Returns:
+        A distribution whose mean, spread and longest are infinite, and whose percentiles are where failures reach them.
+        An interval that would end at infinity is left out.
+    """
+
+    def infinite(place: int) -> float:
+        return at(place) if place <= ok else math.inf
+
+    found = describe(infinite, ok + failed, math.inf, math.inf, replace(known, wobble=None), blur)
+    sure = {key: None if bounds is None or math.isinf(bounds[1]) else bounds for key, bounds in found.ci95.items()}
+    return replace(found, ci95=sure)
 
 
 def distribution(values_ns: np.ndarray) -> Distribution | None:

@@ -36,7 +36,7 @@ from epkit.core.report import (
     Validity,
 )
 from epkit.core.samples import Rows
-from epkit.core.stats import Dependence, dependence, describe, distribution
+from epkit.core.stats import Dependence, dependence, describe, distribution, with_failures
 from epkit.core.windows import Windows
 
 EXACT: Final = 2_000_000
@@ -51,9 +51,11 @@ class Summary:
 
     Args:
         exact: how many rows are kept, the first ones.
+        failures_as_infinite: whether a failure counts in the response time, as an infinite one.
     """
 
-    def __init__(self, exact: int = EXACT) -> None:
+    def __init__(self, exact: int = EXACT, *, failures_as_infinite: bool = False) -> None:
+        self._failures_as_infinite = failures_as_infinite
         self._exact = exact
         self._rows = 0
         self._kept = Rows()
@@ -272,7 +274,23 @@ class Summary:
             clamped = max(clamped, lost)
         if closed:
             found["response"] = found["service"]
+        failed = self.counters.counts().failed
+        if self._failures_as_infinite and failed:
+            name = "service" if closed else "response"
+            found["response"] = self._with_failures(partial(series, name), self._later[name], failed)
         return Latencies(**found), clamped
+
+    def _with_failures(self, pick: Callable[[np.ndarray], np.ndarray], later: Histogram, failed: int) -> Distribution:
+        parts = [pick(block) for block in self._kept.pieces()]
+        first = np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+        ordered = np.sort(first)
+        known = dependence(first, ordered) if len(first) else Dependence(taus={}, wobble=None)
+        if self.complete:
+            return with_failures(lambda place: int(ordered[place - 1]), len(first), failed, known)
+        whole = Histogram()
+        whole.add(first)
+        whole.merge(later)
+        return with_failures(whole.at, whole.count, failed, known, BLUR)
 
     def _by_deployment(self, names: Sequence[str]) -> dict[str, DeploymentInfo]:
         def answered(index: int, block: np.ndarray) -> np.ndarray:

@@ -15,13 +15,15 @@ from epkit import __version__
 from epkit.core import ab, hdr, slo
 from epkit.core import url as urls
 from epkit.core.criteria import FIND_MAX
+from epkit.core.guard import Guard
 from epkit.core.live import Live
 from epkit.core.plan import Plan
 from epkit.core.summary import Summary
 from epkit.endpoint.target import to_destination
 from epkit.engines import runner
 from epkit.engines.base import Engine
-from epkit.engines.driver import Sink
+from epkit.engines.driver import ClosedLoop, Sink
+from epkit.engines.phased import Phased
 from epkit.errors import UsageError
 from epkit.files import samples
 from epkit.files.runs import RunWriter
@@ -102,13 +104,21 @@ def run(
     load, engine = ready.load, ready.make_engine(plan)
     with ExitStack() as stack:
         spill = stack.enter_context(Spill()) if options.rows_wanted or options.samples else None
-        recording = None if writer is None else Recording(writer, load, slos=options.slos, arm=arm)
+        infinite = options.failures_as_infinite
+        recording = (
+            None
+            if writer is None
+            else Recording(writer, load, slos=options.slos, arm=arm, failures_as_infinite=infinite)
+        )
         sinks: list[Sink] = [] if spill is None else [spill]
         sinks += [] if recording is None else [recording.add]
         sinks += [] if shown.live is None else [shown.live.restarted()]
+        guard = None if not options.abort_on_slo else _guard(slos, plan)
+        sinks += [] if guard is None else [guard.add]
         measured = Measurement(
             plan,
             load,
+            failures_as_infinite=infinite,
             sinks=sinks,
             depth=options.depth,
             check=ready.check,
@@ -126,6 +136,8 @@ def run(
         stop_rule = None if options.until is None else Until(options.until, measured, engine)
         ticks: list[Callable[[], None]] = [] if stop_rule is None else [stop_rule]
         ticks += [watch(measured, engine)] if watch is not None else []
+        lost: list[str] = []
+        ticks += [] if guard is None else [_aborting(guard, engine, driver, lost)]
         progress = shown.progress
         ticks += [lambda: progress(driver.sent, driver.failed)] if progress is not None else []
         if recording is not None:
@@ -138,7 +150,9 @@ def run(
         report = make_report(facts, measured, ran, None if stop_rule is None else stop_rule.outcome())
         if options.sweep is not None:
             report = mark_knee(report)
-        report = replace(report, thresholds=slo.evaluate(slos, report), warnings=(*report.warnings, *lines))
+        report = replace(report, thresholds=slo.evaluate(slos, report), warnings=(*report.warnings, *lost, *lines))
+        if lost:
+            report = replace(report, run=replace(report.run, partial=True))
         if recording is not None:
             report = recording.finish(report, measured.summary)
         if spill is not None and options.samples is not None:
@@ -149,6 +163,29 @@ def run(
         kept = {} if options.keep_failures is None else show_examples(driver.examples.values(), ready.aim)
         histograms = hdr.as_saved(measured.summary.histograms()) if options.histograms_wanted else {}
         return BenchResult(report=report, ab_times=times, kept=kept, stopped_by=ran.stopped_by, histograms=histograms)
+
+
+def _guard(slos: Sequence[slo.Slo], plan: Plan) -> Guard:
+    requests = [phase.requests for phase in plan.measured if phase.requests is not None]
+    durations = [phase.duration_ns for phase in plan.measured if phase.duration_ns is not None]
+    phases = len(plan.measured)
+    return Guard(
+        slos,
+        requests=sum(requests) if len(requests) == phases else None,
+        duration_ns=sum(durations) if len(durations) == phases else None,
+    )
+
+
+def _aborting(guard: Guard, engine: Engine, driver: ClosedLoop | Phased, lost: list[str]) -> Callable[[], None]:
+    """Return what ends a run when an objective cannot be met any more, and says so in *lost*."""
+
+    def look() -> None:
+        if not lost and (expression := guard.lost()):
+            lost.append(f"ended early: {expression} could no longer be met")
+            driver.stop()
+            engine.stop(drain=True)
+
+    return look
 
 
 def _all(ticks: Sequence[Callable[[], None]]) -> Callable[[], None] | None:

@@ -31,6 +31,8 @@ class BenchOptions:
         rows_wanted: whether every row is kept, for ab's files and report.
         expect: a file of golden predictions, for the deepest check.
         slos: objectives that the report is held against.
+        abort_on_slo: whether the run ends when one of them, or that nothing fails, can no longer be met.
+        failures_as_infinite: whether a failure counts as an infinite response time.
         save: the file that the run is saved to.
         samples: the table that every sample is written to.
         histograms_wanted: whether the latencies are wanted as histograms too, for a report to look at.
@@ -68,6 +70,8 @@ class BenchOptions:
     keep_failures: str | None = None
     rows_wanted: bool = False
     slos: tuple[str, ...] = ()
+    abort_on_slo: bool = False
+    failures_as_infinite: bool = False
     save: str | None = None
     samples: str | None = None
     histograms_wanted: bool = False

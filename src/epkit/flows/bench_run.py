@@ -33,6 +33,7 @@ class Measurement:
         sinks: Sequence[Sink] = (),
         depth: Depth = Depth.REPLY,
         check: Check | None = None,
+        failures_as_infinite: bool = False,
         log: Callable[[Exchange], None] | None = None,
     ) -> None:
         """Prepare a run; `driver`, `summary` (of the measured phases) and `deferred` are public.
@@ -42,7 +43,7 @@ class Measurement:
             check: what replies are held against beside the run.
         """
         self.plan = plan
-        self.summary = Summary()
+        self.summary = Summary(failures_as_infinite=failures_as_infinite)
         self._parts: tuple[Summary, ...] = ()
         first = self._first = len(plan.phases) - len(plan.measured)
         self.driver: ClosedLoop | Phased

@@ -29,14 +29,23 @@ class Recording:
     Args:
         writer: of the file, which may hold other runs already.
         load: what is sent.
-        slos: the objectives, for the report of a run that is cut off.
+        slos, failures_as_infinite: for the report of a run that is cut off.
         arm: which side of a comparison the run is of, "" for none.
     """
 
-    def __init__(self, writer: RunWriter, load: Load, *, slos: Sequence[str] = (), arm: str = "") -> None:
+    def __init__(
+        self,
+        writer: RunWriter,
+        load: Load,
+        *,
+        slos: Sequence[str] = (),
+        arm: str = "",
+        failures_as_infinite: bool = False,
+    ) -> None:
         self._writer = writer
         self._load = load
         self._slos = tuple(slos)
+        self._failures_as_infinite = failures_as_infinite
         self._arm = arm
         self._measured: Measurement | None = None
         self._snapshot: Callable[[], Report] | None = None
@@ -90,6 +99,7 @@ class Recording:
             {
                 **{name: to_plain(getattr(known, name)) for name in ("tool", "run", "plan", "http")},
                 "slos": list(self._slos),
+                "failures_as_infinite": self._failures_as_infinite,
                 "rows_of": list(self._load.rows),
                 "wire_bytes": [len(request.wire) for request in self._load.requests],
             },

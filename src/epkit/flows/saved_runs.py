@@ -111,7 +111,7 @@ def _summary(run: SavedRun) -> Summary:
 def _recover(run: SavedRun) -> Report:
     """Make the report of a run without an end."""
     head, stat = run.section.head, run.section.stat or {}
-    summary = Summary()
+    summary = Summary(failures_as_infinite=bool(head.get("failures_as_infinite")))
     last_ns = int(stat.get("elapsed_ns", 0))
     deployments = 1
     for block in run.blocks():

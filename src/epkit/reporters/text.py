@@ -146,8 +146,10 @@ def _percentiles(report: Report) -> list[list[str]]:
         return []
     notes = [line for note in percentile_notes(service, report.warnings) for line in wrap(note)]
     sections = [[title, *percentile_table(service), *notes] if service.count > 1 else notes]
-    if response and response.count > 1 and report.plan.model == "open":
-        sections.append([f"{title}, since due", *percentile_table(response)])
+    counted = response is not None and response.count > service.count  # failures, as infinite
+    if response and response.count > 1 and (report.plan.model == "open" or counted):
+        whose = ", since due, a failure being infinite" if counted else ", since due"
+        sections.append([*wrap(title + whose, rest=""), *percentile_table(response)])
     return sections
 
 

@@ -1,0 +1,96 @@
+"""Whether objectives can still be met while a run goes on, for `--abort-on-slo`.
+
+What is past cannot be mended: so many requests over the limit and no later one makes the percentile good, so many
+failures and the share stays above. How many requests there will be is known where it was asked for; of a run that is
+only bounded in time it is taken to be twice what its pace so far would give. Objectives that a better future can
+always mend (a throughput of a timed run, a lower limit of a latency) never end a run.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from epkit.core.latency import series
+from epkit.core.slo import Slo, implied
+from epkit.core.stats import PS, rank
+
+ROOM = 2.0
+"""How much faster than so far a run may become."""
+
+
+class _Count:
+    """What has been seen of one objective.
+
+    Args:
+        over: samples beyond the limit; `seen`: all there are; `total_ms`: their sum.
+    """
+
+    __slots__ = ("over", "seen", "slo", "total_ms")
+
+    def __init__(self, slo: Slo) -> None:
+        self.slo = slo
+        self.over = self.seen = 0
+        self.total_ms = 0.0
+
+    def add(self, block: np.ndarray) -> None:
+        slo = self.slo
+        if slo.part:
+            ms = series(slo.part, block) / 1e6
+            self.seen += len(ms)
+            self.total_ms += float(ms.sum())
+            self.over += int(np.count_nonzero(ms > slo.limit if slo.op == "<=" else ms >= slo.limit))
+        elif slo.metric == "failed":
+            self.seen += len(block)
+            self.over += int(np.count_nonzero(block["failure"]))
+
+    def lost(self, requests: float) -> bool:
+        """Tell whether the objective cannot be met any more in a run of so many requests in all."""
+        slo = self.slo
+        if slo.metric == "failed":
+            worst = 100 * self.over / requests if slo.share else float(self.over)
+            return self.over > 0 and slo.op in ("<", "<=", "==") and worst > slo.limit - (slo.op == "<") * 1e-12
+        if not slo.part or slo.op not in ("<", "<="):
+            return False
+        whole = max(self.seen, math.ceil(requests))
+        if slo.percentile:
+            return self.over > whole - rank(whole, PS[slo.percentile])
+        if slo.metric == "max":
+            return self.over > 0
+        if slo.metric == "median":
+            return self.over > whole // 2
+        return slo.metric == "mean" and self.total_ms > slo.limit * whole
+
+
+class Guard:
+    """A sink that knows when a run cannot meet its objectives any more.
+
+    Args:
+        requests: how many there will be, None where only time ends the run.
+        duration_ns: how long it goes on, None where only the number ends it.
+    """
+
+    def __init__(self, slos: Sequence[Slo], *, requests: int | None, duration_ns: int | None) -> None:
+        self._counts = [_Count(slo) for slo in implied(slos)]
+        self._requests = requests
+        self._duration_ns = duration_ns
+        self._sent = 0
+        self._end_ns = 1
+
+    def add(self, block: np.ndarray) -> None:
+        """Take a block of samples."""
+        if len(block):
+            self._sent += len(block)
+            self._end_ns = max(self._end_ns, int(block["end"].max()))
+            for count in self._counts:
+                count.add(block)
+
+    def lost(self) -> str | None:
+        """Name the first objective that cannot be met any more; None while there is hope."""
+        whole = float(self._requests) if self._requests is not None else math.inf
+        if self._duration_ns is not None:
+            paced = ROOM * self._sent * max(1.0, self._duration_ns / self._end_ns)
+            whole = min(whole, paced)
+        if not self._sent or not math.isfinite(whole):
+            return None
+        return next((count.slo.expression for count in self._counts if count.lost(max(whole, self._sent))), None)
