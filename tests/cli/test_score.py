@@ -113,6 +113,42 @@ def test_stdin_is_known_by_how_it_begins(cli, server, form):
     assert expected(2) == lines(ran.out)
 
 
+def test_long_lines_on_stdin_are_lines_all_the_same(cli, server):
+    rows = [{"id": n, "text": "x" * 200_000} for n in range(3)]
+    ran = cli("score", "-", "--target", server.url, NO, stdin="\n".join(map(json.dumps, rows)).encode())
+
+    assert expected(3) == lines(ran.out)
+
+
+def test_columns_become_rows_where_the_contract_has_rows(cli, server):
+    server.contract = (
+        json.dumps(CONTRACT)
+        .encode()
+        .replace(b'"type": "array",', b'"type": "array", "format": "pandas.DataFrame:records",')
+    )
+    cli.write("rows.json", '{"data": {"id": [1, 2], "size": [0.5, 1.5], "text": ["a", "b"], "yes": [true, false]}}')
+    ran = cli("score", "rows.json", "--target", server.url)
+
+    assert ["p1", "p2"] == [line["prediction"] for line in lines(ran.out)]
+    assert {"id": 1, "size": 0.5, "text": "a", "yes": True} == rows_of(server.bodies[0])[0]
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ('{"data": []}', "there are no rows"),
+        ('{"rows": [{"id": 1}]}', 'the key "data", which holds the rows, is missing'),
+        ('{"Data": [{"id": 1}]}', 'there is "Data": did you mean "data"?'),
+    ],
+)
+def test_a_whole_body_is_checked_before_its_rows_are_looked_for(cli, server, body, words):
+    server.contract = json.dumps(CONTRACT).encode()
+    cli.write("rows.json", body)
+
+    assert words in complaint(cli("score", "rows.json", "--target", server.url), 3)
+    assert words in complaint(cli("score", "rows.json", "--target", server.url, "--skip-invalid"), 3)
+
+
 def test_a_single_row_in_a_line_is_a_row(cli, server):
     ran = cli("score", "-", "--target", server.url, NO, stdin=b'{"id": 0, "name": "x"}')
 

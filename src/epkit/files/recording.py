@@ -68,6 +68,7 @@ class Recorder:
         self._held: list[Held] = []
         self._commit_at = 0.0
         self._safe = point
+        self._broken: UsageError | None = None
         self._thread: ThreadPoolExecutor | None = None
         self._pending: Future[None] | None = None
 
@@ -88,8 +89,17 @@ class Recorder:
         """Take the rows of a chunk up to *stop*, from the first that was not written.
 
         Raises:
-            UsageError: the output cannot be written.
+            UsageError: the output cannot be written; from then on every call says so.
         """
+        if self._broken is not None:
+            raise self._broken
+        try:
+            self._write(chunk, stop)
+        except UsageError as error:
+            self._broken = error
+            raise
+
+    def _write(self, chunk: Chunk, stop: int) -> None:
         start = chunk.written
         predictions = chunk.predictions[start:stop]
         piece: Piece = chunk.origin
@@ -128,6 +138,8 @@ class Recorder:
         Raises:
             UsageError: the output cannot be written.
         """
+        if self._broken is not None:
+            raise self._broken
         try:
             if self._held and (complete or self._job is None):
                 self.layout = self.layout or Layout(kind="any")
@@ -213,8 +225,9 @@ class Recorder:
                 continue
             fault = fault_of(prediction)
             if fault is None and self.layout is None:
-                self.layout = layout_of(prediction, probabilities=self._probabilities)
-                refuse_names(self.layout.names, self._taken)
+                layout = layout_of(prediction, probabilities=self._probabilities)
+                refuse_names(layout.names, self._taken)
+                self.layout = layout
             if fault is None and self.layout is not None and not self.layout.fits(prediction):
                 fault = f"{json_text(prediction)[:60].decode('utf-8', 'replace')} is not what the rows before it got"
                 reasons[place] = Failed(reason="mismatch", status=200, detail=fault)
@@ -243,7 +256,7 @@ class Recorder:
         if self._failed is not None:
             self._failed.append(b"".join(lines))
 
-    def _trouble(self, error: OSError) -> Exception:
+    def _trouble(self, error: OSError) -> UsageError:
         return UsageError(f"the output: {error.strerror}") if self._job is None else self._job.trouble(error)
 
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 TABLES: Final = (".csv", ".parquet", ".jsonl")
 SNIFFED: Final = 1 << 16
+LONGEST_LINE: Final = 64 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,11 +127,13 @@ def sniff(path: Path) -> str:
     """Tell what a file holds by how it begins."""
     with path.open("rb") as file:
         head = file.read(SNIFFED)
-    if head.startswith(b"PAR1"):
-        return ".parquet"
-    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if not text.startswith((b"{", b"[")):
-        return ".csv"
+        if head.startswith(b"PAR1"):
+            return ".parquet"
+        text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+        if not text.startswith((b"{", b"[")):
+            return ".csv"
+        if b"\n" not in text:
+            text += file.readline(LONGEST_LINE) + file.read(SNIFFED)
     first, _, rest = text.partition(b"\n")
     with contextlib.suppress(ValueError):
         value = json.loads(first)
