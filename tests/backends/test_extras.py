@@ -1,11 +1,13 @@
 """Each extra alone, both and neither: this file runs in an environment of each kind (`nox -s azure tests`)."""
 
 import sys
+from pathlib import Path
 
 import pytest
 
 from backends.hosts import SDKS, has, workspace_config
 from cli_harness import Cli, complaint
+from fault_server import FaultServer
 
 EXTRAS = {"azureml": "azure-v2", "azureml-v1": "azure-v1"}
 
@@ -80,3 +82,22 @@ def test_a_local_command_imports_no_sdk(cli: Cli):
 
     assert 0 == ran.code
     assert set() == imported & {"azure", "azureml", "msal", "requests", "httpx"}
+
+
+@pytest.mark.parametrize("command", ["bench", "score", "validate"])
+def test_what_talks_to_endpoints_imports_no_sdk(cli: Cli, fault_server: FaultServer, command: str):
+    """Not even where both are installed."""
+    url = fault_server.url("ok")
+    schema = Path(__file__).parents[2] / "swagger" / "bank.swagger2.json"
+    payload = cli.write("rows.json", '{"data": [{"age": 1}, {"age": 2}]}')
+    arguments = {
+        "bench": ["--no-validate", "-p", payload, url],
+        "score": [payload, "--target", url, "--no-validate", "--wrap", "data"],
+        "validate": [payload, "--schema", str(schema)],
+    }
+    ran = cli.spawn(command, *arguments[command], prefix=["-X", "importtime"])
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in ran.lines if "|" in line}
+
+    assert "epkit" in imported
+    assert ran.code in (0, 3, 4), ran.err
+    assert set() == imported & {"azure", "azureml", "msal", "requests", "tomlkit"}

@@ -356,15 +356,15 @@ def test_an_endpoint_that_is_not_there_is_told(cli: Cli):
 
 
 def test_the_last_lines_are_found_in_a_long_log_with_long_lines(tmp_path: Path):
-    from epkit.backends.local import _last_lines
+    from epkit.backends.local_view import last_lines
 
     file = tmp_path / "log"
     lines = [f"{number} {'x' * (number % 7 * 1000)}" for number in range(200)]
     file.write_text("".join(f"{line}\n" for line in lines) + "\x1b[31mhalf a line")
 
-    assert (*lines[-3:], "[31mhalf a line") == _last_lines(file, 4)
-    assert 201 == len(_last_lines(file, 500))
-    assert () == _last_lines(tmp_path / "none", 5)
+    assert (*lines[-3:], "[31mhalf a line") == last_lines(file, 4)
+    assert 201 == len(last_lines(file, 500))
+    assert () == last_lines(tmp_path / "none", 5)
 
 
 def test_a_long_log_is_halved_while_the_server_goes_on(local: Cli, monkeypatch: pytest.MonkeyPatch):
@@ -378,3 +378,40 @@ def test_a_long_log_is_halved_while_the_server_goes_on(local: Cli, monkeypatch: 
 
     assert 200 == score(uri, there.keys().primary.reveal())[0]
     assert "POST /score 200" in local("logs", "show", "bank", "--tail", 1).out
+
+
+def test_an_entry_of_another_endpoint_gives_way_and_that_is_told(local: Cli):
+    local.write("epkit.toml", '[endpoints.bank]\nuri = "https://old.example/score"\nkey_env = "OLD"\ntimeout = 5\n')
+    ran = local("deploy", "create", "bank", "--model", "model", "--entry", "score.py")
+    uri = document(local("deploy", "show", "bank", "--format", "json"))["endpoint"]["scoring_uri"]
+
+    assert 0 == ran.code, ran.err
+    assert f"endpoints.bank: https://old.example/score gives way to {uri}" in ran.err
+    assert "endpoints.bank: key_env gives way to key_file: this endpoint has a new key" in ran.err
+    assert "key_env" not in local.read("epkit.toml")
+    assert "timeout = 5" in local.read("epkit.toml")
+    assert 0 == local("bench", "-n", 1, "bank").code
+
+
+def test_a_key_that_the_configuration_keeps_elsewhere_goes_there(local: Cli):
+    create(local, "bank")
+    text = local.read("epkit.toml")
+    path = next(line for line in text.splitlines() if line.startswith("key_file"))
+    local.write("epkit.toml", text.replace(path, 'key_file = "my.key"'))
+    written = document(local("deploy", "keys", "bank", "--format", "json"))
+    named = document(local("deploy", "keys", "bank", "--key-file", "other.key", "--format", "json"))
+
+    assert ["my.key", "other.key"] == [Path(said["key_file"]).name for said in (written, named)]
+    assert local.read("my.key") == local.read("other.key")
+    assert 0o600 == stat.S_IMODE((local.directory / "other.key").stat().st_mode)
+
+
+def test_a_key_that_stands_in_a_variable_cannot_be_written(local: Cli):
+    create(local, "bank")
+    text = local.read("epkit.toml")
+    path = next(line for line in text.splitlines() if line.startswith("key_file"))
+    local.write("epkit.toml", text.replace(path, 'key_env = "BANK_KEY"'))
+
+    assert "key_env names a variable, which cannot be written: --key-file FILE, or --reveal" in complaint(
+        local("deploy", "keys", "bank"), 2
+    )

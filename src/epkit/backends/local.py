@@ -6,7 +6,6 @@ What lives on is a supervisor a endpoint (`supervisor`); what is remembered lies
 import contextlib
 import importlib.util
 import os
-import re
 import secrets
 import signal
 import socket
@@ -15,14 +14,15 @@ import sys
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from epkit.backends.base import Say
 from epkit.backends.local_state import NAME, Home, Homes, Settings, Status
-from epkit.core.deployments import BackendName, Deployment, Endpoint, Keys, LoggedRequest, Order, Token
+from epkit.backends.local_view import describe, last_lines, say_tail
+from epkit.core.deployments import BackendName, Endpoint, Keys, LoggedRequest, Order, Token
 from epkit.core.masking import clean
 from epkit.core.secret import Secret
 from epkit.core.telemetry import read_requests
@@ -31,9 +31,7 @@ from epkit.errors import BackendError, UsageError
 PATIENCE_S: Final = 300.0
 """For a server to come up: models may take long to load."""
 POLL_S: Final = 0.02
-HEALTH_S: Final = 2.0
 END_S: Final = 25.0
-TAIL_LINES: Final = 40
 
 
 class LocalBackend:
@@ -53,11 +51,11 @@ class LocalBackend:
 
     def list(self) -> tuple[Endpoint, ...]:
         """Return the endpoints that live; forget those whose supervisor is gone."""
-        return tuple(_describe(home) for home in self._homes if self._lives(home))
+        return tuple(describe(home) for home in self._homes if self._lives(home))
 
     def show(self, name: str) -> Endpoint:
         """Return an endpoint."""
-        return _describe(self._found(name))
+        return describe(self._found(name))
 
     def plan(self, order: Order) -> tuple[Mapping[str, Any], ...]:
         """Say what `create` would start."""
@@ -90,7 +88,7 @@ class LocalBackend:
             self._stop(home)
             home.remove()
             raise
-        return _describe(home)
+        return describe(home)
 
     def set_traffic(self, name: str, traffic: Mapping[str, int], say: Say) -> Endpoint:  # noqa: ARG002
         """Take what is so already: an endpoint here has one deployment."""
@@ -135,7 +133,7 @@ class LocalBackend:
     def logs(self, name: str, *, tail: int, init: bool, deployment: str | None) -> tuple[str, ...]:
         """Return the last lines of what the server printed; with *init*, of what it printed before it was ready."""
         home = self._found(name, deployment)
-        return _last_lines(home.init_log if init else home.log, tail)
+        return last_lines(home.init_log if init else home.log, tail)
 
     def requests(self, name: str, *, tail: int) -> tuple[LoggedRequest, ...]:
         """Return the last requests that the exporter sent."""
@@ -154,7 +152,7 @@ class LocalBackend:
         if home.settings().app_insights != on:
             say(f"restarting the server with Application Insights {'on' if on else 'off'}")
             self._renew(home, say, app_insights=on)
-        return _describe(home)
+        return describe(home)
 
     def _found(self, name: str, deployment: str | None = None) -> Home:
         home = self._homes.home(name)
@@ -185,7 +183,7 @@ class LocalBackend:
         status = _wait(home, lambda status: wanted in (status.generation, status.failed_generation), say)
         if status.generation != wanted:
             home.save(before)
-            _say_tail(home, say)
+            say_tail(home, say)
             raise BackendError(f"{before.name}: it goes on as it was: {status.error}; the end of its log is above")
 
     @staticmethod
@@ -272,79 +270,9 @@ def _wait(home: Home, done: Callable[[Status], bool], say: Say) -> Status:
             if status is not None and done(status):
                 return status
             error = (status and status.error) or "the server ended"
-            _say_tail(home, say)
+            say_tail(home, say)
             raise BackendError(f"{home.path.name}: {error}; the end of its log is above")
         if time.monotonic() > deadline:
-            _say_tail(home, say)
+            say_tail(home, say)
             raise BackendError(f"{home.path.name}: no answer within {PATIENCE_S:g} s; the end of its log is above")
         time.sleep(POLL_S)
-
-
-def _describe(home: Home) -> Endpoint:
-    settings, status = home.settings(), home.status()
-    origin = f"http://127.0.0.1:{settings.port}"
-    state = {"running": "Healthy", "restarting": "Restarting"}.get(status.state if status else "", "Starting")
-    error = status.error if status else None
-    if state == "Healthy" and not _answers(settings.port):
-        state, error = "Unhealthy", f"no answer to GET / within {HEALTH_S:g} s"
-    deployment = Deployment(
-        name=settings.deployment,
-        state=state,
-        traffic=100,
-        app_insights=settings.app_insights,
-        model=settings.model,
-        instances=1,
-    )
-    return Endpoint(
-        name=settings.name,
-        backend="local",
-        state=state,
-        scoring_uri=f"{origin}/score",
-        swagger_uri=f"{origin}/swagger.json",
-        auth="key",
-        app_insights=settings.app_insights,
-        compute="process",
-        created_at=settings.created_at,
-        error=error,
-        deployments=(deployment,),
-    )
-
-
-def _answers(port: int) -> bool:
-    """Tell whether the server is well by its own word."""
-    import http.client  # late: `list` of nothing needs none
-
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=HEALTH_S)
-    try:
-        connection.request("GET", "/")
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
-
-
-def _say_tail(home: Home, say: Say) -> None:
-    for line in _last_lines(home.log, TAIL_LINES) or ("(nothing)",):
-        say(f"log: {line}")
-
-
-def _last_lines(file: Path, count: int) -> tuple[str, ...]:
-    """Return the last lines of a file, of which no more is read than they need."""
-    try:
-        with file.open("rb") as opened:
-            size = opened.seek(0, os.SEEK_END)
-            wanted = 200 * count
-            while True:
-                start = opened.seek(max(0, size - wanted))
-                data = opened.read(size - start)
-                if start == 0 or data.count(b"\n") > count:
-                    break
-                wanted *= 4
-    except FileNotFoundError:
-        return ()
-    return tuple(_harmless(data.decode("utf-8", "replace").splitlines()[-count:]))
-
-
-def _harmless(lines: Iterable[str]) -> Iterable[str]:
-    return (re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "", line) for line in lines)

@@ -1,38 +1,18 @@
 """`epkit deploy`: endpoints made, shown, changed and deleted, whoever hosts them."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from epkit.core import documents, judging, replies
-from epkit.core.contract import Contract, parse
+from epkit.core.contract import Contract
 from epkit.core.deployments import Endpoint, Keys, Order
-from epkit.core.masking import clean, mask_text
-from epkit.core.samples import Failure
 from epkit.core.secret import Secret
-from epkit.core.wrapping import count_rows
-from epkit.endpoint.asking import Answer, ask
 from epkit.endpoint.config_writing import home_relative, remove_entry, write_entry
 from epkit.endpoint.config_writing import place as config_place
 from epkit.errors import EndpointError, UsageError
 from epkit.flows.aim import World
 from epkit.flows.backends import Place, key_path
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scored:
-    """The row that was scored to see that all is well.
-
-    Args:
-        rows: how many, None where the body does not say.
-        reply: decoded.
-    """
-
-    status: int
-    rows: int | None
-    ms: float
-    reply: Any
+from epkit.flows.deploy_proof import Scored, fetch_contract, score_row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,9 +89,9 @@ def create(place: Place, order: Order, world: World) -> Created:
     endpoint = place.backend.create(order, world.note)
     authorization, key_file = _credentials(place, endpoint, world)
     path = config_place(place.config, world.cwd)
-    swagger, contract = _fetch_contract(place, endpoint, order, authorization, path.parent, world)
+    swagger, contract = _keep_contract(place, endpoint, order, authorization, path.parent, world)
     _write_down(place, endpoint, path, swagger, key_file, world)
-    scored = None if contract is None else _score(endpoint, order, contract, authorization, world)
+    scored = None if contract is None else score_row(endpoint, order, contract, authorization, world)
     return Created(endpoint=endpoint, config=path, swagger=swagger, key_file=key_file, scored=scored)
 
 
@@ -159,7 +139,7 @@ def swagger(place: Place, world: World, *, output: str | None) -> Path:
     """
     endpoint = place.backend.show(place.service)
     authorization = _authorization(place, endpoint, world)
-    document, _ = _contract(endpoint, None, authorization)
+    document, _ = fetch_contract(endpoint, None, authorization)
     path = config_place(place.config, world.cwd).parent
     file = path / "swagger" / f"{place.name}.json" if output is None else world.cwd / output
     _write_file(file, document)
@@ -234,32 +214,17 @@ def _authorization(place: Place, endpoint: Endpoint, world: World) -> Secret | N
     return Secret(f"Bearer {text.reveal()}")
 
 
-def _fetch_contract(
+def _keep_contract(
     place: Place, endpoint: Endpoint, order: Order, authorization: Secret | None, directory: Path, world: World
 ) -> tuple[Path | None, Contract | None]:
     try:
-        document, contract = _contract(endpoint, order.deployment, authorization)
+        document, contract = fetch_contract(endpoint, order.deployment, authorization)
     except (EndpointError, UsageError) as error:
         world.note(f"no contract: {error}")
         return None, None
     file = directory / "swagger" / f"{place.name}.json"
     _write_file(file, document)
     return file, contract
-
-
-def _contract(endpoint: Endpoint, deployment: str | None, authorization: Secret | None) -> tuple[bytes, Contract]:
-    if endpoint.swagger_uri is None:
-        raise EndpointError(f"{endpoint.name}: the backend names no contract")
-    answer = ask(endpoint.swagger_uri, authorization=authorization, headers=_pinned(endpoint, deployment))
-    if answer.status != 200:
-        raise EndpointError(f"{endpoint.swagger_uri}: status {answer.status} instead of a contract")
-    return answer.body, parse(documents.decode(answer.body, name=endpoint.swagger_uri))
-
-
-def _pinned(endpoint: Endpoint, deployment: str | None) -> Mapping[str, str]:
-    """Name the deployment where there are several: a new one has no traffic yet."""
-    many = endpoint.backend == "azureml" and len(endpoint.deployments) > 1
-    return {"azureml-model-deployment": deployment} if many and deployment is not None else {}
 
 
 def _write_file(file: Path, data: bytes) -> None:
@@ -274,8 +239,11 @@ def _write_down(
     place: Place, endpoint: Endpoint, path: Path, swagger: Path | None, key_file: Path | None, world: World
 ) -> None:
     """Write the endpoint into `epkit.toml`."""
-    if place.entry is not None and place.entry.key_env is not None and key_file is not None:
-        world.note(f"{place.entry.place}: key_env gives way to key_file: this endpoint has a new key")
+    old = None if place.config is None else place.config.endpoints.get(place.name)
+    if old is not None and old.backend != endpoint.backend:
+        world.note(f"{old.place}: {old.uri.shown} gives way to {endpoint.scoring_uri}")
+    if old is not None and old.key_env is not None and key_file is not None:
+        world.note(f"{old.place}: key_env gives way to key_file: this endpoint has a new key")
     entry = {
         "uri": endpoint.scoring_uri,
         "swagger": None if swagger is None else swagger.relative_to(path.parent).as_posix(),
@@ -289,42 +257,3 @@ def _write_down(
     if place.entry is not None and place.entry.key_file is not None and key_file is not None:
         del entry["key_file"]  # as the user wrote it
     write_entry(path, place.name, entry)
-
-
-def _score(
-    endpoint: Endpoint, order: Order, contract: Contract, authorization: Secret | None, world: World
-) -> Scored | None:
-    """Score one row.
-
-    Raises:
-        EndpointError: it is not answered as it should be.
-    """
-    from epkit.flows.sample import sample_body
-
-    if contract.example is None:
-        world.note("the contract has no example: no row is scored")
-        return None
-    try:
-        body = sample_body(contract, rows=1, seed=0)
-    except UsageError as error:
-        world.note(f"no row is scored: {error}")
-        return None
-    assert endpoint.scoring_uri is not None
-    answer = ask(
-        endpoint.scoring_uri, authorization=authorization, headers=_pinned(endpoint, order.deployment), body=body
-    )
-    rows = count_rows(documents.decode(body, name="the row"))
-    _judge(endpoint, answer, rows, world)
-    return Scored(status=answer.status, rows=rows, ms=round(answer.ms, 3), reply=replies.decode(answer.body))
-
-
-def _judge(endpoint: Endpoint, answer: Answer, rows: int | None, world: World) -> None:
-    failure, detail = judging.judge_status(answer.status), ""
-    if not failure:
-        failure, detail = judging.judge_reply(answer.head, answer.body, rows)
-    if failure is not Failure.NONE:
-        said = detail or clean(mask_text(answer.body[:2000].decode("utf-8", "replace"), world.secrets))
-        raise EndpointError(
-            f"{endpoint.name}: it is deployed, but a row is not scored: status {answer.status}: {said}; "
-            f"epkit logs show {endpoint.name}"
-        )

@@ -1,0 +1,86 @@
+"""What is seen of an endpoint on this machine from outside: its state, its health, the end of its log."""
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from epkit.backends.base import Say
+from epkit.backends.local_state import Home
+from epkit.core.deployments import Deployment, Endpoint
+
+HEALTH_S: Final = 2.0
+TAIL_LINES: Final = 40
+
+
+def describe(home: Home) -> Endpoint:
+    """Say what an endpoint is, and how it is at this moment."""
+    settings, status = home.settings(), home.status()
+    origin = f"http://127.0.0.1:{settings.port}"
+    state = {"running": "Healthy", "restarting": "Restarting"}.get(status.state if status else "", "Starting")
+    error = status.error if status else None
+    if state == "Healthy" and not _answers(settings.port):
+        state, error = "Unhealthy", f"no answer to GET / within {HEALTH_S:g} s"
+    deployment = Deployment(
+        name=settings.deployment,
+        state=state,
+        traffic=100,
+        app_insights=settings.app_insights,
+        model=settings.model,
+        instances=1,
+    )
+    return Endpoint(
+        name=settings.name,
+        backend="local",
+        state=state,
+        scoring_uri=f"{origin}/score",
+        swagger_uri=f"{origin}/swagger.json",
+        auth="key",
+        app_insights=settings.app_insights,
+        compute="process",
+        created_at=settings.created_at,
+        error=error,
+        deployments=(deployment,),
+    )
+
+
+def _answers(port: int) -> bool:
+    """Tell whether the server is well by its own word."""
+    import http.client  # late: `list` of nothing needs none
+
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=HEALTH_S)
+    try:
+        connection.request("GET", "/")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def say_tail(home: Home, say: Say) -> None:
+    """Tell the user the end of the server's log."""
+    for line in last_lines(home.log, TAIL_LINES) or ("(nothing)",):
+        say(f"log: {line}")
+
+
+def last_lines(file: Path, count: int) -> tuple[str, ...]:
+    """Return the last lines of a file, of which no more is read than they need."""
+    try:
+        with file.open("rb") as opened:
+            size = opened.seek(0, os.SEEK_END)
+            wanted = 200 * count
+            while True:
+                start = opened.seek(max(0, size - wanted))
+                data = opened.read(size - start)
+                if start == 0 or data.count(b"\n") > count:
+                    break
+                wanted *= 4
+    except FileNotFoundError:
+        return ()
+    return tuple(_harmless(data.decode("utf-8", "replace").splitlines()[-count:]))
+
+
+def _harmless(lines: Iterable[str]) -> Iterable[str]:
+    return (re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "", line) for line in lines)
