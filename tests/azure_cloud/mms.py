@@ -71,8 +71,11 @@ def _services(found: Routes, state: State) -> None:
 
     @found.on("GET", base)
     def listed(request: Request) -> Reply:
-        kind = request.query.get("computeType")
-        return Reply(body={"value": [each for each in state.services.values() if kind in (None, each["computeType"])]})
+        """A page of one service: more of them are more pages."""
+        at = int(request.query.get("at", 0))
+        services = list(state.services.values())
+        more = {"nextLink": f"{HOST}{base}?expand=true&at={at + 1}"} if at + 1 < len(services) else {}
+        return Reply(body={"value": services[at : at + 1], **more})
 
     @found.on("GET", base + "/{name}")
     def get(_: Request, name: str) -> Reply:

@@ -415,3 +415,28 @@ def test_a_key_that_stands_in_a_variable_cannot_be_written(local: Cli):
     assert "key_env names a variable, which cannot be written: --key-file FILE, or --reveal" in complaint(
         local("deploy", "keys", "bank"), 2
     )
+
+
+def test_a_model_may_be_a_single_file(local: Cli):
+    local.write("model/weights.pkl", "x")
+    script = "import os\ndef init(): pass\ndef run(data): return sorted(os.listdir(os.environ['AZUREML_MODEL_DIR']))\n"
+    local.write("model/score.py", script)
+    ran = local("deploy", "create", "bank", "--model", "model/weights.pkl", "--entry", "score.py")
+    uri = document(local("deploy", "show", "bank", "--format", "json"))["endpoint"]["scoring_uri"]
+
+    assert 0 == ran.code, ran.err
+    assert (200, b'["weights.pkl"]') == score(uri, home(local, "bank").keys().primary.reveal(), b"{}")
+
+
+def test_the_content_of_a_model_s_directory_is_found_with_and_without_its_name(local: Cli):
+    script = (
+        "import os\ndef init(): pass\n"
+        "def run(data):\n"
+        "    place = os.environ['AZUREML_MODEL_DIR']\n"
+        "    return [os.path.exists(os.path.join(place, *path)) for path in (('weights.json',), ('model', 'weights.json'))]\n"
+    )
+    local.write("model/score.py", script)
+    assert 0 == local("deploy", "create", "bank", "--model", "model", "--entry", "score.py").code
+    uri = document(local("deploy", "show", "bank", "--format", "json"))["endpoint"]["scoring_uri"]
+
+    assert (200, b"[true, true]") == score(uri, home(local, "bank").keys().primary.reveal(), b"{}")
