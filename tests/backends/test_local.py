@@ -440,3 +440,38 @@ def test_the_content_of_a_model_s_directory_is_found_with_and_without_its_name(l
     uri = document(local("deploy", "show", "bank", "--format", "json"))["endpoint"]["scoring_uri"]
 
     assert (200, b"[true, true]") == score(uri, home(local, "bank").keys().primary.reveal(), b"{}")
+
+
+def test_a_change_that_does_not_come_up_changes_nothing_and_may_be_tried_again(local: Cli):
+    uri = create(local, "bank")["endpoint"]["scoring_uri"]
+    keys = home(local, "bank").keys()
+    script = local.read("model/score.py")
+    local.write("model/score.py", "raise ImportError('half written')")
+    failed = [local("logs", "enable", "bank"), local("deploy", "keys", "bank", "--regenerate", "primary")]
+    shown = document(local("deploy", "show", "bank", "--format", "json"))["endpoint"]
+
+    assert [6, 6] == [ran.code for ran in failed]
+    assert all("half written" in ran.err for ran in failed)
+    assert all("bank: it goes on as it was: the server ended with code 3" in ran.lines[-1] for ran in failed)
+    assert ("Healthy", False) == (shown["state"], shown["app_insights"])
+    assert 200 == score(uri, keys.primary.reveal())[0]
+    assert keys == home(local, "bank").keys()
+    local.write("model/score.py", script)
+    assert True is document(local("logs", "enable", "bank", "--format", "json"))["endpoint"]["app_insights"]
+    assert 200 == score(uri, keys.primary.reveal())[0]
+
+
+def test_an_endpoint_that_cannot_come_back_says_so_and_does_when_it_can(local: Cli):
+    create(local, "bank")
+    script = local.read("model/score.py")
+    local.write("model/score.py", "raise ImportError('half written')")
+    until(lambda: len(workers(local, "bank")) == 2)
+    for pid in reversed(workers(local, "bank")):
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: (status := home(local, "bank").status()) is not None and status.restarts >= 2)
+    shown = document(local("deploy", "show", "bank", "--format", "json"))["endpoint"]
+
+    assert ("Restarting", "the server ended with code 3") == (shown["state"], shown["error"])
+    assert 6 == local("logs", "enable", "bank").code
+    local.write("model/score.py", script)
+    until(lambda: "Healthy" == document(local("deploy", "show", "bank", "--format", "json"))["endpoint"]["state"])

@@ -15,6 +15,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -182,7 +183,7 @@ class LocalBackend:
         os.kill(status.pid, signal.SIGHUP)
         status = _wait(home, lambda status: wanted in (status.generation, status.failed_generation), say)
         if status.generation != wanted:
-            home.save(before)
+            home.save(replace(before, generation=wanted))  # a number that failed is not used again
             say_tail(home, say)
             raise BackendError(f"{before.name}: it goes on as it was: {status.error}; the end of its log is above")
 

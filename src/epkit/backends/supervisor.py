@@ -229,7 +229,8 @@ class Supervisor:
         elif any(other.serves and other.told_at is None for other in self.servers):
             self._say(failed_generation=generation, error=error)  # the older one goes on
         else:
-            self._say(state="restarting", restarts=self.status.restarts + 1, error=error)
+            restarts = self.status.restarts + 1
+            self._say(state="restarting", restarts=restarts, failed_generation=generation, error=error)
             self._restart_at = time.monotonic() + self._pause_s
             self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
 
