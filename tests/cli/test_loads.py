@@ -143,6 +143,15 @@ def test_a_limit_that_no_rate_keeps_is_said_and_exits_5(cli, rows, fault_server)
     assert "not even one request at a time keeps it" in ran.lines[0]
 
 
+def test_a_search_may_warm_up_first(cli, rows, fault_server):
+    report = bench(cli, rows, fault_server.url("delay?ms=5"), "--find-max", "p50<1s", "-t", 1, "--warmup", 3).report
+
+    assert [("warm-up", "c=1", 3), ("probe 1", "c=1")] == [
+        (report["phases"][0]["name"], report["phases"][0]["load"], report["phases"][0]["sent"]),
+        (report["phases"][1]["name"], report["phases"][1]["load"]),
+    ]
+
+
 def test_a_run_ends_when_its_estimate_is_tight(cli, rows, fault_server):
     report = bench(cli, rows, fault_server.url("delay?ms=2"), "--until", "ci(p50)<50%", "-t", 10).report
 
@@ -252,6 +261,8 @@ def test_an_interrupt_ends_all_there_is_to_do_and_it_is_reported(cli, rows, faul
         (["--until", "p99<5%"], "--until 'p99<5%': cannot be read: write 'ci(p99)<5%'"),
         (["--until", "ci(p99)<5%", "--sweep", "c=1,2", "-n", 5], "--until needs a load that stays"),
         (["--repeat", 2, "--until", "ci(p99)<5%"], "--repeat needs runs that are alike"),
+        (["--repeat", 2, "--format", "ab"], "--format ab contradicts --repeat"),
+        (["--repeat", 2, "-g", "times.tsv"], "-g contradicts --repeat"),
         (["--repeat", 0], "--repeat 0: the number of runs is 1 or more"),
         (["--against", "http://h/score"], "--against needs --repeat K"),
         (["--rate", "fast"], "--rate fast: not a number"),

@@ -151,6 +151,19 @@ def _refuse(given: Mapping[str, Any]) -> None:
     for flag, value, known in (("--format", given["format_"], FORMATS), ("--check", given["check"], CHECKS)):
         if value not in known:
             raise UsageError(f"{flag} {value}: not one of {', '.join(known)}")
+    if given["repeat"] is not None:
+        for flag, asked in (
+            ("--format ab", given["format_"] == "ab"),
+            ("-e", given["percentiles_csv"]),
+            ("-g", given["gnuplot"]),
+        ):
+            if asked:
+                raise UsageError(f"{flag} contradicts --repeat: ab's layout is of one run")
+        for flag, name in (("--html", "html"), ("--samples", "samples"), ("--junit", "junit")):
+            if given[name] is not None:
+                raise UsageError(f"{flag} contradicts --repeat: --save keeps every run for epkit report and compare")
+    if given["find_max"] is not None and given["save"] is not None:
+        raise UsageError("--save contradicts --find-max: save a run at the rate that it finds")
     for flag, name in FILES:
         if given[name] is not None:
             check_writable(given[name], flag)

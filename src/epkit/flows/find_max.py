@@ -40,10 +40,12 @@ def find_max(
     search = searching.Search(bound.limit_ns, options.time_limit_s or FIND_S)
     phases: list[PhaseInfo] = []
     runs: dict[float | None, BenchResult] = {}
+    number = 0
     began = time.perf_counter()
     common = ready.plan.measured[0]
     while (probe := search.next()) is not None:  # there is a first one
-        plan = _plan(ready.plan, common, probe, len(phases) + 1)
+        number += 1
+        plan = _plan(ready.plan, common, probe, number)
         at, watcher = time.perf_counter(), _Watcher(bound, probe)
         result = bench.run(options, ready, plan, shown, watch=watcher)
         took = time.perf_counter() - at
@@ -51,13 +53,14 @@ def find_max(
         stopped = result.stopped_by is not None
         # What there is of a probe that was interrupted tells nothing.
         mark = "interrupted" if stopped else "met" if search.tell(seen) else seen.spoilt or "missed"
-        phases.append(_phase(plan.phases[0], result.report, at - began, mark))
+        phases += result.report.phases[:1]  # the warm-up
+        phases.append(_phase(plan.phases[-1], result.report, at - began, mark))
         runs[probe.rate] = result
         if stopped:
             break
     # The run at the rate that was found; the last one where none was, or the user ended it.
     found = result if stopped or search.best is None else runs[search.best]
-    told = _outcome(bound, search, found, len(phases), time.perf_counter() - began)
+    told = _outcome(bound, search, found, number, time.perf_counter() - began)
     report = replace(found.report, phases=tuple(phases), search=told)
     return replace(found, report=report)
 
@@ -72,11 +75,17 @@ class _Watcher:
     def __call__(self, measured: "Measurement", engine: "Engine") -> Callable[[], None]:
         driver, rate, limit_s = measured.driver, self._probe.rate, self._bound.limit_ns / 1e9
         overdue_s = self._probe.seconds + PATIENCE * limit_s + 1
-        began = time.perf_counter()
+        phases = len(measured.plan.phases)
+        began: list[float] = []
 
         def look() -> None:
+            if isinstance(driver, Phased) and len(driver.begins) < phases:
+                return  # it is the warm-up's turn
+            now = time.perf_counter()
+            if not began:
+                began.append(now)
             piled = rate is not None and isinstance(driver, Phased) and driver.waiting() > _most(rate, limit_s)
-            if not self.gave_up and (piled or time.perf_counter() - began > overdue_s):
+            if not self.gave_up and (piled or now - began[0] > overdue_s):
                 self.gave_up = True
                 driver.stop()
                 engine.stop(drain=False)
@@ -95,7 +104,10 @@ def _plan(plan: Plan, common: Phase, probe: searching.Probe, number: int) -> Pla
         phase = Phase(name=name, duration_ns=duration_ns)
     else:
         phase = replace(common, name=name, rate=probe.rate, duration_ns=duration_ns)
-    return replace(plan, phases=(phase,), seed=plan.seed + number)
+    # The warm-up goes before the first probe, one request at a time as that is.
+    warmup = plan.warmup if number == 1 else None
+    before = () if warmup is None else (replace(warmup, model="closed", concurrency=1, rate=None),)
+    return replace(plan, phases=(*before, phase), seed=plan.seed + number)
 
 
 def _seen(report: Report, bound: Bound, watcher: _Watcher, seconds: float) -> searching.Seen:
