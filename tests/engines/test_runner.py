@@ -201,6 +201,27 @@ def test_a_bug_in_the_display_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> 
         run(until(lambda: bool(ticks)), tick=tick)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+def test_a_handler_that_was_there_is_there_again(loop_kind: str) -> None:
+    def handler(*_: object) -> None: ...
+
+    old = signal.signal(signal.SIGTERM, handler)
+    try:
+        run(nothing)
+
+        assert handler is signal.getsignal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, old)
+
+
+def test_an_interrupt_outside_of_a_run_is_ctrl_c_unless_it_says_otherwise() -> None:
+    class Terminated(KeyboardInterrupt):
+        number = signal.SIGTERM
+
+    assert signal.SIGINT is runner.number_of(KeyboardInterrupt())
+    assert signal.SIGTERM is runner.number_of(Terminated())
+
+
 def interrupted_by(*numbers: signal.Signals) -> Work:
     """Send each signal once the one before was taken."""
 

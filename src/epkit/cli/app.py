@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, which behaves as Ctrl-C does."""
+    """SIGTERM, which behaves as Ctrl-C does; `number` tells them apart."""
+
+    number = signal.SIGTERM
 
 
 class Interrupted(Exception):  # noqa: N818 - nothing went wrong

@@ -77,6 +77,11 @@ async def attend(engine: Engine, driver: Driver, slots: int, *, tick: Callable[[
     )
 
 
+def number_of(interrupt: KeyboardInterrupt) -> signal.Signals:
+    """Return the signal that an interrupt outside of a run came of: SIGINT, unless it says another."""
+    return signal.Signals(getattr(interrupt, "number", signal.SIGINT))
+
+
 class _Heart:
     """Beats every 10 ms and keeps how late each beat was."""
 
@@ -117,17 +122,20 @@ def _signals(engine: Engine) -> Iterator[list[signal.Signals]]:
         engine.stop(drain=not caught)
         caught.append(number)
 
-    handled = []
+    before = {}
     for number in (signal.SIGINT, signal.SIGTERM):
         # Not on Windows, where Ctrl-C is a KeyboardInterrupt.
         with contextlib.suppress(NotImplementedError):
+            handler = signal.getsignal(number)
             loop.add_signal_handler(number, stop, number)
-            handled.append(number)
+            before[number] = handler
     try:
         yield caught
     finally:
-        for number in handled:
+        for number, handler in before.items():
             loop.remove_signal_handler(number)
+            # A loop leaves the system's own handling behind, not what there was: SIGTERM would kill in silence.
+            signal.signal(number, handler)
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from epkit.core.criteria import FIND_MAX, Bound, parse_bound
 from epkit.core.health import GROWING
 from epkit.core.plan import Phase, Plan
 from epkit.core.report import PhaseInfo, Report, Search
+from epkit.engines import runner
 from epkit.engines.phased import Phased
 from epkit.flows import bench
 from epkit.flows.bench_options import BenchOptions, BenchResult, Shown
@@ -47,7 +48,13 @@ def find_max(
         number += 1
         plan = _plan(ready.plan, common, probe, number)
         at, watcher = time.perf_counter(), _Watcher(bound, probe)
-        result = bench.run(options, ready, plan, shown, watch=watcher)
+        try:
+            result = bench.run(options, ready, plan, shown, watch=watcher)
+        except KeyboardInterrupt as stop:  # between two probes
+            if not runs:
+                raise
+            stopped, result = True, replace(result, stopped_by=runner.number_of(stop))
+            break
         took = time.perf_counter() - at
         seen = _seen(result.report, bound, watcher, took)
         stopped = result.stopped_by is not None

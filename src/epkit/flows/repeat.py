@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from epkit.core.report import Report
+from epkit.engines import runner
 from epkit.files.runs import RunWriter
 from epkit.flows import bench
 from epkit.flows.bench_options import BenchOptions, BenchResult, Shown
@@ -40,7 +41,12 @@ def repeat(
     for number in range(options.repeat):
         for name, arm in arms.items():
             plan: Plan = replace(arm.plan, seed=arm.plan.seed + number)
-            result = bench.run(options, arm, plan, shown, writer=writer, arm=name)
+            try:
+                result = bench.run(options, arm, plan, shown, writer=writer, arm=name)
+            except KeyboardInterrupt as stop:  # between two runs
+                if result is None:
+                    raise
+                return replace(result, runs=tuple(reports), stopped_by=runner.number_of(stop))
             reports.append(result.report)
             if result.stopped_by is not None:
                 return replace(result, runs=tuple(reports))

@@ -1,0 +1,81 @@
+"""Repeats and searches that are interrupted between two runs, where nothing waits for signals."""
+
+import io
+import signal
+
+import pytest
+
+from epkit.flows import bench as flow
+from epkit.flows.aim import World
+from epkit.flows.requests import RequestOptions
+
+
+class Terminated(KeyboardInterrupt):
+    number = signal.SIGTERM
+
+
+@pytest.fixture
+def world(tmp_path):
+    return World(environ={}, cwd=tmp_path, note=print)
+
+
+@pytest.fixture
+def rows(tmp_path):
+    path = tmp_path / "rows.json"
+    path.write_text('{"data": [{"age": 17}, {"age": 87}]}', encoding="utf-8")
+    return str(path)
+
+
+def run(fault_server, world, rows, **more):
+    request = RequestOptions(payloads=(rows,), validate=False)
+    return flow.bench(flow.BenchOptions(target=fault_server.url("ok"), request=request, **more), world, io.BytesIO())
+
+
+@pytest.fixture
+def interrupted(monkeypatch):
+    """Interrupt before run number `at` begins."""
+
+    def arm(at):
+        real, calls = flow.run, []
+
+        def interrupting(*arguments, **more):
+            calls.append(None)
+            if len(calls) == at:
+                raise Terminated
+            return real(*arguments, **more)
+
+        monkeypatch.setattr(flow, "run", interrupting)
+
+    return arm
+
+
+def test_repeats_report_the_runs_that_there_were(fault_server, world, rows, interrupted):
+    interrupted(3)
+    result = run(fault_server, world, rows, requests=2, repeat=5)
+
+    assert 2 == len(result.runs)
+    assert signal.SIGTERM is result.stopped_by
+    assert 143 == flow.exit_code(result)
+
+
+def test_a_search_reports_the_probes_that_there_were(fault_server, world, rows, interrupted):
+    interrupted(3)
+    result = run(fault_server, world, rows, find_max="p99<1s", time_limit_s=20.0)
+
+    assert ["probe 1", "probe 2"] == [phase.name for phase in result.report.phases]
+    assert signal.SIGTERM is result.stopped_by
+    assert "the search was interrupted" in result.report.search.words
+
+
+@pytest.mark.parametrize("more", [{"requests": 2, "repeat": 5}, {"find_max": "p99<1s", "time_limit_s": 2.0}])
+def test_before_the_first_there_is_nothing_to_report(fault_server, world, rows, interrupted, more):
+    interrupted(1)
+
+    with pytest.raises(Terminated):
+        run(fault_server, world, rows, **more)
+
+
+def test_each_run_has_its_own_arrivals(fault_server, world, rows):
+    result = run(fault_server, world, rows, requests=20, rate=200.0, arrivals="poisson", repeat=2, seed=5)
+
+    assert [5, 6] == [report.run.seed for report in result.runs]
