@@ -116,10 +116,10 @@ def test_a_resting_slot_keeps_its_connection(kind, fault_server):
 
 def test_a_connection_that_was_closed_while_its_slot_rested_is_replaced(kind, fault_server):
     to = plain(fault_server)
-    driver = Pacer(requests(to, ["closes-idle"] * 4), 60 * MS)
+    driver = Pacer(requests(to, ["closes-idle"] * 3), 250 * MS)
     traffic = run(kind, to, driver, slots=1)
 
-    assert [200] * 4 == [outcome.status for outcome in driver.outcomes]
+    assert [200] * 3 == [outcome.status for outcome in driver.outcomes]
     assert traffic.connections >= 2
 
 

@@ -92,7 +92,7 @@ def test_chunks_hold_whole_batches_and_neither_too_many_rows_nor_bytes():
     long = [len(piece) for piece in regroup(pieces(2, 100_000), 7)]
     longest = [len(piece) for piece in regroup(iter([Piece([b"x" * 3_000_000] * 5)]), 100)]
 
-    assert [1800] * 11 + [200] == many
+    assert [3900] * 5 + [500] == many
     assert [35] * 56 + [40] == long
     assert [1] * 5 == longest
 

@@ -8,7 +8,7 @@ from epkit.core.encoding import encode_frame
 if TYPE_CHECKING:
     import polars as pl
 
-CHUNK_ROWS: Final = 2_000
+CHUNK_ROWS: Final = 4_000
 CHUNK_BYTES: Final = 4 << 20
 
 

@@ -22,7 +22,7 @@ from epkit.files.tables import check_table
 if TYPE_CHECKING:
     import polars as pl
 
-BLOCK_BYTES: Final = 1 << 18
+BLOCK_BYTES: Final = 1 << 19
 FRAME_ROWS: Final = 10_000
 GROUP_ROWS: Final = 50_000
 LINES_AT_ONCE: Final = 2_000
