@@ -221,9 +221,9 @@ def test_an_output_that_was_changed_meanwhile_is_refused(cli, server):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="flock")
 def test_two_runs_on_one_output_are_one_too_many(cli, server):
-    server.delay_s = 0.2
-    cli.write("rows.csv", table(30_000))
-    command = ["score", "rows.csv", "--target", server.url, NO, "-o", "out.csv"]
+    server.delay_s = 1.0
+    cli.write("rows.csv", table(3000))
+    command = ["score", "rows.csv", "--target", server.url, NO, "-c", 2, "-o", "out.csv"]
     with cli.start(*command) as process:
         while not server.requests:
             time.sleep(0.01)
@@ -233,7 +233,7 @@ def test_two_runs_on_one_output_are_one_too_many(cli, server):
 
     assert "-o out.csv: another run is writing it: wait for that, or end it" == said
     assert 0 == first.code
-    assert 30_001 == len(cli.read("out.csv").splitlines())
+    assert 3001 == len(cli.read("out.csv").splitlines())
 
 
 def test_an_unfinished_job_that_starts_over_leaves_nothing_behind(cli, server):
