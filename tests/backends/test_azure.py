@@ -268,6 +268,15 @@ def _yaml(text: str) -> object:
     return yaml.safe_load(text)
 
 
+def test_a_conda_file_that_brings_no_server_is_noted(azure: Host):
+    azure.cli.write("model/conda.yml", "dependencies: [python=3.12]\n")
+    ran = azure.create("bank")
+
+    assert 0 == ran.code, ran.err
+    assert "conda.yml: it names no azureml-" in ran.err
+    assert "without the server nothing answers in the container" in ran.err
+
+
 def test_without_a_conda_file_it_is_asked_for(azure: Host):
     (azure.cli.directory / "model" / "conda.yml").unlink()
     ran = azure.create("bank")
@@ -434,6 +443,13 @@ def test_v1_creates_a_service_on_a_cluster_of_aks(v1: Host):
     (sent,) = the(v1).sent("POST", "/services")
 
     assert ("AKS", "cluster", 3) == (sent.json["computeType"], sent.json["computeName"], sent.json["numReplicas"])
+
+
+def test_v1_takes_a_conda_file_for_an_environment(v1: Host):
+    ran = v1.create("bank", "--environment", "azureml:sklearn:7")
+
+    assert 2 == ran.code
+    assert "--environment azureml:sklearn:7: with azureml-v1 it is a conda file" in ran.lines[-1]
 
 
 @pytest.mark.parametrize("compute", ["aks", "aci:x", "vm"])

@@ -115,6 +115,13 @@ def conda_file(order: Order) -> Path:
     raise UsageError(f"--environment FILE: which packages does the script need? No {', '.join(CONDA_FILES)} beside it")
 
 
+def warn_of_missing_server(conda: Path, packages: tuple[str, ...], say: Say) -> None:
+    """Say so where a conda file names none of the packages that bring the server into the container."""
+    text = conda.read_text(encoding="utf-8", errors="replace")
+    if not any(package in text for package in packages):
+        say(f"{conda}: it names no {' or '.join(packages)}: without the server nothing answers in the container")
+
+
 def lines_of(content: Any, tail: int) -> tuple[str, ...]:
     """Return the last lines of a log."""
     return tuple(str(content or "").splitlines()[-tail:])

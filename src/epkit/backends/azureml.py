@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any, Final, Literal
 
 from epkit.backends import azure_sdk
-from epkit.backends.azure_sdk import TAIL_LINES, calling, conda_file, lines_of, translating
+from epkit.backends.azure_sdk import TAIL_LINES, calling, conda_file, lines_of, translating, warn_of_missing_server
 from epkit.backends.azureml_entities import describe, wait
 from epkit.backends.base import Say
 from epkit.backends.workspace import Workspace
@@ -16,6 +16,7 @@ from epkit.core.secret import Secret
 from epkit.errors import BackendError, EpkitError, UsageError
 
 IMAGE: Final = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:latest"
+SERVERS: Final = ("azureml-inference-server-http", "azureml-defaults")
 INSTANCE_TYPE: Final = "Standard_DS3_v2"
 RETRIES: Final = 3
 """Of a request; azure-core's own default of 10 takes minutes."""
@@ -92,7 +93,7 @@ class AzureMLBackend:
 
     def create(self, order: Order, say: Say) -> Endpoint:
         """Create the endpoint, unless it is there, and a deployment; the first one gets the traffic."""
-        deployment = self._deployment(order)
+        deployment = self._deployment(order, say)
         with calling(say, order.name) as say:
             traffic = self._ensure_endpoint(order, say)
         try:
@@ -225,13 +226,15 @@ class AzureMLBackend:
             )
         return traffic
 
-    def _deployment(self, order: Order) -> Any:
-        with calling(self._say, order.name):
+    def _deployment(self, order: Order, say: Say) -> Any:
+        with calling(say, order.name) as say:
             from azure.ai.ml.entities import CodeConfiguration, Environment, ManagedOnlineDeployment, Model
 
             environment: Any = order.environment
             if environment is None or not environment.startswith("azureml:"):
-                environment = Environment(name=order.name, image=IMAGE, conda_file=conda_file(order))
+                conda = conda_file(order)
+                warn_of_missing_server(conda, SERVERS, say)
+                environment = Environment(name=order.name, image=IMAGE, conda_file=conda)
             elif not environment.startswith("azureml://"):
                 _, environment_name, version = environment.split(":", 2)
                 environment = f"{self.workspace.id}/environments/{environment_name}/versions/{version}"

@@ -7,7 +7,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from epkit.backends.azure_sdk import TAIL_LINES, calling, conda_file, is_missing, lines_of, translating
+from epkit.backends.azure_sdk import (
+    TAIL_LINES,
+    calling,
+    conda_file,
+    is_missing,
+    lines_of,
+    translating,
+    warn_of_missing_server,
+)
 from epkit.backends.base import Say
 from epkit.backends.workspace import Workspace
 from epkit.core.deployments import (
@@ -97,7 +105,7 @@ class AzureMLv1Backend:
         return (
             {"step": "register the model", "name": order.name, "from": order.model, "workspace": self.workspace.id},
             {"step": "upload the script", "from": order.code, "entry": order.entry},
-            {"step": "create the service", "name": order.name, "environment": str(conda_file(order)),
+            {"step": "create the service", "name": order.name, "environment": str(_conda(order)),
              "appInsightsEnabled": order.app_insights} | compute,
         )  # fmt: skip
 
@@ -105,7 +113,8 @@ class AzureMLv1Backend:
         """Register the model, upload the script, create the web service."""
         if order.deployment != DEFAULT_DEPLOYMENT:
             raise UsageError(f"--deployment {order.deployment}: {NO_DEPLOYMENTS}")
-        conda = conda_file(order)
+        conda = _conda(order)
+        warn_of_missing_server(conda, ("azureml-defaults",), say)
         with self._calling(say, order.name) as tell:
             self._refuse_existing(order.name)
             from azureml.core import Environment
@@ -299,6 +308,12 @@ class _MissingError(EpkitError):
     """There is no web service of this name."""
 
     exit_code = BackendError.exit_code
+
+
+def _conda(order: Order) -> Path:
+    if (order.environment or "").startswith("azureml:"):
+        raise UsageError(f"--environment {order.environment}: with azureml-v1 it is a conda file")
+    return conda_file(order)
 
 
 def _refuse_deployment(deployment: str | None) -> None:
