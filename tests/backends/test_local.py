@@ -475,3 +475,15 @@ def test_an_endpoint_that_cannot_come_back_says_so_and_does_when_it_can(local: C
     assert 6 == local("logs", "enable", "bank").code
     local.write("model/score.py", script)
     until(lambda: "Healthy" == document(local("deploy", "show", "bank", "--format", "json"))["endpoint"]["state"])
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b'{"unknown": 1}'])
+def test_a_damaged_state_is_told(local: Cli, content: bytes):
+    create(local, "bank")
+    file = home(local, "bank").path / "settings.json"
+    kept = file.read_bytes()
+    file.write_bytes(content)
+    said = complaint(local("deploy", "show", "bank"), 6)
+    file.write_bytes(kept)
+
+    assert f"{file}: damaged: delete {file.parent} and deploy again" == said

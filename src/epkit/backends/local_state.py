@@ -20,14 +20,16 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import IO, Any, Final, Literal
+from typing import IO, Any, Final, Literal, TypeVar
 
 from epkit.core.deployments import Keys
 from epkit.core.secret import Secret
 from epkit.errors import BackendError
+
+Made = TypeVar("Made")
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 
@@ -116,16 +118,18 @@ class Home:
 
     def settings(self) -> Settings:
         """Read the settings."""
-        return Settings(**self._read("settings.json"))
+        return self._read("settings.json", Settings)
 
     def keys(self) -> Keys:
         """Read the keys."""
-        return Keys(**{which: Secret(text) for which, text in self._read("keys.json").items()})
+        return self._read(
+            "keys.json", lambda primary, secondary: Keys(primary=Secret(primary), secondary=Secret(secondary))
+        )
 
     def status(self) -> Status | None:
         """Read what the supervisor last said, None where it said nothing yet."""
         try:
-            return Status(**self._read("status.json"))
+            return self._read("status.json", Status)
         except FileNotFoundError:
             return None
 
@@ -184,13 +188,16 @@ class Home:
         """Delete the directory; the links in it, not what they lead to."""
         shutil.rmtree(self.path, ignore_errors=True)
 
-    def _read(self, name: str) -> dict[str, Any]:
+    def _read(self, name: str, make: Callable[..., Made]) -> Made:
+        path = self.path / name
         try:
-            document = json.loads((self.path / name).read_bytes())
-        except ValueError:
-            raise BackendError(f"{self.path / name}: damaged: delete the directory and deploy again") from None
-        assert isinstance(document, dict)
-        return document
+            return make(**json.loads(path.read_bytes()))
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise BackendError(f"{path}: cannot be read: {error.strerror}") from None
+        except (ValueError, TypeError):  # cut short, or written by another version
+            raise BackendError(f"{path}: damaged: delete {self.path} and deploy again") from None
 
 
 class Homes:
