@@ -130,3 +130,16 @@ def test_a_confirmation_that_misses_is_tried_a_tenth_lower():
     assert all(lower == pytest.approx(0.9 * higher) for higher, lower in itertools.pairwise(confirmed))
     assert (True, False, confirmed[-1]) == (found.stood, found.confirmed, found.best)
     assert confirmed[-1] < 120
+
+
+def test_what_was_confirmed_is_the_answer_though_a_lucky_probe_met_more():
+    found = Search(100 * MS, 1000)
+    # 50, 100 and 200 meet, 400 does not, 283 meets, 336 misses, 308 meets; then 308 and 277 are not confirmed, 250 is.
+    for ms in (10, 10, 10, 10, 500, 10, 500, 10, 500, 500, 10):
+        probe = found.next()
+        assert probe is not None
+        found.tell(Seen(observed_ns=ms * MS, upper_ns=None, mean_ns=10 * MS, spoilt=None, seconds=1))
+
+    assert None is found.next()
+    assert found.stood
+    assert found.best == probe.rate == pytest.approx(0.81 * 308, abs=1)

@@ -83,7 +83,9 @@ class Search:
 
     @property
     def best(self) -> float | None:
-        """The highest rate that met the limit, of those below any that did not."""
+        """The rate that stood a confirmation; else the highest that met the limit, of those below any that did not."""
+        if self.stood:
+            return self._met[-1]
         return max((rate for rate in self._met if self.above is None or rate < self.above), default=None)
 
     def next(self) -> Probe | None:

@@ -186,7 +186,7 @@ def _phases(phases: Sequence[PhaseInfo]) -> list[str]:
     """Tell each phase by itself: throughput, response times, what was found out about it."""
     if not phases:
         return []
-    width = max(len(phase.name) for phase in phases) + 1
+    width = max(len("Phases"), *(len(phase.name) for phase in phases)) + 1
     load = max(len(phase.load) for phase in phases)
     head = f"{'Phases':<{width}} {'load':>{load}}{'sent':>8}{'failed':>7}{'req/s':>10}{'p50 (ms)':>10}{'p99 (ms)':>10}"
     lines = [head]
