@@ -9,7 +9,7 @@ from epkit.reporters.xml import attribute, text
 
 WIDTH: Final = 480
 HEIGHT: Final = 250
-LEFT, RIGHT, TOP, BOTTOM = 56, 14, 12, 40
+LEFT, RIGHT, TOP, BOTTOM = 56, 18, 12, 40
 """Room for the axes; what remains is the plot."""
 
 Point = tuple[float, float | None]

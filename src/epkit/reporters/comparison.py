@@ -52,7 +52,7 @@ def verdict(comparison: Comparison) -> list[str]:
     if all(metric.verdict == UNKNOWN for metric in comparison.metrics):
         return [*lines, "No verdict: no run-to-run information"]
     if not changed:
-        return [*lines, f"No difference shown (a change counts from {comparison.threshold:.2g} on)"]
+        return [*lines, f"No difference shown (a change counts from {100 * comparison.threshold:g}% on)"]
     worse = [metric for metric in changed if metric.verdict == SLOWER]
     better = [metric for metric in changed if metric.verdict == FASTER]
     told = [(word, group) for word, group in (("worse", worse), ("better", better)) if group]

@@ -1,0 +1,165 @@
+"""Pages to look at: whole, alone, small, harmless, and opened by a browser."""
+
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from epkit.core import compare as c
+from epkit.core.hdr import as_saved
+from epkit.core.report import DeploymentInfo
+from epkit.core.summary import Summary
+from epkit.reporters import charts, html, html_comparison
+from reporters import reports
+from rows import MS, facts, timed
+
+VOID = {"meta", "path", "rect", "line", "circle"}
+
+
+def page(seconds=12, **changes):
+    """Render a run of some seconds, with failures and two deployments."""
+    times = (np.random.default_rng(3).lognormal(0, 0.5, seconds * 90) * 10 * MS).astype(np.int64)
+    block = timed(times, server=5 * MS, deployment=1 + np.arange(len(times)) % 2)
+    block["failure"][::50] = 5
+    summary = Summary()
+    summary.add(block)
+    report = summary.report(**facts(block, deployments=("", "blue", "green")))
+    return html.render(replace(report, **changes), as_saved(summary.histograms()))
+
+
+class Balance(HTMLParser):
+    """Checks that what is opened is closed, in order."""
+
+    def __init__(self):
+        super().__init__()
+        self.open = []
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        assert tag in VOID
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def balanced(text):
+    parser = Balance()
+    parser.feed(text)
+    return parser.open == []
+
+
+def test_a_page_holds_every_chart_and_table():
+    text = page()
+
+    for heading in (
+        "Latency over time", "Throughput and failures", "Histogram of the service time", "Percentiles",
+        "Where the time goes", "By deployment", "Latencies (ms)", "Deployments", "Everything else",
+    ):  # fmt: skip
+        assert f"<h2>{heading}" in text
+    assert balanced(text)
+
+
+def test_a_page_is_small_and_fetches_nothing():
+    text = page()
+
+    assert len(text) < 100_000
+    assert [] == re.findall(r"(?:src|href)=|url\(|@import|<script|<link", text)
+    assert {"http://www.w3.org/2000/svg"} == set(re.findall(r"https?://www[^\"<]*", text))
+    assert "default-src 'none'" in text
+
+
+def test_no_number_of_a_chart_is_missing():
+    assert [] == re.findall(r"<(?:svg|path|rect|line|circle|text)[^>]*\b(?:nan|inf|None)\b", page())
+
+
+@pytest.mark.parametrize(
+    "make",
+    [reports.all_ok, reports.refused, reports.mixed],
+    ids=["all ok", "all failed", "mixed"],
+)
+def test_a_page_of_any_report_is_whole(make):
+    assert balanced(html.render(make(), {}))
+
+
+def test_a_run_without_a_request_has_a_page():
+    summary = Summary()
+
+    assert balanced(html.render(summary.report(**facts(duration_ns=0)), summary.histograms()))
+
+
+def test_what_a_server_says_is_text():
+    evil = "<script>alert(1)</script>"
+    info = DeploymentInfo(ok=1, failed=0, service=reports.all_ok().latency_ms.service)
+    text = page(deployments={evil: info}, warnings=(evil,))
+
+    assert "<script" not in text
+    assert "&lt;script&gt;" in text
+
+
+def arm(scale):
+    def run(i):
+        times = np.random.default_rng(i).lognormal(0, 0.3, 300) * 10 * MS * scale
+        summary = Summary()
+        summary.add(timed(times.astype(np.int64)))
+        return summary.report(**facts(timed(times.astype(np.int64))))
+
+    return c.Arm(name=f"x{scale}", reports=tuple(map(run, range(5))))
+
+
+def test_a_comparison_shows_changes_and_every_run():
+    text = html_comparison.render(c.compare(arm(1.0), arm(1.2)))
+
+    assert balanced(text)
+    assert 11 == text.count("<tr>", text.index("<h2>Runs"))
+    assert "slower" in text
+
+
+def test_a_comparison_of_single_runs_has_a_page():
+    one, other = (c.Arm(name="a", reports=arm(scale).reports[:1]) for scale in (1.0, 1.2))
+
+    assert balanced(html_comparison.render(c.compare(one, other)))
+
+
+@pytest.mark.parametrize(
+    ("values", "low", "high"),
+    [([0.3, 40], 0.1, 100), ([3, 4], 2, 5), ([10], 10, 20), ([], 1, 2), ([0], 1, 2), ([1e-3, 1e4], 1e-3, 1e4)],
+)
+def test_a_logarithmic_axis_holds_what_it_shows(values, low, high):
+    axis = charts.logarithmic("ms", values)
+
+    assert (pytest.approx(low), pytest.approx(high)) == (axis.low, axis.high)
+    assert len(axis.ticks) >= 2
+
+
+@pytest.mark.parametrize(("values", "high", "ticks"), [([7], 8, 5), ([0.03], 0.03, 4), ([], 1, 6), ([1234], 1250, 6)])
+def test_a_linear_axis_has_round_marks(values, high, ticks):
+    axis = charts.linear("s", values)
+
+    assert (0.0, pytest.approx(high), ticks) == (axis.low, axis.high, len(axis.ticks))
+
+
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
+
+
+@pytest.mark.skipif(BROWSER is None, reason="there is no Chromium")
+@pytest.mark.parametrize("width", [390, 1200])
+def test_a_browser_draws_the_page(tmp_path, width):
+    (tmp_path / "page.html").write_text(page(), encoding="utf-8")
+    shot = tmp_path / "shot.png"
+    command = [
+        BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--hide-scrollbars",
+        f"--user-data-dir={tmp_path}/profile", f"--window-size={width},1500", f"--screenshot={shot}",
+        (tmp_path / "page.html").as_uri(),
+    ]  # fmt: skip
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    assert 0 == ran.returncode, ran.stderr
+    assert "CONSOLE" not in ran.stderr  # where a browser says what it could not load or run
+    assert shot.stat().st_size > 20_000
