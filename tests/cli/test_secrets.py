@@ -102,3 +102,23 @@ def test_a_proxy_that_makes_no_sense_is_not_told(cli, fault_server):
     ran = cli("bench", "-X", f"http://proxy:{CANARY}@host:port", fault_server.url("ok"))
 
     assert complaint(ran, 2).startswith('-X: "http://***@host:port')
+
+
+def test_saved_runs_and_all_files_of_a_run_do_not_tell_it(cli, with_canary):
+    files = [
+        "--save",
+        "x.epkit",
+        "--html",
+        "x.html",
+        "--junit",
+        "x.xml",
+        "--samples",
+        "x.csv",
+        "--keep-failures",
+        "kept",
+    ]
+    cli(*with_canary("echo"), *files)
+    again = cli("report", "x.epkit", "--html", "y.html", "--format", "json")
+
+    assert 2 == again.report["counts"]["failed"]
+    assert {"x.epkit", "x.html", "x.xml", "x.csv", "y.html"} <= {path.name for path in cli.directory.iterdir()}
