@@ -30,7 +30,7 @@ HERE = [(command, block) for command, block in COMMANDS if not ELSEWHERE.search(
 @pytest.fixture(autouse=True)
 def _as_at_the_root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Work where everything is that the commands name, and what they write goes away."""
-    for name in ("payloads", "swagger"):
+    for name in ("payloads", "swagger", "tests"):
         (tmp_path / name).symlink_to(ROOT / name)
     monkeypatch.chdir(tmp_path)
     for name in ("EPKIT_TARGET", "EPKIT_KEY"):

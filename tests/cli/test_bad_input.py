@@ -41,7 +41,7 @@ URL = "http://127.0.0.1:9/score"  # never connected to: the command ends before
         (["-b", "99999999999"], "-b 99999999999: the bytes are more than 0, and less than 2^31"),
         (["-v", "much"], "-v much: not a whole number"),
         (["--format", "xyz"], "--format xyz: not one of text, ab, json, markdown"),
-        (["--check", "xyz"], "--check xyz: not one of status, reply"),
+        (["--check", "xyz"], "--check xyz: not one of status, reply, contract, expect"),
         (["--engine", "curl"], "--engine curl: not one of wire, httpx"),
         (["-X", "proxy:3128", "--engine", "wire"], "-X needs --engine httpx"),
         (["--http2", "--engine", "wire"], "--http2 needs --engine httpx"),

@@ -150,8 +150,8 @@ def test_samples_as_parquet_are_the_same(cli, bench):
 
 @pytest.fixture
 def arms(cli, bench):
-    """Directories of three runs each: `fast`, `slow` by 20 ms."""
-    for arm, name in (("fast", "ok"), ("slow", "delay?ms=20")):
+    """Directories of three runs each: `fast`, `slow` by 80 ms."""
+    for arm, name in (("fast", "ok"), ("slow", "delay?ms=80")):
         (cli.directory / arm).mkdir()
         for i in range(3):
             assert 0 == bench("--save", f"{arm}/{i}.epkit", name=name).code

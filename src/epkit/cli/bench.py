@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from epkit.cli import load_options as load
 from epkit.cli import options as o
 from epkit.cli import terminal
 from epkit.errors import UsageError
@@ -55,16 +56,16 @@ def bench(
     concurrency: o.Concurrency = None,
     time_limit_s: o.TimeLimit = None,
     timeout_s: o.Timeout = None,
-    rate: o.Rate = None,
-    arrivals: o.ArrivalsName = "constant",
-    stages: o.Stages = None,
-    sweep: o.Sweep = None,
-    find_max: o.FindMax = None,
-    warmup: o.Warmup = None,
-    until: o.UntilTight = None,
-    repeat: o.Repeat = None,
-    against: o.Against = None,
-    strict: o.Strict = False,
+    rate: load.Rate = None,
+    arrivals: load.ArrivalsName = "constant",
+    stages: load.Stages = None,
+    sweep: load.Sweep = None,
+    find_max: load.FindMax = None,
+    warmup: load.Warmup = None,
+    until: load.UntilTight = None,
+    repeat: load.Repeat = None,
+    against: load.Against = None,
+    strict: load.Strict = False,
     payloads: o.Payloads = None,
     shuffle: o.Shuffle = False,
     batch_rows: o.BatchRows = 100,

@@ -1,0 +1,74 @@
+"""The options of `bench` that make more of a load than a number of requests: rates, stages, searches, repetitions."""
+
+from typing import Annotated
+
+from epkit.cli.options import LOAD, number, option
+
+Rate = Annotated[
+    float | None,
+    number(
+        LOAD,
+        "--rate",
+        kind=float,
+        metavar="R",
+        help="Send R requests per second, whatever the endpoint does (open loop), for -n or -t; latency is then told "
+        "from when a request was due, too.",
+    ),
+]
+ArrivalsName = Annotated[
+    str,
+    option(
+        LOAD,
+        "--arrivals",
+        metavar="constant|poisson",
+        help="Evenly apart, or at random (by --seed) as those of independent users.",
+    ),
+]
+Stages = Annotated[
+    str | None,
+    option(
+        LOAD,
+        "--stages",
+        metavar="LIST",
+        help="One after the other: '10s@c=1,30s@c=8' or '1m@rate=50,30s@rate=50..500'.",
+    ),
+]
+Sweep = Annotated[
+    str | None,
+    option(
+        LOAD,
+        "--sweep",
+        metavar="LIST",
+        help="Step by step, -n or -t each: c=1,2,4,8 or rate=50,100,200; marks the knee.",
+    ),
+]
+FindMax = Annotated[
+    str | None,
+    option(
+        LOAD,
+        "--find-max",
+        metavar="'p99<250ms'",
+        help="Search the highest rate that keeps this, for -t seconds at most. [default: 120]",
+    ),
+]
+Warmup = Annotated[
+    str | None,
+    option(LOAD, "--warmup", metavar="N|Ns", help="So many requests, or so long (10s), first; reported apart."),
+]
+UntilTight = Annotated[
+    str | None,
+    option(
+        LOAD,
+        "--until",
+        metavar="'ci(p99)<5%'",
+        help="Stop when the 95% interval is within 5% of p99 on either side; at -n or -t at the latest (600 s).",
+    ),
+]
+Repeat = Annotated[
+    int | None, number(LOAD, "--repeat", kind=int, metavar="K", help="Run K times, and report every run.")
+]
+Against = Annotated[
+    str | None,
+    option(LOAD, "--against", metavar="TARGET", help="With --repeat: after each run one of this target, A B A B."),
+]
+Strict = Annotated[bool, option(LOAD, "--strict", help="Exit 5 where the run is not valid.")]
