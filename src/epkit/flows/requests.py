@@ -156,7 +156,11 @@ def _payloads(
     """
     files = (options.put,) if options.put else options.payloads
     if files:
-        return tuple(payload for file in files for payload in _read(file, options, stdin, seed, known, tables=tables))
+        return tuple(
+            payload
+            for file in files
+            for payload in _read(file, options, stdin, seed, known, target=aim.uri.request_path if tables else None)
+        )
     if options.head or (options.method or "").upper() in BODILESS or not options.validate:
         return ()
     contract = known.contract("sending without a body, as no payload is given (-p FILE)")
@@ -170,14 +174,18 @@ def _payloads(
 
 
 def _read(
-    file: str, options: RequestOptions, stdin: BinaryIO, seed: int, known: "KnownContract", *, tables: bool
+    file: str, options: RequestOptions, stdin: BinaryIO, seed: int, known: "KnownContract", *, target: str | None
 ) -> tuple[Payload, ...]:
-    """Read the bodies of a file, or make them: of a table's rows, or `gen:rows=K`."""
-    if tables and file.lower().endswith((".csv", ".parquet")):
+    """Read the bodies of a file, or make them: of a table's rows, or `gen:rows=K`.
+
+    Args:
+        target: the target's path, for the rows of a table; None where a table's bytes are the body.
+    """
+    if target is not None and file.lower().endswith((".csv", ".parquet")):
         from epkit.flows.table_payloads import table_payloads
 
         of = known.contract("rows are sent unchecked") if options.validate else None
-        return tuple(table_payloads(file, of, batch_rows=options.batch_rows, note=known.note))
+        return tuple(table_payloads(file, of, batch_rows=options.batch_rows, target=target, note=known.note))
     if not file.startswith("gen:"):
         return read_payloads(file, stdin)
     count = re.fullmatch(r"gen:rows=([1-9][0-9]{0,6})", file)

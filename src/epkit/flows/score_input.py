@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 TABLES: Final = (".csv", ".parquet", ".jsonl")
 SNIFFED: Final = 1 << 16
 LONGEST_LINE: Final = 64 << 20
+WHOLE: Final = "(--no-validate sends it all the same)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +153,7 @@ def prepare(
     skip_invalid: bool,
     path: str,
     note: Note,
+    scoring: bool = True,
 ) -> Input:
     """Make rows of what was given, and check each of them.
 
@@ -160,19 +162,22 @@ def prepare(
         wrap: how the user wants rows wrapped, None for what else is known.
         parameters: that go beside the rows.
         path: of the target, which tells MLflow's servers.
+        scoring: whether messages may name the flags that only `score` has.
 
     Raises:
         UsageError: it cannot be read, or holds no rows.
         ContractError: a row breaks the contract.
     """
     validator = None
+    advice = WHOLE if not scoring else f"{WHOLE[:-1]}, --skip-invalid all other rows)"
     if contract is not None and contract.request is not None:
         validator = Validator(contract)
     spec = None if validator is None else validator.rows
     if given is not None and given.kind != ".json":
-        source, envelope = _from_table(given, spec, wrap, contract, path, note)
+        told = note if scoring else lambda line: note(line.partition("; --wrap")[0])
+        source, envelope = _from_table(given, spec, wrap, contract, path, told)
         envelope = _named(envelope.with_parameters(parameters), source)
-        strict = None if validator is None else _check_rows(source, envelope, validator, skip_invalid, note)
+        strict = None if validator is None else _check_rows(source, envelope, validator, skip_invalid, note, advice)
         return Input(source=source, envelope=envelope, validator=strict)
     payload = _payload(given, contract)
     body = payloads.parse_payload(payload)
@@ -180,7 +185,7 @@ def prepare(
     verdict = None
     if validator is not None and not bare:
         verdict = validator.check(payload.body, limit=100)
-        _refuse(payload.name, verdict, skip_invalid)
+        _refuse(payload.name, verdict, skip_invalid, advice)
     source, envelope = _from_body(payload.name, body, spec)
     if bare or wrap is not None:
         envelope = _envelope(spec, wrap, contract, path, note)
@@ -189,7 +194,7 @@ def prepare(
         return Input(
             source=source, envelope=envelope, validator=None if verdict is None or verdict.valid else validator
         )
-    strict = _check_rows(source, envelope, validator, skip_invalid, note)
+    strict = _check_rows(source, envelope, validator, skip_invalid, note, advice)
     return Input(source=source, envelope=envelope, validator=strict)
 
 
@@ -267,6 +272,7 @@ def _check_rows(
     validator: Validator,
     skip_invalid: bool,
     note: Note,
+    advice: str,
 ) -> Validator | None:
     """Check every row, and the body around them.
 
@@ -285,15 +291,15 @@ def _check_rows(
         around = validator.check(before + first.rows[0] + after)
         outside = [v for v in around.violations if v.severity == "error" and v.row is None]
         if outside:
-            raise ContractError(f"{source.name}: {in_words(outside[0])} (--no-validate sends it all the same)")
+            raise ContractError(f"{source.name}: {in_words(outside[0])} {WHOLE}")
     verdict = source.check(validator, limit=1)
     if verdict.violations and verdict.violations[0].rule == "minItems":
-        _refuse(source.name, verdict, False)
-    _refuse(source.name, verdict, skip_invalid)
+        _refuse(source.name, verdict, False, WHOLE)
+    _refuse(source.name, verdict, skip_invalid, advice)
     return None if verdict.valid else validator
 
 
-def _refuse(name: str, verdict: Verdict, skip_invalid: bool) -> None:
+def _refuse(name: str, verdict: Verdict, skip_invalid: bool, advice: str) -> None:
     errors = [violation for violation in verdict.violations if violation.severity == "error"]
     if skip_invalid:
         errors = [violation for violation in errors if violation.row is None]
@@ -302,7 +308,6 @@ def _refuse(name: str, verdict: Verdict, skip_invalid: bool) -> None:
     first = errors[0]
     place = name if first.line is None else f"{name}:{first.line}:{first.column}"
     more = f"; {verdict.errors} errors in all, epkit validate shows them" if verdict.errors > 1 else ""
-    advice = "(--no-validate sends it all the same, --skip-invalid all other rows)"
     raise ContractError(f"{place}: {in_words(first)}{more} {advice}")
 
 
