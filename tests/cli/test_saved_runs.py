@@ -243,3 +243,9 @@ def test_two_arms_in_one_file_are_compared(cli, bench):
     assert 4 == cli("report", "both.epkit").out.count("Concurrency Level")
     assert 1 == cli("report", "both.epkit", "--run", 3).out.count("Concurrency Level")
     assert "--run N picks one" in complaint(cli("report", "both.epkit", "--html", "x.html"), 2)
+
+
+def test_a_name_may_hold_what_marks_an_arm(cli, bench):
+    bench("--save", "run#1.epkit")
+
+    assert 0 == cli("report", "run#1.epkit").code

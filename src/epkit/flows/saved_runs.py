@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,10 +24,15 @@ CUT = "this run was cut off: what only its end would have told (retries, the hea
 def load(path: str) -> tuple[SavedRun, ...]:
     """Read the runs of a file, or of a directory of files.
 
+    Args:
+        path: of the file or directory; `#ARM` behind it picks one arm.
+
     Raises:
         UsageError: there is none, or it cannot be read.
     """
-    name, _, arm = path.partition("#")
+    name, mark, arm = path.rpartition("#")
+    if not mark or Path(path).exists():
+        name, arm = path, ""
     runs = read_all(name)
     found = tuple(run for run in runs if run.section.arm == arm) if arm else runs
     if not found:
