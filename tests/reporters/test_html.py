@@ -55,6 +55,19 @@ def balanced(text):
     return parser.open == []
 
 
+def test_a_sweep_is_drawn_as_a_curve_with_its_knee():
+    text = html.render(reports.sweep(), {})
+
+    assert balanced(text)
+    assert "Latency by throughput" in text
+    assert [">c=1<", ">c=2, knee<", ">c=4<"] == re.findall(r">c=\d(?:, knee)?<", text[: text.index("</svg>")])
+    assert "<td>warm-up</td>" in text
+
+
+def test_a_run_of_one_load_has_no_curve():
+    assert "Latency by throughput" not in page()
+
+
 def test_a_page_holds_every_chart_and_table():
     text = page()
 

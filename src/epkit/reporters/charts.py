@@ -21,7 +21,7 @@ class Line:
     """A series.
 
     Args:
-        points: by ascending place.
+        points: in the order in which they are joined.
         colour: number of the page's colour, from 1.
         step: whether a value holds until the next one.
     """
@@ -92,12 +92,20 @@ def _around(low: float, high: float) -> tuple[float, float]:
     )
 
 
-def lines(label: str, series: Sequence[Line], x: Axis, y: Axis) -> str:
-    """Draw series over a common axis."""
+def lines(label: str, series: Sequence[Line], x: Axis, y: Axis, notes: Sequence[tuple[float, float, str]] = ()) -> str:
+    """Draw series over a common axis.
+
+    Args:
+        notes: place, value, and the words that are written above that point.
+    """
     parts = [_axes(x, y)]
     for line in series:
         parts += [f'<path class="l c{line.colour}" d="{path}"/>' for path in _paths(line, x, y)]
         parts += _dots(line, x, y)
+    for place, value, words in notes:
+        at, height = _x(x, place), _y(y, value) - 7
+        side = "e" if at > WIDTH - RIGHT - 40 else "m"
+        parts.append(f'<text class="t {side}" x="{at:.1f}" y="{max(TOP + 12, height):.1f}">{text(words)}</text>')
     return _svg(label, [*parts, _legend([(line.name, line.colour) for line in series])])
 
 

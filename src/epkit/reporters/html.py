@@ -1,6 +1,6 @@
 """A run to look at: numbers, charts and a table of everything in one file."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Final
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from epkit.core.document import to_plain
 from epkit.core.histogram import Histogram, values
-from epkit.core.report import PERCENTILES, Distribution, Report
+from epkit.core.report import PERCENTILES, Distribution, PhaseInfo, Report
 from epkit.reporters import charts, page
 from epkit.reporters.charts import Axis, Line
 from epkit.reporters.words import percentile_notes, said, verdict
@@ -84,6 +84,8 @@ def _ms(value: float) -> str:
 
 def _charts(report: Report, histograms: Mapping[str, Histogram]) -> Iterable[str]:
     series = report.series
+    if len(steps := _steps(report)) > 1:
+        yield page.section("Latency by throughput", _load_curve(steps))
     if len(series) > 1:
         yield page.section("Latency over time", _latency(report))
         yield page.section("Throughput and failures", _throughput(report))
@@ -111,6 +113,31 @@ def _charts(report: Report, histograms: Mapping[str, Histogram]) -> Iterable[str
         ends = [max(value, 1e-3) for _, low, _, high, _ in spans for value in (low, high)]
         heading = "By deployment (p50, mean, p99)"
         yield page.section(heading, charts.spans(heading, spans, charts.logarithmic("ms, log scale", ends)))
+
+
+def _steps(report: Report) -> list[tuple[PhaseInfo, Distribution]]:
+    """Return the phases that a curve is drawn of, those that were measured, and their response times."""
+    return [(phase, phase.response) for phase in report.phases if phase.measured and phase.response is not None]
+
+
+def _load_curve(steps: Sequence[tuple[PhaseInfo, Distribution]]) -> str:
+    """Draw what each step achieved and how long it took, joined in their order: past the knee the curve turns up."""
+    across = [phase.ok / max(1e-9, phase.duration_s) for phase, _ in steps]
+    found = [
+        Line(
+            name=f"p{p}",
+            points=[(x, times.percentiles[p]) for x, (_, times) in zip(across, steps, strict=True)],
+            colour=colour,
+        )
+        for p, colour in (("50", 1), ("99", 2))
+    ]
+    heights = [value for line in found for _, value in line.points if value is not None]
+    notes = [
+        (x, times.percentiles["99"], f"{phase.load}, knee" if phase.mark == "knee" else phase.load)
+        for x, (phase, times) in zip(across, steps, strict=True)
+    ]
+    x, y = charts.linear("successes/s", across), charts.logarithmic("ms, log scale", heights)
+    return charts.lines("Latency by throughput", found, x, y, notes if len(notes) <= 12 else ())
 
 
 def _latency(report: Report) -> str:
@@ -178,6 +205,21 @@ def _tables(report: Report) -> Iterable[str]:
         heads = ["failure", "count", "first reply", "advice"]
         failed = [(e.kind, str(e.count), said(e), e.advice) for e in report.failures]
         yield page.section("Failures", page.table(heads, failed, words=True), wide=True)
+    if report.phases:
+        heads = ["phase", "load", "sent", "failed", "requests/s", "p50 (ms)", "p99 (ms)", ""]
+        phases = [
+            (
+                p.name,
+                p.load,
+                f"{p.sent:,}",
+                f"{p.failed:,}",
+                f"{p.requests_per_s:,.1f}",
+                *_pair(p.response),
+                p.mark or "",
+            )
+            for p in report.phases
+        ]
+        yield page.section("Phases", page.table(heads, phases), wide=True)
     yield page.section("Latencies (ms)", *_latencies(report), wide=True)
     if report.deployments:
         heads = ["deployment", "ok", "failed", "p50 (ms)", "p99 (ms)"]
