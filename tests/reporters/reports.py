@@ -35,8 +35,8 @@ def distribution(count, low, high, effective=None):
     step = (high - low) / max(count - 1, 1)
     values = [low + step * i for i in range(count)]
     at = {p: values[max(math.ceil(float(p) * count / 100 - 1e-9), 1) - 1] for p in PERCENTILES}
-    mean = sum(values) / count
-    sd = math.sqrt(sum((v - mean) ** 2 for v in values) / (count - 1)) if count > 1 else 0.0
+    mean = math.fsum(values) / count
+    sd = math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (count - 1)) if count > 1 else 0.0
     ci95 = {
         p: (max(low, at[p] - step * 2), min(high, at[p] + step * 3)) if effective >= FLOORS.get(p, 10**9) else None
         for p in PERCENTILES

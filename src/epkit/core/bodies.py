@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from epkit.core.json_faults import fault
 from epkit.core.violations import Finding, Findings, Path, Places
 
 MAX_DEPTH: Final = 500
@@ -98,7 +99,8 @@ def thoroughly(data: bytes, findings: Findings) -> Body:
     try:
         value = json.loads(text, object_pairs_hook=pairs)
     except json.JSONDecodeError as error:
-        return Body(None, data, Fault(f"not JSON: {error.msg}", error.lineno, error.colno, _advice(text, error.pos)))
+        at = fault(error)
+        return Body(None, data, Fault(f"not JSON: {at.words}", at.line, at.column, _advice(text, at.position)))
     except ValueError:
         # The one other ValueError of the parser: a whole number of too many digits.
         huge = _HUGE.search(data)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Final
 
 import orjson
 
+from epkit.core.json_faults import fault
 from epkit.errors import UsageError
 
 MAX_YAML_BYTES: Final = 512 << 10
@@ -73,7 +74,8 @@ def _slow_json(data: bytes, name: str, first: orjson.JSONDecodeError) -> Any:
     try:
         return json.loads(data)
     except json.JSONDecodeError as error:
-        raise UsageError(f"{name}:{error.lineno}:{error.colno}: not JSON: {error.msg}") from None
+        at = fault(error)
+        raise UsageError(f"{name}:{at.line}:{at.column}: not JSON: {at.words}") from None
     except (RecursionError, ValueError):
         raise UsageError(f"{name}:{first.lineno}:{first.colno}: not JSON: {first.msg}") from None
 

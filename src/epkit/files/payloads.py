@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import BinaryIO, Final, NoReturn
 
+from epkit.core.json_faults import fault
 from epkit.core.payload import Payload
 from epkit.errors import UsageError
 
@@ -97,7 +98,8 @@ def parse_json(body: bytes, name: str, *, first_line: int = 1) -> object:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        _refuse(name, first_line, text, error.pos, _words(error.msg) + _hint(text, error.pos))
+        at = fault(error)
+        _refuse(name, first_line, text, at.position, _words(at.words) + _hint(text, at.position))
     except RecursionError:
         depth, position = _deepest(text)
         _refuse(name, first_line, text, position, f"nested {depth} levels deep, more than servers read")
