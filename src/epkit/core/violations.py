@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from itertools import islice
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 from epkit.core.schemas import escape
 
@@ -188,12 +188,11 @@ def verdict(findings: Findings, *, limit: int, places: "Places | None" = None) -
     )
 
 
-class Places:
+class Places(Protocol):
     """Says where a finding is in the text; a table says it by row and column, a JSON text by scanning."""
 
     def __call__(self, finding: Finding) -> tuple[int | None, int | None]:
         """Return line and column, from 1."""
-        raise NotImplementedError
 
 
 def pointer(path: Iterable[str | int]) -> str:
