@@ -35,7 +35,7 @@ def measure(url: str, rate: float, seconds: float, arrivals: str) -> dict[str, f
     from epkit.core.url import parse
     from epkit.engines import runner
     from epkit.engines.wire import WireEngine
-    from epkit.flows.bench_run import Measurement
+    from epkit.flows.bench_run import Checked, Measurement
     from epkit.flows.requests import Load
 
     to = parse(url)
@@ -49,7 +49,8 @@ def measure(url: str, rate: float, seconds: float, arrivals: str) -> dict[str, f
             {"name": "measure", "duration_ns": round(seconds * 1e9)},
         )
     )
-    measured = Measurement(Plan(phases=phases, timeout_ns=10**10), Load(payloads=(), requests=(request,), rows=(2,)))
+    plan = Plan(phases=phases, timeout_ns=10**10)
+    measured = Measurement(plan, Checked(plan, Load(payloads=(), requests=(request,), rows=(2,))))
     engine = WireEngine(Destination(scheme="http", host=to.host, port=to.port), timeout_ns=10**10)
     ran = runner.run(engine, measured.driver, SLOTS)
     measured.driver.flush()

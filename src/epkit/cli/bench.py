@@ -66,6 +66,8 @@ def bench(
     repeat: load.Repeat = None,
     against: load.Against = None,
     strict: load.Strict = False,
+    workers: load.Workers = None,
+    cluster: load.Cluster = None,
     payloads: o.Payloads = None,
     shuffle: o.Shuffle = False,
     batch_rows: o.BatchRows = 100,

@@ -72,3 +72,23 @@ Against = Annotated[
     option(LOAD, "--against", metavar="TARGET", help="With --repeat: after each run one of this target, A B A B."),
 ]
 Strict = Annotated[bool, option(LOAD, "--strict", help="Exit 5 where the run is not valid.")]
+
+Workers = Annotated[
+    int | None,
+    number(
+        LOAD,
+        "--workers",
+        kind=int,
+        metavar="W",
+        help="Processes that make the load together: one plan, split among them; one report.",
+    ),
+]
+Cluster = Annotated[
+    str | None,
+    option(
+        LOAD,
+        "--cluster",
+        metavar="tcp://HOST:PORT",
+        help="Address of a Dask scheduler whose workers make the load together.",
+    ),
+]

@@ -1,6 +1,6 @@
 """What can be counted of a run without remembering its rows: outcomes, bytes, the document."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -58,6 +58,45 @@ class Counters:
         whole = WHOLE[kind]
         self._compare(block["body"][whole], block["status"][whole])
 
+    def merge(self, other: "Counters", deployments: Sequence[int] | None = None) -> None:
+        """Count what *other* has counted; both count bodies that differ from the same document.
+
+        Args:
+            deployments: what the deployments that *other* knows by their index are called here; None for the same.
+        """
+        for name in ("received", "body", "in_flight_ns", "late", "_differs"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.last_start = max(self.last_start, other.last_start)
+        self._failures += other._failures
+        for mine, more in ((self._statuses, other._statuses), (self._payloads, other._payloads)):
+            for value, n in more.items():
+                mine[value] = mine.get(value, 0) + n
+        if deployments is None:
+            self._deployments += other._deployments
+        else:
+            np.add.at(self._deployments, np.asarray(deployments), other._deployments[: len(deployments)])
+        if not self._settled and other._document is not None:
+            self.expect(other._document)
+
+    @property
+    def sent(self) -> int:
+        """How many requests there were."""
+        return int(self._failures.sum())
+
+    @property
+    def failed(self) -> int:
+        """How many of them failed."""
+        return self.sent - int(self._failures[Failure.NONE])
+
+    @property
+    def document(self) -> int | None:
+        """Body size of the first reply with a 2xx status, None before there is one."""
+        return self._document if self._settled else None
+
+    def expect(self, document: int) -> None:
+        """Hold bodies against a document whose size is known from elsewhere."""
+        self._settled, self._document = True, document
+
     def _compare(self, bodies: np.ndarray, statuses: np.ndarray) -> None:
         """Count bodies of another size than the document: the first 2xx reply, or else the first reply."""
         first = None if self._settled else next(iter(np.flatnonzero(statuses // 100 == 2)), None)
@@ -73,6 +112,10 @@ class Counters:
     def payloads(self) -> Mapping[int, int]:
         """Requests by index of their payload."""
         return dict(sorted(self._payloads.items()))
+
+    def failures(self) -> Mapping[int, int]:
+        """Return the failed requests by their kind (`Failure`)."""
+        return {int(kind): int(self._failures[kind]) for kind in FAILURES if self._failures[kind]}
 
     def by_deployment(self) -> Mapping[int, tuple[int, int]]:
         """Return successes and failures of each deployment that was named, by its index."""

@@ -23,6 +23,7 @@ KEYS: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
     ("Distribution", "ci95"): (*PERCENTILES, "mean"),
     ("Counts", "failures"): tuple(kind.name.lower() for kind in FAILURES),
     ("Generator", "lag_ms"): ("p50", "p99", "max"),
+    ("WorkerInfo", "lag_ms"): ("p50", "p99", "max"),
 }
 """The mappings that have the same keys in every report."""
 

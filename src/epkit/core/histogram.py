@@ -9,7 +9,7 @@ Source: HdrHistogram (Gil Tene), `countsArrayIndex`.
 
 import math
 from fractions import Fraction
-from typing import Final
+from typing import Any, Final, Self
 
 import numpy as np
 
@@ -79,6 +79,19 @@ class Histogram:
             self.squares += (int(high @ high) << 44) + (int(high @ low) << 23) + int(low @ low)
             self.min = min(self.min, int(inside.min()))
             self.max = max(self.max, int(inside.max()))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel as the buckets that are in use, which are few."""
+        used = np.flatnonzero(self.counts)
+        sums = (self.count, self.total, self.squares, self.clamped, self.min, self.max)
+        return Histogram._of, (used.astype("<i4").tobytes(), self.counts[used].astype("<i8").tobytes(), sums)
+
+    @classmethod
+    def _of(cls, used: bytes, counts: bytes, sums: tuple[int, ...]) -> Self:
+        made = cls()
+        made.counts[np.frombuffer(used, "<i4")] = np.frombuffer(counts, "<i8")
+        made.count, made.total, made.squares, made.clamped, made.min, made.max = sums
+        return made
 
     def merge(self, other: "Histogram") -> None:
         """Count what *other* has counted; the result is that of adding all values to one histogram."""

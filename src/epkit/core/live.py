@@ -10,6 +10,7 @@ import numpy as np
 from epkit.core.histogram import Histogram
 from epkit.core.samples import Failure
 from epkit.core.stats import PS
+from epkit.core.summary import Summary
 
 SECOND_NS: Final = 1_000_000_000
 SECONDS: Final = 40
@@ -65,13 +66,25 @@ class Live:
             self._waiting.append(spent[failure == 0])
         else:
             self._waiting.append(spent)
-        # A block spans a tenth of a second: which second it is counted in does not show.
+        self._note(len(block), int(spent.sum()))
+
+    def merge(self, digest: Summary, end_ns: int) -> None:
+        """Take what a worker has collected of some time up to *end_ns*."""
+        counters = digest.counters
+        self._done += digest.rows
+        self._end_ns = max(self._end_ns, end_ns)
+        self._failures.update(counters.failures())
+        self._histogram.merge(digest.later("service"))
+        self._note(digest.rows, counters.in_flight_ns)
+
+    def _note(self, ended: int, spent_ns: int) -> None:
+        """Count requests into the second that it is: what is told at once spans far less."""
         index = self._end_ns // SECOND_NS
         if not self._seconds or self._seconds[-1][0] < index:
             last = self._seconds[-1][0] if self._seconds else -1
             self._seconds.extend([between, 0, 0] for between in range(max(last + 1, index - SECONDS), index + 1))
-        self._seconds[-1][1] += len(block)
-        self._seconds[-1][2] += int(spent.sum())
+        self._seconds[-1][1] += ended
+        self._seconds[-1][2] += spent_ns
 
     def view(self) -> View:
         """Return what there is to show."""

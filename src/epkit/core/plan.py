@@ -21,6 +21,9 @@ class Phase:
         rate: of an open phase at its beginning, requests per second; None in a closed one.
         rate_to: at its end, where it is a ramp; it then has a duration. None where the rate stays.
         arrivals: of an open phase: evenly apart, or at random as those of many independent users are.
+        first, step: of the phase's requests, counted from 0, those that are sent here: number *first* and every
+            *step*-th after it (`epkit.core.shares`). *concurrency* and, in a closed phase, *requests* are then this
+            share's own, and may be 0; schedule and rate are the whole phase's.
     """
 
     name: str = "measure"
@@ -31,6 +34,8 @@ class Phase:
     rate: float | None = None
     rate_to: float | None = None
     arrivals: Arrivals = "constant"
+    first: int = 0
+    step: int = 1
 
     @property
     def load(self) -> str:

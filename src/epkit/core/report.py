@@ -166,7 +166,11 @@ class Http:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generator:
-    """The health of the load generator itself."""
+    """The health of the load generator itself: of all its workers together.
+
+    Args:
+        start_spread_ms: from when the first worker began to when the last one did.
+    """
 
     cpu_us_per_request: float
     cpu_utilisation: float
@@ -174,6 +178,7 @@ class Generator:
     limited: bool
     late_starts: int
     max_in_flight: int
+    start_spread_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,6 +258,35 @@ class PhaseInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerInfo:
+    """One of several workers that made the load together.
+
+    Args:
+        host: name of its machine.
+        p50, p99: of its service times, in ms, right to 0.1 %; None without a success.
+        start_ms: how long after the first worker it began.
+        clock_offset_ms, clock_error_ms: how far its clock is ahead of that of who merged, and how wrong that may be.
+        lost: why it is gone, None where it did its part to the end.
+    """
+
+    name: str
+    host: str
+    sent: int
+    ok: int
+    failed: int
+    requests_per_s: float
+    p50: float | None
+    p99: float | None
+    start_ms: float
+    clock_offset_ms: float
+    clock_error_ms: float
+    cpu_us_per_request: float
+    cpu_utilisation: float
+    lag_ms: Mapping[str, float]
+    lost: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
     """What was looked for over several phases, and found.
 
@@ -293,3 +327,4 @@ class Report:
     phases: tuple[PhaseInfo, ...] = ()
     search: Search | None = None
     warnings: tuple[str, ...] = field(default=())
+    workers: tuple[WorkerInfo, ...] = ()

@@ -74,15 +74,17 @@ def invert(phase: Phase, counts: np.ndarray) -> np.ndarray:
 
 
 def due_times(phase: Phase, seed: int) -> Iterator[list[int]]:
-    """Give the due times of an open phase, some at a time.
+    """Give the due times of an open phase, some at a time: of a share, those that are its own.
 
     Args:
         phase: an open one.
-        seed: of random arrivals; the same seed gives the same times.
+        seed: of random arrivals; the same seed gives the same times, of which shares take each its own.
 
     Returns:
         Lists of ns since the phase began, ascending, all below its duration; endless for a phase without an end.
     """
+    if not phase.concurrency:
+        return
     dice = np.random.default_rng(seed)
     left = phase.requests if phase.requests is not None else math.inf
     first, total = 0, 0.0
@@ -96,8 +98,9 @@ def due_times(phase: Phase, seed: int) -> Iterator[list[int]]:
         times = np.rint(invert(phase, counts))
         end = math.inf if phase.duration_ns is None else phase.duration_ns
         inside = int(np.searchsorted(times, end))
-        if inside:
-            yield times[:inside].astype(np.int64).tolist()
+        own = times[(phase.first - first) % phase.step : inside : phase.step]
+        if len(own):
+            yield own.astype(np.int64).tolist()
         if inside < size:
             return
         first += size

@@ -74,7 +74,7 @@ class Summary:
         """
         if not len(block):
             return
-        room = max(0, self._exact - self._rows)
+        room = max(0, self._exact - len(self._kept))
         self._rows += len(block)
         self._kept.add(block[:room])
         if self._rows > self._exact // 2:
@@ -82,6 +82,24 @@ class Summary:
         if len(block) > room:
             self.counters.add(block[room:])
             self._blur(block[room:])
+
+    def merge(self, digest: "Summary", deployments: Sequence[int] | None = None) -> None:
+        """Take what another process has collected, without a loss.
+
+        Args:
+            digest: one that keeps no rows (*exact* is 0).
+            deployments: what the deployments that *digest* knows by their index are called here; None for the same.
+        """
+        assert not digest._kept
+        self._rows += digest._rows
+        for name, histogram in digest._later.items():
+            self._later[name].merge(histogram)
+        self._later_windows.merge(digest._later_windows)
+        for index, histogram in digest._later_deployments.items():
+            here = index if deployments is None else deployments[index]
+            self._later_deployments.setdefault(here, Histogram()).merge(histogram)
+        self._count(len(self._kept))
+        self._counters.merge(digest._counters, deployments)
 
     @property
     def counters(self) -> Counters:
@@ -100,10 +118,14 @@ class Summary:
         """How many rows there were so far."""
         return self._rows
 
+    def later(self, name: str) -> Histogram:
+        """Return the histogram of a latency (`PARTS`), of the rows that were not kept."""
+        return self._later[name]
+
     @property
     def complete(self) -> bool:
         """Whether `blocks` are all there is: so far no row had to go into a histogram."""
-        return self._rows <= self._exact
+        return self._rows == len(self._kept)
 
     def blocks(self) -> Iterator[np.ndarray]:
         """Hand out the rows that were kept, in order of completion; not to be changed."""
@@ -320,5 +342,5 @@ class Summary:
     def _histogram_line(self) -> str:
         return (
             f"{self._rows} requests: percentiles are from a histogram (right to 0.1 %), and the correlation "
-            f"behind their intervals is that of the first {self._exact}"
+            f"behind their intervals is that of the first {len(self._kept)}"
         )

@@ -47,6 +47,11 @@ class Addresses:
         self._found = deque(dict.fromkeys((family, address) for family, _, _, _, address in found))
         self._refresh_at = time.perf_counter_ns() + REFRESH_NS
 
+    @property
+    def known(self) -> bool:
+        """Whether the name has been looked up."""
+        return bool(self._found)
+
     def turn(self) -> list[Address]:
         """Return the addresses in the order in which a new connection should try them."""
         if time.perf_counter_ns() > self._refresh_at and self._refreshing is None:

@@ -98,6 +98,14 @@ class Engine(Protocol):
     """What sends requests. Constructed with a `Destination`, a timeout in ns, and whether to keep connections."""
 
     name: str
+    traffic: Traffic
+
+    async def prepare(self) -> None:
+        """Look the host's name up, so that `run` begins at once; may be left out.
+
+        Raises:
+            EndpointError: the host has no address.
+        """
 
     async def run(self, driver: Driver, slots: int) -> Traffic:
         """Serve *driver* with *slots* slots until each is retired; a failed request is data, never raised.

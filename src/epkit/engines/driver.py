@@ -77,9 +77,13 @@ class Recorder:
     ) -> None:
         """Prepare a run.
 
-        Public attributes, to be read when the run is over: `began`, `ended` (`time.perf_counter_ns`), `started_at`,
-        `deployments` (names by index), `examples` (by kind and status), `first_reply`, `unsent` (requests of each
-        payload that never found a connection), `sent` and `failed` (as of the last block).
+        Public attributes, to be read when the run is over: `began`, `ended` (`time.perf_counter_ns`),
+        `started_at`, `deployments` (names by index), `examples` (by kind and status), `first_reply`, `unsent`
+        (requests of each payload that never found a connection), `sent` and `failed` (as of the last block),
+        `begins` (when each phase that was entered began, ns since the run did), `most` (most in flight in
+        each), `gaps` (ns that passed between the end of a phase, by its index, and the next one), `cpu_s`
+        (process time spent before the measured phases). To be set before: `began_at`, the time that counts as
+        the beginning, where it is not the moment of `begin`.
 
         Args:
             requests: one a payload.
@@ -105,15 +109,26 @@ class Recorder:
         self.examples: dict[tuple[Failure, int], Example] = {}
         self.first_reply: FirstReply | None = None
         self.unsent: dict[int, int] = {}
+        self.began_at: int | None = None
         self.began = self.ended = 0
         self._flush_at = 2**63
         self.sent = self.failed = 0
+        self.begins: list[int] = [0]
+        self.most: list[int] = []
+        self.gaps: dict[int, int] = {}
+        self.cpu_s = 0.0
 
     def begin(self) -> None:
         """Start the clock."""
-        self.began = self.ended = time.perf_counter_ns()
+        now = time.perf_counter_ns()
+        self.began = self.ended = now if self.began_at is None else self.began_at
         self.started_at = datetime.now(UTC)
-        self._flush_at = self.began + FLUSH_NS
+        self._flush_at = now + FLUSH_NS
+
+    @property
+    def planned_end(self) -> int | None:
+        """When the run would have ended by its plan, ns since it began; None where the last reply is the end."""
+        return None
 
     def replace(self, requests: Sequence[Request]) -> None:
         """Send other requests from now on, one a payload as before: with a new token; from any thread."""
@@ -151,6 +166,10 @@ class Recorder:
         self._offset = offset = offset + ROW_BYTES
         if offset == BLOCK_BYTES or end > self._flush_at:
             self.flush()
+
+    def waiting(self) -> int:
+        """Return how many requests of an open phase are due and not over; 0 in a closed one, where none waits."""
+        return 0
 
     def flush(self) -> None:
         """Hand the rows so far to the sinks."""
@@ -246,7 +265,8 @@ class ClosedLoop(Recorder):
             rows, sinks, depth, inspect, log: as in `Recorder`.
         """
         super().__init__(requests, rows, sinks=sinks, depth=depth, inspect=inspect, log=log)
-        self._payload = 0
+        self.most.append(phase.concurrency if phase.requests is None else min(phase.concurrency, phase.requests))
+        self._payload, self._step = phase.first % len(self._requests), phase.step
         self._only = self._requests[0] if len(self._requests) == 1 else None
         self._left = phase.requests if phase.requests is not None else 2**62
         self._duration = phase.duration_ns
@@ -276,5 +296,5 @@ class ClosedLoop(Recorder):
         if self._only is not None:
             return now, 0, self._only
         payload = self._payload
-        self._payload = (payload + 1) % len(self._requests)
+        self._payload = (payload + self._step) % len(self._requests)
         return now, payload, self._requests[payload]

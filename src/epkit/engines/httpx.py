@@ -50,14 +50,23 @@ class HttpxEngine:
         tls = replace(self.destination.tls, server_name=self.destination.tls.server_name or self.destination.host)
         return make_context(tls, alpn=("h2", "http/1.1") if self.destination.http2 else ("http/1.1",))
 
+    async def prepare(self) -> None:
+        """Look the host's name up, unless a proxy does.
+
+        Raises:
+            EndpointError: it has no address.
+        """
+        if self.destination.proxy is None:
+            await self._addresses.resolve()
+
     async def run(self, driver: Driver, slots: int) -> Traffic:
         """Serve *driver* with *slots* slots until each is retired.
 
         Raises:
             EndpointError: the host has no address.
         """
-        if self.destination.proxy is None:
-            await self._addresses.resolve()
+        if not self._addresses.known:
+            await self.prepare()
         driver.begin()
         async with asyncio.TaskGroup() as group:
             self._tasks = [group.create_task(self._serve(driver)) for _ in range(slots)]

@@ -9,6 +9,9 @@ request is due.
 A phase ends when its time is over and all that was due in it has been given out. The next one begins when it should
 have begun, so that what is late stays late. Nothing is waited for in between: connections go from phase to phase,
 and a row belongs to the phase in which it was due (`epkit.core.phases`).
+
+Several workers share a plan. A phase that ends with the clock ends for all of them at once. One that ends with a number
+of requests ends for each at another time: then they meet at a gate, and go on together at a time that they are told.
 """
 
 import time
@@ -42,11 +45,9 @@ class Phased(Recorder):
         depth: Depth = Depth.REPLY,
         inspect: Callable[[int, Exchange], Verdict | None] | None = None,
         log: Callable[[Exchange], None] | None = None,
+        gate: Callable[[int], None] | None = None,
     ) -> None:
-        """Prepare a run.
-
-        Public attributes beside those of `Recorder`: `begins`, `most` (most in flight in each phase), `cpu_s`
-        (process time spent before the measured phases), `stopped` (whether `stop` ended the run).
+        """Prepare a run; `stopped` tells whether `stop` ended it.
 
         Args:
             phases: in order; a first one called `WARMUP` is not measured.
@@ -54,16 +55,18 @@ class Phased(Recorder):
             rows, sinks, depth, inspect, log: as in `Recorder`.
             begins: gets when each phase that is entered begins, ns since the run did; the sinks may look at it.
             seed: of random arrivals.
+            gate: called with a phase's index when everything before it is over here; it begins with `admit`. None
+                where nobody else is waited for.
         """
         super().__init__(requests, rows, sinks=sinks, depth=depth, inspect=inspect, log=log)
         self._phases = tuple(phases)
         self._seed = seed
-        self._payload = 0
+        self._payload, self._step = 0, 1
+        self._begins_at = 0
         self._flying = 0
         self.begins = begins
-        self.most: list[int] = []
-        self.cpu_s = 0.0
-        self._over = self._open = self.stopped = False
+        self._gate = gate
+        self._waits = self._over = self._open = self.stopped = False
         self._limit = self._left = 0
         self._rate = 0.0
         self._due = self._end = FOREVER
@@ -80,17 +83,27 @@ class Phased(Recorder):
         self._enter(self.began)
 
     @property
-    def until(self) -> int | None:
-        """When the current phase is planned to end, ns since the run began; None where it has no such time."""
-        return None if self._end == FOREVER else self._end - self.began
+    def planned_end(self) -> int | None:
+        """When the run would have ended by its plan, ns since it began; None where the last reply is the end."""
+        return self._end - self.began if self._open and self._end != FOREVER and not self.stopped else None
 
     def stop(self) -> None:
         """Give out no more arrivals; slots that rest have to be woken."""
         self._over = self.stopped = True
 
+    def admit(self, begin: int) -> None:
+        """Begin the phase that is waited for; slots that rest have to be woken.
+
+        Args:
+            begin: ns since the run began; may be in the future.
+        """
+        if self._waits and not self._over:
+            self._waits = False
+            self._enter(self.began + begin)
+
     def next(self, now: int) -> Arrival | None:
         """Return the oldest request that is due, or None."""
-        while not self._over:
+        while not (self._over or self._waits or now < self._begins_at):
             if self._open:
                 due = self._due
                 if due <= now and self._flying < self._limit:
@@ -107,13 +120,17 @@ class Phased(Recorder):
                 return self._give(now)
             else:
                 begin = min(self._end, now)
-            self._enter(begin)
+            self._leave(begin)
         return None
 
     def rest(self, now: int) -> int | None:
         """Say until when a free slot rests; None when the run is over."""
         if self._over:
             return None
+        if self._waits:
+            return FOREVER
+        if now < self._begins_at:
+            return self._begins_at
         if self._open:
             if self._due == FOREVER:
                 return self._end
@@ -135,7 +152,7 @@ class Phased(Recorder):
         if self._flying > self.most[-1]:
             self.most[-1] = self._flying
         payload = self._payload
-        self._payload = (payload + 1) % len(self._requests)
+        self._payload = (payload + self._step) % len(self._requests)
         return due, payload, self._requests[payload]
 
     def _refill(self) -> int:
@@ -144,13 +161,24 @@ class Phased(Recorder):
         self._block = (base + due for due in next(self._blocks, ()))
         return next(self._block, FOREVER)
 
-    def _enter(self, begin: int) -> None:
-        """Enter the next phase, which begins at *begin*; or end the run."""
+    def _leave(self, end: int) -> None:
+        """End the current phase, and enter the next one or wait for the others at its gate; or end the run."""
         place = len(self.begins)
         if place == len(self._phases):
             self._over = True
-            return
+        elif self._gate is not None and _by_count(self._phases[place - 1]):
+            self._waits = True
+            self._gate(place)
+        else:
+            self._enter(end)
+
+    def _enter(self, begin: int) -> None:
+        """Enter the next phase, which begins at *begin*."""
+        place = len(self.begins)
         phase = self._phases[place]
+        self._begins_at = begin
+        if phase.step > 1:
+            self._payload, self._step = phase.first % len(self._requests), phase.step
         self.begins.append(begin - self.began)
         self.most.append(0)
         if place == 1 and self._phases[0].name == WARMUP:
@@ -170,3 +198,8 @@ class Phased(Recorder):
     def _remember_failure(self, x: Exchange, failure: Failure, detail: str) -> None:
         if x.due >= self._measured_from:
             super()._remember_failure(x, failure, detail)
+
+
+def _by_count(phase: Phase) -> bool:
+    """Tell whether a phase ends with a number of requests, for each of several workers at another time."""
+    return phase.requests is not None and (phase.model == "closed" or phase.arrivals == "poisson")

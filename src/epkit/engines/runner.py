@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -51,22 +51,36 @@ def run(engine: Engine, driver: Driver, slots: int, *, tick: Callable[[], None] 
     Raises:
         EndpointError: the host has no address.
     """
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(attend(engine, driver, slots, tick=tick))
 
 
-async def attend(engine: Engine, driver: Driver, slots: int, *, tick: Callable[[], None] | None = None) -> Ran:
-    """Run *engine* on the running loop; see `run`."""
+async def attend(
+    engine: Engine,
+    driver: Driver,
+    slots: int,
+    *,
+    tick: Callable[[], None] | None = None,
+    barrier: Callable[[], Awaitable[None]] | None = None,
+) -> Ran:
+    """Run *engine* on the running loop; see `run`.
+
+    Args:
+        barrier: is waited for when all is ready, right before the engine runs.
+    """
     heart = _Heart(tick)
-    beating = asyncio.create_task(heart.beat())
-    try:
-        with _signals(engine) as caught, _no_collections():
+    with _signals(engine) as caught, _no_collections():
+        if barrier is not None:
+            await engine.prepare()
+            await barrier()
+        beating = asyncio.create_task(heart.beat())
+        try:
             cpu = time.process_time()
             traffic = await engine.run(driver, slots)
             cpu = time.process_time() - cpu
-    finally:
-        beating.cancel()
-        await asyncio.gather(beating, return_exceptions=True)
+        finally:
+            beating.cancel()
+            await asyncio.gather(beating, return_exceptions=True)
     if not beating.cancelled():
         beating.result()  # never returns: a bug in the tick
     return Ran(
@@ -153,7 +167,8 @@ def _no_collections() -> Iterator[None]:
         gc.unfreeze()
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    """Return what makes event loops: uvloop, where there is one."""
     try:
         import uvloop
     except ImportError:

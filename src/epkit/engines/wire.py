@@ -41,13 +41,22 @@ class WireEngine:
         self._opening: set[asyncio.Task[None]] = set()
         self._parking = Parking(self)
 
+    async def prepare(self) -> None:
+        """Look the host's name up.
+
+        Raises:
+            EndpointError: it has no address.
+        """
+        await self._addresses.resolve()
+
     async def run(self, driver: Driver, slots: int) -> Traffic:
         """Serve *driver* with *slots* slots until each is retired.
 
         Raises:
             EndpointError: the host has no address.
         """
-        await self._addresses.resolve()
+        if not self._addresses.known:
+            await self.prepare()
         self._loop = asyncio.get_running_loop()
         self._finished = self._loop.create_future()
         self._slots = slots

@@ -4,11 +4,11 @@ Plan → requests → engine → samples → summary → report. Nothing is prin
 """
 
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import quote
 
 from epkit import __version__
@@ -16,14 +16,14 @@ from epkit.core import ab, hdr, slo
 from epkit.core import url as urls
 from epkit.core.criteria import FIND_MAX
 from epkit.core.guard import Guard
+from epkit.core.judging import Depth
 from epkit.core.live import Live
 from epkit.core.plan import Plan
+from epkit.core.shares import most_workers
 from epkit.core.summary import Summary
 from epkit.endpoint.target import to_destination
-from epkit.engines import runner
 from epkit.engines.base import Engine
-from epkit.engines.driver import ClosedLoop, Sink
-from epkit.engines.phased import Phased
+from epkit.engines.driver import Sink
 from epkit.errors import UsageError
 from epkit.files import samples
 from epkit.files.runs import RunWriter
@@ -33,17 +33,21 @@ from epkit.flows.aim import World, take_aim
 from epkit.flows.bench_options import BenchOptions, BenchResult, DryRun, Shown
 from epkit.flows.bench_plan import check_load, make_plan, plan_info
 from epkit.flows.bench_report import Facts, make_report, payload_infos, show_examples
-from epkit.flows.bench_run import Measurement
+from epkit.flows.bench_run import Driving, Measurement
+from epkit.flows.crews import check_crew, hire
+from epkit.flows.generators import make_generator
 from epkit.flows.knee import mark_knee
 from epkit.flows.ready import Current, Ready
 from epkit.flows.recording import NOTHING_RAN, Recording
 from epkit.flows.requests import make_load
 from epkit.flows.tokens import authorized, renewing
 from epkit.flows.until import Until
-from epkit.flows.verbose import make_log, show_request
+from epkit.flows.verbose import show_request
 
 if TYPE_CHECKING:
     from epkit.core.contract import Contract
+    from epkit.engines.crew import Crew
+    from epkit.flows.fleet import Fleet
 
 
 def bench(
@@ -67,7 +71,9 @@ def bench(
     """
     slo.parse_all(options.slos)  # before anything is started
     with ExitStack() as stack:
-        ready = stack.enter_context(prepare(options, world, stdin))
+        _check_workers(options)
+        crew = stack.enter_context(hire(options.workers, options.cluster, world))
+        ready = stack.enter_context(prepare(options, world, stdin, crew=crew))
         shown = Shown(progress=progress, live=live, say=say or world.note)
         if options.find_max is not None:
             from epkit.flows.find_max import find_max
@@ -79,7 +85,7 @@ def bench(
 
             other = None
             if options.against is not None:
-                other = stack.enter_context(prepare(replace(options, target=options.against), world, stdin))
+                other = stack.enter_context(prepare(replace(options, target=options.against), world, stdin, crew=crew))
             return repeat(options, ready, other, shown, writer=writer)
         return run(options, ready, ready.plan, shown, writer=writer)
 
@@ -90,7 +96,7 @@ def run(
     plan: Plan,
     shown: Shown,
     *,
-    watch: "Callable[[Measurement, Engine], Callable[[], None]] | None" = None,
+    watch: "Callable[[Measurement, Engine | Fleet], Callable[[], None]] | None" = None,
     writer: RunWriter | None = None,
     arm: str = "",
 ) -> BenchResult:
@@ -101,9 +107,10 @@ def run(
         writer: of the file that the run is saved to, as one of *arm*.
     """
     slos = slo.parse_all(options.slos)
-    load, engine = ready.load, ready.make_engine(plan)
+    load = ready.load
+    rows_wanted = options.rows_wanted or bool(options.samples)
     with ExitStack() as stack:
-        spill = stack.enter_context(Spill()) if options.rows_wanted or options.samples else None
+        spill = stack.enter_context(Spill()) if rows_wanted else None
         infinite = options.failures_as_infinite
         recording = (
             None
@@ -115,22 +122,17 @@ def run(
         sinks += [] if shown.live is None else [shown.live.restarted()]
         guard = None if not options.abort_on_slo else _guard(slos, plan)
         sinks += [] if guard is None else [guard.add]
-        measured = Measurement(
-            plan,
-            load,
-            failures_as_infinite=infinite,
-            sinks=sinks,
-            depth=options.depth,
-            check=ready.check,
-            log=make_log(options.verbosity, load.requests[0], ready.aim.secrets, shown.say),
-        )
-        driver = measured.driver
+        all_rows = rows_wanted or recording is not None or guard is not None
+        generator = make_generator(options, ready, plan, shown, all_rows=all_rows)
+        measured = Measurement(plan, generator.drive, sinks=sinks, failures_as_infinite=infinite)
+        driver, engine = measured.driver, generator.engine
         facts = Facts(
             aim=ready.aim,
             load=load,
             destination=ready.destination,
             plan=plan,
             engine=engine.name,
+            workers=generator.workers,
             warmup=options.warmup,
         )
         stop_rule = None if options.until is None else Until(options.until, measured, engine)
@@ -145,10 +147,11 @@ def run(
             recording.watch(measured, lambda: make_report(facts, measured, NOTHING_RAN, summary=empty))
             ticks.append(recording.tick)
         ready.current.drive(driver)
-        ran = runner.run(engine, driver, plan.slots, tick=_all(ticks))
+        ran = generator.run(measured, _all(ticks))
         driver.flush()
-        lines = [] if measured.deferred is None else checks.settle(measured.deferred, driver, options.depth)
+        lines = generator.settle()
         report = make_report(facts, measured, ran, None if stop_rule is None else stop_rule.outcome())
+        report = generator.told(report)
         if options.sweep is not None:
             report = mark_knee(report)
         report = replace(report, thresholds=slo.evaluate(slos, report), warnings=(*report.warnings, *lost, *lines))
@@ -177,7 +180,7 @@ def _guard(slos: Sequence[slo.Slo], plan: Plan) -> Guard:
     )
 
 
-def _aborting(guard: Guard, engine: Engine, driver: ClosedLoop | Phased, lost: list[str]) -> Callable[[], None]:
+def _aborting(guard: Guard, engine: "Engine | Fleet", driver: Driving, lost: list[str]) -> Callable[[], None]:
     """Return what ends a run when an objective cannot be met any more, and says so in *lost*."""
 
     def look() -> None:
@@ -235,8 +238,11 @@ def exit_code(result: BenchResult, *, strict: bool = False) -> int:
 
 
 @contextmanager
-def prepare(options: BenchOptions, world: World, stdin: BinaryIO) -> Iterator[Ready]:
+def prepare(options: BenchOptions, world: World, stdin: BinaryIO, *, crew: "Crew | None" = None) -> Iterator[Ready]:
     """Find target, key, contract and payloads, and make the plan.
+
+    Args:
+        crew: who makes the load, None for this process.
 
     Raises:
         UsageError, ContractError, EndpointError: nothing can be sent.
@@ -297,7 +303,31 @@ def prepare(options: BenchOptions, world: World, stdin: BinaryIO) -> Iterator[Re
                 make_engine=engine_of,
                 plan=plan,
                 check=check,
+                replies=_replies(options, find_contract),
+                crew=crew,
             )
+
+
+def _check_workers(options: BenchOptions) -> None:
+    """Refuse workers that would have nothing to do."""
+    check_crew(options.workers, options.cluster)
+    if options.workers is None or options.find_max is not None:
+        return
+    check_load(options)
+    most = most_workers(make_plan(options, 1.0, _engine_name(options)))
+    if options.workers > most:
+        raise UsageError(
+            f"--workers {options.workers}: no more than {most} would have something to do, as no more requests are in "
+            f"flight at once: give a higher concurrency (-c)"
+        )
+
+
+def _replies(options: BenchOptions, find_contract: "Callable[[], Contract]") -> tuple[Mapping[str, Any], str] | None:
+    """Return what workers need to check replies against the contract."""
+    if options.depth is not Depth.CONTRACT:
+        return None
+    contract = find_contract()
+    return contract.document, contract.path
 
 
 def _check(options: BenchOptions) -> None:

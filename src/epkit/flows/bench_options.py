@@ -27,6 +27,8 @@ class BenchOptions:
         repeat, against: so many runs, each followed by one against that other target.
         strict: whether a run that is not valid has missed its aim.
         timeout_s: one request's; None for the target's own.
+        workers, cluster: how many processes of this machine make the load, or the address of a Dask scheduler whose
+            workers do; None for this process.
         engine: `wire`, `httpx`, or None for what the other options need.
         rows_wanted: whether every row is kept, for ab's files and report.
         expect: a file of golden predictions, for the deepest check.
@@ -55,6 +57,8 @@ class BenchOptions:
     against: str | None = None
     strict: bool = False
     request: RequestOptions = field(default_factory=RequestOptions)
+    workers: int | None = None
+    cluster: str | None = None
     engine: str | None = None
     http2: bool = False
     depth: Depth = Depth.REPLY

@@ -76,11 +76,12 @@ def make_plan(options: "BenchOptions", timeout_s: float, engine: str) -> Plan:
     )
 
 
-def plan_info(plan: Plan, warmup: str | None = None) -> PlanInfo:
+def plan_info(plan: Plan, warmup: str | None = None, workers: int = 1) -> PlanInfo:
     """Write a plan as the report shows it: the sums of its measured phases.
 
     Args:
         warmup: as it was asked for.
+        workers: how many share it.
     """
     measured = plan.measured
     first = measured[0]
@@ -94,6 +95,7 @@ def plan_info(plan: Plan, warmup: str | None = None) -> PlanInfo:
         rate=first.rate if len(rates) == 1 else None,
         arrivals=None if first.rate is None else first.arrivals,
         warmup=warmup,
+        workers=workers,
         timeout_s=plan.timeout_ns / 1e9,
         keepalive=plan.keepalive,
     )

@@ -15,11 +15,11 @@ from epkit.core.report import FailureExample, Http, PayloadInfo, Report, Run, Se
 from epkit.core.samples import Failure
 from epkit.core.summary import Summary
 from epkit.endpoint.wisdom import advise, advise_failure, detail
-from epkit.engines.driver import Example, Recorder
+from epkit.engines.driver import Example
 from epkit.engines.runner import Ran
 from epkit.flows.aim import Aim
 from epkit.flows.bench_plan import plan_info
-from epkit.flows.bench_run import Measurement
+from epkit.flows.bench_run import Driving, Measurement
 from epkit.flows.requests import Load
 from epkit.flows.verbose import show_reply
 
@@ -33,6 +33,7 @@ class Facts:
     destination: Destination
     plan: Plan
     engine: str
+    workers: int = 1
     warmup: str | None = None
 
 
@@ -65,7 +66,7 @@ def make_report(
             seed=facts.plan.seed,
             payloads=payload_infos(facts.load),
         ),
-        plan=plan_info(facts.plan, facts.warmup),
+        plan=plan_info(facts.plan, facts.warmup, facts.workers),
         http=_http(facts, driver, ran, summary),
         duration_ns=measured.duration_ns(ran),
         cpu_s=measured.cpu_s(ran),
@@ -114,7 +115,7 @@ def _show_example(example: Example, aim: Aim) -> str:
     return f"{why}\n\n{reply}\n" if reply else f"{why}\n"
 
 
-def _http(facts: Facts, driver: Recorder, ran: Ran, summary: Summary) -> Http:
+def _http(facts: Facts, driver: Driving, ran: Ran, summary: Summary) -> Http:
     """Fill in what only the engine and the target know; the counters come from the rows."""
     destination, requests = facts.destination, facts.load.requests
     sent = summary.counters.payloads

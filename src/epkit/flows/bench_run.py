@@ -1,7 +1,8 @@
 """One plan on its way: the driver that it needs, the sinks of its phases, and what they make of it."""
 
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Final, Protocol
 
 import numpy as np
 
@@ -10,71 +11,80 @@ from epkit.core.judging import Depth
 from epkit.core.phases import Slice
 from epkit.core.plan import Plan
 from epkit.core.report import PhaseInfo
+from epkit.core.request import Request
+from epkit.core.samples import Failure
 from epkit.core.summary import Summary
 from epkit.engines.base import Exchange
 from epkit.engines.deferred import Check, Deferred
-from epkit.engines.driver import ClosedLoop, Sink, Verdict
+from epkit.engines.driver import ClosedLoop, Example, FirstReply, Sink
 from epkit.engines.phased import Phased
 from epkit.engines.runner import Ran
 from epkit.flows.requests import Load
+
+
+class Driving(Protocol):
+    """What a run asks of whatever drives it; the attributes are those of `Recorder`."""
+
+    began: int
+    started_at: datetime
+    deployments: list[str]
+    gaps: dict[int, int]
+    begins: list[int]
+
+    @property
+    def ended(self) -> int: ...  # noqa: D102
+    @property
+    def sent(self) -> int: ...  # noqa: D102
+    @property
+    def failed(self) -> int: ...  # noqa: D102
+    @property
+    def most(self) -> list[int]: ...  # noqa: D102
+    @property
+    def cpu_s(self) -> float: ...  # noqa: D102
+    @property
+    def planned_end(self) -> int | None: ...  # noqa: D102
+    @property
+    def examples(self) -> Mapping[tuple[Failure, int], Example]: ...  # noqa: D102
+    @property
+    def first_reply(self) -> FirstReply | None: ...  # noqa: D102
+    @property
+    def unsent(self) -> Mapping[int, int]: ...  # noqa: D102
+    def waiting(self) -> int: ...  # noqa: D102
+    def flush(self) -> None: ...  # noqa: D102
+    def stop(self) -> None: ...  # noqa: D102
+    def replace(self, requests: Sequence[Request]) -> None: ...  # noqa: D102
+
+
+Drive = Callable[[list[Sink], list[int]], Driving]
+"""Makes what drives a plan, of the sinks of its samples and the list that gets when each phase began."""
 
 PHASE_ROWS: Final = 200_000
 """So many rows of each phase are kept beside those of the whole: 16 MB."""
 
 
 class Measurement:
-    """A plan, its driver and its summaries."""
+    """A plan, what drives it, and its summaries."""
 
-    def __init__(
-        self,
-        plan: Plan,
-        load: Load,
-        *,
-        sinks: Sequence[Sink] = (),
-        depth: Depth = Depth.REPLY,
-        check: Check | None = None,
-        failures_as_infinite: bool = False,
-        log: Callable[[Exchange], None] | None = None,
-    ) -> None:
-        """Prepare a run; `driver`, `summary` (of the measured phases) and `deferred` are public.
+    def __init__(self, plan: Plan, drive: Drive, *, sinks: Sequence[Sink] = (), failures_as_infinite: bool = False):
+        """Prepare a run; `driver` and `summary` (of the measured phases) are public.
 
         Args:
+            drive: makes what drives the plan, given where its samples go to.
             sinks: of the measured phases, beside the summary; times in their blocks are ns since those began.
-            check: what replies are held against beside the run.
         """
         self.plan = plan
         self.summary = Summary(failures_as_infinite=failures_as_infinite)
-        self._parts: tuple[Summary, ...] = ()
+        self.parts: tuple[Summary, ...] = ()
+        """Of each phase by itself, where there are several."""
         first = self._first = len(plan.phases) - len(plan.measured)
-        self.driver: ClosedLoop | Phased
-        wanted: list[Sink] = [self.summary.add, *sinks]
-        self.deferred: Deferred | None = None
-        if len(plan.phases) == 1 and plan.phases[0].model == "closed":
-            self.driver = ClosedLoop(
-                plan.phases[0], load.requests, load.rows, sinks=self._judged(wanted, check), depth=depth,
-                inspect=self._inspect, log=log,
-            )  # fmt: skip
-            return
         begins: list[int] = []
-        slices: list[Sink] = [Slice(begins, first, None, sink) for sink in wanted]
+        wanted: list[Sink] = [self.summary.add, *sinks]
+        if not is_simple(plan):
+            wanted = [Slice(begins, first, None, sink) for sink in wanted]
         if len(plan.phases) > 1:
-            self._parts = tuple(Summary(exact=PHASE_ROWS) for _ in plan.phases)
-            slices += [Slice(begins, i, i, part.add) for i, part in enumerate(self._parts)]
-        self.driver = Phased(
-            plan.phases, load.requests, load.rows, sinks=self._judged(slices, check), begins=begins, seed=plan.seed,
-            depth=depth, inspect=self._inspect, log=log,
-        )  # fmt: skip
-
-    def _judged(self, sinks: list[Sink], check: Check | None) -> list[Sink]:
-        """Put what is checked beside the run between the driver and its sinks."""
-        if check is None:
-            return sinks
-        self.deferred = Deferred(check, sinks)
-        return [self.deferred.add]
-
-    @property
-    def _inspect(self) -> Callable[[int, Exchange], Verdict | None] | None:
-        return None if self.deferred is None else self.deferred.inspect
+            self.parts = tuple(Summary(exact=PHASE_ROWS) for _ in plan.phases)
+            wanted += [Slice(begins, i, i, part.add) for i, part in enumerate(self.parts)]
+        self.driver = drive(wanted, begins)
 
     @property
     def varied(self) -> bool:
@@ -84,13 +94,12 @@ class Measurement:
     @property
     def most(self) -> int:
         """The most that was in flight in the measured phases."""
-        if isinstance(self.driver, Phased):
-            return max(self.driver.most[self._first :], default=0)
-        return self.plan.slots
+        return max(self.driver.most[self._first :], default=0)
 
     def began_ns(self) -> int:
         """Return when the measured phases began, `time.perf_counter_ns`."""
-        return self.driver.began + self._begins()[self._first] if len(self._begins()) > self._first else self._ended()
+        begins = self.driver.begins
+        return self.driver.began + begins[self._first] if len(begins) > self._first else self._ended()
 
     def started_ns(self) -> int:
         """Return when the measured phases began, ns since the epoch."""
@@ -102,14 +111,13 @@ class Measurement:
 
     def cpu_s(self, ran: Ran) -> float:
         """Return the process time that the measured phases cost."""
-        return ran.cpu_s - (self.driver.cpu_s if isinstance(self.driver, Phased) else 0.0)
+        return ran.cpu_s - self.driver.cpu_s
 
     def phases(self, ran: Ran) -> tuple[PhaseInfo, ...]:
         """Describe the phases that were entered, where there are several."""
-        if not self._parts:
+        if not self.parts:
             return ()
-        begins, driver = self._begins(), self.driver
-        assert isinstance(driver, Phased)
+        driver = self.driver
         return tuple(
             part.phase(
                 phase,
@@ -118,19 +126,19 @@ class Measurement:
                 most=driver.most[i],
                 measured=i >= self._first,
             )
-            for i, (phase, begin, part) in enumerate(zip(self.plan.phases, begins, self._parts, strict=False))
+            for i, (phase, begin, part) in enumerate(zip(self.plan.phases, driver.begins, self.parts, strict=False))
         )
 
     def reasons(self, ran: Ran) -> list[str]:
         """Say why the run is not valid, as far as its load goes."""
         found = []
-        for i, phase in enumerate(self.plan.phases[: len(self._begins())]):
-            if i < self._first or (ran.stopped_by is not None and i == len(self._begins()) - 1):
+        for i, phase in enumerate(self.plan.phases[: len(self.driver.begins)]):
+            if i < self._first or (ran.stopped_by is not None and i == len(self.driver.begins) - 1):
                 continue
-            part = self._parts[i] if self._parts else self.summary
+            part = self.parts[i] if self.parts else self.summary
             counters, sent = part.counters, part.counters.counts().sent
             if phase.model == "open":
-                full = phase.concurrency if self._most(i) >= phase.concurrency else None
+                full = phase.concurrency if self.driver.most[i] >= phase.concurrency else None
                 span = schedule.span_ns(phase)
                 assert span is not None
                 told = [
@@ -138,7 +146,7 @@ class Measurement:
                     health.late(counters.late, sent, full=full),
                 ]
             else:
-                duration = self._end_of(i, ran) - self._begins()[i]
+                duration = self._end_of(i, ran) - self.driver.begins[i]
                 told = [health.crowd(phase.concurrency, sent, counters.in_flight_ns, duration)] if self.varied else []
             name = f"{phase.name}: " if len(self.plan.measured) > 1 else ""
             found += [f"{name}{line}" for line in told if line]
@@ -163,22 +171,58 @@ class Measurement:
                 found += [grown] if grown else []
         return found
 
-    def _most(self, i: int) -> int:
-        return self.driver.most[i] if isinstance(self.driver, Phased) else self.plan.slots
-
-    def _begins(self) -> Sequence[int]:
-        return self.driver.begins if isinstance(self.driver, Phased) else (0,)
-
     def _ended(self) -> int:
         return max(self.driver.began, self.driver.ended)
 
     def _end_of(self, i: int, ran: Ran) -> int:
         """Return when a phase ended, ns since the run began."""
-        begins, driver = self._begins(), self.driver
+        begins, driver = self.driver.begins, self.driver
         if i + 1 < len(begins):
-            return begins[i + 1]
+            return begins[i + 1] - driver.gaps.get(i, 0)
         ended = self._ended() - driver.began
-        if isinstance(driver, Phased) and driver.until is not None and ran.stopped_by is None and not driver.stopped:
-            last = self.plan.phases[len(begins) - 1]
-            return max(ended, driver.until) if last.model == "open" else ended
+        if driver.planned_end is not None and ran.stopped_by is None:
+            return max(ended, driver.planned_end)
         return ended
+
+
+def is_simple(plan: Plan) -> bool:
+    """Tell whether a plan is one closed phase, for which there is a driver of its own, and nothing to slice."""
+    return len(plan.phases) == 1 and plan.phases[0].model == "closed"
+
+
+class Checked:
+    """Makes the driver of this process, with what is checked beside the run between it and its sinks.
+
+    Args:
+        check: what replies are held against beside the run.
+        gate: as for `Phased`.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        load: Load,
+        *,
+        depth: Depth = Depth.REPLY,
+        check: Check | None = None,
+        log: Callable[[Exchange], None] | None = None,
+        gate: Callable[[int], None] | None = None,
+    ) -> None:
+        self._plan, self._load, self._depth, self._check, self._log, self._gate = plan, load, depth, check, log, gate
+        self.deferred: Deferred | None = None
+
+    def __call__(self, sinks: list[Sink], begins: list[int]) -> ClosedLoop | Phased:
+        """Make the driver, once."""
+        plan, load = self._plan, self._load
+        inspect = None
+        if self._check is not None:
+            self.deferred = Deferred(self._check, sinks)
+            sinks, inspect = [self.deferred.add], self.deferred.inspect
+        if is_simple(plan):
+            return ClosedLoop(
+                plan.phases[0], load.requests, load.rows, sinks=sinks, depth=self._depth, inspect=inspect, log=self._log
+            )
+        return Phased(
+            plan.phases, load.requests, load.rows, sinks=sinks, begins=begins, seed=plan.seed, depth=self._depth,
+            inspect=inspect, log=self._log, gate=self._gate,
+        )  # fmt: skip

@@ -47,12 +47,16 @@ def settle(deferred: Deferred, driver: Recorder, depth: Depth) -> list[str]:
             driver.examples[kind] = example
         else:
             known.count += example.count
-    if not deferred.skipped:
+    return skipped_line(deferred.checked, deferred.skipped, driver.sent, depth)
+
+
+def skipped_line(checked: int, skipped: int, sent: int, depth: Depth) -> list[str]:
+    """Say how many replies passed without a check that could not keep up; nothing where it could."""
+    if not skipped:
         return []
-    whole = max(driver.sent, deferred.checked + deferred.skipped)
-    share = 1 - deferred.skipped / whole
-    told = f"--check {depth.name.lower()} could not keep up: {deferred.skipped} of {whole} replies passed without it"
-    return [f"{told}, {share:.0%} were checked"]
+    whole = max(sent, checked + skipped)
+    told = f"--check {depth.name.lower()} could not keep up: {skipped} of {whole} replies passed without it"
+    return [f"{told}, {1 - skipped / whole:.0%} were checked"]
 
 
 def _contract(contract: "Contract", load: Load) -> Check:

@@ -12,7 +12,6 @@ from epkit.core.health import GROWING
 from epkit.core.plan import Phase, Plan
 from epkit.core.report import PhaseInfo, Report, Search
 from epkit.engines import runner
-from epkit.engines.phased import Phased
 from epkit.flows import bench
 from epkit.flows.bench_options import BenchOptions, BenchResult, Shown
 from epkit.flows.bench_plan import FIND_S
@@ -21,6 +20,7 @@ from epkit.flows.ready import Ready
 if TYPE_CHECKING:
     from epkit.engines.base import Engine
     from epkit.flows.bench_run import Measurement
+    from epkit.flows.fleet import Fleet
 
 PATIENCE: Final = 3.0
 """A probe with so many times the requests under way that the limit would allow (Little's law) has missed it."""
@@ -79,19 +79,19 @@ class _Watcher:
         self._bound, self._probe = bound, probe
         self.gave_up = False
 
-    def __call__(self, measured: "Measurement", engine: "Engine") -> Callable[[], None]:
+    def __call__(self, measured: "Measurement", engine: "Engine | Fleet") -> Callable[[], None]:
         driver, rate, limit_s = measured.driver, self._probe.rate, self._bound.limit_ns / 1e9
         overdue_s = self._probe.seconds + PATIENCE * limit_s + 1
         phases = len(measured.plan.phases)
         began: list[float] = []
 
         def look() -> None:
-            if isinstance(driver, Phased) and len(driver.begins) < phases:
+            if len(driver.begins) < phases:
                 return  # it is the warm-up's turn
             now = time.perf_counter()
             if not began:
                 began.append(now)
-            piled = rate is not None and isinstance(driver, Phased) and driver.waiting() > _most(rate, limit_s)
+            piled = rate is not None and driver.waiting() > _most(rate, limit_s)
             if not self.gave_up and (piled or now - began[0] > overdue_s):
                 self.gave_up = True
                 driver.stop()

@@ -1,16 +1,24 @@
 """A bench that can begin: what it sends to whom, and the requests as a token that was replaced has them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from epkit.core.destination import Destination
 from epkit.core.plan import Plan
 from epkit.core.request import Request
 from epkit.engines.base import Engine
+from epkit.engines.crew import Crew
 from epkit.engines.deferred import Check
-from epkit.engines.driver import Recorder
 from epkit.flows.aim import Aim
 from epkit.flows.requests import Load
+
+
+class Sending(Protocol):
+    """What sends requests, and can be given others."""
+
+    def replace(self, requests: tuple[Request, ...]) -> None:
+        """Send other requests from now on; from any thread."""
 
 
 @dataclass(slots=True)
@@ -18,7 +26,7 @@ class Current:
     """The requests as they are sent now: with a token that was replaced, in the run under way and in those to come."""
 
     requests: tuple[Request, ...]
-    driver: Recorder | None = None
+    driver: Sending | None = None
 
     def replace(self, requests: tuple[Request, ...]) -> None:
         """Take requests with another token; called from another thread."""
@@ -26,7 +34,7 @@ class Current:
         if self.driver is not None:
             self.driver.replace(requests)
 
-    def drive(self, driver: Recorder) -> None:
+    def drive(self, driver: Sending) -> None:
         """Let a driver that is about to begin send them."""
         self.driver = driver
         driver.replace(self.requests)
@@ -40,6 +48,8 @@ class Ready:
         current: the requests of *load*, as they are sent now.
         check: what replies are held against beside the run, if anything.
         make_engine: makes an engine for a run of a plan; each run has its own.
+        replies: the document, and the path in it, that *check* holds replies against, where it is a contract.
+        crew: who makes the load, None for this process.
     """
 
     aim: Aim
@@ -49,3 +59,5 @@ class Ready:
     make_engine: Callable[[Plan], Engine]
     plan: Plan
     check: Check | None = None
+    replies: tuple[Mapping[str, Any], str] | None = None
+    crew: Crew | None = None

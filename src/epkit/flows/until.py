@@ -13,12 +13,13 @@ from epkit.core.report import Search
 if TYPE_CHECKING:
     from epkit.engines.base import Engine
     from epkit.flows.bench_run import Measurement
+    from epkit.flows.fleet import Fleet
 
 
 class Until:
     """A stop rule, called some five times a second; the looks themselves are made in a thread of their own."""
 
-    def __init__(self, text: str, measured: "Measurement", engine: "Engine") -> None:
+    def __init__(self, text: str, measured: "Measurement", engine: "Engine | Fleet") -> None:
         """Prepare the rule.
 
         Raises:

@@ -220,6 +220,34 @@ def _tables(report: Report) -> Iterable[str]:
             for p in report.phases
         ]
         yield page.section("Phases", page.table(heads, phases), wide=True)
+    if report.workers:
+        heads = [
+            "worker",
+            "host",
+            "sent",
+            "failed",
+            "requests/s",
+            "p50 (ms)",
+            "p99 (ms)",
+            "CPU (µs)",
+            "lag p99 (ms)",
+            "",
+        ]
+        crew = [
+            (
+                w.name,
+                w.host,
+                f"{w.sent:,}",
+                f"{w.failed:,}",
+                f"{w.requests_per_s:,.1f}",
+                *("–" if ms is None else f"{ms:.3f}" for ms in (w.p50, w.p99)),
+                f"{w.cpu_us_per_request:.1f}",
+                f"{w.lag_ms['p99']:.3f}",
+                "" if w.lost is None else f"lost: {w.lost}",
+            )
+            for w in report.workers
+        ]
+        yield page.section("Workers", page.table(heads, crew), wide=True)
     yield page.section("Latencies (ms)", *_latencies(report), wide=True)
     if report.deployments:
         heads = ["deployment", "ok", "failed", "p50 (ms)", "p99 (ms)"]

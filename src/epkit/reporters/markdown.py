@@ -22,6 +22,7 @@ def render(report: Report) -> str:
         *_rows(report),
         "",
         *_phases(report),
+        *_workers(report),
         *_reasons(report),
         _footer(report),
     ]
@@ -62,6 +63,18 @@ def _phases(report: Report) -> list[str]:
             f"{mark} |"
         )
     return [*found, *lines, ""]
+
+
+def _workers(report: Report) -> list[str]:
+    if not report.workers:
+        return []
+    lines = ["| worker | requests/s | p50 | p99 | failed | |", "|---|---:|---:|---:|---:|---|"]
+    for worker in report.workers:
+        p50, p99 = ("–" if ms is None else f"{ms:.3f} ms" for ms in (worker.p50, worker.p99))
+        lost = "" if worker.lost is None else f"lost: {_escape(worker.lost)}"
+        name = _escape(worker.name)
+        lines.append(f"| {name} | {worker.requests_per_s:.1f} | {p50} | {p99} | {worker.failed} | {lost} |")
+    return [*lines, ""]
 
 
 def _reasons(report: Report) -> list[str]:

@@ -25,6 +25,7 @@ def render(report: Report, *, percentiles: bool = True, deviations: bool = True)
         _shares(report, deviations=deviations),
         _deployments(report.deployments),
         _phases(report.phases),
+        _workers(report),
         _health(report),
         _warnings(report.warnings),
         _thresholds(report.thresholds),
@@ -197,6 +198,27 @@ def _phases(phases: Sequence[PhaseInfo]) -> list[str]:
             f"{phase.name:<{width}} {phase.load:>{load}}{phase.sent:>8}{phase.failed:>7}{phase.requests_per_s:>10.1f}"
             f"{p50:>10}{p99:>10}{mark}"
         )
+    return lines
+
+
+def _workers(report: Report) -> list[str]:
+    """Tell each worker by itself, and how far apart they began."""
+    if not report.workers:
+        return []
+    width = max(LABEL // 2, *(len(clean(worker.name, 100)) + 1 for worker in report.workers))
+    heads = ("sent", "failed", "req/s", "p50 (ms)", "p99 (ms)", "CPU (us)", "lag p99")
+    widths = (9, 8, 10, 10, 10, 9, 8)
+    lines = [f"{'Workers':<{width}}{''.join(head.rjust(wide) for head, wide in zip(heads, widths, strict=True))}"]
+    for worker in report.workers:
+        p50, p99 = ("–" if ms is None else f"{ms:.3f}" for ms in (worker.p50, worker.p99))
+        rate, cpu, lag = f"{worker.requests_per_s:.1f}", f"{worker.cpu_us_per_request:.1f}", worker.lag_ms["p99"]
+        cells = (str(worker.sent), str(worker.failed), rate, p50, p99, cpu, f"{lag:.3f}")
+        lost = "  lost" if worker.lost else ""
+        name = f"{clean(worker.name, 100):<{width}}"
+        lines.append(f"{name}{''.join(cell.rjust(wide) for cell, wide in zip(cells, widths, strict=True))}{lost}")
+    known = max(worker.clock_error_ms for worker in report.workers)
+    sure = f", their clocks known to {known:.3f} ms" if known else ""
+    lines.append(f"They began within {report.generator.start_spread_ms:.3f} ms{sure}.")
     return lines
 
 

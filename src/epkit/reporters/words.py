@@ -21,14 +21,17 @@ def verdict(report: Report) -> list[str]:
     """Say how the run went, the worst news last.
 
     Returns:
-        At least one line: how many succeeded, if none failed; that the run ended early; why it is not valid;
-        which thresholds were missed; how many requests failed and why.
+        At least one line: how many succeeded, if none failed; that the run ended early, or lost workers; why it is
+        not valid; which thresholds were missed; how many requests failed and why.
     """
     counts, asked = report.counts, report.plan.requests
     lines = []
     if counts.sent and not counts.failed:
         lines.append(f"{counts.ok} of {counts.sent} succeeded")
-    if report.run.partial:
+    if lost := sum(worker.lost is not None for worker in report.workers):
+        made = f"{counts.sent} of {asked} requests" if asked else f"{counts.sent} requests"
+        lines.append(f"PARTIAL: {lost} of {len(report.workers)} workers lost; {made}")
+    elif report.run.partial:
         made = f"{counts.sent} of {asked} requests" if asked else f"{counts.sent} requests"
         lines.append(f"PARTIAL: ended early, after {report.run.duration_s:.3f} seconds and {made}")
     if not report.validity.valid:

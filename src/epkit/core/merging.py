@@ -1,0 +1,70 @@
+"""Rows of several workers made one stream in order of completion, as a single process would have had them.
+
+Each worker's rows come in order, and with them the time up to which it has told everything. What all have told is
+sorted and handed on; the rest is held back. Who is far behind holds up nobody for longer than `PATIENCE_NS`.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Final, Generic, TypeVar
+
+import numpy as np
+
+PATIENCE_NS: Final = 3_000_000_000
+"""Rows that are so much older than the latest are handed on, whoever has not told; his will be late in the order."""
+
+Worker = TypeVar("Worker")
+
+NEVER: Final = -1
+ALWAYS: Final = 2**63 - 1
+
+
+class Merger(Generic[Worker]):
+    """Merges the rows of workers."""
+
+    def __init__(self, workers: Iterable[Worker], sink: Callable[[np.ndarray], None]) -> None:
+        """Expect rows.
+
+        Args:
+            workers: who sends rows.
+            sink: gets blocks that are its own, in order of completion.
+        """
+        self._sink = sink
+        self._told = dict.fromkeys(workers, NEVER)
+        self._held: list[np.ndarray] = []
+
+    def add(self, worker: Worker, rows: np.ndarray, told_ns: int) -> None:
+        """Take rows of a worker.
+
+        Args:
+            rows: of `SAMPLE`, kept until they are handed on.
+            told_ns: up to when, on the rows' clock, all that ended has been told.
+        """
+        if len(rows):
+            self._held.append(rows)
+        self._told[worker] = max(self._told[worker], told_ns)
+        self._hand_on()
+
+    def end(self, worker: Worker) -> None:
+        """Expect no more rows of a worker."""
+        self._told[worker] = ALWAYS
+        self._hand_on()
+
+    def _hand_on(self) -> None:
+        told = self._told.values()
+        latest = max((each for each in told if each != ALWAYS), default=ALWAYS)
+        ready = ALWAYS if latest == ALWAYS else max(min(told), latest - PATIENCE_NS)
+        if not self._held or ready == NEVER:
+            return
+        found, rest = [], []
+        for rows in self._held:
+            over = rows["end"] <= ready
+            if over.all():
+                found.append(rows)
+                continue
+            if over.any():
+                found.append(rows[over])
+            rest.append(rows[~over])
+        self._held = rest
+        if found:
+            block = np.concatenate(found)
+            self._sink(block[np.argsort(block["end"], kind="stable")])

@@ -1,0 +1,184 @@
+"""Workers as those who give them work see them: something to send messages to, and an inbox that theirs come to.
+
+A message is any value that can be pickled. Whoever is lost says so in the inbox, once; a worker that joins later, too.
+"""
+
+import pickle
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Any, Final, Protocol
+
+from epkit.core.clocks import Offset
+from epkit.engines.processes import WorkerProcess
+from epkit.errors import UsageError
+
+START_S: Final = 60.0
+"""How long a worker may take to start."""
+
+LOCAL_LEAD_NS: Final = 20_000_000
+"""How long before the time that something begins the workers of this machine are told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hello:
+    """The first message of a worker.
+
+    Args:
+        version: of its epkit.
+        host: name of its machine.
+        pid: its process id there.
+    """
+
+    version: str
+    host: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A worker is gone; put into the inbox for it."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A worker has come that was not there in the beginning; put into the inbox for it."""
+
+
+Inbox = SimpleQueue[tuple["Member | None", Any]]
+"""Messages with their senders; None for the process itself: a signal."""
+
+
+class Member(Protocol):
+    """A worker.
+
+    `name` is what messages call it, `host` its machine, `clock` how its clock stands to ours.
+    """
+
+    name: str
+    host: str
+    clock: Offset
+
+    def send(self, message: object) -> None:
+        """Send it a message; never waits. What is sent to a lost one is forgotten."""
+
+    def compare_clocks(self) -> Offset:
+        """Compare clocks once more; how they compare now."""
+
+    def close(self) -> None:
+        """Let it go."""
+
+
+class Crew(Protocol):
+    """Workers that are there for a run or a job.
+
+    `lead_ns` is how long before something begins its members have to be told, `is_elsewhere` whether they may be on
+    other machines, which have other files.
+    """
+
+    inbox: Inbox
+    lead_ns: int
+    is_elsewhere: bool
+
+    @property
+    def members(self) -> Sequence[Member]:
+        """Those that are not lost."""
+
+    def lose(self, member: Member) -> None:
+        """Count on a member no more."""
+
+    def close(self) -> None:
+        """Let all go."""
+
+
+class LocalMember:
+    """A worker process of this machine, whose clock is ours: a machine has one monotonic clock."""
+
+    def __init__(self, name: str, inbox: Inbox, module: str) -> None:
+        self.name, self.host, self.clock = name, "", Offset()
+        self._inbox = inbox
+        self._process = WorkerProcess(module, self._arrived)
+
+    def send(self, message: object) -> None:
+        """Send it a message."""
+        self._process.send(pickle.dumps(message, protocol=5))
+
+    def compare_clocks(self) -> Offset:
+        """Return how the clocks compare."""
+        return self.clock
+
+    def close(self) -> None:
+        """End it."""
+        self._process.close()
+
+    def _arrived(self, frame: bytes | None) -> None:
+        message = Lost(self._process.why()) if frame is None else pickle.loads(frame)  # noqa: S301 - our own process
+        self._inbox.put((self, message))
+
+
+class LocalCrew:
+    """Worker processes of this machine."""
+
+    lead_ns = LOCAL_LEAD_NS
+    is_elsewhere = False
+
+    def __init__(self, workers: int, module: str) -> None:
+        """Start them, all at once, and wait until they are there.
+
+        Args:
+            workers: how many.
+            module: that they run.
+
+        Raises:
+            UsageError: one of them cannot be started.
+        """
+        self.inbox: Inbox = SimpleQueue()
+        self._members: list[Member] = [
+            LocalMember(f"worker {number}", self.inbox, module) for number in range(1, workers + 1)
+        ]
+        try:
+            greet(self.inbox, self._members)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def members(self) -> Sequence[Member]:
+        """Those that are not lost."""
+        return tuple(self._members)
+
+    def lose(self, member: Member) -> None:
+        """Count on a member no more."""
+        if member in self._members:
+            self._members.remove(member)
+            member.close()
+
+    def close(self) -> None:
+        """End all."""
+        for member in self._members:
+            member.close()
+        self._members.clear()
+
+
+def greet(inbox: Inbox, members: Sequence[Member]) -> None:
+    """Wait until members have said hello.
+
+    Raises:
+        UsageError: one of them ends before, or takes too long.
+    """
+    waiting = set(members)
+    deadline = time.monotonic() + START_S
+    while waiting:
+        try:
+            member, message = inbox.get(timeout=max(0.0, deadline - time.monotonic()))
+        except Empty:
+            names = ", ".join(sorted(each.name for each in waiting))
+            raise UsageError(f"{names}: not there after {START_S:.0f} s: is the machine overloaded?") from None
+        if isinstance(message, Lost) and member in waiting:
+            raise UsageError(f"{member.name} cannot be started: it {message.why}")
+        if isinstance(message, Hello) and member is not None:
+            member.host = message.host
+            waiting.discard(member)

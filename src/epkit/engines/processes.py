@@ -1,0 +1,132 @@
+"""Worker processes on this machine, and the frames in which messages travel to them and back.
+
+A worker is a Python process that reads frames from its standard input and writes frames to its standard output. It
+has a session of its own, so that a Ctrl-C at the terminal reaches only who started it; the end of its input is its
+end, so that none is left behind, whatever becomes of that one. Reading and writing are done by threads: nobody waits
+for a pipe.
+"""
+
+import contextlib
+import struct
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from queue import SimpleQueue
+from typing import IO, Final
+
+HEAD: Final = struct.Struct("<Q")
+LAST_LINES: Final = 20
+GRACE_S: Final = 5.0
+"""How long a worker that is told to end may take."""
+
+
+def read_frames(stream: IO[bytes]) -> Iterator[bytes]:
+    """Read frames until the other side ends; half a frame counts for nothing."""
+    while len(head := stream.read(HEAD.size)) == HEAD.size:
+        (length,) = HEAD.unpack(head)
+        frame = stream.read(length)
+        if len(frame) < length:
+            return
+        yield frame
+
+
+class FrameWriter:
+    """Writes frames, in a thread of its own."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._queue: SimpleQueue[bytes | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread.start()
+
+    def send(self, frame: bytes) -> None:
+        """Have a frame written; what cannot be is forgotten: the other side is gone."""
+        self._queue.put(frame)
+
+    def close(self, timeout_s: float | None = None) -> None:
+        """Write what there is, and close the stream."""
+        self._queue.put(None)
+        self._thread.join(timeout_s)
+
+    def _work(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            while (frame := self._queue.get()) is not None:
+                self._stream.write(HEAD.pack(len(frame)))
+                self._stream.write(frame)
+                if self._queue.empty():
+                    self._stream.flush()
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.close()
+
+
+class WorkerProcess:
+    """One worker."""
+
+    def __init__(self, module: str, arrived: Callable[[bytes | None], None]) -> None:
+        """Start it.
+
+        Args:
+            module: that it runs, as `python -m` does.
+            arrived: gets each frame, and None when the worker has ended; called by a thread.
+        """
+        # -P: a file in the working directory must not stand in for a module.
+        self._process = subprocess.Popen(  # noqa: S603 - this Python, a module of ours
+            [sys.executable, "-P", "-m", module],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        assert self._process.stdin is not None
+        self._writer = FrameWriter(self._process.stdin)
+        self._arrived = arrived
+        self._last: deque[str] = deque(maxlen=LAST_LINES)
+        self._told = threading.Thread(target=self._listen, daemon=True)
+        self._told.start()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def send(self, frame: bytes) -> None:
+        """Send it a frame."""
+        self._writer.send(frame)
+
+    def close(self) -> None:
+        """End it: by the end of its input, or else by force."""
+        self._writer.close(timeout_s=GRACE_S)
+        try:
+            self._process.wait(GRACE_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+        self._process.wait()
+
+    def why(self) -> str:
+        """Say how it ended: by which signal or code, and its last words."""
+        code = self._process.poll()
+        how = "is gone" if code is None else f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
+        words = next((line for line in reversed(self._last) if line.strip()), "")
+        return f"{how}: {words}" if words else how
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with contextlib.suppress(OSError):
+            for frame in read_frames(self._process.stdout):
+                self._arrived(frame)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(GRACE_S)
+        self._told.join(GRACE_S)
+        self._arrived(None)
+
+    def _listen(self) -> None:
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            self._last.append(line.decode("utf-8", "replace").rstrip())

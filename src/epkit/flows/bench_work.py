@@ -1,0 +1,240 @@
+"""A worker's part of a run of `epkit bench`: its share of the plan, what it says and hears meanwhile.
+
+What is known besides samples (`epkit.flows.streaming`) is told each second, so that of a worker that is lost nothing
+but its last moments is.
+"""
+
+import asyncio
+import os
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from epkit.core.destination import Destination
+from epkit.core.judging import Depth
+from epkit.core.plan import Plan
+from epkit.core.secret import Secret
+from epkit.engines import runner
+from epkit.engines.base import Engine
+from epkit.engines.driver import ClosedLoop
+from epkit.engines.phased import Phased
+from epkit.engines.runner import Ran
+from epkit.flows import checks
+from epkit.flows.bench_messages import Admit, Document, Ended, Facts, Gate, Go, Ready, Replace, Said, Stop
+from epkit.flows.bench_run import Checked, is_simple
+from epkit.flows.requests import Load
+from epkit.flows.streaming import Stream
+from epkit.flows.verbose import make_log
+
+if TYPE_CHECKING:
+    from epkit.core.contract import Contract
+    from epkit.flows.worker import Channel
+
+TOLD_NS: Final = 1_000_000_000
+SPIN_NS: Final = 1_500_000
+"""The last stretch to the beginning of a run is not slept: timers are too coarse."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchWork:
+    """A worker's part of a run.
+
+    Args:
+        plan: its share.
+        load: what is sent; credentials are in it, hence not in the repr.
+        files: what stands in the files that the destination and the checks name, where they are not on this machine.
+        contract: the document and the path in it that replies are checked against.
+        exact: so many samples are sent as they are; None for all of them.
+        secrets: that `-v` must not show.
+    """
+
+    plan: Plan
+    load: Load = field(repr=False)
+    destination: Destination = field(repr=False)
+    engine: str
+    depth: Depth
+    expect: str | None
+    contract: tuple[Mapping[str, Any], str] | None = field(repr=False)
+    exact: int | None
+    verbosity: int
+    secrets: tuple[str, ...] = field(repr=False)
+    files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+
+    def work(self, channel: "Channel") -> None:
+        """Do it.
+
+        Raises:
+            EpkitError: it cannot be begun.
+        """
+        with ExitStack() as stack:
+            here = self
+            if self.files:
+                directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="epkit-"))
+                here = self._with_files(Path(directory))
+            make = engine_class(here.engine)
+            engine: Engine = make(here.destination, timeout_ns=self.plan.timeout_ns, keepalive=self.plan.keepalive)
+            share = _Share(here, engine, channel)
+        share.run()
+
+    def _with_files(self, directory: Path) -> "BenchWork":
+        """Write the files that came along, and name those instead."""
+        names: dict[str | None, str | None] = {None: None}
+        for number, (name, data) in enumerate(self.files.items()):
+            path = directory / str(number)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+            names[name] = str(path)
+        tls = self.destination.tls
+        tls = replace(tls, cacert=names[tls.cacert], client_cert=names[tls.client_cert])
+        return replace(self, destination=replace(self.destination, tls=tls), expect=names[self.expect])
+
+    def make_check(self) -> Any:
+        """Make the check of replies that goes on beside the run, where one is wanted."""
+
+        def find() -> "Contract":
+            from epkit.core.contract import parse
+
+            assert self.contract is not None
+            document, path = self.contract
+            return parse(document, path=path)
+
+        return checks.make_check(self.depth, self.expect, self.load, find)
+
+
+def engine_class(name: str) -> Any:
+    """Return the engine of a name."""
+    if name == "wire":
+        from epkit.engines.wire import WireEngine
+
+        return WireEngine
+    from epkit.engines.httpx import HttpxEngine
+
+    return HttpxEngine
+
+
+class _Share:
+    """A run of a share, with what it says and hears meanwhile."""
+
+    def __init__(self, job: BenchWork, engine: Engine, channel: "Channel") -> None:
+        self._job, self._engine, self._channel = job, engine, channel
+        secrets = [Secret(text) for text in job.secrets]
+        self._checked = Checked(
+            job.plan,
+            job.load,
+            depth=job.depth,
+            check=job.make_check(),
+            log=make_log(job.verbosity, job.load.requests[0], secrets, lambda line: channel.send(Said(line))),
+            gate=self._wait_at,
+        )
+        begins: list[int] = []
+        self._stream = Stream(job.plan, job.exact, channel, begins)
+        self._driver: ClosedLoop | Phased = self._checked([self._add], begins)
+        if is_simple(job.plan):
+            begins.append(0)
+        self._stream.deployments = self._driver.deployments
+        self._began = 0
+        self._cpu = 0.0
+        self._told_at = 0
+
+    def run(self) -> None:
+        """Wait for the beginning, and do it."""
+        with asyncio.Runner(loop_factory=runner.loop_factory()) as loop:
+            ran = loop.run(self._attend())
+        self._driver.flush()
+        deferred = self._checked.deferred
+        if deferred is not None:
+            checks.settle(deferred, self._driver, self._job.depth)
+        self._stream.ship(2**62)
+        self._channel.send(Ended(self._facts(ran.cpu_s), ran))
+
+    async def _attend(self) -> Ran:
+        loop = asyncio.get_running_loop()
+        self._go: asyncio.Future[int] = loop.create_future()
+
+        def hear(message: object) -> None:
+            loop.call_soon_threadsafe(self._hear, message)
+
+        with self._channel.heard_by(hear):
+            return await runner.attend(
+                self._engine, self._driver, self._job.plan.slots, tick=self._tick, barrier=self._barrier
+            )
+
+    async def _barrier(self) -> None:
+        """Say that all is ready, and begin when all others do."""
+        self._channel.send(Ready())
+        at = await self._go
+        await asyncio.sleep(max(0, at - SPIN_NS - time.perf_counter_ns()) / 1e9)
+        while time.perf_counter_ns() < at:
+            pass
+        self._driver.began_at = at
+        self._began = time.perf_counter_ns() - at
+        self._cpu = time.process_time()
+
+    def _hear(self, message: object) -> None:
+        driver, engine = self._driver, self._engine
+        match message:
+            case Go(at_ns) if not self._go.done():
+                self._go.set_result(at_ns)
+            case Admit(begin_ns) if isinstance(driver, Phased):
+                driver.admit(begin_ns)
+                engine.wake()
+            case Stop(drain, planned):
+                if planned:
+                    driver.stop()
+                engine.stop(drain=drain)
+            case Replace(requests):
+                driver.replace(requests)
+            case Document(size):
+                self._stream.document = size
+            case None:  # nobody is there to tell
+                os._exit(0)
+
+    def _wait_at(self, place: int) -> None:
+        self._driver.flush()
+        now = time.perf_counter_ns() - self._driver.began
+        self._stream.ship(now)
+        self._channel.send(Gate(place, now))
+
+    def _add(self, block: np.ndarray) -> None:
+        self._stream.add(block)
+        if self._stream.is_full:
+            self._stream.ship(int(block["end"].max()))
+
+    def _tick(self) -> None:
+        if not self._driver.began:
+            return
+        self._driver.flush()
+        now = time.perf_counter_ns()
+        self._stream.ship(now - self._driver.began, now=now)
+        if now >= self._told_at:
+            self._told_at = now + TOLD_NS
+            self._channel.send(self._facts(time.process_time() - self._cpu))
+
+    def _facts(self, cpu_s: float) -> Facts:
+        driver, deferred = self._driver, self._checked.deferred
+        return Facts(
+            began_ns=self._began,
+            started_at=driver.started_at,
+            ended_ns=max(0, driver.ended - driver.began),
+            sent=driver.sent,
+            failed=driver.failed,
+            begins=tuple(driver.begins),
+            most=tuple(driver.most),
+            planned_end=driver.planned_end,
+            waiting=driver.waiting(),
+            deployments=tuple(driver.deployments),
+            examples=dict(driver.examples),
+            first_reply=driver.first_reply,
+            unsent=dict(driver.unsent),
+            traffic=self._engine.traffic,
+            cpu_s=cpu_s,
+            cpu_before_s=driver.cpu_s,
+            checks=(0, 0) if deferred is None else (deferred.checked, deferred.skipped),
+        )

@@ -1,0 +1,128 @@
+"""Who makes the load of a run: this process, or a crew of workers. Both are asked the same."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from epkit.core.destination import Destination
+from epkit.core.plan import Plan
+from epkit.core.report import Report
+from epkit.engines import runner
+from epkit.engines.driver import Sink
+from epkit.engines.runner import Ran
+from epkit.errors import UsageError
+from epkit.flows import checks
+from epkit.flows.bench_options import BenchOptions, Shown
+from epkit.flows.bench_run import Checked, Driving, Measurement
+from epkit.flows.ready import Ready
+from epkit.flows.verbose import make_log
+
+
+class Here:
+    """This process. `engine` is what a rule of the run stops or wakes."""
+
+    workers = 1
+
+    def __init__(self, options: BenchOptions, ready: Ready, plan: Plan, say: Callable[[str], None]) -> None:
+        self._options, self._plan = options, plan
+        self.engine = ready.make_engine(plan)
+        self._checked = Checked(
+            plan,
+            ready.load,
+            depth=options.depth,
+            check=ready.check,
+            log=make_log(options.verbosity, ready.load.requests[0], ready.aim.secrets, say),
+        )
+
+    def drive(self, sinks: list[Sink], begins: list[int]) -> Driving:
+        """Make the driver of a measurement."""
+        self._driver = self._checked(sinks, begins)
+        return self._driver
+
+    def run(self, _measured: Measurement, tick: Callable[[], None] | None) -> Ran:
+        """Run, to the end."""
+        return runner.run(self.engine, self._driver, self._plan.slots, tick=tick)
+
+    def settle(self) -> list[str]:
+        """Wait for what is checked beside the run; say what of it should be known."""
+        deferred = self._checked.deferred
+        return [] if deferred is None else checks.settle(deferred, self._driver, self._options.depth)
+
+    def told(self, report: Report) -> Report:
+        """Add what there is to tell of whoever made the load."""
+        return report
+
+
+def make_generator(options: BenchOptions, ready: Ready, plan: Plan, shown: Shown, *, all_rows: bool) -> "Here | Crewed":
+    """Choose who makes the load.
+
+    Args:
+        all_rows: whether something wants every row, however many there are.
+    """
+    if ready.crew is None:
+        return Here(options, ready, plan, shown.say)
+    return Crewed(options, ready, plan, shown, all_rows=all_rows)
+
+
+class Crewed:
+    """A crew of workers."""
+
+    def __init__(self, options: BenchOptions, ready: Ready, plan: Plan, shown: Shown, *, all_rows: bool) -> None:
+        from epkit.flows.bench_work import BenchWork
+        from epkit.flows.fleet import Fleet
+
+        assert ready.crew is not None
+        self._options = options
+        work = BenchWork(
+            plan=plan,
+            load=ready.load,
+            destination=ready.destination,
+            engine=ready.make_engine(plan).name,
+            depth=options.depth,
+            expect=options.expect,
+            contract=ready.replies,
+            exact=None,
+            verbosity=options.verbosity,
+            secrets=tuple(secret.reveal() for secret in ready.aim.secrets),
+            files=_files(ready.destination, options.expect) if ready.crew.is_elsewhere else {},
+        )
+        self._fleet = self.engine = Fleet(ready.crew, work, all_rows=all_rows, live=shown.live, say=shown.say)
+
+    @property
+    def workers(self) -> int:
+        """How many share the plan."""
+        return len(self._fleet.parts)
+
+    def drive(self, sinks: list[Sink], begins: list[int]) -> Driving:
+        """Make the driver of a measurement."""
+        return self._fleet.drive(sinks, begins)
+
+    def run(self, measured: Measurement, tick: Callable[[], None] | None) -> Ran:
+        """Run, to the end."""
+        return self._fleet.run(measured, tick)
+
+    def settle(self) -> list[str]:
+        """Say what should be known of the checks that the workers made beside the run."""
+        checked, skipped = self._fleet.checked()
+        return checks.skipped_line(checked, skipped, self._fleet.sent, self._options.depth)
+
+    def told(self, report: Report) -> Report:
+        """Add the workers."""
+        from epkit.flows.fleet_report import with_workers
+
+        return with_workers(report, self._fleet)
+
+
+def _files(destination: Destination, expect: str | None) -> Mapping[str, bytes]:
+    """Read the files that workers on other machines do not have.
+
+    Raises:
+        UsageError: one cannot be read.
+    """
+    found = {}
+    for name in (destination.tls.cacert, destination.tls.client_cert, expect):
+        if name is not None:
+            try:
+                found[name] = Path(name).read_bytes()
+            except OSError as error:
+                raise UsageError(f"{name}: cannot be read: {error.strerror}") from None
+    return found

@@ -1,0 +1,96 @@
+"""The samples of a worker on their way to who merges them.
+
+They go as they are, several times a second, as long as the worker's part of the exact rows of a summary lasts or all
+are wanted; later ones are counted here (`Summary` without rows), and each second what was counted is sent. With either
+goes up to when all has been told.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from epkit.core.phases import Slice
+from epkit.core.plan import Plan
+from epkit.core.summary import Summary
+from epkit.engines.driver import Sink
+from epkit.flows.bench_messages import Digest, Rows
+from epkit.flows.bench_run import is_simple
+
+if TYPE_CHECKING:
+    from epkit.flows.worker import Channel
+
+SHIP_BYTES: Final = 1 << 20
+"""So many bytes of samples do not wait for the next tick."""
+
+DIGEST_NS: Final = 1_000_000_000
+
+
+class Stream:
+    """A sink that sends samples, or what was counted of them."""
+
+    def __init__(self, plan: Plan, exact: int | None, channel: "Channel", begins: Sequence[int]) -> None:
+        """Begin with nothing; `deployments` and `document` are to be kept up to date.
+
+        Args:
+            exact: so many rows are sent as they are; None for all.
+            begins: when each phase began, growing.
+        """
+        self._plan, self._channel, self._begins = plan, channel, begins
+        self._left = 2**62 if exact is None else exact
+        self._rows = bytearray()
+        self._digest: tuple[Summary, ...] = ()
+        self._sinks: list[Sink] = []
+        self._due = 0
+        self.deployments: list[str] = [""]
+        self.document: int | None = None
+
+    def add(self, block: np.ndarray) -> None:
+        """Take a block of samples."""
+        rows = block[: self._left]
+        if len(rows):
+            self._left -= len(rows)
+            self._rows += rows.tobytes()
+        if len(rows) < len(block):
+            if not self._digest:
+                self._restart()
+            for sink in self._sinks:
+                sink(block[len(rows) :])
+
+    @property
+    def is_full(self) -> bool:
+        """Whether what waits should not wait any longer."""
+        return len(self._rows) >= SHIP_BYTES
+
+    def ship(self, told_ns: int, *, now: int | None = None) -> None:
+        """Send what there is.
+
+        Args:
+            told_ns: up to when all has been taken.
+            now: the time, by which a digest is due or not; None for the last one.
+        """
+        begins, deployments = tuple(self._begins), tuple(self.deployments)
+        if self._rows or not self._digest:
+            self._channel.send(Rows(bytes(self._rows), told_ns, begins, deployments))
+            self._rows.clear()
+        if self._digest and (now is None or now >= self._due):
+            whole, *parts = self._digest
+            self._channel.send(Digest(whole, tuple(parts), told_ns, begins, deployments))
+            self._digest = ()
+            self._due = (now or 0) + DIGEST_NS
+
+    def _restart(self) -> None:
+        """Count afresh."""
+        plan = self._plan
+        first = len(plan.phases) - len(plan.measured)
+        slices: list[tuple[int, int | None]] = [(first, None)]
+        slices += [(i, i) for i in range(len(plan.phases))] if len(plan.phases) > 1 else []
+        self._digest = tuple(Summary(exact=0) for _ in slices)
+        if self.document is not None:
+            for summary in self._digest:
+                summary.counters.expect(self.document)
+        self._sinks = [summary.add for summary in self._digest]
+        if not is_simple(plan):
+            self._sinks = [
+                Slice(self._begins, begin, end, sink) for (begin, end), sink in zip(slices, self._sinks, strict=True)
+            ]

@@ -1,0 +1,120 @@
+"""A worker: a process that does its part of a run or of a job for the one that started it.
+
+    python -m epkit.flows.worker
+
+It says hello, and then does the jobs that it is sent, one after the other, until its input ends. Messages are pickled
+values in frames (`epkit.engines.processes`); a job is a value with a `work` method.
+"""
+
+import contextlib
+import gc
+import os
+import pickle
+import platform
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from queue import SimpleQueue
+from threading import Lock, Thread
+from typing import Any, Final, Protocol
+
+from epkit import __version__
+from epkit.engines.crew import Hello
+from epkit.engines.processes import FrameWriter, read_frames
+from epkit.errors import EpkitError
+
+MODULE: Final = "epkit.flows.worker"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A job that cannot be begun, and why."""
+
+    error: EpkitError
+
+
+class Work(Protocol):
+    """A job."""
+
+    def work(self, channel: "Channel") -> None:
+        """Do it.
+
+        Raises:
+            EpkitError: it cannot be done.
+        """
+
+
+class Channel:
+    """What a worker hears and says.
+
+    Messages wait until somebody takes them, or listens.
+    """
+
+    def __init__(self) -> None:
+        # Whatever prints something, nothing but frames goes to whoever started this.
+        stream = os.fdopen(os.dup(1), "wb")
+        os.dup2(2, 1)
+        self._writer = FrameWriter(stream)
+        self._waiting: SimpleQueue[Any] = SimpleQueue()
+        self._lock = Lock()
+        self._listener: Callable[[Any], None] | None = None
+        self._reader = Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def send(self, message: object) -> None:
+        """Say something; never waits."""
+        self._writer.send(pickle.dumps(message, protocol=5))
+
+    def get(self) -> Any:
+        """Wait for a message; None when there will be none."""
+        return self._waiting.get()
+
+    @contextlib.contextmanager
+    def heard_by(self, listener: Callable[[Any], None]) -> Any:
+        """Have messages go to *listener*, in the thread that reads them; None when there will be no more."""
+        with self._lock:
+            while not self._waiting.empty():
+                listener(self._waiting.get())
+            self._listener = listener
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._listener = None
+
+    def close(self) -> None:
+        """Say what there is to be said, and no more."""
+        self._writer.close(timeout_s=10.0)
+
+    def _read(self) -> None:
+        for frame in read_frames(sys.stdin.buffer):
+            self._take(pickle.loads(frame))  # noqa: S301 - from who started this
+        self._take(None)
+
+    def _take(self, message: Any) -> None:
+        with self._lock:
+            if self._listener is not None:
+                self._listener(message)
+                if message is not None:
+                    return
+            self._waiting.put(message)
+
+
+def main() -> None:
+    """Do jobs until there are no more."""
+    channel = Channel()
+    channel.send(Hello(version=__version__, host=platform.node(), pid=os.getpid()))
+    while (job := channel.get()) is not None:
+        if not hasattr(job, "work"):
+            continue  # a word to a job that is over
+        try:
+            job.work(channel)
+        except EpkitError as error:
+            channel.send(Refused(error))
+        del job
+        gc.collect()
+    channel.close()
+
+
+if __name__ == "__main__":
+    main()
