@@ -34,6 +34,9 @@ def finish(result: "BenchResult", given: Mapping[str, Any]) -> int:
     write_files(result, given)
     if code:
         terminal.complain(f"{report.run.target}: {_complaint(code, result)}")
+    for worker in report.workers:
+        if worker.lost is not None:
+            terminal.complain(f"{worker.name}: lost: it {worker.lost}; the report is about what had been told by then")
     return code
 
 

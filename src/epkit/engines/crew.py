@@ -4,9 +4,11 @@ A message is any value that can be pickled. Whoever is lost says so in the inbox
 """
 
 import pickle
+import platform
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Final, Protocol
 
@@ -76,12 +78,15 @@ class Crew(Protocol):
     """Workers that are there for a run or a job.
 
     `lead_ns` is how long before something begins its members have to be told, `is_elsewhere` whether they may be on
-    other machines, which have other files.
+    other machines, which have other files, `is_beside` whether all of them reach what listens on this machine alone.
     """
 
     inbox: Inbox
     lead_ns: int
     is_elsewhere: bool
+
+    @property
+    def is_beside(self) -> bool: ...  # noqa: D102
 
     @property
     def members(self) -> Sequence[Member]:
@@ -114,6 +119,10 @@ class LocalMember:
         """End it."""
         self._process.close()
 
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+
     def _arrived(self, frame: bytes | None) -> None:
         message = Lost(self._process.why()) if frame is None else pickle.loads(frame)  # noqa: S301 - our own process
         self._inbox.put((self, message))
@@ -124,6 +133,7 @@ class LocalCrew:
 
     lead_ns = LOCAL_LEAD_NS
     is_elsewhere = False
+    is_beside = True
 
     def __init__(self, workers: int, module: str) -> None:
         """Start them, all at once, and wait until they are there.
@@ -136,7 +146,7 @@ class LocalCrew:
             UsageError: one of them cannot be started.
         """
         self.inbox: Inbox = SimpleQueue()
-        self._members: list[Member] = [
+        self._members: list[LocalMember] = [
             LocalMember(f"worker {number}", self.inbox, module) for number in range(1, workers + 1)
         ]
         try:
@@ -152,9 +162,11 @@ class LocalCrew:
 
     def lose(self, member: Member) -> None:
         """Count on a member no more."""
-        if member in self._members:
-            self._members.remove(member)
-            member.close()
+        for known in self._members:
+            if known is member:
+                self._members.remove(known)
+                known.kill()
+                return
 
     def close(self) -> None:
         """End all."""
@@ -182,3 +194,15 @@ def greet(inbox: Inbox, members: Sequence[Member]) -> None:
         if isinstance(message, Hello) and member is not None:
             member.host = message.host
             waiting.discard(member)
+
+
+def place_of() -> tuple[str, ...]:
+    """Return what all processes share that see the same loopback interface: their machine, and its network's name."""
+    try:
+        boot, network = (
+            Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
+            Path("/proc/self/ns/net").readlink(),
+        )
+    except OSError:  # not Linux
+        return (platform.node(),)
+    return boot, str(network)

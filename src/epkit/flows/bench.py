@@ -34,7 +34,7 @@ from epkit.flows.bench_options import BenchOptions, BenchResult, DryRun, Shown
 from epkit.flows.bench_plan import check_load, make_plan, plan_info
 from epkit.flows.bench_report import Facts, make_report, payload_infos, show_examples
 from epkit.flows.bench_run import Driving, Measurement
-from epkit.flows.crews import check_crew, hire
+from epkit.flows.crews import check_crew, check_reach, hire
 from epkit.flows.generators import make_generator
 from epkit.flows.knee import mark_knee
 from epkit.flows.ready import Current, Ready
@@ -268,6 +268,8 @@ def prepare(options: BenchOptions, world: World, stdin: BinaryIO, *, crew: "Crew
             proxy=proxy,
             http2=options.http2,
         )
+        if crew is not None:
+            check_reach(destination, crew)
         timeout_s = aim.target.timeout_s if options.timeout_s is None else options.timeout_s
         plan = make_plan(options, timeout_s, engine_name)
 

@@ -87,6 +87,7 @@ class Digest:
 
     whole: Summary
     parts: tuple[Summary, ...]
+    ended_ns: int
     told_ns: int
     begins: tuple[int, ...]
     deployments: tuple[str, ...]

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Final
 
+from epkit.core.destination import Destination
 from epkit.engines.crew import Crew, LocalCrew
 from epkit.errors import UsageError
 from epkit.flows.aim import World
@@ -26,6 +27,22 @@ def check_crew(workers: int | None, cluster: str | None) -> None:
         from epkit.engines.cluster import require_dask
 
         require_dask()
+
+
+def check_reach(destination: Destination, crew: Crew) -> None:
+    """Refuse a destination that only this machine can reach, where workers are on others.
+
+    Raises:
+        UsageError: it is such a one.
+    """
+    if not crew.is_elsewhere or crew.is_beside:
+        return
+    if destination.bind is not None:
+        raise UsageError(f"-B {destination.bind}: an address of this machine, and the workers are on others")
+    host = destination.connect_to[0] if destination.connect_to else destination.host
+    if destination.unix is not None or host == "localhost" or host.startswith("127.") or host == "::1":
+        where = destination.unix or host
+        raise UsageError(f"{where} is this machine alone, and the workers are on others: name a TARGET that they reach")
 
 
 @contextlib.contextmanager

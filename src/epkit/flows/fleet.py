@@ -54,8 +54,11 @@ TICK_S: Final = 0.2
 READY_S: Final = 60.0
 """How long workers may take until all are ready to begin."""
 
-PATIENCE_S: Final = 20.0
-"""How long the end of a run is waited for beyond what any of its requests may take."""
+SILENT_S: Final = 30.0
+"""A worker that has said nothing for so long is lost: it has something to say five times a second."""
+
+ABRUPT_S: Final = 5.0
+"""The same for a run that was told to end at once."""
 
 
 class Fleet(Gathered):
@@ -147,6 +150,7 @@ class Fleet(Gathered):
                     pass
                 if time.monotonic() >= due:
                     due = time.monotonic() + TICK_S
+                    self._miss_the_silent()
                     if tick is not None:
                         tick()
         self._running = False
@@ -181,6 +185,7 @@ class Fleet(Gathered):
         if not self.begins:
             self.begins.append(0)
         for part in self.parts.values():
+            part.heard_at = time.monotonic()
             part.member.send(Go(self.began + part.member.clock.offset_ns))
 
     @contextmanager
@@ -208,6 +213,7 @@ class Fleet(Gathered):
         part = self.parts.get(member) if member is not None else None
         if part is None or part.is_over:
             return
+        part.heard_at = time.monotonic()
         match message:
             case Rows():
                 self._take_rows(part, message, measured)
@@ -222,12 +228,24 @@ class Fleet(Gathered):
                 self._say(line)
             case Ended(facts, ran):
                 part.facts, part.ran = facts, ran
+                if ran.stopped_by is not None and not self._caught:
+                    part.lost = f"was ended by {ran.stopped_by.name}"
                 self._merger.end(part.member)
             case Lost(why):
-                part.lost = why
-                self._crew.lose(part.member)
-                self._merger.end(part.member)
-                self._open_gate()
+                self._miss(part, why)
+
+    def _miss(self, part: Part, why: str) -> None:
+        """Go on without a worker."""
+        part.lost = why
+        self._crew.lose(part.member)
+        self._merger.end(part.member)
+        self._open_gate()
+
+    def _miss_the_silent(self) -> None:
+        limit_s = SILENT_S if len(self._caught) < 2 else ABRUPT_S
+        for part in self.parts.values():
+            if not part.is_over and time.monotonic() - part.heard_at > limit_s:
+                self._miss(part, f"has said nothing for {limit_s:.0f} s")
 
     def _note_begins(self, begins: tuple[int, ...]) -> None:
         if len(begins) > len(self.begins):
@@ -246,6 +264,7 @@ class Fleet(Gathered):
         block = np.frombuffer(bytearray(message.data), dtype=SAMPLE)
         known = self._known(message.deployments)
         if len(block):
+            part.ended_ns = max(part.ended_ns, int(block["end"].max()))
             if known != list(range(len(known))):
                 block["deployment"] = np.array(known, dtype=np.uint8)[block["deployment"]]
             inside = block if self._first_begin is None else block[block["due"] >= self._first_begin]
@@ -268,6 +287,7 @@ class Fleet(Gathered):
     def _take_digest(self, part: Part, message: Digest, measured: "Measurement") -> None:
         self._note_begins(message.begins)
         known = self._known(message.deployments)
+        part.ended_ns = max(part.ended_ns, message.ended_ns)
         part.counters.merge(message.whole.counters, known)
         part.service.merge(message.whole.later("service"))
         if self._live is not None:
@@ -300,7 +320,6 @@ class Fleet(Gathered):
         facts = self._facts()
         runs = [part.ran for part in self.parts.values() if part.ran is not None]
         traffic = [each.traffic for each in facts]
-        told = [ran.stopped_by for ran in runs if ran.stopped_by is not None]
         self.traffic = Traffic(
             connections=sum(each.connections for each in traffic),
             closed=sum(each.closed for each in traffic),
@@ -312,5 +331,5 @@ class Fleet(Gathered):
             traffic=self.traffic,
             cpu_s=sum(each.cpu_s for each in facts),
             drifts_ns=np.concatenate([np.empty(0, dtype=np.int64), *(ran.drifts_ns for ran in runs)]),
-            stopped_by=self._caught[0] if self._caught else told[0] if told else None,
+            stopped_by=self._caught[0] if self._caught else None,
         )

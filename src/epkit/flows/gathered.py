@@ -21,6 +21,8 @@ class Part:
     Args:
         plan: its share.
         lost: why it is gone, None while it is not.
+        ended_ns: when the last request that was told of was over, ns since the run began.
+        heard_at: when it last said something, `time.monotonic`.
     """
 
     member: Member
@@ -28,6 +30,8 @@ class Part:
     facts: Facts | None = None
     ran: Ran | None = None
     lost: str | None = None
+    ended_ns: int = 0
+    heard_at: float = 0.0
     ready: bool = False
     gate: Gate | None = None
     drift: Offset = field(default_factory=Offset)
@@ -61,7 +65,8 @@ class Gathered:
     @property
     def ended(self) -> int:
         """When the last request was over, `time.perf_counter_ns`."""
-        return self.began + max((facts.ended_ns for facts in self._facts()), default=0)
+        told = [part.ended_ns for part in self.parts.values()]
+        return self.began + max([*told, *(facts.ended_ns for facts in self._facts())])
 
     @property
     def most(self) -> list[int]:

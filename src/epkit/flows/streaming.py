@@ -41,7 +41,7 @@ class Stream:
         self._rows = bytearray()
         self._digest: tuple[Summary, ...] = ()
         self._sinks: list[Sink] = []
-        self._due = 0
+        self._due = self._ended = 0
         self.deployments: list[str] = [""]
         self.document: int | None = None
 
@@ -54,6 +54,7 @@ class Stream:
         if len(rows) < len(block):
             if not self._digest:
                 self._restart()
+            self._ended = int(block["end"].max())
             for sink in self._sinks:
                 sink(block[len(rows) :])
 
@@ -75,7 +76,7 @@ class Stream:
             self._rows.clear()
         if self._digest and (now is None or now >= self._due):
             whole, *parts = self._digest
-            self._channel.send(Digest(whole, tuple(parts), told_ns, begins, deployments))
+            self._channel.send(Digest(whole, tuple(parts), self._ended, told_ns, begins, deployments))
             self._digest = ()
             self._due = (now or 0) + DIGEST_NS
 

@@ -1,0 +1,132 @@
+"""What runs inside a Dask worker: it starts a worker process of ours beside it, and hands frames on between both sides.
+
+The process makes the load, not Dask's own: there it would share an interpreter with heartbeats and other people's work.
+What is sent to it may hold keys, and passes through the scheduler. So it is sealed for this agent's eyes: the key pair
+is made here, for one run, and its secret half never leaves the process.
+
+An agent that nobody asks for anything ends its process: who started it is gone.
+"""
+
+import asyncio
+import contextlib
+import platform
+import threading
+import time
+import weakref
+from collections import deque
+from typing import Any, Final
+
+from nacl.public import PrivateKey, SealedBox
+
+from epkit.engines.crew import place_of
+from epkit.engines.processes import WorkerProcess
+
+FORSAKEN_S: Final = 10.0
+"""After so long without a question a process is ended."""
+
+GATHER_S: Final = 0.005
+"""How long an answer waits for what may come next."""
+
+MOST_BYTES: Final = 8 << 20
+"""An answer holds no more, unless a single frame does."""
+
+
+def start(name: str, module: str, dask_worker: Any) -> dict[str, Any]:
+    """Start an agent in a Dask worker; called there (`Client.run`).
+
+    Args:
+        name: of what the worker then answers to.
+        module: that its process runs.
+        dask_worker: the worker, which Dask fills in.
+
+    Returns:
+        Its public `key`, and `host` and `place`, by which those are known who share a machine and its network.
+    """
+    agent = Agent(module, lambda: dask_worker.handlers.pop(name, None))
+    dask_worker.handlers[name] = agent.answer
+    return {"key": agent.key, "host": platform.node(), "place": place_of()}
+
+
+class Agent:
+    """Hands on what is sent to a worker process, and keeps what it says until somebody asks."""
+
+    def __init__(self, module: str, forget: Any) -> None:
+        """Start the process.
+
+        Args:
+            module: that it runs.
+            forget: called when it has ended for good.
+        """
+        secret = PrivateKey.generate()
+        self.key = bytes(secret.public_key)
+        self._box = SealedBox(secret)
+        self._forget = forget
+        self._frames: deque[bytes] = deque()
+        self._ended = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._news = asyncio.Event()
+        self.asked_at = time.monotonic()
+        self._process = WorkerProcess(module, self._arrived)
+        threading.Thread(target=_watch, args=(weakref.ref(self), self._process, forget), daemon=True).start()
+
+    async def answer(self, verb: str, sealed: tuple[bytes, ...] = (), wait_s: float = 0.0) -> Any:
+        """Answer a question.
+
+        Args:
+            verb: `clock`, `post` (frames), `poll` (for frames) or `close`.
+            sealed: frames to hand on.
+            wait_s: how long a poll waits for the first one.
+
+        Returns:
+            The time in ns, None, `(frames, why it ended or None)`, None.
+        """
+        self.asked_at = time.monotonic()
+        match verb:
+            case "clock":
+                return time.perf_counter_ns()
+            case "post":
+                for frame in sealed:
+                    self._process.send(self._box.decrypt(frame))
+                return None
+            case "poll":
+                return await self._poll(wait_s)
+            case _:
+                await asyncio.get_running_loop().run_in_executor(None, self._process.close)
+                self._forget()
+                return None
+
+    async def _poll(self, wait_s: float) -> tuple[list[bytes], str | None]:
+        self._loop = asyncio.get_running_loop()
+        self._news.clear()
+        if self._frames or self._ended:
+            self._news.set()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                await self._news.wait()
+        if wait_s:
+            await asyncio.sleep(GATHER_S)
+        ended = self._ended  # before the frames are taken: all are there by then
+        taken: list[bytes] = []
+        size = 0
+        while self._frames and (not taken or size + len(self._frames[0]) <= MOST_BYTES):
+            taken.append(self._frames.popleft())
+            size += len(taken[-1])
+        return taken, self._process.why() if ended and not self._frames else None
+
+    def _arrived(self, frame: bytes | None) -> None:
+        if frame is None:
+            self._ended = True
+        else:
+            self._frames.append(frame)
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the Dask worker has ended
+                self._loop.call_soon_threadsafe(self._news.set)
+
+
+def _watch(agent: "weakref.ref[Agent]", process: WorkerProcess, forget: Any) -> None:
+    """End the process of an agent that is forgotten, or forsaken."""
+    while (alive := agent()) is not None and time.monotonic() - alive.asked_at < FORSAKEN_S:
+        del alive
+        time.sleep(1.0)
+    process.kill()
+    forget()
