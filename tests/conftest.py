@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from canary import CANARY
+from dask_cluster import DaskCluster
 from fault_server import FaultServer
 from shared import shared
 
@@ -21,6 +22,27 @@ def fault_server(_fault_server: FaultServer) -> Iterator[FaultServer]:
     """A server that misbehaves on purpose, with no connection or memory left from another test."""
     yield _fault_server
     _fault_server.reset()
+
+
+@pytest.fixture(scope="session")
+def _cluster() -> Iterator[DaskCluster]:
+    with DaskCluster(2) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def cluster(request: pytest.FixtureRequest) -> DaskCluster:
+    """A Dask cluster of two workers, which tests share and leave as it was."""
+    pytest.importorskip("distributed", reason="needs the extra cluster")
+    return request.getfixturevalue("_cluster")
+
+
+@pytest.fixture(params=["workers", "cluster"])
+def crew(request: pytest.FixtureRequest) -> list[object]:
+    """The flags for two workers: processes of this machine, and those of a Dask cluster."""
+    if request.param == "workers":
+        return ["--workers", 2]
+    return ["--cluster", request.getfixturevalue("cluster").address]
 
 
 @pytest.fixture(name="shared")

@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 
 from epkit.core.clocks import Offset
 from epkit.engines.processes import WorkerProcess
-from epkit.errors import UsageError
+from epkit.errors import EpkitError, UsageError
 
 START_S: Final = 60.0
 """How long a worker may take to start."""
@@ -36,6 +36,13 @@ class Hello:
     version: str
     host: str
     pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """What a worker was sent cannot be begun."""
+
+    error: EpkitError
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,8 +84,9 @@ class WorkerProcess:
         self._arrived = arrived
         self._last: deque[str] = deque(maxlen=LAST_LINES)
         self._told = threading.Thread(target=self._listen, daemon=True)
-        self._told.start()
-        threading.Thread(target=self._read, daemon=True).start()
+        self._heard = threading.Thread(target=self._read, daemon=True)
+        for thread in (self._told, self._heard):
+            thread.start()
 
     @property
     def pid(self) -> int:
@@ -103,11 +104,13 @@ class WorkerProcess:
             self._process.wait(GRACE_S)
         except subprocess.TimeoutExpired:
             self.kill()
+        self._heard.join(GRACE_S)
 
     def kill(self) -> None:
         """End it at once."""
         self._process.kill()
         self._process.wait()
+        self._writer.close(timeout_s=GRACE_S)
 
     def why(self) -> str:
         """Say how it ended: by which signal or code, and its last words."""
@@ -118,8 +121,8 @@ class WorkerProcess:
 
     def _read(self) -> None:
         assert self._process.stdout is not None
-        with contextlib.suppress(OSError):
-            for frame in read_frames(self._process.stdout):
+        with contextlib.suppress(OSError), self._process.stdout as stdout:
+            for frame in read_frames(stdout):
                 self._arrived(frame)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(GRACE_S)
@@ -128,5 +131,6 @@ class WorkerProcess:
 
     def _listen(self) -> None:
         assert self._process.stderr is not None
-        for line in self._process.stderr:
-            self._last.append(line.decode("utf-8", "replace").rstrip())
+        with self._process.stderr as stderr:
+            for line in stderr:
+                self._last.append(line.decode("utf-8", "replace").rstrip())

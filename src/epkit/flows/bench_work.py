@@ -151,7 +151,7 @@ class _Share:
         deferred = self._checked.deferred
         if deferred is not None:
             checks.settle(deferred, self._driver, self._job.depth)
-        self._stream.ship(2**62)
+        self._stream.ship(max(0, self._driver.ended - self._driver.began))
         self._channel.send(Ended(self._facts(ran.cpu_s), ran))
 
     async def _attend(self) -> Ran:

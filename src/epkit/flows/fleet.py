@@ -24,7 +24,7 @@ from epkit.core.samples import SAMPLE
 from epkit.core.shares import most_workers, split
 from epkit.core.summary import EXACT
 from epkit.engines.base import Traffic
-from epkit.engines.crew import Crew, Lost, Member
+from epkit.engines.crew import Crew, Lost, Member, Refused
 from epkit.engines.driver import Sink
 from epkit.engines.runner import Ran
 from epkit.errors import EndpointError
@@ -44,7 +44,6 @@ from epkit.flows.bench_messages import (
 )
 from epkit.flows.bench_work import BenchWork
 from epkit.flows.gathered import Gathered, Part
-from epkit.flows.worker import Refused
 
 if TYPE_CHECKING:
     from epkit.core.live import Live

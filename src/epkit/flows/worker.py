@@ -13,24 +13,16 @@ import pickle
 import platform
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import Any, Final, Protocol
 
 from epkit import __version__
-from epkit.engines.crew import Hello
+from epkit.engines.crew import Hello, Refused
 from epkit.engines.processes import FrameWriter, read_frames
 from epkit.errors import EpkitError
 
 MODULE: Final = "epkit.flows.worker"
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """A job that cannot be begun, and why."""
-
-    error: EpkitError
 
 
 class Work(Protocol):
