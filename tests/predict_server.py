@@ -68,7 +68,9 @@ class PredictServer:
         flying, most_flying: requests under way, now and at most.
     """
 
-    def __init__(self, behave: Behaviour = plain, *, delay_s: float = 0.0, port: int = 0) -> None:
+    def __init__(
+        self, behave: Behaviour = plain, *, delay_s: float = 0.0, port: int = 0, host: str = "127.0.0.1"
+    ) -> None:
         self.behave, self.delay_s = behave, delay_s
         self.bodies: list[bytes] = []
         self.headers: list[dict[str, str]] = []
@@ -77,14 +79,14 @@ class PredictServer:
         self.flying = self.most_flying = self.requests = 0
         self.contract: bytes | None = None
         self.keep = True
-        self.port = port
+        self.host, self.port = host, port
         self.stop_after: int | None = None
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/score"
+        return f"http://{self.host}:{self.port}/score"
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -98,7 +100,7 @@ class PredictServer:
 
     async def _run(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=1 << 26)
+        server = await asyncio.start_server(self._serve, self.host, self.port, limit=1 << 26)
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._stop.wait()

@@ -21,7 +21,7 @@ from epkit.core.clocks import Offset
 from epkit.engines.crew import Inbox, Joined, Lost, Member, greet, place_of
 from epkit.errors import UsageError
 
-CONNECT_S: Final = 10.0
+CONNECT_S: Final = 5.0
 WAIT_S: Final = 0.5
 """How long a question for news waits for the first of them."""
 
