@@ -6,12 +6,9 @@ but its last moments is.
 
 import asyncio
 import os
-import tempfile
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -28,6 +25,7 @@ from epkit.engines.runner import Ran
 from epkit.flows import checks
 from epkit.flows.bench_messages import Admit, Document, Ended, Facts, Gate, Go, Ready, Replace, Said, Stop
 from epkit.flows.bench_run import Checked, is_simple
+from epkit.flows.carried import renamed, unpacked
 from epkit.flows.requests import Load
 from epkit.flows.streaming import Stream
 from epkit.flows.verbose import make_log
@@ -72,28 +70,13 @@ class BenchWork:
         Raises:
             EpkitError: it cannot be begun.
         """
-        with ExitStack() as stack:
-            here = self
-            if self.files:
-                directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="epkit-"))
-                here = self._with_files(Path(directory))
-            make = engine_class(here.engine)
-            engine: Engine = make(here.destination, timeout_ns=self.plan.timeout_ns, keepalive=self.plan.keepalive)
-            share = _Share(here, engine, channel)
+        with unpacked(self.files) as here:
+            destination = renamed(self.destination, here)
+            job = replace(self, destination=destination, expect=here(self.expect))
+            make = engine_class(job.engine)
+            engine: Engine = make(destination, timeout_ns=self.plan.timeout_ns, keepalive=self.plan.keepalive)
+            share = _Share(job, engine, channel)
         share.run()
-
-    def _with_files(self, directory: Path) -> "BenchWork":
-        """Write the files that came along, and name those instead."""
-        names: dict[str | None, str | None] = {None: None}
-        for number, (name, data) in enumerate(self.files.items()):
-            path = directory / str(number)
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-            names[name] = str(path)
-        tls = self.destination.tls
-        tls = replace(tls, cacert=names[tls.cacert], client_cert=names[tls.client_cert])
-        return replace(self, destination=replace(self.destination, tls=tls), expect=names[self.expect])
 
     def make_check(self) -> Any:
         """Make the check of replies that goes on beside the run, where one is wanted."""

@@ -1,16 +1,13 @@
 """Who makes the load of a run: this process, or a crew of workers. Both are asked the same."""
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable
 
-from epkit.core.destination import Destination
 from epkit.core.plan import Plan
 from epkit.core.report import Report
 from epkit.engines import runner
 from epkit.engines.driver import Sink
 from epkit.engines.runner import Ran
-from epkit.errors import UsageError
-from epkit.flows import checks
+from epkit.flows import carried, checks
 from epkit.flows.bench_options import BenchOptions, Shown
 from epkit.flows.bench_run import Checked, Driving, Measurement
 from epkit.flows.ready import Ready
@@ -83,7 +80,7 @@ class Crewed:
             exact=None,
             verbosity=options.verbosity,
             secrets=tuple(secret.reveal() for secret in ready.aim.secrets),
-            files=_files(ready.destination, options.expect) if ready.crew.is_elsewhere else {},
+            files=carried.read(ready.destination, options.expect) if ready.crew.is_elsewhere else {},
         )
         self._fleet = self.engine = Fleet(ready.crew, work, all_rows=all_rows, live=shown.live, say=shown.say)
 
@@ -110,19 +107,3 @@ class Crewed:
         from epkit.flows.fleet_report import with_workers
 
         return with_workers(report, self._fleet)
-
-
-def _files(destination: Destination, expect: str | None) -> Mapping[str, bytes]:
-    """Read the files that workers on other machines do not have.
-
-    Raises:
-        UsageError: one cannot be read.
-    """
-    found = {}
-    for name in (destination.tls.cacert, destination.tls.client_cert, expect):
-        if name is not None:
-            try:
-                found[name] = Path(name).read_bytes()
-            except OSError as error:
-                raise UsageError(f"{name}: cannot be read: {error.strerror}") from None
-    return found

@@ -1,0 +1,52 @@
+"""Files that workers on other machines do not have: they travel as bytes, and are written where they arrive."""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from epkit.core.destination import Destination
+from epkit.errors import UsageError
+
+
+def read(destination: Destination, *others: str | None) -> Mapping[str, bytes]:
+    """Read the files that a destination names, and others.
+
+    Raises:
+        UsageError: one cannot be read.
+    """
+    found = {}
+    for name in (destination.tls.cacert, destination.tls.client_cert, *others):
+        if name is not None:
+            try:
+                found[name] = Path(name).read_bytes()
+            except OSError as error:
+                raise UsageError(f"{name}: cannot be read: {error.strerror}") from None
+    return found
+
+
+@contextlib.contextmanager
+def unpacked(files: Mapping[str, bytes]) -> Iterator[Callable[[str | None], str | None]]:
+    """Write files that came along, for nobody else to read, for the length of a block.
+
+    Yields:
+        What a file is called here; one that did not come along, and None, as before.
+    """
+    names: dict[str | None, str | None] = {}
+    with contextlib.ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="epkit-"))) if files else Path()
+        for number, (name, data) in enumerate(files.items()):
+            path = directory / str(number)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+            names[name] = str(path)
+        yield lambda name: names.get(name, name)
+
+
+def renamed(destination: Destination, here: Callable[[str | None], str | None]) -> Destination:
+    """Return a destination with its files called what they are called here."""
+    tls = destination.tls
+    return replace(destination, tls=replace(tls, cacert=here(tls.cacert), client_cert=here(tls.client_cert)))
