@@ -1,11 +1,13 @@
 """Workers for a run or a job: processes of this machine, or those of a cluster."""
 
 import contextlib
+import signal
+import threading
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from epkit.core.destination import Destination
-from epkit.engines.crew import Crew, LocalCrew
+from epkit.engines.crew import Crew, Inbox, LocalCrew
 from epkit.errors import UsageError
 from epkit.flows.aim import World
 from epkit.flows.worker import MODULE
@@ -71,3 +73,21 @@ def hire(workers: int | None, cluster: str | None, world: World) -> Iterator[Cre
         yield crew
     finally:
         crew.close()
+
+
+@contextlib.contextmanager
+def signals_into(inbox: Inbox) -> Iterator[None]:
+    """Turn SIGINT and SIGTERM into messages for the length of a block, where this thread may handle signals."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def caught(number: int, _frame: Any) -> None:
+        inbox.put((None, signal.Signals(number)))
+
+    before = {number: signal.signal(number, caught) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -6,14 +6,12 @@ as those of one process. A worker that is lost is missed by name; the others go 
 """
 
 import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from queue import Empty
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -43,6 +41,7 @@ from epkit.flows.bench_messages import (
     Stop,
 )
 from epkit.flows.bench_work import BenchWork
+from epkit.flows.crews import signals_into
 from epkit.flows.gathered import Gathered, Part
 
 if TYPE_CHECKING:
@@ -139,7 +138,7 @@ class Fleet(Gathered):
             EpkitError: it cannot be begun.
         """
         self._begin()
-        with self._signals():
+        with signals_into(self._crew.inbox):
             due = time.monotonic() + TICK_S
             while not all(part.is_over for part in self.parts.values()):
                 try:
@@ -186,23 +185,6 @@ class Fleet(Gathered):
         for part in self.parts.values():
             part.heard_at = time.monotonic()
             part.member.send(Go(self.began + part.member.clock.offset_ns))
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Turn SIGINT and SIGTERM into messages, where this thread may handle signals."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        def caught(number: int, _frame: Any) -> None:
-            self._crew.inbox.put((None, signal.Signals(number)))
-
-        before = {number: signal.signal(number, caught) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
     def _hear(self, member: Member | None, message: object, measured: "Measurement") -> None:
         if isinstance(message, signal.Signals):
