@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from epkit.core.batching import Chunk, Packer
-from epkit.core.conveyor import Policy
+from epkit.core.conveyor import Conveyor, Policy
 from epkit.core.request import Template
 from epkit.core.retrying import Backoff
 from epkit.core.samples import Failure
@@ -53,11 +53,11 @@ class World:
             chunks.append(chunk)
             first += size
         self.policy = policy or Policy(batch_rows=4, concurrency=3, backoff=Backoff(base_ns=10 * MS))
+        packer = Packer(b"[", b"]", most_bytes=self.policy.batch_bytes)
         self.driver = BatchDriver(
-            lambda: chunks.popleft() if chunks else None,
-            Packer(b"[", b"]", most_bytes=self.policy.batch_bytes),
+            Conveyor(lambda: chunks.popleft() if chunks else None, packer, self.line, self.policy),
+            packer,
             Template("POST", "/", "h", [], marked="x-ms-client-request-id").fill,
-            self.line,
             policy=self.policy,
             explain=lambda outcome: outcome.detail,
             dice=random.Random(1),

@@ -15,7 +15,7 @@ class Window:
         """Begin with the whole concurrency.
 
         Args:
-            most: ≥ 1.
+            most: ≥ 0.
         """
         self._most = float(most)
         self._size = float(most)
@@ -41,5 +41,16 @@ class Window:
         if sent <= self._decreased:
             return
         self._decreased = now
-        self._size = max(1.0, self._size / 2)
+        self._size = min(self._most, max(1.0, self._size / 2))
+        self.size = int(self._size)
+
+    def limit(self, most: int) -> None:
+        """Ask for another concurrency from now on: what was whole is whole, what was reduced grows as before.
+
+        Args:
+            most: ≥ 0.
+        """
+        whole = self._size >= self._most
+        self._most = float(most)
+        self._size = self._most if whole else min(self._size, self._most)
         self.size = int(self._size)

@@ -36,27 +36,24 @@ class Policy:
     backoff: Backoff = field(default_factory=Backoff)
 
 
-class Conveyor:
-    """Reads chunks as there is room, cuts batches from them, and hands rows on in input order.
+class Belt:
+    """Chunks that are open: read as there is room, handed on in input order.
 
     `rows` and `failed_rows` count what has been handed on, and what has been given up.
     """
 
     def __init__(
-        self,
-        supply: Callable[[], Chunk | None],
-        packer: Packer,
-        write: Callable[[Chunk, int], None],
-        policy: Policy,
+        self, supply: Callable[[], Chunk | None], write: Callable[[Chunk, int], None], *, room_rows: int
     ) -> None:
         """Begin with nothing read.
 
         Args:
             supply: reads the next chunk; None at the end.
             write: takes the rows of a chunk from its `written` up to a place.
+            room_rows: no further chunk is read while so many rows are open.
         """
-        self._supply, self._packer, self._write, self._policy = supply, packer, write, policy
-        self._room_rows = 2 * policy.concurrency * policy.batch_rows + AHEAD_ROWS
+        self._supply, self._write = supply, write
+        self._room_rows = room_rows
         self._open: deque[Chunk] = deque()
         self._ahead: deque[Chunk] = deque()
         self._chunk: Chunk | None = None
@@ -65,8 +62,80 @@ class Conveyor:
 
     @property
     def is_cut_up(self) -> bool:
-        """Whether every row of the input has been cut into a batch."""
+        """Whether every row of the input has been given out."""
         return self._exhausted and not (self._chunk or self._ahead)
+
+    @property
+    def unsent(self) -> int:
+        """Rows that are read and have never been given out."""
+        rows = sum(len(chunk.rows) for chunk in self._ahead)
+        return rows if self._chunk is None else rows + len(self._chunk.rows) - self._chunk.given
+
+    def read(self) -> bool:
+        """Read another chunk, if the open ones leave room for it; tell whether there was one."""
+        if not self._has_room():
+            return False
+        chunk = self._supply()
+        if chunk is None:
+            self._exhausted = True
+            return False
+        self._add(chunk)
+        return True
+
+    def lose(self, chunk: Chunk, start: int, stop: int, why: Failed) -> None:
+        """Give rows up."""
+        chunk.fail(start, stop, why)
+        self.failed_rows += stop - start
+
+    def drain(self) -> None:
+        """Hand on the chunks that are settled whole, from the first on."""
+        while self._open and not self._open[0].open and self._open[0] is not self._chunk:
+            self._hand_on(self._open[0], len(self._open[0].rows))
+            self._open.popleft()
+
+    def flush(self) -> None:
+        """Hand on what is settled of the first chunk."""
+        if self._open and (ready := self._open[0].ready()) > self._open[0].written:
+            self._hand_on(self._open[0], ready)
+
+    def _add(self, chunk: Chunk) -> None:
+        self.failed_rows += len(chunk.reasons)
+        self._open.append(chunk)
+        self._ahead.append(chunk)
+
+    def _take(self) -> Chunk | None:
+        """Begin the next chunk, if there is one, and room for it."""
+        if not self._ahead and not self.read():
+            return None
+        self._chunk = self._ahead.popleft()
+        return self._chunk
+
+    def _has_room(self) -> bool:
+        """Tell whether another chunk may be opened."""
+        if self._exhausted or not self._open:
+            return not self._exhausted
+        rows, size = sum(len(chunk.rows) for chunk in self._open), sum(chunk.size for chunk in self._open)
+        return rows < self._room_rows and size < WINDOW_BYTES
+
+    def _hand_on(self, chunk: Chunk, stop: int) -> None:
+        self._write(chunk, stop)
+        self.rows += stop - chunk.written
+        chunk.written = stop
+
+
+class Conveyor(Belt):
+    """A belt that batches are cut from."""
+
+    def __init__(
+        self,
+        supply: Callable[[], Chunk | None],
+        packer: Packer,
+        write: Callable[[Chunk, int], None],
+        policy: Policy,
+    ) -> None:
+        """Begin with nothing read; see `Belt`."""
+        super().__init__(supply, write, room_rows=room_rows(policy))
+        self._packer, self._policy = packer, policy
 
     @property
     def may_cut(self) -> bool:
@@ -76,10 +145,7 @@ class Conveyor:
     @property
     def is_short(self) -> bool:
         """Whether the rows that are read do not suffice for a request a slot."""
-        rows = sum(len(chunk.rows) for chunk in self._ahead)
-        if self._chunk is not None:
-            rows += len(self._chunk.rows) - self._chunk.given
-        return rows < self._policy.concurrency * self._policy.batch_rows
+        return self.unsent < self._policy.concurrency * self._policy.batch_rows
 
     def cut(self) -> tuple[Batch, bytes] | None:
         """Cut the next batch from the rows that were never sent; None where there are none, or no room for more."""
@@ -106,50 +172,43 @@ class Conveyor:
             self.lose(chunk, start, stop, Failed(reason="size", status=0, detail=words))
             self.drain()
 
-    def read(self) -> bool:
-        """Read another chunk, if the open ones leave room for it; tell whether there was one."""
-        if not self._has_room():
-            return False
-        chunk = self._supply()
-        if chunk is None:
-            self._exhausted = True
-            return False
-        self.failed_rows += len(chunk.reasons)
-        self._open.append(chunk)
-        self._ahead.append(chunk)
-        return True
 
-    def lose(self, chunk: Chunk, start: int, stop: int, why: Failed) -> None:
-        """Give rows up."""
-        chunk.fail(start, stop, why)
-        self.failed_rows += stop - start
+class Fed(Conveyor):
+    """A conveyor that chunks are brought to, in any order, and that hands rows on as soon as they are settled."""
+
+    def __init__(self, packer: Packer, write: Callable[[Chunk, int], None], policy: Policy) -> None:
+        """Begin with nothing."""
+        super().__init__(_nothing, packer, write, policy)
+
+    def feed(self, chunk: Chunk) -> None:
+        """Take a chunk."""
+        self._add(chunk)
 
     def drain(self) -> None:
-        """Hand on the chunks that are settled whole, from the first on."""
-        while self._open and not self._open[0].open and self._open[0] is not self._chunk:
-            self._hand_on(self._open[0], len(self._open[0].rows))
-            self._open.popleft()
+        """Hand on the chunks that are settled whole."""
+        ready = [chunk for chunk in self._open if not chunk.open and chunk is not self._chunk]
+        for chunk in ready:
+            self._hand_on(chunk, len(chunk.rows))
+            self._open.remove(chunk)
 
     def flush(self) -> None:
-        """Hand on what is settled of the first chunk."""
-        if self._open and (ready := self._open[0].ready()) > self._open[0].written:
-            self._hand_on(self._open[0], ready)
+        """Hand on what is settled of every chunk, up to its first row that is not."""
+        for chunk in self._open:
+            if (ready := chunk.ready()) > chunk.written:
+                self._hand_on(chunk, ready)
 
-    def _take(self) -> Chunk | None:
-        """Begin the next chunk, if there is one, and room for it."""
-        if not self._ahead and not self.read():
-            return None
-        self._chunk = self._ahead.popleft()
-        return self._chunk
+    def pace(self, policy: Policy) -> None:
+        """Go by another policy from now on."""
+        self._policy = policy
 
     def _has_room(self) -> bool:
-        """Tell whether another chunk may be opened."""
-        if self._exhausted or not self._open:
-            return not self._exhausted
-        rows, size = sum(len(chunk.rows) for chunk in self._open), sum(chunk.size for chunk in self._open)
-        return rows < self._room_rows and size < WINDOW_BYTES
+        return False  # there is nothing to read: what comes, comes by itself
 
-    def _hand_on(self, chunk: Chunk, stop: int) -> None:
-        self._write(chunk, stop)
-        self.rows += stop - chunk.written
-        chunk.written = stop
+
+def room_rows(policy: Policy) -> int:
+    """Return how many rows may be open before no further chunk is read."""
+    return 2 * policy.concurrency * policy.batch_rows + AHEAD_ROWS
+
+
+def _nothing() -> Chunk | None:
+    return None

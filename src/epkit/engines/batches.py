@@ -21,7 +21,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from epkit.core.adaptive import Window
-from epkit.core.batching import FIRST, Batch, Chunk, Packer
+from epkit.core.batching import FIRST, Batch, Packer
 from epkit.core.conveyor import Conveyor, Policy
 from epkit.core.histogram import Histogram
 from epkit.core.http import fields
@@ -72,10 +72,9 @@ class BatchDriver:
 
     def __init__(
         self,
-        supply: Callable[[], Chunk | None],
+        rows: Conveyor,
         packer: Packer,
         make: Callable[[bytes, str], Request],
-        write: Callable[[Chunk, int], None],
         *,
         policy: Policy,
         explain: Callable[[Outcome], str],
@@ -89,16 +88,14 @@ class BatchDriver:
         requests that succeeded), `hopeless` (why the run ended early, or None).
 
         Args:
-            supply: reads the next chunk; None at the end.
+            rows: where batches are cut, by the same packer and policy.
             make: builds a request of a body and an id.
-            write: takes the rows of a chunk from its `written` up to a place; called in input order.
             explain: words what a failed request got, credentials masked.
             dice: for jitter.
             now: the wall clock.
             later: calls something once the replies that are there have been dealt with; by default at once.
         """
-        self._rows = Conveyor(supply, packer, write, policy)
-        self._packer, self._make = packer, make
+        self._rows, self._packer, self._make = rows, packer, make
         self._policy, self._explain, self._dice, self._now = policy, explain, dice, now
         self._window = Window(policy.concurrency)
         self._later = later or _at_once
@@ -209,7 +206,7 @@ class BatchDriver:
         return self._rows.is_cut_up and not (self._flying or self._waiting)
 
     def finish(self) -> None:
-        """Hand on what is settled, once the engine has come to its end."""
+        """Hand on what is settled, and note what was timed: at the end, or whenever that is to be known."""
         self._rows.drain()
         self._rows.flush()
         self._note_times()

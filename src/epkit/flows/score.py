@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from epkit import __version__
 from epkit.core.batching import Packer
-from epkit.core.conveyor import Policy
+from epkit.core.conveyor import Conveyor, Policy
 from epkit.core.destination import Destination
 from epkit.core.histogram import Histogram
 from epkit.core.masking import clean, mask_text
@@ -133,10 +133,9 @@ def _run(
     before, failed_before = recorder.rows, recorder.failed_rows
     chunks = ready.input.chunks(before, policy.batch_rows)
     driver = BatchDriver(
-        lambda: next(chunks, None),
+        Conveyor(lambda: next(chunks, None), ready.packer, recorder.write, policy),
         ready.packer,
         lambda body, mark: template.fill(body, mark),
-        recorder.write,
         policy=policy,
         explain=_explainer(ready.aim),
         dice=random.Random(),  # noqa: S311 - jitter

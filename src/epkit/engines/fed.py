@@ -1,0 +1,81 @@
+"""The driver of batches where rows are brought to it in mid-run, and how many requests it may send changes, too."""
+
+import random
+from array import array
+from collections.abc import Callable
+from dataclasses import replace
+
+from epkit.core.batching import Chunk, Packer
+from epkit.core.conveyor import Fed, Policy
+from epkit.core.request import Request
+from epkit.engines.batches import BatchDriver, Outcome
+
+
+class FedDriver(BatchDriver):
+    """Sends the rows that it is fed, and hands them on with what became of them, as soon as that is known.
+
+    It is never over by itself: `end` is its end.
+    """
+
+    def __init__(
+        self,
+        packer: Packer,
+        make: Callable[[bytes, str], Request],
+        write: Callable[[Chunk, int], None],
+        *,
+        policy: Policy,
+        explain: Callable[[Outcome], str],
+        dice: random.Random,
+        later: Callable[[Callable[[], None]], object] | None = None,
+    ) -> None:
+        """Prepare a run; see `BatchDriver`.
+
+        Args:
+            write: takes the rows of a chunk from its `written` up to a place; of any chunk at any time.
+        """
+        self._fed = Fed(packer, write, policy)
+        self._blocks: list[bytes] = []
+        super().__init__(self._fed, packer, make, policy=policy, explain=explain, dice=dice, later=later)
+
+    @property
+    def policy(self) -> Policy:
+        """How rows are sent now."""
+        return self._policy
+
+    @property
+    def unsent(self) -> int:
+        """Rows that no request has been made of yet."""
+        return self._fed.unsent
+
+    def feed(self, chunk: Chunk) -> None:
+        """Take rows to send."""
+        self._fed.feed(chunk)
+        self._wake_parked()
+
+    def pace(self, concurrency: int, interval_ns: int, not_before: int = 0) -> None:
+        """Go at another pace from now on.
+
+        Args:
+            concurrency: most requests under way; those that are there are waited for.
+            interval_ns: least time from one request to the next, 0 for none; from the last one, too.
+            not_before: when the next request leaves at the earliest, on the engine's clock.
+        """
+        self._due = max(self._due + interval_ns - self._policy.interval_ns, not_before)
+        self._policy = replace(self._policy, concurrency=concurrency, interval_ns=interval_ns)
+        self._fed.pace(self._policy)
+        self._window.limit(concurrency)
+        self._wake_parked()
+
+    def end(self) -> None:
+        """Send nothing more."""
+        self._stopped = True
+
+    def take_times(self) -> bytes:
+        """Return what the requests took that succeeded since this was last asked for: int64, ns."""
+        self._note_times()
+        blocks, self._blocks = self._blocks, []
+        return b"".join(blocks)
+
+    def _note_times(self) -> None:
+        self._blocks.append(self._times.tobytes())
+        self._times = array("q")
