@@ -189,6 +189,8 @@ def score(
     schema: str | None = None,
     validate: bool = True,
     skip_invalid: bool = False,
+    workers: int | None = None,
+    cluster: str | None = None,
 ) -> Scoring:
     """Score rows from a running event loop, a notebook's too: `async for prediction in epkit.score(target, rows)`.
 
@@ -210,6 +212,8 @@ def score(
         schema: a contract to use instead of the target's own.
         validate: False asks for no contract and checks no row.
         skip_invalid: rows that break the contract fail, and the others are sent.
+        workers: how many processes of this machine share the rows; concurrency and rate are those of all together.
+        cluster: address of a Dask scheduler (`tcp://host:port`) whose workers share them.
 
     Raises:
         UsageError: the rows are of no kind that is known.
@@ -235,6 +239,8 @@ def score(
             params=params or {},
             request=request,
             skip_invalid=skip_invalid,
+            workers=workers,
+            cluster=cluster,
         )
     )
 

@@ -89,6 +89,25 @@ Timeout = Annotated[
     float | None,
     o.number(PACE, "--timeout", kind=float, metavar="SECONDS", help="Time for one request. [default: 60]"),
 ]
+Workers = Annotated[
+    int | None,
+    o.number(
+        PACE,
+        "--workers",
+        kind=int,
+        metavar="W",
+        help="Processes that share the rows; -c and --rate are those of all together. The output is the same.",
+    ),
+]
+Cluster = Annotated[
+    str | None,
+    o.option(
+        PACE,
+        "--cluster",
+        metavar="tcp://HOST:PORT",
+        help="Address of a Dask scheduler whose workers share the rows.",
+    ),
+]
 Target = Annotated[
     str | None,
     o.option(
@@ -125,6 +144,8 @@ def score(
     rate: Rate = None,
     retries: Retries = 5,
     timeout_s: Timeout = None,
+    workers: Workers = None,
+    cluster: Cluster = None,
     target: Target = None,
     key_file: o.KeyFile = None,
     schema: o.Schema = None,
@@ -173,7 +194,7 @@ def _options(given: dict[str, Any]) -> "ScoreOptions":
     tls = Tls(verify=not given["insecure"], cacert=given["cacert"], client_cert=given["client_cert"])
     names = (
         *("file", "target", "key_file", "out", "wrap", "concurrency", "batch_rows", "batch_bytes", "rate", "retries"),
-        *("timeout_s", "method", "skip_invalid", "restart", "overwrite"),
+        *("timeout_s", "method", "skip_invalid", "restart", "overwrite", "workers", "cluster"),
     )
     alike = {name: given[name] for name in names}
     return ScoreOptions(request=request, tls=tls, params=_parameters(given["param"] or ()), **alike)

@@ -10,39 +10,42 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from signal import Signals
 from typing import TYPE_CHECKING, BinaryIO
 
 from epkit import __version__
-from epkit.core.batching import Packer
+from epkit.core.batching import Chunk, Packer
 from epkit.core.conveyor import Conveyor, Policy
 from epkit.core.destination import Destination
 from epkit.core.histogram import Histogram
-from epkit.core.masking import clean, mask_text
 from epkit.core.predictions import Failed
 from epkit.core.request import Template
-from epkit.core.samples import Failure
 from epkit.core.scored import Progress, ScoreResult
 from epkit.core.secret import Secret
-from epkit.endpoint import wisdom
 from epkit.endpoint.target import resolve, to_destination
 from epkit.engines import runner
 from epkit.engines.base import Engine
-from epkit.engines.batches import REQUEST_ID, BatchDriver, Outcome
+from epkit.engines.batches import REQUEST_ID, BatchDriver
 from epkit.engines.wire import WireEngine
 from epkit.errors import UsageError
 from epkit.files.jobs import Job
 from epkit.files.predicted import Writer
 from epkit.files.recording import Recorder, check_format, make_writer, refuse_names
 from epkit.files.sources import digest_of
+from epkit.flows import carried
 from epkit.flows.aim import Aim, World, take_aim
+from epkit.flows.crews import hire
 from epkit.flows.requests import JSON, KnownContract, compose_headers
 from epkit.flows.score_input import Given, Input, prepare, spooled
 from epkit.flows.score_job import ScoreOptions, check
+from epkit.flows.score_words import advise, explainer
 from epkit.flows.tokens import renewing
 from epkit.flows.verbose import show_request
 
 if TYPE_CHECKING:
     from epkit.core.contract import Contract
+    from epkit.engines.crew import Crew
+    from epkit.flows.score_crew import ScoreCrew
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +58,7 @@ class _Ready:
     template: Template
     packer: Packer
     engine: Engine
+    timeout_ns: int
 
 
 def score(
@@ -91,6 +95,8 @@ def score(
         ready = stack.enter_context(_prepare(options, given, world))
         if job is not None:
             refuse_names(("prediction",), ready.input.source.names)
+        crew = stack.enter_context(hire(options.workers, options.cluster, world))
+        if job is not None:
             job.begin()
             writer = make_writer(job, ready.input.source.names)
         assert writer is not None
@@ -98,7 +104,7 @@ def score(
         taken = () if job is None else ready.input.source.names
         recorder = Recorder(writer, probabilities=probabilities, job=job, kept=kept, taken=taken)
         stack.callback(recorder.close)
-        return _run(ready, recorder, policy or _policy(options), progress, world)
+        return _run(ready, recorder, policy or _policy(options), progress, world, crew)
 
 
 def dry_run(options: ScoreOptions, world: World, stdin: BinaryIO) -> tuple[str, str]:
@@ -123,25 +129,15 @@ def _run(
     policy: Policy,
     progress: Callable[[Progress], None] | None,
     world: World,
+    crew: "Crew | None",
 ) -> ScoreResult:
-    template = ready.template
-
-    def renew(value: Secret) -> None:
-        nonlocal template
-        template = ready.template.with_authorization(value.reveal())
-
     before, failed_before = recorder.rows, recorder.failed_rows
     chunks = ready.input.chunks(before, policy.batch_rows)
-    driver = BatchDriver(
-        Conveyor(lambda: next(chunks, None), ready.packer, recorder.write, policy),
-        ready.packer,
-        lambda body, mark: template.fill(body, mark),
-        policy=policy,
-        explain=_explainer(ready.aim),
-        dice=random.Random(),  # noqa: S311 - jitter
-        later=lambda call: asyncio.get_running_loop().call_soon(call),
-    )
-    driver.wake = ready.engine.wake
+
+    def supply() -> Chunk | None:
+        return next(chunks, None)
+
+    driver = _make_driver(ready, supply, recorder.write, policy, world, crew)
     began = time.monotonic()
 
     def tick() -> None:
@@ -158,8 +154,8 @@ def _run(
             )
         )
 
-    with renewing(ready.aim, world, renew):
-        ran = runner.run(ready.engine, driver, policy.concurrency, tick=None if progress is None else tick)
+    with renewing(ready.aim, world, driver.renew):
+        stopped_by = driver.run(None if progress is None else tick)
     driver.finish()
     complete = driver.is_over and driver.hopeless is None
     recorder.finish(complete=complete)
@@ -175,9 +171,65 @@ def _run(
         service=driver.service,
         seconds=time.monotonic() - began,
         complete=complete,
-        hopeless=None if driver.hopeless is None else _advise(driver.hopeless, ready.aim),
-        stopped_by=None if complete or ran.stopped_by is None else int(ran.stopped_by),
+        hopeless=None if driver.hopeless is None else advise(driver.hopeless, ready.aim),
+        stopped_by=None if complete or stopped_by is None else int(stopped_by),
     )
+
+
+class _Here(BatchDriver):
+    """This process, as what a job is done by."""
+
+    def __init__(
+        self, ready: _Ready, supply: Callable[[], Chunk | None], write: Callable[[Chunk, int], None], policy: Policy
+    ) -> None:
+        self._engine, self._template = ready.engine, ready.template
+        super().__init__(
+            Conveyor(supply, ready.packer, write, policy),
+            ready.packer,
+            lambda body, mark: self._template.fill(body, mark),
+            policy=policy,
+            explain=explainer(ready.aim.secrets),
+            dice=random.Random(),  # noqa: S311 - jitter
+            later=lambda call: asyncio.get_running_loop().call_soon(call),
+        )
+        self.wake = self._engine.wake
+
+    def renew(self, value: Secret) -> None:
+        """Send another Authorization from now on; from any thread."""
+        self._template = self._template.with_authorization(value.reveal())
+
+    def run(self, tick: Callable[[], None] | None) -> Signals | None:
+        """Do the job; the signal that ended it early."""
+        return runner.run(self._engine, self, self._policy.concurrency, tick=tick).stopped_by
+
+
+def _make_driver(
+    ready: _Ready,
+    supply: Callable[[], Chunk | None],
+    write: Callable[[Chunk, int], None],
+    policy: Policy,
+    world: World,
+    crew: "Crew | None",
+) -> "_Here | ScoreCrew":
+    """Choose who does the job: this process, or a crew of workers."""
+    if crew is None:
+        return _Here(ready, supply, write, policy)
+    from epkit.flows.score_crew import ScoreCrew
+    from epkit.flows.score_work import ScoreWork, Share
+
+    work = ScoreWork(
+        destination=ready.destination,
+        timeout_ns=ready.timeout_ns,
+        slots=policy.concurrency,
+        policy=policy,
+        share=Share(0),
+        asked=0,
+        packer=ready.packer,
+        template=ready.template,
+        secrets=tuple(secret.reveal() for secret in ready.aim.secrets),
+        files=carried.read(ready.destination) if crew.is_elsewhere else {},
+    )
+    return ScoreCrew(crew, work, supply, write, secrets=ready.aim.secrets, note=world.note)
 
 
 @contextmanager
@@ -193,7 +245,8 @@ def _prepare(options: ScoreOptions, given: Given | None, world: World) -> Iterat
     ) as aim:
         destination = to_destination(aim.uri, tls=options.tls)
         timeout_s = aim.target.timeout_s if options.timeout_s is None else options.timeout_s
-        engine = WireEngine(destination, timeout_ns=round(timeout_s * 1e9))
+        timeout_ns = round(timeout_s * 1e9)
+        engine = WireEngine(destination, timeout_ns=timeout_ns)
 
         def find() -> "Contract":
             from epkit.flows import target_contract
@@ -223,7 +276,15 @@ def _prepare(options: ScoreOptions, given: Given | None, world: World) -> Iterat
         except ValueError as error:
             raise UsageError(f"the request cannot be built: {error}") from None
         packer = Packer(before, after, most_bytes=options.batch_bytes, turn=prepared.turn())
-        yield _Ready(aim=aim, destination=destination, input=prepared, template=template, packer=packer, engine=engine)
+        yield _Ready(
+            aim=aim,
+            destination=destination,
+            input=prepared,
+            template=template,
+            packer=packer,
+            engine=engine,
+            timeout_ns=timeout_ns,
+        )
 
 
 @contextmanager
@@ -284,24 +345,3 @@ def _policy(options: ScoreOptions) -> Policy:
         interval_ns=0 if options.rate is None else round(1e9 / options.rate),
         retries=options.retries,
     )
-
-
-def _explainer(aim: Aim) -> Callable[[Outcome], str]:
-    """Make what words a failed request: the server's own words, else the engine's, credentials masked."""
-
-    def explain(outcome: Outcome) -> str:
-        if outcome.failure is Failure.STATUS:
-            return wisdom.detail(outcome.body[:100_000].decode("utf-8", "replace"), aim.secrets)
-        return clean(mask_text(outcome.detail, aim.secrets), 300)
-
-    return explain
-
-
-def _advise(hopeless: Outcome, aim: Aim) -> str:
-    if hopeless.failure is not Failure.STATUS:
-        return wisdom.advise_failure(hopeless.failure, hopeless.detail, aim.secrets)
-    from epkit.core.http import fields
-
-    body = hopeless.body.decode("utf-8", "replace")
-    key_sent = aim.key.authorization is not None
-    return wisdom.advise(hopeless.status, fields(hopeless.head), body, key_sent=key_sent, secrets=aim.secrets)

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
@@ -89,8 +90,7 @@ class Input:
         """Return what makes columns of joined rows, None where the rows stand as they are."""
         if self.envelope.shape != "columns":
             return None
-        names = self.envelope.names or ()
-        return lambda rows: columns_text(names, rows)
+        return partial(columns_text, self.envelope.names or ())  # which travels to workers, as no closure does
 
 
 @contextlib.contextmanager

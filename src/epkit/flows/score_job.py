@@ -7,6 +7,7 @@ from typing import Any, Final
 from epkit.core.destination import Tls
 from epkit.core.scored import ScoreResult
 from epkit.errors import EndpointError, UsageError
+from epkit.flows.crews import check_crew
 from epkit.flows.requests import RequestOptions
 from epkit.flows.score_input import Given
 
@@ -24,6 +25,8 @@ class ScoreOptions:
         timeout_s: one request's; None for the target's own.
         rate: most requests a second, None for no limit.
         params: go beside the rows.
+        workers: how many processes of this machine share the job.
+        cluster: address of a Dask scheduler whose workers share it.
     """
 
     file: str | None = None
@@ -45,6 +48,8 @@ class ScoreOptions:
     restart: bool = False
     overwrite: bool = False
     tls: Tls = field(default_factory=Tls)
+    workers: int | None = None
+    cluster: str | None = None
 
     @property
     def parameters(self) -> Mapping[str, Any]:
@@ -66,6 +71,12 @@ def check(options: ScoreOptions) -> None:
         raise UsageError(f"--rate {options.rate:g}: requests a second are more than 0, and at most a million")
     if options.timeout_s is not None and not 0 < options.timeout_s < 1e9:
         raise UsageError(f"--timeout {options.timeout_s:g}: the seconds are more than 0, and less than 10^9")
+    check_crew(options.workers, options.cluster)
+    if options.workers is not None and options.workers > options.concurrency:
+        raise UsageError(
+            f"--workers {options.workers}: no more than {options.concurrency} would have something to do, as no more "
+            f"requests are in flight at once: give a higher concurrency (-c)"
+        )
 
 
 def exit_code(result: ScoreResult) -> int:

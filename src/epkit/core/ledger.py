@@ -1,0 +1,144 @@
+"""The rows of a job that several workers share: which are where, and what has come back.
+
+Chunks are read as there is room, and handed on in input order, as for one process. Spans are cut from them and given to
+workers; what a span's worker says settles its rows, once. The spans of a worker that is lost are taken back, and the
+rows of theirs that are not settled are the next to be given out.
+"""
+
+import heapq
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+from epkit.core.batching import Chunk
+from epkit.core.conveyor import Belt
+from epkit.core.predictions import Failed
+
+
+@dataclass(slots=True, eq=False)
+class Span:
+    """Consecutive rows of a chunk that are with a worker.
+
+    Args:
+        number: it goes by.
+        open: rows of which the worker has not said what became of them.
+    """
+
+    number: int
+    chunk: Chunk
+    start: int
+    stop: int
+    open: int
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    @property
+    def rows(self) -> Sequence[bytes]:
+        """The rows, as they stand in a body."""
+        return self.chunk.rows[self.start : self.stop]
+
+    @property
+    def settled(self) -> bytes | None:
+        """Which of its rows are not to be sent, a byte each; None where all are."""
+        mask = bytes(self.chunk.settled[self.start : self.stop])
+        return mask if 1 in mask else None
+
+
+class Ledger(Belt):
+    """A belt that spans are cut from, and that keeps book of them."""
+
+    def __init__(
+        self, supply: Callable[[], Chunk | None], write: Callable[[Chunk, int], None], *, room_rows: int
+    ) -> None:
+        """Begin with nothing read; see `Belt`."""
+        super().__init__(supply, write, room_rows=room_rows)
+        self._numbers = count()
+        self._spans: dict[int, Span] = {}
+        self._back: list[tuple[int, int, Chunk, int]] = []
+
+    @property
+    def is_over(self) -> bool:
+        """Whether every row of the input has been settled and handed on."""
+        return self.is_cut_up and not self._open
+
+    def take(self, most: int) -> Span | None:
+        """Cut the next span, rows that were taken back first.
+
+        Args:
+            most: rows, ≥ 1.
+
+        Returns:
+            None where there are no rows, or no room for more of them.
+        """
+        while self._back:
+            _, start, chunk, stop = heapq.heappop(self._back)
+            start = chunk.settled.find(0, start, stop)
+            if start >= 0:
+                end = min(start + most, stop)
+                self._give_back(chunk, end, stop)
+                return self._span(chunk, start, end)
+        while (current := self._chunk or self._take()) is not None:
+            start, stop = current.settled.find(0, current.given), len(current.rows)
+            if 0 <= start < stop - most:
+                stop = start + most
+            current.given = stop
+            if stop == len(current.rows):
+                self._chunk = None
+            if start >= 0:
+                return self._span(current, start, stop)
+            self.drain()
+        return None
+
+    def settle(self, number: int, place: int, predictions: Sequence[Any], reasons: Mapping[int, Failed]) -> bool:
+        """Take what a worker says of consecutive rows of a span; a row that is settled stays as it is.
+
+        Args:
+            place: of the first of them in the span.
+            predictions: of these rows.
+            reasons: why rows have none, by their place in the span.
+
+        Returns:
+            Whether the worker has nothing more to say of the span.
+        """
+        span = self._spans.get(number)
+        if span is None:
+            return True
+        chunk, first = span.chunk, span.start + place
+        last = first + len(predictions)
+        if not reasons and chunk.settled.find(1, first, last) < 0:
+            chunk.succeed(first, predictions)
+        else:
+            self._settle_each(span, first, predictions, reasons)
+        span.open -= len(predictions)
+        if span.open:
+            return False
+        del self._spans[number]
+        return True
+
+    def take_back(self, number: int) -> None:
+        """Take a span from its worker: what is not settled of it is given out again."""
+        span = self._spans.pop(number, None)
+        if span is not None:
+            self._give_back(span.chunk, span.start, span.stop)
+
+    def _settle_each(self, span: Span, first: int, predictions: Sequence[Any], reasons: Mapping[int, Failed]) -> None:
+        chunk = span.chunk
+        for place, prediction in enumerate(predictions, start=first):
+            if chunk.settled[place]:
+                continue
+            why = reasons.get(place - span.start)
+            if why is None:
+                chunk.succeed(place, (prediction,))
+            else:
+                self.lose(chunk, place, place + 1, why)
+
+    def _give_back(self, chunk: Chunk, start: int, stop: int) -> None:
+        if start < stop:
+            heapq.heappush(self._back, (chunk.first, start, chunk, stop))
+
+    def _span(self, chunk: Chunk, start: int, stop: int) -> Span:
+        span = Span(next(self._numbers), chunk, start, stop, stop - start)
+        self._spans[span.number] = span
+        return span

@@ -1,0 +1,337 @@
+"""A job of `epkit score` that several workers do together, seen as the driver that one process would have.
+
+Rows are read and written here, in input order; spans of them go to whoever asks (`epkit.core.ledger`). The concurrency
+and the rate are those of all workers together: a share that grows waits until the one that shrinks is kept to. A worker
+that is lost gives its rows and its share to the others; one that comes later gets some.
+"""
+
+import signal
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from queue import Empty
+from typing import Any, Final
+
+import numpy as np
+
+from epkit.core.batching import Chunk
+from epkit.core.conveyor import room_rows
+from epkit.core.histogram import Histogram
+from epkit.core.ledger import Ledger
+from epkit.core.samples import Failure
+from epkit.core.secret import Secret
+from epkit.core.shares import count
+from epkit.engines.batches import Outcome
+from epkit.engines.crew import Crew, Joined, Lost, Member
+from epkit.flows.aim import Note
+from epkit.flows.crews import signals_into
+from epkit.flows.score_words import explainer
+from epkit.flows.score_work import Ask, End, Ended, Keeps, Renew, Rows, ScoreWork, Settled, Share, Told
+from epkit.flows.worker import Refused
+
+TICK_S: Final = 0.2
+FLUSH_S: Final = 1.0
+
+
+@dataclass(slots=True, eq=False)
+class Part:
+    """What is known of a worker.
+
+    Args:
+        share: the concurrency that it was told last.
+        bound: no more requests of its are under way.
+        credit: rows that it may still be sent.
+        in_hand: rows that it has, as far as it has told.
+        spans: their numbers.
+    """
+
+    member: Member
+    share: int = 0
+    bound: int = 0
+    credit: int = 0
+    in_hand: int = 0
+    spans: set[int] = field(default_factory=set)
+    told: Told = field(default_factory=Told)
+    is_over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Renewed:
+    """Another value of Authorization, for the thread that the job is done in."""
+
+    value: Secret
+
+
+class ScoreCrew:
+    """The driver and the engine of a job; `rows`, `failed_rows`, `in_flight` and so on are those of `BatchDriver`."""
+
+    def __init__(
+        self,
+        crew: Crew,
+        work: ScoreWork,
+        supply: Callable[[], Chunk | None],
+        write: Callable[[Chunk, int], None],
+        *,
+        secrets: Sequence[Secret],
+        note: Note,
+    ) -> None:
+        """Prepare a job.
+
+        Args:
+            work: what all workers get; its policy is that of the whole job.
+            supply: reads the next chunk; None at the end.
+            write: takes the rows of a chunk from its `written` up to a place; called in input order.
+            secrets: looked at whenever a worker is told of them.
+            note: is told of workers that are lost, or come.
+        """
+        self._crew, self._work, self._policy = crew, work, work.policy
+        self._secrets, self._note = secrets, note
+        self._ledger = Ledger(supply, write, room_rows=room_rows(work.policy))
+        self._parts: dict[Member, Part] = {}
+        self._caught: list[signal.Signals] = []
+        self._stopping = False
+        self.service = Histogram()
+        self.hopeless: Outcome | str | None = None
+
+    # What a driver is asked.
+
+    @property
+    def rows(self) -> int:
+        """Rows that have been handed on."""
+        return self._ledger.rows
+
+    @property
+    def failed_rows(self) -> int:
+        """Rows that have been given up."""
+        return self._ledger.failed_rows
+
+    @property
+    def requests(self) -> int:
+        """Requests that are over, as far as their workers could tell."""
+        return sum(part.told.requests for part in self._parts.values())
+
+    @property
+    def retries(self) -> int:
+        """Those of them that went again."""
+        return sum(part.told.retries for part in self._parts.values())
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that are under way."""
+        return sum(part.told.in_flight for part in self._living)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether every row has been settled."""
+        return self._ledger.is_over
+
+    def finish(self) -> None:
+        """Hand on what is settled."""
+        self._ledger.drain()
+        self._ledger.flush()
+
+    def renew(self, value: Secret) -> None:
+        """Send another Authorization from now on; from any thread."""
+        self._crew.inbox.put((None, _Renewed(value)))
+
+    # The job.
+
+    def run(self, tick: Callable[[], None] | None) -> signal.Signals | None:
+        """Do it.
+
+        Args:
+            tick: called some five times a second.
+
+        Returns:
+            The signal that ended it early.
+
+        Raises:
+            EpkitError: it cannot be begun, or its output not be written.
+        """
+        with signals_into(self._crew.inbox):
+            self._begin()
+            due = flush_at = time.monotonic()
+            while self._living:
+                self._listen(due)
+                self._go_on()
+                now = time.monotonic()
+                if now >= flush_at:
+                    flush_at = now + FLUSH_S
+                    self._ledger.flush()
+                if now >= due:
+                    due = now + TICK_S
+                    if tick is not None:
+                        with suppress(OSError):  # the terminal is gone; the job is not
+                            tick()
+        return self._caught[0] if self._caught else None
+
+    @property
+    def _living(self) -> list[Part]:
+        return [part for part in self._parts.values() if not part.is_over]
+
+    def _begin(self) -> None:
+        """Give everyone a share, and two requests' rows for each place of it."""
+        members = self._crew.members
+        for place, member in enumerate(members):
+            self._parts[member] = self._part(member, self._share(place, len(members), delayed=True))
+        self._deal()
+
+    def _part(self, member: Member, share: Share) -> Part:
+        asked = 2 * share.concurrency * self._policy.batch_rows
+        member.send(replace(self._work, share=share, asked=asked))
+        return Part(member, share=share.concurrency, bound=share.concurrency, credit=asked)
+
+    def _share(self, place: int, workers: int, *, delayed: bool = False) -> Share:
+        """Return the share of one of so many workers: of the rate, what it has of the concurrency."""
+        whole, interval = self._policy.concurrency, self._policy.interval_ns
+        concurrency = count(whole, place, workers)
+        if not concurrency or not interval:
+            return Share(concurrency)
+        # The first of each leaves when it would if one process sent them all.
+        return Share(concurrency, interval * whole // concurrency, place * interval if delayed else 0)
+
+    def _listen(self, due: float) -> None:
+        """Wait for messages, and take all that are there."""
+        with suppress(Empty):
+            self._hear(*self._crew.inbox.get(timeout=max(0.0, due - time.monotonic())))
+            while True:
+                self._hear(*self._crew.inbox.get_nowait())
+
+    def _go_on(self) -> None:
+        """Give out rows, write what is settled, read ahead, and see whether that was all."""
+        if self._stopping:
+            return
+        self._deal()
+        self._ledger.drain()
+        if self._ledger.unsent < self._policy.concurrency * self._policy.batch_rows:
+            self._ledger.read()
+        self._deal()
+        if self._ledger.is_over:
+            self._stop(drain=True)
+
+    def _deal(self) -> None:
+        """Give rows to those that want some, to whom has least for its share first."""
+        batch = self._policy.batch_rows
+        while hungry := [part for part in self._living if part.credit > 0 and part.share]:
+            part = min(hungry, key=lambda part: part.in_hand / part.share)
+            span = self._ledger.take(part.share * batch)
+            if span is None:
+                return
+            part.spans.add(span.number)
+            part.in_hand += len(span)
+            part.credit -= len(span)
+            part.member.send(Rows(span.number, span.rows, span.settled))
+
+    def _hear(self, member: Member | None, message: Any) -> None:
+        if member is None:
+            if isinstance(message, _Renewed):
+                self._renew(message.value)
+            else:
+                self._stop(drain=not self._caught)
+                self._caught.append(message)
+            return
+        part = self._parts.get(member)
+        if part is None:
+            if isinstance(message, Joined):
+                self._welcome(member)
+            return
+        if not part.is_over:
+            self._hear_part(part, message)
+
+    def _hear_part(self, part: Part, message: Any) -> None:
+        match message:
+            case Settled(number, place, predictions, reasons):
+                part.in_hand -= len(predictions)
+                if self._ledger.settle(number, place, predictions, reasons):
+                    part.spans.discard(number)
+            case Ask(rows):
+                part.credit += rows
+            case Told():
+                part.told = message
+                self.service.add(np.frombuffer(message.times, dtype=np.int64))
+            case Keeps(concurrency):
+                if concurrency == part.share:
+                    part.bound = concurrency
+                    self._balance()
+            case Ended(hopeless, stopped_by):
+                self._end(part, hopeless, stopped_by)
+            case Refused(error):
+                if not self._crew.is_elsewhere:
+                    raise error  # here it is the same for all
+                self._lose(part, f"cannot begin: {error}")
+            case Lost(why):
+                self._crew.lose(part.member)
+                self._lose(part, why)
+
+    def _end(self, part: Part, hopeless: Outcome | None, stopped_by: signal.Signals | None) -> None:
+        """Take note that a worker's part is over: as it was told, by what the endpoint said, or by another's doing."""
+        part.is_over = True
+        # A machine may have no way to the endpoint; a status is what the endpoint says to all.
+        others = self._crew.is_elsewhere and bool(self._living)
+        if hopeless is not None and (hopeless.failure is Failure.STATUS or not others):
+            self.hopeless = self.hopeless or hopeless
+            self._stop(drain=True)
+        elif hopeless is not None:
+            self._lose(part, f"cannot reach the endpoint: {explainer(self._secrets)(hopeless)}")
+        elif not self._stopping:
+            self._lose(part, "was ended" if stopped_by is None else f"was ended by {stopped_by.name}")
+
+    def _lose(self, part: Part, why: str) -> None:
+        """Give to the others what a worker had."""
+        part.is_over = True
+        if self._stopping:
+            return
+        name = part.member.name
+        if not self._living:
+            self.hopeless = f"no worker is left: {name}, the last one, {why}"
+            return
+        self._note(f"{name} is lost: it {why}; its rows go to the others")
+        for number in part.spans:
+            self._ledger.take_back(number)
+        part.spans.clear()
+        part.bound = 0
+        self._balance()
+
+    def _welcome(self, member: Member) -> None:
+        """Give a share to a worker that has come."""
+        if self._stopping:
+            return
+        self._note(f"{member.name} has come, and takes part")
+        self._parts[member] = self._part(member, Share(0))
+        self._balance()
+
+    def _balance(self) -> None:
+        """Have everyone's share be what it is to be, as far as those that have to give some have done so."""
+        if self._stopping:
+            return
+        living = self._living
+        wanted = [self._share(place, len(living)) for place in range(len(living))]
+        for part, share in zip(living, wanted, strict=True):
+            if share.concurrency < part.share:
+                self._tell_share(part, share)
+        free = self._policy.concurrency - sum(part.bound for part in living)
+        for part, share in zip(living, wanted, strict=True):
+            more = min(share.concurrency - part.share, free)
+            if more > 0:
+                free -= more
+                self._tell_share(part, replace(share, concurrency=part.share + more))
+
+    def _tell_share(self, part: Part, share: Share) -> None:
+        part.share = share.concurrency
+        part.bound = max(part.bound, part.share)
+        part.member.send(share)
+
+    def _renew(self, value: Secret) -> None:
+        secrets = tuple(secret.reveal() for secret in self._secrets)
+        self._work = replace(
+            self._work, template=self._work.template.with_authorization(value.reveal()), secrets=secrets
+        )
+        for part in self._living:
+            part.member.send(Renew(value.reveal(), secrets))
+
+    def _stop(self, *, drain: bool) -> None:
+        """End the job."""
+        self._stopping = True
+        for part in self._living:
+            part.member.send(End(drain))

@@ -1,0 +1,41 @@
+"""What a scoring job says of requests that failed: why a row has no prediction, and what ended the job."""
+
+from collections.abc import Callable, Sequence
+
+from epkit.core.http import fields
+from epkit.core.masking import clean, mask_text
+from epkit.core.samples import Failure
+from epkit.core.secret import Secret
+from epkit.endpoint import wisdom
+from epkit.engines.batches import Outcome
+from epkit.flows.aim import Aim
+
+
+def explainer(secrets: Sequence[Secret]) -> Callable[[Outcome], str]:
+    """Make what words a failed request: the server's own words, else the engine's, credentials masked.
+
+    Args:
+        secrets: looked at each time, for there may be new ones.
+    """
+
+    def explain(outcome: Outcome) -> str:
+        if outcome.failure is Failure.STATUS:
+            return wisdom.detail(outcome.body[:100_000].decode("utf-8", "replace"), secrets)
+        return clean(mask_text(outcome.detail, secrets), 300)
+
+    return explain
+
+
+def advise(hopeless: Outcome | str, aim: Aim) -> str:
+    """Say why a job ended early, and what to do.
+
+    Args:
+        hopeless: what the request got that ended it, or in words what did.
+    """
+    if isinstance(hopeless, str):
+        return hopeless
+    if hopeless.failure is not Failure.STATUS:
+        return wisdom.advise_failure(hopeless.failure, hopeless.detail, aim.secrets)
+    body = hopeless.body.decode("utf-8", "replace")
+    key_sent = aim.key.authorization is not None
+    return wisdom.advise(hopeless.status, fields(hopeless.head), body, key_sent=key_sent, secrets=aim.secrets)

@@ -1,0 +1,259 @@
+"""A worker's part of a job of `epkit score`: rows in, what became of them out, and how it is asked for more.
+
+A worker asks for about as many rows as it needs until the next ones can be there: a request for each of its places,
+or as many as it sent of late in a fifth of a second. Rows go back as soon as they are settled, in any order.
+"""
+
+import asyncio
+import os
+import random
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from signal import Signals
+from typing import TYPE_CHECKING, Any
+
+from epkit.core.batching import Chunk, Packer
+from epkit.core.conveyor import Policy
+from epkit.core.destination import Destination
+from epkit.core.predictions import Failed
+from epkit.core.request import Request, Template
+from epkit.core.secret import Secret
+from epkit.engines import runner
+from epkit.engines.batches import Outcome
+from epkit.engines.fed import FedDriver
+from epkit.engines.runner import Ran
+from epkit.engines.wire import WireEngine
+from epkit.flows.carried import renamed, unpacked
+from epkit.flows.score_words import explainer
+
+if TYPE_CHECKING:
+    from epkit.flows.worker import Channel
+
+# What a worker is told.
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows to send: a span by its number; `settled` marks with a byte each those that are not to be sent."""
+
+    number: int
+    rows: Sequence[bytes] = field(repr=False)
+    settled: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How much of the load is the worker's.
+
+    Args:
+        concurrency: most requests under way.
+        interval_ns: least time from one to the next, 0 for none.
+        delay_ns: how long to wait before the next.
+    """
+
+    concurrency: int
+    interval_ns: int = 0
+    delay_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Renew:
+    """Another value of Authorization, and all that must not be shown."""
+
+    value: str = field(repr=False)
+    secrets: tuple[str, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """End the job: wait for what is in flight, or not."""
+
+    drain: bool
+
+
+# What a worker says.
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """So many rows more are wanted."""
+
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of consecutive rows of a span, from one of its places on; `reasons` by their places in it."""
+
+    number: int
+    place: int
+    predictions: Sequence[Any] = field(repr=False)
+    reasons: Mapping[int, Failed] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Keeps:
+    """No more requests than so many are under way, as was told: others may have the rest."""
+
+    concurrency: int
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What was counted so far; `times` is of successful requests since the last time: int64, ns."""
+
+    requests: int = 0
+    retries: int = 0
+    in_flight: int = 0
+    times: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The worker's part is over: by what a request got, by a signal to the worker itself, or as it was told."""
+
+    hopeless: Outcome | None = field(repr=False)
+    stopped_by: Signals | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreWork:
+    """A worker's part of a job.
+
+    Args:
+        slots: most requests under way that its share can ever be.
+        template: of the requests; credentials are in it, hence not in the repr.
+        asked: so many rows are on their way to it.
+        secrets: that no word about a row may show.
+        files: what stands in the files that the destination names, where they are not on this machine.
+    """
+
+    destination: Destination = field(repr=False)
+    timeout_ns: int
+    slots: int
+    policy: Policy
+    share: Share
+    asked: int
+    packer: Packer = field(repr=False)
+    template: Template = field(repr=False)
+    secrets: tuple[str, ...] = field(repr=False)
+    files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+
+    def work(self, channel: "Channel") -> None:
+        """Do it.
+
+        Raises:
+            EpkitError: it cannot be begun.
+        """
+        with unpacked(self.files) as here:
+            engine = WireEngine(renamed(self.destination, here), timeout_ns=self.timeout_ns)
+        _Part(self, engine, channel).run()
+
+
+class _Part:
+    """A part of a job, with what it says and hears meanwhile."""
+
+    def __init__(self, job: ScoreWork, engine: WireEngine, channel: "Channel") -> None:
+        self._job, self._engine, self._channel = job, engine, channel
+        self._template = job.template
+        self._secrets = [Secret(text) for text in job.secrets]
+        self._driver = FedDriver(
+            job.packer,
+            self._make,
+            self._write,
+            policy=job.policy,
+            explain=explainer(self._secrets),
+            dice=random.Random(),  # noqa: S311 - jitter
+            later=lambda call: asyncio.get_running_loop().call_soon(call),
+        )
+        self._driver.wake = engine.wake
+        self._asked = job.asked
+        self._made = self._lately = 0
+        self._told = Told()
+        self._owed: int | None = None
+        self._take_share(job.share)
+
+    def run(self) -> None:
+        """Do it, until it is ended."""
+        with asyncio.Runner(loop_factory=runner.loop_factory()) as loop:
+            ran = loop.run(self._attend())
+        self._tell()
+        self._channel.send(Ended(self._driver.hopeless, ran.stopped_by))
+
+    async def _attend(self) -> Ran:
+        loop = asyncio.get_running_loop()
+
+        def hear(message: object) -> None:
+            loop.call_soon_threadsafe(self._hear, message)
+
+        with self._channel.heard_by(hear):
+            return await runner.attend(self._engine, self._driver, self._job.slots, tick=self._tick)
+
+    def _hear(self, message: object) -> None:
+        match message:
+            case Rows(number, rows, settled):
+                chunk = Chunk(number, rows)
+                if settled is not None:
+                    chunk.settled[:] = settled
+                    chunk.open = settled.count(0)
+                self._asked -= len(rows)
+                self._driver.feed(chunk)
+            case Share():
+                self._take_share(message)
+                self._ask()
+            case Renew(value, secrets):
+                # Before it is sent: an echo of it must not show.
+                self._secrets[:] = [Secret(text) for text in secrets]
+                self._template = self._template.with_authorization(value)
+            case End(drain):
+                self._driver.end()
+                self._engine.stop(drain=drain)
+            case None:  # nobody is there to tell
+                os._exit(0)
+
+    def _take_share(self, share: Share) -> None:
+        not_before = time.perf_counter_ns() + share.delay_ns if share.delay_ns else 0
+        self._driver.pace(share.concurrency, share.interval_ns, not_before)
+        self._owed = share.concurrency
+        self._keep()
+
+    def _keep(self) -> None:
+        """Say that a share is kept to, once it is."""
+        if self._owed is not None and self._driver.in_flight <= self._owed:
+            self._channel.send(Keeps(self._owed))
+            self._owed = None
+
+    def _make(self, body: bytes, mark: str) -> Request:
+        self._made += 1
+        self._ask()
+        return self._template.fill(body, mark)
+
+    def _write(self, chunk: Chunk, stop: int) -> None:
+        start = chunk.written
+        reasons = {place: why for place, why in chunk.reasons.items() if start <= place < stop}
+        self._channel.send(Settled(chunk.first, start, chunk.predictions[start:stop], reasons))
+        self._ask()
+
+    def _ask(self) -> None:
+        """Ask for rows, once they are worth a message."""
+        policy = self._driver.policy
+        ahead = policy.batch_rows * max(policy.concurrency, self._lately) if policy.concurrency else 0
+        missing = ahead - self._driver.unsent - self._asked
+        if missing >= max(policy.batch_rows, ahead // 2):
+            self._asked += missing
+            self._channel.send(Ask(missing))
+
+    def _tick(self) -> None:
+        self._made, self._lately = 0, self._made
+        self._keep()
+        self._tell()
+
+    def _tell(self) -> None:
+        """Hand on what is settled, and say what was counted."""
+        driver = self._driver
+        driver.finish()
+        told = Told(driver.requests, driver.retries, driver.in_flight, driver.take_times())
+        if told != self._told or told.times:
+            self._told = told
+            self._channel.send(told)
