@@ -26,6 +26,33 @@ def test_refusals_of_what_was_sent_later_halve_it_further_but_never_below_one():
     assert 1 == window.size
 
 
+def test_another_limit_counts_at_once_where_nothing_was_refused():
+    window = Window(4)
+    window.limit(0)
+    assert 0 == window.size
+    window.limit(6)
+
+    assert 6 == window.size
+
+
+def test_another_limit_does_not_undo_a_refusal():
+    window = Window(8)
+    window.refused(sent=0, now=1)
+    window.limit(16)
+    assert 4 == window.size
+    window.limit(2)
+
+    assert 2 == window.size
+
+
+def test_no_refusal_makes_room_where_there_is_none():
+    window = Window(1)
+    window.limit(0)
+    window.refused(sent=0, now=1)
+
+    assert 0 == window.size
+
+
 def test_it_comes_back_up_by_one_for_a_window_of_successes():
     window = Window(16)
     window.refused(sent=0, now=1)
