@@ -23,12 +23,11 @@ from epkit.core.samples import Failure
 from epkit.core.secret import Secret
 from epkit.core.shares import count
 from epkit.engines.batches import Outcome
-from epkit.engines.crew import Crew, Joined, Lost, Member
+from epkit.engines.crew import Crew, Joined, Lost, Member, Refused
 from epkit.flows.aim import Note
 from epkit.flows.crews import signals_into
 from epkit.flows.score_words import explainer
 from epkit.flows.score_work import Ask, End, Ended, Keeps, Renew, Rows, ScoreWork, Settled, Share, Told
-from epkit.flows.worker import Refused
 
 TICK_S: Final = 0.2
 FLUSH_S: Final = 1.0
