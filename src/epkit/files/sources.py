@@ -15,6 +15,7 @@ from epkit.core.rows import Rows
 from epkit.core.validation import LIMIT, Validator
 from epkit.core.violations import Findings, Verdict, verdict
 from epkit.errors import UsageError
+from epkit.files import parquet
 from epkit.files.csv_tables import CsvTable, csv_type
 from epkit.files.pieces import Piece
 from epkit.files.tables import check_table
@@ -55,12 +56,16 @@ class Source(Protocol):
 
 
 def digest_of(path: Path, name: str) -> str:
-    """Return a digest of a file, by which a changed input is known.
+    """Return a digest of a file, by which a changed input is known; of a directory, of its parts and their names.
 
     Raises:
         UsageError: it cannot be read.
     """
     try:
+        if path.is_dir():
+            parts = parquet.parts_of(path)
+            names = "".join(f"{part.relative_to(path)} {digest_of(part, name)}\n" for part in parts)
+            return hashlib.sha256(names.encode()).hexdigest()
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
@@ -162,7 +167,7 @@ class CsvSource(_Frames):
 
 
 class ParquetSource(_Frames):
-    """A Parquet file, with its own types."""
+    """A Parquet file, or a directory of them, with their own types."""
 
     kind = ".parquet"
 
@@ -172,7 +177,7 @@ class ParquetSource(_Frames):
         super().__init__(path, name)
         self.spec = spec
         try:
-            self._lazy = pl.scan_parquet(path)
+            self._lazy = parquet.scan(path)
             self.names = tuple(self._lazy.collect_schema().names())
             self.total = self._lazy.select(pl.len()).collect().item()
         except (pl.exceptions.PolarsError, OSError) as error:

@@ -12,6 +12,7 @@ from epkit.core.rows import Rows
 from epkit.core.validation import LIMIT, Validator
 from epkit.core.violations import Finding, Findings, Places, Verdict, verdict
 from epkit.errors import UsageError
+from epkit.files import parquet
 from epkit.files.csv_tables import CsvTable, csv_type
 
 if TYPE_CHECKING:
@@ -91,10 +92,10 @@ def _check_parquet(path: Path, spec: Rows, validator: Validator, findings: Findi
     import polars as pl  # late: it costs 0.2 s
 
     try:
-        lazy = pl.scan_parquet(path)
+        lazy = parquet.scan(path)
         total = lazy.select(pl.len()).collect().item()
         # Fat rows few at a time; thin ones many, since each piece looks through the whole of its row group.
-        rows = max(1, min(PIECE_ROWS, total * PIECE_BYTES // path.stat().st_size))
+        rows = max(1, min(PIECE_ROWS, total * PIECE_BYTES // parquet.size_of(path)))
         pieces = (lazy.slice(start, rows).collect() for start in range(0, total, rows))
         return _check_pieces(pieces, spec, validator, findings, text=False)
     except pl.exceptions.PolarsError as error:

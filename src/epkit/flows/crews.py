@@ -48,12 +48,13 @@ def check_reach(destination: Destination, crew: Crew) -> None:
 
 
 @contextlib.contextmanager
-def hire(workers: int | None, cluster: str | None, world: World) -> Iterator[Crew | None]:
+def hire(workers: int | None, cluster: str | None, world: World, *, joins: bool = False) -> Iterator[Crew | None]:
     """Have workers for the length of a block; None where none are asked for.
 
     Args:
         workers: how many processes of this machine.
         cluster: address of a Dask scheduler whose workers are used, all of them.
+        joins: whether those that come later are used, too.
 
     Raises:
         UsageError: they cannot be had.
@@ -63,7 +64,7 @@ def hire(workers: int | None, cluster: str | None, world: World) -> Iterator[Cre
     if cluster is not None:
         from epkit.engines.cluster import ClusterCrew
 
-        crew = ClusterCrew(cluster, MODULE, world.note)
+        crew = ClusterCrew(cluster, MODULE, world.note, joins=joins)
     elif workers is not None and workers > 1:
         crew = LocalCrew(workers, MODULE)
     else:

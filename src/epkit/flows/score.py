@@ -34,7 +34,7 @@ from epkit.files.recording import Recorder, check_format, make_writer, refuse_na
 from epkit.files.sources import digest_of
 from epkit.flows import carried
 from epkit.flows.aim import Aim, World, take_aim
-from epkit.flows.crews import hire
+from epkit.flows.crews import check_reach, hire
 from epkit.flows.requests import JSON, KnownContract, compose_headers
 from epkit.flows.score_input import Given, Input, prepare, spooled
 from epkit.flows.score_job import ScoreOptions, check
@@ -95,7 +95,9 @@ def score(
         ready = stack.enter_context(_prepare(options, given, world))
         if job is not None:
             refuse_names(("prediction",), ready.input.source.names)
-        crew = stack.enter_context(hire(options.workers, options.cluster, world))
+        crew = stack.enter_context(hire(options.workers, options.cluster, world, joins=True))
+        if crew is not None:
+            check_reach(ready.destination, crew)
         if job is not None:
             job.begin()
             writer = make_writer(job, ready.input.source.names)

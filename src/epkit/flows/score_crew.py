@@ -31,6 +31,11 @@ from epkit.flows.score_work import Ask, End, Ended, Keeps, Renew, Rows, ScoreWor
 
 TICK_S: Final = 0.2
 FLUSH_S: Final = 1.0
+SILENT_S: Final = 60.0
+"""A worker that has said nothing for so long is lost: it says each second that it is there."""
+
+ABRUPT_S: Final = 5.0
+"""The same for a job that was told to end at once."""
 
 
 @dataclass(slots=True, eq=False)
@@ -43,6 +48,7 @@ class Part:
         credit: rows that it may still be sent.
         in_hand: rows that it has, as far as it has told.
         spans: their numbers.
+        heard_at: when it last said something, `time.monotonic`.
     """
 
     member: Member
@@ -53,6 +59,7 @@ class Part:
     spans: set[int] = field(default_factory=set)
     told: Told = field(default_factory=Told)
     is_over: bool = False
+    heard_at: float = field(default_factory=time.monotonic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +167,7 @@ class ScoreCrew:
                     self._ledger.flush()
                 if now >= due:
                     due = now + TICK_S
+                    self._miss_the_silent(now)
                     if tick is not None:
                         with suppress(OSError):  # the terminal is gone; the job is not
                             tick()
@@ -236,6 +244,7 @@ class ScoreCrew:
                 self._welcome(member)
             return
         if not part.is_over:
+            part.heard_at = time.monotonic()
             self._hear_part(part, message)
 
     def _hear_part(self, part: Part, message: Any) -> None:
@@ -291,6 +300,13 @@ class ScoreCrew:
         part.spans.clear()
         part.bound = 0
         self._balance()
+
+    def _miss_the_silent(self, now: float) -> None:
+        limit_s = SILENT_S if len(self._caught) < 2 else ABRUPT_S
+        for part in self._living:
+            if now - part.heard_at > limit_s:
+                self._crew.lose(part.member)
+                self._lose(part, f"has said nothing for {limit_s:.0f} s")
 
     def _welcome(self, member: Member) -> None:
         """Give a share to a worker that has come."""

@@ -16,13 +16,15 @@ from epkit.core.checked import in_words
 from epkit.core.culling import cull
 from epkit.core.encoding import as_object
 from epkit.core.envelopes import Envelope, columns_text, find_rows, from_wrap
+from epkit.core.masking import mask_url
 from epkit.core.payload import Payload
 from epkit.core.predictions import Failed
 from epkit.core.rows import Rows
 from epkit.core.validation import Validator
 from epkit.core.violations import Verdict
 from epkit.errors import ContractError, UsageError
-from epkit.files import payloads
+from epkit.files import payloads, remote
+from epkit.files.parquet import parts_of
 from epkit.files.pieces import regroup
 from epkit.files.sources import CsvSource, FrameSource, LinesSource, ParquetSource, Source, ValuesSource
 from epkit.flows.aim import Note
@@ -98,19 +100,18 @@ def spooled(file: str | None, stdin: BinaryIO) -> Iterator[Given | None]:
     """Find out what a file is; standard input is first written to a file of its own.
 
     Args:
-        file: a path, `-`, or None.
+        file: a path, of a directory of Parquet files too, a URL, `-`, or None.
 
     Raises:
         UsageError: it is no file, or empty.
     """
     if file is None:
         yield None
+    elif remote.is_remote(file):
+        with tempfile.TemporaryDirectory(prefix="epkit-") as directory:
+            yield _given(remote.fetch(file, Path(directory)), mask_url(file))
     elif file != "-":
-        path = Path(file)
-        kind = path.suffix.lower()
-        if not path.is_file():
-            raise UsageError(f"{file}: {'is a directory, not a file' if path.is_dir() else 'no such file'}")
-        yield Given(name=file, path=path, kind=kind if kind in TABLES else ".json" if kind == ".json" else sniff(path))
+        yield _given(Path(file), file)
     else:
         with tempfile.NamedTemporaryFile(prefix="epkit-") as spool:
             try:
@@ -122,6 +123,21 @@ def spooled(file: str | None, stdin: BinaryIO) -> Iterator[Given | None]:
             if not path.stat().st_size:
                 raise UsageError("stdin: empty: there is nothing to send")
             yield Given(name="stdin", path=path, kind=sniff(path))
+
+
+def _given(path: Path, name: str) -> Given:
+    """Tell what a file holds by its name, or else by how it begins.
+
+    Raises:
+        UsageError: it is no file, nor a directory of Parquet files.
+    """
+    if path.is_dir():
+        parts_of(path)
+        return Given(name=name, path=path, kind=".parquet")
+    if not path.is_file():
+        raise UsageError(f"{name}: no such file")
+    kind = path.suffix.lower()
+    return Given(name=name, path=path, kind=kind if kind in (*TABLES, ".json") else sniff(path))
 
 
 def sniff(path: Path) -> str:
@@ -318,11 +334,7 @@ def rows_from_python(rows: Any) -> Given:
         UsageError: they are none of these, or there are none.
     """
     if isinstance(rows, str | Path):
-        path = Path(rows)
-        if not path.is_file():
-            raise UsageError(f"{path}: no such file")
-        kind = path.suffix.lower()
-        return Given(name=str(path), path=path, kind=kind if kind in (*TABLES, ".json") else sniff(path))
+        return _given(Path(rows), str(rows))
     if hasattr(rows, "write_ndjson"):
         return Given(name="the frame", values=rows)
     if hasattr(rows, "__dataframe__"):

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from signal import Signals
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from epkit.core.batching import Chunk, Packer
 from epkit.core.conveyor import Policy
@@ -29,6 +29,9 @@ from epkit.flows.score_words import explainer
 
 if TYPE_CHECKING:
     from epkit.flows.worker import Channel
+
+ALIVE_S: Final = 1.0
+"""A worker says so often that it is there, whether it has something to say or not."""
 
 # What a worker is told.
 
@@ -171,6 +174,7 @@ class _Part:
         self._asked = job.asked
         self._made = self._lately = 0
         self._told = Told()
+        self._alive_at = 0.0
         self._owed: int | None = None
         self._take_share(job.share)
 
@@ -254,6 +258,7 @@ class _Part:
         driver = self._driver
         driver.finish()
         told = Told(driver.requests, driver.retries, driver.in_flight, driver.take_times())
-        if told != self._told or told.times:
-            self._told = told
+        now = time.monotonic()
+        if told != self._told or told.times or now >= self._alive_at:
+            self._told, self._alive_at = told, now + ALIVE_S
             self._channel.send(told)

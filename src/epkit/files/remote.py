@@ -1,0 +1,62 @@
+"""Files that are elsewhere: object stores and servers, by URL, through fsspec.
+
+They are brought here first: rows are read twice, once to be checked and once to be sent, and a job that goes on after
+a crash has to find the same.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from epkit.core.masking import mask_url
+from epkit.errors import UsageError
+
+
+def is_remote(file: str) -> bool:
+    """Tell whether a name is a URL."""
+    return "://" in file
+
+
+def fetch(url: str, directory: Path) -> Path:
+    """Bring a file here, or the Parquet files of a directory.
+
+    Args:
+        url: such as `s3://bucket/rows.parquet`; what its store needs (credentials, an endpoint) is configured as
+            fsspec has it, by the environment or in fsspec's own files.
+        directory: an empty one, to put it into.
+
+    Raises:
+        UsageError: fsspec or the package for this kind of store is missing, or it cannot be read.
+    """
+    shown = mask_url(url)
+    try:
+        from fsspec.core import url_to_fs
+    except ImportError:
+        raise UsageError(f"{shown}: a URL needs fsspec: pip install 'epkit[cluster]'") from None
+    try:
+        store, path = url_to_fs(url)
+        there = directory / (path.rstrip("/").rsplit("/", 1)[-1] or "rows")
+        if not store.isdir(path):
+            store.get_file(path, str(there))
+            return there
+        _fetch_all(store, path, there)
+    except ImportError as error:
+        raise UsageError(f"{shown}: {_line(error)}") from None
+    except FileNotFoundError:
+        raise UsageError(f"{shown}: no such file") from None
+    except Exception as error:  # noqa: BLE001 - each store has errors of its own
+        raise UsageError(f"{shown}: cannot be read: {_line(error)}") from None
+    return there
+
+
+def _fetch_all(store: Any, path: str, there: Path) -> None:
+    root = path.rstrip("/")
+    there.mkdir()
+    for name in store.find(root):
+        if name.endswith(".parquet"):
+            local = there / name[len(root) :].lstrip("/")
+            local.parent.mkdir(parents=True, exist_ok=True)
+            store.get_file(name, str(local))
+
+
+def _line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)[:200]
