@@ -414,14 +414,15 @@ def test_another_token_reaches_every_worker_in_mid_run(score, server, staff, tmp
     assert canary.encode() not in written(tmp_path, "out.csv")[1]
 
 
-def test_certificates_travel_to_workers_that_have_other_files(score, fault_server, staff, tmp_path, monkeypatch):
+def test_certificates_travel_to_workers_that_have_other_files(score, fault_server, mortal, tmp_path, monkeypatch):
+    crew = mortal(2)
     monkeypatch.chdir(tmp_path)  # which the workers do not know
     shutil.copy(fault_server.cacert, tmp_path / "ca.pem")
     (tmp_path / "rows.csv").write_text(table(40))
     more = {"target": fault_server.url("ok", tls="valid"), "batch_rows": 2, "tls": Tls(cacert="ca.pem")}
-    ran = score(Lent(staff, staff.members[:2], is_elsewhere=True), "out.csv", **more)
+    ran = score(Lent(crew, crew.members, is_elsewhere=True), "out.csv", **more)
     with pytest.raises(UsageError, match=r"ca\.pem"):
-        score(Lent(staff, staff.members[:2]), "here.csv", **more)
+        score(crew, "here.csv", **more)
 
     assert (40, True) == (ran.result.rows, ran.result.complete)
     assert 0 == ran.result.failed_rows
