@@ -414,9 +414,9 @@ def test_another_token_reaches_every_worker_in_mid_run(score, server, staff, tmp
     assert canary.encode() not in written(tmp_path, "out.csv")[1]
 
 
-def test_certificates_travel_to_workers_that_have_other_files(score, fault_server, mortal, tmp_path, monkeypatch):
-    crew = mortal(2)
-    monkeypatch.chdir(tmp_path)  # which the workers do not know
+def test_certificates_travel_to_workers_that_have_other_files(score, fault_server, mortal, tmp_path):
+    with contextlib.chdir("/"):  # where they have none of this test's files
+        crew = mortal(2)
     shutil.copy(fault_server.cacert, tmp_path / "ca.pem")
     (tmp_path / "rows.csv").write_text(table(40))
     more = {"target": fault_server.url("ok", tls="valid"), "batch_rows": 2, "tls": Tls(cacert="ca.pem")}
