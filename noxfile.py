@@ -20,7 +20,7 @@ def works(version: str) -> bool:
 
 # nox with CI=true would fail on a missing interpreter.
 FOUND = [version for version in PYTHONS if works(version)] or [None]
-TESTED = ".[local,docs]"
+TESTED = ".[local,docs,cluster]"
 """What `tests` installs: Azure's two SDKs are heavy, hold packages back, and have a session of their own."""
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 

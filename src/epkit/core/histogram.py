@@ -8,8 +8,9 @@ Source: HdrHistogram (Gil Tene), `countsArrayIndex`.
 """
 
 import math
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import numpy as np
 
@@ -52,6 +53,24 @@ def values(buckets: np.ndarray) -> np.ndarray:
     return np.asarray(((buckets - (shift << 10) + 1) << shift) - 1)
 
 
+@dataclass(frozen=True, slots=True)
+class Travelled:
+    """A histogram that came from another process, to be merged: only the buckets that are in use.
+
+    Args:
+        used, counts: the buckets in ascending order (int32), and how many values are in each (int64).
+    """
+
+    used: bytes
+    counts: bytes
+    count: int
+    total: int
+    squares: int
+    clamped: int
+    min: int
+    max: int
+
+
 class Histogram:
     """Counts by bucket, and what a histogram would blur kept exact: count, sum, sum of squares, extremes.
 
@@ -81,21 +100,17 @@ class Histogram:
             self.max = max(self.max, int(inside.max()))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Travel as the buckets that are in use, which are few."""
+        """Travel as the buckets that are in use, which are few; to be merged where it arrives."""
         used = np.flatnonzero(self.counts)
-        sums = (self.count, self.total, self.squares, self.clamped, self.min, self.max)
-        return Histogram._of, (used.astype("<i4").tobytes(), self.counts[used].astype("<i8").tobytes(), sums)
+        buckets = used.astype("<i4").tobytes(), self.counts[used].astype("<i8").tobytes()
+        return Travelled, (*buckets, self.count, self.total, self.squares, self.clamped, self.min, self.max)
 
-    @classmethod
-    def _of(cls, used: bytes, counts: bytes, sums: tuple[int, ...]) -> Self:
-        made = cls()
-        made.counts[np.frombuffer(used, "<i4")] = np.frombuffer(counts, "<i8")
-        made.count, made.total, made.squares, made.clamped, made.min, made.max = sums
-        return made
-
-    def merge(self, other: "Histogram") -> None:
+    def merge(self, other: "Histogram | Travelled") -> None:
         """Count what *other* has counted; the result is that of adding all values to one histogram."""
-        self.counts += other.counts
+        if isinstance(other, Travelled):
+            self.counts[np.frombuffer(other.used, "<i4")] += np.frombuffer(other.counts, "<i8")
+        else:
+            self.counts += other.counts
         self.count += other.count
         self.total += other.total
         self.squares += other.squares

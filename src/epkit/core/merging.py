@@ -31,6 +31,7 @@ class Merger(Generic[Worker]):
         self._sink = sink
         self._told = dict.fromkeys(workers, NEVER)
         self._held: list[np.ndarray] = []
+        self._ready = NEVER
 
     def add(self, worker: Worker, rows: np.ndarray, told_ns: int) -> None:
         """Take rows of a worker.
@@ -53,8 +54,9 @@ class Merger(Generic[Worker]):
         told = self._told.values()
         latest = max((each for each in told if each != ALWAYS), default=ALWAYS)
         ready = ALWAYS if latest == ALWAYS else max(min(told), latest - PATIENCE_NS)
-        if not self._held or ready == NEVER:
-            return
+        if not self._held or (ready <= self._ready and ready != ALWAYS):
+            return  # nobody has told more than was handed on already
+        self._ready = ready
         found, rest = [], []
         for rows in self._held:
             over = rows["end"] <= ready
