@@ -35,6 +35,8 @@ def run_bench(
     validate: bool = True,
     keepalive: bool = True,
     engine: str | None = None,
+    workers: int | None = None,
+    cluster: str | None = None,
 ) -> Report:
     """Load an endpoint and measure it; `epkit bench` in Python. Notes go to the logger `epkit`.
 
@@ -52,6 +54,8 @@ def run_bench(
         schema: a contract to use instead of the target's own.
         validate: False asks for no contract.
         engine: `wire`, or `httpx`.
+        workers: how many processes of this machine make the load together.
+        cluster: address of a Dask scheduler (`tcp://host:port`) whose workers do.
 
     Raises:
         UsageError, ContractError, EndpointError: nothing could be sent. A failed request is data in the report.
@@ -78,6 +82,8 @@ def run_bench(
             keepalive=keepalive,
         ),
         engine=engine,
+        workers=workers,
+        cluster=cluster,
     )
     return run(options, World(note=_log.info), io.BytesIO()).report
 
@@ -103,6 +109,8 @@ async def bench(
     validate: bool = True,
     keepalive: bool = True,
     engine: str | None = None,
+    workers: int | None = None,
+    cluster: str | None = None,
 ) -> Report:
     """Do what `run_bench` does, from a notebook or another running event loop.
 
@@ -130,4 +138,6 @@ async def bench(
         validate=validate,
         keepalive=keepalive,
         engine=engine,
+        workers=workers,
+        cluster=cluster,
     )

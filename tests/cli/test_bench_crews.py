@@ -10,6 +10,7 @@ from collections import Counter
 
 import pytest
 
+import epkit
 from cli_harness import complaint
 from dask_cluster import children_of, until
 
@@ -323,3 +324,29 @@ def test_the_text_report_tells_each_worker(cli, rows, fault_server):
     assert out[place + 3].startswith("They began within ")
     assert "| worker 1 |" in cli("bench", "-p", rows, "-n", 4, "-c", 2, "--workers", 2, "--format", "markdown",
                                  fault_server.url("ok")).out  # fmt: skip
+
+
+def test_a_plan_that_is_shared_is_shown_as_one(cli, rows, fault_server):
+    out = cli("bench", "-p", rows, "-n", 40, "-c", 4, "--workers", 2, "--dry-run", fault_server.url("ok")).out
+
+    assert "40 requests, 4 in flight, 60 s for each, connections kept, among 2 workers. No load was sent." in out
+
+
+def test_python_asks_for_workers_too(fault_server, cli, rows, monkeypatch):
+    monkeypatch.chdir(cli.directory)
+    report = epkit.run_bench(fault_server.url("ok"), requests=20, concurrency=4, payloads=[rows], workers=2)
+
+    assert (20, 2) == (report.counts.ok, len(report.workers))
+
+
+def test_a_saved_run_that_is_cut_off_tells_what_its_workers_had_spent(cli, rows, fault_server):
+    flags = ["-t", 60, "-c", 4, "--workers", 2, "--save", "run.epkit"]
+    with cli.start("bench", "-p", rows, *flags, fault_server.url("delay?ms=5")) as process:
+        until(lambda: fault_server.requests["delay"] >= 1500, "requests are under way")
+        process.kill()
+    report = cli("report", "run.epkit", "--format", "json").report
+
+    assert report["run"]["partial"]
+    assert report["counts"]["ok"] > 500
+    assert 5 < report["generator"]["cpu_us_per_request"] < 5000
+    assert 2 == report["plan"]["workers"]

@@ -23,6 +23,7 @@ Examples:
   epkit bench --rate 200 -t 60 --warmup 5s prod  200 a second, due on time
   epkit bench --sweep c=1,2,4,8 -t 10 prod       where the knee is
   epkit bench --find-max 'p99<250ms' prod        how much it takes
+  epkit bench -t 30 -c 256 --workers 4 prod      from four processes
 \b
 Other than ab: connections are kept, HTTP/1.1 is spoken, certificates are
 checked, redirects are not followed (3xx is a failure), failures count as

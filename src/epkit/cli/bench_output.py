@@ -52,7 +52,8 @@ def _plan(planned: "DryRun") -> str:
     if not loads and plan.rate is not None:
         loads = f"{plan.rate:g}/s"
     loads = f" ({loads})" if loads else ""
-    return f"{much}{long}{loads}, {flight}, {plan.timeout_s:g} s for each, connections {kept}"
+    shared = f", among {plan.workers} workers" if plan.workers > 1 else ""
+    return f"{much}{long}{loads}, {flight}, {plan.timeout_s:g} s for each, connections {kept}{shared}"
 
 
 def write_files(result: "BenchResult", given: Mapping[str, Any]) -> None:

@@ -144,7 +144,11 @@ def run(
         ticks += [lambda: progress(driver.sent, driver.failed)] if progress is not None else []
         if recording is not None:
             empty = Summary()  # made once: its histograms cost more than a report without samples
-            recording.watch(measured, lambda: make_report(facts, measured, NOTHING_RAN, summary=empty))
+            recording.watch(
+                measured,
+                lambda: make_report(facts, measured, NOTHING_RAN, summary=empty),
+                generator.spent_s,
+            )
             ticks.append(recording.tick)
         ready.current.drive(driver)
         ran = generator.run(measured, _all(ticks))
@@ -208,10 +212,11 @@ def dry_run(options: BenchOptions, world: World, stdin: BinaryIO) -> DryRun:
     Raises:
         UsageError, EndpointError: as `bench`.
     """
+    _check_workers(options)
     with prepare(options, world, stdin) as ready:
         return DryRun(
             request=show_request(ready.load.requests[0], ready.aim.secrets, body=True),
-            plan=plan_info(ready.plan, options.warmup),
+            plan=plan_info(ready.plan, options.warmup, options.workers or 1),
             phases=tuple((phase.name, phase.load) for phase in ready.plan.phases),
             target=ready.aim.shown,
             payloads=payload_infos(ready.load),

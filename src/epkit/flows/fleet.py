@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from epkit.core.latency import series
+from epkit.core.masking import mask_text
 from epkit.core.merging import Merger
 from epkit.core.request import Request
 from epkit.core.samples import SAMPLE
+from epkit.core.secret import Secret
 from epkit.core.shares import most_workers, split
 from epkit.core.summary import EXACT
 from epkit.engines.base import Traffic
@@ -217,7 +219,7 @@ class Fleet(Gathered):
 
     def _miss(self, part: Part, why: str) -> None:
         """Go on without a worker."""
-        part.lost = why
+        part.lost = mask_text(why, [Secret(text) for text in self._work.secrets])  # a worker's last words may quote
         self._crew.lose(part.member)
         self._merger.end(part.member)
         self._open_gate()
@@ -310,7 +312,7 @@ class Fleet(Gathered):
         )
         return Ran(
             traffic=self.traffic,
-            cpu_s=sum(each.cpu_s for each in facts),
+            cpu_s=self.spent_s,
             drifts_ns=np.concatenate([np.empty(0, dtype=np.int64), *(ran.drifts_ns for ran in runs)]),
             stopped_by=self._caught[0] if self._caught else None,
         )

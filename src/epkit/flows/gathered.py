@@ -86,6 +86,11 @@ class Gathered:
         return sum(facts.cpu_before_s for facts in self._facts())
 
     @property
+    def spent_s(self) -> float:
+        """Process time since the run began."""
+        return sum(facts.cpu_s for facts in self._facts())
+
+    @property
     def examples(self) -> dict[tuple[Failure, int], Example]:
         """The first failures of each kind."""
         found: dict[tuple[Failure, int], Example] = {}

@@ -1,9 +1,11 @@
 """Who makes the load of a run: this process, or a crew of workers. Both are asked the same."""
 
+import time
 from collections.abc import Callable
 
 from epkit.core.plan import Plan
 from epkit.core.report import Report
+from epkit.core.shares import most_workers
 from epkit.engines import runner
 from epkit.engines.driver import Sink
 from epkit.engines.runner import Ran
@@ -38,6 +40,10 @@ class Here:
     def run(self, _measured: Measurement, tick: Callable[[], None] | None) -> Ran:
         """Run, to the end."""
         return runner.run(self.engine, self._driver, self._plan.slots, tick=tick)
+
+    def spent_s(self) -> float:
+        """Return the CPU time spent so far."""
+        return time.process_time()
 
     def settle(self) -> list[str]:
         """Wait for what is checked beside the run; say what of it should be known."""
@@ -82,6 +88,9 @@ class Crewed:
             secrets=tuple(secret.reveal() for secret in ready.aim.secrets),
             files=carried.read(ready.destination, options.expect) if ready.crew.is_elsewhere else {},
         )
+        spare = len(ready.crew.members) - min(len(ready.crew.members), most_workers(ready.plan))
+        if spare and options.find_max is None:
+            shown.say(f"{spare} workers have nothing to do: no more requests are in flight at once (-c)")
         self._fleet = self.engine = Fleet(ready.crew, work, all_rows=all_rows, live=shown.live, say=shown.say)
 
     @property
@@ -96,6 +105,10 @@ class Crewed:
     def run(self, measured: Measurement, tick: Callable[[], None] | None) -> Ran:
         """Run, to the end."""
         return self._fleet.run(measured, tick)
+
+    def spent_s(self) -> float:
+        """Return the CPU time that the workers have told of."""
+        return self._fleet.spent_s
 
     def settle(self) -> list[str]:
         """Say what should be known of the checks that the workers made beside the run."""

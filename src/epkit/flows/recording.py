@@ -49,18 +49,20 @@ class Recording:
         self._arm = arm
         self._measured: Measurement | None = None
         self._snapshot: Callable[[], Report] | None = None
+        self._spent_s: Callable[[], float] = time.process_time
         self._id = ""
         self._cpu = 0.0
         self._due = 0
 
-    def watch(self, measured: Measurement, snapshot: Callable[[], Report]) -> None:
+    def watch(self, measured: Measurement, snapshot: Callable[[], Report], spent_s: Callable[[], float]) -> None:
         """Say who runs, before the run begins.
 
         Args:
+            spent_s: the CPU time that whoever makes the load has spent so far.
             snapshot: reports what is known without the samples; called once a second, must be quick.
         """
-        self._measured, self._snapshot = measured, snapshot
-        self._cpu = time.process_time()
+        self._measured, self._snapshot, self._spent_s = measured, snapshot, spent_s
+        self._cpu = spent_s()
 
     def add(self, block: np.ndarray) -> None:
         """Take a block of samples."""
@@ -118,7 +120,7 @@ class Recording:
             {
                 "elapsed_ns": max(0, time.perf_counter_ns() - self._measured.began_ns()),
                 "started_ns": self._measured.started_ns(),
-                "cpu_s": time.process_time() - self._cpu,
+                "cpu_s": self._spent_s() - self._cpu,
                 "max_in_flight": known.generator.max_in_flight,
                 "deployments": list(driver.deployments),
                 **{name: to_plain(getattr(known, name)) for name in ("run", "http", "failures")},
