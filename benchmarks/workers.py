@@ -4,6 +4,8 @@
 
 - *in flight*: against a server that waits 50 ms and takes any concurrency, two workers with C places each beside one
   with C: requests/s (the requests in flight, by Little's law), p50, and the CPU of a request, each worker by itself.
+  The server has the first core, and the last is for all that is measured: on cores that other processes share, a
+  request costs up to twice as much, for two processes started by hand as well.
 - *scaling*: throughput of two workers over that of one, against nginx. Measured only where there are two cores more
   than workers: elsewhere the server and the workers share what is to be measured.
 - *merging*: 16 workers of 10 million samples each, told as workers tell them (rows up to their share, then counts each
@@ -27,7 +29,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from measure import Cores, MeasureError, environment, find_cores
+from measure import Cores, MeasureError, environment, find_cores, pin
 from servers import free_port, nginx, waiting
 
 PLACES, SECONDS, ROUNDS = 64, 4.0, 5
@@ -38,12 +40,13 @@ RATE = 50_000
 GOALS = {"CPU": 1.10, "scaling": 1.7, "merging": 2.0, "start": 3.0}
 
 
-def epkit(scratch: Path, *arguments: str) -> tuple[dict, float]:
-    """Run a bench; return its report and the seconds that the command took."""
+def epkit(scratch: Path, *arguments: str, core: int | None = None) -> tuple[dict, float]:
+    """Run a bench, on one core or where the system likes; return its report and the seconds that the command took."""
     began = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-m", "epkit", "bench", "--no-validate", "--format", "json", *arguments],
         cwd=scratch, env=environment(), capture_output=True, text=True, timeout=120, check=False,
+        preexec_fn=pin(core),
     )  # fmt: skip
     if done.returncode:
         raise MeasureError(f"epkit: exit {done.returncode}: {done.stderr[-300:]}")
@@ -53,11 +56,12 @@ def epkit(scratch: Path, *arguments: str) -> tuple[dict, float]:
 def in_flight(scratch: Path, rounds: int) -> list[str]:
     """Compare one worker with two, of the same places each, against a server that waits."""
     ones, twos, cpus = [], [], []
-    with waiting(Cores(server=None, client=None), delay_ms=50) as server:
+    cores, _ = find_cores()
+    with waiting(cores, delay_ms=50) as server:
         for _ in range(rounds):
-            seconds = str(SECONDS)
-            one, _ = epkit(scratch, "-t", seconds, "-c", str(PLACES), server.url)
-            two, _ = epkit(scratch, "-t", seconds, "-c", str(2 * PLACES), "--workers", "2", server.url)
+            load = ["-t", str(SECONDS), server.url]
+            one, _ = epkit(scratch, "-c", str(PLACES), *load, core=cores.client)
+            two, _ = epkit(scratch, "-c", str(2 * PLACES), "--workers", "2", *load, core=cores.client)
             ones.append(one)
             twos.append(two)
             alone = one["generator"]["cpu_us_per_request"]
