@@ -225,6 +225,8 @@ def test_a_key_shows_nowhere_in_a_cluster(cli, rows, fault_server, canary):
                     for name in ("cmdline", "environ"):
                         assert_no_canary(Path(f"/proc/{pid}/{name}").read_bytes(), f"{name} of a worker")
             ran = cli.finished(process)
+        scored = cli.spawn("score", rows, "--target", "bank", "--no-validate", "--cluster", cluster.address)
+        assert 4 == scored.code, "an echo is no prediction"
         assert "Message from" in cluster.logs(), "every message is logged"
         assert_no_canary(cluster.logs().encode(), "the cluster's logs")
         for path in cluster.directory.rglob("*"):

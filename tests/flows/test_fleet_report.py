@@ -1,0 +1,81 @@
+"""What a report says of the workers that made its load."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import numpy as np
+
+from epkit.core.clocks import Offset
+from epkit.core.latency import series
+from epkit.core.plan import Phase, Plan
+from epkit.engines.base import Traffic
+from epkit.engines.runner import Ran
+from epkit.flows.bench_messages import Facts
+from epkit.flows.fleet_report import with_workers
+from epkit.flows.gathered import Part
+from rows import MS, report, timed
+
+BLOCK = timed(np.full(200, 20 * MS))
+
+
+def part(name, *, rows=100, began_ns=0, drift_ms=0.0, error_ms=0.0, lost=None, plan=None):
+    """Make a worker's part of a run of 20 ms a request."""
+    plan = plan or Plan(phases=(Phase(requests=100),), timeout_ns=10**9)
+    member = SimpleNamespace(name=name, host="node", clock=Offset(offset_ns=5 * MS, error_ns=round(error_ms * MS)))
+    made = Part(member, plan, lost=lost)
+    made.counters.add(BLOCK[:rows])
+    made.service.add(series("service", BLOCK[:rows]))
+    made.facts = Facts(
+        began_ns=began_ns, started_at=datetime.now(UTC), ended_ns=0, sent=rows, failed=0, begins=(0,), most=(1,),
+        planned_end=None, waiting=0, deployments=("",), examples={}, first_reply=None, unsent={}, traffic=Traffic(),
+        cpu_s=0.002, cpu_before_s=0.0,
+    )  # fmt: skip
+    if lost is None:
+        drifts = np.full(300, round(drift_ms * MS), dtype=np.int64)
+        made.ran = Ran(traffic=Traffic(), cpu_s=0.002, drifts_ns=drifts, stopped_by=None)
+    return made
+
+
+def told(*parts):
+    return with_workers(report(BLOCK), SimpleNamespace(parts={each.member.name: each for each in parts}))
+
+
+def test_each_is_told_by_itself_and_how_far_apart_they_began():
+    made = told(part("one", began_ns=2 * MS), part("other", rows=50, began_ns=3 * MS))
+    one, other = made.workers
+
+    assert (1.0, 0.0, 1.0) == (made.generator.start_spread_ms, one.start_ms, other.start_ms)
+    assert (100, 50, 100 / 4, 20.0) == (one.sent, other.sent, one.requests_per_s, round(one.p50, 1))
+    assert (20.0, 40.0, 5.0) == (one.cpu_us_per_request, other.cpu_us_per_request, one.clock_offset_ms)
+    assert made.validity.valid
+
+
+def test_one_that_was_itself_the_limit_spoils_the_run_by_name():
+    made = told(part("one"), part("other", drift_ms=30))
+
+    assert made.generator.limited
+    assert not made.validity.valid
+    (reason,) = made.validity.reasons
+    assert reason.startswith("other: the client was the limit: its event loop ran 30.0 ms late (p50)")
+
+
+def test_a_lost_one_is_missed_with_what_was_planned_for_it():
+    made = told(part("one"), part("other", rows=30, lost="was killed by signal 9"))
+
+    assert made.run.partial
+    assert (
+        "other (node) was lost after 30 of its 100 requests, the rest of them is missing: it was killed by signal 9",
+    ) == (made.validity.reasons)
+    timed_plan = Plan(phases=(Phase(duration_ns=10**9),), timeout_ns=10**9)
+    (reason,) = told(part("one", lost="is gone from the cluster", plan=timed_plan)).validity.reasons
+    assert reason.startswith("one (node) was lost after 100 requests, the rest of them is missing: it is gone")
+
+
+def test_clocks_that_are_known_badly_are_told_where_it_matters():
+    sure, unsure = told(part("one", error_ms=0.9)), told(part("one", error_ms=1.1))
+
+    assert not any("clocks" in line for line in sure.warnings)
+    assert any(line.startswith("the workers' clocks are known to within 1.1 ms") for line in unsure.warnings)
+    drifted = replace(part("one"), drift=Offset(error_ns=4 * MS))
+    assert [4.0] == [worker.clock_error_ms for worker in told(drifted).workers]
