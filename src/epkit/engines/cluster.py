@@ -12,13 +12,12 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 from epkit import __version__
 from epkit.core.clocks import Offset
-from epkit.engines.crew import Inbox, Joined, Lost, Member, greet, place_of
+from epkit.engines.crew import Inbox, Joined, Lost, Member, dismiss, greet, place_of
 from epkit.errors import UsageError
 
 CONNECT_S: Final = 5.0
@@ -222,10 +221,7 @@ class ClusterCrew:
     def close(self) -> None:
         """Let all go."""
         self._closed.set()
-        members = self.members
-        if members:
-            with ThreadPoolExecutor(len(members)) as pool:
-                list(pool.map(lambda member: member.close(), members))
+        dismiss(self.members)
         with contextlib.suppress(Exception):
             self._client.close(timeout=2)
 

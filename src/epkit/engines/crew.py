@@ -7,6 +7,7 @@ import pickle
 import platform
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -177,9 +178,15 @@ class LocalCrew:
 
     def close(self) -> None:
         """End all."""
-        for member in self._members:
-            member.close()
+        dismiss(self._members)
         self._members.clear()
+
+
+def dismiss(members: Sequence[Member]) -> None:
+    """Let members go, all at once."""
+    if members:
+        with ThreadPoolExecutor(len(members)) as pool:
+            list(pool.map(lambda member: member.close(), members))
 
 
 def greet(inbox: Inbox, members: Sequence[Member]) -> None:

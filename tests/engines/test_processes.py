@@ -1,0 +1,123 @@
+"""Frames between processes, and workers that do not start, end, or are killed."""
+
+import io
+import os
+import pickle
+import signal
+from queue import Queue
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from epkit.engines import crew as module
+from epkit.engines.crew import Hello, LocalCrew, Lost, place_of
+from epkit.engines.processes import FrameWriter, WorkerProcess, read_frames
+from epkit.errors import UsageError
+from epkit.flows.worker import MODULE
+
+
+class Kept(io.BytesIO):
+    """A stream whose content outlives it."""
+
+    def close(self):
+        self.content = self.getvalue()
+        super().close()
+
+
+def written(*frames):
+    stream = Kept()
+    writer = FrameWriter(stream)
+    for frame in frames:
+        writer.send(frame)
+    writer.close(timeout_s=10)
+    return stream.content
+
+
+@given(st.lists(st.binary(max_size=300), max_size=8))
+def test_frames_arrive_as_they_were_sent(frames):
+    assert frames == list(read_frames(io.BytesIO(written(*frames))))
+
+
+@given(st.binary(min_size=1, max_size=50), st.integers(min_value=1))
+def test_half_a_frame_counts_for_nothing(frame, cut):
+    data = written(b"whole", frame)
+    assert [b"whole"] == list(read_frames(io.BytesIO(data[: -(cut % (len(frame) + 8)) or -1])))
+
+
+def test_who_cannot_be_written_to_is_forgotten():
+    read, write = os.pipe()
+    os.close(read)
+    writer = FrameWriter(os.fdopen(write, "wb"))
+    writer.send(b"x" * 100_000)
+    writer.close(timeout_s=10)
+
+
+@pytest.fixture
+def process():
+    heard = Queue()
+    started = WorkerProcess(MODULE, heard.put)
+    yield started, heard
+    started.kill()
+
+
+def test_a_worker_says_hello_and_ends_with_its_input(process):
+    worker, heard = process
+    hello = pickle.loads(heard.get(timeout=30))
+
+    assert isinstance(hello, Hello)
+    assert worker.pid == hello.pid
+    worker.close()
+    assert heard.get(timeout=10) is None
+    assert "ended with code 0" == worker.why()
+
+
+def test_a_worker_that_is_killed_says_by_what(process):
+    worker, heard = process
+    heard.get(timeout=30)
+    os.kill(worker.pid, signal.SIGKILL)
+
+    assert heard.get(timeout=10) is None
+    assert "was killed by signal 9" == worker.why()
+
+
+def test_what_is_no_job_is_passed_over(process):
+    worker, heard = process
+    heard.get(timeout=30)
+    worker.send(pickle.dumps("a word to a job that is over"))
+    worker.close()
+
+    assert heard.get(timeout=10) is None
+    assert "ended with code 0" == worker.why()
+
+
+def test_a_worker_that_does_not_start_says_why():
+    with pytest.raises(
+        UsageError, match=r"worker \d cannot be started: it ended with code 1: .*No module named nowhere"
+    ):
+        LocalCrew(2, "nowhere")
+
+
+def test_a_worker_that_says_nothing_is_not_waited_for_for_ever(monkeypatch, tmp_path):
+    (tmp_path / "silent.py").write_text("import sys; sys.stdin.read()")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(module, "START_S", 0.2)
+    with pytest.raises(UsageError, match="worker 1: not there after 0 s"):
+        LocalCrew(1, "silent")
+
+
+def test_a_lost_worker_is_counted_on_no_more():
+    crew = LocalCrew(2, MODULE)
+    try:
+        one, other = crew.members
+        crew.lose(one)
+        assert (other,) == crew.members
+        assert (one, Lost("was killed by signal 9")) == crew.inbox.get(timeout=10)
+        crew.lose(one)
+    finally:
+        crew.close()
+    assert () == crew.members
+
+
+def test_processes_of_this_machine_are_at_one_place():
+    assert place_of() == place_of()
