@@ -292,6 +292,7 @@ def test_the_key_is_in_nothing_that_shows_of_a_worker(cli, rows, fault_server, c
     [
         (["--workers", 0], "--workers 0: the processes are 1 to 1024"),
         (["--workers", 3, "-n", 9, "-c", 2], "--workers 3: no more than 2 would have something to do"),
+        (["--workers", 2, "-t", 1, "-c", 1], "--workers 2: no more than 1 would have something to do"),
         (["--workers", 2], "--workers 2: no more than 1 would have something to do"),
         (["--workers", 2, "--cluster", "tcp://h:1"], "--workers and --cluster contradict each other"),
     ],
@@ -299,6 +300,16 @@ def test_the_key_is_in_nothing_that_shows_of_a_worker(cli, rows, fault_server, c
 def test_workers_that_cannot_be_had_are_refused_before_anything_is_started(cli, rows, fault_server, flags, words):
     assert words in complaint(cli("bench", "-p", rows, *flags, fault_server.url("ok")), 2)
     assert 0 == fault_server.connections
+
+
+def test_each_has_a_request_in_flight_unless_it_is_said(cli, rows, fault_server, crew):
+    report = bench(cli, rows, fault_server.url("ok"), "-n", 10, *crew).report
+
+    assert (10, 2, [5, 5]) == (
+        report["counts"]["ok"],
+        report["plan"]["concurrency"],
+        [worker["sent"] for worker in report["workers"]],
+    )
 
 
 def test_one_worker_is_this_process(cli, rows, fault_server):

@@ -80,7 +80,8 @@ Workers = Annotated[
         "--workers",
         kind=int,
         metavar="W",
-        help="Processes that make the load together: one plan, split among them; one report.",
+        help="Processes that make the load together: one plan, split among them; one report. Each has a request in "
+        "flight, unless -c says.",
     ),
 ]
 Cluster = Annotated[

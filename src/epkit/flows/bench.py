@@ -276,7 +276,7 @@ def prepare(options: BenchOptions, world: World, stdin: BinaryIO, *, crew: "Crew
         if crew is not None:
             check_reach(destination, crew)
         timeout_s = aim.target.timeout_s if options.timeout_s is None else options.timeout_s
-        plan = make_plan(options, timeout_s, engine_name)
+        plan = make_plan(options, timeout_s, engine_name, (options.workers or 1) if crew is None else len(crew.members))
 
         def engine_of(plan: Plan) -> Engine:
             return make_engine(destination, timeout_ns=plan.timeout_ns, keepalive=plan.keepalive)
@@ -321,11 +321,11 @@ def _check_workers(options: BenchOptions) -> None:
     if options.workers is None or options.find_max is not None:
         return
     check_load(options)
-    most = most_workers(make_plan(options, 1.0, _engine_name(options)))
+    most = most_workers(make_plan(options, 1.0, _engine_name(options), options.workers))
     if options.workers > most:
         raise UsageError(
             f"--workers {options.workers}: no more than {most} would have something to do, as no more requests are in "
-            f"flight at once: give a higher concurrency (-c)"
+            "flight at once (-n, -c)"
         )
 
 

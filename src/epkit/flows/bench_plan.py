@@ -53,17 +53,18 @@ def check_load(options: "BenchOptions") -> None:
         raise UsageError(f"--repeat {options.repeat}: the number of runs is 1 or more")
 
 
-def make_plan(options: "BenchOptions", timeout_s: float, engine: str) -> Plan:
+def make_plan(options: "BenchOptions", timeout_s: float, engine: str, workers: int = 1) -> Plan:
     """Make the plan of a run.
 
     Args:
         timeout_s: one request's.
         engine: its name.
+        workers: how many share it: unless -c says, each has a request in flight.
 
     Raises:
         UsageError: the stages, the sweep or the warm-up cannot be read, or do not fit.
     """
-    phases = _measured(options, OPEN_CONCURRENCY[engine])
+    phases = _measured(options, OPEN_CONCURRENCY[engine], workers)
     if options.warmup is not None:
         warmup = stages.parse_warmup(options.warmup, phases[0])
         if warmup.requests is not None and options.requests is not None and options.requests < warmup.requests:
@@ -149,7 +150,7 @@ def _check_closed(options: "BenchOptions") -> None:
         raise UsageError(f"-c {concurrency} is more than -n {requests}: no more can be in flight than are sent")
 
 
-def _measured(options: "BenchOptions", most_open: int) -> tuple[Phase, ...]:
+def _measured(options: "BenchOptions", most_open: int, workers: int) -> tuple[Phase, ...]:
     arrivals: Arrivals = "poisson" if options.arrivals == "poisson" else "constant"
     most = options.concurrency or most_open
     time_limit_s = options.time_limit_s
@@ -180,4 +181,5 @@ def _measured(options: "BenchOptions", most_open: int) -> tuple[Phase, ...]:
         )
     if requests is None and duration_ns is None:
         requests = 1
-    return (Phase(concurrency=options.concurrency or 1, requests=requests, duration_ns=duration_ns),)
+    concurrency = options.concurrency or min(workers, requests or workers)
+    return (Phase(concurrency=concurrency, requests=requests, duration_ns=duration_ns),)
