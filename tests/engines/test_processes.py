@@ -52,6 +52,8 @@ def test_who_cannot_be_written_to_is_forgotten():
     writer.send(b"x" * 100_000)
     writer.close(timeout_s=10)
 
+    assert not writer._thread.is_alive(), "and nobody waits for it"
+
 
 @pytest.fixture
 def process():
