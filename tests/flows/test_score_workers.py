@@ -16,7 +16,7 @@ from epkit.core.conveyor import Policy
 from epkit.core.destination import Tls
 from epkit.core.retrying import Backoff
 from epkit.core.secret import Secret
-from epkit.engines.crew import Joined, LocalCrew, LocalMember
+from epkit.engines.crew import Joined, LocalCrew, LocalMember, Lost
 from epkit.errors import EndpointError, UsageError
 from epkit.files.predicted import StreamWriter
 from epkit.flows import score as flow
@@ -98,7 +98,7 @@ class Ran:
 def score(server, tmp_path, monkeypatch):
     """Run a job, with a crew or without one."""
 
-    def run(crew, out, *, rows="rows.csv", progress=None, policy=None, **more):
+    def run(crew, out, *, rows="rows.csv", take=None, progress=None, policy=None, **more):
         @contextlib.contextmanager
         def hire(*_, **__):
             yield crew
@@ -108,7 +108,7 @@ def score(server, tmp_path, monkeypatch):
         world = World(environ={}, cwd=tmp_path, note=notes.append)
         more = {"target": server.url, "request": RequestOptions(validate=False), "wrap": "data", **more}
         options = ScoreOptions(file=rows, out=out, **more)
-        writer = StreamWriter(lambda _: None) if out is None else None
+        writer = None if take is None else StreamWriter(take)
         result = flow.score(options, world, io.BytesIO(), writer, progress=progress, policy=policy)
         return Ran(result, notes)
 
@@ -449,3 +449,28 @@ def test_what_workers_are_sent_shows_no_credential(canary):
 
     assert canary not in repr(work)
     assert canary not in repr(Renew(canary, (canary,)))
+
+
+def test_a_reader_who_takes_his_time_is_no_reason_to_miss_a_worker(score, staff, tmp_path, monkeypatch):
+    (tmp_path / "rows.csv").write_text(table(30_000))
+    monkeypatch.setattr(score_crew, "SILENT_S", 1.5)
+    pauses = [2.0]
+    ran = score(Lent(staff, staff.members[:2]), None, take=lambda _: pauses and time.sleep(pauses.pop()))
+
+    assert [] == ran.notes
+    assert (30_000, True) == (ran.result.rows, ran.result.complete)
+
+
+def test_the_last_words_of_a_worker_show_no_key(score, server, mortal, tmp_path, canary):
+    (tmp_path / "rows.csv").write_text(table(9000))
+    crew = mortal(2)
+    lost = Lost(f"ended with code 1: ValueError: Bearer {canary}\nat \x1b[1mline")
+    request = RequestOptions(headers=(("Authorization", f"Bearer {canary}"),), validate=False)
+    with after(server, 20, lambda: [crew.inbox.put((member, lost)) for member in crew.members]):
+        ran = score(crew, "out.csv", request=request)
+
+    said = "\n".join([*ran.notes, ran.result.hopeless])
+    assert "ended with code 1" in said
+    assert canary not in said
+    assert "\x1b" not in said
+    assert 1 == len(ran.result.hopeless.splitlines())

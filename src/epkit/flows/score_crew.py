@@ -19,6 +19,7 @@ from epkit.core.batching import Chunk
 from epkit.core.conveyor import room_rows
 from epkit.core.histogram import Histogram
 from epkit.core.ledger import Ledger
+from epkit.core.masking import clean, mask_text
 from epkit.core.samples import Failure
 from epkit.core.secret import Secret
 from epkit.core.shares import count
@@ -160,6 +161,7 @@ class ScoreCrew:
             due = flush_at = time.monotonic()
             while self._living:
                 self._listen(due)
+                self._miss_the_silent(time.monotonic())
                 self._go_on()
                 now = time.monotonic()
                 if now >= flush_at:
@@ -167,7 +169,6 @@ class ScoreCrew:
                     self._ledger.flush()
                 if now >= due:
                     due = now + TICK_S
-                    self._miss_the_silent(now)
                     if tick is not None:
                         with suppress(OSError):  # the terminal is gone; the job is not
                             tick()
@@ -291,6 +292,7 @@ class ScoreCrew:
         if self._stopping:
             return
         name = part.member.name
+        why = clean(mask_text(why, self._secrets), 300)  # its last words may quote a key
         if not self._living:
             self.hopeless = f"no worker is left: {name}, the last one, {why}"
             return
@@ -302,6 +304,7 @@ class ScoreCrew:
         self._balance()
 
     def _miss_the_silent(self, now: float) -> None:
+        """Do without workers that have said nothing, once all has been heard: to write rows may take any time."""
         limit_s = SILENT_S if len(self._caught) < 2 else ABRUPT_S
         for part in self._living:
             if now - part.heard_at > limit_s:
