@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 
 import pandas as pd
 import polars as pl
@@ -89,6 +90,32 @@ def test_who_leaves_the_iteration_ends_the_job(server):
 
     assert "p0" == asyncio.run(asyncio.wait_for(main(), 15))
     assert server.requests < 2000
+
+
+def test_workers_may_share_the_rows(server):
+    server.behave = poisoned(7)
+    alone = epkit.run_score(server.url, ROWS * 8, validate=False)
+    server.headers.clear()
+    shared = epkit.run_score(server.url, ROWS * 8, validate=False, workers=2, batch_rows=20)
+
+    assert alone == shared
+    assert alone.failures == shared.failures
+    assert 2 == len({headers["x-ms-client-request-id"].partition("-")[0] for headers in server.headers})
+
+
+def test_who_leaves_the_iteration_lets_the_workers_go(server):
+    server.delay_s = 0.02
+
+    async def main():
+        job = epkit.score(server.url, ROWS * 100, validate=False, batch_rows=1, concurrency=2, workers=2)
+        async for prediction in job:
+            return prediction
+        return None
+
+    assert "p0" == asyncio.run(asyncio.wait_for(main(), 15))
+    requests = server.requests
+    time.sleep(0.1)
+    assert requests == server.requests < 2000
 
 
 def test_a_slow_reader_is_waited_for(server):

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 import polars as pl
@@ -171,6 +172,46 @@ def test_ctrl_c_ends_a_job_that_goes_on(cli, server, crew):
 
     cli.spawn(*command(rows, server, "one.csv"))
     assert left(cli, "one.csv") == left(cli, "out.csv")
+
+
+def test_sigterm_is_told_by_its_code(cli, server):
+    server.delay_s = 0.02
+    rows = given(cli, ".csv")
+    with cli.start(*command(rows, server, "out.csv", "-c", 4, "--batch-rows", 10, "--workers", 2)) as process:
+        until(lambda: len(server.scored) > 500, "rows are scored")
+        process.send_signal(signal.SIGTERM)
+        ran = cli.finished(process)
+
+    assert 143 == ran.code, ran.err
+    assert set(server.scored.values()) == {1}
+    kept = cli.read("out.csv").splitlines()[1:]
+    assert [f"{n},n{n},p{n}" for n in range(len(kept))] == kept
+    assert len(server.scored) - len(kept) <= 4 * 10 * 2, "what was in flight was waited for, and written"
+
+
+def test_interrupted_twice_workers_end_at_once_and_no_row_has_failed(cli, fault_server):
+    rows = given(cli, ".csv", 1000)
+    flags = [NO, "-o", "out.csv", "--workers", 2, "--target", fault_server.url("never")]
+    with cli.start("score", rows, *flags) as process:
+        until(lambda: fault_server.requests["never"] >= 8, "all is in flight")
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+        assert process.poll() is None, "it waits for what is in flight"
+        process.send_signal(signal.SIGINT)
+        ran = cli.finished(process)
+
+    assert 130 == ran.code
+    assert ran.lines[-1].endswith(": interrupted after 0 rows: the same command goes on")
+    assert not (cli.directory / "out.csv.failed.jsonl").exists()
+
+
+def test_a_dry_run_starts_no_worker(cli, server, monkeypatch):
+    monkeypatch.setattr("epkit.engines.crew.LocalMember", None)  # it cannot be
+    ran = cli(*command(given(cli, ".csv"), server, "out.csv", "--workers", 2, "--dry-run"))
+
+    assert 0 == ran.code, ran.err
+    assert "POST /score HTTP/1.1" in ran.out
+    assert 0 == server.requests
 
 
 def test_no_worker_is_left_behind(cli, server):
