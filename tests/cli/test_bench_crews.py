@@ -13,6 +13,8 @@ import pytest
 import epkit
 from cli_harness import complaint
 from dask_cluster import children_of, until
+from epkit.flows import fleet
+from epkit.flows.recording import Recording
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
@@ -361,3 +363,23 @@ def test_a_saved_run_that_is_cut_off_tells_what_its_workers_had_spent(cli, rows,
     assert report["counts"]["ok"] > 500
     assert 5 < report["generator"]["cpu_us_per_request"] < 5000
     assert 2 == report["plan"]["workers"]
+
+
+def test_who_was_held_up_itself_misses_nobody(cli, rows, fault_server, monkeypatch):
+    """As one that is stopped with Ctrl-Z is: all that was said meanwhile is heard afterwards."""
+    monkeypatch.setattr(fleet, "SILENT_S", 1.5)
+    real, slept = Recording.tick, []
+
+    def tick(recording):
+        if not slept:
+            slept.append(True)
+            time.sleep(2.5)
+        real(recording)
+
+    monkeypatch.setattr(Recording, "tick", tick)
+    flags = ["-t", 4, "-c", 4, "--workers", 2, "--save", "run.epkit", "--format", "json"]
+    ran = cli("bench", "-p", rows, "--no-validate", *flags, fault_server.url("delay?ms=20"))
+
+    assert slept
+    assert 0 == ran.code, ran.err
+    assert [None, None] == [worker["lost"] for worker in ran.report["workers"]]

@@ -88,6 +88,7 @@ class Fleet(Gathered):
         self._caught: list[signal.Signals] = []
         self._document: int | None = None
         self._admitted = 0
+        self._turned = 0.0
         self._numbers: dict[str, int] = {"": 0}
         # A driver's:
         self.began = 0
@@ -141,7 +142,8 @@ class Fleet(Gathered):
         """
         self._begin()
         with signals_into(self._crew.inbox):
-            due = time.monotonic() + TICK_S
+            self._turned = time.monotonic()
+            due = self._turned + TICK_S
             while not all(part.is_over for part in self.parts.values()):
                 try:
                     member, message = self._crew.inbox.get(timeout=max(0.0, due - time.monotonic()))
@@ -226,6 +228,11 @@ class Fleet(Gathered):
 
     def _miss_the_silent(self) -> None:
         limit_s = SILENT_S if len(self._caught) < 2 else ABRUPT_S
+        turned, self._turned = self._turned, time.monotonic()
+        if self._turned - turned > limit_s / 2:
+            # It was us: stopped with Ctrl-Z, or held up by a terminal. What they said meanwhile is still to be heard.
+            for part in self.parts.values():
+                part.heard_at = self._turned
         for part in self.parts.values():
             if not part.is_over and time.monotonic() - part.heard_at > limit_s:
                 self._miss(part, f"has said nothing for {limit_s:.0f} s")
