@@ -186,7 +186,7 @@ def test_sigterm_is_told_by_its_code(cli, server):
     assert set(server.scored.values()) == {1}
     kept = cli.read("out.csv").splitlines()[1:]
     assert [f"{n},n{n},p{n}" for n in range(len(kept))] == kept
-    assert len(server.scored) - len(kept) <= 4 * 10 * 2, "what was in flight was waited for, and written"
+    assert 0 < len(kept) <= len(server.scored), "as far as there is no gap between the rows of the two"
 
 
 def test_interrupted_twice_workers_end_at_once_and_no_row_has_failed(cli, fault_server):
