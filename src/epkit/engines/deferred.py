@@ -102,6 +102,7 @@ class Deferred:
             self._held.append((number, block.copy()))
             self._release()
         else:
+            self._open.pop(number, None)
             self._hand_on(block)
 
     def finish(self) -> None:
