@@ -100,7 +100,7 @@ def test_the_options_do_not_show_a_credential():
         headers=(("X-Api-Key", CANARY),), cookies=(CANARY,), basic=CANARY, proxy=CANARY, proxy_basic=CANARY
     )
 
-    assert CANARY not in repr(BenchOptions(request=request, proxy=CANARY, proxy_basic=CANARY))
+    assert CANARY not in repr(BenchOptions(request=request))
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,6 @@ def test_the_options_do_not_show_a_credential():
         ({"requests": 0}, UsageError),
         ({"requests": 1, "concurrency": 2}, UsageError),
         ({"engine": "none"}, UsageError),
-        ({"proxy": "host:port"}, UsageError),
         ({"bind": "192.0.2.1"}, UsageError),
     ],
 )

@@ -117,6 +117,8 @@ Target = Annotated[
         help="A URL, or a name in epkit.toml. Default: EPKIT_TARGET, the default in epkit.toml, the embedded endpoint.",
     ),
 ]
+# Not as in bench, where a proxy comes with an engine to name.
+Proxy = Annotated[str | None, o.option(o.WAY, "-X", "--proxy", metavar="HOST:PORT", help="Go through a proxy.")]
 DryRun = Annotated[bool, o.option(OUT, "--dry-run", help="Show the first request; send no row.")]
 Quiet = Annotated[bool, o.option(OUT, "-q", "--quiet", help="No progress, and no summary.")]
 
@@ -151,6 +153,8 @@ def score(
     schema: o.Schema = None,
     header: o.Header = None,
     deployment: o.Deployment = None,
+    proxy: Proxy = None,
+    proxy_basic: o.ProxyAuth = None,
     cacert: o.CaCert = None,
     insecure: o.Insecure = False,
     client_cert: o.ClientCert = None,
@@ -190,6 +194,8 @@ def _options(given: dict[str, Any]) -> "ScoreOptions":
         deployment=given["deployment"],
         schema=given["schema"],
         validate=not given["no_validate"],
+        proxy=given["proxy"],
+        proxy_basic=given["proxy_basic"],
     )
     tls = Tls(verify=not given["insecure"], cacert=given["cacert"], client_cert=given["client_cert"])
     names = (

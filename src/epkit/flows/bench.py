@@ -9,11 +9,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, BinaryIO
-from urllib.parse import quote
 
 from epkit import __version__
 from epkit.core import ab, hdr, slo
-from epkit.core import url as urls
 from epkit.core.criteria import FIND_MAX
 from epkit.core.guard import Guard
 from epkit.core.judging import Depth
@@ -41,6 +39,7 @@ from epkit.flows.ready import Current, Ready
 from epkit.flows.recording import NOTHING_RAN, Recording
 from epkit.flows.requests import make_load
 from epkit.flows.tokens import authorized, renewing
+from epkit.flows.transport import engine_class, engine_name, proxy_url, tell_of_proxies
 from epkit.flows.until import Until
 from epkit.flows.verbose import show_request
 
@@ -252,12 +251,12 @@ def prepare(options: BenchOptions, world: World, stdin: BinaryIO, *, crew: "Crew
     Raises:
         UsageError, ContractError, EndpointError: nothing can be sent.
     """
-    engine_name = _engine_name(options)
-    make_engine = _engine(engine_name)
+    name = _engine_name(options)
+    make_engine = engine_class(name)
     check_load(options)
     _check(options)
-    proxy = _proxy_url(options)
-    _tell_of_proxies(world)
+    proxy = proxy_url(options.request.proxy, options.request.proxy_basic)
+    tell_of_proxies(world, "load")
     agent = f"epkit/{__version__}"
     secrets = tuple(options.request.secrets())
     with take_aim(
@@ -276,7 +275,7 @@ def prepare(options: BenchOptions, world: World, stdin: BinaryIO, *, crew: "Crew
         if crew is not None:
             check_reach(destination, crew)
         timeout_s = aim.target.timeout_s if options.timeout_s is None else options.timeout_s
-        plan = make_plan(options, timeout_s, engine_name, (options.workers or 1) if crew is None else len(crew.members))
+        plan = make_plan(options, timeout_s, name, (options.workers or 1) if crew is None else len(crew.members))
 
         def engine_of(plan: Plan) -> Engine:
             return make_engine(destination, timeout_ns=plan.timeout_ns, keepalive=plan.keepalive)
@@ -354,46 +353,5 @@ def _check_address(address: str) -> None:
 
 
 def _engine_name(options: BenchOptions) -> str:
-    needs_httpx = "-X" if options.proxy else "--http2" if options.http2 else None
-    name = options.engine or ("httpx" if needs_httpx else "wire")
-    if name not in ("wire", "httpx"):
-        raise UsageError(f"--engine {name}: not one of wire, httpx")
-    if name == "wire" and needs_httpx:
-        raise UsageError(f"{needs_httpx} needs --engine httpx")
-    for flag, asked in (("-I", not options.sni), ("-b", options.buffer_bytes is not None)):
-        if name == "httpx" and asked:
-            why = f", which {needs_httpx} rules out" if needs_httpx else ""
-            raise UsageError(f"{flag} needs --engine wire{why}")
-    return name
-
-
-def _engine(name: str) -> Callable[..., Engine]:
-    if name == "wire":
-        from epkit.engines.wire import WireEngine
-
-        return WireEngine
-    from epkit.engines.httpx import HttpxEngine
-
-    return HttpxEngine
-
-
-def _proxy_url(options: BenchOptions) -> str | None:
-    if options.proxy is None:
-        return None
-    try:
-        proxy = urls.parse(options.proxy if "://" in options.proxy else f"http://{options.proxy}")
-    except UsageError as error:
-        raise UsageError(f"-X: {error}") from None
-    userinfo = proxy.userinfo.reveal() if options.proxy_basic is None and proxy.userinfo else options.proxy_basic
-    if userinfo is None:
-        return proxy.origin
-    user, _, password = userinfo.partition(":")
-    scheme, _, authority = proxy.origin.partition("://")
-    return f"{scheme}://{quote(user, safe='')}:{quote(password, safe='')}@{authority}"
-
-
-def _tell_of_proxies(world: World) -> None:
-    names = ("http_proxy", "https_proxy", "all_proxy")
-    found = [name for name in world.environ if name.lower() in names and world.environ[name]]
-    if found:
-        world.note(f"the environment's proxies ({', '.join(sorted(found))}) are not used for load; -X names one")
+    wire_only = "-I" if not options.sni else "-b" if options.buffer_bytes is not None else None
+    return engine_name(options.engine, proxy=bool(options.request.proxy), http2=options.http2, wire_only=wire_only)

@@ -66,8 +66,6 @@ class BenchOptions:
     connect_to: str | None = None
     bind: str | None = None
     buffer_bytes: int | None = None
-    proxy: str | None = field(default=None, repr=False)
-    proxy_basic: str | None = field(default=None, repr=False)
     tls: Tls = field(default_factory=Tls)
     sni: bool = True
     verbosity: int = 0

@@ -28,6 +28,7 @@ from epkit.flows.bench_run import Checked, is_simple
 from epkit.flows.carried import renamed, unpacked
 from epkit.flows.requests import Load
 from epkit.flows.streaming import Stream
+from epkit.flows.transport import engine_class
 from epkit.flows.verbose import make_log
 
 if TYPE_CHECKING:
@@ -89,17 +90,6 @@ class BenchWork:
             return parse(document, path=path)
 
         return checks.make_check(self.depth, self.expect, self.load, find)
-
-
-def engine_class(name: str) -> Any:
-    """Return the engine of a name."""
-    if name == "wire":
-        from epkit.engines.wire import WireEngine
-
-        return WireEngine
-    from epkit.engines.httpx import HttpxEngine
-
-    return HttpxEngine
 
 
 class _Share:

@@ -17,6 +17,7 @@ from epkit.engines.base import Arrival, Engine, Exchange
 from epkit.errors import EndpointError, UsageError
 from epkit.flows.aim import Aim
 from epkit.flows.requests import RequestOptions, compose_headers
+from epkit.flows.transport import engine_class
 
 AGENT: Final = f"epkit/{__version__}"
 
@@ -86,9 +87,7 @@ class Way:
     @property
     def make_engine(self) -> Callable[..., Engine]:
         """What sends."""
-        from epkit.engines.wire import WireEngine
-
-        return WireEngine
+        return engine_class("wire")
 
     def request(
         self, method: str, path: str, body: bytes = b"", *, content_type: str | None = None, accept: str = "*/*"

@@ -26,7 +26,6 @@ from epkit.endpoint.target import resolve, to_destination
 from epkit.engines import runner
 from epkit.engines.base import Engine
 from epkit.engines.batches import REQUEST_ID, BatchDriver
-from epkit.engines.wire import WireEngine
 from epkit.errors import UsageError
 from epkit.files.jobs import Job
 from epkit.files.predicted import Writer
@@ -40,6 +39,7 @@ from epkit.flows.score_input import Given, Input, prepare, spooled
 from epkit.flows.score_job import ScoreOptions, check
 from epkit.flows.score_words import advise, explainer
 from epkit.flows.tokens import renewing
+from epkit.flows.transport import engine_class, engine_name, proxy_url, tell_of_proxies
 from epkit.flows.verbose import show_request
 
 if TYPE_CHECKING:
@@ -221,6 +221,7 @@ def _make_driver(
 
     work = ScoreWork(
         destination=ready.destination,
+        engine=ready.engine.name,
         timeout_ns=ready.timeout_ns,
         slots=policy.concurrency,
         policy=policy,
@@ -238,6 +239,10 @@ def _make_driver(
 def _prepare(options: ScoreOptions, given: Given | None, world: World) -> Iterator[_Ready]:
     agent = f"epkit/{__version__}"
     request = options.request
+    make_engine = engine_class(engine_name(None, proxy=bool(request.proxy)))
+    proxy = proxy_url(request.proxy, request.proxy_basic)
+    if proxy is None:
+        tell_of_proxies(world, "rows")
     with take_aim(
         options.target,
         key_file=options.key_file,
@@ -245,15 +250,15 @@ def _prepare(options: ScoreOptions, given: Given | None, world: World) -> Iterat
         world=world,
         secrets=tuple(request.secrets()),
     ) as aim:
-        destination = to_destination(aim.uri, tls=options.tls)
+        destination = to_destination(aim.uri, tls=options.tls, proxy=proxy)
         timeout_s = aim.target.timeout_s if options.timeout_s is None else options.timeout_s
         timeout_ns = round(timeout_s * 1e9)
-        engine = WireEngine(destination, timeout_ns=timeout_ns)
+        engine = make_engine(destination, timeout_ns=timeout_ns)
 
         def find() -> "Contract":
             from epkit.flows import target_contract
 
-            return target_contract.find(request.schema, aim, destination, WireEngine, agent)
+            return target_contract.find(request.schema, aim, destination, make_engine, agent)
 
         known = KnownContract(request.schema, world.note, find)
         contract = known.contract("the rows are not checked") if request.validate else None

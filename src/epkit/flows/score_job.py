@@ -71,6 +71,8 @@ def check(options: ScoreOptions) -> None:
         raise UsageError(f"--rate {options.rate:g}: requests a second are more than 0, and at most a million")
     if options.timeout_s is not None and not 0 < options.timeout_s < 1e9:
         raise UsageError(f"--timeout {options.timeout_s:g}: the seconds are more than 0, and less than 10^9")
+    if options.request.proxy_basic is not None and options.request.proxy is None:
+        raise UsageError("-P: is for a proxy, which -X names")
     check_crew(options.workers, options.cluster)
     if options.workers is not None and options.workers > options.concurrency:
         raise UsageError(

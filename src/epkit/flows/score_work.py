@@ -20,12 +20,13 @@ from epkit.core.predictions import Failed
 from epkit.core.request import Request, Template
 from epkit.core.secret import Secret
 from epkit.engines import runner
+from epkit.engines.base import Engine
 from epkit.engines.batches import Outcome
 from epkit.engines.fed import FedDriver
 from epkit.engines.runner import Ran
-from epkit.engines.wire import WireEngine
 from epkit.flows.carried import renamed, unpacked
 from epkit.flows.score_words import explainer
+from epkit.flows.transport import engine_class
 
 if TYPE_CHECKING:
     from epkit.flows.worker import Channel
@@ -133,6 +134,7 @@ class ScoreWork:
     """
 
     destination: Destination = field(repr=False)
+    engine: str
     timeout_ns: int
     slots: int
     policy: Policy
@@ -150,14 +152,14 @@ class ScoreWork:
             EpkitError: it cannot be begun.
         """
         with unpacked(self.files) as here:
-            engine = WireEngine(renamed(self.destination, here), timeout_ns=self.timeout_ns)
+            engine = engine_class(self.engine)(renamed(self.destination, here), timeout_ns=self.timeout_ns)
         _Part(self, engine, channel).run()
 
 
 class _Part:
     """A part of a job, with what it says and hears meanwhile."""
 
-    def __init__(self, job: ScoreWork, engine: WireEngine, channel: "Channel") -> None:
+    def __init__(self, job: ScoreWork, engine: Engine, channel: "Channel") -> None:
         self._job, self._engine, self._channel = job, engine, channel
         self._template = job.template
         self._secrets = [Secret(text) for text in job.secrets]

@@ -1,0 +1,79 @@
+"""What carries requests to an endpoint: the engine, and the proxy that they go through."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+from epkit.core import url as urls
+from epkit.engines.base import Engine
+from epkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from epkit.flows.aim import World
+
+PROXIES: Final = ("http_proxy", "https_proxy", "all_proxy")
+
+
+def engine_name(asked: str | None, *, proxy: bool = False, http2: bool = False, wire_only: str | None = None) -> str:
+    """Choose an engine.
+
+    Args:
+        asked: its name; None for the wire engine, or the one that can do what is wanted.
+        proxy, http2: what is wanted of it.
+        wire_only: a flag that only the wire engine knows, where it was given.
+
+    Raises:
+        UsageError: there is none that can do all of it.
+    """
+    needs_httpx = "-X" if proxy else "--http2" if http2 else None
+    name = asked or ("httpx" if needs_httpx else "wire")
+    if name not in ("wire", "httpx"):
+        raise UsageError(f"--engine {name}: not one of wire, httpx")
+    if name == "wire" and needs_httpx:
+        raise UsageError(f"{needs_httpx} needs --engine httpx")
+    if name == "httpx" and wire_only:
+        why = f", which {needs_httpx} rules out" if needs_httpx else ""
+        raise UsageError(f"{wire_only} needs --engine wire{why}")
+    return name
+
+
+def engine_class(name: str) -> Callable[..., Engine]:
+    """Return the engine of a name; only that one is imported."""
+    if name == "wire":
+        from epkit.engines.wire import WireEngine
+
+        return WireEngine
+    from epkit.engines.httpx import HttpxEngine
+
+    return HttpxEngine
+
+
+def proxy_url(proxy: str | None, basic: str | None) -> str | None:
+    """Return a proxy's URL as an engine wants it, credentials in it.
+
+    Args:
+        proxy: `HOST:PORT` or a URL, which may have credentials of its own.
+        basic: `user:password`, which goes before those.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if proxy is None:
+        return None
+    try:
+        url = urls.parse(proxy if "://" in proxy else f"http://{proxy}")
+    except UsageError as error:
+        raise UsageError(f"-X: {error}") from None
+    userinfo = url.userinfo.reveal() if basic is None and url.userinfo else basic
+    if userinfo is None:
+        return url.origin
+    user, _, password = userinfo.partition(":")
+    scheme, _, authority = url.origin.partition("://")
+    return f"{scheme}://{quote(user, safe='')}:{quote(password, safe='')}@{authority}"
+
+
+def tell_of_proxies(world: "World", what: str) -> None:
+    """Say that the environment's proxies are not used, where there are any."""
+    found = [name for name in world.environ if name.lower() in PROXIES and world.environ[name]]
+    if found:
+        world.note(f"the environment's proxies ({', '.join(sorted(found))}) are not used for {what}; -X names one")
