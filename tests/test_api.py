@@ -1,12 +1,15 @@
 """epkit as a library."""
 
 import asyncio
+import inspect
+import json
 from pathlib import Path
 
 import pytest
 
 import epkit
 from fault_server import FaultServer
+from proxy_server import Proxy
 
 TWO_ROWS = '{"data": [{"age": 17}, {"age": 87}]}'
 
@@ -74,3 +77,74 @@ def test_a_contract_is_loaded_asked_and_sampled():
 
     assert not contract.validate({"data": []}).valid
     assert contract.validate(contract.sample(rows=5)).valid
+
+
+def test_a_run_is_held_against_objectives_and_checked_as_deep_as_asked(fault_server: FaultServer, payload: str):
+    report = epkit.run_bench(
+        fault_server.url("ok"), requests=5, payloads=[payload], slos=["p99<60s", "ok_per_s>999999999"], check="status"
+    )
+
+    told = {threshold.expression: threshold.passed for threshold in report.thresholds}
+    assert (True, False) == (told["p99<60s"], told["ok_per_s>999999999"])
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"check": "closely"}, "check closely: not one of status, reply, contract, expect"),
+        ({"slos": ["p99<fast"]}, "p99<fast"),
+        ({"save": "nowhere/x.epkit"}, "nowhere"),
+        ({"proxy": "host:port"}, "-X: .*port"),
+        ({"expect": "nothing.json"}, "nothing.json"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(fault_server: FaultServer, payload: str, options, words: str):
+    with pytest.raises(epkit.UsageError, match=words):
+        epkit.run_bench(fault_server.url("ok"), requests=1, payloads=[payload], **options)
+
+    assert 0 == fault_server.requests["ok"]
+
+
+def test_saved_runs_are_read_and_compared(fault_server: FaultServer, payload: str):
+    for arm in ("before", "after"):
+        Path(arm).mkdir()
+        for n in range(3):
+            report = epkit.run_bench(fault_server.url("ok"), requests=20, payloads=[payload], save=f"{arm}/{n}.epkit")
+            assert (report,) == epkit.load_reports(f"{arm}/{n}.epkit")
+    found = epkit.compare("before", "after", fail_if=["p99>+900000%"])
+
+    assert (3, 3, True) == (len(found.base.reports), len(epkit.load_reports("after")), found.passed)
+    assert "epkit.comparison/1" == json.loads(epkit.render(found, "json"))["format"]
+    assert epkit.render(found).startswith("Base:")
+    assert "| p99 " in epkit.render(found, "markdown")
+    with pytest.raises(epkit.UsageError, match="no run of the arm x"):
+        epkit.load_reports("before/0.epkit#x")
+
+
+def test_a_report_is_written_as_the_command_line_does(fault_server: FaultServer, payload: str):
+    report = epkit.run_bench(fault_server.url("ok"), requests=5, payloads=[payload])
+
+    assert 5 == json.loads(epkit.render(report, "json"))["counts"]["ok"]
+    assert "Complete requests:      5\n" in epkit.render(report)
+    assert epkit.render(report, "markdown").startswith("#")
+    with pytest.raises(epkit.UsageError, match="format pdf: not one of text, markdown, json"):
+        epkit.render(report, "pdf")
+
+
+def test_both_forms_of_a_bench_take_the_same(fault_server: FaultServer, payload: str):
+    assert inspect.signature(epkit.run_bench) == inspect.signature(epkit.bench)
+    assert "await epkit.bench" in (epkit.bench.__doc__ or "")
+
+
+def test_rows_and_loads_go_through_a_proxy_and_tls(fault_server: FaultServer, payload: str):
+    url = fault_server.url("ok", tls="valid")
+    with Proxy() as proxy:
+        through = {"proxy": f"127.0.0.1:{proxy.port}", "cacert": str(fault_server.cacert), "validate": False}
+        report = epkit.run_bench(url, requests=2, payloads=[payload], **through)
+        predictions = epkit.run_score(url, payload, **through)
+
+    assert ("httpx", 2, 2) == (report.tool.engine, report.counts.ok, len(predictions))
+    assert [f"CONNECT 127.0.0.1:{fault_server.tls['valid']} HTTP/1.1"] * 2 == [line for line, _ in proxy.seen]
+    with pytest.raises(epkit.EndpointError, match="certificate"):
+        epkit.run_score(url, payload, validate=False)
+    assert 2 == len(epkit.run_score(url, payload, validate=False, insecure=True))

@@ -7,7 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from epkit.api import bench, run_bench
+    from epkit.api import bench, compare, load_reports, render, run_bench
+    from epkit.core.compare import Comparison
     from epkit.core.report import Report
     from epkit.core.violations import Verdict, Violation
     from epkit.errors import BackendError, ContractError, EndpointError, EpkitError, UsageError
@@ -18,6 +19,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BackendError",
+    "Comparison",
     "Contract",
     "ContractError",
     "EndpointError",
@@ -29,6 +31,9 @@ __all__ = [
     "Verdict",
     "Violation",
     "bench",
+    "compare",
+    "load_reports",
+    "render",
     "run_bench",
     "run_score",
     "score",
@@ -37,6 +42,10 @@ __all__ = [
 _HOMES = {
     "bench": "epkit.api",
     "run_bench": "epkit.api",
+    "compare": "epkit.api",
+    "load_reports": "epkit.api",
+    "render": "epkit.api",
+    "Comparison": "epkit.core.compare",
     "score": "epkit.scoring",
     "run_score": "epkit.scoring",
     "Predictions": "epkit.scoring",

@@ -3,15 +3,33 @@
 import asyncio
 import io
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import wraps
+from typing import Any, ParamSpec
 
+from epkit.core.compare import THRESHOLD, Comparison
+from epkit.core.destination import Tls
+from epkit.core.judging import Depth
 from epkit.core.report import Report
+from epkit.errors import UsageError
 from epkit.flows.aim import World
 from epkit.flows.bench import bench as run
 from epkit.flows.bench_options import BenchOptions
 from epkit.flows.requests import RequestOptions
 
+Options = ParamSpec("Options")
+
 _log = logging.getLogger("epkit")
+
+
+def _beside(call: Callable[Options, Report]) -> Callable[Options, Coroutine[Any, Any, Report]]:
+    """Make a function that does the same in a thread of its own, to be awaited."""
+
+    @wraps(call)
+    async def beside(*args: Options.args, **kwargs: Options.kwargs) -> Report:
+        return await asyncio.to_thread(call, *args, **kwargs)
+
+    return beside
 
 
 def run_bench(
@@ -27,13 +45,21 @@ def run_bench(
     find_max: str | None = None,
     warmup: str | None = None,
     until: str | None = None,
+    slos: Sequence[str] = (),
     timeout_s: float | None = None,
     payloads: Sequence[str] = (),
     headers: Mapping[str, str] | None = None,
     key_file: str | None = None,
+    deployment: str | None = None,
     schema: str | None = None,
     validate: bool = True,
+    check: str = "reply",
+    expect: str | None = None,
+    save: str | None = None,
     keepalive: bool = True,
+    cacert: str | None = None,
+    insecure: bool = False,
+    proxy: str | None = None,
     engine: str | None = None,
     workers: int | None = None,
     cluster: str | None = None,
@@ -48,18 +74,27 @@ def run_bench(
         arrivals: `constant` or `poisson`, where there is a rate.
         warmup: requests, or a time such as `10s`, that are run first and reported apart.
         until: ends the run when an estimate is tight, such as `ci(p99)<5%`.
+        slos: objectives such as `p99<250ms`; how each went is in the report's `thresholds`.
         timeout_s: of one request; None for the target's own.
         payloads: files, sent in turn; none for the contract's example.
         headers: sent along; an Authorization among them is the key.
+        deployment: the one to ask.
         schema: a contract to use instead of the target's own.
         validate: False asks for no contract.
-        engine: `wire`, or `httpx`.
+        check: how deep each reply is looked at: `status`, `reply`, `contract`, or `expect`.
+        expect: a file of golden predictions, for the deepest check.
+        save: the file that the run is saved to, for `load_reports` and `compare`.
+        cacert: a file of authorities to trust (PEM); *insecure* trusts anybody.
+        proxy: `HOST:PORT`, or a URL with credentials in it.
+        engine: `wire`, or `httpx`; None for what the others need.
         workers: how many processes of this machine make the load together.
         cluster: address of a Dask scheduler (`tcp://host:port`) whose workers do.
 
     Raises:
         UsageError, ContractError, EndpointError: nothing could be sent. A failed request is data in the report.
     """
+    if check.upper() not in Depth.__members__:
+        raise UsageError(f"check {check}: not one of {', '.join(depth.name.lower() for depth in Depth)}")
     options = BenchOptions(
         target=target,
         key_file=key_file,
@@ -73,13 +108,20 @@ def run_bench(
         find_max=find_max,
         warmup=warmup,
         until=until,
+        slos=tuple(slos),
         timeout_s=timeout_s,
+        depth=Depth.EXPECT if expect is not None else Depth[check.upper()],
+        expect=expect,
+        save=save,
+        tls=Tls(verify=not insecure, cacert=cacert),
         request=RequestOptions(
             payloads=tuple(payloads),
             headers=tuple((headers or {}).items()),
+            deployment=deployment,
             schema=schema,
             validate=validate,
             keepalive=keepalive,
+            proxy=proxy,
         ),
         engine=engine,
         workers=workers,
@@ -88,56 +130,74 @@ def run_bench(
     return run(options, World(note=_log.info), io.BytesIO()).report
 
 
-async def bench(
-    target: str | None = None,
-    *,
-    requests: int | None = None,
-    concurrency: int | None = None,
-    seconds: float | None = None,
-    rate: float | None = None,
-    arrivals: str = "constant",
-    stages: str | None = None,
-    sweep: str | None = None,
-    find_max: str | None = None,
-    warmup: str | None = None,
-    until: str | None = None,
-    timeout_s: float | None = None,
-    payloads: Sequence[str] = (),
-    headers: Mapping[str, str] | None = None,
-    key_file: str | None = None,
-    schema: str | None = None,
-    validate: bool = True,
-    keepalive: bool = True,
-    engine: str | None = None,
-    workers: int | None = None,
-    cluster: str | None = None,
-) -> Report:
-    """Do what `run_bench` does, from a notebook or another running event loop.
+bench = _beside(run_bench)
+bench.__name__ = bench.__qualname__ = "bench"
+bench.__doc__ = f"""Do what `run_bench` does, from a notebook or another running event loop: `await epkit.bench(…)`.
 
     The load has a loop and a thread of its own, so that nothing else on this one disturbs what is measured.
     Cancelling does not end a run: bound it with *requests* or *seconds*.
+
+    {(run_bench.__doc__ or "").partition("`epkit bench` in Python. ")[2]}"""
+
+
+def load_reports(path: str) -> tuple[Report, ...]:
+    """Read the reports of saved runs; `epkit report` in Python.
+
+    Args:
+        path: of a file that `save` (or `--save`) made, or of a directory of such; `FILE#ARM` is one arm of a file.
+
+    Raises:
+        UsageError: there is none, or it cannot be read.
     """
-    return await asyncio.to_thread(
-        run_bench,
-        target,
-        requests=requests,
-        concurrency=concurrency,
-        seconds=seconds,
-        rate=rate,
-        arrivals=arrivals,
-        stages=stages,
-        sweep=sweep,
-        find_max=find_max,
-        warmup=warmup,
-        until=until,
-        timeout_s=timeout_s,
-        payloads=payloads,
-        headers=headers,
-        key_file=key_file,
-        schema=schema,
-        validate=validate,
-        keepalive=keepalive,
-        engine=engine,
-        workers=workers,
-        cluster=cluster,
-    )
+    from epkit.flows.saved_runs import load, report_of
+
+    return tuple(report_of(run) for run in load(path))
+
+
+def compare(
+    base: str, new: str | None = None, *, fail_if: Sequence[str] = (), threshold: float = THRESHOLD, force: bool = False
+) -> Comparison:
+    """Compare saved runs; `epkit compare` in Python.
+
+    Args:
+        base, new: a saved run, a directory of saved runs, or a file that holds several; `FILE#ARM` is one arm of it.
+            Without *new*, *base* holds two arms.
+        fail_if: gates such as `p99>+5%`; whether all held is the comparison's `passed`.
+        threshold: the least change of interest, as a share.
+        force: compare what differs in more than the target.
+
+    Raises:
+        UsageError: an arm cannot be read, the arms cannot be compared, a gate cannot be judged.
+    """
+    from epkit.flows.compare import compare_runs
+
+    return compare_runs(base, new, fail_if=fail_if, threshold=threshold, force=force)
+
+
+def render(what: Report | Comparison, format: str = "text") -> str:  # noqa: A002 - as the flag is called
+    """Write a report or a comparison as the command line does.
+
+    Args:
+        format: `text`, `markdown` or `json`.
+
+    Raises:
+        UsageError: it is none of these.
+    """
+    from epkit.core import compare as compared
+    from epkit.core.document import to_document
+    from epkit.reporters import comparison, json, markdown, text
+
+    match what, format:
+        case Report(), "text":
+            return text.render(what)
+        case Report(), "markdown":
+            return markdown.render(what)
+        case Report(), "json":
+            return json.render(to_document(what))
+        case Comparison(), "text":
+            return comparison.render_text(what)
+        case Comparison(), "markdown":
+            return comparison.render_markdown(what)
+        case Comparison(), "json":
+            return json.render(compared.to_document(what))
+    raise UsageError(f"format {format}: not one of text, markdown, json")

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from epkit.core.destination import Tls
 from epkit.core.predictions import Failed, Layout
 from epkit.core.scored import ScoreResult
 from epkit.errors import EndpointError
@@ -189,6 +190,9 @@ def score(
     schema: str | None = None,
     validate: bool = True,
     skip_invalid: bool = False,
+    cacert: str | None = None,
+    insecure: bool = False,
+    proxy: str | None = None,
     workers: int | None = None,
     cluster: str | None = None,
 ) -> Scoring:
@@ -212,6 +216,8 @@ def score(
         schema: a contract to use instead of the target's own.
         validate: False asks for no contract and checks no row.
         skip_invalid: rows that break the contract fail, and the others are sent.
+        cacert: a file of authorities to trust (PEM); *insecure* trusts anybody.
+        proxy: `HOST:PORT`, or a URL with credentials in it.
         workers: how many processes of this machine share the rows; concurrency and rate are those of all together.
         cluster: address of a Dask scheduler (`tcp://host:port`) whose workers share them.
 
@@ -221,7 +227,11 @@ def score(
     """
     given = None if rows is None else rows_from_python(rows)
     request = RequestOptions(
-        headers=tuple((headers or {}).items()), deployment=deployment, schema=schema, validate=validate
+        headers=tuple((headers or {}).items()),
+        deployment=deployment,
+        schema=schema,
+        validate=validate,
+        proxy=proxy,
     )
     return Scoring(
         ScoreOptions(
@@ -239,6 +249,7 @@ def score(
             params=params or {},
             request=request,
             skip_invalid=skip_invalid,
+            tls=Tls(verify=not insecure, cacert=cacert),
             workers=workers,
             cluster=cluster,
         )
