@@ -435,7 +435,8 @@ def test_what_workers_are_sent_shows_no_credential(canary):
     from epkit.flows.score_work import Renew, ScoreWork, Share
 
     work = ScoreWork(
-        destination=Destination(scheme="http", host="h", port=1),
+        destination=Destination(scheme="http", host="h", port=1, proxy=f"http://u:{canary}@p"),
+        engine="wire",
         timeout_ns=1,
         slots=1,
         policy=Policy(),
