@@ -36,6 +36,32 @@ def test_a_report_is_equal_to_what_the_run_printed(cli, bench, name, format_):
     assert (0, ran.out) == (again.code, again.out)
 
 
+@pytest.mark.parametrize("limit", ["p90<1s", "p50<1ms"])
+def test_a_search_is_saved_as_what_it_printed_and_of_its_probes_the_one_that_it_is_about(
+    cli, rows, fault_server, limit
+):
+    flags = ["--save", "x.epkit", "--samples", "s.csv", "--format", "json", "--html", "r.html"]
+    url = fault_server.url("delay?ms=5")
+    ran = cli("bench", "-p", rows, "--no-validate", "--find-max", limit, "-t", 3, *flags, url)
+    again = cli("report", "x.epkit", "--format", "json", "--samples", "again.csv", "--html", "again.html")
+
+    report = json.loads(ran.out)
+    assert ran.out == again.out
+    assert (None if limit == "p50<1ms" else report["plan"]["rate"]) == report["search"]["value"]
+    assert 1 < len(report["phases"]) or limit == "p50<1ms"
+    assert cli.read("s.csv") == cli.read("again.csv")
+    assert report["counts"]["sent"] == cli.read("s.csv").count("\n") - 1
+    assert cli.read("r.html") == cli.read("again.html")
+
+
+def test_samples_of_a_search_are_those_of_the_run_that_it_reports(cli, rows, fault_server):
+    flags = ["--find-max", "p90<1s", "-t", 2, "--samples", "s.csv", "--format", "json"]
+    ran = cli("bench", "-p", rows, "--no-validate", *flags, fault_server.url("delay?ms=5"))
+
+    assert json.loads(ran.out)["counts"]["sent"] == cli.read("s.csv").count("\n") - 1
+    assert {"rows.json", "s.csv"} == {path.name for path in cli.directory.iterdir()}
+
+
 def test_the_files_of_a_run_are_written_again_as_they_were(cli, bench):
     wanted = [("-e", "e.csv"), ("-g", "g.tsv"), ("--html", "r.html"), ("--junit", "j.xml"), ("--samples", "s.csv")]
     bench("--save", "x.epkit", *(word for flag, name in wanted for word in (flag, name)))

@@ -49,6 +49,39 @@ def test_a_file_holds_several_runs_each_with_its_arm(path):
     assert [5, 5, 5] == [sum(map(len, run.blocks())) for run in read(path)]
 
 
+def search(path, number=1):
+    with RunWriter(path) as writer:
+        for place in range(3):
+            writer.begin({"plan": place})
+            writer.add(rows(place + 1))
+            writer.end({"probe": place}, {})
+        writer.choose(number, {"search": "x"})
+
+
+def test_of_a_search_one_run_is_left_under_the_searchs_report(path):
+    search(path)
+    (run,) = read(path)
+
+    assert ({"search": "x"}, 1) == (run.section.report, run.section.head["plan"])
+    assert [2] == [len(block) for block in run.blocks()]
+
+
+def test_of_a_search_that_was_cut_off_all_probes_are(path):
+    search(path)
+    whole = Path(path).read_bytes()
+    Path(path).write_bytes(whole[:-1])
+
+    assert [{"probe": place} for place in range(3)] == [run.section.report for run in read(path)]
+
+
+@pytest.mark.parametrize("number", [3, -1, "1", None])
+def test_a_search_about_a_run_that_is_not_there_is_damaged(path, number):
+    search(path, number)
+
+    with pytest.raises(UsageError, match="damaged"):
+        read(path)
+
+
 def test_a_file_may_end_anywhere(path):
     write(path)
     whole = Path(path).read_bytes()

@@ -166,8 +166,6 @@ def _refuse(given: Mapping[str, Any]) -> None:
         for flag, name in (("--html", "html"), ("--samples", "samples"), ("--junit", "junit")):
             if given[name] is not None:
                 raise UsageError(f"{flag} contradicts --repeat: --save keeps every run for epkit report and compare")
-    if given["find_max"] is not None and given["save"] is not None:
-        raise UsageError("--save contradicts --find-max: save a run at the rate that it finds")
     for flag, name in FILES:
         if given[name] is not None:
             check_writable(given[name], flag)

@@ -13,10 +13,12 @@
     STAT    JSON, once a second: what else a report needs, should the run go no further
     HIST    JSON; after the last samples: every latency as an HdrHistogram (V2, compressed, base64)
     DONE    JSON; ends a run: `report`, the JSON report
+    BEST    JSON; ends a search, whose probes are the runs before it: `run`, the number from 0 of the one that it is
+            about, and `report`, the JSON report of the search
 
-A file holds one run or several, one after another: the repeats of a comparison. A run without DONE was cut off; its
-report is made again from what there is. A reader skips records of a tag that it does not know, and refuses a `format`
-with another number.
+A file holds one run or several, one after another: the repeats of a comparison, or the probes of a search, of which
+BEST leaves one. A run without DONE was cut off; its report is made again from what there is. A reader skips records of
+a tag that it does not know, and refuses a `format` with another number.
 """
 
 import json
@@ -33,7 +35,7 @@ from epkit.core.samples import SAMPLE
 MAGIC: Final = b"\x89EPKIT\r\n"
 FORMAT: Final = "epkit.run/1"
 HEAD: Final = struct.Struct("<4sII")
-RUN, ROWS, STAT, HIST, DONE = b"RUN1", b"ROWS", b"STAT", b"HIST", b"DONE"
+RUN, ROWS, STAT, HIST, DONE, BEST = b"RUN1", b"ROWS", b"STAT", b"HIST", b"DONE", b"BEST"
 
 ABSENT: Final[Mapping[str, str | int]] = {"due": "start", "tcp": "start", "connected": "start", "server": -1}
 """What a column holds that a file does not have: another column, or a number; 0 unless named here."""

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Final, Self
@@ -22,7 +22,8 @@ class RunWriter:
     """A file that runs are saved to, one after another; a context manager.
 
     `begin` starts a run, `add` is the sink of its samples, `checkpoint` tells from time to time what else is known,
-    `end` closes the run. Every call is one write: whatever was written stays readable when the process dies.
+    `end` closes the run; `choose` ends a search, of which one run is left. Every call is one write: whatever was
+    written stays readable when the process dies.
     """
 
     def __init__(self, path: str, flag: str = "--save") -> None:
@@ -75,6 +76,15 @@ class RunWriter:
         """
         self._write(saved.record(saved.HIST, saved.to_json(histograms)))
         self._write(saved.record(saved.DONE, saved.to_json({"report": report})))
+
+    def choose(self, number: int, report: Mapping[str, Any]) -> None:
+        """End a search: of the runs so far one is what the file is about.
+
+        Args:
+            number: the run's, from 0.
+            report: the JSON report of the search.
+        """
+        self._write(saved.record(saved.BEST, saved.to_json({"run": number, "report": report})))
 
     def _write(self, data: bytes) -> None:
         left = memoryview(data)
@@ -162,6 +172,7 @@ class _Scan:
         self._file = file
         self._size = os.fstat(file.fileno()).st_size
         self._found: list[tuple[dict[str, Any], list[tuple[int, int]]]] = []
+        self._best: dict[str, Any] | None = None
         self._cut = False
 
     def runs(self) -> tuple[SavedRun, ...]:
@@ -175,7 +186,15 @@ class _Scan:
         if not self._found:
             raise UsageError(f"{self._path}: cut off before the first run begins: nothing of it can be reported")
         last = len(self._found) - 1
-        return tuple(self._run(parts, rows, self._cut and i == last) for i, (parts, rows) in enumerate(self._found))
+        runs = tuple(self._run(parts, rows, self._cut and i == last) for i, (parts, rows) in enumerate(self._found))
+        return runs if self._best is None else (self._chosen(runs, self._best),)
+
+    def _chosen(self, runs: tuple[SavedRun, ...], best: Mapping[str, Any]) -> SavedRun:
+        number, report = best.get("run"), best.get("report")
+        if not (isinstance(number, int) and 0 <= number < len(runs) and isinstance(report, dict)):
+            raise UsageError(f"{self._path}: damaged: the search that it ends with is about none of its runs")
+        run = runs[number]
+        return replace(run, section=replace(run.section, report=report))
 
     def _record(self) -> None:
         """Read one record; of samples, only where they are."""
@@ -195,7 +214,7 @@ class _Scan:
                 self._found[-1][1].append((start + saved.HEAD.size, length))
             self._file.seek(length, os.SEEK_CUR)
             return
-        if tag not in (saved.RUN, saved.STAT, saved.HIST, saved.DONE):
+        if tag not in (saved.RUN, saved.STAT, saved.HIST, saved.DONE, saved.BEST):
             self._file.seek(length, os.SEEK_CUR)
             return
         self._take(tag, self._parse(head, length, start))
@@ -218,6 +237,8 @@ class _Scan:
     def _take(self, tag: bytes, value: dict[str, Any]) -> None:
         if tag == saved.RUN:
             self._found.append(({"head": value}, []))
+        elif tag == saved.BEST:
+            self._best = value
         elif self._found:
             self._found[-1][0][tag.decode()] = value
 

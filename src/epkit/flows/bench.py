@@ -74,11 +74,11 @@ def bench(
         crew = stack.enter_context(hire(options.workers, options.cluster, world))
         ready = stack.enter_context(prepare(options, world, stdin, crew=crew))
         shown = Shown(progress=progress, live=live, say=say or world.note)
+        writer = None if options.save is None else stack.enter_context(RunWriter(options.save))
         if options.find_max is not None:
             from epkit.flows.find_max import find_max
 
-            return find_max(options, ready, shown)
-        writer = None if options.save is None else stack.enter_context(RunWriter(options.save))
+            return find_max(options, ready, shown, writer=writer)
         if options.repeat is not None:
             from epkit.flows.repeat import repeat
 

@@ -3,19 +3,25 @@
 import math
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 from epkit.core import search as searching
 from epkit.core.criteria import FIND_MAX, Bound, parse_bound
+from epkit.core.document import to_document
 from epkit.core.health import GROWING
 from epkit.core.plan import Phase, Plan
 from epkit.core.report import PhaseInfo, Report, Search
 from epkit.engines import runner
+from epkit.files.runs import RunWriter
 from epkit.flows import bench
 from epkit.flows.bench_options import BenchOptions, BenchResult, Shown
 from epkit.flows.bench_plan import FIND_S
 from epkit.flows.ready import Ready
+from epkit.flows.saved_runs import load, write_samples
 
 if TYPE_CHECKING:
     from epkit.engines.base import Engine
@@ -30,17 +36,39 @@ def find_max(
     options: BenchOptions,
     ready: "Ready",
     shown: Shown,
+    *,
+    writer: RunWriter | None = None,
 ) -> BenchResult:
     """Search, and return the run that confirmed what was found; or the last one.
+
+    Args:
+        writer: of the file that the search is saved to.
 
     Raises:
         UsageError: the limit cannot be read.
     """
+    with ExitStack() as stack:
+        saved_to = options.save
+        if options.samples is not None and writer is None:
+            # Which probe's samples are wanted shows in the end.
+            saved_to = str(Path(stack.enter_context(TemporaryDirectory(prefix="epkit-"))) / "search.epkit")
+            writer = stack.enter_context(RunWriter(saved_to, "--samples"))
+        number, result = _search(replace(options, samples=None), ready, shown, writer)
+        if writer is not None:
+            writer.choose(number, to_document(result.report))
+        if options.samples is not None and saved_to is not None:
+            (run,) = load(saved_to)
+            write_samples(run, result.report, options.samples)
+        return result
+
+
+def _search(options: BenchOptions, ready: "Ready", shown: Shown, writer: RunWriter | None) -> tuple[int, BenchResult]:
+    """Search; return what was found, and which of the probes that is, from 0."""
     assert options.find_max is not None
     bound = parse_bound(options.find_max)
     search = searching.Search(bound.limit_ns, options.time_limit_s or FIND_S)
     phases: list[PhaseInfo] = []
-    runs: dict[float | None, BenchResult] = {}
+    runs: dict[float | None, tuple[int, BenchResult]] = {}
     number = 0
     began = time.perf_counter()
     common = ready.plan.measured[0]
@@ -49,10 +77,11 @@ def find_max(
         plan = _plan(ready.plan, common, probe, number)
         at, watcher = time.perf_counter(), _Watcher(bound, probe)
         try:
-            result = bench.run(options, ready, plan, shown, watch=watcher)
+            result = bench.run(options, ready, plan, shown, watch=watcher, writer=writer)
         except KeyboardInterrupt as stop:  # between two probes
             if not runs:
                 raise
+            number -= 1
             stopped, result = True, replace(result, stopped_by=runner.number_of(stop))
             break
         took = time.perf_counter() - at
@@ -62,14 +91,14 @@ def find_max(
         mark = "interrupted" if stopped else "met" if search.tell(seen) else seen.spoilt or "missed"
         phases += result.report.phases[:1]  # the warm-up
         phases.append(_phase(plan.phases[-1], result.report, at - began, mark))
-        runs[probe.rate] = result
+        runs[probe.rate] = number, result
         if stopped:
             break
     # The run at the rate that was found; the last one where none was, or the user ended it.
-    found = result if stopped or search.best is None else runs[search.best]
+    place, found = (number, result) if stopped or search.best is None else runs[search.best]
     told = _outcome(bound, search, found, number, time.perf_counter() - began)
     report = replace(found.report, phases=tuple(phases), search=told)
-    return replace(found, report=report)
+    return place - 1, replace(found, report=report)
 
 
 class _Watcher:
