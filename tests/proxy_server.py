@@ -14,9 +14,11 @@ class Proxy:
 
     Args:
         seen: the first line and the headers (names in lower case) of every request.
+        refusal: the status line that everything is answered with, if any.
     """
 
     seen: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    refusal: str = ""
     _listener: socket.socket = field(default_factory=lambda: socket.create_server(("127.0.0.1", 0)))
     _open: list[socket.socket] = field(default_factory=list)
 
@@ -51,6 +53,10 @@ class Proxy:
             headers = {name.lower(): value.strip() for name, _, value in (text.partition(":") for text in lines)}
             self.seen.append((line, headers))
             method, target, _ = line.split(" ")
+            if self.refusal:
+                client.sendall(f"HTTP/1.1 {self.refusal}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+                client.close()
+                return
             if method == "CONNECT":
                 host, _, port = target.rpartition(":")
                 server = self._connect(host, int(port))

@@ -101,8 +101,30 @@ def test_a_proxy_that_is_not_there_ends_the_job(cli, server, job):
     ran = cli(*job, "--no-validate", "--retries", 0, "-o", "out.csv", "-X", f"http://proxy:{CANARY}@127.0.0.1:9")
 
     assert 4 == ran.code
-    assert "connection refused" in ran.err
+    assert "the proxy is not reached: check -X (proxy: connection refused)" in ran.lines[-1]
     assert 0 == server.requests
+
+
+@pytest.mark.parametrize("tls", [None, "valid"])
+@pytest.mark.parametrize(
+    ("refusal", "words"),
+    [
+        (
+            "407 Proxy Authentication Required",
+            "the proxy wants a user and a password, or others: give -P USER:PASSWORD",
+        ),
+        ("403 Forbidden", None),
+    ],
+)
+def test_a_proxy_that_refuses_ends_the_job(cli, fault_server, proxy, refusal, words, tls):
+    proxy.refusal = refusal
+    cli.write("rows.json", '{"data": [{"age": 17}, {"age": 87}]}')
+    through = ["-X", f"127.0.0.1:{proxy.port}", "--cacert", fault_server.cacert, "--retries", 0]
+    ran = cli("score", "rows.json", "--no-validate", "--target", fault_server.url("ok", tls=tls), *through)
+
+    assert 4 == ran.code
+    assert (words or ("lets nothing through" if tls else "the endpoint wants a key")) in ran.lines[-1]
+    assert 0 == fault_server.connections
 
 
 def test_the_environments_proxies_are_not_used_and_that_is_said(cli, server, job):

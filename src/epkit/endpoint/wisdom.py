@@ -23,12 +23,14 @@ _WHERE_KEYS_GO = "give it with --key-file, EPKIT_KEY, or key_env in epkit.toml"
 _FIELDS = ("error", "message", "detail", "msg", "error_description", "title", "reason", "error_code", "code")
 
 _WRONG_KEY = f"the key is wrong, expired, or belongs to another endpoint: {_WHERE_KEYS_GO}"
+_PROXY_KEY = "the proxy wants a user and a password, or others: give -P USER:PASSWORD"
 _STATUSES: Final[Mapping[int, str]] = {
     400: "the endpoint does not accept the request: check the body against the contract with epkit validate",
     401: _WRONG_KEY,
     403: _WRONG_KEY,
     404: "nothing is at this path, or no deployment has traffic: check both; a scoring URI ends with /score",
     405: "the path does not take this method: rows are sent with POST, to a URI that ends with /score",
+    407: _PROXY_KEY,
     408: (
         "the endpoint gave up waiting for the model (5 s on managed endpoints unless set, 60 s on v1): "
         "send fewer rows a request, or raise the deployment's request_timeout_ms"
@@ -56,6 +58,9 @@ _CONNECT, _TLS, _TRANSPORT = Failure.CONNECT, Failure.TLS, Failure.TRANSPORT
 
 # The engines' words come from the operating system, OpenSSL and asyncio; the first row that fits speaks.
 _FAILURES: Final[tuple[tuple[tuple[Failure, ...], str, str], ...]] = (
+    ((_CONNECT,), r"^proxy: 407\b", _PROXY_KEY),
+    ((_CONNECT,), r"^proxy: \d{3}\b", "the proxy lets nothing through to the endpoint: check its rules, and the URL"),
+    ((_CONNECT,), "^proxy: ", "the proxy is not reached: check -X"),
     (
         (_CONNECT, _TLS),
         (

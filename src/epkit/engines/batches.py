@@ -43,7 +43,7 @@ FLUSH_NS: Final = 1_000_000_000
 CATCH_UP_NS: Final = 20_000_000
 """How far a rate may fall behind and be made up for: the coarseness of timers, and not a burst."""
 
-HOPELESS: Final = frozenset({401, 403, 404, 405, 415, 431})
+HOPELESS: Final = frozenset({401, 403, 404, 405, 407, 415, 431})
 """Statuses that every other request would get as well."""
 
 REQUEST_ID: Final = "x-ms-client-request-id"

@@ -175,6 +175,8 @@ class HttpxEngine:
             x.failure, x.detail = Failure.TRANSPORT, INTERRUPTED
         except (httpx.ConnectError, httpx.ProxyError) as error:
             x.failure, x.detail = _connect_failure(error, x)
+            if self.destination.proxy is not None and x.failure is Failure.CONNECT:
+                x.detail = f"proxy: {x.detail}"
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             x.failure, x.detail = Failure.TRANSPORT, str(error).lower() or type(error).__name__
         x.end = clock()
@@ -248,6 +250,8 @@ def _closes(response: httpx.Response, head: bytes) -> bool:
 
 
 def _connect_failure(error: Exception, x: Exchange) -> tuple[Failure, str]:
+    if isinstance(error, httpx.ProxyError):  # it opens no tunnel
+        return Failure.CONNECT, str(error).lower()
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLError):
