@@ -58,7 +58,7 @@ def test_who_cannot_be_written_to_is_forgotten():
 @pytest.fixture
 def process():
     heard = Queue()
-    started = WorkerProcess(MODULE, heard.put)
+    started = WorkerProcess(MODULE, heard.put, heard.put)
     yield started, heard
     started.kill()
 
@@ -70,8 +70,7 @@ def test_a_worker_says_hello_and_ends_with_its_input(process):
     assert isinstance(hello, Hello)
     assert worker.pid == hello.pid
     worker.close()
-    assert heard.get(timeout=10) is None
-    assert "ended with code 0" == worker.why()
+    assert "ended with code 0" == heard.get(timeout=10)
 
 
 def test_a_worker_that_is_killed_says_by_what(process):
@@ -79,8 +78,7 @@ def test_a_worker_that_is_killed_says_by_what(process):
     heard.get(timeout=30)
     os.kill(worker.pid, signal.SIGKILL)
 
-    assert heard.get(timeout=10) is None
-    assert "was killed by signal 9" == worker.why()
+    assert "was killed by signal 9" == heard.get(timeout=10)
 
 
 def test_what_is_no_job_is_passed_over(process):
@@ -89,8 +87,7 @@ def test_what_is_no_job_is_passed_over(process):
     worker.send(pickle.dumps("a word to a job that is over"))
     worker.close()
 
-    assert heard.get(timeout=10) is None
-    assert "ended with code 0" == worker.why()
+    assert "ended with code 0" == heard.get(timeout=10)
 
 
 def test_a_worker_that_does_not_start_says_why():
@@ -98,6 +95,19 @@ def test_a_worker_that_does_not_start_says_why():
         UsageError, match=r"worker \d cannot be started: it ended with code 1: .*No module named nowhere"
     ):
         LocalCrew(2, "nowhere")
+
+
+def test_a_worker_that_ends_before_it_is_known_says_why_too(monkeypatch):
+    class Slow(WorkerProcess):
+        def __init__(self, *of):
+            super().__init__(*of)
+            self._heard.join(20)
+
+    monkeypatch.setattr(module, "WorkerProcess", Slow)
+    with pytest.raises(
+        UsageError, match=r"worker 1 cannot be started: it ended with code 1: .*No module named nowhere"
+    ):
+        LocalCrew(1, "nowhere")
 
 
 def test_a_worker_that_says_nothing_is_not_waited_for_for_ever(monkeypatch, tmp_path):

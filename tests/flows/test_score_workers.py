@@ -4,11 +4,14 @@ import contextlib
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import threading
 import time
+from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -130,7 +133,11 @@ def written(tmp_path, out):
 
 def workers_seen(server):
     """Tell the workers whose requests came: each marks its own."""
-    return {headers["x-ms-client-request-id"].partition("-")[0] for headers in server.headers}
+    return set(requests_by_worker(server))
+
+
+def requests_by_worker(server):
+    return Counter(headers["x-ms-client-request-id"].partition("-")[0] for headers in server.headers)
 
 
 def after(server, requests, call, *, delay_s=0.01):
@@ -139,14 +146,28 @@ def after(server, requests, call, *, delay_s=0.01):
     start = server.requests
 
     def wait():
-        deadline = time.monotonic() + 10
-        while server.requests < start + requests and time.monotonic() < deadline:
-            time.sleep(0.002)
+        until(lambda: server.requests >= start + requests)
         call()
 
     thread = threading.Thread(target=wait)
     thread.start()
     return contextlib.closing(_Joined(thread))
+
+
+def until(condition):
+    deadline = time.monotonic() + 10
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.002)
+
+
+def catches(pid, number):
+    """Tell whether a process has a handler for a signal, as Linux says; elsewhere that it has."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return True
+    (mask,) = re.findall(r"^SigCgt:\s*(\w+)", status, re.MULTILINE)
+    return bool(int(mask, 16) >> (number - 1) & 1)
 
 
 class _Joined:
@@ -211,7 +232,7 @@ def test_a_job_without_rows_to_send_ends(score, server, staff, tmp_path):
 
 @pytest.mark.parametrize("workers", [2, 3])
 def test_no_more_requests_are_under_way_than_were_asked_for_and_no_fewer(score, server, staff, tmp_path, workers):
-    server.delay_s = 0.02
+    server.delay_s = 0.1
     (tmp_path / "rows.csv").write_text(table(6000))
     told = []
     ran = score(Lent(staff, staff.members[:workers]), "out.csv", concurrency=5, progress=told.append)
@@ -275,31 +296,43 @@ def test_a_worker_that_is_killed_loses_and_doubles_nothing(score, server, mortal
 
 
 def test_a_worker_that_is_told_to_end_is_lost_too(score, server, mortal, tmp_path):
-    (tmp_path / "rows.csv").write_text(table(5000))
+    (tmp_path / "rows.csv").write_text(table(20_000))
     crew = mortal(2)
-    with after(server, 10, lambda: os.kill(crew.members[0]._process.pid, signal.SIGTERM)):
+    pid = crew.members[0]._process.pid
+
+    def end():
+        until(lambda: catches(pid, signal.SIGTERM))  # a worker that has not begun just ends
+        os.kill(pid, signal.SIGTERM)
+
+    with after(server, 10, end):
         ran = score(crew, "out.csv")
 
-    assert expected(5000) == (tmp_path / "out.csv").read_text()
+    assert expected(20_000) == (tmp_path / "out.csv").read_text()
     assert ["worker 1 is lost: it was ended by SIGTERM; its rows go to the others"] == ran.notes
     assert set(server.scored.values()) == {1}, "what it had in flight was waited for"
 
 
 def test_if_all_are_killed_the_job_goes_on_another_time(score, server, mortal, tmp_path):
-    (tmp_path / "rows.csv").write_text(table(9000))
+    (tmp_path / "rows.csv").write_text(table(20_000))
     crew = mortal(2)
-    with after(server, 40, lambda: [kill(member) for member in crew.members]):
+
+    def end():
+        until(lambda: min(requests_by_worker(server).values()) >= 10 and len(workers_seen(server)) == 2)
+        for member in crew.members:
+            kill(member)
+
+    with after(server, 40, end, delay_s=0.03):
         ran = score(crew, "out.csv")
 
     last = 3 - int(ran.notes[0].removeprefix("worker ")[0])
     assert f"no worker is left: worker {last}, the last one, was killed by signal 9" == ran.result.hopeless
     assert (4, False) == (exit_code(ran.result), ran.result.complete)
-    assert 0 < ran.result.rows < 9000
+    assert 0 < ran.result.rows < 20_000
     assert expected(ran.result.rows) == (tmp_path / "out.csv").read_text()
     server.delay_s = 0
     again = score(mortal(2), "out.csv")
-    assert (ran.result.rows, 9000, True) == (again.result.before, again.result.rows, again.result.complete)
-    assert expected(9000) == (tmp_path / "out.csv").read_text()
+    assert (ran.result.rows, 20_000, True) == (again.result.before, again.result.rows, again.result.complete)
+    assert expected(20_000) == (tmp_path / "out.csv").read_text()
 
 
 def test_a_worker_that_comes_later_takes_part_and_no_more_are_under_way(score, server, staff, tmp_path):

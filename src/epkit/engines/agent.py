@@ -62,11 +62,11 @@ class Agent:
         self._box = SealedBox(secret)
         self._forget = forget
         self._frames: deque[bytes] = deque()
-        self._ended = False
+        self._why: str | None = None  # it ended
         self._loop: asyncio.AbstractEventLoop | None = None
         self._news = asyncio.Event()
         self.asked_at = time.monotonic()
-        self._process = WorkerProcess(module, self._arrived)
+        self._process = WorkerProcess(module, self._arrived, self._ended)
         threading.Thread(target=_watch, args=(weakref.ref(self), self._process, forget), daemon=True).start()
 
     async def answer(self, verb: str, sealed: tuple[bytes, ...] = (), wait_s: float = 0.0) -> Any:
@@ -98,26 +98,30 @@ class Agent:
     async def _poll(self, wait_s: float) -> tuple[list[bytes], str | None]:
         self._loop = asyncio.get_running_loop()
         self._news.clear()
-        if self._frames or self._ended:
+        if self._frames or self._why is not None:
             self._news.set()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
                 await self._news.wait()
         if wait_s:
             await asyncio.sleep(GATHER_S)
-        ended = self._ended  # before the frames are taken: all are there by then
+        why = self._why  # before the frames are taken: all are there by then
         taken: list[bytes] = []
         size = 0
         while self._frames and (not taken or size + len(self._frames[0]) <= MOST_BYTES):
             taken.append(self._frames.popleft())
             size += len(taken[-1])
-        return taken, self._process.why() if ended and not self._frames else None
+        return taken, None if self._frames else why
 
-    def _arrived(self, frame: bytes | None) -> None:
-        if frame is None:
-            self._ended = True
-        else:
-            self._frames.append(frame)
+    def _arrived(self, frame: bytes) -> None:
+        self._frames.append(frame)
+        self._tell()
+
+    def _ended(self, why: str) -> None:
+        self._why = why
+        self._tell()
+
+    def _tell(self) -> None:
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the Dask worker has ended
                 self._loop.call_soon_threadsafe(self._news.set)

@@ -113,7 +113,7 @@ class LocalMember:
     def __init__(self, name: str, inbox: Inbox, module: str) -> None:
         self.name, self.host, self.clock = name, "", Offset()
         self._inbox = inbox
-        self._process = WorkerProcess(module, self._arrived)
+        self._process = WorkerProcess(module, self._arrived, lambda why: inbox.put((self, Lost(why))))
 
     def send(self, message: object) -> None:
         """Send it a message."""
@@ -131,9 +131,8 @@ class LocalMember:
         """End it at once."""
         self._process.kill()
 
-    def _arrived(self, frame: bytes | None) -> None:
-        message = Lost(self._process.why()) if frame is None else pickle.loads(frame)  # noqa: S301 - our own process
-        self._inbox.put((self, message))
+    def _arrived(self, frame: bytes) -> None:
+        self._inbox.put((self, pickle.loads(frame)))  # noqa: S301 - our own process
 
 
 class LocalCrew:

@@ -64,12 +64,13 @@ class FrameWriter:
 class WorkerProcess:
     """One worker."""
 
-    def __init__(self, module: str, arrived: Callable[[bytes | None], None]) -> None:
+    def __init__(self, module: str, arrived: Callable[[bytes], None], ended: Callable[[str], None]) -> None:
         """Start it.
 
         Args:
             module: that it runs, as `python -m` does.
-            arrived: gets each frame, and None when the worker has ended; called by a thread.
+            arrived: gets each frame; called by a thread, which may be before this returns.
+            ended: gets how the worker ended, once, after its last frame; called by the same thread.
         """
         # -P: a file in the working directory must not stand in for a module.
         self._process = subprocess.Popen(  # noqa: S603 - this Python, a module of ours
@@ -81,7 +82,7 @@ class WorkerProcess:
         )
         assert self._process.stdin is not None
         self._writer = FrameWriter(self._process.stdin)
-        self._arrived = arrived
+        self._arrived, self._ended = arrived, ended
         self._last: deque[str] = deque(maxlen=LAST_LINES)
         self._told = threading.Thread(target=self._listen, daemon=True)
         self._heard = threading.Thread(target=self._read, daemon=True)
@@ -112,7 +113,7 @@ class WorkerProcess:
         self._process.wait()
         self._writer.close(timeout_s=GRACE_S)
 
-    def why(self) -> str:
+    def _why(self) -> str:
         """Say how it ended: by which signal or code, and its last words."""
         code = self._process.poll()
         how = "is gone" if code is None else f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
@@ -127,7 +128,7 @@ class WorkerProcess:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(GRACE_S)
         self._told.join(GRACE_S)
-        self._arrived(None)
+        self._ended(self._why())
 
     def _listen(self) -> None:
         assert self._process.stderr is not None
