@@ -181,6 +181,14 @@ class Cli:
                 if process.returncode is None:
                     process.kill()
 
+    def interrupted_twice(self, process: subprocess.Popen[bytes]) -> Ran:
+        """Press Ctrl-C, see that a started command waits for what is in flight, and press it again."""
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        assert process.poll() is None, "it waits for what is in flight"
+        process.send_signal(signal.SIGINT)
+        return self.finished(process)
+
     def finished(self, process: subprocess.Popen[bytes]) -> Ran:
         """Wait for a started command."""
         out, err, peak = _communicate(process, b"", self.patience_s)

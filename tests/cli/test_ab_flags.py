@@ -221,6 +221,14 @@ def test_the_proxies_of_the_environment_are_not_used_and_a_note_says_so(cli, row
     assert ["epkit: the environment's proxies (https_proxy) are not used for load; -X names one"] == ran.lines
 
 
+def test_who_names_a_proxy_is_told_of_no_other(cli, sent):
+    cli.environ["https_proxy"] = f"http://user:{CANARY}@127.0.0.1:9"
+    with Proxy() as proxy:
+        sent("-X", f"127.0.0.1:{proxy.port}")
+
+    assert 1 == len(proxy.seen)
+
+
 @pytest.mark.parametrize("engine", ["wire", "httpx"])
 def test_capital_e_shows_the_clients_certificate(cli, rows, fault_server, engine):
     url = fault_server.url("ok", tls="mutual")

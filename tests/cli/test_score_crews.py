@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import sys
-import time
 from pathlib import Path
 
 import polars as pl
@@ -187,22 +186,6 @@ def test_sigterm_is_told_by_its_code(cli, server):
     kept = cli.read("out.csv").splitlines()[1:]
     assert [f"{n},n{n},p{n}" for n in range(len(kept))] == kept
     assert 0 < len(kept) <= len(server.scored), "as far as there is no gap between the rows of the two"
-
-
-def test_interrupted_twice_workers_end_at_once_and_no_row_has_failed(cli, fault_server):
-    rows = given(cli, ".csv", 1000)
-    flags = [NO, "-o", "out.csv", "--workers", 2, "--target", fault_server.url("never")]
-    with cli.start("score", rows, *flags) as process:
-        until(lambda: fault_server.requests["never"] >= 8, "all is in flight")
-        process.send_signal(signal.SIGINT)
-        time.sleep(0.3)
-        assert process.poll() is None, "it waits for what is in flight"
-        process.send_signal(signal.SIGINT)
-        ran = cli.finished(process)
-
-    assert 130 == ran.code
-    assert ran.lines[-1].endswith(": interrupted after 0 rows: the same command goes on")
-    assert not (cli.directory / "out.csv.failed.jsonl").exists()
 
 
 def test_a_dry_run_starts_no_worker(cli, server, monkeypatch):

@@ -105,17 +105,14 @@ def test_an_interrupted_job_has_written_what_it_had_and_goes_on(cli, server, for
     assert 20_000 == len(cli.read(f"out{form}").splitlines()) - (form == ".csv")
 
 
-def test_interrupted_twice_it_ends_at_once_and_no_row_has_failed(cli, fault_server):
+@pytest.mark.parametrize("crew", [[], ["--workers", 2]])
+def test_interrupted_twice_it_ends_at_once_and_no_row_has_failed(cli, fault_server, crew):
     cli.write("rows.csv", table(1000))
     command = ["score", "rows.csv", NO, "-o", "out.csv", "--target", fault_server.url("never")]
-    with cli.start(*command) as process:
+    with cli.start(*command, *crew) as process:
         while fault_server.requests["never"] < 8:
             time.sleep(0.01)
-        process.send_signal(signal.SIGINT)
-        time.sleep(0.2)
-        assert process.poll() is None, "it waits for what is in flight"
-        process.send_signal(signal.SIGINT)
-        ran = cli.finished(process)
+        ran = cli.interrupted_twice(process)
 
     assert 130 == ran.code
     assert ran.lines[-1].endswith(": interrupted after 0 rows: the same command goes on")

@@ -39,12 +39,7 @@ def test_once_waits_for_what_is_in_flight(cli, rows, fault_server, number, code)
 def test_twice_ends_at_once(cli, rows, fault_server, engine):
     with cli.start("bench", "-n", 9, "-c", 2, "-p", rows, "--engine", engine, fault_server.url("never")) as process:
         until(lambda: fault_server.requests["never"] >= 2)
-        process.send_signal(signal.SIGINT)
-        time.sleep(0.2)
-
-        assert process.poll() is None, "it waits for what is in flight"
-        process.send_signal(signal.SIGINT)
-        ran = cli.finished(process)
+        ran = cli.interrupted_twice(process)
 
     assert 130 == ran.code
     assert "   (transport: 2)" in ran.out.splitlines()

@@ -39,7 +39,7 @@ from epkit.flows.ready import Current, Ready
 from epkit.flows.recording import NOTHING_RAN, Recording
 from epkit.flows.requests import make_load
 from epkit.flows.tokens import authorized, renewing
-from epkit.flows.transport import engine_class, engine_name, proxy_url, tell_of_proxies
+from epkit.flows.transport import engine_class, engine_name, proxy_of
 from epkit.flows.until import Until
 from epkit.flows.verbose import show_request
 
@@ -255,8 +255,7 @@ def prepare(options: BenchOptions, world: World, stdin: BinaryIO, *, crew: "Crew
     make_engine = engine_class(name)
     check_load(options)
     _check(options)
-    proxy = proxy_url(options.request.proxy, options.request.proxy_basic)
-    tell_of_proxies(world, "load")
+    proxy = proxy_of(options.request, world, "load")
     agent = f"epkit/{__version__}"
     secrets = tuple(options.request.secrets())
     with take_aim(

@@ -39,7 +39,7 @@ from epkit.flows.score_input import Given, Input, prepare, spooled
 from epkit.flows.score_job import ScoreOptions, check
 from epkit.flows.score_words import advise, explainer
 from epkit.flows.tokens import renewing
-from epkit.flows.transport import engine_class, engine_name, proxy_url, tell_of_proxies
+from epkit.flows.transport import engine_class, engine_name, proxy_of
 from epkit.flows.verbose import show_request
 
 if TYPE_CHECKING:
@@ -240,9 +240,7 @@ def _prepare(options: ScoreOptions, given: Given | None, world: World) -> Iterat
     agent = f"epkit/{__version__}"
     request = options.request
     make_engine = engine_class(engine_name(None, proxy=bool(request.proxy)))
-    proxy = proxy_url(request.proxy, request.proxy_basic)
-    if proxy is None:
-        tell_of_proxies(world, "rows")
+    proxy = proxy_of(request, world, "rows")
     with take_aim(
         options.target,
         key_file=options.key_file,

@@ -10,6 +10,7 @@ from epkit.errors import UsageError
 
 if TYPE_CHECKING:
     from epkit.flows.aim import World
+    from epkit.flows.requests import RequestOptions
 
 PROXIES: Final = ("http_proxy", "https_proxy", "all_proxy")
 
@@ -48,32 +49,31 @@ def engine_class(name: str) -> Callable[..., Engine]:
     return HttpxEngine
 
 
-def proxy_url(proxy: str | None, basic: str | None) -> str | None:
-    """Return a proxy's URL as an engine wants it, credentials in it.
+def proxy_of(request: "RequestOptions", world: "World", what: str) -> str | None:
+    """Return the URL of the proxy that was asked for as an engine wants it, credentials in it.
+
+    Where none was, and the environment names some, a note says that these are not used.
 
     Args:
-        proxy: `HOST:PORT` or a URL, which may have credentials of its own.
-        basic: `user:password`, which goes before those.
+        what: does not go through the environment's proxies.
 
     Raises:
-        UsageError: it is neither.
+        UsageError: it is neither `HOST:PORT` nor a URL.
     """
-    if proxy is None:
+    if request.proxy is None:
+        found = [name for name in world.environ if name.lower() in PROXIES and world.environ[name]]
+        if found:
+            world.note(f"the environment's proxies ({', '.join(sorted(found))}) are not used for {what}; -X names one")
         return None
     try:
-        url = urls.parse(proxy if "://" in proxy else f"http://{proxy}")
+        url = urls.parse(request.proxy if "://" in request.proxy else f"http://{request.proxy}")
     except UsageError as error:
         raise UsageError(f"-X: {error}") from None
-    userinfo = url.userinfo.reveal() if basic is None and url.userinfo else basic
+    userinfo = request.proxy_basic
+    if userinfo is None and url.userinfo:
+        userinfo = url.userinfo.reveal()
     if userinfo is None:
         return url.origin
     user, _, password = userinfo.partition(":")
     scheme, _, authority = url.origin.partition("://")
     return f"{scheme}://{quote(user, safe='')}:{quote(password, safe='')}@{authority}"
-
-
-def tell_of_proxies(world: "World", what: str) -> None:
-    """Say that the environment's proxies are not used, where there are any."""
-    found = [name for name in world.environ if name.lower() in PROXIES and world.environ[name]]
-    if found:
-        world.note(f"the environment's proxies ({', '.join(sorted(found))}) are not used for {what}; -X names one")
