@@ -356,7 +356,9 @@ def test_a_status_that_all_would_get_ends_the_job_for_all(score, server, staff, 
 
     assert alone.result.hopeless == ran.result.hopeless
     assert (4, False, 0) == (exit_code(ran.result), ran.result.complete, ran.result.failed_rows)
-    assert expected(ran.result.rows) == (tmp_path / "shared.csv").read_text()
+    # Which were refused is chance; where the very first row was, there is no output yet.
+    out = tmp_path / "shared.csv"
+    assert (expected(ran.result.rows) if ran.result.rows else None) == (out.read_text() if out.exists() else None)
     server.behave = plain
     score(Lent(staff, staff.members), "shared.csv")
     assert expected(9000) == (tmp_path / "shared.csv").read_text()
