@@ -25,6 +25,14 @@ TESTED = ".[local,docs,cluster]"
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 
 
+SIDE_BY_SIDE = ["-n", "auto", "--maxprocesses=4", "--dist=worksteal"]
+"""How pytest runs much: most tests wait for servers and processes."""
+SUITE = ["--ignore=tests/browser", *SIDE_BY_SIDE]  # a browser has a session of its own
+if os.environ.get("CI"):
+    # Busy machines make tests of real processes late: the second time counts, and who needed it is named (RERUN).
+    SUITE += ["--reruns=1", "-raR"]
+
+
 def group(name: str) -> list[str]:
     """Return the requirements of a dependency group of pyproject.toml."""
     return nox.project.dependency_groups(PYPROJECT, name)
@@ -34,14 +42,14 @@ def group(name: str) -> list[str]:
 def tests(session: nox.Session) -> None:
     """Run the test suite on the oldest supported Python found here (arguments go to pytest)."""
     session.install(TESTED, *group("test"))
-    session.run("pytest", "--ignore=tests/browser", *session.posargs)  # that is the session `browser`
+    session.run("pytest", *SUITE, *session.posargs)
 
 
 @nox.session(python=FOUND, name="tests-all")
 def tests_all(session: nox.Session) -> None:
     """Run the test suite on every supported Python found here."""
     session.install(TESTED, *group("test"))
-    session.run("pytest", "--ignore=tests/browser", *session.posargs)  # that is the session `browser`
+    session.run("pytest", *SUITE, *session.posargs)
 
 
 @nox.session(python=FOUND[0])
@@ -57,9 +65,9 @@ def browser(session: nox.Session) -> None:
 @nox.parametrize("sdks", ["azure", "azure-v1", "azure-v2"])
 def azure(session: nox.Session, sdks: str) -> None:
     """Run the tests of the backends on Azure's genuine SDKs: both in one environment, and each alone."""
-    session.install(f".[local,{sdks}]", "pytest-xdist", *group("test"))
+    session.install(f".[local,{sdks}]", *group("test"))
     # Each command imports an SDK, for a second or two; the local backend is tested by `tests`.
-    both = ["-n", "2", "-k", "not local", "tests/backends", "tests/cli/test_startup.py"]
+    both = [*SIDE_BY_SIDE, "-k", "not local", "tests/backends", "tests/cli/test_startup.py"]
     session.run("pytest", *(session.posargs or (both if sdks == "azure" else ["tests/backends/test_extras.py"])))
 
 
