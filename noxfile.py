@@ -27,10 +27,9 @@ PYPROJECT = nox.project.load_toml("pyproject.toml")
 
 SIDE_BY_SIDE = ["-n", "auto", "--maxprocesses=4", "--dist=worksteal"]
 """How pytest runs much: most tests wait for servers and processes."""
-SUITE = ["--ignore=tests/browser", *SIDE_BY_SIDE]  # a browser has a session of its own
-if os.environ.get("CI"):
-    # Busy machines make tests of real processes late: the second time counts, and who needed it is named (RERUN).
-    SUITE += ["--reruns=1", "-raR"]
+AGAIN = ["--reruns=1", "-raR"] if os.environ.get("CI") else []
+"""Busy machines make tests of real processes late: the second time counts, and who needed it is named (RERUN)."""
+SUITE = ["--ignore=tests/browser", *SIDE_BY_SIDE, *AGAIN]  # a browser has a session of its own
 
 
 def group(name: str) -> list[str]:
@@ -58,7 +57,7 @@ def browser(session: nox.Session) -> None:
     if not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
         session.error("there is no Chromium: apt-get install chromium")
     session.install(TESTED, *group("test"), *group("browser"))
-    session.run("pytest", "tests/browser", *session.posargs)
+    session.run("pytest", "tests/browser", *AGAIN, *session.posargs)
 
 
 @nox.session(python=FOUND[0])
@@ -68,14 +67,15 @@ def azure(session: nox.Session, sdks: str) -> None:
     session.install(f".[local,{sdks}]", *group("test"))
     # Each command imports an SDK, for a second or two; the local backend is tested by `tests`.
     both = [*SIDE_BY_SIDE, "-k", "not local", "tests/backends", "tests/cli/test_startup.py"]
-    session.run("pytest", *(session.posargs or (both if sdks == "azure" else ["tests/backends/test_extras.py"])))
+    usual = both if sdks == "azure" else ["tests/backends/test_extras.py"]
+    session.run("pytest", *AGAIN, *(session.posargs or usual))
 
 
 @nox.session(python=FOUND[0])
 def mlflow(session: nox.Session) -> None:
     """Run what is tested on MLflow's own scoring server, which wants an environment of its own."""
     session.install(".", *group("test"), *group("mlflow"))
-    session.run("pytest", "tests/flows/test_score_mlflow.py", *session.posargs)
+    session.run("pytest", "tests/flows/test_score_mlflow.py", *AGAIN, *session.posargs)
 
 
 @nox.session(python=FOUND[0])
