@@ -1,5 +1,6 @@
 """What every test may ask for."""
 
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,6 +10,12 @@ from canary import CANARY
 from dask_cluster import DaskCluster
 from fault_server import FaultServer
 from shared import shared
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach what tests start: a shell without job control has what it starts with `&` ignore it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
