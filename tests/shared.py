@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from places import ROOT
+
 
 def shared(relative: str) -> Path:
     """Return a file or directory of the shared data, or skip the calling test by name where it is missing.
@@ -12,7 +14,7 @@ def shared(relative: str) -> Path:
     Args:
         relative: path below the shared directory, with slashes: `data/ab/real`.
     """
-    places = [Path(__file__).parents[2] / "shared"]
+    places = [ROOT.parent / "shared"]
     if "EPKIT_SHARED" in os.environ:
         places.append(Path(os.environ["EPKIT_SHARED"]))
     for place in places:

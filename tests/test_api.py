@@ -9,6 +9,7 @@ import pytest
 
 import epkit
 from fault_server import FaultServer
+from places import ROOT
 from proxy_server import Proxy
 
 TWO_ROWS = '{"data": [{"age": 17}, {"age": 87}]}'
@@ -73,7 +74,7 @@ def test_a_payload_that_breaks_the_contract_is_not_sent(fault_server: FaultServe
 
 
 def test_a_contract_is_loaded_asked_and_sampled():
-    contract = epkit.Contract.load(Path(__file__).parents[1] / "swagger" / "bank.swagger2.json")
+    contract = epkit.Contract.load(ROOT / "swagger" / "bank.swagger2.json")
 
     assert not contract.validate({"data": []}).valid
     assert contract.validate(contract.sample(rows=5)).valid

@@ -11,8 +11,8 @@ import pytest
 
 import epkit
 from epkit.errors import EpkitError
+from places import ROOT
 
-ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "epkit"
 MODULES = sorted(path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.py"))
 MOST_LINES = 400

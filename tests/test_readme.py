@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from epkit.cli import app
+from places import ROOT
 
-ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 BLOCKS = re.findall(r"```console\n(.*?)```", README, re.DOTALL)

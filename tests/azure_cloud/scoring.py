@@ -1,12 +1,12 @@
 """*.inference.ml.azure.com and *.azurecontainer.io: the endpoints themselves, behind key or token."""
 
 import json
-from pathlib import Path
 
 from azure_cloud.http import Reply, Request, Routes
 from azure_cloud.state import State
+from places import ROOT
 
-CONTRACT = Path(__file__).parents[2] / "swagger" / "bank.swagger2.json"
+CONTRACT = ROOT / "swagger" / "bank.swagger2.json"
 
 
 def routes(state: State) -> Routes:

@@ -2,13 +2,13 @@
 
 import re
 import shlex
-from pathlib import Path
 
 import pytest
 
 from backends.hosts import KINDS, Host
+from places import ROOT
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 TABLE = README.partition("| the course's step |")[2].partition("\n\n")[0]
 COLUMNS = {"azureml-v1": 2, "azureml": 3, "local": 4}
 ROWS = [[cell.strip() for cell in row.strip("|").split(" | ")] for row in TABLE.splitlines()[2:]]

@@ -1,13 +1,13 @@
 """Each extra alone, both and neither: this file runs in an environment of each kind (`nox -s azure tests`)."""
 
 import sys
-from pathlib import Path
 
 import pytest
 
 from backends.hosts import SDKS, has, workspace_config
 from cli_harness import Cli, complaint
 from fault_server import FaultServer
+from places import ROOT
 
 EXTRAS = {"azureml": "azure-v2", "azureml-v1": "azure-v1"}
 
@@ -88,7 +88,7 @@ def test_a_local_command_imports_no_sdk(cli: Cli):
 def test_what_talks_to_endpoints_imports_no_sdk(cli: Cli, fault_server: FaultServer, command: str):
     """Not even where both are installed."""
     url = fault_server.url("ok")
-    schema = Path(__file__).parents[2] / "swagger" / "bank.swagger2.json"
+    schema = ROOT / "swagger" / "bank.swagger2.json"
     payload = cli.write("rows.json", '{"data": [{"age": 1}, {"age": 2}]}')
     arguments = {
         "bench": ["--no-validate", "-p", payload, url],

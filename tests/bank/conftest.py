@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from epkit.endpoint.embedded import Embedded, start
-
-ROOT = Path(__file__).parents[2]
+from places import ROOT
 
 
 @pytest.fixture(scope="session")

@@ -3,15 +3,14 @@ import json
 import re
 import urllib.error
 import urllib.request
-from pathlib import Path
 
 import pytest
 
 from epkit.bank.contracts import FILES, fetch
 from epkit.bank.model import COLUMNS
 from epkit.bank.score import ROWS
+from places import ROOT
 
-ROOT = Path(__file__).parents[2]
 PAYLOADS = ROOT / "payloads"
 README = (PAYLOADS / "README.md").read_text(encoding="utf-8")
 BROKEN = re.findall(r"^\| `(broken-[^`]+)` \| .* \| (.+) \|$", README, re.MULTILINE)

@@ -11,6 +11,7 @@ import pytest
 
 from cli_harness import Cli
 from epkit.endpoint import embedded
+from places import ROOT
 
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
@@ -65,6 +66,6 @@ def docs(tmp_path: Path) -> Iterator[Callable[..., str]]:
 @pytest.fixture(scope="session")
 def artefacts() -> Path:
     """Where screenshots stay after the tests."""
-    directory = Path(os.environ.get("EPKIT_ARTEFACTS", Path(__file__).parents[2] / "build" / "browser"))
+    directory = Path(os.environ.get("EPKIT_ARTEFACTS", ROOT / "build" / "browser"))
     directory.mkdir(parents=True, exist_ok=True)
     return directory

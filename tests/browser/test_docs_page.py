@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from places import ROOT
+
 SWAGGER = ROOT / "swagger" / "bank.swagger2.json"
 OPENAPI = ROOT / "swagger" / "bank.openapi3.json"
 README_PICTURE = Path(__file__).parent / "docs.png"

@@ -4,12 +4,12 @@ import base64
 import ssl
 import sys
 from importlib.metadata import version
-from pathlib import Path
 
 import pytest
 
 from canary import CANARY
 from cli_harness import TWO_ROWS, complaint
+from places import ROOT
 from proxy_server import Proxy
 
 
@@ -337,7 +337,7 @@ def test_l_forgives_other_lengths_in_abs_report(cli, rows, fault_server, flags, 
 
 
 def test_the_courses_line_runs_with_one_word_changed(cli, bank):
-    cli.write("data.json", (Path(__file__).parents[2] / "payloads" / "bank-two-rows.json").read_bytes())
+    cli.write("data.json", (ROOT / "payloads" / "bank-two-rows.json").read_bytes())
     key = bank.key.reveal()
 
     ran = cli(

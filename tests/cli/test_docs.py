@@ -12,12 +12,13 @@ import pytest
 
 from canary import CANARY
 from cli_harness import complaint
+from places import ROOT
 
 pytest.importorskip("starlette")
 pytest.importorskip("uvicorn")
 pytest.importorskip("flask_swagger_ui")
 
-SWAGGER = Path(__file__).parents[2] / "swagger" / "bank.swagger2.json"
+SWAGGER = ROOT / "swagger" / "bank.swagger2.json"
 
 
 @pytest.fixture

@@ -1,10 +1,7 @@
-from pathlib import Path
-
 import pytest
 
 from cli_harness import complaint
-
-ROOT = Path(__file__).parents[2]
+from places import ROOT
 
 
 def test_0_when_every_request_succeeded(cli, rows, fault_server):

@@ -9,14 +9,14 @@ import subprocess
 import sys
 import time
 from importlib.resources import files
-from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
 from cli_harness import complaint, validator
+from places import DATA
 
-DATA = Path(__file__).parents[1] / "data" / "runs"
+RUNS = DATA / "runs"
 
 
 @pytest.fixture
@@ -72,9 +72,9 @@ def test_the_files_of_a_run_are_written_again_as_they_were(cli, bench):
 
 
 def test_the_file_of_the_first_version_is_read_for_ever(cli):
-    ran = cli("report", str(DATA / "format-1.epkit"), "--format", "json")
+    ran = cli("report", str(RUNS / "format-1.epkit"), "--format", "json")
     document = json.loads(ran.out)
-    then = json.loads((DATA / "format-1.json").read_text(encoding="utf-8"))
+    then = json.loads((RUNS / "format-1.json").read_text(encoding="utf-8"))
 
     def holds(old, new):
         """What was told then is told now; what came later may stand beside it."""
@@ -88,7 +88,7 @@ def test_the_file_of_the_first_version_is_read_for_ever(cli):
 
 
 def test_every_sample_of_the_first_version_is_read_for_ever(cli):
-    cli("report", str(DATA / "format-1.epkit"), "--samples", "s.csv", "--html", "r.html")
+    cli("report", str(RUNS / "format-1.epkit"), "--samples", "s.csv", "--html", "r.html")
 
     assert 61 == len(cli.read("s.csv").splitlines())
     assert "Percentiles" in cli.read("r.html")

@@ -1,7 +1,6 @@
 """The contract as the page shows it, and which requests it may make."""
 
 import json
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -9,9 +8,10 @@ from hypothesis import strategies as st
 
 from epkit.core.page_contract import PREFIX, Routes, rewrite
 from epkit.core.url import parse
+from places import ROOT
 
-SWAGGER = json.loads((Path(__file__).parents[2] / "swagger" / "bank.swagger2.json").read_text())
-OPENAPI = json.loads((Path(__file__).parents[2] / "swagger" / "bank.openapi3.json").read_text())
+SWAGGER = json.loads((ROOT / "swagger" / "bank.swagger2.json").read_text())
+OPENAPI = json.loads((ROOT / "swagger" / "bank.openapi3.json").read_text())
 
 
 def test_swagger_leads_to_this_server_and_asks_for_no_key():

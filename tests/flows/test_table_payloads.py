@@ -1,7 +1,6 @@
 """Bodies made of the rows of a table, for a load."""
 
 import json
-from pathlib import Path
 
 import polars as pl
 import pytest
@@ -10,8 +9,8 @@ from epkit.errors import ContractError, UsageError
 from epkit.files import contracts
 from epkit.flows import table_payloads as module
 from epkit.flows.table_payloads import table_payloads
+from places import ROOT
 
-ROOT = Path(__file__).parents[2]
 ROWS = ROOT / "payloads" / "bank-rows.csv"
 
 

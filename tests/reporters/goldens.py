@@ -1,9 +1,10 @@
 """Golden files: what a reporter printed once and a person found good, kept to the byte."""
 
 import os
-from pathlib import Path
 
-FOLDER = Path(__file__).parent / "golden"
+from places import ROOT
+
+FOLDER = ROOT / "tests" / "reporters" / "golden"
 
 
 def check(name, text):

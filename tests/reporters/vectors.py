@@ -4,15 +4,15 @@ import json
 import math
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from epkit.core.samples import SAMPLE, Failure
+from places import DATA
 
-DATA = Path(__file__).parent.parent / "data" / "ab"
-CLOCKED = tuple(sorted(path.stem for path in (DATA / "clocked").glob("*.json")))
-TIMED = tuple(sorted(path.stem for path in DATA.glob("*.txt")))
+AB = DATA / "ab"
+CLOCKED = tuple(sorted(path.stem for path in (AB / "clocked").glob("*.json")))
+TIMED = tuple(sorted(path.stem for path in AB.glob("*.txt")))
 
 
 @dataclass(frozen=True)
@@ -86,11 +86,11 @@ class Clocked:
 
 
 def printed(name: str) -> Printed:
-    return Printed((DATA / f"{name}.txt").read_text())
+    return Printed((AB / f"{name}.txt").read_text())
 
 
 def clocked(name: str) -> Clocked:
-    folder = DATA / "clocked"
+    folder = AB / "clocked"
     script = json.loads((folder / f"{name}.json").read_text())
     return Clocked(
         printed=Printed((folder / f"{name}.txt").read_text()),
@@ -106,7 +106,7 @@ def totals(name: str) -> np.ndarray:
     """Every total time of a run of at most 100 requests, in µs: ab's -e file shows each of them."""
     count = printed(name).number("Complete requests")
     found: dict[int, int] = {}
-    for line in (DATA / f"{name}.csv").read_text().splitlines()[1:]:
+    for line in (AB / f"{name}.csv").read_text().splitlines()[1:]:
         percent, ms = line.split(",")
         index = 0 if percent == "0" else math.floor(0.5 + count * int(percent) / 100)
         index = count - 1 if percent == "100" else index
