@@ -24,7 +24,7 @@ import numpy as np
 import orjson
 import polars as pl
 
-from epkit.core.contract import parse
+from epkit.core.contract.contract import parse
 from epkit.core.frames import check_frame
 from epkit.core.validation import Validator
 from epkit.core.violations import Findings
@@ -157,7 +157,7 @@ from pathlib import Path
 start = time.perf_counter()
 from epkit.files.tables import check_table
 from epkit.core.validation import Validator
-from epkit.core.contract import parse
+from epkit.core.contract.contract import parse
 import json
 verdict = check_table(Path(sys.argv[1]), Validator(parse(json.loads(sys.argv[2]))))
 status = Path("/proc/self/status")

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from epkit.core.contract import parse
-from epkit.core.documents import decode
+from epkit.core.contract.contract import parse
+from epkit.core.contract.documents import decode
 from epkit.core.sample import sample
 from epkit.core.validation import Validator, encode
 from epkit.core.violations import Verdict

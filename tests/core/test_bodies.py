@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from epkit.core.bodies import count_keys, has_no_duplicates, quickly, thoroughly
-from epkit.core.contract import parse
+from epkit.core.contract.contract import parse
 from epkit.core.validation import Validator
 from epkit.core.violations import Findings, Verdict
 

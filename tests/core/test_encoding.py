@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from epkit.core.contract import parse
+from epkit.core.contract.columns import find_rows
+from epkit.core.contract.contract import parse
+from epkit.core.contract.schemas import Resolver
 from epkit.core.encoding import as_list, as_object, encode_frame, encode_value
-from epkit.core.rows import find_rows
-from epkit.core.schemas import Resolver
 
 KINDS = {"i": ("integer", None), "n": ("number", None), "s": ("string", None), "b": ("boolean", None), "u": ("integer", "uint64"), "any": (None, None)}  # fmt: skip
 

@@ -7,10 +7,10 @@ import pytest
 
 from epkit.core import bodies
 from epkit.core.cells import coerced, exact, show
-from epkit.core.contract import parse
+from epkit.core.contract.compiled import SchemaSet, accepts, breaches
+from epkit.core.contract.contract import parse
+from epkit.core.contract.schemas import Resolver, bundle, flatten
 from epkit.core.locating import JsonPlaces
-from epkit.core.residuals import SchemaSet, accepts, breaches
-from epkit.core.schemas import Resolver, bundle, flatten
 from epkit.core.validation import Validator
 from epkit.core.violations import Findings
 from epkit.errors import UsageError
@@ -298,7 +298,7 @@ def test_a_body_that_is_no_json_has_no_schema() -> None:
 
 
 def test_schemas_in_numbers_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    from epkit.core import contract
+    from epkit.core.contract import contract
 
     monkeypatch.setattr(contract, "MAX_SCHEMAS", 3)
     with pytest.raises(UsageError, match="more than 3 schemas"):

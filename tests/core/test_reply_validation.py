@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from epkit.core.contract import parse
+from epkit.core.contract.contract import parse
 from epkit.core.reply_validation import ReplyValidator
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epkit.core.contract import Contract, parse
-from epkit.core.documents import decode
+from epkit.core.contract.contract import Contract, parse
+from epkit.core.contract.documents import decode
 from epkit.core.sample import sample
 from epkit.core.validation import Validator, encode
 from epkit.errors import UsageError

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epkit.core.contract import parse
-from epkit.core.documents import decode
+from epkit.core.contract.contract import parse
+from epkit.core.contract.documents import decode
 from epkit.core.validation import Validator
 from epkit.core.violations import Verdict, Violation
 from shared import shared

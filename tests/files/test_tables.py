@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epkit.core.contract import parse
+from epkit.core.contract.contract import parse
 from epkit.core.frames import check_frame
 from epkit.core.records import check_rows
 from epkit.core.validation import Validator

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from epkit.core.json_faults import fault
+from epkit.core.contract.json_faults import fault
 from epkit.core.violations import Finding, Findings, Path, Places
 
 MAX_DEPTH: Final = 500

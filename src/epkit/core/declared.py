@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from epkit.core.residuals import SchemaSet, accepts, breaches
-from epkit.core.rows import Rows
-from epkit.core.schemas import constraints
+from epkit.core.contract.columns import Rows
+from epkit.core.contract.compiled import SchemaSet, accepts, breaches
+from epkit.core.contract.schemas import constraints
 from epkit.core.violations import Findings
 
 MAX_BREACHES: Final = 5_000_000

@@ -9,9 +9,9 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from epkit.core.contract.columns import Column, Rows
 from epkit.core.frames import plain, read_text
 from epkit.core.predictions import json_text
-from epkit.core.rows import Column, Rows
 
 if TYPE_CHECKING:
     import polars as pl

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from epkit.core.schemas import Resolver
+from epkit.core.contract.schemas import Resolver
 from epkit.core.url import Url
 from epkit.errors import UsageError
 

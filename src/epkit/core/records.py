@@ -7,8 +7,8 @@ from operator import itemgetter
 from typing import Any, Final
 
 from epkit.core.cells import Remark, bounds, coerced, exact, show
-from epkit.core.residuals import SchemaSet, accepts, breaches
-from epkit.core.rows import Column, Rows
+from epkit.core.contract.columns import Column, Rows
+from epkit.core.contract.compiled import SchemaSet, accepts, breaches
 from epkit.core.values import walk
 from epkit.core.violations import Findings, Path, Place, did_you_mean
 

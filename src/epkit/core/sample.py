@@ -8,10 +8,10 @@ from random import Random
 from typing import Any, Final
 
 from epkit.core.cells import bounds, show
-from epkit.core.contract import Contract
-from epkit.core.residuals import SchemaSet, accepts
-from epkit.core.rows import Rows, find_rows
-from epkit.core.schemas import flatten
+from epkit.core.contract.columns import Rows, find_rows
+from epkit.core.contract.compiled import SchemaSet, accepts
+from epkit.core.contract.contract import Contract
+from epkit.core.contract.schemas import flatten
 from epkit.errors import UsageError
 
 _DEEPEST: Final = 12

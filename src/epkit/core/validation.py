@@ -18,13 +18,13 @@ import orjson
 
 from epkit.core import bodies
 from epkit.core.cells import bounds, show
-from epkit.core.contract import Contract
+from epkit.core.contract.columns import Column, Rows, find_rows
+from epkit.core.contract.compiled import SchemaSet, accepts, breaches
+from epkit.core.contract.contract import Contract
+from epkit.core.contract.schemas import flatten
 from epkit.core.declared import Declared
 from epkit.core.locating import JsonPlaces
 from epkit.core.records import check_rows
-from epkit.core.residuals import SchemaSet, accepts, breaches
-from epkit.core.rows import Column, Rows, find_rows
-from epkit.core.schemas import flatten
 from epkit.core.values import walk
 from epkit.core.violations import Findings, Path, Severity, Verdict, verdict
 from epkit.core.wrappers import missing_key_hint, not_rows_hint, unwrap_columns

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from itertools import islice
 from typing import Final, Literal, Protocol
 
-from epkit.core.schemas import escape
+from epkit.core.contract.schemas import escape
 
 Severity = Literal["error", "warning"]
 Path = tuple[str | int, ...]

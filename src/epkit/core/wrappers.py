@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from epkit.core.rows import Rows
+from epkit.core.contract.columns import Rows
 from epkit.core.violations import Path, nearest
 
 _FOREIGN: Final = {

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from epkit.core import documents
 from epkit.core import url as urls
-from epkit.core.contract import Contract, parse
+from epkit.core.contract import documents
+from epkit.core.contract.contract import Contract, parse
 from epkit.core.masking import clean
 from epkit.core.url import Url
 from epkit.errors import EndpointError, UsageError

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from epkit.core.rows import Rows
+from epkit.core.contract.columns import Rows
 from epkit.errors import UsageError
 
 if TYPE_CHECKING:

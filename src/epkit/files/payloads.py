@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import BinaryIO, Final, NoReturn
 
-from epkit.core.json_faults import fault
+from epkit.core.contract.json_faults import fault
 from epkit.core.payload import Payload
 from epkit.errors import UsageError
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from epkit.core import bodies
+from epkit.core.contract.columns import Rows
 from epkit.core.frames import check_frame, read_text
-from epkit.core.rows import Rows
 from epkit.core.validation import LIMIT, Validator
 from epkit.core.violations import Finding, Findings, Places, Verdict, verdict
 from epkit.errors import UsageError

@@ -44,7 +44,7 @@ from epkit.flows.until import Until
 from epkit.flows.verbose import show_request
 
 if TYPE_CHECKING:
-    from epkit.core.contract import Contract
+    from epkit.core.contract.contract import Contract
     from epkit.engines.crew import Crew
     from epkit.flows.fleet import Fleet
 

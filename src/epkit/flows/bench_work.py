@@ -32,7 +32,7 @@ from epkit.flows.transport import engine_class
 from epkit.flows.verbose import make_log
 
 if TYPE_CHECKING:
-    from epkit.core.contract import Contract
+    from epkit.core.contract.contract import Contract
     from epkit.flows.worker import Channel
 
 TOLD_NS: Final = 1_000_000_000
@@ -83,7 +83,7 @@ class BenchWork:
         """Make the check of replies that goes on beside the run, where one is wanted."""
 
         def find() -> "Contract":
-            from epkit.core.contract import parse
+            from epkit.core.contract.contract import parse
 
             assert self.contract is not None
             document, path = self.contract

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from epkit.core import url as urls
 from epkit.core.checked import in_words
-from epkit.core.contract import Contract, parse
+from epkit.core.contract.contract import Contract, parse
 from epkit.core.judging import judge_reply, judge_status
 from epkit.core.masking import clean
 from epkit.core.payload import Payload

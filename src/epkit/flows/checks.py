@@ -17,7 +17,7 @@ from epkit.files.payloads import parse_json, read_payload
 from epkit.flows.requests import Load
 
 if TYPE_CHECKING:
-    from epkit.core.contract import Contract
+    from epkit.core.contract.contract import Contract
 
 NOTHING: Final[Verdict] = (Failure.NONE, "")
 

@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from epkit.core import contract as core
+from epkit.core.contract import contract as core
 from epkit.core.reply_validation import ReplyValidator
 from epkit.core.sample import sample
 from epkit.core.validation import Validator, encode

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from epkit.core.contract import Contract
+from epkit.core.contract.contract import Contract
 from epkit.core.deployments import Endpoint, Keys, Order
 from epkit.core.secret import Secret
 from epkit.endpoint.config_writing import home_relative, remove_entry, write_entry

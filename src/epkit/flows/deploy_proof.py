@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from epkit.core import documents, judging, replies
-from epkit.core.contract import Contract, parse
+from epkit.core import judging, replies
+from epkit.core.contract import documents
+from epkit.core.contract.contract import Contract, parse
 from epkit.core.deployments import Endpoint, Order
 from epkit.core.masking import clean, mask_text
 from epkit.core.samples import Failure

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from epkit.core import documents
-from epkit.core.contract import parse
+from epkit.core.contract import documents
+from epkit.core.contract.contract import parse
 from epkit.core.destination import Tls
 from epkit.core.gate import LOOPBACK, Doors
 from epkit.core.page_contract import Routes

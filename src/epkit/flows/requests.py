@@ -21,7 +21,7 @@ from epkit.files.payloads import parse_payload, read_payloads
 from epkit.flows.aim import Aim, Note
 
 if TYPE_CHECKING:
-    from epkit.core.contract import Contract
+    from epkit.core.contract.contract import Contract
 
 JSON: Final = "application/json"
 

@@ -1,6 +1,6 @@
 """Makes a request body from a contract, as the bytes that are sent."""
 
-from epkit.core.contract import Contract
+from epkit.core.contract.contract import Contract
 from epkit.core.sample import sample
 from epkit.core.validation import encode
 

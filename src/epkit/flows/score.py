@@ -43,7 +43,7 @@ from epkit.flows.transport import engine_class, engine_name, proxy_of
 from epkit.flows.verbose import show_request
 
 if TYPE_CHECKING:
-    from epkit.core.contract import Contract
+    from epkit.core.contract.contract import Contract
     from epkit.engines.crew import Crew
     from epkit.flows.score_crew import ScoreCrew
 

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from epkit.core.batching import Chunk
 from epkit.core.checked import in_words
+from epkit.core.contract.columns import Rows
 from epkit.core.culling import cull
 from epkit.core.encoding import as_object
 from epkit.core.envelopes import Envelope, columns_text, find_rows, from_wrap
 from epkit.core.masking import mask_url
 from epkit.core.payload import Payload
 from epkit.core.predictions import Failed
-from epkit.core.rows import Rows
 from epkit.core.validation import Validator
 from epkit.core.violations import Verdict
 from epkit.errors import ContractError, UsageError
@@ -30,7 +30,7 @@ from epkit.files.sources import CsvSource, FrameSource, LinesSource, ParquetSour
 from epkit.flows.aim import Note
 
 if TYPE_CHECKING:
-    from epkit.core.contract import Contract
+    from epkit.core.contract.contract import Contract
 
 TABLES: Final = (".csv", ".parquet", ".jsonl")
 SNIFFED: Final = 1 << 16

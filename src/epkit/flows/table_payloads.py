@@ -10,7 +10,7 @@ from epkit.flows.aim import Note
 from epkit.flows.score_input import Given, prepare
 
 if TYPE_CHECKING:
-    from epkit.core.contract import Contract
+    from epkit.core.contract.contract import Contract
 
 MOST_BYTES: Final = 512 * 1024 * 1024
 """All bodies are made before the run begins: none is made while it is timed."""

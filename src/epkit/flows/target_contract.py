@@ -6,8 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from epkit.core import documents, judging, url
-from epkit.core.contract import Contract, parse
+from epkit.core import judging, url
+from epkit.core.contract import documents
+from epkit.core.contract.contract import Contract, parse
 from epkit.core.destination import Destination
 from epkit.core.http import fields
 from epkit.core.request import build

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from epkit.core import url as urls
 from epkit.core.checked import Checked, Validation
-from epkit.core.contract import Contract
+from epkit.core.contract.contract import Contract
 from epkit.core.reply_validation import ReplyValidator
 from epkit.core.url import Url
 from epkit.core.validation import LIMIT, Validator

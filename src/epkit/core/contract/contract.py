@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from epkit.core.residuals import SchemaSet
-from epkit.core.schemas import Resolver, escape, fault, is_schema, schema_fault, subschemas
+from epkit.core.contract.compiled import SchemaSet
+from epkit.core.contract.schemas import Resolver, escape, fault, is_schema, schema_fault, subschemas
 
 MAX_DEPTH: Final = 100
 """Levels of schema inside schema, references not counted: real contracts have ten."""

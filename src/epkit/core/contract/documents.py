@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 
 import orjson
 
-from epkit.core.json_faults import fault
+from epkit.core.contract.json_faults import fault
 from epkit.errors import UsageError
 
 MAX_YAML_BYTES: Final = 512 << 10

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from epkit.core.json_faults import JsonFault, fault
+from epkit.core.contract.json_faults import JsonFault, fault
 
 
 def told(text: str) -> JsonFault:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from epkit.core.schemas import Resolver, flatten, is_nullable
+from epkit.core.contract.schemas import Resolver, flatten, is_nullable
 
 _SCALARS: Final = ("integer", "number", "string", "boolean")
 _DEEPEST: Final = 3
