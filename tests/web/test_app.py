@@ -9,9 +9,9 @@ import pytest
 pytest.importorskip("starlette")
 pytest.importorskip("flask_swagger_ui")
 
-from epkit.core.gate import Doors
-from epkit.core.page_contract import Routes
-from epkit.core.relay import Relayed
+from epkit.core.docs.doors import Doors
+from epkit.core.docs.page_contract import Routes
+from epkit.core.docs.relay import Relayed
 from epkit.core.url import parse
 from epkit.web import app as web
 

@@ -1,6 +1,6 @@
 """The docs server as an ASGI application: the page, its assets, the contract, and a way to the target.
 
-Theory of operation. Every request passes the gate (`epkit.core.gate`) first. What is served lies in memory: a page of
+Theory of operation. Every request passes the gate (`epkit.core.docs.doors`) first. What is served lies in memory: a page of
 this package, Swagger UI of another one, the rewritten contract. A path below `/_target` that the contract has is
 handed to `forward`, which knows the key; so the browser never holds it, and no other origin is ever spoken to, as the
 content security policy makes sure of.
@@ -22,9 +22,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from epkit.core.gate import Doors, refusal
-from epkit.core.page_contract import PREFIX, Routes, rewrite
-from epkit.core.relay import Relayed
+from epkit.core.docs.doors import Doors, refusal
+from epkit.core.docs.page_contract import PREFIX, Routes, rewrite
+from epkit.core.docs.relay import Relayed
 from epkit.errors import UsageError
 
 MOST_REQUEST_BYTES: Final = 4 << 20

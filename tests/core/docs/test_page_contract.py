@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epkit.core.page_contract import PREFIX, Routes, rewrite
+from epkit.core.docs.page_contract import PREFIX, Routes, rewrite
 from epkit.core.url import parse
 from places import ROOT
 

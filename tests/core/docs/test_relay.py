@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 
-from epkit.core.relay import MOST_BYTES, UnshownError, relay
+from epkit.core.docs.relay import MOST_BYTES, UnshownError, relay
 from epkit.core.secret import Secret
 
 SECRETS = [Secret("Bearer s3cret-key")]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from epkit.core.gate import Doors, refusal
+from epkit.core.docs.doors import Doors, refusal
 
 DOORS = Doors(port=8000)
 HOST = (b"host", b"127.0.0.1:8000")
