@@ -7,7 +7,7 @@ from dataclasses import fields
 import pytest
 
 from backends.hosts import Host
-from epkit.core.deployments import Deployment, Endpoint
+from epkit.core.hosting.deployments import Deployment, Endpoint
 
 ENDPOINT = {field.name for field in fields(Endpoint)}
 DEPLOYMENT = {field.name for field in fields(Deployment)}

@@ -8,7 +8,7 @@ import pytest
 
 from epkit.backends import ingestion
 from epkit.backends.ingestion import Ingestion, halve
-from epkit.core.telemetry import read_requests
+from epkit.core.hosting.telemetry import read_requests
 
 KEY = "00000000-0000-0000-0000-000000000001"
 REQUEST = {

@@ -3,7 +3,7 @@
 import json
 
 from canary import CANARY
-from epkit.core.deployments import Deployment, Endpoint, Keys, LoggedRequest
+from epkit.core.hosting.deployments import Deployment, Endpoint, Keys, LoggedRequest
 from epkit.core.secret import Secret
 from epkit.reporters import deployments_json as as_json
 from epkit.reporters import deployments_text as as_text

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from epkit.backends.base import Say
-from epkit.core.azure_errors import reduce
-from epkit.core.deployments import Order
+from epkit.core.hosting.azure_errors import reduce
+from epkit.core.hosting.deployments import Order
 from epkit.errors import BackendError, EpkitError, UsageError
 
 CONDA_FILES: Final = ("conda.yml", "conda.yaml", "conda_env.yml", "environment.yml", "environment.yaml")

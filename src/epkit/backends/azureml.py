@@ -10,8 +10,8 @@ from epkit.backends.azure_sdk import TAIL_LINES, calling, conda_file, lines_of, 
 from epkit.backends.azureml_entities import describe, wait
 from epkit.backends.base import Say
 from epkit.backends.workspace import Workspace
-from epkit.core.azure_resources import differences, put_body
-from epkit.core.deployments import BackendName, Endpoint, Keys, LoggedRequest, Order, Token
+from epkit.core.hosting.azure_resources import differences, put_body
+from epkit.core.hosting.deployments import BackendName, Endpoint, Keys, LoggedRequest, Order, Token
 from epkit.core.secret import Secret
 from epkit.errors import BackendError, EpkitError, UsageError
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from epkit.backends.base import Say
-from epkit.core.deployments import Deployment, Endpoint
+from epkit.core.hosting.deployments import Deployment, Endpoint
 
 TOLD_EVERY_S: Final = 30.0
 

@@ -18,7 +18,7 @@ from epkit.backends.azure_sdk import (
 )
 from epkit.backends.base import Say
 from epkit.backends.workspace import Workspace
-from epkit.core.deployments import (
+from epkit.core.hosting.deployments import (
     DEFAULT_DEPLOYMENT,
     BackendName,
     Deployment,

@@ -7,7 +7,7 @@ methods; what they print goes to stderr, what they raise becomes a `BackendError
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, Protocol
 
-from epkit.core.deployments import BackendName, Endpoint, Keys, LoggedRequest, Order, Token
+from epkit.core.hosting.deployments import BackendName, Endpoint, Keys, LoggedRequest, Order, Token
 
 Say = Callable[[str], None]
 """Tells the user, in a line, what is being done."""

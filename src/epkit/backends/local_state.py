@@ -25,7 +25,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, Any, Final, Literal, TypeVar
 
-from epkit.core.deployments import Keys
+from epkit.core.hosting.deployments import Keys
 from epkit.core.secret import Secret
 from epkit.errors import BackendError
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from epkit.backends.base import Say
 from epkit.backends.local_state import Home
-from epkit.core.deployments import Deployment, Endpoint
+from epkit.core.hosting.deployments import Deployment, Endpoint
 
 HEALTH_S: Final = 2.0
 TAIL_LINES: Final = 40

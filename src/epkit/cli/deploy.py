@@ -116,7 +116,7 @@ def update(
 ) -> None:
     """Divide the requests among the deployments of an endpoint."""
     from epkit.cli import deploy_output as output
-    from epkit.core.deployments import parse_traffic
+    from epkit.core.hosting.deployments import parse_traffic
 
     try:
         shares = parse_traffic(traffic)

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Final, Self
 
-from epkit.core.azure_errors import reduce
-from epkit.core.deployments import Token
+from epkit.core.hosting.azure_errors import reduce
+from epkit.core.hosting.deployments import Token
 from epkit.core.secret import Secret
 from epkit.errors import EpkitError, UsageError
 

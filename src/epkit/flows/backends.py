@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from epkit.backends.azure_sdk import require
 from epkit.backends.workspace import find_workspace
-from epkit.core.deployments import BACKENDS, BackendName
+from epkit.core.hosting.deployments import BACKENDS, BackendName
 from epkit.endpoint.config import Config, EndpointEntry, find_config, suggestion
 from epkit.endpoint.tokens import credential
 from epkit.errors import UsageError

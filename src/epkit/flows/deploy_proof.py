@@ -7,7 +7,7 @@ from typing import Any
 from epkit.core import judging, replies
 from epkit.core.contract import documents
 from epkit.core.contract.contract import Contract, parse
-from epkit.core.deployments import Endpoint, Order
+from epkit.core.hosting.deployments import Endpoint, Order
 from epkit.core.masking import clean, mask_text
 from epkit.core.samples import Failure
 from epkit.core.secret import Secret

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from typing import Final
 
-from epkit.core.deployments import Endpoint, LoggedRequest, unseen
+from epkit.core.hosting.deployments import Endpoint, LoggedRequest, unseen
 from epkit.core.masking import mask_text
 from epkit.flows.aim import World
 from epkit.flows.backends import Place

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from epkit.core.deployments import BACKENDS, Token
+from epkit.core.hosting.deployments import BACKENDS, Token
 from epkit.core.request import Request, with_authorization
 from epkit.core.secret import Secret
 from epkit.endpoint.keys import Key

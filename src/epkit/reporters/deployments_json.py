@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from epkit.core.deployments import Endpoint, Keys, LoggedRequest, plain
+from epkit.core.hosting.deployments import Endpoint, Keys, LoggedRequest, plain
 
 
 def render_endpoint(endpoint: Endpoint, **more: Any) -> str:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from epkit.core.deployments import Endpoint, Keys, LoggedRequest
+from epkit.core.hosting.deployments import Endpoint, Keys, LoggedRequest
 from epkit.core.masking import clean
 
 WORDS = {True: "on", False: "off", None: "?"}

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from epkit.core.telemetry import duration_ms, read_requests
+from epkit.core.hosting.telemetry import duration_ms, read_requests
 
 KEY = "00000000-0000-0000-0000-000000000001"
 REQUEST = {

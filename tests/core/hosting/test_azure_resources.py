@@ -2,7 +2,7 @@
 
 import copy
 
-from epkit.core.azure_resources import differences, put_body
+from epkit.core.hosting.azure_resources import differences, put_body
 
 RESOURCE = {
     "id": "/x", "name": "x", "type": "t", "systemData": {}, "location": "here", "tags": {"a": "b"}, "sku": {"capacity": 2},

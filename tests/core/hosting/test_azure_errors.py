@@ -5,7 +5,7 @@ import json
 import pytest
 
 from canary import CANARY
-from epkit.core.azure_errors import LOGIN, reduce
+from epkit.core.hosting.azure_errors import LOGIN, reduce
 
 
 class HttpResponseError(Exception):

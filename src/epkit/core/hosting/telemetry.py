@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable
 
-from epkit.core.deployments import LoggedRequest
+from epkit.core.hosting.deployments import LoggedRequest
 
 
 def read_requests(lines: Iterable[str]) -> tuple[LoggedRequest, ...]:

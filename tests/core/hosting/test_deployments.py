@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from canary import CANARY
-from epkit.core.deployments import Deployment, Endpoint, Keys, Token, parse_traffic, plain, unseen
+from epkit.core.hosting.deployments import Deployment, Endpoint, Keys, Token, parse_traffic, plain, unseen
 from epkit.core.secret import Secret
 
 
