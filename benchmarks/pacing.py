@@ -29,10 +29,10 @@ def measure(url: str, rate: float, seconds: float, arrivals: str) -> dict[str, f
     Returns:
         Achieved and planned requests/s, percentiles of the start lag in ms, CPU in µs a request, failures.
     """
-    from epkit.core.destination import Destination
+    from epkit.core.http.destination import Destination
+    from epkit.core.http.request import build
+    from epkit.core.http.url import parse
     from epkit.core.plan import WARMUP, Phase, Plan
-    from epkit.core.request import build
-    from epkit.core.url import parse
     from epkit.engines import runner
     from epkit.engines.wire import WireEngine
     from epkit.flows.bench_run import Checked, Measurement

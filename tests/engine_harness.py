@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from canary import CANARY
-from epkit.core.destination import Destination
-from epkit.core.request import Request, build
+from epkit.core.http.destination import Destination
+from epkit.core.http.request import Request, build
 from epkit.core.samples import Failure
 from epkit.engines.base import Arrival, Engine, Exchange, Traffic
 from epkit.engines.httpx import HttpxEngine

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from epkit.core import url
+from epkit.core.http import url
 from epkit.endpoint.embedded import start
 
 SCRIPTS = Path(__file__).parent / "scoring"

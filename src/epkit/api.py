@@ -8,7 +8,7 @@ from functools import wraps
 from typing import Any, ParamSpec
 
 from epkit.core.compare import THRESHOLD, Comparison
-from epkit.core.destination import Tls
+from epkit.core.http.destination import Tls
 from epkit.core.judging import Depth
 from epkit.core.report import Report
 from epkit.errors import UsageError

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from epkit.core.destination import Tls
+from epkit.core.http.destination import Tls
 from epkit.core.predictions import Failed, Layout
 from epkit.core.scored import ScoreResult
 from epkit.errors import EndpointError

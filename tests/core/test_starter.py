@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from epkit.core.http.url import parse
 from epkit.core.starter import NAME, Starter, Workspace, name_of, render, variable_of, without_credentials
-from epkit.core.url import parse
 from epkit.endpoint.config import parse_config
 
 URI = parse("https://bank.westeurope.azurecontainer.io/score")

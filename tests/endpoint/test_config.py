@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from epkit.core.url import parse
+from epkit.core.http.url import parse
 from epkit.endpoint.config import Config, EndpointEntry, find_config, parse_config
 from epkit.errors import UsageError
 

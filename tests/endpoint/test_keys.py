@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from epkit.core.secret import Secret
-from epkit.core.url import parse
+from epkit.core.http.secret import Secret
+from epkit.core.http.url import parse
 from epkit.endpoint.keys import Key, basic, find_key
 from epkit.endpoint.target import EMBEDDED, Target
 from epkit.errors import UsageError

@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-from epkit.core.destination import Destination, Tls
-from epkit.core.url import parse
+from epkit.core.http.destination import Destination, Tls
+from epkit.core.http.url import parse
 from epkit.endpoint.target import EMBEDDED, contract_url, resolve, to_destination
 from epkit.errors import UsageError
 

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from epkit.core.hosting.deployments import Token
-from epkit.core.secret import Secret
+from epkit.core.http.secret import Secret
 from epkit.endpoint.tokens import MARGIN_S, Keeper, credential, made
 from epkit.errors import BackendError, UsageError
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from epkit.core.destination import Destination
+from epkit.core.http.destination import Destination
 from epkit.engines import addresses as module
 from epkit.engines.addresses import REFRESH_NS, Address, Addresses
 from epkit.errors import EndpointError

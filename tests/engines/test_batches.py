@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from epkit.core.batching import Chunk, Packer
 from epkit.core.conveyor import Conveyor, Policy
-from epkit.core.request import Template
+from epkit.core.http.request import Template
 from epkit.core.retrying import Backoff
 from epkit.core.samples import Failure
 from epkit.engines.base import FOREVER, INTERRUPTED, Exchange

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from engine_harness import KINDS, SHORT_NS, Kind, execute, plain, requests
-from epkit.core.destination import Destination, Tls
+from epkit.core.http.destination import Destination, Tls
 from epkit.core.samples import Failure
 from epkit.errors import EndpointError, UsageError
 from fault_server import FaultServer

@@ -20,8 +20,8 @@ from engine_harness import (
     plain,
     requests,
 )
-from epkit.core.destination import Destination, Tls
-from epkit.core.http import fields
+from epkit.core.http.destination import Destination, Tls
+from epkit.core.http.headers import fields
 from epkit.core.samples import Failure
 from epkit.engines.base import Engine
 from fault_server import FaultServer

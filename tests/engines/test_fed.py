@@ -7,7 +7,7 @@ import pytest
 
 from epkit.core.batching import Chunk, Packer
 from epkit.core.conveyor import Policy
-from epkit.core.request import Template
+from epkit.core.http.request import Template
 from epkit.engines.base import FOREVER, Exchange
 from epkit.engines.fed import FedDriver
 

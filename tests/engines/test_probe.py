@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from epkit.core.destination import Destination, Tls
+from epkit.core.http.destination import Destination, Tls
 from epkit.engines import probe
 
 

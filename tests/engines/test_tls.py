@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import certificates
-from epkit.core.destination import Tls
+from epkit.core.http.destination import Tls
 from epkit.engines.tls import (
     RECORD_BYTES,
     VERSIONS,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epkit.core.payload import Payload
+from epkit.core.http.payload import Payload
 from epkit.errors import UsageError
 from epkit.files.payloads import parse_json, parse_payload, read_payload, read_payloads
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from epkit.core.destination import Destination, Tls
+from epkit.core.http.destination import Destination, Tls
 from epkit.errors import UsageError
 from epkit.flows.carried import read, renamed, unpacked
 

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from epkit.core.conveyor import Policy
-from epkit.core.destination import Tls
+from epkit.core.http.destination import Tls
+from epkit.core.http.secret import Secret
 from epkit.core.retrying import Backoff
-from epkit.core.secret import Secret
 from epkit.engines.crew import Joined, LocalCrew, LocalMember, Lost
 from epkit.errors import EndpointError, UsageError
 from epkit.files.predicted import StreamWriter
@@ -465,8 +465,8 @@ def test_certificates_travel_to_workers_that_have_other_files(score, fault_serve
 
 def test_what_workers_are_sent_shows_no_credential(canary):
     from epkit.core.batching import Packer
-    from epkit.core.destination import Destination
-    from epkit.core.request import Template
+    from epkit.core.http.destination import Destination
+    from epkit.core.http.request import Template
     from epkit.flows.score_work import Renew, ScoreWork, Share
 
     work = ScoreWork(

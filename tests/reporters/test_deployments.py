@@ -4,7 +4,7 @@ import json
 
 from canary import CANARY
 from epkit.core.hosting.deployments import Deployment, Endpoint, Keys, LoggedRequest
-from epkit.core.secret import Secret
+from epkit.core.http.secret import Secret
 from epkit.reporters import deployments_json as as_json
 from epkit.reporters import deployments_text as as_text
 

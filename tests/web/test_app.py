@@ -12,7 +12,7 @@ pytest.importorskip("flask_swagger_ui")
 from epkit.core.docs.doors import Doors
 from epkit.core.docs.page_contract import Routes
 from epkit.core.docs.relay import Relayed
-from epkit.core.url import parse
+from epkit.core.http.url import parse
 from epkit.web import app as web
 
 DOCUMENT = {"swagger": "2.0", "host": "x", "paths": {"/score": {"post": {}}, "/": {"get": {}}}}

@@ -12,7 +12,7 @@ from epkit.backends.base import Say
 from epkit.backends.workspace import Workspace
 from epkit.core.hosting.azure_resources import differences, put_body
 from epkit.core.hosting.deployments import BackendName, Endpoint, Keys, LoggedRequest, Order, Token
-from epkit.core.secret import Secret
+from epkit.core.http.secret import Secret
 from epkit.errors import BackendError, EpkitError, UsageError
 
 IMAGE: Final = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:latest"

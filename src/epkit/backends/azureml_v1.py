@@ -28,7 +28,7 @@ from epkit.core.hosting.deployments import (
     Order,
     Token,
 )
-from epkit.core.secret import Secret
+from epkit.core.http.secret import Secret
 from epkit.errors import BackendError, EpkitError, UsageError
 
 VARIABLES: Final[Mapping[str, str]] = {

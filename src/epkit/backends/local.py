@@ -25,8 +25,8 @@ from epkit.backends.local_state import NAME, Home, Homes, Settings, Status
 from epkit.backends.local_view import describe, last_lines, say_tail
 from epkit.core.hosting.deployments import BackendName, Endpoint, Keys, LoggedRequest, Order, Token
 from epkit.core.hosting.telemetry import read_requests
-from epkit.core.masking import clean
-from epkit.core.secret import Secret
+from epkit.core.http.masking import clean
+from epkit.core.http.secret import Secret
 from epkit.errors import BackendError, UsageError
 
 PATIENCE_S: Final = 300.0

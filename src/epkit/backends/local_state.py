@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import IO, Any, Final, Literal, TypeVar
 
 from epkit.core.hosting.deployments import Keys
-from epkit.core.secret import Secret
+from epkit.core.http.secret import Secret
 from epkit.errors import BackendError
 
 Made = TypeVar("Made")

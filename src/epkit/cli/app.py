@@ -18,7 +18,7 @@ from epkit.cli import bench, check, compare, deploy, docs, init, logs, report, s
 from epkit.errors import EpkitError
 
 if TYPE_CHECKING:
-    from epkit.core.secret import Secret
+    from epkit.core.http.secret import Secret
 
 
 class Terminated(KeyboardInterrupt):
@@ -139,7 +139,7 @@ def _commands(parent: typer.Typer) -> dict[str, tuple[str, ...]]:
 
 
 def _bug(error: Exception, arguments: Sequence[str]) -> int:
-    from epkit.core.masking import mask_text
+    from epkit.core.http.masking import mask_text
 
     secrets = [*terminal.SECRETS, *_given(arguments)]
     terminal.say(mask_text("".join(traceback.format_exception(error)).rstrip(), secrets))
@@ -149,7 +149,7 @@ def _bug(error: Exception, arguments: Sequence[str]) -> int:
 
 def _given(arguments: Sequence[str]) -> "Iterator[Secret]":
     """Give whatever may be a key among what the user gave; a traceback has no locals, but a message quotes anything."""
-    from epkit.core.secret import Secret
+    from epkit.core.http.secret import Secret
 
     yield Secret(os.environ.get("EPKIT_KEY", ""))
     for text in arguments:

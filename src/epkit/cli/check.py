@@ -64,7 +64,7 @@ def check(
         raise UsageError(f"--format {format_}: not one of {', '.join(FORMATS)}")
     if target is not None and target_flag is not None:
         raise UsageError("the target is given twice: as an argument and with --target")
-    from epkit.core.destination import Tls
+    from epkit.core.http.destination import Tls
     from epkit.endpoint.headers import parse_header
     from epkit.flows import check as flow
     from epkit.reporters import checkup_json, checkup_text

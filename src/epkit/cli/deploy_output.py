@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from epkit.core.hosting.deployments import Endpoint, LoggedRequest, plain
-from epkit.core.masking import clean
+from epkit.core.http.masking import clean
 from epkit.reporters import deployments_json as as_json
 from epkit.reporters import deployments_text as as_text
 

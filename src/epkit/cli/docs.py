@@ -57,7 +57,7 @@ def docs(
     TARGET is a URL, the name of an endpoint in epkit.toml, the FILE of a contract (JSON or YAML), or - for one on
     stdin. The page is Swagger UI; what it sends goes to this server, which adds the key and hands it on to the target.
     """
-    from epkit.core.destination import Tls
+    from epkit.core.http.destination import Tls
     from epkit.endpoint.headers import parse_header
     from epkit.flows import docs as flow
 

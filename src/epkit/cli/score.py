@@ -181,7 +181,7 @@ def score(
 
 def _options(given: dict[str, Any]) -> "ScoreOptions":
     """Turn what was typed into options; those of the same name are handed on as they are."""
-    from epkit.core.destination import Tls
+    from epkit.core.http.destination import Tls
     from epkit.endpoint.headers import parse_header
     from epkit.flows.requests import RequestOptions
     from epkit.flows.score_job import ScoreOptions

@@ -13,7 +13,7 @@ import typer
 from epkit.errors import UsageError
 
 if TYPE_CHECKING:
-    from epkit.core.secret import Secret
+    from epkit.core.http.secret import Secret
     from epkit.flows.aim import World
 
 LINE_CHARACTERS: Final = 4000
@@ -40,7 +40,7 @@ def world() -> "World":
 
 def complain(message: str) -> None:
     """Print one line on stderr, the program's name before it."""
-    from epkit.core.masking import clean, mask_text
+    from epkit.core.http.masking import clean, mask_text
 
     _to_stderr(f"epkit: {mask_text(clean(message, LINE_CHARACTERS), SECRETS)}\n")
 

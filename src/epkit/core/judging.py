@@ -4,7 +4,7 @@ import enum
 import zlib
 
 from epkit.core import replies
-from epkit.core.http import fields
+from epkit.core.http.headers import fields
 from epkit.core.samples import Failure
 
 PLAIN_BYTES = 16 * 1024 * 1024

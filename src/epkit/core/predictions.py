@@ -9,7 +9,7 @@ from typing import Any, Final
 import orjson
 
 from epkit.core import judging, replies
-from epkit.core.http import fields
+from epkit.core.http.headers import fields
 from epkit.core.samples import Failure
 from epkit.core.wrapping import same_length
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from epkit.core.masking import clean, mask_url
-from epkit.core.secret import Secret
-from epkit.core.url import Url
+from epkit.core.http.masking import clean, mask_url
+from epkit.core.http.secret import Secret
+from epkit.core.http.url import Url
 
 NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """What an endpoint may be called without quotes."""

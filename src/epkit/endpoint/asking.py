@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from epkit.core.masking import clean, mask_url
-from epkit.core.secret import Secret
+from epkit.core.http.masking import clean, mask_url
+from epkit.core.http.secret import Secret
 from epkit.errors import EndpointError
 
 if TYPE_CHECKING:

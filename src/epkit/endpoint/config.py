@@ -8,8 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Literal, NoReturn
 
-from epkit.core.masking import clean, is_sensitive
-from epkit.core.url import Url, is_url, parse
+from epkit.core.http.masking import clean, is_sensitive
+from epkit.core.http.url import Url, is_url, parse
 from epkit.endpoint.headers import header_problem
 from epkit.errors import UsageError
 

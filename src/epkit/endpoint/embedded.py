@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Final
 
-from epkit.core.secret import Secret
+from epkit.core.http.secret import Secret
 from epkit.errors import EndpointError, UsageError
 
 # Of the environment only this is handed on: the server, gunicorn and the telemetry behind it read dozens of

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from epkit.core.secret import Secret
+from epkit.core.http.secret import Secret
 from epkit.endpoint.target import Target
 from epkit.errors import UsageError
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from epkit.core.destination import Destination, Tls
-from epkit.core.url import Url, is_url, parse, parse_connect_to, shown
+from epkit.core.http.destination import Destination, Tls
+from epkit.core.http.url import Url, is_url, parse, parse_connect_to, shown
 from epkit.endpoint.config import (
     DEFAULT_TIMEOUT_S,
     FILENAME,

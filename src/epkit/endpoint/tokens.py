@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 
 from epkit.core.hosting.azure_errors import reduce
 from epkit.core.hosting.deployments import Token
-from epkit.core.secret import Secret
+from epkit.core.http.secret import Secret
 from epkit.errors import EpkitError, UsageError
 
 AUDIENCE: Final = "https://ml.azure.com/.default"

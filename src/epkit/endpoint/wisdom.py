@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from epkit.core.masking import clean, mask_text, mask_url
+from epkit.core.http.masking import clean, mask_text, mask_url
+from epkit.core.http.secret import Secret
 from epkit.core.samples import Failure
-from epkit.core.secret import Secret
 
 DETAIL_LIMIT: Final = 200
 """Most characters of a server's own words in a message."""

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from typing import Any, Final, TypeAlias
 
-from epkit.core.destination import Destination
+from epkit.core.http.destination import Destination
 from epkit.errors import EndpointError
 
 Address: TypeAlias = tuple[int, Any]

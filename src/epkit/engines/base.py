@@ -10,7 +10,7 @@ between two requests.
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias, runtime_checkable
 
-from epkit.core.request import Request
+from epkit.core.http.request import Request
 from epkit.core.samples import Failure
 
 Arrival: TypeAlias = tuple[int, int, Request]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 import httptools
 
-from epkit.core.http import framing
+from epkit.core.http.headers import framing
 from epkit.core.samples import Failure
 from epkit.engines.base import Arrival, Exchange
 

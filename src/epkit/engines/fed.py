@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from epkit.core.batching import Chunk, Packer
 from epkit.core.conveyor import Fed, Policy
-from epkit.core.request import Request
+from epkit.core.http.request import Request
 from epkit.engines.batches import BatchDriver, Outcome
 
 

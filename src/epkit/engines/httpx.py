@@ -13,9 +13,9 @@ from typing import Any, Final
 
 import httpx
 
-from epkit.core.destination import Destination
-from epkit.core.http import framing
-from epkit.core.request import Request
+from epkit.core.http.destination import Destination
+from epkit.core.http.headers import framing
+from epkit.core.http.request import Request
 from epkit.core.samples import Failure
 from epkit.engines.addresses import Addresses
 from epkit.engines.base import FOREVER, INTERRUPTED, Arrival, Driver, Exchange, PacingDriver, Traffic

@@ -18,9 +18,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
+from epkit.core.http.request import Request
 from epkit.core.judging import Depth
 from epkit.core.plan import WARMUP, Phase
-from epkit.core.request import Request
 from epkit.core.samples import Failure
 from epkit.core.schedule import due_times, span_ns
 from epkit.engines.base import FOREVER, Arrival, Exchange

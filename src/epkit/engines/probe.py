@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from epkit.core.destination import Destination
+from epkit.core.http.destination import Destination
 from epkit.engines.addresses import Address
 from epkit.engines.tls import handshake, make_context, until
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from epkit.core.destination import Tls
+from epkit.core.http.destination import Tls
 from epkit.errors import UsageError
 
 VERSIONS: Final = {

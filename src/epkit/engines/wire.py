@@ -14,7 +14,7 @@ import ssl
 from collections.abc import Callable
 from typing import Any, Final
 
-from epkit.core.destination import Destination
+from epkit.core.http.destination import Destination
 from epkit.core.samples import Failure
 from epkit.engines.addresses import Address, Addresses
 from epkit.engines.base import INTERRUPTED, Arrival, Driver, Exchange, PacingDriver, Traffic

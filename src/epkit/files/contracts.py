@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from epkit.core import url as urls
 from epkit.core.contract import documents
 from epkit.core.contract.contract import Contract, parse
-from epkit.core.masking import clean
-from epkit.core.url import Url
+from epkit.core.http import url as urls
+from epkit.core.http.masking import clean
+from epkit.core.http.url import Url
 from epkit.errors import EndpointError, UsageError
 
 if TYPE_CHECKING:

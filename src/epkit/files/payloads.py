@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO, Final, NoReturn
 
 from epkit.core.contract.json_faults import fault
-from epkit.core.payload import Payload
+from epkit.core.http.payload import Payload
 from epkit.errors import UsageError
 
 _STRING = r'"(?:[^"\\]|\\.)*"?'

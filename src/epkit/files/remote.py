@@ -7,7 +7,7 @@ a crash has to find the same.
 from pathlib import Path
 from typing import Any
 
-from epkit.core.masking import mask_url
+from epkit.core.http.masking import mask_url
 from epkit.errors import UsageError
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
-from epkit.core import url as urls
-from epkit.core.masking import is_sensitive, mask_url
-from epkit.core.secret import Secret
-from epkit.core.url import Url
+from epkit.core.http import url as urls
+from epkit.core.http.masking import is_sensitive, mask_url
+from epkit.core.http.secret import Secret
+from epkit.core.http.url import Url
 from epkit.endpoint import embedded
 from epkit.endpoint.keys import TOKENS, Key, find_key
 from epkit.endpoint.target import Target, contract_url, resolve

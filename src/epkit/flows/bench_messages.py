@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from epkit.core.request import Request
+from epkit.core.http.request import Request
 from epkit.core.samples import Failure
 from epkit.core.summary import Summary
 from epkit.engines.base import Traffic

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from epkit.core import ab
-from epkit.core.destination import Tls
 from epkit.core.histogram import Histogram
+from epkit.core.http.destination import Tls
 from epkit.core.judging import Depth
 from epkit.core.live import Live
 from epkit.core.report import PayloadInfo, PlanInfo, Report

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from epkit import __version__
 from epkit.core import judging
-from epkit.core.destination import Destination
-from epkit.core.http import fields
-from epkit.core.masking import mask_text, mask_url
+from epkit.core.http.destination import Destination
+from epkit.core.http.headers import fields
+from epkit.core.http.masking import mask_text, mask_url
 from epkit.core.plan import Plan
 from epkit.core.report import FailureExample, Http, PayloadInfo, Report, Run, Search, Tool
 from epkit.core.samples import Failure

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from epkit.core.destination import Destination
+from epkit.core.http.destination import Destination
+from epkit.core.http.secret import Secret
 from epkit.core.judging import Depth
 from epkit.core.plan import Plan
-from epkit.core.secret import Secret
 from epkit.engines import runner
 from epkit.engines.base import Engine
 from epkit.engines.driver import ClosedLoop

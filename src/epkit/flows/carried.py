@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from epkit.core.destination import Destination
+from epkit.core.http.destination import Destination
 from epkit.errors import UsageError
 
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from epkit.core import url as urls
 from epkit.core.checkup import Checkup, Step
-from epkit.core.destination import Tls
-from epkit.core.url import Url
+from epkit.core.http import url as urls
+from epkit.core.http.destination import Tls
+from epkit.core.http.url import Url
 from epkit.errors import EndpointError
 from epkit.files import contracts
 from epkit.files.payloads import read_payloads

@@ -11,15 +11,15 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Final
 
-from epkit.core import url as urls
 from epkit.core.checked import in_words
 from epkit.core.contract.contract import Contract, parse
+from epkit.core.http import url as urls
+from epkit.core.http.masking import clean
+from epkit.core.http.payload import Payload
+from epkit.core.http.url import Url
 from epkit.core.judging import judge_reply, judge_status
-from epkit.core.masking import clean
-from epkit.core.payload import Payload
 from epkit.core.reply_validation import ReplyValidator
 from epkit.core.samples import Failure
-from epkit.core.url import Url
 from epkit.core.validation import Validator
 from epkit.core.wrapping import count_rows
 from epkit.endpoint.wisdom import advise_failure, refuses_key

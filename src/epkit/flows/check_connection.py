@@ -7,7 +7,7 @@ import ssl
 import time
 from typing import Final
 
-from epkit.core.masking import clean, mask_url
+from epkit.core.http.masking import clean, mask_url
 from epkit.core.samples import Failure
 from epkit.endpoint.wisdom import advise_failure, wants_tls
 from epkit.engines import probe

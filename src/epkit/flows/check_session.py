@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 
-from epkit.core.masking import clean, mask_text
+from epkit.core.http.masking import clean, mask_text
 from epkit.endpoint.wisdom import advise, detail
 from epkit.flows.aim import Aim
 from epkit.flows.once import Once, Way

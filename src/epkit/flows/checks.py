@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from epkit.core import golden, judging
-from epkit.core.http import fields
+from epkit.core.http.headers import fields
 from epkit.core.judging import Depth
 from epkit.core.predictions import json_text, predictions
 from epkit.core.replies import decode

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Iterator
 from typing import Any, Final
 
-from epkit.core import url as urls
-from epkit.core.destination import Destination
+from epkit.core.http import url as urls
+from epkit.core.http.destination import Destination
 from epkit.engines.crew import Crew, Inbox, LocalCrew
 from epkit.errors import UsageError
 from epkit.flows.aim import World

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from epkit.core.contract.contract import Contract
 from epkit.core.hosting.deployments import Endpoint, Keys, Order
-from epkit.core.secret import Secret
+from epkit.core.http.secret import Secret
 from epkit.endpoint.config_writing import home_relative, remove_entry, write_entry
 from epkit.endpoint.config_writing import place as config_place
 from epkit.errors import EndpointError, UsageError

@@ -8,9 +8,9 @@ from epkit.core import judging, replies
 from epkit.core.contract import documents
 from epkit.core.contract.contract import Contract, parse
 from epkit.core.hosting.deployments import Endpoint, Order
-from epkit.core.masking import clean, mask_text
+from epkit.core.http.masking import clean, mask_text
+from epkit.core.http.secret import Secret
 from epkit.core.samples import Failure
-from epkit.core.secret import Secret
 from epkit.core.wrapping import count_rows
 from epkit.endpoint.asking import Answer, ask
 from epkit.errors import EndpointError, UsageError

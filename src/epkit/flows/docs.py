@@ -14,12 +14,12 @@ from typing import Any, BinaryIO, Final
 
 from epkit.core.contract import documents
 from epkit.core.contract.contract import parse
-from epkit.core.destination import Tls
 from epkit.core.docs.doors import LOOPBACK, Doors
 from epkit.core.docs.page_contract import Routes
 from epkit.core.docs.relay import Relayed, UnshownError, relay
+from epkit.core.http.destination import Tls
+from epkit.core.http.url import is_url
 from epkit.core.samples import Failure
-from epkit.core.url import is_url
 from epkit.endpoint.config import find_config
 from epkit.endpoint.wisdom import advise
 from epkit.errors import EndpointError, UsageError

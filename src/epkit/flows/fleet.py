@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from epkit.core.http.masking import mask_text
+from epkit.core.http.request import Request
+from epkit.core.http.secret import Secret
 from epkit.core.latency import series
-from epkit.core.masking import mask_text
 from epkit.core.merging import Merger
-from epkit.core.request import Request
 from epkit.core.samples import SAMPLE
-from epkit.core.secret import Secret
 from epkit.core.shares import most_workers, split
 from epkit.core.summary import EXACT
 from epkit.engines.base import Traffic

@@ -9,10 +9,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from epkit.core import url as urls
-from epkit.core.masking import clean
+from epkit.core.http import url as urls
+from epkit.core.http.masking import clean
+from epkit.core.http.url import Url
 from epkit.core.starter import NAME, Starter, Workspace, name_of, render, without_credentials
-from epkit.core.url import Url
 from epkit.endpoint.config import FILENAME
 from epkit.endpoint.keys import looks_like_key
 from epkit.errors import UsageError

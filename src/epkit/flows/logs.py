@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from epkit.core.hosting.deployments import Endpoint, LoggedRequest, unseen
-from epkit.core.masking import mask_text
+from epkit.core.http.masking import mask_text
 from epkit.flows.aim import World
 from epkit.flows.backends import Place
 

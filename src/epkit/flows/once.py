@@ -6,11 +6,11 @@ from typing import Final
 
 from epkit import __version__
 from epkit.core import judging
-from epkit.core.destination import Destination, Tls
-from epkit.core.http import fields
-from epkit.core.request import Request, build
+from epkit.core.http.destination import Destination, Tls
+from epkit.core.http.headers import fields
+from epkit.core.http.request import Request, build
+from epkit.core.http.url import Url
 from epkit.core.samples import Failure
-from epkit.core.url import Url
 from epkit.endpoint.target import to_destination
 from epkit.endpoint.wisdom import advise_failure
 from epkit.engines.base import Arrival, Engine, Exchange

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from epkit.core.destination import Destination
+from epkit.core.http.destination import Destination
+from epkit.core.http.request import Request
 from epkit.core.plan import Plan
-from epkit.core.request import Request
 from epkit.engines.base import Engine
 from epkit.engines.crew import Crew
 from epkit.engines.deferred import Check

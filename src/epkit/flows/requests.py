@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from epkit.core import request
-from epkit.core.masking import is_sensitive, mask_url
-from epkit.core.payload import Payload
-from epkit.core.request import Request
-from epkit.core.secret import Secret
-from epkit.core.url import Url
+from epkit.core.http import request
+from epkit.core.http.masking import is_sensitive, mask_url
+from epkit.core.http.payload import Payload
+from epkit.core.http.request import Request
+from epkit.core.http.secret import Secret
+from epkit.core.http.url import Url
 from epkit.core.wrapping import count_rows
 from epkit.errors import ContractError, EpkitError, UsageError
 from epkit.files.payloads import parse_payload, read_payloads

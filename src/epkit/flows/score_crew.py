@@ -18,10 +18,10 @@ import numpy as np
 from epkit.core.batching import Chunk
 from epkit.core.conveyor import room_rows
 from epkit.core.histogram import Histogram
+from epkit.core.http.masking import clean, mask_text
+from epkit.core.http.secret import Secret
 from epkit.core.ledger import Ledger
-from epkit.core.masking import clean, mask_text
 from epkit.core.samples import Failure
-from epkit.core.secret import Secret
 from epkit.core.shares import count
 from epkit.engines.batches import Outcome
 from epkit.engines.crew import Crew, Joined, Lost, Member, Refused

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from epkit.core.destination import Tls
+from epkit.core.http.destination import Tls
 from epkit.core.scored import ScoreResult
 from epkit.errors import EndpointError, UsageError
 from epkit.flows.crews import check_crew

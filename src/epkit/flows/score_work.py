@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from epkit.core.batching import Chunk, Packer
 from epkit.core.conveyor import Policy
-from epkit.core.destination import Destination
+from epkit.core.http.destination import Destination
+from epkit.core.http.request import Request, Template
+from epkit.core.http.secret import Secret
 from epkit.core.predictions import Failed
-from epkit.core.request import Request, Template
-from epkit.core.secret import Secret
 from epkit.engines import runner
 from epkit.engines.base import Engine
 from epkit.engines.batches import Outcome

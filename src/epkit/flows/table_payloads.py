@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from epkit.core.payload import Payload
+from epkit.core.http.payload import Payload
 from epkit.errors import UsageError
 from epkit.flows.aim import Note
 from epkit.flows.score_input import Given, prepare

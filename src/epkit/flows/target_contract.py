@@ -6,14 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from epkit.core import judging, url
+from epkit.core import judging
 from epkit.core.contract import documents
 from epkit.core.contract.contract import Contract, parse
-from epkit.core.destination import Destination
-from epkit.core.http import fields
-from epkit.core.request import build
+from epkit.core.http import url
+from epkit.core.http.destination import Destination
+from epkit.core.http.headers import fields
+from epkit.core.http.request import build
+from epkit.core.http.url import Url
 from epkit.core.samples import Failure
-from epkit.core.url import Url
 from epkit.engines.base import Engine
 from epkit.engines.tls import make_context
 from epkit.errors import EndpointError, UsageError

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from epkit.core.hosting.deployments import BACKENDS, Token
-from epkit.core.request import Request, with_authorization
-from epkit.core.secret import Secret
+from epkit.core.http.request import Request, with_authorization
+from epkit.core.http.secret import Secret
 from epkit.endpoint.keys import Key
 from epkit.endpoint.target import Target
 from epkit.endpoint.tokens import Keeper, TokenSource, aad_source

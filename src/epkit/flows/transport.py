@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from epkit.core import url as urls
+from epkit.core.http import url as urls
 from epkit.engines.base import Engine
 from epkit.errors import UsageError
 

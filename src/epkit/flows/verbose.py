@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Sequence
 
-from epkit.core.http import final_block
-from epkit.core.masking import clean, mask_header, mask_text, mask_url
-from epkit.core.request import Request
-from epkit.core.secret import Secret
+from epkit.core.http.headers import final_block
+from epkit.core.http.masking import clean, mask_header, mask_text, mask_url
+from epkit.core.http.request import Request
+from epkit.core.http.secret import Secret
 from epkit.engines.base import Exchange
 
 SHOWN_BODY_BYTES = 4096

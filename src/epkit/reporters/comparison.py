@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from epkit.core.compare import FASTER, SLOWER, UNKNOWN, Arm, Change, Comparison
-from epkit.core.masking import clean
+from epkit.core.http.masking import clean
 from epkit.reporters.layout import LABEL, wrap
 
 

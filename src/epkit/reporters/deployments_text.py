@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from epkit.core.hosting.deployments import Endpoint, Keys, LoggedRequest
-from epkit.core.masking import clean
+from epkit.core.http.masking import clean
 
 WORDS = {True: "on", False: "off", None: "?"}
 

@@ -2,7 +2,7 @@
 
 import re
 
-from epkit.core.masking import clean
+from epkit.core.http.masking import clean
 from epkit.core.report import Report
 from epkit.reporters.words import is_implicit, percentile_notes, said, verdict
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from epkit.core.masking import clean
+from epkit.core.http.masking import clean
 from epkit.reporters.xml import text
 
 STYLE: Final = """

@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import Iterator, Sequence
 
-from epkit.core.masking import clean
+from epkit.core.http.masking import clean
 from epkit.core.report import Report
 from epkit.reporters.layout import wrap
 

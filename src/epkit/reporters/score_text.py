@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any, Final
 
-from epkit.core.masking import clean
+from epkit.core.http.masking import clean
 from epkit.core.predictions import Failed, json_text
 from epkit.core.scored import Progress, ScoreResult
 

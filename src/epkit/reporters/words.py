@@ -3,7 +3,7 @@
 import math
 import re
 
-from epkit.core.masking import clean
+from epkit.core.http.masking import clean
 from epkit.core.report import Distribution, FailureExample, Report, Threshold
 
 NEEDS = re.compile(r"p[\d.]+ needs \d")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from epkit.core.docs.page_contract import PREFIX, Routes, rewrite
-from epkit.core.url import parse
+from epkit.core.http.url import parse
 from places import ROOT
 
 SWAGGER = json.loads((ROOT / "swagger" / "bank.swagger2.json").read_text())

@@ -5,7 +5,7 @@ import gzip
 import pytest
 
 from epkit.core.docs.relay import MOST_BYTES, UnshownError, relay
-from epkit.core.secret import Secret
+from epkit.core.http.secret import Secret
 
 SECRETS = [Secret("Bearer s3cret-key")]
 

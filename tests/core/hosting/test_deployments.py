@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from canary import CANARY
 from epkit.core.hosting.deployments import Deployment, Endpoint, Keys, Token, parse_traffic, plain, unseen
-from epkit.core.secret import Secret
+from epkit.core.http.secret import Secret
 
 
 def test_traffic_is_read():

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from epkit.core.contract.schemas import Resolver
-from epkit.core.url import Url
+from epkit.core.http.url import Url
 from epkit.errors import UsageError
 
 PREFIX: Final = "/_target"

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from epkit.core.http.masking import mask_text
+from epkit.core.http.secret import Secret
 from epkit.core.judging import unpack
-from epkit.core.masking import mask_text
-from epkit.core.secret import Secret
 
 MOST_BYTES: Final = 4 << 20
 """A browser shows no more than this without stalling."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Final, Literal
 
-from epkit.core.secret import Secret
+from epkit.core.http.secret import Secret
 
 BackendName = Literal["local", "azureml", "azureml-v1"]
 BACKENDS: Final[tuple[BackendName, ...]] = ("local", "azureml", "azureml-v1")

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 import pytest
 
 from canary import CANARY
-from epkit.core.secret import Secret
+from epkit.core.http.secret import Secret
 
 SECRET = Secret(CANARY)
 

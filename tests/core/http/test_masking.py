@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from epkit.core.masking import clean, is_sensitive, mask_header, mask_text, mask_url
-from epkit.core.secret import Secret
+from epkit.core.http.masking import clean, is_sensitive, mask_header, mask_text, mask_url
+from epkit.core.http.secret import Secret
 
 KEY = 'c4n/ary+K3y=&"7\\'
 

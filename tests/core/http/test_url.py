@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epkit.core.secret import Secret
-from epkit.core.url import Url, is_url, parse, parse_connect_to, same_origin
+from epkit.core.http.secret import Secret
+from epkit.core.http.url import Url, is_url, parse, parse_connect_to, same_origin
 from epkit.errors import UsageError
 
 CANARY = "c4naryK3y"

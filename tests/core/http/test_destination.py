@@ -5,7 +5,7 @@ from dataclasses import FrozenInstanceError
 import pytest
 
 from canary import CANARY
-from epkit.core.destination import Destination, Tls
+from epkit.core.http.destination import Destination, Tls
 
 
 @pytest.mark.parametrize(

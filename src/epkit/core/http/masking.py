@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 from urllib.parse import quote, unquote_plus
 
-from epkit.core.secret import Secret
+from epkit.core.http.secret import Secret
 
 MASK: Final = "***"
 

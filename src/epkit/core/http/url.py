@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, NoReturn
 from urllib.parse import quote, unquote_to_bytes
 
-from epkit.core.masking import MASK, clean, mask_url
-from epkit.core.secret import Secret
+from epkit.core.http.masking import MASK, clean, mask_url
+from epkit.core.http.secret import Secret
 from epkit.errors import UsageError
 
 DEFAULT_PORT = {"http": 80, "https": 443}

@@ -1,6 +1,6 @@
 """A payload knows its digest and its place, and keeps its rows out of its repr."""
 
-from epkit.core.payload import Payload
+from epkit.core.http.payload import Payload
 
 
 def test_the_digest_is_that_of_the_body():
