@@ -32,7 +32,7 @@ def measure(url: str, rate: float, seconds: float, arrivals: str) -> dict[str, f
     from epkit.core.http.destination import Destination
     from epkit.core.http.request import build
     from epkit.core.http.url import parse
-    from epkit.core.plan import WARMUP, Phase, Plan
+    from epkit.core.load.plan import WARMUP, Phase, Plan
     from epkit.engines import runner
     from epkit.engines.wire import WireEngine
     from epkit.flows.bench_run import Checked, Measurement

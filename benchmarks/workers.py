@@ -105,7 +105,7 @@ def scaling(scratch: Path, rounds: int) -> list[str]:
 
 def messages(seed: int) -> list[object]:
     """Return what a worker says of its samples, as it arrives: pickled and back."""
-    from epkit.core.plan import Phase, Plan
+    from epkit.core.load.plan import Phase, Plan
     from epkit.core.samples import SAMPLE
     from epkit.core.summary import EXACT
     from epkit.flows.streaming import Stream

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from epkit.core.document import from_document, schema, to_document
-from epkit.core.plan import Phase
+from epkit.core.load.plan import Phase
 from epkit.core.report import (
     DeploymentInfo,
     Distribution,

@@ -3,7 +3,7 @@
 import pytest
 
 from epkit.core.knee import knee
-from epkit.core.plan import Phase
+from epkit.core.load.plan import Phase
 from epkit.core.report import PhaseInfo
 from epkit.core.summary import Summary
 from rows import MS, SECOND, rows

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from epkit.core import stats
 from epkit.core.histogram import LIMIT_NS
 from epkit.core.latency import PARTS, series
-from epkit.core.plan import Phase
+from epkit.core.load.plan import Phase
 from epkit.core.report import FailureExample, Latencies
 from epkit.core.samples import Failure
 from epkit.core.summary import Summary

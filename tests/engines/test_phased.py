@@ -3,7 +3,7 @@
 import pytest
 
 from epkit.core.http.request import build
-from epkit.core.plan import WARMUP, Phase
+from epkit.core.load.plan import WARMUP, Phase
 from epkit.core.samples import Failure
 from epkit.engines import driver as module
 from epkit.engines.base import FOREVER, Exchange, PacingDriver

@@ -8,7 +8,7 @@ import numpy as np
 
 from epkit.core.clocks import Offset
 from epkit.core.latency import series
-from epkit.core.plan import Phase, Plan
+from epkit.core.load.plan import Phase, Plan
 from epkit.engines.base import Traffic
 from epkit.engines.runner import Ran
 from epkit.flows.bench_messages import Facts

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from epkit.core.live import Live
+from epkit.core.load.plan import WARMUP, Phase, Plan
 from epkit.core.merging import Merger
-from epkit.core.plan import WARMUP, Phase, Plan
 from epkit.core.samples import SAMPLE
 from epkit.core.summary import Summary
 from epkit.flows.bench_messages import Digest, Rows

@@ -18,7 +18,7 @@ from epkit.core import health
 from epkit.core.counters import Counters
 from epkit.core.histogram import BLUR, Histogram
 from epkit.core.latency import PARTS, series
-from epkit.core.plan import Phase
+from epkit.core.load.plan import Phase
 from epkit.core.report import (
     DeploymentInfo,
     Distribution,

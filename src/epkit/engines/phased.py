@@ -8,7 +8,7 @@ request is due.
 
 A phase ends when its time is over and all that was due in it has been given out. The next one begins when it should
 have begun, so that what is late stays late. Nothing is waited for in between: connections go from phase to phase,
-and a row belongs to the phase in which it was due (`epkit.core.phases`).
+and a row belongs to the phase in which it was due (`epkit.core.load.phases`).
 
 Several workers share a plan. A phase that ends with the clock ends for all of them at once. One that ends with a number
 of requests ends for each at another time: then they meet at a gate, and go on together at a time that they are told.
@@ -20,9 +20,9 @@ from typing import Final
 
 from epkit.core.http.request import Request
 from epkit.core.judging import Depth
-from epkit.core.plan import WARMUP, Phase
+from epkit.core.load.plan import WARMUP, Phase
+from epkit.core.load.schedule import due_times, span_ns
 from epkit.core.samples import Failure
-from epkit.core.schedule import due_times, span_ns
 from epkit.engines.base import FOREVER, Arrival, Exchange
 from epkit.engines.driver import Recorder, Sink, Verdict
 

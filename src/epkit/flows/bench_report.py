@@ -10,7 +10,7 @@ from epkit.core import judging
 from epkit.core.http.destination import Destination
 from epkit.core.http.headers import fields
 from epkit.core.http.masking import mask_text, mask_url
-from epkit.core.plan import Plan
+from epkit.core.load.plan import Plan
 from epkit.core.report import FailureExample, Http, PayloadInfo, Report, Run, Search, Tool
 from epkit.core.samples import Failure
 from epkit.core.summary import Summary

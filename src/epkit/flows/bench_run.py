@@ -6,11 +6,12 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from epkit.core import health, schedule
+from epkit.core import health
 from epkit.core.http.request import Request
 from epkit.core.judging import Depth
-from epkit.core.phases import Slice
-from epkit.core.plan import Plan
+from epkit.core.load import schedule
+from epkit.core.load.phases import Slice
+from epkit.core.load.plan import Plan
 from epkit.core.report import PhaseInfo
 from epkit.core.samples import Failure
 from epkit.core.summary import Summary

@@ -16,7 +16,7 @@ import numpy as np
 from epkit.core.http.destination import Destination
 from epkit.core.http.secret import Secret
 from epkit.core.judging import Depth
-from epkit.core.plan import Plan
+from epkit.core.load.plan import Plan
 from epkit.engines import runner
 from epkit.engines.base import Engine
 from epkit.engines.driver import ClosedLoop

@@ -19,9 +19,9 @@ from epkit.core.http.masking import mask_text
 from epkit.core.http.request import Request
 from epkit.core.http.secret import Secret
 from epkit.core.latency import series
+from epkit.core.load.shares import most_workers, split
 from epkit.core.merging import Merger
 from epkit.core.samples import SAMPLE
-from epkit.core.shares import most_workers, split
 from epkit.core.summary import EXACT
 from epkit.engines.base import Traffic
 from epkit.engines.crew import Crew, Lost, Member, Refused

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from epkit.core.clocks import Offset
 from epkit.core.counters import Counters
 from epkit.core.histogram import Histogram
-from epkit.core.plan import Plan
+from epkit.core.load.plan import Plan
 from epkit.core.samples import Failure
 from epkit.engines.crew import Member
 from epkit.engines.driver import Example, FirstReply

@@ -3,9 +3,9 @@
 import time
 from collections.abc import Callable
 
-from epkit.core.plan import Plan
+from epkit.core.load.plan import Plan
+from epkit.core.load.shares import most_workers
 from epkit.core.report import Report
-from epkit.core.shares import most_workers
 from epkit.engines import runner
 from epkit.engines.driver import Sink
 from epkit.engines.runner import Ran

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from epkit.core.http.destination import Destination
 from epkit.core.http.request import Request
-from epkit.core.plan import Plan
+from epkit.core.load.plan import Plan
 from epkit.engines.base import Engine
 from epkit.engines.crew import Crew
 from epkit.engines.deferred import Check

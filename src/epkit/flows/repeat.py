@@ -14,7 +14,7 @@ from epkit.flows.bench_options import BenchOptions, BenchResult, Shown
 from epkit.flows.ready import Ready
 
 if TYPE_CHECKING:
-    from epkit.core.plan import Plan
+    from epkit.core.load.plan import Plan
 
 
 def repeat(

@@ -21,8 +21,8 @@ from epkit.core.histogram import Histogram
 from epkit.core.http.masking import clean, mask_text
 from epkit.core.http.secret import Secret
 from epkit.core.ledger import Ledger
+from epkit.core.load.shares import count
 from epkit.core.samples import Failure
-from epkit.core.shares import count
 from epkit.engines.batches import Outcome
 from epkit.engines.crew import Crew, Joined, Lost, Member, Refused
 from epkit.flows.aim import Note

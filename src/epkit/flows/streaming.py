@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from epkit.core.phases import Slice
-from epkit.core.plan import Plan
+from epkit.core.load.phases import Slice
+from epkit.core.load.plan import Plan
 from epkit.core.summary import Summary
 from epkit.engines.driver import Sink
 from epkit.flows.bench_messages import Digest, Rows

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from epkit.core.criteria import UNTIL, parse_tight
 from epkit.core.latency import series
-from epkit.core.looks import Looks
+from epkit.core.load.criteria import UNTIL, parse_tight
+from epkit.core.load.looks import Looks
 from epkit.core.report import Search
 
 if TYPE_CHECKING:

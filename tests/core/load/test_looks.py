@@ -5,8 +5,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from epkit.core.criteria import parse_tight
-from epkit.core.looks import ALPHA, GROWTH, LEAST, Looks
+from epkit.core.load.criteria import parse_tight
+from epkit.core.load.looks import ALPHA, GROWTH, LEAST, Looks
 
 
 def run(text: str, seed: int, most: int = 60_000) -> tuple[Looks, np.ndarray]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from epkit.core.plan import WARMUP, Arrivals, Phase
+from epkit.core.load.plan import WARMUP, Arrivals, Phase
 from epkit.errors import UsageError
 
 _NUMBER: Final = r"(?:\d+\.?\d*|\.\d+)"

@@ -8,7 +8,7 @@ some of them idle until it is over.
 
 from dataclasses import replace
 
-from epkit.core.plan import Phase, Plan
+from epkit.core.load.plan import Phase, Plan
 
 
 def most_workers(plan: Plan) -> int:

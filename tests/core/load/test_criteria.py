@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import pytest
 
-from epkit.core.criteria import parse_bound, parse_tight
+from epkit.core.load.criteria import parse_bound, parse_tight
 from epkit.errors import UsageError
 
 

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from epkit.core.search import BETWEEN, Search, Seen
+from epkit.core.load.search import BETWEEN, Search, Seen
 
 MS = 1_000_000
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epkit.core.plan import Phase
-from epkit.core.schedule import due_times, planned, span_ns
+from epkit.core.load.plan import Phase
+from epkit.core.load.schedule import due_times, planned, span_ns
 
 MS = 1_000_000
 SECOND = 1_000_000_000

@@ -2,8 +2,8 @@
 
 import pytest
 
-from epkit.core.plan import WARMUP, Phase
-from epkit.core.stages import parse_stages, parse_sweep, parse_warmup
+from epkit.core.load.plan import WARMUP, Phase
+from epkit.core.load.stages import parse_stages, parse_sweep, parse_warmup
 from epkit.errors import UsageError
 
 SECOND = 1_000_000_000

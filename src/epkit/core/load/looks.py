@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from epkit.core.criteria import Tight
+from epkit.core.load.criteria import Tight
 from epkit.core.stats import correlation_time, floor, interval, rank
 
 ALPHA: Final = 0.05

@@ -4,7 +4,7 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from epkit.core.plan import Phase, Plan
+from epkit.core.load.plan import Phase, Plan
 
 
 def test_equal_plans_are_equal_and_hash_alike() -> None:

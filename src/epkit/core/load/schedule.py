@@ -15,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from epkit.core.plan import Phase
+from epkit.core.load.plan import Phase
 
 BLOCK: Final = 1024
 """So many due times are made at once: some 50 µs of work."""

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epkit.core.plan import Phase, Plan
-from epkit.core.schedule import due_times
-from epkit.core.shares import count, most_workers, split
+from epkit.core.load.plan import Phase, Plan
+from epkit.core.load.schedule import due_times
+from epkit.core.load.shares import count, most_workers, split
 
 SECOND = 1_000_000_000
 
