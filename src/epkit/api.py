@@ -9,7 +9,7 @@ from typing import Any, ParamSpec
 
 from epkit.core.compare import THRESHOLD, Comparison
 from epkit.core.http.destination import Tls
-from epkit.core.judging import Depth
+from epkit.core.replies.judging import Depth
 from epkit.core.report import Report
 from epkit.errors import UsageError
 from epkit.flows.aim import World

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from epkit.core.http.destination import Tls
-from epkit.core.predictions import Failed, Layout
+from epkit.core.replies.predictions import Failed, Layout
 from epkit.core.scored import ScoreResult
 from epkit.errors import EndpointError
 from epkit.files.pieces import Piece

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from epkit.core.batching import Chunk
 from epkit.core.ledger import Ledger
-from epkit.core.predictions import Failed
+from epkit.core.replies.predictions import Failed
 
 WHY = Failed(reason="status", status=500, detail="it broke")
 INVALID = Failed(reason="contract", status=0, detail="it is invalid")

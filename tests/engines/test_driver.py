@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from epkit.core.http.request import Request, build
-from epkit.core.judging import Depth
 from epkit.core.load.plan import Phase
+from epkit.core.replies.judging import Depth
 from epkit.core.samples import SAMPLE, Failure
 from epkit.engines import driver as module
 from epkit.engines.base import Exchange

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from epkit.core.histogram import Histogram
-from epkit.core.predictions import Failed
+from epkit.core.replies.predictions import Failed
 from epkit.core.scored import Example, Progress, ScoreResult
 from epkit.reporters.score_text import complaint, duration, progress, summary, table
 

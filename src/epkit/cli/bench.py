@@ -178,7 +178,7 @@ def _refuse(given: Mapping[str, Any]) -> None:
 def _options(given: dict[str, Any]) -> "BenchOptions":
     """Turn what was typed into options; those of the same name are handed on as they are."""
     from epkit.core.http.destination import Tls
-    from epkit.core.judging import Depth
+    from epkit.core.replies.judging import Depth
     from epkit.endpoint.headers import parse_header
     from epkit.flows.bench_options import BenchOptions
     from epkit.flows.requests import RequestOptions

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from epkit.cli import terminal
-from epkit.core.predictions import Layout
+from epkit.core.replies.predictions import Layout
 from epkit.core.scored import Progress, ScoreResult
 from epkit.files.pieces import Piece
 from epkit.files.predicted import StreamWriter

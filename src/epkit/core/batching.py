@@ -7,7 +7,7 @@ may be cut further on the way; a chunk knows up to which row everything before h
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from epkit.core.predictions import Failed
+from epkit.core.replies.predictions import Failed
 
 FIRST: Final = -1
 

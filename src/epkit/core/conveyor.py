@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from epkit.core.batching import Batch, Chunk, Packer
-from epkit.core.predictions import Failed
+from epkit.core.replies.predictions import Failed
 from epkit.core.retrying import Backoff
 
 AHEAD_ROWS: Final = 10_000

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from epkit.core.contract.columns import Column, Rows
 from epkit.core.frames import plain, read_text
-from epkit.core.predictions import json_text
+from epkit.core.replies.predictions import json_text
 
 if TYPE_CHECKING:
     import polars as pl

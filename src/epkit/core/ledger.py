@@ -13,7 +13,7 @@ from typing import Any
 
 from epkit.core.batching import Chunk
 from epkit.core.conveyor import Belt
-from epkit.core.predictions import Failed
+from epkit.core.replies.predictions import Failed
 
 
 @dataclass(slots=True, eq=False)

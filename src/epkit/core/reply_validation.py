@@ -10,7 +10,7 @@ from epkit.core import bodies
 from epkit.core.contract.compiled import SchemaSet, breaches
 from epkit.core.contract.contract import Contract
 from epkit.core.locating import JsonPlaces
-from epkit.core.replies import count_predictions, decode, hidden_error
+from epkit.core.replies.decoding import count_predictions, decode, hidden_error
 from epkit.core.validation import LIMIT
 from epkit.core.violations import Findings, Verdict, verdict
 

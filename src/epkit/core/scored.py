@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from epkit.core.histogram import Histogram
-from epkit.core.predictions import Failed
+from epkit.core.replies.predictions import Failed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

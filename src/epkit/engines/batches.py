@@ -26,7 +26,7 @@ from epkit.core.conveyor import Conveyor, Policy
 from epkit.core.histogram import Histogram
 from epkit.core.http.headers import fields
 from epkit.core.http.request import Request
-from epkit.core.predictions import Failed, read_reply
+from epkit.core.replies.predictions import Failed, read_reply
 from epkit.core.retrying import REFUSED, is_transient, retry_after_ns
 from epkit.core.samples import Failure
 from epkit.engines.base import FOREVER, INTERRUPTED, Arrival, Exchange

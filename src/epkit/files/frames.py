@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from epkit.core.predictions import Layout, json_text
+from epkit.core.replies.predictions import Layout, json_text
 from epkit.files.pieces import Piece
 from epkit.files.predicted import orjson_or_json
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import orjson
 
-from epkit.core.predictions import Layout, csv_cell, csv_line, json_text
+from epkit.core.replies.predictions import Layout, csv_cell, csv_line, json_text
 from epkit.files.jobs import Appended
 from epkit.files.pieces import Piece
 

@@ -13,7 +13,7 @@ import orjson
 
 from epkit.core.batching import Chunk
 from epkit.core.journal import Point
-from epkit.core.predictions import Failed, Layout, fault_of, json_text, layout_of
+from epkit.core.replies.predictions import Failed, Layout, fault_of, json_text, layout_of
 from epkit.core.scored import Example
 from epkit.errors import UsageError
 from epkit.files.jobs import Appended, Job

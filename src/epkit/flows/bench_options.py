@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from epkit.core import ab
 from epkit.core.histogram import Histogram
 from epkit.core.http.destination import Tls
-from epkit.core.judging import Depth
 from epkit.core.live import Live
+from epkit.core.replies.judging import Depth
 from epkit.core.report import PayloadInfo, PlanInfo, Report
 from epkit.flows.requests import RequestOptions
 

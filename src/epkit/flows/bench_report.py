@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from epkit import __version__
-from epkit.core import judging
 from epkit.core.http.destination import Destination
 from epkit.core.http.headers import fields
 from epkit.core.http.masking import mask_text, mask_url
 from epkit.core.load.plan import Plan
+from epkit.core.replies import judging
 from epkit.core.report import FailureExample, Http, PayloadInfo, Report, Run, Search, Tool
 from epkit.core.samples import Failure
 from epkit.core.summary import Summary

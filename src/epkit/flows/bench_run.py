@@ -8,10 +8,10 @@ import numpy as np
 
 from epkit.core import health
 from epkit.core.http.request import Request
-from epkit.core.judging import Depth
 from epkit.core.load import schedule
 from epkit.core.load.phases import Slice
 from epkit.core.load.plan import Plan
+from epkit.core.replies.judging import Depth
 from epkit.core.report import PhaseInfo
 from epkit.core.samples import Failure
 from epkit.core.summary import Summary

@@ -15,8 +15,8 @@ import numpy as np
 
 from epkit.core.http.destination import Destination
 from epkit.core.http.secret import Secret
-from epkit.core.judging import Depth
 from epkit.core.load.plan import Plan
+from epkit.core.replies.judging import Depth
 from epkit.engines import runner
 from epkit.engines.base import Engine
 from epkit.engines.driver import ClosedLoop

@@ -17,7 +17,7 @@ from epkit.core.http import url as urls
 from epkit.core.http.masking import clean
 from epkit.core.http.payload import Payload
 from epkit.core.http.url import Url
-from epkit.core.judging import judge_reply, judge_status
+from epkit.core.replies.judging import judge_reply, judge_status
 from epkit.core.reply_validation import ReplyValidator
 from epkit.core.samples import Failure
 from epkit.core.validation import Validator

@@ -4,11 +4,11 @@ import io
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
-from epkit.core import golden, judging
 from epkit.core.http.headers import fields
-from epkit.core.judging import Depth
-from epkit.core.predictions import json_text, predictions
-from epkit.core.replies import decode
+from epkit.core.replies import golden, judging
+from epkit.core.replies.decoding import decode
+from epkit.core.replies.judging import Depth
+from epkit.core.replies.predictions import json_text, predictions
 from epkit.core.samples import Failure
 from epkit.engines.deferred import Check, Deferred
 from epkit.engines.driver import Recorder, Verdict

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from epkit.core import judging, replies
 from epkit.core.contract import documents
 from epkit.core.contract.contract import Contract, parse
 from epkit.core.hosting.deployments import Endpoint, Order
 from epkit.core.http.masking import clean, mask_text
 from epkit.core.http.secret import Secret
+from epkit.core.replies import decoding as replies
+from epkit.core.replies import judging
 from epkit.core.samples import Failure
 from epkit.core.wrapping import count_rows
 from epkit.endpoint.asking import Answer, ask

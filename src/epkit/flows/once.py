@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from epkit import __version__
-from epkit.core import judging
 from epkit.core.http.destination import Destination, Tls
 from epkit.core.http.headers import fields
 from epkit.core.http.request import Request, build
 from epkit.core.http.url import Url
+from epkit.core.replies import judging
 from epkit.core.samples import Failure
 from epkit.endpoint.target import to_destination
 from epkit.endpoint.wisdom import advise_failure

@@ -20,7 +20,7 @@ from epkit.core.histogram import Histogram
 from epkit.core.http.destination import Destination
 from epkit.core.http.request import Template
 from epkit.core.http.secret import Secret
-from epkit.core.predictions import Failed
+from epkit.core.replies.predictions import Failed
 from epkit.core.scored import Progress, ScoreResult
 from epkit.endpoint.target import resolve, to_destination
 from epkit.engines import runner

@@ -19,7 +19,7 @@ from epkit.core.encoding import as_object
 from epkit.core.envelopes import Envelope, columns_text, find_rows, from_wrap
 from epkit.core.http.masking import mask_url
 from epkit.core.http.payload import Payload
-from epkit.core.predictions import Failed
+from epkit.core.replies.predictions import Failed
 from epkit.core.validation import Validator
 from epkit.core.violations import Verdict
 from epkit.errors import ContractError, UsageError

@@ -18,7 +18,7 @@ from epkit.core.conveyor import Policy
 from epkit.core.http.destination import Destination
 from epkit.core.http.request import Request, Template
 from epkit.core.http.secret import Secret
-from epkit.core.predictions import Failed
+from epkit.core.replies.predictions import Failed
 from epkit.engines import runner
 from epkit.engines.base import Engine
 from epkit.engines.batches import Outcome

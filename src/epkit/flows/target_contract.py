@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from epkit.core import judging
 from epkit.core.contract import documents
 from epkit.core.contract.contract import Contract, parse
 from epkit.core.http import url
@@ -14,6 +13,7 @@ from epkit.core.http.destination import Destination
 from epkit.core.http.headers import fields
 from epkit.core.http.request import build
 from epkit.core.http.url import Url
+from epkit.core.replies import judging
 from epkit.core.samples import Failure
 from epkit.engines.base import Engine
 from epkit.engines.tls import make_context

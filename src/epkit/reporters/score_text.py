@@ -5,7 +5,7 @@ from fractions import Fraction
 from typing import Any, Final
 
 from epkit.core.http.masking import clean
-from epkit.core.predictions import Failed, json_text
+from epkit.core.replies.predictions import Failed, json_text
 from epkit.core.scored import Progress, ScoreResult
 
 PERCENTILES: Final = ("50", "90", "99")

@@ -6,7 +6,7 @@ from typing import Final
 
 from epkit.core.http.masking import mask_text
 from epkit.core.http.secret import Secret
-from epkit.core.judging import unpack
+from epkit.core.replies.judging import unpack
 
 MOST_BYTES: Final = 4 << 20
 """A browser shows no more than this without stalling."""

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epkit.core import judging
-from epkit.core.judging import PLAIN_BYTES, judge_reply, judge_status, unpack
+from epkit.core.replies import judging
+from epkit.core.replies.judging import PLAIN_BYTES, judge_reply, judge_status, unpack
 from epkit.core.samples import Failure
 
 NONE, TRANSPORT, EMPTY = Failure.NONE, Failure.TRANSPORT, Failure.EMPTY

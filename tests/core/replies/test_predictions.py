@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epkit.core import replies
-from epkit.core.predictions import csv_cell, csv_line, fault_of, json_text, layout_of, predictions, read_reply
+from epkit.core.replies import decoding as replies
+from epkit.core.replies.predictions import csv_cell, csv_line, fault_of, json_text, layout_of, predictions, read_reply
 from epkit.core.samples import Failure
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n"

@@ -3,8 +3,8 @@
 import enum
 import zlib
 
-from epkit.core import replies
 from epkit.core.http.headers import fields
+from epkit.core.replies import decoding as replies
 from epkit.core.samples import Failure
 
 PLAIN_BYTES = 16 * 1024 * 1024

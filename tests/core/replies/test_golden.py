@@ -2,7 +2,7 @@
 
 import pytest
 
-from epkit.core.golden import by_payload, mismatch, same
+from epkit.core.replies.golden import by_payload, mismatch, same
 
 
 def test_a_reply_a_payload():

@@ -8,8 +8,9 @@ from typing import Any, Final
 
 import orjson
 
-from epkit.core import judging, replies
 from epkit.core.http.headers import fields
+from epkit.core.replies import decoding as replies
+from epkit.core.replies import judging
 from epkit.core.samples import Failure
 from epkit.core.wrapping import same_length
 
