@@ -11,9 +11,9 @@ import time
 
 import numpy as np
 
-from epkit.core.report import Http, PlanInfo, Run, Tool
+from epkit.core.report.report import Http, PlanInfo, Run, Tool
+from epkit.core.report.summary import Summary
 from epkit.core.samples import SAMPLE
-from epkit.core.summary import Summary
 from epkit.engines.driver import BLOCK_ROWS
 
 RATE, HOURS = 1_000, 24.0

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from epkit.core.report import Http, PlanInfo, Report, Run, Tool
+from epkit.core.report.report import Http, PlanInfo, Report, Run, Tool
+from epkit.core.report.summary import Summary
 from epkit.core.samples import SAMPLE
-from epkit.core.summary import Summary
 
 MS = 1_000_000
 SECOND = 1_000_000_000

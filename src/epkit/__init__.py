@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from epkit.api import bench, compare, load_reports, render, run_bench
-    from epkit.core.compare import Comparison
-    from epkit.core.report import Report
+    from epkit.core.report.compare import Comparison
+    from epkit.core.report.report import Report
     from epkit.core.violations import Verdict, Violation
     from epkit.errors import BackendError, ContractError, EndpointError, EpkitError, UsageError
     from epkit.flows.contract import Contract
@@ -45,12 +45,12 @@ _HOMES = {
     "compare": "epkit.api",
     "load_reports": "epkit.api",
     "render": "epkit.api",
-    "Comparison": "epkit.core.compare",
+    "Comparison": "epkit.core.report.compare",
     "score": "epkit.scoring",
     "run_score": "epkit.scoring",
     "Predictions": "epkit.scoring",
     "FailedRow": "epkit.scoring",
-    "Report": "epkit.core.report",
+    "Report": "epkit.core.report.report",
     "Verdict": "epkit.core.violations",
     "Violation": "epkit.core.violations",
     "Contract": "epkit.flows.contract",

@@ -7,10 +7,10 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import wraps
 from typing import Any, ParamSpec
 
-from epkit.core.compare import THRESHOLD, Comparison
 from epkit.core.http.destination import Tls
 from epkit.core.replies.judging import Depth
-from epkit.core.report import Report
+from epkit.core.report.compare import THRESHOLD, Comparison
+from epkit.core.report.report import Report
 from epkit.errors import UsageError
 from epkit.flows.aim import World
 from epkit.flows.bench import bench as run
@@ -183,8 +183,8 @@ def render(what: Report | Comparison, format: str = "text") -> str:  # noqa: A00
     Raises:
         UsageError: it is none of these.
     """
-    from epkit.core import compare as compared
-    from epkit.core.document import to_document
+    from epkit.core.report import compare as compared
+    from epkit.core.report.document import to_document
     from epkit.reporters import comparison, json, markdown, text
 
     match what, format:

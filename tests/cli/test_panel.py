@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from epkit.cli.panel import draw, sparkline
-from epkit.core.live import View
+from epkit.core.report.live import View
 
 
 def view(**changes):

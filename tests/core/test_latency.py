@@ -3,7 +3,7 @@
 import pytest
 
 from epkit.core.latency import PARTS, WHOLE, series
-from epkit.core.report import Latencies
+from epkit.core.report.report import Latencies
 from epkit.core.samples import Failure
 from rows import rows
 

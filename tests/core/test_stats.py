@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from epkit.core import stats
-from epkit.core.report import PERCENTILES
+from epkit.core.report.report import PERCENTILES
 from shared import shared
 
 NS = st.lists(st.integers(0, 3_600_000_000_000), min_size=1, max_size=200)

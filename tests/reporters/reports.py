@@ -3,7 +3,7 @@
 import math
 from dataclasses import replace
 
-from epkit.core.report import (
+from epkit.core.report.report import (
     PERCENTILES,
     Counts,
     DeploymentInfo,

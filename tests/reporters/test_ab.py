@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from epkit.core import ab as arithmetic
-from epkit.core.report import Report
+from epkit.core.report import ab as arithmetic
+from epkit.core.report.report import Report
 from epkit.reporters import ab
 from reporters import reports
 from reporters.goldens import check

@@ -5,7 +5,7 @@ from datetime import timedelta, timezone
 import numpy as np
 import pytest
 
-from epkit.core import ab
+from epkit.core.report import ab
 from epkit.reporters import ab_files
 from reporters.vectors import CLOCKED, clocked
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from epkit.core.report import FailureExample
+from epkit.core.report.report import FailureExample
 from epkit.reporters import markdown
 from reporters import reports
 from reporters.goldens import check

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from epkit.core.report import Latencies
+from epkit.core.report.report import Latencies
 from epkit.reporters import repeats
 from reporters import reports
 from reporters.goldens import check

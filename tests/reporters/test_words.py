@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from epkit.core.report import FailureExample
+from epkit.core.report.report import FailureExample
 from epkit.reporters.words import percentile_notes, requests_needed, said, verdict
 from reporters import reports
 

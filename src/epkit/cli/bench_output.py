@@ -8,7 +8,7 @@ from epkit.files import outputs
 from epkit.flows.bench import exit_code
 
 if TYPE_CHECKING:
-    from epkit.core.report import Report
+    from epkit.core.report.report import Report
     from epkit.flows.bench_options import BenchResult, DryRun
 
 
@@ -128,7 +128,7 @@ def render(result: "BenchResult", given: Mapping[str, Any]) -> str:
 
 
 def _repeats(runs: "Sequence[Report]", format_: str) -> str:
-    from epkit.core.document import to_document
+    from epkit.core.report.document import to_document
     from epkit.reporters import json, repeats
 
     if format_ == "json":
@@ -137,14 +137,14 @@ def _repeats(runs: "Sequence[Report]", format_: str) -> str:
 
 
 def _json(result: "BenchResult") -> str:
-    from epkit.core.document import to_document
+    from epkit.core.report.document import to_document
     from epkit.reporters import json
 
     return json.render(to_document(result.report))
 
 
 def _ab(result: "BenchResult", **shown: bool) -> str:
-    from epkit.core.ab import summarise
+    from epkit.core.report.ab import summarise
     from epkit.reporters import ab
 
     assert result.ab_times is not None  # the options say that every row is wanted

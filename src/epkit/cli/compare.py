@@ -9,7 +9,7 @@ from epkit.cli import terminal
 from epkit.errors import UsageError
 
 if TYPE_CHECKING:
-    from epkit.core.compare import Comparison
+    from epkit.core.report.compare import Comparison
 
 EPILOG = """\b
 Examples:
@@ -68,7 +68,7 @@ def _render(found: "Comparison", format_: str) -> str:
     from epkit.reporters import comparison
 
     if format_ == "json":
-        from epkit.core.compare import to_document
+        from epkit.core.report.compare import to_document
         from epkit.reporters import json
 
         return json.render(to_document(found))

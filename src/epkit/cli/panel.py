@@ -11,7 +11,7 @@ from epkit.cli.terminal import Progress
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from epkit.core.live import View
+    from epkit.core.report.live import View
 
 BARS: Final = "▁▂▃▄▅▆▇█"
 EVERY_S: Final = 0.4
@@ -39,7 +39,7 @@ class Panel:
         from rich.console import Console
         from rich.live import Live as Screen
 
-        from epkit.core.live import Live
+        from epkit.core.report.live import Live
 
         self.live = Live()
         self._total = total

@@ -11,14 +11,15 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from epkit import __version__
-from epkit.core import ab, hdr, slo
-from epkit.core.guard import Guard
-from epkit.core.live import Live
+from epkit.core import hdr
 from epkit.core.load.criteria import FIND_MAX
 from epkit.core.load.plan import Plan
 from epkit.core.load.shares import most_workers
 from epkit.core.replies.judging import Depth
-from epkit.core.summary import Summary
+from epkit.core.report import ab, slo
+from epkit.core.report.guard import Guard
+from epkit.core.report.live import Live
+from epkit.core.report.summary import Summary
 from epkit.endpoint.target import to_destination
 from epkit.engines.base import Engine
 from epkit.engines.driver import Sink

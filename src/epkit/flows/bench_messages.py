@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from epkit.core.http.request import Request
+from epkit.core.report.summary import Summary
 from epkit.core.samples import Failure
-from epkit.core.summary import Summary
 from epkit.engines.base import Traffic
 from epkit.engines.driver import Example, FirstReply
 from epkit.engines.runner import Ran

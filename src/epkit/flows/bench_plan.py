@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 from epkit.core.load import stages
 from epkit.core.load.criteria import parse_bound, parse_tight
 from epkit.core.load.plan import Arrivals, Phase, Plan
-from epkit.core.report import PlanInfo
+from epkit.core.report.report import PlanInfo
 from epkit.errors import UsageError
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from epkit.core.http.headers import fields
 from epkit.core.http.masking import mask_text, mask_url
 from epkit.core.load.plan import Plan
 from epkit.core.replies import judging
-from epkit.core.report import FailureExample, Http, PayloadInfo, Report, Run, Search, Tool
+from epkit.core.report.report import FailureExample, Http, PayloadInfo, Report, Run, Search, Tool
+from epkit.core.report.summary import Summary
 from epkit.core.samples import Failure
-from epkit.core.summary import Summary
 from epkit.endpoint.wisdom import advise, advise_failure, detail
 from epkit.engines.driver import Example
 from epkit.engines.runner import Ran

@@ -6,15 +6,15 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from epkit.core import health
 from epkit.core.http.request import Request
 from epkit.core.load import schedule
 from epkit.core.load.phases import Slice
 from epkit.core.load.plan import Plan
 from epkit.core.replies.judging import Depth
-from epkit.core.report import PhaseInfo
+from epkit.core.report import health
+from epkit.core.report.report import PhaseInfo
+from epkit.core.report.summary import Summary
 from epkit.core.samples import Failure
-from epkit.core.summary import Summary
 from epkit.engines.base import Exchange
 from epkit.engines.deferred import Check, Deferred
 from epkit.engines.driver import ClosedLoop, Example, FirstReply, Sink

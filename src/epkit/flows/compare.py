@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from epkit.core.compare import LEAST_RUNS, THRESHOLD, Arm, Comparison, compare, mismatches, missing
-from epkit.core.gates import parse
+from epkit.core.report.compare import LEAST_RUNS, THRESHOLD, Arm, Comparison, compare, mismatches, missing
+from epkit.core.report.gates import parse
 from epkit.errors import UsageError
 from epkit.files.runs import SavedRun
 from epkit.flows.saved_runs import is_cut, load, report_of

@@ -9,12 +9,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
-from epkit.core.document import to_document
-from epkit.core.health import GROWING
 from epkit.core.load import search as searching
 from epkit.core.load.criteria import FIND_MAX, Bound, parse_bound
 from epkit.core.load.plan import Phase, Plan
-from epkit.core.report import PhaseInfo, Report, Search
+from epkit.core.report.document import to_document
+from epkit.core.report.health import GROWING
+from epkit.core.report.report import PhaseInfo, Report, Search
 from epkit.engines import runner
 from epkit.files.runs import RunWriter
 from epkit.flows import bench

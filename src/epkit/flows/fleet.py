@@ -21,8 +21,8 @@ from epkit.core.http.secret import Secret
 from epkit.core.latency import series
 from epkit.core.load.shares import most_workers, split
 from epkit.core.merging import Merger
+from epkit.core.report.summary import EXACT
 from epkit.core.samples import SAMPLE
-from epkit.core.summary import EXACT
 from epkit.engines.base import Traffic
 from epkit.engines.crew import Crew, Lost, Member, Refused
 from epkit.engines.driver import Sink
@@ -47,7 +47,7 @@ from epkit.flows.crews import signals_into
 from epkit.flows.gathered import Gathered, Part
 
 if TYPE_CHECKING:
-    from epkit.core.live import Live
+    from epkit.core.report.live import Live
     from epkit.flows.bench_run import Measurement
 
 TICK_S: Final = 0.2

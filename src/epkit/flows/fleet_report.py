@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
-from epkit.core import health
-from epkit.core.report import Report, WorkerInfo
+from epkit.core.report import health
+from epkit.core.report.report import Report, WorkerInfo
 from epkit.core.stats import PS
 from epkit.flows.fleet import Fleet
 from epkit.flows.gathered import Part

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from epkit.core.clocks import Offset
-from epkit.core.counters import Counters
 from epkit.core.histogram import Histogram
 from epkit.core.load.plan import Plan
+from epkit.core.report.counters import Counters
 from epkit.core.samples import Failure
 from epkit.engines.crew import Member
 from epkit.engines.driver import Example, FirstReply

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from epkit.core.load.plan import Plan
 from epkit.core.load.shares import most_workers
-from epkit.core.report import Report
+from epkit.core.report.report import Report
 from epkit.engines import runner
 from epkit.engines.driver import Sink
 from epkit.engines.runner import Ran

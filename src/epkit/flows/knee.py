@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from epkit.core.knee import knee
 from epkit.core.load.criteria import KNEE
-from epkit.core.report import Report, Search
+from epkit.core.report.knee import knee
+from epkit.core.report.report import Report, Search
 
 RULE = "the step with the most successes per second for their mean time (Kleinrock's power)"
 

@@ -6,7 +6,7 @@ A machine that drifts in mid-run then drifts for both, and the runs, not the req
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from epkit.core.report import Report
+from epkit.core.report.report import Report
 from epkit.engines import runner
 from epkit.files.runs import RunWriter
 from epkit.flows import bench

@@ -12,7 +12,7 @@ import numpy as np
 
 from epkit.core.load.phases import Slice
 from epkit.core.load.plan import Plan
-from epkit.core.summary import Summary
+from epkit.core.report.summary import Summary
 from epkit.engines.driver import Sink
 from epkit.flows.bench_messages import Digest, Rows
 from epkit.flows.bench_run import is_simple

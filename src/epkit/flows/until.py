@@ -8,7 +8,7 @@ import numpy as np
 from epkit.core.latency import series
 from epkit.core.load.criteria import UNTIL, parse_tight
 from epkit.core.load.looks import Looks
-from epkit.core.report import Search
+from epkit.core.report.report import Search
 
 if TYPE_CHECKING:
     from epkit.engines.base import Engine

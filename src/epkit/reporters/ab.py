@@ -6,8 +6,8 @@ one's is. The banner does not claim to be ab's; from `Server Software:` on, the 
 Source: `output_results` of apache/httpd, `support/ab.c`, branch 2.4.x.
 """
 
-from epkit.core.ab import AbReport, AbRow, AbSummary, round_ms
-from epkit.core.report import Report
+from epkit.core.report.ab import AbReport, AbRow, AbSummary, round_ms
+from epkit.core.report.report import Report
 
 PROGRESS_ABOVE = 150
 """With more requests than this, and without -q, ab shows progress and words its banner differently."""

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, tzinfo
 
-from epkit.core.ab import AbTimes, by_total, round_ms, served
+from epkit.core.report.ab import AbTimes, by_total, round_ms, served
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from epkit.core.compare import FASTER, SLOWER, UNKNOWN, Arm, Change, Comparison
 from epkit.core.http.masking import clean
+from epkit.core.report.compare import FASTER, SLOWER, UNKNOWN, Arm, Change, Comparison
 from epkit.reporters.layout import LABEL, wrap
 
 

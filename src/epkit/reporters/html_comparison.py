@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from epkit.core.compare import FASTER, SLOWER, Comparison, latency
-from epkit.core.report import Report
+from epkit.core.report.compare import FASTER, SLOWER, Comparison, latency
+from epkit.core.report.report import Report
 from epkit.reporters import charts, page
 from epkit.reporters.charts import Axis, Line
 from epkit.reporters.comparison import cells, said, verdict

@@ -1,4 +1,4 @@
-"""The JSON report as text; `epkit.core.document` says what is in it."""
+"""The JSON report as text; `epkit.core.report.document` says what is in it."""
 
 import json
 from collections.abc import Mapping

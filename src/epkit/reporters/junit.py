@@ -1,7 +1,7 @@
 """A run as JUnit XML: a test case an objective, and one for the run's validity."""
 
 from epkit.core.http.masking import clean
-from epkit.core.report import Report, Threshold
+from epkit.core.report.report import Report, Threshold
 from epkit.reporters import xml
 from epkit.reporters.words import is_implicit, said, verdict
 

@@ -2,7 +2,7 @@
 
 import textwrap
 
-from epkit.core.report import Distribution
+from epkit.core.report.report import Distribution
 
 WIDTH = 80
 

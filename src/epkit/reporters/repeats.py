@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Iterator, Sequence
 
 from epkit.core.http.masking import clean
-from epkit.core.report import Report
+from epkit.core.report.report import Report
 from epkit.reporters.layout import wrap
 
 ASK = "epkit compare says whether a difference is one"

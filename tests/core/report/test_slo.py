@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from epkit.core.slo import FAILED_NONE, evaluate, implied, observe, parse
-from epkit.core.summary import Summary
+from epkit.core.report.slo import FAILED_NONE, evaluate, implied, observe, parse
+from epkit.core.report.summary import Summary
 from epkit.errors import UsageError
 from rows import MS, facts, report, rows, timed
 

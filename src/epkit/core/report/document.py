@@ -11,7 +11,7 @@ from dataclasses import MISSING, fields, is_dataclass
 from types import UnionType
 from typing import Any, Final, TypeVar, get_args, get_origin, get_type_hints
 
-from epkit.core.report import FORMAT, PERCENTILES, Report
+from epkit.core.report.report import FORMAT, PERCENTILES, Report
 from epkit.core.samples import FAILURES
 
 Part = TypeVar("Part")

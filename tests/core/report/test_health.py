@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from epkit.core import health, stats
-from epkit.core.report import Distribution, Window
+from epkit.core import stats
+from epkit.core.report import health
+from epkit.core.report.report import Distribution, Window
 from rows import MS, SECOND
 
 

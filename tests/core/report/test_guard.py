@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from epkit.core.guard import Guard
-from epkit.core.slo import parse
+from epkit.core.report.guard import Guard
+from epkit.core.report.slo import parse
 from rows import MS, SECOND, rows, timed
 
 

@@ -11,9 +11,9 @@ from epkit.core import stats
 from epkit.core.histogram import LIMIT_NS
 from epkit.core.latency import PARTS, series
 from epkit.core.load.plan import Phase
-from epkit.core.report import FailureExample, Latencies
+from epkit.core.report.report import FailureExample, Latencies
+from epkit.core.report.summary import Summary
 from epkit.core.samples import Failure
-from epkit.core.summary import Summary
 from rows import HTTP, MS, PLAN, SECOND, facts, report, rows, timed
 
 

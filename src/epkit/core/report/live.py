@@ -8,9 +8,9 @@ from typing import Final
 import numpy as np
 
 from epkit.core.histogram import Histogram
+from epkit.core.report.summary import Summary
 from epkit.core.samples import Failure
 from epkit.core.stats import PS
-from epkit.core.summary import Summary
 
 SECOND_NS: Final = 1_000_000_000
 SECONDS: Final = 40

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from epkit.core import stats
+from epkit.core.report.windows import MOST, Windows
 from epkit.core.samples import Failure
-from epkit.core.windows import MOST, Windows
 from rows import MS, SECOND, rows
 
 RUNS = st.lists(

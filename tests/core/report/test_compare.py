@@ -6,9 +6,9 @@ from functools import cache
 import numpy as np
 import pytest
 
-from epkit.core import compare as c
-from epkit.core.gates import parse
-from epkit.core.report import PayloadInfo
+from epkit.core.report import compare as c
+from epkit.core.report.gates import parse
+from epkit.core.report.report import PayloadInfo
 from rows import MS, report, rows, timed
 
 

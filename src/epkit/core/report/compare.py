@@ -19,8 +19,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from epkit.core.gates import METRICS, Gate
-from epkit.core.report import Distribution, Report
+from epkit.core.report.gates import METRICS, Gate
+from epkit.core.report.report import Distribution, Report
 from epkit.core.stats import PS, floor
 from epkit.core.welch import ALPHA, holm, welch
 

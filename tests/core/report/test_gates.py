@@ -2,7 +2,7 @@
 
 import pytest
 
-from epkit.core.gates import Gate, parse
+from epkit.core.report.gates import Gate, parse
 from epkit.errors import UsageError
 
 

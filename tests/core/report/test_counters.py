@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epkit.core.counters import Counters
+from epkit.core.report.counters import Counters
 from epkit.core.samples import Failure
 from rows import HTTP, rows
 

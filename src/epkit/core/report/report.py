@@ -1,7 +1,7 @@
 """The result of a run: a frozen tree of values, which reporters render and the JSON document mirrors.
 
 Field names are those of the JSON report (`epkit.report/1`); times are milliseconds as floats, because only here
-do nanoseconds end. `epkit.core.summary` makes a `Report`; nothing changes one.
+do nanoseconds end. `epkit.core.report.summary` makes a `Report`; nothing changes one.
 """
 
 from collections.abc import Mapping

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from epkit.core.latency import series
-from epkit.core.slo import Slo, implied
+from epkit.core.report.slo import Slo, implied
 from epkit.core.stats import PS, rank
 
 ROOM = 2.0

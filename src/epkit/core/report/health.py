@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from epkit.core.report import Distribution, Window
+from epkit.core.report.report import Distribution, Window
 from epkit.core.stats import PS, floor, percentile
 
 LITTLE: Final = 0.05

@@ -14,12 +14,12 @@ from typing import Final
 
 import numpy as np
 
-from epkit.core import health
-from epkit.core.counters import Counters
 from epkit.core.histogram import BLUR, Histogram
 from epkit.core.latency import PARTS, series
 from epkit.core.load.plan import Phase
-from epkit.core.report import (
+from epkit.core.report import health
+from epkit.core.report.counters import Counters
+from epkit.core.report.report import (
     DeploymentInfo,
     Distribution,
     FailureExample,
@@ -35,9 +35,9 @@ from epkit.core.report import (
     Tool,
     Validity,
 )
+from epkit.core.report.windows import Windows
 from epkit.core.samples import Rows
 from epkit.core.stats import Dependence, dependence, describe, distribution, with_failures
-from epkit.core.windows import Windows
 
 EXACT: Final = 2_000_000
 """So many rows are kept: 160 MB."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from epkit.core.live import SECONDS, Live
+from epkit.core.report.live import SECONDS, Live
 from epkit.core.samples import Failure
 from rows import MS, SECOND, rows, timed
 

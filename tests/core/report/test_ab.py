@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from epkit.core import ab
+from epkit.core.report import ab
 from epkit.core.samples import SAMPLE, Failure
 from reporters.vectors import CLOCKED, TIMED, Row, clocked, printed, totals
 

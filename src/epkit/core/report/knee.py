@@ -8,7 +8,7 @@ Source: Kleinrock (1979), Power and deterministic rules of thumb for probabilist
 
 from collections.abc import Sequence
 
-from epkit.core.report import PhaseInfo
+from epkit.core.report.report import PhaseInfo
 
 
 def knee(phases: Sequence[PhaseInfo]) -> int | None:

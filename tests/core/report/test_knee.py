@@ -2,10 +2,10 @@
 
 import pytest
 
-from epkit.core.knee import knee
 from epkit.core.load.plan import Phase
-from epkit.core.report import PhaseInfo
-from epkit.core.summary import Summary
+from epkit.core.report.knee import knee
+from epkit.core.report.report import PhaseInfo
+from epkit.core.report.summary import Summary
 from rows import MS, SECOND, rows
 
 

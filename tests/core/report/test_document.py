@@ -11,9 +11,9 @@ import jsonschema
 import numpy as np
 import pytest
 
-from epkit.core.document import from_document, schema, to_document
 from epkit.core.load.plan import Phase
-from epkit.core.report import (
+from epkit.core.report.document import from_document, schema, to_document
+from epkit.core.report.report import (
     DeploymentInfo,
     Distribution,
     FailureExample,
@@ -22,8 +22,8 @@ from epkit.core.report import (
     Search,
     Threshold,
 )
+from epkit.core.report.summary import Summary
 from epkit.core.samples import Failure
-from epkit.core.summary import Summary
 from rows import MS, facts, report, rows, timed
 
 CHECK = jsonschema.Draft202012Validator(schema())

@@ -7,7 +7,7 @@ import numpy as np
 
 from epkit.core import histogram
 from epkit.core.latency import WHOLE, series
-from epkit.core.report import Window
+from epkit.core.report.report import Window
 from epkit.core.stats import PS, rank
 
 COARSE: Final = 3

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from epkit.core.latency import WHOLE
-from epkit.core.report import Counts, Http
+from epkit.core.report.report import Counts, Http
 from epkit.core.samples import FAILURES, Failure
 
 LATE_NS: Final = 2_000_000
