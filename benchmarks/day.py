@@ -13,7 +13,7 @@ import numpy as np
 
 from epkit.core.report.report import Http, PlanInfo, Run, Tool
 from epkit.core.report.summary import Summary
-from epkit.core.samples import SAMPLE
+from epkit.core.samples.rows import SAMPLE
 from epkit.engines.driver import BLOCK_ROWS
 
 RATE, HOURS = 1_000, 24.0

@@ -107,7 +107,7 @@ def messages(seed: int) -> list[object]:
     """Return what a worker says of its samples, as it arrives: pickled and back."""
     from epkit.core.load.plan import Phase, Plan
     from epkit.core.report.summary import EXACT
-    from epkit.core.samples import SAMPLE
+    from epkit.core.samples.rows import SAMPLE
     from epkit.flows.streaming import Stream
 
     said: list[object] = []
@@ -138,10 +138,10 @@ def messages(seed: int) -> list[object]:
 
 def merging() -> list[str]:
     """Merge what 16 workers have measured, and report on it."""
-    from epkit.core.merging import Merger
     from epkit.core.report.report import Http, PlanInfo, Run, Tool
     from epkit.core.report.summary import Summary
-    from epkit.core.samples import SAMPLE
+    from epkit.core.samples.merging import Merger
+    from epkit.core.samples.rows import SAMPLE
     from epkit.flows.bench_messages import Rows
 
     told = [messages(seed) for seed in range(WORKERS)]

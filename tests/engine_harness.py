@@ -11,7 +11,7 @@ from typing import Any, Final
 from canary import CANARY
 from epkit.core.http.destination import Destination
 from epkit.core.http.request import Request, build
-from epkit.core.samples import Failure
+from epkit.core.samples.rows import Failure
 from epkit.engines.base import Arrival, Engine, Exchange, Traffic
 from epkit.engines.httpx import HttpxEngine
 from epkit.engines.wire import WireEngine

@@ -7,7 +7,7 @@ import numpy as np
 
 from epkit.core.report.report import Http, PlanInfo, Report, Run, Tool
 from epkit.core.report.summary import Summary
-from epkit.core.samples import SAMPLE
+from epkit.core.samples.rows import SAMPLE
 
 MS = 1_000_000
 SECOND = 1_000_000_000

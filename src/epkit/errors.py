@@ -6,7 +6,7 @@
     ├── EndpointError       4  unreachable, key refused, nothing succeeded
     └── BackendError        6  Azure or the local backend said no
 
-A failed request of a load is not in this tree: it is data (`epkit.core.samples.Failure`).
+A failed request of a load is not in this tree: it is data (`epkit.core.samples.rows.Failure`).
 A missed threshold (5) and an interruption (130, 143) are outcomes of a command, not errors.
 """
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from epkit.core.http.secret import Secret
-from epkit.core.samples import FAILURES, Failure
+from epkit.core.samples.rows import FAILURES, Failure
 from epkit.endpoint.wisdom import DETAIL_LIMIT, advise, advise_failure, detail
 
 CANARY = "c4naryK3y"

@@ -7,7 +7,7 @@ import ssl
 import pytest
 import trustme
 
-from epkit.core.samples import Failure
+from epkit.core.samples.rows import Failure
 from epkit.endpoint.wisdom import advise_failure
 
 CA = trustme.CA()

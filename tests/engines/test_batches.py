@@ -14,7 +14,7 @@ from epkit.core.batching import Chunk, Packer
 from epkit.core.conveyor import Conveyor, Policy
 from epkit.core.http.request import Template
 from epkit.core.retrying import Backoff
-from epkit.core.samples import Failure
+from epkit.core.samples.rows import Failure
 from epkit.engines.base import FOREVER, INTERRUPTED, Exchange
 from epkit.engines.batches import BatchDriver
 

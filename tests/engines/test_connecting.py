@@ -9,7 +9,7 @@ import pytest
 
 from engine_harness import KINDS, SHORT_NS, Kind, execute, plain, requests
 from epkit.core.http.destination import Destination, Tls
-from epkit.core.samples import Failure
+from epkit.core.samples.rows import Failure
 from epkit.errors import EndpointError, UsageError
 from fault_server import FaultServer
 from faults import COURSE

@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from epkit.core.samples import Failure
+from epkit.core.samples.rows import Failure
 from epkit.engines import deferred as d
 from epkit.engines.base import Exchange
 from rows import rows

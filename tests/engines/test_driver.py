@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from epkit.core.http.request import Request, build
 from epkit.core.load.plan import Phase
 from epkit.core.replies.judging import Depth
-from epkit.core.samples import SAMPLE, Failure
+from epkit.core.samples.rows import SAMPLE, Failure
 from epkit.engines import driver as module
 from epkit.engines.base import Exchange
 from epkit.engines.driver import BLOCK_ROWS, FLUSH_NS, ClosedLoop

@@ -22,7 +22,7 @@ from engine_harness import (
 )
 from epkit.core.http.destination import Destination, Tls
 from epkit.core.http.headers import fields
-from epkit.core.samples import Failure
+from epkit.core.samples.rows import Failure
 from epkit.engines.base import Engine
 from fault_server import FaultServer
 from faults import CLOSE, COURSE, OK, SIMPLE

@@ -7,7 +7,7 @@ from collections import deque
 import pytest
 
 from engine_harness import CALM_NS, KINDS, Outcome, plain, requests
-from epkit.core.samples import Failure
+from epkit.core.samples.rows import Failure
 from epkit.engines.base import FOREVER
 
 MS = 1_000_000

@@ -4,7 +4,7 @@ import pytest
 
 from epkit.core.http.request import build
 from epkit.core.load.plan import WARMUP, Phase
-from epkit.core.samples import Failure
+from epkit.core.samples.rows import Failure
 from epkit.engines import driver as module
 from epkit.engines.base import FOREVER, Exchange, PacingDriver
 from epkit.engines.phased import POLL_NS, Phased

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from epkit.core import saved
+from epkit.core.samples import saved
 from epkit.errors import UsageError
 from epkit.files.runs import RunWriter, read, read_all
 from rows import rows

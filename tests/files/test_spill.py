@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epkit.core.samples import SAMPLE
+from epkit.core.samples.rows import SAMPLE
 from epkit.errors import UsageError
 from epkit.files import spill as module
 from epkit.files.spill import Spill

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from epkit.core.clocks import Offset
-from epkit.core.latency import series
 from epkit.core.load.plan import Phase, Plan
+from epkit.core.samples.clocks import Offset
+from epkit.core.samples.latency import series
 from epkit.engines.base import Traffic
 from epkit.engines.runner import Ran
 from epkit.flows.bench_messages import Facts

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from epkit.core.load.plan import WARMUP, Phase, Plan
-from epkit.core.merging import Merger
 from epkit.core.report.live import Live
 from epkit.core.report.summary import Summary
-from epkit.core.samples import SAMPLE
+from epkit.core.samples.merging import Merger
+from epkit.core.samples.rows import SAMPLE
 from epkit.flows.bench_messages import Digest, Rows
 from epkit.flows.streaming import Stream
 from rows import MS, facts, rows

@@ -1,6 +1,6 @@
 from epkit.core.http.request import build
 from epkit.core.http.secret import Secret
-from epkit.core.samples import Failure
+from epkit.core.samples.rows import Failure
 from epkit.engines.base import Exchange
 from epkit.flows.verbose import make_log, show_reply, show_request
 

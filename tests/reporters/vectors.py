@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from epkit.core.samples import SAMPLE, Failure
+from epkit.core.samples.rows import SAMPLE, Failure
 from places import DATA
 
 AB = DATA / "ab"

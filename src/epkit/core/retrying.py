@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-from epkit.core.samples import Failure
+from epkit.core.samples.rows import Failure
 
 RETRIED: Final = frozenset({408, 429, 502, 503, 504})
 """Statuses that say nothing about the rows: the same request may succeed later."""

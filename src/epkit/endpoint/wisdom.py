@@ -8,7 +8,7 @@ from typing import Final
 
 from epkit.core.http.masking import clean, mask_text, mask_url
 from epkit.core.http.secret import Secret
-from epkit.core.samples import Failure
+from epkit.core.samples.rows import Failure
 
 DETAIL_LIMIT: Final = 200
 """Most characters of a server's own words in a message."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias, runtime_checkable
 
 from epkit.core.http.request import Request
-from epkit.core.samples import Failure
+from epkit.core.samples.rows import Failure
 
 Arrival: TypeAlias = tuple[int, int, Request]
 """A planned request: `time.perf_counter_ns` of when it should start (in the past or now), index of its payload,
@@ -29,7 +29,7 @@ INTERRUPTED: Final = "interrupted"
 class Exchange:
     """The one request in flight on a slot, and what happened to it; reused for the slot's next request.
 
-    The time points are those of `epkit.core.samples`, but as `time.perf_counter_ns` gives them: the sink subtracts
+    The time points are those of `epkit.core.samples.rows`, but as `time.perf_counter_ns` gives them: the sink subtracts
     the beginning of the run from whole blocks. `failure` is what the engine knows (connect, tls, timeout,
     transport) or NONE; what the reply says is the driver's to judge. `head` is the raw header block as far as it
     was read (whole if the reply is), `body` the body without its transfer coding (a content coding is left on),

@@ -28,7 +28,7 @@ from epkit.core.http.headers import fields
 from epkit.core.http.request import Request
 from epkit.core.replies.predictions import Failed, read_reply
 from epkit.core.retrying import REFUSED, is_transient, retry_after_ns
-from epkit.core.samples import Failure
+from epkit.core.samples.rows import Failure
 from epkit.engines.base import FOREVER, INTERRUPTED, Arrival, Exchange
 
 PATIENT_REFUSALS: Final = 10

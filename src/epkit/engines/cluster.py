@@ -16,7 +16,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 from epkit import __version__
-from epkit.core.clocks import Offset
+from epkit.core.samples.clocks import Offset
 from epkit.engines.crew import Inbox, Joined, Lost, Member, dismiss, greet, place_of
 from epkit.errors import UsageError
 

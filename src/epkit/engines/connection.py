@@ -7,7 +7,7 @@ to the driver, asks it for the next request, and writes that, all before it retu
 What is parsed in callbacks is what every reply needs: its body, where it ends. Header lines are kept raw and read
 later by those who want them.
 
-Times are `time.perf_counter_ns`; see `epkit.core.samples` for what each point means.
+Times are `time.perf_counter_ns`; see `epkit.core.samples.rows` for what each point means.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, cast
 import httptools
 
 from epkit.core.http.headers import framing
-from epkit.core.samples import Failure
+from epkit.core.samples.rows import Failure
 from epkit.engines.base import Arrival, Exchange
 
 if TYPE_CHECKING:

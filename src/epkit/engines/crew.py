@@ -13,7 +13,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Final, Protocol
 
-from epkit.core.clocks import Offset
+from epkit.core.samples.clocks import Offset
 from epkit.engines.processes import WorkerProcess
 from epkit.errors import EpkitError, UsageError
 

@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from epkit.core.samples import Failure
+from epkit.core.samples.rows import Failure
 from epkit.engines.base import Exchange
 from epkit.engines.driver import EXAMPLE_BYTES, Example, Sink, Verdict
 

@@ -17,7 +17,7 @@ from epkit.core.http.headers import fields, server_ns
 from epkit.core.http.request import Request
 from epkit.core.load.plan import Phase
 from epkit.core.replies.judging import Depth, judge_reply, judge_status
-from epkit.core.samples import KEPT, PACKER, SAMPLE, TIMES, Failure, block, complete
+from epkit.core.samples.rows import KEPT, PACKER, SAMPLE, TIMES, Failure, block, complete
 from epkit.engines.base import Arrival, Exchange
 
 BLOCK_ROWS: Final = 512

@@ -16,7 +16,7 @@ import httpx
 from epkit.core.http.destination import Destination
 from epkit.core.http.headers import framing
 from epkit.core.http.request import Request
-from epkit.core.samples import Failure
+from epkit.core.samples.rows import Failure
 from epkit.engines.addresses import Addresses
 from epkit.engines.base import FOREVER, INTERRUPTED, Arrival, Driver, Exchange, PacingDriver, Traffic
 from epkit.engines.connection import BODY_BYTES, HEADER_BYTES

@@ -22,7 +22,7 @@ from epkit.core.http.request import Request
 from epkit.core.load.plan import WARMUP, Phase
 from epkit.core.load.schedule import due_times, span_ns
 from epkit.core.replies.judging import Depth
-from epkit.core.samples import Failure
+from epkit.core.samples.rows import Failure
 from epkit.engines.base import FOREVER, Arrival, Exchange
 from epkit.engines.driver import Recorder, Sink, Verdict
 

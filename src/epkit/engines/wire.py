@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from epkit.core.http.destination import Destination
-from epkit.core.samples import Failure
+from epkit.core.samples.rows import Failure
 from epkit.engines.addresses import Address, Addresses
 from epkit.engines.base import INTERRUPTED, Arrival, Driver, Exchange, PacingDriver, Traffic
 from epkit.engines.connection import Connection, HeadConnection, clock

@@ -10,8 +10,8 @@ from typing import Any, BinaryIO, Final, Self
 
 import numpy as np
 
-from epkit.core import saved
-from epkit.core.saved import Section
+from epkit.core.samples import saved
+from epkit.core.samples.saved import Section
 from epkit.errors import UsageError
 
 SUFFIX: Final = ".epkit"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from epkit.core.report.report import PayloadInfo
-from epkit.core.samples import SAMPLE, Failure
+from epkit.core.samples.rows import SAMPLE, Failure
 from epkit.errors import UsageError
 from epkit.files.outputs import check_table
 

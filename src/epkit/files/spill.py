@@ -7,7 +7,7 @@ from typing import Final, Self
 
 import numpy as np
 
-from epkit.core.samples import SAMPLE
+from epkit.core.samples.rows import SAMPLE
 from epkit.errors import UsageError
 
 READ_ROWS: Final = 65536

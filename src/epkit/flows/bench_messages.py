@@ -9,7 +9,7 @@ from datetime import datetime
 
 from epkit.core.http.request import Request
 from epkit.core.report.summary import Summary
-from epkit.core.samples import Failure
+from epkit.core.samples.rows import Failure
 from epkit.engines.base import Traffic
 from epkit.engines.driver import Example, FirstReply
 from epkit.engines.runner import Ran

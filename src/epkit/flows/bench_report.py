@@ -13,7 +13,7 @@ from epkit.core.load.plan import Plan
 from epkit.core.replies import judging
 from epkit.core.report.report import FailureExample, Http, PayloadInfo, Report, Run, Search, Tool
 from epkit.core.report.summary import Summary
-from epkit.core.samples import Failure
+from epkit.core.samples.rows import Failure
 from epkit.endpoint.wisdom import advise, advise_failure, detail
 from epkit.engines.driver import Example
 from epkit.engines.runner import Ran

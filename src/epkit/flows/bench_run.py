@@ -14,7 +14,7 @@ from epkit.core.replies.judging import Depth
 from epkit.core.report import health
 from epkit.core.report.report import PhaseInfo
 from epkit.core.report.summary import Summary
-from epkit.core.samples import Failure
+from epkit.core.samples.rows import Failure
 from epkit.engines.base import Exchange
 from epkit.engines.deferred import Check, Deferred
 from epkit.engines.driver import ClosedLoop, Example, FirstReply, Sink

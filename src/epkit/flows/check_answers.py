@@ -19,7 +19,7 @@ from epkit.core.http.payload import Payload
 from epkit.core.http.url import Url
 from epkit.core.replies.judging import judge_reply, judge_status
 from epkit.core.reply_validation import ReplyValidator
-from epkit.core.samples import Failure
+from epkit.core.samples.rows import Failure
 from epkit.core.validation import Validator
 from epkit.core.wrapping import count_rows
 from epkit.endpoint.wisdom import advise_failure, refuses_key

@@ -8,7 +8,7 @@ import time
 from typing import Final
 
 from epkit.core.http.masking import clean, mask_url
-from epkit.core.samples import Failure
+from epkit.core.samples.rows import Failure
 from epkit.endpoint.wisdom import advise_failure, wants_tls
 from epkit.engines import probe
 from epkit.engines.addresses import Address

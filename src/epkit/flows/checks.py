@@ -9,7 +9,7 @@ from epkit.core.replies import golden, judging
 from epkit.core.replies.decoding import decode
 from epkit.core.replies.judging import Depth
 from epkit.core.replies.predictions import json_text, predictions
-from epkit.core.samples import Failure
+from epkit.core.samples.rows import Failure
 from epkit.engines.deferred import Check, Deferred
 from epkit.engines.driver import Recorder, Verdict
 from epkit.errors import UsageError

@@ -11,7 +11,7 @@ from epkit.core.http.masking import clean, mask_text
 from epkit.core.http.secret import Secret
 from epkit.core.replies import decoding as replies
 from epkit.core.replies import judging
-from epkit.core.samples import Failure
+from epkit.core.samples.rows import Failure
 from epkit.core.wrapping import count_rows
 from epkit.endpoint.asking import Answer, ask
 from epkit.errors import EndpointError, UsageError

@@ -19,7 +19,7 @@ from epkit.core.docs.page_contract import Routes
 from epkit.core.docs.relay import Relayed, UnshownError, relay
 from epkit.core.http.destination import Tls
 from epkit.core.http.url import is_url
-from epkit.core.samples import Failure
+from epkit.core.samples.rows import Failure
 from epkit.endpoint.config import find_config
 from epkit.endpoint.wisdom import advise
 from epkit.errors import EndpointError, UsageError

@@ -18,11 +18,11 @@ import numpy as np
 from epkit.core.http.masking import mask_text
 from epkit.core.http.request import Request
 from epkit.core.http.secret import Secret
-from epkit.core.latency import series
 from epkit.core.load.shares import most_workers, split
-from epkit.core.merging import Merger
 from epkit.core.report.summary import EXACT
-from epkit.core.samples import SAMPLE
+from epkit.core.samples.latency import series
+from epkit.core.samples.merging import Merger
+from epkit.core.samples.rows import SAMPLE
 from epkit.engines.base import Traffic
 from epkit.engines.crew import Crew, Lost, Member, Refused
 from epkit.engines.driver import Sink

@@ -10,7 +10,7 @@ from epkit.core.http.headers import fields
 from epkit.core.http.request import Request, build
 from epkit.core.http.url import Url
 from epkit.core.replies import judging
-from epkit.core.samples import Failure
+from epkit.core.samples.rows import Failure
 from epkit.endpoint.target import to_destination
 from epkit.endpoint.wisdom import advise_failure
 from epkit.engines.base import Arrival, Engine, Exchange

@@ -22,7 +22,7 @@ from epkit.core.http.masking import clean, mask_text
 from epkit.core.http.secret import Secret
 from epkit.core.ledger import Ledger
 from epkit.core.load.shares import count
-from epkit.core.samples import Failure
+from epkit.core.samples.rows import Failure
 from epkit.engines.batches import Outcome
 from epkit.engines.crew import Crew, Joined, Lost, Member, Refused
 from epkit.flows.aim import Note

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from epkit.core.http.headers import fields
 from epkit.core.http.masking import clean, mask_text
 from epkit.core.http.secret import Secret
-from epkit.core.samples import Failure
+from epkit.core.samples.rows import Failure
 from epkit.endpoint import wisdom
 from epkit.engines.batches import Outcome
 from epkit.flows.aim import Aim

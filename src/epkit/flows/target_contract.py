@@ -14,7 +14,7 @@ from epkit.core.http.headers import fields
 from epkit.core.http.request import build
 from epkit.core.http.url import Url
 from epkit.core.replies import judging
-from epkit.core.samples import Failure
+from epkit.core.samples.rows import Failure
 from epkit.engines.base import Engine
 from epkit.engines.tls import make_context
 from epkit.errors import EndpointError, UsageError

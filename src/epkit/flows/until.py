@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from epkit.core.latency import series
 from epkit.core.load.criteria import UNTIL, parse_tight
 from epkit.core.load.looks import Looks
 from epkit.core.report.report import Search
+from epkit.core.samples.latency import series
 
 if TYPE_CHECKING:
     from epkit.engines.base import Engine

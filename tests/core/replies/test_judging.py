@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from epkit.core.replies import judging
 from epkit.core.replies.judging import PLAIN_BYTES, judge_reply, judge_status, unpack
-from epkit.core.samples import Failure
+from epkit.core.samples.rows import Failure
 
 NONE, TRANSPORT, EMPTY = Failure.NONE, Failure.TRANSPORT, Failure.EMPTY
 APPLICATION, CONTRACT, MISMATCH = Failure.APPLICATION, Failure.CONTRACT, Failure.MISMATCH

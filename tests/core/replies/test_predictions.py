@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from epkit.core.replies import decoding as replies
 from epkit.core.replies.predictions import csv_cell, csv_line, fault_of, json_text, layout_of, predictions, read_reply
-from epkit.core.samples import Failure
+from epkit.core.samples.rows import Failure
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n"
 

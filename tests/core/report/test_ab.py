@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from epkit.core.report import ab
-from epkit.core.samples import SAMPLE, Failure
+from epkit.core.samples.rows import SAMPLE, Failure
 from reporters.vectors import CLOCKED, TIMED, Row, clocked, printed, totals
 
 

@@ -23,7 +23,7 @@ from epkit.core.report.report import (
     Threshold,
 )
 from epkit.core.report.summary import Summary
-from epkit.core.samples import Failure
+from epkit.core.samples.rows import Failure
 from rows import MS, facts, report, rows, timed
 
 CHECK = jsonschema.Draft202012Validator(schema())

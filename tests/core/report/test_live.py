@@ -3,7 +3,7 @@
 import numpy as np
 
 from epkit.core.report.live import SECONDS, Live
-from epkit.core.samples import Failure
+from epkit.core.samples.rows import Failure
 from rows import MS, SECOND, rows, timed
 
 

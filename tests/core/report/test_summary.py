@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from epkit.core import stats
 from epkit.core.histogram import LIMIT_NS
-from epkit.core.latency import PARTS, series
 from epkit.core.load.plan import Phase
 from epkit.core.report.report import FailureExample, Latencies
 from epkit.core.report.summary import Summary
-from epkit.core.samples import Failure
+from epkit.core.samples.latency import PARTS, series
+from epkit.core.samples.rows import Failure
 from rows import HTTP, MS, PLAN, SECOND, facts, report, rows, timed
 
 

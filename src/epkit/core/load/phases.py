@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from epkit.core.samples import TIMES
+from epkit.core.samples.rows import TIMES
 
 
 class Slice:

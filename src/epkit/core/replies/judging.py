@@ -5,7 +5,7 @@ import zlib
 
 from epkit.core.http.headers import fields
 from epkit.core.replies import decoding as replies
-from epkit.core.samples import Failure
+from epkit.core.samples.rows import Failure
 
 PLAIN_BYTES = 16 * 1024 * 1024
 """The largest body that is unpacked: a compressed reply must not fill the memory."""

@@ -11,7 +11,7 @@ import orjson
 from epkit.core.http.headers import fields
 from epkit.core.replies import decoding as replies
 from epkit.core.replies import judging
-from epkit.core.samples import Failure
+from epkit.core.samples.rows import Failure
 from epkit.core.wrapping import same_length
 
 _KEYS: Final = ("result", "results", "Results", "predictions", "outputs", "output", "forecast")

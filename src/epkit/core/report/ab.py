@@ -16,7 +16,7 @@ from typing import Final
 
 import numpy as np
 
-from epkit.core.samples import Failure
+from epkit.core.samples.rows import Failure
 
 PERCENTS: Final = (50, 66, 75, 80, 90, 95, 98, 99, 100)
 """The rows of ab's percentile table."""

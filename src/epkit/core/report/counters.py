@@ -6,9 +6,9 @@ from typing import Final
 
 import numpy as np
 
-from epkit.core.latency import WHOLE
 from epkit.core.report.report import Counts, Http
-from epkit.core.samples import FAILURES, Failure
+from epkit.core.samples.latency import WHOLE
+from epkit.core.samples.rows import FAILURES, Failure
 
 LATE_NS: Final = 2_000_000
 """A request that starts later than this after it was due is late; timers and schedulers may take less."""

@@ -12,7 +12,7 @@ from types import UnionType
 from typing import Any, Final, TypeVar, get_args, get_origin, get_type_hints
 
 from epkit.core.report.report import FORMAT, PERCENTILES, Report
-from epkit.core.samples import FAILURES
+from epkit.core.samples.rows import FAILURES
 
 Part = TypeVar("Part")
 

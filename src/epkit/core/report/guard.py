@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from epkit.core.latency import series
 from epkit.core.report.slo import Slo, implied
+from epkit.core.samples.latency import series
 from epkit.core.stats import PS, rank
 
 ROOM = 2.0

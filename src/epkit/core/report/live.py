@@ -9,7 +9,7 @@ import numpy as np
 
 from epkit.core.histogram import Histogram
 from epkit.core.report.summary import Summary
-from epkit.core.samples import Failure
+from epkit.core.samples.rows import Failure
 from epkit.core.stats import PS
 
 SECOND_NS: Final = 1_000_000_000
@@ -54,7 +54,7 @@ class Live:
         return self.add
 
     def add(self, block: np.ndarray) -> None:
-        """Take a block of samples; see `epkit.core.samples`."""
+        """Take a block of samples; see `epkit.core.samples.rows`."""
         if not len(block):
             return
         # What several workers sent may span a fifth of a second: in the current one it would weigh too much.

@@ -15,7 +15,6 @@ from typing import Final
 import numpy as np
 
 from epkit.core.histogram import BLUR, Histogram
-from epkit.core.latency import PARTS, series
 from epkit.core.load.plan import Phase
 from epkit.core.report import health
 from epkit.core.report.counters import Counters
@@ -36,7 +35,8 @@ from epkit.core.report.report import (
     Validity,
 )
 from epkit.core.report.windows import Windows
-from epkit.core.samples import Rows
+from epkit.core.samples.latency import PARTS, series
+from epkit.core.samples.rows import Rows
 from epkit.core.stats import Dependence, dependence, describe, distribution, with_failures
 
 EXACT: Final = 2_000_000

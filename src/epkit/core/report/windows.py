@@ -6,8 +6,8 @@ from typing import Final
 import numpy as np
 
 from epkit.core import histogram
-from epkit.core.latency import WHOLE, series
 from epkit.core.report.report import Window
+from epkit.core.samples.latency import WHOLE, series
 from epkit.core.stats import PS, rank
 
 COARSE: Final = 3

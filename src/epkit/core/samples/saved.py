@@ -9,7 +9,7 @@
             `tool`, `run`, `plan`, `http` as in the JSON report, as far as they are known before the first request;
             `rows_of` (how many rows each payload holds), `wire_bytes` (of each request), `slos`,
             `failures_as_infinite`, and `row`, the columns of ROWS: [name, numpy type] each
-    ROWS    samples as they are in memory (`epkit.core.samples`), times in ns since the run began
+    ROWS    samples as they are in memory (`epkit.core.samples.rows`), times in ns since the run began
     STAT    JSON, once a second: what else a report needs, should the run go no further
     HIST    JSON; after the last samples: every latency as an HdrHistogram (V2, compressed, base64)
     DONE    JSON; ends a run: `report`, the JSON report
@@ -30,7 +30,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from epkit.core.samples import SAMPLE
+from epkit.core.samples.rows import SAMPLE
 
 MAGIC: Final = b"\x89EPKIT\r\n"
 FORMAT: Final = "epkit.run/1"

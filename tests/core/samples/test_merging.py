@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epkit.core.merging import PATIENCE_NS, Merger
+from epkit.core.samples.merging import PATIENCE_NS, Merger
 from rows import MS, rows
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from epkit.core.latency import PARTS, WHOLE, series
 from epkit.core.report.report import Latencies
-from epkit.core.samples import Failure
+from epkit.core.samples.latency import PARTS, WHOLE, series
+from epkit.core.samples.rows import Failure
 from rows import rows
 
 FRESH = {

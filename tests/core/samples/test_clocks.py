@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epkit.core.clocks import Offset
+from epkit.core.samples.clocks import Offset
 
 NS = st.integers(0, 10**12)
 

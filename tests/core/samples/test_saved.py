@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from epkit.core import saved
-from epkit.core.samples import SAMPLE
+from epkit.core.samples import saved
+from epkit.core.samples.rows import SAMPLE
 from rows import rows
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epkit.core.samples import FAILURES, KEPT, PACKER, SAMPLE, Failure, Rows, block, complete
+from epkit.core.samples.rows import FAILURES, KEPT, PACKER, SAMPLE, Failure, Rows, block, complete
 
 I8 = st.integers(-(2**63), 2**63 - 1)
 U4 = st.integers(0, 2**32 - 1)

@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from epkit.core.samples import Failure
+from epkit.core.samples.rows import Failure
 
 WHOLE: Final = np.array([f not in (Failure.CONNECT, Failure.TLS, Failure.TIMEOUT, Failure.TRANSPORT) for f in Failure])
 """By failure: whether the whole reply arrived, whatever it said."""
