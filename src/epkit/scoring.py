@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from epkit.core.http.destination import Tls
 from epkit.core.replies.predictions import Failed, Layout
-from epkit.core.scored import ScoreResult
+from epkit.core.score.scored import ScoreResult
 from epkit.errors import EndpointError
 from epkit.files.pieces import Piece
 from epkit.flows.aim import World

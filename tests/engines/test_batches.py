@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from epkit.core.batching import Chunk, Packer
-from epkit.core.conveyor import Conveyor, Policy
 from epkit.core.http.request import Template
-from epkit.core.retrying import Backoff
 from epkit.core.samples.rows import Failure
+from epkit.core.score.batching import Chunk, Packer
+from epkit.core.score.conveyor import Conveyor, Policy
+from epkit.core.score.retrying import Backoff
 from epkit.engines.base import FOREVER, INTERRUPTED, Exchange
 from epkit.engines.batches import BatchDriver
 

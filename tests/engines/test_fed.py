@@ -5,9 +5,9 @@ import random
 
 import pytest
 
-from epkit.core.batching import Chunk, Packer
-from epkit.core.conveyor import Policy
 from epkit.core.http.request import Template
+from epkit.core.score.batching import Chunk, Packer
+from epkit.core.score.conveyor import Policy
 from epkit.engines.base import FOREVER, Exchange
 from epkit.engines.fed import FedDriver
 

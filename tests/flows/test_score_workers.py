@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from epkit.core.conveyor import Policy
 from epkit.core.http.destination import Tls
 from epkit.core.http.secret import Secret
-from epkit.core.retrying import Backoff
+from epkit.core.score.conveyor import Policy
+from epkit.core.score.retrying import Backoff
 from epkit.engines.crew import Joined, LocalCrew, LocalMember, Lost
 from epkit.errors import EndpointError, UsageError
 from epkit.files.predicted import StreamWriter
@@ -464,9 +464,9 @@ def test_certificates_travel_to_workers_that_have_other_files(score, fault_serve
 
 
 def test_what_workers_are_sent_shows_no_credential(canary):
-    from epkit.core.batching import Packer
     from epkit.core.http.destination import Destination
     from epkit.core.http.request import Template
+    from epkit.core.score.batching import Packer
     from epkit.flows.score_work import Renew, ScoreWork, Share
 
     work = ScoreWork(

@@ -8,7 +8,7 @@ from typing import Any, Final, Self
 
 from epkit.cli import terminal
 from epkit.core.replies.predictions import Layout
-from epkit.core.scored import Progress, ScoreResult
+from epkit.core.score.scored import Progress, ScoreResult
 from epkit.files.pieces import Piece
 from epkit.files.predicted import StreamWriter
 from epkit.flows.score_job import ScoreOptions, exit_code

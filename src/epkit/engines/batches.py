@@ -4,7 +4,7 @@ Theory of operation. Chunks of rows are taken from a supply as the window of ope
 them and sent. A batch that comes back settles its rows. One that fails for a passing reason waits and goes again, and
 keeps its place among the requests under way while it waits: an endpoint that asks for less gets less. One that fails
 for good is cut in halves, down to the rows that are to blame. Rows are handed on in input order, as far as everything
-before them is settled (`epkit.core.conveyor`). Reading and writing are left until the replies that are there have been
+before them is settled (`epkit.core.score.conveyor`). Reading and writing are left until the replies that are there have been
 dealt with.
 
 A refusal (429, or 503 with a time to wait) says that the endpoint was full, not that it cannot; a kept connection that
@@ -20,15 +20,15 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from epkit.core.adaptive import Window
-from epkit.core.batching import FIRST, Batch, Packer
-from epkit.core.conveyor import Conveyor, Policy
 from epkit.core.histogram import Histogram
 from epkit.core.http.headers import fields
 from epkit.core.http.request import Request
 from epkit.core.replies.predictions import Failed, read_reply
-from epkit.core.retrying import REFUSED, is_transient, retry_after_ns
 from epkit.core.samples.rows import Failure
+from epkit.core.score.adaptive import Window
+from epkit.core.score.batching import FIRST, Batch, Packer
+from epkit.core.score.conveyor import Conveyor, Policy
+from epkit.core.score.retrying import REFUSED, is_transient, retry_after_ns
 from epkit.engines.base import FOREVER, INTERRUPTED, Arrival, Exchange
 
 PATIENT_REFUSALS: Final = 10

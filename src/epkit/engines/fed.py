@@ -5,9 +5,9 @@ from array import array
 from collections.abc import Callable
 from dataclasses import replace
 
-from epkit.core.batching import Chunk, Packer
-from epkit.core.conveyor import Fed, Policy
 from epkit.core.http.request import Request
+from epkit.core.score.batching import Chunk, Packer
+from epkit.core.score.conveyor import Fed, Policy
 from epkit.engines.batches import BatchDriver, Outcome
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from epkit.core import journal
-from epkit.core.journal import Point
+from epkit.core.score import journal
+from epkit.core.score.journal import Point
 from epkit.errors import UsageError
 
 try:

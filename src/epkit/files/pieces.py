@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from epkit.core.encoding import encode_frame
+from epkit.core.score.encoding import encode_frame
 
 if TYPE_CHECKING:
     import polars as pl

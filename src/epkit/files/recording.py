@@ -11,10 +11,10 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from epkit.core.batching import Chunk
-from epkit.core.journal import Point
 from epkit.core.replies.predictions import Failed, Layout, fault_of, json_text, layout_of
-from epkit.core.scored import Example
+from epkit.core.score.batching import Chunk
+from epkit.core.score.journal import Point
+from epkit.core.score.scored import Example
 from epkit.errors import UsageError
 from epkit.files.jobs import Appended, Job
 from epkit.files.pieces import Piece

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from epkit.core import bodies
 from epkit.core.contract.columns import Rows
-from epkit.core.encoding import as_list, as_object, encode_frame, encode_value
 from epkit.core.frames import check_frame
 from epkit.core.replies.predictions import csv_line
+from epkit.core.score.encoding import as_list, as_object, encode_frame, encode_value
 from epkit.core.validation import LIMIT, Validator
 from epkit.core.violations import Findings, Verdict, verdict
 from epkit.errors import UsageError

@@ -1,6 +1,6 @@
 """A job of `epkit score` that several workers do together, seen as the driver that one process would have.
 
-Rows are read and written here, in input order; spans of them go to whoever asks (`epkit.core.ledger`). The concurrency
+Rows are read and written here, in input order; spans of them go to whoever asks (`epkit.core.score.ledger`). The concurrency
 and the rate are those of all workers together: a share that grows waits until the one that shrinks is kept to. A worker
 that is lost gives its rows and its share to the others; one that comes later gets some.
 """
@@ -15,14 +15,14 @@ from typing import Any, Final
 
 import numpy as np
 
-from epkit.core.batching import Chunk
-from epkit.core.conveyor import room_rows
 from epkit.core.histogram import Histogram
 from epkit.core.http.masking import clean, mask_text
 from epkit.core.http.secret import Secret
-from epkit.core.ledger import Ledger
 from epkit.core.load.shares import count
 from epkit.core.samples.rows import Failure
+from epkit.core.score.batching import Chunk
+from epkit.core.score.conveyor import room_rows
+from epkit.core.score.ledger import Ledger
 from epkit.engines.batches import Outcome
 from epkit.engines.crew import Crew, Joined, Lost, Member, Refused
 from epkit.flows.aim import Note

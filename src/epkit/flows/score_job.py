@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from epkit.core.http.destination import Tls
-from epkit.core.scored import ScoreResult
+from epkit.core.score.scored import ScoreResult
 from epkit.errors import EndpointError, UsageError
 from epkit.flows.crews import check_crew
 from epkit.flows.requests import RequestOptions

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from signal import Signals
 from typing import TYPE_CHECKING, Any, Final
 
-from epkit.core.batching import Chunk, Packer
-from epkit.core.conveyor import Policy
 from epkit.core.http.destination import Destination
 from epkit.core.http.request import Request, Template
 from epkit.core.http.secret import Secret
 from epkit.core.replies.predictions import Failed
+from epkit.core.score.batching import Chunk, Packer
+from epkit.core.score.conveyor import Policy
 from epkit.engines import runner
 from epkit.engines.base import Engine
 from epkit.engines.batches import Outcome

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from epkit.core.http.masking import clean
 from epkit.core.replies.predictions import Failed, json_text
-from epkit.core.scored import Progress, ScoreResult
+from epkit.core.score.scored import Progress, ScoreResult
 
 PERCENTILES: Final = ("50", "90", "99")
 SHOWN_REASONS: Final = 5

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from epkit.core.envelopes import Envelope, columns_text, find_rows, from_wrap
+from epkit.core.score.envelopes import Envelope, columns_text, find_rows, from_wrap
 from epkit.errors import UsageError
 
 ROWS = [{"a": 1}, {"a": 2}]

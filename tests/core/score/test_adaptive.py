@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epkit.core.adaptive import Window
+from epkit.core.score.adaptive import Window
 
 
 def test_it_begins_with_all_that_was_asked_for():

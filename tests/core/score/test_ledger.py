@@ -3,9 +3,9 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from epkit.core.batching import Chunk
-from epkit.core.ledger import Ledger
 from epkit.core.replies.predictions import Failed
+from epkit.core.score.batching import Chunk
+from epkit.core.score.ledger import Ledger
 
 WHY = Failed(reason="status", status=500, detail="it broke")
 INVALID = Failed(reason="contract", status=0, detail="it is invalid")

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from epkit.core.batching import Batch, Chunk, Packer
 from epkit.core.replies.predictions import Failed
-from epkit.core.retrying import Backoff
+from epkit.core.score.batching import Batch, Chunk, Packer
+from epkit.core.score.retrying import Backoff
 
 AHEAD_ROWS: Final = 10_000
 """Rows that may be open beyond those of two requests a place, so that nobody waits for the end of a chunk."""

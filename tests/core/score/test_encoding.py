@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from epkit.core.contract.columns import find_rows
 from epkit.core.contract.contract import parse
 from epkit.core.contract.schemas import Resolver
-from epkit.core.encoding import as_list, as_object, encode_frame, encode_value
+from epkit.core.score.encoding import as_list, as_object, encode_frame, encode_value
 
 KINDS = {"i": ("integer", None), "n": ("number", None), "s": ("string", None), "b": ("boolean", None), "u": ("integer", "uint64"), "any": (None, None)}  # fmt: skip
 

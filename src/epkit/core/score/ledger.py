@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-from epkit.core.batching import Chunk
-from epkit.core.conveyor import Belt
 from epkit.core.replies.predictions import Failed
+from epkit.core.score.batching import Chunk
+from epkit.core.score.conveyor import Belt
 
 
 @dataclass(slots=True, eq=False)

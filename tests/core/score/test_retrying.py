@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epkit.core.retrying import LONGEST_WAIT_NS, Backoff, is_transient, retry_after_ns
 from epkit.core.samples.rows import Failure
+from epkit.core.score.retrying import LONGEST_WAIT_NS, Backoff, is_transient, retry_after_ns
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 SECOND = 1_000_000_000

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epkit.core.journal import Point, difference, head_line, point_line, read
+from epkit.core.score.journal import Point, difference, head_line, point_line, read
 
 IDENTITY = {"input": "abc", "target": "bank"}
 POINTS = [
