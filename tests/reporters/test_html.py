@@ -9,10 +9,10 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from epkit.core.hdr import as_saved
 from epkit.core.report import compare as c
 from epkit.core.report.report import DeploymentInfo
 from epkit.core.report.summary import Summary
+from epkit.core.stats.hdr import as_saved
 from epkit.reporters import charts, html, html_comparison
 from reporters import reports
 from rows import MS, facts, timed

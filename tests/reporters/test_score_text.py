@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from epkit.core.histogram import Histogram
 from epkit.core.replies.predictions import Failed
 from epkit.core.score.scored import Example, Progress, ScoreResult
+from epkit.core.stats.histogram import Histogram
 from epkit.reporters.score_text import complaint, duration, progress, summary, table
 
 WHY = Failed(reason="status", status=500, detail="no such\x1b[31m column")

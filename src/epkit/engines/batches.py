@@ -20,7 +20,6 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from epkit.core.histogram import Histogram
 from epkit.core.http.headers import fields
 from epkit.core.http.request import Request
 from epkit.core.replies.predictions import Failed, read_reply
@@ -29,6 +28,7 @@ from epkit.core.score.adaptive import Window
 from epkit.core.score.batching import FIRST, Batch, Packer
 from epkit.core.score.conveyor import Conveyor, Policy
 from epkit.core.score.retrying import REFUSED, is_transient, retry_after_ns
+from epkit.core.stats.histogram import Histogram
 from epkit.engines.base import FOREVER, INTERRUPTED, Arrival, Exchange
 
 PATIENT_REFUSALS: Final = 10

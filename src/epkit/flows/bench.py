@@ -11,7 +11,6 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from epkit import __version__
-from epkit.core import hdr
 from epkit.core.load.criteria import FIND_MAX
 from epkit.core.load.plan import Plan
 from epkit.core.load.shares import most_workers
@@ -20,6 +19,7 @@ from epkit.core.report import ab, slo
 from epkit.core.report.guard import Guard
 from epkit.core.report.live import Live
 from epkit.core.report.summary import Summary
+from epkit.core.stats import hdr
 from epkit.endpoint.target import to_destination
 from epkit.engines.base import Engine
 from epkit.engines.driver import Sink

@@ -4,12 +4,12 @@ import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from epkit.core.histogram import Histogram
 from epkit.core.http.destination import Tls
 from epkit.core.replies.judging import Depth
 from epkit.core.report import ab
 from epkit.core.report.live import Live
 from epkit.core.report.report import PayloadInfo, PlanInfo, Report
+from epkit.core.stats.histogram import Histogram
 from epkit.flows.requests import RequestOptions
 
 

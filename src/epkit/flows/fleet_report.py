@@ -6,7 +6,7 @@ from typing import Final
 
 from epkit.core.report import health
 from epkit.core.report.report import Report, WorkerInfo
-from epkit.core.stats import PS
+from epkit.core.stats.percentiles import PS
 from epkit.flows.fleet import Fleet
 from epkit.flows.gathered import Part
 

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from epkit.core.histogram import Histogram
 from epkit.core.load.plan import Plan
 from epkit.core.report.counters import Counters
 from epkit.core.samples.clocks import Offset
 from epkit.core.samples.rows import Failure
+from epkit.core.stats.histogram import Histogram
 from epkit.engines.crew import Member
 from epkit.engines.driver import Example, FirstReply
 from epkit.engines.runner import Ran

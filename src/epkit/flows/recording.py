@@ -7,10 +7,10 @@ from typing import Final
 
 import numpy as np
 
-from epkit.core import hdr
 from epkit.core.report.document import to_document, to_plain
 from epkit.core.report.report import Report
 from epkit.core.report.summary import Summary
+from epkit.core.stats import hdr
 from epkit.engines.base import Traffic
 from epkit.engines.runner import Ran
 from epkit.files.runs import RunWriter

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from epkit.core import hdr
-from epkit.core.histogram import Histogram
 from epkit.core.report import ab
 from epkit.core.report.document import from_document, from_plain
 from epkit.core.report.report import FailureExample, Http, PlanInfo, Report, Run, Tool
 from epkit.core.report.slo import evaluate, parse_all
 from epkit.core.report.summary import Summary
+from epkit.core.stats import hdr
+from epkit.core.stats.histogram import Histogram
 from epkit.errors import UsageError
 from epkit.files import samples
 from epkit.files.runs import SavedRun, read_all

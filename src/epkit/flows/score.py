@@ -14,7 +14,6 @@ from signal import Signals
 from typing import TYPE_CHECKING, BinaryIO
 
 from epkit import __version__
-from epkit.core.histogram import Histogram
 from epkit.core.http.destination import Destination
 from epkit.core.http.request import Template
 from epkit.core.http.secret import Secret
@@ -22,6 +21,7 @@ from epkit.core.replies.predictions import Failed
 from epkit.core.score.batching import Chunk, Packer
 from epkit.core.score.conveyor import Conveyor, Policy
 from epkit.core.score.scored import Progress, ScoreResult
+from epkit.core.stats.histogram import Histogram
 from epkit.endpoint.target import resolve, to_destination
 from epkit.engines import runner
 from epkit.engines.base import Engine

@@ -15,7 +15,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from epkit.core.histogram import Histogram
 from epkit.core.http.masking import clean, mask_text
 from epkit.core.http.secret import Secret
 from epkit.core.load.shares import count
@@ -23,6 +22,7 @@ from epkit.core.samples.rows import Failure
 from epkit.core.score.batching import Chunk
 from epkit.core.score.conveyor import room_rows
 from epkit.core.score.ledger import Ledger
+from epkit.core.stats.histogram import Histogram
 from epkit.engines.batches import Outcome
 from epkit.engines.crew import Crew, Joined, Lost, Member, Refused
 from epkit.flows.aim import Note

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from epkit.core.histogram import Histogram, values
 from epkit.core.report.document import to_plain
 from epkit.core.report.report import PERCENTILES, Distribution, PhaseInfo, Report
+from epkit.core.stats.histogram import Histogram, values
 from epkit.reporters import charts, page
 from epkit.reporters.charts import Axis, Line
 from epkit.reporters.words import percentile_notes, said, verdict

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from epkit.core import stats
 from epkit.core.report import health
 from epkit.core.report.report import Distribution, Window
+from epkit.core.stats import percentiles as stats
 from rows import MS, SECOND
 
 

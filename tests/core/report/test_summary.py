@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from epkit.core import stats
-from epkit.core.histogram import LIMIT_NS
 from epkit.core.load.plan import Phase
 from epkit.core.report.report import FailureExample, Latencies
 from epkit.core.report.summary import Summary
 from epkit.core.samples.latency import PARTS, series
 from epkit.core.samples.rows import Failure
+from epkit.core.stats import percentiles as stats
+from epkit.core.stats.histogram import LIMIT_NS
 from rows import HTTP, MS, PLAN, SECOND, facts, report, rows, timed
 
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epkit.core import stats
 from epkit.core.report.windows import MOST, Windows
 from epkit.core.samples.rows import Failure
+from epkit.core.stats import percentiles as stats
 from rows import MS, SECOND, rows
 
 RUNS = st.lists(

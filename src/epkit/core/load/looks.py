@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from epkit.core.load.criteria import Tight
-from epkit.core.stats import correlation_time, floor, interval, rank
+from epkit.core.stats.percentiles import correlation_time, floor, interval, rank
 
 ALPHA: Final = 0.05
 GROWTH: Final = 1.5

@@ -21,8 +21,8 @@ import numpy as np
 
 from epkit.core.report.gates import METRICS, Gate
 from epkit.core.report.report import Distribution, Report
-from epkit.core.stats import PS, floor
-from epkit.core.welch import ALPHA, holm, welch
+from epkit.core.stats.percentiles import PS, floor
+from epkit.core.stats.welch import ALPHA, holm, welch
 
 FORMAT: Final = "epkit.comparison/1"
 THRESHOLD: Final = 0.03

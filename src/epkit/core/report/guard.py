@@ -13,7 +13,7 @@ import numpy as np
 
 from epkit.core.report.slo import Slo, implied
 from epkit.core.samples.latency import series
-from epkit.core.stats import PS, rank
+from epkit.core.stats.percentiles import PS, rank
 
 ROOM = 2.0
 """How much faster than so far a run may become."""

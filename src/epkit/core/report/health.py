@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from epkit.core.report.report import Distribution, Window
-from epkit.core.stats import PS, floor, percentile
+from epkit.core.stats.percentiles import PS, floor, percentile
 
 LITTLE: Final = 0.05
 """How far the mean number in flight may be from the concurrency that was asked for."""

@@ -7,10 +7,10 @@ from typing import Final
 
 import numpy as np
 
-from epkit.core.histogram import Histogram
 from epkit.core.report.summary import Summary
 from epkit.core.samples.rows import Failure
-from epkit.core.stats import PS
+from epkit.core.stats.histogram import Histogram
+from epkit.core.stats.percentiles import PS
 
 SECOND_NS: Final = 1_000_000_000
 SECONDS: Final = 40

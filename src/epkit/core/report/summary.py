@@ -14,7 +14,6 @@ from typing import Final
 
 import numpy as np
 
-from epkit.core.histogram import BLUR, Histogram
 from epkit.core.load.plan import Phase
 from epkit.core.report import health
 from epkit.core.report.counters import Counters
@@ -37,7 +36,8 @@ from epkit.core.report.report import (
 from epkit.core.report.windows import Windows
 from epkit.core.samples.latency import PARTS, series
 from epkit.core.samples.rows import Rows
-from epkit.core.stats import Dependence, dependence, describe, distribution, with_failures
+from epkit.core.stats.histogram import BLUR, Histogram
+from epkit.core.stats.percentiles import Dependence, dependence, describe, distribution, with_failures
 
 EXACT: Final = 2_000_000
 """So many rows are kept: 160 MB."""

@@ -5,10 +5,10 @@ from typing import Final
 
 import numpy as np
 
-from epkit.core import histogram
 from epkit.core.report.report import Window
 from epkit.core.samples.latency import WHOLE, series
-from epkit.core.stats import PS, rank
+from epkit.core.stats import histogram
+from epkit.core.stats.percentiles import PS, rank
 
 COARSE: Final = 3
 """A window's buckets are 2³ of the histogram's: there are up to 3,600 windows, and a day of them is to fit."""

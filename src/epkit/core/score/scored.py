@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from epkit.core.histogram import Histogram
 from epkit.core.replies.predictions import Failed
+from epkit.core.stats.histogram import Histogram
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

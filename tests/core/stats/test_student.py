@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from epkit.core.stats import STUDENT
-from epkit.core.student import quantile, tail
+from epkit.core.stats.percentiles import STUDENT
+from epkit.core.stats.student import quantile, tail
 
 
 @pytest.mark.parametrize(

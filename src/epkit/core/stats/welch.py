@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from epkit.core import student
+from epkit.core.stats import student
 
 ALPHA: Final = 0.05
 """How often equals may be found different."""

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epkit.core.hdr import decode, encode
-from epkit.core.histogram import LIMIT_NS, Histogram, codes, values
+from epkit.core.stats.hdr import decode, encode
+from epkit.core.stats.histogram import LIMIT_NS, Histogram, codes, values
 
 
 def filled(numbers):

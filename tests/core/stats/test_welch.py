@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from epkit.core import student
-from epkit.core import welch as w
+from epkit.core.stats import student
+from epkit.core.stats import welch as w
 
 EXAMPLE = (2.0942857142857, 4.9919957556, 0.3388089513)
 """Difference, half of the interval and probability, from the density of t integrated by Simpson's rule."""

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from epkit.core.stats import rank
+from epkit.core.stats.percentiles import rank
 
 BITS: Final = 43
 LIMIT_NS: Final = (1 << BITS) - 1

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from epkit.core import stats
 from epkit.core.report.report import PERCENTILES
+from epkit.core.stats import percentiles as stats
 from shared import shared
 
 NS = st.lists(st.integers(0, 3_600_000_000_000), min_size=1, max_size=200)

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epkit.core import histogram, stats
-from epkit.core.histogram import BUCKETS, LIMIT_NS, Histogram
+from epkit.core.stats import histogram
+from epkit.core.stats import percentiles as stats
+from epkit.core.stats.histogram import BUCKETS, LIMIT_NS, Histogram
 
 NS = st.one_of(st.integers(0, 5000), st.integers(0, LIMIT_NS))
 MANY = st.lists(NS, min_size=1, max_size=100)

@@ -1,6 +1,6 @@
 """Histograms in HdrHistogram's interchange encoding (V2, compressed, base64), which its tools in any language read.
 
-The layout of `epkit.core.histogram` is HdrHistogram's own for three digits and a unit of 1, so that encoding is
+The layout of `epkit.core.stats.histogram` is HdrHistogram's own for three digits and a unit of 1, so that encoding is
 writing the counts down: a run of empty buckets as one negative number, every number zigzag and little-endian base 128.
 The Python package of that name would bring a compiled extension for what are forty lines here.
 
@@ -16,7 +16,7 @@ from typing import Final
 
 import numpy as np
 
-from epkit.core.histogram import BUCKETS, LIMIT_NS, Histogram, values
+from epkit.core.stats.histogram import BUCKETS, LIMIT_NS, Histogram, values
 
 PLAIN: Final = 0x1C849303 | 0x10
 PACKED: Final = 0x1C849304 | 0x10
