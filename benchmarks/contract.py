@@ -25,9 +25,9 @@ import orjson
 import polars as pl
 
 from epkit.core.contract.contract import parse
-from epkit.core.frames import check_frame
-from epkit.core.validation import Validator
-from epkit.core.violations import Findings
+from epkit.core.validate.frames import check_frame
+from epkit.core.validate.validation import Validator
+from epkit.core.validate.violations import Findings
 
 HERE = Path(__file__).parent
 PAYLOAD = json.loads((HERE / "payload.json").read_bytes())["data"]
@@ -156,7 +156,7 @@ import resource, sys, time
 from pathlib import Path
 start = time.perf_counter()
 from epkit.files.tables import check_table
-from epkit.core.validation import Validator
+from epkit.core.validate.validation import Validator
 from epkit.core.contract.contract import parse
 import json
 verdict = check_table(Path(sys.argv[1]), Validator(parse(json.loads(sys.argv[2]))))

@@ -13,9 +13,9 @@ import pytest
 
 from epkit.core.contract.contract import parse
 from epkit.core.contract.documents import decode
-from epkit.core.sample import sample
-from epkit.core.validation import Validator, encode
-from epkit.core.violations import Verdict
+from epkit.core.validate.examples import sample
+from epkit.core.validate.validation import Validator, encode
+from epkit.core.validate.violations import Verdict
 from mutations import mutate
 from probes import probes
 from scoring_server import BankServer, ScoringServer, Served, require

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from epkit.api import bench, compare, load_reports, render, run_bench
     from epkit.core.report.compare import Comparison
     from epkit.core.report.report import Report
-    from epkit.core.violations import Verdict, Violation
+    from epkit.core.validate.violations import Verdict, Violation
     from epkit.errors import BackendError, ContractError, EndpointError, EpkitError, UsageError
     from epkit.flows.contract import Contract
     from epkit.scoring import FailedRow, Predictions, run_score, score
@@ -51,8 +51,8 @@ _HOMES = {
     "Predictions": "epkit.scoring",
     "FailedRow": "epkit.scoring",
     "Report": "epkit.core.report.report",
-    "Verdict": "epkit.core.violations",
-    "Violation": "epkit.core.violations",
+    "Verdict": "epkit.core.validate.violations",
+    "Violation": "epkit.core.validate.violations",
     "Contract": "epkit.flows.contract",
 }
 

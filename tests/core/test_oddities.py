@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from epkit.core import bodies
-from epkit.core.cells import coerced, exact, show
 from epkit.core.contract.compiled import SchemaSet, accepts, breaches
 from epkit.core.contract.contract import parse
 from epkit.core.contract.schemas import Resolver, bundle, flatten
-from epkit.core.locating import JsonPlaces
-from epkit.core.validation import Validator
-from epkit.core.violations import Findings
+from epkit.core.validate import bodies
+from epkit.core.validate.cells import coerced, exact, show
+from epkit.core.validate.locating import JsonPlaces
+from epkit.core.validate.validation import Validator
+from epkit.core.validate.violations import Findings
 from epkit.errors import UsageError
 
 

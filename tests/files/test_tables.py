@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from epkit.core.contract.contract import parse
-from epkit.core.frames import check_frame
-from epkit.core.records import check_rows
-from epkit.core.validation import Validator
-from epkit.core.violations import Findings, Verdict, verdict
+from epkit.core.validate.frames import check_frame
+from epkit.core.validate.records import check_rows
+from epkit.core.validate.validation import Validator
+from epkit.core.validate.violations import Findings, Verdict, verdict
 from epkit.errors import UsageError
 from epkit.files import csv_tables, tables
 from epkit.files.tables import check_table

@@ -3,8 +3,8 @@
 import json
 from xml.etree import ElementTree as ET
 
-from epkit.core.checked import Checked, Validation
-from epkit.core.violations import Verdict, Violation
+from epkit.core.validate.checked import Checked, Validation
+from epkit.core.validate.violations import Verdict, Violation
 from epkit.reporters import validation_json, validation_junit, validation_sarif, validation_text
 
 ERROR = Violation(

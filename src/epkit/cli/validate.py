@@ -9,7 +9,7 @@ from epkit.cli import terminal
 from epkit.errors import ContractError, UsageError
 
 if TYPE_CHECKING:
-    from epkit.core.checked import Validation
+    from epkit.core.validate.checked import Validation
 
 EPILOG = """\b
 Examples:

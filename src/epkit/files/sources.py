@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from epkit.core import bodies
 from epkit.core.contract.columns import Rows
-from epkit.core.frames import check_frame
 from epkit.core.replies.predictions import csv_line
 from epkit.core.score.encoding import as_list, as_object, encode_frame, encode_value
-from epkit.core.validation import LIMIT, Validator
-from epkit.core.violations import Findings, Verdict, verdict
+from epkit.core.validate import bodies
+from epkit.core.validate.frames import check_frame
+from epkit.core.validate.validation import LIMIT, Validator
+from epkit.core.validate.violations import Findings, Verdict, verdict
 from epkit.errors import UsageError
 from epkit.files import parquet
 from epkit.files.csv_tables import CsvTable, csv_type

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from epkit.core import bodies
 from epkit.core.contract.columns import Rows
-from epkit.core.frames import check_frame, read_text
-from epkit.core.validation import LIMIT, Validator
-from epkit.core.violations import Finding, Findings, Places, Verdict, verdict
+from epkit.core.validate import bodies
+from epkit.core.validate.frames import check_frame, read_text
+from epkit.core.validate.validation import LIMIT, Validator
+from epkit.core.validate.violations import Finding, Findings, Places, Verdict, verdict
 from epkit.errors import UsageError
 from epkit.files import parquet
 from epkit.files.csv_tables import CsvTable, csv_type

@@ -11,16 +11,16 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Final
 
-from epkit.core.checked import in_words
 from epkit.core.contract.contract import Contract, parse
 from epkit.core.http import url as urls
 from epkit.core.http.masking import clean
 from epkit.core.http.payload import Payload
 from epkit.core.http.url import Url
 from epkit.core.replies.judging import judge_reply, judge_status
-from epkit.core.reply_validation import ReplyValidator
 from epkit.core.samples.rows import Failure
-from epkit.core.validation import Validator
+from epkit.core.validate.checked import in_words
+from epkit.core.validate.reply_validation import ReplyValidator
+from epkit.core.validate.validation import Validator
 from epkit.core.wrapping import count_rows
 from epkit.endpoint.wisdom import advise_failure, refuses_key
 from epkit.errors import EpkitError, UsageError

@@ -60,8 +60,8 @@ def skipped_line(checked: int, skipped: int, sent: int, depth: Depth) -> list[st
 
 
 def _contract(contract: "Contract", load: Load) -> Check:
-    from epkit.core.checked import in_words
-    from epkit.core.reply_validation import ReplyValidator
+    from epkit.core.validate.checked import in_words
+    from epkit.core.validate.reply_validation import ReplyValidator
 
     if contract.reply is None:
         raise UsageError("--check contract: the contract says nothing about replies")

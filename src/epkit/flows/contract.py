@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from epkit.core.contract import contract as core
-from epkit.core.reply_validation import ReplyValidator
-from epkit.core.sample import sample
-from epkit.core.validation import Validator, encode
-from epkit.core.violations import Verdict
+from epkit.core.validate.examples import sample
+from epkit.core.validate.reply_validation import ReplyValidator
+from epkit.core.validate.validation import Validator, encode
+from epkit.core.validate.violations import Verdict
 from epkit.errors import UsageError
 from epkit.files import contracts, tables
 

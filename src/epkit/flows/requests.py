@@ -244,8 +244,8 @@ def _check(payloads: Sequence[Payload], contract: "Contract | None") -> None:
     """
     if contract is None or contract.request is None:
         return
-    from epkit.core.checked import in_words
-    from epkit.core.validation import Validator
+    from epkit.core.validate.checked import in_words
+    from epkit.core.validate.validation import Validator
 
     validator = Validator(contract)
     for payload in payloads:

@@ -1,8 +1,8 @@
 """Makes a request body from a contract, as the bytes that are sent."""
 
 from epkit.core.contract.contract import Contract
-from epkit.core.sample import sample
-from epkit.core.validation import encode
+from epkit.core.validate.examples import sample
+from epkit.core.validate.validation import encode
 
 
 def sample_body(contract: Contract, *, rows: int | None, seed: int) -> bytes:

@@ -11,17 +11,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from epkit.core.checked import in_words
 from epkit.core.contract.columns import Rows
-from epkit.core.culling import cull
 from epkit.core.http.masking import mask_url
 from epkit.core.http.payload import Payload
 from epkit.core.replies.predictions import Failed
 from epkit.core.score.batching import Chunk
 from epkit.core.score.encoding import as_object
 from epkit.core.score.envelopes import Envelope, columns_text, find_rows, from_wrap
-from epkit.core.validation import Validator
-from epkit.core.violations import Verdict
+from epkit.core.validate.checked import in_words
+from epkit.core.validate.culling import cull
+from epkit.core.validate.validation import Validator
+from epkit.core.validate.violations import Verdict
 from epkit.errors import ContractError, UsageError
 from epkit.files import payloads, remote
 from epkit.files.parquet import parts_of

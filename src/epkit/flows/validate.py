@@ -4,13 +4,13 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from epkit.core.checked import Checked, Validation
 from epkit.core.contract.contract import Contract
 from epkit.core.http import url as urls
 from epkit.core.http.url import Url
-from epkit.core.reply_validation import ReplyValidator
-from epkit.core.validation import LIMIT, Validator
-from epkit.core.violations import Verdict
+from epkit.core.validate.checked import Checked, Validation
+from epkit.core.validate.reply_validation import ReplyValidator
+from epkit.core.validate.validation import LIMIT, Validator
+from epkit.core.validate.violations import Verdict
 from epkit.endpoint.target import resolve
 from epkit.errors import UsageError
 from epkit.files import bodies, contracts, tables

@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
-from epkit.core.checked import Checked, Validation, in_rows, printable
-from epkit.core.violations import Violation
+from epkit.core.validate.checked import Checked, Validation, in_rows, printable
+from epkit.core.validate.violations import Violation
 
 
 def render(validation: Validation) -> str:

@@ -1,7 +1,7 @@
 """A validation as JUnit XML: a test case a file, its errors one failure."""
 
-from epkit.core.checked import Checked, Validation, in_words, printable
-from epkit.core.violations import Severity, Verdict
+from epkit.core.validate.checked import Checked, Validation, in_words, printable
+from epkit.core.validate.violations import Severity, Verdict
 from epkit.reporters import xml
 
 

@@ -4,8 +4,8 @@ import json
 from typing import Any
 from urllib.parse import quote
 
-from epkit.core.checked import Validation, in_words, printable
-from epkit.core.violations import Violation
+from epkit.core.validate.checked import Validation, in_words, printable
+from epkit.core.validate.violations import Violation
 
 
 def render(validation: Validation, *, version: str) -> str:

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from epkit.core.checked import Checked, Validation, in_words, printable
-from epkit.core.violations import Verdict, Violation
+from epkit.core.validate.checked import Checked, Validation, in_words, printable
+from epkit.core.validate.violations import Verdict, Violation
 
 
 def render(validation: Validation) -> str:

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from epkit.core.contract.columns import Column, Rows
-from epkit.core.frames import plain, read_text
 from epkit.core.replies.predictions import json_text
+from epkit.core.validate.frames import plain, read_text
 
 if TYPE_CHECKING:
     import polars as pl

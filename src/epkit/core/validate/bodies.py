@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from epkit.core.contract.json_faults import fault
-from epkit.core.violations import Finding, Findings, Path, Places
+from epkit.core.validate.violations import Finding, Findings, Path, Places
 
 MAX_DEPTH: Final = 500
 """Levels that the server is sure to take: Python's parser refuses somewhere below 1,000."""

@@ -6,13 +6,13 @@ default they only warn.
 
 from typing import Any
 
-from epkit.core import bodies
 from epkit.core.contract.compiled import SchemaSet, breaches
 from epkit.core.contract.contract import Contract
-from epkit.core.locating import JsonPlaces
 from epkit.core.replies.decoding import count_predictions, decode, hidden_error
-from epkit.core.validation import LIMIT
-from epkit.core.violations import Findings, Verdict, verdict
+from epkit.core.validate import bodies
+from epkit.core.validate.locating import JsonPlaces
+from epkit.core.validate.validation import LIMIT
+from epkit.core.validate.violations import Findings, Verdict, verdict
 
 
 class ReplyValidator:

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Final
 
-from epkit.core.checked import in_words
-from epkit.core.violations import Findings, verdict
+from epkit.core.validate.checked import in_words
+from epkit.core.validate.violations import Findings, verdict
 
 FEW: Final = 8
 """Rows that are checked one by one rather than by halves."""

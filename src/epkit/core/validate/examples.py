@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any, Final
 
-from epkit.core.cells import bounds, show
 from epkit.core.contract.columns import Rows, find_rows
 from epkit.core.contract.compiled import SchemaSet, accepts
 from epkit.core.contract.contract import Contract
 from epkit.core.contract.schemas import flatten
+from epkit.core.validate.cells import bounds, show
 from epkit.errors import UsageError
 
 _DEEPEST: Final = 12

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from epkit.core.cells import Remark, exact, show
 from epkit.core.contract.compiled import SchemaSet, breaches
 from epkit.core.contract.schemas import is_nullable
-from epkit.core.violations import Findings, Path, Place, did_you_mean
+from epkit.core.validate.cells import Remark, exact, show
+from epkit.core.validate.violations import Findings, Path, Place, did_you_mean
 
 
 def walk(

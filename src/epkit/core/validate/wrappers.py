@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from epkit.core.contract.columns import Rows
-from epkit.core.violations import Path, nearest
+from epkit.core.validate.violations import Path, nearest
 
 _FOREIGN: Final = {
     "dataframe_split": "an MLflow",

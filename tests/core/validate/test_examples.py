@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from epkit.core.contract.contract import Contract, parse
 from epkit.core.contract.documents import decode
-from epkit.core.sample import sample
-from epkit.core.validation import Validator, encode
+from epkit.core.validate.examples import sample
+from epkit.core.validate.validation import Validator, encode
 from epkit.errors import UsageError
 from shared import shared
 

@@ -16,18 +16,18 @@ from typing import Any, Final
 
 import orjson
 
-from epkit.core import bodies
-from epkit.core.cells import bounds, show
 from epkit.core.contract.columns import Column, Rows, find_rows
 from epkit.core.contract.compiled import SchemaSet, accepts, breaches
 from epkit.core.contract.contract import Contract
 from epkit.core.contract.schemas import flatten
-from epkit.core.declared import Declared
-from epkit.core.locating import JsonPlaces
-from epkit.core.records import check_rows
-from epkit.core.values import walk
-from epkit.core.violations import Findings, Path, Severity, Verdict, verdict
-from epkit.core.wrappers import missing_key_hint, not_rows_hint, unwrap_columns
+from epkit.core.validate import bodies
+from epkit.core.validate.cells import bounds, show
+from epkit.core.validate.declared import Declared
+from epkit.core.validate.locating import JsonPlaces
+from epkit.core.validate.records import check_rows
+from epkit.core.validate.values import walk
+from epkit.core.validate.violations import Findings, Path, Severity, Verdict, verdict
+from epkit.core.validate.wrappers import missing_key_hint, not_rows_hint, unwrap_columns
 
 _GIANT: Final = 2.0**63
 

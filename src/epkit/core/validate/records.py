@@ -6,11 +6,11 @@ from functools import partial
 from operator import itemgetter
 from typing import Any, Final
 
-from epkit.core.cells import Remark, bounds, coerced, exact, show
 from epkit.core.contract.columns import Column, Rows
 from epkit.core.contract.compiled import SchemaSet, accepts, breaches
-from epkit.core.values import walk
-from epkit.core.violations import Findings, Path, Place, did_you_mean
+from epkit.core.validate.cells import Remark, bounds, coerced, exact, show
+from epkit.core.validate.values import walk
+from epkit.core.validate.violations import Findings, Path, Place, did_you_mean
 
 _MAX_UNKNOWN: Final = 1_000
 """Unknown columns that are told by name."""

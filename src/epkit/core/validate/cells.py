@@ -11,7 +11,7 @@ import re
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from epkit.core.violations import Severity
+from epkit.core.validate.violations import Severity
 
 INTEGERS: Final = {
     "int8": (-(2**7), 2**7 - 1),

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from epkit.core.cells import LITERALS, Remark, bounds, coerced, exact
 from epkit.core.contract.columns import Column, Rows
 from epkit.core.contract.compiled import SchemaSet, accepts, breaches
-from epkit.core.records import check_column
-from epkit.core.violations import FIRST_ROWS, Findings, Path, did_you_mean
+from epkit.core.validate.cells import LITERALS, Remark, bounds, coerced, exact
+from epkit.core.validate.records import check_column
+from epkit.core.validate.violations import FIRST_ROWS, Findings, Path, did_you_mean
 
 if TYPE_CHECKING:
     import polars as pl

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epkit.core.bodies import count_keys, has_no_duplicates, quickly, thoroughly
 from epkit.core.contract.contract import parse
-from epkit.core.validation import Validator
-from epkit.core.violations import Findings, Verdict
+from epkit.core.validate.bodies import count_keys, has_no_duplicates, quickly, thoroughly
+from epkit.core.validate.validation import Validator
+from epkit.core.validate.violations import Findings, Verdict
 
 DOCUMENT: dict[str, Any] = {
     "swagger": "2.0",

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from epkit.core.violations import Verdict, Violation
+from epkit.core.validate.violations import Verdict, Violation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

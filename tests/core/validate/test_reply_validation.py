@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from epkit.core.contract.contract import parse
-from epkit.core.reply_validation import ReplyValidator
+from epkit.core.validate.reply_validation import ReplyValidator
 
 
 def validator_of(schema: dict[str, Any] | None, *, as_declared: bool = False) -> ReplyValidator:

@@ -6,7 +6,7 @@ from typing import Any, Final
 from epkit.core.contract.columns import Rows
 from epkit.core.contract.compiled import SchemaSet, accepts, breaches
 from epkit.core.contract.schemas import constraints
-from epkit.core.violations import Findings
+from epkit.core.validate.violations import Findings
 
 MAX_BREACHES: Final = 5_000_000
 """Breaches that are looked at, times the cells of their rows: each is told with a copy."""

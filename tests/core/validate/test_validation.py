@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from epkit.core.contract.contract import parse
 from epkit.core.contract.documents import decode
-from epkit.core.validation import Validator
-from epkit.core.violations import Verdict, Violation
+from epkit.core.validate.validation import Validator
+from epkit.core.validate.violations import Verdict, Violation
 from shared import shared
 
 ROW: dict[str, Any] = {"age": 17, "job": "admin.", "rate": 1.5, "ok": True}
@@ -389,7 +389,7 @@ def test_kinds_beyond_all_bounds_are_counted_each_as_one_of_its_own() -> None:
 
 
 def test_rows_that_break_the_contract_to_the_letter_are_looked_at_up_to_a_bound(monkeypatch: Any) -> None:
-    from epkit.core import declared as module
+    from epkit.core.validate import declared as module
 
     declared = validator_of(V1_SCHEMA, as_declared=True)
     rows = [{**ROW, "age": "old"}] * 50

@@ -4,7 +4,7 @@ import json
 import re
 from typing import Any, Final
 
-from epkit.core.violations import Finding, Path, Places
+from epkit.core.validate.violations import Finding, Path, Places
 
 _BLANK: Final = re.compile(r"[ \t\r\n]*")
 _decoder: Any = json.JSONDecoder()

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epkit.core.culling import cull
-from epkit.core.violations import Findings
+from epkit.core.validate.culling import cull
+from epkit.core.validate.violations import Findings
 
 
 @given(st.integers(0, 200), st.sets(st.integers(0, 199)))
