@@ -12,9 +12,9 @@ from typing import BinaryIO, Final
 from epkit.core.http import url as urls
 from epkit.core.http.masking import clean
 from epkit.core.http.url import Url
-from epkit.core.starter import NAME, Starter, Workspace, name_of, render, without_credentials
 from epkit.endpoint.config import FILENAME
 from epkit.endpoint.keys import looks_like_key
+from epkit.endpoint.starter import NAME, Starter, Workspace, name_of, render, without_credentials
 from epkit.errors import UsageError
 from epkit.files import outputs, repository
 from epkit.flows.aim import World

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from epkit.core.http.url import parse
-from epkit.core.starter import NAME, Starter, Workspace, name_of, render, variable_of, without_credentials
 from epkit.endpoint.config import parse_config
+from epkit.endpoint.starter import NAME, Starter, Workspace, name_of, render, variable_of, without_credentials
 
 URI = parse("https://bank.westeurope.azurecontainer.io/score")
 
