@@ -35,7 +35,7 @@ def measure(url: str, rate: float, seconds: float, arrivals: str) -> dict[str, f
     from epkit.core.load.plan import WARMUP, Phase, Plan
     from epkit.engines import runner
     from epkit.engines.wire import WireEngine
-    from epkit.flows.bench_run import Checked, Measurement
+    from epkit.flows.bench.measurement import Checked, Measurement
     from epkit.flows.requests import Load
 
     to = parse(url)

@@ -13,8 +13,8 @@ from epkit.core.report.compare import THRESHOLD, Comparison
 from epkit.core.report.report import Report
 from epkit.errors import UsageError
 from epkit.flows.aim import World
-from epkit.flows.bench import bench as run
-from epkit.flows.bench_options import BenchOptions
+from epkit.flows.bench.bench import bench as run
+from epkit.flows.bench.options import BenchOptions
 from epkit.flows.requests import RequestOptions
 
 Options = ParamSpec("Options")
@@ -149,7 +149,7 @@ def load_reports(path: str) -> tuple[Report, ...]:
     Raises:
         UsageError: there is none, or it cannot be read.
     """
-    from epkit.flows.saved_runs import load, report_of
+    from epkit.flows.bench.saved_runs import load, report_of
 
     return tuple(report_of(run) for run in load(path))
 
@@ -169,7 +169,7 @@ def compare(
     Raises:
         UsageError: an arm cannot be read, the arms cannot be compared, a gate cannot be judged.
     """
-    from epkit.flows.compare import compare_runs
+    from epkit.flows.bench.compare import compare_runs
 
     return compare_runs(base, new, fail_if=fail_if, threshold=threshold, force=force)
 

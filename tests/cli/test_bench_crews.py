@@ -14,7 +14,7 @@ import epkit
 from cli_harness import complaint
 from dask_cluster import children_of, until
 from epkit.flows import fleet
-from epkit.flows.recording import Recording
+from epkit.flows.bench.saving import Recording
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 

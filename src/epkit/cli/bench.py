@@ -12,7 +12,7 @@ from epkit.cli import terminal
 from epkit.errors import UsageError
 
 if TYPE_CHECKING:
-    from epkit.flows.bench_options import BenchOptions
+    from epkit.flows.bench.options import BenchOptions
 
 EPILOG = """\b
 Examples:
@@ -131,7 +131,7 @@ def bench(
     options = _options(given)
     from epkit.cli import bench_output as output
     from epkit.cli import panel
-    from epkit.flows import bench as flow
+    from epkit.flows.bench import bench as flow
 
     world, stdin = terminal.world(), terminal.stdin()
     if dry_run:
@@ -180,7 +180,7 @@ def _options(given: dict[str, Any]) -> "BenchOptions":
     from epkit.core.http.destination import Tls
     from epkit.core.replies.judging import Depth
     from epkit.endpoint.headers import parse_header
-    from epkit.flows.bench_options import BenchOptions
+    from epkit.flows.bench.options import BenchOptions
     from epkit.flows.requests import RequestOptions
 
     given |= {name: tuple(given[name] or ()) for name in ("payloads", "cookies", "slos")}

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 from epkit.cli import terminal
 from epkit.files import outputs
-from epkit.flows.bench import exit_code
+from epkit.flows.bench.bench import exit_code
 
 if TYPE_CHECKING:
     from epkit.core.report.report import Report
-    from epkit.flows.bench_options import BenchResult, DryRun
+    from epkit.flows.bench.options import BenchResult, DryRun
 
 
 def show_plan(planned: "DryRun") -> int:

@@ -44,7 +44,7 @@ def compare(
     arm of a file. The run is the replicate: five runs an arm tell much, one tells nothing.
     """
     from epkit.files.outputs import check_writable
-    from epkit.flows.compare import compare_runs
+    from epkit.flows.bench.compare import compare_runs
 
     if format_ not in FORMATS:
         raise UsageError(f"--format {format_}: not one of {', '.join(FORMATS)}")

@@ -68,7 +68,7 @@ def report(
 def _chosen(path: str, number: int | None, given: Mapping[str, Any]) -> "tuple[SavedRun, ...]":
     """Pick the runs that are asked for, and refuse what cannot be written."""
     from epkit.files.outputs import check_writable
-    from epkit.flows.saved_runs import load
+    from epkit.flows.bench.saved_runs import load
 
     if given["format_"] not in FORMATS:
         raise UsageError(f"--format {given['format_']}: not one of {', '.join(FORMATS)}")
@@ -87,7 +87,7 @@ def _chosen(path: str, number: int | None, given: Mapping[str, Any]) -> "tuple[S
 
 def _show(runs: "tuple[SavedRun, ...]", given: Mapping[str, Any]) -> int:
     from epkit.cli import bench_output as output
-    from epkit.flows import saved_runs
+    from epkit.flows.bench import saved_runs
 
     try:
         for run in runs:

@@ -22,9 +22,9 @@ from epkit.engines.base import Engine
 from epkit.engines.driver import ClosedLoop
 from epkit.engines.phased import Phased
 from epkit.engines.runner import Ran
-from epkit.flows import checks
+from epkit.flows.bench import checks
+from epkit.flows.bench.measurement import Checked, is_simple
 from epkit.flows.bench_messages import Admit, Document, Ended, Facts, Gate, Go, Ready, Replace, Said, Stop
-from epkit.flows.bench_run import Checked, is_simple
 from epkit.flows.carried import renamed, unpacked
 from epkit.flows.requests import Load
 from epkit.flows.streaming import Stream

@@ -48,7 +48,7 @@ from epkit.flows.gathered import Gathered, Part
 
 if TYPE_CHECKING:
     from epkit.core.report.live import Live
-    from epkit.flows.bench_run import Measurement
+    from epkit.flows.bench.measurement import Measurement
 
 TICK_S: Final = 0.2
 READY_S: Final = 60.0

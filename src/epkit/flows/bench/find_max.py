@@ -17,15 +17,15 @@ from epkit.core.report.health import GROWING
 from epkit.core.report.report import PhaseInfo, Report, Search
 from epkit.engines import runner
 from epkit.files.runs import RunWriter
-from epkit.flows import bench
-from epkit.flows.bench_options import BenchOptions, BenchResult, Shown
-from epkit.flows.bench_plan import FIND_S
-from epkit.flows.ready import Ready
-from epkit.flows.saved_runs import load, write_samples
+from epkit.flows.bench import bench
+from epkit.flows.bench.options import BenchOptions, BenchResult, Shown
+from epkit.flows.bench.plan import FIND_S
+from epkit.flows.bench.ready import Ready
+from epkit.flows.bench.saved_runs import load, write_samples
 
 if TYPE_CHECKING:
     from epkit.engines.base import Engine
-    from epkit.flows.bench_run import Measurement
+    from epkit.flows.bench.measurement import Measurement
     from epkit.flows.fleet import Fleet
 
 PATIENCE: Final = 3.0

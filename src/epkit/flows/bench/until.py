@@ -12,7 +12,7 @@ from epkit.core.samples.latency import series
 
 if TYPE_CHECKING:
     from epkit.engines.base import Engine
-    from epkit.flows.bench_run import Measurement
+    from epkit.flows.bench.measurement import Measurement
     from epkit.flows.fleet import Fleet
 
 

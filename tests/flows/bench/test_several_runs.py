@@ -5,8 +5,8 @@ import signal
 
 import pytest
 
-from epkit.flows import bench as flow
 from epkit.flows.aim import World
+from epkit.flows.bench import bench as flow
 from epkit.flows.requests import RequestOptions
 
 

@@ -27,21 +27,21 @@ from epkit.errors import UsageError
 from epkit.files import samples
 from epkit.files.runs import RunWriter
 from epkit.files.spill import Spill
-from epkit.flows import checks
 from epkit.flows.aim import World, take_aim
-from epkit.flows.bench_options import BenchOptions, BenchResult, DryRun, Shown
-from epkit.flows.bench_plan import check_load, make_plan, plan_info
-from epkit.flows.bench_report import Facts, make_report, payload_infos, show_examples
-from epkit.flows.bench_run import Driving, Measurement
+from epkit.flows.bench import checks
+from epkit.flows.bench.generators import make_generator
+from epkit.flows.bench.knee import mark_knee
+from epkit.flows.bench.measurement import Driving, Measurement
+from epkit.flows.bench.options import BenchOptions, BenchResult, DryRun, Shown
+from epkit.flows.bench.plan import check_load, make_plan, plan_info
+from epkit.flows.bench.ready import Current, Ready
+from epkit.flows.bench.report import Facts, make_report, payload_infos, show_examples
+from epkit.flows.bench.saving import NOTHING_RAN, Recording
+from epkit.flows.bench.until import Until
 from epkit.flows.crews import check_crew, check_reach, hire
-from epkit.flows.generators import make_generator
-from epkit.flows.knee import mark_knee
-from epkit.flows.ready import Current, Ready
-from epkit.flows.recording import NOTHING_RAN, Recording
 from epkit.flows.requests import make_load
 from epkit.flows.tokens import authorized, renewing
 from epkit.flows.transport import engine_class, engine_name, proxy_of
-from epkit.flows.until import Until
 from epkit.flows.verbose import show_request
 
 if TYPE_CHECKING:
@@ -77,11 +77,11 @@ def bench(
         shown = Shown(progress=progress, live=live, say=say or world.note)
         writer = None if options.save is None else stack.enter_context(RunWriter(options.save))
         if options.find_max is not None:
-            from epkit.flows.find_max import find_max
+            from epkit.flows.bench.find_max import find_max
 
             return find_max(options, ready, shown, writer=writer)
         if options.repeat is not None:
-            from epkit.flows.repeat import repeat
+            from epkit.flows.bench.repeat import repeat
 
             other = None
             if options.against is not None:

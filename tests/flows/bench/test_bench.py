@@ -9,8 +9,8 @@ from canary import CANARY
 from cli_harness import TWO_ROWS
 from epkit.errors import ContractError, EndpointError, UsageError
 from epkit.flows.aim import World
-from epkit.flows.bench import bench, dry_run, exit_code
-from epkit.flows.bench_options import BenchOptions
+from epkit.flows.bench.bench import bench, dry_run, exit_code
+from epkit.flows.bench.options import BenchOptions
 from epkit.flows.requests import RequestOptions
 
 

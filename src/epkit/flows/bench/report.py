@@ -18,8 +18,8 @@ from epkit.endpoint.wisdom import advise, advise_failure, detail
 from epkit.engines.driver import Example
 from epkit.engines.runner import Ran
 from epkit.flows.aim import Aim
-from epkit.flows.bench_plan import plan_info
-from epkit.flows.bench_run import Driving, Measurement
+from epkit.flows.bench.measurement import Driving, Measurement
+from epkit.flows.bench.plan import plan_info
 from epkit.flows.requests import Load
 from epkit.flows.verbose import show_reply
 

@@ -17,7 +17,7 @@ from epkit.core.stats.histogram import Histogram
 from epkit.errors import UsageError
 from epkit.files import samples
 from epkit.files.runs import SavedRun, read_all
-from epkit.flows.bench_options import BenchResult
+from epkit.flows.bench.options import BenchResult
 
 CUT = "this run was cut off: what only its end would have told (retries, the heartbeat, kept connections) is missing"
 

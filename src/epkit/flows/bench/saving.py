@@ -14,7 +14,7 @@ from epkit.core.stats import hdr
 from epkit.engines.base import Traffic
 from epkit.engines.runner import Ran
 from epkit.files.runs import RunWriter
-from epkit.flows.bench_run import Measurement
+from epkit.flows.bench.measurement import Measurement
 from epkit.flows.requests import Load
 
 EVERY_NS: Final = 1_000_000_000

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from epkit.core.report.report import Report
 from epkit.engines import runner
 from epkit.files.runs import RunWriter
-from epkit.flows import bench
-from epkit.flows.bench_options import BenchOptions, BenchResult, Shown
-from epkit.flows.ready import Ready
+from epkit.flows.bench import bench
+from epkit.flows.bench.options import BenchOptions, BenchResult, Shown
+from epkit.flows.bench.ready import Ready
 
 if TYPE_CHECKING:
     from epkit.core.load.plan import Plan

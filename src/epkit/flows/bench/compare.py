@@ -6,7 +6,7 @@ from epkit.core.report.compare import LEAST_RUNS, THRESHOLD, Arm, Comparison, co
 from epkit.core.report.gates import parse
 from epkit.errors import UsageError
 from epkit.files.runs import SavedRun
-from epkit.flows.saved_runs import is_cut, load, report_of
+from epkit.flows.bench.saved_runs import is_cut, load, report_of
 
 
 def compare_runs(

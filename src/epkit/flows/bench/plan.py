@@ -9,7 +9,7 @@ from epkit.core.report.report import PlanInfo
 from epkit.errors import UsageError
 
 if TYPE_CHECKING:
-    from epkit.flows.bench_options import BenchOptions
+    from epkit.flows.bench.options import BenchOptions
 
 MOST_CONCURRENCY: Final = 20_000
 """ab's limit."""
