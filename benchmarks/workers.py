@@ -108,7 +108,7 @@ def messages(seed: int) -> list[object]:
     from epkit.core.load.plan import Phase, Plan
     from epkit.core.report.summary import EXACT
     from epkit.core.samples.rows import SAMPLE
-    from epkit.flows.streaming import Stream
+    from epkit.flows.bench.workers.streaming import Stream
 
     said: list[object] = []
 
@@ -142,7 +142,7 @@ def merging() -> list[str]:
     from epkit.core.report.summary import Summary
     from epkit.core.samples.merging import Merger
     from epkit.core.samples.rows import SAMPLE
-    from epkit.flows.bench_messages import Rows
+    from epkit.flows.bench.workers.messages import Rows
 
     told = [messages(seed) for seed in range(WORKERS)]
     # In the order of time, as they arrive.

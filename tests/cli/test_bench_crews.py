@@ -13,8 +13,8 @@ import pytest
 import epkit
 from cli_harness import complaint
 from dask_cluster import children_of, until
-from epkit.flows import fleet
 from epkit.flows.bench.saving import Recording
+from epkit.flows.bench.workers import fleet
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 

@@ -47,7 +47,7 @@ from epkit.flows.verbose import show_request
 if TYPE_CHECKING:
     from epkit.core.contract.contract import Contract
     from epkit.engines.crew import Crew
-    from epkit.flows.fleet import Fleet
+    from epkit.flows.bench.workers.fleet import Fleet
 
 
 def bench(

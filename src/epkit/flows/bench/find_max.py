@@ -26,7 +26,7 @@ from epkit.flows.bench.saved_runs import load, write_samples
 if TYPE_CHECKING:
     from epkit.engines.base import Engine
     from epkit.flows.bench.measurement import Measurement
-    from epkit.flows.fleet import Fleet
+    from epkit.flows.bench.workers.fleet import Fleet
 
 PATIENCE: Final = 3.0
 """A probe with so many times the requests under way that the limit would allow (Little's law) has missed it."""

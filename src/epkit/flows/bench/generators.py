@@ -71,8 +71,8 @@ class Crewed:
     """A crew of workers."""
 
     def __init__(self, options: BenchOptions, ready: Ready, plan: Plan, shown: Shown, *, all_rows: bool) -> None:
-        from epkit.flows.bench_work import BenchWork
-        from epkit.flows.fleet import Fleet
+        from epkit.flows.bench.workers.fleet import Fleet
+        from epkit.flows.bench.workers.work import BenchWork
 
         assert ready.crew is not None
         self._options = options
@@ -118,6 +118,6 @@ class Crewed:
 
     def told(self, report: Report) -> Report:
         """Add the workers."""
-        from epkit.flows.fleet_report import with_workers
+        from epkit.flows.bench.workers.report import with_workers
 
         return with_workers(report, self._fleet)

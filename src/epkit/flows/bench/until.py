@@ -13,7 +13,7 @@ from epkit.core.samples.latency import series
 if TYPE_CHECKING:
     from epkit.engines.base import Engine
     from epkit.flows.bench.measurement import Measurement
-    from epkit.flows.fleet import Fleet
+    from epkit.flows.bench.workers.fleet import Fleet
 
 
 class Until:

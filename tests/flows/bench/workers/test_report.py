@@ -11,9 +11,9 @@ from epkit.core.samples.clocks import Offset
 from epkit.core.samples.latency import series
 from epkit.engines.base import Traffic
 from epkit.engines.runner import Ran
-from epkit.flows.bench_messages import Facts
-from epkit.flows.fleet_report import with_workers
-from epkit.flows.gathered import Part
+from epkit.flows.bench.workers.gathered import Part
+from epkit.flows.bench.workers.messages import Facts
+from epkit.flows.bench.workers.report import with_workers
 from rows import MS, report, timed
 
 BLOCK = timed(np.full(200, 20 * MS))

@@ -28,7 +28,8 @@ from epkit.engines.crew import Crew, Lost, Member, Refused
 from epkit.engines.driver import Sink
 from epkit.engines.runner import Ran
 from epkit.errors import EndpointError
-from epkit.flows.bench_messages import (
+from epkit.flows.bench.workers.gathered import Gathered, Part
+from epkit.flows.bench.workers.messages import (
     Admit,
     Digest,
     Document,
@@ -42,9 +43,8 @@ from epkit.flows.bench_messages import (
     Said,
     Stop,
 )
-from epkit.flows.bench_work import BenchWork
+from epkit.flows.bench.workers.work import BenchWork
 from epkit.flows.crews import signals_into
-from epkit.flows.gathered import Gathered, Part
 
 if TYPE_CHECKING:
     from epkit.core.report.live import Live

@@ -13,8 +13,8 @@ from epkit.core.report.live import Live
 from epkit.core.report.summary import Summary
 from epkit.core.samples.merging import Merger
 from epkit.core.samples.rows import SAMPLE
-from epkit.flows.bench_messages import Digest, Rows
-from epkit.flows.streaming import Stream
+from epkit.flows.bench.workers.messages import Digest, Rows
+from epkit.flows.bench.workers.streaming import Stream
 from rows import MS, facts, rows
 
 PLAN = Plan(phases=(Phase(concurrency=4, requests=1000),), timeout_ns=10**9)

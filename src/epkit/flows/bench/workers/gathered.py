@@ -11,7 +11,7 @@ from epkit.core.stats.histogram import Histogram
 from epkit.engines.crew import Member
 from epkit.engines.driver import Example, FirstReply
 from epkit.engines.runner import Ran
-from epkit.flows.bench_messages import Facts, Gate
+from epkit.flows.bench.workers.messages import Facts, Gate
 
 
 @dataclass(slots=True, eq=False)

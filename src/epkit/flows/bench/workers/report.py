@@ -7,8 +7,8 @@ from typing import Final
 from epkit.core.report import health
 from epkit.core.report.report import Report, WorkerInfo
 from epkit.core.stats.percentiles import PS
-from epkit.flows.fleet import Fleet
-from epkit.flows.gathered import Part
+from epkit.flows.bench.workers.fleet import Fleet
+from epkit.flows.bench.workers.gathered import Part
 
 DOUBTFUL: Final = 0.05
 """A doubt about clocks that is more than this share of the median latency is told."""

@@ -15,7 +15,7 @@ from epkit.core.load.plan import Plan
 from epkit.core.report.summary import Summary
 from epkit.engines.driver import Sink
 from epkit.flows.bench.measurement import is_simple
-from epkit.flows.bench_messages import Digest, Rows
+from epkit.flows.bench.workers.messages import Digest, Rows
 
 if TYPE_CHECKING:
     from epkit.flows.worker import Channel

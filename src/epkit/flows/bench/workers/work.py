@@ -1,6 +1,6 @@
 """A worker's part of a run of `epkit bench`: its share of the plan, what it says and hears meanwhile.
 
-What is known besides samples (`epkit.flows.streaming`) is told each second, so that of a worker that is lost nothing
+What is known besides samples (`epkit.flows.bench.workers.streaming`) is told each second, so that of a worker that is lost nothing
 but its last moments is.
 """
 
@@ -24,10 +24,10 @@ from epkit.engines.phased import Phased
 from epkit.engines.runner import Ran
 from epkit.flows.bench import checks
 from epkit.flows.bench.measurement import Checked, is_simple
-from epkit.flows.bench_messages import Admit, Document, Ended, Facts, Gate, Go, Ready, Replace, Said, Stop
+from epkit.flows.bench.workers.messages import Admit, Document, Ended, Facts, Gate, Go, Ready, Replace, Said, Stop
+from epkit.flows.bench.workers.streaming import Stream
 from epkit.flows.carried import renamed, unpacked
 from epkit.flows.requests import Load
-from epkit.flows.streaming import Stream
 from epkit.flows.transport import engine_class
 from epkit.flows.verbose import make_log
 
