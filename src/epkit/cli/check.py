@@ -66,7 +66,7 @@ def check(
         raise UsageError("the target is given twice: as an argument and with --target")
     from epkit.core.http.destination import Tls
     from epkit.endpoint.headers import parse_header
-    from epkit.flows import check as flow
+    from epkit.flows.check import check as flow
     from epkit.reporters import checkup_json, checkup_text
 
     options = flow.CheckOptions(

@@ -26,7 +26,7 @@ from epkit.endpoint.wisdom import advise_failure, refuses_key
 from epkit.errors import EpkitError, UsageError
 from epkit.files.payloads import parse_payload
 from epkit.flows import target_contract
-from epkit.flows.check_session import Found, Session, Unwell
+from epkit.flows.check.session import Found, Session, Unwell
 from epkit.flows.once import AGENT, Once
 from epkit.flows.sample import sample_body
 

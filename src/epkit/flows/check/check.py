@@ -19,9 +19,9 @@ from epkit.errors import EndpointError
 from epkit.files import contracts
 from epkit.files.payloads import read_payloads
 from epkit.flows.aim import World, take_aim
-from epkit.flows.check_answers import Answers
-from epkit.flows.check_connection import Connection
-from epkit.flows.check_session import Found, Session, Unwell
+from epkit.flows.check.answers import Answers
+from epkit.flows.check.connection import Connection
+from epkit.flows.check.session import Found, Session, Unwell
 from epkit.flows.once import way_to
 
 

@@ -13,7 +13,7 @@ from epkit.endpoint.wisdom import advise_failure, wants_tls
 from epkit.engines import probe
 from epkit.engines.addresses import Address
 from epkit.engines.tls import tls_reason
-from epkit.flows.check_session import Found, Session, Unwell
+from epkit.flows.check.session import Found, Session, Unwell
 
 DAYS_LEFT: Final = 14
 """A certificate that expires sooner is warned of."""
