@@ -14,7 +14,7 @@ from epkit.engines import crew as module
 from epkit.engines.crew import Hello, LocalCrew, Lost, place_of
 from epkit.engines.processes import FrameWriter, WorkerProcess, read_frames
 from epkit.errors import UsageError
-from epkit.flows.worker import MODULE
+from epkit.flows.crew.worker import MODULE
 
 
 class Kept(io.BytesIO):

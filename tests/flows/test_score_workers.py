@@ -25,9 +25,9 @@ from epkit.files.predicted import StreamWriter
 from epkit.flows import score as flow
 from epkit.flows import score_crew
 from epkit.flows.aim import World
+from epkit.flows.crew.worker import MODULE
 from epkit.flows.requests import RequestOptions
 from epkit.flows.score_job import ScoreOptions, exit_code
-from epkit.flows.worker import MODULE
 from predict_server import PredictServer, plain, poisoned, storm
 
 CONTRACT = {"type": "object", "properties": {"data": {"type": "array", "items": {"type": "object", "properties": {

@@ -31,9 +31,9 @@ from epkit.files.jobs import Job
 from epkit.files.predicted import Writer
 from epkit.files.recording import Recorder, check_format, make_writer, refuse_names
 from epkit.files.sources import digest_of
-from epkit.flows import carried
 from epkit.flows.aim import Aim, World, take_aim
-from epkit.flows.crews import check_reach, hire
+from epkit.flows.crew import carried
+from epkit.flows.crew.crews import check_reach, hire
 from epkit.flows.requests import JSON, KnownContract, compose_headers
 from epkit.flows.score_input import Given, Input, prepare, spooled
 from epkit.flows.score_job import ScoreOptions, check

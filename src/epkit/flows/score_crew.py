@@ -26,7 +26,7 @@ from epkit.core.stats.histogram import Histogram
 from epkit.engines.batches import Outcome
 from epkit.engines.crew import Crew, Joined, Lost, Member, Refused
 from epkit.flows.aim import Note
-from epkit.flows.crews import signals_into
+from epkit.flows.crew.crews import signals_into
 from epkit.flows.score_words import explainer
 from epkit.flows.score_work import Ask, End, Ended, Keeps, Renew, Rows, ScoreWork, Settled, Share, Told
 

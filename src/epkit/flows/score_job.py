@@ -7,7 +7,7 @@ from typing import Any, Final
 from epkit.core.http.destination import Tls
 from epkit.core.score.scored import ScoreResult
 from epkit.errors import EndpointError, UsageError
-from epkit.flows.crews import check_crew
+from epkit.flows.crew.crews import check_crew
 from epkit.flows.requests import RequestOptions
 from epkit.flows.score_input import Given
 

@@ -24,12 +24,12 @@ from epkit.engines.base import Engine
 from epkit.engines.batches import Outcome
 from epkit.engines.fed import FedDriver
 from epkit.engines.runner import Ran
-from epkit.flows.carried import renamed, unpacked
+from epkit.flows.crew.carried import renamed, unpacked
 from epkit.flows.score_words import explainer
 from epkit.flows.transport import engine_class
 
 if TYPE_CHECKING:
-    from epkit.flows.worker import Channel
+    from epkit.flows.crew.worker import Channel
 
 ALIVE_S: Final = 1.0
 """A worker says so often that it is there, whether it has something to say or not."""

@@ -38,7 +38,7 @@ from epkit.flows.bench.ready import Current, Ready
 from epkit.flows.bench.report import Facts, make_report, payload_infos, show_examples
 from epkit.flows.bench.saving import NOTHING_RAN, Recording
 from epkit.flows.bench.until import Until
-from epkit.flows.crews import check_crew, check_reach, hire
+from epkit.flows.crew.crews import check_crew, check_reach, hire
 from epkit.flows.requests import make_load
 from epkit.flows.tokens import authorized, renewing
 from epkit.flows.transport import engine_class, engine_name, proxy_of

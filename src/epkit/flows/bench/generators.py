@@ -9,11 +9,11 @@ from epkit.core.report.report import Report
 from epkit.engines import runner
 from epkit.engines.driver import Sink
 from epkit.engines.runner import Ran
-from epkit.flows import carried
 from epkit.flows.bench import checks
 from epkit.flows.bench.measurement import Checked, Driving, Measurement
 from epkit.flows.bench.options import BenchOptions, Shown
 from epkit.flows.bench.ready import Ready
+from epkit.flows.crew import carried
 from epkit.flows.verbose import make_log
 
 

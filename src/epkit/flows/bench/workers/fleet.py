@@ -44,7 +44,7 @@ from epkit.flows.bench.workers.messages import (
     Stop,
 )
 from epkit.flows.bench.workers.work import BenchWork
-from epkit.flows.crews import signals_into
+from epkit.flows.crew.crews import signals_into
 
 if TYPE_CHECKING:
     from epkit.core.report.live import Live

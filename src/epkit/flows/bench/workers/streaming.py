@@ -18,7 +18,7 @@ from epkit.flows.bench.measurement import is_simple
 from epkit.flows.bench.workers.messages import Digest, Rows
 
 if TYPE_CHECKING:
-    from epkit.flows.worker import Channel
+    from epkit.flows.crew.worker import Channel
 
 SHIP_BYTES: Final = 1 << 20
 """So many bytes of samples do not wait for the next tick."""

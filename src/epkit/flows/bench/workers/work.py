@@ -26,14 +26,14 @@ from epkit.flows.bench import checks
 from epkit.flows.bench.measurement import Checked, is_simple
 from epkit.flows.bench.workers.messages import Admit, Document, Ended, Facts, Gate, Go, Ready, Replace, Said, Stop
 from epkit.flows.bench.workers.streaming import Stream
-from epkit.flows.carried import renamed, unpacked
+from epkit.flows.crew.carried import renamed, unpacked
 from epkit.flows.requests import Load
 from epkit.flows.transport import engine_class
 from epkit.flows.verbose import make_log
 
 if TYPE_CHECKING:
     from epkit.core.contract.contract import Contract
-    from epkit.flows.worker import Channel
+    from epkit.flows.crew.worker import Channel
 
 TOLD_NS: Final = 1_000_000_000
 SPIN_NS: Final = 1_500_000

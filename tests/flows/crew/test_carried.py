@@ -6,7 +6,7 @@ import pytest
 
 from epkit.core.http.destination import Destination, Tls
 from epkit.errors import UsageError
-from epkit.flows.carried import read, renamed, unpacked
+from epkit.flows.crew.carried import read, renamed, unpacked
 
 
 def destination(**tls):

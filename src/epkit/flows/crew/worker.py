@@ -1,6 +1,6 @@
 """A worker: a process that does its part of a run or of a job for the one that started it.
 
-    python -m epkit.flows.worker
+    python -m epkit.flows.crew.worker
 
 It says hello, and then does the jobs that it is sent, one after the other, until its input ends. Messages are pickled
 values in frames (`epkit.engines.processes`); a job is a value with a `work` method.
@@ -22,7 +22,7 @@ from epkit.engines.crew import Hello, Refused
 from epkit.engines.processes import FrameWriter, read_frames
 from epkit.errors import EpkitError
 
-MODULE: Final = "epkit.flows.worker"
+MODULE: Final = "epkit.flows.crew.worker"
 
 
 class Work(Protocol):

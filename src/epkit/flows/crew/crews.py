@@ -11,7 +11,7 @@ from epkit.core.http.destination import Destination
 from epkit.engines.crew import Crew, Inbox, LocalCrew
 from epkit.errors import UsageError
 from epkit.flows.aim import World
-from epkit.flows.worker import MODULE
+from epkit.flows.crew.worker import MODULE
 
 MOST_WORKERS: Final = 1024
 
