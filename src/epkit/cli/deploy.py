@@ -67,7 +67,7 @@ def create(
 ) -> None:
     """Deploy a model and its script; wait, fetch the contract, write epkit.toml, score one row."""
     from epkit.cli import deploy_output as output
-    from epkit.flows import deploy as flow
+    from epkit.flows.hosting import deploy as flow
 
     place, world = h.find(name, backend, format_)
     order = flow.make_order(
@@ -141,7 +141,7 @@ def keys(
 ) -> None:
     """Write the primary key where epkit.toml's key_file points, mode 0600."""
     from epkit.cli import deploy_output as output
-    from epkit.flows import deploy as flow
+    from epkit.flows.hosting import deploy as flow
 
     if regenerate not in (None, "primary", "secondary"):
         raise UsageError(f"--regenerate {regenerate}: not one of primary, secondary")
@@ -161,7 +161,7 @@ def swagger(
 ) -> None:
     """Fetch the contract of an endpoint into a file."""
     from epkit.cli import deploy_output as output
-    from epkit.flows import deploy as flow
+    from epkit.flows.hosting import deploy as flow
 
     place, world = h.find(name, backend, format_)
     written = flow.swagger(place, world, output=file)
@@ -172,7 +172,7 @@ def swagger(
 def delete(name: h.Name, backend: h.Backend = None, format_: h.Format = "text") -> None:
     """Delete an endpoint with its deployments, its key file, and its entry in epkit.toml."""
     from epkit.cli import deploy_output as output
-    from epkit.flows import deploy as flow
+    from epkit.flows.hosting import deploy as flow
 
     place, world = h.find(name, backend, format_)
     flow.delete(place, world)

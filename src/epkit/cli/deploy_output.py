@@ -11,7 +11,7 @@ from epkit.reporters import deployments_text as as_text
 
 if TYPE_CHECKING:
     from epkit.flows.backends import Place
-    from epkit.flows.deploy import Created, KeysWritten
+    from epkit.flows.hosting.deploy import Created, KeysWritten
 
 
 def endpoint(shown: Endpoint, format_: str) -> str:

@@ -42,7 +42,7 @@ def show(
 ) -> None:
     """Print the last lines of an endpoint's log."""
     from epkit.cli import deploy_output as output
-    from epkit.flows import logs as flow
+    from epkit.flows.hosting import logs as flow
 
     if follow and (requests or format_ != "text"):
         raise UsageError(f"--follow goes on without an end: drop {'--requests' if requests else '--format json'}")
@@ -75,7 +75,7 @@ def disable(
 
 def _switch(name: str, deployment: str | None, backend: str | None, format_: str, *, on: bool) -> None:
     from epkit.cli import deploy_output as output
-    from epkit.flows import logs as flow
+    from epkit.flows.hosting import logs as flow
 
     place, world = h.find(name, backend, format_)
     endpoint = flow.set_app_insights(place, world, on=on, deployment=deployment)

@@ -12,7 +12,7 @@ from epkit.endpoint.config_writing import place as config_place
 from epkit.errors import EndpointError, UsageError
 from epkit.flows.aim import World
 from epkit.flows.backends import Place, key_path
-from epkit.flows.deploy_proof import Scored, fetch_contract, score_row
+from epkit.flows.hosting.proof import Scored, fetch_contract, score_row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
