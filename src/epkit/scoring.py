@@ -15,8 +15,8 @@ from epkit.errors import EndpointError
 from epkit.files.pieces import Piece
 from epkit.flows.aim import World
 from epkit.flows.requests import RequestOptions
+from epkit.flows.rows.input import rows_from_python
 from epkit.flows.score import score as run
-from epkit.flows.score_input import rows_from_python
 from epkit.flows.score_job import ScoreOptions
 
 _log = logging.getLogger("epkit")

@@ -38,7 +38,7 @@ def sample(
     from epkit.endpoint.headers import parse_header
     from epkit.files.outputs import check_writable, write
     from epkit.flows.aim import World
-    from epkit.flows.sample import sample_body
+    from epkit.flows.rows.sample import sample_body
     from epkit.flows.validate import find_contract
 
     if output not in (None, "-"):

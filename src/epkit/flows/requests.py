@@ -182,7 +182,7 @@ def _read(
         target: the target's path, for the rows of a table; None where a table's bytes are the body.
     """
     if target is not None and file.lower().endswith((".csv", ".parquet")):
-        from epkit.flows.table_payloads import table_payloads
+        from epkit.flows.rows.payloads import table_payloads
 
         of = known.contract("rows are sent unchecked") if options.validate else None
         return tuple(table_payloads(file, of, batch_rows=options.batch_rows, target=target, note=known.note))
@@ -191,7 +191,7 @@ def _read(
     count = re.fullmatch(r"gen:rows=([1-9][0-9]{0,6})", file)
     if count is None:
         raise UsageError(f"-p {file}: rows to make are written gen:rows=K, K from 1 to 9999999")
-    from epkit.flows.sample import sample_body
+    from epkit.flows.rows.sample import sample_body
 
     contract = known.contract(None)
     assert contract is not None  # without one there is an error

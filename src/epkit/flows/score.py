@@ -35,7 +35,7 @@ from epkit.flows.aim import Aim, World, take_aim
 from epkit.flows.crew import carried
 from epkit.flows.crew.crews import check_reach, hire
 from epkit.flows.requests import JSON, KnownContract, compose_headers
-from epkit.flows.score_input import Given, Input, prepare, spooled
+from epkit.flows.rows.input import Given, Input, prepare, spooled
 from epkit.flows.score_job import ScoreOptions, check
 from epkit.flows.score_words import advise, explainer
 from epkit.flows.tokens import renewing

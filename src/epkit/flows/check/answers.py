@@ -28,7 +28,7 @@ from epkit.files.payloads import parse_payload
 from epkit.flows import target_contract
 from epkit.flows.check.session import Found, Session, Unwell
 from epkit.flows.once import AGENT, Once
-from epkit.flows.sample import sample_body
+from epkit.flows.rows.sample import sample_body
 
 SKEW_S: Final = 60.0
 """A difference of clocks beyond which tokens begin to be taken for expired, or not yet valid."""

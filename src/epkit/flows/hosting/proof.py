@@ -68,7 +68,7 @@ def score_row(
     Raises:
         EndpointError: it is not answered as it should be.
     """
-    from epkit.flows.sample import sample_body
+    from epkit.flows.rows.sample import sample_body
 
     if contract.example is None:
         world.note("the contract has no example: no row is scored")

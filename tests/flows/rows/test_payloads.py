@@ -7,8 +7,8 @@ import pytest
 
 from epkit.errors import ContractError, UsageError
 from epkit.files import contracts
-from epkit.flows import table_payloads as module
-from epkit.flows.table_payloads import table_payloads
+from epkit.flows.rows import payloads as module
+from epkit.flows.rows.payloads import table_payloads
 from places import ROOT
 
 ROWS = ROOT / "payloads" / "bank-rows.csv"
