@@ -75,7 +75,7 @@ def azure(session: nox.Session, sdks: str) -> None:
 def mlflow(session: nox.Session) -> None:
     """Run what is tested on MLflow's own scoring server, which wants an environment of its own."""
     session.install(".", *group("test"), *group("mlflow"))
-    session.run("pytest", "tests/flows/test_score_mlflow.py", *AGAIN, *session.posargs)
+    session.run("pytest", "tests/flows/score/test_mlflow.py", *AGAIN, *session.posargs)
 
 
 @nox.session(python=FOUND[0])

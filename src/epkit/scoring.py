@@ -16,8 +16,8 @@ from epkit.files.pieces import Piece
 from epkit.flows.aim import World
 from epkit.flows.requests import RequestOptions
 from epkit.flows.rows.input import rows_from_python
-from epkit.flows.score import score as run
-from epkit.flows.score_job import ScoreOptions
+from epkit.flows.score.options import ScoreOptions
+from epkit.flows.score.score import score as run
 
 _log = logging.getLogger("epkit")
 

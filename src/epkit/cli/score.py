@@ -11,7 +11,7 @@ from epkit.cli import terminal
 from epkit.errors import UsageError
 
 if TYPE_CHECKING:
-    from epkit.flows.score_job import ScoreOptions
+    from epkit.flows.score.options import ScoreOptions
 
 EPILOG = """\b
 Examples:
@@ -166,7 +166,7 @@ def score(
     """
     options = _options(dict(locals()))
     from epkit.cli import score_output as output
-    from epkit.flows import score as flow
+    from epkit.flows.score import score as flow
 
     world, stdin = terminal.world(), terminal.stdin()
     if dry_run:
@@ -184,7 +184,7 @@ def _options(given: dict[str, Any]) -> "ScoreOptions":
     from epkit.core.http.destination import Tls
     from epkit.endpoint.headers import parse_header
     from epkit.flows.requests import RequestOptions
-    from epkit.flows.score_job import ScoreOptions
+    from epkit.flows.score.options import ScoreOptions
 
     if given["method"] not in (None, "predict", "predict_proba"):
         raise UsageError(f"--method {given['method']}: not one of predict, predict_proba")

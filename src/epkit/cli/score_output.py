@@ -11,7 +11,7 @@ from epkit.core.replies.predictions import Layout
 from epkit.core.score.scored import Progress, ScoreResult
 from epkit.files.pieces import Piece
 from epkit.files.predicted import StreamWriter
-from epkit.flows.score_job import ScoreOptions, exit_code
+from epkit.flows.score.options import ScoreOptions, exit_code
 from epkit.reporters import score_text
 
 TABLE_ROWS: Final = 40

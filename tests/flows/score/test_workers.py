@@ -22,12 +22,12 @@ from epkit.core.score.retrying import Backoff
 from epkit.engines.crew import Joined, LocalCrew, LocalMember, Lost
 from epkit.errors import EndpointError, UsageError
 from epkit.files.predicted import StreamWriter
-from epkit.flows import score as flow
-from epkit.flows import score_crew
 from epkit.flows.aim import World
 from epkit.flows.crew.worker import MODULE
 from epkit.flows.requests import RequestOptions
-from epkit.flows.score_job import ScoreOptions, exit_code
+from epkit.flows.score import crew as score_crew
+from epkit.flows.score import score as flow
+from epkit.flows.score.options import ScoreOptions, exit_code
 from predict_server import PredictServer, plain, poisoned, storm
 
 CONTRACT = {"type": "object", "properties": {"data": {"type": "array", "items": {"type": "object", "properties": {
@@ -467,7 +467,7 @@ def test_what_workers_are_sent_shows_no_credential(canary):
     from epkit.core.http.destination import Destination
     from epkit.core.http.request import Template
     from epkit.core.score.batching import Packer
-    from epkit.flows.score_work import Renew, ScoreWork, Share
+    from epkit.flows.score.work import Renew, ScoreWork, Share
 
     work = ScoreWork(
         destination=Destination(scheme="http", host="h", port=1, proxy=f"http://u:{canary}@p"),

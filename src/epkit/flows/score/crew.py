@@ -27,8 +27,8 @@ from epkit.engines.batches import Outcome
 from epkit.engines.crew import Crew, Joined, Lost, Member, Refused
 from epkit.flows.aim import Note
 from epkit.flows.crew.crews import signals_into
-from epkit.flows.score_words import explainer
-from epkit.flows.score_work import Ask, End, Ended, Keeps, Renew, Rows, ScoreWork, Settled, Share, Told
+from epkit.flows.score.words import explainer
+from epkit.flows.score.work import Ask, End, Ended, Keeps, Renew, Rows, ScoreWork, Settled, Share, Told
 
 TICK_S: Final = 0.2
 FLUSH_S: Final = 1.0

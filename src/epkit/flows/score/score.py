@@ -36,8 +36,8 @@ from epkit.flows.crew import carried
 from epkit.flows.crew.crews import check_reach, hire
 from epkit.flows.requests import JSON, KnownContract, compose_headers
 from epkit.flows.rows.input import Given, Input, prepare, spooled
-from epkit.flows.score_job import ScoreOptions, check
-from epkit.flows.score_words import advise, explainer
+from epkit.flows.score.options import ScoreOptions, check
+from epkit.flows.score.words import advise, explainer
 from epkit.flows.tokens import renewing
 from epkit.flows.transport import engine_class, engine_name, proxy_of
 from epkit.flows.verbose import show_request
@@ -45,7 +45,7 @@ from epkit.flows.verbose import show_request
 if TYPE_CHECKING:
     from epkit.core.contract.contract import Contract
     from epkit.engines.crew import Crew
-    from epkit.flows.score_crew import ScoreCrew
+    from epkit.flows.score.crew import ScoreCrew
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,8 +216,8 @@ def _make_driver(
     """Choose who does the job: this process, or a crew of workers."""
     if crew is None:
         return _Here(ready, supply, write, policy)
-    from epkit.flows.score_crew import ScoreCrew
-    from epkit.flows.score_work import ScoreWork, Share
+    from epkit.flows.score.crew import ScoreCrew
+    from epkit.flows.score.work import ScoreWork, Share
 
     work = ScoreWork(
         destination=ready.destination,

@@ -25,7 +25,7 @@ from epkit.engines.batches import Outcome
 from epkit.engines.fed import FedDriver
 from epkit.engines.runner import Ran
 from epkit.flows.crew.carried import renamed, unpacked
-from epkit.flows.score_words import explainer
+from epkit.flows.score.words import explainer
 from epkit.flows.transport import engine_class
 
 if TYPE_CHECKING:
