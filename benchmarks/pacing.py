@@ -36,7 +36,7 @@ def measure(url: str, rate: float, seconds: float, arrivals: str) -> dict[str, f
     from epkit.engines import runner
     from epkit.engines.wire import WireEngine
     from epkit.flows.bench.measurement import Checked, Measurement
-    from epkit.flows.requests import Load
+    from epkit.flows.target.requests import Load
 
     to = parse(url)
     body = PAYLOAD.read_bytes()

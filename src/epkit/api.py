@@ -12,10 +12,10 @@ from epkit.core.replies.judging import Depth
 from epkit.core.report.compare import THRESHOLD, Comparison
 from epkit.core.report.report import Report
 from epkit.errors import UsageError
-from epkit.flows.aim import World
 from epkit.flows.bench.bench import bench as run
 from epkit.flows.bench.options import BenchOptions
-from epkit.flows.requests import RequestOptions
+from epkit.flows.target.aim import World
+from epkit.flows.target.requests import RequestOptions
 
 Options = ParamSpec("Options")
 

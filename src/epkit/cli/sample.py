@@ -37,8 +37,8 @@ def sample(
     """Make a request body from a contract: the example's rows, then rows varied within what is declared."""
     from epkit.endpoint.headers import parse_header
     from epkit.files.outputs import check_writable, write
-    from epkit.flows.aim import World
     from epkit.flows.rows.sample import sample_body
+    from epkit.flows.target.aim import World
     from epkit.flows.validate import find_contract
 
     if output not in (None, "-"):

@@ -183,8 +183,8 @@ def _options(given: dict[str, Any]) -> "ScoreOptions":
     """Turn what was typed into options; those of the same name are handed on as they are."""
     from epkit.core.http.destination import Tls
     from epkit.endpoint.headers import parse_header
-    from epkit.flows.requests import RequestOptions
     from epkit.flows.score.options import ScoreOptions
+    from epkit.flows.target.requests import RequestOptions
 
     if given["method"] not in (None, "predict", "predict_proba"):
         raise UsageError(f"--method {given['method']}: not one of predict, predict_proba")

@@ -24,9 +24,9 @@ from epkit.endpoint.config import find_config
 from epkit.endpoint.wisdom import advise
 from epkit.errors import EndpointError, UsageError
 from epkit.files import contracts
-from epkit.flows import target_contract
-from epkit.flows.aim import Aim, World, take_aim
-from epkit.flows.once import AGENT, Way, way_to
+from epkit.flows.target import contract as target_contract
+from epkit.flows.target.aim import Aim, World, take_aim
+from epkit.flows.target.once import AGENT, Way, way_to
 
 NEEDED: Final = ("starlette", "uvicorn", "flask_swagger_ui")
 _FILES: Final = (".json", ".yaml", ".yml")

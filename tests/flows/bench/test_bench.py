@@ -8,10 +8,10 @@ import pytest
 from canary import CANARY
 from cli_harness import TWO_ROWS
 from epkit.errors import ContractError, EndpointError, UsageError
-from epkit.flows.aim import World
 from epkit.flows.bench.bench import bench, dry_run, exit_code
 from epkit.flows.bench.options import BenchOptions
-from epkit.flows.requests import RequestOptions
+from epkit.flows.target.aim import World
+from epkit.flows.target.requests import RequestOptions
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ import signal
 
 import pytest
 
-from epkit.flows.aim import World
 from epkit.flows.bench import bench as flow
-from epkit.flows.requests import RequestOptions
+from epkit.flows.target.aim import World
+from epkit.flows.target.requests import RequestOptions
 
 
 class Terminated(KeyboardInterrupt):

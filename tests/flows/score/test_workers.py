@@ -22,12 +22,12 @@ from epkit.core.score.retrying import Backoff
 from epkit.engines.crew import Joined, LocalCrew, LocalMember, Lost
 from epkit.errors import EndpointError, UsageError
 from epkit.files.predicted import StreamWriter
-from epkit.flows.aim import World
 from epkit.flows.crew.worker import MODULE
-from epkit.flows.requests import RequestOptions
 from epkit.flows.score import crew as score_crew
 from epkit.flows.score import score as flow
 from epkit.flows.score.options import ScoreOptions, exit_code
+from epkit.flows.target.aim import World
+from epkit.flows.target.requests import RequestOptions
 from predict_server import PredictServer, plain, poisoned, storm
 
 CONTRACT = {"type": "object", "properties": {"data": {"type": "array", "items": {"type": "object", "properties": {

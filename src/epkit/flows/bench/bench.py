@@ -27,7 +27,6 @@ from epkit.errors import UsageError
 from epkit.files import samples
 from epkit.files.runs import RunWriter
 from epkit.files.spill import Spill
-from epkit.flows.aim import World, take_aim
 from epkit.flows.bench import checks
 from epkit.flows.bench.generators import make_generator
 from epkit.flows.bench.knee import mark_knee
@@ -39,10 +38,11 @@ from epkit.flows.bench.report import Facts, make_report, payload_infos, show_exa
 from epkit.flows.bench.saving import NOTHING_RAN, Recording
 from epkit.flows.bench.until import Until
 from epkit.flows.crew.crews import check_crew, check_reach, hire
-from epkit.flows.requests import make_load
-from epkit.flows.tokens import authorized, renewing
-from epkit.flows.transport import engine_class, engine_name, proxy_of
-from epkit.flows.verbose import show_request
+from epkit.flows.target.aim import World, take_aim
+from epkit.flows.target.requests import make_load
+from epkit.flows.target.tokens import authorized, renewing
+from epkit.flows.target.transport import engine_class, engine_name, proxy_of
+from epkit.flows.target.verbose import show_request
 
 if TYPE_CHECKING:
     from epkit.core.contract.contract import Contract
@@ -284,7 +284,7 @@ def prepare(options: BenchOptions, world: World, stdin: BinaryIO, *, crew: "Crew
 
         @cache
         def find_contract() -> "Contract":
-            from epkit.flows import target_contract
+            from epkit.flows.target import contract as target_contract
 
             return target_contract.find(options.request.schema, aim, destination, make_engine, agent)
 

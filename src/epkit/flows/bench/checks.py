@@ -14,7 +14,7 @@ from epkit.engines.deferred import Check, Deferred
 from epkit.engines.driver import Recorder, Verdict
 from epkit.errors import UsageError
 from epkit.files.payloads import parse_json, read_payload
-from epkit.flows.requests import Load
+from epkit.flows.target.requests import Load
 
 if TYPE_CHECKING:
     from epkit.core.contract.contract import Contract

@@ -14,7 +14,7 @@ from epkit.flows.bench.measurement import Checked, Driving, Measurement
 from epkit.flows.bench.options import BenchOptions, Shown
 from epkit.flows.bench.ready import Ready
 from epkit.flows.crew import carried
-from epkit.flows.verbose import make_log
+from epkit.flows.target.verbose import make_log
 
 
 class Here:

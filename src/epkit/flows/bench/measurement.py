@@ -20,7 +20,7 @@ from epkit.engines.deferred import Check, Deferred
 from epkit.engines.driver import ClosedLoop, Example, FirstReply, Sink
 from epkit.engines.phased import Phased
 from epkit.engines.runner import Ran
-from epkit.flows.requests import Load
+from epkit.flows.target.requests import Load
 
 
 class Driving(Protocol):

@@ -10,8 +10,8 @@ from epkit.core.load.plan import Plan
 from epkit.engines.base import Engine
 from epkit.engines.crew import Crew
 from epkit.engines.deferred import Check
-from epkit.flows.aim import Aim
-from epkit.flows.requests import Load
+from epkit.flows.target.aim import Aim
+from epkit.flows.target.requests import Load
 
 
 class Sending(Protocol):

@@ -17,11 +17,11 @@ from epkit.core.samples.rows import Failure
 from epkit.endpoint.wisdom import advise, advise_failure, detail
 from epkit.engines.driver import Example
 from epkit.engines.runner import Ran
-from epkit.flows.aim import Aim
 from epkit.flows.bench.measurement import Driving, Measurement
 from epkit.flows.bench.plan import plan_info
-from epkit.flows.requests import Load
-from epkit.flows.verbose import show_reply
+from epkit.flows.target.aim import Aim
+from epkit.flows.target.requests import Load
+from epkit.flows.target.verbose import show_reply
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from epkit.engines.base import Traffic
 from epkit.engines.runner import Ran
 from epkit.files.runs import RunWriter
 from epkit.flows.bench.measurement import Measurement
-from epkit.flows.requests import Load
+from epkit.flows.target.requests import Load
 
 EVERY_NS: Final = 1_000_000_000
 

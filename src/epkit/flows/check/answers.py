@@ -25,10 +25,10 @@ from epkit.core.wrapping import count_rows
 from epkit.endpoint.wisdom import advise_failure, refuses_key
 from epkit.errors import EpkitError, UsageError
 from epkit.files.payloads import parse_payload
-from epkit.flows import target_contract
 from epkit.flows.check.session import Found, Session, Unwell
-from epkit.flows.once import AGENT, Once
 from epkit.flows.rows.sample import sample_body
+from epkit.flows.target import contract as target_contract
+from epkit.flows.target.once import AGENT, Once
 
 SKEW_S: Final = 60.0
 """A difference of clocks beyond which tokens begin to be taken for expired, or not yet valid."""

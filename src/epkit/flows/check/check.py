@@ -18,11 +18,11 @@ from epkit.core.http.url import Url
 from epkit.errors import EndpointError
 from epkit.files import contracts
 from epkit.files.payloads import read_payloads
-from epkit.flows.aim import World, take_aim
 from epkit.flows.check.answers import Answers
 from epkit.flows.check.connection import Connection
 from epkit.flows.check.session import Found, Session, Unwell
-from epkit.flows.once import way_to
+from epkit.flows.target.aim import World, take_aim
+from epkit.flows.target.once import way_to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from epkit.core.http.masking import clean, mask_text
 from epkit.endpoint.wisdom import advise, detail
-from epkit.flows.aim import Aim
-from epkit.flows.once import Once, Way
+from epkit.flows.target.aim import Aim
+from epkit.flows.target.once import Once, Way
 
 
 class Unwell(Exception):  # noqa: N818 - an outcome, not an error

@@ -10,8 +10,8 @@ from epkit.core.http import url as urls
 from epkit.core.http.destination import Destination
 from epkit.engines.crew import Crew, Inbox, LocalCrew
 from epkit.errors import UsageError
-from epkit.flows.aim import World
 from epkit.flows.crew.worker import MODULE
+from epkit.flows.target.aim import World
 
 MOST_WORKERS: Final = 1024
 

@@ -10,9 +10,9 @@ from epkit.core.http.secret import Secret
 from epkit.endpoint.config_writing import home_relative, remove_entry, write_entry
 from epkit.endpoint.config_writing import place as config_place
 from epkit.errors import EndpointError, UsageError
-from epkit.flows.aim import World
-from epkit.flows.backends import Place, key_path
 from epkit.flows.hosting.proof import Scored, fetch_contract, score_row
+from epkit.flows.target.aim import World
+from epkit.flows.target.backends import Place, key_path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from epkit.core.samples.rows import Failure
 from epkit.core.wrapping import count_rows
 from epkit.endpoint.asking import Answer, ask
 from epkit.errors import EndpointError, UsageError
-from epkit.flows.aim import World
+from epkit.flows.target.aim import World
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

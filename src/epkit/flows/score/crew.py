@@ -25,10 +25,10 @@ from epkit.core.score.ledger import Ledger
 from epkit.core.stats.histogram import Histogram
 from epkit.engines.batches import Outcome
 from epkit.engines.crew import Crew, Joined, Lost, Member, Refused
-from epkit.flows.aim import Note
 from epkit.flows.crew.crews import signals_into
 from epkit.flows.score.words import explainer
 from epkit.flows.score.work import Ask, End, Ended, Keeps, Renew, Rows, ScoreWork, Settled, Share, Told
+from epkit.flows.target.aim import Note
 
 TICK_S: Final = 0.2
 FLUSH_S: Final = 1.0

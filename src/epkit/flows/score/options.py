@@ -8,8 +8,8 @@ from epkit.core.http.destination import Tls
 from epkit.core.score.scored import ScoreResult
 from epkit.errors import EndpointError, UsageError
 from epkit.flows.crew.crews import check_crew
-from epkit.flows.requests import RequestOptions
 from epkit.flows.rows.input import Given
+from epkit.flows.target.requests import RequestOptions
 
 MOST_CONCURRENCY: Final = 10_000
 

@@ -31,16 +31,16 @@ from epkit.files.jobs import Job
 from epkit.files.predicted import Writer
 from epkit.files.recording import Recorder, check_format, make_writer, refuse_names
 from epkit.files.sources import digest_of
-from epkit.flows.aim import Aim, World, take_aim
 from epkit.flows.crew import carried
 from epkit.flows.crew.crews import check_reach, hire
-from epkit.flows.requests import JSON, KnownContract, compose_headers
 from epkit.flows.rows.input import Given, Input, prepare, spooled
 from epkit.flows.score.options import ScoreOptions, check
 from epkit.flows.score.words import advise, explainer
-from epkit.flows.tokens import renewing
-from epkit.flows.transport import engine_class, engine_name, proxy_of
-from epkit.flows.verbose import show_request
+from epkit.flows.target.aim import Aim, World, take_aim
+from epkit.flows.target.requests import JSON, KnownContract, compose_headers
+from epkit.flows.target.tokens import renewing
+from epkit.flows.target.transport import engine_class, engine_name, proxy_of
+from epkit.flows.target.verbose import show_request
 
 if TYPE_CHECKING:
     from epkit.core.contract.contract import Contract
@@ -254,7 +254,7 @@ def _prepare(options: ScoreOptions, given: Given | None, world: World) -> Iterat
         engine = make_engine(destination, timeout_ns=timeout_ns)
 
         def find() -> "Contract":
-            from epkit.flows import target_contract
+            from epkit.flows.target import contract as target_contract
 
             return target_contract.find(request.schema, aim, destination, make_engine, agent)
 

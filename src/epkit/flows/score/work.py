@@ -26,7 +26,7 @@ from epkit.engines.fed import FedDriver
 from epkit.engines.runner import Ran
 from epkit.flows.crew.carried import renamed, unpacked
 from epkit.flows.score.words import explainer
-from epkit.flows.transport import engine_class
+from epkit.flows.target.transport import engine_class
 
 if TYPE_CHECKING:
     from epkit.flows.crew.worker import Channel

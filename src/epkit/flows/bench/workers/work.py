@@ -27,9 +27,9 @@ from epkit.flows.bench.measurement import Checked, is_simple
 from epkit.flows.bench.workers.messages import Admit, Document, Ended, Facts, Gate, Go, Ready, Replace, Said, Stop
 from epkit.flows.bench.workers.streaming import Stream
 from epkit.flows.crew.carried import renamed, unpacked
-from epkit.flows.requests import Load
-from epkit.flows.transport import engine_class
-from epkit.flows.verbose import make_log
+from epkit.flows.target.requests import Load
+from epkit.flows.target.transport import engine_class
+from epkit.flows.target.verbose import make_log
 
 if TYPE_CHECKING:
     from epkit.core.contract.contract import Contract

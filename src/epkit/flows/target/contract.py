@@ -19,8 +19,8 @@ from epkit.engines.base import Engine
 from epkit.engines.tls import make_context
 from epkit.errors import EndpointError, UsageError
 from epkit.files import contracts
-from epkit.flows.aim import Aim
-from epkit.flows.once import Once
+from epkit.flows.target.aim import Aim
+from epkit.flows.target.once import Once
 
 PATIENCE_S: Final = 10.0
 

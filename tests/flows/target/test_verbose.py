@@ -2,7 +2,7 @@ from epkit.core.http.request import build
 from epkit.core.http.secret import Secret
 from epkit.core.samples.rows import Failure
 from epkit.engines.base import Exchange
-from epkit.flows.verbose import make_log, show_reply, show_request
+from epkit.flows.target.verbose import make_log, show_reply, show_request
 
 REQUEST = build("POST", "/score?sig=s3cret-value", "host", [("Authorization", "Bearer s3cret-key")], b'{"data": []}')
 

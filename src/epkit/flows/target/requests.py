@@ -18,7 +18,7 @@ from epkit.core.http.url import Url
 from epkit.core.wrapping import count_rows
 from epkit.errors import ContractError, EpkitError, UsageError
 from epkit.files.payloads import parse_payload, read_payloads
-from epkit.flows.aim import Aim, Note
+from epkit.flows.target.aim import Aim, Note
 
 if TYPE_CHECKING:
     from epkit.core.contract.contract import Contract
@@ -217,7 +217,7 @@ class KnownContract:
         Raises:
             EpkitError: it is missing, and the user named it or it cannot be done without.
         """
-        from epkit.flows.target_contract import UnreachableError
+        from epkit.flows.target.contract import UnreachableError
 
         if self._looked and self._contract is None and without is not None:
             return None

@@ -11,7 +11,7 @@ from epkit.endpoint.keys import Key
 from epkit.endpoint.target import Target
 from epkit.endpoint.tokens import Keeper, TokenSource, aad_source
 from epkit.errors import UsageError
-from epkit.flows.aim import Aim, World
+from epkit.flows.target.aim import Aim, World
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +78,7 @@ def bearer(text: Secret) -> Secret:
 
 
 def _aml_source(target: Target, world: World) -> TokenSource:
-    from epkit.flows.backends import open_backend
+    from epkit.flows.target.backends import open_backend
 
     for name in BACKENDS:
         if name == target.backend and name != "local":

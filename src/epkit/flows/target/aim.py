@@ -18,7 +18,7 @@ from epkit.endpoint.target import Target, contract_url, resolve
 from epkit.errors import UsageError
 
 if TYPE_CHECKING:
-    from epkit.flows.tokens import Renewal
+    from epkit.flows.target.tokens import Renewal
 
 Note = Callable[[str], None]
 """Says one line to the user, on stderr."""
@@ -54,7 +54,7 @@ class Aim:
         key: what goes into Authorization, if anything.
         contract: where the target's own contract is.
         secrets: everything that must not be shown, the key among it; grows where a token is replaced.
-        renewal: how the key, a token, is replaced before it ends; `epkit.flows.tokens.renewing` does it.
+        renewal: how the key, a token, is replaced before it ends; `epkit.flows.target.tokens.renewing` does it.
     """
 
     target: Target
@@ -117,7 +117,7 @@ def take_aim(
             )
         renewal = None
         if key.authorization is None and key.source in TOKENS:
-            from epkit.flows.tokens import begin  # late: it may need an SDK
+            from epkit.flows.target.tokens import begin  # late: it may need an SDK
 
             renewal, key = begin(target, key, world)
         found = [*_secrets(uri, key, (*target.headers, *headers)), *secrets]
