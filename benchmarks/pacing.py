@@ -34,7 +34,7 @@ def measure(url: str, rate: float, seconds: float, arrivals: str) -> dict[str, f
     from epkit.core.http.url import parse
     from epkit.core.load.plan import WARMUP, Phase, Plan
     from epkit.engines import runner
-    from epkit.engines.wire import WireEngine
+    from epkit.engines.wire.wire import WireEngine
     from epkit.flows.bench.measurement import Checked, Measurement
     from epkit.flows.target.requests import Load
 

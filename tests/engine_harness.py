@@ -14,7 +14,7 @@ from epkit.core.http.request import Request, build
 from epkit.core.samples.rows import Failure
 from epkit.engines.base import Arrival, Engine, Exchange, Traffic
 from epkit.engines.httpx import HttpxEngine
-from epkit.engines.wire import WireEngine
+from epkit.engines.wire.wire import WireEngine
 from fault_server import FaultServer
 
 try:

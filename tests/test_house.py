@@ -41,7 +41,7 @@ def repository_files() -> list[Path]:
 
 
 def test_the_modules_are_found() -> None:
-    assert {"errors.py", "core/samples/rows.py", "engines/wire.py", "cli/app.py"} <= set(MODULES)
+    assert {"errors.py", "core/samples/rows.py", "engines/wire/wire.py", "cli/app.py"} <= set(MODULES)
 
 
 @pytest.mark.parametrize("module", [module for module in MODULES if lines(module)])

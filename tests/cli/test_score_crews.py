@@ -189,7 +189,7 @@ def test_sigterm_is_told_by_its_code(cli, server):
 
 
 def test_a_dry_run_starts_no_worker(cli, server, monkeypatch):
-    monkeypatch.setattr("epkit.engines.crew.LocalMember", None)  # it cannot be
+    monkeypatch.setattr("epkit.engines.workers.crew.LocalMember", None)  # it cannot be
     ran = cli(*command(given(cli, ".csv"), server, "out.csv", "--workers", 2, "--dry-run"))
 
     assert 0 == ran.code, ran.err

@@ -33,7 +33,7 @@ def test_a_bench_of_a_url_imports_its_engine_and_nothing_else(cli, rows, fault_s
 
     assert 0 == ran.code
     assert set() == imported(ran) & HEAVY
-    assert {"epkit.engines.wire", "httptools"} <= imported(ran)
+    assert {"epkit.engines.wire.wire", "httptools"} <= imported(ran)
 
 
 def test_a_usage_error_costs_no_engine(cli):

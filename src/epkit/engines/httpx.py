@@ -17,10 +17,10 @@ from epkit.core.http.destination import Destination
 from epkit.core.http.headers import framing
 from epkit.core.http.request import Request
 from epkit.core.samples.rows import Failure
-from epkit.engines.addresses import Addresses
 from epkit.engines.base import FOREVER, INTERRUPTED, Arrival, Driver, Exchange, PacingDriver, Traffic
-from epkit.engines.connection import BODY_BYTES, HEADER_BYTES
-from epkit.engines.tls import describe, make_context, tls_reason
+from epkit.engines.wire.addresses import Addresses
+from epkit.engines.wire.connection import BODY_BYTES, HEADER_BYTES
+from epkit.engines.wire.tls import describe, make_context, tls_reason
 
 COARSE_NS: Final = 1_200_000
 """Nearer to a time than this, timers are too coarse."""

@@ -19,7 +19,7 @@ from epkit.core.http.destination import Tls
 from epkit.core.http.secret import Secret
 from epkit.core.score.conveyor import Policy
 from epkit.core.score.retrying import Backoff
-from epkit.engines.crew import Joined, LocalCrew, LocalMember, Lost
+from epkit.engines.workers.crew import Joined, LocalCrew, LocalMember, Lost
 from epkit.errors import EndpointError, UsageError
 from epkit.files.predicted import StreamWriter
 from epkit.flows.crew.worker import MODULE

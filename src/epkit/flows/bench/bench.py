@@ -46,7 +46,7 @@ from epkit.flows.target.verbose import show_request
 
 if TYPE_CHECKING:
     from epkit.core.contract.contract import Contract
-    from epkit.engines.crew import Crew
+    from epkit.engines.workers.crew import Crew
     from epkit.flows.bench.workers.fleet import Fleet
 
 

@@ -8,8 +8,8 @@ from epkit.core.http.destination import Destination
 from epkit.core.http.request import Request
 from epkit.core.load.plan import Plan
 from epkit.engines.base import Engine
-from epkit.engines.crew import Crew
 from epkit.engines.deferred import Check
+from epkit.engines.workers.crew import Crew
 from epkit.flows.target.aim import Aim
 from epkit.flows.target.requests import Load
 

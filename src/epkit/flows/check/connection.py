@@ -10,9 +10,9 @@ from typing import Final
 from epkit.core.http.masking import clean, mask_url
 from epkit.core.samples.rows import Failure
 from epkit.endpoint.wisdom import advise_failure, wants_tls
-from epkit.engines import probe
-from epkit.engines.addresses import Address
-from epkit.engines.tls import tls_reason
+from epkit.engines.wire import probe
+from epkit.engines.wire.addresses import Address
+from epkit.engines.wire.tls import tls_reason
 from epkit.flows.check.session import Found, Session, Unwell
 
 DAYS_LEFT: Final = 14

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from epkit.core.http import url as urls
 from epkit.core.http.destination import Destination
-from epkit.engines.crew import Crew, Inbox, LocalCrew
+from epkit.engines.workers.crew import Crew, Inbox, LocalCrew
 from epkit.errors import UsageError
 from epkit.flows.crew.worker import MODULE
 from epkit.flows.target.aim import World
@@ -27,7 +27,7 @@ def check_crew(workers: int | None, cluster: str | None) -> None:
     if workers is not None and not 1 <= workers <= MOST_WORKERS:
         raise UsageError(f"--workers {workers}: the processes are 1 to {MOST_WORKERS}")
     if cluster is not None:
-        from epkit.engines.cluster import require_dask
+        from epkit.engines.workers.cluster import require_dask
 
         require_dask()
 
@@ -65,7 +65,7 @@ def hire(workers: int | None, cluster: str | None, world: World, *, joins: bool 
     check_crew(workers, cluster)
     crew: Crew
     if cluster is not None:
-        from epkit.engines.cluster import ClusterCrew
+        from epkit.engines.workers.cluster import ClusterCrew
 
         crew = ClusterCrew(cluster, MODULE, world.note, joins=joins)
     elif workers is not None and workers > 1:

@@ -3,7 +3,7 @@
     python -m epkit.flows.crew.worker
 
 It says hello, and then does the jobs that it is sent, one after the other, until its input ends. Messages are pickled
-values in frames (`epkit.engines.processes`); a job is a value with a `work` method.
+values in frames (`epkit.engines.workers.processes`); a job is a value with a `work` method.
 """
 
 import contextlib
@@ -18,8 +18,8 @@ from threading import Lock, Thread
 from typing import Any, Final, Protocol
 
 from epkit import __version__
-from epkit.engines.crew import Hello, Refused
-from epkit.engines.processes import FrameWriter, read_frames
+from epkit.engines.workers.crew import Hello, Refused
+from epkit.engines.workers.processes import FrameWriter, read_frames
 from epkit.errors import EpkitError
 
 MODULE: Final = "epkit.flows.crew.worker"

@@ -24,7 +24,7 @@ from epkit.core.score.conveyor import room_rows
 from epkit.core.score.ledger import Ledger
 from epkit.core.stats.histogram import Histogram
 from epkit.engines.batches import Outcome
-from epkit.engines.crew import Crew, Joined, Lost, Member, Refused
+from epkit.engines.workers.crew import Crew, Joined, Lost, Member, Refused
 from epkit.flows.crew.crews import signals_into
 from epkit.flows.score.words import explainer
 from epkit.flows.score.work import Ask, End, Ended, Keeps, Renew, Rows, ScoreWork, Settled, Share, Told

@@ -44,7 +44,7 @@ from epkit.flows.target.verbose import show_request
 
 if TYPE_CHECKING:
     from epkit.core.contract.contract import Contract
-    from epkit.engines.crew import Crew
+    from epkit.engines.workers.crew import Crew
     from epkit.flows.score.crew import ScoreCrew
 
 

@@ -16,7 +16,7 @@ from epkit.core.http.url import Url
 from epkit.core.replies import judging
 from epkit.core.samples.rows import Failure
 from epkit.engines.base import Engine
-from epkit.engines.tls import make_context
+from epkit.engines.wire.tls import make_context
 from epkit.errors import EndpointError, UsageError
 from epkit.files import contracts
 from epkit.flows.target.aim import Aim

@@ -41,7 +41,7 @@ def engine_name(asked: str | None, *, proxy: bool = False, http2: bool = False, 
 def engine_class(name: str) -> Callable[..., Engine]:
     """Return the engine of a name; only that one is imported."""
     if name == "wire":
-        from epkit.engines.wire import WireEngine
+        from epkit.engines.wire.wire import WireEngine
 
         return WireEngine
     from epkit.engines.httpx import HttpxEngine

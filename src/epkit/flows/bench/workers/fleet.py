@@ -24,9 +24,9 @@ from epkit.core.samples.latency import series
 from epkit.core.samples.merging import Merger
 from epkit.core.samples.rows import SAMPLE
 from epkit.engines.base import Traffic
-from epkit.engines.crew import Crew, Lost, Member, Refused
 from epkit.engines.driver import Sink
 from epkit.engines.runner import Ran
+from epkit.engines.workers.crew import Crew, Lost, Member, Refused
 from epkit.errors import EndpointError
 from epkit.flows.bench.workers.gathered import Gathered, Part
 from epkit.flows.bench.workers.messages import (

@@ -8,9 +8,9 @@ from epkit.core.report.counters import Counters
 from epkit.core.samples.clocks import Offset
 from epkit.core.samples.rows import Failure
 from epkit.core.stats.histogram import Histogram
-from epkit.engines.crew import Member
 from epkit.engines.driver import Example, FirstReply
 from epkit.engines.runner import Ran
+from epkit.engines.workers.crew import Member
 from epkit.flows.bench.workers.messages import Facts, Gate
 
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epkit.engines import crew as module
-from epkit.engines.crew import Hello, LocalCrew, Lost, place_of
-from epkit.engines.processes import FrameWriter, WorkerProcess, read_frames
+from epkit.engines.workers import crew as module
+from epkit.engines.workers.crew import Hello, LocalCrew, Lost, place_of
+from epkit.engines.workers.processes import FrameWriter, WorkerProcess, read_frames
 from epkit.errors import UsageError
 from epkit.flows.crew.worker import MODULE
 

@@ -16,11 +16,11 @@ from typing import Any, Final
 
 from epkit.core.http.destination import Destination
 from epkit.core.samples.rows import Failure
-from epkit.engines.addresses import Address, Addresses
 from epkit.engines.base import INTERRUPTED, Arrival, Driver, Exchange, PacingDriver, Traffic
-from epkit.engines.connection import Connection, HeadConnection, clock
-from epkit.engines.parking import Parking, nothing
-from epkit.engines.tls import TlsTransport, describe, handshake, make_context, tls_reason, until
+from epkit.engines.wire.addresses import Address, Addresses
+from epkit.engines.wire.connection import Connection, HeadConnection, clock
+from epkit.engines.wire.parking import Parking, nothing
+from epkit.engines.wire.tls import TlsTransport, describe, handshake, make_context, tls_reason, until
 
 SWEEP_S: Final = 0.05
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import certificates
 from epkit.core.http.destination import Tls
-from epkit.engines.tls import (
+from epkit.engines.wire.tls import (
     RECORD_BYTES,
     VERSIONS,
     TlsTransport,

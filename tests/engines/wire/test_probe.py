@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from epkit.core.http.destination import Destination, Tls
-from epkit.engines import probe
+from epkit.engines.wire import probe
 
 
 def destination(server, certificate="valid", **tls):

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from epkit.core.http.destination import Destination
-from epkit.engines.addresses import Address
-from epkit.engines.tls import handshake, make_context, until
+from epkit.engines.wire.addresses import Address
+from epkit.engines.wire.tls import handshake, make_context, until
 
 _SHORTEST_S: Final = 0.05
 _LONGEST_S: Final = 0.5

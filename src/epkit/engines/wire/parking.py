@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from epkit.engines.base import FOREVER, Arrival
-from epkit.engines.connection import Connection, clock
+from epkit.engines.wire.connection import Connection, clock
 
 if TYPE_CHECKING:
-    from epkit.engines.wire import WireEngine
+    from epkit.engines.wire.wire import WireEngine
 
 COARSE_NS: Final = 1_500_000
 """Closer to a time than this the loop turns without sleeping: its timers know whole milliseconds."""

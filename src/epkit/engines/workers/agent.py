@@ -18,8 +18,8 @@ from typing import Any, Final
 
 from nacl.public import PrivateKey, SealedBox
 
-from epkit.engines.crew import place_of
-from epkit.engines.processes import WorkerProcess
+from epkit.engines.workers.crew import place_of
+from epkit.engines.workers.processes import WorkerProcess
 
 FORSAKEN_S: Final = 10.0
 """After so long without a question a process is ended."""

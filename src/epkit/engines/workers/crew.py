@@ -14,7 +14,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, Final, Protocol
 
 from epkit.core.samples.clocks import Offset
-from epkit.engines.processes import WorkerProcess
+from epkit.engines.workers.processes import WorkerProcess
 from epkit.errors import EpkitError, UsageError
 
 START_S: Final = 60.0

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from epkit.core.http.destination import Destination
-from epkit.engines import addresses as module
-from epkit.engines.addresses import REFRESH_NS, Address, Addresses
+from epkit.engines.wire import addresses as module
+from epkit.engines.wire.addresses import REFRESH_NS, Address, Addresses
 from epkit.errors import EndpointError
 
 TO = Destination(scheme="http", host="scoring.example", port=80)

@@ -1,6 +1,6 @@
 """Workers on the machines of a Dask cluster that is already there.
 
-Dask starts an agent in each of its workers (`epkit.engines.agent`) and carries messages between it and us; its tasks
+Dask starts an agent in each of its workers (`epkit.engines.workers.agent`) and carries messages between it and us; its tasks
 and its graph are not used, so that the scheduler needs no epkit, and nothing of ours stands in its logs, task names or
 dashboard. All goes through the scheduler, as workers often cannot be reached from where a user sits.
 """
@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from epkit import __version__
 from epkit.core.samples.clocks import Offset
-from epkit.engines.crew import Inbox, Joined, Lost, Member, dismiss, greet, place_of
+from epkit.engines.workers.crew import Inbox, Joined, Lost, Member, dismiss, greet, place_of
 from epkit.errors import UsageError
 
 CONNECT_S: Final = 5.0
@@ -227,7 +227,7 @@ class ClusterCrew:
 
     def _hire(self) -> list[Member]:
         """Start ours beside those workers that were not known yet and can be used."""
-        from epkit.engines import agent
+        from epkit.engines.workers import agent
 
         scheduler: Any = self._client.scheduler
         told = self._client.sync(scheduler.broadcast, msg={"op": "versions", "packages": ["epkit"]}, on_error="ignore")

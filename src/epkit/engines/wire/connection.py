@@ -21,7 +21,7 @@ from epkit.core.samples.rows import Failure
 from epkit.engines.base import Arrival, Exchange
 
 if TYPE_CHECKING:
-    from epkit.engines.wire import WireEngine
+    from epkit.engines.wire.wire import WireEngine
 
 HEADER_BYTES: Final = 64 * 1024
 """The largest header block that is accepted."""
