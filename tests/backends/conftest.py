@@ -10,7 +10,7 @@ import scoring_server
 from azure_cloud.cloud import Certificates, Cloud, environment
 from backends.hosts import CONDA, KINDS, Host, require, workspace_config
 from cli_harness import Cli
-from epkit.backends.local_state import Homes
+from epkit.backends.local.state import Homes
 
 MODELS = Path(__file__).parent / "models"
 

@@ -13,7 +13,7 @@ from azure_cloud import arm, mms
 from azure_cloud.cloud import Cloud
 from azure_cloud.state import GROUP, NAME, REGION, SUBSCRIPTION
 from cli_harness import Cli, Ran
-from epkit.backends.local_state import Homes
+from epkit.backends.local.state import Homes
 
 KINDS: Final = ("local", "azureml", "azureml-v1")
 SDKS: Final = {"azureml": "azure.ai.ml", "azureml-v1": "azureml.core"}

@@ -161,7 +161,7 @@ def delete(place: Place, world: World) -> None:
 
 def write_key(file: Path, key: Secret) -> None:
     """Write a key for nobody else to read."""
-    from epkit.backends.local_state import write_private
+    from epkit.backends.local.state import write_private
 
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from epkit.backends.azure_sdk import require
-from epkit.backends.workspace import find_workspace
+from epkit.backends.azure.sdk import require
+from epkit.backends.azure.workspace import find_workspace
 from epkit.core.hosting.deployments import BACKENDS, BackendName
 from epkit.endpoint.config import Config, EndpointEntry, find_config, suggestion
 from epkit.endpoint.tokens import credential
@@ -77,24 +77,24 @@ def open_backend(name: BackendName, world: World, *, workspace: str | None) -> "
     """
     match name:
         case "local":
-            from epkit.backends.local import LocalBackend
+            from epkit.backends.local.backend import LocalBackend
 
             return LocalBackend(world.environ, world.note)
         case "azureml":
             require("azure.ai.ml", "azure-v2", name)
-            from epkit.backends.azureml import AzureMLBackend
+            from epkit.backends.azure.v2 import AzureMLBackend
 
             return AzureMLBackend(find_workspace(world.cwd, expected=workspace), credential, world.note)
         case "azureml-v1":
             require("azureml.core", "azure-v1", name)
-            from epkit.backends.azureml_v1 import AzureMLv1Backend
+            from epkit.backends.azure.v1 import AzureMLv1Backend
 
             return AzureMLv1Backend(find_workspace(world.cwd, expected=workspace), credential, world.note)
 
 
 def key_path(place: Place, world: World) -> Path:
     """Return where an endpoint's key is kept unless `epkit.toml` says otherwise: private, and in no project."""
-    from epkit.backends.local_state import state_directory
+    from epkit.backends.local.state import state_directory
 
     workspace = getattr(place.backend, "workspace", None)
     parts = [part for part in (place.backend.name, workspace and workspace.name) if part]

@@ -24,8 +24,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from epkit.backends.ingestion import Ingestion, halve
-from epkit.backends.local_state import Home, Settings, Status
+from epkit.backends.local.ingestion import Ingestion, halve
+from epkit.backends.local.state import Home, Settings, Status
 
 TICK_S: Final = 1.0
 MOST_LOG_BYTES: Final = 16 << 20
@@ -121,7 +121,7 @@ class Supervisor:
         log = os.open(self.home.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             process = subprocess.Popen(  # noqa: S603 - this interpreter, and a module of this package
-                [sys.executable, "-P", "-m", "epkit.backends.local_server", *map(str, passed)],
+                [sys.executable, "-P", "-m", "epkit.backends.local.server", *map(str, passed)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

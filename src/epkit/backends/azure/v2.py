@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, Final, Literal
 
-from epkit.backends import azure_sdk
-from epkit.backends.azure_sdk import TAIL_LINES, calling, conda_file, lines_of, translating, warn_of_missing_server
-from epkit.backends.azureml_entities import describe, wait
+from epkit.backends.azure import sdk as azure_sdk
+from epkit.backends.azure.entities import describe, wait
+from epkit.backends.azure.sdk import TAIL_LINES, calling, conda_file, lines_of, translating, warn_of_missing_server
+from epkit.backends.azure.workspace import Workspace
 from epkit.backends.base import Say
-from epkit.backends.workspace import Workspace
 from epkit.core.hosting.azure_resources import differences, put_body
 from epkit.core.hosting.deployments import BackendName, Endpoint, Keys, LoggedRequest, Order, Token
 from epkit.core.http.secret import Secret

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from epkit.backends.base import Say
-from epkit.backends.local_state import NAME, Home, Homes, Settings, Status
-from epkit.backends.local_view import describe, last_lines, say_tail
+from epkit.backends.local.state import NAME, Home, Homes, Settings, Status
+from epkit.backends.local.view import describe, last_lines, say_tail
 from epkit.core.hosting.deployments import BackendName, Endpoint, Keys, LoggedRequest, Order, Token
 from epkit.core.hosting.telemetry import read_requests
 from epkit.core.http.masking import clean
@@ -242,7 +242,7 @@ def _spawn(home: Home, listener: int, lock: int) -> None:
     try:
         # It returns at once: the supervisor forks, so that it is nobody's child.
         subprocess.run(  # noqa: S603 - this interpreter, and a module of this package
-            [sys.executable, "-P", "-m", "epkit.backends.supervisor", str(home.path), str(listener)],
+            [sys.executable, "-P", "-m", "epkit.backends.local.supervisor", str(home.path), str(listener)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from cli_harness import Cli, Ran, complaint
-from epkit.backends.local_state import Home, Homes
+from epkit.backends.local.state import Home, Homes
 
 PATIENCE_S = 60
 
@@ -60,7 +60,7 @@ def workers(cli: Cli, name: str) -> list[int]:
         with contextlib.suppress(OSError, ValueError):
             command = (path / "cmdline").read_bytes()
             environ = (path / "environ").read_bytes()
-            if b"epkit.backends.local_server" in command and str(home(cli, name).tmp).encode() in environ:
+            if b"epkit.backends.local.server" in command and str(home(cli, name).tmp).encode() in environ:
                 found.append(int(path.name))
     assert status is not None
     return sorted(found)
@@ -297,7 +297,7 @@ def test_an_unreadable_config_json_beside_the_script_is_not_the_servers(local: C
 
 
 def test_without_home_the_state_lies_where_the_password_database_says(local: Cli, monkeypatch: pytest.MonkeyPatch):
-    from epkit.backends.local_state import state_directory
+    from epkit.backends.local.state import state_directory
 
     assert Path("~").expanduser().joinpath(".local/state/epkit") == state_directory(
         {"HOME": str(Path("~").expanduser())}
@@ -356,7 +356,7 @@ def test_an_endpoint_that_is_not_there_is_told(cli: Cli):
 
 
 def test_the_last_lines_are_found_in_a_long_log_with_long_lines(tmp_path: Path):
-    from epkit.backends.local_view import last_lines
+    from epkit.backends.local.view import last_lines
 
     file = tmp_path / "log"
     lines = [f"{number} {'x' * (number % 7 * 1000)}" for number in range(200)]
@@ -368,7 +368,7 @@ def test_the_last_lines_are_found_in_a_long_log_with_long_lines(tmp_path: Path):
 
 
 def test_a_long_log_is_halved_while_the_server_goes_on(local: Cli, monkeypatch: pytest.MonkeyPatch):
-    from epkit.backends import supervisor
+    from epkit.backends.local import supervisor
 
     uri = create(local, "bank")["endpoint"]["scoring_uri"]
     there = home(local, "bank")

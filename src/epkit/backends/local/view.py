@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from epkit.backends.base import Say
-from epkit.backends.local_state import Home
+from epkit.backends.local.state import Home
 from epkit.core.hosting.deployments import Deployment, Endpoint
 
 HEALTH_S: Final = 2.0

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from epkit.backends.azure_sdk import (
+from epkit.backends.azure.sdk import (
     TAIL_LINES,
     calling,
     conda_file,
@@ -16,8 +16,8 @@ from epkit.backends.azure_sdk import (
     translating,
     warn_of_missing_server,
 )
+from epkit.backends.azure.workspace import Workspace
 from epkit.backends.base import Say
-from epkit.backends.workspace import Workspace
 from epkit.core.hosting.deployments import (
     DEFAULT_DEPLOYMENT,
     BackendName,

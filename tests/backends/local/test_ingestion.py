@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from epkit.backends import ingestion
-from epkit.backends.ingestion import Ingestion, halve
+from epkit.backends.local import ingestion
+from epkit.backends.local.ingestion import Ingestion, halve
 from epkit.core.hosting.telemetry import read_requests
 
 KEY = "00000000-0000-0000-0000-000000000001"
