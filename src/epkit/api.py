@@ -185,7 +185,9 @@ def render(what: Report | Comparison, format: str = "text") -> str:  # noqa: A00
     """
     from epkit.core.report import compare as compared
     from epkit.core.report.document import to_document
-    from epkit.reporters import comparison, json, markdown, text
+    from epkit.reporters import json
+    from epkit.reporters.compare import text as comparison
+    from epkit.reporters.run import markdown, text
 
     match what, format:
         case Report(), "text":

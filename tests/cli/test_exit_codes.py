@@ -12,7 +12,7 @@ def test_0_when_every_request_succeeded(cli, rows, fault_server):
 
 
 def test_1_with_a_traceback_for_a_bug(cli, rows, fault_server, monkeypatch):
-    monkeypatch.setattr("epkit.reporters.text.render", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("epkit.reporters.run.text.render", lambda *_, **__: 1 / 0)
 
     ran = cli("bench", "-p", rows, fault_server.url("ok"))
 

@@ -58,7 +58,7 @@ def _plan(planned: "DryRun") -> str:
 
 def write_files(result: "BenchResult", given: Mapping[str, Any]) -> None:
     """Write the files that were asked for."""
-    from epkit.reporters import ab_files
+    from epkit.reporters.run import ab_files
 
     times = result.ab_times
     if times is not None and given["percentiles_csv"]:
@@ -66,11 +66,11 @@ def write_files(result: "BenchResult", given: Mapping[str, Any]) -> None:
     if times is not None and given["gnuplot"]:
         outputs.write(given["gnuplot"], ab_files.gnuplot_tsv(times, terminal.local_zone()), "-g")
     if given["junit"] is not None:
-        from epkit.reporters import junit
+        from epkit.reporters.run import junit
 
         outputs.write(given["junit"], junit.render(result.report), "--junit")
     if given["html"] is not None:
-        from epkit.reporters import html
+        from epkit.reporters.run import html
 
         outputs.write(given["html"], html.render(result.report, result.histograms), "--html")
     if given.get("keep_failures") is not None:
@@ -118,18 +118,19 @@ def render(result: "BenchResult", given: Mapping[str, Any]) -> str:
         case "ab":
             return _ab(result, quiet=given["quiet"], variable_length=given["variable_length"], **shown)
         case "markdown":
-            from epkit.reporters import markdown
+            from epkit.reporters.run import markdown
 
             return markdown.render(result.report)
         case _:
-            from epkit.reporters import text
+            from epkit.reporters.run import text
 
             return text.render(result.report, **shown)
 
 
 def _repeats(runs: "Sequence[Report]", format_: str) -> str:
     from epkit.core.report.document import to_document
-    from epkit.reporters import json, repeats
+    from epkit.reporters import json
+    from epkit.reporters.run import repeats
 
     if format_ == "json":
         return json.render({"format": "epkit.repeats/1", "runs": [to_document(run) for run in runs]})
@@ -145,7 +146,7 @@ def _json(result: "BenchResult") -> str:
 
 def _ab(result: "BenchResult", **shown: bool) -> str:
     from epkit.core.report.ab import summarise
-    from epkit.reporters import ab
+    from epkit.reporters.run import ab
 
     assert result.ab_times is not None  # the options say that every row is wanted
     return ab.render(result.report, summarise(result.ab_times), **shown)

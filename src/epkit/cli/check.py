@@ -67,7 +67,8 @@ def check(
     from epkit.core.http.destination import Tls
     from epkit.endpoint.headers import parse_header
     from epkit.flows.check import check as flow
-    from epkit.reporters import checkup_json, checkup_text
+    from epkit.reporters.check import json as checkup_json
+    from epkit.reporters.check import text as checkup_text
 
     options = flow.CheckOptions(
         target=target_flag if target is None else target,

@@ -65,7 +65,7 @@ def compare(
 
 
 def _render(found: "Comparison", format_: str) -> str:
-    from epkit.reporters import comparison
+    from epkit.reporters.compare import text as comparison
 
     if format_ == "json":
         from epkit.core.report.compare import to_document
@@ -77,6 +77,6 @@ def _render(found: "Comparison", format_: str) -> str:
 
 def _write_html(path: str, found: "Comparison") -> None:
     from epkit.files import outputs
-    from epkit.reporters import html_comparison
+    from epkit.reporters.compare import html as html_comparison
 
     outputs.write(path, html_comparison.render(found), "--html")

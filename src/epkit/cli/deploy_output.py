@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from epkit.core.hosting.deployments import Endpoint, LoggedRequest, plain
 from epkit.core.http.masking import clean
-from epkit.reporters import deployments_json as as_json
-from epkit.reporters import deployments_text as as_text
+from epkit.reporters.hosting import json as as_json
+from epkit.reporters.hosting import text as as_text
 
 if TYPE_CHECKING:
     from epkit.flows.hosting.deploy import Created, KeysWritten

@@ -80,7 +80,10 @@ def validate(
 
 def _render(checked: "Validation", name: str) -> str:
     from epkit import __version__
-    from epkit.reporters import validation_json, validation_junit, validation_sarif, validation_text
+    from epkit.reporters.validation import json as validation_json
+    from epkit.reporters.validation import junit as validation_junit
+    from epkit.reporters.validation import sarif as validation_sarif
+    from epkit.reporters.validation import text as validation_text
 
     match name:
         case "json":

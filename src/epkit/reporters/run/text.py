@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from epkit.core.http.masking import clean
 from epkit.core.report.report import DeploymentInfo, FailureExample, PhaseInfo, Report, Threshold
-from epkit.reporters.layout import LABEL, Rows, labelled, percentile_table, times_table, wrap
-from epkit.reporters.words import NEEDS, is_implicit, percentile_notes, said, verdict
+from epkit.reporters.run.layout import LABEL, Rows, labelled, percentile_table, times_table, wrap
+from epkit.reporters.run.words import NEEDS, is_implicit, percentile_notes, said, verdict
 
 
 def render(report: Report, *, percentiles: bool = True, deviations: bool = True) -> str:

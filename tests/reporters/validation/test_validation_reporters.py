@@ -5,7 +5,10 @@ from xml.etree import ElementTree as ET
 
 from epkit.core.validate.checked import Checked, Validation
 from epkit.core.validate.violations import Verdict, Violation
-from epkit.reporters import validation_json, validation_junit, validation_sarif, validation_text
+from epkit.reporters.validation import json as validation_json
+from epkit.reporters.validation import junit as validation_junit
+from epkit.reporters.validation import sarif as validation_sarif
+from epkit.reporters.validation import text as validation_text
 
 ERROR = Violation(
     pointer="/data/3/age",

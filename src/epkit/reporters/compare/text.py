@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from epkit.core.http.masking import clean
 from epkit.core.report.compare import FASTER, SLOWER, UNKNOWN, Arm, Change, Comparison
-from epkit.reporters.layout import LABEL, wrap
+from epkit.reporters.run.layout import LABEL, wrap
 
 
 def render_text(comparison: Comparison) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from epkit.core.report import ab as arithmetic
 from epkit.core.report.report import Report
-from epkit.reporters import ab
+from epkit.reporters.run import ab
 from reporters import reports
 from reporters.goldens import check
 from reporters.vectors import CLOCKED, TIMED, clocked, printed, totals

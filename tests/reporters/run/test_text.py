@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from epkit.core.report.report import Latencies
-from epkit.reporters import text
+from epkit.reporters.run import text
 from reporters import reports
 from reporters.goldens import check
 

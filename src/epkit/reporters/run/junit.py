@@ -3,7 +3,7 @@
 from epkit.core.http.masking import clean
 from epkit.core.report.report import Report, Threshold
 from epkit.reporters import xml
-from epkit.reporters.words import is_implicit, said, verdict
+from epkit.reporters.run.words import is_implicit, said, verdict
 
 
 def render(report: Report) -> str:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from epkit.core.report.report import FailureExample
-from epkit.reporters import markdown
+from epkit.reporters.run import markdown
 from reporters import reports
 from reporters.goldens import check
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from epkit.core.http.masking import clean
 from epkit.core.report.report import Report
-from epkit.reporters.layout import wrap
+from epkit.reporters.run.layout import wrap
 
 ASK = "epkit compare says whether a difference is one"
 COLUMNS = ("requests/s", "p50 (ms)", "p90 (ms)", "p99 (ms)", "failed")

@@ -3,7 +3,8 @@
 import json
 
 from epkit.core.checkup import Checkup, Step
-from epkit.reporters import checkup_json, checkup_text
+from epkit.reporters.check import json as checkup_json
+from epkit.reporters.check import text as checkup_text
 
 CHECKUP = Checkup(
     target="bank (https://bank.example/score)",

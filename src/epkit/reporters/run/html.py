@@ -11,7 +11,7 @@ from epkit.core.report.report import PERCENTILES, Distribution, PhaseInfo, Repor
 from epkit.core.stats.histogram import Histogram, values
 from epkit.reporters import charts, page
 from epkit.reporters.charts import Axis, Line
-from epkit.reporters.words import percentile_notes, said, verdict
+from epkit.reporters.run.words import percentile_notes, said, verdict
 
 PARTS: Final = (
     "service",

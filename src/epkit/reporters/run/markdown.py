@@ -4,7 +4,7 @@ import re
 
 from epkit.core.http.masking import clean
 from epkit.core.report.report import Report
-from epkit.reporters.words import is_implicit, percentile_notes, said, verdict
+from epkit.reporters.run.words import is_implicit, percentile_notes, said, verdict
 
 PERCENTILES = ("50", "90", "99")
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from epkit.core.report import ab
-from epkit.reporters import ab_files
+from epkit.reporters.run import ab_files
 from reporters.vectors import CLOCKED, clocked
 
 

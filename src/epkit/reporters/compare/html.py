@@ -6,7 +6,7 @@ from epkit.core.report.compare import FASTER, SLOWER, Comparison, latency
 from epkit.core.report.report import Report
 from epkit.reporters import charts, page
 from epkit.reporters.charts import Axis, Line
-from epkit.reporters.comparison import cells, said, verdict
+from epkit.reporters.compare.text import cells, said, verdict
 
 
 def render(comparison: Comparison) -> str:

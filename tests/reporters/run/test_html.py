@@ -13,7 +13,9 @@ from epkit.core.report import compare as c
 from epkit.core.report.report import DeploymentInfo
 from epkit.core.report.summary import Summary
 from epkit.core.stats.hdr import as_saved
-from epkit.reporters import charts, html, html_comparison
+from epkit.reporters import charts
+from epkit.reporters.compare import html as html_comparison
+from epkit.reporters.run import html
 from reporters import reports
 from rows import MS, facts, timed
 

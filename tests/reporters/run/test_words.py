@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from epkit.core.report.report import FailureExample
-from epkit.reporters.words import percentile_notes, requests_needed, said, verdict
+from epkit.reporters.run.words import percentile_notes, requests_needed, said, verdict
 from reporters import reports
 
 

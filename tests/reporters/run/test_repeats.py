@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from epkit.core.report.report import Latencies
-from epkit.reporters import repeats
+from epkit.reporters.run import repeats
 from reporters import reports
 from reporters.goldens import check
 
