@@ -8,7 +8,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from epkit.cli import sample, validate
+from epkit.cli.commands import sample, validate
 from epkit.errors import EpkitError
 
 APP = typer.Typer(pretty_exceptions_enable=False)

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from epkit.cli import bench, check, compare, deploy, docs, init, logs, report, sample, score, terminal, validate
+from epkit.cli import terminal
+from epkit.cli.commands import bench, check, compare, deploy, docs, init, logs, report, sample, score, validate
 from epkit.errors import EpkitError
 
 if TYPE_CHECKING:

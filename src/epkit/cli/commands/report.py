@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from epkit.cli import options as o
 from epkit.cli import terminal
+from epkit.cli.options import common as o
 from epkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _chosen(path: str, number: int | None, given: Mapping[str, Any]) -> "tuple[S
 
 
 def _show(runs: "tuple[SavedRun, ...]", given: Mapping[str, Any]) -> int:
-    from epkit.cli import bench_output as output
+    from epkit.cli.output import bench as output
     from epkit.flows.bench import saved_runs
 
     try:

@@ -4,8 +4,8 @@ from typing import Annotated, Literal, cast
 
 import typer
 
-from epkit.cli import hosting as h
 from epkit.cli import terminal
+from epkit.cli.options import hosting as h
 from epkit.errors import UsageError
 
 EPILOG = """\b
@@ -66,7 +66,7 @@ def create(
     format_: h.Format = "text",
 ) -> None:
     """Deploy a model and its script; wait, fetch the contract, write epkit.toml, score one row."""
-    from epkit.cli import deploy_output as output
+    from epkit.cli.output import hosting as output
     from epkit.flows.hosting import deploy as flow
 
     place, world = h.find(name, backend, format_)
@@ -92,7 +92,7 @@ def create(
 @app.command("list", epilog="Example: epkit deploy list --backend azureml --format json")
 def list_(backend: h.Backend = None, format_: h.Format = "text") -> None:
     """List the endpoints of a backend."""
-    from epkit.cli import deploy_output as output
+    from epkit.cli.output import hosting as output
 
     place, _ = h.find(None, backend, format_)
     terminal.write(output.endpoints(place.backend.name, place.backend.list(), format_))
@@ -101,7 +101,7 @@ def list_(backend: h.Backend = None, format_: h.Format = "text") -> None:
 @app.command(epilog="Example: epkit deploy show bank")
 def show(name: h.Name, backend: h.Backend = None, format_: h.Format = "text") -> None:
     """Show an endpoint and its deployments."""
-    from epkit.cli import deploy_output as output
+    from epkit.cli.output import hosting as output
 
     place, _ = h.find(name, backend, format_)
     terminal.write(output.endpoint(place.backend.show(place.service), format_))
@@ -115,7 +115,7 @@ def update(
     format_: h.Format = "text",
 ) -> None:
     """Divide the requests among the deployments of an endpoint."""
-    from epkit.cli import deploy_output as output
+    from epkit.cli.output import hosting as output
     from epkit.core.hosting.deployments import parse_traffic
 
     try:
@@ -140,7 +140,7 @@ def keys(
     format_: h.Format = "text",
 ) -> None:
     """Write the primary key where epkit.toml's key_file points, mode 0600."""
-    from epkit.cli import deploy_output as output
+    from epkit.cli.output import hosting as output
     from epkit.flows.hosting import deploy as flow
 
     if regenerate not in (None, "primary", "secondary"):
@@ -160,7 +160,7 @@ def swagger(
     format_: h.Format = "text",
 ) -> None:
     """Fetch the contract of an endpoint into a file."""
-    from epkit.cli import deploy_output as output
+    from epkit.cli.output import hosting as output
     from epkit.flows.hosting import deploy as flow
 
     place, world = h.find(name, backend, format_)
@@ -171,7 +171,7 @@ def swagger(
 @app.command(epilog="Example: epkit deploy delete bank")
 def delete(name: h.Name, backend: h.Backend = None, format_: h.Format = "text") -> None:
     """Delete an endpoint with its deployments, its key file, and its entry in epkit.toml."""
-    from epkit.cli import deploy_output as output
+    from epkit.cli.output import hosting as output
     from epkit.flows.hosting import deploy as flow
 
     place, world = h.find(name, backend, format_)

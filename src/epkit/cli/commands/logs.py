@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from epkit.cli import hosting as h
 from epkit.cli import terminal
+from epkit.cli.options import hosting as h
 from epkit.errors import UsageError
 
 EPILOG = """\b
@@ -41,7 +41,7 @@ def show(
     format_: h.Format = "text",
 ) -> None:
     """Print the last lines of an endpoint's log."""
-    from epkit.cli import deploy_output as output
+    from epkit.cli.output import hosting as output
     from epkit.flows.hosting import logs as flow
 
     if follow and (requests or format_ != "text"):
@@ -74,7 +74,7 @@ def disable(
 
 
 def _switch(name: str, deployment: str | None, backend: str | None, format_: str, *, on: bool) -> None:
-    from epkit.cli import deploy_output as output
+    from epkit.cli.output import hosting as output
     from epkit.flows.hosting import logs as flow
 
     place, world = h.find(name, backend, format_)

@@ -1,6 +1,6 @@
 """A job that is killed, cut short or disturbed goes on where it was, and ends as an undisturbed one does.
 
-`EPKIT_KILLS=50 pytest tests/cli/test_score_journal.py -k killed` is the soak.
+`EPKIT_KILLS=50 pytest tests/cli/score/test_journal.py -k killed` is the soak.
 """
 
 import json

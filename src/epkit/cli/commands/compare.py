@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from epkit.cli import options as o
 from epkit.cli import terminal
+from epkit.cli.options import common as o
 from epkit.errors import UsageError
 
 if TYPE_CHECKING:

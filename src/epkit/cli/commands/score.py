@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from epkit.cli import options as o
 from epkit.cli import terminal
+from epkit.cli.options import common as o
 from epkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def score(
     example in the contract is sent.
     """
     options = _options(dict(locals()))
-    from epkit.cli import score_output as output
+    from epkit.cli.output import score as output
     from epkit.flows.score import score as flow
 
     world, stdin = terminal.world(), terminal.stdin()

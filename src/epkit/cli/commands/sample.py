@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from epkit.cli import options as o
 from epkit.cli import terminal
-from epkit.cli.validate import Path
+from epkit.cli.commands.validate import Path
+from epkit.cli.options import common as o
 
 EPILOG = """\b
 Examples:

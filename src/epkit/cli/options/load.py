@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from epkit.cli.options import LOAD, number, option
+from epkit.cli.options.common import LOAD, number, option
 
 Rate = Annotated[
     float | None,

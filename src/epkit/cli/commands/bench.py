@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from epkit.cli import load_options as load
-from epkit.cli import options as o
 from epkit.cli import terminal
+from epkit.cli.options import common as o
+from epkit.cli.options import load as load
 from epkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -129,8 +129,8 @@ def bench(
     given = dict(locals())
     _refuse(given)
     options = _options(given)
-    from epkit.cli import bench_output as output
     from epkit.cli import panel
+    from epkit.cli.output import bench as output
     from epkit.flows.bench import bench as flow
 
     world, stdin = terminal.world(), terminal.stdin()
