@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from epkit.api import bench, compare, load_reports, render, run_bench
+    from epkit.contract import Contract
     from epkit.core.report.compare import Comparison
     from epkit.core.report.report import Report
     from epkit.core.validate.violations import Verdict, Violation
     from epkit.errors import BackendError, ContractError, EndpointError, EpkitError, UsageError
-    from epkit.flows.contract import Contract
     from epkit.scoring import FailedRow, Predictions, run_score, score
 
 __version__ = "0.1.0"
@@ -53,7 +53,7 @@ _HOMES = {
     "Report": "epkit.core.report.report",
     "Verdict": "epkit.core.validate.violations",
     "Violation": "epkit.core.validate.violations",
-    "Contract": "epkit.flows.contract",
+    "Contract": "epkit.contract",
 }
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from epkit.contract import Contract
 from epkit.errors import UsageError
-from epkit.flows.contract import Contract
 
 ITEMS = {"type": "object", "required": ["age"], "properties": {"age": {"type": "integer"}}}
 BODY = {"type": "object", "properties": {"data": {"type": "array", "items": ITEMS}}, "example": {"data": [{"age": 1}]}}
