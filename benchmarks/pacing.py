@@ -75,7 +75,7 @@ def stall() -> None:
     all wait longer than 450 ms, 5 % longer than 250 ms. What a closed loop calls latency sees one request a stall.
     """
     sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-    from fault_server import FaultServer
+    from support.fault_server import FaultServer
 
     with tempfile.TemporaryDirectory() as scratch, FaultServer() as server:
         command = [sys.executable, "-m", "epkit", "bench", "--rate", "200", "-t", "20", "-c", "1", "--no-validate"]

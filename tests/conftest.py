@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from canary import CANARY
-from dask_cluster import DaskCluster
-from fault_server import FaultServer
-from shared import shared
+from support.canary import CANARY
+from support.dask_cluster import DaskCluster
+from support.fault_server import FaultServer
+from support.shared import shared
 
 
 def pytest_configure() -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import epkit
-from fault_server import FaultServer
-from places import ROOT
-from proxy_server import Proxy
+from support.fault_server import FaultServer
+from support.places import ROOT
+from support.proxy_server import Proxy
 
 TWO_ROWS = '{"data": [{"age": 17}, {"age": 87}]}'
 

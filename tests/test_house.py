@@ -11,7 +11,7 @@ import pytest
 
 import epkit
 from epkit.errors import EpkitError
-from places import ROOT
+from support.places import ROOT
 
 SOURCE = ROOT / "src" / "epkit"
 MODULES = sorted(path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.py"))

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from epkit.cli import app
-from places import ROOT
+from support.places import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 import epkit
-from predict_server import Answer, PredictServer, poisoned, rows_of
+from support.predict_server import Answer, PredictServer, poisoned, rows_of
 
 ROWS = [{"id": n, "name": f"n{n}"} for n in range(250)]
 EXPECTED = [f"p{n}" for n in range(250)]

@@ -16,10 +16,10 @@ from epkit.core.contract.documents import decode
 from epkit.core.validate.examples import sample
 from epkit.core.validate.validation import Validator, encode
 from epkit.core.validate.violations import Verdict
-from mutations import mutate
-from probes import probes
-from scoring_server import BankServer, ScoringServer, Served, require
-from shared import shared
+from support.mutations import mutate
+from support.probes import probes
+from support.scoring_server import BankServer, ScoringServer, Served, require
+from support.shared import shared
 
 SCRIPTS: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
     # script: path of the rows, the corpus' contracts that it serves, the corpus' payloads that it takes

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-import scoring_server
-from azure_cloud.cloud import Certificates, Cloud, environment
-from backends.hosts import CONDA, KINDS, Host, require, workspace_config
-from cli_harness import Cli
 from epkit.backends.local.state import Homes
+from support import scoring_server
+from support.azure_cloud.cloud import Certificates, Cloud, environment
+from support.backend_hosts import CONDA, KINDS, Host, require, workspace_config
+from support.cli_harness import Cli
 
 MODELS = Path(__file__).parent / "models"
 

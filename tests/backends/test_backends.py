@@ -6,8 +6,8 @@ from dataclasses import fields
 
 import pytest
 
-from backends.hosts import Host
 from epkit.core.hosting.deployments import Deployment, Endpoint
+from support.backend_hosts import Host
 
 ENDPOINT = {field.name for field in fields(Endpoint)}
 DEPLOYMENT = {field.name for field in fields(Deployment)}

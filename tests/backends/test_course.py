@@ -5,8 +5,8 @@ import shlex
 
 import pytest
 
-from backends.hosts import KINDS, Host
-from places import ROOT
+from support.backend_hosts import KINDS, Host
+from support.places import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TABLE = README.partition("| the course's step |")[2].partition("\n\n")[0]

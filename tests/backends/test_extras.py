@@ -4,10 +4,10 @@ import sys
 
 import pytest
 
-from backends.hosts import SDKS, has, workspace_config
-from cli_harness import Cli, complaint
-from fault_server import FaultServer
-from places import ROOT
+from support.backend_hosts import SDKS, has, workspace_config
+from support.cli_harness import Cli, complaint
+from support.fault_server import FaultServer
+from support.places import ROOT
 
 EXTRAS = {"azureml": "azure-v2", "azureml-v1": "azure-v1"}
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from azure_cloud import arm, mms
-from azure_cloud.cloud import Cloud
-from backends.hosts import require
-from cli_harness import Cli, complaint
+from support.azure_cloud import arm, mms
+from support.azure_cloud.cloud import Cloud
+from support.backend_hosts import require
+from support.cli_harness import Cli, complaint
 
 CASES = {
     "aad": ("azureml", "aad", "bank.westeurope.inference.ml.azure.com"),

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from epkit.endpoint.embedded import Embedded, start
-from places import ROOT
+from support.places import ROOT
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import pytest
 from epkit.bank.contracts import FILES, fetch
 from epkit.bank.model import COLUMNS
 from epkit.bank.score import ROWS
-from places import ROOT
+from support.places import ROOT
 
 PAYLOADS = ROOT / "payloads"
 README = (PAYLOADS / "README.md").read_text(encoding="utf-8")

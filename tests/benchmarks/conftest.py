@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from places import ROOT
+from support.places import ROOT
 
 BENCHMARKS = ROOT / "benchmarks"
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from cli_harness import Cli
 from epkit.endpoint import embedded
-from places import ROOT
+from support.cli_harness import Cli
+from support.places import ROOT
 
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from places import ROOT
+from support.places import ROOT
 
 SWAGGER = ROOT / "swagger" / "bank.swagger2.json"
 OPENAPI = ROOT / "swagger" / "bank.openapi3.json"

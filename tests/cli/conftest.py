@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from cli_harness import TWO_ROWS, Cli
 from epkit.endpoint import embedded
+from support.cli_harness import TWO_ROWS, Cli
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from importlib.util import find_spec
 
 import pytest
 
-from canary import CANARY
-from cli_harness import complaint
+from support.canary import CANARY
+from support.cli_harness import complaint
 
 
 def refused_port():

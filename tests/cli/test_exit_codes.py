@@ -1,7 +1,7 @@
 import pytest
 
-from cli_harness import complaint
-from places import ROOT
+from support.cli_harness import complaint
+from support.places import ROOT
 
 
 def test_0_when_every_request_succeeded(cli, rows, fault_server):

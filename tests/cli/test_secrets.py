@@ -2,8 +2,8 @@
 
 import pytest
 
-from canary import CANARY
-from cli_harness import Cli, Ran, assert_no_canary, complaint, forms
+from support.canary import CANARY
+from support.cli_harness import Cli, Ran, assert_no_canary, complaint, forms
 
 
 @pytest.mark.parametrize("form", forms(CANARY))

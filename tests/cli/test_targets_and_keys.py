@@ -4,8 +4,8 @@ import base64
 
 import pytest
 
-from canary import CANARY
-from cli_harness import TWO_ROWS, complaint
+from support.canary import CANARY
+from support.cli_harness import TWO_ROWS, complaint
 
 BEARER = f"Bearer {CANARY}"
 

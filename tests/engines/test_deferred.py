@@ -8,7 +8,7 @@ import pytest
 from epkit.core.samples.rows import Failure
 from epkit.engines import deferred as d
 from epkit.engines.base import Exchange
-from rows import rows
+from support.rows import rows
 
 BAD = (Failure.MISMATCH, "row 0: 2 instead of 1")
 

@@ -9,23 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from engine_harness import (
-    BODY,
-    CALM_NS,
-    KINDS,
-    SHORT_NS,
-    Kind,
-    arrivals_seen,
-    execute,
-    plain,
-    requests,
-)
 from epkit.core.http.destination import Destination, Tls
 from epkit.core.http.headers import fields
 from epkit.core.samples.rows import Failure
 from epkit.engines.base import Engine
-from fault_server import FaultServer
-from faults import CLOSE, COURSE, OK, SIMPLE
+from support.engine_harness import BODY, CALM_NS, KINDS, SHORT_NS, Kind, arrivals_seen, execute, plain, requests
+from support.fault_server import FaultServer
+from support.faults import CLOSE, COURSE, OK, SIMPLE
 
 NONE, TIMEOUT, TRANSPORT = Failure.NONE, Failure.TIMEOUT, Failure.TRANSPORT
 MIB = 1 << 20

@@ -9,7 +9,7 @@ import pytest
 from epkit.core.samples import saved
 from epkit.errors import UsageError
 from epkit.files.runs import RunWriter, read, read_all
-from rows import rows
+from support.rows import rows
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from epkit.core.samples.rows import SAMPLE
 from epkit.errors import UsageError
 from epkit.files import spill as module
 from epkit.files.spill import Spill
-from rows import rows
+from support.rows import rows
 
 
 @given(st.lists(st.integers(0, 9), max_size=6), st.integers(1, 12))

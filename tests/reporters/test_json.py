@@ -3,7 +3,7 @@
 import pytest
 
 from epkit.reporters import json
-from reporters.goldens import check
+from support.goldens import check
 
 
 def test_golden():

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from azure_cloud import arm, mms
-from azure_cloud.cloud import Cloud
-from azure_cloud.http import Reply, refusal
-from azure_cloud.state import NAME, WORKSPACE
-from backends.hosts import SDKS, Host, require
-from cli_harness import Cli
+from support.azure_cloud import arm, mms
+from support.azure_cloud.cloud import Cloud
+from support.azure_cloud.http import Reply, refusal
+from support.azure_cloud.state import NAME, WORKSPACE
+from support.backend_hosts import SDKS, Host, require
+from support.cli_harness import Cli
 
 
 @pytest.fixture(params=SDKS)

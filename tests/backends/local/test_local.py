@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from cli_harness import Cli, Ran, complaint
 from epkit.backends.local.state import Home, Homes
+from support.cli_harness import Cli, Ran, complaint
 
 PATIENCE_S = 60
 

@@ -7,10 +7,10 @@ from importlib.metadata import version
 
 import pytest
 
-from canary import CANARY
-from cli_harness import TWO_ROWS, complaint
-from places import ROOT
-from proxy_server import Proxy
+from support.canary import CANARY
+from support.cli_harness import TWO_ROWS, complaint
+from support.places import ROOT
+from support.proxy_server import Proxy
 
 
 @pytest.fixture

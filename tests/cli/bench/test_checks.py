@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from cli_harness import complaint
+from support.cli_harness import complaint
 
 GOOD, BAD = '{"result": ["yes", "no"]}', '{"result": ["yes", "yes"]}'
 # What the fault server's `ok` answers: the same two predictions, as JSON in a JSON string.

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from cli_harness import assert_no_canary, complaint, forms
-from dask_cluster import DaskCluster, free_port, until
-from hosts import SECONDS_AHEAD, network
-from predict_server import PredictServer
+from support.cli_harness import assert_no_canary, complaint, forms
+from support.dask_cluster import DaskCluster, free_port, until
+from support.hosts import SECONDS_AHEAD, network
+from support.predict_server import PredictServer
 
 pytest.importorskip("distributed", reason="needs the extra cluster")
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")

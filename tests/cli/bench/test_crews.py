@@ -11,10 +11,10 @@ from collections import Counter
 import pytest
 
 import epkit
-from cli_harness import complaint
-from dask_cluster import children_of, until
 from epkit.flows.bench.saving import Recording
 from epkit.flows.bench.workers import fleet
+from support.cli_harness import complaint
+from support.dask_cluster import children_of, until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from cli_harness import TWO_ROWS, complaint
-from faults import FAULTS
+from support.cli_harness import TWO_ROWS, complaint
+from support.faults import FAULTS
 
 OK = frozenset(
     [

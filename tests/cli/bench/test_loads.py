@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from cli_harness import complaint
+from support.cli_harness import complaint
 
 pytestmark = pytest.mark.filterwarnings("error")
 

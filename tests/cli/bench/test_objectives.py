@@ -2,7 +2,7 @@
 
 import pytest
 
-from cli_harness import complaint
+from support.cli_harness import complaint
 
 
 @pytest.fixture

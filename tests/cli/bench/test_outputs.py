@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from canary import CANARY
-from cli_harness import Ran, validator
+from support.canary import CANARY
+from support.cli_harness import Ran, validator
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import json
 import polars as pl
 import pytest
 
-from cli_harness import TWO_ROWS, complaint
+from support.cli_harness import TWO_ROWS, complaint
 
 
 def sent(fault_server):

@@ -13,8 +13,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from cli_harness import complaint, validator
-from places import DATA
+from support.cli_harness import complaint, validator
+from support.places import DATA
 
 RUNS = DATA / "runs"
 

@@ -7,9 +7,9 @@ import threading
 
 import pytest
 
-from canary import CANARY
-from cli_harness import complaint
-from faults import FAULTS
+from support.canary import CANARY
+from support.cli_harness import complaint
+from support.faults import FAULTS
 
 STEPS = ["name", "tcp", "tls", "health", "key", "contract", "example", "reply", "clock", "headers"]
 

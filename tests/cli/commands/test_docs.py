@@ -10,9 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from canary import CANARY
-from cli_harness import complaint
-from places import ROOT
+from support.canary import CANARY
+from support.cli_harness import complaint
+from support.places import ROOT
 
 pytest.importorskip("starlette")
 pytest.importorskip("uvicorn")

@@ -6,8 +6,8 @@ import subprocess
 
 import pytest
 
-from canary import CANARY
-from cli_harness import TWO_ROWS, complaint
+from support.canary import CANARY
+from support.cli_harness import TWO_ROWS, complaint
 
 AZURE = json.dumps({"subscription_id": "0-0", "resource_group": "rg", "workspace_name": "quick-ws"})
 

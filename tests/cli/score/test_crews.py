@@ -9,10 +9,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from cli_harness import complaint
-from dask_cluster import DaskCluster, children_of, until
 from epkit.files.parquet import parts_of
-from predict_server import PredictServer, poisoned
+from support.cli_harness import complaint
+from support.dask_cluster import DaskCluster, children_of, until
+from support.predict_server import PredictServer, poisoned
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 

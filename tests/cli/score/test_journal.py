@@ -17,8 +17,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from cli_harness import complaint
-from predict_server import PredictServer, plain, poisoned
+from support.cli_harness import complaint
+from support.predict_server import PredictServer, plain, poisoned
 
 NO = "--no-validate"
 KILLS = int(os.environ.get("EPKIT_KILLS", "3"))

@@ -5,10 +5,10 @@ import json
 
 import pytest
 
-from canary import CANARY
-from cli_harness import complaint
-from predict_server import Answer, PredictServer, plain, predicted
-from proxy_server import Proxy
+from support.canary import CANARY
+from support.cli_harness import complaint
+from support.predict_server import Answer, PredictServer, plain, predicted
+from support.proxy_server import Proxy
 
 COUNT = 250
 PREDICTIONS = [f"p{n}" for n in range(COUNT)]

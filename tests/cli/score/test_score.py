@@ -7,8 +7,8 @@ import json
 import polars as pl
 import pytest
 
-from cli_harness import complaint
-from predict_server import Answer, PredictServer, plain, poisoned, predicted, rows_of, throttling, too_large
+from support.cli_harness import complaint
+from support.predict_server import Answer, PredictServer, plain, poisoned, predicted, rows_of, throttling, too_large
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import os
 
 import pytest
 
-from predict_server import Answer, PredictServer, crowded, plain, storm
+from support.predict_server import Answer, PredictServer, crowded, plain, storm
 
 NO = "--no-validate"
 ROWS = int(os.environ.get("EPKIT_ROWS", "20000"))

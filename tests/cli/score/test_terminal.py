@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from predict_server import PredictServer
+from support.predict_server import PredictServer
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a pseudo-terminal")
 

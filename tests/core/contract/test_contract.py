@@ -13,7 +13,7 @@ from epkit.core.contract.documents import decode
 from epkit.core.validate.examples import sample
 from epkit.core.validate.validation import Validator, encode
 from epkit.errors import UsageError
-from shared import shared
+from support.shared import shared
 
 SWAGGER: dict[str, Any] = {
     "swagger": "2.0",

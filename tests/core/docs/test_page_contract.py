@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from epkit.core.docs.page_contract import PREFIX, Routes, rewrite
 from epkit.core.http.url import parse
-from places import ROOT
+from support.places import ROOT
 
 SWAGGER = json.loads((ROOT / "swagger" / "bank.swagger2.json").read_text())
 OPENAPI = json.loads((ROOT / "swagger" / "bank.openapi3.json").read_text())

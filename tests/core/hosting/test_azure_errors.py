@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from canary import CANARY
 from epkit.core.hosting.azure_errors import LOGIN, reduce
+from support.canary import CANARY
 
 
 class HttpResponseError(Exception):

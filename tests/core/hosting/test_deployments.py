@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canary import CANARY
 from epkit.core.hosting.deployments import Deployment, Endpoint, Keys, Token, parse_traffic, plain, unseen
 from epkit.core.http.secret import Secret
+from support.canary import CANARY
 
 
 def test_traffic_is_read():

@@ -4,8 +4,8 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from canary import CANARY
 from epkit.core.http.destination import Destination, Tls
+from support.canary import CANARY
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canary import CANARY
 from epkit.core.http.request import Template, build, with_authorization
+from support.canary import CANARY
 
 LATIN = st.text(st.characters(max_codepoint=255, exclude_characters="\r\n\0"))
 NAMES = st.text("abcdefghijklmnopqrstuvwxyz-", min_size=1).map(lambda name: "x-" + name)

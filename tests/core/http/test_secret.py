@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 
 import pytest
 
-from canary import CANARY
 from epkit.core.http.secret import Secret
+from support.canary import CANARY
 
 SECRET = Secret(CANARY)
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from epkit.core.load.phases import Slice
-from rows import MS, rows
+from support.rows import MS, rows
 
 BEGINS = [0, 100 * MS, 200 * MS]
 

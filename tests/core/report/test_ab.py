@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from epkit.core.report import ab
 from epkit.core.samples.rows import SAMPLE, Failure
-from reporters.vectors import CLOCKED, TIMED, Row, clocked, printed, totals
+from support.vectors import CLOCKED, TIMED, Row, clocked, printed, totals
 
 
 def times_of(total, ctime=None, wait=None):

@@ -9,7 +9,7 @@ import pytest
 from epkit.core.report import compare as c
 from epkit.core.report.gates import parse
 from epkit.core.report.report import PayloadInfo
-from rows import MS, report, rows, timed
+from support.rows import MS, report, rows, timed
 
 
 @cache

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from epkit.core.report.counters import Counters
 from epkit.core.samples.rows import Failure
-from rows import HTTP, rows
+from support.rows import HTTP, rows
 
 KINDS = st.lists(st.sampled_from(list(Failure)), min_size=1, max_size=50)
 

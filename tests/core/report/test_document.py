@@ -24,7 +24,7 @@ from epkit.core.report.report import (
 )
 from epkit.core.report.summary import Summary
 from epkit.core.samples.rows import Failure
-from rows import MS, facts, report, rows, timed
+from support.rows import MS, facts, report, rows, timed
 
 CHECK = jsonschema.Draft202012Validator(schema())
 

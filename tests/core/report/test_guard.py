@@ -5,7 +5,7 @@ import pytest
 
 from epkit.core.report.guard import Guard
 from epkit.core.report.slo import parse
-from rows import MS, SECOND, rows, timed
+from support.rows import MS, SECOND, rows, timed
 
 
 def lost(text, block, requests=100, duration_ns=None):

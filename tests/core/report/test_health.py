@@ -6,7 +6,7 @@ import pytest
 from epkit.core.report import health
 from epkit.core.report.report import Distribution, Window
 from epkit.core.stats import percentiles as stats
-from rows import MS, SECOND
+from support.rows import MS, SECOND
 
 
 def service(n: int, seed: int = 1) -> Distribution:

@@ -6,7 +6,7 @@ from epkit.core.load.plan import Phase
 from epkit.core.report.knee import knee
 from epkit.core.report.report import PhaseInfo
 from epkit.core.report.summary import Summary
-from rows import MS, SECOND, rows
+from support.rows import MS, SECOND, rows
 
 
 def step(c: int, ok: int, mean_ms: int) -> PhaseInfo:

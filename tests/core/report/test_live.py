@@ -4,7 +4,7 @@ import numpy as np
 
 from epkit.core.report.live import SECONDS, Live
 from epkit.core.samples.rows import Failure
-from rows import MS, SECOND, rows, timed
+from support.rows import MS, SECOND, rows, timed
 
 
 def test_nothing_is_shown_of_nothing():

@@ -9,7 +9,7 @@ import pytest
 from epkit.core.report.slo import FAILED_NONE, evaluate, implied, observe, parse
 from epkit.core.report.summary import Summary
 from epkit.errors import UsageError
-from rows import MS, facts, report, rows, timed
+from support.rows import MS, facts, report, rows, timed
 
 
 def made(failed=0):

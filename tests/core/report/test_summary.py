@@ -14,7 +14,7 @@ from epkit.core.samples.latency import PARTS, series
 from epkit.core.samples.rows import Failure
 from epkit.core.stats import percentiles as stats
 from epkit.core.stats.histogram import LIMIT_NS
-from rows import HTTP, MS, PLAN, SECOND, facts, report, rows, timed
+from support.rows import HTTP, MS, PLAN, SECOND, facts, report, rows, timed
 
 
 def mixed(n: int, seed: int = 3) -> np.ndarray:

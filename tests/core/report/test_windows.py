@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from epkit.core.report.windows import MOST, Windows
 from epkit.core.samples.rows import Failure
 from epkit.core.stats import percentiles as stats
-from rows import MS, SECOND, rows
+from support.rows import MS, SECOND, rows
 
 RUNS = st.lists(
     st.tuples(st.integers(0, 8 * SECOND), st.integers(1, SECOND), st.sampled_from([0, 0, 0, 3, 5])),

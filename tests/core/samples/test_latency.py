@@ -5,7 +5,7 @@ import pytest
 from epkit.core.report.report import Latencies
 from epkit.core.samples.latency import PARTS, WHOLE, series
 from epkit.core.samples.rows import Failure
-from rows import rows
+from support.rows import rows
 
 FRESH = {
     "due": 5, "start": 10, "tcp": 30, "connected": 70, "sent": 75, "first": 175, "end": 190, "server": 60,

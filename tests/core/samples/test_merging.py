@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from epkit.core.samples.merging import PATIENCE_NS, Merger
-from rows import MS, rows
+from support.rows import MS, rows
 
 
 def ends(found):

@@ -5,7 +5,7 @@ import pytest
 
 from epkit.core.samples import saved
 from epkit.core.samples.rows import SAMPLE
-from rows import rows
+from support.rows import rows
 
 
 def test_a_record_is_tag_length_checksum_and_content():

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from epkit.core.report.report import PERCENTILES
 from epkit.core.stats import percentiles as stats
-from shared import shared
+from support.shared import shared
 
 NS = st.lists(st.integers(0, 3_600_000_000_000), min_size=1, max_size=200)
 PERCENT = st.fractions(Fraction(1, 1000), 100, max_denominator=1000)

@@ -11,7 +11,7 @@ from epkit.core.contract.documents import decode
 from epkit.core.validate.examples import sample
 from epkit.core.validate.validation import Validator, encode
 from epkit.errors import UsageError
-from shared import shared
+from support.shared import shared
 
 
 def contract_of(schema: dict[str, Any] | None) -> Contract:

@@ -12,7 +12,7 @@ from epkit.core.contract.contract import parse
 from epkit.core.contract.documents import decode
 from epkit.core.validate.validation import Validator
 from epkit.core.validate.violations import Verdict, Violation
-from shared import shared
+from support.shared import shared
 
 ROW: dict[str, Any] = {"age": 17, "job": "admin.", "rate": 1.5, "ok": True}
 KINDS = {"age": "integer", "job": "string", "rate": "number", "ok": "boolean"}

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from engine_harness import KINDS, SHORT_NS, Kind, execute, plain, requests
 from epkit.core.http.destination import Destination, Tls
 from epkit.core.samples.rows import Failure
 from epkit.errors import EndpointError, UsageError
-from fault_server import FaultServer
-from faults import COURSE
+from support.engine_harness import KINDS, SHORT_NS, Kind, execute, plain, requests
+from support.fault_server import FaultServer
+from support.faults import COURSE
 
 NONE, CONNECT, TLS, TIMEOUT = Failure.NONE, Failure.CONNECT, Failure.TLS, Failure.TIMEOUT
 BAD = ["expired", "self-signed", "wrong-name"]

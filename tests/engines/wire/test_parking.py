@@ -6,9 +6,9 @@ from collections import deque
 
 import pytest
 
-from engine_harness import CALM_NS, KINDS, Outcome, plain, requests
 from epkit.core.samples.rows import Failure
 from epkit.engines.base import FOREVER
+from support.engine_harness import CALM_NS, KINDS, Outcome, plain, requests
 
 MS = 1_000_000
 

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import certificates
 from epkit.core.http.destination import Tls
 from epkit.engines.wire.tls import (
     RECORD_BYTES,
@@ -25,6 +24,7 @@ from epkit.engines.wire.tls import (
     tls_reason,
 )
 from epkit.errors import UsageError
+from support import certificates
 
 # The context.
 

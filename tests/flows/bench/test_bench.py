@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from canary import CANARY
-from cli_harness import TWO_ROWS
 from epkit.errors import ContractError, EndpointError, UsageError
 from epkit.flows.bench.bench import bench, dry_run, exit_code
 from epkit.flows.bench.options import BenchOptions
 from epkit.flows.target.aim import World
 from epkit.flows.target.requests import RequestOptions
+from support.canary import CANARY
+from support.cli_harness import TWO_ROWS
 
 
 @pytest.fixture

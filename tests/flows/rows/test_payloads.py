@@ -9,7 +9,7 @@ from epkit.errors import ContractError, UsageError
 from epkit.files import contracts
 from epkit.flows.rows import payloads as module
 from epkit.flows.rows.payloads import table_payloads
-from places import ROOT
+from support.places import ROOT
 
 ROWS = ROOT / "payloads" / "bank-rows.csv"
 

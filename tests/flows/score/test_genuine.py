@@ -6,9 +6,9 @@ import urllib.request
 import polars as pl
 import pytest
 
-import scoring_server
-from cli_harness import Cli
-from scoring_server import ScoringServer
+from support import scoring_server
+from support.cli_harness import Cli
+from support.scoring_server import ScoringServer
 
 SCRIPTS = ("v1", "v2", "numpy2d")
 

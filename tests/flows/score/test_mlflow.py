@@ -5,9 +5,9 @@ import json
 import polars as pl
 import pytest
 
-import mlflow_server
-from cli_harness import Cli
-from mlflow_server import MlflowServer
+from support import mlflow_server
+from support.cli_harness import Cli
+from support.mlflow_server import MlflowServer
 
 
 @pytest.fixture(scope="module")

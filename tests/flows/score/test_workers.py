@@ -28,7 +28,7 @@ from epkit.flows.score import score as flow
 from epkit.flows.score.options import ScoreOptions, exit_code
 from epkit.flows.target.aim import World
 from epkit.flows.target.requests import RequestOptions
-from predict_server import PredictServer, plain, poisoned, storm
+from support.predict_server import PredictServer, plain, poisoned, storm
 
 CONTRACT = {"type": "object", "properties": {"data": {"type": "array", "items": {"type": "object", "properties": {
     "id": {"type": "integer"}, "name": {"type": "string"}}}}}}  # fmt: skip

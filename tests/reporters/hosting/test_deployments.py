@@ -2,11 +2,11 @@
 
 import json
 
-from canary import CANARY
 from epkit.core.hosting.deployments import Deployment, Endpoint, Keys, LoggedRequest
 from epkit.core.http.secret import Secret
 from epkit.reporters.hosting import json as as_json
 from epkit.reporters.hosting import text as as_text
+from support.canary import CANARY
 
 BLUE = Deployment(name="blue", state="Succeeded", traffic=90, app_insights=True, instance_type="Standard_DS3_v2")
 GREEN = Deployment(name="green", state="Failed", traffic=10)

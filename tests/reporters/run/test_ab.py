@@ -9,9 +9,9 @@ import pytest
 from epkit.core.report import ab as arithmetic
 from epkit.core.report.report import Report
 from epkit.reporters.run import ab
-from reporters import reports
-from reporters.goldens import check
-from reporters.vectors import CLOCKED, TIMED, clocked, printed, totals
+from support import reports
+from support.goldens import check
+from support.vectors import CLOCKED, TIMED, clocked, printed, totals
 
 
 def run_of(page, duration_s, flags=()):

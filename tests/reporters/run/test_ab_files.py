@@ -7,7 +7,7 @@ import pytest
 
 from epkit.core.report import ab
 from epkit.reporters.run import ab_files
-from reporters.vectors import CLOCKED, clocked
+from support.vectors import CLOCKED, clocked
 
 
 def times_of(vector):

@@ -16,8 +16,8 @@ from epkit.core.stats.hdr import as_saved
 from epkit.reporters import charts
 from epkit.reporters.compare import html as html_comparison
 from epkit.reporters.run import html
-from reporters import reports
-from rows import MS, facts, timed
+from support import reports
+from support.rows import MS, facts, timed
 
 VOID = {"meta", "path", "rect", "line", "circle"}
 

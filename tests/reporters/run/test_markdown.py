@@ -6,8 +6,8 @@ import pytest
 
 from epkit.core.report.report import FailureExample
 from epkit.reporters.run import markdown
-from reporters import reports
-from reporters.goldens import check
+from support import reports
+from support.goldens import check
 
 
 @pytest.mark.parametrize("name", reports.ALL)

@@ -6,8 +6,8 @@ import pytest
 
 from epkit.core.report.report import Latencies
 from epkit.reporters.run import repeats
-from reporters import reports
-from reporters.goldens import check
+from support import reports
+from support.goldens import check
 
 
 def runs():

@@ -7,8 +7,8 @@ import pytest
 
 from epkit.core.report.report import Latencies
 from epkit.reporters.run import text
-from reporters import reports
-from reporters.goldens import check
+from support import reports
+from support.goldens import check
 
 
 @pytest.mark.parametrize("name", reports.ALL)

@@ -6,7 +6,7 @@ import pytest
 
 from epkit.core.report.report import FailureExample
 from epkit.reporters.run.words import percentile_notes, requests_needed, said, verdict
-from reporters import reports
+from support import reports
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from epkit.core.samples.merging import Merger
 from epkit.core.samples.rows import SAMPLE
 from epkit.flows.bench.workers.messages import Digest, Rows
 from epkit.flows.bench.workers.streaming import Stream
-from rows import MS, facts, rows
+from support.rows import MS, facts, rows
 
 PLAN = Plan(phases=(Phase(concurrency=4, requests=1000),), timeout_ns=10**9)
 WARMED = Plan(phases=(Phase(name=WARMUP, duration_ns=500 * MS), Phase(duration_ns=10**9)), timeout_ns=10**9)

@@ -14,7 +14,7 @@ from epkit.engines.runner import Ran
 from epkit.flows.bench.workers.gathered import Part
 from epkit.flows.bench.workers.messages import Facts
 from epkit.flows.bench.workers.report import with_workers
-from rows import MS, report, timed
+from support.rows import MS, report, timed
 
 BLOCK = timed(np.full(200, 20 * MS))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from epkit.core.samples.rows import SAMPLE, Failure
-from places import DATA
+from support.places import DATA
 
 AB = DATA / "ab"
 CLOCKED = tuple(sorted(path.stem for path in (AB / "clocked").glob("*.json")))

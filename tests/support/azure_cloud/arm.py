@@ -3,8 +3,8 @@
 import time
 from typing import Any
 
-from azure_cloud.http import Reply, Request, Routes, refusal
-from azure_cloud.state import GROUP, NAME, REGION, SUBSCRIPTION, TENANT, WORKSPACE, Operation, State
+from support.azure_cloud.http import Reply, Request, Routes, refusal
+from support.azure_cloud.state import GROUP, NAME, REGION, SUBSCRIPTION, TENANT, WORKSPACE, Operation, State
 
 BLOBS = "https://emu.blob.core.windows.net"
 CONTAINER = "azureml-blobstore-1"

@@ -8,12 +8,12 @@ from typing import Any, Final
 
 import pytest
 
-import scoring_server
-from azure_cloud import arm, mms
-from azure_cloud.cloud import Cloud
-from azure_cloud.state import GROUP, NAME, REGION, SUBSCRIPTION
-from cli_harness import Cli, Ran
 from epkit.backends.local.state import Homes
+from support import scoring_server
+from support.azure_cloud import arm, mms
+from support.azure_cloud.cloud import Cloud
+from support.azure_cloud.state import GROUP, NAME, REGION, SUBSCRIPTION
+from support.cli_harness import Cli, Ran
 
 KINDS: Final = ("local", "azureml", "azureml-v1")
 SDKS: Final = {"azureml": "azure.ai.ml", "azureml-v1": "azureml.core"}

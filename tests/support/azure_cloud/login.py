@@ -5,8 +5,8 @@ import json
 import time
 from urllib.parse import parse_qs
 
-from azure_cloud.http import Reply, Request, Routes
-from azure_cloud.state import CLIENT_SECRET, TENANT, State
+from support.azure_cloud.http import Reply, Request, Routes
+from support.azure_cloud.state import CLIENT_SECRET, TENANT, State
 
 
 def routes(state: State) -> Routes:

@@ -15,9 +15,9 @@ from typing import Any, Final, Self
 
 import trustme
 
-from azure_cloud import arm, login, mms, scoring, storage
-from azure_cloud.http import Reply, Request, Routes, refusal
-from azure_cloud.state import REGION, State
+from support.azure_cloud import arm, login, mms, scoring, storage
+from support.azure_cloud.http import Reply, Request, Routes, refusal
+from support.azure_cloud.state import REGION, State
 
 HOSTS: Final[dict[str, Callable[[State], Routes]]] = {
     "login.microsoftonline.com": login.routes,
@@ -223,7 +223,7 @@ class _Http(BaseHTTPRequestHandler):
 
 def environment(cloud: Cloud, home: Path) -> dict[str, str]:
     """Return the variables under which the SDKs take the emulated cloud for the real one."""
-    from azure_cloud.state import CLIENT_SECRET, TENANT
+    from support.azure_cloud.state import CLIENT_SECRET, TENANT
 
     return {
         "HTTPS_PROXY": cloud.proxy,

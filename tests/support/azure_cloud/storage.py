@@ -3,8 +3,8 @@
 import base64
 import hashlib
 
-from azure_cloud.http import Reply, Request, Routes
-from azure_cloud.state import State
+from support.azure_cloud.http import Reply, Request, Routes
+from support.azure_cloud.state import State
 
 HEADERS = {"ETag": '"0x1"', "Last-Modified": "Wed, 01 Jan 2025 00:00:00 GMT", "x-ms-version": "2023-11-03"}
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-import faults
-from fault_server import FaultServer
-from faults import COURSE, FAULTS, OK
+from support import faults
+from support.fault_server import FaultServer
+from support.faults import COURSE, FAULTS, OK
 
 
 def ask(name: str, *, method: str = "POST", body: bytes = b"{}", headers: str = "") -> bytes:

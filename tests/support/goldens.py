@@ -2,7 +2,7 @@
 
 import os
 
-from places import ROOT
+from support.places import ROOT
 
 FOLDER = ROOT / "tests" / "reporters" / "golden"
 

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from canary import CANARY
 from epkit.core.http.destination import Destination
 from epkit.core.http.request import Request, build
 from epkit.core.samples.rows import Failure
 from epkit.engines.base import Arrival, Engine, Exchange, Traffic
 from epkit.engines.httpx import HttpxEngine
 from epkit.engines.wire.wire import WireEngine
-from fault_server import FaultServer
+from support.canary import CANARY
+from support.fault_server import FaultServer
 
 try:
     from uvloop import new_event_loop as fast_loop

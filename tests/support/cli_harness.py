@@ -19,8 +19,8 @@ from typing import Any, Final
 import jsonschema
 import pytest
 
-from canary import CANARY
 from epkit.cli import app, terminal
+from support.canary import CANARY
 
 PATIENCE_S: Final = 20
 """A command that takes longer hangs."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from places import ROOT
+from support.places import ROOT
 
 
 def shared(relative: str) -> Path:

@@ -3,8 +3,8 @@
 import time
 from typing import Any
 
-from azure_cloud.http import Reply, Request, Routes
-from azure_cloud.state import REGION, WORKSPACE, Operation, State
+from support.azure_cloud.http import Reply, Request, Routes
+from support.azure_cloud.state import REGION, WORKSPACE, Operation, State
 
 HOST = f"https://{REGION}.api.azureml.ms"
 MMS = f"/modelmanagement/v1.0{WORKSPACE}"

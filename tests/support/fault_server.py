@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import parse_qsl, urlsplit
 
-import certificates
-from faults import CLOSE, FAULTS, JSON, Exchange, Turns, message, reply
+from support import certificates
+from support.faults import CLOSE, FAULTS, JSON, Exchange, Turns, message, reply
 
 REMEMBERED: Final = 20_000  # requests kept for assertions; the counters go on
 REMEMBERED_BODY: Final = 64 << 10

@@ -2,9 +2,9 @@
 
 import json
 
-from azure_cloud.http import Reply, Request, Routes
-from azure_cloud.state import State
-from places import ROOT
+from support.azure_cloud.http import Reply, Request, Routes
+from support.azure_cloud.state import State
+from support.places import ROOT
 
 CONTRACT = ROOT / "swagger" / "bank.swagger2.json"
 
