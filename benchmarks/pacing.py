@@ -35,7 +35,8 @@ def measure(url: str, rate: float, seconds: float, arrivals: str) -> dict[str, f
     from epkit.core.load.plan import WARMUP, Phase, Plan
     from epkit.engines import runner
     from epkit.engines.wire.wire import WireEngine
-    from epkit.flows.bench.measurement import Checked, Measurement
+    from epkit.flows.bench.driving import Checked
+    from epkit.flows.bench.measurement import Measurement
     from epkit.flows.target.requests import Load
 
     to = parse(url)

@@ -16,8 +16,8 @@ from epkit.files.pieces import Piece
 from epkit.flows.rows.input import rows_from_python
 from epkit.flows.score.options import ScoreOptions
 from epkit.flows.score.score import score as run
-from epkit.flows.target.aim import World
-from epkit.flows.target.requests import RequestOptions
+from epkit.flows.target.request_options import RequestOptions
+from epkit.flows.world import World
 
 _log = logging.getLogger("epkit")
 

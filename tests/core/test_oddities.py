@@ -8,8 +8,9 @@ import pytest
 from epkit.core.contract.compiled import SchemaSet, accepts, breaches
 from epkit.core.contract.contract import parse
 from epkit.core.contract.schemas import Resolver, bundle, flatten
+from epkit.core.contract.shown import show
 from epkit.core.validate import bodies
-from epkit.core.validate.cells import coerced, exact, show
+from epkit.core.validate.cells import coerced, exact
 from epkit.core.validate.locating import JsonPlaces
 from epkit.core.validate.validation import Validator
 from epkit.core.validate.violations import Findings

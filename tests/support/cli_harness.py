@@ -34,7 +34,7 @@ FOREIGN: Final = ("EPKIT_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"
 @cache
 def validator() -> Any:
     """The published schema of the report, ready to check one."""
-    schema = json.loads(files("epkit.core").joinpath("report.schema.json").read_bytes())
+    schema = json.loads(files("epkit.core.report").joinpath("report.schema.json").read_bytes())
     jsonschema.Draft202012Validator.check_schema(schema)
     return jsonschema.Draft202012Validator(schema)
 

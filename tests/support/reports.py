@@ -4,10 +4,8 @@ import math
 from dataclasses import replace
 
 from epkit.core.report.report import (
-    PERCENTILES,
     Counts,
     DeploymentInfo,
-    Distribution,
     FailureExample,
     Generator,
     Http,
@@ -23,6 +21,7 @@ from epkit.core.report.report import (
     Tool,
     Validity,
 )
+from epkit.core.stats.distribution import PERCENTILES, Distribution
 
 KINDS = ("connect", "tls", "timeout", "transport", "status", "empty", "application", "contract", "mismatch")
 FLOORS = {"50": 6, "66": 9, "75": 13, "80": 17, "90": 36, "95": 72, "98": 183, "99": 368, "99.9": 3688}

@@ -14,7 +14,7 @@ from epkit.errors import UsageError
 
 if TYPE_CHECKING:
     from epkit.core.http.secret import Secret
-    from epkit.flows.target.aim import World
+    from epkit.flows.world import World
 
 LINE_CHARACTERS: Final = 4000
 
@@ -33,7 +33,7 @@ def fill_descriptors() -> None:
 
 def world() -> "World":
     """Return what a flow knows of this process; its notes go to stderr."""
-    from epkit.flows.target.aim import World
+    from epkit.flows.world import World
 
     return World(note=note, secrets=SECRETS)
 

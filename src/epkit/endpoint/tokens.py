@@ -6,6 +6,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -62,6 +63,19 @@ def made(text: str, expires_at_s: float) -> Token:
     """Make a token that is replaced five minutes before its end, or after half its time where that is less."""
     left = expires_at_s - time.time()
     return Token(text=Secret(text), expires_at_s=expires_at_s, refresh_at_s=expires_at_s - min(MARGIN_S, left / 2))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Renewal:
+    """How a token is replaced.
+
+    Args:
+        source: asks for another one.
+        first: the one that is in use.
+    """
+
+    source: TokenSource
+    first: Token = field(repr=False)
 
 
 class Keeper:

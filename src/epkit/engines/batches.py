@@ -4,8 +4,8 @@ Theory of operation. Chunks of rows are taken from a supply as the window of ope
 them and sent. A batch that comes back settles its rows. One that fails for a passing reason waits and goes again, and
 keeps its place among the requests under way while it waits: an endpoint that asks for less gets less. One that fails
 for good is cut in halves, down to the rows that are to blame. Rows are handed on in input order, as far as everything
-before them is settled (`epkit.core.score.conveyor`). Reading and writing are left until the replies that are there have been
-dealt with.
+before them is settled (`epkit.core.score.conveyor`). Reading and writing are left until the replies that are there have
+been dealt with.
 
 A refusal (429, or 503 with a time to wait) says that the endpoint was full, not that it cannot; a kept connection that
 breaks before a byte of the reply, that it was closed. Neither counts as a try while others succeed.

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import polars as pl
 
+from epkit.core.replies.lenient import orjson_or_json
 from epkit.core.replies.predictions import Layout, json_text
 from epkit.files.pieces import Piece
-from epkit.files.predicted import orjson_or_json
 
 EXACT: Final = 2**53
 """Whole numbers up to here are floats without loss."""

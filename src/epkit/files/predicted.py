@@ -10,8 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-import orjson
-
+from epkit.core.replies.lenient import orjson_or_json
 from epkit.core.replies.predictions import Layout, csv_cell, csv_line, json_text
 from epkit.files.jobs import Appended
 from epkit.files.pieces import Piece
@@ -244,19 +243,6 @@ class ParquetWriter:
             part.unlink()
         with contextlib.suppress(OSError):
             self._parts.rmdir()
-
-
-def orjson_or_json(text: bytes) -> Any:
-    """Decode a row; NaN, the infinities and whole numbers of any size too."""
-    import json
-
-    try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return json.loads(text)
-    # The fast way makes floats of whole numbers over 64 bits.
-    big = isinstance(value, dict) and any(isinstance(cell, float) and abs(cell) >= 2**63 for cell in value.values())
-    return json.loads(text) if big else value
 
 
 def _plain(value: Any) -> Any:

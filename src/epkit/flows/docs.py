@@ -25,8 +25,11 @@ from epkit.endpoint.wisdom import advise
 from epkit.errors import EndpointError, UsageError
 from epkit.files import contracts
 from epkit.flows.target import contract as target_contract
-from epkit.flows.target.aim import Aim, World, take_aim
+from epkit.flows.target.aim import take_aim
+from epkit.flows.target.aimed import Aim
 from epkit.flows.target.once import AGENT, Way, way_to
+from epkit.flows.target.unreachable import UnreachableError
+from epkit.flows.world import World
 
 NEEDED: Final = ("starlette", "uvicorn", "flask_swagger_ui")
 _FILES: Final = (".json", ".yaml", ".yml")
@@ -159,7 +162,7 @@ def _is_file(text: str, cwd: Path) -> bool:
 def _contract(schema: str | None, aim: Aim, way: Way) -> tuple[Any, str]:
     try:
         return target_contract.read(schema, aim, way.destination, way.make_engine, AGENT)
-    except target_contract.UnreachableError:
+    except UnreachableError:
         raise
     except EndpointError as error:
         raise EndpointError(f"{error}: name the contract with --schema FILE|URL, or see epkit check") from None

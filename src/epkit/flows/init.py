@@ -17,7 +17,7 @@ from epkit.endpoint.keys import looks_like_key
 from epkit.endpoint.starter import NAME, Starter, Workspace, name_of, render, without_credentials
 from epkit.errors import UsageError
 from epkit.files import outputs, repository
-from epkit.flows.target.aim import World
+from epkit.flows.world import World
 
 AZURE: Final = ("config.json", ".azureml/config.json", "aml_config/config.json")
 """Where Azure's SDKs look for the workspace, in a directory and those above it."""

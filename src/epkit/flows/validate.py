@@ -14,7 +14,8 @@ from epkit.core.validate.violations import Verdict
 from epkit.endpoint.target import resolve
 from epkit.errors import UsageError
 from epkit.files import bodies, contracts, tables
-from epkit.flows.target.aim import World, take_aim
+from epkit.flows.target.aim import take_aim
+from epkit.flows.world import World
 
 
 @contextlib.contextmanager

@@ -1,9 +1,9 @@
 """The docs server as an ASGI application: the page, its assets, the contract, and a way to the target.
 
-Theory of operation. Every request passes the gate (`epkit.core.docs.doors`) first. What is served lies in memory: a page of
-this package, Swagger UI of another one, the rewritten contract. A path below `/_target` that the contract has is
-handed to `forward`, which knows the key; so the browser never holds it, and no other origin is ever spoken to, as the
-content security policy makes sure of.
+Theory of operation. Every request passes the gate (`epkit.core.docs.doors`) first. What is served lies in memory: a
+page of this package, Swagger UI of another one, the rewritten contract. A path below `/_target` that the contract has
+is handed to `forward`, which knows the key; so the browser never holds it, and no other origin is ever spoken to, as
+the content security policy makes sure of.
 """
 
 import html

@@ -248,7 +248,7 @@ def test_what_cannot_be_done_is_said_in_a_line(cli, bench, arguments, why):
 
 
 def test_the_schema_is_printed(cli):
-    assert files("epkit.core").joinpath("report.schema.json").read_text() == cli("report", "--json-schema").out
+    assert files("epkit.core.report").joinpath("report.schema.json").read_text() == cli("report", "--json-schema").out
 
 
 def test_two_arms_in_one_file_are_compared(cli, bench):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epkit.core.replies import decoding as replies
+from epkit.core.replies import decoding
 from epkit.core.replies.predictions import csv_cell, csv_line, fault_of, json_text, layout_of, predictions, read_reply
 from epkit.core.samples.rows import Failure
 
@@ -29,7 +29,7 @@ REPLIES = [
 @pytest.mark.parametrize(("reply", "expected"), REPLIES)
 def test_predictions_are_found_where_they_are_counted(reply, expected):
     assert expected == predictions(reply)
-    assert (None if expected is None else len(expected)) == replies.count_predictions(reply)
+    assert (None if expected is None else len(expected)) == decoding.count_predictions(reply)
 
 
 def test_json_inside_a_string_is_decoded_twice():

@@ -4,17 +4,18 @@ import numpy as np
 import pytest
 
 from epkit.core.report import health
-from epkit.core.report.report import Distribution, Window
-from epkit.core.stats import percentiles as stats
+from epkit.core.report.report import Window
+from epkit.core.stats import percentiles
+from epkit.core.stats.distribution import Distribution
 from support.rows import MS, SECOND
 
 
 def service(n: int, seed: int = 1) -> Distribution:
-    return stats.distribution((np.random.default_rng(seed).lognormal(0, 0.5, n) * 10 * MS).astype(np.int64))
+    return percentiles.distribution((np.random.default_rng(seed).lognormal(0, 0.5, n) * 10 * MS).astype(np.int64))
 
 
 def level(value_ms: float) -> Distribution:
-    return stats.distribution(np.full(1000, int(value_ms * MS)))
+    return percentiles.distribution(np.full(1000, int(value_ms * MS)))
 
 
 def timeline(p50: np.ndarray, rate: np.ndarray | None = None) -> list[Window]:
@@ -41,7 +42,7 @@ def test_the_first_percentile_without_support_is_named(n, line):
 def test_a_sample_that_is_large_but_correlated_is_told_so():
     slow_wave = (np.sin(np.arange(500) / 80) * 5 * MS + 10 * MS).astype(np.int64)
 
-    assert health.unsupported(stats.distribution(slow_wave)) == (
+    assert health.unsupported(percentiles.distribution(slow_wave)) == (
         "p90 needs 36 independent requests: the 500 of this run depend on each other too much to count as so many"
     )
 

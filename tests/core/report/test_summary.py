@@ -12,7 +12,7 @@ from epkit.core.report.report import FailureExample, Latencies
 from epkit.core.report.summary import Summary
 from epkit.core.samples.latency import PARTS, series
 from epkit.core.samples.rows import Failure
-from epkit.core.stats import percentiles as stats
+from epkit.core.stats import percentiles
 from epkit.core.stats.histogram import LIMIT_NS
 from support.rows import HTTP, MS, PLAN, SECOND, facts, report, rows, timed
 
@@ -40,7 +40,7 @@ def test_every_latency_is_the_distribution_of_its_series():
     block = mixed(3000)
     result = report(block, pieces=7, deployments=NAMES)
 
-    assert {name: stats.distribution(series(name, block)) for name in PARTS} == {
+    assert {name: percentiles.distribution(series(name, block)) for name in PARTS} == {
         field.name: getattr(result.latency_ms, field.name) for field in fields(Latencies)
     }
 
@@ -275,7 +275,7 @@ def test_deployments_go_by_their_names_and_the_unnamed_is_left_out():
     result = report(block, deployments=NAMES).deployments
 
     assert {name: (d.ok, d.failed) for name, d in result.items()} == {"blue": (1, 1), "green": (0, 2)}
-    assert result["blue"].service == stats.distribution(np.array([10 * MS]))
+    assert result["blue"].service == percentiles.distribution(np.array([10 * MS]))
     assert result["green"].service is None
 
 

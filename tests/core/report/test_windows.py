@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from epkit.core.report.windows import MOST, Windows
 from epkit.core.samples.rows import Failure
-from epkit.core.stats import percentiles as stats
+from epkit.core.stats import percentiles
 from support.rows import MS, SECOND, rows
 
 RUNS = st.lists(
@@ -40,8 +40,8 @@ def test_every_window_has_the_counts_and_percentiles_of_its_rows(run):
         good = np.sort([service for _, service, failure in inside if not failure])
         assert sum(failure != 3 for _, _, failure in inside) == window.requests_per_s
         assert sum(failure > 0 for _, _, failure in inside) == window.failed
-        assert (stats.percentile(good, Fraction(50)) / 1e6 if len(good) else None) == window.p50
-        assert (stats.percentile(good, Fraction(99)) / 1e6 if len(good) else None) == window.p99
+        assert (percentiles.percentile(good, Fraction(50)) / 1e6 if len(good) else None) == window.p50
+        assert (percentiles.percentile(good, Fraction(99)) / 1e6 if len(good) else None) == window.p99
 
 
 @given(RUNS.filter(len), st.integers(1, 7), st.booleans())

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epkit.core.stats import histogram
-from epkit.core.stats import percentiles as stats
+from epkit.core.stats import histogram, percentiles
 from epkit.core.stats.histogram import BUCKETS, LIMIT_NS, Histogram
 
 NS = st.one_of(st.integers(0, 5000), st.integers(0, LIMIT_NS))
@@ -43,7 +42,7 @@ def test_buckets_are_dense_ordered_and_end_at_the_limit():
 
 @given(MANY, st.fractions(Fraction(1, 100), 100, max_denominator=100))
 def test_a_percentile_is_right_to_a_thousandth(numbers, p):
-    exact = stats.percentile(np.sort(np.array(numbers)), p)
+    exact = percentiles.percentile(np.sort(np.array(numbers)), p)
     found = filled(numbers).percentile(p)
 
     assert exact <= found <= exact * (1 + Fraction(1, 1000))

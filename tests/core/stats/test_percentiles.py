@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from epkit.core.report.report import PERCENTILES
-from epkit.core.stats import percentiles as stats
+from epkit.core.stats import percentiles
+from epkit.core.stats.distribution import PERCENTILES
 from support.shared import shared
 
 NS = st.lists(st.integers(0, 3_600_000_000_000), min_size=1, max_size=200)
@@ -42,7 +42,7 @@ def truth(key: str) -> float:
 @functools.cache
 def intervals(n: int, rho: float) -> tuple[Mapping[str, tuple[float, float] | None], ...]:
     """Return the intervals that each of `TRIALS` simulated runs of *n* requests states."""
-    return tuple(stats.distribution(row.astype(np.int64)).ci95 for row in lognormal(n, rho, TRIALS, seed=n))
+    return tuple(percentiles.distribution(row.astype(np.int64)).ci95 for row in lognormal(n, rho, TRIALS, seed=n))
 
 
 def coverage(n: int, rho: float, key: str) -> tuple[float, float]:
@@ -53,7 +53,7 @@ def coverage(n: int, rho: float, key: str) -> tuple[float, float]:
 
 @given(NS, PERCENT)
 def test_a_percentile_is_the_smallest_sample_that_covers_so_many(numbers, p):
-    value = stats.percentile(np.sort(np.array(numbers)), p)
+    value = percentiles.percentile(np.sort(np.array(numbers)), p)
 
     assert value in numbers
     assert sum(x <= value for x in numbers) * 100 >= p * len(numbers)
@@ -61,18 +61,18 @@ def test_a_percentile_is_the_smallest_sample_that_covers_so_many(numbers, p):
 
 
 def test_the_seventh_percentile_of_a_hundred_is_the_seventh_value():
-    assert stats.percentile(np.arange(1, 101), Fraction(7)) == 7
+    assert percentiles.percentile(np.arange(1, 101), Fraction(7)) == 7
     assert math.ceil(7 / 100 * 100) == 8  # what a float would have made of it
 
 
 def test_the_hundredth_percentile_is_the_maximum():
-    assert stats.percentile(np.arange(1, 11), Fraction(100)) == 10
+    assert percentiles.percentile(np.arange(1, 11), Fraction(100)) == 10
 
 
 @pytest.mark.parametrize(("n", "p"), [(0, 50), (5, 0), (5, -1), (5, 101)])
 def test_a_percentile_of_nothing_or_out_of_range_is_refused(n, p):
     with pytest.raises(ValueError, match="percentile"):
-        stats.percentile(np.arange(n), Fraction(p))
+        percentiles.percentile(np.arange(n), Fraction(p))
 
 
 def test_percentiles_agree_with_the_microseconds_of_an_ab_run_of_a_hundred():
@@ -80,7 +80,7 @@ def test_percentiles_agree_with_the_microseconds_of_an_ab_run_of_a_hundred():
     # With n = 100 ab's row i is its sorted value number i + 1 (from 0 to 99), the last one twice.
     ordered = np.array([round(float(row.split(",")[1]) * 1e6) for row in rows])[:100]
 
-    result = stats.distribution(ordered)
+    result = percentiles.distribution(ordered)
 
     assert {key: ordered[math.ceil(float(key)) - 1] / 1e6 for key in PERCENTILES} == dict(result.percentiles)
     assert (ordered[49] + ordered[50]) / 2e6 == result.median
@@ -92,19 +92,19 @@ def test_the_median_of_an_ab_run_of_ten_is_the_true_one():
     ordered = np.array(sorted({round(value * 1e6) for value in rows[:95]}))
 
     assert len(ordered) == 10
-    assert (ordered[4] + ordered[5]) / 2e6 == stats.distribution(ordered).median
+    assert (ordered[4] + ordered[5]) / 2e6 == percentiles.distribution(ordered).median
 
 
 @pytest.mark.parametrize(("p", "n"), [("50", 6), ("90", 36), ("95", 72), ("99", 368), ("99.9", 3688)])
 def test_the_floors_are_those_of_a_two_sided_95_percent_interval(p, n):
-    assert n == stats.floor(Fraction(p))
-    assert stats.ranks(n - 1, Fraction(p)) is None
-    assert (stats.ranks(n, Fraction(p)) or (0, 0))[1] == n
+    assert n == percentiles.floor(Fraction(p))
+    assert percentiles.ranks(n - 1, Fraction(p)) is None
+    assert (percentiles.ranks(n, Fraction(p)) or (0, 0))[1] == n
 
 
 @given(INNER)
 def test_the_floor_is_the_first_size_whose_extremes_miss_no_more_than_a_fortieth(p):
-    n = stats.floor(p)
+    n = percentiles.floor(p)
     q = max(p, 100 - p) / 100
 
     assert float(q) ** n <= 0.025 * (1 + 1e-9)
@@ -114,7 +114,7 @@ def test_the_floor_is_the_first_size_whose_extremes_miss_no_more_than_a_fortieth
 @pytest.mark.parametrize("p", [0, 100, 101])
 def test_no_floor_exists_at_the_ends(p):
     with pytest.raises(ValueError, match="percentile"):
-        stats.floor(Fraction(p))
+        percentiles.floor(Fraction(p))
 
 
 @settings(max_examples=50)
@@ -125,11 +125,11 @@ def test_ranks_are_those_of_exact_binomial_arithmetic(n, p):
     for k in range(n + 1):
         total += math.comb(n, k) * a**k * (b - a) ** (n - k)
         cdf.append(Fraction(total, b**n))
-    lower = next(k for k in range(n + 1) if cdf[k] > stats.TAIL)
-    upper = next(k for k in range(n + 1) if cdf[k] >= 1 - stats.TAIL) + 1
+    lower = next(k for k in range(n + 1) if cdf[k] > percentiles.TAIL)
+    upper = next(k for k in range(n + 1) if cdf[k] >= 1 - percentiles.TAIL) + 1
     expected = (lower, upper) if lower >= 1 and upper <= n else None
 
-    assert expected == stats.ranks(n, p)
+    assert expected == percentiles.ranks(n, p)
 
 
 def test_ranks_of_two_million_are_exact():
@@ -143,30 +143,30 @@ def test_ranks_of_two_million_are_exact():
         "99.99": (1_999_772, 1_999_828),
     }
 
-    assert expected == {p: stats.ranks(2_000_000, Fraction(p)) for p in expected}
+    assert expected == {p: percentiles.ranks(2_000_000, Fraction(p)) for p in expected}
 
 
 def test_an_interval_without_correlation_has_the_binomial_ranks():
-    assert stats.ranks(1000, Fraction(90)) == stats.interval(1000, 1.0, Fraction(90))
+    assert percentiles.ranks(1000, Fraction(90)) == percentiles.interval(1000, 1.0, Fraction(90))
 
 
 @given(st.integers(6, 100_000), st.floats(1, 50), INNER)
 def test_an_interval_stays_within_the_sample_and_encloses_its_percentile(n, tau, p):
-    found = stats.interval(n, tau, p)
+    found = percentiles.interval(n, tau, p)
 
-    if int(n / tau) < stats.floor(p):
+    if int(n / tau) < percentiles.floor(p):
         assert found is None
     else:
-        assert 1 <= found[0] <= stats.rank(n, p) <= found[1] <= n
+        assert 1 <= found[0] <= percentiles.rank(n, p) <= found[1] <= n
         assert found[0] < found[1]
 
 
 def test_the_correlation_time_of_a_constant_series_is_one():
-    assert stats.correlation_time(np.zeros(100, dtype=bool)) == 1.0
+    assert percentiles.correlation_time(np.zeros(100, dtype=bool)) == 1.0
 
 
 def test_an_alternating_series_is_not_worth_more_than_its_length():
-    assert stats.correlation_time(np.arange(1000) % 2 == 0) == 1.0
+    assert percentiles.correlation_time(np.arange(1000) % 2 == 0) == 1.0
 
 
 @pytest.mark.parametrize(("n", "rho"), [(100_000, 0.0), (100_000, 0.5), (100_000, 0.9), (400_000, 0.9)])
@@ -177,15 +177,15 @@ def test_the_correlation_time_of_an_autoregression_is_the_one_of_theory(n, rho):
     # The signs of two normal variables that correlate by r correlate by 2/π asin r.
     theory = 1 + 2 * float(np.sum(2 / np.pi * np.arcsin(powers[1:])))
 
-    assert stats.correlation_time(series > 0) == pytest.approx(theory, rel=0.1)
+    assert percentiles.correlation_time(series > 0) == pytest.approx(theory, rel=0.1)
 
 
 def test_nothing_has_no_distribution():
-    assert stats.distribution(np.array([], dtype=np.int64)) is None
+    assert percentiles.distribution(np.array([], dtype=np.int64)) is None
 
 
 def test_one_value_is_its_own_distribution():
-    result = stats.distribution(np.array([1_500_000]))
+    result = percentiles.distribution(np.array([1_500_000]))
 
     assert (
         result.count, result.min, result.mean, result.median, result.max, result.sd,
@@ -196,7 +196,7 @@ def test_one_value_is_its_own_distribution():
 
 @given(NS)
 def test_a_distribution_agrees_with_plain_arithmetic(numbers):
-    result = stats.distribution(np.array(numbers))
+    result = percentiles.distribution(np.array(numbers))
 
     mean = Fraction(sum(numbers), len(numbers))
     square = sum((x - mean) ** 2 for x in numbers) / max(1, len(numbers) - 1)
@@ -213,7 +213,7 @@ def test_a_distribution_agrees_with_plain_arithmetic(numbers):
 
 @given(st.integers(0, 10**13), st.integers(1, 300))
 def test_equal_values_have_no_spread_and_their_own_mean(value, n):
-    result = stats.distribution(np.full(n, value))
+    result = percentiles.distribution(np.full(n, value))
 
     assert (value / 1e6, 0.0) == (result.mean, result.sd)
 
@@ -222,25 +222,25 @@ def test_equal_values_have_no_spread_and_their_own_mean(value, n):
 def test_below_its_floor_a_percentile_has_no_interval(n, key):
     values = np.random.default_rng(1).permutation(n) + 1
 
-    assert stats.distribution(values).ci95[key] is None
+    assert percentiles.distribution(values).ci95[key] is None
 
 
 @pytest.mark.parametrize(("n", "key"), [(6, "50"), (36, "90"), (72, "95"), (368, "99"), (20, "mean")])
 def test_from_its_floor_on_a_percentile_of_independent_samples_has_an_interval(n, key):
-    given = [stats.distribution(row.astype(np.int64)).ci95[key] for row in lognormal(n, 0.0, 20, seed=n)]
+    given = [percentiles.distribution(row.astype(np.int64)).ci95[key] for row in lognormal(n, 0.0, 20, seed=n)]
 
     assert any(given)
 
 
 def test_the_maximum_has_no_interval_however_many_samples_there_are():
-    assert stats.distribution(np.arange(50_000)).ci95["100"] is None
+    assert percentiles.distribution(np.arange(50_000)).ci95["100"] is None
 
 
 def test_percentiles_do_not_depend_on_the_order_but_the_effective_size_does():
     mixed = np.random.default_rng(3).permutation(10_000)
 
-    assert stats.distribution(np.sort(mixed)).percentiles == stats.distribution(mixed).percentiles
-    assert stats.distribution(np.sort(mixed)).effective < 50 < 9_000 < stats.distribution(mixed).effective
+    assert percentiles.distribution(np.sort(mixed)).percentiles == percentiles.distribution(mixed).percentiles
+    assert percentiles.distribution(np.sort(mixed)).effective < 50 < 9_000 < percentiles.distribution(mixed).effective
 
 
 # Nominal 95 %; of 300 trials a true .95 falls below .91 once in a thousand times. The p99 of 2,000 strongly
@@ -276,8 +276,8 @@ def test_intervals_of_independent_samples_are_no_wider_than_they_need_be(key):
 
 def test_failures_reach_the_percentiles_that_they_are_many_enough_for():
     ordered = np.arange(1, 981) * 1_000_000
-    known = stats.dependence(np.random.default_rng(1).permutation(ordered), ordered)
-    found = stats.with_failures(lambda place: int(ordered[place - 1]), 980, 20, known)
+    known = percentiles.dependence(np.random.default_rng(1).permutation(ordered), ordered)
+    found = percentiles.with_failures(lambda place: int(ordered[place - 1]), 980, 20, known)
 
     assert (1000, 1.0, 980.0) == (found.count, found.min, found.percentiles["98"])
     assert {math.inf} == {found.percentiles[key] for key in ("99", "99.9", "100")} | {found.mean, found.max}

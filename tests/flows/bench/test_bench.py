@@ -8,8 +8,8 @@ import pytest
 from epkit.errors import ContractError, EndpointError, UsageError
 from epkit.flows.bench.bench import bench, dry_run, exit_code
 from epkit.flows.bench.options import BenchOptions
-from epkit.flows.target.aim import World
-from epkit.flows.target.requests import RequestOptions
+from epkit.flows.target.request_options import RequestOptions
+from epkit.flows.world import World
 from support.canary import CANARY
 from support.cli_harness import TWO_ROWS
 

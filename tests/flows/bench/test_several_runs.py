@@ -6,8 +6,10 @@ import signal
 import pytest
 
 from epkit.flows.bench import bench as flow
-from epkit.flows.target.aim import World
-from epkit.flows.target.requests import RequestOptions
+from epkit.flows.bench import find_max, repeat
+from epkit.flows.bench import run as one_run
+from epkit.flows.target.request_options import RequestOptions
+from epkit.flows.world import World
 
 
 class Terminated(KeyboardInterrupt):
@@ -36,7 +38,7 @@ def interrupted(monkeypatch):
     """Interrupt before run number `at` begins."""
 
     def arm(at):
-        real, calls = flow.run, []
+        real, calls = one_run.run, []
 
         def interrupting(*arguments, **more):
             calls.append(None)
@@ -44,7 +46,8 @@ def interrupted(monkeypatch):
                 raise Terminated
             return real(*arguments, **more)
 
-        monkeypatch.setattr(flow, "run", interrupting)
+        for module in (repeat, find_max):
+            monkeypatch.setattr(module, "run", interrupting)
 
     return arm
 

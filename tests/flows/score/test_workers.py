@@ -26,8 +26,8 @@ from epkit.flows.crew.worker import MODULE
 from epkit.flows.score import crew as score_crew
 from epkit.flows.score import score as flow
 from epkit.flows.score.options import ScoreOptions, exit_code
-from epkit.flows.target.aim import World
-from epkit.flows.target.requests import RequestOptions
+from epkit.flows.target.request_options import RequestOptions
+from epkit.flows.world import World
 from support.predict_server import PredictServer, plain, poisoned, storm
 
 CONTRACT = {"type": "object", "properties": {"data": {"type": "array", "items": {"type": "object", "properties": {

@@ -181,7 +181,7 @@ def _options(given: dict[str, Any]) -> "BenchOptions":
     from epkit.core.replies.judging import Depth
     from epkit.endpoint.headers import parse_header
     from epkit.flows.bench.options import BenchOptions
-    from epkit.flows.target.requests import RequestOptions
+    from epkit.flows.target.request_options import RequestOptions
 
     given |= {name: tuple(given[name] or ()) for name in ("payloads", "cookies", "slos")}
     given["target"] = given["target_flag"] if given["target"] is None else given["target"]

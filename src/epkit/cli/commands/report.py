@@ -58,7 +58,7 @@ def report(
     if json_schema:
         from importlib.resources import files
 
-        terminal.write(files("epkit.core").joinpath("report.schema.json").read_text(encoding="utf-8"))
+        terminal.write(files("epkit.core.report").joinpath("report.schema.json").read_text(encoding="utf-8"))
         return 0
     if run is None:
         raise UsageError("which run? epkit report RUN.epkit (or --json-schema)")

@@ -38,8 +38,8 @@ def sample(
     from epkit.endpoint.headers import parse_header
     from epkit.files.outputs import check_writable, write
     from epkit.flows.rows.sample import sample_body
-    from epkit.flows.target.aim import World
     from epkit.flows.validate import find_contract
+    from epkit.flows.world import World
 
     if output not in (None, "-"):
         check_writable(output, "-o")

@@ -184,7 +184,7 @@ def _options(given: dict[str, Any]) -> "ScoreOptions":
     from epkit.core.http.destination import Tls
     from epkit.endpoint.headers import parse_header
     from epkit.flows.score.options import ScoreOptions
-    from epkit.flows.target.requests import RequestOptions
+    from epkit.flows.target.request_options import RequestOptions
 
     if given["method"] not in (None, "predict", "predict_proba"):
         raise UsageError(f"--method {given['method']}: not one of predict, predict_proba")

@@ -64,7 +64,7 @@ def validate(
     """
     from epkit.endpoint.headers import parse_header
     from epkit.flows import validate as flow
-    from epkit.flows.target.aim import World
+    from epkit.flows.world import World
 
     if format_ not in FORMATS:
         raise UsageError(f"--format {format_}: not one of {', '.join(FORMATS)}")

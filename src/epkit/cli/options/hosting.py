@@ -8,8 +8,8 @@ from epkit.cli import terminal
 from epkit.errors import UsageError
 
 if TYPE_CHECKING:
-    from epkit.flows.target.aim import World
     from epkit.flows.target.backends import Place
+    from epkit.flows.world import World
 
 FORMATS = ("text", "json")
 

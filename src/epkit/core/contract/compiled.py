@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import jsonschema_rs
 
 from epkit.core.contract.schemas import Resolver, bundle, constraints, fault, flatten, subschemas
-from epkit.core.validate.cells import show
+from epkit.core.contract.shown import show
 
 _PATTERNS = jsonschema_rs.RegexOptions(size_limit=1 << 20)
 _STRUCTURE = ("type", "properties", "items", "required", "additionalProperties")

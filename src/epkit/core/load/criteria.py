@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
-from epkit.core.report.report import PERCENTILES
+from epkit.core.stats.distribution import PERCENTILES
 from epkit.errors import UsageError
 
 FIND_MAX: Final = "find-max"

@@ -22,8 +22,8 @@ class Phase:
         rate_to: at its end, where it is a ramp; it then has a duration. None where the rate stays.
         arrivals: of an open phase: evenly apart, or at random as those of many independent users are.
         first, step: of the phase's requests, counted from 0, those that are sent here: number *first* and every
-            *step*-th after it (`epkit.core.load.shares`). *concurrency* and, in a closed phase, *requests* are then this
-            share's own, and may be 0; schedule and rate are the whole phase's.
+            *step*-th after it (`epkit.core.load.shares`). *concurrency* and, in a closed phase, *requests* are then
+            this share's own, and may be 0; schedule and rate are the whole phase's.
     """
 
     name: str = "measure"

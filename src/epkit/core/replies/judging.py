@@ -4,7 +4,7 @@ import enum
 import zlib
 
 from epkit.core.http.headers import fields
-from epkit.core.replies import decoding as replies
+from epkit.core.replies import decoding
 from epkit.core.samples.rows import Failure
 
 PLAIN_BYTES = 16 * 1024 * 1024
@@ -46,16 +46,16 @@ def judge_reply(head: bytes, body: bytes, rows: int | None) -> tuple[Failure, st
     if not plain:
         return Failure.EMPTY, "the reply has no body once it is unpacked"
     try:
-        decoded = replies.decode(plain)
+        decoded = decoding.decode(plain)
     except ValueError:
         if "json" in headers.get("content-type", "").lower():
             return Failure.CONTRACT, "Content-Type says JSON, the body is not"
         return Failure.NONE, ""
-    hidden = replies.hidden_error(decoded)
+    hidden = decoding.hidden_error(decoded)
     if hidden is not None:
         # JSON can name half a surrogate pair, which no file and no terminal can be written with.
         return Failure.APPLICATION, hidden.encode("utf-8", "replace").decode()
-    found = replies.count_predictions(decoded)
+    found = decoding.count_predictions(decoded)
     if rows is not None and found is not None and found != rows:
         return Failure.MISMATCH, f"{found} predictions for {rows} rows"
     return Failure.NONE, ""

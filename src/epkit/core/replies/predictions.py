@@ -9,8 +9,7 @@ from typing import Any, Final
 import orjson
 
 from epkit.core.http.headers import fields
-from epkit.core.replies import decoding as replies
-from epkit.core.replies import judging
+from epkit.core.replies import decoding, judging
 from epkit.core.samples.rows import Failure
 from epkit.core.wrapping import same_length
 
@@ -51,10 +50,10 @@ def read_reply(head: bytes, body: bytes, rows: int) -> list[Any] | tuple[Failure
     if not body:
         return Failure.EMPTY, "the reply has no body"
     try:
-        decoded = replies.decode(body)
+        decoded = decoding.decode(body)
     except ValueError:
         return Failure.CONTRACT, "the reply is not JSON"
-    hidden = replies.hidden_error(decoded)
+    hidden = decoding.hidden_error(decoded)
     if hidden is not None:
         # JSON can name half a surrogate pair, which no file and no terminal can be written with.
         return Failure.APPLICATION, hidden.encode("utf-8", "replace").decode()
@@ -67,7 +66,7 @@ def read_reply(head: bytes, body: bytes, rows: int) -> list[Any] | tuple[Failure
 
 
 def predictions(decoded: object) -> list[Any] | None:
-    """Find the predictions in a decoded reply; `replies.count_predictions` counts the same."""
+    """Find the predictions in a decoded reply; `decoding.count_predictions` counts the same."""
     under_key = False
     while isinstance(decoded, dict):
         key = next((key for key in _KEYS if key in decoded), None)

@@ -20,7 +20,8 @@ from typing import Any, Final
 import numpy as np
 
 from epkit.core.report.gates import METRICS, Gate
-from epkit.core.report.report import Distribution, Report
+from epkit.core.report.report import Report
+from epkit.core.stats.distribution import Distribution
 from epkit.core.stats.percentiles import PS, floor
 from epkit.core.stats.welch import ALPHA, holm, welch
 

@@ -11,8 +11,9 @@ from dataclasses import MISSING, fields, is_dataclass
 from types import UnionType
 from typing import Any, Final, TypeVar, get_args, get_origin, get_type_hints
 
-from epkit.core.report.report import FORMAT, PERCENTILES, Report
+from epkit.core.report.report import FORMAT, Report
 from epkit.core.samples.rows import FAILURES
+from epkit.core.stats.distribution import PERCENTILES
 
 Part = TypeVar("Part")
 

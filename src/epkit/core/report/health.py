@@ -10,7 +10,8 @@ from typing import Final
 
 import numpy as np
 
-from epkit.core.report.report import Distribution, Window
+from epkit.core.report.report import Window
+from epkit.core.stats.distribution import Distribution
 from epkit.core.stats.percentiles import PS, floor, percentile
 
 LITTLE: Final = 0.05

@@ -8,34 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from epkit.core.stats.distribution import Distribution
+
 FORMAT: Final = "epkit.report/1"
-
-PERCENTILES: Final = ("50", "66", "75", "80", "90", "95", "98", "99", "99.9", "99.99", "100")
-"""The percentiles of every latency, keyed by exactly these strings."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Distribution:
-    """One latency of the successful requests, in ms.
-
-    Args:
-        count: how many requests it describes, ≥ 1.
-        sd: standard deviation with n − 1; 0 where count is 1.
-        percentiles: nearest rank, keyed by `PERCENTILES`.
-        ci95: 95 % confidence interval of each percentile (and of `mean`), None where the sample cannot support one.
-            All of them but the intervals may be infinite in the response view: see --failures-as-infinite.
-        effective: sample size after autocorrelation, as the interval of the median saw it.
-    """
-
-    count: int
-    min: float
-    mean: float
-    sd: float
-    median: float
-    max: float
-    percentiles: Mapping[str, float]
-    ci95: Mapping[str, tuple[float, float] | None]
-    effective: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

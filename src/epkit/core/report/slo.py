@@ -18,7 +18,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Final
 
-from epkit.core.report.report import PERCENTILES, Distribution, Latencies, Report, Threshold
+from epkit.core.report.report import Latencies, Report, Threshold
+from epkit.core.stats.distribution import PERCENTILES, Distribution
 from epkit.errors import UsageError
 
 GRAMMAR: Final = (

@@ -19,7 +19,6 @@ from epkit.core.report import health
 from epkit.core.report.counters import Counters
 from epkit.core.report.report import (
     DeploymentInfo,
-    Distribution,
     FailureExample,
     Generator,
     Http,
@@ -36,6 +35,7 @@ from epkit.core.report.report import (
 from epkit.core.report.windows import Windows
 from epkit.core.samples.latency import PARTS, series
 from epkit.core.samples.rows import Rows
+from epkit.core.stats.distribution import Distribution
 from epkit.core.stats.histogram import BLUR, Histogram
 from epkit.core.stats.percentiles import Dependence, dependence, describe, distribution, with_failures
 

@@ -15,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from epkit.core.report.report import PERCENTILES, Distribution
+from epkit.core.stats.distribution import PERCENTILES, Distribution
 
 TAIL: Final = Fraction(1, 40)
 """What a two-sided 95 % interval may miss on either side."""

@@ -11,7 +11,8 @@ from epkit.core.contract.columns import Rows, find_rows
 from epkit.core.contract.compiled import SchemaSet, accepts
 from epkit.core.contract.contract import Contract
 from epkit.core.contract.schemas import flatten
-from epkit.core.validate.cells import bounds, show
+from epkit.core.contract.shown import show
+from epkit.core.validate.cells import bounds
 from epkit.errors import UsageError
 
 _DEEPEST: Final = 12

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from epkit.core.contract.columns import Column, Rows
 from epkit.core.contract.compiled import SchemaSet, accepts, breaches
-from epkit.core.validate.cells import Remark, bounds, coerced, exact, show
+from epkit.core.contract.shown import show
+from epkit.core.validate.cells import Remark, bounds, coerced, exact
 from epkit.core.validate.values import walk
 from epkit.core.validate.violations import Findings, Path, Place, did_you_mean
 

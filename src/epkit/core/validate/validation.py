@@ -20,8 +20,9 @@ from epkit.core.contract.columns import Column, Rows, find_rows
 from epkit.core.contract.compiled import SchemaSet, accepts, breaches
 from epkit.core.contract.contract import Contract
 from epkit.core.contract.schemas import flatten
+from epkit.core.contract.shown import show
 from epkit.core.validate import bodies
-from epkit.core.validate.cells import bounds, show
+from epkit.core.validate.cells import bounds
 from epkit.core.validate.declared import Declared
 from epkit.core.validate.locating import JsonPlaces
 from epkit.core.validate.records import check_rows

@@ -5,7 +5,8 @@ from typing import Any
 
 from epkit.core.contract.compiled import SchemaSet, breaches
 from epkit.core.contract.schemas import is_nullable
-from epkit.core.validate.cells import Remark, exact, show
+from epkit.core.contract.shown import show
+from epkit.core.validate.cells import Remark, exact
 from epkit.core.validate.violations import Findings, Path, Place, did_you_mean
 
 

@@ -1,8 +1,8 @@
 """Workers on the machines of a Dask cluster that is already there.
 
-Dask starts an agent in each of its workers (`epkit.engines.workers.agent`) and carries messages between it and us; its tasks
-and its graph are not used, so that the scheduler needs no epkit, and nothing of ours stands in its logs, task names or
-dashboard. All goes through the scheduler, as workers often cannot be reached from where a user sits.
+Dask starts an agent in each of its workers (`epkit.engines.workers.agent`) and carries messages between it and us; its
+tasks and its graph are not used, so that the scheduler needs no epkit, and nothing of ours stands in its logs, task
+names or dashboard. All goes through the scheduler, as workers often cannot be reached from where a user sits.
 """
 
 import contextlib

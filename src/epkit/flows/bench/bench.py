@@ -4,7 +4,7 @@ Plan → requests → engine → samples → summary → report. Nothing is prin
 """
 
 import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import cache
@@ -15,39 +15,29 @@ from epkit.core.load.criteria import FIND_MAX
 from epkit.core.load.plan import Plan
 from epkit.core.load.shares import most_workers
 from epkit.core.replies.judging import Depth
-from epkit.core.report import ab, slo
-from epkit.core.report.guard import Guard
+from epkit.core.report import slo
 from epkit.core.report.live import Live
-from epkit.core.report.summary import Summary
-from epkit.core.stats import hdr
 from epkit.endpoint.target import to_destination
 from epkit.engines.base import Engine
-from epkit.engines.driver import Sink
 from epkit.errors import UsageError
-from epkit.files import samples
 from epkit.files.runs import RunWriter
-from epkit.files.spill import Spill
 from epkit.flows.bench import checks
-from epkit.flows.bench.generators import make_generator
-from epkit.flows.bench.knee import mark_knee
-from epkit.flows.bench.measurement import Driving, Measurement
 from epkit.flows.bench.options import BenchOptions, BenchResult, DryRun, Shown
 from epkit.flows.bench.plan import check_load, make_plan, plan_info
 from epkit.flows.bench.ready import Current, Ready
-from epkit.flows.bench.report import Facts, make_report, payload_infos, show_examples
-from epkit.flows.bench.saving import NOTHING_RAN, Recording
-from epkit.flows.bench.until import Until
+from epkit.flows.bench.report import payload_infos
+from epkit.flows.bench.run import run
 from epkit.flows.crew.crews import check_crew, check_reach, hire
-from epkit.flows.target.aim import World, take_aim
+from epkit.flows.target.aim import take_aim
 from epkit.flows.target.requests import make_load
 from epkit.flows.target.tokens import authorized, renewing
 from epkit.flows.target.transport import engine_class, engine_name, proxy_of
 from epkit.flows.target.verbose import show_request
+from epkit.flows.world import World
 
 if TYPE_CHECKING:
     from epkit.core.contract.contract import Contract
     from epkit.engines.workers.crew import Crew
-    from epkit.flows.bench.workers.fleet import Fleet
 
 
 def bench(
@@ -88,122 +78,6 @@ def bench(
                 other = stack.enter_context(prepare(replace(options, target=options.against), world, stdin, crew=crew))
             return repeat(options, ready, other, shown, writer=writer)
         return run(options, ready, ready.plan, shown, writer=writer)
-
-
-def run(
-    options: BenchOptions,
-    ready: Ready,
-    plan: Plan,
-    shown: Shown,
-    *,
-    watch: "Callable[[Measurement, Engine | Fleet], Callable[[], None]] | None" = None,
-    writer: RunWriter | None = None,
-    arm: str = "",
-) -> BenchResult:
-    """Run one plan and report it.
-
-    Args:
-        watch: makes what is called some five times a second while the run goes on, and may end it.
-        writer: of the file that the run is saved to, as one of *arm*.
-    """
-    slos = slo.parse_all(options.slos)
-    load = ready.load
-    rows_wanted = options.rows_wanted or bool(options.samples)
-    with ExitStack() as stack:
-        spill = stack.enter_context(Spill()) if rows_wanted else None
-        infinite = options.failures_as_infinite
-        recording = (
-            None
-            if writer is None
-            else Recording(writer, load, slos=options.slos, arm=arm, failures_as_infinite=infinite)
-        )
-        sinks: list[Sink] = [] if spill is None else [spill]
-        sinks += [] if recording is None else [recording.add]
-        sinks += [] if shown.live is None else [shown.live.restarted()]
-        guard = None if not options.abort_on_slo else _guard(slos, plan)
-        sinks += [] if guard is None else [guard.add]
-        all_rows = rows_wanted or recording is not None or guard is not None
-        generator = make_generator(options, ready, plan, shown, all_rows=all_rows)
-        measured = Measurement(plan, generator.drive, sinks=sinks, failures_as_infinite=infinite)
-        driver, engine = measured.driver, generator.engine
-        facts = Facts(
-            aim=ready.aim,
-            load=load,
-            destination=ready.destination,
-            plan=plan,
-            engine=engine.name,
-            workers=generator.workers,
-            warmup=options.warmup,
-        )
-        stop_rule = None if options.until is None else Until(options.until, measured, engine)
-        ticks: list[Callable[[], None]] = [] if stop_rule is None else [stop_rule]
-        ticks += [watch(measured, engine)] if watch is not None else []
-        lost: list[str] = []
-        ticks += [] if guard is None else [_aborting(guard, engine, driver, lost)]
-        progress = shown.progress
-        ticks += [lambda: progress(driver.sent, driver.failed)] if progress is not None else []
-        if recording is not None:
-            empty = Summary()  # made once: its histograms cost more than a report without samples
-            recording.watch(
-                measured,
-                lambda: make_report(facts, measured, NOTHING_RAN, summary=empty),
-                generator.spent_s,
-            )
-            ticks.append(recording.tick)
-        ready.current.drive(driver)
-        ran = generator.run(measured, _all(ticks))
-        driver.flush()
-        lines = generator.settle()
-        report = make_report(facts, measured, ran, None if stop_rule is None else stop_rule.outcome())
-        report = generator.told(report)
-        if options.sweep is not None:
-            report = mark_knee(report)
-        report = replace(report, thresholds=slo.evaluate(slos, report), warnings=(*report.warnings, *lost, *lines))
-        if lost:
-            report = replace(report, run=replace(report.run, partial=True))
-        if recording is not None:
-            report = recording.finish(report, measured.summary)
-        if spill is not None and options.samples is not None:
-            samples.write(options.samples, spill.blocks(), report.run.payloads, load.rows, driver.deployments)
-        times = None
-        if spill is not None and options.rows_wanted:
-            times = ab.from_samples(spill.blocks(), measured.started_ns())
-        kept = {} if options.keep_failures is None else show_examples(driver.examples.values(), ready.aim)
-        histograms = hdr.as_saved(measured.summary.histograms()) if options.histograms_wanted else {}
-        return BenchResult(report=report, ab_times=times, kept=kept, stopped_by=ran.stopped_by, histograms=histograms)
-
-
-def _guard(slos: Sequence[slo.Slo], plan: Plan) -> Guard:
-    requests = [phase.requests for phase in plan.measured if phase.requests is not None]
-    durations = [phase.duration_ns for phase in plan.measured if phase.duration_ns is not None]
-    phases = len(plan.measured)
-    return Guard(
-        slos,
-        requests=sum(requests) if len(requests) == phases else None,
-        duration_ns=sum(durations) if len(durations) == phases else None,
-    )
-
-
-def _aborting(guard: Guard, engine: "Engine | Fleet", driver: Driving, lost: list[str]) -> Callable[[], None]:
-    """Return what ends a run when an objective cannot be met any more, and says so in *lost*."""
-
-    def look() -> None:
-        if not lost and (expression := guard.lost()):
-            lost.append(f"ended early: {expression} could no longer be met")
-            driver.stop()
-            engine.stop(drain=True)
-
-    return look
-
-
-def _all(ticks: Sequence[Callable[[], None]]) -> Callable[[], None] | None:
-    """Make one call of several; None of none."""
-
-    def tick() -> None:
-        for each in ticks:
-            each()
-
-    return tick if ticks else None
 
 
 def dry_run(options: BenchOptions, world: World, stdin: BinaryIO) -> DryRun:

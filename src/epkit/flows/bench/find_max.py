@@ -17,10 +17,10 @@ from epkit.core.report.health import GROWING
 from epkit.core.report.report import PhaseInfo, Report, Search
 from epkit.engines import runner
 from epkit.files.runs import RunWriter
-from epkit.flows.bench import bench
 from epkit.flows.bench.options import BenchOptions, BenchResult, Shown
 from epkit.flows.bench.plan import FIND_S
 from epkit.flows.bench.ready import Ready
+from epkit.flows.bench.run import run
 from epkit.flows.bench.saved_runs import load, write_samples
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _search(options: BenchOptions, ready: "Ready", shown: Shown, writer: RunWrit
         plan = _plan(ready.plan, common, probe, number)
         at, watcher = time.perf_counter(), _Watcher(bound, probe)
         try:
-            result = bench.run(options, ready, plan, shown, watch=watcher, writer=writer)
+            result = run(options, ready, plan, shown, watch=watcher, writer=writer)
         except KeyboardInterrupt as stop:  # between two probes
             if not runs:
                 raise

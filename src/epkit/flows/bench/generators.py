@@ -10,7 +10,8 @@ from epkit.engines import runner
 from epkit.engines.driver import Sink
 from epkit.engines.runner import Ran
 from epkit.flows.bench import checks
-from epkit.flows.bench.measurement import Checked, Driving, Measurement
+from epkit.flows.bench.driving import Checked, Driving
+from epkit.flows.bench.measurement import Measurement
 from epkit.flows.bench.options import BenchOptions, Shown
 from epkit.flows.bench.ready import Ready
 from epkit.flows.crew import carried

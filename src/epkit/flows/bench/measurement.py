@@ -1,63 +1,19 @@
 """One plan on its way: the driver that it needs, the sinks of its phases, and what they make of it."""
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
-from typing import Final, Protocol
+from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
-from epkit.core.http.request import Request
 from epkit.core.load import schedule
 from epkit.core.load.phases import Slice
 from epkit.core.load.plan import Plan
-from epkit.core.replies.judging import Depth
 from epkit.core.report import health
 from epkit.core.report.report import PhaseInfo
 from epkit.core.report.summary import Summary
-from epkit.core.samples.rows import Failure
-from epkit.engines.base import Exchange
-from epkit.engines.deferred import Check, Deferred
-from epkit.engines.driver import ClosedLoop, Example, FirstReply, Sink
-from epkit.engines.phased import Phased
+from epkit.engines.driver import Sink
 from epkit.engines.runner import Ran
-from epkit.flows.target.requests import Load
-
-
-class Driving(Protocol):
-    """What a run asks of whatever drives it; the attributes are those of `Recorder`."""
-
-    began: int
-    started_at: datetime
-    deployments: list[str]
-    gaps: dict[int, int]
-    begins: list[int]
-
-    @property
-    def ended(self) -> int: ...  # noqa: D102
-    @property
-    def sent(self) -> int: ...  # noqa: D102
-    @property
-    def failed(self) -> int: ...  # noqa: D102
-    @property
-    def most(self) -> list[int]: ...  # noqa: D102
-    @property
-    def cpu_s(self) -> float: ...  # noqa: D102
-    @property
-    def planned_end(self) -> int | None: ...  # noqa: D102
-    @property
-    def examples(self) -> Mapping[tuple[Failure, int], Example]: ...  # noqa: D102
-    @property
-    def first_reply(self) -> FirstReply | None: ...  # noqa: D102
-    @property
-    def unsent(self) -> Mapping[int, int]: ...  # noqa: D102
-    def waiting(self) -> int: ...  # noqa: D102
-    def flush(self) -> None: ...  # noqa: D102
-    def stop(self) -> None: ...  # noqa: D102
-    def replace(self, requests: Sequence[Request]) -> None: ...  # noqa: D102
-
-
-Drive = Callable[[list[Sink], list[int]], Driving]
-"""Makes what drives a plan, of the sinks of its samples and the list that gets when each phase began."""
+from epkit.flows.bench.driving import Drive, is_simple
 
 PHASE_ROWS: Final = 200_000
 """So many rows of each phase are kept beside those of the whole: 16 MB."""
@@ -184,46 +140,3 @@ class Measurement:
         if driver.planned_end is not None and ran.stopped_by is None:
             return max(ended, driver.planned_end)
         return ended
-
-
-def is_simple(plan: Plan) -> bool:
-    """Tell whether a plan is one closed phase, for which there is a driver of its own, and nothing to slice."""
-    return len(plan.phases) == 1 and plan.phases[0].model == "closed"
-
-
-class Checked:
-    """Makes the driver of this process, with what is checked beside the run between it and its sinks.
-
-    Args:
-        check: what replies are held against beside the run.
-        gate: as for `Phased`.
-    """
-
-    def __init__(
-        self,
-        plan: Plan,
-        load: Load,
-        *,
-        depth: Depth = Depth.REPLY,
-        check: Check | None = None,
-        log: Callable[[Exchange], None] | None = None,
-        gate: Callable[[int], None] | None = None,
-    ) -> None:
-        self._plan, self._load, self._depth, self._check, self._log, self._gate = plan, load, depth, check, log, gate
-        self.deferred: Deferred | None = None
-
-    def __call__(self, sinks: list[Sink], begins: list[int]) -> ClosedLoop | Phased:
-        """Make the driver, once."""
-        plan, load = self._plan, self._load
-        inspect = None
-        if self._check is not None:
-            self.deferred = Deferred(self._check, sinks)
-            sinks, inspect = [self.deferred.add], self.deferred.inspect
-        if is_simple(plan):
-            return ClosedLoop(
-                plan.phases[0], load.requests, load.rows, sinks=sinks, depth=self._depth, inspect=inspect, log=self._log
-            )
-        return Phased(
-            plan.phases, load.requests, load.rows, sinks=sinks, begins=begins, seed=plan.seed, depth=self._depth,
-            inspect=inspect, log=self._log, gate=self._gate,
-        )  # fmt: skip

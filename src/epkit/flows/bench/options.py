@@ -10,7 +10,7 @@ from epkit.core.report import ab
 from epkit.core.report.live import Live
 from epkit.core.report.report import PayloadInfo, PlanInfo, Report
 from epkit.core.stats.histogram import Histogram
-from epkit.flows.target.requests import RequestOptions
+from epkit.flows.target.request_options import RequestOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

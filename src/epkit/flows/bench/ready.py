@@ -10,7 +10,7 @@ from epkit.core.load.plan import Plan
 from epkit.engines.base import Engine
 from epkit.engines.deferred import Check
 from epkit.engines.workers.crew import Crew
-from epkit.flows.target.aim import Aim
+from epkit.flows.target.aimed import Aim
 from epkit.flows.target.requests import Load
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from epkit.core.report.report import Report
 from epkit.engines import runner
 from epkit.files.runs import RunWriter
-from epkit.flows.bench import bench
 from epkit.flows.bench.options import BenchOptions, BenchResult, Shown
 from epkit.flows.bench.ready import Ready
+from epkit.flows.bench.run import run
 
 if TYPE_CHECKING:
     from epkit.core.load.plan import Plan
@@ -42,7 +42,7 @@ def repeat(
         for name, arm in arms.items():
             plan: Plan = replace(arm.plan, seed=arm.plan.seed + number)
             try:
-                result = bench.run(options, arm, plan, shown, writer=writer, arm=name)
+                result = run(options, arm, plan, shown, writer=writer, arm=name)
             except KeyboardInterrupt as stop:  # between two runs
                 if result is None:
                     raise

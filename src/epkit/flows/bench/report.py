@@ -17,9 +17,10 @@ from epkit.core.samples.rows import Failure
 from epkit.endpoint.wisdom import advise, advise_failure, detail
 from epkit.engines.driver import Example
 from epkit.engines.runner import Ran
-from epkit.flows.bench.measurement import Driving, Measurement
+from epkit.flows.bench.driving import Driving
+from epkit.flows.bench.measurement import Measurement
 from epkit.flows.bench.plan import plan_info
-from epkit.flows.target.aim import Aim
+from epkit.flows.target.aimed import Aim
 from epkit.flows.target.requests import Load
 from epkit.flows.target.verbose import show_reply
 

@@ -21,8 +21,9 @@ from epkit.files.payloads import read_payloads
 from epkit.flows.check.answers import Answers
 from epkit.flows.check.connection import Connection
 from epkit.flows.check.session import Found, Session, Unwell
-from epkit.flows.target.aim import World, take_aim
+from epkit.flows.target.aim import take_aim
 from epkit.flows.target.once import way_to
+from epkit.flows.world import World
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

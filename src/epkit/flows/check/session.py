@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from epkit.core.http.masking import clean, mask_text
 from epkit.endpoint.wisdom import advise, detail
-from epkit.flows.target.aim import Aim
+from epkit.flows.target.aimed import Aim
 from epkit.flows.target.once import Once, Way
 
 

@@ -11,7 +11,7 @@ from epkit.core.http.destination import Destination
 from epkit.engines.workers.crew import Crew, Inbox, LocalCrew
 from epkit.errors import UsageError
 from epkit.flows.crew.worker import MODULE
-from epkit.flows.target.aim import World
+from epkit.flows.world import World
 
 MOST_WORKERS: Final = 1024
 

@@ -6,8 +6,8 @@ from typing import Final
 
 from epkit.core.hosting.deployments import Endpoint, LoggedRequest, unseen
 from epkit.core.http.masking import mask_text
-from epkit.flows.target.aim import World
 from epkit.flows.target.backends import Place
+from epkit.flows.world import World
 
 POLL_S: Final = {"local": 0.2, "azureml": 2.0, "azureml-v1": 2.0}
 OVERLAP: Final = 500

@@ -9,13 +9,12 @@ from epkit.core.contract.contract import Contract, parse
 from epkit.core.hosting.deployments import Endpoint, Order
 from epkit.core.http.masking import clean, mask_text
 from epkit.core.http.secret import Secret
-from epkit.core.replies import decoding as replies
-from epkit.core.replies import judging
+from epkit.core.replies import decoding, judging
 from epkit.core.samples.rows import Failure
 from epkit.core.wrapping import count_rows
 from epkit.endpoint.asking import Answer, ask
 from epkit.errors import EndpointError, UsageError
-from epkit.flows.target.aim import World
+from epkit.flows.world import World
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +83,7 @@ def score_row(
     )
     rows = count_rows(documents.decode(body, name="the row"))
     _judge(endpoint, answer, rows, world)
-    return Scored(status=answer.status, rows=rows, ms=round(answer.ms, 3), reply=replies.decode(answer.body))
+    return Scored(status=answer.status, rows=rows, ms=round(answer.ms, 3), reply=decoding.decode(answer.body))
 
 
 def _judge(endpoint: Endpoint, answer: Answer, rows: int | None, world: World) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from epkit.core.http.payload import Payload
 from epkit.errors import UsageError
 from epkit.flows.rows.input import Given, prepare
-from epkit.flows.target.aim import Note
+from epkit.flows.world import Note
 
 if TYPE_CHECKING:
     from epkit.core.contract.contract import Contract

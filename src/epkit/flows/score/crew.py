@@ -1,8 +1,8 @@
 """A job of `epkit score` that several workers do together, seen as the driver that one process would have.
 
-Rows are read and written here, in input order; spans of them go to whoever asks (`epkit.core.score.ledger`). The concurrency
-and the rate are those of all workers together: a share that grows waits until the one that shrinks is kept to. A worker
-that is lost gives its rows and its share to the others; one that comes later gets some.
+Rows are read and written here, in input order; spans of them go to whoever asks (`epkit.core.score.ledger`). The
+concurrency and the rate are those of all workers together: a share that grows waits until the one that shrinks is kept
+to. A worker that is lost gives its rows and its share to the others; one that comes later gets some.
 """
 
 import signal
@@ -28,7 +28,7 @@ from epkit.engines.workers.crew import Crew, Joined, Lost, Member, Refused
 from epkit.flows.crew.crews import signals_into
 from epkit.flows.score.words import explainer
 from epkit.flows.score.work import Ask, End, Ended, Keeps, Renew, Rows, ScoreWork, Settled, Share, Told
-from epkit.flows.target.aim import Note
+from epkit.flows.world import Note
 
 TICK_S: Final = 0.2
 FLUSH_S: Final = 1.0

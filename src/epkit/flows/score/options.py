@@ -9,7 +9,7 @@ from epkit.core.score.scored import ScoreResult
 from epkit.errors import EndpointError, UsageError
 from epkit.flows.crew.crews import check_crew
 from epkit.flows.rows.input import Given
-from epkit.flows.target.requests import RequestOptions
+from epkit.flows.target.request_options import RequestOptions
 
 MOST_CONCURRENCY: Final = 10_000
 

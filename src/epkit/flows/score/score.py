@@ -36,11 +36,14 @@ from epkit.flows.crew.crews import check_reach, hire
 from epkit.flows.rows.input import Given, Input, prepare, spooled
 from epkit.flows.score.options import ScoreOptions, check
 from epkit.flows.score.words import advise, explainer
-from epkit.flows.target.aim import Aim, World, take_aim
-from epkit.flows.target.requests import JSON, KnownContract, compose_headers
+from epkit.flows.target.aim import take_aim
+from epkit.flows.target.aimed import Aim
+from epkit.flows.target.request_options import compose_headers
+from epkit.flows.target.requests import JSON, KnownContract
 from epkit.flows.target.tokens import renewing
 from epkit.flows.target.transport import engine_class, engine_name, proxy_of
 from epkit.flows.target.verbose import show_request
+from epkit.flows.world import World
 
 if TYPE_CHECKING:
     from epkit.core.contract.contract import Contract

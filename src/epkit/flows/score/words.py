@@ -8,7 +8,7 @@ from epkit.core.http.secret import Secret
 from epkit.core.samples.rows import Failure
 from epkit.endpoint import wisdom
 from epkit.engines.batches import Outcome
-from epkit.flows.target.aim import Aim
+from epkit.flows.target.aimed import Aim
 
 
 def explainer(secrets: Sequence[Secret]) -> Callable[[Outcome], str]:

@@ -1,11 +1,8 @@
 """From what the user named to something that can be spoken to: target, key, origin, all secrets by name."""
 
 import contextlib
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from urllib.parse import parse_qsl
 
 from epkit.core.http import url as urls
@@ -14,68 +11,9 @@ from epkit.core.http.secret import Secret
 from epkit.core.http.url import Url
 from epkit.endpoint import embedded
 from epkit.endpoint.keys import TOKENS, Key, find_key
-from epkit.endpoint.target import Target, contract_url, resolve
-from epkit.errors import UsageError
-
-if TYPE_CHECKING:
-    from epkit.flows.target.tokens import Renewal
-
-Note = Callable[[str], None]
-"""Says one line to the user, on stderr."""
-
-
-def _here() -> Path:
-    try:
-        return Path.cwd()
-    except FileNotFoundError:
-        raise UsageError("the working directory is gone: change to another one") from None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class World:
-    """What a flow knows of the process it runs in; the command line makes it, and tests make their own.
-
-    Args:
-        secrets: a flow adds the credentials that it meets, for whoever has to mask what comes of an accident.
-    """
-
-    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
-    cwd: Path = field(default_factory=_here)
-    note: Note = print
-    secrets: list[Secret] = field(default_factory=list, repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Aim:
-    """A target that can be spoken to.
-
-    Args:
-        uri: where rows are scored.
-        key: what goes into Authorization, if anything.
-        contract: where the target's own contract is.
-        secrets: everything that must not be shown, the key among it; grows where a token is replaced.
-        renewal: how the key, a token, is replaced before it ends; `epkit.flows.target.tokens.renewing` does it.
-    """
-
-    target: Target
-    uri: Url
-    key: Key
-    contract: Path | Url
-    secrets: list[Secret] = field(repr=False)
-    renewal: "Renewal | None" = None
-
-    @property
-    def shown(self) -> str:
-        """How the target is called."""
-        return self.uri.shown if self.target.name is None else f"{self.target.name} ({self.uri.shown})"
-
-    def contract_headers(self, source: str | Path | Url) -> dict[str, str]:
-        """Return the headers to fetch a contract with: the key goes to the target's own origin and nowhere else."""
-        if isinstance(source, str) and urls.is_url(source):
-            source = urls.parse(source)
-        if not isinstance(source, Url) or not urls.same_origin(source, self.uri):
-            return {}
-        return dict(self.key.added_to(self.target.headers))
+from epkit.endpoint.target import contract_url, resolve
+from epkit.flows.target.aimed import Aim
+from epkit.flows.world import World
 
 
 @contextlib.contextmanager

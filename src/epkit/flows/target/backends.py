@@ -10,7 +10,7 @@ from epkit.core.hosting.deployments import BACKENDS, BackendName
 from epkit.endpoint.config import Config, EndpointEntry, find_config, suggestion
 from epkit.endpoint.tokens import credential
 from epkit.errors import UsageError
-from epkit.flows.target.aim import World
+from epkit.flows.world import World
 
 if TYPE_CHECKING:
     from epkit.backends.base import Backend

@@ -19,14 +19,11 @@ from epkit.engines.base import Engine
 from epkit.engines.wire.tls import make_context
 from epkit.errors import EndpointError, UsageError
 from epkit.files import contracts
-from epkit.flows.target.aim import Aim
+from epkit.flows.target.aimed import Aim
 from epkit.flows.target.once import Once
+from epkit.flows.target.unreachable import UnreachableError
 
 PATIENCE_S: Final = 10.0
-
-
-class UnreachableError(EndpointError):
-    """There is no connection to the target: a load would say the same."""
 
 
 def find(

@@ -15,8 +15,8 @@ from epkit.endpoint.target import to_destination
 from epkit.endpoint.wisdom import advise_failure
 from epkit.engines.base import Arrival, Engine, Exchange
 from epkit.errors import EndpointError, UsageError
-from epkit.flows.target.aim import Aim
-from epkit.flows.target.requests import RequestOptions, compose_headers
+from epkit.flows.target.aimed import Aim
+from epkit.flows.target.request_options import RequestOptions, compose_headers
 from epkit.flows.target.transport import engine_class
 
 AGENT: Final = f"epkit/{__version__}"

@@ -1,24 +1,24 @@
 """From options to the requests of a run: payloads, rows, headers, the bytes that go out."""
 
-import base64
 import json
 import random
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from epkit.core.http import request
-from epkit.core.http.masking import is_sensitive, mask_url
+from epkit.core.http.masking import mask_url
 from epkit.core.http.payload import Payload
 from epkit.core.http.request import Request
-from epkit.core.http.secret import Secret
 from epkit.core.http.url import Url
 from epkit.core.wrapping import count_rows
 from epkit.errors import ContractError, EpkitError, UsageError
 from epkit.files.payloads import parse_payload, read_payloads
-from epkit.flows.target.aim import Aim, Note
+from epkit.flows.target.aimed import Aim
+from epkit.flows.target.request_options import RequestOptions, compose_headers
+from epkit.flows.world import Note
 
 if TYPE_CHECKING:
     from epkit.core.contract.contract import Contract
@@ -29,51 +29,6 @@ BODILESS: Final = ("GET", "HEAD", "OPTIONS", "DELETE", "TRACE")
 """Methods that are not given the contract's example to send."""
 
 _METHOD: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestOptions:
-    """What is sent.
-
-    Args:
-        payloads: files for a POST; `put` is a file for a PUT.
-        method: overrides what the payload implies; `head` is HEAD.
-        content_type: of the body; None for JSON.
-        headers: the user's own, in order; they replace those that epkit would write.
-        cookies: `name=value`.
-        basic: `user:password` for Basic authorization.
-        proxy: where the requests go through, if not directly; may hold `user:password@`.
-        proxy_basic: `user:password` for the proxy; as in ab it goes to the server where there is none.
-        schema: a contract to use instead of the target's own.
-        validate: whether a contract is asked for at all.
-        shuffle: whether payloads are sent in an order of the seed's, not in theirs.
-        batch_rows: rows of a body that is made of a table.
-    """
-
-    payloads: tuple[str, ...] = ()
-    put: str | None = None
-    head: bool = False
-    method: str | None = None
-    content_type: str | None = None
-    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
-    cookies: tuple[str, ...] = field(default=(), repr=False)
-    basic: str | None = field(default=None, repr=False)
-    proxy: str | None = field(default=None, repr=False)
-    proxy_basic: str | None = field(default=None, repr=False)
-    deployment: str | None = None
-    schema: str | None = None
-    validate: bool = True
-    keepalive: bool = True
-    shuffle: bool = False
-    batch_rows: int = 100
-
-    def secrets(self) -> Iterator[Secret]:
-        """Give everything in here that must not be shown."""
-        yield from (Secret(value) for name, value in self.headers if is_sensitive(name))
-        cookies = [*self.cookies, *(value for name, value in self.headers if name.lower() == "cookie")]
-        yield from (Secret(pair.partition("=")[2]) for cookie in cookies for pair in cookie.split(";"))
-        userinfo = (self.proxy or "").rpartition("@")[0].rpartition("//")[2]
-        yield from (Secret(text) for text in (self.basic, self.proxy_basic, userinfo) if text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,7 +172,7 @@ class KnownContract:
         Raises:
             EpkitError: it is missing, and the user named it or it cannot be done without.
         """
-        from epkit.flows.target.contract import UnreachableError
+        from epkit.flows.target.unreachable import UnreachableError
 
         if self._looked and self._contract is None and without is not None:
             return None
@@ -277,30 +232,3 @@ def _rows(payload: Payload, content_type: str, *, strict: bool) -> int | None:
         if strict:
             raise
         return None
-
-
-def compose_headers(options: RequestOptions, aim: Aim, agent: str, content_type: str | None) -> list[tuple[str, str]]:
-    """Put the headers together: epkit's own, then the endpoint's, then the user's, of which the last wins."""
-    headers = [("User-Agent", agent), ("Accept", "*/*")]
-    if not options.keepalive:
-        headers.append(("Connection", "close"))
-    if content_type is not None:
-        headers.append(("Content-Type", content_type))
-    if options.cookies:
-        headers.append(("Cookie", "; ".join(options.cookies)))
-    deployment = options.deployment or aim.target.deployment
-    if deployment:
-        headers.append(("azureml-model-deployment", deployment))
-    if options.proxy_basic is not None and options.proxy is None:
-        headers.append(("Proxy-Authorization", _basic(options.proxy_basic)))
-    headers += aim.target.headers
-    if options.basic is not None:
-        headers.append(("Authorization", _basic(options.basic)))
-    else:
-        headers = list(aim.key.added_to(headers))
-    replaced = {name.lower() for name, _ in options.headers}
-    return [*((name, value) for name, value in headers if name.lower() not in replaced), *options.headers]
-
-
-def _basic(userinfo: str) -> str:
-    return "Basic " + base64.b64encode(userinfo.encode("utf-8", "surrogateescape")).decode()

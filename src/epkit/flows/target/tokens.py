@@ -2,29 +2,17 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from epkit.core.hosting.deployments import BACKENDS, Token
+from epkit.core.hosting.deployments import BACKENDS
 from epkit.core.http.request import Request, with_authorization
 from epkit.core.http.secret import Secret
 from epkit.endpoint.keys import Key
 from epkit.endpoint.target import Target
-from epkit.endpoint.tokens import Keeper, TokenSource, aad_source
+from epkit.endpoint.tokens import Keeper, Renewal, TokenSource, aad_source
 from epkit.errors import UsageError
-from epkit.flows.target.aim import Aim, World
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Renewal:
-    """How a token is replaced.
-
-    Args:
-        source: asks for another one.
-        first: the one that is in use.
-    """
-
-    source: TokenSource
-    first: Token = field(repr=False)
+from epkit.flows.target.aimed import Aim
+from epkit.flows.world import World
 
 
 def begin(target: Target, key: Key, world: World) -> tuple[Renewal, Key]:

@@ -9,8 +9,8 @@ from epkit.engines.base import Engine
 from epkit.errors import UsageError
 
 if TYPE_CHECKING:
-    from epkit.flows.target.aim import World
-    from epkit.flows.target.requests import RequestOptions
+    from epkit.flows.target.request_options import RequestOptions
+    from epkit.flows.world import World
 
 PROXIES: Final = ("http_proxy", "https_proxy", "all_proxy")
 

@@ -7,7 +7,8 @@ from typing import Any, Final
 import numpy as np
 
 from epkit.core.report.document import to_plain
-from epkit.core.report.report import PERCENTILES, Distribution, PhaseInfo, Report
+from epkit.core.report.report import PhaseInfo, Report
+from epkit.core.stats.distribution import PERCENTILES, Distribution
 from epkit.core.stats.histogram import Histogram, values
 from epkit.reporters import charts, page
 from epkit.reporters.charts import Axis, Line

@@ -2,7 +2,7 @@
 
 import textwrap
 
-from epkit.core.report.report import Distribution
+from epkit.core.stats.distribution import Distribution
 
 WIDTH = 80
 

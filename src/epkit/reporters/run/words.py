@@ -4,7 +4,8 @@ import math
 import re
 
 from epkit.core.http.masking import clean
-from epkit.core.report.report import Distribution, FailureExample, Report, Threshold
+from epkit.core.report.report import FailureExample, Report, Threshold
+from epkit.core.stats.distribution import Distribution
 
 NEEDS = re.compile(r"p[\d.]+ needs \d")
 """How a warning begins that says which percentile the run is too small for."""

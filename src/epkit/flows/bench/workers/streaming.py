@@ -14,7 +14,7 @@ from epkit.core.load.phases import Slice
 from epkit.core.load.plan import Plan
 from epkit.core.report.summary import Summary
 from epkit.engines.driver import Sink
-from epkit.flows.bench.measurement import is_simple
+from epkit.flows.bench.driving import is_simple
 from epkit.flows.bench.workers.messages import Digest, Rows
 
 if TYPE_CHECKING:

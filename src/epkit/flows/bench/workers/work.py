@@ -1,7 +1,7 @@
 """A worker's part of a run of `epkit bench`: its share of the plan, what it says and hears meanwhile.
 
-What is known besides samples (`epkit.flows.bench.workers.streaming`) is told each second, so that of a worker that is lost nothing
-but its last moments is.
+What is known besides samples (`epkit.flows.bench.workers.streaming`) is told each second, so that of a worker that is
+lost nothing but its last moments is.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from epkit.engines.driver import ClosedLoop
 from epkit.engines.phased import Phased
 from epkit.engines.runner import Ran
 from epkit.flows.bench import checks
-from epkit.flows.bench.measurement import Checked, is_simple
+from epkit.flows.bench.driving import Checked, is_simple
 from epkit.flows.bench.workers.messages import Admit, Document, Ended, Facts, Gate, Go, Ready, Replace, Said, Stop
 from epkit.flows.bench.workers.streaming import Stream
 from epkit.flows.crew.carried import renamed, unpacked

@@ -1,0 +1,44 @@
+"""A target that was resolved: the destination, its key and how the key is renewed."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from epkit.core.http import url as urls
+from epkit.core.http.secret import Secret
+from epkit.core.http.url import Url
+from epkit.endpoint.keys import Key
+from epkit.endpoint.target import Target
+from epkit.endpoint.tokens import Renewal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aim:
+    """A target that can be spoken to.
+
+    Args:
+        uri: where rows are scored.
+        key: what goes into Authorization, if anything.
+        contract: where the target's own contract is.
+        secrets: everything that must not be shown, the key among it; grows where a token is replaced.
+        renewal: how the key, a token, is replaced before it ends; `epkit.flows.target.tokens.renewing` does it.
+    """
+
+    target: Target
+    uri: Url
+    key: Key
+    contract: Path | Url
+    secrets: list[Secret] = field(repr=False)
+    renewal: Renewal | None = None
+
+    @property
+    def shown(self) -> str:
+        """How the target is called."""
+        return self.uri.shown if self.target.name is None else f"{self.target.name} ({self.uri.shown})"
+
+    def contract_headers(self, source: str | Path | Url) -> dict[str, str]:
+        """Return the headers to fetch a contract with: the key goes to the target's own origin and nowhere else."""
+        if isinstance(source, str) and urls.is_url(source):
+            source = urls.parse(source)
+        if not isinstance(source, Url) or not urls.same_origin(source, self.uri):
+            return {}
+        return dict(self.key.added_to(self.target.headers))

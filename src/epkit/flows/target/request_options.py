@@ -1,0 +1,81 @@
+"""The options that every request of a command shares, and the headers made of them."""
+
+import base64
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from epkit.core.http.masking import is_sensitive
+from epkit.core.http.secret import Secret
+from epkit.flows.target.aimed import Aim
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestOptions:
+    """What is sent.
+
+    Args:
+        payloads: files for a POST; `put` is a file for a PUT.
+        method: overrides what the payload implies; `head` is HEAD.
+        content_type: of the body; None for JSON.
+        headers: the user's own, in order; they replace those that epkit would write.
+        cookies: `name=value`.
+        basic: `user:password` for Basic authorization.
+        proxy: where the requests go through, if not directly; may hold `user:password@`.
+        proxy_basic: `user:password` for the proxy; as in ab it goes to the server where there is none.
+        schema: a contract to use instead of the target's own.
+        validate: whether a contract is asked for at all.
+        shuffle: whether payloads are sent in an order of the seed's, not in theirs.
+        batch_rows: rows of a body that is made of a table.
+    """
+
+    payloads: tuple[str, ...] = ()
+    put: str | None = None
+    head: bool = False
+    method: str | None = None
+    content_type: str | None = None
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    cookies: tuple[str, ...] = field(default=(), repr=False)
+    basic: str | None = field(default=None, repr=False)
+    proxy: str | None = field(default=None, repr=False)
+    proxy_basic: str | None = field(default=None, repr=False)
+    deployment: str | None = None
+    schema: str | None = None
+    validate: bool = True
+    keepalive: bool = True
+    shuffle: bool = False
+    batch_rows: int = 100
+
+    def secrets(self) -> Iterator[Secret]:
+        """Give everything in here that must not be shown."""
+        yield from (Secret(value) for name, value in self.headers if is_sensitive(name))
+        cookies = [*self.cookies, *(value for name, value in self.headers if name.lower() == "cookie")]
+        yield from (Secret(pair.partition("=")[2]) for cookie in cookies for pair in cookie.split(";"))
+        userinfo = (self.proxy or "").rpartition("@")[0].rpartition("//")[2]
+        yield from (Secret(text) for text in (self.basic, self.proxy_basic, userinfo) if text)
+
+
+def compose_headers(options: RequestOptions, aim: Aim, agent: str, content_type: str | None) -> list[tuple[str, str]]:
+    """Put the headers together: epkit's own, then the endpoint's, then the user's, of which the last wins."""
+    headers = [("User-Agent", agent), ("Accept", "*/*")]
+    if not options.keepalive:
+        headers.append(("Connection", "close"))
+    if content_type is not None:
+        headers.append(("Content-Type", content_type))
+    if options.cookies:
+        headers.append(("Cookie", "; ".join(options.cookies)))
+    deployment = options.deployment or aim.target.deployment
+    if deployment:
+        headers.append(("azureml-model-deployment", deployment))
+    if options.proxy_basic is not None and options.proxy is None:
+        headers.append(("Proxy-Authorization", _basic(options.proxy_basic)))
+    headers += aim.target.headers
+    if options.basic is not None:
+        headers.append(("Authorization", _basic(options.basic)))
+    else:
+        headers = list(aim.key.added_to(headers))
+    replaced = {name.lower() for name, _ in options.headers}
+    return [*((name, value) for name, value in headers if name.lower() not in replaced), *options.headers]
+
+
+def _basic(userinfo: str) -> str:
+    return "Basic " + base64.b64encode(userinfo.encode("utf-8", "surrogateescape")).decode()
