@@ -35,9 +35,9 @@ def measure(url: str, rate: float, seconds: float, arrivals: str) -> dict[str, f
     from epkit.core.load.plan import WARMUP, Phase, Plan
     from epkit.engines import runner
     from epkit.engines.wire.wire import WireEngine
-    from epkit.flows.bench.driving import Checked
+    from epkit.flows.bench.driving import CheckedDriver
     from epkit.flows.bench.measurement import Measurement
-    from epkit.flows.target.requests import Load
+    from epkit.flows.target.requests import Requests
 
     to = parse(url)
     body = PAYLOAD.read_bytes()
@@ -51,7 +51,7 @@ def measure(url: str, rate: float, seconds: float, arrivals: str) -> dict[str, f
         )
     )
     plan = Plan(phases=phases, timeout_ns=10**10)
-    measured = Measurement(plan, Checked(plan, Load(payloads=(), requests=(request,), rows=(2,))))
+    measured = Measurement(plan, CheckedDriver(plan, Requests(payloads=(), requests=(request,), rows=(2,))))
     engine = WireEngine(Destination(scheme="http", host=to.host, port=to.port), timeout_ns=10**10)
     ran = runner.run(engine, measured.driver, SLOTS)
     measured.driver.flush()

@@ -142,7 +142,7 @@ def merging() -> list[str]:
     from epkit.core.report.summary import Summary
     from epkit.core.samples.merging import Merger
     from epkit.core.samples.rows import SAMPLE
-    from epkit.flows.bench.workers.messages import Rows
+    from epkit.flows.bench.workers.messages import RowsMessage
 
     told = [messages(seed) for seed in range(WORKERS)]
     # In the order of time, as they arrive.
@@ -153,7 +153,7 @@ def merging() -> list[str]:
     merger = Merger(range(WORKERS), summary.add)
     for worker, frame in queue:
         message = pickle.loads(frame)
-        if isinstance(message, Rows):
+        if isinstance(message, RowsMessage):
             merger.add(worker, np.frombuffer(bytearray(message.data), dtype=SAMPLE), message.told_ns)
         else:
             summary.merge(message.whole)

@@ -15,7 +15,7 @@ from epkit.errors import UsageError
 from epkit.flows.bench.bench import bench as run
 from epkit.flows.bench.options import BenchOptions
 from epkit.flows.target.request_options import RequestOptions
-from epkit.flows.world import World
+from epkit.flows.world import Context
 
 Options = ParamSpec("Options")
 
@@ -127,7 +127,7 @@ def run_bench(
         workers=workers,
         cluster=cluster,
     )
-    return run(options, World(note=_log.info), io.BytesIO()).report
+    return run(options, Context(note=_log.info), io.BytesIO()).report
 
 
 bench = _beside(run_bench)

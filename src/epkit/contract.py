@@ -22,7 +22,7 @@ class Contract:
     False
     """
 
-    def __init__(self, parsed: core.Contract) -> None:
+    def __init__(self, parsed: core.ParsedContract) -> None:
         self.parsed = parsed
 
     @classmethod

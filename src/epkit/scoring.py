@@ -17,7 +17,7 @@ from epkit.flows.rows.input import rows_from_python
 from epkit.flows.score.options import ScoreOptions
 from epkit.flows.score.score import score as run
 from epkit.flows.target.request_options import RequestOptions
-from epkit.flows.world import World
+from epkit.flows.world import Context
 
 _log = logging.getLogger("epkit")
 
@@ -283,5 +283,5 @@ def _told(kept: Sequence[tuple[int, Failed]]) -> tuple[FailedRow, ...]:
     )
 
 
-def _world() -> World:
-    return World(note=_log.info)
+def _world() -> Context:
+    return Context(note=_log.info)

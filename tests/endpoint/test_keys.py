@@ -7,15 +7,15 @@ import pytest
 from epkit.core.http.secret import Secret
 from epkit.core.http.url import parse
 from epkit.endpoint.keys import Key, basic, find_key
-from epkit.endpoint.target import EMBEDDED, Target
+from epkit.endpoint.target import EMBEDDED, TargetSpec
 from epkit.errors import UsageError
 
 CANARY = "c4naryK3y"
-URL = Target(uri=parse("https://host/score"), from_="argument")
+URL = TargetSpec(uri=parse("https://host/score"), from_="argument")
 
 
 def entry(**keys):
-    return Target(
+    return TargetSpec(
         uri=parse("https://host/score"),
         from_="argument",
         name="bank",
@@ -67,7 +67,7 @@ def test_two_keys_at_once_are_refused(tmp_path):
 
 
 def test_userinfo_of_the_url_is_basic_authorization():
-    target = Target(uri=parse("https://Aladdin:open%20sesame@host/"), from_="argument")
+    target = TargetSpec(uri=parse("https://Aladdin:open%20sesame@host/"), from_="argument")
 
     assert found(target, EPKIT_KEY="x") == "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from epkit.core.http.url import parse
 from epkit.endpoint.config import parse_config
-from epkit.endpoint.starter import NAME, Starter, Workspace, name_of, render, variable_of, without_credentials
+from epkit.endpoint.starter import NAME, Starter, WorkspaceConfig, name_of, render, variable_of, without_credentials
 
 URI = parse("https://bank.westeurope.azurecontainer.io/score")
 
@@ -28,7 +28,7 @@ def test_a_url_makes_the_default_endpoint():
 
 
 def test_what_is_known_is_filled_in():
-    workspace = Workspace(name="quick", resource_group="rg", source="config.json")
+    workspace = WorkspaceConfig(name="quick", resource_group="rg", source="config.json")
 
     entry = read(Starter(name="bank", uri=URI, workspace=workspace, key_file="bank.key")).endpoints["bank"]
 
@@ -37,7 +37,7 @@ def test_what_is_known_is_filled_in():
 
 
 def test_without_a_url_nothing_is_set_yet():
-    workspace = Workspace(name="quick", source="config.json")
+    workspace = WorkspaceConfig(name="quick", source="config.json")
 
     config = read(Starter(name="endpoint", workspace=workspace, key_file="a.key"))
 
@@ -46,7 +46,7 @@ def test_without_a_url_nothing_is_set_yet():
 
 @pytest.mark.parametrize("uri", [None, URI])
 def test_every_comment_is_a_setting_that_is_taken(uri):
-    starter = Starter(name="bank", uri=uri, workspace=Workspace(name="quick", source="config.json"))
+    starter = Starter(name="bank", uri=uri, workspace=WorkspaceConfig(name="quick", source="config.json"))
     text = render(starter).replace('# key_file = "bank.key"', '# # "bank.key"')  # beside key_env it is one too many
 
     lines = [line.removeprefix("# ") if " = " in line or line.startswith("# [") else line for line in text.splitlines()]
@@ -103,7 +103,7 @@ def test_credentials_are_taken_out_of_a_url():
 
 @given(st.text(), st.text())
 def test_no_name_of_a_workspace_breaks_the_file(name, group):
-    workspace = Workspace(name=f"w{name}", resource_group=group, source=group)
+    workspace = WorkspaceConfig(name=f"w{name}", resource_group=group, source=group)
 
     entry = read(Starter(name="bank", uri=URI, workspace=workspace)).endpoints["bank"]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from epkit.core.replies.predictions import Failed
-from epkit.core.score.scored import Example, Progress, ScoreResult
+from epkit.core.score.scored import FailedRowExample, JobProgress, ScoreResult
 from epkit.core.stats.histogram import Histogram
 from epkit.reporters.score_text import complaint, duration, progress, summary, table
 
@@ -22,13 +22,13 @@ def result(**change):
 
 
 def test_how_far_a_job_is_is_one_line():
-    now = Progress(rows=1500, total=4500, fresh=1000, in_flight=8, retries=1, failed_rows=2, seconds=2.0)
+    now = JobProgress(rows=1500, total=4500, fresh=1000, in_flight=8, retries=1, failed_rows=2, seconds=2.0)
 
     assert "1,500 of 4,500 rows, 500 rows/s, 8 in flight, 1 retry, 2 failed, 0:06 left" == progress(now)
 
 
 def test_what_is_not_known_is_not_said():
-    now = Progress(rows=0, total=None, fresh=0, in_flight=8, retries=0, failed_rows=0, seconds=0.0)
+    now = JobProgress(rows=0, total=None, fresh=0, in_flight=8, retries=0, failed_rows=0, seconds=0.0)
 
     assert "0 rows, 0 rows/s, 8 in flight" == progress(now)
 
@@ -58,7 +58,7 @@ def test_a_job_that_did_not_says_why_and_how_often():
     said = summary(
         result(
             rows=1, before=1, failed_rows=3, requests=1, retries=1, seconds=0.0,
-            examples=tuple(Example(row=n, why=WHY, count=9 - n) for n in range(7)),
+            examples=tuple(FailedRowExample(row=n, why=WHY, count=9 - n) for n in range(7)),
         )
     )  # fmt: skip
 
@@ -75,7 +75,7 @@ def test_a_job_that_did_not_says_why_and_how_often():
         ({"stopped_by": 2}, None, "bank (http://h/score): interrupted after 1,200 rows"),
         ({"hopeless": "401: no"}, None, "bank (http://h/score): 401: no; 1,200 rows done"),
         (
-            {"failed_rows": 2, "examples": (Example(row=7, why=WHY, count=2),)},
+            {"failed_rows": 2, "examples": (FailedRowExample(row=7, why=WHY, count=2),)},
             "o.csv",
             "bank (http://h/score): 2 of 1,200 rows failed: status 500: no such column, o.csv.failed.jsonl says why",
         ),

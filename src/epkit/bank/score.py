@@ -43,7 +43,7 @@ ROWS: Final = [{name: {**_COMMON, **row}[name] for name in COLUMNS} for row in _
 """The course's two rows, in the data set's order of columns."""
 
 
-class Table(dict[str, Any]):
+class BankTable(dict[str, Any]):
     """The rows of a request as columns; a type of its own, by which the decorator knows its own work."""
 
 
@@ -52,14 +52,14 @@ class Records(AbstractParameterType):  # type: ignore[misc]
 
     def __init__(self, sample: list[dict[str, Any]]) -> None:
         super().__init__(sample)
-        self.sample_data_type = Table
+        self.sample_data_type = BankTable
 
     def input_to_swagger(self) -> dict[str, Any]:
         """Return the JSON Schema of the rows, with the sample as its example."""
         schema = StandardPythonParameterType(self.sample_input).input_to_swagger()
         return {**schema, "format": "pandas.DataFrame:records"}
 
-    def deserialize_input(self, input_data: Any) -> Table:
+    def deserialize_input(self, input_data: Any) -> BankTable:
         """Turn rows into columns, and leave columns as they are: pandas reads either.
 
         Raises:
@@ -83,7 +83,7 @@ class Records(AbstractParameterType):  # type: ignore[misc]
             raise TypeError("the rows are not a list of objects")
         if len(columns) != len(COLUMNS):
             raise ValueError(f"the rows have {len(columns)} columns, while {len(COLUMNS)} are expected")
-        return Table({name: _converted(COLUMNS.get(name, str), values) for name, values in columns.items()})
+        return BankTable({name: _converted(COLUMNS.get(name, str), values) for name, values in columns.items()})
 
 
 def _converted(kind: type, values: list[Any]) -> list[str] | np.ndarray:
@@ -112,7 +112,7 @@ _METHOD: Final = StandardPythonParameterType("predict")
 @input_schema("method", _METHOD, convert_to_provided_type=False)  # type: ignore[untyped-decorator]
 @input_schema("data", Records(ROWS))  # type: ignore[untyped-decorator]
 @output_schema(NumpyParameterType(np.array(CLASSES[::-1])))  # type: ignore[untyped-decorator]
-def run(data: Table, method: str = "predict") -> str:
+def run(data: BankTable, method: str = "predict") -> str:
     """Score rows.
 
     Args:
@@ -128,7 +128,7 @@ def run(data: Table, method: str = "predict") -> str:
         return json.dumps({"error": str(error)})
 
 
-def _answers(data: Table, method: str) -> list[Any]:
+def _answers(data: BankTable, method: str) -> list[Any]:
     if method not in ("predict", "predict_proba"):
         raise ValueError(f"Invalid predict method argument received ({method})")
     lacking = [name for name in COLUMNS if name not in data]

@@ -47,10 +47,10 @@ def main() -> None:
         # azmlinfsrv, the server's own command, says it likewise.
         HTTP_X_MS_SERVER_VERSION="azmlinfsrv/" + importlib.metadata.version("azureml-inference-server-http"),
     )
-    Server(listener=listener, lifeline=lifeline, ready=ready, keys=[key]).run()
+    EndpointServer(listener=listener, lifeline=lifeline, ready=ready, keys=[key]).run()
 
 
-class Server(BaseApplication):  # type: ignore[misc]
+class EndpointServer(BaseApplication):  # type: ignore[misc]
     """gunicorn with one worker of a few threads, so that connections are kept alive."""
 
     def __init__(self, *, listener: int, lifeline: int, ready: int, keys: Sequence[bytes]) -> None:

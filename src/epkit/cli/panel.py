@@ -6,7 +6,7 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
-from epkit.cli.terminal import Progress
+from epkit.cli.terminal import ProgressLine
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -18,7 +18,7 @@ EVERY_S: Final = 0.4
 """Drawing takes some hundred microseconds, in which no reply is read: not oftener."""
 
 
-def display(total: int | None, time_limit_s: float | None, *, quiet: bool) -> "Panel | Progress":
+def display(total: int | None, time_limit_s: float | None, *, quiet: bool) -> "Panel | ProgressLine":
     """Return what shows a run under way: a panel, or a line on a terminal that cannot do more, or nothing.
 
     Args:
@@ -29,7 +29,7 @@ def display(total: int | None, time_limit_s: float | None, *, quiet: bool) -> "P
     shown = sys.stderr is not None and sys.stderr.isatty() and not quiet
     if shown and os.environ.get("TERM", "dumb") != "dumb":
         return Panel(total, time_limit_s)
-    return Progress(total, quiet=quiet)
+    return ProgressLine(total, quiet=quiet)
 
 
 class Panel:

@@ -14,7 +14,7 @@ from epkit.errors import UsageError
 
 if TYPE_CHECKING:
     from epkit.core.http.secret import Secret
-    from epkit.flows.world import World
+    from epkit.flows.world import Context
 
 LINE_CHARACTERS: Final = 4000
 
@@ -31,11 +31,11 @@ def fill_descriptors() -> None:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
 
 
-def world() -> "World":
+def world() -> "Context":
     """Return what a flow knows of this process; its notes go to stderr."""
-    from epkit.flows.world import World
+    from epkit.flows.world import Context
 
-    return World(note=note, secrets=SECRETS)
+    return Context(note=note, secrets=SECRETS)
 
 
 def complain(message: str) -> None:
@@ -129,7 +129,7 @@ def show_version(value: bool) -> None:
         raise typer.Exit
 
 
-class Line:
+class StatusLine:
     """A line on a terminal that is written over and over; nothing in a pipe. `active` tells whether it shows."""
 
     def __init__(self, *, quiet: bool) -> None:
@@ -150,11 +150,11 @@ class Line:
             self._width = 0
 
 
-class Progress:
+class ProgressLine:
     """How far a run is, on a line of its own. A context manager that clears it."""
 
     def __init__(self, total: int | None, *, quiet: bool) -> None:
-        self._line = Line(quiet=quiet)
+        self._line = StatusLine(quiet=quiet)
         self._total = total
         self.live = None  # a line says no more than it is told
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from epkit.core.http.secret import Secret
-from epkit.endpoint.target import Target
+from epkit.endpoint.target import TargetSpec
 from epkit.errors import UsageError
 
 TOKENS: Final = ("aad", "aml_token")
@@ -40,7 +40,7 @@ class Key:
 
 
 def find_key(
-    target: Target, *, key_file: str | None, headers: Sequence[tuple[str, str]], environ: Mapping[str, str]
+    target: TargetSpec, *, key_file: str | None, headers: Sequence[tuple[str, str]], environ: Mapping[str, str]
 ) -> Key:
     """Find the key of a target.
 

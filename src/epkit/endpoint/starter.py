@@ -25,7 +25,7 @@ _COLUMN: Final = 38
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Workspace:
+class WorkspaceConfig:
     """What Azure's `config.json` says.
 
     Args:
@@ -49,7 +49,7 @@ class Starter:
 
     name: str
     uri: Url | None = None
-    workspace: Workspace | None = None
+    workspace: WorkspaceConfig | None = None
     key_env: str | None = None
     key_file: str | None = None
 

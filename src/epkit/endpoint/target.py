@@ -19,7 +19,7 @@ from epkit.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class TargetSpec:
     """What a command talks to.
 
     Args:
@@ -59,10 +59,10 @@ class Target:
         return self.name or ("the embedded endpoint" if self.uri is None else self.uri.shown)
 
 
-EMBEDDED = Target(uri=None, from_="embedded")
+EMBEDDED = TargetSpec(uri=None, from_="embedded")
 
 
-def resolve(argument: str | None, *, environ: Mapping[str, str], cwd: Path) -> Target:
+def resolve(argument: str | None, *, environ: Mapping[str, str], cwd: Path) -> TargetSpec:
     """Find the target of a command.
 
     Args:
@@ -135,9 +135,9 @@ def to_destination(
     )
 
 
-def _named(text: str, from_: str, cwd: Path) -> Target:
+def _named(text: str, from_: str, cwd: Path) -> TargetSpec:
     if is_url(text):
-        return Target(uri=parse(text), from_=from_)
+        return TargetSpec(uri=parse(text), from_=from_)
     config = find_config(cwd)
     if config is not None and text in config.endpoints:
         return _entry(config.endpoints[text], from_)
@@ -146,8 +146,8 @@ def _named(text: str, from_: str, cwd: Path) -> Target:
     raise UsageError(f'"{shown(text)}" {why}')
 
 
-def _entry(entry: EndpointEntry, from_: str) -> Target:
-    return Target(
+def _entry(entry: EndpointEntry, from_: str) -> TargetSpec:
+    return TargetSpec(
         uri=entry.uri,
         from_=from_,
         name=entry.name,

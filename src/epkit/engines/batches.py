@@ -24,7 +24,7 @@ from epkit.core.http.headers import fields
 from epkit.core.http.request import Request
 from epkit.core.replies.predictions import Failed, read_reply
 from epkit.core.samples.rows import Failure
-from epkit.core.score.adaptive import Window
+from epkit.core.score.adaptive import ConcurrencyWindow
 from epkit.core.score.batching import FIRST, Batch, Packer
 from epkit.core.score.conveyor import Conveyor, Policy
 from epkit.core.score.retrying import REFUSED, is_transient, retry_after_ns
@@ -97,7 +97,7 @@ class BatchDriver:
         """
         self._rows, self._packer, self._make = rows, packer, make
         self._policy, self._explain, self._dice, self._now = policy, explain, dice, now
-        self._window = Window(policy.concurrency)
+        self._window = ConcurrencyWindow(policy.concurrency)
         self._later = later or _at_once
         self._tidying = False
         self._ended_at = 0

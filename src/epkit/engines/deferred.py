@@ -16,7 +16,7 @@ import numpy as np
 
 from epkit.core.samples.rows import Failure
 from epkit.engines.base import Exchange
-from epkit.engines.driver import EXAMPLE_BYTES, Example, Sink, Verdict
+from epkit.engines.driver import EXAMPLE_BYTES, FirstFailure, Sink, Verdict
 
 MOST_WAITING: Final = 256
 MOST_BYTES: Final = 16 * 1024 * 1024
@@ -61,7 +61,7 @@ class Deferred:
         self._open: dict[int, int] = {}  # rows of a block that wait
         self._early: list[tuple[int, Failure]] = []  # verdicts on rows that the driver still has
         self.checked = self.skipped = 0
-        self.examples: dict[tuple[Failure, int], Example] = {}
+        self.examples: dict[tuple[Failure, int], FirstFailure] = {}
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
 
@@ -159,7 +159,7 @@ class Deferred:
         if kind in self.examples:
             self.examples[kind].count += len(waiting.rows)
             return
-        self.examples[kind] = Example(
+        self.examples[kind] = FirstFailure(
             failure=verdict[0],
             status=waiting.status,
             detail=verdict[1],

@@ -42,7 +42,7 @@ Verdict = tuple[Failure, str]
 
 
 @dataclass(slots=True, kw_only=True)
-class Example:
+class FirstFailure:
     """The first failed request of a kind, and how many followed."""
 
     failure: Failure
@@ -62,7 +62,7 @@ class FirstReply:
     head: bytes
 
 
-class Recorder:
+class DriverBase:
     """What every driver does with an outcome: it is judged, stored as a row, and handed on in blocks."""
 
     def __init__(
@@ -106,7 +106,7 @@ class Recorder:
         self._offset = 0
         self._headers_matter = True
         self.deployments: list[str] = [""]
-        self.examples: dict[tuple[Failure, int], Example] = {}
+        self.examples: dict[tuple[Failure, int], FirstFailure] = {}
         self.first_reply: FirstReply | None = None
         self.unsent: dict[int, int] = {}
         self.began_at: int | None = None
@@ -223,7 +223,7 @@ class Recorder:
         if example is not None:
             example.count += 1
         else:
-            self.examples[key] = Example(
+            self.examples[key] = FirstFailure(
                 failure=failure,
                 status=x.status,
                 detail=detail,
@@ -244,7 +244,7 @@ class Recorder:
         return server, self.deployments.index(name) if name in self.deployments else 0
 
 
-class ClosedLoop(Recorder):
+class ClosedLoop(DriverBase):
     """A phase driven by its slots: each sends its next request when the last one is over."""
 
     def __init__(
@@ -262,7 +262,7 @@ class ClosedLoop(Recorder):
 
         Args:
             requests: one a payload, sent in turn.
-            rows, sinks, depth, inspect, log: as in `Recorder`.
+            rows, sinks, depth, inspect, log: as in `DriverBase`.
         """
         super().__init__(requests, rows, sinks=sinks, depth=depth, inspect=inspect, log=log)
         self.most.append(phase.concurrency if phase.requests is None else min(phase.concurrency, phase.requests))

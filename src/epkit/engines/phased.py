@@ -24,13 +24,13 @@ from epkit.core.load.schedule import due_times, span_ns
 from epkit.core.replies.judging import Depth
 from epkit.core.samples.rows import Failure
 from epkit.engines.base import FOREVER, Arrival, Exchange
-from epkit.engines.driver import Recorder, Sink, Verdict
+from epkit.engines.driver import DriverBase, Sink, Verdict
 
 POLL_NS: Final = 10_000_000
 """How long a slot rests that waits for the end of a phase that ends with a number of requests."""
 
 
-class Phased(Recorder):
+class Phased(DriverBase):
     """Drives phases, one after the other; a `PacingDriver`."""
 
     def __init__(
@@ -52,7 +52,7 @@ class Phased(Recorder):
         Args:
             phases: in order; a first one called `WARMUP` is not measured.
             requests: one a payload, sent in turn.
-            rows, sinks, depth, inspect, log: as in `Recorder`.
+            rows, sinks, depth, inspect, log: as in `DriverBase`.
             begins: gets when each phase that is entered begins, ns since the run did; the sinks may look at it.
             seed: of random arrivals.
             gate: called with a phase's index when everything before it is over here; it begins with `admit`. None

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from epkit.core.contract import documents
-from epkit.core.contract.contract import Contract, parse
+from epkit.core.contract.contract import ParsedContract, parse
 from epkit.core.http import url as urls
 from epkit.core.http.masking import clean
 from epkit.core.http.url import Url
@@ -28,7 +28,7 @@ def load(
     headers: Mapping[str, str] | None = None,
     timeout_s: float = 10.0,
     verify: bool | ssl.SSLContext = True,
-) -> Contract:
+) -> ParsedContract:
     """Read a contract.
 
     Args:

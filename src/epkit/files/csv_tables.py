@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from epkit.core.contract.columns import Rows
+from epkit.core.contract.columns import RowSpec
 from epkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ class CsvTable:
             yield rest
 
 
-def csv_type(spec: Rows, name: str) -> Any:
+def csv_type(spec: RowSpec, name: str) -> Any:
     """Choose how polars reads a column of a contract: never by a guess."""
     import polars as pl
 

@@ -14,7 +14,7 @@ import orjson
 from epkit.core.replies.predictions import Failed, Layout, fault_of, json_text, layout_of
 from epkit.core.score.batching import Chunk
 from epkit.core.score.journal import Point
-from epkit.core.score.scored import Example
+from epkit.core.score.scored import FailedRowExample
 from epkit.errors import UsageError
 from epkit.files.jobs import Appended, Job
 from epkit.files.pieces import Piece
@@ -36,7 +36,7 @@ class Held(NamedTuple):
     predictions: list[Any]
 
 
-class Recorder:
+class OutputWriter:
     """Writes settled rows in their order; `rows`, `failed_rows`, `examples` and `layout` tell what came of it."""
 
     def __init__(
@@ -73,10 +73,10 @@ class Recorder:
         self._pending: Future[None] | None = None
 
     @property
-    def examples(self) -> list[Example]:
+    def examples(self) -> list[FailedRowExample]:
         """The first row of each reason that this run met, the commonest first."""
         return [
-            Example(row=row, why=why, count=self._found[key])
+            FailedRowExample(row=row, why=why, count=self._found[key])
             for key, (row, why) in sorted(self._examples.items(), key=lambda item: -self._found[item[0]])
         ]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from epkit.core.contract.columns import Rows
+from epkit.core.contract.columns import RowSpec
 from epkit.core.replies.predictions import csv_line
 from epkit.core.score.encoding import as_list, as_object, encode_frame, encode_value
 from epkit.core.validate import bodies
@@ -97,7 +97,7 @@ class _Frames(_File):
     """What tables that are read as frames have in common."""
 
     text = False
-    spec: Rows | None = None
+    spec: RowSpec | None = None
 
     def findings(self, piece: Piece, start: int, stop: int, validator: Validator) -> Findings:
         """Check some of the rows of a piece."""
@@ -116,7 +116,7 @@ class CsvSource(_Frames):
     kind = ".csv"
     text = True
 
-    def __init__(self, path: Path, name: str, spec: Rows | None) -> None:
+    def __init__(self, path: Path, name: str, spec: RowSpec | None) -> None:
         super().__init__(path, name)
         self.spec = spec
         self.table: CsvTable = CsvTable(path, name=name)
@@ -171,7 +171,7 @@ class ParquetSource(_Frames):
 
     kind = ".parquet"
 
-    def __init__(self, path: Path, name: str, spec: Rows | None) -> None:
+    def __init__(self, path: Path, name: str, spec: RowSpec | None) -> None:
         import polars as pl  # late: it costs 0.2 s
 
         super().__init__(path, name)
@@ -289,7 +289,7 @@ class ValuesSource:
 class FrameSource(_Frames):
     """A polars frame in memory."""
 
-    def __init__(self, frame: "pl.DataFrame", name: str, spec: Rows | None) -> None:
+    def __init__(self, frame: "pl.DataFrame", name: str, spec: RowSpec | None) -> None:
         self.name, self._frame, self.spec = name, frame, spec
         self.total = frame.height
         self.names = tuple(frame.columns)
@@ -309,7 +309,7 @@ class FrameSource(_Frames):
         return verdict(found, limit=limit)
 
 
-def frame_piece(frame: "pl.DataFrame", spec: Rows | None, *, lists: bool) -> Piece:
+def frame_piece(frame: "pl.DataFrame", spec: RowSpec | None, *, lists: bool) -> Piece:
     """Encode the rows of a frame."""
     rows = encode_frame(frame, spec, text=False, lists=lists)
     return Piece(rows, objects=None if lists else rows, frames=(frame,))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from epkit.core.contract.columns import Rows
+from epkit.core.contract.columns import RowSpec
 from epkit.core.validate import bodies
 from epkit.core.validate.frames import check_frame, read_text
 from epkit.core.validate.validation import LIMIT, Validator
@@ -67,7 +67,7 @@ def check_table(
 
 
 def _check_pieces(
-    pieces: "Iterator[pl.DataFrame]", spec: Rows, validator: Validator, findings: Findings, *, text: bool
+    pieces: "Iterator[pl.DataFrame]", spec: RowSpec, validator: Validator, findings: Findings, *, text: bool
 ) -> int:
     """Check frame after frame; return how many rows there were."""
     first = 0
@@ -80,7 +80,7 @@ def _check_pieces(
     return first
 
 
-def _check_declared(frame: "pl.DataFrame", first: int, spec: Rows, validator: Validator, findings: Findings) -> None:
+def _check_declared(frame: "pl.DataFrame", first: int, spec: RowSpec, validator: Validator, findings: Findings) -> None:
     """Hold the rows of a frame against their schema to the letter."""
     rows: list[Any] = orjson.loads(orjson.dumps(frame.to_dicts(), default=str))
     if spec.shape == "matrix":
@@ -88,7 +88,7 @@ def _check_declared(frame: "pl.DataFrame", first: int, spec: Rows, validator: Va
     validator.check_some(rows, list(range(first, first + len(rows))), findings)
 
 
-def _check_parquet(path: Path, spec: Rows, validator: Validator, findings: Findings) -> int:
+def _check_parquet(path: Path, spec: RowSpec, validator: Validator, findings: Findings) -> int:
     import polars as pl  # late: it costs 0.2 s
 
     try:
@@ -102,7 +102,7 @@ def _check_parquet(path: Path, spec: Rows, validator: Validator, findings: Findi
         raise UsageError(f"{path}: not a Parquet file: {str(error).splitlines()[0][:120]}") from None
 
 
-def _check_csv(table: CsvTable, spec: Rows, validator: Validator, findings: Findings) -> tuple[int, Places]:
+def _check_csv(table: CsvTable, spec: RowSpec, validator: Validator, findings: Findings) -> tuple[int, Places]:
     rows = 0
     for block in table.blocks({name: csv_type(spec, name) for name in table.names}):
         if validator.as_declared:
@@ -113,7 +113,7 @@ def _check_csv(table: CsvTable, spec: Rows, validator: Validator, findings: Find
     return rows, _CsvPlaces(table.path, table.names, table.comma)
 
 
-def _retyped(frame: "pl.DataFrame", spec: Rows) -> "pl.DataFrame":
+def _retyped(frame: "pl.DataFrame", spec: RowSpec) -> "pl.DataFrame":
     """Give each text in a frame the type of its column where it can be read so."""
     import polars as pl
 
@@ -163,7 +163,7 @@ class _CsvPlaces(Places):
         return offset + 1
 
 
-def _is_whole_body(value: object, spec: Rows) -> bool:
+def _is_whole_body(value: object, spec: RowSpec) -> bool:
     if not isinstance(value, dict) or not spec.path:
         return False
     return spec.path[0] in value and not value.keys() & spec.columns.keys()

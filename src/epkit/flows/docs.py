@@ -25,11 +25,11 @@ from epkit.endpoint.wisdom import advise
 from epkit.errors import EndpointError, UsageError
 from epkit.files import contracts
 from epkit.flows.target import contract as target_contract
-from epkit.flows.target.aim import take_aim
-from epkit.flows.target.aimed import Aim
-from epkit.flows.target.once import AGENT, Way, way_to
+from epkit.flows.target.aim import open_target
+from epkit.flows.target.aimed import Target
+from epkit.flows.target.once import AGENT, Client, client_for
 from epkit.flows.target.unreachable import UnreachableError
-from epkit.flows.world import World
+from epkit.flows.world import Context
 
 NEEDED: Final = ("starlette", "uvicorn", "flask_swagger_ui")
 _FILES: Final = (".json", ".yaml", ".yml")
@@ -68,12 +68,12 @@ class _Subject:
 
     title: str
     document: Mapping[str, Any] = field(repr=False)
-    way: Way | None
+    way: Client | None
     note: str
 
 
 def docs(
-    options: DocsOptions, world: World, stdin: BinaryIO, *, announce: Callable[[str, bool], None]
+    options: DocsOptions, world: Context, stdin: BinaryIO, *, announce: Callable[[str, bool], None]
 ) -> signal.Signals:
     """Serve until Ctrl-C or SIGTERM.
 
@@ -108,7 +108,7 @@ def docs(
 
 
 @contextmanager
-def _subject(options: DocsOptions, world: World, stdin: BinaryIO) -> Iterator[_Subject]:
+def _subject(options: DocsOptions, world: Context, stdin: BinaryIO) -> Iterator[_Subject]:
     """Find what to show: a file that the argument names, else the contract of the target."""
     file, target, schema = _sort_out(options, world.cwd)
     if file is not None and target is None:
@@ -121,8 +121,8 @@ def _subject(options: DocsOptions, world: World, stdin: BinaryIO) -> Iterator[_S
         world.note(f"{name}: {note}")
         yield _Subject(title=name, document=document, way=None, note=note[:1].upper() + note[1:])
         return
-    with take_aim(target, key_file=options.key_file, headers=options.headers, world=world) as aim:
-        way = way_to(
+    with open_target(target, key_file=options.key_file, headers=options.headers, world=world) as aim:
+        way = client_for(
             aim,
             tls=options.tls,
             timeout_s=options.timeout_s,
@@ -159,7 +159,7 @@ def _is_file(text: str, cwd: Path) -> bool:
     return config is None or text not in config.endpoints
 
 
-def _contract(schema: str | None, aim: Aim, way: Way) -> tuple[Any, str]:
+def _contract(schema: str | None, aim: Target, way: Client) -> tuple[Any, str]:
     try:
         return target_contract.read(schema, aim, way.destination, way.make_engine, AGENT)
     except UnreachableError:
@@ -168,7 +168,7 @@ def _contract(schema: str | None, aim: Aim, way: Way) -> tuple[Any, str]:
         raise EndpointError(f"{error}: name the contract with --schema FILE|URL, or see epkit check") from None
 
 
-def _look_at(document: object, name: str, world: World) -> None:
+def _look_at(document: object, name: str, world: Context) -> None:
     """Refuse what is no contract; of one that is broken only say so, for the page is there to look at it."""
     if not isinstance(document, Mapping) or not ("swagger" in document or "openapi" in document):
         raise UsageError(f"{name}: is neither a Swagger 2.0 nor an OpenAPI 3 document")
@@ -178,17 +178,17 @@ def _look_at(document: object, name: str, world: World) -> None:
         world.note(f"{name}: {error}; the page shows the contract all the same")
 
 
-def _title(aim: Aim) -> str:
+def _title(aim: Target) -> str:
     return f"{aim.target.shown} ({aim.uri.shown})" if aim.target.embedded else aim.shown
 
 
-def _key_note(aim: Aim) -> str:
+def _key_note(aim: Target) -> str:
     if aim.key.authorization is None:
         return "Execute goes by way of this server. No key is sent: --key-file, EPKIT_KEY or epkit.toml would name one."
     return "Execute goes by way of this server, which adds the key: it never enters the browser."
 
 
-def _forwarder(way: Way | None) -> Callable[[str, str, bytes, str | None], Any]:
+def _forwarder(way: Client | None) -> Callable[[str, str, bytes, str | None], Any]:
     async def forward(method: str, path: str, body: bytes, accept: str | None) -> Relayed:
         assert way is not None  # without a target no route leads here
         kind = None if method in ("GET", "HEAD") else _JSON
@@ -241,7 +241,7 @@ def _is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
-def open_browser(url: str, world: World) -> None:
+def open_browser(url: str, world: Context) -> None:
     """Open a page in the user's browser, if there is one outside this terminal."""
     import webbrowser
 

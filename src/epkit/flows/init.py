@@ -14,10 +14,10 @@ from epkit.core.http.masking import clean
 from epkit.core.http.url import Url
 from epkit.endpoint.config import FILENAME
 from epkit.endpoint.keys import looks_like_key
-from epkit.endpoint.starter import NAME, Starter, Workspace, name_of, render, without_credentials
+from epkit.endpoint.starter import NAME, Starter, WorkspaceConfig, name_of, render, without_credentials
 from epkit.errors import UsageError
 from epkit.files import outputs, repository
-from epkit.flows.world import World
+from epkit.flows.world import Context
 
 AZURE: Final = ("config.json", ".azureml/config.json", "aml_config/config.json")
 """Where Azure's SDKs look for the workspace, in a directory and those above it."""
@@ -54,7 +54,7 @@ class Begun:
     name: str | None
 
 
-def init(options: InitOptions, world: World, stdin: BinaryIO) -> Begun:
+def init(options: InitOptions, world: Context, stdin: BinaryIO) -> Begun:
     """Write `epkit.toml` in the working directory.
 
     Raises:
@@ -97,7 +97,7 @@ def _check(options: InitOptions) -> None:
         raise UsageError("--key-env: not the name of an environment variable; the key itself has no place in a file")
 
 
-def _read(sources: Sequence[str], world: World, stdin: BinaryIO) -> tuple[Url | None, Workspace | None]:
+def _read(sources: Sequence[str], world: Context, stdin: BinaryIO) -> tuple[Url | None, WorkspaceConfig | None]:
     """Read what the user named: at most one URL and one workspace."""
     uris = [urls.parse(source) for source in sources if urls.is_url(source)]
     files = [source for source in sources if not urls.is_url(source)]
@@ -106,7 +106,7 @@ def _read(sources: Sequence[str], world: World, stdin: BinaryIO) -> tuple[Url | 
     return (uris[0] if uris else None), (_workspace(files[0], world, stdin) if files else None)
 
 
-def _workspace(file: str, world: World, stdin: BinaryIO) -> Workspace:
+def _workspace(file: str, world: Context, stdin: BinaryIO) -> WorkspaceConfig:
     name = "stdin" if file == "-" else file
     try:
         if file == "-":
@@ -128,10 +128,10 @@ def _workspace(file: str, world: World, stdin: BinaryIO) -> Workspace:
     if not isinstance(found, str) or not clean(found):
         raise UsageError(f'{name}: not Azure\'s config.json: it has no "workspace_name"')
     group = document.get("resource_group")
-    return Workspace(name=clean(found), resource_group=group if isinstance(group, str) else "", source=name)
+    return WorkspaceConfig(name=clean(found), resource_group=group if isinstance(group, str) else "", source=name)
 
 
-def _nearby(world: World) -> Workspace | None:
+def _nearby(world: Context) -> WorkspaceConfig | None:
     """Find the workspace as Azure's SDKs find it; a `config.json` of something else is none."""
     for folder in (world.cwd, *world.cwd.parents):
         for candidate in AZURE:

@@ -4,18 +4,18 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from epkit.core.contract.contract import Contract
+from epkit.core.contract.contract import ParsedContract
 from epkit.core.http import url as urls
 from epkit.core.http.url import Url
-from epkit.core.validate.checked import Checked, Validation
+from epkit.core.validate.checked import CheckedFile, Validation
 from epkit.core.validate.reply_validation import ReplyValidator
 from epkit.core.validate.validation import LIMIT, Validator
 from epkit.core.validate.violations import Verdict
 from epkit.endpoint.target import resolve
 from epkit.errors import UsageError
 from epkit.files import bodies, contracts, tables
-from epkit.flows.target.aim import take_aim
-from epkit.flows.world import World
+from epkit.flows.target.aim import open_target
+from epkit.flows.world import Context
 
 
 @contextlib.contextmanager
@@ -26,13 +26,13 @@ def find_contract(
     path: str | None = None,
     key_file: str | None = None,
     headers: Sequence[tuple[str, str]] = (),
-    world: World,
-) -> Iterator[tuple[Contract, str]]:
+    world: Context,
+) -> Iterator[tuple[ParsedContract, str]]:
     """Find the contract of a command: the one it names, else its target's own.
 
     Args:
         schema: a file or URL, which needs no target.
-        target: as for `take_aim`.
+        target: as for `open_target`.
         path: of the scoring operation.
 
     Yields:
@@ -48,7 +48,7 @@ def find_contract(
     if schema is not None and resolve(target, environ=world.environ, cwd=world.cwd).embedded:
         yield contracts.load(schema, path=path, headers=dict(headers)), urls.shown(schema)
         return
-    with take_aim(target, key_file=key_file, headers=headers, world=world) as aim:
+    with open_target(target, key_file=key_file, headers=headers, world=world) as aim:
         source = aim.contract if schema is None else urls.parse(schema)
         contract = contracts.load(source, path=path, headers=aim.contract_headers(source))
         yield contract, source.shown if isinstance(source, Url) else str(source)
@@ -56,7 +56,7 @@ def find_contract(
 
 def validate(
     files: Sequence[str],
-    contract: Contract,
+    contract: ParsedContract,
     *,
     schema: str,
     reply: bool = False,
@@ -91,7 +91,7 @@ def validate(
             if contract.example is None:
                 raise UsageError(f"{schema}: the contract has no example: name the file to check")
             found = [(f"{schema} (example)", validator.check_value(contract.example, limit=limit))]
-    checked = tuple(Checked(file=name, verdict=result.strict() if strict else result) for name, result in found)
+    checked = tuple(CheckedFile(file=name, verdict=result.strict() if strict else result) for name, result in found)
     return Validation(schema=schema, files=checked)
 
 

@@ -20,7 +20,7 @@ def _here() -> Path:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class World:
+class Context:
     """What a flow knows of the process it runs in; the command line makes it, and tests make their own.
 
     Args:

@@ -17,7 +17,7 @@ Point = tuple[float, float | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class Series:
     """A series.
 
     Args:
@@ -92,7 +92,9 @@ def _around(low: float, high: float) -> tuple[float, float]:
     )
 
 
-def lines(label: str, series: Sequence[Line], x: Axis, y: Axis, notes: Sequence[tuple[float, float, str]] = ()) -> str:
+def lines(
+    label: str, series: Sequence[Series], x: Axis, y: Axis, notes: Sequence[tuple[float, float, str]] = ()
+) -> str:
     """Draw series over a common axis.
 
     Args:
@@ -196,7 +198,7 @@ def _x_axis(x: Axis, bottom: float, left: int) -> str:
     return "".join(parts)
 
 
-def _paths(line: Line, x: Axis, y: Axis) -> Iterable[str]:
+def _paths(line: Series, x: Axis, y: Axis) -> Iterable[str]:
     """Give a path for each stretch without a gap."""
     stretch: list[str] = []
     for place, value in [*line.points, (math.inf, None)]:
@@ -211,7 +213,7 @@ def _paths(line: Line, x: Axis, y: Axis) -> Iterable[str]:
         stretch.append(f"{at:.1f} {height:.1f}")
 
 
-def _dots(line: Line, x: Axis, y: Axis) -> list[str]:
+def _dots(line: Series, x: Axis, y: Axis) -> list[str]:
     """Mark the points of a series so short that a line alone would not be seen."""
     known = [(place, value) for place, value in line.points if value is not None and math.isfinite(value)]
     if len(known) > 30 or line.step:

@@ -6,13 +6,13 @@ from typing import Any, Final
 
 from epkit.core.http.masking import clean
 from epkit.core.replies.predictions import Failed, json_text
-from epkit.core.score.scored import Progress, ScoreResult
+from epkit.core.score.scored import JobProgress, ScoreResult
 
 PERCENTILES: Final = ("50", "90", "99")
 SHOWN_REASONS: Final = 5
 
 
-def progress(now: Progress) -> str:
+def progress(now: JobProgress) -> str:
     """Say in one line how far a job is."""
     parts = [f"{now.rows:,}{f' of {now.total:,}' if now.total else ''} rows"]
     rate = now.fresh / now.seconds if now.seconds > 0 else 0.0

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epkit.core.contract.contract import Contract, parse
+from epkit.core.contract.contract import ParsedContract, parse
 from epkit.core.contract.documents import decode
 from epkit.core.validate.examples import sample
 from epkit.core.validate.validation import Validator, encode
@@ -318,4 +318,4 @@ def test_any_document_gives_a_contract_or_its_fault(schema: Any) -> None:
         except UsageError:
             continue
 
-        assert isinstance(contract, Contract)
+        assert isinstance(contract, ParsedContract)

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from epkit.core.load.search import BETWEEN, Search, Seen
+from epkit.core.load.search import BETWEEN, RateSearch, Seen
 
 MS = 1_000_000
 
@@ -43,8 +43,8 @@ class Endpoint:
         )
 
 
-def search(endpoint: Endpoint, limit_ns: int, budget_s: float = 120) -> Search:
-    found = Search(limit_ns, budget_s)
+def search(endpoint: Endpoint, limit_ns: int, budget_s: float = 120) -> RateSearch:
+    found = RateSearch(limit_ns, budget_s)
     while (probe := found.next()) is not None:
         assert endpoint.probes < 200, "it does not end"
         assert probe.seconds > 0
@@ -97,7 +97,7 @@ def test_what_one_request_at_a_time_does_not_keep_is_hopeless():
 
 
 def test_an_endpoint_that_answers_nothing_is_hopeless():
-    found = Search(100 * MS, 60)
+    found = RateSearch(100 * MS, 60)
     found.next()
     found.tell(Seen(observed_ns=math.inf, upper_ns=None, mean_ns=None, spoilt="failed", seconds=1))
 
@@ -106,7 +106,7 @@ def test_an_endpoint_that_answers_nothing_is_hopeless():
 
 
 def test_a_late_client_is_blamed_where_the_limit_was_missed_and_not_where_it_was_met():
-    found = Search(100 * MS, 60)
+    found = RateSearch(100 * MS, 60)
     for observed, spoilt in ((5, "limited"), (20, "limited"), (200, "limited")):
         probe = found.next()
         met = found.tell(Seen(observed_ns=observed * MS, upper_ns=None, mean_ns=5 * MS, spoilt=spoilt, seconds=2))
@@ -117,7 +117,7 @@ def test_a_late_client_is_blamed_where_the_limit_was_missed_and_not_where_it_was
 
 
 def test_a_confirmation_that_misses_is_tried_a_tenth_lower():
-    found = Search(100 * MS, 1000)
+    found = RateSearch(100 * MS, 1000)
     rates = []
     while (probe := found.next()) is not None:
         rates.append((probe.rate, probe.confirms))
@@ -133,7 +133,7 @@ def test_a_confirmation_that_misses_is_tried_a_tenth_lower():
 
 
 def test_what_was_confirmed_is_the_answer_though_a_lucky_probe_met_more():
-    found = Search(100 * MS, 1000)
+    found = RateSearch(100 * MS, 1000)
     # 50, 100 and 200 meet, 400 does not, 283 meets, 336 misses, 308 meets; then 308 and 277 are not confirmed, 250 is.
     for ms in (10, 10, 10, 10, 500, 10, 500, 10, 500, 500, 10):
         probe = found.next()

@@ -2,17 +2,17 @@
 
 import pytest
 
-from epkit.core.report.gates import Gate, parse
+from epkit.core.report.gates import ChangeGate, parse
 from epkit.errors import UsageError
 
 
 @pytest.mark.parametrize(
     ("text", "gate"),
     [
-        ("p99>+5%", Gate(expression="p99>+5%", metric="p99", up=True, limit=0.05)),
-        (" p99.9 > 2.5 % ", Gate(expression="p99.9>2.5%", metric="p99.9", up=True, limit=0.025)),
-        ("throughput<-3%", Gate(expression="throughput<-3%", metric="throughput", up=False, limit=0.03)),
-        ("failed>+1%", Gate(expression="failed>+1%", metric="failed", up=True, limit=0.01)),
+        ("p99>+5%", ChangeGate(expression="p99>+5%", metric="p99", up=True, limit=0.05)),
+        (" p99.9 > 2.5 % ", ChangeGate(expression="p99.9>2.5%", metric="p99.9", up=True, limit=0.025)),
+        ("throughput<-3%", ChangeGate(expression="throughput<-3%", metric="throughput", up=False, limit=0.03)),
+        ("failed>+1%", ChangeGate(expression="failed>+1%", metric="failed", up=True, limit=0.01)),
     ],
 )
 def test_a_gate_is_read(text, gate):

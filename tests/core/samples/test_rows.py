@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epkit.core.samples.rows import FAILURES, KEPT, PACKER, SAMPLE, Failure, Rows, block, complete
+from epkit.core.samples.rows import FAILURES, KEPT, PACKER, SAMPLE, Failure, SampleStore, block, complete
 
 I8 = st.integers(-(2**63), 2**63 - 1)
 U4 = st.integers(0, 2**32 - 1)
@@ -50,7 +50,7 @@ def test_rows_that_are_kept_come_back_in_order_whatever_their_pieces(
 ) -> None:
     whole = np.zeros(sum(lengths), dtype=SAMPLE)
     whole["start"] = np.arange(len(whole))
-    rows = Rows()
+    rows = SampleStore()
     rows.PIECE = piece  # type: ignore[misc]
     buffer = np.zeros(9, dtype=SAMPLE)
     for cut in np.split(whole, np.cumsum(lengths)):

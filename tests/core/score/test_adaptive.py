@@ -3,15 +3,15 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epkit.core.score.adaptive import Window
+from epkit.core.score.adaptive import ConcurrencyWindow
 
 
 def test_it_begins_with_all_that_was_asked_for():
-    assert 16 == Window(16).size
+    assert 16 == ConcurrencyWindow(16).size
 
 
 def test_a_storm_for_one_window_halves_it_once():
-    window = Window(16)
+    window = ConcurrencyWindow(16)
     for _ in range(16):
         window.refused(sent=0, now=10)
 
@@ -19,7 +19,7 @@ def test_a_storm_for_one_window_halves_it_once():
 
 
 def test_refusals_of_what_was_sent_later_halve_it_further_but_never_below_one():
-    window = Window(16)
+    window = ConcurrencyWindow(16)
     for time in range(10):
         window.refused(sent=10 * time + 1, now=10 * time + 5)
 
@@ -27,7 +27,7 @@ def test_refusals_of_what_was_sent_later_halve_it_further_but_never_below_one():
 
 
 def test_another_limit_counts_at_once_where_nothing_was_refused():
-    window = Window(4)
+    window = ConcurrencyWindow(4)
     window.limit(0)
     assert 0 == window.size
     window.limit(6)
@@ -36,7 +36,7 @@ def test_another_limit_counts_at_once_where_nothing_was_refused():
 
 
 def test_another_limit_does_not_undo_a_refusal():
-    window = Window(8)
+    window = ConcurrencyWindow(8)
     window.refused(sent=0, now=1)
     window.limit(16)
     assert 4 == window.size
@@ -46,7 +46,7 @@ def test_another_limit_does_not_undo_a_refusal():
 
 
 def test_no_refusal_makes_room_where_there_is_none():
-    window = Window(1)
+    window = ConcurrencyWindow(1)
     window.limit(0)
     window.refused(sent=0, now=1)
 
@@ -54,7 +54,7 @@ def test_no_refusal_makes_room_where_there_is_none():
 
 
 def test_it_comes_back_up_by_one_for_a_window_of_successes():
-    window = Window(16)
+    window = ConcurrencyWindow(16)
     window.refused(sent=0, now=1)
     sizes = []
     for _ in range(9 + 10 + 11):
@@ -66,7 +66,7 @@ def test_it_comes_back_up_by_one_for_a_window_of_successes():
 
 
 def test_it_says_when_there_is_room_for_one_more():
-    window = Window(2)
+    window = ConcurrencyWindow(2)
     window.refused(sent=0, now=1)
 
     assert [True, False] == [window.succeeded(), window.succeeded()]
@@ -74,7 +74,7 @@ def test_it_says_when_there_is_room_for_one_more():
 
 @given(st.integers(1, 64), st.lists(st.tuples(st.booleans(), st.integers(0, 50))))
 def test_it_stays_in_its_bounds(most, events):
-    window = Window(most)
+    window = ConcurrencyWindow(most)
     for now, (success, ago) in enumerate(events):
         if success:
             window.succeeded()

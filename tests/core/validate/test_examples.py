@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epkit.core.contract.contract import Contract, parse
+from epkit.core.contract.contract import ParsedContract, parse
 from epkit.core.contract.documents import decode
 from epkit.core.validate.examples import sample
 from epkit.core.validate.validation import Validator, encode
@@ -14,13 +14,13 @@ from epkit.errors import UsageError
 from support.shared import shared
 
 
-def contract_of(schema: dict[str, Any] | None) -> Contract:
+def contract_of(schema: dict[str, Any] | None) -> ParsedContract:
     content = {"content": {"application/json": {"schema": schema}}} if schema is not None else None
     post = {"responses": {}} | ({"requestBody": content} if content else {})
     return parse({"openapi": "3.0.3", "paths": {"/score": {"post": post}}})
 
 
-def of_row(**properties: Any) -> Contract:
+def of_row(**properties: Any) -> ParsedContract:
     items = {"type": "object", "properties": properties, "required": list(properties)}
     return contract_of({"type": "object", "properties": {"data": {"type": "array", "items": items}}})
 
@@ -127,7 +127,7 @@ def test_rows_may_be_the_body_itself_or_have_no_names() -> None:
     ("contract", "rows"),
     [(contract_of(None), None), (contract_of({"type": "object", "example": {}}), 5)],
 )
-def test_a_contract_that_says_too_little_gives_nothing(contract: Contract, rows: int | None) -> None:
+def test_a_contract_that_says_too_little_gives_nothing(contract: ParsedContract, rows: int | None) -> None:
     with pytest.raises(UsageError):
         sample(contract, rows=rows)
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from epkit.engines.workers import crew as module
-from epkit.engines.workers.crew import Hello, LocalCrew, Lost, place_of
+from epkit.engines.workers.crew import HelloMessage, LocalCrew, LostMessage, place_of
 from epkit.engines.workers.processes import FrameWriter, WorkerProcess, read_frames
 from epkit.errors import UsageError
 from epkit.flows.crew.worker import MODULE
@@ -67,7 +67,7 @@ def test_a_worker_says_hello_and_ends_with_its_input(process):
     worker, heard = process
     hello = pickle.loads(heard.get(timeout=30))
 
-    assert isinstance(hello, Hello)
+    assert isinstance(hello, HelloMessage)
     assert worker.pid == hello.pid
     worker.close()
     assert "ended with code 0" == heard.get(timeout=10)
@@ -124,7 +124,7 @@ def test_a_lost_worker_is_counted_on_no_more():
         one, other = crew.members
         crew.lose(one)
         assert (other,) == crew.members
-        assert (one, Lost("was killed by signal 9")) == crew.inbox.get(timeout=10)
+        assert (one, LostMessage("was killed by signal 9")) == crew.inbox.get(timeout=10)
         crew.lose(one)
     finally:
         crew.close()

@@ -9,7 +9,7 @@ from epkit.errors import ContractError, EndpointError, UsageError
 from epkit.flows.bench.bench import bench, dry_run, exit_code
 from epkit.flows.bench.options import BenchOptions
 from epkit.flows.target.request_options import RequestOptions
-from epkit.flows.world import World
+from epkit.flows.world import Context
 from support.canary import CANARY
 from support.cli_harness import TWO_ROWS
 
@@ -18,7 +18,7 @@ from support.cli_harness import TWO_ROWS
 def world(tmp_path):
     """A world without an environment, whose notes are kept in `said`."""
     said = []
-    made = World(environ={}, cwd=tmp_path, note=said.append)
+    made = Context(environ={}, cwd=tmp_path, note=said.append)
     return made, said
 
 
@@ -87,7 +87,7 @@ def test_stdin_is_a_payload(fault_server, world):
 
 
 def test_the_world_learns_the_secrets(fault_server, tmp_path, rows):
-    world = World(environ={"EPKIT_KEY": CANARY}, cwd=tmp_path, note=print)
+    world = Context(environ={"EPKIT_KEY": CANARY}, cwd=tmp_path, note=print)
 
     bench(options(fault_server.url("ok"), rows), world, io.BytesIO())
 
@@ -168,6 +168,6 @@ def test_a_missing_contract_is_a_note_and_the_run_goes_on(fault_server, world, r
 
 
 def test_a_working_directory_that_is_gone_is_no_matter_where_the_target_is_a_url(fault_server, rows):
-    world = World(environ={}, cwd=Path("/gone/away"), note=print)
+    world = Context(environ={}, cwd=Path("/gone/away"), note=print)
 
     assert 0 == exit_code(bench(options(fault_server.url("ok"), rows), world, io.BytesIO()))

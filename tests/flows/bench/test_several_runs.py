@@ -9,7 +9,7 @@ from epkit.flows.bench import bench as flow
 from epkit.flows.bench import find_max, repeat
 from epkit.flows.bench import run as one_run
 from epkit.flows.target.request_options import RequestOptions
-from epkit.flows.world import World
+from epkit.flows.world import Context
 
 
 class Terminated(KeyboardInterrupt):
@@ -18,7 +18,7 @@ class Terminated(KeyboardInterrupt):
 
 @pytest.fixture
 def world(tmp_path):
-    return World(environ={}, cwd=tmp_path, note=print)
+    return Context(environ={}, cwd=tmp_path, note=print)
 
 
 @pytest.fixture

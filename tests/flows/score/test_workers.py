@@ -19,7 +19,7 @@ from epkit.core.http.destination import Tls
 from epkit.core.http.secret import Secret
 from epkit.core.score.conveyor import Policy
 from epkit.core.score.retrying import Backoff
-from epkit.engines.workers.crew import Joined, LocalCrew, LocalMember, Lost
+from epkit.engines.workers.crew import JoinedMessage, LocalCrew, LocalMember, LostMessage
 from epkit.errors import EndpointError, UsageError
 from epkit.files.predicted import StreamWriter
 from epkit.flows.crew.worker import MODULE
@@ -27,7 +27,7 @@ from epkit.flows.score import crew as score_crew
 from epkit.flows.score import score as flow
 from epkit.flows.score.options import ScoreOptions, exit_code
 from epkit.flows.target.request_options import RequestOptions
-from epkit.flows.world import World
+from epkit.flows.world import Context
 from support.predict_server import PredictServer, plain, poisoned, storm
 
 CONTRACT = {"type": "object", "properties": {"data": {"type": "array", "items": {"type": "object", "properties": {
@@ -52,7 +52,7 @@ class Lent:
 
     def add(self, member):
         self._members.append(member)
-        self.inbox.put((member, Joined()))
+        self.inbox.put((member, JoinedMessage()))
 
     def close(self):
         """They are used again."""
@@ -108,7 +108,7 @@ def score(server, tmp_path, monkeypatch):
 
         monkeypatch.setattr(flow, "hire", hire)
         notes = []
-        world = World(environ={}, cwd=tmp_path, note=notes.append)
+        world = Context(environ={}, cwd=tmp_path, note=notes.append)
         more = {"target": server.url, "request": RequestOptions(validate=False), "wrap": "data", **more}
         options = ScoreOptions(file=rows, out=out, **more)
         writer = None if take is None else StreamWriter(take)
@@ -467,7 +467,7 @@ def test_what_workers_are_sent_shows_no_credential(canary):
     from epkit.core.http.destination import Destination
     from epkit.core.http.request import Template
     from epkit.core.score.batching import Packer
-    from epkit.flows.score.work import Renew, ScoreWork, Share
+    from epkit.flows.score.work import ScoreRenewMessage, ScoreShareMessage, ScoreWork
 
     work = ScoreWork(
         destination=Destination(scheme="http", host="h", port=1, proxy=f"http://u:{canary}@p"),
@@ -475,7 +475,7 @@ def test_what_workers_are_sent_shows_no_credential(canary):
         timeout_ns=1,
         slots=1,
         policy=Policy(),
-        share=Share(1),
+        share=ScoreShareMessage(1),
         asked=1,
         packer=Packer(b"", b"", most_bytes=1),
         template=Template("POST", "/", "h", [("Authorization", canary)], marked="x"),
@@ -484,7 +484,7 @@ def test_what_workers_are_sent_shows_no_credential(canary):
     )
 
     assert canary not in repr(work)
-    assert canary not in repr(Renew(canary, (canary,)))
+    assert canary not in repr(ScoreRenewMessage(canary, (canary,)))
 
 
 def test_a_reader_who_takes_his_time_is_no_reason_to_miss_a_worker(score, staff, tmp_path, monkeypatch):
@@ -500,7 +500,7 @@ def test_a_reader_who_takes_his_time_is_no_reason_to_miss_a_worker(score, staff,
 def test_the_last_words_of_a_worker_show_no_key(score, server, mortal, tmp_path, canary):
     (tmp_path / "rows.csv").write_text(table(9000))
     crew = mortal(2)
-    lost = Lost(f"ended with code 1: ValueError: Bearer {canary}\nat \x1b[1mline")
+    lost = LostMessage(f"ended with code 1: ValueError: Bearer {canary}\nat \x1b[1mline")
     request = RequestOptions(headers=(("Authorization", f"Bearer {canary}"),), validate=False)
     with after(server, 20, lambda: [crew.inbox.put((member, lost)) for member in crew.members]):
         ran = score(crew, "out.csv", request=request)

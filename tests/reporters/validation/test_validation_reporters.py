@@ -3,7 +3,7 @@
 import json
 from xml.etree import ElementTree as ET
 
-from epkit.core.validate.checked import Checked, Validation
+from epkit.core.validate.checked import CheckedFile, Validation
 from epkit.core.validate.violations import Verdict, Violation
 from epkit.reporters.validation import json as validation_json
 from epkit.reporters.validation import junit as validation_junit
@@ -36,13 +36,13 @@ WARNING = Violation(pointer="", rule="parameter", message='"\x1b[31m\ud800<&"', 
 VALIDATION = Validation(
     schema="swagger.json",
     files=(
-        Checked(
+        CheckedFile(
             file="a.json",
             verdict=Verdict(violations=(ERROR, MANY, WARNING), errors=10_001, warnings=1, kinds=5),
         ),
-        Checked(file="b & c.json", verdict=Verdict()),
-        Checked(file="d.json", verdict=Verdict(violations=(WARNING,), warnings=1, kinds=1)),
-        Checked(file="e.json", verdict=Verdict(errors=1, kinds=1)),
+        CheckedFile(file="b & c.json", verdict=Verdict()),
+        CheckedFile(file="d.json", verdict=Verdict(violations=(WARNING,), warnings=1, kinds=1)),
+        CheckedFile(file="e.json", verdict=Verdict(errors=1, kinds=1)),
     ),
 )
 

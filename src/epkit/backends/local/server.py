@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from epkit.bank.serve import Server, Wsgi, gate, read_line
+from epkit.bank.serve import EndpointServer, Wsgi, gate, read_line
 
 
 def main() -> None:
@@ -27,7 +27,7 @@ def main() -> None:
     LocalServer(listener=listener, lifeline=lifeline, ready=ready, keys=keys).run()
 
 
-class LocalServer(Server):
+class LocalServer(EndpointServer):
     """The server of a user's own script."""
 
     def load(self) -> Wsgi:

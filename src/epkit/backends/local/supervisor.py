@@ -38,7 +38,7 @@ _WITHHELD: Final = ("EPKIT_", "GUNICORN_", "AML_", "AZUREML_", "APPLICATIONINSIG
 
 
 @dataclass(slots=True)
-class Server:
+class ServerProcess:
     """A server process.
 
     Args:
@@ -64,7 +64,7 @@ class Supervisor:
         self.home = home
         self.listener = listener
         self.status = Status(pid=os.getpid(), state="starting")
-        self.servers: list[Server] = []
+        self.servers: list[ServerProcess] = []
         self._ingestion: Ingestion | None = None
         self._events = selectors.DefaultSelector()
         self._signals: set[int] = set()
@@ -139,7 +139,7 @@ class Supervisor:
             for descriptor in (lifeline_read, ready_write, log):
                 os.close(descriptor)
         start = self.home.log.stat().st_size
-        server = Server(process, lifeline, ready, settings.generation, start)
+        server = ServerProcess(process, lifeline, ready, settings.generation, start)
         self.servers.append(server)
         self._events.register(ready, selectors.EVENT_READ, server)
 
@@ -175,7 +175,7 @@ class Supervisor:
             "OTEL_BSP_SCHEDULE_DELAY": "200",  # ms; else a request is seen after 5 s
         }
 
-    def _heard(self, server: Server) -> None:
+    def _heard(self, server: ServerProcess) -> None:
         """Read what a server says: that it is ready, again after a crash of its worker, or that it has ended."""
         said = os.read(server.ready, 512)
         if not said:
@@ -191,7 +191,7 @@ class Supervisor:
                     self._tell_to_end(older)
         self._say(state="running", generation=server.generation, restarts=self.status.restarts + crashes, error=None)
 
-    def _keep_init_log(self, server: Server) -> None:
+    def _keep_init_log(self, server: ServerProcess) -> None:
         with contextlib.suppress(OSError), self.home.log.open("rb") as log:
             log.seek(min(server.log_start, log.seek(0, os.SEEK_END)))
             self.home.init_log.write_bytes(log.read())
@@ -209,7 +209,7 @@ class Supervisor:
             if self.home.log.stat().st_size > MOST_LOG_BYTES:
                 halve(self.home.log)
 
-    def _ended(self, server: Server) -> None:
+    def _ended(self, server: ServerProcess) -> None:
         self.servers.remove(server)
         self._kill(server)  # a worker that outlived its master
         with contextlib.suppress(KeyError, ValueError):
@@ -234,13 +234,13 @@ class Supervisor:
             self._restart_at = time.monotonic() + self._pause_s
             self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
 
-    def _tell_to_end(self, server: Server) -> None:
+    def _tell_to_end(self, server: ServerProcess) -> None:
         server.told_at = time.monotonic()
         with contextlib.suppress(ProcessLookupError):
             server.process.terminate()  # gunicorn finishes what is in flight, the exporter sends what it has
 
     @staticmethod
-    def _kill(server: Server) -> None:
+    def _kill(server: ServerProcess) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(server.process.pid, signal.SIGKILL)
 

@@ -39,12 +39,12 @@ def sample(
     from epkit.files.outputs import check_writable, write
     from epkit.flows.rows.sample import sample_body
     from epkit.flows.validate import find_contract
-    from epkit.flows.world import World
+    from epkit.flows.world import Context
 
     if output not in (None, "-"):
         check_writable(output, "-o")
     headers = [parse_header(text) for text in header or []]
-    world = World(note=terminal.note)
+    world = Context(note=terminal.note)
     with find_contract(schema, target, path=path, key_file=key_file, headers=headers, world=world) as (contract, _):
         body = sample_body(contract, rows=rows, seed=seed) + b"\n"
     if output is None or output == "-":

@@ -174,7 +174,7 @@ def score(
     with output.Display(options, quiet=quiet) as display:
         try:
             result = flow.score(options, world, stdin, display.writer, progress=display.progress)
-        except output.Unread:
+        except output.UnreadOutput:
             return terminal.broken_pipe()
     return output.finish(result, display, options, quiet=quiet)
 

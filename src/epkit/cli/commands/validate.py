@@ -64,12 +64,12 @@ def validate(
     """
     from epkit.endpoint.headers import parse_header
     from epkit.flows import validate as flow
-    from epkit.flows.world import World
+    from epkit.flows.world import Context
 
     if format_ not in FORMATS:
         raise UsageError(f"--format {format_}: not one of {', '.join(FORMATS)}")
     headers = [parse_header(text) for text in header or []]
-    world = World(note=terminal.note)
+    world = Context(note=terminal.note)
     with flow.find_contract(schema, target, path=path, key_file=key_file, headers=headers, world=world) as found:
         contract, name = found
         limits = {"as_declared": as_declared, "strict": strict}

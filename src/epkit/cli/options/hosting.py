@@ -9,7 +9,7 @@ from epkit.errors import UsageError
 
 if TYPE_CHECKING:
     from epkit.flows.target.backends import Place
-    from epkit.flows.world import World
+    from epkit.flows.world import Context
 
 FORMATS = ("text", "json")
 
@@ -28,7 +28,7 @@ Deployment = Annotated[
 ]
 
 
-def find(name: str | None, backend: str | None, format_: str) -> "tuple[Place, World]":
+def find(name: str | None, backend: str | None, format_: str) -> "tuple[Place, Context]":
     """Find the endpoint and its backend.
 
     Raises:

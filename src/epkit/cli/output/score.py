@@ -8,7 +8,7 @@ from typing import Any, Final, Self
 
 from epkit.cli import terminal
 from epkit.core.replies.predictions import Layout
-from epkit.core.score.scored import Progress, ScoreResult
+from epkit.core.score.scored import JobProgress, ScoreResult
 from epkit.files.pieces import Piece
 from epkit.files.predicted import StreamWriter
 from epkit.flows.score.options import ScoreOptions, exit_code
@@ -17,11 +17,11 @@ from epkit.reporters import score_text
 TABLE_ROWS: Final = 40
 
 
-class Unread(Exception):  # noqa: N818 - nothing went wrong
+class UnreadOutput(Exception):  # noqa: N818 - nothing went wrong
     """The reader of stdout is gone; no OSError, which inside a run would pass for trouble with a connection."""
 
 
-class Table:
+class RowTable:
     """A writer that shows few rows as a table, and many as JSON lines."""
 
     eager = True
@@ -60,10 +60,10 @@ class Display:
     """Shows a job while it runs: a context manager that clears its line of progress."""
 
     def __init__(self, options: ScoreOptions, *, quiet: bool) -> None:
-        self._line = terminal.Line(quiet=quiet)
+        self._line = terminal.StatusLine(quiet=quiet)
         self.progress = self._show if self._line.active else None
         terminal_out = sys.stdout is not None and sys.stdout.isatty()
-        self.writer = None if options.out is not None else Table() if terminal_out else StreamWriter(send)
+        self.writer = None if options.out is not None else RowTable() if terminal_out else StreamWriter(send)
         self._began = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -78,7 +78,7 @@ class Display:
         """Take the line away."""
         self._line.clear()
 
-    def _show(self, progress: Progress) -> None:
+    def _show(self, progress: JobProgress) -> None:
         self._line.show(score_text.progress(progress))
 
 
@@ -97,7 +97,7 @@ def send(data: bytes) -> None:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
     except BrokenPipeError:
-        raise Unread from None
+        raise UnreadOutput from None
     except OSError as error:
         raise UsageError(f"stdout: {error.strerror}") from None
 

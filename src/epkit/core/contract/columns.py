@@ -26,7 +26,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rows:
+class RowSpec:
     """The rows of a contract.
 
     Args:
@@ -54,7 +54,7 @@ class Rows:
     schema: Mapping[str, Any]
 
 
-def find_rows(request: Mapping[str, Any], example: object, reply: object, resolver: Resolver) -> Rows | None:
+def find_rows(request: Mapping[str, Any], example: object, reply: object, resolver: Resolver) -> RowSpec | None:
     """Find the rows of a request body: the first list of objects, or of lists, under at most three keys.
 
     Args:
@@ -95,7 +95,7 @@ def column(schema: Mapping[str, Any] | bool, resolver: Resolver) -> Column:
 
 def _rows_at(
     schema: Mapping[str, Any], path: tuple[str, ...], sample: object, resolver: Resolver, *, forecast: bool
-) -> Rows | None:
+) -> RowSpec | None:
     row = flatten(resolver.schema(schema["items"]), resolver)
     properties = row.get("properties")
     if isinstance(properties, Mapping) and properties:
@@ -104,7 +104,7 @@ def _rows_at(
         required = tuple(row["required"]) if "required" in row else tuple(columns)
         # AutoML's forecasting scripts let a frame have more columns; and a contract may say that it does.
         closed = not forecast and row.get("additionalProperties", False) is False
-        return Rows(
+        return RowSpec(
             path=path,
             shape="records",
             columns=columns,
@@ -118,7 +118,7 @@ def _rows_at(
         )
     if isinstance(row.get("items"), Mapping):
         first = sample[0] if isinstance(sample, list) and sample else None
-        return Rows(
+        return RowSpec(
             path=path,
             shape="matrix",
             columns={},

@@ -1,7 +1,7 @@
 """A swagger or OpenAPI document, read as what matters to a client: the scoring operation and its schemas.
 
 `parse` finds the operation and looks through every schema that its request and reply can reach, so that
-whoever holds a `Contract` knows: each `$ref` leads somewhere inside the document, each keyword has the
+whoever holds a `ParsedContract` knows: each `$ref` leads somewhere inside the document, each keyword has the
 shape that a schema allows, and both can be compiled. Nothing a document names is ever fetched. The walk is a
 loop, not a recursion: schemas may refer to themselves, and may be deep.
 """
@@ -23,7 +23,7 @@ Schema = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Contract:
+class ParsedContract:
     """The scoring operation of a contract.
 
     Args:
@@ -56,7 +56,7 @@ class Contract:
         return Resolver(self.document).schema(schema)
 
 
-def parse(document: Mapping[str, Any], *, path: str | None = None) -> Contract:
+def parse(document: Mapping[str, Any], *, path: str | None = None) -> ParsedContract:
     """Read a decoded Swagger 2.0, OpenAPI 3.0 or 3.1 document.
 
     Args:
@@ -92,7 +92,7 @@ def parse(document: Mapping[str, Any], *, path: str | None = None) -> Contract:
         example = _example_of(resolver.schema(request[0]))
     info = document.get("info")
     title = info.get("title") if isinstance(info, Mapping) else None
-    return Contract(
+    return ParsedContract(
         version=version,
         title=title if isinstance(title, str) else "",
         path=name,

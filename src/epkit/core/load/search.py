@@ -63,7 +63,7 @@ class Seen:
     seconds: float
 
 
-class Search:
+class RateSearch:
     """Says what to probe next, and learns from what came of it.
 
     Public attributes: `above` (the lowest rate that missed the limit), `stood` (`best` stood a confirmation),

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from epkit.core.report.gates import METRICS, Gate
+from epkit.core.report.gates import METRICS, ChangeGate
 from epkit.core.report.report import Report
 from epkit.core.stats.distribution import Distribution
 from epkit.core.stats.percentiles import PS, floor
@@ -92,7 +92,7 @@ class Change:
 class Judged:
     """A gate and how it went."""
 
-    gate: Gate
+    gate: ChangeGate
     passed: bool
 
 
@@ -113,7 +113,7 @@ class Comparison:
         return all(judged.passed for judged in self.gates)
 
 
-def compare(base: Arm, new: Arm, *, threshold: float = THRESHOLD, gates: Sequence[Gate] = ()) -> Comparison:
+def compare(base: Arm, new: Arm, *, threshold: float = THRESHOLD, gates: Sequence[ChangeGate] = ()) -> Comparison:
     """Compare two arms.
 
     Args:
@@ -139,7 +139,7 @@ def compare(base: Arm, new: Arm, *, threshold: float = THRESHOLD, gates: Sequenc
     )
 
 
-def _passed_by(gate: Gate, metric: Change) -> bool:
+def _passed_by(gate: ChangeGate, metric: Change) -> bool:
     """Tell whether the estimate is past a gate, and chance is no excuse."""
     change = metric.change
     return change is not None and gate.passed_by(change) and metric.p is not None and metric.p < ALPHA

@@ -17,7 +17,7 @@ _GATE: Final = re.compile(r"\s*([\w.]+)\s*(?:(>)\s*\+?|(<)\s*-\s*)([0-9]+(?:\.[0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gate:
+class ChangeGate:
     """A limit to a change.
 
     Args:
@@ -40,7 +40,7 @@ class Gate:
         return change > self.limit if self.up else change < -self.limit
 
 
-def parse(text: str) -> Gate:
+def parse(text: str) -> ChangeGate:
     """Read a gate.
 
     Raises:
@@ -53,4 +53,6 @@ def parse(text: str) -> Gate:
         if known is None or known[1] in METRICS:
             where = f"column {(known.end() if known else 0) + 1}: no change in percent"
         raise UsageError(f"--fail-if {text!r}: {where}: {GRAMMAR}")
-    return Gate(expression="".join(text.split()), metric=found[1], up=found[2] is not None, limit=float(found[4]) / 100)
+    return ChangeGate(
+        expression="".join(text.split()), metric=found[1], up=found[2] is not None, limit=float(found[4]) / 100
+    )

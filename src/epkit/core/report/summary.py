@@ -34,7 +34,7 @@ from epkit.core.report.report import (
 )
 from epkit.core.report.windows import Windows
 from epkit.core.samples.latency import PARTS, series
-from epkit.core.samples.rows import Rows
+from epkit.core.samples.rows import SampleStore
 from epkit.core.stats.distribution import Distribution
 from epkit.core.stats.histogram import BLUR, Histogram
 from epkit.core.stats.percentiles import Dependence, dependence, describe, distribution, with_failures
@@ -58,7 +58,7 @@ class Summary:
         self._failures_as_infinite = failures_as_infinite
         self._exact = exact
         self._rows = 0
-        self._kept = Rows()
+        self._kept = SampleStore()
         self._later = {name: Histogram() for name in PARTS}
         self._later_windows = Windows(exact=False)
         self._later_deployments: dict[int, Histogram] = {}

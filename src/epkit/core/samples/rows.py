@@ -99,7 +99,7 @@ def block(buffer: bytearray | bytes | memoryview, rows: int) -> np.ndarray:
     return np.frombuffer(buffer, dtype=SAMPLE, count=rows)
 
 
-class Rows:
+class SampleStore:
     """Rows that are kept, in order: copied into pieces large enough that what is done with each is worth its cost."""
 
     PIECE: Final = 65536

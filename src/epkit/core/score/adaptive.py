@@ -1,7 +1,7 @@
 """How many requests an endpoint can bear at once, found as TCP finds its window: up by steps, down by halves."""
 
 
-class Window:
+class ConcurrencyWindow:
     """Additive increase, multiplicative decrease of the concurrency.
 
     Halved when the endpoint refuses for want of room, and raised by one for each window's worth of successes, never

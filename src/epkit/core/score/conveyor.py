@@ -36,7 +36,7 @@ class Policy:
     backoff: Backoff = field(default_factory=Backoff)
 
 
-class Belt:
+class ChunkQueue:
     """Chunks that are open: read as there is room, handed on in input order.
 
     `rows` and `failed_rows` count what has been handed on, and what has been given up.
@@ -123,7 +123,7 @@ class Belt:
         chunk.written = stop
 
 
-class Conveyor(Belt):
+class Conveyor(ChunkQueue):
     """A belt that batches are cut from."""
 
     def __init__(
@@ -133,7 +133,7 @@ class Conveyor(Belt):
         write: Callable[[Chunk, int], None],
         policy: Policy,
     ) -> None:
-        """Begin with nothing read; see `Belt`."""
+        """Begin with nothing read; see `ChunkQueue`."""
         super().__init__(supply, write, room_rows=room_rows(policy))
         self._packer, self._policy = packer, policy
 

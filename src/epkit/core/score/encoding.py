@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from epkit.core.contract.columns import Column, Rows
+from epkit.core.contract.columns import Column, RowSpec
 from epkit.core.replies.predictions import json_text
 from epkit.core.validate.frames import plain, read_text
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-def encode_frame(frame: "pl.DataFrame", spec: Rows | None, *, text: bool, lists: bool) -> list[bytes]:
+def encode_frame(frame: "pl.DataFrame", spec: RowSpec | None, *, text: bool, lists: bool) -> list[bytes]:
     """Write each row of a frame.
 
     Args:

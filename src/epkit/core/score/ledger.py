@@ -13,7 +13,7 @@ from typing import Any
 
 from epkit.core.replies.predictions import Failed
 from epkit.core.score.batching import Chunk
-from epkit.core.score.conveyor import Belt
+from epkit.core.score.conveyor import ChunkQueue
 
 
 @dataclass(slots=True, eq=False)
@@ -46,13 +46,13 @@ class Span:
         return mask if 1 in mask else None
 
 
-class Ledger(Belt):
+class Ledger(ChunkQueue):
     """A belt that spans are cut from, and that keeps book of them."""
 
     def __init__(
         self, supply: Callable[[], Chunk | None], write: Callable[[Chunk, int], None], *, room_rows: int
     ) -> None:
-        """Begin with nothing read; see `Belt`."""
+        """Begin with nothing read; see `ChunkQueue`."""
         super().__init__(supply, write, room_rows=room_rows)
         self._numbers = count()
         self._spans: dict[int, Span] = {}

@@ -8,7 +8,7 @@ from epkit.core.stats.histogram import Histogram
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Example:
+class FailedRowExample:
     """The first row that failed for a reason, and how many did."""
 
     row: int
@@ -40,7 +40,7 @@ class ScoreResult:
     before: int
     failed_rows: int
     reasons: Mapping[str, int]
-    examples: tuple[Example, ...]
+    examples: tuple[FailedRowExample, ...]
     requests: int
     retries: int
     service: Histogram
@@ -52,7 +52,7 @@ class ScoreResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class JobProgress:
     """How far a job is.
 
     Args:

@@ -6,7 +6,7 @@ from epkit.core.validate.violations import Verdict, Violation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
+class CheckedFile:
     """One file and what was found in it.
 
     Args:
@@ -26,7 +26,7 @@ class Validation:
     """
 
     schema: str
-    files: tuple[Checked, ...]
+    files: tuple[CheckedFile, ...]
 
     @property
     def valid(self) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from epkit.core.contract.columns import Rows
+from epkit.core.contract.columns import RowSpec
 from epkit.core.contract.compiled import SchemaSet, accepts, breaches
 from epkit.core.contract.schemas import constraints
 from epkit.core.validate.violations import Findings
@@ -23,7 +23,7 @@ _PLAIN: Final = frozenset(("type", "properties", "required", "items", "additiona
 class Declared:
     """The declared schema of a body, and of each row in it."""
 
-    def __init__(self, request: Mapping[str, Any] | None, rows: Rows | None, schemas: SchemaSet) -> None:
+    def __init__(self, request: Mapping[str, Any] | None, rows: RowSpec | None, schemas: SchemaSet) -> None:
         self._request = request
         self._rows = rows
         self._schemas = schemas

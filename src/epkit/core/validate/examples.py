@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any, Final
 
-from epkit.core.contract.columns import Rows, find_rows
+from epkit.core.contract.columns import RowSpec, find_rows
 from epkit.core.contract.compiled import SchemaSet, accepts
-from epkit.core.contract.contract import Contract
+from epkit.core.contract.contract import ParsedContract
 from epkit.core.contract.schemas import flatten
 from epkit.core.contract.shown import show
 from epkit.core.validate.cells import bounds
@@ -25,7 +25,7 @@ _VAIN: Final = 100
 _EPOCH: Final = datetime(2020, 1, 1)  # noqa: DTZ001  (contracts of pandas frames know no zones)
 
 
-def sample(contract: Contract, *, rows: int | None = None, seed: int = 0) -> Any:
+def sample(contract: ParsedContract, *, rows: int | None = None, seed: int = 0) -> Any:
     """Make a request body.
 
     Args:
@@ -44,12 +44,12 @@ def sample(contract: Contract, *, rows: int | None = None, seed: int = 0) -> Any
 class Sampler:
     """Makes bodies of one contract, each different from the one before it."""
 
-    def __init__(self, contract: Contract, *, seed: int = 0) -> None:
+    def __init__(self, contract: ParsedContract, *, seed: int = 0) -> None:
         self._contract = contract
         self._schemas = SchemaSet(contract.document)
         self._random = Random(f"epkit {seed}")  # noqa: S311  (the same seed has to give the same bytes)
         self._request = None if contract.request is None else flatten(contract.request, self._schemas.resolver)
-        self.rows: Rows | None = None
+        self.rows: RowSpec | None = None
         if self._request is not None:
             self.rows = find_rows(self._request, contract.example, contract.reply, self._schemas.resolver)
         self._given = self._example_rows()

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from epkit.core.contract.columns import Column, Rows
+from epkit.core.contract.columns import Column, RowSpec
 from epkit.core.contract.compiled import SchemaSet, accepts, breaches
 from epkit.core.validate.cells import LITERALS, Remark, bounds, coerced, exact
 from epkit.core.validate.records import check_column
@@ -47,7 +47,7 @@ def read_text(text: str, column: Column) -> Any:
     return text
 
 
-def check_header(names: list[str], count: int, first: int, spec: Rows, findings: Findings) -> None:
+def check_header(names: list[str], count: int, first: int, spec: RowSpec, findings: Findings) -> None:
     """Check which columns there are.
 
     Args:
@@ -87,7 +87,7 @@ def check_header(names: list[str], count: int, first: int, spec: Rows, findings:
 
 
 def check_frame(
-    frame: "pl.DataFrame", first: int, spec: Rows, findings: Findings, schemas: SchemaSet, *, text: bool
+    frame: "pl.DataFrame", first: int, spec: RowSpec, findings: Findings, schemas: SchemaSet, *, text: bool
 ) -> None:
     """Check the rows of a frame.
 

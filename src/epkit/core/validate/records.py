@@ -6,7 +6,7 @@ from functools import partial
 from operator import itemgetter
 from typing import Any, Final
 
-from epkit.core.contract.columns import Column, Rows
+from epkit.core.contract.columns import Column, RowSpec
 from epkit.core.contract.compiled import SchemaSet, accepts, breaches
 from epkit.core.contract.shown import show
 from epkit.core.validate.cells import Remark, bounds, coerced, exact
@@ -21,7 +21,7 @@ _PYTHON: Final = {"integer": int, "string": str, "boolean": bool, "number": floa
 
 def check_rows(
     rows: list[Any],
-    spec: Rows,
+    spec: RowSpec,
     base: Path,
     findings: Findings,
     schemas: SchemaSet,
@@ -55,7 +55,7 @@ def check_rows(
 
 
 def _check_records(
-    rows: list[Any], numbers: list[int], spec: Rows, base: Path, findings: Findings, schemas: SchemaSet
+    rows: list[Any], numbers: list[int], spec: RowSpec, base: Path, findings: Findings, schemas: SchemaSet
 ) -> None:
     shapes: dict[tuple[str, ...], list[int]] = {}
     for index, row in enumerate(rows):
@@ -118,7 +118,7 @@ def _tell_names(
     lacking: Mapping[str, list[int]],
     unknown: Mapping[str, list[int]],
     numbers: list[int],
-    spec: Rows,
+    spec: RowSpec,
     base: Path,
     findings: Findings,
 ) -> None:
@@ -223,7 +223,7 @@ def _check_residual(
 
 
 def _check_matrix(
-    rows: list[Any], numbers: list[int], spec: Rows, base: Path, findings: Findings, schemas: SchemaSet
+    rows: list[Any], numbers: list[int], spec: RowSpec, base: Path, findings: Findings, schemas: SchemaSet
 ) -> None:
     widths = [len(row) for row in rows]
     wanted = spec.width if spec.width is not None else widths[0]
@@ -257,7 +257,7 @@ def _cell_path(base: Path, key: str | int, number: int) -> Path:
     return (*base, number, key)
 
 
-def _row_hint(row: object, spec: Rows) -> str | None:
+def _row_hint(row: object, spec: RowSpec) -> str | None:
     if spec.shape == "records" and isinstance(row, list):
         return 'a row is an object with the column names as keys: {"column": value, …}'
     if spec.shape == "matrix" and isinstance(row, dict):

@@ -7,7 +7,7 @@ default they only warn.
 from typing import Any
 
 from epkit.core.contract.compiled import SchemaSet, breaches
-from epkit.core.contract.contract import Contract
+from epkit.core.contract.contract import ParsedContract
 from epkit.core.replies.decoding import count_predictions, decode, hidden_error
 from epkit.core.validate import bodies
 from epkit.core.validate.locating import JsonPlaces
@@ -18,7 +18,7 @@ from epkit.core.validate.violations import Findings, Verdict, verdict
 class ReplyValidator:
     """Checks replies against one contract."""
 
-    def __init__(self, contract: Contract, *, as_declared: bool = False) -> None:
+    def __init__(self, contract: ParsedContract, *, as_declared: bool = False) -> None:
         """Compile a contract.
 
         Raises:

@@ -16,9 +16,9 @@ from typing import Any, Final
 
 import orjson
 
-from epkit.core.contract.columns import Column, Rows, find_rows
+from epkit.core.contract.columns import Column, RowSpec, find_rows
 from epkit.core.contract.compiled import SchemaSet, accepts, breaches
-from epkit.core.contract.contract import Contract
+from epkit.core.contract.contract import ParsedContract
 from epkit.core.contract.schemas import flatten
 from epkit.core.contract.shown import show
 from epkit.core.validate import bodies
@@ -39,7 +39,7 @@ LIMIT: Final = 100
 class Validator:
     """Checks request bodies against one contract."""
 
-    def __init__(self, contract: Contract, *, as_declared: bool = False) -> None:
+    def __init__(self, contract: ParsedContract, *, as_declared: bool = False) -> None:
         """Compile a contract.
 
         Raises:
@@ -215,7 +215,7 @@ class Validator:
             text = f"{show(found)} is not the example's {show(shown)}: the script may refuse it"
             findings.add("parameter", path, text, severity="warning")
 
-    def _wrapped(self, value: object, rows: Rows, findings: Findings) -> None:
+    def _wrapped(self, value: object, rows: RowSpec, findings: Findings) -> None:
         """Follow the keys from the head of the rows' path to the rows."""
         assert self.request is not None
         schema: Mapping[str, Any] = self.request
@@ -241,7 +241,7 @@ class Validator:
             value = value[key]
         self._list_of_rows(value, rows, findings)
 
-    def _list_of_rows(self, value: object, rows: Rows, findings: Findings) -> None:
+    def _list_of_rows(self, value: object, rows: RowSpec, findings: Findings) -> None:
         if rows.pandas and (turned := unwrap_columns(value, rows)) is not None:
             text = "columns where the contract has rows: the server takes them too"
             findings.add("type", rows.path, text, severity="warning")

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from epkit.core.contract.columns import Rows
+from epkit.core.contract.columns import RowSpec
 from epkit.core.validate.violations import Path, nearest
 
 _FOREIGN: Final = {
@@ -23,7 +23,7 @@ def wrapped(path: Iterable[str], inside: str = "[…]") -> str:
     return inside
 
 
-def missing_key_hint(name: str, found: dict[str, Any], rows: Rows | None, known: Mapping[str, Any]) -> str | None:
+def missing_key_hint(name: str, found: dict[str, Any], rows: RowSpec | None, known: Mapping[str, Any]) -> str | None:
     """Say what to do about a key that is not there.
 
     Args:
@@ -53,7 +53,7 @@ def missing_key_hint(name: str, found: dict[str, Any], rows: Rows | None, known:
     return f"write {shape}"
 
 
-def not_rows_hint(value: object, rows: Rows | None, path: Path) -> str | None:
+def not_rows_hint(value: object, rows: RowSpec | None, path: Path) -> str | None:
     """Say what to do about a value that is not the object or array which *path* is to lead to."""
     if rows is None:
         return None
@@ -69,7 +69,7 @@ def not_rows_hint(value: object, rows: Rows | None, path: Path) -> str | None:
     return f"write {whole}"
 
 
-def unwrap_columns(value: object, rows: Rows) -> list[dict[str, Any]] | None:
+def unwrap_columns(value: object, rows: RowSpec) -> list[dict[str, Any]] | None:
     """Turn columns (`{"age": [17, 87], …}`) into rows; None where the value is anything else."""
     if not isinstance(value, dict) or not value or not rows.columns.keys() & value.keys():
         return None

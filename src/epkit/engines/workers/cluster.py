@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from epkit import __version__
 from epkit.core.samples.clocks import Offset
-from epkit.engines.workers.crew import Inbox, Joined, Lost, Member, dismiss, greet, place_of
+from epkit.engines.workers.crew import Inbox, JoinedMessage, LostMessage, Member, dismiss, greet, place_of
 from epkit.errors import UsageError
 
 CONNECT_S: Final = 5.0
@@ -150,7 +150,7 @@ class ClusterMember:
         with self._lock:
             if not self._closed.is_set():
                 self._closed.set()
-                self._inbox.put((self, Lost(why)))
+                self._inbox.put((self, LostMessage(why)))
 
 
 def _words(error: Exception) -> str:
@@ -263,7 +263,7 @@ class ClusterCrew:
                 for member in self._hire():
                     with self._lock:
                         self._members.append(member)
-                    self.inbox.put((member, Joined()))
+                    self.inbox.put((member, JoinedMessage()))
             except Exception:  # noqa: BLE001, S112 - the scheduler may be gone; its workers will say so
                 continue
 

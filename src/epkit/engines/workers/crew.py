@@ -25,7 +25,7 @@ LOCAL_LEAD_NS: Final = 20_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hello:
+class HelloMessage:
     """The first message of a worker.
 
     Args:
@@ -40,21 +40,21 @@ class Hello:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedMessage:
     """What a worker was sent cannot be begun."""
 
     error: EpkitError
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class LostMessage:
     """A worker is gone; put into the inbox for it."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
+class JoinedMessage:
     """A worker has come that was not there in the beginning; put into the inbox for it."""
 
 
@@ -113,7 +113,7 @@ class LocalMember:
     def __init__(self, name: str, inbox: Inbox, module: str) -> None:
         self.name, self.host, self.clock = name, "", Offset()
         self._inbox = inbox
-        self._process = WorkerProcess(module, self._arrived, lambda why: inbox.put((self, Lost(why))))
+        self._process = WorkerProcess(module, self._arrived, lambda why: inbox.put((self, LostMessage(why))))
 
     def send(self, message: object) -> None:
         """Send it a message."""
@@ -202,9 +202,9 @@ def greet(inbox: Inbox, members: Sequence[Member]) -> None:
         except Empty:
             names = ", ".join(sorted(each.name for each in waiting))
             raise UsageError(f"{names}: not there after {START_S:.0f} s: is the machine overloaded?") from None
-        if isinstance(message, Lost) and member in waiting:
+        if isinstance(message, LostMessage) and member in waiting:
             raise UsageError(f"{member.name} cannot be started: it {message.why}")
-        if isinstance(message, Hello) and member is not None:
+        if isinstance(message, HelloMessage) and member is not None:
             member.host = message.host
             waiting.discard(member)
 

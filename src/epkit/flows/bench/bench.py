@@ -24,25 +24,25 @@ from epkit.files.runs import RunWriter
 from epkit.flows.bench import checks
 from epkit.flows.bench.options import BenchOptions, BenchResult, DryRun, Shown
 from epkit.flows.bench.plan import check_load, make_plan, plan_info
-from epkit.flows.bench.ready import Current, Ready
+from epkit.flows.bench.ready import Current, PreparedRun
 from epkit.flows.bench.report import payload_infos
 from epkit.flows.bench.run import run
 from epkit.flows.crew.crews import check_crew, check_reach, hire
-from epkit.flows.target.aim import take_aim
+from epkit.flows.target.aim import open_target
 from epkit.flows.target.requests import make_load
 from epkit.flows.target.tokens import authorized, renewing
 from epkit.flows.target.transport import engine_class, engine_name, proxy_of
 from epkit.flows.target.verbose import show_request
-from epkit.flows.world import World
+from epkit.flows.world import Context
 
 if TYPE_CHECKING:
-    from epkit.core.contract.contract import Contract
+    from epkit.core.contract.contract import ParsedContract
     from epkit.engines.workers.crew import Crew
 
 
 def bench(
     options: BenchOptions,
-    world: World,
+    world: Context,
     stdin: BinaryIO,
     *,
     progress: Callable[[int, int], None] | None = None,
@@ -80,7 +80,7 @@ def bench(
         return run(options, ready, ready.plan, shown, writer=writer)
 
 
-def dry_run(options: BenchOptions, world: World, stdin: BinaryIO) -> DryRun:
+def dry_run(options: BenchOptions, world: Context, stdin: BinaryIO) -> DryRun:
     """Say what a run would send, and send nothing.
 
     Raises:
@@ -117,7 +117,9 @@ def exit_code(result: BenchResult, *, strict: bool = False) -> int:
 
 
 @contextmanager
-def prepare(options: BenchOptions, world: World, stdin: BinaryIO, *, crew: "Crew | None" = None) -> Iterator[Ready]:
+def prepare(
+    options: BenchOptions, world: Context, stdin: BinaryIO, *, crew: "Crew | None" = None
+) -> Iterator[PreparedRun]:
     """Find target, key, contract and payloads, and make the plan.
 
     Args:
@@ -133,7 +135,7 @@ def prepare(options: BenchOptions, world: World, stdin: BinaryIO, *, crew: "Crew
     proxy = proxy_of(options.request, world, "load")
     agent = f"epkit/{__version__}"
     secrets = tuple(options.request.secrets())
-    with take_aim(
+    with open_target(
         options.target, key_file=options.key_file, headers=options.request.headers, world=world, secrets=secrets
     ) as aim:
         destination = to_destination(
@@ -157,7 +159,7 @@ def prepare(options: BenchOptions, world: World, stdin: BinaryIO, *, crew: "Crew
         engine_of(plan)  # before anything is asked of the endpoint: it refuses certificates that it cannot use
 
         @cache
-        def find_contract() -> "Contract":
+        def find_contract() -> "ParsedContract":
             from epkit.flows.target import contract as target_contract
 
             return target_contract.find(options.request.schema, aim, destination, make_engine, agent)
@@ -175,7 +177,7 @@ def prepare(options: BenchOptions, world: World, stdin: BinaryIO, *, crew: "Crew
         check = checks.make_check(options.depth, options.expect, load, find_contract)
         current = Current(load.requests)
         with renewing(aim, world, lambda value: current.replace(authorized(load.requests, value))):
-            yield Ready(
+            yield PreparedRun(
                 aim=aim,
                 load=load,
                 current=current,
@@ -202,7 +204,9 @@ def _check_workers(options: BenchOptions) -> None:
         )
 
 
-def _replies(options: BenchOptions, find_contract: "Callable[[], Contract]") -> tuple[Mapping[str, Any], str] | None:
+def _replies(
+    options: BenchOptions, find_contract: "Callable[[], ParsedContract]"
+) -> tuple[Mapping[str, Any], str] | None:
     """Return what workers need to check replies against the contract."""
     if options.depth is not Depth.CONTRACT:
         return None

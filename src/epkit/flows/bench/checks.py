@@ -11,18 +11,20 @@ from epkit.core.replies.judging import Depth
 from epkit.core.replies.predictions import json_text, predictions
 from epkit.core.samples.rows import Failure
 from epkit.engines.deferred import Check, Deferred
-from epkit.engines.driver import Recorder, Verdict
+from epkit.engines.driver import DriverBase, Verdict
 from epkit.errors import UsageError
 from epkit.files.payloads import parse_json, read_payload
-from epkit.flows.target.requests import Load
+from epkit.flows.target.requests import Requests
 
 if TYPE_CHECKING:
-    from epkit.core.contract.contract import Contract
+    from epkit.core.contract.contract import ParsedContract
 
 NOTHING: Final[Verdict] = (Failure.NONE, "")
 
 
-def make_check(depth: Depth, expect: str | None, load: Load, find_contract: "Callable[[], Contract]") -> Check | None:
+def make_check(
+    depth: Depth, expect: str | None, load: Requests, find_contract: "Callable[[], ParsedContract]"
+) -> Check | None:
     """Make the check that a depth wants beyond what every reply gets; None where it wants no more.
 
     Raises:
@@ -34,7 +36,7 @@ def make_check(depth: Depth, expect: str | None, load: Load, find_contract: "Cal
     return _contract(find_contract(), load) if depth is Depth.CONTRACT else None
 
 
-def settle(deferred: Deferred, driver: Recorder, depth: Depth) -> list[str]:
+def settle(deferred: Deferred, driver: DriverBase, depth: Depth) -> list[str]:
     """End the checks of a run, and give the driver the failures that they found.
 
     Returns:
@@ -59,7 +61,7 @@ def skipped_line(checked: int, skipped: int, sent: int, depth: Depth) -> list[st
     return [f"{told}, {1 - skipped / whole:.0%} were checked"]
 
 
-def _contract(contract: "Contract", load: Load) -> Check:
+def _contract(contract: "ParsedContract", load: Requests) -> Check:
     from epkit.core.validate.checked import in_words
     from epkit.core.validate.reply_validation import ReplyValidator
 
@@ -93,7 +95,7 @@ def _readings(body: bytes) -> Iterator[bytes]:
     yield body  # last: what is wrong with it is what the user is told
 
 
-def _expecting(expect: str | None, load: Load) -> Check:
+def _expecting(expect: str | None, load: Requests) -> Check:
     if expect is None:
         raise UsageError("--check expect: what is expected? --expect FILE holds it")
     expected = _read(expect, load)
@@ -105,7 +107,7 @@ def _expecting(expect: str | None, load: Load) -> Check:
     return check
 
 
-def _read(path: str, load: Load) -> list[list[object]]:
+def _read(path: str, load: Requests) -> list[list[object]]:
     """Read golden predictions: a reply, several in a list, or a `.jsonl` of replies or of what `score` wrote."""
     payload = read_payload(path, io.BytesIO())
     if path.lower().endswith(".jsonl"):

@@ -10,9 +10,9 @@ from epkit.core.replies.judging import Depth
 from epkit.core.samples.rows import Failure
 from epkit.engines.base import Exchange
 from epkit.engines.deferred import Check, Deferred
-from epkit.engines.driver import ClosedLoop, Example, FirstReply, Sink
+from epkit.engines.driver import ClosedLoop, FirstFailure, FirstReply, Sink
 from epkit.engines.phased import Phased
-from epkit.flows.target.requests import Load
+from epkit.flows.target.requests import Requests
 
 
 class Driving(Protocol):
@@ -37,7 +37,7 @@ class Driving(Protocol):
     @property
     def planned_end(self) -> int | None: ...  # noqa: D102
     @property
-    def examples(self) -> Mapping[tuple[Failure, int], Example]: ...  # noqa: D102
+    def examples(self) -> Mapping[tuple[Failure, int], FirstFailure]: ...  # noqa: D102
     @property
     def first_reply(self) -> FirstReply | None: ...  # noqa: D102
     @property
@@ -57,7 +57,7 @@ def is_simple(plan: Plan) -> bool:
     return len(plan.phases) == 1 and plan.phases[0].model == "closed"
 
 
-class Checked:
+class CheckedDriver:
     """Makes the driver of this process, with what is checked beside the run between it and its sinks.
 
     Args:
@@ -68,7 +68,7 @@ class Checked:
     def __init__(
         self,
         plan: Plan,
-        load: Load,
+        load: Requests,
         *,
         depth: Depth = Depth.REPLY,
         check: Check | None = None,

@@ -19,7 +19,7 @@ from epkit.engines import runner
 from epkit.files.runs import RunWriter
 from epkit.flows.bench.options import BenchOptions, BenchResult, Shown
 from epkit.flows.bench.plan import FIND_S
-from epkit.flows.bench.ready import Ready
+from epkit.flows.bench.ready import PreparedRun
 from epkit.flows.bench.run import run
 from epkit.flows.bench.saved_runs import load, write_samples
 
@@ -34,7 +34,7 @@ PATIENCE: Final = 3.0
 
 def find_max(
     options: BenchOptions,
-    ready: "Ready",
+    ready: "PreparedRun",
     shown: Shown,
     *,
     writer: RunWriter | None = None,
@@ -62,11 +62,13 @@ def find_max(
         return result
 
 
-def _search(options: BenchOptions, ready: "Ready", shown: Shown, writer: RunWriter | None) -> tuple[int, BenchResult]:
+def _search(
+    options: BenchOptions, ready: "PreparedRun", shown: Shown, writer: RunWriter | None
+) -> tuple[int, BenchResult]:
     """Search; return what was found, and which of the probes that is, from 0."""
     assert options.find_max is not None
     bound = parse_bound(options.find_max)
-    search = searching.Search(bound.limit_ns, options.time_limit_s or FIND_S)
+    search = searching.RateSearch(bound.limit_ns, options.time_limit_s or FIND_S)
     phases: list[PhaseInfo] = []
     runs: dict[float | None, tuple[int, BenchResult]] = {}
     number = 0
@@ -182,7 +184,7 @@ def _phase(phase: Phase, report: Report, begin_s: float, mark: str) -> PhaseInfo
     )
 
 
-def _outcome(bound: Bound, search: searching.Search, found: BenchResult, probes: int, took_s: float) -> Search:
+def _outcome(bound: Bound, search: searching.RateSearch, found: BenchResult, probes: int, took_s: float) -> Search:
     latency = found.report.latency_ms.response
     spent = f"{probes} probes in {took_s:.0f} s"
     if search.best is None:

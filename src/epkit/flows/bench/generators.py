@@ -10,10 +10,10 @@ from epkit.engines import runner
 from epkit.engines.driver import Sink
 from epkit.engines.runner import Ran
 from epkit.flows.bench import checks
-from epkit.flows.bench.driving import Checked, Driving
+from epkit.flows.bench.driving import CheckedDriver, Driving
 from epkit.flows.bench.measurement import Measurement
 from epkit.flows.bench.options import BenchOptions, Shown
-from epkit.flows.bench.ready import Ready
+from epkit.flows.bench.ready import PreparedRun
 from epkit.flows.crew import carried
 from epkit.flows.target.verbose import make_log
 
@@ -23,10 +23,10 @@ class Here:
 
     workers = 1
 
-    def __init__(self, options: BenchOptions, ready: Ready, plan: Plan, say: Callable[[str], None]) -> None:
+    def __init__(self, options: BenchOptions, ready: PreparedRun, plan: Plan, say: Callable[[str], None]) -> None:
         self._options, self._plan = options, plan
         self.engine = ready.make_engine(plan)
-        self._checked = Checked(
+        self._checked = CheckedDriver(
             plan,
             ready.load,
             depth=options.depth,
@@ -57,7 +57,9 @@ class Here:
         return report
 
 
-def make_generator(options: BenchOptions, ready: Ready, plan: Plan, shown: Shown, *, all_rows: bool) -> "Here | Crewed":
+def make_generator(
+    options: BenchOptions, ready: PreparedRun, plan: Plan, shown: Shown, *, all_rows: bool
+) -> "Here | Crewed":
     """Choose who makes the load.
 
     Args:
@@ -71,7 +73,7 @@ def make_generator(options: BenchOptions, ready: Ready, plan: Plan, shown: Shown
 class Crewed:
     """A crew of workers."""
 
-    def __init__(self, options: BenchOptions, ready: Ready, plan: Plan, shown: Shown, *, all_rows: bool) -> None:
+    def __init__(self, options: BenchOptions, ready: PreparedRun, plan: Plan, shown: Shown, *, all_rows: bool) -> None:
         from epkit.flows.bench.workers.fleet import Fleet
         from epkit.flows.bench.workers.work import BenchWork
 

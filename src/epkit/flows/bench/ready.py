@@ -10,8 +10,8 @@ from epkit.core.load.plan import Plan
 from epkit.engines.base import Engine
 from epkit.engines.deferred import Check
 from epkit.engines.workers.crew import Crew
-from epkit.flows.target.aimed import Aim
-from epkit.flows.target.requests import Load
+from epkit.flows.target.aimed import Target
+from epkit.flows.target.requests import Requests
 
 
 class Sending(Protocol):
@@ -41,7 +41,7 @@ class Current:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ready:
+class PreparedRun:
     """A run that can begin.
 
     Args:
@@ -52,8 +52,8 @@ class Ready:
         crew: who makes the load, None for this process.
     """
 
-    aim: Aim
-    load: Load
+    aim: Target
+    load: Requests
     current: Current
     destination: Destination
     make_engine: Callable[[Plan], Engine]

@@ -10,7 +10,7 @@ from epkit.core.report.report import Report
 from epkit.engines import runner
 from epkit.files.runs import RunWriter
 from epkit.flows.bench.options import BenchOptions, BenchResult, Shown
-from epkit.flows.bench.ready import Ready
+from epkit.flows.bench.ready import PreparedRun
 from epkit.flows.bench.run import run
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 def repeat(
     options: BenchOptions,
-    ready: "Ready",
-    other: "Ready | None",
+    ready: "PreparedRun",
+    other: "PreparedRun | None",
     shown: Shown,
     *,
     writer: RunWriter | None = None,

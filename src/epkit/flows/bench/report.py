@@ -15,22 +15,22 @@ from epkit.core.report.report import FailureExample, Http, PayloadInfo, Report, 
 from epkit.core.report.summary import Summary
 from epkit.core.samples.rows import Failure
 from epkit.endpoint.wisdom import advise, advise_failure, detail
-from epkit.engines.driver import Example
+from epkit.engines.driver import FirstFailure
 from epkit.engines.runner import Ran
 from epkit.flows.bench.driving import Driving
 from epkit.flows.bench.measurement import Measurement
 from epkit.flows.bench.plan import plan_info
-from epkit.flows.target.aimed import Aim
-from epkit.flows.target.requests import Load
+from epkit.flows.target.aimed import Target
+from epkit.flows.target.requests import Requests
 from epkit.flows.target.verbose import show_reply
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class RunSetup:
     """What was known before the run began."""
 
-    aim: Aim
-    load: Load
+    aim: Target
+    load: Requests
     destination: Destination
     plan: Plan
     engine: str
@@ -39,7 +39,7 @@ class Facts:
 
 
 def make_report(
-    facts: Facts, measured: Measurement, ran: Ran, search: Search | None = None, *, summary: Summary | None = None
+    facts: RunSetup, measured: Measurement, ran: Ran, search: Search | None = None, *, summary: Summary | None = None
 ) -> Report:
     """Make the report of a finished run.
 
@@ -87,14 +87,14 @@ def make_report(
     )
 
 
-def payload_infos(load: Load) -> tuple[PayloadInfo, ...]:
+def payload_infos(load: Requests) -> tuple[PayloadInfo, ...]:
     """Name the payloads without their bytes."""
     return tuple(
         PayloadInfo(name=payload.name, sha256=payload.sha256, bytes=len(payload.body)) for payload in load.payloads
     )
 
 
-def show_examples(examples: Iterable[Example], aim: Aim) -> dict[str, str]:
+def show_examples(examples: Iterable[FirstFailure], aim: Target) -> dict[str, str]:
     """Write the first reply of each kind of failure, credentials masked.
 
     Returns:
@@ -103,12 +103,12 @@ def show_examples(examples: Iterable[Example], aim: Aim) -> dict[str, str]:
     return {_file_name(example): _show_example(example, aim) for example in _most_first(examples)}
 
 
-def _file_name(example: Example) -> str:
+def _file_name(example: FirstFailure) -> str:
     kind = example.failure.name.lower()
     return f"{kind}-{example.status}.txt" if example.status else f"{kind}.txt"
 
 
-def _show_example(example: Example, aim: Aim) -> str:
+def _show_example(example: FirstFailure, aim: Target) -> str:
     headers = fields(example.head)
     times = f"{example.count} time{'s' * (example.count != 1)}"
     reply = show_reply(example.head, _plain_body(example, headers), aim.secrets) if example.head else ""
@@ -116,7 +116,7 @@ def _show_example(example: Example, aim: Aim) -> str:
     return f"{why}\n\n{reply}\n" if reply else f"{why}\n"
 
 
-def _http(facts: Facts, driver: Driving, ran: Ran, summary: Summary) -> Http:
+def _http(facts: RunSetup, driver: Driving, ran: Ran, summary: Summary) -> Http:
     """Fill in what only the engine and the target know; the counters come from the rows."""
     destination, requests = facts.destination, facts.load.requests
     sent = summary.counters.payloads
@@ -141,11 +141,11 @@ def _http(facts: Facts, driver: Driving, ran: Ran, summary: Summary) -> Http:
     )
 
 
-def _most_first(examples: Iterable[Example]) -> list[Example]:
+def _most_first(examples: Iterable[FirstFailure]) -> list[FirstFailure]:
     return sorted(examples, key=lambda example: -example.count)
 
 
-def _explain(example: Example, aim: Aim) -> FailureExample:
+def _explain(example: FirstFailure, aim: Target) -> FailureExample:
     """Say what a kind of failure was and what to do about it, credentials masked."""
     headers = fields(example.head)
     text = _plain_body(example, headers)
@@ -161,7 +161,7 @@ def _explain(example: Example, aim: Aim) -> FailureExample:
     )
 
 
-def _plain_body(example: Example, headers: Mapping[str, str]) -> str:
+def _plain_body(example: FirstFailure, headers: Mapping[str, str]) -> str:
     try:
         body = judging.unpack(headers.get("content-encoding", ""), example.body)
     except ValueError:

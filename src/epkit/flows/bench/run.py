@@ -20,8 +20,8 @@ from epkit.flows.bench.generators import make_generator
 from epkit.flows.bench.knee import mark_knee
 from epkit.flows.bench.measurement import Measurement
 from epkit.flows.bench.options import BenchOptions, BenchResult, Shown
-from epkit.flows.bench.ready import Ready
-from epkit.flows.bench.report import Facts, make_report, show_examples
+from epkit.flows.bench.ready import PreparedRun
+from epkit.flows.bench.report import RunSetup, make_report, show_examples
 from epkit.flows.bench.saving import NOTHING_RAN, Recording
 from epkit.flows.bench.until import Until
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 def run(
     options: BenchOptions,
-    ready: Ready,
+    ready: PreparedRun,
     plan: Plan,
     shown: Shown,
     *,
@@ -65,7 +65,7 @@ def run(
         generator = make_generator(options, ready, plan, shown, all_rows=all_rows)
         measured = Measurement(plan, generator.drive, sinks=sinks, failures_as_infinite=infinite)
         driver, engine = measured.driver, generator.engine
-        facts = Facts(
+        facts = RunSetup(
             aim=ready.aim,
             load=load,
             destination=ready.destination,

@@ -15,7 +15,7 @@ from epkit.engines.base import Traffic
 from epkit.engines.runner import Ran
 from epkit.files.runs import RunWriter
 from epkit.flows.bench.measurement import Measurement
-from epkit.flows.target.requests import Load
+from epkit.flows.target.requests import Requests
 
 EVERY_NS: Final = 1_000_000_000
 
@@ -36,7 +36,7 @@ class Recording:
     def __init__(
         self,
         writer: RunWriter,
-        load: Load,
+        load: Requests,
         *,
         slos: Sequence[str] = (),
         arm: str = "",

@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Final
 
-from epkit.core.contract.contract import Contract, parse
+from epkit.core.contract.contract import ParsedContract, parse
 from epkit.core.http import url as urls
 from epkit.core.http.masking import clean
 from epkit.core.http.payload import Payload
@@ -28,7 +28,7 @@ from epkit.files.payloads import parse_payload
 from epkit.flows.check.session import Found, Session, Unwell
 from epkit.flows.rows.sample import sample_body
 from epkit.flows.target import contract as target_contract
-from epkit.flows.target.once import AGENT, Once
+from epkit.flows.target.once import AGENT, SingleRequest
 
 SKEW_S: Final = 60.0
 """A difference of clocks beyond which tokens begin to be taken for expired, or not yet valid."""
@@ -59,9 +59,9 @@ class Answers:
         self._source, self._document, self._path = source, document, path
         self._given = payload is not None
         self._payload = payload
-        self._fetched: Once | None = None
-        self._scored: Once | None = None
-        self._contract: Contract | EpkitError | None = None
+        self._fetched: SingleRequest | None = None
+        self._scored: SingleRequest | None = None
+        self._contract: ParsedContract | EpkitError | None = None
         self._validator: Validator | None = None
         self._fetch_ms = 0.0
 
@@ -104,7 +104,7 @@ class Answers:
 
     async def _score(self) -> None:
         """Send a row, if there is one to send."""
-        if self._payload is None and isinstance(self._contract, Contract):
+        if self._payload is None and isinstance(self._contract, ParsedContract):
             try:
                 self._payload = _example(self._contract)
             except UsageError:
@@ -171,7 +171,7 @@ class Answers:
 
     async def reply(self) -> Found:
         """Tell whether the reply is what the contract declares."""
-        assert isinstance(self._contract, Contract)
+        assert isinstance(self._contract, ParsedContract)
         assert self._scored is not None
         assert self._payload is not None
         try:
@@ -220,14 +220,14 @@ class Answers:
         return Found(said)
 
 
-def _parsed(document: Any, name: str, path: str | None) -> Contract:
+def _parsed(document: Any, name: str, path: str | None) -> ParsedContract:
     try:
         return parse(document, path=path)
     except UsageError as error:
         raise UsageError(f"{name}: {error}") from None
 
 
-def _example(contract: Contract) -> Payload:
+def _example(contract: ParsedContract) -> Payload:
     """Take the contract's example, or make a row of its schema.
 
     Raises:

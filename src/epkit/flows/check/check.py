@@ -19,11 +19,11 @@ from epkit.errors import EndpointError
 from epkit.files import contracts
 from epkit.files.payloads import read_payloads
 from epkit.flows.check.answers import Answers
-from epkit.flows.check.connection import Connection
+from epkit.flows.check.connection import ConnectionSteps
 from epkit.flows.check.session import Found, Session, Unwell
-from epkit.flows.target.aim import take_aim
-from epkit.flows.target.once import way_to
-from epkit.flows.world import World
+from epkit.flows.target.aim import open_target
+from epkit.flows.target.once import client_for
+from epkit.flows.world import Context
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class CheckOptions:
 
 def check(
     options: CheckOptions,
-    world: World,
+    world: Context,
     stdin: BinaryIO,
     *,
     begin: Callable[[str], None] | None = None,
@@ -64,8 +64,8 @@ def check(
         UsageError: no such target or file, a flag that makes no sense; whatever is wrong with the endpoint is a step.
     """
     payload = None if options.payload is None else read_payloads(options.payload, stdin)[0]
-    with take_aim(options.target, key_file=options.key_file, headers=options.headers, world=world) as aim:
-        way = way_to(
+    with open_target(options.target, key_file=options.key_file, headers=options.headers, world=world) as aim:
+        way = client_for(
             aim,
             tls=options.tls,
             timeout_s=options.timeout_s,
@@ -82,11 +82,11 @@ def check(
         session = Session(aim, way, options.deployment)
         answers = Answers(session, source, document, payload, options.path)
         steps = _Steps(session, tell or (lambda _: None))
-        asyncio.run(_look(steps, Connection(session), answers, needs_contract=payload is None))
+        asyncio.run(_look(steps, ConnectionSteps(session), answers, needs_contract=payload is None))
         return Checkup(target=aim.shown, steps=tuple(steps.taken))
 
 
-async def _look(steps: "_Steps", connection: Connection, answers: Answers, *, needs_contract: bool) -> None:
+async def _look(steps: "_Steps", connection: ConnectionSteps, answers: Answers, *, needs_contract: bool) -> None:
     reached = ("name", "tcp", "tls", "health")
     try:
         await steps.take("name", connection.name)

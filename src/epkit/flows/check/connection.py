@@ -19,7 +19,7 @@ DAYS_LEFT: Final = 14
 """A certificate that expires sooner is warned of."""
 
 
-class Connection:
+class ConnectionSteps:
     """Reaches an endpoint step by step."""
 
     def __init__(self, session: Session) -> None:

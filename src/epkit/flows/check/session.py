@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from epkit.core.http.masking import clean, mask_text
 from epkit.endpoint.wisdom import advise, detail
-from epkit.flows.target.aimed import Aim
-from epkit.flows.target.once import Once, Way
+from epkit.flows.target.aimed import Target
+from epkit.flows.target.once import Client, SingleRequest
 
 
 class Unwell(Exception):  # noqa: N818 - an outcome, not an error
@@ -39,18 +39,18 @@ class Session:
         health: the answer to the question for health.
     """
 
-    def __init__(self, aim: Aim, way: Way, deployment: str | None) -> None:
+    def __init__(self, aim: Target, way: Client, deployment: str | None) -> None:
         self.aim, self.way = aim, way
         self.deployment = deployment or aim.target.deployment
-        self.last: tuple[Once, float] | None = None
-        self.health: Once | None = None
+        self.last: tuple[SingleRequest, float] | None = None
+        self.health: SingleRequest | None = None
 
     @property
     def sends_key(self) -> bool:
         """Whether requests carry a key."""
         return self.aim.key.authorization is not None
 
-    async def send(self, method: str, path: str, body: bytes = b"") -> Once:
+    async def send(self, method: str, path: str, body: bytes = b"") -> SingleRequest:
         """Ask for a path and query of the target, and remember the answer."""
         kind = "application/json" if body else None
         once = await self.way.send(self.way.request(method, path, body, content_type=kind))
@@ -58,14 +58,14 @@ class Session:
             self.last = (once, time.time())
         return once
 
-    def advice(self, once: Once) -> str:
+    def advice(self, once: SingleRequest) -> str:
         """Say what an answer other than success means, and what to do."""
         line = advise(
             once.status, once.headers, once.text, key_sent=self.sends_key, secrets=self.aim.secrets, quote=False
         )
         return line.removeprefix(f"{once.status}: ")
 
-    def words(self, once: Once) -> str:
+    def words(self, once: SingleRequest) -> str:
         """Return the server's own words in an answer other than success."""
         return detail(once.text, self.aim.secrets)
 

@@ -11,7 +11,7 @@ from epkit.core.http.destination import Destination
 from epkit.engines.workers.crew import Crew, Inbox, LocalCrew
 from epkit.errors import UsageError
 from epkit.flows.crew.worker import MODULE
-from epkit.flows.world import World
+from epkit.flows.world import Context
 
 MOST_WORKERS: Final = 1024
 
@@ -51,7 +51,7 @@ def check_reach(destination: Destination, crew: Crew) -> None:
 
 
 @contextlib.contextmanager
-def hire(workers: int | None, cluster: str | None, world: World, *, joins: bool = False) -> Iterator[Crew | None]:
+def hire(workers: int | None, cluster: str | None, world: Context, *, joins: bool = False) -> Iterator[Crew | None]:
     """Have workers for the length of a block; None where none are asked for.
 
     Args:

@@ -18,7 +18,7 @@ from threading import Lock, Thread
 from typing import Any, Final, Protocol
 
 from epkit import __version__
-from epkit.engines.workers.crew import Hello, Refused
+from epkit.engines.workers.crew import HelloMessage, RefusedMessage
 from epkit.engines.workers.processes import FrameWriter, read_frames
 from epkit.errors import EpkitError
 
@@ -95,14 +95,14 @@ class Channel:
 def main() -> None:
     """Do jobs until there are no more."""
     channel = Channel()
-    channel.send(Hello(version=__version__, host=platform.node(), pid=os.getpid()))
+    channel.send(HelloMessage(version=__version__, host=platform.node(), pid=os.getpid()))
     while (job := channel.get()) is not None:
         if not hasattr(job, "work"):
             continue  # a word to a job that is over
         try:
             job.work(channel)
         except EpkitError as error:
-            channel.send(Refused(error))
+            channel.send(RefusedMessage(error))
         del job
         gc.collect()
     channel.close()

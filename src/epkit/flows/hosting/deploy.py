@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from epkit.core.contract.contract import Contract
+from epkit.core.contract.contract import ParsedContract
 from epkit.core.hosting.deployments import Endpoint, Keys, Order
 from epkit.core.http.secret import Secret
 from epkit.endpoint.config_writing import home_relative, remove_entry, write_entry
@@ -12,7 +12,7 @@ from epkit.endpoint.config_writing import place as config_place
 from epkit.errors import EndpointError, UsageError
 from epkit.flows.hosting.proof import Scored, fetch_contract, score_row
 from epkit.flows.target.backends import Place, key_path
-from epkit.flows.world import World
+from epkit.flows.world import Context
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ class KeysWritten:
     keys: Keys | None = field(default=None, repr=False)
 
 
-def make_order(place: Place, world: World, *, model: str, entry: str, code: str | None, **more: Any) -> Order:
+def make_order(place: Place, world: Context, *, model: str, entry: str, code: str | None, **more: Any) -> Order:
     """Check what is to be deployed, before anything is sent.
 
     Raises:
@@ -79,7 +79,7 @@ def make_order(place: Place, world: World, *, model: str, entry: str, code: str 
     )
 
 
-def create(place: Place, order: Order, world: World) -> Created:
+def create(place: Place, order: Order, world: Context) -> Created:
     """Deploy, fetch the contract, write `epkit.toml`, score a row.
 
     Raises:
@@ -97,7 +97,7 @@ def create(place: Place, order: Order, world: World) -> Created:
 
 def keys(
     place: Place,
-    world: World,
+    world: Context,
     *,
     regenerate: Literal["primary", "secondary"] | None = None,
     reveal: bool = False,
@@ -128,7 +128,7 @@ def keys(
     return KeysWritten(endpoint=place.service, backend=backend.name, key_file=written, keys=shown)
 
 
-def swagger(place: Place, world: World, *, output: str | None) -> Path:
+def swagger(place: Place, world: Context, *, output: str | None) -> Path:
     """Fetch an endpoint's contract.
 
     Args:
@@ -146,7 +146,7 @@ def swagger(place: Place, world: World, *, output: str | None) -> Path:
     return file
 
 
-def delete(place: Place, world: World) -> None:
+def delete(place: Place, world: Context) -> None:
     """Delete an endpoint, the key that is kept of it, and what `epkit.toml` says of it.
 
     Raises:
@@ -170,7 +170,7 @@ def write_key(file: Path, key: Secret) -> None:
         raise UsageError(f"{file}: cannot be written: {error.strerror}") from None
 
 
-def _existing(world: World, path: str, flag: str) -> Path:
+def _existing(world: Context, path: str, flag: str) -> Path:
     found = (world.cwd / Path(path).expanduser()).resolve()
     if not found.exists():
         raise UsageError(f"{flag} {path}: no such file or directory")
@@ -181,7 +181,7 @@ def _directory(path: Path) -> Path:
     return path if path.is_dir() else path.parent
 
 
-def _key_target(place: Place, world: World, key_file: str | None) -> Path | None:
+def _key_target(place: Place, world: Context, key_file: str | None) -> Path | None:
     if key_file is not None:
         return world.cwd / Path(key_file).expanduser()
     if place.entry is not None and place.entry.key_file is not None:
@@ -191,7 +191,7 @@ def _key_target(place: Place, world: World, key_file: str | None) -> Path | None
     return key_path(place, world)
 
 
-def _credentials(place: Place, endpoint: Endpoint, world: World) -> tuple[Secret | None, Path | None]:
+def _credentials(place: Place, endpoint: Endpoint, world: Context) -> tuple[Secret | None, Path | None]:
     """Return what opens a new endpoint, and where its key was written."""
     if endpoint.auth != "key":
         return _authorization(place, endpoint, world), None
@@ -202,7 +202,7 @@ def _credentials(place: Place, endpoint: Endpoint, world: World) -> tuple[Secret
     return Secret(f"Bearer {found.primary.reveal()}"), file
 
 
-def _authorization(place: Place, endpoint: Endpoint, world: World) -> Secret | None:
+def _authorization(place: Place, endpoint: Endpoint, world: Context) -> Secret | None:
     if endpoint.auth == "none":
         return None
     if endpoint.auth == "key":
@@ -215,8 +215,8 @@ def _authorization(place: Place, endpoint: Endpoint, world: World) -> Secret | N
 
 
 def _keep_contract(
-    place: Place, endpoint: Endpoint, order: Order, authorization: Secret | None, directory: Path, world: World
-) -> tuple[Path | None, Contract | None]:
+    place: Place, endpoint: Endpoint, order: Order, authorization: Secret | None, directory: Path, world: Context
+) -> tuple[Path | None, ParsedContract | None]:
     try:
         document, contract = fetch_contract(endpoint, order.deployment, authorization)
     except (EndpointError, UsageError) as error:
@@ -236,7 +236,7 @@ def _write_file(file: Path, data: bytes) -> None:
 
 
 def _write_down(
-    place: Place, endpoint: Endpoint, path: Path, swagger: Path | None, key_file: Path | None, world: World
+    place: Place, endpoint: Endpoint, path: Path, swagger: Path | None, key_file: Path | None, world: Context
 ) -> None:
     """Write the endpoint into `epkit.toml`."""
     old = None if place.config is None else place.config.endpoints.get(place.name)

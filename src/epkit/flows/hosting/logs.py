@@ -7,20 +7,20 @@ from typing import Final
 from epkit.core.hosting.deployments import Endpoint, LoggedRequest, unseen
 from epkit.core.http.masking import mask_text
 from epkit.flows.target.backends import Place
-from epkit.flows.world import World
+from epkit.flows.world import Context
 
 POLL_S: Final = {"local": 0.2, "azureml": 2.0, "azureml-v1": 2.0}
 OVERLAP: Final = 500
 """Lines that are asked for again and again: as many may come between two looks."""
 
 
-def show(place: Place, world: World, *, tail: int, init: bool, deployment: str | None) -> tuple[str, ...]:
+def show(place: Place, world: Context, *, tail: int, init: bool, deployment: str | None) -> tuple[str, ...]:
     """Return the last lines of a log, credentials masked."""
     lines = place.backend.logs(place.service, tail=tail, init=init, deployment=deployment)
     return tuple(mask_text(line, world.secrets) for line in lines)
 
 
-def follow(place: Place, world: World, *, tail: int, init: bool, deployment: str | None) -> Iterator[tuple[str, ...]]:
+def follow(place: Place, world: Context, *, tail: int, init: bool, deployment: str | None) -> Iterator[tuple[str, ...]]:
     """Yield the last lines of a log, then new ones as they come, without an end."""
     seen = place.backend.logs(place.service, tail=max(tail, OVERLAP), init=init, deployment=deployment)
     yield tuple(mask_text(line, world.secrets) for line in seen[-tail:])
@@ -38,6 +38,6 @@ def requests(place: Place, *, tail: int) -> tuple[LoggedRequest, ...]:
     return place.backend.requests(place.service, tail=tail)
 
 
-def set_app_insights(place: Place, world: World, *, on: bool, deployment: str | None) -> Endpoint:
+def set_app_insights(place: Place, world: Context, *, on: bool, deployment: str | None) -> Endpoint:
     """Turn Application Insights on or off."""
     return place.backend.set_app_insights(place.service, on=on, deployment=deployment, say=world.note)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from epkit.core.contract import documents
-from epkit.core.contract.contract import Contract, parse
+from epkit.core.contract.contract import ParsedContract, parse
 from epkit.core.hosting.deployments import Endpoint, Order
 from epkit.core.http.masking import clean, mask_text
 from epkit.core.http.secret import Secret
@@ -14,7 +14,7 @@ from epkit.core.samples.rows import Failure
 from epkit.core.wrapping import count_rows
 from epkit.endpoint.asking import Answer, ask
 from epkit.errors import EndpointError, UsageError
-from epkit.flows.world import World
+from epkit.flows.world import Context
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,9 @@ class Scored:
     reply: Any
 
 
-def fetch_contract(endpoint: Endpoint, deployment: str | None, authorization: Secret | None) -> tuple[bytes, Contract]:
+def fetch_contract(
+    endpoint: Endpoint, deployment: str | None, authorization: Secret | None
+) -> tuple[bytes, ParsedContract]:
     """Fetch an endpoint's contract.
 
     Args:
@@ -60,7 +62,7 @@ def _pinned(endpoint: Endpoint, deployment: str | None) -> Mapping[str, str]:
 
 
 def score_row(
-    endpoint: Endpoint, order: Order, contract: Contract, authorization: Secret | None, world: World
+    endpoint: Endpoint, order: Order, contract: ParsedContract, authorization: Secret | None, world: Context
 ) -> Scored | None:
     """Score one row.
 
@@ -86,7 +88,7 @@ def score_row(
     return Scored(status=answer.status, rows=rows, ms=round(answer.ms, 3), reply=decoding.decode(answer.body))
 
 
-def _judge(endpoint: Endpoint, answer: Answer, rows: int | None, world: World) -> None:
+def _judge(endpoint: Endpoint, answer: Answer, rows: int | None, world: Context) -> None:
     failure, detail = judging.judge_status(answer.status), ""
     if not failure:
         failure, detail = judging.judge_reply(answer.head, answer.body, rows)

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from epkit.core.contract.columns import Rows
+from epkit.core.contract.columns import RowSpec
 from epkit.core.http.masking import mask_url
 from epkit.core.http.payload import Payload
 from epkit.core.replies.predictions import Failed
@@ -30,7 +30,7 @@ from epkit.files.sources import CsvSource, FrameSource, LinesSource, ParquetSour
 from epkit.flows.world import Note
 
 if TYPE_CHECKING:
-    from epkit.core.contract.contract import Contract
+    from epkit.core.contract.contract import ParsedContract
 
 TABLES: Final = (".csv", ".parquet", ".jsonl")
 SNIFFED: Final = 1 << 16
@@ -162,7 +162,7 @@ def sniff(path: Path) -> str:
 
 def prepare(
     given: Given | None,
-    contract: "Contract | None",
+    contract: "ParsedContract | None",
     *,
     wrap: str | None,
     parameters: Mapping[str, Any],
@@ -214,7 +214,7 @@ def prepare(
     return Input(source=source, envelope=envelope, validator=strict)
 
 
-def _payload(given: Given | None, contract: "Contract | None") -> Payload:
+def _payload(given: Given | None, contract: "ParsedContract | None") -> Payload:
     """Read a request body, or take the contract's example."""
     if given is not None:
         assert given.path is not None
@@ -225,7 +225,7 @@ def _payload(given: Given | None, contract: "Contract | None") -> Payload:
 
 
 def _from_table(
-    given: Given, spec: Rows | None, wrap: str | None, contract: "Contract | None", path: str, note: Note
+    given: Given, spec: RowSpec | None, wrap: str | None, contract: "ParsedContract | None", path: str, note: Note
 ) -> tuple[Source, Envelope]:
     source: Source
     match given.kind:
@@ -245,7 +245,7 @@ def _from_table(
     return source, _envelope(spec, wrap, contract, path, note)
 
 
-def _from_body(name: str, body: object, spec: Rows | None) -> tuple[Source, Envelope]:
+def _from_body(name: str, body: object, spec: RowSpec | None) -> tuple[Source, Envelope]:
     """Take the rows out of a request body, whose wrapping stays."""
     found = None if spec is None or isinstance(body, list) else find_rows(body, spec.path)
     found = found or find_rows(body)
@@ -261,7 +261,9 @@ def _from_body(name: str, body: object, spec: Rows | None) -> tuple[Source, Enve
     return ValuesSource(rows, name, envelope.names), envelope
 
 
-def _envelope(spec: Rows | None, wrap: str | None, contract: "Contract | None", path: str, note: Note) -> Envelope:
+def _envelope(
+    spec: RowSpec | None, wrap: str | None, contract: "ParsedContract | None", path: str, note: Note
+) -> Envelope:
     """Choose what goes around the rows: what the user says, what the contract says, what the target's path tells."""
     if wrap is not None:
         return from_wrap(wrap)

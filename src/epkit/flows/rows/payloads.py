@@ -10,14 +10,14 @@ from epkit.flows.rows.input import Given, prepare
 from epkit.flows.world import Note
 
 if TYPE_CHECKING:
-    from epkit.core.contract.contract import Contract
+    from epkit.core.contract.contract import ParsedContract
 
 MOST_BYTES: Final = 512 * 1024 * 1024
 """All bodies are made before the run begins: none is made while it is timed."""
 
 
 def table_payloads(
-    file: str, contract: "Contract | None", *, batch_rows: int, target: str, note: Note
+    file: str, contract: "ParsedContract | None", *, batch_rows: int, target: str, note: Note
 ) -> Iterator[Payload]:
     """Make the bodies of a table.
 

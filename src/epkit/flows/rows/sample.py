@@ -1,11 +1,11 @@
 """Makes a request body from a contract, as the bytes that are sent."""
 
-from epkit.core.contract.contract import Contract
+from epkit.core.contract.contract import ParsedContract
 from epkit.core.validate.examples import sample
 from epkit.core.validate.validation import encode
 
 
-def sample_body(contract: Contract, *, rows: int | None, seed: int) -> bytes:
+def sample_body(contract: ParsedContract, *, rows: int | None, seed: int) -> bytes:
     """Make a body; the same contract, rows and seed give the same bytes.
 
     Args:

@@ -24,10 +24,21 @@ from epkit.core.score.conveyor import room_rows
 from epkit.core.score.ledger import Ledger
 from epkit.core.stats.histogram import Histogram
 from epkit.engines.batches import Outcome
-from epkit.engines.workers.crew import Crew, Joined, Lost, Member, Refused
+from epkit.engines.workers.crew import Crew, JoinedMessage, LostMessage, Member, RefusedMessage
 from epkit.flows.crew.crews import signals_into
 from epkit.flows.score.words import explainer
-from epkit.flows.score.work import Ask, End, Ended, Keeps, Renew, Rows, ScoreWork, Settled, Share, Told
+from epkit.flows.score.work import (
+    ScoreAskMessage,
+    ScoreCountsMessage,
+    ScoreEndedMessage,
+    ScoreEndMessage,
+    ScoreKeptMessage,
+    ScoreRenewMessage,
+    ScoreRowsMessage,
+    ScoreSettledMessage,
+    ScoreShareMessage,
+    ScoreWork,
+)
 from epkit.flows.world import Note
 
 TICK_S: Final = 0.2
@@ -40,7 +51,7 @@ ABRUPT_S: Final = 5.0
 
 
 @dataclass(slots=True, eq=False)
-class Part:
+class WorkerShare:
     """What is known of a worker.
 
     Args:
@@ -58,7 +69,7 @@ class Part:
     credit: int = 0
     in_hand: int = 0
     spans: set[int] = field(default_factory=set)
-    told: Told = field(default_factory=Told)
+    told: ScoreCountsMessage = field(default_factory=ScoreCountsMessage)
     is_over: bool = False
     heard_at: float = field(default_factory=time.monotonic)
 
@@ -95,7 +106,7 @@ class ScoreCrew:
         self._crew, self._work, self._policy = crew, work, work.policy
         self._secrets, self._note = secrets, note
         self._ledger = Ledger(supply, write, room_rows=room_rows(work.policy))
-        self._parts: dict[Member, Part] = {}
+        self._parts: dict[Member, WorkerShare] = {}
         self._caught: list[signal.Signals] = []
         self._stopping = False
         self.service = Histogram()
@@ -175,7 +186,7 @@ class ScoreCrew:
         return self._caught[0] if self._caught else None
 
     @property
-    def _living(self) -> list[Part]:
+    def _living(self) -> list[WorkerShare]:
         return [part for part in self._parts.values() if not part.is_over]
 
     def _begin(self) -> None:
@@ -185,19 +196,19 @@ class ScoreCrew:
             self._parts[member] = self._part(member, self._share(place, len(members), delayed=True))
         self._deal()
 
-    def _part(self, member: Member, share: Share) -> Part:
+    def _part(self, member: Member, share: ScoreShareMessage) -> WorkerShare:
         asked = 2 * share.concurrency * self._policy.batch_rows
         member.send(replace(self._work, share=share, asked=asked))
-        return Part(member, share=share.concurrency, bound=share.concurrency, credit=asked)
+        return WorkerShare(member, share=share.concurrency, bound=share.concurrency, credit=asked)
 
-    def _share(self, place: int, workers: int, *, delayed: bool = False) -> Share:
+    def _share(self, place: int, workers: int, *, delayed: bool = False) -> ScoreShareMessage:
         """Return the share of one of so many workers: of the rate, what it has of the concurrency."""
         whole, interval = self._policy.concurrency, self._policy.interval_ns
         concurrency = count(whole, place, workers)
         if not concurrency or not interval:
-            return Share(concurrency)
+            return ScoreShareMessage(concurrency)
         # The first of each leaves when it would if one process sent them all.
-        return Share(concurrency, interval * whole // concurrency, place * interval if delayed else 0)
+        return ScoreShareMessage(concurrency, interval * whole // concurrency, place * interval if delayed else 0)
 
     def _listen(self, due: float) -> None:
         """Wait for messages, and take all that are there."""
@@ -229,7 +240,7 @@ class ScoreCrew:
             part.spans.add(span.number)
             part.in_hand += len(span)
             part.credit -= len(span)
-            part.member.send(Rows(span.number, span.rows, span.settled))
+            part.member.send(ScoreRowsMessage(span.number, span.rows, span.settled))
 
     def _hear(self, member: Member | None, message: Any) -> None:
         if member is None:
@@ -241,39 +252,39 @@ class ScoreCrew:
             return
         part = self._parts.get(member)
         if part is None:
-            if isinstance(message, Joined):
+            if isinstance(message, JoinedMessage):
                 self._welcome(member)
             return
         if not part.is_over:
             part.heard_at = time.monotonic()
             self._hear_part(part, message)
 
-    def _hear_part(self, part: Part, message: Any) -> None:
+    def _hear_part(self, part: WorkerShare, message: Any) -> None:
         match message:
-            case Settled(number, place, predictions, reasons):
+            case ScoreSettledMessage(number, place, predictions, reasons):
                 part.in_hand -= len(predictions)
                 if self._ledger.settle(number, place, predictions, reasons):
                     part.spans.discard(number)
-            case Ask(rows):
+            case ScoreAskMessage(rows):
                 part.credit += rows
-            case Told():
+            case ScoreCountsMessage():
                 part.told = message
                 self.service.add(np.frombuffer(message.times, dtype=np.int64))
-            case Keeps(concurrency):
+            case ScoreKeptMessage(concurrency):
                 if concurrency == part.share:
                     part.bound = concurrency
                     self._balance()
-            case Ended(hopeless, stopped_by):
+            case ScoreEndedMessage(hopeless, stopped_by):
                 self._end(part, hopeless, stopped_by)
-            case Refused(error):
+            case RefusedMessage(error):
                 if not self._crew.is_elsewhere:
                     raise error  # here it is the same for all
                 self._lose(part, f"cannot begin: {error}")
-            case Lost(why):
+            case LostMessage(why):
                 self._crew.lose(part.member)
                 self._lose(part, why)
 
-    def _end(self, part: Part, hopeless: Outcome | None, stopped_by: signal.Signals | None) -> None:
+    def _end(self, part: WorkerShare, hopeless: Outcome | None, stopped_by: signal.Signals | None) -> None:
         """Take note that a worker's part is over: as it was told, by what the endpoint said, or by another's doing."""
         part.is_over = True
         # A machine may have no way to the endpoint; a status is what the endpoint says to all.
@@ -286,7 +297,7 @@ class ScoreCrew:
         elif not self._stopping:
             self._lose(part, "was ended" if stopped_by is None else f"was ended by {stopped_by.name}")
 
-    def _lose(self, part: Part, why: str) -> None:
+    def _lose(self, part: WorkerShare, why: str) -> None:
         """Give to the others what a worker had."""
         part.is_over = True
         if self._stopping:
@@ -316,7 +327,7 @@ class ScoreCrew:
         if self._stopping:
             return
         self._note(f"{member.name} has come, and takes part")
-        self._parts[member] = self._part(member, Share(0))
+        self._parts[member] = self._part(member, ScoreShareMessage(0))
         self._balance()
 
     def _balance(self) -> None:
@@ -335,7 +346,7 @@ class ScoreCrew:
                 free -= more
                 self._tell_share(part, replace(share, concurrency=part.share + more))
 
-    def _tell_share(self, part: Part, share: Share) -> None:
+    def _tell_share(self, part: WorkerShare, share: ScoreShareMessage) -> None:
         part.share = share.concurrency
         part.bound = max(part.bound, part.share)
         part.member.send(share)
@@ -346,10 +357,10 @@ class ScoreCrew:
             self._work, template=self._work.template.with_authorization(value.reveal()), secrets=secrets
         )
         for part in self._living:
-            part.member.send(Renew(value.reveal(), secrets))
+            part.member.send(ScoreRenewMessage(value.reveal(), secrets))
 
     def _stop(self, *, drain: bool) -> None:
         """End the job."""
         self._stopping = True
         for part in self._living:
-            part.member.send(End(drain))
+            part.member.send(ScoreEndMessage(drain))

@@ -20,7 +20,7 @@ from epkit.core.http.secret import Secret
 from epkit.core.replies.predictions import Failed
 from epkit.core.score.batching import Chunk, Packer
 from epkit.core.score.conveyor import Conveyor, Policy
-from epkit.core.score.scored import Progress, ScoreResult
+from epkit.core.score.scored import JobProgress, ScoreResult
 from epkit.core.stats.histogram import Histogram
 from epkit.endpoint.target import resolve, to_destination
 from epkit.engines import runner
@@ -29,24 +29,24 @@ from epkit.engines.batches import REQUEST_ID, BatchDriver
 from epkit.errors import UsageError
 from epkit.files.jobs import Job
 from epkit.files.predicted import Writer
-from epkit.files.recording import Recorder, check_format, make_writer, refuse_names
+from epkit.files.recording import OutputWriter, check_format, make_writer, refuse_names
 from epkit.files.sources import digest_of
 from epkit.flows.crew import carried
 from epkit.flows.crew.crews import check_reach, hire
 from epkit.flows.rows.input import Given, Input, prepare, spooled
 from epkit.flows.score.options import ScoreOptions, check
 from epkit.flows.score.words import advise, explainer
-from epkit.flows.target.aim import take_aim
-from epkit.flows.target.aimed import Aim
+from epkit.flows.target.aim import open_target
+from epkit.flows.target.aimed import Target
 from epkit.flows.target.request_options import compose_headers
 from epkit.flows.target.requests import JSON, KnownContract
 from epkit.flows.target.tokens import renewing
 from epkit.flows.target.transport import engine_class, engine_name, proxy_of
 from epkit.flows.target.verbose import show_request
-from epkit.flows.world import World
+from epkit.flows.world import Context
 
 if TYPE_CHECKING:
-    from epkit.core.contract.contract import Contract
+    from epkit.core.contract.contract import ParsedContract
     from epkit.engines.workers.crew import Crew
     from epkit.flows.score.crew import ScoreCrew
 
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 class _Ready:
     """A job that can begin."""
 
-    aim: Aim
+    aim: Target
     destination: Destination
     input: Input
     template: Template
@@ -66,12 +66,12 @@ class _Ready:
 
 def score(
     options: ScoreOptions,
-    world: World,
+    world: Context,
     stdin: BinaryIO,
     writer: Writer | None = None,
     *,
     kept: list[tuple[int, Failed]] | None = None,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Callable[[JobProgress], None] | None = None,
     policy: Policy | None = None,
 ) -> ScoreResult:
     """Run a job.
@@ -107,12 +107,12 @@ def score(
         assert writer is not None
         probabilities = options.method == "predict_proba"
         taken = () if job is None else ready.input.source.names
-        recorder = Recorder(writer, probabilities=probabilities, job=job, kept=kept, taken=taken)
+        recorder = OutputWriter(writer, probabilities=probabilities, job=job, kept=kept, taken=taken)
         stack.callback(recorder.close)
         return _run(ready, recorder, policy or _policy(options), progress, world, crew)
 
 
-def dry_run(options: ScoreOptions, world: World, stdin: BinaryIO) -> tuple[str, str]:
+def dry_run(options: ScoreOptions, world: Context, stdin: BinaryIO) -> tuple[str, str]:
     """Say what would be sent first, credentials masked, and to where; send no row.
 
     Raises:
@@ -130,10 +130,10 @@ def dry_run(options: ScoreOptions, world: World, stdin: BinaryIO) -> tuple[str, 
 
 def _run(
     ready: _Ready,
-    recorder: Recorder,
+    recorder: OutputWriter,
     policy: Policy,
-    progress: Callable[[Progress], None] | None,
-    world: World,
+    progress: Callable[[JobProgress], None] | None,
+    world: Context,
     crew: "Crew | None",
 ) -> ScoreResult:
     before, failed_before = recorder.rows, recorder.failed_rows
@@ -148,7 +148,7 @@ def _run(
     def tick() -> None:
         assert progress is not None
         progress(
-            Progress(
+            JobProgress(
                 rows=before + driver.rows,
                 total=ready.input.source.total,
                 fresh=driver.rows,
@@ -213,14 +213,14 @@ def _make_driver(
     supply: Callable[[], Chunk | None],
     write: Callable[[Chunk, int], None],
     policy: Policy,
-    world: World,
+    world: Context,
     crew: "Crew | None",
 ) -> "_Here | ScoreCrew":
     """Choose who does the job: this process, or a crew of workers."""
     if crew is None:
         return _Here(ready, supply, write, policy)
     from epkit.flows.score.crew import ScoreCrew
-    from epkit.flows.score.work import ScoreWork, Share
+    from epkit.flows.score.work import ScoreShareMessage, ScoreWork
 
     work = ScoreWork(
         destination=ready.destination,
@@ -228,7 +228,7 @@ def _make_driver(
         timeout_ns=ready.timeout_ns,
         slots=policy.concurrency,
         policy=policy,
-        share=Share(0),
+        share=ScoreShareMessage(0),
         asked=0,
         packer=ready.packer,
         template=ready.template,
@@ -239,12 +239,12 @@ def _make_driver(
 
 
 @contextmanager
-def _prepare(options: ScoreOptions, given: Given | None, world: World) -> Iterator[_Ready]:
+def _prepare(options: ScoreOptions, given: Given | None, world: Context) -> Iterator[_Ready]:
     agent = f"epkit/{__version__}"
     request = options.request
     make_engine = engine_class(engine_name(None, proxy=bool(request.proxy)))
     proxy = proxy_of(request, world, "rows")
-    with take_aim(
+    with open_target(
         options.target,
         key_file=options.key_file,
         headers=request.headers,
@@ -256,7 +256,7 @@ def _prepare(options: ScoreOptions, given: Given | None, world: World) -> Iterat
         timeout_ns = round(timeout_s * 1e9)
         engine = make_engine(destination, timeout_ns=timeout_ns)
 
-        def find() -> "Contract":
+        def find() -> "ParsedContract":
             from epkit.flows.target import contract as target_contract
 
             return target_contract.find(request.schema, aim, destination, make_engine, agent)
@@ -296,7 +296,7 @@ def _prepare(options: ScoreOptions, given: Given | None, world: World) -> Iterat
 
 
 @contextmanager
-def _claim(options: ScoreOptions, given: Given | None, world: World) -> Iterator[Job]:
+def _claim(options: ScoreOptions, given: Given | None, world: Context) -> Iterator[Job]:
     """Take the output for this job; what the job is shows without asking the endpoint."""
     assert options.out is not None
     check_format(options.out)
@@ -326,7 +326,7 @@ def _digest(given: Given | None) -> str:
     return digest_of(given.path, given.name)
 
 
-def _already(job: Job, options: ScoreOptions, world: World) -> ScoreResult:
+def _already(job: Job, options: ScoreOptions, world: Context) -> ScoreResult:
     point = job.point
     target = resolve(options.target, environ=world.environ, cwd=world.cwd)
     return ScoreResult(

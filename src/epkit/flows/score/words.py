@@ -8,7 +8,7 @@ from epkit.core.http.secret import Secret
 from epkit.core.samples.rows import Failure
 from epkit.endpoint import wisdom
 from epkit.engines.batches import Outcome
-from epkit.flows.target.aimed import Aim
+from epkit.flows.target.aimed import Target
 
 
 def explainer(secrets: Sequence[Secret]) -> Callable[[Outcome], str]:
@@ -26,7 +26,7 @@ def explainer(secrets: Sequence[Secret]) -> Callable[[Outcome], str]:
     return explain
 
 
-def advise(hopeless: Outcome | str, aim: Aim) -> str:
+def advise(hopeless: Outcome | str, aim: Target) -> str:
     """Say why a job ended early, and what to do.
 
     Args:

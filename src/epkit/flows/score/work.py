@@ -38,7 +38,7 @@ ALIVE_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class ScoreRowsMessage:
     """Rows to send: a span by its number; `settled` marks with a byte each those that are not to be sent."""
 
     number: int
@@ -47,7 +47,7 @@ class Rows:
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class ScoreShareMessage:
     """How much of the load is the worker's.
 
     Args:
@@ -62,7 +62,7 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
-class Renew:
+class ScoreRenewMessage:
     """Another value of Authorization, and all that must not be shown."""
 
     value: str = field(repr=False)
@@ -70,7 +70,7 @@ class Renew:
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class ScoreEndMessage:
     """End the job: wait for what is in flight, or not."""
 
     drain: bool
@@ -80,14 +80,14 @@ class End:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class ScoreAskMessage:
     """So many rows more are wanted."""
 
     rows: int
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class ScoreSettledMessage:
     """What became of consecutive rows of a span, from one of its places on; `reasons` by their places in it."""
 
     number: int
@@ -97,14 +97,14 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True)
-class Keeps:
+class ScoreKeptMessage:
     """No more requests than so many are under way, as was told: others may have the rest."""
 
     concurrency: int
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ScoreCountsMessage:
     """What was counted so far; `times` is of successful requests since the last time: int64, ns."""
 
     requests: int = 0
@@ -114,7 +114,7 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class ScoreEndedMessage:
     """The worker's part is over: by what a request got, by a signal to the worker itself, or as it was told."""
 
     hopeless: Outcome | None = field(repr=False)
@@ -138,7 +138,7 @@ class ScoreWork:
     timeout_ns: int
     slots: int
     policy: Policy
-    share: Share
+    share: ScoreShareMessage
     asked: int
     packer: Packer = field(repr=False)
     template: Template = field(repr=False)
@@ -175,7 +175,7 @@ class _Part:
         self._driver.wake = engine.wake
         self._asked = job.asked
         self._made = self._lately = 0
-        self._told = Told()
+        self._told = ScoreCountsMessage()
         self._alive_at = 0.0
         self._owed: int | None = None
         self._take_share(job.share)
@@ -185,7 +185,7 @@ class _Part:
         with asyncio.Runner(loop_factory=runner.loop_factory()) as loop:
             ran = loop.run(self._attend())
         self._tell()
-        self._channel.send(Ended(self._driver.hopeless, ran.stopped_by))
+        self._channel.send(ScoreEndedMessage(self._driver.hopeless, ran.stopped_by))
 
     async def _attend(self) -> Ran:
         loop = asyncio.get_running_loop()
@@ -198,27 +198,27 @@ class _Part:
 
     def _hear(self, message: object) -> None:
         match message:
-            case Rows(number, rows, settled):
+            case ScoreRowsMessage(number, rows, settled):
                 chunk = Chunk(number, rows)
                 if settled is not None:
                     chunk.settled[:] = settled
                     chunk.open = settled.count(0)
                 self._asked -= len(rows)
                 self._driver.feed(chunk)
-            case Share():
+            case ScoreShareMessage():
                 self._take_share(message)
                 self._ask()
-            case Renew(value, secrets):
+            case ScoreRenewMessage(value, secrets):
                 # Before it is sent: an echo of it must not show.
                 self._secrets[:] = [Secret(text) for text in secrets]
                 self._template = self._template.with_authorization(value)
-            case End(drain):
+            case ScoreEndMessage(drain):
                 self._driver.end()
                 self._engine.stop(drain=drain)
             case None:  # nobody is there to tell
                 os._exit(0)
 
-    def _take_share(self, share: Share) -> None:
+    def _take_share(self, share: ScoreShareMessage) -> None:
         not_before = time.perf_counter_ns() + share.delay_ns if share.delay_ns else 0
         self._driver.pace(share.concurrency, share.interval_ns, not_before)
         self._owed = share.concurrency
@@ -227,7 +227,7 @@ class _Part:
     def _keep(self) -> None:
         """Say that a share is kept to, once it is."""
         if self._owed is not None and self._driver.in_flight <= self._owed:
-            self._channel.send(Keeps(self._owed))
+            self._channel.send(ScoreKeptMessage(self._owed))
             self._owed = None
 
     def _make(self, body: bytes, mark: str) -> Request:
@@ -238,7 +238,7 @@ class _Part:
     def _write(self, chunk: Chunk, stop: int) -> None:
         start = chunk.written
         reasons = {place: why for place, why in chunk.reasons.items() if start <= place < stop}
-        self._channel.send(Settled(chunk.first, start, chunk.predictions[start:stop], reasons))
+        self._channel.send(ScoreSettledMessage(chunk.first, start, chunk.predictions[start:stop], reasons))
         self._ask()
 
     def _ask(self) -> None:
@@ -248,7 +248,7 @@ class _Part:
         missing = ahead - self._driver.unsent - self._asked
         if missing >= max(policy.batch_rows, ahead // 2):
             self._asked += missing
-            self._channel.send(Ask(missing))
+            self._channel.send(ScoreAskMessage(missing))
 
     def _tick(self) -> None:
         self._made, self._lately = 0, self._made
@@ -259,7 +259,7 @@ class _Part:
         """Hand on what is settled, and say what was counted."""
         driver = self._driver
         driver.finish()
-        told = Told(driver.requests, driver.retries, driver.in_flight, driver.take_times())
+        told = ScoreCountsMessage(driver.requests, driver.retries, driver.in_flight, driver.take_times())
         now = time.monotonic()
         if told != self._told or told.times or now >= self._alive_at:
             self._told, self._alive_at = told, now + ALIVE_S

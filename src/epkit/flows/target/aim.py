@@ -12,19 +12,19 @@ from epkit.core.http.url import Url
 from epkit.endpoint import embedded
 from epkit.endpoint.keys import TOKENS, Key, find_key
 from epkit.endpoint.target import contract_url, resolve
-from epkit.flows.target.aimed import Aim
-from epkit.flows.world import World
+from epkit.flows.target.aimed import Target
+from epkit.flows.world import Context
 
 
 @contextlib.contextmanager
-def take_aim(
+def open_target(
     argument: str | None,
     *,
     key_file: str | None,
     headers: Sequence[tuple[str, str]],
-    world: World,
+    world: Context,
     secrets: Iterable[Secret] = (),
-) -> Iterator[Aim]:
+) -> Iterator[Target]:
     """Find the target and its key; start the embedded endpoint where nothing is named.
 
     Args:
@@ -60,7 +60,7 @@ def take_aim(
             renewal, key = begin(target, key, world)
         found = [*_secrets(uri, key, (*target.headers, *headers)), *secrets]
         world.secrets.extend(found)
-        yield Aim(target=target, uri=uri, key=key, contract=contract, secrets=found, renewal=renewal)
+        yield Target(target=target, uri=uri, key=key, contract=contract, secrets=found, renewal=renewal)
 
 
 def _secrets(uri: Url, key: Key, headers: Iterable[tuple[str, str]]) -> tuple[Secret, ...]:

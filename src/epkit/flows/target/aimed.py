@@ -7,12 +7,12 @@ from epkit.core.http import url as urls
 from epkit.core.http.secret import Secret
 from epkit.core.http.url import Url
 from epkit.endpoint.keys import Key
-from epkit.endpoint.target import Target
+from epkit.endpoint.target import TargetSpec
 from epkit.endpoint.tokens import Renewal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Aim:
+class Target:
     """A target that can be spoken to.
 
     Args:
@@ -23,7 +23,7 @@ class Aim:
         renewal: how the key, a token, is replaced before it ends; `epkit.flows.target.tokens.renewing` does it.
     """
 
-    target: Target
+    target: TargetSpec
     uri: Url
     key: Key
     contract: Path | Url

@@ -10,7 +10,7 @@ from epkit.core.hosting.deployments import BACKENDS, BackendName
 from epkit.endpoint.config import Config, EndpointEntry, find_config, suggestion
 from epkit.endpoint.tokens import credential
 from epkit.errors import UsageError
-from epkit.flows.world import World
+from epkit.flows.world import Context
 
 if TYPE_CHECKING:
     from epkit.backends.base import Backend
@@ -33,7 +33,7 @@ class Place:
     config: Config | None
 
 
-def find_place(name: str | None, backend: str | None, world: World) -> Place:
+def find_place(name: str | None, backend: str | None, world: Context) -> Place:
     """Find an endpoint's backend.
 
     Args:
@@ -66,7 +66,7 @@ def _known(where: str, backend: str) -> BackendName:
     raise UsageError(f"{where} {backend}: not one of {', '.join(BACKENDS)}{suggestion(backend, BACKENDS)}")
 
 
-def open_backend(name: BackendName, world: World, *, workspace: str | None) -> "Backend":
+def open_backend(name: BackendName, world: Context, *, workspace: str | None) -> "Backend":
     """Make a backend.
 
     Args:
@@ -92,7 +92,7 @@ def open_backend(name: BackendName, world: World, *, workspace: str | None) -> "
             return AzureMLv1Backend(find_workspace(world.cwd, expected=workspace), credential, world.note)
 
 
-def key_path(place: Place, world: World) -> Path:
+def key_path(place: Place, world: Context) -> Path:
     """Return where an endpoint's key is kept unless `epkit.toml` says otherwise: private, and in no project."""
     from epkit.backends.local.state import state_directory
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from epkit.core.contract import documents
-from epkit.core.contract.contract import Contract, parse
+from epkit.core.contract.contract import ParsedContract, parse
 from epkit.core.http import url
 from epkit.core.http.destination import Destination
 from epkit.core.http.headers import fields
@@ -19,8 +19,8 @@ from epkit.engines.base import Engine
 from epkit.engines.wire.tls import make_context
 from epkit.errors import EndpointError, UsageError
 from epkit.files import contracts
-from epkit.flows.target.aimed import Aim
-from epkit.flows.target.once import Once
+from epkit.flows.target.aimed import Target
+from epkit.flows.target.once import SingleRequest
 from epkit.flows.target.unreachable import UnreachableError
 
 PATIENCE_S: Final = 10.0
@@ -28,13 +28,13 @@ PATIENCE_S: Final = 10.0
 
 def find(
     schema: str | None,
-    aim: Aim,
+    aim: Target,
     destination: Destination,
     make_engine: Callable[..., Engine],
     agent: str,
     *,
     path: str | None = None,
-) -> Contract:
+) -> ParsedContract:
     """Load the contract that the user named, or the target's own, as `read` does.
 
     Args:
@@ -51,7 +51,7 @@ def find(
 
 
 def read(
-    schema: str | None, aim: Aim, destination: Destination, make_engine: Callable[..., Engine], agent: str
+    schema: str | None, aim: Target, destination: Destination, make_engine: Callable[..., Engine], agent: str
 ) -> tuple[Any, str]:
     """Read the document of a contract: the one that the user named, or the target's own.
 
@@ -79,7 +79,7 @@ def read(
         tls = replace(destination.tls, client_cert=None, server_name=source.host)
         return contracts.read(source.reveal(), timeout_s=patience_s, verify=make_context(tls))
     headers = [("User-Agent", agent), ("Accept", "*/*"), *aim.contract_headers(source).items()]
-    once = Once(build("GET", source.request_path, destination.authority, headers, b""))
+    once = SingleRequest(build("GET", source.request_path, destination.authority, headers, b""))
     engine = make_engine(destination, timeout_ns=round(patience_s * 1e9), keepalive=False)
     try:
         asyncio.run(engine.run(once, 1))
@@ -88,7 +88,7 @@ def read(
     return document_in(once, source.shown), source.shown
 
 
-def document_in(reply: Once, name: str) -> Any:
+def document_in(reply: SingleRequest, name: str) -> Any:
     """Take the document of a contract out of a reply.
 
     Args:

@@ -15,7 +15,7 @@ from epkit.endpoint.target import to_destination
 from epkit.endpoint.wisdom import advise_failure
 from epkit.engines.base import Arrival, Engine, Exchange
 from epkit.errors import EndpointError, UsageError
-from epkit.flows.target.aimed import Aim
+from epkit.flows.target.aimed import Target
 from epkit.flows.target.request_options import RequestOptions, compose_headers
 from epkit.flows.target.transport import engine_class
 
@@ -23,7 +23,7 @@ AGENT: Final = f"epkit/{__version__}"
 
 
 @dataclass(slots=True)
-class Once:
+class SingleRequest:
     """A driver that sends one request and keeps what came of it.
 
     Args:
@@ -65,13 +65,13 @@ class Once:
         except ValueError:
             return ""
 
-    def advice(self, aim: Aim) -> str:
+    def advice(self, aim: Target) -> str:
         """Say what a request that got no reply met, and what to do."""
         return advise_failure(self.failure, self.detail, aim.secrets)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
+class Client:
     """How requests reach a target, one connection each.
 
     Args:
@@ -79,7 +79,7 @@ class Way:
         options: the user's own headers, and the deployment.
     """
 
-    aim: Aim
+    aim: Target
     destination: Destination
     timeout_s: float
     options: RequestOptions
@@ -107,9 +107,9 @@ class Way:
         except (ValueError, UnicodeEncodeError):
             raise UsageError("a header holds a line break, or a character that HTTP cannot write") from None
 
-    async def send(self, request: Request) -> Once:
+    async def send(self, request: Request) -> SingleRequest:
         """Send a request; what fails is in the outcome."""
-        once = Once(request)
+        once = SingleRequest(request)
         engine = self.make_engine(self.destination, timeout_ns=round(self.timeout_s * 1e9), keepalive=False)
         try:
             await engine.run(once, 1)
@@ -118,15 +118,15 @@ class Way:
         return once
 
 
-def way_to(
-    aim: Aim,
+def client_for(
+    aim: Target,
     *,
     tls: Tls,
     timeout_s: float | None,
     headers: tuple[tuple[str, str], ...] = (),
     deployment: str | None = None,
     uri: Url | None = None,
-) -> Way:
+) -> Client:
     """Say how a target is reached.
 
     Args:
@@ -139,7 +139,7 @@ def way_to(
     if timeout_s is not None and not 0 < timeout_s < 1e9:
         raise UsageError(f"-s {timeout_s:g}: the seconds are more than 0, and less than 10^9")
     destination = to_destination(uri or aim.uri, tls=tls)
-    way = Way(
+    way = Client(
         aim=aim,
         destination=destination,
         timeout_s=aim.target.timeout_s if timeout_s is None else timeout_s,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from epkit.core.http.masking import is_sensitive
 from epkit.core.http.secret import Secret
-from epkit.flows.target.aimed import Aim
+from epkit.flows.target.aimed import Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,9 @@ class RequestOptions:
         yield from (Secret(text) for text in (self.basic, self.proxy_basic, userinfo) if text)
 
 
-def compose_headers(options: RequestOptions, aim: Aim, agent: str, content_type: str | None) -> list[tuple[str, str]]:
+def compose_headers(
+    options: RequestOptions, aim: Target, agent: str, content_type: str | None
+) -> list[tuple[str, str]]:
     """Put the headers together: epkit's own, then the endpoint's, then the user's, of which the last wins."""
     headers = [("User-Agent", agent), ("Accept", "*/*")]
     if not options.keepalive:

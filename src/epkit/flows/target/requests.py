@@ -16,12 +16,12 @@ from epkit.core.http.url import Url
 from epkit.core.wrapping import count_rows
 from epkit.errors import ContractError, EpkitError, UsageError
 from epkit.files.payloads import parse_payload, read_payloads
-from epkit.flows.target.aimed import Aim
+from epkit.flows.target.aimed import Target
 from epkit.flows.target.request_options import RequestOptions, compose_headers
 from epkit.flows.world import Note
 
 if TYPE_CHECKING:
-    from epkit.core.contract.contract import Contract
+    from epkit.core.contract.contract import ParsedContract
 
 JSON: Final = "application/json"
 
@@ -32,7 +32,7 @@ _METHOD: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Load:
+class Requests:
     """The requests of a run, one a payload.
 
     Args:
@@ -46,15 +46,15 @@ class Load:
 
 def make_load(
     options: RequestOptions,
-    aim: Aim,
+    aim: Target,
     authority: str,
     agent: str,
     *,
     stdin: BinaryIO,
     note: Note,
-    find_contract: "Callable[[], Contract]",
+    find_contract: "Callable[[], ParsedContract]",
     seed: int = 0,
-) -> Load:
+) -> Requests:
     """Read the payloads, or take the contract's example, and build the requests.
 
     Args:
@@ -97,12 +97,12 @@ def make_load(
             ) from None
 
     if not payloads:
-        return Load(payloads=(), requests=(build(b""),), rows=(None,))
-    return Load(payloads=payloads, requests=tuple(build(payload.body) for payload in payloads), rows=rows)
+        return Requests(payloads=(), requests=(build(b""),), rows=(None,))
+    return Requests(payloads=payloads, requests=tuple(build(payload.body) for payload in payloads), rows=rows)
 
 
 def _payloads(
-    options: RequestOptions, aim: Aim, stdin: BinaryIO, seed: int, known: "KnownContract", *, tables: bool
+    options: RequestOptions, aim: Target, stdin: BinaryIO, seed: int, known: "KnownContract", *, tables: bool
 ) -> tuple[Payload, ...]:
     """Read or make the bodies.
 
@@ -156,14 +156,14 @@ def _read(
 class KnownContract:
     """The contract of a run, looked for at most once, and only when it is needed."""
 
-    def __init__(self, schema: str | None, note: Note, find: "Callable[[], Contract]") -> None:
+    def __init__(self, schema: str | None, note: Note, find: "Callable[[], ParsedContract]") -> None:
         self.note = note
         self._named = schema is not None
         self._find = find
         self._looked = False
-        self._contract: Contract | None = None
+        self._contract: ParsedContract | None = None
 
-    def contract(self, without: str | None) -> "Contract | None":
+    def contract(self, without: str | None) -> "ParsedContract | None":
         """Return the contract, or None where the target's own is missing or unusable.
 
         Args:
@@ -191,7 +191,7 @@ class KnownContract:
         return self._contract
 
 
-def _check(payloads: Sequence[Payload], contract: "Contract | None") -> None:
+def _check(payloads: Sequence[Payload], contract: "ParsedContract | None") -> None:
     """Refuse a payload that the server would refuse, or score wrong without a word.
 
     Raises:

@@ -8,14 +8,14 @@ from epkit.core.hosting.deployments import BACKENDS
 from epkit.core.http.request import Request, with_authorization
 from epkit.core.http.secret import Secret
 from epkit.endpoint.keys import Key
-from epkit.endpoint.target import Target
+from epkit.endpoint.target import TargetSpec
 from epkit.endpoint.tokens import Keeper, Renewal, TokenSource, aad_source
 from epkit.errors import UsageError
-from epkit.flows.target.aimed import Aim
-from epkit.flows.world import World
+from epkit.flows.target.aimed import Target
+from epkit.flows.world import Context
 
 
-def begin(target: Target, key: Key, world: World) -> tuple[Renewal, Key]:
+def begin(target: TargetSpec, key: Key, world: Context) -> tuple[Renewal, Key]:
     """Ask for the first token of a target whose auth is `aad` or `aml_token`.
 
     Raises:
@@ -34,7 +34,7 @@ def begin(target: Target, key: Key, world: World) -> tuple[Renewal, Key]:
 
 
 @contextlib.contextmanager
-def renewing(aim: Aim, world: World, use: Callable[[Secret], None]) -> Iterator[None]:
+def renewing(aim: Target, world: Context, use: Callable[[Secret], None]) -> Iterator[None]:
     """Replace the target's token before it ends, for as long as the block lasts; a key is left as it is.
 
     Args:
@@ -65,7 +65,7 @@ def bearer(text: Secret) -> Secret:
     return Secret(f"Bearer {text.reveal()}")
 
 
-def _aml_source(target: Target, world: World) -> TokenSource:
+def _aml_source(target: TargetSpec, world: Context) -> TokenSource:
     from epkit.flows.target.backends import open_backend
 
     for name in BACKENDS:

@@ -10,7 +10,7 @@ from epkit.errors import UsageError
 
 if TYPE_CHECKING:
     from epkit.flows.target.request_options import RequestOptions
-    from epkit.flows.world import World
+    from epkit.flows.world import Context
 
 PROXIES: Final = ("http_proxy", "https_proxy", "all_proxy")
 
@@ -49,7 +49,7 @@ def engine_class(name: str) -> Callable[..., Engine]:
     return HttpxEngine
 
 
-def proxy_of(request: "RequestOptions", world: "World", what: str) -> str | None:
+def proxy_of(request: "RequestOptions", world: "Context", what: str) -> str | None:
     """Return the URL of the proxy that was asked for as an engine wants it, credentials in it.
 
     Where none was, and the environment names some, a note says that these are not used.

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from epkit.core.report.compare import FASTER, SLOWER, Comparison, latency
 from epkit.core.report.report import Report
 from epkit.reporters import charts, page
-from epkit.reporters.charts import Axis, Line
+from epkit.reporters.charts import Axis, Series
 from epkit.reporters.compare.text import cells, said, verdict
 
 
@@ -61,7 +61,7 @@ def _runs(comparison: Comparison) -> str:
                 (float(at + i), times.percentiles[p] if (times := latency(report)) else None)
                 for i, report in enumerate(arm.reports)
             ]
-            lines.append(Line(name=f"{name} p{p}", points=points, colour=colour))
+            lines.append(Series(name=f"{name} p{p}", points=points, colour=colour))
             colour += 1
         at += len(arm.reports)
     heights = [value for line in lines for _, value in line.points if value is not None]

@@ -11,7 +11,7 @@ from epkit.core.report.report import PhaseInfo, Report
 from epkit.core.stats.distribution import PERCENTILES, Distribution
 from epkit.core.stats.histogram import Histogram, values
 from epkit.reporters import charts, page
-from epkit.reporters.charts import Axis, Line
+from epkit.reporters.charts import Axis, Series
 from epkit.reporters.run.words import percentile_notes, said, verdict
 
 PARTS: Final = (
@@ -125,7 +125,7 @@ def _load_curve(steps: Sequence[tuple[PhaseInfo, Distribution]]) -> str:
     """Draw what each step achieved and how long it took, joined in their order: past the knee the curve turns up."""
     across = [phase.ok / max(1e-9, phase.duration_s) for phase, _ in steps]
     found = [
-        Line(
+        Series(
             name=f"p{p}",
             points=[(x, times.percentiles[p]) for x, (_, times) in zip(across, steps, strict=True)],
             colour=colour,
@@ -143,7 +143,7 @@ def _load_curve(steps: Sequence[tuple[PhaseInfo, Distribution]]) -> str:
 
 def _latency(report: Report) -> str:
     found = [
-        Line(name=name, points=[(w.t_s, getattr(w, name)) for w in report.series], colour=colour)
+        Series(name=name, points=[(w.t_s, getattr(w, name)) for w in report.series], colour=colour)
         for name, colour in (("p50", 1), ("p99", 2))
     ]
     heights = [value for line in found for _, value in line.points if value is not None]
@@ -185,7 +185,7 @@ def _curve(histograms: Mapping[str, Histogram]) -> str:
         told = [p for p in dict.fromkeys(CURVE) if (100 - p) * histogram.count >= 100]
         points = [(_nines(p), max(histogram.percentile(p), 1) / 1e6) for p in told]
         points.append((_nines(100 - Fraction(100, max(2, histogram.count))), max(histogram.max, 1) / 1e6))
-        found.append(Line(name=name, points=points, colour=COLOURS[name]))
+        found.append(Series(name=name, points=points, colour=COLOURS[name]))
     most = _nines(100 - Fraction(100, max(2, longest)))
     marks = [(_nines(Fraction(p)), f"{p}%") for p in ("0.001", "50", "90", "99", "99.9", "99.99", "99.999")]
     marks[0] = (0.0, "0%")

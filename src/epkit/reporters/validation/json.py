@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from epkit.core.validate.checked import Checked, Validation, in_rows, printable
+from epkit.core.validate.checked import CheckedFile, Validation, in_rows, printable
 from epkit.core.validate.violations import Violation
 
 
@@ -21,7 +21,7 @@ def document(validation: Validation) -> dict[str, Any]:
     }
 
 
-def _file(checked: Checked) -> dict[str, Any]:
+def _file(checked: CheckedFile) -> dict[str, Any]:
     verdict = checked.verdict
     return {
         "file": printable(checked.file),

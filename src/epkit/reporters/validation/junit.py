@@ -1,6 +1,6 @@
 """A validation as JUnit XML: a test case a file, its errors one failure."""
 
-from epkit.core.validate.checked import Checked, Validation, in_words, printable
+from epkit.core.validate.checked import CheckedFile, Validation, in_words, printable
 from epkit.core.validate.violations import Severity, Verdict
 from epkit.reporters import xml
 
@@ -18,7 +18,7 @@ def render(validation: Validation) -> str:
     )
 
 
-def _case(checked: Checked) -> str:
+def _case(checked: CheckedFile) -> str:
     verdict = checked.verdict
     parts = []
     if not verdict.valid:

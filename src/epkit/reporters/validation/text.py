@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from epkit.core.validate.checked import Checked, Validation, in_words, printable
+from epkit.core.validate.checked import CheckedFile, Validation, in_words, printable
 from epkit.core.validate.violations import Verdict, Violation
 
 
@@ -11,7 +11,7 @@ def render(validation: Validation) -> str:
     return "".join(f"{line}\n" for checked in validation.files for line in _lines(checked))
 
 
-def _lines(checked: Checked) -> Iterator[str]:
+def _lines(checked: CheckedFile) -> Iterator[str]:
     file = printable(checked.file)
     for violation in checked.verdict.violations:
         warning = "warning: " if violation.severity == "warning" else ""

@@ -13,7 +13,7 @@ from epkit.core.report.live import Live
 from epkit.core.report.summary import Summary
 from epkit.core.samples.merging import Merger
 from epkit.core.samples.rows import SAMPLE
-from epkit.flows.bench.workers.messages import Digest, Rows
+from epkit.flows.bench.workers.messages import DigestMessage, RowsMessage
 from epkit.flows.bench.workers.streaming import Stream
 from support.rows import MS, facts, rows
 
@@ -60,9 +60,9 @@ def told_by(block: np.ndarray, plan: Plan, exact: int | None, pieces: int, names
     return list(channel)
 
 
-def digest_of(block: np.ndarray, plan: Plan = PLAN) -> Digest:
+def digest_of(block: np.ndarray, plan: Plan = PLAN) -> DigestMessage:
     """Return what a worker tells of a block of which it sends no row."""
-    (digest,) = (message for message in told_by(block, plan, 0, 1) if isinstance(message, Digest))
+    (digest,) = (message for message in told_by(block, plan, 0, 1) if isinstance(message, DigestMessage))
     return digest
 
 
@@ -75,9 +75,9 @@ def merged(workers: list[list], order: list[int]) -> Summary:
         if not queues[worker]:
             continue
         match queues[worker].pop(0):
-            case Rows(data, told_ns):
+            case RowsMessage(data, told_ns):
                 merger.add(worker, np.frombuffer(data, dtype=SAMPLE), told_ns)
-            case Digest() as digest:
+            case DigestMessage() as digest:
                 summary.merge(digest.whole)
     for worker in range(len(workers)):
         merger.end(worker)

@@ -11,8 +11,8 @@ from epkit.core.samples.clocks import Offset
 from epkit.core.samples.latency import series
 from epkit.engines.base import Traffic
 from epkit.engines.runner import Ran
-from epkit.flows.bench.workers.gathered import Part
-from epkit.flows.bench.workers.messages import Facts
+from epkit.flows.bench.workers.gathered import WorkerPart
+from epkit.flows.bench.workers.messages import WorkerFacts
 from epkit.flows.bench.workers.report import with_workers
 from support.rows import MS, report, timed
 
@@ -23,10 +23,10 @@ def part(name, *, rows=100, began_ns=0, drift_ms=0.0, error_ms=0.0, lost=None, p
     """Make a worker's part of a run of 20 ms a request."""
     plan = plan or Plan(phases=(Phase(requests=100),), timeout_ns=10**9)
     member = SimpleNamespace(name=name, host="node", clock=Offset(offset_ns=5 * MS, error_ns=round(error_ms * MS)))
-    made = Part(member, plan, lost=lost)
+    made = WorkerPart(member, plan, lost=lost)
     made.counters.add(BLOCK[:rows])
     made.service.add(series("service", BLOCK[:rows]))
-    made.facts = Facts(
+    made.facts = WorkerFacts(
         began_ns=began_ns, started_at=datetime.now(UTC), ended_ns=0, sent=rows, failed=0, begins=(0,), most=(1,),
         planned_end=None, waiting=0, deployments=("",), examples={}, first_reply=None, unsent={}, traffic=Traffic(),
         cpu_s=0.002, cpu_before_s=0.0,

@@ -26,22 +26,22 @@ from epkit.core.samples.rows import SAMPLE
 from epkit.engines.base import Traffic
 from epkit.engines.driver import Sink
 from epkit.engines.runner import Ran
-from epkit.engines.workers.crew import Crew, Lost, Member, Refused
+from epkit.engines.workers.crew import Crew, LostMessage, Member, RefusedMessage
 from epkit.errors import EndpointError
-from epkit.flows.bench.workers.gathered import Gathered, Part
+from epkit.flows.bench.workers.gathered import Gathered, WorkerPart
 from epkit.flows.bench.workers.messages import (
-    Admit,
-    Digest,
-    Document,
-    Ended,
-    Facts,
-    Gate,
-    Go,
-    Ready,
-    Replace,
-    Rows,
-    Said,
-    Stop,
+    AdmitMessage,
+    DigestMessage,
+    DocumentMessage,
+    EndedMessage,
+    GateMessage,
+    GoMessage,
+    NoteMessage,
+    ReadyMessage,
+    ReplaceMessage,
+    RowsMessage,
+    StopMessage,
+    WorkerFacts,
 )
 from epkit.flows.bench.workers.work import BenchWork
 from epkit.flows.crew.crews import signals_into
@@ -82,7 +82,7 @@ class Fleet(Gathered):
         shares = split(work.plan, len(members))
         exact = None if all_rows else EXACT // len(members)
         self._exact = exact
-        self.parts = {member: Part(member, share) for member, share in zip(members, shares, strict=True)}
+        self.parts = {member: WorkerPart(member, share) for member, share in zip(members, shares, strict=True)}
         self._requests = work.load.requests
         self._running = False
         self._caught: list[signal.Signals] = []
@@ -118,12 +118,12 @@ class Fleet(Gathered):
         """Send other requests from now on; from any thread."""
         self._requests = tuple(requests)
         if self._running:
-            self._tell(Replace(self._requests))
+            self._tell(ReplaceMessage(self._requests))
 
     def stop(self, *, drain: bool | None = None) -> None:
         """End the run: as a driver, by a rule of its own; as an engine, by a signal."""
         self.ended_by_rule |= drain is None
-        self._tell(Stop(drain is not False, planned=drain is None))
+        self._tell(StopMessage(drain is not False, planned=drain is None))
 
     def wake(self) -> None:
         """Nothing rests here."""
@@ -175,12 +175,12 @@ class Fleet(Gathered):
                 names = ", ".join(part.member.name for part in self.parts.values() if not part.ready)
                 raise EndpointError(f"{names}: not ready to begin after {READY_S:.0f} s") from None
             match message:
-                case Refused(error):
+                case RefusedMessage(error):
                     raise error
-                case Lost(why) if member in self.parts:
+                case LostMessage(why) if member in self.parts:
                     self._crew.lose(member)
                     raise EndpointError(f"{member.name} was lost before the run began: it {why}")
-                case Ready() if member in self.parts:
+                case ReadyMessage() if member in self.parts:
                     self.parts[member].ready = True
         self.began = time.perf_counter_ns() + self._crew.lead_ns
         self.started_at = datetime.now(UTC) + timedelta(microseconds=self._crew.lead_ns / 1000)
@@ -188,7 +188,7 @@ class Fleet(Gathered):
             self.begins.append(0)
         for part in self.parts.values():
             part.heard_at = time.monotonic()
-            part.member.send(Go(self.began + part.member.clock.offset_ns))
+            part.member.send(GoMessage(self.began + part.member.clock.offset_ns))
 
     def _hear(self, member: Member | None, message: object, measured: "Measurement") -> None:
         if isinstance(message, signal.Signals):
@@ -200,26 +200,26 @@ class Fleet(Gathered):
             return
         part.heard_at = time.monotonic()
         match message:
-            case Rows():
+            case RowsMessage():
                 self._take_rows(part, message, measured)
-            case Digest():
+            case DigestMessage():
                 self._take_digest(part, message, measured)
-            case Facts():
+            case WorkerFacts():
                 part.facts = message
-            case Gate():
+            case GateMessage():
                 part.gate = message
                 self._open_gate()
-            case Said(line):
+            case NoteMessage(line):
                 self._say(line)
-            case Ended(facts, ran):
+            case EndedMessage(facts, ran):
                 part.facts, part.ran = facts, ran
                 if ran.stopped_by is not None and not self._caught:
                     part.lost = f"was ended by {ran.stopped_by.name}"
                 self._merger.end(part.member)
-            case Lost(why):
+            case LostMessage(why):
                 self._miss(part, why)
 
-    def _miss(self, part: Part, why: str) -> None:
+    def _miss(self, part: WorkerPart, why: str) -> None:
         """Go on without a worker."""
         part.lost = mask_text(why, [Secret(text) for text in self._work.secrets])  # a worker's last words may quote
         self._crew.lose(part.member)
@@ -249,7 +249,7 @@ class Fleet(Gathered):
                 self.deployments.append(name)
         return [self._numbers.get(name, 0) for name in deployments]
 
-    def _take_rows(self, part: Part, message: Rows, measured: "Measurement") -> None:
+    def _take_rows(self, part: WorkerPart, message: RowsMessage, measured: "Measurement") -> None:
         self._note_begins(message.begins)
         block = np.frombuffer(bytearray(message.data), dtype=SAMPLE)
         known = self._known(message.deployments)
@@ -265,7 +265,7 @@ class Fleet(Gathered):
         document = measured.summary.counters.document if self._document is None else None
         if document is not None:
             self._document = document
-            self._tell(Document(document))
+            self._tell(DocumentMessage(document))
 
     @property
     def _first_begin(self) -> int | None:
@@ -274,7 +274,7 @@ class Fleet(Gathered):
         first = len(plan.phases) - len(plan.measured)
         return None if not first else self.begins[first] if len(self.begins) > first else 2**63 - 1
 
-    def _take_digest(self, part: Part, message: Digest, measured: "Measurement") -> None:
+    def _take_digest(self, part: WorkerPart, message: DigestMessage, measured: "Measurement") -> None:
         self._note_begins(message.begins)
         known = self._known(message.deployments)
         part.ended_ns = max(part.ended_ns, message.ended_ns)
@@ -298,7 +298,7 @@ class Fleet(Gathered):
         begin = max(last, time.perf_counter_ns() - self.began) + self._crew.lead_ns
         self.gaps[self._admitted - 1] = begin - last
         for part in parts:
-            part.member.send(Admit(begin))
+            part.member.send(AdmitMessage(begin))
 
     def _tell(self, message: object) -> None:
         for part in self.parts.values():

@@ -8,14 +8,14 @@ from epkit.core.report.counters import Counters
 from epkit.core.samples.clocks import Offset
 from epkit.core.samples.rows import Failure
 from epkit.core.stats.histogram import Histogram
-from epkit.engines.driver import Example, FirstReply
+from epkit.engines.driver import FirstFailure, FirstReply
 from epkit.engines.runner import Ran
 from epkit.engines.workers.crew import Member
-from epkit.flows.bench.workers.messages import Facts, Gate
+from epkit.flows.bench.workers.messages import GateMessage, WorkerFacts
 
 
 @dataclass(slots=True, eq=False)
-class Part:
+class WorkerPart:
     """What is known of one worker's part.
 
     Args:
@@ -27,13 +27,13 @@ class Part:
 
     member: Member
     plan: Plan
-    facts: Facts | None = None
+    facts: WorkerFacts | None = None
     ran: Ran | None = None
     lost: str | None = None
     ended_ns: int = 0
     heard_at: float = 0.0
     ready: bool = False
-    gate: Gate | None = None
+    gate: GateMessage | None = None
     drift: Offset = field(default_factory=Offset)
     counters: Counters = field(default_factory=Counters)
     service: Histogram = field(default_factory=Histogram)
@@ -47,7 +47,7 @@ class Part:
 class Gathered:
     """The parts of a run together; the attributes are those of `epkit.engines.driver.Recorder`."""
 
-    parts: dict[Member, Part]
+    parts: dict[Member, WorkerPart]
     began: int
     begins: list[int]
     ended_by_rule: bool
@@ -91,9 +91,9 @@ class Gathered:
         return sum(facts.cpu_s for facts in self._facts())
 
     @property
-    def examples(self) -> dict[tuple[Failure, int], Example]:
+    def examples(self) -> dict[tuple[Failure, int], FirstFailure]:
         """The first failures of each kind."""
-        found: dict[tuple[Failure, int], Example] = {}
+        found: dict[tuple[Failure, int], FirstFailure] = {}
         for facts in self._facts():
             for kind, example in facts.examples.items():
                 if kind in found:
@@ -125,5 +125,5 @@ class Gathered:
         told = [facts.checks for facts in self._facts()]
         return sum(checked for checked, _ in told), sum(skipped for _, skipped in told)
 
-    def _facts(self) -> list[Facts]:
+    def _facts(self) -> list[WorkerFacts]:
         return [part.facts for part in self.parts.values() if part.facts is not None]

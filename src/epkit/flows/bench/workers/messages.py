@@ -11,24 +11,24 @@ from epkit.core.http.request import Request
 from epkit.core.report.summary import Summary
 from epkit.core.samples.rows import Failure
 from epkit.engines.base import Traffic
-from epkit.engines.driver import Example, FirstReply
+from epkit.engines.driver import FirstFailure, FirstReply
 from epkit.engines.runner import Ran
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class ReadyMessage:
     """A worker has all it needs, and waits to be told when to begin."""
 
 
 @dataclass(frozen=True, slots=True)
-class Go:
+class GoMessage:
     """Begin, at a time of the worker's own clock (`time.perf_counter_ns`)."""
 
     at_ns: int
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class GateMessage:
     """A worker is through with all phases before one, ns since the run began."""
 
     place: int
@@ -36,14 +36,14 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True)
-class Admit:
+class AdmitMessage:
     """Begin the phase that is waited for, ns since the run began."""
 
     begin_ns: int
 
 
 @dataclass(frozen=True, slots=True)
-class Stop:
+class StopMessage:
     """End the run: wait for what is in flight, or not; *planned* where a rule of the run ends it, and no signal."""
 
     drain: bool
@@ -51,28 +51,28 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
-class Replace:
+class ReplaceMessage:
     """Send other requests from now on: with a new token."""
 
     requests: tuple[Request, ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class DocumentMessage:
     """The body size that those of other replies are held against, by whoever counts them."""
 
     size: int
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class NoteMessage:
     """A line for whoever watches the traffic (`-v`)."""
 
     line: str
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class RowsMessage:
     """Samples, times in ns since the run began, and up to when that is all."""
 
     data: bytes = field(repr=False)
@@ -82,7 +82,7 @@ class Rows:
 
 
 @dataclass(frozen=True, slots=True)
-class Digest:
+class DigestMessage:
     """What was counted of samples that are not sent: of the measured phases, and of each phase if there are several."""
 
     whole: Summary
@@ -94,7 +94,7 @@ class Digest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class WorkerFacts:
     """What a worker knows besides samples; times in ns since the run began.
 
     Args:
@@ -114,7 +114,7 @@ class Facts:
     planned_end: int | None
     waiting: int
     deployments: tuple[str, ...]
-    examples: Mapping[tuple[Failure, int], Example]
+    examples: Mapping[tuple[Failure, int], FirstFailure]
     first_reply: FirstReply | None
     unsent: Mapping[int, int]
     traffic: Traffic
@@ -124,8 +124,8 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class EndedMessage:
     """A worker's part is over."""
 
-    facts: Facts
+    facts: WorkerFacts
     ran: Ran

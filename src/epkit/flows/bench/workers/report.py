@@ -8,7 +8,7 @@ from epkit.core.report import health
 from epkit.core.report.report import Report, WorkerInfo
 from epkit.core.stats.percentiles import PS
 from epkit.flows.bench.workers.fleet import Fleet
-from epkit.flows.bench.workers.gathered import Part
+from epkit.flows.bench.workers.gathered import WorkerPart
 
 DOUBTFUL: Final = 0.05
 """A doubt about clocks that is more than this share of the median latency is told."""
@@ -41,7 +41,7 @@ def with_workers(report: Report, fleet: Fleet) -> Report:
     )
 
 
-def _info(part: Part, report: Report, first_ns: int) -> WorkerInfo:
+def _info(part: WorkerPart, report: Report, first_ns: int) -> WorkerInfo:
     facts, ran, service = part.facts, part.ran, part.service
     sent, failed = part.counters.sent, part.counters.failed
     seconds = report.run.duration_s
@@ -66,7 +66,7 @@ def _info(part: Part, report: Report, first_ns: int) -> WorkerInfo:
     )
 
 
-def _limit(part: Part, report: Report, info: WorkerInfo) -> str | None:
+def _limit(part: WorkerPart, report: Report, info: WorkerInfo) -> str | None:
     """Tell whether this worker measured itself."""
     if part.ran is None:
         return None
@@ -74,7 +74,7 @@ def _limit(part: Part, report: Report, info: WorkerInfo) -> str | None:
     return health.limited(info.lag_ms, len(part.ran.drifts_ns), times)
 
 
-def _missed(part: Part) -> str:
+def _missed(part: WorkerPart) -> str:
     """Say who is lost, and what of the plan was his."""
     sent = part.counters.sent
     share = part.plan.measured

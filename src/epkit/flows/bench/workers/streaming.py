@@ -15,7 +15,7 @@ from epkit.core.load.plan import Plan
 from epkit.core.report.summary import Summary
 from epkit.engines.driver import Sink
 from epkit.flows.bench.driving import is_simple
-from epkit.flows.bench.workers.messages import Digest, Rows
+from epkit.flows.bench.workers.messages import DigestMessage, RowsMessage
 
 if TYPE_CHECKING:
     from epkit.flows.crew.worker import Channel
@@ -72,11 +72,11 @@ class Stream:
         """
         begins, deployments = tuple(self._begins), tuple(self.deployments)
         if self._rows or not self._digest:
-            self._channel.send(Rows(bytes(self._rows), told_ns, begins, deployments))
+            self._channel.send(RowsMessage(bytes(self._rows), told_ns, begins, deployments))
             self._rows.clear()
         if self._digest and (now is None or now >= self._due):
             whole, *parts = self._digest
-            self._channel.send(Digest(whole, tuple(parts), self._ended, told_ns, begins, deployments))
+            self._channel.send(DigestMessage(whole, tuple(parts), self._ended, told_ns, begins, deployments))
             self._digest = ()
             self._due = (now or 0) + DIGEST_NS
 

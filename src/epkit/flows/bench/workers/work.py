@@ -23,16 +23,27 @@ from epkit.engines.driver import ClosedLoop
 from epkit.engines.phased import Phased
 from epkit.engines.runner import Ran
 from epkit.flows.bench import checks
-from epkit.flows.bench.driving import Checked, is_simple
-from epkit.flows.bench.workers.messages import Admit, Document, Ended, Facts, Gate, Go, Ready, Replace, Said, Stop
+from epkit.flows.bench.driving import CheckedDriver, is_simple
+from epkit.flows.bench.workers.messages import (
+    AdmitMessage,
+    DocumentMessage,
+    EndedMessage,
+    GateMessage,
+    GoMessage,
+    NoteMessage,
+    ReadyMessage,
+    ReplaceMessage,
+    StopMessage,
+    WorkerFacts,
+)
 from epkit.flows.bench.workers.streaming import Stream
 from epkit.flows.crew.carried import renamed, unpacked
-from epkit.flows.target.requests import Load
+from epkit.flows.target.requests import Requests
 from epkit.flows.target.transport import engine_class
 from epkit.flows.target.verbose import make_log
 
 if TYPE_CHECKING:
-    from epkit.core.contract.contract import Contract
+    from epkit.core.contract.contract import ParsedContract
     from epkit.flows.crew.worker import Channel
 
 TOLD_NS: Final = 1_000_000_000
@@ -54,7 +65,7 @@ class BenchWork:
     """
 
     plan: Plan
-    load: Load = field(repr=False)
+    load: Requests = field(repr=False)
     destination: Destination = field(repr=False)
     engine: str
     depth: Depth
@@ -82,7 +93,7 @@ class BenchWork:
     def make_check(self) -> Any:
         """Make the check of replies that goes on beside the run, where one is wanted."""
 
-        def find() -> "Contract":
+        def find() -> "ParsedContract":
             from epkit.core.contract.contract import parse
 
             assert self.contract is not None
@@ -98,12 +109,12 @@ class _Share:
     def __init__(self, job: BenchWork, engine: Engine, channel: "Channel") -> None:
         self._job, self._engine, self._channel = job, engine, channel
         secrets = [Secret(text) for text in job.secrets]
-        self._checked = Checked(
+        self._checked = CheckedDriver(
             job.plan,
             job.load,
             depth=job.depth,
             check=job.make_check(),
-            log=make_log(job.verbosity, job.load.requests[0], secrets, lambda line: channel.send(Said(line))),
+            log=make_log(job.verbosity, job.load.requests[0], secrets, lambda line: channel.send(NoteMessage(line))),
             gate=self._wait_at,
         )
         begins: list[int] = []
@@ -125,7 +136,7 @@ class _Share:
         if deferred is not None:
             checks.settle(deferred, self._driver, self._job.depth)
         self._stream.ship(max(0, self._driver.ended - self._driver.began))
-        self._channel.send(Ended(self._facts(ran.cpu_s), ran))
+        self._channel.send(EndedMessage(self._facts(ran.cpu_s), ran))
 
     async def _attend(self) -> Ran:
         loop = asyncio.get_running_loop()
@@ -141,7 +152,7 @@ class _Share:
 
     async def _barrier(self) -> None:
         """Say that all is ready, and begin when all others do."""
-        self._channel.send(Ready())
+        self._channel.send(ReadyMessage())
         at = await self._go
         await asyncio.sleep(max(0, at - SPIN_NS - time.perf_counter_ns()) / 1e9)
         while time.perf_counter_ns() < at:
@@ -153,18 +164,18 @@ class _Share:
     def _hear(self, message: object) -> None:
         driver, engine = self._driver, self._engine
         match message:
-            case Go(at_ns) if not self._go.done():
+            case GoMessage(at_ns) if not self._go.done():
                 self._go.set_result(at_ns)
-            case Admit(begin_ns) if isinstance(driver, Phased):
+            case AdmitMessage(begin_ns) if isinstance(driver, Phased):
                 driver.admit(begin_ns)
                 engine.wake()
-            case Stop(drain, planned):
+            case StopMessage(drain, planned):
                 if planned:
                     driver.stop()
                 engine.stop(drain=drain)
-            case Replace(requests):
+            case ReplaceMessage(requests):
                 driver.replace(requests)
-            case Document(size):
+            case DocumentMessage(size):
                 self._stream.document = size
             case None:  # nobody is there to tell
                 os._exit(0)
@@ -173,7 +184,7 @@ class _Share:
         self._driver.flush()
         now = time.perf_counter_ns() - self._driver.began
         self._stream.ship(now)
-        self._channel.send(Gate(place, now))
+        self._channel.send(GateMessage(place, now))
 
     def _add(self, block: np.ndarray) -> None:
         self._stream.add(block)
@@ -190,9 +201,9 @@ class _Share:
             self._told_at = now + TOLD_NS
             self._channel.send(self._facts(time.process_time() - self._cpu))
 
-    def _facts(self, cpu_s: float) -> Facts:
+    def _facts(self, cpu_s: float) -> WorkerFacts:
         driver, deferred = self._driver, self._checked.deferred
-        return Facts(
+        return WorkerFacts(
             began_ns=self._began,
             started_at=driver.started_at,
             ended_ns=max(0, driver.ended - driver.began),
