@@ -14,8 +14,8 @@ from epkit.core.report.report import Report
 from epkit.errors import UsageError
 from epkit.flows.bench.bench import bench as run
 from epkit.flows.bench.options import BenchOptions
+from epkit.flows.context import Context
 from epkit.flows.target.request_options import RequestOptions
-from epkit.flows.world import Context
 
 Options = ParamSpec("Options")
 

@@ -13,11 +13,11 @@ from epkit.core.replies.predictions import Failed, Layout
 from epkit.core.score.scored import ScoreResult
 from epkit.errors import EndpointError
 from epkit.files.pieces import Piece
+from epkit.flows.context import Context
 from epkit.flows.rows.input import rows_from_python
 from epkit.flows.score.options import ScoreOptions
 from epkit.flows.score.score import score as run
 from epkit.flows.target.request_options import RequestOptions
-from epkit.flows.world import Context
 
 _log = logging.getLogger("epkit")
 

@@ -118,32 +118,32 @@ def expected(count, **failed):
 
 @pytest.mark.parametrize("sizes", [[1], [4], [10], [4, 4, 4], [1, 1, 1, 1, 1, 1, 1], [30, 2, 17], []])
 def test_every_row_is_handed_on_once_and_in_order(sizes):
-    world = World(sizes, good).run()
+    context = World(sizes, good).run()
 
-    assert expected(sum(sizes)) == world.line.rows
-    assert world.driver.is_over
+    assert expected(sum(sizes)) == context.line.rows
+    assert context.driver.is_over
 
 
 def test_rows_that_are_invalid_are_not_sent():
-    world = World([10], good, invalid=(0, 4, 5, 9)).run()
+    context = World([10], good, invalid=(0, 4, 5, 9)).run()
 
-    assert expected(10, r0="contract", r4="contract", r5="contract", r9="contract") == world.line.rows
-    assert [[1, 2, 3], [6, 7, 8]] == sorted(rows for _, rows in world.sent)
-    assert 4 == world.driver.failed_rows
+    assert expected(10, r0="contract", r4="contract", r5="contract", r9="contract") == context.line.rows
+    assert [[1, 2, 3], [6, 7, 8]] == sorted(rows for _, rows in context.sent)
+    assert 4 == context.driver.failed_rows
 
 
 def test_a_chunk_of_nothing_but_invalid_rows_is_handed_on():
-    world = World([3, 3], good, invalid=range(6)).run()
+    context = World([3, 3], good, invalid=range(6)).run()
 
-    assert expected(6, **{f"r{n}": "contract" for n in range(6)}) == world.line.rows
+    assert expected(6, **{f"r{n}": "contract" for n in range(6)}) == context.line.rows
 
 
 def test_a_passing_failure_waits_and_goes_again():
-    world = World([4], lambda rows, number: (503, b"") if number <= 3 else good(rows)).run()
+    context = World([4], lambda rows, number: (503, b"") if number <= 3 else good(rows)).run()
 
-    assert expected(4) == world.line.rows
-    assert 3 == world.driver.retries
-    waits = [later - earlier - MS for (earlier, _), (later, _) in itertools.pairwise(world.sent)]
+    assert expected(4) == context.line.rows
+    assert 3 == context.driver.retries
+    waits = [later - earlier - MS for (earlier, _), (later, _) in itertools.pairwise(context.sent)]
     assert all(0 <= wait <= 10 * MS * 2**tries for tries, wait in enumerate(waits))
 
 
@@ -156,34 +156,34 @@ def test_a_passing_failure_waits_and_goes_again():
     ],
 )
 def test_the_endpoint_says_when_to_come_back_and_nobody_comes_before(field, least):
-    world = World([40], lambda rows, number: (429, field) if number == 3 else good(rows)).run()
+    context = World([40], lambda rows, number: (429, field) if number == 3 else good(rows)).run()
 
-    assert expected(40) == world.line.rows
-    at = [when for when, _ in world.sent]
+    assert expected(40) == context.line.rows
+    at = [when for when, _ in context.sent]
     pause = max(later - earlier for earlier, later in itertools.pairwise(at))
     assert pause >= (least - 3) * MS
 
 
 def test_a_batch_that_fails_for_good_is_cut_down_to_its_bad_row():
-    world = World([20], lambda rows, _: (500, b"") if 13 in rows else good(rows)).run()
+    context = World([20], lambda rows, _: (500, b"") if 13 in rows else good(rows)).run()
 
-    assert expected(20, r13="status") == world.line.rows
-    assert 0 == world.driver.retries
+    assert expected(20, r13="status") == context.line.rows
+    assert 0 == context.driver.retries
 
 
 def test_a_row_that_breaks_connections_is_tried_and_given_up():
-    world = World([20], lambda rows, _: Failure.TRANSPORT if 7 in rows else good(rows)).run()
+    context = World([20], lambda rows, _: Failure.TRANSPORT if 7 in rows else good(rows)).run()
 
-    assert expected(20, r7="transport") == world.line.rows
-    assert len([rows for _, rows in world.sent if rows == [7]]) == 2, "it is the row: once more is enough"
+    assert expected(20, r7="transport") == context.line.rows
+    assert len([rows for _, rows in context.sent if rows == [7]]) == 2, "it is the row: once more is enough"
 
 
 def test_retries_are_as_many_as_were_asked_for():
     policy = Policy(batch_rows=1, concurrency=1, retries=3, backoff=Backoff(base_ns=1))
-    world = World([1], lambda *_: (504, b""), policy=policy).run()
+    context = World([1], lambda *_: (504, b""), policy=policy).run()
 
-    assert 4 == len(world.sent)
-    assert [(0, "status")] == world.line.rows
+    assert 4 == len(context.sent)
+    assert [(0, "status")] == context.line.rows
 
 
 def test_a_refusal_does_not_count_while_others_succeed():
@@ -195,50 +195,50 @@ def test_a_refusal_does_not_count_while_others_succeed():
             return 429, b"retry-after-ms: 1\r\n"
         return good(rows)
 
-    world = World([400], answer).run()
+    context = World([400], answer).run()
 
-    assert expected(400) == world.line.rows
+    assert expected(400) == context.line.rows
 
 
 def test_an_endpoint_that_always_refuses_is_given_up():
     policy = Policy(batch_rows=4, concurrency=3, retries=2, backoff=Backoff(base_ns=1))
-    world = World([4], lambda *_: (429, b""), policy=policy).run()
+    context = World([4], lambda *_: (429, b""), policy=policy).run()
 
-    assert [(n, "status") for n in range(4)] == world.line.rows
+    assert [(n, "status") for n in range(4)] == context.line.rows
 
 
 def test_refusals_bring_the_requests_at_once_down_and_successes_up_again():
     policy = Policy(batch_rows=1, concurrency=16, backoff=Backoff(base_ns=1))
-    world = World(
+    context = World(
         [600], lambda rows, number: (429, b"") if number in range(20, 30) else good(rows), policy=policy
     ).run()
-    sizes = [sum(when == at for at, _ in world.sent) for when in sorted({when for when, _ in world.sent})]
+    sizes = [sum(when == at for at, _ in context.sent) for when in sorted({when for when, _ in context.sent})]
 
-    assert expected(600) == world.line.rows
-    assert world.driver._window.size == 16
+    assert expected(600) == context.line.rows
+    assert context.driver._window.size == 16
     assert max(sizes[:1]) == 16
 
 
 def test_a_413_makes_every_later_body_smaller():
-    world = World(
+    context = World(
         [400], lambda rows, _: (413, b"") if len(rows) > 3 else good(rows), policy=Policy(batch_rows=16, concurrency=1)
     ).run()
 
-    assert expected(400) == world.line.rows
-    assert 3 >= sum(len(rows) > 3 for _, rows in world.sent)
+    assert expected(400) == context.line.rows
+    assert 3 >= sum(len(rows) > 3 for _, rows in context.sent)
 
 
 def test_a_413_for_a_single_row_is_a_failed_row():
-    world = World([8], lambda rows, _: (413, b"") if 5 in rows else good(rows)).run()
+    context = World([8], lambda rows, _: (413, b"") if 5 in rows else good(rows)).run()
 
-    assert expected(8, r5="status") == world.line.rows
+    assert expected(8, r5="status") == context.line.rows
 
 
 def test_a_row_too_long_by_itself_is_not_sent():
     policy = Policy(batch_rows=10, batch_bytes=6, concurrency=2)
-    world = World([120], good, policy=policy).run()
+    context = World([120], good, policy=policy).run()
 
-    assert expected(120) == world.line.rows
+    assert expected(120) == context.line.rows
     short = World([120], good, policy=Policy(batch_rows=10, batch_bytes=4, concurrency=2)).run()
     assert expected(120, **{f"r{n}": "size" for n in range(100, 120)}) == short.line.rows
     assert max(len(json.dumps(rows, separators=(",", ":"))) for _, rows in short.sent) <= 4
@@ -246,47 +246,47 @@ def test_a_row_too_long_by_itself_is_not_sent():
 
 @pytest.mark.parametrize("answer", [(401, b""), (403, b""), (404, b""), (302, b"Location: /x\r\n"), Failure.TLS])
 def test_what_every_request_would_get_ends_the_run_and_fails_no_row(answer):
-    world = World([100], lambda rows, number: answer if number > 5 else good(rows)).run()
+    context = World([100], lambda rows, number: answer if number > 5 else good(rows)).run()
 
-    assert world.driver.hopeless is not None
-    assert len(world.sent) < 12
-    assert expected(len(world.line.rows)) == world.line.rows
-    assert not world.driver.is_over
+    assert context.driver.hopeless is not None
+    assert len(context.sent) < 12
+    assert expected(len(context.line.rows)) == context.line.rows
+    assert not context.driver.is_over
 
 
 def test_an_endpoint_that_is_gone_ends_the_run_and_fails_no_row():
-    world = World([100], lambda rows, number: Failure.CONNECT if number > 5 else good(rows)).run()
+    context = World([100], lambda rows, number: Failure.CONNECT if number > 5 else good(rows)).run()
 
-    assert Failure.CONNECT is world.driver.hopeless.failure
-    assert expected(len(world.line.rows)) == world.line.rows
+    assert Failure.CONNECT is context.driver.hopeless.failure
+    assert expected(len(context.line.rows)) == context.line.rows
 
 
 def test_a_rate_is_kept_whatever_happens():
     policy = Policy(batch_rows=1, concurrency=8, interval_ns=20 * MS, backoff=Backoff(base_ns=1))
-    world = World([100], lambda rows, number: (503, b"") if number % 3 == 0 else good(rows), policy=policy).run()
+    context = World([100], lambda rows, number: (503, b"") if number % 3 == 0 else good(rows), policy=policy).run()
 
-    assert expected(100) == world.line.rows
-    at = [when for when, _ in world.sent]
+    assert expected(100) == context.line.rows
+    at = [when for when, _ in context.sent]
     assert at[-1] - at[0] >= (len(at) - 2) * 20 * MS
 
 
 def test_rows_that_were_interrupted_stay_open():
-    world = World([8], good)
-    arrival = world.driver.next(0)
+    context = World([8], good)
+    arrival = context.driver.next(0)
     x = Exchange()
     x.payload, x.failure, x.detail = arrival[1], Failure.TRANSPORT, INTERRUPTED
-    world.driver.done(x)
-    world.driver.finish()
+    context.driver.done(x)
+    context.driver.finish()
 
-    assert [] == world.line.rows
-    assert not world.driver.is_over
+    assert [] == context.line.rows
+    assert not context.driver.is_over
 
 
 def test_rows_are_handed_on_before_their_chunk_is_whole():
-    world = World([4000], good, policy=Policy(batch_rows=1, concurrency=1)).run()
+    context = World([4000], good, policy=Policy(batch_rows=1, concurrency=1)).run()
 
-    assert expected(4000) == world.line.rows
-    assert world.line.calls >= 4
+    assert expected(4000) == context.line.rows
+    assert context.line.calls >= 4
 
 
 ANSWERS = st.sampled_from(
@@ -317,12 +317,12 @@ def test_whatever_the_endpoint_does_each_row_is_settled_once_and_in_order(
         return good(rows) if said == "good" else said
 
     policy = Policy(batch_rows=batch_rows, concurrency=concurrency, backoff=Backoff(base_ns=5 * MS))
-    world = World(sizes, answer, policy=policy, invalid=invalid).run()
-    numbers = [number for number, _ in world.line.rows]
+    context = World(sizes, answer, policy=policy, invalid=invalid).run()
+    numbers = [number for number, _ in context.line.rows]
 
     assert list(range(len(numbers))) == numbers
-    if world.driver.hopeless is None:
+    if context.driver.hopeless is None:
         assert sum(sizes) == len(numbers)
-        assert all(said != f"p{number}" for number, said in world.line.rows if number in poisoned | invalid)
-    assert all(said == f"p{number}" for number, said in world.line.rows if said.startswith("p"))
-    assert len(numbers) == world.driver.rows
+        assert all(said != f"p{number}" for number, said in context.line.rows if number in poisoned | invalid)
+    assert all(said == f"p{number}" for number, said in context.line.rows if said.startswith("p"))
+    assert len(numbers) == context.driver.rows

@@ -143,7 +143,7 @@ WAYS = [
 @pytest.mark.parametrize(
     ("name", "engine", "scheme", "slots"),
     # One status is like another to an engine: two ways are enough for those that stand for themselves.
-    [(name, *way) for name in CASES for way in WAYS[: 2 if CASES[name].plain else None]],
+    [(name, *client) for name in CASES for client in WAYS[: 2 if CASES[name].plain else None]],
 )
 def test_every_fault_ends_in_time_and_in_its_class(
     fault_server: FaultServer, name: str, engine: str, scheme: str, slots: int

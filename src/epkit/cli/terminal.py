@@ -14,7 +14,7 @@ from epkit.errors import UsageError
 
 if TYPE_CHECKING:
     from epkit.core.http.secret import Secret
-    from epkit.flows.world import Context
+    from epkit.flows.context import Context
 
 LINE_CHARACTERS: Final = 4000
 
@@ -31,9 +31,9 @@ def fill_descriptors() -> None:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
 
 
-def world() -> "Context":
+def context() -> "Context":
     """Return what a flow knows of this process; its notes go to stderr."""
-    from epkit.flows.world import Context
+    from epkit.flows.context import Context
 
     return Context(note=note, secrets=SECRETS)
 

@@ -20,16 +20,16 @@ from epkit.core.docs.relay import Relayed, UnshownError, relay
 from epkit.core.http.destination import Tls
 from epkit.core.http.url import is_url
 from epkit.core.samples.rows import Failure
+from epkit.endpoint.advice import advise
 from epkit.endpoint.config import find_config
-from epkit.endpoint.wisdom import advise
 from epkit.errors import EndpointError, UsageError
 from epkit.files import contracts
+from epkit.flows.context import Context
 from epkit.flows.target import contract as target_contract
-from epkit.flows.target.aim import open_target
-from epkit.flows.target.aimed import Target
-from epkit.flows.target.once import AGENT, Client, client_for
+from epkit.flows.target.client import AGENT, Client, client_for
+from epkit.flows.target.opening import open_target
+from epkit.flows.target.target import Target
 from epkit.flows.target.unreachable import UnreachableError
-from epkit.flows.world import Context
 
 NEEDED: Final = ("starlette", "uvicorn", "flask_swagger_ui")
 _FILES: Final = (".json", ".yaml", ".yml")
@@ -63,17 +63,17 @@ class _Subject:
     """What the page is about.
 
     Args:
-        way: to the target, None where there is none.
+        client: to the target, None where there is none.
     """
 
     title: str
     document: Mapping[str, Any] = field(repr=False)
-    way: Client | None
+    client: Client | None
     note: str
 
 
 def docs(
-    options: DocsOptions, world: Context, stdin: BinaryIO, *, announce: Callable[[str, bool], None]
+    options: DocsOptions, context: Context, stdin: BinaryIO, *, announce: Callable[[str, bool], None]
 ) -> signal.Signals:
     """Serve until Ctrl-C or SIGTERM.
 
@@ -93,37 +93,37 @@ def docs(
 
     if not 0 <= options.port < 65536:
         raise UsageError(f"--port {options.port}: a port is a number from 0 to 65535")
-    with ports.listen(options.host, options.port) as listener, _subject(options, world, stdin) as subject:
+    with ports.listen(options.host, options.port) as listener, _subject(options, context, stdin) as subject:
         doors = _doors(options.host, listener.getsockname()[1])
         if not _is_loopback(options.host):
-            world.note(
+            context.note(
                 f"--host {options.host}: whoever reaches this machine can open the page"
-                + (" and score with your key" if subject.way else "")
+                + (" and score with your key" if subject.client else "")
             )
-        routes = None if subject.way is None else Routes(subject.document, subject.way.aim.uri)
+        routes = None if subject.client is None else Routes(subject.document, subject.client.target.uri)
         page = app.Page(title=subject.title, document=subject.document, routes=routes, key_note=subject.note)
-        application = app.make_app(page, doors, _forwarder(subject.way))
-        announce(_address(options.host, doors.port), subject.way is not None)
+        application = app.make_app(page, doors, _forwarder(subject.client))
+        announce(_address(options.host, doors.port), subject.client is not None)
         return server.serve(application, listener)
 
 
 @contextmanager
-def _subject(options: DocsOptions, world: Context, stdin: BinaryIO) -> Iterator[_Subject]:
+def _subject(options: DocsOptions, context: Context, stdin: BinaryIO) -> Iterator[_Subject]:
     """Find what to show: a file that the argument names, else the contract of the target."""
-    file, target, schema = _sort_out(options, world.cwd)
-    if file is not None and target is None:
+    file, named, schema = _sort_out(options, context.cwd)
+    if file is not None and named is None:
         document = documents.decode(stdin.read(contracts.MAX_BYTES), name="stdin") if file == "-" else None
         name = "stdin" if file == "-" else file
         if document is None:
-            document, _ = contracts.read(world.cwd / file, name=file)
-        _look_at(document, name, world)
+            document, _ = contracts.read(context.cwd / file, name=file)
+        _look_at(document, name, context)
         note = "no target is named, so nothing can be tried out: start epkit docs with --target URL for that"
-        world.note(f"{name}: {note}")
-        yield _Subject(title=name, document=document, way=None, note=note[:1].upper() + note[1:])
+        context.note(f"{name}: {note}")
+        yield _Subject(title=name, document=document, client=None, note=note[:1].upper() + note[1:])
         return
-    with open_target(target, key_file=options.key_file, headers=options.headers, world=world) as aim:
-        way = client_for(
-            aim,
+    with open_target(named, key_file=options.key_file, headers=options.headers, context=context) as target:
+        client = client_for(
+            target,
             tls=options.tls,
             timeout_s=options.timeout_s,
             headers=options.headers,
@@ -132,22 +132,22 @@ def _subject(options: DocsOptions, world: Context, stdin: BinaryIO) -> Iterator[
         if file == "-":
             document, name = documents.decode(stdin.read(contracts.MAX_BYTES), name="stdin"), "stdin"
         else:
-            document, name = _contract(file or schema, aim, way)
-        _look_at(document, name, world)
-        yield _Subject(title=_title(aim), document=document, way=way, note=_key_note(aim))
+            document, name = _contract(file or schema, target, client)
+        _look_at(document, name, context)
+        yield _Subject(title=_title(target), document=document, client=client, note=_key_note(target))
 
 
 def _sort_out(options: DocsOptions, cwd: Path) -> tuple[str | None, str | None, str | None]:
     """Tell file, target and schema apart: one argument may be a target or a contract's file."""
-    shown, target = options.shown, options.target
+    shown, named = options.shown, options.target
     file = shown if shown is not None and _is_file(shown, cwd) else None
     if file is not None and options.schema is not None:
         raise UsageError(f"{file}: this names a contract, and so does --schema: keep one")
     if file is None and shown is not None:
-        if target is not None:
+        if named is not None:
             raise UsageError("the target is given twice: as an argument and with --target")
-        target = shown
-    return file, target, options.schema
+        named = shown
+    return file, named, options.schema
 
 
 def _is_file(text: str, cwd: Path) -> bool:
@@ -159,56 +159,56 @@ def _is_file(text: str, cwd: Path) -> bool:
     return config is None or text not in config.endpoints
 
 
-def _contract(schema: str | None, aim: Target, way: Client) -> tuple[Any, str]:
+def _contract(schema: str | None, target: Target, client: Client) -> tuple[Any, str]:
     try:
-        return target_contract.read(schema, aim, way.destination, way.make_engine, AGENT)
+        return target_contract.read(schema, target, client.destination, client.make_engine, AGENT)
     except UnreachableError:
         raise
     except EndpointError as error:
         raise EndpointError(f"{error}: name the contract with --schema FILE|URL, or see epkit check") from None
 
 
-def _look_at(document: object, name: str, world: Context) -> None:
+def _look_at(document: object, name: str, context: Context) -> None:
     """Refuse what is no contract; of one that is broken only say so, for the page is there to look at it."""
     if not isinstance(document, Mapping) or not ("swagger" in document or "openapi" in document):
         raise UsageError(f"{name}: is neither a Swagger 2.0 nor an OpenAPI 3 document")
     try:
         parse(document)
     except UsageError as error:
-        world.note(f"{name}: {error}; the page shows the contract all the same")
+        context.note(f"{name}: {error}; the page shows the contract all the same")
 
 
-def _title(aim: Target) -> str:
-    return f"{aim.target.shown} ({aim.uri.shown})" if aim.target.embedded else aim.shown
+def _title(target: Target) -> str:
+    return f"{target.spec.shown} ({target.uri.shown})" if target.spec.embedded else target.shown
 
 
-def _key_note(aim: Target) -> str:
-    if aim.key.authorization is None:
+def _key_note(target: Target) -> str:
+    if target.key.authorization is None:
         return "Execute goes by way of this server. No key is sent: --key-file, EPKIT_KEY or epkit.toml would name one."
     return "Execute goes by way of this server, which adds the key: it never enters the browser."
 
 
-def _forwarder(way: Client | None) -> Callable[[str, str, bytes, str | None], Any]:
+def _forwarder(client: Client | None) -> Callable[[str, str, bytes, str | None], Any]:
     async def forward(method: str, path: str, body: bytes, accept: str | None) -> Relayed:
-        assert way is not None  # without a target no route leads here
+        assert client is not None  # without a target no route leads here
         kind = None if method in ("GET", "HEAD") else _JSON
         try:
-            request = way.request(method, path, body, content_type=kind, accept=accept or "*/*")
+            request = client.request(method, path, body, content_type=kind, accept=accept or "*/*")
         except UsageError as error:
             return _error(400, str(error))
-        once = await way.send(request)
+        once = await client.send(request)
         if once.failure:
-            return _error(504 if once.failure is Failure.TIMEOUT else 502, once.advice(way.aim))
+            return _error(504 if once.failure is Failure.TIMEOUT else 502, once.advice(client.target))
         if not 200 <= once.status < 600:
             return _error(502, f"the target answered with status {once.status}")
         try:
-            relayed = relay(once.status, once.headers, once.body, way.aim.secrets)
+            relayed = relay(once.status, once.headers, once.body, client.target.secrets)
         except UnshownError as error:
             return _error(502, str(error))
         if relayed.status < 300:
             return relayed
         sent = any(name.lower() == "authorization" for name, _ in request.headers)
-        advice = advise(once.status, once.headers, once.text, key_sent=sent, secrets=way.aim.secrets, quote=False)
+        advice = advise(once.status, once.headers, once.text, key_sent=sent, secrets=client.target.secrets, quote=False)
         advised = ("x-epkit-advice", advice.encode("latin-1", "replace").decode("latin-1"))
         return Relayed(status=relayed.status, headers=(*relayed.headers, advised), body=relayed.body)
 
@@ -241,7 +241,7 @@ def _is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
-def open_browser(url: str, world: Context) -> None:
+def open_browser(url: str, context: Context) -> None:
     """Open a page in the user's browser, if there is one outside this terminal."""
     import webbrowser
 
@@ -253,7 +253,7 @@ def open_browser(url: str, world: Context) -> None:
     in_terminal = isinstance(browser, webbrowser.GenericBrowser) and not isinstance(
         browser, webbrowser.BackgroundBrowser
     )
-    if browser is None or (in_terminal and "BROWSER" not in world.environ):
-        world.note(f"no browser was found to open: open {url} yourself")
+    if browser is None or (in_terminal and "BROWSER" not in context.environ):
+        context.note(f"no browser was found to open: open {url} yourself")
         return
     threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()

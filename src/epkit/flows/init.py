@@ -17,7 +17,7 @@ from epkit.endpoint.keys import looks_like_key
 from epkit.endpoint.starter import NAME, Starter, WorkspaceConfig, name_of, render, without_credentials
 from epkit.errors import UsageError
 from epkit.files import outputs, repository
-from epkit.flows.world import Context
+from epkit.flows.context import Context
 
 AZURE: Final = ("config.json", ".azureml/config.json", "aml_config/config.json")
 """Where Azure's SDKs look for the workspace, in a directory and those above it."""
@@ -54,35 +54,35 @@ class Begun:
     name: str | None
 
 
-def init(options: InitOptions, world: Context, stdin: BinaryIO) -> Begun:
+def init(options: InitOptions, context: Context, stdin: BinaryIO) -> Begun:
     """Write `epkit.toml` in the working directory.
 
     Raises:
         UsageError: there is one already; a source makes no sense; what should name a key is one.
     """
     _check(options)
-    path = world.cwd / FILENAME
+    path = context.cwd / FILENAME
     if path.exists() or path.is_symlink():
         raise UsageError(f"{FILENAME}: there is one already, which is not overwritten: edit it, or move it away")
-    uri, workspace = _read(options.sources, world, stdin)
+    uri, workspace = _read(options.sources, context, stdin)
     if workspace is None:
-        workspace = _nearby(world)
+        workspace = _nearby(context)
     left_out: tuple[str, ...] = ()
     if uri is not None:
         uri, left_out = without_credentials(uri)
     name = options.name or ("endpoint" if uri is None else name_of(uri))
     starter = Starter(name=name, uri=uri, workspace=workspace, key_env=options.key_env, key_file=options.key_file)
-    above = next((folder / FILENAME for folder in world.cwd.parents if (folder / FILENAME).is_file()), None)
+    above = next((folder / FILENAME for folder in context.cwd.parents if (folder / FILENAME).is_file()), None)
     outputs.create(path, render(starter), FILENAME)
     if left_out:
-        world.note(
+        context.note(
             f"{FILENAME}: of the URL {' and '.join(left_out)} is left out, for files get committed: "
             "put the key into a file of mode 0600 and name it as key_file, or give the whole URL in EPKIT_TARGET"
         )
     if above is not None:
-        world.note(f"{FILENAME}: from here on it is read instead of {above}")
-    for line in _advice(options.key_file, world.cwd):
-        world.note(line)
+        context.note(f"{FILENAME}: from here on it is read instead of {above}")
+    for line in _advice(options.key_file, context.cwd):
+        context.note(line)
     return Begun(path=FILENAME, name=None if uri is None else name)
 
 
@@ -97,22 +97,22 @@ def _check(options: InitOptions) -> None:
         raise UsageError("--key-env: not the name of an environment variable; the key itself has no place in a file")
 
 
-def _read(sources: Sequence[str], world: Context, stdin: BinaryIO) -> tuple[Url | None, WorkspaceConfig | None]:
+def _read(sources: Sequence[str], context: Context, stdin: BinaryIO) -> tuple[Url | None, WorkspaceConfig | None]:
     """Read what the user named: at most one URL and one workspace."""
     uris = [urls.parse(source) for source in sources if urls.is_url(source)]
     files = [source for source in sources if not urls.is_url(source)]
     if len(uris) > 1 or len(files) > 1:
         raise UsageError("one URL and one Azure config.json at most; add further endpoints in the file")
-    return (uris[0] if uris else None), (_workspace(files[0], world, stdin) if files else None)
+    return (uris[0] if uris else None), (_workspace(files[0], context, stdin) if files else None)
 
 
-def _workspace(file: str, world: Context, stdin: BinaryIO) -> WorkspaceConfig:
+def _workspace(file: str, context: Context, stdin: BinaryIO) -> WorkspaceConfig:
     name = "stdin" if file == "-" else file
     try:
         if file == "-":
             data = stdin.read(MOST_BYTES)
         else:
-            with (world.cwd / file).open("rb") as opened:
+            with (context.cwd / file).open("rb") as opened:
                 data = opened.read(MOST_BYTES)
     except FileNotFoundError:
         raise UsageError(
@@ -131,18 +131,18 @@ def _workspace(file: str, world: Context, stdin: BinaryIO) -> WorkspaceConfig:
     return WorkspaceConfig(name=clean(found), resource_group=group if isinstance(group, str) else "", source=name)
 
 
-def _nearby(world: Context) -> WorkspaceConfig | None:
+def _nearby(context: Context) -> WorkspaceConfig | None:
     """Find the workspace as Azure's SDKs find it; a `config.json` of something else is none."""
-    for folder in (world.cwd, *world.cwd.parents):
+    for folder in (context.cwd, *context.cwd.parents):
         for candidate in AZURE:
             path = folder / candidate
             if path.is_file():
-                shown = candidate if folder == world.cwd else str(path)
+                shown = candidate if folder == context.cwd else str(path)
                 try:
-                    found = _workspace(shown, world, BytesIO())
+                    found = _workspace(shown, context, BytesIO())
                 except UsageError:
                     continue
-                world.note(f"{shown}: Azure's workspace {found.name} is filled in")
+                context.note(f"{shown}: Azure's workspace {found.name} is filled in")
                 return found
     return None
 

@@ -14,25 +14,25 @@ from epkit.core.validate.violations import Verdict
 from epkit.endpoint.target import resolve
 from epkit.errors import UsageError
 from epkit.files import bodies, contracts, tables
-from epkit.flows.target.aim import open_target
-from epkit.flows.world import Context
+from epkit.flows.context import Context
+from epkit.flows.target.opening import open_target
 
 
 @contextlib.contextmanager
 def find_contract(
     schema: str | None,
-    target: str | None,
+    argument: str | None,
     *,
     path: str | None = None,
     key_file: str | None = None,
     headers: Sequence[tuple[str, str]] = (),
-    world: Context,
+    context: Context,
 ) -> Iterator[tuple[ParsedContract, str]]:
     """Find the contract of a command: the one it names, else its target's own.
 
     Args:
         schema: a file or URL, which needs no target.
-        target: as for `open_target`.
+        argument: as for `open_target`.
         path: of the scoring operation.
 
     Yields:
@@ -43,14 +43,14 @@ def find_contract(
         EndpointError: it cannot be fetched.
     """
     if schema is not None and not urls.is_url(schema):
-        yield contracts.load(world.cwd / schema, path=path, name=schema), schema
+        yield contracts.load(context.cwd / schema, path=path, name=schema), schema
         return
-    if schema is not None and resolve(target, environ=world.environ, cwd=world.cwd).embedded:
+    if schema is not None and resolve(argument, environ=context.environ, cwd=context.cwd).embedded:
         yield contracts.load(schema, path=path, headers=dict(headers)), urls.shown(schema)
         return
-    with open_target(target, key_file=key_file, headers=headers, world=world) as aim:
-        source = aim.contract if schema is None else urls.parse(schema)
-        contract = contracts.load(source, path=path, headers=aim.contract_headers(source))
+    with open_target(argument, key_file=key_file, headers=headers, context=context) as target:
+        source = target.contract if schema is None else urls.parse(schema)
+        contract = contracts.load(source, path=path, headers=target.contract_headers(source))
         yield contract, source.shown if isinstance(source, Url) else str(source)
 
 

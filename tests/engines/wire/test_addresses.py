@@ -37,21 +37,21 @@ class World:
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    world = World()
-    monkeypatch.setattr(module, "time", world)
-    return world
+def context(monkeypatch: pytest.MonkeyPatch) -> World:
+    context = World()
+    monkeypatch.setattr(module, "time", context)
+    return context
 
 
 def hosts(order: list[Address]) -> str:
     return "".join(where[0][-1] for _, where in order)
 
 
-def play(world: World, story: Callable[[Addresses], Awaitable[None]], to: Destination = TO) -> None:
+def play(context: World, story: Callable[[Addresses], Awaitable[None]], to: Destination = TO) -> None:
     """Resolve, and go on with *story*."""
 
     async def main() -> None:
-        asyncio.get_running_loop().getaddrinfo = world.getaddrinfo  # type: ignore[method-assign, assignment]
+        asyncio.get_running_loop().getaddrinfo = context.getaddrinfo  # type: ignore[method-assign, assignment]
         addresses = Addresses(to)
         await addresses.resolve()
         await story(addresses)
@@ -61,92 +61,92 @@ def play(world: World, story: Callable[[Addresses], Awaitable[None]], to: Destin
         runner.run(asyncio.wait_for(main(), 8))
 
 
-def test_each_connection_begins_with_the_next_address(world: World) -> None:
+def test_each_connection_begins_with_the_next_address(context: World) -> None:
     async def story(addresses: Addresses) -> None:
         assert ["123", "231", "312", "123"] == [hosts(addresses.turn()) for _ in range(4)]
 
-    play(world, story)
+    play(context, story)
 
-    assert [("scoring.example", 80)] == world.asked
+    assert [("scoring.example", 80)] == context.asked
 
 
-def test_an_address_that_is_named_twice_has_one_turn(world: World) -> None:
-    world.answers = ["10.0.0.1", "10.0.0.2", "10.0.0.1"]
+def test_an_address_that_is_named_twice_has_one_turn(context: World) -> None:
+    context.answers = ["10.0.0.1", "10.0.0.2", "10.0.0.1"]
 
     async def story(addresses: Addresses) -> None:
         assert ["12", "21", "12"] == [hosts(addresses.turn()) for _ in range(3)]
 
-    play(world, story)
+    play(context, story)
 
 
-def test_an_address_that_refused_is_left_out_until_the_next_look_up(world: World) -> None:
+def test_an_address_that_refused_is_left_out_until_the_next_look_up(context: World) -> None:
     async def story(addresses: Addresses) -> None:
         refused = addresses.turn()[0]
         addresses.refuse(refused)
         addresses.refuse(refused)
         assert "23" == hosts(addresses.turn())
-        world.now += REFRESH_NS + 1
+        context.now += REFRESH_NS + 1
         assert "32" == hosts(addresses.turn()), "the look-up is not waited for"
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         assert "123" == hosts(addresses.turn())
 
-    play(world, story)
+    play(context, story)
 
 
-def test_the_last_address_is_never_forgotten(world: World) -> None:
+def test_the_last_address_is_never_forgotten(context: World) -> None:
     async def story(addresses: Addresses) -> None:
         for address in addresses.turn():
             addresses.refuse(address)
         assert "3" == hosts(addresses.turn())
 
-    play(world, story)
+    play(context, story)
 
 
-def test_the_name_is_looked_up_again_once_in_a_while_and_once_at_a_time(world: World) -> None:
+def test_the_name_is_looked_up_again_once_in_a_while_and_once_at_a_time(context: World) -> None:
     async def story(addresses: Addresses) -> None:
-        world.now += REFRESH_NS
+        context.now += REFRESH_NS
         addresses.turn()
         await asyncio.sleep(0)
-        assert 1 == len(world.asked)
-        world.now += 1
-        world.answers = ["10.0.0.7"]
+        assert 1 == len(context.asked)
+        context.now += 1
+        context.answers = ["10.0.0.7"]
         for _ in range(5):
             addresses.turn()
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        assert 2 == len(world.asked)
+        assert 2 == len(context.asked)
         assert "7" == hosts(addresses.turn())
 
-    play(world, story)
+    play(context, story)
 
 
-def test_a_name_server_that_is_away_does_not_end_a_run(world: World) -> None:
+def test_a_name_server_that_is_away_does_not_end_a_run(context: World) -> None:
     async def story(addresses: Addresses) -> None:
-        world.answers = socket.gaierror(-3, "Temporary failure in name resolution")
+        context.answers = socket.gaierror(-3, "Temporary failure in name resolution")
         for looked_up in (2, 3):
-            world.now += REFRESH_NS + 1
+            context.now += REFRESH_NS + 1
             addresses.turn()
             await asyncio.sleep(0)
             await asyncio.sleep(0)
             assert "123" == "".join(sorted(hosts(addresses.turn())))
-            assert looked_up == len(world.asked), "it waits before it asks again"
+            assert looked_up == len(context.asked), "it waits before it asks again"
 
-    play(world, story)
+    play(context, story)
 
 
-def test_closing_ends_a_look_up_that_is_under_way(world: World) -> None:
+def test_closing_ends_a_look_up_that_is_under_way(context: World) -> None:
     async def story(addresses: Addresses) -> None:
         before = asyncio.all_tasks()
-        world.slow = True
-        world.now += REFRESH_NS + 1
+        context.slow = True
+        context.now += REFRESH_NS + 1
         addresses.turn()
         await asyncio.sleep(0)
         (looking_up,) = asyncio.all_tasks() - before
         await addresses.close()
         assert looking_up.cancelled()
 
-    play(world, story)
+    play(context, story)
 
 
 @pytest.mark.parametrize(
@@ -157,28 +157,28 @@ def test_closing_ends_a_look_up_that_is_under_way(world: World) -> None:
         (UnicodeError("label too long"), "label too long"),
     ],
 )
-def test_a_name_without_an_address_is_named_with_the_reason(world: World, error: Exception, reason: str) -> None:
-    world.answers = error
+def test_a_name_without_an_address_is_named_with_the_reason(context: World, error: Exception, reason: str) -> None:
+    context.answers = error
 
     with pytest.raises(EndpointError, match=rf"scoring\.example.*{reason}"):
-        play(world, lambda _: asyncio.sleep(0))
+        play(context, lambda _: asyncio.sleep(0))
 
 
-def test_what_is_connected_to_instead_is_looked_up(world: World) -> None:
+def test_what_is_connected_to_instead_is_looked_up(context: World) -> None:
     to = Destination(scheme="http", host="scoring.example", port=80, connect_to=("other.example", 8080))
 
-    play(world, lambda _: asyncio.sleep(0), to)
+    play(context, lambda _: asyncio.sleep(0), to)
 
-    assert [("other.example", 8080)] == world.asked
+    assert [("other.example", 8080)] == context.asked
 
 
-def test_a_unix_socket_is_not_looked_up(world: World) -> None:
+def test_a_unix_socket_is_not_looked_up(context: World) -> None:
     to = Destination(scheme="http", host="scoring.example", port=80, unix="a/socket")
 
     async def story(addresses: Addresses) -> None:
-        world.now += 10**6 * REFRESH_NS
+        context.now += 10**6 * REFRESH_NS
         assert [(socket.AF_UNIX, "a/socket")] == addresses.turn() == addresses.turn()
 
-    play(world, story, to)
+    play(context, story, to)
 
-    assert [] == world.asked
+    assert [] == context.asked

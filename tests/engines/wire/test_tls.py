@@ -177,9 +177,9 @@ class FakeContext:
         return self
 
     def do_handshake(self) -> None:
-        way = self.ways.popleft()
-        if way is not None:
-            raise way
+        client = self.ways.popleft()
+        if client is not None:
+            raise client
 
     def fileno(self) -> int:
         return int(self.secured.fileno())

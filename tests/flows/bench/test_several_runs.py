@@ -8,8 +8,8 @@ import pytest
 from epkit.flows.bench import bench as flow
 from epkit.flows.bench import find_max, repeat
 from epkit.flows.bench import run as one_run
+from epkit.flows.context import Context
 from epkit.flows.target.request_options import RequestOptions
-from epkit.flows.world import Context
 
 
 class Terminated(KeyboardInterrupt):
@@ -17,7 +17,7 @@ class Terminated(KeyboardInterrupt):
 
 
 @pytest.fixture
-def world(tmp_path):
+def context(tmp_path):
     return Context(environ={}, cwd=tmp_path, note=print)
 
 
@@ -28,9 +28,9 @@ def rows(tmp_path):
     return str(path)
 
 
-def run(fault_server, world, rows, **more):
+def run(fault_server, context, rows, **more):
     request = RequestOptions(payloads=(rows,), validate=False)
-    return flow.bench(flow.BenchOptions(target=fault_server.url("ok"), request=request, **more), world, io.BytesIO())
+    return flow.bench(flow.BenchOptions(target=fault_server.url("ok"), request=request, **more), context, io.BytesIO())
 
 
 @pytest.fixture
@@ -52,18 +52,18 @@ def interrupted(monkeypatch):
     return arm
 
 
-def test_repeats_report_the_runs_that_there_were(fault_server, world, rows, interrupted):
+def test_repeats_report_the_runs_that_there_were(fault_server, context, rows, interrupted):
     interrupted(3)
-    result = run(fault_server, world, rows, requests=2, repeat=5)
+    result = run(fault_server, context, rows, requests=2, repeat=5)
 
     assert 2 == len(result.runs)
     assert signal.SIGTERM is result.stopped_by
     assert 143 == flow.exit_code(result)
 
 
-def test_a_search_reports_the_probes_that_there_were(fault_server, world, rows, interrupted):
+def test_a_search_reports_the_probes_that_there_were(fault_server, context, rows, interrupted):
     interrupted(3)
-    result = run(fault_server, world, rows, find_max="p99<1s", time_limit_s=20.0)
+    result = run(fault_server, context, rows, find_max="p99<1s", time_limit_s=20.0)
 
     assert ["probe 1", "probe 2"] == [phase.name for phase in result.report.phases]
     assert signal.SIGTERM is result.stopped_by
@@ -71,14 +71,14 @@ def test_a_search_reports_the_probes_that_there_were(fault_server, world, rows, 
 
 
 @pytest.mark.parametrize("more", [{"requests": 2, "repeat": 5}, {"find_max": "p99<1s", "time_limit_s": 2.0}])
-def test_before_the_first_there_is_nothing_to_report(fault_server, world, rows, interrupted, more):
+def test_before_the_first_there_is_nothing_to_report(fault_server, context, rows, interrupted, more):
     interrupted(1)
 
     with pytest.raises(Terminated):
-        run(fault_server, world, rows, **more)
+        run(fault_server, context, rows, **more)
 
 
-def test_each_run_has_its_own_arrivals(fault_server, world, rows):
-    result = run(fault_server, world, rows, requests=20, rate=200.0, arrivals="poisson", repeat=2, seed=5)
+def test_each_run_has_its_own_arrivals(fault_server, context, rows):
+    result = run(fault_server, context, rows, requests=20, rate=200.0, arrivals="poisson", repeat=2, seed=5)
 
     assert [5, 6] == [report.run.seed for report in result.runs]

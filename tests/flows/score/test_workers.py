@@ -22,12 +22,12 @@ from epkit.core.score.retrying import Backoff
 from epkit.engines.workers.crew import JoinedMessage, LocalCrew, LocalMember, LostMessage
 from epkit.errors import EndpointError, UsageError
 from epkit.files.predicted import StreamWriter
+from epkit.flows.context import Context
 from epkit.flows.crew.worker import MODULE
 from epkit.flows.score import crew as score_crew
 from epkit.flows.score import score as flow
 from epkit.flows.score.options import ScoreOptions, exit_code
 from epkit.flows.target.request_options import RequestOptions
-from epkit.flows.world import Context
 from support.predict_server import PredictServer, plain, poisoned, storm
 
 CONTRACT = {"type": "object", "properties": {"data": {"type": "array", "items": {"type": "object", "properties": {
@@ -108,11 +108,11 @@ def score(server, tmp_path, monkeypatch):
 
         monkeypatch.setattr(flow, "hire", hire)
         notes = []
-        world = Context(environ={}, cwd=tmp_path, note=notes.append)
+        context = Context(environ={}, cwd=tmp_path, note=notes.append)
         more = {"target": server.url, "request": RequestOptions(validate=False), "wrap": "data", **more}
         options = ScoreOptions(file=rows, out=out, **more)
         writer = None if take is None else StreamWriter(take)
-        result = flow.score(options, world, io.BytesIO(), writer, progress=progress, policy=policy)
+        result = flow.score(options, context, io.BytesIO(), writer, progress=progress, policy=policy)
         return Ran(result, notes)
 
     return run
@@ -420,9 +420,9 @@ def test_another_token_reaches_every_worker_in_mid_run(score, server, staff, tmp
     (tmp_path / "rows.csv").write_text(table(9000))
 
     @contextlib.contextmanager
-    def renewing(aim, _world, use):
+    def renewing(target, _world, use):
         def renew():
-            aim.secrets.append(Secret(canary))
+            target.secrets.append(Secret(canary))
             use(Secret(f"Bearer {canary}"))
 
         with after(server, 20, renew):

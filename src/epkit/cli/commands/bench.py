@@ -133,14 +133,14 @@ def bench(
     from epkit.cli.output import bench as output
     from epkit.flows.bench import bench as flow
 
-    world, stdin = terminal.world(), terminal.stdin()
+    context, stdin = terminal.context(), terminal.stdin()
     if dry_run:
-        return output.show_plan(flow.dry_run(options, world, stdin))
+        return output.show_plan(flow.dry_run(options, context, stdin))
     # Of a run of several parts neither is how far the whole is.
     single = not (warmup or sweep or repeat or stages or find_max)
     total, limit_s = (requests, time_limit_s) if single else (None, None)
     with panel.display(total, limit_s, quiet=quiet or verbosity > 0) as shown:
-        result = flow.bench(options, world, stdin, progress=shown.show, live=shown.live, say=terminal.say)
+        result = flow.bench(options, context, stdin, progress=shown.show, live=shown.live, say=terminal.say)
     return output.finish(result, given)
 
 

@@ -81,14 +81,14 @@ def check(
         timeout_s=timeout_s,
         tls=Tls(verify=not insecure, cacert=cacert, client_cert=client_cert),
     )
-    world, stdin = terminal.world(), terminal.stdin()
+    context, stdin = terminal.context(), terminal.stdin()
     if format_ == "json":
-        found = flow.check(options, world, stdin)
+        found = flow.check(options, context, stdin)
         terminal.write_verdict(checkup_json.render(found))
     else:
         found = flow.check(
             options,
-            world,
+            context,
             stdin,
             begin=lambda shown: terminal.write_verdict(checkup_text.heading(shown)),
             tell=lambda step: terminal.write_verdict(checkup_text.line(step)),

@@ -69,10 +69,10 @@ def create(
     from epkit.cli.output import hosting as output
     from epkit.flows.hosting import deploy as flow
 
-    place, world = h.find(name, backend, format_)
+    place, context = h.find(name, backend, format_)
     order = flow.make_order(
         place,
-        world,
+        context,
         model=model,
         entry=entry,
         code=code,
@@ -86,7 +86,7 @@ def create(
     if dry_run:
         terminal.write(output.plan(place.backend.name, place.backend.plan(order), format_))
     else:
-        terminal.write(output.created(flow.create(place, order, world), format_))
+        terminal.write(output.created(flow.create(place, order, context), format_))
 
 
 @app.command("list", epilog="Example: epkit deploy list --backend azureml --format json")
@@ -122,8 +122,8 @@ def update(
         shares = parse_traffic(traffic)
     except ValueError as error:
         raise UsageError(f"--traffic {traffic}: {error}") from None
-    place, world = h.find(name, backend, format_)
-    terminal.write(output.endpoint(place.backend.set_traffic(place.service, shares, world.note), format_))
+    place, context = h.find(name, backend, format_)
+    terminal.write(output.endpoint(place.backend.set_traffic(place.service, shares, context.note), format_))
 
 
 @app.command(epilog="Example: epkit deploy keys bank --regenerate secondary")
@@ -145,9 +145,9 @@ def keys(
 
     if regenerate not in (None, "primary", "secondary"):
         raise UsageError(f"--regenerate {regenerate}: not one of primary, secondary")
-    place, world = h.find(name, backend, format_)
+    place, context = h.find(name, backend, format_)
     which = cast("Literal['primary', 'secondary'] | None", regenerate)
-    terminal.write(output.keys(flow.keys(place, world, regenerate=which, reveal=reveal, key_file=key_file), format_))
+    terminal.write(output.keys(flow.keys(place, context, regenerate=which, reveal=reveal, key_file=key_file), format_))
 
 
 @app.command(epilog="Example: epkit deploy swagger bank -o swagger/bank.json")
@@ -163,8 +163,8 @@ def swagger(
     from epkit.cli.output import hosting as output
     from epkit.flows.hosting import deploy as flow
 
-    place, world = h.find(name, backend, format_)
-    written = flow.swagger(place, world, output=file)
+    place, context = h.find(name, backend, format_)
+    written = flow.swagger(place, context, output=file)
     terminal.write(output.done(place, f"the contract is in {written}", format_, swagger=str(written)))
 
 
@@ -174,6 +174,6 @@ def delete(name: h.Name, backend: h.Backend = None, format_: h.Format = "text") 
     from epkit.cli.output import hosting as output
     from epkit.flows.hosting import deploy as flow
 
-    place, world = h.find(name, backend, format_)
-    flow.delete(place, world)
+    place, context = h.find(name, backend, format_)
+    flow.delete(place, context)
     terminal.write(output.done(place, f"{place.service} is deleted", format_, deleted=True))

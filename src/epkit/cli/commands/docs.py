@@ -73,15 +73,15 @@ def docs(
         host=host,
         port=port,
     )
-    world = terminal.world()
+    context = terminal.context()
 
     def announce(url: str, executable: bool) -> None:
         terminal.write(f"{url}\n")
         then = ", then choose POST, Try it out, Execute" if executable else ""
-        world.note(f"the page is ready: open it in a browser{then}; Ctrl-C ends it")
+        context.note(f"the page is ready: open it in a browser{then}; Ctrl-C ends it")
         if open_:
-            flow.open_browser(url, world)
+            flow.open_browser(url, context)
 
-    ended_by = flow.docs(options, world, terminal.stdin(), announce=announce)
+    ended_by = flow.docs(options, context, terminal.stdin(), announce=announce)
     terminal.note("ended")
     return 128 + int(ended_by)

@@ -44,7 +44,7 @@ def init(
     from epkit.flows import init as flow
 
     options = flow.InitOptions(sources=tuple(sources or ()), name=name, key_file=key_file, key_env=key_env)
-    begun = flow.init(options, terminal.world(), terminal.stdin())
+    begun = flow.init(options, terminal.context(), terminal.stdin())
     terminal.write(f"{begun.path}\n")
     if begun.name is None:
         terminal.note(f"{begun.path}: fill in the uri of the endpoint, then: epkit check")

@@ -46,14 +46,14 @@ def show(
 
     if follow and (requests or format_ != "text"):
         raise UsageError(f"--follow goes on without an end: drop {'--requests' if requests else '--format json'}")
-    place, world = h.find(name, backend, format_)
+    place, context = h.find(name, backend, format_)
     if requests:
         terminal.write(output.requests(place, flow.requests(place, tail=tail), format_))
     elif follow:
-        for lines in flow.follow(place, world, tail=tail, init=init, deployment=deployment):
+        for lines in flow.follow(place, context, tail=tail, init=init, deployment=deployment):
             terminal.write(output.logs(place, lines, "text"))
     else:
-        found = flow.show(place, world, tail=tail, init=init, deployment=deployment)
+        found = flow.show(place, context, tail=tail, init=init, deployment=deployment)
         terminal.write(output.logs(place, found, format_))
 
 
@@ -77,6 +77,6 @@ def _switch(name: str, deployment: str | None, backend: str | None, format_: str
     from epkit.cli.output import hosting as output
     from epkit.flows.hosting import logs as flow
 
-    place, world = h.find(name, backend, format_)
-    endpoint = flow.set_app_insights(place, world, on=on, deployment=deployment)
+    place, context = h.find(name, backend, format_)
+    endpoint = flow.set_app_insights(place, context, on=on, deployment=deployment)
     terminal.write(output.endpoint(endpoint, format_))

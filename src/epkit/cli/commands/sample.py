@@ -37,15 +37,15 @@ def sample(
     """Make a request body from a contract: the example's rows, then rows varied within what is declared."""
     from epkit.endpoint.headers import parse_header
     from epkit.files.outputs import check_writable, write
+    from epkit.flows.context import Context
     from epkit.flows.rows.sample import sample_body
     from epkit.flows.validate import find_contract
-    from epkit.flows.world import Context
 
     if output not in (None, "-"):
         check_writable(output, "-o")
     headers = [parse_header(text) for text in header or []]
-    world = Context(note=terminal.note)
-    with find_contract(schema, target, path=path, key_file=key_file, headers=headers, world=world) as (contract, _):
+    context = Context(note=terminal.note)
+    with find_contract(schema, target, path=path, key_file=key_file, headers=headers, context=context) as (contract, _):
         body = sample_body(contract, rows=rows, seed=seed) + b"\n"
     if output is None or output == "-":
         sys.stdout.buffer.write(body)

@@ -168,12 +168,12 @@ def score(
     from epkit.cli.output import score as output
     from epkit.flows.score import score as flow
 
-    world, stdin = terminal.world(), terminal.stdin()
+    context, stdin = terminal.context(), terminal.stdin()
     if dry_run:
-        return output.show_plan(*flow.dry_run(options, world, stdin))
+        return output.show_plan(*flow.dry_run(options, context, stdin))
     with output.Display(options, quiet=quiet) as display:
         try:
-            result = flow.score(options, world, stdin, display.writer, progress=display.progress)
+            result = flow.score(options, context, stdin, display.writer, progress=display.progress)
         except output.UnreadOutput:
             return terminal.broken_pipe()
     return output.finish(result, display, options, quiet=quiet)

@@ -64,13 +64,13 @@ def validate(
     """
     from epkit.endpoint.headers import parse_header
     from epkit.flows import validate as flow
-    from epkit.flows.world import Context
+    from epkit.flows.context import Context
 
     if format_ not in FORMATS:
         raise UsageError(f"--format {format_}: not one of {', '.join(FORMATS)}")
     headers = [parse_header(text) for text in header or []]
-    world = Context(note=terminal.note)
-    with flow.find_contract(schema, target, path=path, key_file=key_file, headers=headers, world=world) as found:
+    context = Context(note=terminal.note)
+    with flow.find_contract(schema, target, path=path, key_file=key_file, headers=headers, context=context) as found:
         contract, name = found
         limits = {"as_declared": as_declared, "strict": strict}
         checked = flow.validate(files or [], contract, schema=name, reply=reply, rows=rows, limit=limit, **limits)

@@ -8,8 +8,8 @@ from epkit.cli import terminal
 from epkit.errors import UsageError
 
 if TYPE_CHECKING:
+    from epkit.flows.context import Context
     from epkit.flows.target.backends import Place
-    from epkit.flows.world import Context
 
 FORMATS = ("text", "json")
 
@@ -38,5 +38,5 @@ def find(name: str | None, backend: str | None, format_: str) -> "tuple[Place, C
 
     if format_ not in FORMATS:
         raise UsageError(f"--format {format_}: not one of {', '.join(FORMATS)}")
-    world = terminal.world()
-    return find_place(name, backend, world), world
+    context = terminal.context()
+    return find_place(name, backend, context), context

@@ -27,13 +27,13 @@ from epkit.flows.bench.plan import check_load, make_plan, plan_info
 from epkit.flows.bench.ready import Current, PreparedRun
 from epkit.flows.bench.report import payload_infos
 from epkit.flows.bench.run import run
+from epkit.flows.context import Context
 from epkit.flows.crew.crews import check_crew, check_reach, hire
-from epkit.flows.target.aim import open_target
+from epkit.flows.target.opening import open_target
 from epkit.flows.target.requests import make_load
 from epkit.flows.target.tokens import authorized, renewing
 from epkit.flows.target.transport import engine_class, engine_name, proxy_of
 from epkit.flows.target.verbose import show_request
-from epkit.flows.world import Context
 
 if TYPE_CHECKING:
     from epkit.core.contract.contract import ParsedContract
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 def bench(
     options: BenchOptions,
-    world: Context,
+    context: Context,
     stdin: BinaryIO,
     *,
     progress: Callable[[int, int], None] | None = None,
@@ -62,9 +62,9 @@ def bench(
     slo.parse_all(options.slos)  # before anything is started
     with ExitStack() as stack:
         _check_workers(options)
-        crew = stack.enter_context(hire(options.workers, options.cluster, world))
-        ready = stack.enter_context(prepare(options, world, stdin, crew=crew))
-        shown = Shown(progress=progress, live=live, say=say or world.note)
+        crew = stack.enter_context(hire(options.workers, options.cluster, context))
+        ready = stack.enter_context(prepare(options, context, stdin, crew=crew))
+        shown = Shown(progress=progress, live=live, say=say or context.note)
         writer = None if options.save is None else stack.enter_context(RunWriter(options.save))
         if options.find_max is not None:
             from epkit.flows.bench.find_max import find_max
@@ -75,24 +75,26 @@ def bench(
 
             other = None
             if options.against is not None:
-                other = stack.enter_context(prepare(replace(options, target=options.against), world, stdin, crew=crew))
+                other = stack.enter_context(
+                    prepare(replace(options, target=options.against), context, stdin, crew=crew)
+                )
             return repeat(options, ready, other, shown, writer=writer)
         return run(options, ready, ready.plan, shown, writer=writer)
 
 
-def dry_run(options: BenchOptions, world: Context, stdin: BinaryIO) -> DryRun:
+def dry_run(options: BenchOptions, context: Context, stdin: BinaryIO) -> DryRun:
     """Say what a run would send, and send nothing.
 
     Raises:
         UsageError, EndpointError: as `bench`.
     """
     _check_workers(options)
-    with prepare(options, world, stdin) as ready:
+    with prepare(options, context, stdin) as ready:
         return DryRun(
-            request=show_request(ready.load.requests[0], ready.aim.secrets, body=True),
+            request=show_request(ready.load.requests[0], ready.target.secrets, body=True),
             plan=plan_info(ready.plan, options.warmup, options.workers or 1),
             phases=tuple((phase.name, phase.load) for phase in ready.plan.phases),
-            target=ready.aim.shown,
+            target=ready.target.shown,
             payloads=payload_infos(ready.load),
         )
 
@@ -118,7 +120,7 @@ def exit_code(result: BenchResult, *, strict: bool = False) -> int:
 
 @contextmanager
 def prepare(
-    options: BenchOptions, world: Context, stdin: BinaryIO, *, crew: "Crew | None" = None
+    options: BenchOptions, context: Context, stdin: BinaryIO, *, crew: "Crew | None" = None
 ) -> Iterator[PreparedRun]:
     """Find target, key, contract and payloads, and make the plan.
 
@@ -132,14 +134,14 @@ def prepare(
     make_engine = engine_class(name)
     check_load(options)
     _check(options)
-    proxy = proxy_of(options.request, world, "load")
+    proxy = proxy_of(options.request, context, "load")
     agent = f"epkit/{__version__}"
     secrets = tuple(options.request.secrets())
     with open_target(
-        options.target, key_file=options.key_file, headers=options.request.headers, world=world, secrets=secrets
-    ) as aim:
+        options.target, key_file=options.key_file, headers=options.request.headers, context=context, secrets=secrets
+    ) as target:
         destination = to_destination(
-            aim.uri,
+            target.uri,
             tls=options.tls,
             sni=options.sni,
             connect_to=options.connect_to,
@@ -150,7 +152,7 @@ def prepare(
         )
         if crew is not None:
             check_reach(destination, crew)
-        timeout_s = aim.target.timeout_s if options.timeout_s is None else options.timeout_s
+        timeout_s = target.spec.timeout_s if options.timeout_s is None else options.timeout_s
         plan = make_plan(options, timeout_s, name, (options.workers or 1) if crew is None else len(crew.members))
 
         def engine_of(plan: Plan) -> Engine:
@@ -162,23 +164,23 @@ def prepare(
         def find_contract() -> "ParsedContract":
             from epkit.flows.target import contract as target_contract
 
-            return target_contract.find(options.request.schema, aim, destination, make_engine, agent)
+            return target_contract.find(options.request.schema, target, destination, make_engine, agent)
 
         load = make_load(
             options.request,
-            aim,
+            target,
             destination.authority,
             agent,
             stdin=stdin,
-            note=world.note,
+            note=context.note,
             find_contract=find_contract,
             seed=options.seed,
         )
         check = checks.make_check(options.depth, options.expect, load, find_contract)
         current = Current(load.requests)
-        with renewing(aim, world, lambda value: current.replace(authorized(load.requests, value))):
+        with renewing(target, context, lambda value: current.replace(authorized(load.requests, value))):
             yield PreparedRun(
-                aim=aim,
+                target=target,
                 load=load,
                 current=current,
                 destination=destination,

@@ -31,7 +31,7 @@ class Here:
             ready.load,
             depth=options.depth,
             check=ready.check,
-            log=make_log(options.verbosity, ready.load.requests[0], ready.aim.secrets, say),
+            log=make_log(options.verbosity, ready.load.requests[0], ready.target.secrets, say),
         )
 
     def drive(self, sinks: list[Sink], begins: list[int]) -> Driving:
@@ -89,7 +89,7 @@ class Crewed:
             contract=ready.replies,
             exact=None,
             verbosity=options.verbosity,
-            secrets=tuple(secret.reveal() for secret in ready.aim.secrets),
+            secrets=tuple(secret.reveal() for secret in ready.target.secrets),
             files=carried.read(ready.destination, options.expect) if ready.crew.is_elsewhere else {},
         )
         spare = len(ready.crew.members) - min(len(ready.crew.members), most_workers(ready.plan))

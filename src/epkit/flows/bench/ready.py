@@ -10,8 +10,8 @@ from epkit.core.load.plan import Plan
 from epkit.engines.base import Engine
 from epkit.engines.deferred import Check
 from epkit.engines.workers.crew import Crew
-from epkit.flows.target.aimed import Target
 from epkit.flows.target.requests import Requests
+from epkit.flows.target.target import Target
 
 
 class Sending(Protocol):
@@ -52,7 +52,7 @@ class PreparedRun:
         crew: who makes the load, None for this process.
     """
 
-    aim: Target
+    target: Target
     load: Requests
     current: Current
     destination: Destination

@@ -14,14 +14,14 @@ from epkit.core.replies import judging
 from epkit.core.report.report import FailureExample, Http, PayloadInfo, Report, Run, Search, Tool
 from epkit.core.report.summary import Summary
 from epkit.core.samples.rows import Failure
-from epkit.endpoint.wisdom import advise, advise_failure, detail
+from epkit.endpoint.advice import advise, advise_failure, detail
 from epkit.engines.driver import FirstFailure
 from epkit.engines.runner import Ran
 from epkit.flows.bench.driving import Driving
 from epkit.flows.bench.measurement import Measurement
 from epkit.flows.bench.plan import plan_info
-from epkit.flows.target.aimed import Target
 from epkit.flows.target.requests import Requests
+from epkit.flows.target.target import Target
 from epkit.flows.target.verbose import show_reply
 
 
@@ -29,7 +29,7 @@ from epkit.flows.target.verbose import show_reply
 class RunSetup:
     """What was known before the run began."""
 
-    aim: Target
+    target: Target
     load: Requests
     destination: Destination
     plan: Plan
@@ -61,7 +61,7 @@ def make_report(
             id=secrets.token_hex(8),
             started_at=driver.started_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             duration_s=0.0,
-            target=mask_text(facts.aim.uri.shown, facts.aim.secrets),
+            target=mask_text(facts.target.uri.shown, facts.target.secrets),
             method=facts.load.requests[0].method,
             partial=ran.stopped_by is not None,
             seed=facts.plan.seed,
@@ -75,7 +75,7 @@ def make_report(
         drifts_ns=ran.drifts_ns,
         retried=ran.traffic.retried,
         deployments=driver.deployments,
-        failures=tuple(_explain(example, facts.aim) for example in _most_first(driver.examples.values())),
+        failures=tuple(_explain(example, facts.target) for example in _most_first(driver.examples.values())),
         warnings=[
             *(measured.warnings(ran) if whole else []),
             *([f"{unsolicited} replies were followed by bytes that nobody had asked for"] if unsolicited else []),
@@ -94,13 +94,13 @@ def payload_infos(load: Requests) -> tuple[PayloadInfo, ...]:
     )
 
 
-def show_examples(examples: Iterable[FirstFailure], aim: Target) -> dict[str, str]:
+def show_examples(examples: Iterable[FirstFailure], target: Target) -> dict[str, str]:
     """Write the first reply of each kind of failure, credentials masked.
 
     Returns:
         The texts by the names of files.
     """
-    return {_file_name(example): _show_example(example, aim) for example in _most_first(examples)}
+    return {_file_name(example): _show_example(example, target) for example in _most_first(examples)}
 
 
 def _file_name(example: FirstFailure) -> str:
@@ -108,11 +108,11 @@ def _file_name(example: FirstFailure) -> str:
     return f"{kind}-{example.status}.txt" if example.status else f"{kind}.txt"
 
 
-def _show_example(example: FirstFailure, aim: Target) -> str:
+def _show_example(example: FirstFailure, target: Target) -> str:
     headers = fields(example.head)
     times = f"{example.count} time{'s' * (example.count != 1)}"
-    reply = show_reply(example.head, _plain_body(example, headers), aim.secrets) if example.head else ""
-    why = mask_text(f"{times}: {example.detail}" if example.detail else times, aim.secrets)
+    reply = show_reply(example.head, _plain_body(example, headers), target.secrets) if example.head else ""
+    why = mask_text(f"{times}: {example.detail}" if example.detail else times, target.secrets)
     return f"{why}\n\n{reply}\n" if reply else f"{why}\n"
 
 
@@ -125,7 +125,7 @@ def _http(facts: RunSetup, driver: Driving, ran: Ran, summary: Summary) -> Http:
         server=server.partition(" ")[0],
         host=destination.host,
         port=destination.port,
-        path=mask_text(mask_url(facts.aim.uri.request_path), facts.aim.secrets),
+        path=mask_text(mask_url(facts.target.uri.request_path), facts.target.secrets),
         tls=ran.traffic.tls,
         server_name=destination.tls.server_name if destination.scheme == "https" else None,
         bytes_out=sum((n - driver.unsent.get(i, 0)) * len(requests[i].wire) for i, n in sent.items()),
@@ -145,17 +145,17 @@ def _most_first(examples: Iterable[FirstFailure]) -> list[FirstFailure]:
     return sorted(examples, key=lambda example: -example.count)
 
 
-def _explain(example: FirstFailure, aim: Target) -> FailureExample:
+def _explain(example: FirstFailure, target: Target) -> FailureExample:
     """Say what a kind of failure was and what to do about it, credentials masked."""
     headers = fields(example.head)
     text = _plain_body(example, headers)
     if example.failure is Failure.STATUS:
-        words = detail(text, aim.secrets)
-        keyed = aim.key.authorization is not None
-        advice = advise(example.status, headers, text, key_sent=keyed, secrets=aim.secrets, quote=False)
+        words = detail(text, target.secrets)
+        keyed = target.key.authorization is not None
+        advice = advise(example.status, headers, text, key_sent=keyed, secrets=target.secrets, quote=False)
     else:
-        words = mask_text(example.detail, aim.secrets)
-        advice = advise_failure(example.failure, example.detail, aim.secrets, quote=False)
+        words = mask_text(example.detail, target.secrets)
+        advice = advise_failure(example.failure, example.detail, target.secrets, quote=False)
     return FailureExample(
         kind=example.failure.name.lower(), count=example.count, status=example.status, detail=words, advice=advice
     )

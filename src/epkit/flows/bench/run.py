@@ -66,7 +66,7 @@ def run(
         measured = Measurement(plan, generator.drive, sinks=sinks, failures_as_infinite=infinite)
         driver, engine = measured.driver, generator.engine
         facts = RunSetup(
-            aim=ready.aim,
+            target=ready.target,
             load=load,
             destination=ready.destination,
             plan=plan,
@@ -107,7 +107,7 @@ def run(
         times = None
         if spill is not None and options.rows_wanted:
             times = ab.from_samples(spill.blocks(), measured.started_ns())
-        kept = {} if options.keep_failures is None else show_examples(driver.examples.values(), ready.aim)
+        kept = {} if options.keep_failures is None else show_examples(driver.examples.values(), ready.target)
         histograms = hdr.as_saved(measured.summary.histograms()) if options.histograms_wanted else {}
         return BenchResult(report=report, ab_times=times, kept=kept, stopped_by=ran.stopped_by, histograms=histograms)
 

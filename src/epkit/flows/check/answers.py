@@ -22,13 +22,13 @@ from epkit.core.validate.checked import in_words
 from epkit.core.validate.reply_validation import ReplyValidator
 from epkit.core.validate.validation import Validator
 from epkit.core.wrapping import count_rows
-from epkit.endpoint.wisdom import advise_failure, refuses_key
+from epkit.endpoint.advice import advise_failure, refuses_key
 from epkit.errors import EpkitError, UsageError
 from epkit.files.payloads import parse_payload
 from epkit.flows.check.session import Found, Session, Unwell
 from epkit.flows.rows.sample import sample_body
 from epkit.flows.target import contract as target_contract
-from epkit.flows.target.once import AGENT, SingleRequest
+from epkit.flows.target.client import AGENT, SingleRequest
 
 SKEW_S: Final = 60.0
 """A difference of clocks beyond which tokens begin to be taken for expired, or not yet valid."""
@@ -76,7 +76,7 @@ class Answers:
             raise Unwell(f"{told.status} {self._session.words(told)}", self._session.advice(told))
         if not self._session.sends_key:
             return Found("none is sent, and none was asked for", ms=ms)
-        source = self._session.aim.key.source or "the embedded endpoint itself"
+        source = self._session.target.key.source or "the embedded endpoint itself"
         if self._scored is None or self._scored.failure:
             return Found(f"from {source}: not refused so far", ms=ms)
         return Found(f"accepted, from {source}", ms=ms)
@@ -88,14 +88,14 @@ class Answers:
         try:
             document = self._document
             if isinstance(self._source, Url):
-                if urls.same_origin(self._source, self._session.aim.uri):
+                if urls.same_origin(self._source, self._session.target.uri):
                     self._fetched = await self._session.send("GET", self._source.request_path)
                     document = target_contract.document_in(self._fetched, name)
                 else:
-                    way = self._session.way
+                    client = self._session.client
                     wanted = self._source.reveal()
                     document, _ = target_contract.read(
-                        wanted, self._session.aim, way.destination, way.make_engine, AGENT
+                        wanted, self._session.target, client.destination, client.make_engine, AGENT
                     )
             self._contract = _parsed(document, name, self._path)
         except EpkitError as error:
@@ -110,7 +110,7 @@ class Answers:
             except UsageError:
                 return
         if self._payload is not None:
-            self._scored = await self._session.send("POST", self._session.aim.uri.request_path, self._payload.body)
+            self._scored = await self._session.send("POST", self._session.target.uri.request_path, self._payload.body)
 
     async def contract(self) -> Found:
         """Tell whether there is a contract, and whether it is sound."""
@@ -202,8 +202,8 @@ class Answers:
         skew_s = moment.timestamp() + 0.5 - received  # Date is cut to whole seconds
         if abs(skew_s) <= 1.5:
             return Found("the server's is the same as this machine's, to a second")
-        way = "ahead of" if skew_s > 0 else "behind"
-        said = f"the server's is {abs(skew_s):,.0f} s {way} this machine's"
+        client = "ahead of" if skew_s > 0 else "behind"
+        said = f"the server's is {abs(skew_s):,.0f} s {client} this machine's"
         advice = "tokens are judged by the time: set the clock that is wrong" if abs(skew_s) > SKEW_S else None
         return Found(said, advice)
 

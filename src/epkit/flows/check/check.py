@@ -21,9 +21,9 @@ from epkit.files.payloads import read_payloads
 from epkit.flows.check.answers import Answers
 from epkit.flows.check.connection import ConnectionSteps
 from epkit.flows.check.session import Found, Session, Unwell
-from epkit.flows.target.aim import open_target
-from epkit.flows.target.once import client_for
-from epkit.flows.world import Context
+from epkit.flows.context import Context
+from epkit.flows.target.client import client_for
+from epkit.flows.target.opening import open_target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class CheckOptions:
 
 def check(
     options: CheckOptions,
-    world: Context,
+    context: Context,
     stdin: BinaryIO,
     *,
     begin: Callable[[str], None] | None = None,
@@ -64,26 +64,26 @@ def check(
         UsageError: no such target or file, a flag that makes no sense; whatever is wrong with the endpoint is a step.
     """
     payload = None if options.payload is None else read_payloads(options.payload, stdin)[0]
-    with open_target(options.target, key_file=options.key_file, headers=options.headers, world=world) as aim:
-        way = client_for(
-            aim,
+    with open_target(options.target, key_file=options.key_file, headers=options.headers, context=context) as target:
+        client = client_for(
+            target,
             tls=options.tls,
             timeout_s=options.timeout_s,
             headers=options.headers,
             deployment=options.deployment,
         )
-        source: str | Path | Url = aim.contract if options.schema is None else options.schema
+        source: str | Path | Url = target.contract if options.schema is None else options.schema
         if isinstance(source, str):
-            source = urls.parse(source) if urls.is_url(source) else world.cwd / source
+            source = urls.parse(source) if urls.is_url(source) else context.cwd / source
         # A file that is missing is the user's, not the endpoint's.
         document = None if isinstance(source, Url) else contracts.read(source)[0]
         if begin is not None:
-            begin(aim.shown)
-        session = Session(aim, way, options.deployment)
+            begin(target.shown)
+        session = Session(target, client, options.deployment)
         answers = Answers(session, source, document, payload, options.path)
         steps = _Steps(session, tell or (lambda _: None))
         asyncio.run(_look(steps, ConnectionSteps(session), answers, needs_contract=payload is None))
-        return Checkup(target=aim.shown, steps=tuple(steps.taken))
+        return Checkup(target=target.shown, steps=tuple(steps.taken))
 
 
 async def _look(steps: "_Steps", connection: ConnectionSteps, answers: Answers, *, needs_contract: bool) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 
 from epkit.core.http.masking import clean, mask_url
 from epkit.core.samples.rows import Failure
-from epkit.endpoint.wisdom import advise_failure, wants_tls
+from epkit.endpoint.advice import advise_failure, wants_tls
 from epkit.engines.wire import probe
 from epkit.engines.wire.addresses import Address
 from epkit.engines.wire.tls import tls_reason
@@ -24,7 +24,7 @@ class ConnectionSteps:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._way = session.way
+        self._way = session.client
         self._addresses: tuple[Address, ...] = ()
         self._sock: socket.socket | None = None
 
@@ -89,8 +89,8 @@ class ConnectionSteps:
 
     async def health(self) -> Found:
         """Ask for the health page: any answer but a failure will do, as not every endpoint has one."""
-        name = "ping" if self._session.aim.uri.path.endswith("/invocations") else ""  # MLflow's
-        uri = self._session.aim.uri.sibling(name)
+        name = "ping" if self._session.target.uri.path.endswith("/invocations") else ""  # MLflow's
+        uri = self._session.target.uri.sibling(name)
         once = self._session.health = await self._session.send("GET", uri.request_path)
         if once.failure:
             raise Unwell(f"GET {uri.path}: {once.detail}", advise_failure(once.failure, once.detail, quote=False))

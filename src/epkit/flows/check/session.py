@@ -4,9 +4,9 @@ import time
 from dataclasses import dataclass
 
 from epkit.core.http.masking import clean, mask_text
-from epkit.endpoint.wisdom import advise, detail
-from epkit.flows.target.aimed import Target
-from epkit.flows.target.once import Client, SingleRequest
+from epkit.endpoint.advice import advise, detail
+from epkit.flows.target.client import Client, SingleRequest
+from epkit.flows.target.target import Target
 
 
 class Unwell(Exception):  # noqa: N818 - an outcome, not an error
@@ -39,21 +39,21 @@ class Session:
         health: the answer to the question for health.
     """
 
-    def __init__(self, aim: Target, way: Client, deployment: str | None) -> None:
-        self.aim, self.way = aim, way
-        self.deployment = deployment or aim.target.deployment
+    def __init__(self, target: Target, client: Client, deployment: str | None) -> None:
+        self.target, self.client = target, client
+        self.deployment = deployment or target.spec.deployment
         self.last: tuple[SingleRequest, float] | None = None
         self.health: SingleRequest | None = None
 
     @property
     def sends_key(self) -> bool:
         """Whether requests carry a key."""
-        return self.aim.key.authorization is not None
+        return self.target.key.authorization is not None
 
     async def send(self, method: str, path: str, body: bytes = b"") -> SingleRequest:
         """Ask for a path and query of the target, and remember the answer."""
         kind = "application/json" if body else None
-        once = await self.way.send(self.way.request(method, path, body, content_type=kind))
+        once = await self.client.send(self.client.request(method, path, body, content_type=kind))
         if not once.failure:
             self.last = (once, time.time())
         return once
@@ -61,14 +61,14 @@ class Session:
     def advice(self, once: SingleRequest) -> str:
         """Say what an answer other than success means, and what to do."""
         line = advise(
-            once.status, once.headers, once.text, key_sent=self.sends_key, secrets=self.aim.secrets, quote=False
+            once.status, once.headers, once.text, key_sent=self.sends_key, secrets=self.target.secrets, quote=False
         )
         return line.removeprefix(f"{once.status}: ")
 
     def words(self, once: SingleRequest) -> str:
         """Return the server's own words in an answer other than success."""
-        return detail(once.text, self.aim.secrets)
+        return detail(once.text, self.target.secrets)
 
     def line(self, text: str) -> str:
         """Make a line that may be shown."""
-        return clean(mask_text(text, self.aim.secrets), 600)
+        return clean(mask_text(text, self.target.secrets), 600)

@@ -10,8 +10,8 @@ from epkit.core.http import url as urls
 from epkit.core.http.destination import Destination
 from epkit.engines.workers.crew import Crew, Inbox, LocalCrew
 from epkit.errors import UsageError
+from epkit.flows.context import Context
 from epkit.flows.crew.worker import MODULE
-from epkit.flows.world import Context
 
 MOST_WORKERS: Final = 1024
 
@@ -51,7 +51,7 @@ def check_reach(destination: Destination, crew: Crew) -> None:
 
 
 @contextlib.contextmanager
-def hire(workers: int | None, cluster: str | None, world: Context, *, joins: bool = False) -> Iterator[Crew | None]:
+def hire(workers: int | None, cluster: str | None, context: Context, *, joins: bool = False) -> Iterator[Crew | None]:
     """Have workers for the length of a block; None where none are asked for.
 
     Args:
@@ -67,7 +67,7 @@ def hire(workers: int | None, cluster: str | None, world: Context, *, joins: boo
     if cluster is not None:
         from epkit.engines.workers.cluster import ClusterCrew
 
-        crew = ClusterCrew(cluster, MODULE, world.note, joins=joins)
+        crew = ClusterCrew(cluster, MODULE, context.note, joins=joins)
     elif workers is not None and workers > 1:
         crew = LocalCrew(workers, MODULE)
     else:

@@ -10,9 +10,9 @@ from epkit.core.http.secret import Secret
 from epkit.endpoint.config_writing import home_relative, remove_entry, write_entry
 from epkit.endpoint.config_writing import place as config_place
 from epkit.errors import EndpointError, UsageError
+from epkit.flows.context import Context
 from epkit.flows.hosting.proof import Scored, fetch_contract, score_row
 from epkit.flows.target.backends import Place, key_path
-from epkit.flows.world import Context
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,14 +46,14 @@ class KeysWritten:
     keys: Keys | None = field(default=None, repr=False)
 
 
-def make_order(place: Place, world: Context, *, model: str, entry: str, code: str | None, **more: Any) -> Order:
+def make_order(place: Place, context: Context, *, model: str, entry: str, code: str | None, **more: Any) -> Order:
     """Check what is to be deployed, before anything is sent.
 
     Raises:
         UsageError: the model, the script or the environment's file is not there.
     """
-    model_path = _existing(world, model, "--model")
-    code_path = _existing(world, code, "--code") if code is not None else _directory(model_path)
+    model_path = _existing(context, model, "--model")
+    code_path = _existing(context, code, "--code") if code is not None else _directory(model_path)
     if not code_path.is_dir():
         raise UsageError(f"--code {code}: not a directory")
     script = (code_path / entry).resolve()
@@ -66,7 +66,7 @@ def make_order(place: Place, world: Context, *, model: str, entry: str, code: st
         raise UsageError(f"--compute {compute}: aci, or aks:CLUSTER, of a cluster that is attached to the workspace")
     environment = more.pop("environment", None)
     if environment is not None and not environment.startswith("azureml:"):
-        environment = str(_existing(world, environment, "--environment"))
+        environment = str(_existing(context, environment, "--environment"))
     return Order(
         name=place.service,
         model=str(model_path),
@@ -79,25 +79,25 @@ def make_order(place: Place, world: Context, *, model: str, entry: str, code: st
     )
 
 
-def create(place: Place, order: Order, world: Context) -> Created:
+def create(place: Place, order: Order, context: Context) -> Created:
     """Deploy, fetch the contract, write `epkit.toml`, score a row.
 
     Raises:
         BackendError: the backend said no.
         EndpointError: it is deployed and written down, but a row is not scored.
     """
-    endpoint = place.backend.create(order, world.note)
-    authorization, key_file = _credentials(place, endpoint, world)
-    path = config_place(place.config, world.cwd)
-    swagger, contract = _keep_contract(place, endpoint, order, authorization, path.parent, world)
-    _write_down(place, endpoint, path, swagger, key_file, world)
-    scored = None if contract is None else score_row(endpoint, order, contract, authorization, world)
+    endpoint = place.backend.create(order, context.note)
+    authorization, key_file = _credentials(place, endpoint, context)
+    path = config_place(place.config, context.cwd)
+    swagger, contract = _keep_contract(place, endpoint, order, authorization, path.parent, context)
+    _write_down(place, endpoint, path, swagger, key_file, context)
+    scored = None if contract is None else score_row(endpoint, order, contract, authorization, context)
     return Created(endpoint=endpoint, config=path, swagger=swagger, key_file=key_file, scored=scored)
 
 
 def keys(
     place: Place,
-    world: Context,
+    context: Context,
     *,
     regenerate: Literal["primary", "secondary"] | None = None,
     reveal: bool = False,
@@ -109,7 +109,7 @@ def keys(
         UsageError: there is no file to write it to.
         BackendError: the backend said no.
     """
-    target = _key_target(place, world, key_file)
+    target = _key_target(place, context, key_file)
     if target is None and not reveal:
         assert place.entry is not None
         raise UsageError(
@@ -117,9 +117,9 @@ def keys(
         )
     backend = place.backend
     found = backend.keys(place.service) if regenerate is None else (
-        backend.regenerate(place.service, regenerate, world.note)
+        backend.regenerate(place.service, regenerate, context.note)
     )  # fmt: skip
-    world.secrets.extend((found.primary, found.secondary))
+    context.secrets.extend((found.primary, found.secondary))
     # A key that was replaced must not stay in the file that commands read.
     written = target if not reveal or (regenerate == "primary" and target is not None and target.exists()) else None
     if written is not None:
@@ -128,7 +128,7 @@ def keys(
     return KeysWritten(endpoint=place.service, backend=backend.name, key_file=written, keys=shown)
 
 
-def swagger(place: Place, world: Context, *, output: str | None) -> Path:
+def swagger(place: Place, context: Context, *, output: str | None) -> Path:
     """Fetch an endpoint's contract.
 
     Args:
@@ -138,25 +138,25 @@ def swagger(place: Place, world: Context, *, output: str | None) -> Path:
         EndpointError: there is none to be had.
     """
     endpoint = place.backend.show(place.service)
-    authorization = _authorization(place, endpoint, world)
+    authorization = _authorization(place, endpoint, context)
     document, _ = fetch_contract(endpoint, None, authorization)
-    path = config_place(place.config, world.cwd).parent
-    file = path / "swagger" / f"{place.name}.json" if output is None else world.cwd / output
+    path = config_place(place.config, context.cwd).parent
+    file = path / "swagger" / f"{place.name}.json" if output is None else context.cwd / output
     _write_file(file, document)
     return file
 
 
-def delete(place: Place, world: Context) -> None:
+def delete(place: Place, context: Context) -> None:
     """Delete an endpoint, the key that is kept of it, and what `epkit.toml` says of it.
 
     Raises:
         BackendError: the backend said no.
     """
-    place.backend.delete(place.service, world.note)
-    key_path(place, world).unlink(missing_ok=True)
+    place.backend.delete(place.service, context.note)
+    key_path(place, context).unlink(missing_ok=True)
     if place.config is not None and place.entry is not None:
         remove_entry(place.config.path, place.name)
-        world.note(f"{place.config.path}: endpoints.{place.name} is taken out")
+        context.note(f"{place.config.path}: endpoints.{place.name} is taken out")
 
 
 def write_key(file: Path, key: Secret) -> None:
@@ -170,8 +170,8 @@ def write_key(file: Path, key: Secret) -> None:
         raise UsageError(f"{file}: cannot be written: {error.strerror}") from None
 
 
-def _existing(world: Context, path: str, flag: str) -> Path:
-    found = (world.cwd / Path(path).expanduser()).resolve()
+def _existing(context: Context, path: str, flag: str) -> Path:
+    found = (context.cwd / Path(path).expanduser()).resolve()
     if not found.exists():
         raise UsageError(f"{flag} {path}: no such file or directory")
     return found
@@ -181,46 +181,46 @@ def _directory(path: Path) -> Path:
     return path if path.is_dir() else path.parent
 
 
-def _key_target(place: Place, world: Context, key_file: str | None) -> Path | None:
+def _key_target(place: Place, context: Context, key_file: str | None) -> Path | None:
     if key_file is not None:
-        return world.cwd / Path(key_file).expanduser()
+        return context.cwd / Path(key_file).expanduser()
     if place.entry is not None and place.entry.key_file is not None:
         return place.entry.key_file
     if place.entry is not None and place.entry.key_env is not None:
         return None
-    return key_path(place, world)
+    return key_path(place, context)
 
 
-def _credentials(place: Place, endpoint: Endpoint, world: Context) -> tuple[Secret | None, Path | None]:
+def _credentials(place: Place, endpoint: Endpoint, context: Context) -> tuple[Secret | None, Path | None]:
     """Return what opens a new endpoint, and where its key was written."""
     if endpoint.auth != "key":
-        return _authorization(place, endpoint, world), None
-    file = place.entry.key_file if place.entry is not None and place.entry.key_file else key_path(place, world)
+        return _authorization(place, endpoint, context), None
+    file = place.entry.key_file if place.entry is not None and place.entry.key_file else key_path(place, context)
     found = place.backend.keys(place.service)
-    world.secrets.extend((found.primary, found.secondary))
+    context.secrets.extend((found.primary, found.secondary))
     write_key(file, found.primary)
     return Secret(f"Bearer {found.primary.reveal()}"), file
 
 
-def _authorization(place: Place, endpoint: Endpoint, world: Context) -> Secret | None:
+def _authorization(place: Place, endpoint: Endpoint, context: Context) -> Secret | None:
     if endpoint.auth == "none":
         return None
     if endpoint.auth == "key":
         found = place.backend.keys(place.service)
-        world.secrets.extend((found.primary, found.secondary))
+        context.secrets.extend((found.primary, found.secondary))
         return Secret(f"Bearer {found.primary.reveal()}")
     text = place.backend.token(place.service).text
-    world.secrets.append(text)
+    context.secrets.append(text)
     return Secret(f"Bearer {text.reveal()}")
 
 
 def _keep_contract(
-    place: Place, endpoint: Endpoint, order: Order, authorization: Secret | None, directory: Path, world: Context
+    place: Place, endpoint: Endpoint, order: Order, authorization: Secret | None, directory: Path, context: Context
 ) -> tuple[Path | None, ParsedContract | None]:
     try:
         document, contract = fetch_contract(endpoint, order.deployment, authorization)
     except (EndpointError, UsageError) as error:
-        world.note(f"no contract: {error}")
+        context.note(f"no contract: {error}")
         return None, None
     file = directory / "swagger" / f"{place.name}.json"
     _write_file(file, document)
@@ -236,20 +236,20 @@ def _write_file(file: Path, data: bytes) -> None:
 
 
 def _write_down(
-    place: Place, endpoint: Endpoint, path: Path, swagger: Path | None, key_file: Path | None, world: Context
+    place: Place, endpoint: Endpoint, path: Path, swagger: Path | None, key_file: Path | None, context: Context
 ) -> None:
     """Write the endpoint into `epkit.toml`."""
     old = None if place.config is None else place.config.endpoints.get(place.name)
     if old is not None and old.backend != endpoint.backend:
-        world.note(f"{old.place}: {old.uri.shown} gives way to {endpoint.scoring_uri}")
+        context.note(f"{old.place}: {old.uri.shown} gives way to {endpoint.scoring_uri}")
     if old is not None and old.key_env is not None and key_file is not None:
-        world.note(f"{old.place}: key_env gives way to key_file: this endpoint has a new key")
+        context.note(f"{old.place}: key_env gives way to key_file: this endpoint has a new key")
     entry = {
         "uri": endpoint.scoring_uri,
         "swagger": None if swagger is None else swagger.relative_to(path.parent).as_posix(),
         "auth": endpoint.auth,
         "key_env": None,
-        "key_file": None if key_file is None else home_relative(key_file, world.environ),
+        "key_file": None if key_file is None else home_relative(key_file, context.environ),
         "backend": endpoint.backend,
         "service": endpoint.name,
         "workspace": endpoint.workspace,

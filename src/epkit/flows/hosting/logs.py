@@ -6,31 +6,33 @@ from typing import Final
 
 from epkit.core.hosting.deployments import Endpoint, LoggedRequest, unseen
 from epkit.core.http.masking import mask_text
+from epkit.flows.context import Context
 from epkit.flows.target.backends import Place
-from epkit.flows.world import Context
 
 POLL_S: Final = {"local": 0.2, "azureml": 2.0, "azureml-v1": 2.0}
 OVERLAP: Final = 500
 """Lines that are asked for again and again: as many may come between two looks."""
 
 
-def show(place: Place, world: Context, *, tail: int, init: bool, deployment: str | None) -> tuple[str, ...]:
+def show(place: Place, context: Context, *, tail: int, init: bool, deployment: str | None) -> tuple[str, ...]:
     """Return the last lines of a log, credentials masked."""
     lines = place.backend.logs(place.service, tail=tail, init=init, deployment=deployment)
-    return tuple(mask_text(line, world.secrets) for line in lines)
+    return tuple(mask_text(line, context.secrets) for line in lines)
 
 
-def follow(place: Place, world: Context, *, tail: int, init: bool, deployment: str | None) -> Iterator[tuple[str, ...]]:
+def follow(
+    place: Place, context: Context, *, tail: int, init: bool, deployment: str | None
+) -> Iterator[tuple[str, ...]]:
     """Yield the last lines of a log, then new ones as they come, without an end."""
     seen = place.backend.logs(place.service, tail=max(tail, OVERLAP), init=init, deployment=deployment)
-    yield tuple(mask_text(line, world.secrets) for line in seen[-tail:])
+    yield tuple(mask_text(line, context.secrets) for line in seen[-tail:])
     while True:
         time.sleep(POLL_S[place.backend.name])
         now = place.backend.logs(place.service, tail=max(tail, OVERLAP), init=init, deployment=deployment)
         new = unseen(seen, now)
         seen = now
         if new:
-            yield tuple(mask_text(line, world.secrets) for line in new)
+            yield tuple(mask_text(line, context.secrets) for line in new)
 
 
 def requests(place: Place, *, tail: int) -> tuple[LoggedRequest, ...]:
@@ -38,6 +40,6 @@ def requests(place: Place, *, tail: int) -> tuple[LoggedRequest, ...]:
     return place.backend.requests(place.service, tail=tail)
 
 
-def set_app_insights(place: Place, world: Context, *, on: bool, deployment: str | None) -> Endpoint:
+def set_app_insights(place: Place, context: Context, *, on: bool, deployment: str | None) -> Endpoint:
     """Turn Application Insights on or off."""
-    return place.backend.set_app_insights(place.service, on=on, deployment=deployment, say=world.note)
+    return place.backend.set_app_insights(place.service, on=on, deployment=deployment, say=context.note)

@@ -14,7 +14,7 @@ from epkit.core.samples.rows import Failure
 from epkit.core.wrapping import count_rows
 from epkit.endpoint.asking import Answer, ask
 from epkit.errors import EndpointError, UsageError
-from epkit.flows.world import Context
+from epkit.flows.context import Context
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,7 @@ def _pinned(endpoint: Endpoint, deployment: str | None) -> Mapping[str, str]:
 
 
 def score_row(
-    endpoint: Endpoint, order: Order, contract: ParsedContract, authorization: Secret | None, world: Context
+    endpoint: Endpoint, order: Order, contract: ParsedContract, authorization: Secret | None, context: Context
 ) -> Scored | None:
     """Score one row.
 
@@ -72,28 +72,28 @@ def score_row(
     from epkit.flows.rows.sample import sample_body
 
     if contract.example is None:
-        world.note("the contract has no example: no row is scored")
+        context.note("the contract has no example: no row is scored")
         return None
     try:
         body = sample_body(contract, rows=1, seed=0)
     except UsageError as error:
-        world.note(f"no row is scored: {error}")
+        context.note(f"no row is scored: {error}")
         return None
     assert endpoint.scoring_uri is not None
     answer = ask(
         endpoint.scoring_uri, authorization=authorization, headers=_pinned(endpoint, order.deployment), body=body
     )
     rows = count_rows(documents.decode(body, name="the row"))
-    _judge(endpoint, answer, rows, world)
+    _judge(endpoint, answer, rows, context)
     return Scored(status=answer.status, rows=rows, ms=round(answer.ms, 3), reply=decoding.decode(answer.body))
 
 
-def _judge(endpoint: Endpoint, answer: Answer, rows: int | None, world: Context) -> None:
+def _judge(endpoint: Endpoint, answer: Answer, rows: int | None, context: Context) -> None:
     failure, detail = judging.judge_status(answer.status), ""
     if not failure:
         failure, detail = judging.judge_reply(answer.head, answer.body, rows)
     if failure is not Failure.NONE:
-        said = detail or clean(mask_text(answer.body[:2000].decode("utf-8", "replace"), world.secrets))
+        said = detail or clean(mask_text(answer.body[:2000].decode("utf-8", "replace"), context.secrets))
         raise EndpointError(
             f"{endpoint.name}: it is deployed, but a row is not scored: status {answer.status}: {said}; "
             f"epkit logs show {endpoint.name}"

@@ -27,7 +27,7 @@ from epkit.files import payloads, remote
 from epkit.files.parquet import parts_of
 from epkit.files.pieces import regroup
 from epkit.files.sources import CsvSource, FrameSource, LinesSource, ParquetSource, Source, ValuesSource
-from epkit.flows.world import Note
+from epkit.flows.context import Note
 
 if TYPE_CHECKING:
     from epkit.core.contract.contract import ParsedContract

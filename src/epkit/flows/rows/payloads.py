@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from epkit.core.http.payload import Payload
 from epkit.errors import UsageError
+from epkit.flows.context import Note
 from epkit.flows.rows.input import Given, prepare
-from epkit.flows.world import Note
 
 if TYPE_CHECKING:
     from epkit.core.contract.contract import ParsedContract

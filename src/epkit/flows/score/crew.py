@@ -25,6 +25,7 @@ from epkit.core.score.ledger import Ledger
 from epkit.core.stats.histogram import Histogram
 from epkit.engines.batches import Outcome
 from epkit.engines.workers.crew import Crew, JoinedMessage, LostMessage, Member, RefusedMessage
+from epkit.flows.context import Note
 from epkit.flows.crew.crews import signals_into
 from epkit.flows.score.words import explainer
 from epkit.flows.score.work import (
@@ -39,7 +40,6 @@ from epkit.flows.score.work import (
     ScoreShareMessage,
     ScoreWork,
 )
-from epkit.flows.world import Note
 
 TICK_S: Final = 0.2
 FLUSH_S: Final = 1.0

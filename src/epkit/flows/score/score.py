@@ -31,19 +31,19 @@ from epkit.files.jobs import Job
 from epkit.files.predicted import Writer
 from epkit.files.recording import OutputWriter, check_format, make_writer, refuse_names
 from epkit.files.sources import digest_of
+from epkit.flows.context import Context
 from epkit.flows.crew import carried
 from epkit.flows.crew.crews import check_reach, hire
 from epkit.flows.rows.input import Given, Input, prepare, spooled
 from epkit.flows.score.options import ScoreOptions, check
 from epkit.flows.score.words import advise, explainer
-from epkit.flows.target.aim import open_target
-from epkit.flows.target.aimed import Target
+from epkit.flows.target.opening import open_target
 from epkit.flows.target.request_options import compose_headers
 from epkit.flows.target.requests import JSON, KnownContract
+from epkit.flows.target.target import Target
 from epkit.flows.target.tokens import renewing
 from epkit.flows.target.transport import engine_class, engine_name, proxy_of
 from epkit.flows.target.verbose import show_request
-from epkit.flows.world import Context
 
 if TYPE_CHECKING:
     from epkit.core.contract.contract import ParsedContract
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 class _Ready:
     """A job that can begin."""
 
-    aim: Target
+    target: Target
     destination: Destination
     input: Input
     template: Template
@@ -66,7 +66,7 @@ class _Ready:
 
 def score(
     options: ScoreOptions,
-    world: Context,
+    context: Context,
     stdin: BinaryIO,
     writer: Writer | None = None,
     *,
@@ -92,13 +92,13 @@ def score(
         given = options.given or stack.enter_context(spooled(options.file, stdin))
         job = None
         if options.out is not None:
-            job = stack.enter_context(_claim(options, given, world))
+            job = stack.enter_context(_claim(options, given, context))
             if job.point.complete:
-                return _already(job, options, world)
-        ready = stack.enter_context(_prepare(options, given, world))
+                return _already(job, options, context)
+        ready = stack.enter_context(_prepare(options, given, context))
         if job is not None:
             refuse_names(("prediction",), ready.input.source.names)
-        crew = stack.enter_context(hire(options.workers, options.cluster, world, joins=True))
+        crew = stack.enter_context(hire(options.workers, options.cluster, context, joins=True))
         if crew is not None:
             check_reach(ready.destination, crew)
         if job is not None:
@@ -109,23 +109,25 @@ def score(
         taken = () if job is None else ready.input.source.names
         recorder = OutputWriter(writer, probabilities=probabilities, job=job, kept=kept, taken=taken)
         stack.callback(recorder.close)
-        return _run(ready, recorder, policy or _policy(options), progress, world, crew)
+        return _run(ready, recorder, policy or _policy(options), progress, context, crew)
 
 
-def dry_run(options: ScoreOptions, world: Context, stdin: BinaryIO) -> tuple[str, str]:
+def dry_run(options: ScoreOptions, context: Context, stdin: BinaryIO) -> tuple[str, str]:
     """Say what would be sent first, credentials masked, and to where; send no row.
 
     Raises:
         UsageError, ContractError, EndpointError: as `score`.
     """
     check(options)
-    with spooled(options.file, stdin) as given, _prepare(options, given, world) as ready:
+    with spooled(options.file, stdin) as given, _prepare(options, given, context) as ready:
         chunk = next(ready.input.chunks(0, options.batch_rows), None)
         if chunk is None:
             raise UsageError("there are no rows to send")
         start = max(0, chunk.settled.find(0))
         body, _ = ready.packer.pack(chunk, start, min(start + options.batch_rows, len(chunk.rows)))
-        return show_request(ready.template.fill(body, "(one a request)"), ready.aim.secrets, body=True), ready.aim.shown
+        return show_request(
+            ready.template.fill(body, "(one a request)"), ready.target.secrets, body=True
+        ), ready.target.shown
 
 
 def _run(
@@ -133,7 +135,7 @@ def _run(
     recorder: OutputWriter,
     policy: Policy,
     progress: Callable[[JobProgress], None] | None,
-    world: Context,
+    context: Context,
     crew: "Crew | None",
 ) -> ScoreResult:
     before, failed_before = recorder.rows, recorder.failed_rows
@@ -142,7 +144,7 @@ def _run(
     def supply() -> Chunk | None:
         return next(chunks, None)
 
-    driver = _make_driver(ready, supply, recorder.write, policy, world, crew)
+    driver = _make_driver(ready, supply, recorder.write, policy, context, crew)
     began = time.monotonic()
 
     def tick() -> None:
@@ -159,13 +161,13 @@ def _run(
             )
         )
 
-    with renewing(ready.aim, world, driver.renew):
+    with renewing(ready.target, context, driver.renew):
         stopped_by = driver.run(None if progress is None else tick)
     driver.finish()
     complete = driver.is_over and driver.hopeless is None
     recorder.finish(complete=complete)
     return ScoreResult(
-        target=ready.aim.shown,
+        target=ready.target.shown,
         rows=recorder.rows,
         before=before,
         failed_rows=recorder.failed_rows,
@@ -176,7 +178,7 @@ def _run(
         service=driver.service,
         seconds=time.monotonic() - began,
         complete=complete,
-        hopeless=None if driver.hopeless is None else advise(driver.hopeless, ready.aim),
+        hopeless=None if driver.hopeless is None else advise(driver.hopeless, ready.target),
         stopped_by=None if complete or stopped_by is None else int(stopped_by),
     )
 
@@ -193,7 +195,7 @@ class _Here(BatchDriver):
             ready.packer,
             lambda body, mark: self._template.fill(body, mark),
             policy=policy,
-            explain=explainer(ready.aim.secrets),
+            explain=explainer(ready.target.secrets),
             dice=random.Random(),  # noqa: S311 - jitter
             later=lambda call: asyncio.get_running_loop().call_soon(call),
         )
@@ -213,7 +215,7 @@ def _make_driver(
     supply: Callable[[], Chunk | None],
     write: Callable[[Chunk, int], None],
     policy: Policy,
-    world: Context,
+    context: Context,
     crew: "Crew | None",
 ) -> "_Here | ScoreCrew":
     """Choose who does the job: this process, or a crew of workers."""
@@ -232,36 +234,36 @@ def _make_driver(
         asked=0,
         packer=ready.packer,
         template=ready.template,
-        secrets=tuple(secret.reveal() for secret in ready.aim.secrets),
+        secrets=tuple(secret.reveal() for secret in ready.target.secrets),
         files=carried.read(ready.destination) if crew.is_elsewhere else {},
     )
-    return ScoreCrew(crew, work, supply, write, secrets=ready.aim.secrets, note=world.note)
+    return ScoreCrew(crew, work, supply, write, secrets=ready.target.secrets, note=context.note)
 
 
 @contextmanager
-def _prepare(options: ScoreOptions, given: Given | None, world: Context) -> Iterator[_Ready]:
+def _prepare(options: ScoreOptions, given: Given | None, context: Context) -> Iterator[_Ready]:
     agent = f"epkit/{__version__}"
     request = options.request
     make_engine = engine_class(engine_name(None, proxy=bool(request.proxy)))
-    proxy = proxy_of(request, world, "rows")
+    proxy = proxy_of(request, context, "rows")
     with open_target(
         options.target,
         key_file=options.key_file,
         headers=request.headers,
-        world=world,
+        context=context,
         secrets=tuple(request.secrets()),
-    ) as aim:
-        destination = to_destination(aim.uri, tls=options.tls, proxy=proxy)
-        timeout_s = aim.target.timeout_s if options.timeout_s is None else options.timeout_s
+    ) as target:
+        destination = to_destination(target.uri, tls=options.tls, proxy=proxy)
+        timeout_s = target.spec.timeout_s if options.timeout_s is None else options.timeout_s
         timeout_ns = round(timeout_s * 1e9)
         engine = make_engine(destination, timeout_ns=timeout_ns)
 
         def find() -> "ParsedContract":
             from epkit.flows.target import contract as target_contract
 
-            return target_contract.find(request.schema, aim, destination, make_engine, agent)
+            return target_contract.find(request.schema, target, destination, make_engine, agent)
 
-        known = KnownContract(request.schema, world.note, find)
+        known = KnownContract(request.schema, context.note, find)
         contract = known.contract("the rows are not checked") if request.validate else None
         prepared = prepare(
             given,
@@ -269,23 +271,23 @@ def _prepare(options: ScoreOptions, given: Given | None, world: Context) -> Iter
             wrap=options.wrap,
             parameters=options.parameters,
             skip_invalid=options.skip_invalid,
-            path=aim.uri.request_path.partition("?")[0],
-            note=world.note,
+            path=target.uri.request_path.partition("?")[0],
+            note=context.note,
         )
         before, after = prepared.envelope.around()
         try:
             template = Template(
                 "POST",
-                aim.uri.request_path,
+                target.uri.request_path,
                 destination.authority,
-                compose_headers(request, aim, agent, request.content_type or JSON),
+                compose_headers(request, target, agent, request.content_type or JSON),
                 marked=REQUEST_ID,
             )
         except ValueError as error:
             raise UsageError(f"the request cannot be built: {error}") from None
         packer = Packer(before, after, most_bytes=options.batch_bytes, turn=prepared.turn())
         yield _Ready(
-            aim=aim,
+            target=target,
             destination=destination,
             input=prepared,
             template=template,
@@ -296,24 +298,24 @@ def _prepare(options: ScoreOptions, given: Given | None, world: Context) -> Iter
 
 
 @contextmanager
-def _claim(options: ScoreOptions, given: Given | None, world: Context) -> Iterator[Job]:
+def _claim(options: ScoreOptions, given: Given | None, context: Context) -> Iterator[Job]:
     """Take the output for this job; what the job is shows without asking the endpoint."""
     assert options.out is not None
     check_format(options.out)
     if (
         given is not None
         and given.path is not None
-        and given.path.resolve() == world.cwd.joinpath(options.out).resolve()
+        and given.path.resolve() == context.cwd.joinpath(options.out).resolve()
     ):
         raise UsageError(f"-o {options.out}: is the input itself")
     with Job(options.out, restart=options.restart, overwrite=options.overwrite) as job:
-        target = resolve(options.target, environ=world.environ, cwd=world.cwd)
+        spec = resolve(options.target, environ=context.environ, cwd=context.cwd)
         job.claim(
             {
                 "input": _digest(given),
-                "target": target.shown,
+                "target": spec.shown,
                 "wrapping": json.dumps([options.wrap, options.parameters, options.request.schema], sort_keys=True),
-                "deployment": options.request.deployment or target.deployment or "",
+                "deployment": options.request.deployment or spec.deployment or "",
             }
         )
         yield job
@@ -326,11 +328,11 @@ def _digest(given: Given | None) -> str:
     return digest_of(given.path, given.name)
 
 
-def _already(job: Job, options: ScoreOptions, world: Context) -> ScoreResult:
+def _already(job: Job, options: ScoreOptions, context: Context) -> ScoreResult:
     point = job.point
-    target = resolve(options.target, environ=world.environ, cwd=world.cwd)
+    spec = resolve(options.target, environ=context.environ, cwd=context.cwd)
     return ScoreResult(
-        target=target.shown,
+        target=spec.shown,
         rows=point.rows,
         before=point.rows,
         failed_rows=point.failed_rows,

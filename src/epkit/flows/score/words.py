@@ -6,9 +6,9 @@ from epkit.core.http.headers import fields
 from epkit.core.http.masking import clean, mask_text
 from epkit.core.http.secret import Secret
 from epkit.core.samples.rows import Failure
-from epkit.endpoint import wisdom
+from epkit.endpoint import advice
 from epkit.engines.batches import Outcome
-from epkit.flows.target.aimed import Target
+from epkit.flows.target.target import Target
 
 
 def explainer(secrets: Sequence[Secret]) -> Callable[[Outcome], str]:
@@ -20,13 +20,13 @@ def explainer(secrets: Sequence[Secret]) -> Callable[[Outcome], str]:
 
     def explain(outcome: Outcome) -> str:
         if outcome.failure is Failure.STATUS:
-            return wisdom.detail(outcome.body[:100_000].decode("utf-8", "replace"), secrets)
+            return advice.detail(outcome.body[:100_000].decode("utf-8", "replace"), secrets)
         return clean(mask_text(outcome.detail, secrets), 300)
 
     return explain
 
 
-def advise(hopeless: Outcome | str, aim: Target) -> str:
+def advise(hopeless: Outcome | str, target: Target) -> str:
     """Say why a job ended early, and what to do.
 
     Args:
@@ -35,7 +35,7 @@ def advise(hopeless: Outcome | str, aim: Target) -> str:
     if isinstance(hopeless, str):
         return hopeless
     if hopeless.failure is not Failure.STATUS:
-        return wisdom.advise_failure(hopeless.failure, hopeless.detail, aim.secrets)
+        return advice.advise_failure(hopeless.failure, hopeless.detail, target.secrets)
     body = hopeless.body.decode("utf-8", "replace")
-    key_sent = aim.key.authorization is not None
-    return wisdom.advise(hopeless.status, fields(hopeless.head), body, key_sent=key_sent, secrets=aim.secrets)
+    key_sent = target.key.authorization is not None
+    return advice.advise(hopeless.status, fields(hopeless.head), body, key_sent=key_sent, secrets=target.secrets)

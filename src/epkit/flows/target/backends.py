@@ -10,7 +10,7 @@ from epkit.core.hosting.deployments import BACKENDS, BackendName
 from epkit.endpoint.config import Config, EndpointEntry, find_config, suggestion
 from epkit.endpoint.tokens import credential
 from epkit.errors import UsageError
-from epkit.flows.world import Context
+from epkit.flows.context import Context
 
 if TYPE_CHECKING:
     from epkit.backends.base import Backend
@@ -33,7 +33,7 @@ class Place:
     config: Config | None
 
 
-def find_place(name: str | None, backend: str | None, world: Context) -> Place:
+def find_place(name: str | None, backend: str | None, context: Context) -> Place:
     """Find an endpoint's backend.
 
     Args:
@@ -43,7 +43,7 @@ def find_place(name: str | None, backend: str | None, world: Context) -> Place:
     Raises:
         UsageError: no such backend, its extra is missing, an `epkit.toml` that is wrong.
     """
-    config = find_config(world.cwd)
+    config = find_config(context.cwd)
     default = None if config is None else config.default
     entry = None if config is None else config.endpoints.get(name if name is not None else default or "")
     known = None if entry is None or entry.backend is None else _known(f"{entry.place}.backend:", entry.backend)
@@ -51,7 +51,7 @@ def find_place(name: str | None, backend: str | None, world: Context) -> Place:
     if known != chosen:
         entry = None  # another endpoint of the same name
     return Place(
-        backend=open_backend(chosen, world, workspace=None if entry is None else entry.workspace),
+        backend=open_backend(chosen, context, workspace=None if entry is None else entry.workspace),
         name=name or "",
         service=(entry.service if entry is not None and name is not None else None) or name or "",
         entry=entry,
@@ -66,7 +66,7 @@ def _known(where: str, backend: str) -> BackendName:
     raise UsageError(f"{where} {backend}: not one of {', '.join(BACKENDS)}{suggestion(backend, BACKENDS)}")
 
 
-def open_backend(name: BackendName, world: Context, *, workspace: str | None) -> "Backend":
+def open_backend(name: BackendName, context: Context, *, workspace: str | None) -> "Backend":
     """Make a backend.
 
     Args:
@@ -79,23 +79,23 @@ def open_backend(name: BackendName, world: Context, *, workspace: str | None) ->
         case "local":
             from epkit.backends.local.backend import LocalBackend
 
-            return LocalBackend(world.environ, world.note)
+            return LocalBackend(context.environ, context.note)
         case "azureml":
             require("azure.ai.ml", "azure-v2", name)
             from epkit.backends.azure.v2 import AzureMLBackend
 
-            return AzureMLBackend(find_workspace(world.cwd, expected=workspace), credential, world.note)
+            return AzureMLBackend(find_workspace(context.cwd, expected=workspace), credential, context.note)
         case "azureml-v1":
             require("azureml.core", "azure-v1", name)
             from epkit.backends.azure.v1 import AzureMLv1Backend
 
-            return AzureMLv1Backend(find_workspace(world.cwd, expected=workspace), credential, world.note)
+            return AzureMLv1Backend(find_workspace(context.cwd, expected=workspace), credential, context.note)
 
 
-def key_path(place: Place, world: Context) -> Path:
+def key_path(place: Place, context: Context) -> Path:
     """Return where an endpoint's key is kept unless `epkit.toml` says otherwise: private, and in no project."""
     from epkit.backends.local.state import state_directory
 
     workspace = getattr(place.backend, "workspace", None)
     parts = [part for part in (place.backend.name, workspace and workspace.name) if part]
-    return state_directory(world.environ).joinpath("keys", *parts, f"{place.service}.key")
+    return state_directory(context.environ).joinpath("keys", *parts, f"{place.service}.key")

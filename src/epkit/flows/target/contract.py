@@ -19,8 +19,8 @@ from epkit.engines.base import Engine
 from epkit.engines.wire.tls import make_context
 from epkit.errors import EndpointError, UsageError
 from epkit.files import contracts
-from epkit.flows.target.aimed import Target
-from epkit.flows.target.once import SingleRequest
+from epkit.flows.target.client import SingleRequest
+from epkit.flows.target.target import Target
 from epkit.flows.target.unreachable import UnreachableError
 
 PATIENCE_S: Final = 10.0
@@ -28,7 +28,7 @@ PATIENCE_S: Final = 10.0
 
 def find(
     schema: str | None,
-    aim: Target,
+    target: Target,
     destination: Destination,
     make_engine: Callable[..., Engine],
     agent: str,
@@ -43,7 +43,7 @@ def find(
     Raises:
         UnreachableError, EndpointError, UsageError: as `read`.
     """
-    document, name = read(schema, aim, destination, make_engine, agent)
+    document, name = read(schema, target, destination, make_engine, agent)
     try:
         return parse(document, path=path)
     except UsageError as error:
@@ -51,7 +51,7 @@ def find(
 
 
 def read(
-    schema: str | None, aim: Target, destination: Destination, make_engine: Callable[..., Engine], agent: str
+    schema: str | None, target: Target, destination: Destination, make_engine: Callable[..., Engine], agent: str
 ) -> tuple[Any, str]:
     """Read the document of a contract: the one that the user named, or the target's own.
 
@@ -69,16 +69,16 @@ def read(
         EndpointError: it answers, but not with a document.
         UsageError: a file cannot be read, or is neither JSON nor YAML.
     """
-    source: str | Path | Url = aim.contract if schema is None else schema
+    source: str | Path | Url = target.contract if schema is None else schema
     if isinstance(source, str) and url.is_url(source):
         source = url.parse(source)
-    patience_s = min(PATIENCE_S, aim.target.timeout_s)
+    patience_s = min(PATIENCE_S, target.spec.timeout_s)
     if not isinstance(source, Url):
         return contracts.read(source)
-    if not url.same_origin(source, aim.uri):
+    if not url.same_origin(source, target.uri):
         tls = replace(destination.tls, client_cert=None, server_name=source.host)
         return contracts.read(source.reveal(), timeout_s=patience_s, verify=make_context(tls))
-    headers = [("User-Agent", agent), ("Accept", "*/*"), *aim.contract_headers(source).items()]
+    headers = [("User-Agent", agent), ("Accept", "*/*"), *target.contract_headers(source).items()]
     once = SingleRequest(build("GET", source.request_path, destination.authority, headers, b""))
     engine = make_engine(destination, timeout_ns=round(patience_s * 1e9), keepalive=False)
     try:

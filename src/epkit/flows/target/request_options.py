@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from epkit.core.http.masking import is_sensitive
 from epkit.core.http.secret import Secret
-from epkit.flows.target.aimed import Target
+from epkit.flows.target.target import Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,7 @@ class RequestOptions:
 
 
 def compose_headers(
-    options: RequestOptions, aim: Target, agent: str, content_type: str | None
+    options: RequestOptions, target: Target, agent: str, content_type: str | None
 ) -> list[tuple[str, str]]:
     """Put the headers together: epkit's own, then the endpoint's, then the user's, of which the last wins."""
     headers = [("User-Agent", agent), ("Accept", "*/*")]
@@ -65,16 +65,16 @@ def compose_headers(
         headers.append(("Content-Type", content_type))
     if options.cookies:
         headers.append(("Cookie", "; ".join(options.cookies)))
-    deployment = options.deployment or aim.target.deployment
+    deployment = options.deployment or target.spec.deployment
     if deployment:
         headers.append(("azureml-model-deployment", deployment))
     if options.proxy_basic is not None and options.proxy is None:
         headers.append(("Proxy-Authorization", _basic(options.proxy_basic)))
-    headers += aim.target.headers
+    headers += target.spec.headers
     if options.basic is not None:
         headers.append(("Authorization", _basic(options.basic)))
     else:
-        headers = list(aim.key.added_to(headers))
+        headers = list(target.key.added_to(headers))
     replaced = {name.lower() for name, _ in options.headers}
     return [*((name, value) for name, value in headers if name.lower() not in replaced), *options.headers]
 

@@ -16,9 +16,9 @@ from epkit.core.http.url import Url
 from epkit.core.wrapping import count_rows
 from epkit.errors import ContractError, EpkitError, UsageError
 from epkit.files.payloads import parse_payload, read_payloads
-from epkit.flows.target.aimed import Target
+from epkit.flows.context import Note
 from epkit.flows.target.request_options import RequestOptions, compose_headers
-from epkit.flows.world import Note
+from epkit.flows.target.target import Target
 
 if TYPE_CHECKING:
     from epkit.core.contract.contract import ParsedContract
@@ -46,7 +46,7 @@ class Requests:
 
 def make_load(
     options: RequestOptions,
-    aim: Target,
+    target: Target,
     authority: str,
     agent: str,
     *,
@@ -74,7 +74,7 @@ def make_load(
     if options.batch_rows < 1:
         raise UsageError(f"--batch-rows {options.batch_rows}: a body has 1 row or more")
     content_type = options.content_type or _given(options.headers, "content-type") or JSON
-    payloads = _payloads(options, aim, stdin, seed, known, tables="json" in content_type.lower())
+    payloads = _payloads(options, target, stdin, seed, known, tables="json" in content_type.lower())
     if options.shuffle:
         order = list(payloads)
         random.Random(seed).shuffle(order)  # noqa: S311 - nothing here is a secret
@@ -84,8 +84,8 @@ def make_load(
         bodies = [payload for payload in payloads if not payload.checked]
         _check(bodies, known.contract("the payload is not checked") if bodies else None)
     method = options.method or ("HEAD" if options.head else "PUT" if options.put else "POST" if payloads else "GET")
-    headers = compose_headers(options, aim, agent, content_type if payloads else None)
-    path = aim.uri.request_path
+    headers = compose_headers(options, target, agent, content_type if payloads else None)
+    path = target.uri.request_path
 
     def build(body: bytes) -> Request:
         try:
@@ -102,7 +102,7 @@ def make_load(
 
 
 def _payloads(
-    options: RequestOptions, aim: Target, stdin: BinaryIO, seed: int, known: "KnownContract", *, tables: bool
+    options: RequestOptions, target: Target, stdin: BinaryIO, seed: int, known: "KnownContract", *, tables: bool
 ) -> tuple[Payload, ...]:
     """Read or make the bodies.
 
@@ -114,7 +114,7 @@ def _payloads(
         return tuple(
             payload
             for file in files
-            for payload in _read(file, options, stdin, seed, known, target=aim.uri.request_path if tables else None)
+            for payload in _read(file, options, stdin, seed, known, target=target.uri.request_path if tables else None)
         )
     if options.head or (options.method or "").upper() in BODILESS or not options.validate:
         return ()
@@ -125,7 +125,7 @@ def _payloads(
         known.note("no payload (-p FILE) and no example in the contract: sending without a body")
         return ()
     body = json.dumps(contract.example).encode()
-    return (Payload.of(f"the example in {_shown(options.schema or aim.contract)}", body),)
+    return (Payload.of(f"the example in {_shown(options.schema or target.contract)}", body),)
 
 
 def _read(

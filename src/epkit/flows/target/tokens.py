@@ -11,11 +11,11 @@ from epkit.endpoint.keys import Key
 from epkit.endpoint.target import TargetSpec
 from epkit.endpoint.tokens import Keeper, Renewal, TokenSource, aad_source
 from epkit.errors import UsageError
-from epkit.flows.target.aimed import Target
-from epkit.flows.world import Context
+from epkit.flows.context import Context
+from epkit.flows.target.target import Target
 
 
-def begin(target: TargetSpec, key: Key, world: Context) -> tuple[Renewal, Key]:
+def begin(spec: TargetSpec, key: Key, context: Context) -> tuple[Renewal, Key]:
     """Ask for the first token of a target whose auth is `aad` or `aml_token`.
 
     Raises:
@@ -23,35 +23,35 @@ def begin(target: TargetSpec, key: Key, world: Context) -> tuple[Renewal, Key]:
         BackendError: the backend said no.
     """
     try:
-        source = aad_source() if target.auth == "aad" else _aml_source(target, world)
+        source = aad_source() if spec.auth == "aad" else _aml_source(spec, context)
         first = source()
     except UsageError as error:
         raise UsageError(
-            f'{target.place}: auth = "{target.auth}": {error}; '
+            f'{spec.place}: auth = "{spec.auth}": {error}; '
             "or give a token with --key-file or -H 'Authorization: Bearer …'"
         ) from None
     return Renewal(source=source, first=first), replace(key, authorization=bearer(first.text))
 
 
 @contextlib.contextmanager
-def renewing(aim: Target, world: Context, use: Callable[[Secret], None]) -> Iterator[None]:
+def renewing(target: Target, context: Context, use: Callable[[Secret], None]) -> Iterator[None]:
     """Replace the target's token before it ends, for as long as the block lasts; a key is left as it is.
 
     Args:
         use: is handed each new value of Authorization, on another thread.
     """
-    if aim.renewal is None:
+    if target.renewal is None:
         yield
         return
 
     def replaced(text: Secret) -> None:
         value = bearer(text)
         # Before it is sent: an echo of it must not show.
-        for known in (aim.secrets, world.secrets):
+        for known in (target.secrets, context.secrets):
             known.extend((text, value))
         use(value)
 
-    with Keeper(aim.renewal.source, aim.renewal.first, replaced, world.note):
+    with Keeper(target.renewal.source, target.renewal.first, replaced, context.note):
         yield
 
 
@@ -65,11 +65,11 @@ def bearer(text: Secret) -> Secret:
     return Secret(f"Bearer {text.reveal()}")
 
 
-def _aml_source(target: TargetSpec, world: Context) -> TokenSource:
+def _aml_source(spec: TargetSpec, context: Context) -> TokenSource:
     from epkit.flows.target.backends import open_backend
 
     for name in BACKENDS:
-        if name == target.backend and name != "local":
-            backend = open_backend(name, world, workspace=target.workspace)
-            return lambda: backend.token(target.service or target.name or "")
+        if name == spec.backend and name != "local":
+            backend = open_backend(name, context, workspace=spec.workspace)
+            return lambda: backend.token(spec.service or spec.name or "")
     raise UsageError('who gives the tokens out? backend = "azureml" or backend = "azureml-v1"')

@@ -9,8 +9,8 @@ from epkit.engines.base import Engine
 from epkit.errors import UsageError
 
 if TYPE_CHECKING:
+    from epkit.flows.context import Context
     from epkit.flows.target.request_options import RequestOptions
-    from epkit.flows.world import Context
 
 PROXIES: Final = ("http_proxy", "https_proxy", "all_proxy")
 
@@ -49,7 +49,7 @@ def engine_class(name: str) -> Callable[..., Engine]:
     return HttpxEngine
 
 
-def proxy_of(request: "RequestOptions", world: "Context", what: str) -> str | None:
+def proxy_of(request: "RequestOptions", context: "Context", what: str) -> str | None:
     """Return the URL of the proxy that was asked for as an engine wants it, credentials in it.
 
     Where none was, and the environment names some, a note says that these are not used.
@@ -61,9 +61,11 @@ def proxy_of(request: "RequestOptions", world: "Context", what: str) -> str | No
         UsageError: it is neither `HOST:PORT` nor a URL.
     """
     if request.proxy is None:
-        found = [name for name in world.environ if name.lower() in PROXIES and world.environ[name]]
+        found = [name for name in context.environ if name.lower() in PROXIES and context.environ[name]]
         if found:
-            world.note(f"the environment's proxies ({', '.join(sorted(found))}) are not used for {what}; -X names one")
+            context.note(
+                f"the environment's proxies ({', '.join(sorted(found))}) are not used for {what}; -X names one"
+            )
         return None
     try:
         url = urls.parse(request.proxy if "://" in request.proxy else f"http://{request.proxy}")

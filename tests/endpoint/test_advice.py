@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from epkit.core.http.secret import Secret
 from epkit.core.samples.rows import FAILURES, Failure
-from epkit.endpoint.wisdom import DETAIL_LIMIT, advise, advise_failure, detail
+from epkit.endpoint.advice import DETAIL_LIMIT, advise, advise_failure, detail
 
 CANARY = "c4naryK3y"
 GIVE = "give it with --key-file, EPKIT_KEY, or key_env in epkit.toml"

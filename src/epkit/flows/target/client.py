@@ -11,12 +11,12 @@ from epkit.core.http.request import Request, build
 from epkit.core.http.url import Url
 from epkit.core.replies import judging
 from epkit.core.samples.rows import Failure
+from epkit.endpoint.advice import advise_failure
 from epkit.endpoint.target import to_destination
-from epkit.endpoint.wisdom import advise_failure
 from epkit.engines.base import Arrival, Engine, Exchange
 from epkit.errors import EndpointError, UsageError
-from epkit.flows.target.aimed import Target
 from epkit.flows.target.request_options import RequestOptions, compose_headers
+from epkit.flows.target.target import Target
 from epkit.flows.target.transport import engine_class
 
 AGENT: Final = f"epkit/{__version__}"
@@ -65,9 +65,9 @@ class SingleRequest:
         except ValueError:
             return ""
 
-    def advice(self, aim: Target) -> str:
+    def advice(self, target: Target) -> str:
         """Say what a request that got no reply met, and what to do."""
-        return advise_failure(self.failure, self.detail, aim.secrets)
+        return advise_failure(self.failure, self.detail, target.secrets)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +79,7 @@ class Client:
         options: the user's own headers, and the deployment.
     """
 
-    aim: Target
+    target: Target
     destination: Destination
     timeout_s: float
     options: RequestOptions
@@ -100,7 +100,7 @@ class Client:
         Raises:
             UsageError: a header cannot be written.
         """
-        headers = compose_headers(self.options, self.aim, AGENT, content_type)
+        headers = compose_headers(self.options, self.target, AGENT, content_type)
         headers = [(name, accept if name == "Accept" else value) for name, value in headers]
         try:
             return build(method, path, self.destination.authority, headers, body)
@@ -119,7 +119,7 @@ class Client:
 
 
 def client_for(
-    aim: Target,
+    target: Target,
     *,
     tls: Tls,
     timeout_s: float | None,
@@ -138,13 +138,13 @@ def client_for(
     """
     if timeout_s is not None and not 0 < timeout_s < 1e9:
         raise UsageError(f"-s {timeout_s:g}: the seconds are more than 0, and less than 10^9")
-    destination = to_destination(uri or aim.uri, tls=tls)
-    way = Client(
-        aim=aim,
+    destination = to_destination(uri or target.uri, tls=tls)
+    client = Client(
+        target=target,
         destination=destination,
-        timeout_s=aim.target.timeout_s if timeout_s is None else timeout_s,
+        timeout_s=target.spec.timeout_s if timeout_s is None else timeout_s,
         options=RequestOptions(headers=headers, deployment=deployment, keepalive=False),
     )
     # An engine refuses certificates that it cannot use: better now than at the first request.
-    way.make_engine(destination, timeout_ns=1, keepalive=False)
-    return way
+    client.make_engine(destination, timeout_ns=1, keepalive=False)
+    return client

@@ -12,8 +12,8 @@ from epkit.core.http.url import Url
 from epkit.endpoint import embedded
 from epkit.endpoint.keys import TOKENS, Key, find_key
 from epkit.endpoint.target import contract_url, resolve
-from epkit.flows.target.aimed import Target
-from epkit.flows.world import Context
+from epkit.flows.context import Context
+from epkit.flows.target.target import Target
 
 
 @contextlib.contextmanager
@@ -22,7 +22,7 @@ def open_target(
     *,
     key_file: str | None,
     headers: Sequence[tuple[str, str]],
-    world: Context,
+    context: Context,
     secrets: Iterable[Secret] = (),
 ) -> Iterator[Target]:
     """Find the target and its key; start the embedded endpoint where nothing is named.
@@ -36,20 +36,20 @@ def open_target(
         UsageError: no such target, no such key, the extra `local` is missing; a token, and no login or no SDK for it.
         EndpointError: the embedded endpoint does not come up.
     """
-    target = resolve(argument, environ=world.environ, cwd=world.cwd)
-    key = find_key(target, key_file=key_file, headers=headers, environ=world.environ)
+    spec = resolve(argument, environ=context.environ, cwd=context.cwd)
+    key = find_key(spec, key_file=key_file, headers=headers, environ=context.environ)
     for line in key.notes:
-        world.note(line)
+        context.note(line)
     with contextlib.ExitStack() as stack:
-        if target.uri is not None:
-            uri = target.uri
-            contract = target.swagger if target.swagger is not None else contract_url(uri)
+        if spec.uri is not None:
+            uri = spec.uri
+            contract = spec.swagger if spec.swagger is not None else contract_url(uri)
         else:
             started = stack.enter_context(embedded.start())
             uri, contract = urls.parse(started.uri), urls.parse(started.swagger)
             if key.authorization is None:
                 key = replace(key, authorization=Secret(f"Bearer {started.key.reveal()}"))
-            world.note(
+            context.note(
                 f"no target is named: this is the embedded endpoint, the bank-marketing model behind "
                 f"azureml-inference-server-http, at {uri.shown}"
             )
@@ -57,10 +57,10 @@ def open_target(
         if key.authorization is None and key.source in TOKENS:
             from epkit.flows.target.tokens import begin  # late: it may need an SDK
 
-            renewal, key = begin(target, key, world)
-        found = [*_secrets(uri, key, (*target.headers, *headers)), *secrets]
-        world.secrets.extend(found)
-        yield Target(target=target, uri=uri, key=key, contract=contract, secrets=found, renewal=renewal)
+            renewal, key = begin(spec, key, context)
+        found = [*_secrets(uri, key, (*spec.headers, *headers)), *secrets]
+        context.secrets.extend(found)
+        yield Target(spec=spec, uri=uri, key=key, contract=contract, secrets=found, renewal=renewal)
 
 
 def _secrets(uri: Url, key: Key, headers: Iterable[tuple[str, str]]) -> tuple[Secret, ...]:

@@ -8,7 +8,7 @@ import pytest
 import trustme
 
 from epkit.core.samples.rows import Failure
-from epkit.endpoint.wisdom import advise_failure
+from epkit.endpoint.advice import advise_failure
 
 CA = trustme.CA()
 LONG_AGO = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)

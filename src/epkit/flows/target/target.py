@@ -23,7 +23,7 @@ class Target:
         renewal: how the key, a token, is replaced before it ends; `epkit.flows.target.tokens.renewing` does it.
     """
 
-    target: TargetSpec
+    spec: TargetSpec
     uri: Url
     key: Key
     contract: Path | Url
@@ -33,7 +33,7 @@ class Target:
     @property
     def shown(self) -> str:
         """How the target is called."""
-        return self.uri.shown if self.target.name is None else f"{self.target.name} ({self.uri.shown})"
+        return self.uri.shown if self.spec.name is None else f"{self.spec.name} ({self.uri.shown})"
 
     def contract_headers(self, source: str | Path | Url) -> dict[str, str]:
         """Return the headers to fetch a contract with: the key goes to the target's own origin and nowhere else."""
@@ -41,4 +41,4 @@ class Target:
             source = urls.parse(source)
         if not isinstance(source, Url) or not urls.same_origin(source, self.uri):
             return {}
-        return dict(self.key.added_to(self.target.headers))
+        return dict(self.key.added_to(self.spec.headers))
