@@ -18,6 +18,7 @@ import polars as pl
 import pytest
 
 from support.cli_harness import complaint
+from support.places import DATA
 from support.predict_server import PredictServer, plain, poisoned
 
 NO = "--no-validate"
@@ -80,6 +81,22 @@ def test_a_job_that_is_killed_ends_as_an_undisturbed_one(cli, server, form):
         f"epkit: {out}: already complete: {ROWS:,} rows, 2 failed; --restart starts over"
         in cli(*command, "-o", out).lines
     )
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_a_job_that_the_epkit_before_left_goes_on(cli, server, form):
+    """tests/data/jobs holds what a job of an earlier epkit left when it was killed, and the output of a whole one."""
+    server.behave = poisoned(17, 118)
+    cli.write("epkit.toml", f'[endpoints.old]\nuri = "{server.url}"\nauth = "none"\n')
+    for path in (DATA / "jobs").iterdir():
+        shutil.copy(path, cli.directory)
+    done = committed(cli, f"out.{form}")
+    ran = cli.spawn("score", "rows.csv", "--target", "old", NO, "-o", f"out.{form}")
+
+    assert 4 == ran.code, ran.err
+    assert (cli.directory / f"whole.{form}").read_bytes() == (cli.directory / f"out.{form}").read_bytes()
+    assert cli.read("whole.csv.failed.jsonl") == cli.read(f"out.{form}.failed.jsonl")
+    assert done == min(int(key) for key in server.scored)
 
 
 @pytest.mark.parametrize("form", [".csv", ".jsonl"])
