@@ -7,6 +7,8 @@ import os
 import signal
 import socket
 import stat
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -487,3 +489,28 @@ def test_a_damaged_state_is_told(local: Cli, content: bytes):
     file.write_bytes(kept)
 
     assert f"{file}: damaged: delete {file.parent} and deploy again" == said
+
+
+def test_a_server_starts_by_the_name_that_an_earlier_supervisor_knows(local: Cli):
+    create(local, "bank")
+    process = Path(f"/proc/{workers(local, 'bank')[0]}")
+    environ = dict(
+        entry.decode().split("=", 1) for entry in (process / "environ").read_bytes().split(b"\0") if b"=" in entry
+    )
+    key = home(local, "bank").keys().primary.reveal()
+    lifeline, alive = os.pipe()
+    ready, started = os.pipe()
+    os.write(alive, f"{key} {key}\n".encode())
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        passed = [listener.fileno(), lifeline, started]
+        command = [sys.executable, "-P", "-m", "epkit.backends.local_server", *map(str, passed)]
+        with subprocess.Popen(command, pass_fds=passed, cwd=(process / "cwd").readlink(), env=environ) as server:
+            try:
+                os.close(started)
+                assert b"+" == os.read(ready, 1)
+                assert 200 == score(f"http://127.0.0.1:{listener.getsockname()[1]}/score", key)[0]
+            finally:
+                os.close(alive)  # it ends with its lifeline
+                server.wait(PATIENCE_S)
+                for end in (lifeline, ready):
+                    os.close(end)
