@@ -5,6 +5,7 @@
 
 import json
 import re
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ def paragraphs(text: str) -> Iterator[str]:
     for part in re.split(r"\n\s*\n|\x08\n", text):
         title, _, examples = part.strip().partition(":\n")
         if re.fullmatch("Examples?", title):
-            yield f"```text\n{examples.rstrip()}\n```"
+            yield f"```text\n{textwrap.dedent(examples).rstrip()}\n```"
         elif part.strip():
             yield " ".join(part.split()).replace("<", "\\<")
 
@@ -72,7 +73,9 @@ def described(verb: Verb) -> str:
         if not EVERYWHERE & {*option.flags}:
             sections.setdefault(option.section, []).append(option)
     ordered = sorted(sections, key=lambda name: name == MORE)
-    parts = [f"**{name}**\n\n{table(sections[name])}" if len(sections) > 1 else table(sections[name]) for name in ordered]
+    parts = [
+        f"**{name}**\n\n{table(sections[name])}" if len(sections) > 1 else table(sections[name]) for name in ordered
+    ]
     usage = f"```text\n{verb.usage}\n```"
     return "\n\n".join([title, usage, *paragraphs(verb.help), *parts, *paragraphs(verb.epilog)])
 
@@ -133,7 +136,9 @@ def test_every_key_of_the_report_is_explained(name: str):
     part = schema() if name == "Report" else schema()["$defs"][name]
     found = rows_of(read(REFERENCE / "report.md"), name)
 
-    assert [(f"`{key}`", kind(node)) for key, node in part["properties"].items()] == [(key, what) for key, what, _ in found]
+    assert [(f"`{key}`", kind(node)) for key, node in part["properties"].items()] == [
+        (key, what) for key, what, _ in found
+    ]
     assert all(meaning for *_, meaning in found)
 
 
