@@ -61,8 +61,7 @@ def _walk(command: Any, parent: Any, name: str) -> Iterator[Verb]:
     inner = command.list_commands(context) if hasattr(command, "list_commands") else ()
     yield Verb(
         name=name,
-        # Versions of typer differ in what they put around a required argument.
-        usage=re.sub(r"\{(\w+)\}", r"\1", " ".join([f"epkit {name}".strip(), *command.collect_usage_pieces(context)])),
+        usage=" ".join([f"epkit {name}".strip(), "[OPTIONS]", *_operands(command)]),
         help=command.help or "",
         epilog=command.epilog or "",
         options=tuple(_options(command, context)),
@@ -72,6 +71,16 @@ def _walk(command: Any, parent: Any, name: str) -> Iterator[Verb]:
         yield from _walk(command.get_command(context, each), context, f"{name} {each}".strip())
 
 
+def _operands(command: Any) -> Iterator[str]:
+    """Give the operands of a usage line; versions of typer differ in what they put around them."""
+    if hasattr(command, "list_commands"):
+        yield "COMMAND"
+    for param in command.params:
+        if param.param_type_name == "argument":
+            name = (param.metavar or param.name.upper()).strip("{}")
+            yield name if param.required or name.startswith("[") else f"[{name}]"
+
+
 def _options(command: Any, context: Any) -> Iterator[Option]:
     for param in command.get_params(context):
         record = param.get_help_record(context)
@@ -79,7 +88,8 @@ def _options(command: Any, context: Any) -> Iterator[Option]:
             shown, text = record
             yield Option(
                 flags=() if param.param_type_name == "argument" else (*param.opts, *param.secondary_opts),
+                # Versions of typer differ in types, and in what they escape.
                 shown=re.sub(r" <\w+>$", "", shown),
-                help=" ".join(text.split()),
+                help=" ".join(text.split()).replace("\\[", "["),
                 section=getattr(param, "rich_help_panel", None) or MORE,
             )
