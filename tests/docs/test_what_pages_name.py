@@ -168,6 +168,26 @@ def test_every_variable_that_is_named_is_read_somewhere(page: Path):
     assert set() == named - known
 
 
+def test_every_room_has_a_line_in_the_architecture():
+    rooms = {f"{path.parent.relative_to(SOURCE).as_posix()}/" for path in SOURCE.glob("*/**/__init__.py")}
+    table = read(ROOT / "ARCHITECTURE.md").partition("| room of `src/epkit/` |")[2].partition("\n\n")[0]
+    named = [name for row in table.splitlines() for name in re.findall(r"`([\w/]+/)`", row[1:].partition("|")[0])]
+
+    assert sorted(rooms - {"cli/", "core/", "flows/"}) == sorted(named)  # those are floors, and all of them rooms
+
+
+def test_the_architecture_stays_short():
+    assert len(read(ROOT / "ARCHITECTURE.md").splitlines()) <= 80
+
+
+@every_page
+def test_every_row_of_a_table_has_all_its_cells(page: Path):
+    tables = re.findall(r"(?:^\|.*\|$\n?)+", prose(page), re.MULTILINE)
+    widths = [{len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines()} for table in tables]
+
+    assert [1] * len(tables) == [len(width) for width in widths]
+
+
 def test_every_page_is_in_the_index():
     index = ROOT / "docs" / "index.md"
     linked = {(index.parent / link).resolve() for link in links(index)}
