@@ -1,8 +1,10 @@
 """The project's sessions: `nox -l` lists them, `nox -s tests` runs one."""
 
 import os
+import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import nox
 
@@ -12,14 +14,26 @@ nox.options.reuse_existing_virtualenvs = True
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 
 
-def works(version: str) -> bool:
-    """Tell whether this Python is here; a version manager's stand-in for a missing one is not."""
-    path = shutil.which(f"python{version}")
-    return path is not None and subprocess.run([path, "-c", ""], capture_output=True, check=False).returncode == 0
+PYENV = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+
+
+def works(python: str | Path) -> bool:
+    """Tell whether this Python runs; a version manager's stand-in for a missing one does not."""
+    return subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0
+
+
+def find(version: str) -> str | None:
+    """Find a Python: its version where it is on the path, else the path of the newest that pyenv has installed."""
+    on_path = shutil.which(f"python{version}")
+    if on_path is not None and works(on_path):
+        return version
+    installed = PYENV.glob(f"{version}.*/bin/python{version}")
+    newest_last = sorted(installed, key=lambda path: [int(n) for n in re.findall(r"\d+", path.parts[-3])])
+    return next((str(path) for path in reversed(newest_last) if works(path)), None)
 
 
 # nox with CI=true would fail on a missing interpreter.
-FOUND = [version for version in PYTHONS if works(version)] or [None]
+FOUND = [found for version in PYTHONS if (found := find(version))] or [None]
 TESTED = ".[local,docs,cluster]"
 """What `tests` installs: Azure's two SDKs are heavy, hold packages back, and have a session of their own."""
 PYPROJECT = nox.project.load_toml("pyproject.toml")
@@ -49,6 +63,13 @@ def tests_all(session: nox.Session) -> None:
     """Run the test suite on every supported Python found here."""
     session.install(TESTED, *group("test"))
     session.run("pytest", *SUITE, *session.posargs)
+
+
+@nox.session(python=FOUND[0])
+def quick(session: nox.Session) -> None:
+    """Run the tests of core, files and reporters: under a minute, for while you write (arguments go to pytest)."""
+    session.install(".", *group("test"))
+    session.run("pytest", *SIDE_BY_SIDE, "tests/core", "tests/files", "tests/reporters", *session.posargs)
 
 
 @nox.session(python=FOUND[0])
@@ -96,7 +117,7 @@ def types(session: nox.Session) -> None:
 
 @nox.session(python=FOUND[0])
 def bench(session: nox.Session) -> None:
-    """Measure epkit beside ab, wrk, hey and Python clients; prints the README's table."""
+    """Measure epkit beside ab, wrk, hey and Python clients; prints the tables of docs/performance.md."""
     session.install(".", "-r", "benchmarks/requirements.txt")
     session.run("python", "benchmarks/run.py", *session.posargs, env={"PATH": os.environ["PATH"]})
 

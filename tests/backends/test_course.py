@@ -1,4 +1,4 @@
-"""The README's table of the course's steps: every row is run on every backend."""
+"""The manual's table of the course's steps: every row is run on every backend."""
 
 import re
 import shlex
@@ -8,8 +8,8 @@ import pytest
 from support.backend_hosts import KINDS, Host
 from support.places import ROOT
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-TABLE = README.partition("| the course's step |")[2].partition("\n\n")[0]
+PAGE = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+TABLE = PAGE.partition("| the course's step |")[2].partition("\n\n")[0]
 COLUMNS = {"azureml-v1": 2, "azureml": 3, "local": 4}
 ROWS = [[cell.strip() for cell in row.strip("|").split(" | ")] for row in TABLE.splitlines()[2:]]
 IDS = [re.sub(r"[^a-z0-9]+", "-", row[1].lower()).strip("-") for row in ROWS]

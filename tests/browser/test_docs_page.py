@@ -13,7 +13,7 @@ from support.places import ROOT
 
 SWAGGER = ROOT / "swagger" / "bank.swagger2.json"
 OPENAPI = ROOT / "swagger" / "bank.openapi3.json"
-README_PICTURE = Path(__file__).parent / "docs.png"
+PICTURE = Path(__file__).parent / "docs.png"
 
 
 class Watch:
@@ -81,12 +81,12 @@ def test_a_new_user_sees_the_models_and_gets_the_prediction(page, watch, docs, a
 
 
 def picture(page, reply):
-    """Take the picture that stands in the README."""
+    """Take the picture of the manual."""
     page.evaluate("scrollTo(0, 0)")  # boxes are told from the top of what is seen
     top = page.get_by_role("button", name="Execute").bounding_box()["y"] - 20
     shown = reply.locator(".response-col_description .highlight-code").first.bounding_box()
     height = shown["y"] + shown["height"] + 10 - top
-    page.screenshot(path=README_PICTURE, full_page=True, clip={"x": 0, "y": top, "width": 1200, "height": height})
+    page.screenshot(path=PICTURE, full_page=True, clip={"x": 0, "y": top, "width": 1200, "height": height})
 
 
 @pytest.mark.parametrize("version", ["2.0", "3.0.3", "3.1.0"])
@@ -246,6 +246,6 @@ def test_a_name_that_was_rebound_gets_nothing(page, docs, fault_server):
 
 
 def test_the_picture_in_the_readme_is_small():
-    assert README_PICTURE.stat().st_size < 120_000
-    assert "tests/browser/docs.png" in (ROOT / "README.md").read_text()
-    assert README_PICTURE.read_bytes().startswith(b"\x89PNG")
+    assert PICTURE.stat().st_size < 120_000
+    assert "(../tests/browser/docs.png)" in (ROOT / "docs" / "try-it-out.md").read_text()
+    assert PICTURE.read_bytes().startswith(b"\x89PNG")

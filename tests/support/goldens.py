@@ -1,4 +1,4 @@
-"""Golden files: what a reporter printed once and a person found good, kept to the byte."""
+"""Golden files: what was written once and a person found good, kept to the byte."""
 
 import os
 
@@ -8,9 +8,13 @@ FOLDER = ROOT / "tests" / "reporters" / "golden"
 
 
 def check(name, text):
-    """Compare with the golden file; with EPKIT_GOLDEN=write in the environment, write it instead."""
-    path = FOLDER / name
+    """Compare with a golden file of the reporters; with EPKIT_GOLDEN=write in the environment, write it instead."""
+    check_file(FOLDER / name, text)
+
+
+def check_file(path, text):
+    """Compare with any file, or write it, as `check` does."""
     if os.environ.get("EPKIT_GOLDEN") == "write":
         path.write_text(text, encoding="utf-8", newline="")
 
-    assert path.read_bytes().decode() == text
+    assert path.read_bytes().decode() == text, f"{path.name} is not what it should be: EPKIT_GOLDEN=write writes it"

@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (OSError, EOFError, zlib.error, KeyError, ValueError) as error:
         sys.exit(f"epkit.bank.train: {options.csv}: not the data set: {error!r}")
     if digest != DATA_SHA256:
-        say(f"note: sha256 of the data is {digest}, not the {DATA_SHA256} that the README's numbers stand on")
+        say(f"note: sha256 of the data is {digest}, not the {DATA_SHA256} of the numbers in docs/start.md")
     card, arrays = train(table, answers)
     card["source"] = SOURCE | {"sha256": digest}
     options.output.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,183 @@
+"""The reference pages are made from what they describe, or held against it.
+
+`EPKIT_GOLDEN=write pytest tests/docs` writes anew what is made.
+"""
+
+import json
+import re
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from epkit import errors
+from epkit.cli.options.common import MORE
+from epkit.core.report.document import schema
+from epkit.core.samples import saved
+from epkit.core.samples.rows import FAILURES, SAMPLE
+from support.goldens import check_file
+from support.pages import read
+from support.places import ROOT
+from support.typer_app import Option, Verb, verbs
+
+REFERENCE = ROOT / "docs" / "reference"
+TARGETS = ROOT / "docs" / "targets.md"
+EVERYWHERE = {"--help", "--install-completion", "--show-completion"}
+INTRODUCTION = """\
+# Commands
+
+<!-- Generated: EPKIT_GOLDEN=write pytest tests/docs -->
+
+What `epkit COMMAND --help` says, for every command. `-h` and `--help` show it in the terminal. `epkit
+--install-completion` installs completion for the current shell, `epkit --show-completion` prints it.
+"""
+
+
+def rows_of(page: str, heading: str) -> list[list[str]]:
+    """Return the cells of the first table under a heading, without the table's own head."""
+    under = page.partition(f"\n## {heading}\n")[2]
+    table = under[under.index("\n|") + 1 :].partition("\n\n")[0]
+    return [
+        [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", row.strip("|"))]
+        for row in table.splitlines()[2:]
+    ]
+
+
+def cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def paragraphs(text: str) -> Iterator[str]:
+    """Give a command's own text as Markdown: examples as a block, everything else as prose."""
+    for part in re.split(r"\n\s*\n|\x08\n", text):
+        title, _, examples = part.strip().partition(":\n")
+        if re.fullmatch("Examples?", title):
+            yield f"```text\n{textwrap.dedent(examples).rstrip()}\n```"
+        elif part.strip():
+            yield " ".join(part.split()).replace("<", "\\<")
+
+
+def table(options: list[Option]) -> str:
+    lines = [f"| `{cell(option.shown)}` | {cell(option.help).replace('<', chr(92) + '<')} |" for option in options]
+    return "\n".join(["| option | meaning |", "|---|---|", *lines])
+
+
+def described(verb: Verb) -> str:
+    """Write the chapter of a command."""
+    title = f"{'#' * (2 + verb.name.count(' '))} {f'epkit {verb.name}'.strip()}"
+    sections: dict[str, list[Option]] = {}
+    for option in verb.options:
+        if not EVERYWHERE & {*option.flags}:
+            sections.setdefault(option.section, []).append(option)
+    ordered = sorted(sections, key=lambda name: name == MORE)
+    parts = [
+        f"**{name}**\n\n{table(sections[name])}" if len(sections) > 1 else table(sections[name]) for name in ordered
+    ]
+    usage = f"```text\n{verb.usage}\n```"
+    return "\n\n".join([title, usage, *paragraphs(verb.help), *parts, *paragraphs(verb.epilog)])
+
+
+def test_the_commands_are_as_their_help_has_them():
+    chapters = [described(verb) for verb in verbs().values()]
+
+    check_file(REFERENCE / "cli.md", "\n\n".join([INTRODUCTION.rstrip(), *chapters]) + "\n")
+
+
+def test_commands_at_every_depth_are_found():
+    assert {"bench", "score", "deploy create", "logs show"} <= set(verbs())
+    assert {"-n", "--requests", "-X", "--no-keepalive"} <= verbs()["bench"].flags
+    assert "| `--format text\\|ab\\|json\\|markdown` |" in described(verbs()["bench"])
+
+
+FLAGS = (
+    *("--proxy", "--proxy-auth", "--cacert", "--insecure", "--client-cert", "--no-sni", "--tls-version", "--ciphers"),
+    *("--connect-to", "--bind"),
+)
+
+
+def test_the_table_of_tls_and_proxy_flags_is_that_of_the_commands():
+    reaching = [verb for verb in verbs().values() if {"--target", *FLAGS} & verb.flags and not verb.groups]
+    named = {flag: next(o.shown for o in verbs()["bench"].options if flag in o.flags) for flag in FLAGS}
+    head = ["", *(verb.name for verb in reaching)]
+    rows = [[f"`{cell(named[flag])}`", *("yes" if flag in verb.flags else "–" for verb in reaching)] for flag in FLAGS]
+    made = "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows])
+    before, begin, rest = re.split(r"(<!-- flags: begin[^>]*-->\n)", read(TARGETS))
+    _, end, after = rest.partition("<!-- flags: end -->")
+
+    check_file(TARGETS, f"{before}{begin}\n{made}\n\n{end}{after}")
+
+
+def kind(node: dict[str, Any]) -> str:
+    """Say a type of the schema as the page does."""
+    match node:
+        case {"$ref": ref}:
+            name = ref.rpartition("/")[2]
+            return f"[{name}](#{name.lower()})"
+        case {"const": value}:
+            return f"`{json.dumps(value)}`"
+        case {"enum": values}:
+            return " or ".join(f"`{value}`" for value in values)
+        case {"anyOf": several}:
+            return " or ".join(map(kind, several))
+        case {"type": "array", "items": items}:
+            return f"array of {kind(items)}"
+        case {"type": "object", "properties": properties}:
+            return f"object: {', '.join(f'`{name}`' for name in properties)}"
+        case {"type": "object", "additionalProperties": values}:
+            return f"object of {kind(values)}"
+    return str(node["type"])
+
+
+@pytest.mark.parametrize("name", ["Report", *schema()["$defs"]])
+def test_every_key_of_the_report_is_explained(name: str):
+    part = schema() if name == "Report" else schema()["$defs"][name]
+    found = rows_of(read(REFERENCE / "report.md"), name)
+
+    assert [(f"`{key}`", kind(node)) for key, node in part["properties"].items()] == [
+        (key, what) for key, what, _ in found
+    ]
+    assert all(meaning for *_, meaning in found)
+
+
+def test_the_report_page_explains_nothing_else():
+    headings = re.findall(r"^## (.+)$", read(REFERENCE / "report.md"), re.MULTILINE)
+
+    assert sorted(["Report", *schema()["$defs"]]) == sorted(headings)
+
+
+def test_the_records_and_columns_of_a_saved_run_are_explained():
+    page = read(REFERENCE / "saved-run.md")
+    tags = [saved.RUN, saved.ROWS, saved.STAT, saved.HIST, saved.DONE, saved.BEST]
+
+    assert " ".join(f"{byte:02X}" for byte in saved.MAGIC) in page
+    assert f"`{saved.FORMAT}`" in page
+    assert f"{SAMPLE.itemsize} bytes" in page
+    assert [f"`{tag.decode()}`" for tag in tags] == [tag for tag, _ in rows_of(page, "Records")]
+    assert [[f"`{name}`", f"`{kind}`"] for name, kind in saved.columns()] == [
+        row[:2] for row in rows_of(page, "Columns of ROWS")
+    ]
+    assert [[str(int(failure)), f"`{failure.name.lower()}`"] for failure in FAILURES] == [
+        row[:2] for row in rows_of(page, "Failures")
+    ]
+    assert np.dtype([(name, kind) for name, kind in saved.columns()]) == SAMPLE
+
+
+def test_every_exit_code_is_explained():
+    page = read(REFERENCE / "exit-codes.md")
+    listed = {int(code) for code in re.findall(r"^\| ([\d, ]+) \|", page, re.MULTILINE) for code in code.split(",")}
+    raised = {error.exit_code for error in (errors.EpkitError, *errors.EpkitError.__subclasses__())}
+
+    assert raised | {0, 5, 130, 143} == listed
+    assert not [name for error in errors.EpkitError.__subclasses__() if f"`{(name := error.__name__)}`" not in page]
+
+
+def test_the_examples_are_yaml():
+    import yaml
+
+    found = {path.name: yaml.safe_load(path.read_bytes()) for path in Path(ROOT / "docs" / "examples").glob("*.yaml")}
+
+    assert found["dask-cluster.yaml"]["kind"] == "DaskCluster"
+    assert "epkit bench" in found["azureml-job.yaml"]["command"]
