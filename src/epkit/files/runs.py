@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, Final, Self
 
 import numpy as np
 
+from epkit.core.json.writing import dumps_record
 from epkit.core.samples import saved
 from epkit.core.samples.saved import Section
 from epkit.errors import UsageError
@@ -56,7 +57,7 @@ class RunWriter:
             arm: which side of a comparison it is of.
         """
         ours = {"format": saved.FORMAT, "arm": arm, "row": saved.columns()}
-        self._write(saved.record(saved.RUN, saved.to_json({**ours, **head, **ours})))
+        self._write(saved.record(saved.RUN, dumps_record({**ours, **head, **ours})))
 
     def add(self, block: np.ndarray) -> None:
         """Take a block of samples, times in ns since the run began."""
@@ -65,7 +66,7 @@ class RunWriter:
 
     def checkpoint(self, stat: Mapping[str, Any]) -> None:
         """Say what else a report needs, should the run go no further."""
-        self._write(saved.record(saved.STAT, saved.to_json(stat)))
+        self._write(saved.record(saved.STAT, dumps_record(stat)))
 
     def end(self, report: Mapping[str, Any], histograms: Mapping[str, str]) -> None:
         """End the run.
@@ -74,8 +75,8 @@ class RunWriter:
             report: the JSON report.
             histograms: each latency's, encoded.
         """
-        self._write(saved.record(saved.HIST, saved.to_json(histograms)))
-        self._write(saved.record(saved.DONE, saved.to_json({"report": report})))
+        self._write(saved.record(saved.HIST, dumps_record(histograms)))
+        self._write(saved.record(saved.DONE, dumps_record({"report": report})))
 
     def choose(self, number: int, report: Mapping[str, Any]) -> None:
         """End a search: of the runs so far one is what the file is about.
@@ -84,7 +85,7 @@ class RunWriter:
             number: the run's, from 0.
             report: the JSON report of the search.
         """
-        self._write(saved.record(saved.BEST, saved.to_json({"run": number, "report": report})))
+        self._write(saved.record(saved.BEST, dumps_record({"run": number, "report": report})))
 
     def _write(self, data: bytes) -> None:
         left = memoryview(data)
