@@ -26,7 +26,7 @@ def decode(data: bytes, *, name: str) -> Any:
     Args:
         data: UTF-8, or another encoding that JSON may be in.
         name: of the source, which messages begin with; `.yaml` and `.yml` are read as YAML, anything else as
-            YAML only where it does not begin like a JSON object or array.
+            YAML only where it does not begin like a JSON object or array, or like a page of HTML.
 
     Raises:
         UsageError: it is neither JSON nor YAML; the message has line and column.
@@ -42,7 +42,7 @@ def decode(data: bytes, *, name: str) -> Any:
     stripped = _COMMENT.sub(b"", data)
     if not stripped.strip(b" \t\r\n\0"):
         raise UsageError(f"{name}: the file is empty")
-    if name.lower().endswith((".yaml", ".yml")) or stripped.lstrip()[:1] not in (b"{", b"["):
+    if name.lower().endswith((".yaml", ".yml")) or stripped.lstrip()[:1] not in (b"{", b"[", b"<"):
         return _yaml(data, name)
     return parse(stripped, name=name)
 
