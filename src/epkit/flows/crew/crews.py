@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from epkit.core.http import url as urls
+from epkit.core.http.addresses import is_loopback
 from epkit.core.http.destination import Destination
 from epkit.engines.workers.crew import Crew, Inbox, LocalCrew
 from epkit.errors import UsageError
@@ -45,7 +46,7 @@ def check_reach(destination: Destination, crew: Crew) -> None:
     host = destination.connect_to[0] if destination.connect_to else destination.host
     if destination.proxy is not None:
         host = urls.parse(destination.proxy).host
-    if destination.unix is not None or host == "localhost" or host.startswith("127.") or host == "::1":
+    if destination.unix is not None or is_loopback(host):
         where = destination.unix or host
         raise UsageError(f"{where} is this machine alone, and the workers are on others: name a TARGET that they reach")
 
