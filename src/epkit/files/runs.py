@@ -14,6 +14,7 @@ from epkit.core.json.writing import dumps_record
 from epkit.core.samples import saved
 from epkit.core.samples.saved import Section
 from epkit.errors import UsageError
+from epkit.files.writing import write_all
 
 SUFFIX: Final = ".epkit"
 _MOST_JSON: Final = 256 * 1024 * 1024
@@ -88,10 +89,8 @@ class RunWriter:
         self._write(saved.record(saved.BEST, dumps_record({"run": number, "report": report})))
 
     def _write(self, data: bytes) -> None:
-        left = memoryview(data)
         try:
-            while left:
-                left = left[self._file.write(left) :]
+            write_all(self._file, data)
         except OSError as error:
             # Not an OSError: raised inside a run, that would pass for trouble with a connection.
             raise UsageError(f"{self._name}: the run cannot be saved: {error.strerror}") from None
