@@ -13,8 +13,9 @@ import pytest
 
 from epkit.core.contract.contract import parse
 from epkit.core.contract.documents import decode
+from epkit.core.json.writing import dumps_payload
 from epkit.core.validate.examples import sample
-from epkit.core.validate.validation import Validator, encode
+from epkit.core.validate.validation import Validator
 from epkit.core.validate.violations import Verdict
 from support.mutations import mutate
 from support.probes import probes
@@ -84,7 +85,7 @@ class Case:
             return True
         if any(violation.rule == "parameter" for violation in verdict.violations):
             parameters = {key: value for key, value in self.example.items() if key not in self.path[:1]}
-            data = encode(json.loads(data.decode("utf-8-sig")) | parameters)
+            data = dumps_payload(json.loads(data.decode("utf-8-sig")) | parameters)
         if any("time zone" in violation.message for violation in verdict.violations):
             data = ZONE.sub(rb"\1", data)
         return bool(verdict.violations) and self.takes(data)[0]
@@ -237,7 +238,7 @@ def test_a_judge_who_passes_or_refuses_everything_is_found_out(case: Case) -> No
     _, refused, _, _ = false_verdicts(case, payloads, lambda *_: strict)
 
     assert refuses * len(case.validators) == len(passed) > 0
-    assert refused or "seen" not in case.takes(encode(case.bases[0]))[2]
+    assert refused or "seen" not in case.takes(dumps_payload(case.bases[0]))[2]
 
 
 def test_the_corpus_is_judged_as_the_server_judges_it(case: Case, table: dict[str, dict[str, str]]) -> None:
@@ -266,7 +267,7 @@ def test_a_body_made_from_the_contract_is_accepted_and_without_a_remark(case: Ca
     found = []
     for key, validator in case.validators.items():
         for seed in range(5):
-            body = encode(case.made(7, seed, key))
+            body = dumps_payload(case.made(7, seed, key))
             found.append((case.takes(body)[0], validator.check(body).violations))
 
     assert [(True, ())] * len(found) == found

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from epkit.core.contract import contract as core
+from epkit.core.json.writing import dumps_payload
 from epkit.core.validate.examples import sample
 from epkit.core.validate.reply_validation import ReplyValidator
-from epkit.core.validate.validation import Validator, encode
+from epkit.core.validate.validation import Validator
 from epkit.core.validate.violations import Verdict
 from epkit.errors import UsageError
 from epkit.files import contracts, tables
@@ -100,6 +101,6 @@ class Contract:
 
 def _encoded(payload: object) -> bytes:
     try:
-        return encode(payload)
+        return dumps_payload(payload)
     except TypeError as error:
         raise UsageError(f"the payload cannot be written as JSON: {error}") from None

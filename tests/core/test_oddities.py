@@ -1,6 +1,5 @@
 """Rare turns in the reading of contracts, values and texts."""
 
-import json
 from typing import Any
 
 import pytest
@@ -9,11 +8,8 @@ from epkit.core.contract.compiled import SchemaSet, accepts, breaches
 from epkit.core.contract.contract import parse
 from epkit.core.contract.schemas import Resolver, bundle, flatten
 from epkit.core.contract.shown import show
-from epkit.core.validate import bodies
 from epkit.core.validate.cells import coerced, exact
-from epkit.core.validate.locating import JsonPlaces
 from epkit.core.validate.validation import Validator
-from epkit.core.validate.violations import Findings
 from epkit.errors import UsageError
 
 
@@ -83,47 +79,6 @@ def test_a_date_is_one_that_the_calendar_and_the_server_know(text: str, severity
     remark = coerced(text, "string", "date-time")
 
     assert severity == (remark and remark.severity)
-
-
-@pytest.mark.parametrize(
-    ("text", "hint"),
-    [
-        ("{'a': 1}", "JSON strings stand in double quotes"),
-        ('{"a": 1 // one\n}', "JSON has no comments"),
-        ("# yaml\n", "JSON has no comments"),
-        ('{"a": True}', "JSON writes true, false and null"),
-        ("[1,]", "no comma after the last element"),
-        ("<html>", "this is HTML or XML"),
-        ("nonsense", None),
-    ],
-)
-def test_a_text_that_is_not_json_comes_with_a_guess(text: str, hint: str | None) -> None:
-    body = bodies.thoroughly(text.encode(), Findings())
-
-    assert body.fault is not None
-    assert hint == body.fault.hint
-
-
-def test_half_a_utf_16_text_is_no_text() -> None:
-    body = bodies.thoroughly(b"\xff\xfe\x00", Findings())
-
-    assert body.fault is not None
-
-
-def test_brackets_in_strings_are_no_levels() -> None:
-    text = json.dumps(["[" * 600, "]" * 3, '\\"[']).encode()
-
-    assert bodies.thoroughly(text, Findings()).fault is None
-
-
-@pytest.mark.parametrize(
-    ("path", "offset"),
-    [((), 1), (("a",), 7), (("a", 1), 11), (("a", 1, "b"), 17), (("a", 9), 7), (("z",), 1), (("a", 0, "x"), 8)],
-)
-def test_a_place_is_that_of_the_innermost_value_there_is(path: tuple[str | int, ...], offset: int) -> None:
-    places = JsonPlaces(b' {"a": [1, {"b": 2}], "c": 3}')
-
-    assert offset == places.offset(path)
 
 
 def test_parts_of_a_schema_are_taken_together_as_far_as_they_agree() -> None:

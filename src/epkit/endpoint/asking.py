@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from epkit.core.http.addresses import is_loopback
 from epkit.core.http.masking import clean, mask_url
 from epkit.core.http.secret import Secret
 from epkit.errors import EndpointError
@@ -55,7 +56,7 @@ def ask(
     if body is not None:
         sent.setdefault("Content-Type", "application/json")
     # This machine is never behind a proxy.
-    local = httpx.URL(url).host in ("127.0.0.1", "localhost", "::1")
+    local = is_loopback(httpx.URL(url).host)
     start = time.perf_counter()
     try:
         with httpx.Client(trust_env=not local, timeout=timeout_s, follow_redirects=False) as client:

@@ -1,12 +1,12 @@
 """The `epkit.toml` that `epkit init` writes: what is known filled in, everything else as comments."""
 
-import ipaddress
 import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
+from epkit.core.http.addresses import is_address, is_loopback
 from epkit.core.http.masking import clean, mask_url
 from epkit.core.http.secret import Secret
 from epkit.core.http.url import Url
@@ -62,11 +62,8 @@ def render(starter: Starter) -> str:
 def name_of(uri: Url) -> str:
     """Make a name for an endpoint of its URL: the service's, else the host's first label; `local` for an address."""
     service = _SERVICE.match(uri.path)
-    try:
-        ipaddress.ip_address(uri.host)
-        host = "local"
-    except ValueError:
-        host = "local" if uri.unix is not None or uri.host == "localhost" else uri.host.partition(".")[0]
+    here = uri.unix is not None or is_address(uri.host) or is_loopback(uri.host)
+    host = "local" if here else uri.host.partition(".")[0]
     found = service[1] if service else host
     return re.sub("[^A-Za-z0-9_-]+", "-", found).strip("-")[:64] or "endpoint"
 

@@ -1,10 +1,10 @@
 """What a command talks to: the argument, EPKIT_TARGET, the default of `epkit.toml`, or the embedded one."""
 
-import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from epkit.core.http.addresses import is_address
 from epkit.core.http.destination import Destination, Tls
 from epkit.core.http.url import Url, is_url, parse, parse_connect_to, shown
 from epkit.endpoint.config import (
@@ -118,7 +118,7 @@ def to_destination(
     Source: RFC 6066, section 3: no addresses and no trailing dot in SNI.
     """
     tls = tls or Tls()
-    if sni and tls.server_name is None and uri.scheme == "https" and not _is_address(uri.host):
+    if sni and tls.server_name is None and uri.scheme == "https" and not is_address(uri.host):
         tls = replace(tls, server_name=uri.host.rstrip("."))
     to = None if connect_to is None else parse_connect_to(connect_to)
     return Destination(
@@ -163,11 +163,3 @@ def _entry(entry: EndpointEntry, from_: str) -> TargetSpec:
         service=entry.service,
         workspace=entry.workspace,
     )
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

@@ -1,10 +1,8 @@
 """Tokens for scoring: one azure-identity credential for everything, and each token replaced before it ends."""
 
 import importlib.util
-import logging
 import threading
 import time
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -14,6 +12,7 @@ from epkit.core.hosting.azure_errors import reduce
 from epkit.core.hosting.deployments import Token
 from epkit.core.http.secret import Secret
 from epkit.errors import EpkitError, UsageError
+from epkit.process import silenced, unwarned
 
 AUDIENCE: Final = "https://ml.azure.com/.default"
 MARGIN_S: Final = 300.0
@@ -31,8 +30,7 @@ def credential() -> Any:
     """
     if not _installed("azure.identity"):
         raise UsageError('a login at Azure needs the extra azure: pip install "epkit[azure]"')
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with unwarned("azure|msal|cryptography"):
         from azure.identity import DefaultAzureCredential
 
         return DefaultAzureCredential(exclude_interactive_browser_credential=True, exclude_broker_credential=True)
@@ -47,13 +45,11 @@ def aad_source() -> TokenSource:
     asked = credential()
 
     def ask() -> Token:
-        logging.disable(logging.CRITICAL)  # azure-identity logs its whole chain
         try:
-            found = asked.get_token(AUDIENCE)
+            with silenced("azure", "msal", "urllib3"):  # azure-identity logs its whole chain
+                found = asked.get_token(AUDIENCE)
         except Exception as error:  # noqa: BLE001 - whatever azure-identity raises
             raise UsageError(reduce(error).line) from None
-        finally:
-            logging.disable(logging.NOTSET)
         return made(found.token, float(found.expires_on))
 
     return ask

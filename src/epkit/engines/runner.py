@@ -6,19 +6,18 @@ waited for; twice, and it is given up at once.
 """
 
 import asyncio
-import contextlib
 import gc
 import signal
-import threading
 import time
 from array import array
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, cast
 
 import numpy as np
 
 from epkit.engines.base import Driver, Engine, Traffic
+from epkit.process import collections_off, signals_to
 
 BEAT_NS: Final = 10_000_000
 MOST_BEATS: Final = 1_000_000
@@ -69,7 +68,13 @@ async def attend(
         barrier: is waited for when all is ready, right before the engine runs.
     """
     heart = _Heart(tick)
-    with _signals(engine) as caught, _no_collections():
+    caught: list[signal.Signals] = []
+
+    def stop(number: signal.Signals) -> None:
+        engine.stop(drain=not caught)
+        caught.append(number)
+
+    with signals_to(stop, asyncio.get_running_loop()), collections_off():
         if barrier is not None:
             await engine.prepare()
             await barrier()
@@ -121,50 +126,6 @@ class _Heart:
                     self._tick()
                 except OSError:
                     self._tick = None  # the terminal is gone; the run is not
-
-
-@contextlib.contextmanager
-def _signals(engine: Engine) -> Iterator[list[signal.Signals]]:
-    """Turn SIGINT and SIGTERM into a stop of the engine, where this thread may handle signals."""
-    caught: list[signal.Signals] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield caught
-        return
-    loop = asyncio.get_running_loop()
-
-    def stop(number: signal.Signals) -> None:
-        engine.stop(drain=not caught)
-        caught.append(number)
-
-    before = {}
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # Not on Windows, where Ctrl-C is a KeyboardInterrupt.
-        with contextlib.suppress(NotImplementedError):
-            handler = signal.getsignal(number)
-            loop.add_signal_handler(number, stop, number)
-            before[number] = handler
-    try:
-        yield caught
-    finally:
-        for number, handler in before.items():
-            loop.remove_signal_handler(number)
-            # A loop leaves the system's own handling behind, not what there was: SIGTERM would kill in silence.
-            signal.signal(number, handler)
-
-
-@contextlib.contextmanager
-def _no_collections() -> Iterator[None]:
-    """Keep the collector from pausing the run; what the run itself leaves behind is young and collected apart."""
-    enabled = gc.isenabled()
-    gc.collect()
-    gc.freeze()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-        gc.unfreeze()
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:

@@ -9,8 +9,9 @@ from typing import Any, Final
 
 import polars as pl
 
-from epkit.core.replies.lenient import orjson_or_json
-from epkit.core.replies.predictions import Layout, json_text
+from epkit.core.json.reading import loads_row
+from epkit.core.json.writing import dumps
+from epkit.core.replies.predictions import Layout
 from epkit.files.pieces import Piece
 
 EXACT: Final = 2**53
@@ -24,7 +25,7 @@ def frame_of(piece: Piece, names: Sequence[str]) -> pl.DataFrame:
     """Return the rows of a piece as a frame of the columns *names*."""
     if piece.frames:
         return stacked(piece.frames)
-    rows = [orjson_or_json(row) for row in piece.as_objects(0, len(piece))]
+    rows = [loads_row(row) for row in piece.as_objects(0, len(piece))]
     return pl.DataFrame([series_of(name, [row.get(name) for row in rows]) for name in names])
 
 
@@ -126,6 +127,6 @@ def _text_of_time(value: Any) -> Any:
 
 def _text(value: Any) -> str:
     try:
-        return json_text(value).decode()
+        return dumps(value).decode()
     except (TypeError, ValueError):
         return json.dumps(value)

@@ -15,6 +15,7 @@ from typing import IO, Self
 from epkit.core.score import journal
 from epkit.core.score.journal import Point
 from epkit.errors import UsageError
+from epkit.files.writing import write_all
 
 try:
     import fcntl
@@ -155,9 +156,7 @@ class Job:
 
     def _append(self, line: bytes) -> None:
         assert self._journal is not None
-        left = memoryview(line)
-        while left:
-            left = left[self._journal.write(left) :]
+        write_all(self._journal, line)
         os.fsync(self._journal.fileno())
 
     def trouble(self, error: OSError) -> UsageError:
@@ -193,10 +192,8 @@ class Appended:
         if not data:
             return
         file = self._file or self._open()
-        left = memoryview(data)
         try:
-            while left:
-                left = left[file.write(left) :]
+            write_all(file, data)
         except OSError:
             with contextlib.suppress(OSError):
                 file.truncate(self.length)

@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from epkit.core.replies.lenient import orjson_or_json
-from epkit.core.replies.predictions import Layout, csv_cell, csv_line, json_text
+from epkit.core.json.reading import loads_row
+from epkit.core.json.writing import dumps
+from epkit.core.replies.predictions import Layout, csv_cell, csv_line
 from epkit.files.jobs import Appended
 from epkit.files.pieces import Piece
 
@@ -65,7 +66,7 @@ class StreamWriter:
 
     def write(self, first: int, piece: Piece, predictions: Sequence[Any], layout: Layout) -> None:  # noqa: ARG002
         """Write rows."""
-        texts = _texts(predictions, json_text)
+        texts = _texts(predictions, dumps)
         lines = [b'{"row": %d, "prediction": %s}\n' % (row, text) for row, text in enumerate(texts, start=first)]
         self._send(b"".join(lines))
 
@@ -96,12 +97,12 @@ class JsonlWriter:
         """Write rows."""
         objects = piece.as_objects(0, len(piece))
         if layout.single:
-            ends = [b'"prediction":%s}\n' % text for text in _texts(predictions, json_text)]
+            ends = [b'"prediction":%s}\n' % text for text in _texts(predictions, dumps)]
         else:
-            keys = [b'"%s":%%s' % json_text(name)[1:-1].replace(b"%", b"%%") for name in layout.names]
+            keys = [b'"%s":%%s' % dumps(name)[1:-1].replace(b"%", b"%%") for name in layout.names]
             form = b",".join(keys) + b"}\n"
             empty = form % ((b"null",) * len(keys))
-            ends = [empty if p is None else form % tuple(map(json_text, layout.cells(p))) for p in predictions]
+            ends = [empty if p is None else form % tuple(map(dumps, layout.cells(p))) for p in predictions]
         lines = [b"{" + end if len(row) == 2 else row[:-1] + b"," + end for row, end in zip(objects, ends, strict=True)]
         self._file.append(b"".join(lines))
 
@@ -151,7 +152,7 @@ class CsvWriter:
     def _lines(self, piece: Piece) -> list[bytes]:
         if piece.lines is not None:
             return piece.lines
-        rows = (orjson_or_json(row) for row in piece.as_objects(0, len(piece)))
+        rows = (loads_row(row) for row in piece.as_objects(0, len(piece)))
         return [
             csv_line([_plain(row.get(name)) for name in self._names])[:-1].encode("utf-8", "replace") for row in rows
         ]

@@ -9,9 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-import orjson
-
-from epkit.core.replies.predictions import Failed, Layout, fault_of, json_text, layout_of
+from epkit.core.json.writing import dumps
+from epkit.core.replies.predictions import Failed, Layout, fault_of, layout_of
 from epkit.core.score.batching import Chunk
 from epkit.core.score.journal import Point
 from epkit.core.score.scored import FailedRowExample
@@ -229,7 +228,7 @@ class OutputWriter:
                 refuse_names(layout.names, self._taken)
                 self.layout = layout
             if fault is None and self.layout is not None and not self.layout.fits(prediction):
-                fault = f"{json_text(prediction)[:60].decode('utf-8', 'replace')} is not what the rows before it got"
+                fault = f"{dumps(prediction)[:60].decode('utf-8', 'replace')} is not what the rows before it got"
                 reasons[place] = Failed(reason="mismatch", status=200, detail=fault)
                 predictions[place] = None
             elif fault is not None:
@@ -248,9 +247,7 @@ class OutputWriter:
             if self._kept is not None:
                 self._kept.append((row, why))
             if self._failed is not None:
-                head = orjson.dumps(
-                    {"row": row, "reason": why.reason, "status": why.status or None, "detail": why.detail}
-                )
+                head = dumps({"row": row, "reason": why.reason, "status": why.status or None, "detail": why.detail})
                 lines.append(head[:-1] + b',"input":' + piece.as_objects(place, place + 1)[0] + b"}\n")
         self.failed_rows += len(reasons)
         if self._failed is not None:

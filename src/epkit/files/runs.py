@@ -10,9 +10,11 @@ from typing import Any, BinaryIO, Final, Self
 
 import numpy as np
 
+from epkit.core.json.writing import dumps_record
 from epkit.core.samples import saved
 from epkit.core.samples.saved import Section
 from epkit.errors import UsageError
+from epkit.files.writing import write_all
 
 SUFFIX: Final = ".epkit"
 _MOST_JSON: Final = 256 * 1024 * 1024
@@ -56,7 +58,7 @@ class RunWriter:
             arm: which side of a comparison it is of.
         """
         ours = {"format": saved.FORMAT, "arm": arm, "row": saved.columns()}
-        self._write(saved.record(saved.RUN, saved.to_json({**ours, **head, **ours})))
+        self._write(saved.record(saved.RUN, dumps_record({**ours, **head, **ours})))
 
     def add(self, block: np.ndarray) -> None:
         """Take a block of samples, times in ns since the run began."""
@@ -65,7 +67,7 @@ class RunWriter:
 
     def checkpoint(self, stat: Mapping[str, Any]) -> None:
         """Say what else a report needs, should the run go no further."""
-        self._write(saved.record(saved.STAT, saved.to_json(stat)))
+        self._write(saved.record(saved.STAT, dumps_record(stat)))
 
     def end(self, report: Mapping[str, Any], histograms: Mapping[str, str]) -> None:
         """End the run.
@@ -74,8 +76,8 @@ class RunWriter:
             report: the JSON report.
             histograms: each latency's, encoded.
         """
-        self._write(saved.record(saved.HIST, saved.to_json(histograms)))
-        self._write(saved.record(saved.DONE, saved.to_json({"report": report})))
+        self._write(saved.record(saved.HIST, dumps_record(histograms)))
+        self._write(saved.record(saved.DONE, dumps_record({"report": report})))
 
     def choose(self, number: int, report: Mapping[str, Any]) -> None:
         """End a search: of the runs so far one is what the file is about.
@@ -84,13 +86,11 @@ class RunWriter:
             number: the run's, from 0.
             report: the JSON report of the search.
         """
-        self._write(saved.record(saved.BEST, saved.to_json({"run": number, "report": report})))
+        self._write(saved.record(saved.BEST, dumps_record({"run": number, "report": report})))
 
     def _write(self, data: bytes) -> None:
-        left = memoryview(data)
         try:
-            while left:
-                left = left[self._file.write(left) :]
+            write_all(self._file, data)
         except OSError as error:
             # Not an OSError: raised inside a run, that would pass for trouble with a connection.
             raise UsageError(f"{self._name}: the run cannot be saved: {error.strerror}") from None

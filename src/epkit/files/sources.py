@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from epkit.core.contract.columns import RowSpec
+from epkit.core.json.reading import read
+from epkit.core.json.writing import dumps_row
 from epkit.core.replies.predictions import csv_line
-from epkit.core.score.encoding import as_list, as_object, encode_frame, encode_value
-from epkit.core.validate import bodies
+from epkit.core.score.encoding import as_list, as_object, encode_frame
 from epkit.core.validate.frames import check_frame
 from epkit.core.validate.validation import LIMIT, Validator
 from epkit.core.validate.violations import Findings, Verdict, verdict
@@ -206,9 +207,9 @@ class LinesSource(_File):
         names: dict[str, None] = {}
         total = 0
         for number, line in self._numbered():
-            body = bodies.quickly(line, Findings())
+            body = read(line)
             if (fault := body.fault) is not None:
-                raise UsageError(f"{self.name}:{number}:{fault.column}: {fault.text}")
+                raise UsageError(f"{self.name}:{number}:{fault.column}: {fault.sentence}")
             total += 1
             row = body.value
             if not isinstance(row, dict | list):
@@ -247,7 +248,7 @@ class LinesSource(_File):
     def findings(self, piece: Piece, start: int, stop: int, validator: Validator) -> Findings:
         """Check some of the rows of a piece."""
         found = Findings()
-        values = [bodies.quickly(row, found).value for row in piece.rows[start:stop]]
+        values = [read(row).value for row in piece.rows[start:stop]]
         validator.check_some(values, list(range(start, stop)), found)
         return found
 
@@ -281,7 +282,7 @@ class ValuesSource:
     def findings(self, piece: Piece, start: int, stop: int, validator: Validator) -> Findings:
         """Check some of the rows of a piece."""
         found = Findings()
-        values = [bodies.quickly(row, found).value for row in piece.rows[start:stop]]
+        values = [read(row).value for row in piece.rows[start:stop]]
         validator.check_some(values, list(range(start, stop)), found)
         return found
 
@@ -319,16 +320,16 @@ def text_piece(lines: list[bytes], names: Sequence[str], *, lists: bool) -> Piec
     """Make a piece of rows that are JSON already."""
     objects = lines
     if lists or any(not line.startswith(b"{") for line in lines):
-        values = [bodies.quickly(line, Findings()).value for line in lines]
-        rows = [encode_value(as_list(value, names)) for value in values] if lists else lines
-        return Piece(rows, objects=[encode_value(as_object(value, names)) for value in values])
+        values = [read(line).value for line in lines]
+        rows = [dumps_row(as_list(value, names)) for value in values] if lists else lines
+        return Piece(rows, objects=[dumps_row(as_object(value, names)) for value in values])
     return Piece(lines, objects=objects)
 
 
 def values_piece(values: Sequence[Any], names: Sequence[str], *, lists: bool) -> Piece:
     """Encode decoded rows."""
     sent = [as_list(value, names) if lists else value for value in values]
-    rows = [encode_value(value) for value in sent]
+    rows = [dumps_row(value) for value in sent]
     if not lists and all(isinstance(value, dict) for value in values):
         return Piece(rows, objects=rows)
-    return Piece(rows, objects=[encode_value(as_object(value, names)) for value in values])
+    return Piece(rows, objects=[dumps_row(as_object(value, names)) for value in values])

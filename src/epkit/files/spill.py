@@ -9,6 +9,7 @@ import numpy as np
 
 from epkit.core.samples.rows import SAMPLE
 from epkit.errors import UsageError
+from epkit.files.writing import write_all
 
 READ_ROWS: Final = 65536
 
@@ -34,10 +35,8 @@ class Spill:
         Raises:
             UsageError: the disk is full.
         """
-        left = memoryview(block.tobytes())
         try:
-            while left:
-                left = left[self._file.write(left) :]
+            write_all(self._file, block.tobytes())
         except OSError as error:
             # Not an OSError: raised inside a run, that would pass for trouble with a connection.
             raise UsageError(f"{tempfile.gettempdir()}: the samples cannot be kept: {error.strerror}") from None

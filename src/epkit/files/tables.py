@@ -170,16 +170,17 @@ def _is_whole_body(value: object, spec: RowSpec) -> bool:
 
 
 class _LinePlaces(Places):
-    """Line of a row in a file with one row a line."""
+    """Line of a row in a file with one row a line, and the column where the first that is not JSON goes wrong."""
 
-    def __init__(self, lines: dict[int, int]) -> None:
-        self._lines = lines
+    def __init__(self, lines: dict[int, int], columns: dict[int, int]) -> None:
+        self._lines, self._columns = lines, columns
 
     def __call__(self, finding: Finding) -> tuple[int | None, int | None]:
         """Return the row's line."""
         if not finding.rows:
             return None, None
-        return self._lines.get(finding.rows[0], finding.rows[0] + 1), 1
+        row = finding.rows[0]
+        return self._lines.get(row, row + 1), self._columns.get(row, 1) if finding.rule == "json" else 1
 
 
 def _check_lines(path: Path, validator: Validator, findings: Findings) -> tuple[int, Places]:
@@ -189,6 +190,7 @@ def _check_lines(path: Path, validator: Validator, findings: Findings) -> tuple[
     rows: list[Any] = []
     numbers: list[int] = []
     lines: dict[int, int] = {}
+    columns: dict[int, int] = {}
     row = 0
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
@@ -196,8 +198,9 @@ def _check_lines(path: Path, validator: Validator, findings: Findings) -> tuple[
                 continue
             if row + 1 != number:
                 lines[row] = number
-            body = bodies.quickly(line, findings)
+            body = bodies.quickly(line.rstrip(b"\r\n"), findings)
             if body.fault is not None:
+                columns = columns or {row: body.fault.column}
                 findings.add(
                     "json", (*spec.path, row), body.fault.text, hint=body.fault.hint, rows=[row], place=("json",)
                 )
@@ -214,4 +217,4 @@ def _check_lines(path: Path, validator: Validator, findings: Findings) -> tuple[
                 rows, numbers = [], []
     if rows:
         validator.check_some(rows, numbers, findings)
-    return row, _LinePlaces(lines)
+    return row, _LinePlaces(lines, columns)

@@ -1,7 +1,6 @@
 """Serves the docs page of a target or a file, and hands on what the page asks of the target, with the key added."""
 
 import importlib.util
-import ipaddress
 import json
 import signal
 import socket
@@ -14,9 +13,10 @@ from typing import Any, BinaryIO, Final
 
 from epkit.core.contract import documents
 from epkit.core.contract.contract import parse
-from epkit.core.docs.doors import LOOPBACK, Doors
+from epkit.core.docs.doors import Doors
 from epkit.core.docs.page_contract import Routes
 from epkit.core.docs.relay import Relayed, UnshownError, relay
+from epkit.core.http.addresses import is_loopback
 from epkit.core.http.destination import Tls
 from epkit.core.http.url import is_url
 from epkit.core.samples.rows import Failure
@@ -95,7 +95,7 @@ def docs(
         raise UsageError(f"--port {options.port}: a port is a number from 0 to 65535")
     with ports.listen(options.host, options.port) as listener, _subject(options, context, stdin) as subject:
         doors = _doors(options.host, listener.getsockname()[1])
-        if not _is_loopback(options.host):
+        if not is_loopback(options.host):
             context.note(
                 f"--host {options.host}: whoever reaches this machine can open the page"
                 + (" and score with your key" if subject.client else "")
@@ -222,7 +222,7 @@ def _error(status: int, why: str) -> Relayed:
 def _doors(host: str, port: int) -> Doors:
     wildcard = host in ("0.0.0.0", "::", "")  # noqa: S104 - asked about, not bound
     own = socket.gethostname().lower() if wildcard else _bracketed(host)
-    return Doors(port=port, names=LOOPBACK | {own}, any_address=wildcard)
+    return Doors(port=port, names=frozenset({own}), any_address=wildcard)
 
 
 def _address(host: str, port: int) -> str:
@@ -232,13 +232,6 @@ def _address(host: str, port: int) -> str:
 
 def _bracketed(host: str) -> str:
     return f"[{host.lower()}]" if ":" in host else host.lower()
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 def open_browser(url: str, context: Context) -> None:

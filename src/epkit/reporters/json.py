@@ -1,8 +1,9 @@
 """The JSON report as text; `epkit.core.report.document` says what is in it."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
+
+from epkit.core.json import writing
 
 
 def render(document: Mapping[str, Any]) -> str:
@@ -14,4 +15,4 @@ def render(document: Mapping[str, Any]) -> str:
     Raises:
         ValueError: a number is not finite, which JSON cannot say.
     """
-    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return writing.document(document)

@@ -5,7 +5,8 @@ from fractions import Fraction
 from typing import Any, Final
 
 from epkit.core.http.masking import clean
-from epkit.core.replies.predictions import Failed, json_text
+from epkit.core.json.writing import dumps
+from epkit.core.replies.predictions import Failed
 from epkit.core.score.scored import JobProgress, ScoreResult
 
 PERCENTILES: Final = ("50", "90", "99")
@@ -84,7 +85,7 @@ def _why(why: Failed) -> str:
 
 
 def _shown(prediction: Any) -> str:
-    text = prediction if isinstance(prediction, str) else json_text(prediction).decode("utf-8", "replace")
+    text = prediction if isinstance(prediction, str) else dumps(prediction).decode("utf-8", "replace")
     return clean(text, 120)
 
 

@@ -11,6 +11,8 @@ from typing import Any, Final
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from epkit.process import signals_to
+
 MOST_CONNECTIONS: Final = 64
 
 
@@ -61,7 +63,12 @@ async def _serve(app: ASGIApp, listener: socket.socket) -> signal.Signals:
         limit_concurrency=MOST_CONNECTIONS,
     )
     serving = asyncio.create_task(_Server(config).serve([listener]))
-    with _signals(loop, ended):
+
+    def end(number: signal.Signals) -> None:
+        if not ended.done():
+            ended.set_result(number)
+
+    with signals_to(end, loop):
         try:
             either: list[asyncio.Future[Any]] = [serving, ended]
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
@@ -71,23 +78,3 @@ async def _serve(app: ASGIApp, listener: socket.socket) -> signal.Signals:
     if not ended.done():
         serving.result()  # it never ends by itself: a bug
     return ended.result()
-
-
-@contextlib.contextmanager
-def _signals(loop: asyncio.AbstractEventLoop, ended: "asyncio.Future[signal.Signals]") -> Iterator[None]:
-    def end(number: signal.Signals) -> None:
-        if not ended.done():
-            ended.set_result(number)
-
-    if sys.platform == "win32":  # no handlers in a loop there: Ctrl-C interrupts it
-        yield
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    for number in before:
-        loop.add_signal_handler(number, end, number)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            loop.remove_signal_handler(number)
-            signal.signal(number, handler)

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from epkit.core.json.writing import dumps
 from epkit.core.replies import decoding
-from epkit.core.replies.predictions import csv_cell, csv_line, fault_of, json_text, layout_of, predictions, read_reply
+from epkit.core.replies.predictions import csv_cell, csv_line, fault_of, layout_of, predictions, read_reply
 from epkit.core.samples.rows import Failure
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n"
@@ -111,7 +112,7 @@ def test_a_line_of_csv_is_read_back_as_it_was_written(cells):
 
     line = csv_line(["first", *cells])
     (read,) = csv.reader(io.StringIO(line, newline=""))
-    texts = ["" if cell is None else cell if isinstance(cell, str) else json_text(cell).decode() for cell in cells]
+    texts = ["" if cell is None else cell if isinstance(cell, str) else dumps(cell).decode() for cell in cells]
 
     assert ["first", *texts] == read
 
@@ -119,8 +120,3 @@ def test_a_line_of_csv_is_read_back_as_it_was_written(cells):
 def test_a_cell_that_is_empty_is_told_from_one_that_is_not_there():
     assert ["", '""'] == [csv_cell(None), csv_cell("")]
     assert ['""\n', "a,,\n"] == [csv_line([""]), csv_line(["a", "", None])]
-
-
-@pytest.mark.parametrize("value", [2**70, -(2**70), "\ud800", {"a": 2**70}])
-def test_what_the_fast_writer_refuses_is_written_all_the_same(value):
-    assert isinstance(json.loads(json_text(value)), type(value))

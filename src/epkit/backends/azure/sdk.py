@@ -3,7 +3,6 @@
 import contextlib
 import importlib.util
 import io
-import logging
 import os
 import sys
 import warnings
@@ -15,9 +14,12 @@ from epkit.backends.base import Say
 from epkit.core.hosting.azure_errors import reduce
 from epkit.core.hosting.deployments import Order
 from epkit.errors import BackendError, EpkitError, UsageError
+from epkit.process import environment, silenced
 
 CONDA_FILES: Final = ("conda.yml", "conda.yaml", "conda_env.yml", "environment.yml", "environment.yaml")
 TAIL_LINES: Final = 30
+LOGGERS: Final = ("azure", "azureml", "adal", "msal", "msrest", "urllib3")
+"""Whose logs are not the user's: the SDKs', and those of what they are made of."""
 
 
 def require(module: str, extra: str, backend: str) -> None:
@@ -50,25 +52,22 @@ def calling(say: Say, subject: str) -> Iterator[Say]:
         UsageError: there is no login.
         BackendError: the service said no; code and message.
     """
-    logging.disable(logging.CRITICAL)
-    os.environ.setdefault("TQDM_DISABLE", "1")
     real = sys.stderr
 
     def aloud(line: str) -> None:
         with contextlib.redirect_stderr(real):
             say(line)
 
-    try:
-        with (
-            contextlib.redirect_stdout(_Relay(aloud)),
-            contextlib.redirect_stderr(io.StringIO()),
-            warnings.catch_warnings(),
-        ):
-            warnings.simplefilter("ignore")
-            with translating(subject):
-                yield aloud
-    finally:
-        logging.disable(logging.NOTSET)
+    with (
+        environment({"TQDM_DISABLE": os.environ.get("TQDM_DISABLE", "1")}),
+        silenced(*LOGGERS),
+        contextlib.redirect_stdout(_Relay(aloud)),
+        contextlib.redirect_stderr(io.StringIO()),
+        warnings.catch_warnings(),
+        translating(subject),
+    ):
+        warnings.simplefilter("ignore")
+        yield aloud
 
 
 @contextlib.contextmanager

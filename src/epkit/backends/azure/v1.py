@@ -30,6 +30,7 @@ from epkit.core.hosting.deployments import (
 )
 from epkit.core.http.secret import Secret
 from epkit.errors import BackendError, EpkitError, UsageError
+from epkit.process import environment
 
 VARIABLES: Final[Mapping[str, str]] = {
     # It retries a refused request for up to 224 s.
@@ -220,11 +221,10 @@ class AzureMLv1Backend:
     @contextlib.contextmanager
     def _calling(self, say: Say, subject: str) -> Iterator[Say]:
         """Call the SDK, which is imported in here and nowhere else: what it reads of the environment is set before."""
-        os.environ.update(VARIABLES)
         # It joins paths to HOME when it is imported.
-        os.environ.setdefault("HOME", os.path.expanduser("~"))  # noqa: PTH111 - never raises
+        home = {"HOME": os.environ.get("HOME") or os.path.expanduser("~")}  # noqa: PTH111 - never raises
         try:
-            with calling(say, subject) as aloud:
+            with environment({**VARIABLES, **home}), calling(say, subject) as aloud:
                 yield aloud
         except _MissingError:
             raise BackendError(

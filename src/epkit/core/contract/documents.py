@@ -1,14 +1,12 @@
 """The text of a contract, decoded: JSON or YAML, with a byte order mark or `//` comment lines too."""
 
-import codecs
-import json
 import re
 from collections.abc import Iterator
 from typing import Any, ClassVar, Final
 
 import orjson
 
-from epkit.core.contract.json_faults import fault
+from epkit.core.json.reading import as_utf8, not_utf8, parse
 from epkit.errors import UsageError
 
 MAX_YAML_BYTES: Final = 512 << 10
@@ -19,11 +17,6 @@ MAX_VALUES: Final = 1_000_000
 
 MAX_DEPTH: Final = 500
 
-_BOMS: Final = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
 _COMMENT: Final = re.compile(rb"^[ \t]*//[^\n]*", re.MULTILINE)
 
 
@@ -31,14 +24,16 @@ def decode(data: bytes, *, name: str) -> Any:
     """Decode the text of a contract.
 
     Args:
-        data: UTF-8, or UTF-16 with a byte order mark.
+        data: UTF-8, or another encoding that JSON may be in.
         name: of the source, which messages begin with; `.yaml` and `.yml` are read as YAML, anything else as
-            YAML only where it does not begin like a JSON object or array.
+            YAML only where it does not begin like a JSON object or array, or like a page of HTML.
 
     Raises:
         UsageError: it is neither JSON nor YAML; the message has line and column.
     """
-    data = _as_utf8(data, name)
+    data, _ = as_utf8(data)
+    if (fault := not_utf8(data)) is not None:
+        raise UsageError(f"{name}:{fault.line}:{fault.column}: {fault.sentence}")
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError:
@@ -47,37 +42,9 @@ def decode(data: bytes, *, name: str) -> Any:
     stripped = _COMMENT.sub(b"", data)
     if not stripped.strip(b" \t\r\n\0"):
         raise UsageError(f"{name}: the file is empty")
-    if name.lower().endswith((".yaml", ".yml")) or stripped.lstrip()[:1] not in (b"{", b"["):
+    if name.lower().endswith((".yaml", ".yml")) or stripped.lstrip()[:1] not in (b"{", b"[", b"<"):
         return _yaml(data, name)
-    try:
-        return orjson.loads(stripped)
-    except orjson.JSONDecodeError as error:
-        return _slow_json(stripped, name, error)
-
-
-def _as_utf8(data: bytes, name: str) -> bytes:
-    for bom, encoding in _BOMS:
-        if data.startswith(bom):
-            data = data[len(bom) :]
-            if encoding != "utf-8":
-                data = data.decode(encoding, "replace").encode("utf-8", "replace")
-            break
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{name}: not a text in UTF-8 (byte {error.start:,} is {data[error.start]:#04x})") from None
-    return data
-
-
-def _slow_json(data: bytes, name: str, first: orjson.JSONDecodeError) -> Any:
-    """Decode what orjson does not take: NaN, lone surrogates, numbers beyond all bounds."""
-    try:
-        return json.loads(data)
-    except json.JSONDecodeError as error:
-        at = fault(error)
-        raise UsageError(f"{name}:{at.line}:{at.column}: not JSON: {at.words}") from None
-    except (RecursionError, ValueError):
-        raise UsageError(f"{name}:{first.lineno}:{first.colno}: not JSON: {first.msg}") from None
+    return parse(stripped, name=name)
 
 
 def _yaml(data: bytes, name: str) -> Any:

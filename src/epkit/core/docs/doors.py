@@ -5,13 +5,11 @@ made to lead here (DNS rebinding). So the request has to name this server by a l
 not come from a page of another origin, and carries JSON, which no HTML form can send.
 """
 
-import ipaddress
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
 
-LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
+from epkit.core.http.addresses import is_address, is_loopback
 
 _AUTHORITY = re.compile(r"(\[[0-9a-f:.]+\]|[^:@/\[\]\s]+)(?::(\d{1,5}))?")
 
@@ -22,12 +20,12 @@ class Doors:
 
     Args:
         port: that it listens on.
-        names: in lower case, IPv6 addresses in brackets.
+        names: beside those of loopback, in lower case, IPv6 addresses in brackets.
         any_address: whether every literal address is a name too, as it has to be where the server listens on all.
     """
 
     port: int
-    names: frozenset[str] = LOOPBACK
+    names: frozenset[str] = frozenset()
     any_address: bool = False
 
     def lead_here(self, authority: str) -> bool:
@@ -35,7 +33,8 @@ class Doors:
         parts = _AUTHORITY.fullmatch(authority.strip().lower())
         if parts is None or int(parts[2] or 80) != self.port:
             return False
-        return parts[1] in self.names or (self.any_address and _is_address(parts[1]))
+        host = parts[1]
+        return host in self.names or is_loopback(host) or (self.any_address and is_address(host))
 
 
 def refusal(method: str, headers: Iterable[tuple[bytes, bytes]], doors: Doors) -> tuple[int, str] | None:
@@ -66,11 +65,3 @@ def refusal(method: str, headers: Iterable[tuple[bytes, bytes]], doors: Doors) -
         if len(kinds) != 1 or kinds[0].partition(";")[0].strip().lower() != "application/json":
             return 403, "only Content-Type: application/json is taken"
     return None
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host.strip("[]"))
-    except ValueError:
-        return False
-    return True

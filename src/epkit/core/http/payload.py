@@ -2,7 +2,9 @@
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
+
+from epkit.core.json.reading import parse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,14 @@ class Payload:
     def of(cls, name: str, body: bytes, *, line: int | None = None, checked: bool = False) -> Self:
         """Build a payload and compute its digest."""
         return cls(name=name, body=body, sha256=hashlib.sha256(body).hexdigest(), line=line, checked=checked)
+
+    def parse(self) -> Any:
+        """Decode the body as JSON.
+
+        Raises:
+            UsageError: it is none; the message begins with the place in the payload's file.
+        """
+        return parse(self.body, name=self.file, first_line=self.line or 1)
 
     @property
     def file(self) -> str:

@@ -2,8 +2,7 @@
 
 import json
 
-import orjson
-
+from epkit.core.json.reading import loads
 from epkit.core.wrapping import same_length
 
 _PREDICTIONS = ("result", "results", "Results", "predictions", "outputs", "output", "forecast")
@@ -24,7 +23,7 @@ def decode(body: bytes) -> object:
     Source: AutoML's scoring scripts of 2020–21 return `json.dumps(…)` from `run()`, and the inference server
     encodes that string again.
     """
-    value = _loads(body)
+    value = loads(body)
     return _unwrap(value) if isinstance(value, str) else value
 
 
@@ -76,17 +75,6 @@ def _unwrap(text: str) -> object:
     if text.lstrip()[:1] not in ("{", "["):
         return text
     try:
-        return _loads(text)
+        return loads(text)
     except ValueError:
         return text
-
-
-def _loads(text: bytes | str) -> object:
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        # Slower, but it knows NaN, Infinity, lone surrogates and a byte order mark.
-        try:
-            return json.loads(text if isinstance(text, str) else text.decode("utf-8-sig"))
-        except RecursionError:
-            raise ValueError("nested too deeply") from None

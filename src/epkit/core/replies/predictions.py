@@ -1,14 +1,12 @@
 """What a scoring reply gives for each row, and how that is written: as JSON, and as columns of a table."""
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import orjson
-
 from epkit.core.http.headers import fields
+from epkit.core.json.writing import dumps
 from epkit.core.replies import decoding, judging
 from epkit.core.samples.rows import Failure
 from epkit.core.wrapping import same_length
@@ -145,19 +143,11 @@ def fault_of(prediction: Any) -> str | None:
     return None
 
 
-def json_text(value: Any) -> bytes:
-    """Write a value as JSON, whole numbers of any size too."""
-    try:
-        return orjson.dumps(value)
-    except TypeError:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-
-
 def csv_cell(value: Any) -> str:
     """Write a value as a cell of a CSV file, quoted where it has to be; lists and objects as JSON, None as nothing."""
     if value is None:
         return ""
-    text = value if isinstance(value, str) else json_text(value).decode()
+    text = value if isinstance(value, str) else dumps(value).decode()
     if not text or any(mark in text for mark in ',"\r\n'):
         return '"' + text.replace('"', '""') + '"'
     return text

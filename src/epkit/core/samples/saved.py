@@ -21,7 +21,6 @@ BEST leaves one. A run without DONE was cut off; its report is made again from w
 a tag that it does not know, and refuses a `format` with another number.
 """
 
-import json
 import struct
 import zlib
 from collections.abc import Mapping, Sequence
@@ -49,11 +48,6 @@ def record(tag: bytes, content: bytes) -> bytes:
 def checksum(tag: bytes, content: bytes) -> int:
     """Return what the record's third number has to be."""
     return zlib.crc32(content, zlib.crc32(tag))
-
-
-def to_json(value: Mapping[str, Any]) -> bytes:
-    """Write the content of a JSON record."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def columns(dtype: np.dtype = SAMPLE) -> list[list[str]]:

@@ -5,12 +5,11 @@ infinities become null) or the type of a cell is not that of its column, Python 
 """
 
 import io
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from epkit.core.contract.columns import Column, RowSpec
-from epkit.core.replies.predictions import json_text
+from epkit.core.json.writing import dumps_row
 from epkit.core.validate.frames import plain, read_text
 
 if TYPE_CHECKING:
@@ -49,16 +48,9 @@ def encode_frame(frame: "pl.DataFrame", spec: RowSpec | None, *, text: bool, lis
     cells_by_column = [values.get(series.name) or series.to_list() for series in columns]
     rows = zip(*cells_by_column, strict=True)
     if lists:
-        return [encode_value(list(row)) for row in rows]
+        return [dumps_row(list(row)) for row in rows]
     names = frame.columns
-    return [encode_value(dict(zip(names, row, strict=True))) for row in rows]
-
-
-def encode_value(value: Any) -> bytes:
-    """Write a row; NaN and the infinities as the words that Python's readers of JSON know, and the genuine server."""
-    if _is_finite(value):
-        return json_text(value)
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    return [dumps_row(dict(zip(names, row, strict=True))) for row in rows]
 
 
 def as_list(row: Any, names: Sequence[str]) -> Any:
@@ -72,15 +64,6 @@ def as_object(row: Any, names: Sequence[str]) -> Any:
         return row
     cells = row if isinstance(row, list) else [row]
     return {names[place] if place < len(names) else str(place): cell for place, cell in enumerate(cells)}
-
-
-def _is_finite(value: Any) -> bool:
-    """Tell whether there is no float in a value that JSON has no number for."""
-    if isinstance(value, float):
-        return value - value == 0
-    if isinstance(value, dict):
-        return all(map(_is_finite, value.values()))
-    return not isinstance(value, list) or all(map(_is_finite, value))
 
 
 def _typed(series: "pl.Series", column: Column) -> "pl.Series":

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
+from epkit.core.json.writing import dumps_words
 from epkit.errors import UsageError
 
 Shape = Literal["records", "lists", "split", "columns"]
@@ -158,7 +159,7 @@ def columns_text(names: Sequence[str], rows: bytes) -> bytes:
     """
     cells = json.loads(b"[" + rows + b"]")
     turned = {name: [row[place] for row in cells] for place, name in enumerate(names)}
-    return json.dumps(turned, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    return dumps_words(turned)
 
 
 def _get(value: Any, path: Sequence[str]) -> Any:

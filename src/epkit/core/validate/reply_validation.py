@@ -10,7 +10,6 @@ from epkit.core.contract.compiled import SchemaSet, breaches
 from epkit.core.contract.contract import ParsedContract
 from epkit.core.replies.decoding import count_predictions, decode, hidden_error
 from epkit.core.validate import bodies
-from epkit.core.validate.locating import JsonPlaces
 from epkit.core.validate.validation import LIMIT
 from epkit.core.validate.violations import Findings, Verdict, verdict
 
@@ -61,7 +60,7 @@ class ReplyValidator:
                     place=(*steps, breach.detail),
                 )
         # Inside of a string there are no places: all is where the string begins.
-        return verdict(findings, limit=limit, places=JsonPlaces(body.text))
+        return verdict(findings, limit=limit, places=bodies.BodyPlaces(body.text))
 
     def _meaning(self, value: object, rows: int | None, findings: Findings) -> None:
         """Look for what makes a reply useless whatever its type."""

@@ -9,22 +9,19 @@ A body is first held against one compiled schema that only a faultless body pass
 what fails is looked at closely, column by column.
 """
 
-import json
 from collections.abc import Mapping
 from operator import itemgetter
 from typing import Any, Final
-
-import orjson
 
 from epkit.core.contract.columns import Column, RowSpec, find_rows
 from epkit.core.contract.compiled import SchemaSet, accepts, breaches
 from epkit.core.contract.contract import ParsedContract
 from epkit.core.contract.schemas import flatten
 from epkit.core.contract.shown import show
+from epkit.core.json.reading import JsonReading, has_long_number
 from epkit.core.validate import bodies
 from epkit.core.validate.cells import bounds
 from epkit.core.validate.declared import Declared
-from epkit.core.validate.locating import JsonPlaces
 from epkit.core.validate.records import check_rows
 from epkit.core.validate.values import walk
 from epkit.core.validate.violations import Findings, Path, Severity, Verdict, verdict
@@ -74,7 +71,7 @@ class Validator:
             findings.add("json", (), fault.text, hint=fault.hint)
             return verdict(findings, limit=limit, places=bodies.FaultPlace(fault))
         self._look(body.value, findings)
-        return verdict(findings, limit=limit, places=JsonPlaces(body.text)) if findings else Verdict()
+        return verdict(findings, limit=limit, places=bodies.BodyPlaces(body.text)) if findings else Verdict()
 
     def check_value(self, payload: object, *, limit: int = LIMIT) -> Verdict:
         """Check a decoded request body; there are no lines and columns to tell."""
@@ -95,14 +92,14 @@ class Validator:
         else:
             check_rows(rows, self.rows, self.rows.path, findings, self.schemas, numbers=numbers)
 
-    def _is_clean(self, body: bodies.Body) -> bool:
+    def _is_clean(self, body: JsonReading) -> bool:
         if self._declared is not None:
             return self._declared.accepts(body.value) and self._unambiguous(body)
         if self._clean is None or not accepts(self._clean, body.value):
             return False
         return self._unambiguous(body) and not self._has_giants(body.value)
 
-    def _unambiguous(self, body: bodies.Body) -> bool:
+    def _unambiguous(self, body: JsonReading) -> bool:
         rows = self._find(body.value)
         return bodies.has_no_duplicates(body.text, bodies.count_keys(body.value, flat=rows))
 
@@ -122,8 +119,8 @@ class Validator:
                     return True
         return False
 
-    def _needs_care(self, body: bodies.Body) -> bool:
-        return bodies.has_long_number(body.text) or not self._unambiguous(body)
+    def _needs_care(self, body: JsonReading) -> bool:
+        return has_long_number(body.text) or not self._unambiguous(body)
 
     def _find(self, value: Any) -> list[Any] | None:
         """Return the rows of a body whose every row is a flat object, as far as the contract says so."""
@@ -331,19 +328,3 @@ def _clean_cell(column: Column) -> dict[str, Any] | None:
     if column.kind == "boolean" or (column.kind == "string" and column.format is None):
         return {"type": column.kind}
     return None
-
-
-def encode(payload: object) -> bytes:
-    """Write a payload from Python as the text that would be sent.
-
-    Raises:
-        TypeError: there is something in it that JSON has no word for.
-    """
-    try:
-        return orjson.dumps(payload, option=orjson.OPT_SERIALIZE_NUMPY)
-    except TypeError as error:
-        # Half a surrogate pair, or a whole number of more than 64 bits: JSON can say either.
-        try:
-            return json.dumps(payload, separators=(",", ":")).encode()
-        except (TypeError, ValueError, RecursionError):
-            raise error from None

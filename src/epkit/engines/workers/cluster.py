@@ -6,7 +6,6 @@ names or dashboard. All goes through the scheduler, as workers often cannot be r
 """
 
 import contextlib
-import logging
 import pickle
 import secrets
 import threading
@@ -19,6 +18,7 @@ from epkit import __version__
 from epkit.core.samples.clocks import Offset
 from epkit.engines.workers.crew import Inbox, JoinedMessage, LostMessage, Member, dismiss, greet, place_of
 from epkit.errors import UsageError
+from epkit.process import silenced, unwarned
 
 CONNECT_S: Final = 5.0
 WAIT_S: Final = 0.5
@@ -183,8 +183,15 @@ class ClusterCrew:
         self._known: set[str] = set()
         self._lock = threading.Lock()
         self._closed = threading.Event()
-        self._client = _connect(self._address)
+        self._quiet = contextlib.ExitStack()
+        self._client: Any = None
         try:
+            import distributed  # which sets the levels of its loggers
+
+            # What Dask has to say of a connection that breaks is said here, in one line.
+            self._quiet.enter_context(silenced("distributed"))
+            self._quiet.enter_context(unwarned("distributed"))
+            self._client = _connect(distributed.Client, self._address)
             self._members = self._hire()
             greet(self.inbox, self._members)
         except BaseException:
@@ -222,8 +229,9 @@ class ClusterCrew:
         """Let all go."""
         self._closed.set()
         dismiss(self.members)
-        with contextlib.suppress(Exception):
-            self._client.close(timeout=2)
+        with self._quiet, contextlib.suppress(Exception):
+            if self._client is not None:
+                self._client.close(timeout=2)
 
     def _hire(self) -> list[Member]:
         """Start ours beside those workers that were not known yet and can be used."""
@@ -268,22 +276,13 @@ class ClusterCrew:
                 continue
 
 
-def _connect(address: str) -> Any:
-    """Connect to a scheduler.
+def _connect(make: Any, address: str) -> Any:
+    """Connect to a scheduler with Dask's client.
 
     Raises:
         UsageError: none answers there.
     """
-    import warnings
-
-    import distributed
-
-    # What Dask has to say of a connection that breaks is said here, in one line.
-    for name in [name for name in logging.root.manager.loggerDict if name.split(".")[0] == "distributed"]:
-        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
-    warnings.filterwarnings("ignore", module="distributed")
     try:
-        make: Any = distributed.Client
         return make(address, timeout=CONNECT_S, set_as_default=False)
     except (OSError, TimeoutError, ValueError, RuntimeError) as error:
         raise UsageError(f"--cluster {address}: no scheduler answers there: {_first_line(error)}") from None

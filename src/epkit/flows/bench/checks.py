@@ -5,15 +5,17 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from epkit.core.http.headers import fields
+from epkit.core.json.reading import parse
+from epkit.core.json.writing import dumps
 from epkit.core.replies import golden, judging
 from epkit.core.replies.decoding import decode
 from epkit.core.replies.judging import Depth
-from epkit.core.replies.predictions import json_text, predictions
+from epkit.core.replies.predictions import predictions
 from epkit.core.samples.rows import Failure
 from epkit.engines.deferred import Check, Deferred
 from epkit.engines.driver import DriverBase, Verdict
 from epkit.errors import UsageError
-from epkit.files.payloads import parse_json, read_payload
+from epkit.files.payloads import read_payload
 from epkit.flows.target.requests import Requests
 
 if TYPE_CHECKING:
@@ -90,8 +92,8 @@ def _readings(body: bytes) -> Iterator[bytes]:
     value = decode(body)
     told = predictions(value)
     if told is not None and told is not value:
-        yield json_text(told)
-    yield json_text(value)
+        yield dumps(told)
+    yield dumps(value)
     yield body  # last: what is wrong with it is what the user is told
 
 
@@ -112,11 +114,11 @@ def _read(path: str, load: Requests) -> list[list[object]]:
     payload = read_payload(path, io.BytesIO())
     if path.lower().endswith(".jsonl"):
         lines = enumerate(payload.body.split(b"\n"), 1)
-        values = [parse_json(line, path, first_line=number) for number, line in lines if line.strip()]
+        values = [parse(line, name=path, first_line=number) for number, line in lines if line.strip()]
     else:
-        value = parse_json(payload.body, path)
+        value = parse(payload.body, name=path)
         several = isinstance(value, list) and len(load.rows) > 1
-        values = list(value) if several else [value]  # type: ignore[call-overload]
+        values = list(value) if several else [value]
     try:
         told = [decode(value.encode()) if isinstance(value, str) else value for value in values]
         return golden.by_payload(told, load.rows)

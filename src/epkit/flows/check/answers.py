@@ -24,7 +24,6 @@ from epkit.core.validate.validation import Validator
 from epkit.core.wrapping import count_rows
 from epkit.endpoint.advice import advise_failure, refuses_key
 from epkit.errors import EpkitError, UsageError
-from epkit.files.payloads import parse_payload
 from epkit.flows.check.session import Found, Session, Unwell
 from epkit.flows.rows.sample import sample_body
 from epkit.flows.target import contract as target_contract
@@ -240,6 +239,6 @@ def _example(contract: ParsedContract) -> Payload:
 
 def _rows(payload: Payload) -> int | None:
     try:
-        return count_rows(parse_payload(payload))
+        return count_rows(payload.parse())
     except UsageError:
         return None

@@ -7,6 +7,7 @@ import ssl
 import time
 from typing import Final
 
+from epkit.core.http.addresses import is_loopback
 from epkit.core.http.masking import clean, mask_url
 from epkit.core.samples.rows import Failure
 from epkit.endpoint.advice import advise_failure, wants_tls
@@ -67,7 +68,7 @@ class ConnectionSteps:
         """Do the TLS handshake, where there is one."""
         destination = self._way.destination
         if destination.scheme == "http":
-            exposed = self._session.sends_key and not _stays_here(destination.host)
+            exposed = self._session.sends_key and not is_loopback(destination.host)
             warning = "the key crosses the network in the clear: use https:// if the endpoint has it"
             return Found("plain http: nothing is encrypted", warning if exposed and not destination.unix else None)
         try:
@@ -104,7 +105,3 @@ class ConnectionSteps:
             words = clean(once.text, 40).strip('"')
             return Found(f"{said} {words}" if words.isprintable() and "<" not in words else said)
         return Found(f"{said}: it answers, and has no health page here that is open")
-
-
-def _stays_here(host: str) -> bool:
-    return host == "localhost" or host.startswith("127.") or host == "::1"

@@ -1,14 +1,13 @@
 """Workers for a run or a job: processes of this machine, or those of a cluster."""
 
 import contextlib
-import signal
-import threading
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 from epkit.core.http import url as urls
+from epkit.core.http.addresses import is_loopback
 from epkit.core.http.destination import Destination
-from epkit.engines.workers.crew import Crew, Inbox, LocalCrew
+from epkit.engines.workers.crew import Crew, LocalCrew
 from epkit.errors import UsageError
 from epkit.flows.context import Context
 from epkit.flows.crew.worker import MODULE
@@ -45,7 +44,7 @@ def check_reach(destination: Destination, crew: Crew) -> None:
     host = destination.connect_to[0] if destination.connect_to else destination.host
     if destination.proxy is not None:
         host = urls.parse(destination.proxy).host
-    if destination.unix is not None or host == "localhost" or host.startswith("127.") or host == "::1":
+    if destination.unix is not None or is_loopback(host):
         where = destination.unix or host
         raise UsageError(f"{where} is this machine alone, and the workers are on others: name a TARGET that they reach")
 
@@ -77,21 +76,3 @@ def hire(workers: int | None, cluster: str | None, context: Context, *, joins: b
         yield crew
     finally:
         crew.close()
-
-
-@contextlib.contextmanager
-def signals_into(inbox: Inbox) -> Iterator[None]:
-    """Turn SIGINT and SIGTERM into messages for the length of a block, where this thread may handle signals."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def caught(number: int, _frame: Any) -> None:
-        inbox.put((None, signal.Signals(number)))
-
-    before = {number: signal.signal(number, caught) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

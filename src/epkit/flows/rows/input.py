@@ -196,7 +196,7 @@ def prepare(
         strict = None if validator is None else _check_rows(source, envelope, validator, skip_invalid, note, advice)
         return Input(source=source, envelope=envelope, validator=strict)
     payload = _payload(given, contract)
-    body = payloads.parse_payload(payload)
+    body = payload.parse()
     bare = isinstance(body, list)
     verdict = None
     if validator is not None and not bare:

@@ -1,8 +1,8 @@
 """Makes a request body from a contract, as the bytes that are sent."""
 
 from epkit.core.contract.contract import ParsedContract
+from epkit.core.json.writing import dumps_payload
 from epkit.core.validate.examples import sample
-from epkit.core.validate.validation import encode
 
 
 def sample_body(contract: ParsedContract, *, rows: int | None, seed: int) -> bytes:
@@ -14,4 +14,4 @@ def sample_body(contract: ParsedContract, *, rows: int | None, seed: int) -> byt
     Raises:
         UsageError: the contract says too little.
     """
-    return encode(sample(contract, rows=rows, seed=seed))
+    return dumps_payload(sample(contract, rows=rows, seed=seed))

@@ -26,7 +26,6 @@ from epkit.core.stats.histogram import Histogram
 from epkit.engines.batches import Outcome
 from epkit.engines.workers.crew import Crew, JoinedMessage, LostMessage, Member, RefusedMessage
 from epkit.flows.context import Note
-from epkit.flows.crew.crews import signals_into
 from epkit.flows.score.words import explainer
 from epkit.flows.score.work import (
     ScoreAskMessage,
@@ -40,6 +39,7 @@ from epkit.flows.score.work import (
     ScoreShareMessage,
     ScoreWork,
 )
+from epkit.process import signals_to
 
 TICK_S: Final = 0.2
 FLUSH_S: Final = 1.0
@@ -167,7 +167,7 @@ class ScoreCrew:
         Raises:
             EpkitError: it cannot be begun, or its output not be written.
         """
-        with signals_into(self._crew.inbox):
+        with signals_to(lambda number: self._crew.inbox.put((None, number))):
             self._begin()
             due = flush_at = time.monotonic()
             while self._living:

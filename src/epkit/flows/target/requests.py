@@ -15,7 +15,7 @@ from epkit.core.http.request import Request
 from epkit.core.http.url import Url
 from epkit.core.wrapping import count_rows
 from epkit.errors import ContractError, EpkitError, UsageError
-from epkit.files.payloads import parse_payload, read_payloads
+from epkit.files.payloads import read_payloads
 from epkit.flows.context import Note
 from epkit.flows.target.request_options import RequestOptions, compose_headers
 from epkit.flows.target.target import Target
@@ -227,7 +227,7 @@ def _rows(payload: Payload, content_type: str, *, strict: bool) -> int | None:
     if "json" not in content_type.lower():
         return None
     try:
-        return count_rows(parse_payload(payload))
+        return count_rows(payload.parse())
     except UsageError:
         if strict:
             raise

@@ -1,8 +1,7 @@
 """A checkup as the document `epkit.check/1`."""
 
-import json
-
 from epkit.core.checkup import Checkup
+from epkit.core.json import writing
 
 
 def render(checkup: Checkup) -> str:
@@ -18,4 +17,4 @@ def render(checkup: Checkup) -> str:
         for step in checkup.steps
     ]
     document = {"format": "epkit.check/1", "target": checkup.target, "steps": steps}
-    return json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+    return writing.document(document, indent=1)

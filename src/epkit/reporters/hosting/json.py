@@ -1,10 +1,10 @@
 """What `epkit deploy` and `epkit logs` say, as JSON: one document each."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from epkit.core.hosting.deployments import Endpoint, Keys, LoggedRequest, plain
+from epkit.core.json import writing
 
 
 def render_endpoint(endpoint: Endpoint, **more: Any) -> str:
@@ -44,4 +44,4 @@ def render_requests(endpoint: str, backend: str, requests: Sequence[LoggedReques
 
 
 def _document(format_: str, **content: Any) -> str:
-    return json.dumps({"format": format_, **content}, indent=2, ensure_ascii=False) + "\n"
+    return writing.document({"format": format_, **content}, allow_nan=True)

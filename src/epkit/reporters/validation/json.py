@@ -1,15 +1,15 @@
 """A validation as the document `epkit.validation/1`."""
 
-import json
 from typing import Any
 
+from epkit.core.json import writing
 from epkit.core.validate.checked import CheckedFile, Validation, in_rows, printable
 from epkit.core.validate.violations import Violation
 
 
 def render(validation: Validation) -> str:
     """Write the document, indented, with a final line break."""
-    return json.dumps(document(validation), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+    return writing.document(document(validation), indent=1)
 
 
 def document(validation: Validation) -> dict[str, Any]:

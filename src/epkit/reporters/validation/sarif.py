@@ -1,9 +1,9 @@
 """A validation as SARIF 2.1.0, which code hosts show beside the lines of a file."""
 
-import json
 from typing import Any
 from urllib.parse import quote
 
+from epkit.core.json import writing
 from epkit.core.validate.checked import Validation, in_words, printable
 from epkit.core.validate.violations import Violation
 
@@ -29,7 +29,7 @@ def render(validation: Validation, *, version: str) -> str:
         "version": "2.1.0",
         "runs": [run],
     }
-    return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
+    return writing.document(document, indent=1)
 
 
 def _result(file: str, violation: Violation, rules: list[str]) -> dict[str, Any]:

@@ -44,7 +44,7 @@ from epkit.flows.bench.workers.messages import (
     WorkerFacts,
 )
 from epkit.flows.bench.workers.work import BenchWork
-from epkit.flows.crew.crews import signals_into
+from epkit.process import signals_to
 
 if TYPE_CHECKING:
     from epkit.core.report.live import Live
@@ -141,7 +141,7 @@ class Fleet(Gathered):
             EpkitError: it cannot be begun.
         """
         self._begin()
-        with signals_into(self._crew.inbox):
+        with signals_to(lambda number: self._crew.inbox.put((None, number))):
             self._turned = time.monotonic()
             due = self._turned + TICK_S
             while not all(part.is_over for part in self.parts.values()):

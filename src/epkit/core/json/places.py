@@ -2,9 +2,8 @@
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Any, Final
-
-from epkit.core.validate.violations import Finding, Path, Places
 
 _BLANK: Final = re.compile(r"[ \t\r\n]*")
 _decoder: Any = json.JSONDecoder()
@@ -24,7 +23,7 @@ class _Container:
         self.keys: dict[str | int, int] = {}
 
 
-class JsonPlaces(Places):
+class JsonPlaces:
     """Finds paths in a valid JSON text; each part of it is read at most once a level.
 
     Values that no path leads through are skipped by the C parser, so that a message about the first rows of a
@@ -35,13 +34,13 @@ class JsonPlaces(Places):
         self._text = text.decode("utf-8", "replace")
         self._containers: dict[int, _Container] = {}
 
-    def __call__(self, finding: Finding) -> tuple[int | None, int | None]:
-        """Return line and column of a finding's value, or of its key."""
-        offset = self.offset(finding.path, at_key=finding.at_key)
+    def position(self, path: Sequence[str | int], *, at_key: bool = False) -> tuple[int, int]:
+        """Return line and column, from 1, of a value or of its key."""
+        offset = self.offset(path, at_key=at_key)
         line = self._text.count("\n", 0, offset) + 1
         return line, offset - self._text.rfind("\n", 0, offset)
 
-    def offset(self, path: Path, *, at_key: bool = False) -> int:
+    def offset(self, path: Sequence[str | int], *, at_key: bool = False) -> int:
         """Return where a value begins, or the innermost value of its path that there is."""
         place = self._skip_blank(0)
         for depth, step in enumerate(path):

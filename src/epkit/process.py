@@ -1,0 +1,124 @@
+"""What belongs to the whole process, changed for the length of a block and put back for the caller that shares it."""
+
+import contextlib
+import gc
+import logging
+import os
+import signal
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import asyncio
+
+_lock: Final = threading.Lock()
+_silent: Final[dict[str, tuple[int, int]]] = {}
+"""Of each logger that is silenced: in how many blocks, and the level that it had before the first."""
+
+
+@contextlib.contextmanager
+def signals_to(
+    handle: Callable[[signal.Signals], object], loop: "asyncio.AbstractEventLoop | None" = None
+) -> Iterator[None]:
+    """Have SIGINT and SIGTERM call *handle*, where this thread may handle signals.
+
+    Args:
+        loop: the running loop, if it is to call *handle*; else that happens between two instructions of Python.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {}
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            handler = signal.getsignal(number)
+            if loop is None:
+                signal.signal(number, lambda which, _frame: handle(signal.Signals(which)))
+            else:
+                try:
+                    loop.add_signal_handler(number, handle, number)
+                except NotImplementedError:  # on Windows, where Ctrl-C is a KeyboardInterrupt
+                    continue
+            before[number] = handler
+        yield
+    finally:
+        for number, handler in before.items():
+            if loop is not None:
+                loop.remove_signal_handler(number)
+            # A loop leaves the system's own handling behind, not what there was: SIGTERM would kill in silence.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+
+@contextlib.contextmanager
+def collections_off() -> Iterator[None]:
+    """Keep the garbage collector from pausing: what there is already is frozen, unless the caller froze objects."""
+    enabled, frozen = gc.isenabled(), gc.get_freeze_count()
+    gc.collect()
+    if not frozen:
+        gc.freeze()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if not frozen:
+            gc.unfreeze()
+        if enabled:
+            gc.enable()
+
+
+@contextlib.contextmanager
+def silenced(*names: str) -> Iterator[None]:
+    """Silence the loggers of libraries and those below them; blocks may overlap on several threads.
+
+    Loggers of the process itself are left alone.
+    """
+    below = tuple(f"{name}." for name in names)
+    loggers = {*names, *(name for name in list(logging.root.manager.loggerDict) if name.startswith(below))}
+    with _lock:
+        for name in loggers:
+            logger = logging.getLogger(name)
+            count, level = _silent.get(name, (0, logger.level))
+            _silent[name] = count + 1, level
+            logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        with _lock:
+            for name in loggers:
+                count, level = _silent.pop(name)
+                if count > 1:
+                    _silent[name] = count - 1, level
+                else:
+                    logging.getLogger(name).setLevel(level)
+
+
+@contextlib.contextmanager
+def unwarned(module: str) -> Iterator[None]:
+    """Ignore warnings that a module and those below it give, on every thread."""
+    before = list(warnings.filters)
+    warnings.filterwarnings("ignore", module=module)
+    ours = warnings.filters[0]
+    try:
+        yield
+    finally:
+        if ours not in before:
+            # Not `catch_warnings`, which would undo what other threads have done meanwhile.
+            with contextlib.suppress(ValueError):
+                warnings.filters.remove(ours)  # type: ignore[attr-defined]
+
+
+@contextlib.contextmanager
+def environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set variables of the environment, for a library that reads nothing else."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
