@@ -7,6 +7,7 @@ from epkit.core.load.plan import Plan
 from epkit.core.load.shares import most_workers
 from epkit.core.report.report import Report
 from epkit.engines import runner
+from epkit.engines.deferred import CheckCounts
 from epkit.engines.driver import Sink
 from epkit.engines.runner import Ran
 from epkit.flows.bench import checks
@@ -24,7 +25,7 @@ class Here:
     workers = 1
 
     def __init__(self, options: BenchOptions, ready: PreparedRun, plan: Plan, say: Callable[[str], None]) -> None:
-        self._options, self._plan = options, plan
+        self._plan = plan
         self.engine = ready.make_engine(plan)
         self._checked = CheckedDriver(
             plan,
@@ -47,10 +48,13 @@ class Here:
         """Return the CPU time spent so far."""
         return time.process_time()
 
-    def settle(self) -> list[str]:
-        """Wait for what is checked beside the run; say what of it should be known."""
+    def settle(self) -> CheckCounts:
+        """Wait for what is checked beside the run; return what became of it."""
         deferred = self._checked.deferred
-        return [] if deferred is None else checks.settle(deferred, self._driver, self._options.depth)
+        if deferred is None:
+            return CheckCounts()
+        checks.settle(deferred, self._driver)
+        return deferred.counts
 
     def told(self, report: Report) -> Report:
         """Add what there is to tell of whoever made the load."""
@@ -78,7 +82,6 @@ class Crewed:
         from epkit.flows.bench.workers.work import BenchWork
 
         assert ready.crew is not None
-        self._options = options
         work = BenchWork(
             plan=plan,
             load=ready.load,
@@ -114,10 +117,9 @@ class Crewed:
         """Return the CPU time that the workers have told of."""
         return self._fleet.spent_s
 
-    def settle(self) -> list[str]:
-        """Say what should be known of the checks that the workers made beside the run."""
-        checked, skipped = self._fleet.checked()
-        return checks.skipped_line(checked, skipped, self._fleet.sent, self._options.depth)
+    def settle(self) -> CheckCounts:
+        """Return what became of the checks that the workers made beside the run."""
+        return self._fleet.checked()
 
     def told(self, report: Report) -> Report:
         """Add the workers."""

@@ -39,13 +39,20 @@ class RunSetup:
 
 
 def make_report(
-    facts: RunSetup, measured: Measurement, ran: Ran, search: Search | None = None, *, summary: Summary | None = None
+    facts: RunSetup,
+    measured: Measurement,
+    ran: Ran,
+    search: Search | None = None,
+    *,
+    summary: Summary | None = None,
+    reasons: Iterable[str] = (),
 ) -> Report:
     """Make the report of a finished run.
 
     Args:
         search: what was looked for in it, and found.
         summary: an empty one, for what is known of a run in its middle without looking at a sample.
+        reasons: further reasons why the run is not valid.
     """
     whole = summary is None
     driver, summary = measured.driver, measured.summary if summary is None else summary
@@ -83,7 +90,7 @@ def make_report(
         phases=measured.phases(ran) if whole else (),
         search=search,
         varied=measured.varied,
-        reasons=measured.reasons(ran) if whole else [],
+        reasons=[*(measured.reasons(ran) if whole else []), *reasons],
     )
 
 

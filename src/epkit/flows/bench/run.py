@@ -15,6 +15,7 @@ from epkit.engines.driver import Sink
 from epkit.files import samples
 from epkit.files.runs import RunWriter
 from epkit.files.spill import Spill
+from epkit.flows.bench import checks
 from epkit.flows.bench.driving import Driving
 from epkit.flows.bench.generators import make_generator
 from epkit.flows.bench.knee import mark_knee
@@ -92,8 +93,15 @@ def run(
         ready.current.drive(driver)
         ran = generator.run(measured, _all(ticks))
         driver.flush()
-        lines = generator.settle()
-        report = make_report(facts, measured, ran, None if stop_rule is None else stop_rule.outcome())
+        checked = generator.settle()
+        lines = checks.warnings(checked, driver.sent, options.depth)
+        report = make_report(
+            facts,
+            measured,
+            ran,
+            None if stop_rule is None else stop_rule.outcome(),
+            reasons=checks.reasons(checked, options.depth),
+        )
         report = generator.told(report)
         if options.sweep is not None:
             report = mark_knee(report)

@@ -8,6 +8,7 @@ from epkit.core.report.counters import Counters
 from epkit.core.samples.clocks import Offset
 from epkit.core.samples.rows import Failure
 from epkit.core.stats.histogram import Histogram
+from epkit.engines.deferred import CheckCounts
 from epkit.engines.driver import FirstFailure, FirstReply
 from epkit.engines.runner import Ran
 from epkit.engines.workers.crew import Member
@@ -120,10 +121,9 @@ class Gathered:
         """Return how many requests are due and not over."""
         return sum(part.facts.waiting for part in self.parts.values() if part.facts and not part.is_over)
 
-    def checked(self) -> tuple[int, int]:
-        """Return how many replies were checked beside the run, and how many could not be."""
-        told = [facts.checks for facts in self._facts()]
-        return sum(checked for checked, _ in told), sum(skipped for _, skipped in told)
+    def checked(self) -> CheckCounts:
+        """Return what became of the replies that were to be checked beside the run."""
+        return sum((facts.checks for facts in self._facts()), CheckCounts())
 
     def _facts(self) -> list[WorkerFacts]:
         return [part.facts for part in self.parts.values() if part.facts is not None]

@@ -11,6 +11,7 @@ from epkit.core.http.request import Request
 from epkit.core.report.summary import Summary
 from epkit.core.samples.rows import Failure
 from epkit.engines.base import Traffic
+from epkit.engines.deferred import CheckCounts
 from epkit.engines.driver import FirstFailure, FirstReply
 from epkit.engines.runner import Ran
 
@@ -101,7 +102,7 @@ class WorkerFacts:
         began_ns: when it really began.
         waiting: requests that are due and not over.
         cpu_s: process time since the run began; `cpu_before_s` of it before the measured phases.
-        checks: lines on what was checked beside the run, and of what came of it.
+        checks: what became of the replies that were to be checked beside the run.
     """
 
     began_ns: int
@@ -120,7 +121,7 @@ class WorkerFacts:
     traffic: Traffic
     cpu_s: float
     cpu_before_s: float
-    checks: tuple[int, int] = (0, 0)
+    checks: CheckCounts = field(default_factory=CheckCounts)
 
 
 @dataclass(frozen=True, slots=True)

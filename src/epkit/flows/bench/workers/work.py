@@ -19,6 +19,7 @@ from epkit.core.load.plan import Plan
 from epkit.core.replies.judging import Depth
 from epkit.engines import runner
 from epkit.engines.base import Engine
+from epkit.engines.deferred import CheckCounts
 from epkit.engines.driver import ClosedLoop
 from epkit.engines.phased import Phased
 from epkit.engines.runner import Ran
@@ -134,7 +135,7 @@ class _Share:
         self._driver.flush()
         deferred = self._checked.deferred
         if deferred is not None:
-            checks.settle(deferred, self._driver, self._job.depth)
+            checks.settle(deferred, self._driver)
         self._stream.ship(max(0, self._driver.ended - self._driver.began))
         self._channel.send(EndedMessage(self._facts(ran.cpu_s), ran))
 
@@ -220,5 +221,5 @@ class _Share:
             traffic=self._engine.traffic,
             cpu_s=cpu_s,
             cpu_before_s=driver.cpu_s,
-            checks=(0, 0) if deferred is None else (deferred.checked, deferred.skipped),
+            checks=CheckCounts() if deferred is None else replace(deferred.counts),
         )
