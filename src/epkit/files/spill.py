@@ -39,7 +39,6 @@ class Spill:
             while left:
                 left = left[self._file.write(left) :]
         except OSError as error:
-            # Not an OSError: raised inside a run, that would pass for trouble with a connection.
             raise UsageError(f"{tempfile.gettempdir()}: the samples cannot be kept: {error.strerror}") from None
 
     def blocks(self) -> Iterator[np.ndarray]:
