@@ -10,8 +10,8 @@ from epkit.core.replies.decoding import decode
 from epkit.core.replies.judging import Depth
 from epkit.core.replies.predictions import json_text, predictions
 from epkit.core.samples.rows import Failure
-from epkit.engines.deferred import Check, CheckCounts, Deferred
-from epkit.engines.driver import DriverBase, Verdict
+from epkit.engines.deferred import Check, CheckCounts
+from epkit.engines.driver import Verdict
 from epkit.errors import UsageError
 from epkit.files.payloads import parse_json, read_payload
 from epkit.flows.target.requests import Requests
@@ -34,17 +34,6 @@ def make_check(
     if depth is Depth.EXPECT:
         return _expecting(expect, load)
     return _contract(find_contract(), load) if depth is Depth.CONTRACT else None
-
-
-def settle(deferred: Deferred, driver: DriverBase) -> None:
-    """End the checks of a run, and give the driver the failures that they found."""
-    deferred.finish()
-    for kind, example in deferred.examples.items():
-        known = driver.examples.get(kind)
-        if known is None:
-            driver.examples[kind] = example
-        else:
-            known.count += example.count
 
 
 def warnings(counts: CheckCounts, sent: int, depth: Depth) -> list[str]:
