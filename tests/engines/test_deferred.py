@@ -61,7 +61,7 @@ def test_verdicts_find_their_rows(seen, quick):
 
     assert [0, 1, 2] == [int(block["received"][0]) for block in seen]
     assert [[number] for number in range(3)] == [np.flatnonzero(block["failure"]).tolist() for block in seen]
-    assert (12, 0) == (checks.checked, checks.skipped)
+    assert d.CheckCounts(checked=12) == checks.counts
     assert {(Failure.MISMATCH, 200)} == checks.examples.keys()
 
 
@@ -114,9 +114,40 @@ def test_what_is_too_much_passes_and_is_counted(seen, monkeypatch):
     checks.finish()
     go.set()
 
-    assert (0, 5) == (checks.checked, checks.skipped)
+    assert d.CheckCounts(skipped=5) == checks.counts
     assert [5] == [len(block) for block in seen]
     assert not seen[0]["failure"].any()
+
+
+class Odd(BaseException):
+    """What an extension written in Rust raises when it panics is no `Exception` either."""
+
+
+@pytest.mark.parametrize(
+    ("raised", "why"),
+    [
+        (RecursionError("maximum recursion depth exceeded"), "the reply is nested too deeply"),
+        (KeyError(), "KeyError"),
+        (Odd("two\n lines"), "Odd: two lines"),
+        (SystemExit(3), "SystemExit: 3"),
+    ],
+)
+def test_what_a_check_raises_is_the_verdict_on_that_reply_and_the_checks_go_on(seen, raised, why):
+    def odd(payload, head, body):
+        if body == b"odd":
+            raise raised
+        return verdict(payload, head, body)
+
+    checks = make(seen, odd)
+    for _ in range(2):
+        fill(checks, [b"good", b"odd", b"bad", b"odd"])
+        settle(checks)
+    checks.finish()
+
+    assert d.CheckCounts(checked=4, crashed=4) == checks.counts
+    assert 8 == checks.counts.wanted
+    assert [[1, 2, 3]] * 2 == [np.flatnonzero(block["failure"]).tolist() for block in seen]
+    assert f"cannot be checked: {why}" == checks.examples[Failure.CONTRACT, 200].detail
 
 
 def test_remembered_bodies_are_bounded(seen, monkeypatch):
@@ -130,4 +161,4 @@ def test_remembered_bodies_are_bounded(seen, monkeypatch):
         most = max(most, len(checks._known))
     checks.finish()
 
-    assert (9, 3) == (checks.checked, most)
+    assert (9, 3) == (checks.counts.checked, most)

@@ -12,12 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from epkit.core.http.request import Request, build
+from epkit.core.load.phases import PhaseTimes
 from epkit.core.load.plan import Phase
 from epkit.core.replies.judging import Depth
 from epkit.core.samples.rows import SAMPLE, Failure
 from epkit.engines import driver as module
 from epkit.engines.base import Exchange
-from epkit.engines.driver import BLOCK_ROWS, FLUSH_NS, ClosedLoop
+from epkit.engines.driver import BLOCK_ROWS, FLUSH_NS, ClosedLoop, Judging
 
 BEGAN = 5_000_000_000
 MS = 1_000_000
@@ -94,9 +95,8 @@ def make(
     phase = {name: options.pop(name) for name in ("requests", "duration_ns") if name in options}
     expected = rows if isinstance(rows, list) else [rows] * n
     blocks: list[np.ndarray] = []
-    driver = ClosedLoop(
-        Phase(**phase), requests(n, method), expected, sinks=[lambda block: blocks.append(block.copy())], **options
-    )
+    judging = Judging(sinks=[lambda block: blocks.append(block.copy())], **options)
+    driver = ClosedLoop(Phase(**phase), requests(n, method), expected, judging, PhaseTimes())
     if begin:
         driver.begin()
     return Loop(driver, blocks)
@@ -463,7 +463,7 @@ def test_what_is_left_of_a_block_is_not_in_the_next(clock: Clock) -> None:
 def test_every_sink_gets_every_block() -> None:
     one: list[np.ndarray] = []
     other: list[np.ndarray] = []
-    driver = ClosedLoop(Phase(), requests(1), [2], sinks=[one.append, other.append])
+    driver = ClosedLoop(Phase(), requests(1), [2], Judging(sinks=[one.append, other.append]), PhaseTimes())
     driver.begin()
     Loop(driver).done()
     driver.flush()

@@ -1,5 +1,6 @@
 """One suite for all engines: what each makes of every way in which a server can misbehave."""
 
+import asyncio
 import gc
 import sys
 import tracemalloc
@@ -11,9 +12,22 @@ import pytest
 
 from epkit.core.http.destination import Destination, Tls
 from epkit.core.http.headers import fields
+from epkit.core.http.request import Request
 from epkit.core.samples.rows import Failure
-from epkit.engines.base import Engine
-from support.engine_harness import BODY, CALM_NS, KINDS, SHORT_NS, Kind, arrivals_seen, execute, plain, requests
+from epkit.engines.base import Arrival, Engine, Exchange
+from support.engine_harness import (
+    BODY,
+    CALM_NS,
+    KINDS,
+    PATIENCE_S,
+    SHORT_NS,
+    Kind,
+    Recorder,
+    arrivals_seen,
+    execute,
+    plain,
+    requests,
+)
 from support.fault_server import FaultServer
 from support.faults import CLOSE, COURSE, OK, SIMPLE
 
@@ -504,3 +518,65 @@ def test_no_socket_is_left_open(fault_server: FaultServer, kind: Kind) -> None:
         execute(kind, to, requests(to, names), slots=4, timeout_ns=SHORT_NS)
 
         assert before == opened()
+
+
+class Raising(Recorder):
+    """A driver one of whose calls raises, from its third request on."""
+
+    def __init__(self, sent: list[Request], error: BaseException, *, where: str, engine: Engine) -> None:
+        super().__init__(sent)
+        self._error, self._where, self._engine = error, where, engine
+        self.raised = 0
+
+    def _raise(self) -> None:
+        self.raised += 1
+        raise self._error
+
+    def next(self, now: int) -> Arrival | None:
+        if self._where == "next" and len(self.outcomes) >= 2:
+            self._raise()
+        return super().next(now)
+
+    def done(self, exchange: Exchange) -> None:
+        super().done(exchange)
+        if len(self.outcomes) < 3:
+            return
+        if self._where == "done":
+            self._raise()
+        if self._where == "soon":
+            self._engine.soon(self._raise)
+
+
+@pytest.mark.parametrize("error", [OSError(28, "no space left on device"), BrokenPipeError(), ZeroDivisionError()])
+@pytest.mark.parametrize("where", ["next", "done", "soon"])
+@pytest.mark.parametrize(("name", "slots"), [("ok", 1), ("ok", 4), ("close-before", 4), ("never", 4)])
+def test_what_a_driver_or_a_sink_raises_ends_the_run(
+    fault_server: FaultServer, kind: Kind, name: str, slots: int, where: str, error: BaseException, caplog
+) -> None:
+    to = plain(fault_server)
+    engine = kind.engine(to, timeout_ns=SHORT_NS if name == "never" else CALM_NS)
+    driver = Raising(requests(to, [name] * 500), error, where=where, engine=engine)
+
+    with pytest.raises(type(error)) as raised, asyncio.Runner(loop_factory=kind.loop) as runner:
+        runner.run(asyncio.wait_for(engine.run(driver, slots), PATIENCE_S))
+
+    assert error is raised.value
+    assert 1 == driver.raised
+    assert len(driver.outcomes) < 20
+    assert [] == caplog.records
+
+
+def test_what_is_left_for_later_when_the_run_has_crashed_is_not_done(kind: Kind, fault_server: FaultServer) -> None:
+    to = plain(fault_server)
+    engine = kind.engine(to, timeout_ns=CALM_NS)
+    late: list[int] = []
+
+    class Late(Recorder):
+        def done(self, exchange: Exchange) -> None:
+            engine.soon(lambda: late.append(1))
+            raise OSError
+
+    with pytest.raises(OSError), asyncio.Runner(loop_factory=kind.loop) as runner:
+        runner.run(asyncio.wait_for(engine.run(Late(requests(to, ["ok"])), 1), PATIENCE_S))
+
+    assert [] == late

@@ -3,6 +3,7 @@
 import pytest
 
 from epkit.core.http.request import build
+from epkit.core.load.phases import PhaseTimes
 from epkit.core.load.plan import WARMUP, Phase
 from epkit.core.samples.rows import Failure
 from epkit.engines import driver as module
@@ -26,9 +27,9 @@ class Slots:
     def __init__(self, *phases: Phase, payloads: int = 1) -> None:
         self.blocks = []
         requests = [build("POST", "/score", "h", [], b"%d" % i) for i in range(payloads)]
-        self.begins = []
-        sinks = [lambda block: self.blocks.append(block.copy())]
-        self.driver = Phased(phases, requests, [None] * payloads, sinks=sinks, begins=self.begins, seed=1)
+        self.times = PhaseTimes()
+        judging = module.Judging(sinks=[lambda block: self.blocks.append(block.copy())])
+        self.driver = Phased(phases, requests, [None] * payloads, judging, self.times, seed=1)
         self.driver.begin()
 
     def take(self, at: int) -> int | None:
@@ -104,7 +105,7 @@ def test_a_phase_begins_when_it_should_have_though_the_last_one_is_late():
     slots = Slots(rate(10, 0.2), rate(20, 0.1))
 
     assert [0, 100 * MS, 200 * MS, 250 * MS, None] == [slots.take(SECOND) for _ in range(5)]
-    assert [0, 200 * MS] == slots.begins
+    assert [0, 200 * MS] == list(slots.times.begins)
 
 
 def test_a_closed_phase_gives_what_its_slots_ask_for():
@@ -116,7 +117,7 @@ def test_a_closed_phase_gives_what_its_slots_ask_for():
     slots.done(0, 10)
     assert 10 == slots.take(10)
     assert [SECOND, None] == [slots.take(SECOND) for _ in range(2)], "two of the first phase are still in flight"
-    assert [0, SECOND] == slots.begins
+    assert [0, SECOND] == list(slots.times.begins)
     assert 2 * SECOND == slots.rest(SECOND)
 
 
@@ -129,7 +130,7 @@ def test_a_closed_phase_of_so_many_requests_ends_with_the_last():
     assert 10 == slots.take(10)
     slots.done(10, 20)
     assert 20 == slots.take(20)
-    assert [0, 20] == slots.begins
+    assert [0, 20] == list(slots.times.begins)
     assert (None, None) == (slots.take(30), slots.rest(30))
 
 
@@ -157,7 +158,7 @@ def test_stopping_gives_out_no_more():
 
     assert (None, None) == (slots.take(5 * SECOND), slots.rest(5 * SECOND))
     assert slots.driver.stopped
-    assert [0] == slots.begins
+    assert [0] == list(slots.times.begins)
 
 
 def test_what_is_due_and_not_over_is_waiting(monkeypatch):

@@ -33,6 +33,7 @@ connection stays open until the client closes it. A storm is one of these under 
 | error-in-200-doubled | the same as JSON in a JSON string |
 | wrong-count | three predictions for two rows |
 | not-json | says application/json, is HTML |
+| nested | each `?every=`th time (1) the second of two predictions is a list `?depth=` deep (1005), none like another; else ok |
 | close-before | reads the request, closes before a byte |
 | close-in-header | closes in the middle of a header line |
 | close-after-header | closes after the header, before the body |
@@ -321,6 +322,17 @@ async def _ok_split(x: Exchange) -> bool:
 @fault("ok-split-chunked")
 async def _ok_split_chunked(x: Exchange) -> bool:
     return await _split(x, CHUNKED)
+
+
+@fault("nested")
+async def _nested(x: Exchange) -> bool:
+    number = x.turns.next(x.target)
+    if number % x.number("every", 1):
+        await x.send(OK)
+    else:
+        depth = x.number("depth", 1005)
+        await x.send(reply(200, b'{"result": ["yes", %b%d%b]}' % (b"[" * depth, number, b"]" * depth), JSON))
+    return True
 
 
 @fault("ok-large")

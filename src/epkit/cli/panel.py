@@ -1,5 +1,6 @@
 """The panel that a run shows on a terminal while it goes on; nothing of it in a pipe."""
 
+import math
 import os
 import sys
 import time
@@ -69,9 +70,12 @@ class Panel:
         if now < self._due or not (done or failed):
             return
         self._due = now + EVERY_S
-        if not self._screen.is_started:
-            self._screen.start()
-        self._screen.update(draw(self.live.view(), self._total, self._time_limit_s), refresh=True)
+        try:
+            if not self._screen.is_started:
+                self._screen.start()
+            self._screen.update(draw(self.live.view(), self._total, self._time_limit_s), refresh=True)
+        except OSError:
+            self._due = math.inf  # the terminal is gone; the run is not
 
 
 def draw(view: "View", total: int | None, time_limit_s: float | None) -> "Text":

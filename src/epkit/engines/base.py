@@ -5,8 +5,14 @@ retires the slot, unless the driver is a `PacingDriver` that has it wait. When t
 the slot fills in its `Exchange` and calls `driver.done(exchange)`, exactly once per arrival. Both calls are
 synchronous and are made from the engine's own completion callback, so that nothing is awaited, scheduled or allocated
 between two requests.
+
+A failed request is data. What a driver or a sink raises is a crash of ours, wherever it happens: a transport would take
+an OSError for the end of its connection, and the loop would log what a timer raises while the run waits for ever. So
+every call of a driver, and whatever else runs from the loop, is made where `Engine.crash` gets what it raises.
 """
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias, runtime_checkable
 
@@ -120,3 +126,38 @@ class Engine(Protocol):
 
     def stop(self, *, drain: bool) -> None:
         """Ask a running `run` to end: take no more arrivals; without *drain*, abort what is in flight too."""
+
+    def crash(self, error: BaseException) -> None:
+        """End a running `run`, which raises *error*; the driver is called no more. The first error counts."""
+
+    def soon(self, call: Callable[[], None]) -> None:
+        """Call something once the replies that are there have been dealt with; what it raises crashes the run."""
+
+
+class CrashingEngine:
+    """What engines have in common: what happens when a driver or a sink raises something."""
+
+    def __init__(self) -> None:
+        self.crashed: BaseException | None = None
+
+    def crash(self, error: BaseException) -> None:
+        """End a running `run`, which raises *error*."""
+        if self.crashed is None:
+            self.crashed = error
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Call the driver no more, and have `run` end."""
+        raise NotImplementedError
+
+    def soon(self, call: Callable[[], None]) -> None:
+        """Call something once the replies that are there have been dealt with."""
+        asyncio.get_running_loop().call_soon(self._call, call)
+
+    def _call(self, call: Callable[[], None]) -> None:
+        if self.crashed is not None:
+            return
+        try:
+            call()
+        except BaseException as error:  # noqa: BLE001 - it ends the run
+            self.crash(error)

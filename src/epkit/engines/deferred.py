@@ -2,15 +2,17 @@
 
 A reply whose body has not been seen is handed to a thread, and the block that its row is in waits for the verdict on
 its way to the sinks; a body that is known costs a look-up. The thread rests so that it uses a fifth of a core at most,
-lest it is measured as latency. What it cannot manage is counted as skipped, and passes.
+or it would show in the latencies. What it cannot manage is counted as skipped, and passes. A reply on which a check
+fails has not passed: what the check raised is the verdict on it, and the checks go on.
 """
 
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from typing import Final
+from typing import Final, NamedTuple, Self
 
 import numpy as np
 
@@ -31,6 +33,36 @@ Check = Callable[[int, bytes, bytes], Verdict]
 """Judges a reply by the index of its payload, its header block and its body."""
 
 
+@dataclass(slots=True)
+class CheckCounts:
+    """What became of the replies that were to be checked.
+
+    Args:
+        checked: got the verdict of the check.
+        skipped: passed, because the check could not keep up.
+        crashed: failed, because the check did on them.
+    """
+
+    checked: int = 0
+    skipped: int = 0
+    crashed: int = 0
+
+    @property
+    def wanted(self) -> int:
+        """How many replies were to be checked."""
+        return self.checked + self.skipped + self.crashed
+
+    def __add__(self, other: Self) -> "CheckCounts":
+        return CheckCounts(self.checked + other.checked, self.skipped + other.skipped, self.crashed + other.crashed)
+
+
+class _Finding(NamedTuple):
+    """What a check said of a body, and whether it crashed on it."""
+
+    verdict: Verdict
+    crashed: bool = False
+
+
 class _Waiting:
     """A reply that is being checked, and the rows that its verdict is for: number of the block, place in it."""
 
@@ -44,15 +76,15 @@ class _Waiting:
 class Deferred:
     """Stands between a driver and its sinks.
 
-    `checked` and `skipped` count replies, `examples` are the first failures of each kind that were found here.
+    `counts` tells how many replies were checked, `examples` are the first failures of each kind that were found here.
     """
 
     def __init__(self, check: Check, sinks: Sequence[Sink]) -> None:
         self._check = check
         self._sinks = tuple(sinks)
         self._jobs: SimpleQueue[tuple[Key, bytes] | None] = SimpleQueue()
-        self._results: SimpleQueue[tuple[Key, Verdict]] = SimpleQueue()
-        self._known: dict[Key, Verdict] = {}
+        self._results: SimpleQueue[tuple[Key, _Finding]] = SimpleQueue()
+        self._known: dict[Key, _Finding] = {}
         self._known_bytes = 0
         self._waiting: dict[Key, _Waiting] = {}
         self._waiting_bytes = 0
@@ -60,7 +92,7 @@ class Deferred:
         self._held: deque[tuple[int, np.ndarray]] = deque()
         self._open: dict[int, int] = {}  # rows of a block that wait
         self._early: list[tuple[int, Failure]] = []  # verdicts on rows that the driver still has
-        self.checked = self.skipped = 0
+        self.counts = CheckCounts()
         self.examples: dict[tuple[Failure, int], FirstFailure] = {}
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
@@ -77,12 +109,12 @@ class Deferred:
         key = exchange.payload, exchange.body
         known = self._known.get(key)
         if known is not None:
-            self.checked += 1
-            return known
+            self._count(known, 1)
+            return known.verdict
         waiting = self._waiting.get(key)
         if waiting is None:
             if len(self._waiting) >= MOST_WAITING or self._waiting_bytes > MOST_BYTES:
-                self.skipped += 1
+                self.counts.skipped += 1
                 return None
             waiting = self._waiting[key] = _Waiting(exchange)
             self._waiting_bytes += len(exchange.body)
@@ -115,7 +147,7 @@ class Deferred:
                 break
         self._jobs.put(None)
         for waiting in self._waiting.values():
-            self.skipped += len(waiting.rows)
+            self.counts.skipped += len(waiting.rows)
         self._waiting.clear()
         self._open.clear()
         self._release()
@@ -125,23 +157,34 @@ class Deferred:
         while (job := self._jobs.get()) is not None:
             (payload, body), head = job
             began = time.perf_counter()
-            self._results.put(((payload, body), self._check(payload, head, body)))
+            try:
+                finding = _Finding(self._check(payload, head, body))
+            except BaseException as error:  # noqa: BLE001 - a check may fail in any way, and the next reply is due
+                finding = _Finding((Failure.CONTRACT, f"cannot be checked: {_why(error)}"), crashed=True)
+            self._results.put(((payload, body), finding))
             time.sleep(REST * (time.perf_counter() - began))
 
     def _drain(self) -> None:
         while not self._results.empty():
             self._take(*self._results.get())
 
-    def _take(self, key: Key, verdict: Verdict) -> None:
+    def _count(self, finding: _Finding, replies: int) -> None:
+        if finding.crashed:
+            self.counts.crashed += replies
+        else:
+            self.counts.checked += replies
+
+    def _take(self, key: Key, finding: _Finding) -> None:
         """Take a verdict: remember it, and write it into its rows."""
+        verdict = finding.verdict
         self._known_bytes += len(key[1])
         if self._known_bytes > MOST_BYTES:
             self._known.clear()
             self._known_bytes = len(key[1])
-        self._known[key] = verdict
+        self._known[key] = finding
         waiting = self._waiting.pop(key)
         self._waiting_bytes -= len(key[1])
-        self.checked += len(waiting.rows)
+        self._count(finding, len(waiting.rows))
         blocks = dict(self._held)
         for number, row in waiting.rows:
             self._open[number] -= 1
@@ -179,3 +222,10 @@ class Deferred:
     def _hand_on(self, block: np.ndarray) -> None:
         for sink in self._sinks:
             sink(block)
+
+
+def _why(error: BaseException) -> str:
+    """Say in words what a check raised; it may quote the reply, so that a report masks it."""
+    if isinstance(error, RecursionError):
+        return "the reply is nested too deeply"
+    return " ".join(f"{type(error).__name__}: {error}".removesuffix(": ").split())

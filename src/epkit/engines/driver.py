@@ -15,6 +15,7 @@ import numpy as np
 
 from epkit.core.http.headers import fields, server_ns
 from epkit.core.http.request import Request
+from epkit.core.load.phases import PhaseTimes
 from epkit.core.load.plan import Phase
 from epkit.core.replies.judging import Depth, judge_reply, judge_status
 from epkit.core.samples.rows import KEPT, PACKER, SAMPLE, TIMES, Failure, block, complete
@@ -62,6 +63,23 @@ class FirstReply:
     head: bytes
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judging:
+    """What becomes of every outcome: how deep it is looked at, by what, and where its row goes.
+
+    Args:
+        sinks: each gets every block, for the length of the call; times in it are ns since the run began.
+        inspect: looks deeper at a reply that is good so far, given the place of its row in the block; None where
+            it cannot tell yet.
+        log: called with every exchange, before it is judged; for `-v`.
+    """
+
+    sinks: Sequence[Sink]
+    depth: Depth = Depth.REPLY
+    inspect: Callable[[int, Exchange], Verdict | None] | None = None
+    log: Callable[[Exchange], None] | None = None
+
+
 class DriverBase:
     """What every driver does with an outcome: it is judged, stored as a row, and handed on in blocks."""
 
@@ -69,36 +87,28 @@ class DriverBase:
         self,
         requests: Sequence[Request],
         rows: Sequence[int | None],
-        *,
-        sinks: Sequence[Sink],
-        depth: Depth = Depth.REPLY,
-        inspect: Callable[[int, Exchange], Verdict | None] | None = None,
-        log: Callable[[Exchange], None] | None = None,
+        judging: Judging,
+        times: PhaseTimes,
     ) -> None:
         """Prepare a run.
 
         Public attributes, to be read when the run is over: `began`, `ended` (`time.perf_counter_ns`),
         `started_at`, `deployments` (names by index), `examples` (by kind and status), `first_reply`, `unsent`
         (requests of each payload that never found a connection), `sent` and `failed` (as of the last block),
-        `begins` (when each phase that was entered began, ns since the run did), `most` (most in flight in
-        each), `gaps` (ns that passed between the end of a phase, by its index, and the next one), `cpu_s`
-        (process time spent before the measured phases). To be set before: `began_at`, the time that counts as
-        the beginning, where it is not the moment of `begin`.
+        `most` (most in flight in each phase that was entered), `gaps` (ns that passed between the end of a phase, by
+        its index, and the next one), `cpu_s` (process time spent before the measured phases). To be set before:
+        `began_at`, the time that counts as the beginning, where it is not the moment of `begin`.
 
         Args:
             requests: one a payload.
             rows: how many rows each payload holds, None where that is not known.
-            sinks: each gets every block, for the length of the call; times in it are ns since `began`.
-            inspect: looks deeper at a reply that is good so far, given the place of its row in the block; None where
-                it cannot tell yet.
-            log: called with every exchange, before it is judged; for `-v`.
+            times: is kept up to date, before a row of the next phase is due.
         """
         self._requests = tuple(requests)
         self._rows = tuple(rows)
-        self._sinks = tuple(sinks)
-        self._depth = depth
-        self._inspect = inspect
-        self._log = log
+        self._sinks = tuple(judging.sinks)
+        self._depth, self._inspect, self._log = judging.depth, judging.inspect, judging.log
+        self.times = times
         self._verdicts: tuple[dict[bytes, Verdict], ...] = tuple({} for _ in self._requests)
         self._known = tuple(verdicts.get for verdicts in self._verdicts)
         self._room = MEMO_BYTES
@@ -111,9 +121,9 @@ class DriverBase:
         self.unsent: dict[int, int] = {}
         self.began_at: int | None = None
         self.began = self.ended = 0
+        self.started_at = datetime.now(UTC)
         self._flush_at = 2**63
         self.sent = self.failed = 0
-        self.begins: list[int] = [0]
         self.most: list[int] = []
         self.gaps: dict[int, int] = {}
         self.cpu_s = 0.0
@@ -252,19 +262,16 @@ class ClosedLoop(DriverBase):
         phase: Phase,
         requests: Sequence[Request],
         rows: Sequence[int | None],
-        *,
-        sinks: Sequence[Sink],
-        depth: Depth = Depth.REPLY,
-        inspect: Callable[[int, Exchange], Verdict | None] | None = None,
-        log: Callable[[Exchange], None] | None = None,
+        judging: Judging,
+        times: PhaseTimes,
     ) -> None:
         """Prepare a phase.
 
         Args:
             requests: one a payload, sent in turn.
-            rows, sinks, depth, inspect, log: as in `DriverBase`.
+            rows, times: as in `DriverBase`.
         """
-        super().__init__(requests, rows, sinks=sinks, depth=depth, inspect=inspect, log=log)
+        super().__init__(requests, rows, judging, times)
         self.most.append(phase.concurrency if phase.requests is None else min(phase.concurrency, phase.requests))
         self._payload, self._step = phase.first % len(self._requests), phase.step
         self._only = self._requests[0] if len(self._requests) == 1 else None
@@ -275,6 +282,7 @@ class ClosedLoop(DriverBase):
     def begin(self) -> None:
         """Start the clock."""
         super().begin()
+        self.times.enter(0)
         if self._duration is not None:
             self._until = self.began + self._duration
 

@@ -17,7 +17,7 @@ from epkit.core.http.destination import Destination
 from epkit.core.http.headers import framing
 from epkit.core.http.request import Request
 from epkit.core.samples.rows import Failure
-from epkit.engines.base import FOREVER, INTERRUPTED, Arrival, Driver, Exchange, PacingDriver, Traffic
+from epkit.engines.base import FOREVER, INTERRUPTED, Arrival, CrashingEngine, Driver, Exchange, PacingDriver, Traffic
 from epkit.engines.wire.addresses import Addresses
 from epkit.engines.wire.connection import BODY_BYTES, HEADER_BYTES
 from epkit.engines.wire.tls import describe, make_context, tls_reason
@@ -28,12 +28,13 @@ COARSE_NS: Final = 1_200_000
 clock = time.perf_counter_ns
 
 
-class HttpxEngine:
+class HttpxEngine(CrashingEngine):
     """Requests through `httpx.AsyncClient`, one client a slot."""
 
     name = "httpx"
 
     def __init__(self, destination: Destination, *, timeout_ns: int, keepalive: bool = True) -> None:
+        super().__init__()
         self.destination = destination
         self.timeout_ns = timeout_ns
         self.keepalive = keepalive
@@ -73,6 +74,8 @@ class HttpxEngine:
         # Transports that were closed part with their sockets in the loop's next turns.
         for _ in range(3):
             await asyncio.sleep(0)
+        if self.crashed is not None:
+            raise self.crashed
         return self.traffic
 
     def stop(self, *, drain: bool) -> None:
@@ -82,6 +85,10 @@ class HttpxEngine:
         if not drain:
             for task in self._tasks:
                 task.cancel()
+
+    def abandon(self) -> None:
+        """Call the driver no more, and have `run` end."""
+        self.stop(drain=False)
 
     def wake(self) -> None:
         """Have parked slots ask the driver again."""
@@ -119,16 +126,23 @@ class HttpxEngine:
             await asyncio.sleep(0)
 
     async def _serve(self, driver: Driver) -> None:
-        x = Exchange()
         async with self._client() as client:
-            while (arrival := await self._next(driver)) is not None:
-                x.due, x.payload, request = arrival
-                x.start = x.tcp = x.connected = x.sent = x.first = x.end = clock()
-                x.failure, x.detail, x.head, x.body, x.status, x.received = Failure.NONE, "", b"", b"", 0, 0
-                try:
-                    await self._send(client, request, x)
-                finally:
-                    driver.done(x)
+            try:
+                await self._go_on(driver, client)
+            except asyncio.CancelledError:
+                raise
+            except BaseException as error:  # noqa: BLE001 - of the driver, or a sink: it ends the run
+                self.crash(error)
+
+    async def _go_on(self, driver: Driver, client: httpx.AsyncClient) -> None:
+        x = Exchange()
+        while (arrival := await self._next(driver)) is not None:
+            x.due, x.payload, request = arrival
+            x.start = x.tcp = x.connected = x.sent = x.first = x.end = clock()
+            x.failure, x.detail, x.head, x.body, x.status, x.received = Failure.NONE, "", b"", b"", 0, 0
+            await self._send(client, request, x)
+            if self.crashed is None:
+                driver.done(x)
 
     def _client(self) -> httpx.AsyncClient:
         destination = self.destination

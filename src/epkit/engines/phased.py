@@ -19,12 +19,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from epkit.core.http.request import Request
+from epkit.core.load.phases import PhaseTimes
 from epkit.core.load.plan import WARMUP, Phase
 from epkit.core.load.schedule import due_times, span_ns
-from epkit.core.replies.judging import Depth
 from epkit.core.samples.rows import Failure
 from epkit.engines.base import FOREVER, Arrival, Exchange
-from epkit.engines.driver import DriverBase, Sink, Verdict
+from epkit.engines.driver import DriverBase, Judging
 
 POLL_NS: Final = 10_000_000
 """How long a slot rests that waits for the end of a phase that ends with a number of requests."""
@@ -38,13 +38,10 @@ class Phased(DriverBase):
         phases: Sequence[Phase],
         requests: Sequence[Request],
         rows: Sequence[int | None],
+        judging: Judging,
+        times: PhaseTimes,
         *,
-        sinks: Sequence[Sink],
-        begins: list[int],
         seed: int = 0,
-        depth: Depth = Depth.REPLY,
-        inspect: Callable[[int, Exchange], Verdict | None] | None = None,
-        log: Callable[[Exchange], None] | None = None,
         gate: Callable[[int], None] | None = None,
     ) -> None:
         """Prepare a run; `stopped` tells whether `stop` ended it.
@@ -52,19 +49,17 @@ class Phased(DriverBase):
         Args:
             phases: in order; a first one called `WARMUP` is not measured.
             requests: one a payload, sent in turn.
-            rows, sinks, depth, inspect, log: as in `DriverBase`.
-            begins: gets when each phase that is entered begins, ns since the run did; the sinks may look at it.
+            rows, times: as in `DriverBase`.
             seed: of random arrivals.
             gate: called with a phase's index when everything before it is over here; it begins with `admit`. None
                 where nobody else is waited for.
         """
-        super().__init__(requests, rows, sinks=sinks, depth=depth, inspect=inspect, log=log)
+        super().__init__(requests, rows, judging, times)
         self._phases = tuple(phases)
         self._seed = seed
         self._payload, self._step = 0, 1
         self._begins_at = 0
         self._flying = 0
-        self.begins = begins
         self._gate = gate
         self._waits = self._over = self._open = self.stopped = False
         self._limit = self._left = 0
@@ -163,7 +158,7 @@ class Phased(DriverBase):
 
     def _leave(self, end: int) -> None:
         """End the current phase, and enter the next one or wait for the others at its gate; or end the run."""
-        place = len(self.begins)
+        place = len(self.times.begins)
         if place == len(self._phases):
             self._over = True
         elif self._gate is not None and _by_count(self._phases[place - 1]):
@@ -174,12 +169,12 @@ class Phased(DriverBase):
 
     def _enter(self, begin: int) -> None:
         """Enter the next phase, which begins at *begin*."""
-        place = len(self.begins)
+        place = len(self.times.begins)
         phase = self._phases[place]
         self._begins_at = begin
         if phase.step > 1:
             self._payload, self._step = phase.first % len(self._requests), phase.step
-        self.begins.append(begin - self.began)
+        self.times.enter(begin - self.began)
         self.most.append(0)
         if place == 1 and self._phases[0].name == WARMUP:
             self._measured_from = begin

@@ -49,6 +49,7 @@ def run(engine: Engine, driver: Driver, slots: int, *, tick: Callable[[], None] 
 
     Raises:
         EndpointError: the host has no address.
+        BaseException: whatever the driver, one of its sinks or *tick* raised.
     """
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(attend(engine, driver, slots, tick=tick))
@@ -67,7 +68,7 @@ async def attend(
     Args:
         barrier: is waited for when all is ready, right before the engine runs.
     """
-    heart = _Heart(tick)
+    heart = _Heart(tick, engine)
     caught: list[signal.Signals] = []
 
     def stop(number: signal.Signals) -> None:
@@ -86,8 +87,6 @@ async def attend(
         finally:
             beating.cancel()
             await asyncio.gather(beating, return_exceptions=True)
-    if not beating.cancelled():
-        beating.result()  # never returns: a bug in the tick
     return Ran(
         traffic=traffic,
         cpu_s=cpu,
@@ -104,9 +103,9 @@ def number_of(interrupt: KeyboardInterrupt) -> signal.Signals:
 class _Heart:
     """Beats every 10 ms and keeps how late each beat was."""
 
-    def __init__(self, tick: Callable[[], None] | None) -> None:
+    def __init__(self, tick: Callable[[], None] | None, engine: Engine) -> None:
         self.drifts = array("q")
-        self._tick = tick
+        self._tick, self._engine = tick, engine
 
     async def beat(self) -> None:
         clock = time.perf_counter_ns
@@ -124,8 +123,9 @@ class _Heart:
             if self._tick is not None and count % TICK_BEATS == 0:
                 try:
                     self._tick()
-                except OSError:
-                    self._tick = None  # the terminal is gone; the run is not
+                except BaseException as error:  # noqa: BLE001 - it ends the run
+                    self._engine.crash(error)
+                    return
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:

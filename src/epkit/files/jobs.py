@@ -161,7 +161,6 @@ class Job:
 
     def trouble(self, error: OSError) -> UsageError:
         """Say that the output cannot be written; what is in it already is kept."""
-        # Not an OSError: raised inside a run, that would pass for trouble with a connection.
         kept = f": {self.point.rows:,} rows are safe, the same command goes on" if self.point.rows else ""
         return UsageError(f"-o {self.out}: {(error.strerror or str(error)).lower()}{kept}")
 

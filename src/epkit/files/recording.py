@@ -67,7 +67,7 @@ class OutputWriter:
         self._held: list[Held] = []
         self._commit_at = 0.0
         self._safe = point
-        self._broken: UsageError | None = None
+        self._broken: OSError | UsageError | None = None
         self._thread: ThreadPoolExecutor | None = None
         self._pending: Future[None] | None = None
 
@@ -89,12 +89,13 @@ class OutputWriter:
 
         Raises:
             UsageError: the output cannot be written; from then on every call says so.
+            OSError: the same of a stream.
         """
         if self._broken is not None:
             raise self._broken
         try:
             self._write(chunk, stop)
-        except UsageError as error:
+        except (OSError, UsageError) as error:
             self._broken = error
             raise
 
@@ -136,6 +137,7 @@ class OutputWriter:
 
         Raises:
             UsageError: the output cannot be written.
+            OSError: a stream cannot.
         """
         if self._broken is not None:
             raise self._broken
@@ -253,8 +255,9 @@ class OutputWriter:
         if self._failed is not None:
             self._failed.append(b"".join(lines))
 
-    def _trouble(self, error: OSError) -> UsageError:
-        return UsageError(f"the output: {error.strerror}") if self._job is None else self._job.trouble(error)
+    def _trouble(self, error: OSError) -> OSError | UsageError:
+        """Say which file cannot be written; what a stream raises is for its owner to say."""
+        return error if self._job is None else self._job.trouble(error)
 
 
 def make_writer(job: Job, names: Sequence[str]) -> Writer:

@@ -92,7 +92,6 @@ class RunWriter:
         try:
             write_all(self._file, data)
         except OSError as error:
-            # Not an OSError: raised inside a run, that would pass for trouble with a connection.
             raise UsageError(f"{self._name}: the run cannot be saved: {error.strerror}") from None
 
 

@@ -38,7 +38,6 @@ class Spill:
         try:
             write_all(self._file, block.tobytes())
         except OSError as error:
-            # Not an OSError: raised inside a run, that would pass for trouble with a connection.
             raise UsageError(f"{tempfile.gettempdir()}: the samples cannot be kept: {error.strerror}") from None
 
     def blocks(self) -> Iterator[np.ndarray]:

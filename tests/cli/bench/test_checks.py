@@ -94,3 +94,31 @@ def test_golden_predictions_that_cannot_be_used_are_told(cli, bench, fault_serve
 
 def test_an_expectation_wants_a_file(bench):
     assert "--expect FILE holds it" in complaint(bench("--no-validate", "--check", "expect"), 2)
+
+
+def nested(cli, rows, fault_server, *arguments, every=1):
+    contract_of = cli.write("contract.json", contract("string"))
+    return cli(
+        "bench", "-n", 30, "-p", rows, "--check", "contract", "--schema", contract_of, *arguments,
+        fault_server.url(f"nested?every={every}"),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("workers", [(), ("-c", 2, "--workers", 2)])
+def test_a_reply_that_cannot_be_checked_fails_and_the_others_are_checked(cli, rows, fault_server, workers):
+    ran = nested(cli, rows, fault_server, "--format", "json", *workers, every=3)
+
+    assert "the reply breaks the contract" in complaint(ran, 5)
+    assert {"contract": 10} == ran.failures
+    assert "cannot be checked: the reply is nested too deeply" == ran.report["failures"][0]["detail"]
+    assert ran.report["validity"]["valid"]
+    assert [] == [line for line in ran.report["warnings"] if "--check" in line]
+
+
+@pytest.mark.parametrize("workers", [(), ("-c", 2, "--workers", 2)])
+def test_a_run_that_could_check_none_of_its_replies_is_not_valid(cli, rows, fault_server, workers):
+    ran = nested(cli, rows, fault_server, "--format", "json", *workers)
+
+    assert 4 == ran.code
+    assert "--check contract could check none of 30 replies: it failed on 30" in ran.report["validity"]["reasons"]
+    assert "Traceback" not in ran.err

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from epkit.cli.panel import draw, sparkline
+from epkit.cli.panel import Panel, draw, sparkline
 from epkit.core.report.live import View
 
 
@@ -44,6 +44,22 @@ def test_a_run_without_a_success_says_so():
 
 def test_a_sparkline_of_nothing_is_empty():
     assert ("", "", "▁█") == (sparkline(()), sparkline((0, 0)), sparkline((0, 7)))
+
+
+def test_a_terminal_that_is_gone_ends_the_panel_and_not_the_run(monkeypatch):
+    drawn = []
+
+    def gone(*arguments, **options):
+        drawn.append(1)
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("epkit.cli.panel.EVERY_S", 0)
+    with Panel(None, None) as panel:
+        monkeypatch.setattr(panel._screen, "update", gone)
+        for _ in range(3):
+            panel.show(1, 0)
+
+    assert [1] == drawn
 
 
 def run_on_a_terminal(directory, arguments, **environ):

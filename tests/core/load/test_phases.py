@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from epkit.core.load.phases import Slice
+from epkit.core.load.phases import PhaseTimes, Slice
 from support.rows import MS, rows
 
 BEGINS = [0, 100 * MS, 200 * MS]
@@ -11,7 +11,7 @@ BEGINS = [0, 100 * MS, 200 * MS]
 def sliced(first, last, begins=BEGINS):
     found = []
     block = rows(30)
-    Slice(begins, first, last, found.append)(block)
+    Slice(PhaseTimes(begins), first, last, found.append)(block)
 
     assert (rows(30) == block).all(), "the block is not ours to change"
     return np.concatenate(found) if found else None
@@ -37,10 +37,10 @@ def test_a_phase_that_was_not_entered_has_no_rows():
 
 
 def test_phases_that_begin_later_are_seen():
-    begins, found = [0], []
-    late = Slice(begins, 1, None, found.append)
+    times, found = PhaseTimes([0]), []
+    late = Slice(times, 1, None, found.append)
     late(rows(10))
-    begins.append(100 * MS)
+    times.enter(100 * MS)
     late(rows(30)[10:])
 
     assert [20] == [len(block) for block in found]

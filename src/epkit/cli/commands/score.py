@@ -174,7 +174,7 @@ def score(
     with output.Display(options, quiet=quiet) as display:
         try:
             result = flow.score(options, context, stdin, display.writer, progress=display.progress)
-        except output.UnreadOutput:
+        except BrokenPipeError:
             return terminal.broken_pipe()
     return output.finish(result, display, options, quiet=quiet)
 

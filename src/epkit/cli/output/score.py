@@ -17,10 +17,6 @@ from epkit.reporters import score_text
 TABLE_ROWS: Final = 40
 
 
-class UnreadOutput(Exception):  # noqa: N818 - nothing went wrong
-    """The reader of stdout is gone; no OSError, which inside a run would pass for trouble with a connection."""
-
-
 class RowTable:
     """A writer that shows few rows as a table, and many as JSON lines."""
 
@@ -86,7 +82,7 @@ def send(data: bytes) -> None:
     """Write bytes to stdout.
 
     Raises:
-        Unread: the reader is gone.
+        BrokenPipeError: the reader is gone.
         UsageError: stdout is closed, or its disk is full.
     """
     from epkit.errors import UsageError
@@ -97,7 +93,7 @@ def send(data: bytes) -> None:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
     except BrokenPipeError:
-        raise UnreadOutput from None
+        raise
     except OSError as error:
         raise UsageError(f"stdout: {error.strerror}") from None
 

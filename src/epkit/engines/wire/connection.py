@@ -84,30 +84,34 @@ class Connection(Exchange, asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse a chunk of the reply; if it was the last, end the exchange and begin the next."""
-        # Bound methods are fetched before they are called: calling an attribute looks for it in the class first.
-        self.end = now = clock()
-        if len(data) == self.like_bytes and not self.received and data.startswith(self.like):
-            self.first = now
-            self.head = data
-            self.received = len(data)
-            self.body = data[len(self.like) :]
-            self.complete = True
-        elif not self._parse(data, now):
-            return
-        engine = self.engine
-        done = engine.done
-        done(self)
-        if not self.keep:
-            self._part()
-            return
-        following = engine.next
-        now = clock()
-        arrival = following(now)
-        if arrival is None:
-            engine.park(self)
-            return
-        self.start = self.tcp = self.connected = now
-        self.send(arrival)
+        try:
+            # Bound methods are fetched before they are called: calling an attribute looks for it in the class first.
+            self.end = now = clock()
+            if len(data) == self.like_bytes and not self.received and data.startswith(self.like):
+                self.first = now
+                self.head = data
+                self.received = len(data)
+                self.body = data[len(self.like) :]
+                self.complete = True
+            elif not self._parse(data, now):
+                return
+            engine = self.engine
+            done = engine.done
+            done(self)
+            if not self.keep:
+                self._part()
+                return
+            following = engine.next
+            now = clock()
+            arrival = following(now)
+            if arrival is None:
+                engine.park(self)
+                return
+            self.start = self.tcp = self.connected = now
+            self.send(arrival)
+        except BaseException as error:  # noqa: BLE001 - of the driver, or a sink: it ends the run
+            # The transport would take an OSError for trouble with this connection. Such a `try` costs nothing.
+            self.engine.crash(error)
 
     def _parse(self, data: bytes, now: int) -> bool:
         """Have a chunk parsed, and tell whether it was the last of a whole reply."""
@@ -159,7 +163,7 @@ class Connection(Exchange, asyncio.Protocol):
             self.end = clock()
             self.on_message_complete()
             self._join()
-            self.engine.done(self)
+            self.engine.end(self)
             self._part()
         else:
             self._lost("closed")
@@ -236,7 +240,7 @@ class Connection(Exchange, asyncio.Protocol):
             # The header that is left is that of the reply before.
             self.first, self.head = self.sent, b""
         self.close()
-        self.engine.done(self)
+        self.engine.end(self)
         self.engine.go_on()
 
     def _lost(self, how: str) -> None:

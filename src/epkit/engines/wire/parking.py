@@ -92,5 +92,5 @@ class Parking:
         self.wake()
 
 
-def nothing(_now: int) -> None:
-    """Stand in for a driver that has nothing left, and for one that never has a slot rest."""
+def nothing(_: object) -> None:
+    """Stand in for a driver that has nothing left, for one that never has a slot rest, and for one that is gone."""

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from epkit.core.http.destination import Destination
 from epkit.core.samples.rows import Failure
-from epkit.engines.base import INTERRUPTED, Arrival, Driver, Exchange, PacingDriver, Traffic
+from epkit.engines.base import INTERRUPTED, Arrival, CrashingEngine, Driver, Exchange, PacingDriver, Traffic
 from epkit.engines.wire.addresses import Address, Addresses
 from epkit.engines.wire.connection import Connection, HeadConnection, clock
 from epkit.engines.wire.parking import Parking, nothing
@@ -25,12 +25,13 @@ from epkit.engines.wire.tls import TlsTransport, describe, handshake, make_conte
 SWEEP_S: Final = 0.05
 
 
-class WireEngine:
+class WireEngine(CrashingEngine):
     """HTTP/1.1 over plain TCP, TLS or a Unix socket, one request at a time on each connection."""
 
     name = "wire"
 
     def __init__(self, destination: Destination, *, timeout_ns: int, keepalive: bool = True) -> None:
+        super().__init__()
         self.destination = destination
         self.timeout_ns = timeout_ns
         self.keepalive = keepalive
@@ -60,11 +61,11 @@ class WireEngine:
         self._loop = asyncio.get_running_loop()
         self._finished = self._loop.create_future()
         self._slots = slots
-        # Held here because each is called once a request; `stop` replaces the first.
+        # Held here because each is called once a request; `stop` replaces the first, a crash both.
         self.next: Callable[[int], Arrival | None] = driver.next
-        self.done = driver.done
+        self.done: Callable[[Exchange], None] = driver.done
         self._parking.rest = driver.rest if isinstance(driver, PacingDriver) else nothing
-        self._loop.set_exception_handler(self._crash)
+        self._loop.set_exception_handler(self._heard)
         sweep = self._loop.create_task(self._sweep())
         try:
             driver.begin()
@@ -79,9 +80,11 @@ class WireEngine:
             for connection in tuple(self.connections):
                 connection.close()
             await self._addresses.close()
-            self._loop.set_exception_handler(None)
             # Closed transports call their protocols once more; let them, before the loop is gone.
             await asyncio.sleep(0)
+            self._loop.set_exception_handler(None)
+        if self.crashed is not None:
+            raise self.crashed
         return self.traffic
 
     def stop(self, *, drain: bool) -> None:
@@ -101,13 +104,23 @@ class WireEngine:
 
     # What connections call.
 
+    def end(self, exchange: Exchange) -> None:
+        """Hand the driver an exchange that ended in another way than most do."""
+        try:
+            self.done(exchange)
+        except BaseException as error:  # noqa: BLE001 - it ends the run
+            self.crash(error)
+
     def go_on(self) -> None:
         """Take the next arrival of a slot that has no connection, or have it rest."""
-        arrival = self.next(clock())
-        if arrival is None:
-            self.park(None)
-        else:
-            self.open(arrival)
+        try:
+            arrival = self.next(clock())
+            if arrival is None:
+                self.park(None)
+            else:
+                self.open(arrival)
+        except BaseException as error:  # noqa: BLE001 - it ends the run
+            self.crash(error)
 
     def park(self, connection: Connection | None) -> None:
         """Have a slot rest that there is nothing for, with its idle connection if it has one; or retire it."""
@@ -122,13 +135,17 @@ class WireEngine:
     def _opened(self, task: asyncio.Task[None]) -> None:
         self._opening.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._crash(self._loop, {"exception": error})
+            self.crash(error)
 
-    def _crash(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """End the run with a bug of ours, which would otherwise be logged while the run waits for ever."""
-        error = context.get("exception") or RuntimeError(context.get("message"))
+    def _heard(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Take what any other callback raised: the loop would log it while the run waits for ever."""
+        self.crash(context.get("exception") or RuntimeError(context.get("message")))
+
+    def abandon(self) -> None:
+        """Call the driver no more, and have `run` end."""
+        self.next = self._parking.rest = self.done = nothing
         if not self._finished.done():
-            self._finished.set_exception(error)
+            self._finished.set_result(None)
 
     def retire(self) -> None:
         """Count a slot out."""

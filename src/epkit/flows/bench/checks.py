@@ -12,8 +12,8 @@ from epkit.core.replies.decoding import decode
 from epkit.core.replies.judging import Depth
 from epkit.core.replies.predictions import predictions
 from epkit.core.samples.rows import Failure
-from epkit.engines.deferred import Check, Deferred
-from epkit.engines.driver import DriverBase, Verdict
+from epkit.engines.deferred import Check, CheckCounts
+from epkit.engines.driver import Verdict
 from epkit.errors import UsageError
 from epkit.files.payloads import read_payload
 from epkit.flows.target.requests import Requests
@@ -38,29 +38,27 @@ def make_check(
     return _contract(find_contract(), load) if depth is Depth.CONTRACT else None
 
 
-def settle(deferred: Deferred, driver: DriverBase, depth: Depth) -> list[str]:
-    """End the checks of a run, and give the driver the failures that they found.
+def warnings(counts: CheckCounts, sent: int, depth: Depth) -> list[str]:
+    """Say how many replies passed without a check that could not keep up; nothing where it could.
 
-    Returns:
-        A line where not every reply could be checked.
+    Args:
+        sent: requests of the whole run.
     """
-    deferred.finish()
-    for kind, example in deferred.examples.items():
-        known = driver.examples.get(kind)
-        if known is None:
-            driver.examples[kind] = example
-        else:
-            known.count += example.count
-    return skipped_line(deferred.checked, deferred.skipped, driver.sent, depth)
-
-
-def skipped_line(checked: int, skipped: int, sent: int, depth: Depth) -> list[str]:
-    """Say how many replies passed without a check that could not keep up; nothing where it could."""
-    if not skipped:
+    if not counts.skipped:
         return []
-    whole = max(sent, checked + skipped)
-    told = f"--check {depth.name.lower()} could not keep up: {skipped} of {whole} replies passed without it"
-    return [f"{told}, {1 - skipped / whole:.0%} were checked"]
+    whole = max(sent, counts.wanted)
+    passed = f"--check {depth.name.lower()} could not keep up: {counts.skipped} of {whole} replies passed without it"
+    return [f"{passed}, {1 - counts.skipped / whole:.0%} were checked"]
+
+
+def reasons(counts: CheckCounts, depth: Depth) -> list[str]:
+    """Say why a run is not valid that was to check replies, and could check none of them."""
+    if counts.checked or not counts.wanted:
+        return []
+    whys = [f"it failed on {counts.crashed}"] * bool(counts.crashed) + [
+        f"{counts.skipped} came too fast for it"
+    ] * bool(counts.skipped)
+    return [f"--check {depth.name.lower()} could check none of {counts.wanted} replies: {', '.join(whys)}"]
 
 
 def _contract(contract: "ParsedContract", load: Requests) -> Check:

@@ -1,55 +1,114 @@
-"""What a run asks of whatever drives it."""
+"""What a run asks of whoever makes its load, what it is told, and the load that one process makes.
 
+`LoadGenerator` is the only thing that a bench knows of workers: `epkit.flows.bench.generators` has the one import of
+them.
+"""
+
+import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from signal import Signals
 from typing import Protocol
 
+import numpy as np
+
 from epkit.core.http.request import Request
+from epkit.core.load.phases import PhaseTimes
 from epkit.core.load.plan import Plan
-from epkit.core.replies.judging import Depth
+from epkit.core.report.report import Report
 from epkit.core.samples.rows import Failure
-from epkit.engines.base import Exchange
-from epkit.engines.deferred import Check, Deferred
-from epkit.engines.driver import ClosedLoop, FirstFailure, FirstReply, Sink
+from epkit.engines.base import Engine, Traffic
+from epkit.engines.deferred import Check, CheckCounts, Deferred
+from epkit.engines.driver import ClosedLoop, FirstFailure, FirstReply, Judging
 from epkit.engines.phased import Phased
+from epkit.engines.runner import Ran
 from epkit.flows.target.requests import Requests
 
 
-class Driving(Protocol):
-    """What a run asks of whatever drives it; the attributes are those of `Recorder`."""
+def _no_drifts() -> np.ndarray:
+    return np.empty(0, dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFacts:
+    """What is known of a run besides its samples, in its middle or at its end. Times are ns since the run began.
+
+    Args:
+        began: when the run began, `time.perf_counter_ns`; 0 before.
+        late_ns: how long after that the load really began.
+        ended_ns: when the last request so far was over.
+        sent, failed: requests that are over, and those of them that failed.
+        begins: when each phase that was entered began.
+        most: most requests in flight in each of them.
+        gaps: what passed between the end of a phase, by its index, and the next one.
+        planned_end_ns: when the run would have ended by its plan; None where the last reply is the end.
+        waiting: requests of an open phase that are due and not over.
+        deployments: names by the index that samples have.
+        examples: the first failure of each kind.
+        unsent: requests of each payload that never found a connection.
+        cpu_s: process time since the run began; `cpu_before_s` of it before the measured phases.
+        checks: what became of the replies that were to be checked beside the run.
+        drifts_ns: how late each heartbeat of the generator was; of a run that is over.
+        stopped_by: the signal that ended the run early, if one did.
+    """
 
     began: int
     started_at: datetime
-    deployments: list[str]
-    gaps: dict[int, int]
-    begins: list[int]
-
-    @property
-    def ended(self) -> int: ...  # noqa: D102
-    @property
-    def sent(self) -> int: ...  # noqa: D102
-    @property
-    def failed(self) -> int: ...  # noqa: D102
-    @property
-    def most(self) -> list[int]: ...  # noqa: D102
-    @property
-    def cpu_s(self) -> float: ...  # noqa: D102
-    @property
-    def planned_end(self) -> int | None: ...  # noqa: D102
-    @property
-    def examples(self) -> Mapping[tuple[Failure, int], FirstFailure]: ...  # noqa: D102
-    @property
-    def first_reply(self) -> FirstReply | None: ...  # noqa: D102
-    @property
-    def unsent(self) -> Mapping[int, int]: ...  # noqa: D102
-    def waiting(self) -> int: ...  # noqa: D102
-    def flush(self) -> None: ...  # noqa: D102
-    def stop(self) -> None: ...  # noqa: D102
-    def replace(self, requests: Sequence[Request]) -> None: ...  # noqa: D102
+    late_ns: int = 0
+    ended_ns: int = 0
+    sent: int = 0
+    failed: int = 0
+    begins: tuple[int, ...] = ()
+    most: tuple[int, ...] = ()
+    gaps: Mapping[int, int] = field(default_factory=dict)
+    planned_end_ns: int | None = None
+    waiting: int = 0
+    deployments: tuple[str, ...] = ("",)
+    examples: Mapping[tuple[Failure, int], FirstFailure] = field(default_factory=dict)
+    first_reply: FirstReply | None = None
+    unsent: Mapping[int, int] = field(default_factory=dict)
+    traffic: Traffic = field(default_factory=Traffic)
+    cpu_s: float = 0.0
+    cpu_before_s: float = 0.0
+    checks: CheckCounts = field(default_factory=CheckCounts)
+    drifts_ns: np.ndarray = field(default_factory=_no_drifts)
+    stopped_by: Signals | None = None
 
 
-Drive = Callable[[list[Sink], list[int]], Driving]
-"""Makes what drives a plan, of the sinks of its samples and the list that gets when each phase began."""
+class LoadGenerator(Protocol):
+    """Who makes the load of one run: this process, or workers that share it. `engine` is the name of what sends."""
+
+    engine: str
+
+    @property
+    def workers(self) -> int:
+        """How many share the plan."""
+
+    def run(self, tick: Callable[[], None]) -> RunFacts:
+        """Run, to the end.
+
+        Args:
+            tick: called some five times a second.
+
+        Raises:
+            EpkitError: the run cannot be begun.
+        """
+
+    def facts(self) -> RunFacts:
+        """Say what is known so far."""
+
+    def flush(self) -> None:
+        """Hand rows that wait to the sinks."""
+
+    def replace(self, requests: Sequence[Request]) -> None:
+        """Send other requests from now on; from any thread."""
+
+    def end(self, *, drain: bool) -> None:
+        """End the run by a rule of its own: send nothing more, and with *drain* wait for what is in flight."""
+
+    def with_workers(self, report: Report) -> Report:
+        """Add to a report what there is to say of workers."""
 
 
 def is_simple(plan: Plan) -> bool:
@@ -57,39 +116,87 @@ def is_simple(plan: Plan) -> bool:
     return len(plan.phases) == 1 and plan.phases[0].model == "closed"
 
 
-class CheckedDriver:
-    """Makes the driver of this process, with what is checked beside the run between it and its sinks.
-
-    Args:
-        check: what replies are held against beside the run.
-        gate: as for `Phased`.
-    """
+class DrivenPlan:
+    """A plan, or a share of one, as this process drives it; what is checked beside the run stands before the sinks."""
 
     def __init__(
         self,
         plan: Plan,
         load: Requests,
+        engine: Engine,
+        judging: Judging,
+        times: PhaseTimes,
         *,
-        depth: Depth = Depth.REPLY,
         check: Check | None = None,
-        log: Callable[[Exchange], None] | None = None,
         gate: Callable[[int], None] | None = None,
     ) -> None:
-        self._plan, self._load, self._depth, self._check, self._log, self._gate = plan, load, depth, check, log, gate
-        self.deferred: Deferred | None = None
+        """Make the driver.
 
-    def __call__(self, sinks: list[Sink], begins: list[int]) -> ClosedLoop | Phased:
-        """Make the driver, once."""
-        plan, load = self._plan, self._load
-        inspect = None
-        if self._check is not None:
-            self.deferred = Deferred(self._check, sinks)
-            sinks, inspect = [self.deferred.add], self.deferred.inspect
+        Args:
+            check: what replies are held against beside the run.
+            gate: as for `Phased`.
+        """
+        self.engine = engine
+        self._deferred = None if check is None else Deferred(check, judging.sinks)
+        if self._deferred is not None:
+            judging = replace(judging, sinks=(self._deferred.add,), inspect=self._deferred.inspect)
+        self.driver: ClosedLoop | Phased
         if is_simple(plan):
-            return ClosedLoop(
-                plan.phases[0], load.requests, load.rows, sinks=sinks, depth=self._depth, inspect=inspect, log=self._log
-            )
-        return Phased(
-            plan.phases, load.requests, load.rows, sinks=sinks, begins=begins, seed=plan.seed, depth=self._depth,
-            inspect=inspect, log=self._log, gate=self._gate,
-        )  # fmt: skip
+            self.driver = ClosedLoop(plan.phases[0], load.requests, load.rows, judging, times)
+        else:
+            self.driver = Phased(plan.phases, load.requests, load.rows, judging, times, seed=plan.seed, gate=gate)
+        self._cpu_s = 0.0
+
+    def begin(self) -> None:
+        """Take note of the CPU time that was spent before."""
+        self._cpu_s = time.process_time()
+
+    def end(self, *, drain: bool) -> None:
+        """End the run by a rule of its own."""
+        self.driver.stop()
+        self.engine.stop(drain=drain)
+
+    def settle(self) -> None:
+        """Hand on the last rows, once all is over and the last checks are made."""
+        self.driver.flush()
+        if self._deferred is None:
+            return
+        self._deferred.finish()
+        examples = self.driver.examples
+        for kind, example in self._deferred.examples.items():
+            if kind in examples:
+                examples[kind].count += example.count
+            else:
+                examples[kind] = example
+
+    def facts(self, ran: Ran | None = None, *, late_ns: int = 0) -> RunFacts:
+        """Say what is known.
+
+        Args:
+            ran: what the run was like for its generator, when it is over.
+        """
+        driver = self.driver
+        known = RunFacts(
+            began=driver.began,
+            started_at=driver.started_at,
+            late_ns=late_ns,
+            ended_ns=max(0, driver.ended - driver.began),
+            sent=driver.sent,
+            failed=driver.failed,
+            begins=driver.times.begins,
+            most=tuple(driver.most),
+            gaps=dict(driver.gaps),
+            planned_end_ns=driver.planned_end,
+            waiting=driver.waiting(),
+            deployments=tuple(driver.deployments),
+            examples={kind: replace(example) for kind, example in driver.examples.items()},
+            first_reply=driver.first_reply,
+            unsent=dict(driver.unsent),
+            traffic=replace(self.engine.traffic),
+            cpu_s=time.process_time() - self._cpu_s,
+            cpu_before_s=driver.cpu_s,
+            checks=CheckCounts() if self._deferred is None else replace(self._deferred.counts),
+        )
+        if ran is None:
+            return known
+        return replace(known, cpu_s=ran.cpu_s, drifts_ns=ran.drifts_ns, stopped_by=ran.stopped_by)

@@ -24,9 +24,8 @@ from epkit.flows.bench.run import run
 from epkit.flows.bench.saved_runs import load, write_samples
 
 if TYPE_CHECKING:
-    from epkit.engines.base import Engine
+    from epkit.flows.bench.driving import LoadGenerator
     from epkit.flows.bench.measurement import Measurement
-    from epkit.flows.bench.workers.fleet import Fleet
 
 PATIENCE: Final = 3.0
 """A probe with so many times the requests under way that the limit would allow (Little's law) has missed it."""
@@ -110,23 +109,23 @@ class _Watcher:
         self._bound, self._probe = bound, probe
         self.gave_up = False
 
-    def __call__(self, measured: "Measurement", engine: "Engine | Fleet") -> Callable[[], None]:
-        driver, rate, limit_s = measured.driver, self._probe.rate, self._bound.limit_ns / 1e9
+    def __call__(self, measured: "Measurement", generator: "LoadGenerator") -> Callable[[], None]:
+        rate, limit_s = self._probe.rate, self._bound.limit_ns / 1e9
         overdue_s = self._probe.seconds + PATIENCE * limit_s + 1
         phases = len(measured.plan.phases)
         began: list[float] = []
 
         def look() -> None:
-            if len(driver.begins) < phases:
+            facts = generator.facts()
+            if len(facts.begins) < phases:
                 return  # it is the warm-up's turn
             now = time.perf_counter()
             if not began:
                 began.append(now)
-            piled = rate is not None and driver.waiting() > _most(rate, limit_s)
+            piled = rate is not None and facts.waiting > _most(rate, limit_s)
             if not self.gave_up and (piled or now - began[0] > overdue_s):
                 self.gave_up = True
-                driver.stop()
-                engine.stop(drain=False)
+                generator.end(drain=False)
 
         return look
 

@@ -1,16 +1,13 @@
 """Who makes the load of a run: this process, or a crew of workers. Both are asked the same."""
 
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from epkit.core.load.plan import Plan
+from epkit.core.http.request import Request
 from epkit.core.load.shares import most_workers
 from epkit.core.report.report import Report
 from epkit.engines import runner
-from epkit.engines.driver import Sink
-from epkit.engines.runner import Ran
-from epkit.flows.bench import checks
-from epkit.flows.bench.driving import CheckedDriver, Driving
+from epkit.engines.driver import Judging
+from epkit.flows.bench.driving import DrivenPlan, LoadGenerator, RunFacts
 from epkit.flows.bench.measurement import Measurement
 from epkit.flows.bench.options import BenchOptions, Shown
 from epkit.flows.bench.ready import PreparedRun
@@ -18,109 +15,83 @@ from epkit.flows.crew import carried
 from epkit.flows.target.verbose import make_log
 
 
-class Here:
-    """This process. `engine` is what a rule of the run stops or wakes."""
+class OwnGenerator:
+    """This process."""
 
     workers = 1
 
-    def __init__(self, options: BenchOptions, ready: PreparedRun, plan: Plan, say: Callable[[str], None]) -> None:
-        self._options, self._plan = options, plan
-        self.engine = ready.make_engine(plan)
-        self._checked = CheckedDriver(
-            plan,
-            ready.load,
-            depth=options.depth,
-            check=ready.check,
-            log=make_log(options.verbosity, ready.load.requests[0], ready.target.secrets, say),
-        )
+    def __init__(
+        self, options: BenchOptions, ready: PreparedRun, measured: Measurement, say: Callable[[str], None]
+    ) -> None:
+        self._slots = measured.plan.slots
+        engine = ready.make_engine(measured.plan)
+        self.engine = engine.name
+        log = make_log(options.verbosity, ready.load.requests[0], ready.target.secrets, say)
+        judging = Judging(sinks=measured.sinks, depth=options.depth, log=log)
+        self._driven = DrivenPlan(measured.plan, ready.load, engine, judging, measured.times, check=ready.check)
 
-    def drive(self, sinks: list[Sink], begins: list[int]) -> Driving:
-        """Make the driver of a measurement."""
-        self._driver = self._checked(sinks, begins)
-        return self._driver
-
-    def run(self, _measured: Measurement, tick: Callable[[], None] | None) -> Ran:
+    def run(self, tick: Callable[[], None]) -> RunFacts:
         """Run, to the end."""
-        return runner.run(self.engine, self._driver, self._plan.slots, tick=tick)
+        self._driven.begin()
+        ran = runner.run(self._driven.engine, self._driven.driver, self._slots, tick=tick)
+        self._driven.settle()
+        return self._driven.facts(ran)
 
-    def spent_s(self) -> float:
-        """Return the CPU time spent so far."""
-        return time.process_time()
+    def facts(self) -> RunFacts:
+        """Say what is known so far."""
+        return self._driven.facts()
 
-    def settle(self) -> list[str]:
-        """Wait for what is checked beside the run; say what of it should be known."""
-        deferred = self._checked.deferred
-        return [] if deferred is None else checks.settle(deferred, self._driver, self._options.depth)
+    def flush(self) -> None:
+        """Hand rows that wait to the sinks."""
+        self._driven.driver.flush()
 
-    def told(self, report: Report) -> Report:
-        """Add what there is to tell of whoever made the load."""
+    def replace(self, requests: Sequence[Request]) -> None:
+        """Send other requests from now on."""
+        self._driven.driver.replace(requests)
+
+    def end(self, *, drain: bool) -> None:
+        """End the run by a rule of its own."""
+        self._driven.end(drain=drain)
+
+    def with_workers(self, report: Report) -> Report:
+        """Add nothing: there are none."""
         return report
 
 
 def make_generator(
-    options: BenchOptions, ready: PreparedRun, plan: Plan, shown: Shown, *, all_rows: bool
-) -> "Here | Crewed":
-    """Choose who makes the load.
+    options: BenchOptions, ready: PreparedRun, measured: Measurement, shown: Shown, *, all_rows: bool
+) -> LoadGenerator:
+    """Choose who makes the load of a run.
 
     Args:
         all_rows: whether something wants every row, however many there are.
     """
     if ready.crew is None:
-        return Here(options, ready, plan, shown.say)
-    return Crewed(options, ready, plan, shown, all_rows=all_rows)
+        return OwnGenerator(options, ready, measured, shown.say)
+    return _crewed(options, ready, measured, shown, all_rows=all_rows)
 
 
-class Crewed:
-    """A crew of workers."""
+def _crewed(
+    options: BenchOptions, ready: PreparedRun, measured: Measurement, shown: Shown, *, all_rows: bool
+) -> LoadGenerator:
+    from epkit.flows.bench.workers.fleet import Fleet
+    from epkit.flows.bench.workers.work import BenchWork
 
-    def __init__(self, options: BenchOptions, ready: PreparedRun, plan: Plan, shown: Shown, *, all_rows: bool) -> None:
-        from epkit.flows.bench.workers.fleet import Fleet
-        from epkit.flows.bench.workers.work import BenchWork
-
-        assert ready.crew is not None
-        self._options = options
-        work = BenchWork(
-            plan=plan,
-            load=ready.load,
-            destination=ready.destination,
-            engine=ready.make_engine(plan).name,
-            depth=options.depth,
-            expect=options.expect,
-            contract=ready.replies,
-            exact=None,
-            verbosity=options.verbosity,
-            secrets=tuple(secret.reveal() for secret in ready.target.secrets),
-            files=carried.read(ready.destination, options.expect) if ready.crew.is_elsewhere else {},
-        )
-        spare = len(ready.crew.members) - min(len(ready.crew.members), most_workers(ready.plan))
-        if spare and options.find_max is None:
-            shown.say(f"{spare} workers have nothing to do: no more requests are in flight at once (-c)")
-        self._fleet = self.engine = Fleet(ready.crew, work, all_rows=all_rows, live=shown.live, say=shown.say)
-
-    @property
-    def workers(self) -> int:
-        """How many share the plan."""
-        return len(self._fleet.parts)
-
-    def drive(self, sinks: list[Sink], begins: list[int]) -> Driving:
-        """Make the driver of a measurement."""
-        return self._fleet.drive(sinks, begins)
-
-    def run(self, measured: Measurement, tick: Callable[[], None] | None) -> Ran:
-        """Run, to the end."""
-        return self._fleet.run(measured, tick)
-
-    def spent_s(self) -> float:
-        """Return the CPU time that the workers have told of."""
-        return self._fleet.spent_s
-
-    def settle(self) -> list[str]:
-        """Say what should be known of the checks that the workers made beside the run."""
-        checked, skipped = self._fleet.checked()
-        return checks.skipped_line(checked, skipped, self._fleet.sent, self._options.depth)
-
-    def told(self, report: Report) -> Report:
-        """Add the workers."""
-        from epkit.flows.bench.workers.report import with_workers
-
-        return with_workers(report, self._fleet)
+    assert ready.crew is not None
+    work = BenchWork(
+        plan=measured.plan,
+        load=ready.load,
+        destination=ready.destination,
+        engine=ready.make_engine(measured.plan).name,
+        depth=options.depth,
+        expect=options.expect,
+        contract=ready.replies,
+        exact=None,
+        verbosity=options.verbosity,
+        secrets=tuple(secret.reveal() for secret in ready.target.secrets),
+        files=carried.read(ready.destination, options.expect) if ready.crew.is_elsewhere else {},
+    )
+    spare = len(ready.crew.members) - min(len(ready.crew.members), most_workers(ready.plan))
+    if spare and options.find_max is None:
+        shown.say(f"{spare} workers have nothing to do: no more requests are in flight at once (-c)")
+    return Fleet(ready.crew, work, measured, all_rows=all_rows, live=shown.live, say=shown.say)

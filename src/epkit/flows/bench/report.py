@@ -16,8 +16,7 @@ from epkit.core.report.summary import Summary
 from epkit.core.samples.rows import Failure
 from epkit.endpoint.advice import advise, advise_failure, detail
 from epkit.engines.driver import FirstFailure
-from epkit.engines.runner import Ran
-from epkit.flows.bench.driving import Driving
+from epkit.flows.bench.driving import RunFacts
 from epkit.flows.bench.measurement import Measurement
 from epkit.flows.bench.plan import plan_info
 from epkit.flows.target.requests import Requests
@@ -39,16 +38,23 @@ class RunSetup:
 
 
 def make_report(
-    facts: RunSetup, measured: Measurement, ran: Ran, search: Search | None = None, *, summary: Summary | None = None
+    facts: RunSetup,
+    measured: Measurement,
+    ran: RunFacts,
+    search: Search | None = None,
+    *,
+    summary: Summary | None = None,
+    reasons: Iterable[str] = (),
 ) -> Report:
     """Make the report of a finished run.
 
     Args:
         search: what was looked for in it, and found.
         summary: an empty one, for what is known of a run in its middle without looking at a sample.
+        reasons: further reasons why the run is not valid.
     """
     whole = summary is None
-    driver, summary = measured.driver, measured.summary if summary is None else summary
+    summary = measured.summary if summary is None else summary
     unsolicited = ran.traffic.unsolicited
     return summary.report(
         tool=Tool(
@@ -59,7 +65,7 @@ def make_report(
         ),
         run=Run(
             id=secrets.token_hex(8),
-            started_at=driver.started_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            started_at=ran.started_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             duration_s=0.0,
             target=mask_text(facts.target.uri.shown, facts.target.secrets),
             method=facts.load.requests[0].method,
@@ -68,14 +74,14 @@ def make_report(
             payloads=payload_infos(facts.load),
         ),
         plan=plan_info(facts.plan, facts.warmup, facts.workers),
-        http=_http(facts, driver, ran, summary),
+        http=_http(facts, ran, summary),
         duration_ns=measured.duration_ns(ran),
         cpu_s=measured.cpu_s(ran),
-        max_in_flight=measured.most,
+        max_in_flight=measured.most(ran),
         drifts_ns=ran.drifts_ns,
         retried=ran.traffic.retried,
-        deployments=driver.deployments,
-        failures=tuple(_explain(example, facts.target) for example in _most_first(driver.examples.values())),
+        deployments=ran.deployments,
+        failures=tuple(_explain(example, facts.target) for example in _most_first(ran.examples.values())),
         warnings=[
             *(measured.warnings(ran) if whole else []),
             *([f"{unsolicited} replies were followed by bytes that nobody had asked for"] if unsolicited else []),
@@ -83,7 +89,7 @@ def make_report(
         phases=measured.phases(ran) if whole else (),
         search=search,
         varied=measured.varied,
-        reasons=measured.reasons(ran) if whole else [],
+        reasons=[*(measured.reasons(ran) if whole else []), *reasons],
     )
 
 
@@ -116,11 +122,11 @@ def _show_example(example: FirstFailure, target: Target) -> str:
     return f"{why}\n\n{reply}\n" if reply else f"{why}\n"
 
 
-def _http(facts: RunSetup, driver: Driving, ran: Ran, summary: Summary) -> Http:
+def _http(facts: RunSetup, ran: RunFacts, summary: Summary) -> Http:
     """Fill in what only the engine and the target know; the counters come from the rows."""
     destination, requests = facts.destination, facts.load.requests
     sent = summary.counters.payloads
-    server = fields(driver.first_reply.head).get("server", "") if driver.first_reply else ""
+    server = fields(ran.first_reply.head).get("server", "") if ran.first_reply else ""
     return Http(
         server=server.partition(" ")[0],
         host=destination.host,
@@ -128,7 +134,7 @@ def _http(facts: RunSetup, driver: Driving, ran: Ran, summary: Summary) -> Http:
         path=mask_text(mask_url(facts.target.uri.request_path), facts.target.secrets),
         tls=ran.traffic.tls,
         server_name=destination.tls.server_name if destination.scheme == "https" else None,
-        bytes_out=sum((n - driver.unsent.get(i, 0)) * len(requests[i].wire) for i, n in sent.items()),
+        bytes_out=sum((n - ran.unsent.get(i, 0)) * len(requests[i].wire) for i, n in sent.items()),
         kept_alive=max(0, summary.counters.counts().completed - ran.traffic.closed),
         connections=ran.traffic.connections,
         document_bytes=0,

@@ -1,32 +1,37 @@
-"""One plan, run: drive it, collect what it gives, report it."""
+"""One plan, run: open what takes its samples, drive it, report it."""
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from epkit.core.load.plan import Plan
+from epkit.core.load.stages import total
 from epkit.core.report import ab, slo
 from epkit.core.report.guard import Guard
+from epkit.core.report.report import Report
 from epkit.core.report.summary import Summary
 from epkit.core.stats import hdr
-from epkit.engines.base import Engine
 from epkit.engines.driver import Sink
 from epkit.files import samples
 from epkit.files.runs import RunWriter
 from epkit.files.spill import Spill
-from epkit.flows.bench.driving import Driving
+from epkit.flows.bench import checks
+from epkit.flows.bench.driving import LoadGenerator, RunFacts
 from epkit.flows.bench.generators import make_generator
 from epkit.flows.bench.knee import mark_knee
 from epkit.flows.bench.measurement import Measurement
 from epkit.flows.bench.options import BenchOptions, BenchResult, Shown
 from epkit.flows.bench.ready import PreparedRun
 from epkit.flows.bench.report import RunSetup, make_report, show_examples
-from epkit.flows.bench.saving import NOTHING_RAN, Recording
+from epkit.flows.bench.saving import Recording
 from epkit.flows.bench.until import Until
 
-if TYPE_CHECKING:
-    from epkit.flows.bench.workers.fleet import Fleet
+Tick = Callable[[], None]
+Watch = Callable[[Measurement, LoadGenerator], Tick]
+"""Makes what is called some five times a second while a run goes on, and may end it."""
+
+Value = TypeVar("Value")
 
 
 def run(
@@ -35,111 +40,174 @@ def run(
     plan: Plan,
     shown: Shown,
     *,
-    watch: "Callable[[Measurement, Engine | Fleet], Callable[[], None]] | None" = None,
+    watch: Watch | None = None,
     writer: RunWriter | None = None,
     arm: str = "",
 ) -> BenchResult:
     """Run one plan and report it.
 
     Args:
-        watch: makes what is called some five times a second while the run goes on, and may end it.
         writer: of the file that the run is saved to, as one of *arm*.
     """
-    slos = slo.parse_all(options.slos)
-    load = ready.load
-    rows_wanted = options.rows_wanted or bool(options.samples)
     with ExitStack() as stack:
-        spill = stack.enter_context(Spill()) if rows_wanted else None
-        infinite = options.failures_as_infinite
-        recording = (
-            None
-            if writer is None
-            else Recording(writer, load, slos=options.slos, arm=arm, failures_as_infinite=infinite)
+        sinks = _RunSinks(
+            spill=stack.enter_context(Spill()) if options.rows_wanted or options.samples else None,
+            recording=None if writer is None else _recording(options, ready, writer, arm),
+            live=None if shown.live is None else shown.live.restarted(),
+            guard=_guard(options, plan) if options.abort_on_slo else None,
         )
-        sinks: list[Sink] = [] if spill is None else [spill]
-        sinks += [] if recording is None else [recording.add]
-        sinks += [] if shown.live is None else [shown.live.restarted()]
-        guard = None if not options.abort_on_slo else _guard(slos, plan)
-        sinks += [] if guard is None else [guard.add]
-        all_rows = rows_wanted or recording is not None or guard is not None
-        generator = make_generator(options, ready, plan, shown, all_rows=all_rows)
-        measured = Measurement(plan, generator.drive, sinks=sinks, failures_as_infinite=infinite)
-        driver, engine = measured.driver, generator.engine
-        facts = RunSetup(
+        measured = Measurement(plan, sinks=sinks.all(), failures_as_infinite=options.failures_as_infinite)
+        generator = make_generator(options, ready, measured, shown, all_rows=sinks.want_all_rows)
+        one = _Run(options, ready, measured, generator, sinks)
+        one.drive(shown.progress, watch)
+        return one.result()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _RunSinks:
+    """What takes the samples of the measured phases, beside their summary."""
+
+    spill: Spill | None
+    recording: Recording | None
+    live: Sink | None
+    guard: Guard | None
+
+    def all(self) -> list[Sink]:
+        return _there(
+            self.spill,
+            None if self.recording is None else self.recording.add,
+            self.live,
+            None if self.guard is None else self.guard.add,
+        )
+
+    @property
+    def want_all_rows(self) -> bool:
+        return any((self.spill, self.recording, self.guard))
+
+
+class _Run:
+    """A run of one plan, driven and then reported."""
+
+    def __init__(
+        self,
+        options: BenchOptions,
+        ready: PreparedRun,
+        measured: Measurement,
+        generator: LoadGenerator,
+        sinks: _RunSinks,
+    ) -> None:
+        self._options, self._ready, self._measured, self._sinks = options, ready, measured, sinks
+        self._generator = generator
+        self._setup = RunSetup(
             target=ready.target,
-            load=load,
+            load=ready.load,
             destination=ready.destination,
-            plan=plan,
-            engine=engine.name,
+            plan=measured.plan,
+            engine=generator.engine,
             workers=generator.workers,
             warmup=options.warmup,
         )
-        stop_rule = None if options.until is None else Until(options.until, measured, engine)
-        ticks: list[Callable[[], None]] = [] if stop_rule is None else [stop_rule]
-        ticks += [watch(measured, engine)] if watch is not None else []
-        lost: list[str] = []
-        ticks += [] if guard is None else [_aborting(guard, engine, driver, lost)]
-        progress = shown.progress
-        ticks += [lambda: progress(driver.sent, driver.failed)] if progress is not None else []
+        self._until = None if options.until is None else Until(options.until, measured, generator)
+        self._abort = None if sinks.guard is None else _Abort(sinks.guard, generator)
+
+    def drive(self, progress: Callable[[int, int], None] | None, watch: Watch | None) -> None:
+        """Run the plan, to its end."""
+        generator, recording = self._generator, self._sinks.recording
+
+        def show() -> None:
+            assert progress is not None
+            facts = generator.facts()
+            progress(facts.sent, facts.failed)
+
         if recording is not None:
             empty = Summary()  # made once: its histograms cost more than a report without samples
             recording.watch(
-                measured,
-                lambda: make_report(facts, measured, NOTHING_RAN, summary=empty),
-                generator.spent_s,
+                self._measured,
+                generator,
+                lambda facts: make_report(self._setup, self._measured, facts, summary=empty),
             )
-            ticks.append(recording.tick)
-        ready.current.drive(driver)
-        ran = generator.run(measured, _all(ticks))
-        driver.flush()
-        lines = generator.settle()
-        report = make_report(facts, measured, ran, None if stop_rule is None else stop_rule.outcome())
-        report = generator.told(report)
+        ticks: list[Tick] = _there(
+            self._until,
+            None if watch is None else watch(self._measured, generator),
+            self._abort,
+            None if progress is None else show,
+            None if recording is None else recording.tick,
+        )
+        self._ready.current.drive(generator)
+        self._facts = generator.run(_all(ticks))
+
+    def result(self) -> BenchResult:
+        """Report the run, when it is over, and write what was asked for."""
+        options, measured, sinks, facts = self._options, self._measured, self._sinks, self._facts
+        report = self._report(facts)
+        if sinks.recording is not None:
+            report = sinks.recording.finish(report, measured.summary, facts)
+        times = None
+        if sinks.spill is not None:
+            if options.samples is not None:
+                rows, names = self._ready.load.rows, facts.deployments
+                samples.write(options.samples, sinks.spill.blocks(), report.run.payloads, rows, names)
+            if options.rows_wanted:
+                times = ab.from_samples(sinks.spill.blocks(), measured.started_ns(facts))
+        kept = {} if options.keep_failures is None else show_examples(facts.examples.values(), self._ready.target)
+        histograms = hdr.as_saved(measured.summary.histograms()) if options.histograms_wanted else {}
+        return BenchResult(report=report, ab_times=times, kept=kept, stopped_by=facts.stopped_by, histograms=histograms)
+
+    def _report(self, facts: RunFacts) -> Report:
+        options = self._options
+        report = make_report(
+            self._setup,
+            self._measured,
+            facts,
+            None if self._until is None else self._until.outcome(),
+            reasons=checks.reasons(facts.checks, options.depth),
+        )
+        report = self._generator.with_workers(report)
         if options.sweep is not None:
             report = mark_knee(report)
-        report = replace(report, thresholds=slo.evaluate(slos, report), warnings=(*report.warnings, *lost, *lines))
-        if lost:
-            report = replace(report, run=replace(report.run, partial=True))
-        if recording is not None:
-            report = recording.finish(report, measured.summary)
-        if spill is not None and options.samples is not None:
-            samples.write(options.samples, spill.blocks(), report.run.payloads, load.rows, driver.deployments)
-        times = None
-        if spill is not None and options.rows_wanted:
-            times = ab.from_samples(spill.blocks(), measured.started_ns())
-        kept = {} if options.keep_failures is None else show_examples(driver.examples.values(), ready.target)
-        histograms = hdr.as_saved(measured.summary.histograms()) if options.histograms_wanted else {}
-        return BenchResult(report=report, ab_times=times, kept=kept, stopped_by=ran.stopped_by, histograms=histograms)
+        lost = [] if self._abort is None or self._abort.lost is None else [self._abort.lost]
+        lines = checks.warnings(facts.checks, facts.sent, options.depth)
+        thresholds = slo.evaluate(slo.parse_all(options.slos), report)
+        report = replace(report, thresholds=thresholds, warnings=(*report.warnings, *lost, *lines))
+        return replace(report, run=replace(report.run, partial=True)) if lost else report
 
 
-def _guard(slos: Sequence[slo.Slo], plan: Plan) -> Guard:
-    requests = [phase.requests for phase in plan.measured if phase.requests is not None]
-    durations = [phase.duration_ns for phase in plan.measured if phase.duration_ns is not None]
-    phases = len(plan.measured)
+class _Abort:
+    """Ends a run when an objective cannot be met any more; `lost` then says so."""
+
+    def __init__(self, guard: Guard, generator: LoadGenerator) -> None:
+        self._guard, self._generator = guard, generator
+        self.lost: str | None = None
+
+    def __call__(self) -> None:
+        """Look."""
+        if self.lost is None and (expression := self._guard.lost()):
+            self.lost = f"ended early: {expression} could no longer be met"
+            self._generator.end(drain=True)
+
+
+def _recording(options: BenchOptions, ready: PreparedRun, writer: RunWriter, arm: str) -> Recording:
+    infinite = options.failures_as_infinite
+    return Recording(writer, ready.load, slos=options.slos, arm=arm, failures_as_infinite=infinite)
+
+
+def _guard(options: BenchOptions, plan: Plan) -> Guard:
+    measured = plan.measured
     return Guard(
-        slos,
-        requests=sum(requests) if len(requests) == phases else None,
-        duration_ns=sum(durations) if len(durations) == phases else None,
+        slo.parse_all(options.slos), requests=total(measured, "requests"), duration_ns=total(measured, "duration_ns")
     )
 
 
-def _aborting(guard: Guard, engine: "Engine | Fleet", driver: Driving, lost: list[str]) -> Callable[[], None]:
-    """Return what ends a run when an objective cannot be met any more, and says so in *lost*."""
-
-    def look() -> None:
-        if not lost and (expression := guard.lost()):
-            lost.append(f"ended early: {expression} could no longer be met")
-            driver.stop()
-            engine.stop(drain=True)
-
-    return look
+def _there(*values: Value | None) -> list[Value]:
+    """Leave out what is not there."""
+    return [value for value in values if value is not None]
 
 
-def _all(ticks: Sequence[Callable[[], None]]) -> Callable[[], None] | None:
-    """Make one call of several; None of none."""
+def _all(ticks: Sequence[Tick]) -> Tick:
+    """Make one call of several."""
 
     def tick() -> None:
         for each in ticks:
             each()
 
-    return tick if ticks else None
+    return tick

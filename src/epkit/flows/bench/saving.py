@@ -11,16 +11,12 @@ from epkit.core.report.document import to_document, to_plain
 from epkit.core.report.report import Report
 from epkit.core.report.summary import Summary
 from epkit.core.stats import hdr
-from epkit.engines.base import Traffic
-from epkit.engines.runner import Ran
 from epkit.files.runs import RunWriter
+from epkit.flows.bench.driving import LoadGenerator, RunFacts
 from epkit.flows.bench.measurement import Measurement
 from epkit.flows.target.requests import Requests
 
 EVERY_NS: Final = 1_000_000_000
-
-NOTHING_RAN: Final = Ran(traffic=Traffic(), cpu_s=0.0, drifts_ns=np.empty(0, dtype=np.int64), stopped_by=None)
-"""What is known of a generator in mid-run."""
 
 
 class Recording:
@@ -48,54 +44,51 @@ class Recording:
         self._failures_as_infinite = failures_as_infinite
         self._arm = arm
         self._measured: Measurement | None = None
-        self._snapshot: Callable[[], Report] | None = None
-        self._spent_s: Callable[[], float] = time.process_time
+        self._generator: LoadGenerator | None = None
+        self._snapshot: Callable[[RunFacts], Report] | None = None
         self._id = ""
-        self._cpu = 0.0
         self._due = 0
 
-    def watch(self, measured: Measurement, snapshot: Callable[[], Report], spent_s: Callable[[], float]) -> None:
+    def watch(self, measured: Measurement, generator: LoadGenerator, snapshot: Callable[[RunFacts], Report]) -> None:
         """Say who runs, before the run begins.
 
         Args:
-            spent_s: the CPU time that whoever makes the load has spent so far.
             snapshot: reports what is known without the samples; called once a second, must be quick.
         """
-        self._measured, self._snapshot, self._spent_s = measured, snapshot, spent_s
-        self._cpu = spent_s()
+        self._measured, self._generator, self._snapshot = measured, generator, snapshot
 
     def add(self, block: np.ndarray) -> None:
         """Take a block of samples."""
         if not self._id:
-            self._begin()
+            assert self._generator is not None  # somebody runs
+            self._begin(self._generator.facts())
         self._writer.add(block)
 
     def tick(self) -> None:
         """Take note of the time, some times a second."""
-        assert self._measured is not None  # somebody runs
-        driver = self._measured.driver
+        assert self._generator is not None  # somebody runs
         now = time.perf_counter_ns()
-        if not driver.began or now < self._due:
+        if now < self._due or not self._generator.facts().began:
             return
         self._due = now + EVERY_NS
-        driver.flush()
-        self._checkpoint()
+        self._generator.flush()
+        self._checkpoint(self._generator.facts())
 
-    def finish(self, report: Report, summary: Summary) -> Report:
+    def finish(self, report: Report, summary: Summary, facts: RunFacts) -> Report:
         """End the run.
 
         Returns:
             The report under the identity that the run was begun with.
         """
-        self._checkpoint()
+        self._checkpoint(facts)
         report = replace(report, run=replace(report.run, id=self._id))
         histograms = {name: hdr.encode(histogram) for name, histogram in summary.histograms().items()}
         self._writer.end(to_document(report), histograms)
         return report
 
-    def _begin(self) -> None:
+    def _begin(self, facts: RunFacts) -> None:
         assert self._snapshot is not None  # somebody runs
-        known = self._snapshot()
+        known = self._snapshot(facts)
         self._id = known.run.id
         self._writer.begin(
             {
@@ -108,21 +101,20 @@ class Recording:
             arm=self._arm,
         )
 
-    def _checkpoint(self) -> None:
+    def _checkpoint(self, facts: RunFacts) -> None:
         """Write down what the samples do not tell."""
         assert self._measured is not None  # somebody runs
         assert self._snapshot is not None
-        driver = self._measured.driver
         if not self._id:
-            self._begin()
-        known = self._snapshot()
+            self._begin(facts)
+        known = self._snapshot(facts)
         self._writer.checkpoint(
             {
-                "elapsed_ns": max(0, time.perf_counter_ns() - self._measured.began_ns()),
-                "started_ns": self._measured.started_ns(),
-                "cpu_s": self._spent_s() - self._cpu,
+                "elapsed_ns": max(0, time.perf_counter_ns() - facts.began - self._measured.began_ns(facts)),
+                "started_ns": self._measured.started_ns(facts),
+                "cpu_s": facts.cpu_s,
                 "max_in_flight": known.generator.max_in_flight,
-                "deployments": list(driver.deployments),
+                "deployments": list(facts.deployments),
                 **{name: to_plain(getattr(known, name)) for name in ("run", "http", "failures")},
             }
         )

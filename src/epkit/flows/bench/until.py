@@ -11,22 +11,21 @@ from epkit.core.report.report import Search
 from epkit.core.samples.latency import series
 
 if TYPE_CHECKING:
-    from epkit.engines.base import Engine
+    from epkit.flows.bench.driving import LoadGenerator
     from epkit.flows.bench.measurement import Measurement
-    from epkit.flows.bench.workers.fleet import Fleet
 
 
 class Until:
     """A stop rule, called some five times a second; the looks themselves are made in a thread of their own."""
 
-    def __init__(self, text: str, measured: "Measurement", engine: "Engine | Fleet") -> None:
+    def __init__(self, text: str, measured: "Measurement", generator: "LoadGenerator") -> None:
         """Prepare the rule.
 
         Raises:
             UsageError: *text* cannot be read.
         """
         self._looks = Looks(parse_tight(text))
-        self._measured, self._engine = measured, engine
+        self._measured, self._generator = measured, generator
         self._name = "response" if measured.plan.measured[0].model == "open" else "service"
         self._pool = ThreadPoolExecutor(1)
         self._pending: Future[bool] | None = None
@@ -38,8 +37,7 @@ class Until:
                 return
             tight, self._pending = self._pending.result(), None
             if tight:
-                self._measured.driver.stop()
-                self._engine.wake()
+                self._generator.end(drain=True)
         summary = self._measured.summary
         if not self._looks.tight and summary.complete and summary.rows >= self._looks.next_at:
             self._pending = self._pool.submit(self._look, list(summary.blocks()))

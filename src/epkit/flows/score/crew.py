@@ -181,8 +181,7 @@ class ScoreCrew:
                 if now >= due:
                     due = now + TICK_S
                     if tick is not None:
-                        with suppress(OSError):  # the terminal is gone; the job is not
-                            tick()
+                        tick()
         return self._caught[0] if self._caught else None
 
     @property

@@ -3,7 +3,6 @@
 Input → contract → check → driver and engine → recorder. Nothing is printed here; the caller shows what it gets.
 """
 
-import asyncio
 import json
 import random
 import time
@@ -197,7 +196,7 @@ class _Here(BatchDriver):
             policy=policy,
             explain=explainer(ready.target.secrets),
             dice=random.Random(),  # noqa: S311 - jitter
-            later=lambda call: asyncio.get_running_loop().call_soon(call),
+            later=self._engine.soon,
         )
         self.wake = self._engine.wake
 

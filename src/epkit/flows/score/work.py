@@ -170,7 +170,7 @@ class _Part:
             policy=job.policy,
             explain=explainer(self._secrets),
             dice=random.Random(),  # noqa: S311 - jitter
-            later=lambda call: asyncio.get_running_loop().call_soon(call),
+            later=self._engine.soon,
         )
         self._driver.wake = engine.wake
         self._asked = job.asked

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from epkit.core.load.phases import PhaseTimes
 from epkit.core.load.plan import WARMUP, Phase, Plan
 from epkit.core.report.live import Live
 from epkit.core.report.summary import Summary
@@ -49,7 +50,7 @@ def told_by(block: np.ndarray, plan: Plan, exact: int | None, pieces: int, names
     """Return the messages of a worker that has measured a block."""
     channel = Heard()
     begins = [0, 500 * MS][: len(plan.phases)]
-    stream = Stream(plan, exact, channel, begins)
+    stream = Stream(plan, exact, channel, PhaseTimes(begins))
     stream.deployments, stream.document = list(names), document
     now = 0
     for piece in np.array_split(block, pieces):

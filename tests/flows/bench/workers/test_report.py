@@ -9,10 +9,8 @@ import numpy as np
 from epkit.core.load.plan import Phase, Plan
 from epkit.core.samples.clocks import Offset
 from epkit.core.samples.latency import series
-from epkit.engines.base import Traffic
-from epkit.engines.runner import Ran
+from epkit.flows.bench.driving import RunFacts
 from epkit.flows.bench.workers.gathered import WorkerPart
-from epkit.flows.bench.workers.messages import WorkerFacts
 from epkit.flows.bench.workers.report import with_workers
 from support.rows import MS, report, timed
 
@@ -26,19 +24,17 @@ def part(name, *, rows=100, began_ns=0, drift_ms=0.0, error_ms=0.0, lost=None, p
     made = WorkerPart(member, plan, lost=lost)
     made.counters.add(BLOCK[:rows])
     made.service.add(series("service", BLOCK[:rows]))
-    made.facts = WorkerFacts(
-        began_ns=began_ns, started_at=datetime.now(UTC), ended_ns=0, sent=rows, failed=0, begins=(0,), most=(1,),
-        planned_end=None, waiting=0, deployments=("",), examples={}, first_reply=None, unsent={}, traffic=Traffic(),
-        cpu_s=0.002, cpu_before_s=0.0,
+    drifts = np.full(300 if lost is None else 0, round(drift_ms * MS), dtype=np.int64)
+    made.facts = RunFacts(
+        began=0, started_at=datetime.now(UTC), late_ns=began_ns, sent=rows, begins=(0,), most=(1,), cpu_s=0.002,
+        drifts_ns=drifts,
     )  # fmt: skip
-    if lost is None:
-        drifts = np.full(300, round(drift_ms * MS), dtype=np.int64)
-        made.ran = Ran(traffic=Traffic(), cpu_s=0.002, drifts_ns=drifts, stopped_by=None)
+    made.has_ended = lost is None
     return made
 
 
 def told(*parts):
-    return with_workers(report(BLOCK), SimpleNamespace(parts={each.member.name: each for each in parts}))
+    return with_workers(report(BLOCK), parts)
 
 
 def test_each_is_told_by_itself_and_how_far_apart_they_began():

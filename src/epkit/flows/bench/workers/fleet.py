@@ -1,4 +1,4 @@
-"""Workers that run one plan together, seen as the engine and the driver that a run needs.
+"""Runs one plan on several workers.
 
 Each gets its share of the plan and a time to begin, on its own clock; all count time from that moment, so that what one
 says can be put beside what another does as it stands. Rows are merged in order of completion and go to the same sinks
@@ -8,6 +8,7 @@ as those of one process. A worker that is lost is missed by name; the others go 
 import signal
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from queue import Empty
@@ -19,16 +20,16 @@ from epkit.core.http.masking import mask_text
 from epkit.core.http.request import Request
 from epkit.core.http.secret import Secret
 from epkit.core.load.shares import most_workers, split
+from epkit.core.report.report import Report
 from epkit.core.report.summary import EXACT
 from epkit.core.samples.latency import series
 from epkit.core.samples.merging import Merger
 from epkit.core.samples.rows import SAMPLE
-from epkit.engines.base import Traffic
-from epkit.engines.driver import Sink
-from epkit.engines.runner import Ran
 from epkit.engines.workers.crew import Crew, LostMessage, Member, RefusedMessage
 from epkit.errors import EndpointError
-from epkit.flows.bench.workers.gathered import Gathered, WorkerPart
+from epkit.flows.bench.driving import RunFacts
+from epkit.flows.bench.measurement import Measurement
+from epkit.flows.bench.workers.gathered import WorkerPart, gathered
 from epkit.flows.bench.workers.messages import (
     AdmitMessage,
     DigestMessage,
@@ -41,14 +42,13 @@ from epkit.flows.bench.workers.messages import (
     ReplaceMessage,
     RowsMessage,
     StopMessage,
-    WorkerFacts,
 )
+from epkit.flows.bench.workers.report import with_workers
 from epkit.flows.bench.workers.work import BenchWork
 from epkit.process import signals_to
 
 if TYPE_CHECKING:
     from epkit.core.report.live import Live
-    from epkit.flows.bench.measurement import Measurement
 
 TICK_S: Final = 0.2
 READY_S: Final = 60.0
@@ -61,55 +61,66 @@ ABRUPT_S: Final = 5.0
 """The same for a run that was told to end at once."""
 
 
-class Fleet(Gathered):
-    """The engine and the driver of a run of several workers: the attributes of both mean what they mean there."""
+class Fleet:
+    """Workers that share the plan of a run: a `LoadGenerator`."""
 
     def __init__(
-        self, crew: Crew, work: BenchWork, *, all_rows: bool, live: "Live | None", say: Callable[[str], None]
+        self,
+        crew: Crew,
+        work: BenchWork,
+        measured: Measurement,
+        *,
+        all_rows: bool,
+        live: "Live | None",
+        say: Callable[[str], None],
     ) -> None:
         """Prepare a run.
 
         Args:
             work: the whole of it.
+            measured: takes the rows, and what was counted of those that are not sent.
             all_rows: whether the sinks want every row, however many there are.
             live: is told of what is not sent as rows.
             say: prints what `-v` shows.
         """
-        self.name = work.engine
-        self.traffic = Traffic()
-        self._crew, self._work, self._live, self._say = crew, work, live, say
+        self.engine = work.engine
+        self._crew, self._work, self._measured, self._live, self._say = crew, work, measured, live, say
         members = crew.members[: most_workers(work.plan)]
         shares = split(work.plan, len(members))
-        exact = None if all_rows else EXACT // len(members)
-        self._exact = exact
-        self.parts = {member: WorkerPart(member, share) for member, share in zip(members, shares, strict=True)}
+        self._exact = None if all_rows else EXACT // len(members)
+        self._parts = {member: WorkerPart(member, share) for member, share in zip(members, shares, strict=True)}
+        self._merger = Merger(self._parts, self._hand_on)
         self._requests = work.load.requests
-        self._running = False
+        self._running = self._ended_by_rule = False
         self._caught: list[signal.Signals] = []
         self._document: int | None = None
         self._admitted = 0
         self._turned = 0.0
         self._numbers: dict[str, int] = {"": 0}
-        # A driver's:
-        self.began = 0
-        self.started_at = datetime.now(UTC)
-        self.deployments: list[str] = [""]
-        self.gaps: dict[int, int] = {}
-        self.begins: list[int] = [0]
-        self.ended_by_rule = False
+        self._began = 0
+        self._started_at = datetime.now(UTC)
+        self._gaps: dict[int, int] = {}
 
-    def drive(self, sinks: list[Sink], begins: list[int]) -> "Fleet":
-        """Become the driver of a measurement."""
-        self.begins = begins
+    @property
+    def workers(self) -> int:
+        """How many share the plan."""
+        return len(self._parts)
 
-        def all_sinks(block: np.ndarray) -> None:
-            for sink in sinks:
-                sink(block)
-
-        self._merger = Merger(self.parts, all_sinks)
-        return self
-
-    # What a driver is asked, while the run goes on and when it is over.
+    def facts(self) -> RunFacts:
+        """Say what is known so far."""
+        known = gathered(
+            tuple(self._parts.values()),
+            began=self._began,
+            started_at=self._started_at,
+            begins=self._measured.times.begins,
+        )
+        return replace(
+            known,
+            gaps=dict(self._gaps),
+            planned_end_ns=None if self._ended_by_rule else known.planned_end_ns,
+            deployments=tuple(self._numbers),
+            stopped_by=self._caught[0] if self._caught else None,
+        )
 
     def flush(self) -> None:
         """Nothing waits here: workers send what they have by themselves."""
@@ -120,22 +131,17 @@ class Fleet(Gathered):
         if self._running:
             self._tell(ReplaceMessage(self._requests))
 
-    def stop(self, *, drain: bool | None = None) -> None:
-        """End the run: as a driver, by a rule of its own; as an engine, by a signal."""
-        self.ended_by_rule |= drain is None
-        self._tell(StopMessage(drain is not False, planned=drain is None))
+    def end(self, *, drain: bool) -> None:
+        """End the run by a rule of its own."""
+        self._ended_by_rule = True
+        self._tell(StopMessage(drain, planned=True))
 
-    def wake(self) -> None:
-        """Nothing rests here."""
+    def with_workers(self, report: Report) -> Report:
+        """Add to a report what there is to say of the workers."""
+        return with_workers(report, tuple(self._parts.values()))
 
-    # The run.
-
-    def run(self, measured: "Measurement", tick: Callable[[], None] | None) -> Ran:
+    def run(self, tick: Callable[[], None]) -> RunFacts:
         """Run.
-
-        Args:
-            measured: whose driver this is.
-            tick: called some five times a second.
 
         Raises:
             EpkitError: it cannot be begun.
@@ -144,77 +150,76 @@ class Fleet(Gathered):
         with signals_to(lambda number: self._crew.inbox.put((None, number))):
             self._turned = time.monotonic()
             due = self._turned + TICK_S
-            while not all(part.is_over for part in self.parts.values()):
-                try:
-                    member, message = self._crew.inbox.get(timeout=max(0.0, due - time.monotonic()))
-                    self._hear(member, message, measured)
-                except Empty:
-                    pass
+            while not all(part.is_over for part in self._parts.values()):
+                with suppress(Empty):
+                    self._hear(*self._crew.inbox.get(timeout=max(0.0, due - time.monotonic())))
                 if time.monotonic() >= due:
                     due = time.monotonic() + TICK_S
                     self._miss_the_silent()
-                    if tick is not None:
-                        tick()
+                    tick()
         self._running = False
-        for part in self.parts.values():
+        for part in self._parts.values():
             if part.lost is None:
                 part.drift = part.member.clock.drifted(part.member.compare_clocks())
-        return self._ran()
+        return self.facts()
+
+    def _hand_on(self, block: np.ndarray) -> None:
+        for sink in self._measured.sinks:
+            sink(block)
 
     def _begin(self) -> None:
         """Give everyone a share, and all a time to begin."""
-        for part in self.parts.values():
+        for part in self._parts.values():
             load = replace(self._work.load, requests=self._requests)
             part.member.send(replace(self._work, plan=part.plan, load=load, exact=self._exact))
         self._running = True
         deadline = time.monotonic() + READY_S
-        while not all(part.ready for part in self.parts.values()):
+        while not all(part.ready for part in self._parts.values()):
             try:
                 member, message = self._crew.inbox.get(timeout=max(0.0, deadline - time.monotonic()))
             except Empty:
-                names = ", ".join(part.member.name for part in self.parts.values() if not part.ready)
+                names = ", ".join(part.member.name for part in self._parts.values() if not part.ready)
                 raise EndpointError(f"{names}: not ready to begin after {READY_S:.0f} s") from None
             match message:
                 case RefusedMessage(error):
                     raise error
-                case LostMessage(why) if member in self.parts:
+                case LostMessage(why) if member in self._parts:
                     self._crew.lose(member)
                     raise EndpointError(f"{member.name} was lost before the run began: it {why}")
-                case ReadyMessage() if member in self.parts:
-                    self.parts[member].ready = True
-        self.began = time.perf_counter_ns() + self._crew.lead_ns
-        self.started_at = datetime.now(UTC) + timedelta(microseconds=self._crew.lead_ns / 1000)
-        if not self.begins:
-            self.begins.append(0)
-        for part in self.parts.values():
+                case ReadyMessage() if member in self._parts:
+                    self._parts[member].ready = True
+        self._began = time.perf_counter_ns() + self._crew.lead_ns
+        self._started_at = datetime.now(UTC) + timedelta(microseconds=self._crew.lead_ns / 1000)
+        self._measured.times.enter(0)
+        for part in self._parts.values():
             part.heard_at = time.monotonic()
-            part.member.send(GoMessage(self.began + part.member.clock.offset_ns))
+            part.member.send(GoMessage(self._began + part.member.clock.offset_ns))
 
-    def _hear(self, member: Member | None, message: object, measured: "Measurement") -> None:
+    def _hear(self, member: Member | None, message: object) -> None:
         if isinstance(message, signal.Signals):
-            self.stop(drain=not self._caught)
+            self._tell(StopMessage(drain=not self._caught))
             self._caught.append(message)
             return
-        part = self.parts.get(member) if member is not None else None
+        part = self._parts.get(member) if member is not None else None
         if part is None or part.is_over:
             return
         part.heard_at = time.monotonic()
         match message:
             case RowsMessage():
-                self._take_rows(part, message, measured)
+                self._take_rows(part, message)
             case DigestMessage():
-                self._take_digest(part, message, measured)
-            case WorkerFacts():
+                self._take_digest(part, message)
+            case RunFacts():
                 part.facts = message
             case GateMessage():
                 part.gate = message
                 self._open_gate()
             case NoteMessage(line):
                 self._say(line)
-            case EndedMessage(facts, ran):
-                part.facts, part.ran = facts, ran
-                if ran.stopped_by is not None and not self._caught:
-                    part.lost = f"was ended by {ran.stopped_by.name}"
+            case EndedMessage(facts):
+                part.facts, part.has_ended = facts, True
+                if facts.stopped_by is not None and not self._caught:
+                    part.lost = f"was ended by {facts.stopped_by.name}"
                 self._merger.end(part.member)
             case LostMessage(why):
                 self._miss(part, why)
@@ -231,25 +236,25 @@ class Fleet(Gathered):
         turned, self._turned = self._turned, time.monotonic()
         if self._turned - turned > limit_s / 2:
             # It was us: stopped with Ctrl-Z, or held up by a terminal. What they said meanwhile is still to be heard.
-            for part in self.parts.values():
+            for part in self._parts.values():
                 part.heard_at = self._turned
-        for part in self.parts.values():
+        for part in self._parts.values():
             if not part.is_over and time.monotonic() - part.heard_at > limit_s:
                 self._miss(part, f"has said nothing for {limit_s:.0f} s")
 
     def _note_begins(self, begins: tuple[int, ...]) -> None:
-        if len(begins) > len(self.begins):
-            self.begins.extend(begins[len(self.begins) :])
+        times = self._measured.times
+        for begin in begins[len(times.begins) :]:
+            times.enter(begin)
 
     def _known(self, deployments: tuple[str, ...]) -> list[int]:
         """Return what a worker's deployments are called here."""
         for name in deployments:
             if name not in self._numbers and len(self._numbers) < 256:
                 self._numbers[name] = len(self._numbers)
-                self.deployments.append(name)
         return [self._numbers.get(name, 0) for name in deployments]
 
-    def _take_rows(self, part: WorkerPart, message: RowsMessage, measured: "Measurement") -> None:
+    def _take_rows(self, part: WorkerPart, message: RowsMessage) -> None:
         self._note_begins(message.begins)
         block = np.frombuffer(bytearray(message.data), dtype=SAMPLE)
         known = self._known(message.deployments)
@@ -262,7 +267,7 @@ class Fleet(Gathered):
                 part.counters.add(inside)
                 part.service.add(series("service", inside))
         self._merger.add(part.member, block, message.told_ns)
-        document = measured.summary.counters.document if self._document is None else None
+        document = self._measured.summary.counters.document if self._document is None else None
         if document is not None:
             self._document = document
             self._tell(DocumentMessage(document))
@@ -270,11 +275,11 @@ class Fleet(Gathered):
     @property
     def _first_begin(self) -> int | None:
         """When the measured phases began; None where all are."""
-        plan = self._work.plan
+        plan, begins = self._work.plan, self._measured.times.begins
         first = len(plan.phases) - len(plan.measured)
-        return None if not first else self.begins[first] if len(self.begins) > first else 2**63 - 1
+        return None if not first else begins[first] if len(begins) > first else 2**63 - 1
 
-    def _take_digest(self, part: WorkerPart, message: DigestMessage, measured: "Measurement") -> None:
+    def _take_digest(self, part: WorkerPart, message: DigestMessage) -> None:
         self._note_begins(message.begins)
         known = self._known(message.deployments)
         part.ended_ns = max(part.ended_ns, message.ended_ns)
@@ -282,44 +287,25 @@ class Fleet(Gathered):
         part.service.merge(message.whole.later("service"))
         if self._live is not None:
             self._live.merge(message.whole, message.told_ns)
-        measured.summary.merge(message.whole, known)
-        for mine, more in zip(measured.parts, message.parts, strict=True):
+        self._measured.summary.merge(message.whole, known)
+        for mine, more in zip(self._measured.parts, message.parts, strict=True):
             mine.merge(more, known)
         self._merger.add(part.member, np.empty(0, dtype=SAMPLE), message.told_ns)
 
     def _open_gate(self) -> None:
         """Let all go on, once all have come."""
-        parts = [part for part in self.parts.values() if not part.is_over]
+        parts = [part for part in self._parts.values() if not part.is_over]
         gates = [part.gate for part in parts if part.gate is not None]
         if not parts or len(gates) < len(parts) or any(gate.place <= self._admitted for gate in gates):
             return
         self._admitted = gates[0].place
         last = max(gate.at_ns for gate in gates)
-        begin = max(last, time.perf_counter_ns() - self.began) + self._crew.lead_ns
-        self.gaps[self._admitted - 1] = begin - last
+        begin = max(last, time.perf_counter_ns() - self._began) + self._crew.lead_ns
+        self._gaps[self._admitted - 1] = begin - last
         for part in parts:
             part.member.send(AdmitMessage(begin))
 
     def _tell(self, message: object) -> None:
-        for part in self.parts.values():
+        for part in self._parts.values():
             if not part.is_over:
                 part.member.send(message)
-
-    def _ran(self) -> Ran:
-        """Put together what the workers' generators were like."""
-        facts = self._facts()
-        runs = [part.ran for part in self.parts.values() if part.ran is not None]
-        traffic = [each.traffic for each in facts]
-        self.traffic = Traffic(
-            connections=sum(each.connections for each in traffic),
-            closed=sum(each.closed for each in traffic),
-            retried=sum(each.retried for each in traffic),
-            unsolicited=sum(each.unsolicited for each in traffic),
-            tls=next((each.tls for each in traffic if each.tls), None),
-        )
-        return Ran(
-            traffic=self.traffic,
-            cpu_s=self.spent_s,
-            drifts_ns=np.concatenate([np.empty(0, dtype=np.int64), *(ran.drifts_ns for ran in runs)]),
-            stopped_by=self._caught[0] if self._caught else None,
-        )

@@ -1,17 +1,23 @@
-"""What several workers know of a run, put together as one driver would know it."""
+"""What several workers know of a run, put together as one process would know it."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+import numpy as np
 
 from epkit.core.load.plan import Plan
 from epkit.core.report.counters import Counters
 from epkit.core.samples.clocks import Offset
 from epkit.core.samples.rows import Failure
 from epkit.core.stats.histogram import Histogram
-from epkit.engines.driver import FirstFailure, FirstReply
-from epkit.engines.runner import Ran
+from epkit.engines.base import Traffic
+from epkit.engines.deferred import CheckCounts
+from epkit.engines.driver import FirstFailure
 from epkit.engines.workers.crew import Member
-from epkit.flows.bench.workers.messages import GateMessage, WorkerFacts
+from epkit.flows.bench.driving import RunFacts
+from epkit.flows.bench.workers.messages import GateMessage
 
 
 @dataclass(slots=True, eq=False)
@@ -20,6 +26,8 @@ class WorkerPart:
 
     Args:
         plan: its share.
+        facts: what it said last.
+        has_ended: whether that is all it has to say.
         lost: why it is gone, None while it is not.
         ended_ns: when the last request that was told of was over, ns since the run began.
         heard_at: when it last said something, `time.monotonic`.
@@ -27,8 +35,8 @@ class WorkerPart:
 
     member: Member
     plan: Plan
-    facts: WorkerFacts | None = None
-    ran: Ran | None = None
+    facts: RunFacts | None = None
+    has_ended: bool = False
     lost: str | None = None
     ended_ns: int = 0
     heard_at: float = 0.0
@@ -41,89 +49,60 @@ class WorkerPart:
     @property
     def is_over(self) -> bool:
         """Whether nothing more will come of it."""
-        return self.ran is not None or self.lost is not None
-
-
-class Gathered:
-    """The parts of a run together; the attributes are those of `epkit.engines.driver.Recorder`."""
-
-    parts: dict[Member, WorkerPart]
-    began: int
-    begins: list[int]
-    ended_by_rule: bool
+        return self.has_ended or self.lost is not None
 
     @property
-    def sent(self) -> int:
-        """Requests that are over, as far as is known."""
-        return sum(part.counters.sent for part in self.parts.values())
+    def drifts_ns(self) -> np.ndarray:
+        """How late each of its heartbeats was; none of a worker that has not ended."""
+        return np.empty(0, dtype=np.int64) if self.facts is None else self.facts.drifts_ns
 
-    @property
-    def failed(self) -> int:
-        """Those of them that failed."""
-        return sum(part.counters.failed for part in self.parts.values())
 
-    @property
-    def ended(self) -> int:
-        """When the last request was over, `time.perf_counter_ns`."""
-        told = [part.ended_ns for part in self.parts.values()]
-        return self.began + max([*told, *(facts.ended_ns for facts in self._facts())])
+def gathered(parts: Sequence[WorkerPart], *, began: int, started_at: datetime, begins: tuple[int, ...]) -> RunFacts:
+    """Put together what the workers of a run know, as one process would know it.
 
-    @property
-    def most(self) -> list[int]:
-        """The most in flight in each phase: of all workers together, if each had its most at the same time."""
-        tops = [facts.most for facts in self._facts()]
-        return [sum(most[i] for most in tops if len(most) > i) for i in range(len(self.begins))]
+    The most in flight is that of all together, if each had its most at the same time.
 
-    @property
-    def planned_end(self) -> int | None:
-        """When the run would have ended by its plan, ns since it began."""
-        ends = [facts.planned_end for facts in self._facts()]
-        return None if self.ended_by_rule or None in ends or not ends else max(end for end in ends if end is not None)
+    Args:
+        began, started_at, begins: the same for all of them.
+    """
+    known = [part.facts for part in parts if part.facts is not None]
+    ends = [facts.planned_end_ns for facts in known]
+    return RunFacts(
+        began=began,
+        started_at=started_at,
+        begins=begins,
+        ended_ns=max((0, *(part.ended_ns for part in parts), *(facts.ended_ns for facts in known))),
+        sent=sum(part.counters.sent for part in parts),
+        failed=sum(part.counters.failed for part in parts),
+        most=tuple(sum(facts.most[i] for facts in known if len(facts.most) > i) for i in range(len(begins))),
+        planned_end_ns=None if None in ends or not ends else max(end for end in ends if end is not None),
+        waiting=sum(part.facts.waiting for part in parts if part.facts is not None and not part.is_over),
+        examples=_examples(known),
+        first_reply=next((facts.first_reply for facts in known if facts.first_reply), None),
+        unsent=sum((Counter(facts.unsent) for facts in known), Counter[int]()),
+        traffic=_traffic([facts.traffic for facts in known]),
+        cpu_s=sum(facts.cpu_s for facts in known),
+        cpu_before_s=sum(facts.cpu_before_s for facts in known),
+        checks=sum((facts.checks for facts in known), CheckCounts()),
+        drifts_ns=np.concatenate([part.drifts_ns for part in parts]),
+    )
 
-    @property
-    def cpu_s(self) -> float:
-        """Process time before the measured phases."""
-        return sum(facts.cpu_before_s for facts in self._facts())
 
-    @property
-    def spent_s(self) -> float:
-        """Process time since the run began."""
-        return sum(facts.cpu_s for facts in self._facts())
+def _examples(known: Iterable[RunFacts]) -> dict[tuple[Failure, int], FirstFailure]:
+    """Return the first failure of each kind, and how many all workers had."""
+    found: dict[tuple[Failure, int], FirstFailure] = {}
+    for facts in known:
+        for kind, example in facts.examples.items():
+            before = found.get(kind)
+            found[kind] = example if before is None else replace(before, count=before.count + example.count)
+    return found
 
-    @property
-    def examples(self) -> dict[tuple[Failure, int], FirstFailure]:
-        """The first failures of each kind."""
-        found: dict[tuple[Failure, int], FirstFailure] = {}
-        for facts in self._facts():
-            for kind, example in facts.examples.items():
-                if kind in found:
-                    found[kind] = replace(found[kind], count=found[kind].count + example.count)
-                else:
-                    found[kind] = example
-        return found
 
-    @property
-    def first_reply(self) -> FirstReply | None:
-        """The first whole reply of the first worker that had one."""
-        return next((facts.first_reply for facts in self._facts() if facts.first_reply), None)
-
-    @property
-    def unsent(self) -> Mapping[int, int]:
-        """Requests of each payload that never found a connection."""
-        found: dict[int, int] = {}
-        for facts in self._facts():
-            for payload, n in facts.unsent.items():
-                found[payload] = found.get(payload, 0) + n
-        return found
-
-    def waiting(self) -> int:
-        """Return how many requests are due and not over."""
-        return sum(part.facts.waiting for part in self.parts.values() if part.facts and not part.is_over)
-
-    def checked(self) -> tuple[int, int]:
-        """Return how many replies were checked beside the run, and how many could not be."""
-        told = [facts.checks for facts in self._facts()]
-        return sum(checked for checked, _ in told), sum(skipped for _, skipped in told)
-
-    def _facts(self) -> list[WorkerFacts]:
-        return [part.facts for part in self.parts.values() if part.facts is not None]
+def _traffic(each: Sequence[Traffic]) -> Traffic:
+    return Traffic(
+        connections=sum(traffic.connections for traffic in each),
+        closed=sum(traffic.closed for traffic in each),
+        retried=sum(traffic.retried for traffic in each),
+        unsolicited=sum(traffic.unsolicited for traffic in each),
+        tls=next((traffic.tls for traffic in each if traffic.tls), None),
+    )

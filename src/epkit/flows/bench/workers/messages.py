@@ -3,16 +3,11 @@
 Times are ns since the run began, which is the same moment for all of them.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from epkit.core.http.request import Request
 from epkit.core.report.summary import Summary
-from epkit.core.samples.rows import Failure
-from epkit.engines.base import Traffic
-from epkit.engines.driver import FirstFailure, FirstReply
-from epkit.engines.runner import Ran
+from epkit.flows.bench.driving import RunFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,39 +88,8 @@ class DigestMessage:
     deployments: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerFacts:
-    """What a worker knows besides samples; times in ns since the run began.
-
-    Args:
-        began_ns: when it really began.
-        waiting: requests that are due and not over.
-        cpu_s: process time since the run began; `cpu_before_s` of it before the measured phases.
-        checks: lines on what was checked beside the run, and of what came of it.
-    """
-
-    began_ns: int
-    started_at: datetime
-    ended_ns: int
-    sent: int
-    failed: int
-    begins: tuple[int, ...]
-    most: tuple[int, ...]
-    planned_end: int | None
-    waiting: int
-    deployments: tuple[str, ...]
-    examples: Mapping[tuple[Failure, int], FirstFailure]
-    first_reply: FirstReply | None
-    unsent: Mapping[int, int]
-    traffic: Traffic
-    cpu_s: float
-    cpu_before_s: float
-    checks: tuple[int, int] = (0, 0)
-
-
 @dataclass(frozen=True, slots=True)
 class EndedMessage:
     """A worker's part is over."""
 
-    facts: WorkerFacts
-    ran: Ran
+    facts: RunFacts

@@ -1,23 +1,21 @@
 """What a report says of the workers that made the load: each by itself, and those that were lost by name."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
 from epkit.core.report import health
 from epkit.core.report.report import Report, WorkerInfo
 from epkit.core.stats.percentiles import PS
-from epkit.flows.bench.workers.fleet import Fleet
 from epkit.flows.bench.workers.gathered import WorkerPart
 
 DOUBTFUL: Final = 0.05
 """A doubt about clocks that is more than this share of the median latency is told."""
 
 
-def with_workers(report: Report, fleet: Fleet) -> Report:
+def with_workers(report: Report, parts: Sequence[WorkerPart]) -> Report:
     """Add to a report who made its load, and what of that spoils it."""
-    parts = list(fleet.parts.values())
-    starts = [part.facts.began_ns for part in parts if part.facts is not None]
+    starts = [part.facts.late_ns for part in parts if part.facts is not None]
     infos = tuple(_info(part, report, min(starts, default=0)) for part in parts)
     lost = [_missed(part) for part in parts if part.lost is not None]
     slow = [
@@ -42,7 +40,7 @@ def with_workers(report: Report, fleet: Fleet) -> Report:
 
 
 def _info(part: WorkerPart, report: Report, first_ns: int) -> WorkerInfo:
-    facts, ran, service = part.facts, part.ran, part.service
+    facts, service = part.facts, part.service
     sent, failed = part.counters.sent, part.counters.failed
     seconds = report.run.duration_s
     cpu_s = 0.0 if facts is None else max(0.0, facts.cpu_s - facts.cpu_before_s)
@@ -56,22 +54,22 @@ def _info(part: WorkerPart, report: Report, first_ns: int) -> WorkerInfo:
         requests_per_s=sent / seconds if seconds else 0.0,
         p50=p50,
         p99=p99,
-        start_ms=0.0 if facts is None else (facts.began_ns - first_ns) / 1e6,
+        start_ms=0.0 if facts is None else (facts.late_ns - first_ns) / 1e6,
         clock_offset_ms=part.member.clock.offset_ns / 1e6,
         clock_error_ms=max(part.member.clock.error_ns, part.drift.error_ns) / 1e6,
         cpu_us_per_request=cpu_s * 1e6 / sent if sent else 0.0,
         cpu_utilisation=cpu_s / seconds if seconds else 0.0,
-        lag_ms=health.lag(ran.drifts_ns) if ran is not None else {"p50": 0.0, "p99": 0.0, "max": 0.0},
+        lag_ms=health.lag(part.drifts_ns),
         lost=part.lost,
     )
 
 
 def _limit(part: WorkerPart, report: Report, info: WorkerInfo) -> str | None:
     """Tell whether this worker measured itself."""
-    if part.ran is None:
+    if not part.has_ended:
         return None
     times = report.latency_ms.service or report.latency_ms.failed
-    return health.limited(info.lag_ms, len(part.ran.drifts_ns), times)
+    return health.limited(info.lag_ms, len(part.drifts_ns), times)
 
 
 def _missed(part: WorkerPart) -> str:

@@ -5,12 +5,11 @@ are wanted; later ones are counted here (`Summary` without rows), and each secon
 goes up to when all has been told.
 """
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from epkit.core.load.phases import Slice
+from epkit.core.load.phases import PhaseTimes, Slice
 from epkit.core.load.plan import Plan
 from epkit.core.report.summary import Summary
 from epkit.engines.driver import Sink
@@ -29,14 +28,14 @@ DIGEST_NS: Final = 1_000_000_000
 class Stream:
     """A sink that sends samples, or what was counted of them."""
 
-    def __init__(self, plan: Plan, exact: int | None, channel: "Channel", begins: Sequence[int]) -> None:
+    def __init__(self, plan: Plan, exact: int | None, channel: "Channel", times: PhaseTimes) -> None:
         """Begin with nothing; `deployments` and `document` are to be kept up to date.
 
         Args:
             exact: so many rows are sent as they are; None for all.
-            begins: when each phase began, growing.
+            times: when each phase began.
         """
-        self._plan, self._channel, self._begins = plan, channel, begins
+        self._plan, self._channel, self._times = plan, channel, times
         self._left = 2**62 if exact is None else exact
         self._rows = bytearray()
         self._digest: tuple[Summary, ...] = ()
@@ -70,7 +69,7 @@ class Stream:
             told_ns: up to when all has been taken.
             now: the time, by which a digest is due or not; None for the last one.
         """
-        begins, deployments = tuple(self._begins), tuple(self.deployments)
+        begins, deployments = self._times.begins, tuple(self.deployments)
         if self._rows or not self._digest:
             self._channel.send(RowsMessage(bytes(self._rows), told_ns, begins, deployments))
             self._rows.clear()
@@ -93,5 +92,5 @@ class Stream:
         self._sinks = [summary.add for summary in self._digest]
         if not is_simple(plan):
             self._sinks = [
-                Slice(self._begins, begin, end, sink) for (begin, end), sink in zip(slices, self._sinks, strict=True)
+                Slice(self._times, begin, end, sink) for (begin, end), sink in zip(slices, self._sinks, strict=True)
             ]

@@ -15,15 +15,16 @@ import numpy as np
 
 from epkit.core.http.destination import Destination
 from epkit.core.http.secret import Secret
+from epkit.core.load.phases import PhaseTimes
 from epkit.core.load.plan import Plan
 from epkit.core.replies.judging import Depth
 from epkit.engines import runner
 from epkit.engines.base import Engine
-from epkit.engines.driver import ClosedLoop
+from epkit.engines.driver import Judging
 from epkit.engines.phased import Phased
 from epkit.engines.runner import Ran
 from epkit.flows.bench import checks
-from epkit.flows.bench.driving import CheckedDriver, is_simple
+from epkit.flows.bench.driving import DrivenPlan
 from epkit.flows.bench.workers.messages import (
     AdmitMessage,
     DocumentMessage,
@@ -34,7 +35,6 @@ from epkit.flows.bench.workers.messages import (
     ReadyMessage,
     ReplaceMessage,
     StopMessage,
-    WorkerFacts,
 )
 from epkit.flows.bench.workers.streaming import Stream
 from epkit.flows.crew.carried import renamed, unpacked
@@ -107,36 +107,33 @@ class _Share:
     """A run of a share, with what it says and hears meanwhile."""
 
     def __init__(self, job: BenchWork, engine: Engine, channel: "Channel") -> None:
-        self._job, self._engine, self._channel = job, engine, channel
+        self._job, self._channel = job, channel
         secrets = [Secret(text) for text in job.secrets]
-        self._checked = CheckedDriver(
+        log = make_log(job.verbosity, job.load.requests[0], secrets, lambda line: channel.send(NoteMessage(line)))
+        times = PhaseTimes()
+        self._stream = Stream(job.plan, job.exact, channel, times)
+        self._driven = DrivenPlan(
             job.plan,
             job.load,
-            depth=job.depth,
+            engine,
+            Judging(sinks=(self._add,), depth=job.depth, log=log),
+            times,
             check=job.make_check(),
-            log=make_log(job.verbosity, job.load.requests[0], secrets, lambda line: channel.send(NoteMessage(line))),
             gate=self._wait_at,
         )
-        begins: list[int] = []
-        self._stream = Stream(job.plan, job.exact, channel, begins)
-        self._driver: ClosedLoop | Phased = self._checked([self._add], begins)
-        if is_simple(job.plan):
-            begins.append(0)
+        self._driver = self._driven.driver
         self._stream.deployments = self._driver.deployments
-        self._began = 0
-        self._cpu = 0.0
+        self._late_ns = 0
         self._told_at = 0
 
     def run(self) -> None:
         """Wait for the beginning, and do it."""
         with asyncio.Runner(loop_factory=runner.loop_factory()) as loop:
             ran = loop.run(self._attend())
-        self._driver.flush()
-        deferred = self._checked.deferred
-        if deferred is not None:
-            checks.settle(deferred, self._driver, self._job.depth)
-        self._stream.ship(max(0, self._driver.ended - self._driver.began))
-        self._channel.send(EndedMessage(self._facts(ran.cpu_s), ran))
+        self._driven.settle()
+        facts = self._driven.facts(ran, late_ns=self._late_ns)
+        self._stream.ship(facts.ended_ns)
+        self._channel.send(EndedMessage(facts))
 
     async def _attend(self) -> Ran:
         loop = asyncio.get_running_loop()
@@ -147,7 +144,7 @@ class _Share:
 
         with self._channel.heard_by(hear):
             return await runner.attend(
-                self._engine, self._driver, self._job.plan.slots, tick=self._tick, barrier=self._barrier
+                self._driven.engine, self._driver, self._job.plan.slots, tick=self._tick, barrier=self._barrier
             )
 
     async def _barrier(self) -> None:
@@ -158,20 +155,20 @@ class _Share:
         while time.perf_counter_ns() < at:
             pass
         self._driver.began_at = at
-        self._began = time.perf_counter_ns() - at
-        self._cpu = time.process_time()
+        self._late_ns = time.perf_counter_ns() - at
+        self._driven.begin()
 
     def _hear(self, message: object) -> None:
-        driver, engine = self._driver, self._engine
+        driver, engine = self._driver, self._driven.engine
         match message:
             case GoMessage(at_ns) if not self._go.done():
                 self._go.set_result(at_ns)
             case AdmitMessage(begin_ns) if isinstance(driver, Phased):
                 driver.admit(begin_ns)
                 engine.wake()
-            case StopMessage(drain, planned):
-                if planned:
-                    driver.stop()
+            case StopMessage(drain, planned=True):
+                self._driven.end(drain=drain)
+            case StopMessage(drain):
                 engine.stop(drain=drain)
             case ReplaceMessage(requests):
                 driver.replace(requests)
@@ -199,26 +196,4 @@ class _Share:
         self._stream.ship(now - self._driver.began, now=now)
         if now >= self._told_at:
             self._told_at = now + TOLD_NS
-            self._channel.send(self._facts(time.process_time() - self._cpu))
-
-    def _facts(self, cpu_s: float) -> WorkerFacts:
-        driver, deferred = self._driver, self._checked.deferred
-        return WorkerFacts(
-            began_ns=self._began,
-            started_at=driver.started_at,
-            ended_ns=max(0, driver.ended - driver.began),
-            sent=driver.sent,
-            failed=driver.failed,
-            begins=tuple(driver.begins),
-            most=tuple(driver.most),
-            planned_end=driver.planned_end,
-            waiting=driver.waiting(),
-            deployments=tuple(driver.deployments),
-            examples=dict(driver.examples),
-            first_reply=driver.first_reply,
-            unsent=dict(driver.unsent),
-            traffic=self._engine.traffic,
-            cpu_s=cpu_s,
-            cpu_before_s=driver.cpu_s,
-            checks=(0, 0) if deferred is None else (deferred.checked, deferred.skipped),
-        )
+            self._channel.send(self._driven.facts(late_ns=self._late_ns))
