@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from epkit.core.http.url import parse
-from epkit.endpoint.config import Config, EndpointEntry, find_config, parse_config
+from epkit.endpoint.config import Config, TargetSpec, find_config, parse_config
 from epkit.errors import UsageError
 
 CANARY = "c4naryK3y"
@@ -51,7 +51,7 @@ auth = "none"
     config = find_config(tmp_path)
 
     path = tmp_path / "epkit.toml"
-    bank = EndpointEntry(
+    bank = TargetSpec(
         name="bank",
         place=f"{path}: endpoints.bank",
         uri=parse("https://example.westeurope.azurecontainer.io/score"),
@@ -65,7 +65,7 @@ auth = "none"
         service="bank-service",
         workspace="ws",
     )
-    open_ = EndpointEntry(
+    open_ = TargetSpec(
         name="open",
         place=f"{path}: endpoints.open",
         uri=parse("http://127.0.0.1:5001/score"),

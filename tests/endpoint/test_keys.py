@@ -6,18 +6,18 @@ import pytest
 
 from epkit.core.http.secret import Secret
 from epkit.core.http.url import parse
+from epkit.endpoint.config import TargetSpec
 from epkit.endpoint.keys import Key, basic, find_key
-from epkit.endpoint.target import EMBEDDED, TargetSpec
+from epkit.endpoint.target import EMBEDDED
 from epkit.errors import UsageError
 
 CANARY = "c4naryK3y"
-URL = TargetSpec(uri=parse("https://host/score"), from_="argument")
+URL = TargetSpec(uri=parse("https://host/score"))
 
 
 def entry(**keys):
     return TargetSpec(
         uri=parse("https://host/score"),
-        from_="argument",
         name="bank",
         place="/p/epkit.toml: endpoints.bank",
         **keys,
@@ -67,7 +67,7 @@ def test_two_keys_at_once_are_refused(tmp_path):
 
 
 def test_userinfo_of_the_url_is_basic_authorization():
-    target = TargetSpec(uri=parse("https://Aladdin:open%20sesame@host/"), from_="argument")
+    target = TargetSpec(uri=parse("https://Aladdin:open%20sesame@host/"))
 
     assert found(target, EPKIT_KEY="x") == "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="
 

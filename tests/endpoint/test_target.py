@@ -30,19 +30,19 @@ def folder(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("argument", "environ", "uri", "from_"),
+    ("argument", "environ", "uri"),
     [
-        ("http://arg/score", {"EPKIT_TARGET": "other"}, "http://arg/score", "argument"),
-        ("other", {"EPKIT_TARGET": "http://env/"}, "http://other.example/score", "argument"),
-        (None, {"EPKIT_TARGET": "other"}, "http://other.example/score", "EPKIT_TARGET"),
-        (None, {"EPKIT_TARGET": " http://env/score\n"}, "http://env/score", "EPKIT_TARGET"),
-        ("unix:/x:/score", {}, "unix:/x:/score", "argument"),
+        ("http://arg/score", {"EPKIT_TARGET": "other"}, "http://arg/score"),
+        ("other", {"EPKIT_TARGET": "http://env/"}, "http://other.example/score"),
+        (None, {"EPKIT_TARGET": "other"}, "http://other.example/score"),
+        (None, {"EPKIT_TARGET": " http://env/score\n"}, "http://env/score"),
+        ("unix:/x:/score", {}, "unix:/x:/score"),
     ],
 )
-def test_what_is_nearer_to_the_user_goes_first(folder, argument, environ, uri, from_):
+def test_what_is_nearer_to_the_user_goes_first(folder, argument, environ, uri):
     target = resolve(argument, environ=environ, cwd=folder)
 
-    assert (uri, from_) == (target.uri.reveal(), target.from_)
+    assert uri == target.uri.reveal()
 
 
 @pytest.mark.parametrize("environ", [{}, {"EPKIT_TARGET": ""}])
@@ -50,7 +50,6 @@ def test_the_default_of_the_file_is_next(folder, environ):
     target = resolve(None, environ=environ, cwd=folder)
 
     assert "bank" == target.name == target.shown
-    assert str(folder / "epkit.toml") == target.from_
     assert f"{folder / 'epkit.toml'}: endpoints.bank" == target.place
     assert (
         target.auth,

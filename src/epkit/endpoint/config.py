@@ -29,21 +29,24 @@ _LITERAL = "a key has no place here: files get committed; use key_env or key_fil
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EndpointEntry:
-    """One `[endpoints.NAME]` table.
+class TargetSpec:
+    """What a command talks to: one `[endpoints.NAME]` table, or a URL alone.
 
     Args:
-        place: `FILE: endpoints.NAME`, for messages.
-        swagger: where the contract is, None for beside the uri.
+        uri: where rows are sent; None for the embedded endpoint, which has none before it runs.
+        name: in `epkit.toml`, None for a URL.
+        place: `FILE: endpoints.NAME` for messages, None for a URL.
+        swagger: where the contract is; None for beside the uri (`contract_url`).
         key_env: name of the environment variable that holds the key.
         key_file: path of the file that holds it.
-        timeout_s: > 0.
-        backend, service, workspace: as `epkit deploy` wrote them.
+        timeout_s: of one request, > 0.
+        headers: of the table, in its order; never credentials.
+        backend, service, workspace: who hosts it, under which name and where, as `epkit deploy` wrote it.
     """
 
-    name: str
-    place: str
-    uri: Url
+    uri: Url | None
+    name: str | None = None
+    place: str | None = None
     swagger: Path | Url | None = None
     auth: Auth = "key"
     key_env: str | None = None
@@ -54,6 +57,16 @@ class EndpointEntry:
     backend: str | None = None
     service: str | None = None
     workspace: str | None = None
+
+    @property
+    def embedded(self) -> bool:
+        """Whether it is the endpoint that epkit starts itself."""
+        return self.uri is None
+
+    @property
+    def shown(self) -> str:
+        """How the target is called in notes and reports: its name, else its URL without credentials."""
+        return self.name or ("the embedded endpoint" if self.uri is None else self.uri.shown)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +80,7 @@ class Config:
 
     path: Path
     default: str | None
-    endpoints: Mapping[str, EndpointEntry]
+    endpoints: Mapping[str, TargetSpec]
 
 
 def find_config(directory: Path) -> Config | None:
@@ -136,7 +149,7 @@ class _Reader:
             self.refuse(("default",), why)
         return Config(path=self.path, default=default, endpoints=MappingProxyType(endpoints))
 
-    def entry(self, tables: dict[str, Any], at: tuple[str, ...]) -> EndpointEntry:
+    def entry(self, tables: dict[str, Any], at: tuple[str, ...]) -> TargetSpec:
         table = self.typed(tables, at, dict, "a table") or {}
         self.known(table, at, _KEYS)
         if "uri" not in table:
@@ -157,7 +170,7 @@ class _Reader:
                 f"not the name of an environment variable; if it is the key itself, {_LITERAL}",
             )
         swagger = self.word(table, (*at, "swagger"))
-        return EndpointEntry(
+        return TargetSpec(
             name=at[-1],
             place=f"{self.path}: {_dotted(at)}",
             uri=self.url(table["uri"], (*at, "uri")),

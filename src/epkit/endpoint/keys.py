@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from epkit.core.http.secret import Secret
-from epkit.endpoint.target import TargetSpec
+from epkit.endpoint.config import TargetSpec
 from epkit.errors import UsageError
 
 TOKENS: Final = ("aad", "aml_token")

@@ -1,65 +1,16 @@
 """What a command talks to: the argument, EPKIT_TARGET, the default of `epkit.toml`, or the embedded one."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from epkit.core.http.addresses import is_address
 from epkit.core.http.destination import Destination, Tls
 from epkit.core.http.url import Url, is_url, parse, parse_connect_to, shown
-from epkit.endpoint.config import (
-    DEFAULT_TIMEOUT_S,
-    FILENAME,
-    Auth,
-    EndpointEntry,
-    find_config,
-    suggestion,
-)
+from epkit.endpoint.config import FILENAME, TargetSpec, find_config, suggestion
 from epkit.errors import UsageError
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TargetSpec:
-    """What a command talks to.
-
-    Args:
-        uri: where rows are sent; None for the embedded endpoint, which has none before it runs.
-        from_: what named it: `argument`, `EPKIT_TARGET`, the path of the `epkit.toml`, `embedded`.
-        name: in `epkit.toml`, None for a URL.
-        place: `FILE: endpoints.NAME` for messages, None for a URL.
-        swagger: where the contract is; None for beside the uri (`contract_url`).
-        timeout_s: of one request, > 0.
-        headers: of the endpoint's entry, in its order; never credentials.
-        backend, service, workspace: who hosts it, under which name and where, as `epkit deploy` wrote it.
-    """
-
-    uri: Url | None
-    from_: str
-    name: str | None = None
-    place: str | None = None
-    swagger: Path | Url | None = None
-    auth: Auth = "key"
-    key_env: str | None = None
-    key_file: Path | None = None
-    deployment: str | None = None
-    timeout_s: float = DEFAULT_TIMEOUT_S
-    headers: tuple[tuple[str, str], ...] = ()
-    backend: str | None = None
-    service: str | None = None
-    workspace: str | None = None
-
-    @property
-    def embedded(self) -> bool:
-        """Whether it is the endpoint that epkit starts itself."""
-        return self.uri is None
-
-    @property
-    def shown(self) -> str:
-        """How the target is called in notes and reports: its name, else its URL without credentials."""
-        return self.name or ("the embedded endpoint" if self.uri is None else self.uri.shown)
-
-
-EMBEDDED = TargetSpec(uri=None, from_="embedded")
+EMBEDDED = TargetSpec(uri=None)
 
 
 def resolve(argument: str | None, *, environ: Mapping[str, str], cwd: Path) -> TargetSpec:
@@ -75,18 +26,11 @@ def resolve(argument: str | None, *, environ: Mapping[str, str], cwd: Path) -> T
     """
     variable = environ.get("EPKIT_TARGET", "").strip()
     if argument is not None:
-        return _named(argument, "argument", cwd)
+        return _named(argument, "", cwd)
     if variable:
-        try:
-            return _named(variable, "EPKIT_TARGET", cwd)
-        except UsageError as error:
-            if str(error).startswith('"'):
-                raise UsageError(f"EPKIT_TARGET: {error}") from None
-            raise
+        return _named(variable, "EPKIT_TARGET: ", cwd)
     config = find_config(cwd)
-    if config is None or config.default is None:
-        return EMBEDDED
-    return _entry(config.endpoints[config.default], str(config.path))
+    return EMBEDDED if config is None or config.default is None else config.endpoints[config.default]
 
 
 def contract_url(uri: Url) -> Url:
@@ -135,31 +79,20 @@ def to_destination(
     )
 
 
-def _named(text: str, from_: str, cwd: Path) -> TargetSpec:
+def _named(text: str, where: str, cwd: Path) -> TargetSpec:
+    """Find what a text names.
+
+    Args:
+        where: the text is from, which begins what is said of it.
+    """
     if is_url(text):
-        return TargetSpec(uri=parse(text), from_=from_)
+        try:
+            return TargetSpec(uri=parse(text))
+        except UsageError as error:
+            raise UsageError(f"{where}{error}") from None
     config = find_config(cwd)
     if config is not None and text in config.endpoints:
-        return _entry(config.endpoints[text], from_)
+        return config.endpoints[text]
     near = suggestion(text, config.endpoints) if config else ""
     why = f"is neither an endpoint in {FILENAME} nor a URL: a URL begins with http:// or https://{near}"
-    raise UsageError(f'"{shown(text)}" {why}')
-
-
-def _entry(entry: EndpointEntry, from_: str) -> TargetSpec:
-    return TargetSpec(
-        uri=entry.uri,
-        from_=from_,
-        name=entry.name,
-        place=entry.place,
-        swagger=entry.swagger,
-        auth=entry.auth,
-        key_env=entry.key_env,
-        key_file=entry.key_file,
-        deployment=entry.deployment,
-        timeout_s=entry.timeout_s,
-        headers=entry.headers,
-        backend=entry.backend,
-        service=entry.service,
-        workspace=entry.workspace,
-    )
+    raise UsageError(f'{where}"{shown(text)}" {why}')

@@ -85,10 +85,7 @@ class _File:
 
     def check(self, validator: Validator, *, limit: int = LIMIT) -> Verdict:
         """Check every row against a contract."""
-        try:
-            found = check_table(self.path, validator, limit=limit, kind=self.kind, table=self.table)
-        except UsageError as error:
-            raise UsageError(str(error).replace(str(self.path), self.name, 1)) from None
+        found = check_table(self.path, validator, limit=limit, name=self.name, kind=self.kind, table=self.table)
         if self.table is not None:
             self.total = self.table.rows
         return found

@@ -31,6 +31,7 @@ def check_table(
     validator: Validator,
     *,
     limit: int = LIMIT,
+    name: str | None = None,
     kind: str | None = None,
     table: CsvTable | None = None,
 ) -> Verdict:
@@ -38,6 +39,7 @@ def check_table(
 
     Args:
         path: ends in one of `SUFFIXES`, unless there is a *kind*.
+        name: what messages call the file.
         kind: one of `SUFFIXES`.
         table: of a CSV file whose header has been read already.
         validator: of a contract that has rows.
@@ -46,21 +48,21 @@ def check_table(
     Raises:
         UsageError: the file cannot be read as what its name says, or the contract has no rows.
     """
-    spec = validator.rows
+    spec, name = validator.rows, name or str(path)
     if spec is None:
-        raise UsageError(f"{path}: the contract has no rows that a table could be held against; send a whole body")
+        raise UsageError(f"{name}: the contract has no rows that a table could be held against; send a whole body")
     findings = Findings()
     places: Places | None = None
     try:
         match kind or path.suffix.lower():
             case ".csv":
-                rows, places = _check_csv(table or CsvTable(path), spec, validator, findings)
+                rows, places = _check_csv(table or CsvTable(path, name=name), spec, validator, findings)
             case ".parquet":
-                rows = _check_parquet(path, spec, validator, findings)
+                rows = _check_parquet(path, name, spec, validator, findings)
             case _:
                 rows, places = _check_lines(path, validator, findings)
     except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from None
+        raise UsageError(f"{name}: cannot be read: {error.strerror or error}") from None
     if not rows and not findings:
         findings.add("minItems", spec.path, "there are no rows")
     return verdict(findings, limit=limit, places=places)
@@ -88,7 +90,7 @@ def _check_declared(frame: "pl.DataFrame", first: int, spec: RowSpec, validator:
     validator.check_some(rows, list(range(first, first + len(rows))), findings)
 
 
-def _check_parquet(path: Path, spec: RowSpec, validator: Validator, findings: Findings) -> int:
+def _check_parquet(path: Path, name: str, spec: RowSpec, validator: Validator, findings: Findings) -> int:
     import polars as pl  # late: it costs 0.2 s
 
     try:
@@ -99,7 +101,7 @@ def _check_parquet(path: Path, spec: RowSpec, validator: Validator, findings: Fi
         pieces = (lazy.slice(start, rows).collect() for start in range(0, total, rows))
         return _check_pieces(pieces, spec, validator, findings, text=False)
     except pl.exceptions.PolarsError as error:
-        raise UsageError(f"{path}: not a Parquet file: {str(error).splitlines()[0][:120]}") from None
+        raise UsageError(f"{name}: not a Parquet file: {str(error).splitlines()[0][:120]}") from None
 
 
 def _check_csv(table: CsvTable, spec: RowSpec, validator: Validator, findings: Findings) -> tuple[int, Places]:

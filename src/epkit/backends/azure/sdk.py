@@ -6,13 +6,14 @@ import io
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from epkit.backends.azure.workspace import Workspace
 from epkit.backends.base import Say
 from epkit.core.hosting.azure_errors import reduce
-from epkit.core.hosting.deployments import Order
+from epkit.core.hosting.deployments import LoggedRequest, Order
 from epkit.errors import BackendError, EpkitError, UsageError
 from epkit.process import environment, silenced
 
@@ -35,6 +36,28 @@ def require(module: str, extra: str, backend: str) -> None:
             found = None
         if found is None:
             raise UsageError(f'the backend {backend} needs the extra {extra}: pip install "epkit[{extra}]"')
+
+
+class WorkspaceBackend:
+    """What the backends of both SDKs have in common."""
+
+    def __init__(self, workspace: Workspace, credential: Callable[[], Any], say: Say) -> None:
+        """Prepare; nothing is imported, nothing is sent.
+
+        Args:
+            credential: makes one of azure-identity.
+            say: is told what the SDK prints.
+        """
+        self.workspace = workspace
+        self._credential = credential
+        self._say = say
+
+    def requests(self, name: str, *, tail: int) -> tuple[LoggedRequest, ...]:  # noqa: ARG002
+        """Refuse: the SDK does not read Application Insights."""
+        raise UsageError(
+            f"{name}: the requests are in the workspace's Application Insights, which the SDK does not read: "
+            f"az monitor app-insights query --analytics-query requests"
+        )
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 
 from epkit.backends.azure.sdk import (
     TAIL_LINES,
+    WorkspaceBackend,
     calling,
     conda_file,
     is_missing,
@@ -24,7 +25,6 @@ from epkit.core.hosting.deployments import (
     Deployment,
     Endpoint,
     Keys,
-    LoggedRequest,
     Order,
     Token,
 )
@@ -52,21 +52,14 @@ CPU_CORES, MEMORY_GB = 1, 2
 NO_DEPLOYMENTS: Final = "a web service of SDK v1 has no deployments"
 
 
-class AzureMLv1Backend:
+class AzureMLv1Backend(WorkspaceBackend):
     """The web services of a workspace."""
 
     name: BackendName = "azureml-v1"
 
     def __init__(self, workspace: Workspace, credential: Callable[[], Any], say: Say) -> None:
-        """Prepare; nothing is imported, nothing is sent.
-
-        Args:
-            credential: makes one of azure-identity.
-            say: is told what the SDK prints.
-        """
-        self.workspace = workspace
-        self._credential = credential
-        self._say = say
+        """Prepare, as `WorkspaceBackend`."""
+        super().__init__(workspace, credential, say)
         self._token_services: dict[str, Any] = {}
 
     @cached_property
@@ -199,13 +192,6 @@ class AzureMLv1Backend:
         _refuse_deployment(deployment)
         with self._calling(self._say, name):
             return lines_of(self._service(name).get_logs(num_lines=tail, init=init), tail)
-
-    def requests(self, name: str, *, tail: int) -> tuple[LoggedRequest, ...]:  # noqa: ARG002
-        """Refuse: the SDK does not read Application Insights."""
-        raise UsageError(
-            f"{name}: the requests are in the workspace's Application Insights, which the SDK does not read: "
-            f"az monitor app-insights query --analytics-query requests"
-        )
 
     def set_app_insights(self, name: str, *, on: bool, deployment: str | None, say: Say) -> Endpoint:
         """Do what the course's `service.update(enable_app_insights=True)` does, and wait for it."""

@@ -1,17 +1,25 @@
 """Managed online endpoints, by azure-ai-ml (SDK v2)."""
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, Final, Literal
 
 from epkit.backends.azure import sdk as azure_sdk
-from epkit.backends.azure.entities import describe, wait
-from epkit.backends.azure.sdk import TAIL_LINES, calling, conda_file, lines_of, translating, warn_of_missing_server
+from epkit.backends.azure.sdk import (
+    TAIL_LINES,
+    WorkspaceBackend,
+    calling,
+    conda_file,
+    lines_of,
+    translating,
+    warn_of_missing_server,
+)
 from epkit.backends.azure.workspace import Workspace
 from epkit.backends.base import Say
 from epkit.core.hosting.azure_resources import differences, put_body
-from epkit.core.hosting.deployments import BackendName, Endpoint, Keys, LoggedRequest, Order, Token
+from epkit.core.hosting.deployments import BackendName, Deployment, Endpoint, Keys, Order, Token
 from epkit.core.http.secret import Secret
 from epkit.errors import BackendError, EpkitError, UsageError
 
@@ -21,22 +29,21 @@ INSTANCE_TYPE: Final = "Standard_DS3_v2"
 RETRIES: Final = 3
 """Of a request; azure-core's own default of 10 takes minutes."""
 
+TOLD_EVERY_S: Final = 30.0
 
-class AzureMLBackend:
+_AUTHS: Final[Mapping[str, Literal["key", "aml_token", "aad"]]] = {
+    "key": "key", "amltoken": "aml_token", "aml_token": "aml_token", "aadtoken": "aad", "aad_token": "aad",
+}  # fmt: skip
+
+
+class AzureMLBackend(WorkspaceBackend):
     """The managed online endpoints of a workspace."""
 
     name: BackendName = "azureml"
 
     def __init__(self, workspace: Workspace, credential: Callable[[], Any], say: Say) -> None:
-        """Prepare; nothing is imported, nothing is sent.
-
-        Args:
-            credential: makes one of azure-identity.
-            say: is told what the SDK prints.
-        """
-        self.workspace = workspace
-        self._credential = credential
-        self._say = say
+        """Prepare, as `WorkspaceBackend`."""
+        super().__init__(workspace, credential, say)
         self._body: Mapping[str, Any] | None = None
         self._seen: Any = None
         self._place: str | None = None
@@ -66,13 +73,13 @@ class AzureMLBackend:
     def list(self) -> tuple[Endpoint, ...]:
         """Return the endpoints, without their deployments."""
         with calling(self._say, self.workspace.name):
-            return tuple(describe(self.workspace.name, each) for each in self._client.online_endpoints.list())
+            return tuple(_describe(self.workspace.name, each) for each in self._client.online_endpoints.list())
 
     def show(self, name: str) -> Endpoint:
         """Return an endpoint."""
         with calling(self._say, name):
             endpoint = self._client.online_endpoints.get(name)
-            return describe(self.workspace.name, endpoint, tuple(self._client.online_deployments.list(name)))
+            return _describe(self.workspace.name, endpoint, tuple(self._client.online_deployments.list(name)))
 
     def plan(self, order: Order) -> tuple[Mapping[str, Any], ...]:
         """Say what `create` would send."""
@@ -100,7 +107,7 @@ class AzureMLBackend:
             with calling(say, f"{order.name}/{order.deployment}") as say:
                 say("uploading the script, registering environment and model")
                 poller = self._client.online_deployments.begin_create_or_update(deployment)
-                wait(poller, f"creating the deployment {order.deployment}", say)
+                _wait(poller, f"creating the deployment {order.deployment}", say)
         except BackendError:
             self._say_logs(order.name, order.deployment, say)
             raise
@@ -140,7 +147,7 @@ class AzureMLBackend:
         """Replace one key."""
         with calling(say, name) as say:
             poller = self._client.online_endpoints.begin_regenerate_keys(name, key_type=which)
-            wait(poller, f"making a new {which} key", say)
+            _wait(poller, f"making a new {which} key", say)
         return self.keys(name)
 
     def token(self, name: str) -> Token:
@@ -156,7 +163,7 @@ class AzureMLBackend:
     def delete(self, name: str, say: Say) -> None:
         """Delete an endpoint with its deployments."""
         with calling(say, name) as say:
-            wait(self._client.online_endpoints.begin_delete(name), "deleting the endpoint", say)
+            _wait(self._client.online_endpoints.begin_delete(name), "deleting the endpoint", say)
 
     def logs(self, name: str, *, tail: int, init: bool, deployment: str | None) -> tuple[str, ...]:
         """Return the last lines of the server's log, or of the container that fetches the model."""
@@ -166,13 +173,6 @@ class AzureMLBackend:
             return lines_of(
                 self._client.online_deployments.get_logs(chosen, name, tail, container_type=container), tail
             )
-
-    def requests(self, name: str, *, tail: int) -> tuple[LoggedRequest, ...]:  # noqa: ARG002
-        """Refuse: the SDK does not read Application Insights."""
-        raise UsageError(
-            f"{name}: the requests are in the workspace's Application Insights, which the SDK does not read: "
-            f"az monitor app-insights query --analytics-query requests"
-        )
 
     def set_app_insights(self, name: str, *, on: bool, deployment: str | None, say: Say) -> Endpoint:
         """Turn Application Insights of a deployment on or off, and change nothing else of it."""
@@ -217,7 +217,7 @@ class AzureMLBackend:
             if not azure_sdk.is_missing(error):
                 raise
             made = ManagedOnlineEndpoint(name=order.name, auth_mode="key")
-            wait(self._client.online_endpoints.begin_create_or_update(made), "creating the endpoint", say)
+            _wait(self._client.online_endpoints.begin_create_or_update(made), "creating the endpoint", say)
             return {}
         traffic: Mapping[str, int] = {each: share for each, share in (there.traffic or {}).items() if share}
         if order.deployment in (there.traffic or {}):
@@ -274,7 +274,7 @@ class AzureMLBackend:
         """
         self._body, self._place = body, place
         try:
-            wait(call(), doing, say)
+            _wait(call(), doing, say)
         finally:
             self._body, self._place = None, None
         self._check(place, body)
@@ -303,3 +303,58 @@ class AzureMLBackend:
 
     def _is_place(self, url: str) -> bool:
         return self._place is not None and url.partition("?")[0].lower().endswith(self._place.lower())
+
+
+def _describe(workspace: str, endpoint: Any, deployments: tuple[Any, ...] = ()) -> Endpoint:
+    """Turn the SDK's objects of an endpoint and its deployments into values."""
+    traffic = dict(endpoint.traffic or {})
+    insights = [bool(each.app_insights_enabled) for each in deployments]
+    made = getattr(endpoint, "creation_context", None)
+    created = getattr(made, "created_at", None)
+    return Endpoint(
+        name=endpoint.name,
+        backend="azureml",
+        state=_word(endpoint.provisioning_state) or "Unknown",
+        scoring_uri=endpoint.scoring_uri,
+        swagger_uri=endpoint.openapi_uri,
+        auth=_AUTHS[str(_word(endpoint.auth_mode)).lower()],
+        app_insights=all(insights) if insights else None,
+        compute="managed" if type(endpoint).__name__.startswith("Managed") else "kubernetes",
+        workspace=workspace,
+        created_at=None if created is None else created.isoformat(),
+        deployments=tuple(_describe_deployment(each, traffic) for each in deployments),
+    )
+
+
+def _describe_deployment(deployment: Any, traffic: Mapping[str, int]) -> Deployment:
+    model = deployment.model
+    return Deployment(
+        name=deployment.name,
+        state=_word(deployment.provisioning_state) or "Unknown",
+        traffic=int(traffic.get(deployment.name, 0)),
+        app_insights=bool(deployment.app_insights_enabled),
+        model=None if model is None else str(model).rpartition("/models/")[2].replace("/versions/", ":"),
+        instance_type=deployment.instance_type,
+        instances=deployment.instance_count,
+    )
+
+
+def _word(value: Any) -> str | None:
+    """Return an enumeration's own word."""
+    return None if value is None else str(getattr(value, "value", value))
+
+
+def _wait(poller: Any, doing: str, say: Say) -> None:
+    """Wait for an operation, and say every now and then that it goes on.
+
+    Raises:
+        Exception: the SDK's own, where it failed or was cancelled.
+    """
+    say(doing)
+    start = told = time.monotonic()
+    while not poller.done():
+        poller.wait(1.0)
+        if time.monotonic() - told > TOLD_EVERY_S:
+            told = time.monotonic()
+            say(f"{doing}: {poller.status()}, {told - start:.0f} s")
+    poller.result()

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 from epkit.core.contract.columns import Column, RowSpec
 from epkit.core.contract.compiled import SchemaSet, accepts, breaches
 from epkit.core.validate.cells import LITERALS, Remark, bounds, coerced, exact
-from epkit.core.validate.records import check_column
-from epkit.core.validate.violations import FIRST_ROWS, Findings, Path, did_you_mean
+from epkit.core.validate.records import cell_path, check_column, check_names
+from epkit.core.validate.violations import FIRST_ROWS, Findings, Path
 
 if TYPE_CHECKING:
     import polars as pl
@@ -67,23 +67,9 @@ def check_header(names: list[str], count: int, first: int, spec: RowSpec, findin
                 place=base,
             )
         return
-    lacking = [name for name in spec.required if name not in names]
-    unknown = [name for name in names if name not in spec.columns]
-    for name in lacking:
-        hint = did_you_mean(name, unknown, there=True)
-        text = f'column "{name}" is missing'
-        findings.add("required", (*base, first), text, hint=hint, rows=rows, place=(*base, name))
-    for name in unknown:
-        findings.add(
-            "additionalProperties",
-            (*base, first, name),
-            f'unknown column "{name[:60]}"',
-            hint=did_you_mean(name, lacking or spec.columns),
-            severity="error" if spec.closed else "warning",
-            rows=rows,
-            place=(*base, name),
-            at_key=True,
-        )
+    lacking = {name: rows for name in spec.required if name not in names}
+    unknown = {name: rows for name in names if name not in spec.columns}
+    check_names(lacking, unknown, spec, base, findings)
 
 
 def check_frame(
@@ -107,7 +93,7 @@ def check_frame(
             frame.get_column(name),
             first,
             column,
-            partial(_cell_path, spec.path, key),
+            partial(cell_path, spec.path, key),
             findings,
             schemas,
             text=text,
@@ -174,10 +160,6 @@ def _check_series(
                 count=count,
                 place=place,
             )
-
-
-def _cell_path(base: Path, key: str | int, number: int) -> Path:
-    return (*base, number, key)
 
 
 class _Told:

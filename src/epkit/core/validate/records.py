@@ -79,18 +79,18 @@ def _check_records(
         rows_told = sorted(numbers[index] for index in overfull)
         text = f"unknown columns, more than {_MAX_UNKNOWN:,} of them"
         findings.add("additionalProperties", (*base, rows_told[0]), text, rows=rows_told, place=base)
-    _tell_names(lacking, unknown, numbers, spec, base, findings)
+    check_names(_numbered(lacking, numbers), _numbered(unknown, numbers), spec, base, findings)
     if not spec.closed:
         _check_unknown(rows, unknown, numbers, base, findings)
     whole = [name for name in spec.columns if all(name in names for names in shapes)] if len(shapes) < 50 else []
     taken = dict(zip(whole, _columns(rows, whole), strict=True))
     for name, column in spec.columns.items():
         if name in taken:
-            check_column(taken[name], numbers, column, partial(_cell_path, base, name), findings, schemas)
+            check_column(taken[name], numbers, column, partial(cell_path, base, name), findings, schemas)
         elif having := [index for index, row in enumerate(rows) if name in row]:
             values = [rows[index][name] for index in having]
             present_in = [numbers[index] for index in having]
-            check_column(values, present_in, column, partial(_cell_path, base, name), findings, schemas)
+            check_column(values, present_in, column, partial(cell_path, base, name), findings, schemas)
 
 
 def _check_unknown(
@@ -114,26 +114,27 @@ def _columns(rows: list[Any], names: list[str]) -> list[Sequence[Any]]:
     return list(zip(*map(itemgetter(*names), rows), strict=True))
 
 
-def _tell_names(
-    lacking: Mapping[str, list[int]],
-    unknown: Mapping[str, list[int]],
-    numbers: list[int],
+def _numbered(found: Mapping[str, list[int]], numbers: list[int]) -> dict[str, list[int]]:
+    return {name: sorted(numbers[index] for index in indices) for name, indices in found.items()}
+
+
+def check_names(
+    lacking: Mapping[str, Sequence[int]],
+    unknown: Mapping[str, Sequence[int]],
     spec: RowSpec,
     base: Path,
     findings: Findings,
 ) -> None:
-    for name, indices in lacking.items():
-        rows = sorted(numbers[index] for index in indices)
-        findings.add(
-            "required",
-            (*base, rows[0]),
-            f'column "{name}" is missing',
-            hint=did_you_mean(name, unknown, there=True),
-            rows=rows,
-            place=(*base, name),
-        )
-    for name, indices in unknown.items():
-        rows = sorted(numbers[index] for index in indices)
+    """Tell of columns that are not there, and of those that the contract does not name.
+
+    Args:
+        lacking, unknown: the rows of each, ascending.
+    """
+    for name, rows in lacking.items():
+        hint = did_you_mean(name, unknown, there=True)
+        text = f'column "{name}" is missing'
+        findings.add("required", (*base, rows[0]), text, hint=hint, rows=rows, place=(*base, name))
+    for name, rows in unknown.items():
         findings.add(
             "additionalProperties",
             (*base, rows[0], name),
@@ -246,14 +247,15 @@ def _check_matrix(
     if len(set(widths)) == 1:
         columns: Sequence[Sequence[Any]] = list(zip(*rows, strict=True))
         for position, values in enumerate(columns):
-            check_column(values, numbers, spec.cell, partial(_cell_path, base, position), findings, schemas)
+            check_column(values, numbers, spec.cell, partial(cell_path, base, position), findings, schemas)
         return
     for row, number in zip(rows, numbers, strict=True):
         for position, value in enumerate(row):
-            check_column([value], [number], spec.cell, partial(_cell_path, base, position), findings, schemas)
+            check_column([value], [number], spec.cell, partial(cell_path, base, position), findings, schemas)
 
 
-def _cell_path(base: Path, key: str | int, number: int) -> Path:
+def cell_path(base: Path, key: str | int, number: int) -> Path:
+    """Return the path of a cell, by the number of its row last."""
     return (*base, number, key)
 
 

@@ -240,7 +240,7 @@ def _write_down(
 ) -> None:
     """Write the endpoint into `epkit.toml`."""
     old = None if place.config is None else place.config.endpoints.get(place.name)
-    if old is not None and old.backend != endpoint.backend:
+    if old is not None and old.uri is not None and old.backend != endpoint.backend:
         context.note(f"{old.place}: {old.uri.shown} gives way to {endpoint.scoring_uri}")
     if old is not None and old.key_env is not None and key_file is not None:
         context.note(f"{old.place}: key_env gives way to key_file: this endpoint has a new key")

@@ -36,6 +36,7 @@ TABLES: Final = (".csv", ".parquet", ".jsonl")
 SNIFFED: Final = 1 << 16
 LONGEST_LINE: Final = 64 << 20
 WHOLE: Final = "(--no-validate sends it all the same)"
+OTHERS: Final = "(--no-validate sends it all the same, --skip-invalid all other rows)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,13 +186,13 @@ def prepare(
         ContractError: a row breaks the contract.
     """
     validator = None
-    advice = WHOLE if not scoring else f"{WHOLE[:-1]}, --skip-invalid all other rows)"
+    advice = OTHERS if scoring else WHOLE
     if contract is not None and contract.request is not None:
         validator = Validator(contract)
     spec = None if validator is None else validator.rows
     if given is not None and given.kind != ".json":
-        told = note if scoring else lambda line: note(line.partition("; --wrap")[0])
-        source, envelope = _from_table(given, spec, wrap, contract, path, told)
+        source = _source(given, spec)
+        envelope = _envelope(spec, wrap, contract, path, note, scoring=scoring)
         envelope = _named(envelope.with_parameters(parameters), source)
         strict = None if validator is None else _check_rows(source, envelope, validator, skip_invalid, note, advice)
         return Input(source=source, envelope=envelope, validator=strict)
@@ -204,7 +205,7 @@ def prepare(
         _refuse(payload.name, verdict, skip_invalid, advice)
     source, envelope = _from_body(payload.name, body, spec)
     if bare or wrap is not None:
-        envelope = _envelope(spec, wrap, contract, path, note)
+        envelope = _envelope(spec, wrap, contract, path, note, scoring=scoring)
     envelope = _named(envelope.with_parameters(parameters), source)
     if validator is None or verdict is not None:
         return Input(
@@ -224,25 +225,20 @@ def _payload(given: Given | None, contract: "ParsedContract | None") -> Payload:
     return Payload.of("the contract's example", json.dumps(contract.example).encode())
 
 
-def _from_table(
-    given: Given, spec: RowSpec | None, wrap: str | None, contract: "ParsedContract | None", path: str, note: Note
-) -> tuple[Source, Envelope]:
-    source: Source
+def _source(given: Given, spec: RowSpec | None) -> Source:
     match given.kind:
         case ".csv":
             assert given.path is not None
-            source = CsvSource(given.path, given.name, spec)
+            return CsvSource(given.path, given.name, spec)
         case ".parquet":
             assert given.path is not None
-            source = ParquetSource(given.path, given.name, spec)
+            return ParquetSource(given.path, given.name, spec)
         case ".jsonl":
             assert given.path is not None
-            source = LinesSource(given.path, given.name)
-        case _ if hasattr(given.values, "write_ndjson"):
-            source = FrameSource(given.values, given.name, spec)
-        case _:
-            source = ValuesSource(given.values, given.name)
-    return source, _envelope(spec, wrap, contract, path, note)
+            return LinesSource(given.path, given.name)
+    if hasattr(given.values, "write_ndjson"):
+        return FrameSource(given.values, given.name, spec)
+    return ValuesSource(given.values, given.name)
 
 
 def _from_body(name: str, body: object, spec: RowSpec | None) -> tuple[Source, Envelope]:
@@ -262,7 +258,13 @@ def _from_body(name: str, body: object, spec: RowSpec | None) -> tuple[Source, E
 
 
 def _envelope(
-    spec: RowSpec | None, wrap: str | None, contract: "ParsedContract | None", path: str, note: Note
+    spec: RowSpec | None,
+    wrap: str | None,
+    contract: "ParsedContract | None",
+    path: str,
+    note: Note,
+    *,
+    scoring: bool,
 ) -> Envelope:
     """Choose what goes around the rows: what the user says, what the contract says, what the target's path tells."""
     if wrap is not None:
@@ -274,7 +276,8 @@ def _envelope(
     if path.rstrip("/").endswith("/invocations"):
         return from_wrap("dataframe_split")
     envelope = from_wrap("data")
-    note(f"no contract says how rows are wrapped: they are sent as {envelope.shown}; --wrap says otherwise")
+    otherwise = "; --wrap says otherwise" if scoring else ""
+    note(f"no contract says how rows are wrapped: they are sent as {envelope.shown}{otherwise}")
     return envelope
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from epkit.backends.azure.sdk import require
 from epkit.backends.azure.workspace import find_workspace
 from epkit.core.hosting.deployments import BACKENDS, BackendName
-from epkit.endpoint.config import Config, EndpointEntry, find_config, suggestion
+from epkit.endpoint.config import Config, TargetSpec, find_config, suggestion
 from epkit.endpoint.tokens import credential
 from epkit.errors import UsageError
 from epkit.flows.context import Context
@@ -29,7 +29,7 @@ class Place:
     backend: "Backend"
     name: str
     service: str
-    entry: EndpointEntry | None
+    entry: TargetSpec | None
     config: Config | None
 
 

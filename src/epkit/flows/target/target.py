@@ -6,8 +6,8 @@ from pathlib import Path
 from epkit.core.http import url as urls
 from epkit.core.http.secret import Secret
 from epkit.core.http.url import Url
+from epkit.endpoint.config import TargetSpec
 from epkit.endpoint.keys import Key
-from epkit.endpoint.target import TargetSpec
 from epkit.endpoint.tokens import Renewal
 
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 from epkit.core.hosting.deployments import BACKENDS
 from epkit.core.http.request import Request, with_authorization
 from epkit.core.http.secret import Secret
+from epkit.endpoint.config import TargetSpec
 from epkit.endpoint.keys import Key
-from epkit.endpoint.target import TargetSpec
 from epkit.endpoint.tokens import Keeper, Renewal, TokenSource, aad_source
 from epkit.errors import UsageError
 from epkit.flows.context import Context
