@@ -136,6 +136,15 @@ def same_origin(a: Url, b: Url) -> bool:
     return (a.scheme, a.host, a.port, a.unix) == (b.scheme, b.host, b.port, b.unix)
 
 
+def is_address(host: str) -> bool:
+    """Tell whether a host is an IP address and not a name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 def shown(text: str) -> str:
     """Mask all that may be a credential in a text that is meant as a URL but cannot be taken apart."""
     # Whatever stands before the last @ may be a password with a slash in it.

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterator
 from typing import Any, Final
 
-from epkit.core.http import url as urls
 from epkit.core.http.destination import Destination
 from epkit.engines.workers.crew import Crew, Inbox, LocalCrew
 from epkit.errors import UsageError
@@ -42,9 +41,7 @@ def check_reach(destination: Destination, crew: Crew) -> None:
         return
     if destination.bind is not None:
         raise UsageError(f"-B {destination.bind}: an address of this machine, and the workers are on others")
-    host = destination.connect_to[0] if destination.connect_to else destination.host
-    if destination.proxy is not None:
-        host = urls.parse(destination.proxy).host
+    host, _ = destination.first_hop
     if destination.unix is not None or host == "localhost" or host.startswith("127.") or host == "::1":
         where = destination.unix or host
         raise UsageError(f"{where} is this machine alone, and the workers are on others: name a TARGET that they reach")
