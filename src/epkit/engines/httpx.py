@@ -58,9 +58,13 @@ class HttpxEngine:
         proxy = self.destination.proxy
         if proxy is None:
             return None
+        context = None
+        if proxy.scheme == "https":
+            context = make_proxy_context(proxy, self.destination.tls)
+            context.check_hostname = True  # of addresses too, as httpcore names them in the handshake
         return httpx.Proxy(
             proxy.origin,
-            ssl_context=make_proxy_context(proxy, self.destination.tls) if proxy.scheme == "https" else None,
+            ssl_context=context,
             headers=None if proxy.authorization is None else {"Proxy-Authorization": proxy.authorization},
         )
 
@@ -133,7 +137,8 @@ class HttpxEngine:
 
     async def _serve(self, driver: Driver) -> None:
         x = Exchange()
-        async with self._client() as client:
+        client = self._client()
+        try:
             while (arrival := await self._next(driver)) is not None:
                 x.due, x.payload, request = arrival
                 x.start = x.tcp = x.connected = x.sent = x.first = x.end = clock()
@@ -142,6 +147,12 @@ class HttpxEngine:
                     await self._send(client, request, x)
                 finally:
                     driver.done(x)
+                if x.failure and self.destination.is_tunnelled:
+                    # httpcore keeps a tunnel in which the handshake failed, and would wait for it ever after.
+                    await client.aclose()
+                    client = self._client()
+        finally:
+            await client.aclose()
 
     def _client(self) -> httpx.AsyncClient:
         destination = self.destination
