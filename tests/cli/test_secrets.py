@@ -1,9 +1,12 @@
 """The canary in what else may go wrong; the harness looks for it in all output of every other test."""
 
+import base64
+
 import pytest
 
 from support.canary import CANARY
 from support.cli_harness import Cli, Ran, assert_no_canary, complaint, forms
+from support.proxy_server import Proxy
 
 
 @pytest.mark.parametrize("form", forms(CANARY))
@@ -96,6 +99,25 @@ def test_a_proxys_password_in_its_url_is_not_told(cli, rows, fault_server):
     ran = cli("bench", "-v", 4, "-p", rows, "--no-validate", "-X", f"http://proxy:{CANARY}@127.0.0.1:9", fault_server.url("ok"))  # fmt: skip
 
     assert ": the only request failed: " in complaint(Ran(code=ran.code, out=ran.out, err=ran.lines[-1]), 4)
+
+
+@pytest.mark.parametrize("engine", ["wire", "httpx"])
+@pytest.mark.parametrize("tls", [None, "valid"])
+@pytest.mark.parametrize("form", ["-P", "in the URL"])
+def test_a_proxy_that_quotes_its_password_does_not_tell_it(cli, rows, fault_server, engine, tls, form):
+    basic = base64.b64encode(f"proxy:{CANARY}".encode()).decode()
+    with Proxy(refusal=f"403 No Basic {basic} nor {CANARY}") as proxy:
+        place = f"127.0.0.1:{proxy.port}"
+        through = ["-X", place, "-P", f"proxy:{CANARY}"] if form == "-P" else ["-X", f"http://proxy:{CANARY}@{place}"]
+        ran = cli(
+            *("bench", "-v", 4, "-n", 3, "-p", rows, "--no-validate", "--engine", engine, *through),
+            *("--cacert", fault_server.cacert, "--format", "json", "--save", "x.epkit", "--html", "x.html"),
+            *("--keep-failures", "kept", "--samples", "x.csv", fault_server.url("ok", tls=tls)),
+        )
+
+    assert 4 == ran.code
+    assert 3 == cli("report", "x.epkit", "--format", "json").report["counts"]["failed"]
+    assert {f"Basic {basic}"} == {headers["proxy-authorization"] for _, headers in proxy.seen}
 
 
 def test_a_proxy_that_makes_no_sense_is_not_told(cli, fault_server):

@@ -197,6 +197,11 @@ def test_whatever_a_server_says_becomes_one_harmless_line(text, frame):
             "another name",
         ),
         (Failure.TLS, "certificate verify failed: self-signed certificate", "--cacert"),
+        (Failure.CONNECT, "proxy: connection refused", "the proxy is not reached: check -X"),
+        (Failure.CONNECT, "proxy: 407 Proxy Authentication Required", "give -P USER:PASSWORD"),
+        (Failure.CONNECT, "proxy: 503", "the proxy lets nothing through to the endpoint"),
+        (Failure.TLS, "proxy: certificate: certificate has expired", "TLS with the proxy itself failed"),
+        (Failure.TIMEOUT, "no connection through the proxy within 1 s", "the proxy does not answer"),
         (Failure.TLS, "certificate verify failed: unable to get local issuer certificate", "--insecure"),
         (
             Failure.TLS,

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from epkit.core.http.destination import Destination, Tls
+from epkit.core.http.destination import Destination, Proxy, Tls
 from epkit.core.http.url import parse
 from epkit.endpoint.target import EMBEDDED, contract_url, resolve, to_destination
 from epkit.errors import UsageError
@@ -162,7 +162,7 @@ def test_a_destination_keeps_what_it_is_given():
         bind="127.0.0.2",
         buffer_bytes=4096,
         tls=Tls(verify=False, server_name="host"),
-        proxy="http://proxy",
+        proxy=Proxy(scheme="http", host="proxy", port=3128),
         http2=True,
     )
 
@@ -172,7 +172,7 @@ def test_a_destination_keeps_what_it_is_given():
         connect_to="127.0.0.1:5001",
         bind="127.0.0.2",
         buffer_bytes=4096,
-        proxy="http://proxy",
+        proxy=Proxy(scheme="http", host="proxy", port=3128),
         http2=True,
     )
 

@@ -4,8 +4,8 @@ import asyncio
 import gc
 import sys
 import tracemalloc
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -30,6 +30,7 @@ from support.engine_harness import (
 )
 from support.fault_server import FaultServer
 from support.faults import CLOSE, COURSE, OK, SIMPLE
+from support.proxy_server import Proxy
 
 NONE, TIMEOUT, TRANSPORT = Failure.NONE, Failure.TIMEOUT, Failure.TRANSPORT
 MIB = 1 << 20
@@ -137,6 +138,12 @@ def kind(request: pytest.FixtureRequest) -> Kind:
     return KINDS[request.param]
 
 
+@pytest.fixture(scope="module")
+def proxy() -> Iterator[Proxy]:
+    with Proxy() as running:
+        yield running
+
+
 def destination(server: FaultServer, scheme: str) -> Destination:
     if scheme == "http":
         return plain(server)
@@ -151,6 +158,9 @@ WAYS = [
     ("httpx", "http", 32),
     ("wire", "https", 4),
     ("wire on asyncio", "https", 4),
+    ("wire", "http by proxy", 4),
+    ("wire", "https by proxy", 4),
+    ("httpx", "http by proxy", 1),
 ]
 
 
@@ -160,12 +170,13 @@ WAYS = [
     [(name, *client) for name in CASES for client in WAYS[: 2 if CASES[name].plain else None]],
 )
 def test_every_fault_ends_in_time_and_in_its_class(
-    fault_server: FaultServer, name: str, engine: str, scheme: str, slots: int
+    fault_server: FaultServer, proxy: Proxy, name: str, engine: str, scheme: str, slots: int
 ) -> None:
     kind = KINDS[engine]
     case = CASES[name]
     slow = TIMEOUT in case.failures
-    to = destination(fault_server, scheme)
+    scheme, _, by_proxy = scheme.partition(" ")
+    to = replace(destination(fault_server, scheme), proxy=proxy.value() if by_proxy else None)
 
     run = execute(
         kind,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from epkit.core.http.destination import Destination
-from epkit.core.http.request import Request, build
+from epkit.core.http.request import Request, build_for
 from epkit.core.samples.rows import Failure
 from epkit.engines.base import Arrival, Engine, Exchange, Traffic
 from epkit.engines.httpx import HttpxEngine
@@ -140,10 +140,10 @@ def requests(
 ) -> list[Request]:
     """Build one request a name, each numbered in its header `X-Arrival`, with *more* headers."""
     return [
-        build(
+        build_for(
+            to,
             method,
             f"/fault/{name}",
-            to.authority,
             [
                 ("Content-Type", "application/json"),
                 ("Authorization", f"Bearer {CANARY}"),

@@ -1,11 +1,15 @@
-"""A forward proxy: passes plain requests on, opens tunnels for CONNECT, remembers both."""
+"""A forward proxy: passes plain requests on, opens tunnels for CONNECT, misbehaves on purpose, remembers what it saw."""
 
+import base64
 import contextlib
 import socket
+import ssl
 import threading
 from dataclasses import dataclass, field
-from typing import Self
+from typing import IO, Self
 from urllib.parse import urlsplit
+
+from epkit.core.http.destination import Proxy as ProxyValue
 
 
 @dataclass(slots=True)
@@ -13,18 +17,45 @@ class Proxy:
     """A proxy on a free loopback port; a context manager.
 
     Args:
-        seen: the first line and the headers (names in lower case) of every request.
+        user: `user:password` that every request has to bring, where there is one.
         refusal: the status line that everything is answered with, if any.
+        says: bytes that everything is answered with instead, if any; what follows them depends on *waits*.
+        waits: whether a client that was answered with *says* is left waiting, instead of closed.
+        welcome: bytes that say that a tunnel is open.
+        cut_after: bytes from the server after which a tunnel is closed, if any.
+        hosts: where names lead that no name server knows.
+        tls: of the proxy itself, None for plain HTTP.
+        seen: the first line and the headers (names in lower case) of every request.
+        connections: how many clients were accepted.
     """
 
-    seen: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    user: str = ""
     refusal: str = ""
-    _listener: socket.socket = field(default_factory=lambda: socket.create_server(("127.0.0.1", 0)))
+    says: bytes | None = None
+    waits: bool = False
+    welcome: bytes = b"HTTP/1.1 200 Connection established\r\n\r\n"
+    cut_after: int | None = None
+    hosts: dict[str, str] = field(default_factory=dict)
+    tls: ssl.SSLContext | None = None
+    seen: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    connections: int = 0
+    _listener: socket.socket = field(default_factory=lambda: socket.create_server(("127.0.0.1", 0), backlog=1024))
     _open: list[socket.socket] = field(default_factory=list)
 
     @property
     def port(self) -> int:
         return self._listener.getsockname()[1]
+
+    @property
+    def lines(self) -> list[str]:
+        """The first lines of what was seen."""
+        return [line for line, _ in self.seen]
+
+    def value(self, user: str = "", *, host: str = "127.0.0.1") -> ProxyValue:
+        """Return the proxy as an engine is given it."""
+        authorization = f"Basic {base64.b64encode(user.encode()).decode()}" if user else None
+        scheme = "http" if self.tls is None else "https"
+        return ProxyValue(scheme=scheme, host=host, port=self.port, authorization=authorization)
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._accept, daemon=True).start()
@@ -40,44 +71,85 @@ class Proxy:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self.connections += 1
                 self._open.append(client)
                 threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            data = b""
-            while b"\r\n\r\n" not in data:
-                data += client.recv(65536)
-            head, _, body = data.partition(b"\r\n\r\n")
-            line, *lines = head.decode("latin-1").split("\r\n")
-            headers = {name.lower(): value.strip() for name, _, value in (text.partition(":") for text in lines)}
-            self.seen.append((line, headers))
-            method, target, _ = line.split(" ")
-            if self.refusal:
-                client.sendall(f"HTTP/1.1 {self.refusal}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
-                client.close()
-                return
-            if method == "CONNECT":
-                host, _, port = target.rpartition(":")
-                server = self._connect(host, int(port))
-                client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            else:
+        with contextlib.suppress(OSError, EOFError):
+            if self.tls is not None:
+                client = self.tls.wrap_socket(client, server_side=True)
+                self._open.append(client)
+            reader = client.makefile("rb")
+            server: socket.socket | None = None
+            while (line := _read_line(reader)) != "":
+                if line.count(" ") != 2:  # TLS, where none is spoken
+                    client.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+                    client.shutdown(socket.SHUT_RDWR)
+                    return
+                method, target, _ = line.split(" ")
+                lines = list(iter(lambda: _read_line(reader), ""))
+                headers = {name.lower(): value.strip() for name, _, value in (text.partition(":") for text in lines)}
+                self.seen.append((line, headers))
+                if not self._lets_through(client, headers):
+                    return
+                if method == "CONNECT":
+                    host, _, port = target.rpartition(":")
+                    server = self._connect(host.strip("[]"), int(port))
+                    client.sendall(self.welcome)
+                    threading.Thread(target=self._pump, args=(server, client, self.cut_after), daemon=True).start()
+                    self._pump(client, server)
+                    return
                 url = urlsplit(target)
-                server = self._connect(url.hostname or "", url.port or 80)
+                if server is None:
+                    server = self._connect(url.hostname or "", url.port or 80)
+                    threading.Thread(target=self._pump, args=(server, client), daemon=True).start()
                 passed = [text for text in lines if not text.lower().startswith("proxy-")]
-                first = f"{method} {url.path} HTTP/1.1"
-                server.sendall("\r\n".join([first, *passed, "", ""]).encode("latin-1") + body)
-            threading.Thread(target=self._pump, args=(server, client), daemon=True).start()
-            self._pump(client, server)
+                first = f"{method} {url.path}{f'?{url.query}' if url.query else ''} HTTP/1.1"
+                server.sendall("\r\n".join([first, *passed, "", ""]).encode("latin-1"))
+                left = int(headers.get("content-length", 0))
+                while left:
+                    piece = reader.read1(min(left, 65536))
+                    if not piece:
+                        return
+                    server.sendall(piece)
+                    left -= len(piece)
+
+    def _lets_through(self, client: socket.socket, headers: dict[str, str]) -> bool:
+        if self.says is not None:
+            client.sendall(self.says)
+            if self.waits:
+                client.recv(1)
+            client.close()
+            return False
+        refusal = self.refusal
+        if self.user and headers.get("proxy-authorization") != self.value(self.user).authorization:
+            refusal = "407 Proxy Authentication Required"
+        if refusal:
+            client.sendall(f"HTTP/1.1 {refusal}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode("latin-1"))
+            client.shutdown(socket.SHUT_RDWR)
+            client.close()
+        return not refusal
 
     def _connect(self, host: str, port: int) -> socket.socket:
-        server = socket.create_connection((host, port), timeout=5)
+        server = socket.create_connection((self.hosts.get(host, host), port), timeout=5)
+        server.settimeout(None)
+        server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._open.append(server)
         return server
 
     @staticmethod
-    def _pump(source: socket.socket, sink: socket.socket) -> None:
+    def _pump(source: socket.socket, sink: socket.socket, limit: int | None = None) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
-                sink.sendall(data)
+                sink.sendall(data if limit is None else data[:limit])
+                if limit is not None and (limit := limit - len(data)) <= 0:
+                    sink.shutdown(socket.SHUT_RDWR)
+                    return
+        with contextlib.suppress(OSError):
             sink.shutdown(socket.SHUT_WR)
+
+
+def _read_line(reader: IO[bytes]) -> str:
+    return reader.readline().decode("latin-1").rstrip("\r\n")

@@ -59,8 +59,18 @@ _CONNECT, _TLS, _TRANSPORT = Failure.CONNECT, Failure.TLS, Failure.TRANSPORT
 # The engines' words come from the operating system, OpenSSL and asyncio; the first row that fits speaks.
 _FAILURES: Final[tuple[tuple[tuple[Failure, ...], str, str], ...]] = (
     ((_CONNECT,), r"^proxy: 407\b", _PROXY_KEY),
-    ((_CONNECT,), r"^proxy: \d{3}\b", "the proxy lets nothing through to the endpoint: check its rules, and the URL"),
+    (
+        (_CONNECT,),
+        r"^proxy: \d{3}( |$)",
+        "the proxy lets nothing through to the endpoint: check its rules, and the URL",
+    ),
     ((_CONNECT,), "^proxy: ", "the proxy is not reached: check -X"),
+    ((_TLS,), "^proxy: ", "TLS with the proxy itself failed: check -X; --cacert names who signs its certificate"),
+    (
+        (Failure.TIMEOUT,),
+        "through the proxy|^proxy: ",
+        "the proxy does not answer, or does not reach the endpoint: check -X; -s allows more time",
+    ),
     (
         (_CONNECT, _TLS),
         (

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from epkit.core.http.addresses import is_address
-from epkit.core.http.destination import Destination, Tls
+from epkit.core.http.destination import Destination, Proxy, Tls
 from epkit.core.http.url import Url, is_url, parse, parse_connect_to, shown
 from epkit.endpoint.config import FILENAME, TargetSpec, find_config, suggestion
 from epkit.errors import UsageError
@@ -46,7 +46,7 @@ def to_destination(
     connect_to: str | None = None,
     bind: str | None = None,
     buffer_bytes: int | None = None,
-    proxy: str | None = None,
+    proxy: Proxy | None = None,
     http2: bool = False,
 ) -> Destination:
     """Say how the target's origin is reached; the path of a request is `uri.request_path`.
@@ -55,9 +55,10 @@ def to_destination(
         tls: None for the defaults; a server_name in it goes before the URL's host.
         sni: send the host's name in the TLS handshake; an address is never sent.
         connect_to: `HOST:PORT` or `unix:PATH`.
+        proxy: what all requests go through.
 
     Raises:
-        UsageError: *connect_to* is neither.
+        UsageError: *connect_to* is neither; there is a proxy, and the target is a Unix socket.
 
     Source: RFC 6066, section 3: no addresses and no trailing dot in SNI.
     """
@@ -65,12 +66,15 @@ def to_destination(
     if sni and tls.server_name is None and uri.scheme == "https" and not is_address(uri.host):
         tls = replace(tls, server_name=uri.host.rstrip("."))
     to = None if connect_to is None else parse_connect_to(connect_to)
+    unix = to if isinstance(to, str) else uri.unix
+    if proxy is not None and unix is not None:
+        raise UsageError(f"-X: unix:{unix} is a socket of this machine, which no proxy reaches: leave -X out")
     return Destination(
         scheme=uri.scheme,
         host=uri.host,
         port=uri.port,
         connect_to=to if isinstance(to, tuple) else None,
-        unix=to if isinstance(to, str) else uri.unix,
+        unix=unix,
         bind=bind,
         buffer_bytes=buffer_bytes,
         tls=tls,

@@ -1,4 +1,4 @@
-"""The httpx engine: HTTP/2 and proxies, at httpx's price; the wire engine's semantics otherwise.
+"""The httpx engine: HTTP/2, at httpx's price; the wire engine's semantics otherwise.
 
 One client a slot: a shared pool walks every connection for each request. A slot is a task that calls the driver's
 two verbs. Time points come from httpcore's trace events.
@@ -21,6 +21,7 @@ from epkit.engines.base import FOREVER, INTERRUPTED, Arrival, CrashingEngine, Dr
 from epkit.engines.wire.addresses import Addresses
 from epkit.engines.wire.connection import BODY_BYTES, HEADER_BYTES
 from epkit.engines.wire.tls import describe, make_context, tls_reason
+from epkit.engines.wire.tunnel import make_proxy_context
 
 COARSE_NS: Final = 1_200_000
 """Nearer to a time than this, timers are too coarse."""
@@ -41,6 +42,9 @@ class HttpxEngine(CrashingEngine):
         self.traffic = Traffic()
         self._addresses = Addresses(destination)
         self._context = self._make_context() if destination.scheme == "https" else False
+        self._proxy = self._make_proxy()
+        # A request names a whole URL where a proxy passes it on: httpx puts the beginning of it back.
+        self._begun = len(destination.request_target(""))
         self._stopped = False
         self._tasks: list[asyncio.Task[None]] = []
         self._woken = asyncio.Event()
@@ -51,14 +55,27 @@ class HttpxEngine(CrashingEngine):
         tls = replace(self.destination.tls, server_name=self.destination.tls.server_name or self.destination.host)
         return make_context(tls, alpn=("h2", "http/1.1") if self.destination.http2 else ("http/1.1",))
 
+    def _make_proxy(self) -> httpx.Proxy | None:
+        proxy = self.destination.proxy
+        if proxy is None:
+            return None
+        context = None
+        if proxy.scheme == "https":
+            context = make_proxy_context(proxy, self.destination.tls)
+            context.check_hostname = True  # of addresses too, as httpcore names them in the handshake
+        return httpx.Proxy(
+            proxy.origin,
+            ssl_context=context,
+            headers=None if proxy.authorization is None else {"Proxy-Authorization": proxy.authorization},
+        )
+
     async def prepare(self) -> None:
-        """Look the host's name up, unless a proxy does.
+        """Look the host's name up, or the proxy's.
 
         Raises:
             EndpointError: it has no address.
         """
-        if self.destination.proxy is None:
-            await self._addresses.resolve()
+        await self._addresses.resolve()
 
     async def run(self, driver: Driver, slots: int) -> Traffic:
         """Serve *driver* with *slots* slots until each is retired.
@@ -126,23 +143,30 @@ class HttpxEngine(CrashingEngine):
             await asyncio.sleep(0)
 
     async def _serve(self, driver: Driver) -> None:
-        async with self._client() as client:
-            try:
-                await self._go_on(driver, client)
-            except asyncio.CancelledError:
-                raise
-            except BaseException as error:  # noqa: BLE001 - of the driver, or a sink: it ends the run
-                self.crash(error)
+        try:
+            await self._go_on(driver)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - of the driver, or a sink: it ends the run
+            self.crash(error)
 
-    async def _go_on(self, driver: Driver, client: httpx.AsyncClient) -> None:
+    async def _go_on(self, driver: Driver) -> None:
         x = Exchange()
-        while (arrival := await self._next(driver)) is not None:
-            x.due, x.payload, request = arrival
-            x.start = x.tcp = x.connected = x.sent = x.first = x.end = clock()
-            x.failure, x.detail, x.head, x.body, x.status, x.received = Failure.NONE, "", b"", b"", 0, 0
-            await self._send(client, request, x)
-            if self.crashed is None:
-                driver.done(x)
+        client = self._client()
+        try:
+            while (arrival := await self._next(driver)) is not None:
+                x.due, x.payload, request = arrival
+                x.start = x.tcp = x.connected = x.sent = x.first = x.end = clock()
+                x.failure, x.detail, x.head, x.body, x.status, x.received = Failure.NONE, "", b"", b"", 0, 0
+                await self._send(client, request, x)
+                if self.crashed is None:
+                    driver.done(x)
+                if x.failure and self.destination.is_tunnelled:
+                    # httpcore keeps a tunnel in which the handshake failed, and would wait for it ever after.
+                    await client.aclose()
+                    client = self._client()
+        finally:
+            await client.aclose()
 
     def _client(self) -> httpx.AsyncClient:
         destination = self.destination
@@ -151,7 +175,7 @@ class HttpxEngine(CrashingEngine):
             verify=self._context,
             http2=destination.http2,
             limits=limits,
-            proxy=destination.proxy,
+            proxy=self._proxy,
             uds=destination.unix,
             local_address=destination.bind,
         )
@@ -159,21 +183,23 @@ class HttpxEngine(CrashingEngine):
 
     def _request(self, request: Request, trace: "_Trace") -> httpx.Request:
         destination = self.destination
-        host, port = destination.connect_to or (destination.host, destination.port)
+        host, port = destination.last_hop
         extensions: dict[str, Any] = {"trace": trace}
-        if destination.scheme == "https":
+        # Through a proxy, httpcore would ask the proxy itself for that name.
+        if destination.scheme == "https" and destination.proxy is None:
             extensions["sni_hostname"] = destination.tls.server_name or destination.host
         # Not the client's own builder, which adds headers that nobody asked for.
+        path = request.path[self._begun :].encode("latin-1")
         return httpx.Request(
             request.method,
-            httpx.URL(scheme=destination.scheme, host=host, port=port, raw_path=request.path.encode("latin-1")),
+            httpx.URL(scheme=destination.scheme, host=host, port=port, raw_path=path),
             headers=request.headers,
             content=request.body or None,
             extensions=extensions,
         )
 
     async def _send(self, client: httpx.AsyncClient, request: Request, x: Exchange) -> None:
-        trace = _Trace(x, self.traffic, secure=self.destination.scheme == "https")
+        trace = _Trace(x, self.traffic, self.destination)
         try:
             async with asyncio.timeout(self.timeout_ns / 1e9):
                 response = await client.send(self._request(request, trace), stream=True)
@@ -182,17 +208,20 @@ class HttpxEngine(CrashingEngine):
                 finally:
                     await response.aclose()
         except TimeoutError:
-            x.failure, x.detail = Failure.TIMEOUT, f"no whole reply within {self.timeout_ns / 1e9:g} s"
+            what = "connection through the proxy" if trace.at_proxy else "whole reply"
+            x.failure, x.detail = Failure.TIMEOUT, f"no {what} within {self.timeout_ns / 1e9:g} s"
         except asyncio.CancelledError:
             if not self._stopped:
                 raise
             x.failure, x.detail = Failure.TRANSPORT, INTERRUPTED
         except (httpx.ConnectError, httpx.ProxyError) as error:
             x.failure, x.detail = _connect_failure(error, x)
-            if self.destination.proxy is not None and x.failure is Failure.CONNECT:
+            if self.destination.proxy is not None and (trace.at_proxy or not self.destination.is_tunnelled):
                 x.detail = f"proxy: {x.detail}"
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             x.failure, x.detail = Failure.TRANSPORT, str(error).lower() or type(error).__name__
+            if trace.at_proxy:
+                x.failure, x.detail = Failure.CONNECT, f"proxy: {x.detail}"
         x.end = clock()
         await trace.close()
 
@@ -218,13 +247,19 @@ class HttpxEngine(CrashingEngine):
 class _Trace:
     """httpcore's trace events, taken as the time points of an exchange.
 
-    Source: httpcore's documentation, "Trace"; the names begin with `connection.`, `http11.` or `http2.`.
+    Source: httpcore's documentation, "Trace"; the names begin with `connection.`, `http11.` or `http2.`, and with
+    `proxy.` for the TLS inside of a tunnel.
+
+    Attributes:
+        at_proxy: a connection is being made, and no tunnel is open so far.
     """
 
-    def __init__(self, x: Exchange, traffic: Traffic, *, secure: bool) -> None:
+    def __init__(self, x: Exchange, traffic: Traffic, destination: Destination) -> None:
         self._x = x
         self._traffic = traffic
-        self._secure = secure
+        self._tunnelled = destination.is_tunnelled
+        self._secure = "https" in (destination.scheme, destination.proxy and destination.proxy.scheme)
+        self.at_proxy = False
         self.unsecured: Any = None  # a stream whose handshake is under way
 
     async def close(self) -> None:
@@ -234,6 +269,15 @@ class _Trace:
 
     async def __call__(self, event: str, info: dict[str, Any]) -> None:
         x = self._x
+        if self._tunnelled and event == "connection.connect_tcp.started":
+            self.at_proxy = True
+        elif event == "proxy.start_tls.started":
+            self.at_proxy = False
+            x.tcp = x.connected = x.sent = x.first = clock()
+        elif self.at_proxy:
+            if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
+                self.unsecured = info["return_value"]
+            return
         match event.partition(".")[2]:
             case "connect_tcp.complete" | "connect_unix_socket.complete":
                 x.tcp = x.connected = x.sent = x.first = clock()
@@ -265,7 +309,8 @@ def _closes(response: httpx.Response, head: bytes) -> bool:
 
 def _connect_failure(error: Exception, x: Exchange) -> tuple[Failure, str]:
     if isinstance(error, httpx.ProxyError):  # it opens no tunnel
-        return Failure.CONNECT, str(error).lower()
+        # Not in lower case: a reason that quotes the credentials would no longer be masked.
+        return Failure.CONNECT, str(error)
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLError):

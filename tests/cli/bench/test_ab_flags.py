@@ -10,7 +10,6 @@ import pytest
 from support.canary import CANARY
 from support.cli_harness import TWO_ROWS, complaint
 from support.places import ROOT
-from support.proxy_server import Proxy
 
 
 @pytest.fixture
@@ -185,48 +184,6 @@ def test_b_sets_the_buffers_and_changes_nothing_else(sent):
     (seen,) = sent("-b", 4096)
 
     assert TWO_ROWS.encode() == seen.body
-
-
-def test_capital_x_goes_through_a_proxy(sent, fault_server):
-    with Proxy() as proxy:
-        (seen,) = sent("-X", f"127.0.0.1:{proxy.port}", "-P", f"proxy:{CANARY}")
-
-    ((line, headers),) = proxy.seen
-    assert f"POST http://127.0.0.1:{fault_server.port}/fault/ok HTTP/1.1" == line
-    assert "Basic " + base64.b64encode(f"proxy:{CANARY}".encode()).decode() == headers["proxy-authorization"]
-    assert (TWO_ROWS.encode(), None) == (seen.body, seen.header("Proxy-Authorization"))
-
-
-def test_capital_x_tunnels_tls(sent, fault_server):
-    with Proxy() as proxy:
-        (seen,) = sent("-X", f"127.0.0.1:{proxy.port}", tls="valid")
-
-    assert [f"CONNECT 127.0.0.1:{fault_server.tls['valid']} HTTP/1.1"] == [line for line, _ in proxy.seen]
-    assert TWO_ROWS.encode() == seen.body
-
-
-def test_a_proxy_that_refuses_is_a_failure_to_connect(cli, rows, fault_server):
-    ran = cli("bench", "--no-validate", "-n", 2, "-p", rows, "-X", "127.0.0.1:9", fault_server.url("ok"))
-
-    assert 4 == ran.code
-    assert "(connect: 2)" in ran.out
-
-
-def test_the_proxies_of_the_environment_are_not_used_and_a_note_says_so(cli, rows, fault_server):
-    cli.environ["https_proxy"] = f"http://user:{CANARY}@127.0.0.1:9"
-
-    ran = cli("bench", "--no-validate", "-p", rows, fault_server.url("ok"))
-
-    assert 0 == ran.code
-    assert ["epkit: the environment's proxies (https_proxy) are not used for load; -X names one"] == ran.lines
-
-
-def test_who_names_a_proxy_is_told_of_no_other(cli, sent):
-    cli.environ["https_proxy"] = f"http://user:{CANARY}@127.0.0.1:9"
-    with Proxy() as proxy:
-        sent("-X", f"127.0.0.1:{proxy.port}")
-
-    assert 1 == len(proxy.seen)
 
 
 @pytest.mark.parametrize("engine", ["wire", "httpx"])

@@ -4,7 +4,7 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from epkit.core.http.destination import Destination, Tls
+from epkit.core.http.destination import Destination, Proxy, Tls
 from support.canary import CANARY
 
 
@@ -39,6 +39,8 @@ def test_certificates_are_verified_unless_told_otherwise() -> None:
 
 
 def test_the_credentials_of_a_proxy_are_not_shown() -> None:
-    to = Destination(scheme="http", host="h", port=80, proxy=f"http://user:{CANARY}@proxy:3128")
+    to = Destination(
+        scheme="http", host="h", port=80, proxy=Proxy(scheme="http", host="proxy", port=3128, authorization=CANARY)
+    )
 
     assert CANARY not in repr(to)

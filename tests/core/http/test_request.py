@@ -1,10 +1,13 @@
 """A request is built once and says what it was told to say."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epkit.core.http.request import Template, build, with_authorization
+from epkit.core.http.destination import Destination, Proxy
+from epkit.core.http.request import Template, build, build_for, with_authorization
 from support.canary import CANARY
 
 LATIN = st.text(st.characters(max_codepoint=255, exclude_characters="\r\n\0"))
@@ -83,6 +86,33 @@ def test_a_request_does_not_show_what_is_in_it() -> None:
 
 
 HEADERS = [("User-Agent", "x"), ("authorization", "Bearer old"), ("Content-Type", "application/json")]
+
+
+PROXY = Proxy(scheme="http", host="proxy", port=3128, authorization=f"Basic {CANARY}")
+DIRECT = Destination(scheme="http", host="host", port=8)
+
+
+def test_a_request_that_a_proxy_passes_on_names_the_whole_url_and_brings_its_credentials():
+    request = build_for(replace(DIRECT, proxy=PROXY), "POST", "/score?a=b", HEADERS, b"{}")
+
+    begun = b"POST http://host:8/score?a=b HTTP/1.1\r\nHost: host:8\r\nProxy-Authorization: Basic "
+    assert request.wire.startswith(begun)
+    assert [*HEADERS, ("Content-Length", "2")] == list(request.headers[2:])
+    assert CANARY not in repr(request)
+    again = with_authorization(request, "Bearer new")
+    assert request.wire.replace(b"Bearer old", b"Bearer new") == again.wire
+
+
+@pytest.mark.parametrize("to", [DIRECT, replace(DIRECT, scheme="https", proxy=PROXY)])
+def test_a_request_to_a_server_itself_is_the_same_with_and_without_a_tunnel(to):
+    assert build("POST", "/score", "host:8", HEADERS, b"{}") == build_for(to, "POST", "/score", HEADERS, b"{}")
+
+
+def test_the_users_own_credentials_for_a_proxy_go_before():
+    own = [("proxy-authorization", "Negotiate x")]
+
+    request = build_for(replace(DIRECT, proxy=PROXY), "GET", "/", own, b"")
+    assert (("Host", "host:8"), *own) == request.headers
 
 
 def test_a_request_is_built_again_with_another_authorization_and_else_the_same():

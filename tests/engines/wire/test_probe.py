@@ -2,11 +2,18 @@
 
 import asyncio
 import socket
+import ssl
+from dataclasses import replace
 
 import pytest
+import trustme
 
 from epkit.core.http.destination import Destination, Tls
+from epkit.core.http.destination import Proxy as ProxyValue
+from epkit.core.samples.rows import Failure
 from epkit.engines.wire import probe
+from epkit.engines.wire.tunnel import ProxyError
+from support.proxy_server import Proxy
 
 
 def destination(server, certificate="valid", **tls):
@@ -80,3 +87,56 @@ def test_a_server_without_a_word_is_given_up():
 
         with pytest.raises(TimeoutError, match=r"no handshake within 0\.1 s"):
             secured(to, 0.1)
+
+
+# Through a proxy.
+
+
+def test_the_name_that_is_looked_up_is_the_proxys(fault_server):
+    proxy = ProxyValue(scheme="http", host="127.0.0.1", port=3128)
+    to = Destination(scheme="https", host="scoring.invalid", port=443, proxy=proxy)
+
+    assert ((socket.AF_INET, ("127.0.0.1", 3128)),) == asyncio.run(probe.look_up(to))
+
+
+def test_a_handshake_is_done_through_the_tunnel(fault_server):
+    with Proxy() as proxy:
+        agreed = secured(replace(destination(fault_server), proxy=proxy.value()))
+
+    assert "TLSv1.3" == agreed.version
+    assert [f"CONNECT 127.0.0.1:{fault_server.tls['valid']} HTTP/1.1"] == proxy.lines
+
+
+def test_a_handshake_is_done_through_a_tunnel_inside_of_tls(fault_server, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", fault_server.cacert)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority = trustme.CA()
+    authority.issue_cert("localhost").configure_cert(context)
+    with Proxy(tls=context) as proxy, authority.cert_pem.tempfile() as trusted:
+        to = destination(fault_server)
+        to = replace(to, tls=replace(to.tls, cacert=trusted, verify=False), proxy=proxy.value(host="localhost"))
+
+        assert "TLSv1.3" == secured(to).version
+
+
+def test_a_proxy_that_refuses_is_told_from_the_server(fault_server):
+    with Proxy(refusal="403 Forbidden") as proxy, pytest.raises(ProxyError, match=r"^proxy: 403 Forbidden$"):
+        secured(replace(destination(fault_server), proxy=proxy.value()))
+
+
+def test_a_proxy_that_hangs_is_told_from_the_server(fault_server):
+    with (
+        Proxy(says=b"", waits=True) as proxy,
+        pytest.raises(ProxyError, match=r"^proxy: no tunnel within 0\.2 s$") as hung,
+    ):
+        secured(replace(destination(fault_server), proxy=proxy.value()), 0.2)
+
+    assert Failure.TIMEOUT == hung.value.failure
+
+
+def test_a_server_without_a_word_behind_a_proxy_is_given_up_as_itself():
+    with socket.create_server(("127.0.0.1", 0)) as silent, Proxy() as proxy:
+        to = Destination(scheme="https", host="127.0.0.1", port=silent.getsockname()[1], proxy=proxy.value())
+
+        with pytest.raises(TimeoutError, match=r"no handshake within 0.2 s"):
+            secured(to, 0.2)

@@ -464,13 +464,15 @@ def test_certificates_travel_to_workers_that_have_other_files(score, fault_serve
 
 
 def test_what_workers_are_sent_shows_no_credential(canary):
-    from epkit.core.http.destination import Destination
+    from epkit.core.http.destination import Destination, Proxy
     from epkit.core.http.request import Template
     from epkit.core.score.batching import Packer
     from epkit.flows.score.work import ScoreRenewMessage, ScoreShareMessage, ScoreWork
 
     work = ScoreWork(
-        destination=Destination(scheme="http", host="h", port=1, proxy=f"http://u:{canary}@p"),
+        destination=Destination(
+            scheme="http", host="h", port=1, proxy=Proxy(scheme="http", host="p", port=1, authorization=canary)
+        ),
         engine="wire",
         timeout_ns=1,
         slots=1,

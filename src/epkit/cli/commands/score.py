@@ -117,8 +117,6 @@ Target = Annotated[
         help="A URL, or a name in epkit.toml. Default: EPKIT_TARGET, the default in epkit.toml, the embedded endpoint.",
     ),
 ]
-# Not as in bench, where a proxy comes with an engine to name.
-Proxy = Annotated[str | None, o.option(o.WAY, "-X", "--proxy", metavar="HOST:PORT", help="Go through a proxy.")]
 DryRun = Annotated[bool, o.option(OUT, "--dry-run", help="Show the first request; send no row.")]
 Quiet = Annotated[bool, o.option(OUT, "-q", "--quiet", help="No progress, and no summary.")]
 
@@ -153,7 +151,7 @@ def score(
     schema: o.Schema = None,
     header: o.Header = None,
     deployment: o.Deployment = None,
-    proxy: Proxy = None,
+    proxy: o.Proxy = None,
     proxy_basic: o.ProxyAuth = None,
     cacert: o.CaCert = None,
     insecure: o.Insecure = False,

@@ -188,9 +188,7 @@ KeepAlive = Annotated[
         help="Reuse connections, which is the default (ab: only with -k).",
     ),
 ]
-Proxy = Annotated[
-    str | None, option(WAY, "-X", "--proxy", metavar="HOST:PORT", help="Go through a proxy; selects --engine httpx.")
-]
+Proxy = Annotated[str | None, option(WAY, "-X", "--proxy", metavar="HOST:PORT", help="Go through a proxy.")]
 ProxyAuth = Annotated[
     str | None, option(WAY, "-P", "--proxy-auth", metavar="USER:PASSWORD", help="Basic authorization for the proxy.")
 ]

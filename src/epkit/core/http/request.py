@@ -4,12 +4,15 @@ from collections.abc import Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 
+from epkit.core.http.destination import Destination
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """One HTTP/1.1 request, ready to go.
 
     Args:
+        path: what the request line names: path and query, or a whole URL where a proxy passes the request on.
         headers: name and value pairs in the order sent, credentials included: hence not in the repr.
         wire: the whole request as bytes.
     """
@@ -25,7 +28,7 @@ def build(method: str, path: str, authority: str, headers: Iterable[tuple[str, s
     """Build a request.
 
     Args:
-        path: path and query as they stand in the request line.
+        path: path and query, or URL, as they stand in the request line.
         authority: value of the Host header, unless *headers* bring their own.
         headers: further headers, in order; Content-Length is added where there is a body or the method wants one.
 
@@ -51,6 +54,29 @@ def build(method: str, path: str, authority: str, headers: Iterable[tuple[str, s
     return Request(method=method, path=path, headers=tuple(every), body=body, wire=head + body)
 
 
+def build_for(
+    destination: Destination, method: str, path: str, headers: Iterable[tuple[str, str]], body: bytes
+) -> Request:
+    """Build a request for a destination, with what its proxy needs of it.
+
+    Args:
+        path: path and query.
+        headers: as for `build`; a Proxy-Authorization among them goes before the proxy's own.
+
+    Raises:
+        ValueError: as `build`.
+    """
+    given = with_proxy_headers(destination, headers)
+    return build(method, destination.request_target(path), destination.authority, given, body)
+
+
+def with_proxy_headers(destination: Destination, headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return headers with those that the destination's proxy needs, but for those that are given."""
+    given = list(headers)
+    names = {name.lower() for name, _ in given}
+    return [*(pair for pair in destination.proxy_headers() if pair[0].lower() not in names), *given]
+
+
 class Template:
     """Requests that differ in nothing but their bodies and one header: the rest is written once."""
 
@@ -60,6 +86,7 @@ class Template:
         """Write what does not change.
 
         Args:
+            path: as for `build`.
             marked: name of the header that each request has a value of its own for, unless *headers* give it.
 
         Raises:

@@ -7,7 +7,7 @@ All times are integer nanoseconds of the monotonic clock since the run began:
 
     due        when the request should have started (closed loop: equals start)
     start      just before the TCP connect, or, on a reused connection, before the first byte is written
-    tcp        when TCP was connected; on a reused connection equals start
+    tcp        when TCP was connected, through a proxy's tunnel if there is one; on a reused connection equals start
     connected  when the connection was ready to be written to (after TLS); on a reused one equals start
     sent       when the last byte of the request had been handed to the socket
     first      when the first chunk of the reply had been read

@@ -17,11 +17,11 @@ REFRESH_NS: Final = 30 * 10**9
 
 
 class Addresses:
-    """The addresses of a destination: round robin over those that work."""
+    """The addresses of a destination, or of its proxy: round robin over those that work."""
 
     def __init__(self, destination: Destination) -> None:
         self._destination = destination
-        self._host, self._port = destination.connect_to or (destination.host, destination.port)
+        self._host, self._port = destination.first_hop
         self._found: deque[Address] = deque()
         self._refresh_at = 0
         self._refreshing: asyncio.Task[None] | None = None
@@ -41,8 +41,9 @@ class Addresses:
             found = await loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
             reason = getattr(error, "strerror", None) or str(error)
+            whose, check = ("", "its spelling") if self._destination.proxy is None else ("proxy: ", "-X")
             raise EndpointError(
-                f"{self._host}: the name has no address ({reason}): check its spelling, and the network"
+                f"{whose}{self._host}: the name has no address ({reason}): check {check}, and the network"
             ) from None
         self._found = deque(dict.fromkeys((family, address) for family, _, _, _, address in found))
         self._refresh_at = time.perf_counter_ns() + REFRESH_NS

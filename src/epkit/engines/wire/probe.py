@@ -1,6 +1,10 @@
-"""A connection made step by step, to tell which of the steps fails: name, TCP, TLS."""
+"""A connection made step by step, to tell which of the steps fails: name, TCP, TLS.
+
+With a proxy, the first two are its own, and its tunnel is opened before TLS.
+"""
 
 import asyncio
+import contextlib
 import socket
 import ssl
 import time
@@ -9,8 +13,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from epkit.core.http.destination import Destination
+from epkit.core.samples.rows import Failure
 from epkit.engines.wire.addresses import Address
 from epkit.engines.wire.tls import handshake, make_context, until
+from epkit.engines.wire.tunnel import ProxyError, Tunnels
 
 _SHORTEST_S: Final = 0.05
 _LONGEST_S: Final = 0.5
@@ -34,7 +40,7 @@ class Secured:
 
 
 async def look_up(destination: Destination) -> tuple[Address, ...]:
-    """Return the addresses of a destination, in the system's order.
+    """Return the addresses of a destination, or of its proxy, in the system's order.
 
     Raises:
         OSError, UnicodeError: it has none.
@@ -42,7 +48,8 @@ async def look_up(destination: Destination) -> tuple[Address, ...]:
     if destination.unix is not None:
         return ((socket.AF_UNIX, destination.unix),)
     loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(destination.host, destination.port, type=socket.SOCK_STREAM)
+    host, port = destination.first_hop
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return tuple(dict.fromkeys((family, address) for family, _, _, _, address in found))
 
 
@@ -88,20 +95,28 @@ async def secure(sock: socket.socket, destination: Destination, timeout_s: float
     comes a round trip later, and gets lost where a request is under way by then.
 
     Raises:
+        ProxyError: the proxy opens no tunnel, or not in time.
         ssl.SSLError, OSError: it failed.
         UsageError: a certificate file cannot be used.
     """
     loop = asyncio.get_running_loop()
     context = make_context(destination.tls)
-    began = time.perf_counter_ns()
-    try:
-        async with asyncio.timeout(timeout_s):
-            secured = await handshake(loop, sock, context, destination.tls, destination.host)
-    except TimeoutError:
-        raise TimeoutError(f"no handshake within {timeout_s:g} s") from None
-    finally:
-        sock.close()
-    with secured:
+    began = 0
+    with contextlib.ExitStack() as stack:
+        try:
+            async with asyncio.timeout(timeout_s):
+                if destination.is_tunnelled:
+                    tunnels = Tunnels(destination)
+                    stack.callback(tunnels.close)
+                    sock = await tunnels.open(loop, sock)
+                began = time.perf_counter_ns()
+                secured = stack.enter_context(await handshake(loop, sock, context, destination.tls, destination.host))
+        except TimeoutError:
+            if not began and destination.is_tunnelled:
+                raise ProxyError(f"no tunnel within {timeout_s:g} s", Failure.TIMEOUT) from None
+            raise TimeoutError(f"no handshake within {timeout_s:g} s") from None
+        finally:
+            sock.close()
         took_ns = time.perf_counter_ns() - began
         if secured.version() == "TLSv1.3":
             await _objection(loop, secured, min(_LONGEST_S, _SHORTEST_S + 2 * took_ns / 1e9))

@@ -5,6 +5,9 @@ connection is a coroutine (`_serve`); from then on the connection goes from requ
 cannot go on (closed by the server, broken, timed out), it asks the engine to open the next one for its slot.
 Timeouts need no timers: one sweep looks at when every request began. Slots for which the driver has nothing yet are
 parked in `Parking`, which has the one timer there is.
+
+A proxy is a matter of connecting alone: `Tunnels` opens the way through one, and a request that a proxy passes on has
+been written for it (`epkit.core.http.request.build_for`).
 """
 
 import asyncio
@@ -21,12 +24,13 @@ from epkit.engines.wire.addresses import Address, Addresses
 from epkit.engines.wire.connection import Connection, HeadConnection, clock
 from epkit.engines.wire.parking import Parking, nothing
 from epkit.engines.wire.tls import TlsTransport, describe, handshake, make_context, tls_reason, until
+from epkit.engines.wire.tunnel import ProxyError, Tunnels, make_proxy_context, proxy_tls
 
 SWEEP_S: Final = 0.05
 
 
 class WireEngine(CrashingEngine):
-    """HTTP/1.1 over plain TCP, TLS or a Unix socket, one request at a time on each connection."""
+    """HTTP/1.1 over plain TCP, TLS or a Unix socket, through a proxy or not, one request at a time on a connection."""
 
     name = "wire"
 
@@ -38,7 +42,16 @@ class WireEngine(CrashingEngine):
         self.connections: set[Connection] = set()
         self.traffic = Traffic()
         self._addresses = Addresses(destination)
-        self._context = make_context(destination.tls) if destination.scheme == "https" else None
+        self._tunnels = Tunnels(destination) if destination.is_tunnelled else None
+        # Whom TLS is spoken to, if at all: the server, or the proxy that reads the requests.
+        self._context: ssl.SSLContext | None = None
+        self._tls, self._name = destination.tls, destination.host
+        proxy = destination.proxy
+        if destination.scheme == "https":
+            self._context = make_context(destination.tls)
+        elif proxy is not None and proxy.scheme == "https":
+            self._context = make_proxy_context(proxy, destination.tls)
+            self._tls, self._name = proxy_tls(proxy), proxy.host
         self._opening: set[asyncio.Task[None]] = set()
         self._parking = Parking(self)
 
@@ -79,6 +92,8 @@ class WireEngine(CrashingEngine):
             await asyncio.gather(sweep, *self._opening, return_exceptions=True)
             for connection in tuple(self.connections):
                 connection.close()
+            if self._tunnels is not None:
+                self._tunnels.close()
             await self._addresses.close()
             # Closed transports call their protocols once more; let them, before the loop is gone.
             await asyncio.sleep(0)
@@ -165,12 +180,15 @@ class WireEngine(CrashingEngine):
                 async with asyncio.timeout(self.timeout_ns / 1e9):
                     await self._connect(connection)
             except TimeoutError:
-                x.failure, x.detail = Failure.TIMEOUT, f"no connection within {self.timeout_ns / 1e9:g} s"
+                by = " through the proxy" if self._at_proxy(x) else ""
+                x.failure, x.detail = Failure.TIMEOUT, f"no connection{by} within {self.timeout_ns / 1e9:g} s"
+            except ProxyError as error:
+                x.failure, x.detail = error.failure, str(error)
             except ssl.SSLError as error:
-                x.failure, x.detail = Failure.TLS, tls_reason(error)
+                x.failure, x.detail = Failure.TLS, self._whose(x) + tls_reason(error)
             except OSError as error:
                 x.failure = Failure.CONNECT if x.tcp == x.start else Failure.TLS
-                x.detail = (os.strerror(error.errno) if error.errno else str(error)).lower()
+                x.detail = self._whose(x) + (os.strerror(error.errno) if error.errno else str(error)).lower()
             except asyncio.CancelledError:
                 x.failure, x.detail = Failure.TRANSPORT, INTERRUPTED
             else:
@@ -188,10 +206,19 @@ class WireEngine(CrashingEngine):
             await asyncio.sleep(0)
         self.park(None)
 
+    def _at_proxy(self, x: Exchange) -> bool:
+        """Tell whether a connection that is being made has not got past the proxy."""
+        return self.destination.proxy is not None and (self._tunnels is None or x.tcp == x.start)
+
+    def _whose(self, x: Exchange) -> str:
+        """Begin the words of a failure to connect: the proxy's are told from the server's."""
+        return "proxy: " if self._at_proxy(x) else ""
+
     async def _connect(self, connection: Connection) -> None:
         """Connect to the first address that takes it.
 
         Raises:
+            ProxyError: the proxy opens no tunnel, and would not at another of its addresses.
             OSError: none does; the last one's reason.
         """
         refused: OSError | None = None
@@ -219,6 +246,8 @@ class WireEngine(CrashingEngine):
             await self._loop.create_connection(lambda: connection, where[0], where[1], family=family, local_addr=bind)
             return
         sock = await self._open_socket(family, where)
+        if self._tunnels is not None:
+            sock = await self._tunnels.open(self._loop, sock)
         connection.tcp = clock()
         if self._context is None:
             try:
@@ -227,7 +256,7 @@ class WireEngine(CrashingEngine):
                 sock.close()
                 raise
         else:
-            secured = await handshake(self._loop, sock, self._context, to.tls, to.host)
+            secured = await handshake(self._loop, sock, self._context, self._tls, self._name)
             if self.traffic.tls is None:
                 self.traffic.tls = describe(secured)
             TlsTransport(self._loop, secured, connection)

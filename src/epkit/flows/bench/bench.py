@@ -169,7 +169,7 @@ def prepare(
         load = make_load(
             options.request,
             target,
-            destination.authority,
+            destination,
             agent,
             stdin=stdin,
             note=context.note,
@@ -234,4 +234,4 @@ def _check_address(address: str) -> None:
 
 def _engine_name(options: BenchOptions) -> str:
     wire_only = "-I" if not options.sni else "-b" if options.buffer_bytes is not None else None
-    return engine_name(options.engine, proxy=bool(options.request.proxy), http2=options.http2, wire_only=wire_only)
+    return engine_name(options.engine, http2=options.http2, wire_only=wire_only)

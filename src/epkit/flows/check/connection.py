@@ -14,6 +14,7 @@ from epkit.endpoint.advice import advise_failure, wants_tls
 from epkit.engines.wire import probe
 from epkit.engines.wire.addresses import Address
 from epkit.engines.wire.tls import tls_reason
+from epkit.engines.wire.tunnel import ProxyError
 from epkit.flows.check.session import Found, Session, Unwell
 
 DAYS_LEFT: Final = 14
@@ -26,6 +27,8 @@ class ConnectionSteps:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._way = session.client
+        # A proxy's troubles are told from the endpoint's.
+        self._whose = "" if session.client.destination.proxy is None else "proxy: "
         self._addresses: tuple[Address, ...] = ()
         self._sock: socket.socket | None = None
 
@@ -35,20 +38,21 @@ class ConnectionSteps:
             self._sock.close()
 
     async def name(self) -> Found:
-        """Look the host's name up."""
+        """Look the host's name up, or the proxy's, which looks up the host's itself."""
         destination = self._way.destination
+        name = f"{self._whose}{destination.first_hop[0]}"
         try:
             async with asyncio.timeout(self._way.timeout_s):
                 self._addresses = await probe.look_up(destination)
         except TimeoutError:
-            raise Unwell(f"{destination.host}: no name server answers", "check the network and its DNS") from None
+            raise Unwell(f"{name}: no name server answers", "check the network and its DNS") from None
         except (OSError, UnicodeError) as error:
-            said = f"{destination.host}: {getattr(error, 'strerror', None) or error}"
+            said = f"{name}: {getattr(error, 'strerror', None) or error}"
             raise Unwell(said, advise_failure(Failure.CONNECT, said, quote=False)) from None
         if destination.unix is not None:
             return Found("a Unix socket: there is no name to look up")
         shown = ", ".join(dict.fromkeys(str(address[0]) for _, address in self._addresses))
-        return Found(f"{destination.host} is {shown}" if shown != destination.host else shown)
+        return Found(f"{name} is {shown}" if shown != destination.first_hop[0] else f"{self._whose}{shown}")
 
     async def tcp(self) -> Found:
         """Connect."""
@@ -61,8 +65,11 @@ class ConnectionSteps:
             said = (os.strerror(error.errno) if error.errno and not timed_out else str(error)).lower()
             kind = Failure.TIMEOUT if timed_out else Failure.CONNECT
             place = destination.unix or destination.authority
-            raise Unwell(f"{place}: {said}", advise_failure(kind, said, quote=False)) from None
-        return Found(destination.unix or f"connected to {address[0]}, port {address[1]}")
+            if destination.proxy is not None:
+                place = destination.proxy.origin
+            advice = advise_failure(kind, f"{self._whose}{said}", quote=False)
+            raise Unwell(f"{self._whose}{place}: {said}", advice) from None
+        return Found(destination.unix or f"{self._whose}connected to {address[0]}, port {address[1]}")
 
     async def tls(self) -> Found:
         """Do the TLS handshake, where there is one."""
@@ -74,6 +81,8 @@ class ConnectionSteps:
         try:
             assert self._sock is not None  # the step before connected
             secured = await probe.secure(self._sock, destination, self._way.timeout_s)
+        except ProxyError as error:
+            raise Unwell(str(error), advise_failure(error.failure, str(error), quote=False)) from None
         except ssl.SSLError as error:
             said = tls_reason(error)
             raise Unwell(said, advise_failure(Failure.TLS, said, quote=False)) from None

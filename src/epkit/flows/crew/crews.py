@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import Iterator
 from typing import Final
 
-from epkit.core.http import url as urls
 from epkit.core.http.addresses import is_loopback
 from epkit.core.http.destination import Destination
 from epkit.engines.workers.crew import Crew, LocalCrew
@@ -41,9 +40,7 @@ def check_reach(destination: Destination, crew: Crew) -> None:
         return
     if destination.bind is not None:
         raise UsageError(f"-B {destination.bind}: an address of this machine, and the workers are on others")
-    host = destination.connect_to[0] if destination.connect_to else destination.host
-    if destination.proxy is not None:
-        host = urls.parse(destination.proxy).host
+    host, _ = destination.first_hop
     if destination.unix is not None or is_loopback(host):
         where = destination.unix or host
         raise UsageError(f"{where} is this machine alone, and the workers are on others: name a TARGET that they reach")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from epkit import __version__
 from epkit.core.http.destination import Destination
-from epkit.core.http.request import Template
+from epkit.core.http.request import Template, with_proxy_headers
 from epkit.core.http.secret import Secret
 from epkit.core.replies.predictions import Failed
 from epkit.core.score.batching import Chunk, Packer
@@ -41,7 +41,7 @@ from epkit.flows.target.request_options import compose_headers
 from epkit.flows.target.requests import JSON, KnownContract
 from epkit.flows.target.target import Target
 from epkit.flows.target.tokens import renewing
-from epkit.flows.target.transport import engine_class, engine_name, proxy_of
+from epkit.flows.target.transport import engine_class, proxy_of
 from epkit.flows.target.verbose import show_request
 
 if TYPE_CHECKING:
@@ -243,7 +243,7 @@ def _make_driver(
 def _prepare(options: ScoreOptions, given: Given | None, context: Context) -> Iterator[_Ready]:
     agent = f"epkit/{__version__}"
     request = options.request
-    make_engine = engine_class(engine_name(None, proxy=bool(request.proxy)))
+    make_engine = engine_class("wire")
     proxy = proxy_of(request, context, "rows")
     with open_target(
         options.target,
@@ -277,9 +277,9 @@ def _prepare(options: ScoreOptions, given: Given | None, context: Context) -> It
         try:
             template = Template(
                 "POST",
-                target.uri.request_path,
+                destination.request_target(target.uri.request_path),
                 destination.authority,
-                compose_headers(request, target, agent, request.content_type or JSON),
+                with_proxy_headers(destination, compose_headers(request, target, agent, request.content_type or JSON)),
                 marked=REQUEST_ID,
             )
         except ValueError as error:

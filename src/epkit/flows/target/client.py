@@ -7,7 +7,7 @@ from typing import Final
 from epkit import __version__
 from epkit.core.http.destination import Destination, Tls
 from epkit.core.http.headers import fields
-from epkit.core.http.request import Request, build
+from epkit.core.http.request import Request, build_for
 from epkit.core.http.url import Url
 from epkit.core.replies import judging
 from epkit.core.samples.rows import Failure
@@ -103,7 +103,7 @@ class Client:
         headers = compose_headers(self.options, self.target, AGENT, content_type)
         headers = [(name, accept if name == "Accept" else value) for name, value in headers]
         try:
-            return build(method, path, self.destination.authority, headers, body)
+            return build_for(self.destination, method, path, headers, body)
         except (ValueError, UnicodeEncodeError):
             raise UsageError("a header holds a line break, or a character that HTTP cannot write") from None
 

@@ -11,7 +11,7 @@ from epkit.core.contract.contract import ParsedContract, parse
 from epkit.core.http import url
 from epkit.core.http.destination import Destination
 from epkit.core.http.headers import fields
-from epkit.core.http.request import build
+from epkit.core.http.request import build_for
 from epkit.core.http.url import Url
 from epkit.core.replies import judging
 from epkit.core.samples.rows import Failure
@@ -79,7 +79,7 @@ def read(
         tls = replace(destination.tls, client_cert=None, server_name=source.host)
         return contracts.read(source.reveal(), timeout_s=patience_s, verify=make_context(tls))
     headers = [("User-Agent", agent), ("Accept", "*/*"), *target.contract_headers(source).items()]
-    once = SingleRequest(build("GET", source.request_path, destination.authority, headers, b""))
+    once = SingleRequest(build_for(destination, "GET", source.request_path, headers, b""))
     engine = make_engine(destination, timeout_ns=round(patience_s * 1e9), keepalive=False)
     try:
         asyncio.run(engine.run(once, 1))

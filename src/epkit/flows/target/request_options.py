@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from urllib.parse import unquote_to_bytes
 
 from epkit.core.http.masking import is_sensitive
 from epkit.core.http.secret import Secret
@@ -51,7 +52,8 @@ class RequestOptions:
         cookies = [*self.cookies, *(value for name, value in self.headers if name.lower() == "cookie")]
         yield from (Secret(pair.partition("=")[2]) for cookie in cookies for pair in cookie.split(";"))
         userinfo = (self.proxy or "").rpartition("@")[0].rpartition("//")[2]
-        yield from (Secret(text) for text in (self.basic, self.proxy_basic, userinfo) if text)
+        sent = unquote_to_bytes(userinfo).decode("utf-8", "surrogateescape")
+        yield from (Secret(text) for text in (self.basic, self.proxy_basic, userinfo, sent) if text)
 
 
 def compose_headers(

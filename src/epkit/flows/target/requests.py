@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from epkit.core.http import request
+from epkit.core.http.destination import Destination
 from epkit.core.http.masking import mask_url
 from epkit.core.http.payload import Payload
 from epkit.core.http.request import Request
@@ -47,7 +48,7 @@ class Requests:
 def make_load(
     options: RequestOptions,
     target: Target,
-    authority: str,
+    destination: Destination,
     agent: str,
     *,
     stdin: BinaryIO,
@@ -58,7 +59,7 @@ def make_load(
     """Read the payloads, or take the contract's example, and build the requests.
 
     Args:
-        authority: of the Host header.
+        destination: where they go.
         agent: of the User-Agent header.
         find_contract: called at most once, and only where the contract is needed.
         seed: of rows that are made.
@@ -89,7 +90,7 @@ def make_load(
 
     def build(body: bytes) -> Request:
         try:
-            return request.build(method, path, authority, headers, body)
+            return request.build_for(destination, method, path, headers, body)
         except (ValueError, UnicodeEncodeError):
             raise UsageError(
                 "the request cannot be built: a header, a cookie or the credentials hold a line break, or a "

@@ -1,10 +1,19 @@
-"""What carries requests to an endpoint: the engine, and the proxy that they go through."""
+"""What carries requests to an endpoint: the engine, and the proxy that they go through.
+
+The way through a proxy has three parts, for every command and every engine. `proxy_of` says which proxy the user
+wants. `epkit.endpoint.target.to_destination(uri, …, proxy=proxy)` puts it into the destination: whatever engine is
+made for that goes through it. `epkit.core.http.request.build_for(destination, …)` builds the requests, which name the
+whole URL and carry the proxy's credentials where the proxy has to read them. `RequestOptions.secrets` gives what must
+not be shown.
+"""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote
 
 from epkit.core.http import url as urls
+from epkit.core.http.destination import Proxy
+from epkit.core.http.secret import Secret
+from epkit.endpoint.keys import basic
 from epkit.engines.base import Engine
 from epkit.errors import UsageError
 
@@ -15,25 +24,24 @@ if TYPE_CHECKING:
 PROXIES: Final = ("http_proxy", "https_proxy", "all_proxy")
 
 
-def engine_name(asked: str | None, *, proxy: bool = False, http2: bool = False, wire_only: str | None = None) -> str:
+def engine_name(asked: str | None, *, http2: bool = False, wire_only: str | None = None) -> str:
     """Choose an engine.
 
     Args:
         asked: its name; None for the wire engine, or the one that can do what is wanted.
-        proxy, http2: what is wanted of it.
+        http2: whether HTTP/2 is wanted of it.
         wire_only: a flag that only the wire engine knows, where it was given.
 
     Raises:
         UsageError: there is none that can do all of it.
     """
-    needs_httpx = "-X" if proxy else "--http2" if http2 else None
-    name = asked or ("httpx" if needs_httpx else "wire")
+    name = asked or ("httpx" if http2 else "wire")
     if name not in ("wire", "httpx"):
         raise UsageError(f"--engine {name}: not one of wire, httpx")
-    if name == "wire" and needs_httpx:
-        raise UsageError(f"{needs_httpx} needs --engine httpx")
+    if name == "wire" and http2:
+        raise UsageError("--http2 needs --engine httpx")
     if name == "httpx" and wire_only:
-        why = f", which {needs_httpx} rules out" if needs_httpx else ""
+        why = ", which --http2 rules out" if http2 else ""
         raise UsageError(f"{wire_only} needs --engine wire{why}")
     return name
 
@@ -49,12 +57,13 @@ def engine_class(name: str) -> Callable[..., Engine]:
     return HttpxEngine
 
 
-def proxy_of(request: "RequestOptions", context: "Context", what: str) -> str | None:
-    """Return the URL of the proxy that was asked for as an engine wants it, credentials in it.
+def proxy_of(request: "RequestOptions", context: "Context", what: str) -> Proxy | None:
+    """Return the proxy that was asked for, with the credentials for it.
 
     Where none was, and the environment names some, a note says that these are not used.
 
     Args:
+        request: its `proxy` and `proxy_basic` are read.
         what: does not go through the environment's proxies.
 
     Raises:
@@ -68,14 +77,11 @@ def proxy_of(request: "RequestOptions", context: "Context", what: str) -> str | 
             )
         return None
     try:
-        url = urls.parse(request.proxy if "://" in request.proxy else f"http://{request.proxy}")
+        url = urls.parse(request.proxy if urls.is_url(request.proxy) else f"http://{request.proxy}")
     except UsageError as error:
         raise UsageError(f"-X: {error}") from None
-    userinfo = request.proxy_basic
-    if userinfo is None and url.userinfo:
-        userinfo = url.userinfo.reveal()
-    if userinfo is None:
-        return url.origin
-    user, _, password = userinfo.partition(":")
-    scheme, _, authority = url.origin.partition("://")
-    return f"{scheme}://{quote(user, safe='')}:{quote(password, safe='')}@{authority}"
+    if url.unix is not None:
+        raise UsageError(f"-X: {url.shown} is a Unix socket: a proxy is HOST:PORT or a URL")
+    userinfo = url.userinfo if request.proxy_basic is None else Secret(request.proxy_basic)
+    authorization = None if userinfo is None else basic(userinfo).reveal()
+    return Proxy(scheme=url.scheme, host=url.host, port=url.port, authorization=authorization)
