@@ -47,7 +47,10 @@ class Proxy:
         with contextlib.suppress(OSError):
             data = b""
             while b"\r\n\r\n" not in data:
-                data += client.recv(65536)
+                received = client.recv(65536)
+                if not received:  # somebody only looked whether it is there
+                    return
+                data += received
             head, _, body = data.partition(b"\r\n\r\n")
             line, *lines = head.decode("latin-1").split("\r\n")
             headers = {name.lower(): value.strip() for name, _, value in (text.partition(":") for text in lines)}

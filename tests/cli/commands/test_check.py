@@ -296,7 +296,7 @@ def test_a_server_that_leads_to_https_is_named(check):
 @pytest.mark.parametrize(
     ("reply", "advice"),
     [
-        (http(302, "", "Location: /elsewhere"), "a redirect, which is not followed, for the key goes to this origin"),
+        (http(302, "", "Location: /elsewhere"), "name the contract with --schema FILE|URL"),
         (http(429, "", "Retry-After: 7"), "over the rate limit, or more in flight than"),
     ],
 )

@@ -11,7 +11,7 @@ from epkit.endpoint.config_writing import home_relative, remove_entry, write_ent
 from epkit.endpoint.config_writing import place as config_place
 from epkit.errors import EndpointError, UsageError
 from epkit.flows.context import Context
-from epkit.flows.hosting.proof import Scored, client_to, fetch_contract, find_route, score_row
+from epkit.flows.hosting.proof import Scored, check_flags, client_to, fetch_contract, score_row
 from epkit.flows.target.backends import Place, key_path
 from epkit.flows.target.client import Client
 from epkit.flows.target.request_options import TargetOptions
@@ -91,11 +91,11 @@ def create(place: Place, order: Order, context: Context, reach: TargetOptions) -
         BackendError: the backend said no.
         EndpointError: it is deployed and written down, but a row is not scored.
     """
-    route = find_route(reach, context, local=place.backend.name == "local")
+    proxy = check_flags(reach, context, local=place.backend.name == "local")
     endpoint = place.backend.create(order, context.note)
     authorization, key_file = _credentials(place, endpoint, context)
     path = config_place(place.config, context.cwd)
-    client = client_to(endpoint, authorization, route, context, deployment=order.deployment)
+    client = client_to(endpoint, authorization, context, reach=reach, proxy=proxy, deployment=order.deployment)
     swagger, contract = _keep_contract(place, endpoint, client, path.parent, context)
     _write_down(place, endpoint, path, swagger, key_file, context)
     scored = None if contract is None else score_row(endpoint, contract, client, context)
@@ -145,10 +145,10 @@ def swagger(place: Place, context: Context, reach: TargetOptions, *, output: str
     Raises:
         EndpointError: there is none to be had.
     """
-    route = find_route(reach, context, local=place.backend.name == "local")
+    proxy = check_flags(reach, context, local=place.backend.name == "local")
     endpoint = place.backend.show(place.service)
     authorization = _authorization(place, endpoint, context)
-    document, _ = fetch_contract(endpoint, client_to(endpoint, authorization, route, context))
+    document, _ = fetch_contract(endpoint, client_to(endpoint, authorization, context, reach=reach, proxy=proxy))
     path = config_place(place.config, context.cwd).parent
     file = path / "swagger" / f"{place.name}.json" if output is None else context.cwd / output
     _write_file(file, document)

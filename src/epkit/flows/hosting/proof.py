@@ -1,7 +1,7 @@
 """The proof that an endpoint answers: its contract, and one row scored."""
 
 import contextlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from epkit.core.contract import documents
@@ -40,42 +40,39 @@ class Scored:
     reply: Any
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """How a new endpoint will be reached, once it is there.
-
-    Args:
-        options: trust, headers and time.
-        proxy: as an engine wants it, with its credentials.
-    """
-
-    options: TargetOptions
-    proxy: str | None = field(default=None, repr=False)
-
-
-def find_route(options: TargetOptions, context: Context, *, local: bool) -> Route:
+def check_flags(reach: TargetOptions, context: Context, *, local: bool) -> str | None:
     """Refuse flags that cannot be followed, before anything is deployed.
 
     Args:
-        local: the endpoint runs on this machine, which the environment's proxies never stand before.
+        reach: trust, proxy and time.
+        local: the endpoint runs on this machine, which is never behind the environment's proxies.
+
+    Returns:
+        The proxy as an engine wants it, with its credentials.
 
     Raises:
         UsageError: no timeout, no proxy; a certificate file is missing or unusable.
     """
-    context.secrets.extend(options.request.secrets())
-    check_options(options)
-    make_context(options.tls)
-    proxy = proxy_of(options.request, replace(context, environ={}) if local else context, "the endpoint")
-    return Route(options=options, proxy=proxy)
+    context.secrets.extend(reach.request.secrets())
+    check_options(reach)
+    make_context(reach.tls)
+    return proxy_of(reach.request, replace(context, environ={}) if local else context, "the endpoint")
 
 
 def client_to(
-    endpoint: Endpoint, authorization: Secret | None, route: Route, context: Context, *, deployment: str | None = None
+    endpoint: Endpoint,
+    authorization: Secret | None,
+    context: Context,
+    *,
+    reach: TargetOptions,
+    proxy: str | None,
+    deployment: str | None = None,
 ) -> Client:
     """Say how an endpoint is asked.
 
     Args:
         authorization: the header's whole value.
+        reach, proxy: what `check_flags` took, and what it returned.
         deployment: whose contract and row, where there are several; None for whichever answers.
 
     Raises:
@@ -94,7 +91,7 @@ def client_to(
         contract=uri.sibling("swagger.json") if endpoint.swagger_uri is None else urls.parse(endpoint.swagger_uri),
         secrets=context.secrets,
     )
-    return client_for(target, route.options, proxy=route.proxy)
+    return client_for(target, reach, proxy=proxy)
 
 
 def fetch_contract(endpoint: Endpoint, client: Client) -> tuple[bytes, ParsedContract]:
