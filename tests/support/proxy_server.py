@@ -1,5 +1,6 @@
 """A forward proxy: passes plain requests on, opens tunnels for CONNECT, remembers both."""
 
+import base64
 import contextlib
 import socket
 import threading
@@ -14,9 +15,11 @@ class Proxy:
 
     Args:
         seen: the first line and the headers (names in lower case) of every request.
+        wants: `user:password`, without which everything is answered with 407.
         refusal: the status line that everything is answered with, if any.
     """
 
+    wants: str = ""
     seen: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     refusal: str = ""
     _listener: socket.socket = field(default_factory=lambda: socket.create_server(("127.0.0.1", 0)))
@@ -56,8 +59,11 @@ class Proxy:
             headers = {name.lower(): value.strip() for name, _, value in (text.partition(":") for text in lines)}
             self.seen.append((line, headers))
             method, target, _ = line.split(" ")
-            if self.refusal:
-                client.sendall(f"HTTP/1.1 {self.refusal}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+            basic = "Basic " + base64.b64encode(self.wants.encode()).decode()
+            known = not self.wants or headers.get("proxy-authorization") == basic
+            refusal = self.refusal if known else "407 Proxy Authentication Required"
+            if refusal:
+                client.sendall(f"HTTP/1.1 {refusal}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
                 client.close()
                 return
             if method == "CONNECT":

@@ -121,6 +121,7 @@ _FAILURES: Final[tuple[tuple[tuple[Failure, ...], str, str], ...]] = (
         "certificate required|bad certificate|handshake failure|no shared cipher",
         "the server wants a client certificate, or shares no cipher: give -E FILE, or see -Z and -f",
     ),
+    ((_TRANSPORT,), r"^(reply body|header block) over", "the reply is larger than epkit takes: check the URL"),
     (
         (_TLS, _TRANSPORT),
         "wrong version number|record.layer|http.request|unknown protocol|packet length too long",

@@ -87,7 +87,7 @@ Concurrency = Annotated[
 ]
 Timeout = Annotated[
     float | None,
-    o.number(PACE, "--timeout", kind=float, metavar="SECONDS", help="Time for one request. [default: 60]"),
+    o.number(PACE, "-s", "--timeout", kind=float, metavar="SECONDS", help="Time for one request. [default: 60]"),
 ]
 Workers = Annotated[
     int | None,

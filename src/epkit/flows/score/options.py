@@ -70,7 +70,7 @@ def check(options: ScoreOptions) -> None:
     if options.rate is not None and not 1e-6 <= options.rate <= 1e6:
         raise UsageError(f"--rate {options.rate:g}: requests a second are more than 0, and at most a million")
     if options.timeout_s is not None and not 0 < options.timeout_s < 1e9:
-        raise UsageError(f"--timeout {options.timeout_s:g}: the seconds are more than 0, and less than 10^9")
+        raise UsageError(f"-s {options.timeout_s:g}: the seconds are more than 0, and less than 10^9")
     check_proxy(options.request)
     check_crew(options.workers, options.cluster)
     if options.workers is not None and options.workers > options.concurrency:
