@@ -160,7 +160,7 @@ def test_a_key_does_not_go_to_a_contract_that_lies_elsewhere(command):
     assert [None] == key_of(elsewhere.seen)
 
 
-@pytest.mark.parametrize("command", ["validate", "sample", "check", "docs", "score", "deploy swagger"])
+@pytest.mark.parametrize("command", ["validate", "sample", "check", "docs", "score", "deploy swagger", "deploy create"])
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
@@ -176,7 +176,9 @@ def test_a_key_does_not_go_to_a_contract_that_lies_elsewhere(command):
 )
 def test_a_flag_that_cannot_be_followed_is_refused_before_anything_is_asked(desk, private, command, flags, said):
     with Target(private) as target:
-        named = ["bank"] if command == "deploy swagger" else ["--target", target.url]
+        desk.cli.write("model/score.py", "raise SystemExit")
+        model = ["--model", "model", "--entry", "score.py"] if command == "deploy create" else []
+        named = ["bank", *model] if "deploy" in command else ["--target", target.url]
         ran = desk.cli(*command.split(), *named, *flags)
 
     assert said in complaint(ran, 2)

@@ -132,7 +132,7 @@ class Client:
         """
         headers = compose_headers(replace(self.options, keepalive=False), self.target, AGENT, content_type)
         headers = [(name, accept if name == "Accept" else value) for name, value in headers]
-        if not body:  # a header that announces one would have the server wait for it
+        if not body and content_type is None:  # a header that announces one would have the server wait for it
             headers = [(name, value) for name, value in headers if name.lower() not in _OF_A_BODY]
         return _built(method, path, self.destination, headers, body)
 
