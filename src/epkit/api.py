@@ -59,6 +59,7 @@ def run_bench(
     keepalive: bool = True,
     cacert: str | None = None,
     insecure: bool = False,
+    client_cert: str | None = None,
     proxy: str | None = None,
     engine: str | None = None,
     workers: int | None = None,
@@ -85,6 +86,7 @@ def run_bench(
         expect: a file of golden predictions, for the deepest check.
         save: the file that the run is saved to, for `load_reports` and `compare`.
         cacert: a file of authorities to trust (PEM); *insecure* trusts anybody.
+        client_cert: a file with the client's certificate and its key (PEM).
         proxy: `HOST:PORT`, or a URL with credentials in it.
         engine: `wire`, or `httpx`; None for what the others need.
         workers: how many processes of this machine make the load together.
@@ -113,7 +115,7 @@ def run_bench(
         depth=Depth.EXPECT if expect is not None else Depth[check.upper()],
         expect=expect,
         save=save,
-        tls=Tls(verify=not insecure, cacert=cacert),
+        tls=Tls(verify=not insecure, cacert=cacert, client_cert=client_cert),
         request=RequestOptions(
             payloads=tuple(payloads),
             headers=tuple((headers or {}).items()),

@@ -1,11 +1,14 @@
 """A contract for Python and notebooks: load it, ask it, make bodies of it."""
 
+import logging
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from epkit.core.contract import contract as core
+from epkit.core.http.destination import Tls
+from epkit.core.http.url import is_url
 from epkit.core.json.writing import dumps_payload
 from epkit.core.validate.examples import sample
 from epkit.core.validate.reply_validation import ReplyValidator
@@ -13,6 +16,8 @@ from epkit.core.validate.validation import Validator
 from epkit.core.validate.violations import Verdict
 from epkit.errors import UsageError
 from epkit.files import contracts, tables
+
+_log = logging.getLogger("epkit")
 
 
 class Contract:
@@ -33,20 +38,42 @@ class Contract:
         *,
         path: str | None = None,
         headers: Mapping[str, str] | None = None,
+        key_file: str | None = None,
         timeout_s: float = 10.0,
+        cacert: str | None = None,
+        insecure: bool = False,
+        client_cert: str | None = None,
+        proxy: str | None = None,
     ) -> "Contract":
         """Read a contract from a file or URL.
 
         Args:
             path: of the scoring operation, where the contract alone does not tell.
             headers: sent to the URL's origin and to no other.
+            key_file: holds the key of that origin.
             timeout_s: for the whole answer of a URL.
+            cacert: a file of authorities to trust (PEM); *insecure* trusts anybody.
+            client_cert: a file with the client's certificate and its key (PEM).
+            proxy: `HOST:PORT`, or a URL with credentials in it.
 
         Raises:
             UsageError: it cannot be read, or is broken.
             EndpointError: the URL cannot be reached.
         """
-        return cls(contracts.load(source, path=path, headers=headers, timeout_s=timeout_s))
+        if isinstance(source, Path) or not is_url(source):
+            return cls(contracts.load(source, path=path))
+        # Late: they bring what sends, and most contracts are files.
+        from epkit.flows.context import Context
+        from epkit.flows.target.contract import find_at
+        from epkit.flows.target.request_options import RequestOptions, TargetOptions
+
+        options = TargetOptions(
+            key_file=key_file,
+            timeout_s=timeout_s,
+            tls=Tls(verify=not insecure, cacert=cacert, client_cert=client_cert),
+            request=RequestOptions(headers=tuple((headers or {}).items()), proxy=proxy),
+        )
+        return cls(find_at(source, options, Context(note=_log.info), path=path))
 
     @property
     def example(self) -> Any:

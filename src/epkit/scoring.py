@@ -192,6 +192,7 @@ def score(
     skip_invalid: bool = False,
     cacert: str | None = None,
     insecure: bool = False,
+    client_cert: str | None = None,
     proxy: str | None = None,
     workers: int | None = None,
     cluster: str | None = None,
@@ -217,6 +218,7 @@ def score(
         validate: False asks for no contract and checks no row.
         skip_invalid: rows that break the contract fail, and the others are sent.
         cacert: a file of authorities to trust (PEM); *insecure* trusts anybody.
+        client_cert: a file with the client's certificate and its key (PEM).
         proxy: `HOST:PORT`, or a URL with credentials in it.
         workers: how many processes of this machine share the rows; concurrency and rate are those of all together.
         cluster: address of a Dask scheduler (`tcp://host:port`) whose workers share them.
@@ -249,7 +251,7 @@ def score(
             params=params or {},
             request=request,
             skip_invalid=skip_invalid,
-            tls=Tls(verify=not insecure, cacert=cacert),
+            tls=Tls(verify=not insecure, cacert=cacert, client_cert=client_cert),
             workers=workers,
             cluster=cluster,
         )

@@ -117,7 +117,7 @@ def test_keys_are_not_asked_of_an_endpoint_that_takes_tokens(cli: Cli, cloud: Cl
 
 def test_the_swagger_of_an_endpoint_that_takes_tokens_is_fetched_with_one(cli: Cli, cloud: Cloud):
     prepare(cli, cloud, "aml_token of a managed endpoint")
-    ran = cli.spawn("deploy", "swagger", "bank")
+    ran = cli.spawn("deploy", "swagger", "bank", "-X", cloud.proxy)
 
     assert 0 == ran.code, ran.err
     assert "/score" in json.loads(cli.read("swagger/bank.json"))["paths"]

@@ -131,6 +131,7 @@ _FAILURES: Final[tuple[tuple[tuple[Failure, ...], str, str], ...]] = (
         "certificate required|bad certificate|handshake failure|no shared cipher",
         "the server wants a client certificate, or shares no cipher: give -E FILE, or see -Z and -f",
     ),
+    ((_TRANSPORT,), r"^(reply body|header block) over", "the reply is larger than epkit takes: check the URL"),
     (
         (_TLS, _TRANSPORT),
         "wrong version number|record.layer|http.request|unknown protocol|packet length too long",
@@ -163,31 +164,44 @@ def advise(
     secrets: Iterable[Secret] = (),
     quote: bool = True,
 ) -> str:
-    """Say in one line what an answer other than success means and what to do.
+    """Say in one line what an answer other than success means and what to do; the status leads it.
+
+    Args:
+        headers, body, key_sent, secrets: as `explain` has them.
+        quote: whether the server's own words end the line.
+
+    Returns:
+        `401: the key is wrong, …: … (the server says: …)`, without control characters.
+    """
+    secrets = tuple(secrets)
+    line = f"{status}: {explain(status, headers, body, key_sent=key_sent, secrets=secrets)}"
+    said = detail(body, secrets) if quote else ""
+    return f"{line} (the server says: {said})" if said else line
+
+
+def explain(
+    status: int, headers: Mapping[str, str], body: str, *, key_sent: bool, secrets: Iterable[Secret] = ()
+) -> str:
+    """Say what an answer other than success means and what to do, without the status and the server's own words.
 
     Args:
         headers: of the reply, names in any case.
         body: of the reply, decoded.
         key_sent: whether the request carried an Authorization header.
         secrets: what the request carried; a reply that echoes them does not bring them into the message.
-        quote: whether the server's own words end the line.
-
-    Returns:
-        `401: the key is wrong, …: … (the server says: …)`, without control characters.
 
     Source: Microsoft's pages on managed endpoints' and ACI's status codes; the genuine server's replies.
     """
     secrets = tuple(secrets)
     lowered = {name.lower(): value for name, value in headers.items()}
-    said = detail(body, secrets)
-    line = f"{status}: {_meaning(status, lowered, body, key_sent, secrets)}"
+    line = _meaning(status, lowered, body, key_sent, secrets)
     for name, words in (
         ("ms-azureml-model-error-statuscode", "the model's own status"),
         ("ms-azureml-model-error-reason", "its reason"),
     ):
         if lowered.get(name):
             line += f"; {words}: {clean(mask_text(lowered[name], secrets))}"
-    return f"{line} (the server says: {said})" if said and quote else line
+    return line
 
 
 def advise_failure(kind: Failure, words: str, secrets: Iterable[Secret] = (), *, quote: bool = True) -> str:

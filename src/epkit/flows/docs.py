@@ -7,7 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -17,7 +17,6 @@ from epkit.core.docs.doors import Doors
 from epkit.core.docs.page_contract import Routes
 from epkit.core.docs.relay import Relayed, UnshownError, relay
 from epkit.core.http.addresses import is_loopback
-from epkit.core.http.destination import Tls
 from epkit.core.http.url import is_url
 from epkit.core.samples.rows import Failure
 from epkit.endpoint.advice import advise
@@ -26,8 +25,8 @@ from epkit.errors import EndpointError, UsageError
 from epkit.files import contracts
 from epkit.flows.context import Context
 from epkit.flows.target import contract as target_contract
-from epkit.flows.target.client import AGENT, Client, client_for
-from epkit.flows.target.opening import open_target
+from epkit.flows.target.client import Client, open_client
+from epkit.flows.target.request_options import TargetOptions
 from epkit.flows.target.target import Target
 from epkit.flows.target.unreachable import UnreachableError
 
@@ -42,18 +41,12 @@ class DocsOptions:
 
     Args:
         shown: the argument: a URL, a name in `epkit.toml`, the file of a contract, or `-`.
-        target: the value of `--target`.
+        reach: the target of `--target`, and how it is reached.
         port: 0 for any free one.
     """
 
     shown: str | None = None
-    target: str | None = None
-    schema: str | None = None
-    key_file: str | None = None
-    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
-    deployment: str | None = None
-    timeout_s: float | None = None
-    tls: Tls = field(default_factory=Tls)
+    reach: TargetOptions = field(default_factory=TargetOptions)
     host: str = "127.0.0.1"
     port: int = 8000
 
@@ -121,33 +114,27 @@ def _subject(options: DocsOptions, context: Context, stdin: BinaryIO) -> Iterato
         context.note(f"{name}: {note}")
         yield _Subject(title=name, document=document, client=None, note=note[:1].upper() + note[1:])
         return
-    with open_target(named, key_file=options.key_file, headers=options.headers, context=context) as target:
-        client = client_for(
-            target,
-            tls=options.tls,
-            timeout_s=options.timeout_s,
-            headers=options.headers,
-            deployment=options.deployment,
-        )
+    with open_client(replace(options.reach, target=named), context, "what the page asks") as client:
+        target = client.target
         if file == "-":
             document, name = documents.decode(stdin.read(contracts.MAX_BYTES), name="stdin"), "stdin"
         else:
-            document, name = _contract(file or schema, target, client)
+            document, name = _contract(file or schema, client)
         _look_at(document, name, context)
         yield _Subject(title=_title(target), document=document, client=client, note=_key_note(target))
 
 
 def _sort_out(options: DocsOptions, cwd: Path) -> tuple[str | None, str | None, str | None]:
     """Tell file, target and schema apart: one argument may be a target or a contract's file."""
-    shown, named = options.shown, options.target
+    shown, named, schema = options.shown, options.reach.target, options.reach.request.schema
     file = shown if shown is not None and _is_file(shown, cwd) else None
-    if file is not None and options.schema is not None:
+    if file is not None and schema is not None:
         raise UsageError(f"{file}: this names a contract, and so does --schema: keep one")
     if file is None and shown is not None:
         if named is not None:
             raise UsageError("the target is given twice: as an argument and with --target")
         named = shown
-    return file, named, options.schema
+    return file, named, schema
 
 
 def _is_file(text: str, cwd: Path) -> bool:
@@ -159,9 +146,9 @@ def _is_file(text: str, cwd: Path) -> bool:
     return config is None or text not in config.endpoints
 
 
-def _contract(schema: str | None, target: Target, client: Client) -> tuple[Any, str]:
+def _contract(schema: str | None, client: Client) -> tuple[Any, str]:
     try:
-        return target_contract.read(schema, target, client.destination, client.make_engine, AGENT)
+        return target_contract.read(schema, client)
     except UnreachableError:
         raise
     except EndpointError as error:

@@ -1,12 +1,11 @@
 """Checks files against a contract."""
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from epkit.core.contract.contract import ParsedContract
 from epkit.core.http import url as urls
-from epkit.core.http.url import Url
 from epkit.core.validate.checked import CheckedFile, Validation
 from epkit.core.validate.reply_validation import ReplyValidator
 from epkit.core.validate.validation import LIMIT, Validator
@@ -15,43 +14,37 @@ from epkit.endpoint.target import resolve
 from epkit.errors import UsageError
 from epkit.files import bodies, contracts, tables
 from epkit.flows.context import Context
-from epkit.flows.target.opening import open_target
+
+if TYPE_CHECKING:
+    from epkit.flows.target.request_options import TargetOptions
 
 
-@contextlib.contextmanager
-def find_contract(
-    schema: str | None,
-    argument: str | None,
-    *,
-    path: str | None = None,
-    key_file: str | None = None,
-    headers: Sequence[tuple[str, str]] = (),
-    context: Context,
-) -> Iterator[tuple[ParsedContract, str]]:
+def find_contract(options: "TargetOptions", context: Context, *, path: str | None = None) -> tuple[ParsedContract, str]:
     """Find the contract of a command: the one it names, else its target's own.
 
     Args:
-        schema: a file or URL, which needs no target.
-        argument: as for `open_target`.
+        options: with the contract of `--schema`, a file or URL, there need not be a target.
         path: of the scoring operation.
 
-    Yields:
+    Returns:
         The contract and its name.
 
     Raises:
         UsageError: there is none, or it is broken.
         EndpointError: it cannot be fetched.
     """
+    schema = options.request.schema
     if schema is not None and not urls.is_url(schema):
-        yield contracts.load(context.cwd / schema, path=path, name=schema), schema
-        return
-    if schema is not None and resolve(argument, environ=context.environ, cwd=context.cwd).embedded:
-        yield contracts.load(schema, path=path, headers=dict(headers)), urls.shown(schema)
-        return
-    with open_target(argument, key_file=key_file, headers=headers, context=context) as target:
-        source = target.contract if schema is None else urls.parse(schema)
-        contract = contracts.load(source, path=path, headers=target.contract_headers(source))
-        yield contract, source.shown if isinstance(source, Url) else str(source)
+        return contracts.load(context.cwd / schema, path=path, name=schema), schema
+    # Late: they bring what sends, and most contracts are files.
+    from epkit.flows.target.client import open_client
+    from epkit.flows.target.contract import find, find_at
+
+    if schema is not None and resolve(options.target, environ=context.environ, cwd=context.cwd).embedded:
+        return find_at(schema, options, context, path=path), urls.shown(schema)
+    with open_client(options, context, "the contract") as client:
+        contract = find(schema, client, path=path)
+        return contract, urls.shown(schema) if schema is not None else str(client.target.contract)
 
 
 def validate(

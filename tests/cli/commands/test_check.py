@@ -10,6 +10,7 @@ import pytest
 from support.canary import CANARY
 from support.cli_harness import complaint
 from support.faults import FAULTS
+from support.proxy_server import Proxy
 
 STEPS = ["name", "tcp", "tls", "health", "key", "contract", "example", "reply", "clock", "headers"]
 
@@ -285,6 +286,39 @@ def test_a_missing_contract_is_named(check):
     assert "status 404 instead of a contract" in steps["contract"]["detail"]
 
 
+@pytest.mark.parametrize(
+    ("tls", "secured"),
+    [
+        (None, "plain http: nothing is encrypted"),
+        ("valid", "TLSv1.3, TLS_AES_256_GCM_SHA384, in a tunnel through the proxy, the certificate is checked"),
+    ],
+)
+def test_the_steps_lead_through_a_proxy(check, fault_server, tls, secured):
+    with Proxy(user=f"proxy:{CANARY}") as proxy:
+        port = proxy.port
+        way = ["-X", f"127.0.0.1:{port}", "-P", f"proxy:{CANARY}", "--cacert", fault_server.cacert]
+        _, steps, _ = check(fault_server.url("ok", tls=tls), *way)
+
+    said = {name: steps[name]["detail"] for name in ("name", "tcp", "tls")}
+    connected = f"connected to the proxy at 127.0.0.1, port {port}"
+    assert {"name": "proxy: 127.0.0.1", "tcp": connected, "tls": secured} == said
+    assert all(step["ok"] for step in steps.values())
+
+
+@pytest.mark.parametrize(
+    ("proxy", "step", "detail"),
+    [
+        ("127.0.0.1:9", "tcp", "proxy: 127.0.0.1:9: connection refused"),
+        ("nowhere.invalid:9", "name", "proxy: nowhere.invalid: "),
+    ],
+)
+def test_a_proxy_that_is_not_reached_is_named(check, fault_server, proxy, step, detail):
+    _, steps, _ = check(fault_server.url("ok"), "-X", proxy)
+
+    assert (step, "the proxy is not reached: check -X") == cause(steps)
+    assert steps[step]["detail"].startswith(detail)
+
+
 def test_a_server_that_leads_to_https_is_named(check):
     with answering(http(301, "", f"Location: https://bank.example/?sig={CANARY}")) as url:
         _, steps, _ = check(url, payload=False)
@@ -296,7 +330,7 @@ def test_a_server_that_leads_to_https_is_named(check):
 @pytest.mark.parametrize(
     ("reply", "advice"),
     [
-        (http(302, "", "Location: /elsewhere"), "a redirect, which is not followed, for the key goes to this origin"),
+        (http(302, "", "Location: /elsewhere"), "name the contract with --schema FILE|URL"),
         (http(429, "", "Retry-After: 7"), "over the rate limit, or more in flight than"),
     ],
 )

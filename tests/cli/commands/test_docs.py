@@ -296,7 +296,7 @@ def test_a_taken_port_says_by_whom_and_which_is_free(cli):
         (["a.json"], 2, "a.json: is neither a Swagger 2.0 nor an OpenAPI 3 document"),
         ([SWAGGER, "--schema", "x.json"], 2, ": this names a contract, and so does --schema: keep one"),
         (["http://a/", "--target", "http://b/"], 2, "the target is given twice: as an argument and with --target"),
-        (["http://127.0.0.1:9/score"], 4, "http://127.0.0.1:9/swagger.json: connection refused"),
+        (["http://127.0.0.1:9/score"], 4, "http://127.0.0.1:9/swagger.json: nothing listens there"),
     ],
 )
 def test_what_cannot_be_shown_is_said_in_a_line(cli, arguments, code, said):

@@ -22,7 +22,7 @@ from typing import Any, Final, Literal
 
 from epkit.backends.base import Say
 from epkit.backends.local.state import NAME, Home, Homes, Settings, Status
-from epkit.backends.local.view import describe, last_lines, say_tail
+from epkit.backends.local.view import IsHealthy, describe, last_lines, say_tail
 from epkit.core.hosting.deployments import BackendName, Endpoint, Keys, LoggedRequest, Order, Token
 from epkit.core.hosting.telemetry import read_requests
 from epkit.core.http.masking import clean
@@ -40,23 +40,25 @@ class LocalBackend:
 
     name: BackendName = "local"
 
-    def __init__(self, environ: Mapping[str, str], note: Say) -> None:
+    def __init__(self, environ: Mapping[str, str], note: Say, is_healthy: IsHealthy) -> None:
         """Look into this user's state.
 
         Args:
             environ: XDG_STATE_HOME and HOME are read.
             note: is told what was cleaned up.
+            is_healthy: asks a server's health page.
         """
         self._homes = Homes(environ)
         self._note = note
+        self._is_healthy = is_healthy
 
     def list(self) -> tuple[Endpoint, ...]:
         """Return the endpoints that live; forget those whose supervisor is gone."""
-        return tuple(describe(home) for home in self._homes if self._lives(home))
+        return tuple(describe(home, self._is_healthy) for home in self._homes if self._lives(home))
 
     def show(self, name: str) -> Endpoint:
         """Return an endpoint."""
-        return describe(self._found(name))
+        return describe(self._found(name), self._is_healthy)
 
     def plan(self, order: Order) -> tuple[Mapping[str, Any], ...]:
         """Say what `create` would start."""
@@ -89,7 +91,7 @@ class LocalBackend:
             self._stop(home)
             home.remove()
             raise
-        return describe(home)
+        return describe(home, self._is_healthy)
 
     def set_traffic(self, name: str, traffic: Mapping[str, int], say: Say) -> Endpoint:  # noqa: ARG002
         """Take what is so already: an endpoint here has one deployment."""
@@ -153,7 +155,7 @@ class LocalBackend:
         if home.settings().app_insights != on:
             say(f"restarting the server with Application Insights {'on' if on else 'off'}")
             self._renew(home, say, app_insights=on)
-        return describe(home)
+        return describe(home, self._is_healthy)
 
     def _found(self, name: str, deployment: str | None = None) -> Home:
         home = self._homes.home(name)

@@ -2,25 +2,30 @@
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from epkit.backends.base import Say
 from epkit.backends.local.state import Home
 from epkit.core.hosting.deployments import Deployment, Endpoint
 
 HEALTH_S: Final = 2.0
+"""For the health page."""
+
 TAIL_LINES: Final = 40
 
+IsHealthy: TypeAlias = Callable[[str, float], bool]
+"""Asks a URL, with a time limit in seconds, whether it answers 200."""
 
-def describe(home: Home) -> Endpoint:
+
+def describe(home: Home, is_healthy: IsHealthy) -> Endpoint:
     """Say what an endpoint is, and how it is at this moment."""
     settings, status = home.settings(), home.status()
     origin = f"http://127.0.0.1:{settings.port}"
     state = {"running": "Healthy", "restarting": "Restarting"}.get(status.state if status else "", "Starting")
     error = status.error if status else None
-    if state == "Healthy" and not _answers(settings.port):
+    if state == "Healthy" and not is_healthy(f"{origin}/", HEALTH_S):
         state, error = "Unhealthy", f"no answer to GET / within {HEALTH_S:g} s"
     deployment = Deployment(
         name=settings.deployment,
@@ -43,20 +48,6 @@ def describe(home: Home) -> Endpoint:
         error=error,
         deployments=(deployment,),
     )
-
-
-def _answers(port: int) -> bool:
-    """Tell whether the server is well by its own word."""
-    import http.client  # late: `list` of nothing needs none
-
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=HEALTH_S)
-    try:
-        connection.request("GET", "/")
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
 
 
 def say_tail(home: Home, say: Say) -> None:

@@ -1,13 +1,18 @@
 """`epkit check`: what is wrong with an endpoint, and what to do about it."""
 
-from typing import Annotated
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from epkit.cli import terminal
 from epkit.cli.commands.validate import Path
 from epkit.cli.options import common as o
+from epkit.cli.options.target import FINDING, REACHING, with_reach
 from epkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from epkit.flows.target.request_options import TargetOptions
 
 EPILOG = """\b
 Examples:
@@ -28,7 +33,9 @@ def register(app: typer.Typer) -> None:
     app.command("check", epilog=EPILOG, cls=o.Sections)(check)
 
 
+@with_reach(FINDING | REACHING | {"target_flag": o.TargetFlag, "deployment": o.Deployment})
 def check(
+    reach: "TargetOptions",
     target: o.Target = None,
     payload: Annotated[
         str | None,
@@ -40,16 +47,7 @@ def check(
             rich_help_panel=o.SENT,
         ),
     ] = None,
-    header: o.Header = None,
-    deployment: o.Deployment = None,
-    target_flag: o.TargetFlag = None,
-    key_file: o.KeyFile = None,
-    schema: o.Schema = None,
     path: Path = None,
-    timeout_s: o.Patience = None,
-    cacert: o.CaCert = None,
-    insecure: o.Insecure = False,
-    client_cert: o.ClientCert = None,
     format_: Annotated[
         str,
         typer.Option("--format", metavar="|".join(FORMATS), help="How to print the steps.", rich_help_panel=o.OUT),
@@ -62,24 +60,14 @@ def check(
     """
     if format_ not in FORMATS:
         raise UsageError(f"--format {format_}: not one of {', '.join(FORMATS)}")
-    if target is not None and target_flag is not None:
+    if target is not None and reach.target is not None:
         raise UsageError("the target is given twice: as an argument and with --target")
-    from epkit.core.http.destination import Tls
-    from epkit.endpoint.headers import parse_header
     from epkit.flows.check import check as flow
     from epkit.reporters.check import json as checkup_json
     from epkit.reporters.check import text as checkup_text
 
     options = flow.CheckOptions(
-        target=target_flag if target is None else target,
-        payload=payload,
-        schema=schema,
-        path=path,
-        key_file=key_file,
-        headers=tuple(parse_header(text) for text in header or ()),
-        deployment=deployment,
-        timeout_s=timeout_s,
-        tls=Tls(verify=not insecure, cacert=cacert, client_cert=client_cert),
+        reach=reach if target is None else replace(reach, target=target), payload=payload, path=path
     )
     context, stdin = terminal.context(), terminal.stdin()
     if format_ == "json":

@@ -1,12 +1,16 @@
 """`epkit deploy`: a model becomes an endpoint, on this machine or at Azure."""
 
-from typing import Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
 from epkit.cli import terminal
 from epkit.cli.options import hosting as h
+from epkit.cli.options.target import REACHING, with_reach
 from epkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from epkit.flows.target.request_options import TargetOptions
 
 EPILOG = """\b
 Examples:
@@ -39,7 +43,9 @@ def register(parent: typer.Typer) -> None:
 Example:
   epkit deploy create bank --model model/ --entry score.py"""
 )
+@with_reach(REACHING)
 def create(
+    reach: "TargetOptions",
     name: h.Name,
     model: Annotated[str, typer.Option("--model", metavar="DIR", help="The model; what AZUREML_MODEL_DIR holds.")],
     entry: Annotated[str, typer.Option("--entry", metavar="FILE", help="The script, relative to --code.")],
@@ -86,7 +92,7 @@ def create(
     if dry_run:
         terminal.write(output.plan(place.backend.name, place.backend.plan(order), format_))
     else:
-        terminal.write(output.created(flow.create(place, order, context), format_))
+        terminal.write(output.created(flow.create(place, order, context, reach), format_))
 
 
 @app.command("list", epilog="Example: epkit deploy list --backend azureml --format json")
@@ -151,7 +157,9 @@ def keys(
 
 
 @app.command(epilog="Example: epkit deploy swagger bank -o swagger/bank.json")
+@with_reach(REACHING)
 def swagger(
+    reach: "TargetOptions",
     name: h.Name,
     file: Annotated[
         str | None, typer.Option("-o", "--output", metavar="FILE", help="Default: swagger/NAME.json.")
@@ -164,7 +172,7 @@ def swagger(
     from epkit.flows.hosting import deploy as flow
 
     place, context = h.find(name, backend, format_)
-    written = flow.swagger(place, context, output=file)
+    written = flow.swagger(place, context, reach, output=file)
     terminal.write(output.done(place, f"the contract is in {written}", format_, swagger=str(written)))
 
 

@@ -1,11 +1,15 @@
 """`epkit docs`: the contract in a browser, and "Try it out" that works."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from epkit.cli import terminal
 from epkit.cli.options import common as o
+from epkit.cli.options.target import FINDING, REACHING, with_reach
+
+if TYPE_CHECKING:
+    from epkit.flows.target.request_options import TargetOptions
 
 EPILOG = """\b
 Examples:
@@ -26,7 +30,9 @@ def register(app: typer.Typer) -> None:
     app.command("docs", epilog=EPILOG, cls=o.Sections)(docs)
 
 
+@with_reach(FINDING | REACHING | {"target_flag": o.TargetFlag, "deployment": o.Deployment})
 def docs(
+    reach: "TargetOptions",
     target: o.Target = None,
     port: Annotated[
         int,
@@ -42,37 +48,15 @@ def docs(
         ),
     ] = "127.0.0.1",
     open_: Annotated[bool, typer.Option("--open", help="Open the page in a browser.", rich_help_panel=o.OUT)] = False,
-    timeout_s: o.Patience = None,
-    header: o.Header = None,
-    deployment: o.Deployment = None,
-    target_flag: o.TargetFlag = None,
-    key_file: o.KeyFile = None,
-    schema: o.Schema = None,
-    cacert: o.CaCert = None,
-    insecure: o.Insecure = False,
-    client_cert: o.ClientCert = None,
 ) -> int:
     """Show a contract in a browser, and try it out there.
 
     TARGET is a URL, the name of an endpoint in epkit.toml, the FILE of a contract (JSON or YAML), or - for one on
     stdin. The page is Swagger UI; what it sends goes to this server, which adds the key and hands it on to the target.
     """
-    from epkit.core.http.destination import Tls
-    from epkit.endpoint.headers import parse_header
     from epkit.flows import docs as flow
 
-    options = flow.DocsOptions(
-        shown=target,
-        target=target_flag,
-        schema=schema,
-        key_file=key_file,
-        headers=tuple(parse_header(text) for text in header or ()),
-        deployment=deployment,
-        timeout_s=timeout_s,
-        tls=Tls(verify=not insecure, cacert=cacert, client_cert=client_cert),
-        host=host,
-        port=port,
-    )
+    options = flow.DocsOptions(shown=target, reach=reach, host=host, port=port)
     context = terminal.context()
 
     def announce(url: str, executable: bool) -> None:

@@ -1,13 +1,17 @@
 """`epkit sample`: a request body made from the contract."""
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from epkit.cli import terminal
 from epkit.cli.commands.validate import Path
 from epkit.cli.options import common as o
+from epkit.cli.options.target import FINDING, REACHING, with_reach
+
+if TYPE_CHECKING:
+    from epkit.flows.target.request_options import TargetOptions
 
 EPILOG = """\b
 Examples:
@@ -17,36 +21,31 @@ Examples:
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
-    app.command("sample", epilog=EPILOG)(sample)
+    app.command("sample", epilog=EPILOG, cls=o.Sections)(sample)
 
 
+@with_reach(FINDING | REACHING | {"deployment": o.Deployment})
 def sample(
+    reach: "TargetOptions",
     rows: Annotated[
-        int | None, typer.Option("--rows", metavar="K", min=1, help="How many; default: as many as the example has.")
+        int | None,
+        o.option(o.OUT, "--rows", metavar="K", min=1, help="How many; default: as many as the example has."),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="The same seed gives the same bytes.")] = 0,
+    seed: Annotated[int, o.option(o.OUT, "--seed", metavar="N", help="The same seed gives the same bytes.")] = 0,
     output: Annotated[
-        str | None, typer.Option("-o", "--output", metavar="FILE", help="Where to write it; default: stdout.")
+        str | None, o.option(o.OUT, "-o", "--output", metavar="FILE", help="Where to write it; default: stdout.")
     ] = None,
-    schema: o.Schema = None,
-    target: o.TargetFlag = None,
     path: Path = None,
-    key_file: o.KeyFile = None,
-    header: o.Header = None,
 ) -> None:
     """Make a request body from a contract: the example's rows, then rows varied within what is declared."""
-    from epkit.endpoint.headers import parse_header
     from epkit.files.outputs import check_writable, write
-    from epkit.flows.context import Context
     from epkit.flows.rows.sample import sample_body
     from epkit.flows.validate import find_contract
 
     if output not in (None, "-"):
         check_writable(output, "-o")
-    headers = [parse_header(text) for text in header or []]
-    context = Context(note=terminal.note)
-    with find_contract(schema, target, path=path, key_file=key_file, headers=headers, context=context) as (contract, _):
-        body = sample_body(contract, rows=rows, seed=seed) + b"\n"
+    contract, _ = find_contract(reach, terminal.context(), path=path)
+    body = sample_body(contract, rows=rows, seed=seed) + b"\n"
     if output is None or output == "-":
         sys.stdout.buffer.write(body)
     else:

@@ -87,7 +87,7 @@ Concurrency = Annotated[
 ]
 Timeout = Annotated[
     float | None,
-    o.number(PACE, "--timeout", kind=float, metavar="SECONDS", help="Time for one request. [default: 60]"),
+    o.number(PACE, "-s", "--timeout", kind=float, metavar="SECONDS", help="Time for one request. [default: 60]"),
 ]
 Workers = Annotated[
     int | None,
@@ -106,15 +106,6 @@ Cluster = Annotated[
         "--cluster",
         metavar="tcp://HOST:PORT",
         help="Address of a Dask scheduler whose workers share the rows.",
-    ),
-]
-Target = Annotated[
-    str | None,
-    o.option(
-        o.ENDPOINT,
-        "--target",
-        metavar="TARGET",
-        help="A URL, or a name in epkit.toml. Default: EPKIT_TARGET, the default in epkit.toml, the embedded endpoint.",
     ),
 ]
 DryRun = Annotated[bool, o.option(OUT, "--dry-run", help="Show the first request; send no row.")]
@@ -146,7 +137,7 @@ def score(
     timeout_s: Timeout = None,
     workers: Workers = None,
     cluster: Cluster = None,
-    target: Target = None,
+    target: o.TargetName = None,
     key_file: o.KeyFile = None,
     schema: o.Schema = None,
     header: o.Header = None,
@@ -156,6 +147,8 @@ def score(
     cacert: o.CaCert = None,
     insecure: o.Insecure = False,
     client_cert: o.ClientCert = None,
+    tls_version: o.TlsVersion = None,
+    ciphers: o.Ciphers = None,
 ) -> int:
     """Send the rows of FILE to an endpoint, and give their predictions back.
 
@@ -195,7 +188,13 @@ def _options(given: dict[str, Any]) -> "ScoreOptions":
         proxy=given["proxy"],
         proxy_basic=given["proxy_basic"],
     )
-    tls = Tls(verify=not given["insecure"], cacert=given["cacert"], client_cert=given["client_cert"])
+    tls = Tls(
+        verify=not given["insecure"],
+        cacert=given["cacert"],
+        client_cert=given["client_cert"],
+        version=given["tls_version"],
+        ciphers=given["ciphers"],
+    )
     names = (
         *("file", "target", "key_file", "out", "wrap", "concurrency", "batch_rows", "batch_bytes", "rate", "retries"),
         *("timeout_s", "method", "skip_invalid", "restart", "overwrite", "workers", "cluster"),

@@ -6,10 +6,12 @@ import typer
 
 from epkit.cli import terminal
 from epkit.cli.options import common as o
+from epkit.cli.options.target import FINDING, REACHING, with_reach
 from epkit.errors import ContractError, UsageError
 
 if TYPE_CHECKING:
     from epkit.core.validate.checked import Validation
+    from epkit.flows.target.request_options import TargetOptions
 
 EPILOG = """\b
 Examples:
@@ -29,51 +31,48 @@ LIMIT = 100
 Files = Annotated[list[str] | None, typer.Argument(metavar="[FILE]...", hidden=True)]
 Path = Annotated[
     str | None,
-    typer.Option("--path", metavar="PATH", help="The scoring operation's path; default: /score or the only POST."),
+    o.option(
+        o.ENDPOINT, "--path", metavar="PATH", help="The scoring operation's path; default: /score or the only POST."
+    ),
 ]
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
-    app.command("validate", epilog=EPILOG)(validate)
+    app.command("validate", epilog=EPILOG, cls=o.Sections)(validate)
 
 
+@with_reach(FINDING | REACHING | {"deployment": o.Deployment})
 def validate(
+    reach: "TargetOptions",
     files: Files = None,
-    schema: o.Schema = None,
-    target: o.TargetFlag = None,
     path: Path = None,
-    reply: Annotated[bool, typer.Option("--reply", help="Check replies instead of requests.")] = False,
+    reply: Annotated[bool, o.option(o.VERDICT, "--reply", help="Check replies instead of requests.")] = False,
     rows: Annotated[
-        int | None, typer.Option("--rows", metavar="N", min=0, help="With --reply: how many rows were sent.")
+        int | None, o.option(o.VERDICT, "--rows", metavar="N", min=0, help="With --reply: how many rows were sent.")
     ] = None,
-    as_declared: Annotated[bool, typer.Option("--as-declared", help="The schema to the letter, nothing more.")] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Warnings are errors.")] = False,
+    as_declared: Annotated[
+        bool, o.option(o.VERDICT, "--as-declared", help="The schema to the letter, nothing more.")
+    ] = False,
+    strict: Annotated[bool, o.option(o.VERDICT, "--strict", help="Warnings are errors.")] = False,
     format_: Annotated[
-        str, typer.Option("--format", metavar="|".join(FORMATS), help="How to print the verdict.")
+        str, o.option(o.OUT, "--format", metavar="|".join(FORMATS), help="How to print the verdict.")
     ] = "text",
     limit: Annotated[
-        int, typer.Option("--max-violations", metavar="N", min=0, help="Told of each file; the rest is counted.")
+        int, o.option(o.OUT, "--max-violations", metavar="N", min=0, help="Told of each file; the rest is counted.")
     ] = LIMIT,
-    key_file: o.KeyFile = None,
-    header: o.Header = None,
 ) -> int:
     """Check FILEs against a contract, before they are sent.
 
     Request bodies (.json, -) or tables (.csv, .parquet, .jsonl); the contract's own example where no FILE is named.
     """
-    from epkit.endpoint.headers import parse_header
     from epkit.flows import validate as flow
-    from epkit.flows.context import Context
 
     if format_ not in FORMATS:
         raise UsageError(f"--format {format_}: not one of {', '.join(FORMATS)}")
-    headers = [parse_header(text) for text in header or []]
-    context = Context(note=terminal.note)
-    with flow.find_contract(schema, target, path=path, key_file=key_file, headers=headers, context=context) as found:
-        contract, name = found
-        limits = {"as_declared": as_declared, "strict": strict}
-        checked = flow.validate(files or [], contract, schema=name, reply=reply, rows=rows, limit=limit, **limits)
+    contract, name = flow.find_contract(reach, terminal.context(), path=path)
+    limits = {"as_declared": as_declared, "strict": strict}
+    checked = flow.validate(files or [], contract, schema=name, reply=reply, rows=rows, limit=limit, **limits)
     terminal.write_verdict(_render(checked, format_))
     return 0 if checked.valid else ContractError.exit_code
 

@@ -99,7 +99,14 @@ Timeout = Annotated[
 
 Patience = Annotated[
     float | None,
-    number(WAY, "-s", "--timeout", kind=float, metavar="SECONDS", help="Time for one request. [default: 60]"),
+    number(
+        WAY,
+        "-s",
+        "--timeout",
+        kind=float,
+        metavar="SECONDS",
+        help="Time for one request. [default: 60; for a contract 10]",
+    ),
 ]
 
 Payloads = Annotated[
@@ -147,6 +154,15 @@ Deployment = Annotated[
 ]
 
 TargetFlag = Annotated[str | None, option(ENDPOINT, "--target", metavar="TARGET", help="The same as the argument.")]
+TargetName = Annotated[
+    str | None,
+    option(
+        ENDPOINT,
+        "--target",
+        metavar="TARGET",
+        help="A URL, or a name in epkit.toml. Default: EPKIT_TARGET, the default in epkit.toml, the embedded endpoint.",
+    ),
+]
 KeyFile = Annotated[
     str | None, option(ENDPOINT, "--key-file", metavar="FILE", help="Holds the key; else EPKIT_KEY or epkit.toml.")
 ]

@@ -163,8 +163,10 @@ def prepare(
         @cache
         def find_contract() -> "ParsedContract":
             from epkit.flows.target import contract as target_contract
+            from epkit.flows.target.client import Client
 
-            return target_contract.find(options.request.schema, target, destination, make_engine, agent)
+            client = Client(target=target, destination=destination, make_engine=make_engine, options=options.request)
+            return target_contract.find(options.request.schema, client)
 
         load = make_load(
             options.request,

@@ -11,8 +11,8 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Final
 
+from epkit.core.contract import documents
 from epkit.core.contract.contract import ParsedContract, parse
-from epkit.core.http import url as urls
 from epkit.core.http.masking import clean
 from epkit.core.http.payload import Payload
 from epkit.core.http.url import Url
@@ -23,11 +23,11 @@ from epkit.core.validate.reply_validation import ReplyValidator
 from epkit.core.validate.validation import Validator
 from epkit.core.wrapping import count_rows
 from epkit.endpoint.advice import advise_failure, refuses_key
-from epkit.errors import EpkitError, UsageError
+from epkit.errors import EndpointError, EpkitError, UsageError
 from epkit.flows.check.session import Found, Session, Unwell
 from epkit.flows.rows.sample import sample_body
-from epkit.flows.target import contract as target_contract
-from epkit.flows.target.client import AGENT, SingleRequest
+from epkit.flows.target.client import SingleRequest
+from epkit.flows.target.contract import body_of
 
 SKEW_S: Final = 60.0
 """A difference of clocks beyond which tokens begin to be taken for expired, or not yet valid."""
@@ -87,15 +87,11 @@ class Answers:
         try:
             document = self._document
             if isinstance(self._source, Url):
-                if urls.same_origin(self._source, self._session.target.uri):
-                    self._fetched = await self._session.send("GET", self._source.request_path)
-                    document = target_contract.document_in(self._fetched, name)
-                else:
-                    client = self._session.client
-                    wanted = self._source.reveal()
-                    document, _ = target_contract.read(
-                        wanted, self._session.target, client.destination, client.make_engine, AGENT
-                    )
+                self._fetched = await self._session.fetch(self._source)
+                if self._fetched.failure:
+                    raise EndpointError(f"{name}: {self._fetched.detail}")  # what to do is told apart
+                body = body_of(self._fetched, name, self._session.target.secrets)
+                document = documents.decode(body, name=name)
             self._contract = _parsed(document, name, self._path)
         except EpkitError as error:
             self._contract = error

@@ -13,7 +13,6 @@ from typing import BinaryIO
 
 from epkit.core.checkup import Checkup, Step
 from epkit.core.http import url as urls
-from epkit.core.http.destination import Tls
 from epkit.core.http.url import Url
 from epkit.errors import EndpointError
 from epkit.files import contracts
@@ -22,8 +21,8 @@ from epkit.flows.check.answers import Answers
 from epkit.flows.check.connection import ConnectionSteps
 from epkit.flows.check.session import Found, Session, Unwell
 from epkit.flows.context import Context
-from epkit.flows.target.client import client_for
-from epkit.flows.target.opening import open_target
+from epkit.flows.target.client import open_client
+from epkit.flows.target.request_options import TargetOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,19 +30,14 @@ class CheckOptions:
     """What `epkit check` was asked for.
 
     Args:
+        reach: the target, and how it is reached.
         payload: a file to score instead of the contract's example.
         path: of the contract's scoring operation.
     """
 
-    target: str | None = None
+    reach: TargetOptions = field(default_factory=TargetOptions)
     payload: str | None = None
-    schema: str | None = None
     path: str | None = None
-    key_file: str | None = None
-    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
-    deployment: str | None = None
-    timeout_s: float | None = None
-    tls: Tls = field(default_factory=Tls)
 
 
 def check(
@@ -64,22 +58,16 @@ def check(
         UsageError: no such target or file, a flag that makes no sense; whatever is wrong with the endpoint is a step.
     """
     payload = None if options.payload is None else read_payloads(options.payload, stdin)[0]
-    with open_target(options.target, key_file=options.key_file, headers=options.headers, context=context) as target:
-        client = client_for(
-            target,
-            tls=options.tls,
-            timeout_s=options.timeout_s,
-            headers=options.headers,
-            deployment=options.deployment,
-        )
-        source: str | Path | Url = target.contract if options.schema is None else options.schema
+    with open_client(options.reach, context, "the check") as client:
+        target, schema = client.target, options.reach.request.schema
+        source: str | Path | Url = target.contract if schema is None else schema
         if isinstance(source, str):
             source = urls.parse(source) if urls.is_url(source) else context.cwd / source
         # A file that is missing is the user's, not the endpoint's.
         document = None if isinstance(source, Url) else contracts.read(source)[0]
         if begin is not None:
             begin(target.shown)
-        session = Session(target, client, options.deployment)
+        session = Session(client)
         answers = Answers(session, source, document, payload, options.path)
         steps = _Steps(session, tell or (lambda _: None))
         asyncio.run(_look(steps, ConnectionSteps(session), answers, needs_contract=payload is None))

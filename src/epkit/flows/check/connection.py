@@ -26,7 +26,7 @@ class ConnectionSteps:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._way = session.client
+        self._client = session.client
         # A proxy's troubles are told from the endpoint's.
         self._whose = "" if session.client.destination.proxy is None else "proxy: "
         self._addresses: tuple[Address, ...] = ()
@@ -39,10 +39,10 @@ class ConnectionSteps:
 
     async def name(self) -> Found:
         """Look the host's name up, or the proxy's, which looks up the host's itself."""
-        destination = self._way.destination
+        destination = self._client.destination
         name = f"{self._whose}{destination.first_hop[0]}"
         try:
-            async with asyncio.timeout(self._way.timeout_s):
+            async with asyncio.timeout(self._client.limit_s):
                 self._addresses = await probe.look_up(destination)
         except TimeoutError:
             raise Unwell(f"{name}: no name server answers", "check the network and its DNS") from None
@@ -56,9 +56,9 @@ class ConnectionSteps:
 
     async def tcp(self) -> Found:
         """Connect."""
-        destination = self._way.destination
+        destination = self._client.destination
         try:
-            self._sock, (_, address) = await probe.connect(self._addresses, self._way.timeout_s)
+            self._sock, (_, address) = await probe.connect(self._addresses, self._client.limit_s)
         except OSError as error:
             timed_out = isinstance(error, TimeoutError)
             # asyncio words it its own way; the number is the system's.
@@ -73,14 +73,14 @@ class ConnectionSteps:
 
     async def tls(self) -> Found:
         """Do the TLS handshake, where there is one."""
-        destination = self._way.destination
+        destination = self._client.destination
         if destination.scheme == "http":
             exposed = self._session.sends_key and not is_loopback(destination.host)
             warning = "the key crosses the network in the clear: use https:// if the endpoint has it"
             return Found("plain http: nothing is encrypted", warning if exposed and not destination.unix else None)
         try:
             assert self._sock is not None  # the step before connected
-            secured = await probe.secure(self._sock, destination, self._way.timeout_s)
+            secured = await probe.secure(self._sock, destination, self._client.limit_s)
         except ProxyError as error:
             raise Unwell(str(error), advise_failure(error.failure, str(error), quote=False)) from None
         except ssl.SSLError as error:
@@ -108,7 +108,7 @@ class ConnectionSteps:
         if once.status >= 500 or wants_tls(once.status, once.text):
             raise Unwell(f"{said} {self._session.words(once)}", self._session.advice(once))
         location = once.headers.get("location", "")
-        if 300 <= once.status < 400 and self._way.destination.scheme == "http" and location.startswith("https://"):
+        if 300 <= once.status < 400 and self._client.destination.scheme == "http" and location.startswith("https://"):
             raise Unwell(f"{said}, to {mask_url(location)}", "the server wants TLS: use https:// in the URL")
         if once.status == 200:
             words = clean(once.text, 40).strip('"')

@@ -1,12 +1,13 @@
-"""What the steps of a check share: the way to the endpoint, what was answered, and how a step ends."""
+"""What the steps of a check share: the client of the endpoint, what was answered, and how a step ends."""
 
 import time
 from dataclasses import dataclass
 
+from epkit.core.http import url as urls
 from epkit.core.http.masking import clean, mask_text
-from epkit.endpoint.advice import advise, detail
+from epkit.core.http.url import Url
+from epkit.endpoint.advice import detail, explain
 from epkit.flows.target.client import Client, SingleRequest
-from epkit.flows.target.target import Target
 
 
 class Unwell(Exception):  # noqa: N818 - an outcome, not an error
@@ -39,9 +40,9 @@ class Session:
         health: the answer to the question for health.
     """
 
-    def __init__(self, target: Target, client: Client, deployment: str | None) -> None:
-        self.target, self.client = target, client
-        self.deployment = deployment or target.spec.deployment
+    def __init__(self, client: Client) -> None:
+        self.target, self.client = client.target, client
+        self.deployment = client.options.deployment or client.target.spec.deployment
         self.last: tuple[SingleRequest, float] | None = None
         self.health: SingleRequest | None = None
 
@@ -53,17 +54,25 @@ class Session:
     async def send(self, method: str, path: str, body: bytes = b"") -> SingleRequest:
         """Ask for a path and query of the target, and remember the answer."""
         kind = "application/json" if body else None
-        once = await self.client.send(self.client.request(method, path, body, content_type=kind))
+        return self._kept(await self.client.send(self.client.request(method, path, body, content_type=kind)))
+
+    async def fetch(self, source: Url) -> SingleRequest:
+        """Ask for the contract, and remember the answer if it is the target's.
+
+        Raises:
+            EndpointError: as `Client.fetch`.
+        """
+        once = await self.client.fetch(source)
+        return self._kept(once) if urls.same_origin(source, self.target.uri) else once
+
+    def _kept(self, once: SingleRequest) -> SingleRequest:
         if not once.failure:
             self.last = (once, time.time())
         return once
 
     def advice(self, once: SingleRequest) -> str:
         """Say what an answer other than success means, and what to do."""
-        line = advise(
-            once.status, once.headers, once.text, key_sent=self.sends_key, secrets=self.target.secrets, quote=False
-        )
-        return line.removeprefix(f"{once.status}: ")
+        return explain(once.status, once.headers, once.text, key_sent=self.sends_key, secrets=self.target.secrets)
 
     def words(self, once: SingleRequest) -> str:
         """Return the server's own words in an answer other than success."""

@@ -11,8 +11,10 @@ from epkit.endpoint.config_writing import home_relative, remove_entry, write_ent
 from epkit.endpoint.config_writing import place as config_place
 from epkit.errors import EndpointError, UsageError
 from epkit.flows.context import Context
-from epkit.flows.hosting.proof import Scored, fetch_contract, score_row
+from epkit.flows.hosting.proof import Scored, check_flags, client_to, fetch_contract, score_row
 from epkit.flows.target.backends import Place, key_path
+from epkit.flows.target.client import Client
+from epkit.flows.target.request_options import TargetOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,19 +81,24 @@ def make_order(place: Place, context: Context, *, model: str, entry: str, code: 
     )
 
 
-def create(place: Place, order: Order, context: Context) -> Created:
+def create(place: Place, order: Order, context: Context, reach: TargetOptions) -> Created:
     """Deploy, fetch the contract, write `epkit.toml`, score a row.
+
+    Args:
+        reach: how the new endpoint is reached.
 
     Raises:
         BackendError: the backend said no.
         EndpointError: it is deployed and written down, but a row is not scored.
     """
+    proxy = check_flags(reach, context, local=place.backend.name == "local")
     endpoint = place.backend.create(order, context.note)
     authorization, key_file = _credentials(place, endpoint, context)
     path = config_place(place.config, context.cwd)
-    swagger, contract = _keep_contract(place, endpoint, order, authorization, path.parent, context)
+    client = client_to(endpoint, authorization, context, reach=reach, proxy=proxy, deployment=order.deployment)
+    swagger, contract = _keep_contract(place, endpoint, client, path.parent, context)
     _write_down(place, endpoint, path, swagger, key_file, context)
-    scored = None if contract is None else score_row(endpoint, order, contract, authorization, context)
+    scored = None if contract is None else score_row(endpoint, contract, client, context)
     return Created(endpoint=endpoint, config=path, swagger=swagger, key_file=key_file, scored=scored)
 
 
@@ -128,18 +135,20 @@ def keys(
     return KeysWritten(endpoint=place.service, backend=backend.name, key_file=written, keys=shown)
 
 
-def swagger(place: Place, context: Context, *, output: str | None) -> Path:
+def swagger(place: Place, context: Context, reach: TargetOptions, *, output: str | None) -> Path:
     """Fetch an endpoint's contract.
 
     Args:
+        reach: how the endpoint is reached.
         output: a file; None for `swagger/NAME.json` beside `epkit.toml`.
 
     Raises:
         EndpointError: there is none to be had.
     """
+    proxy = check_flags(reach, context, local=place.backend.name == "local")
     endpoint = place.backend.show(place.service)
     authorization = _authorization(place, endpoint, context)
-    document, _ = fetch_contract(endpoint, None, authorization)
+    document, _ = fetch_contract(endpoint, client_to(endpoint, authorization, context, reach=reach, proxy=proxy))
     path = config_place(place.config, context.cwd).parent
     file = path / "swagger" / f"{place.name}.json" if output is None else context.cwd / output
     _write_file(file, document)
@@ -215,10 +224,10 @@ def _authorization(place: Place, endpoint: Endpoint, context: Context) -> Secret
 
 
 def _keep_contract(
-    place: Place, endpoint: Endpoint, order: Order, authorization: Secret | None, directory: Path, context: Context
+    place: Place, endpoint: Endpoint, client: Client, directory: Path, context: Context
 ) -> tuple[Path | None, ParsedContract | None]:
     try:
-        document, contract = fetch_contract(endpoint, order.deployment, authorization)
+        document, contract = fetch_contract(endpoint, client)
     except (EndpointError, UsageError) as error:
         context.note(f"no contract: {error}")
         return None, None

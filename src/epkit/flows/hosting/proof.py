@@ -1,20 +1,29 @@
 """The proof that an endpoint answers: its contract, and one row scored."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import contextlib
+from dataclasses import dataclass, replace
 from typing import Any
 
 from epkit.core.contract import documents
 from epkit.core.contract.contract import ParsedContract, parse
-from epkit.core.hosting.deployments import Endpoint, Order
+from epkit.core.hosting.deployments import Endpoint
+from epkit.core.http import url as urls
+from epkit.core.http.destination import Proxy
 from epkit.core.http.masking import clean, mask_text
 from epkit.core.http.secret import Secret
 from epkit.core.replies import decoding, judging
 from epkit.core.samples.rows import Failure
 from epkit.core.wrapping import count_rows
-from epkit.endpoint.asking import Answer, ask
+from epkit.endpoint.config import TargetSpec
+from epkit.endpoint.keys import Key
+from epkit.engines.wire.tls import make_context
 from epkit.errors import EndpointError, UsageError
 from epkit.flows.context import Context
+from epkit.flows.target.client import Client, SingleRequest, check_options, client_for, wait_for
+from epkit.flows.target.contract import body_of
+from epkit.flows.target.request_options import TargetOptions
+from epkit.flows.target.target import Target
+from epkit.flows.target.transport import proxy_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,13 +41,62 @@ class Scored:
     reply: Any
 
 
-def fetch_contract(
-    endpoint: Endpoint, deployment: str | None, authorization: Secret | None
-) -> tuple[bytes, ParsedContract]:
-    """Fetch an endpoint's contract.
+def check_flags(reach: TargetOptions, context: Context, *, local: bool) -> Proxy | None:
+    """Refuse flags that cannot be followed, before anything is deployed.
 
     Args:
-        deployment: whose contract, where there are several; None for whichever answers.
+        reach: trust, proxy and time.
+        local: the endpoint runs on this machine, which is never behind the environment's proxies.
+
+    Returns:
+        The proxy.
+
+    Raises:
+        UsageError: no timeout, no proxy; a certificate file is missing or unusable.
+    """
+    context.secrets.extend(reach.request.secrets())
+    check_options(reach)
+    make_context(reach.tls)
+    return proxy_of(reach.request, replace(context, environ={}) if local else context, "the endpoint")
+
+
+def client_to(
+    endpoint: Endpoint,
+    authorization: Secret | None,
+    context: Context,
+    *,
+    reach: TargetOptions,
+    proxy: Proxy | None,
+    deployment: str | None = None,
+) -> Client:
+    """Say how an endpoint is asked.
+
+    Args:
+        authorization: the header's whole value.
+        reach, proxy: what `check_flags` took, and what it returned.
+        deployment: whose contract and row, where there are several; None for whichever answers.
+
+    Raises:
+        EndpointError: the backend names no address.
+    """
+    address = endpoint.scoring_uri or endpoint.swagger_uri
+    if address is None:
+        raise EndpointError(f"{endpoint.name}: the backend names no address")
+    uri = urls.parse(address)
+    # A new deployment has no traffic yet: it is named where there are several.
+    many = endpoint.backend == "azureml" and len(endpoint.deployments) > 1
+    target = Target(
+        spec=TargetSpec(uri=uri, deployment=deployment if many else None),
+        uri=uri,
+        key=Key(authorization=authorization, source="the backend"),
+        contract=uri.sibling("swagger.json") if endpoint.swagger_uri is None else urls.parse(endpoint.swagger_uri),
+        secrets=context.secrets,
+    )
+    return client_for(target, reach, proxy=proxy)
+
+
+def fetch_contract(endpoint: Endpoint, client: Client) -> tuple[bytes, ParsedContract]:
+    """Fetch an endpoint's contract.
 
     Returns:
         The document as it came, and what it says.
@@ -49,21 +107,12 @@ def fetch_contract(
     """
     if endpoint.swagger_uri is None:
         raise EndpointError(f"{endpoint.name}: the backend names no contract")
-    answer = ask(endpoint.swagger_uri, authorization=authorization, headers=_pinned(endpoint, deployment))
-    if answer.status != 200:
-        raise EndpointError(f"{endpoint.swagger_uri}: status {answer.status} instead of a contract")
-    return answer.body, parse(documents.decode(answer.body, name=endpoint.swagger_uri))
+    source = urls.parse(endpoint.swagger_uri)
+    body = body_of(wait_for(client.fetch(source)), source.shown, client.target.secrets)
+    return body, parse(documents.decode(body, name=source.shown))
 
 
-def _pinned(endpoint: Endpoint, deployment: str | None) -> Mapping[str, str]:
-    """Name the deployment where there are several: a new one has no traffic yet."""
-    many = endpoint.backend == "azureml" and len(endpoint.deployments) > 1
-    return {"azureml-model-deployment": deployment} if many and deployment is not None else {}
-
-
-def score_row(
-    endpoint: Endpoint, order: Order, contract: ParsedContract, authorization: Secret | None, context: Context
-) -> Scored | None:
+def score_row(endpoint: Endpoint, contract: ParsedContract, client: Client, context: Context) -> Scored | None:
     """Score one row.
 
     Raises:
@@ -79,22 +128,23 @@ def score_row(
     except UsageError as error:
         context.note(f"no row is scored: {error}")
         return None
-    assert endpoint.scoring_uri is not None
-    answer = ask(
-        endpoint.scoring_uri, authorization=authorization, headers=_pinned(endpoint, order.deployment), body=body
-    )
+    request = client.request("POST", client.target.uri.request_path, body, content_type="application/json")
+    once = wait_for(client.send(request))
     rows = count_rows(documents.decode(body, name="the row"))
-    _judge(endpoint, answer, rows, context)
-    return Scored(status=answer.status, rows=rows, ms=round(answer.ms, 3), reply=decoding.decode(answer.body))
+    _judge(endpoint, once, rows, client)
+    reply: object = once.text
+    with contextlib.suppress(ValueError):  # not every model answers in JSON
+        reply = decoding.decode(once.text.encode())
+    return Scored(status=once.status, rows=rows, ms=round(once.took_ns / 1e6, 3), reply=reply)
 
 
-def _judge(endpoint: Endpoint, answer: Answer, rows: int | None, context: Context) -> None:
-    failure, detail = judging.judge_status(answer.status), ""
+def _judge(endpoint: Endpoint, once: SingleRequest, rows: int | None, client: Client) -> None:
+    unscored = f"{endpoint.name}: it is deployed, but a row is not scored"
+    if once.failure:
+        raise EndpointError(f"{unscored}: {once.advice(client.target)}")
+    failure, detail = judging.judge_status(once.status), ""
     if not failure:
-        failure, detail = judging.judge_reply(answer.head, answer.body, rows)
+        failure, detail = judging.judge_reply(once.head, once.body, rows)
     if failure is not Failure.NONE:
-        said = detail or clean(mask_text(answer.body[:2000].decode("utf-8", "replace"), context.secrets))
-        raise EndpointError(
-            f"{endpoint.name}: it is deployed, but a row is not scored: status {answer.status}: {said}; "
-            f"epkit logs show {endpoint.name}"
-        )
+        said = detail or clean(mask_text(once.text[:2000], client.target.secrets))
+        raise EndpointError(f"{unscored}: status {once.status}: {said}; epkit logs show {endpoint.name}")

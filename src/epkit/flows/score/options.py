@@ -9,7 +9,7 @@ from epkit.core.score.scored import ScoreResult
 from epkit.errors import EndpointError, UsageError
 from epkit.flows.crew.crews import check_crew
 from epkit.flows.rows.input import Given
-from epkit.flows.target.request_options import RequestOptions
+from epkit.flows.target.request_options import RequestOptions, check_proxy
 
 MOST_CONCURRENCY: Final = 10_000
 
@@ -70,9 +70,8 @@ def check(options: ScoreOptions) -> None:
     if options.rate is not None and not 1e-6 <= options.rate <= 1e6:
         raise UsageError(f"--rate {options.rate:g}: requests a second are more than 0, and at most a million")
     if options.timeout_s is not None and not 0 < options.timeout_s < 1e9:
-        raise UsageError(f"--timeout {options.timeout_s:g}: the seconds are more than 0, and less than 10^9")
-    if options.request.proxy_basic is not None and options.request.proxy is None:
-        raise UsageError("-P: is for a proxy, which -X names")
+        raise UsageError(f"-s {options.timeout_s:g}: the seconds are more than 0, and less than 10^9")
+    check_proxy(options.request)
     check_crew(options.workers, options.cluster)
     if options.workers is not None and options.workers > options.concurrency:
         raise UsageError(

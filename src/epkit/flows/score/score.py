@@ -259,8 +259,10 @@ def _prepare(options: ScoreOptions, given: Given | None, context: Context) -> It
 
         def find() -> "ParsedContract":
             from epkit.flows.target import contract as target_contract
+            from epkit.flows.target.client import Client
 
-            return target_contract.find(request.schema, target, destination, make_engine, agent)
+            client = Client(target=target, destination=destination, make_engine=make_engine, options=request)
+            return target_contract.find(request.schema, client)
 
         known = KnownContract(request.schema, context.note, find)
         contract = known.contract("the rows are not checked") if request.validate else None

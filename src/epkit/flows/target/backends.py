@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 from epkit.backends.azure.sdk import require
 from epkit.backends.azure.workspace import find_workspace
 from epkit.core.hosting.deployments import BACKENDS, BackendName
+from epkit.core.http import url as urls
 from epkit.endpoint.config import Config, TargetSpec, find_config, suggestion
+from epkit.endpoint.keys import Key
 from epkit.endpoint.tokens import credential
 from epkit.errors import UsageError
 from epkit.flows.context import Context
+from epkit.flows.target.target import Target
 
 if TYPE_CHECKING:
     from epkit.backends.base import Backend
@@ -79,7 +82,7 @@ def open_backend(name: BackendName, context: Context, *, workspace: str | None) 
         case "local":
             from epkit.backends.local.backend import LocalBackend
 
-            return LocalBackend(context.environ, context.note)
+            return LocalBackend(context.environ, context.note, _is_healthy)
         case "azureml":
             require("azure.ai.ml", "azure-v2", name)
             from epkit.backends.azure.v2 import AzureMLBackend
@@ -90,6 +93,16 @@ def open_backend(name: BackendName, context: Context, *, workspace: str | None) 
             from epkit.backends.azure.v1 import AzureMLv1Backend
 
             return AzureMLv1Backend(find_workspace(context.cwd, expected=workspace), credential, context.note)
+
+
+def _is_healthy(url: str, timeout_s: float) -> bool:
+    from epkit.flows.target.client import client_for, wait_for  # late: `list` of nothing needs none
+    from epkit.flows.target.request_options import TargetOptions
+
+    uri = urls.parse(url)
+    target = Target(spec=TargetSpec(uri=uri), uri=uri, key=Key(), contract=uri, secrets=[])
+    client = client_for(target, TargetOptions(timeout_s=timeout_s))
+    return wait_for(client.send(client.request("GET", uri.path))).status == 200
 
 
 def key_path(place: Place, context: Context) -> Path:

@@ -1,25 +1,51 @@
-"""One request after another to a target, the way a load would go: same engine, TLS, key and headers."""
+"""The one way to ask a target for something: same engine, trust, proxy, key, headers and limits, whatever is asked.
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Final
+Loads take their destination and their engine from here too; only their driver is another. What is asked goes on a
+connection of its own. A key goes to the target's own origin: a contract that lies elsewhere is asked for without it.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, TypeVar
+from urllib.parse import urljoin
 
 from epkit import __version__
-from epkit.core.http.destination import Destination, Tls
+from epkit.core.http import url as urls
+from epkit.core.http.destination import Destination, Proxy
 from epkit.core.http.headers import fields
 from epkit.core.http.request import Request, build_for
 from epkit.core.http.url import Url
 from epkit.core.replies import judging
 from epkit.core.samples.rows import Failure
 from epkit.endpoint.advice import advise_failure
+from epkit.endpoint.keys import basic
 from epkit.endpoint.target import to_destination
 from epkit.engines.base import Arrival, Engine, Exchange
 from epkit.errors import EndpointError, UsageError
-from epkit.flows.target.request_options import RequestOptions, compose_headers
+from epkit.flows.context import Context
+from epkit.flows.target.opening import open_target
+from epkit.flows.target.request_options import RequestOptions, TargetOptions, check_proxy, compose_headers
 from epkit.flows.target.target import Target
-from epkit.flows.target.transport import engine_class
+from epkit.flows.target.transport import engine_class, proxy_of
+
+T = TypeVar("T")
 
 AGENT: Final = f"epkit/{__version__}"
+
+PATIENCE_S: Final = 10.0
+"""For a contract, redirects and all, where no other time is asked for."""
+
+MOST_REDIRECTS: Final = 5
+"""Of a contract, inside its origin; nothing else is redirected."""
+
+GRACE_S: Final = 0.5
+"""An engine ends a request itself, in its own words; what holds it up before (a name server) is ended so much later."""
+
+_REDIRECTS: Final = (301, 302, 303, 307, 308)
 
 
 @dataclass(slots=True)
@@ -28,6 +54,7 @@ class SingleRequest:
 
     Args:
         took_ns: from the connect to the last byte.
+        tls: what the handshake agreed on, as `Traffic.tls` has it.
     """
 
     request: Request | None
@@ -37,6 +64,7 @@ class SingleRequest:
     head: bytes = b""
     body: bytes = field(default=b"", repr=False)
     took_ns: int = 0
+    tls: str | None = None
 
     def begin(self) -> None:
         """Nothing has to be started."""
@@ -72,22 +100,24 @@ class SingleRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """How requests reach a target, one connection each.
+    """How a target is asked, one connection a request.
 
     Args:
-        timeout_s: of one request.
+        make_engine: makes what sends, of a destination.
         options: the user's own headers, and the deployment.
+        timeout_s: of one request; None for the target's own, and `PATIENCE_S` for a contract.
     """
 
     target: Target
     destination: Destination
-    timeout_s: float
+    make_engine: Callable[..., Engine]
     options: RequestOptions
+    timeout_s: float | None = None
 
     @property
-    def make_engine(self) -> Callable[..., Engine]:
-        """What sends."""
-        return engine_class("wire")
+    def limit_s(self) -> float:
+        """The time of one request, from the connect to the last byte."""
+        return self.target.spec.timeout_s if self.timeout_s is None else self.timeout_s
 
     def request(
         self, method: str, path: str, body: bytes = b"", *, content_type: str | None = None, accept: str = "*/*"
@@ -100,51 +130,161 @@ class Client:
         Raises:
             UsageError: a header cannot be written.
         """
-        headers = compose_headers(self.options, self.target, AGENT, content_type)
+        headers = compose_headers(replace(self.options, keepalive=False), self.target, AGENT, content_type)
         headers = [(name, accept if name == "Accept" else value) for name, value in headers]
-        try:
-            return build_for(self.destination, method, path, headers, body)
-        except (ValueError, UnicodeEncodeError):
-            raise UsageError("a header holds a line break, or a character that HTTP cannot write") from None
+        if not body and content_type is None:  # a header that announces one would have the server wait for it
+            headers = [(name, value) for name, value in headers if name.lower() not in _OF_A_BODY]
+        return _built(self.destination, method, path, headers, body)
 
     async def send(self, request: Request) -> SingleRequest:
-        """Send a request; what fails is in the outcome."""
+        """Send a request to the target; what fails is in the outcome."""
+        return await self._exchange(request, self.destination, self.limit_s)
+
+    async def fetch(self, source: Url) -> SingleRequest:
+        """Get a contract: from the target's own origin as all else is sent, from another without key and headers.
+
+        A redirect is followed inside the origin. The time limit is that of all together.
+
+        Returns:
+            The last reply, whatever its status; what fails is in the outcome.
+
+        Raises:
+            EndpointError: it redirects to another origin, or in a circle.
+        """
+        limit_s = min(PATIENCE_S, self.limit_s) if self.timeout_s is None else self.timeout_s
+        ends = time.monotonic() + limit_s
+        url, destination = source, self._destination(source)
+        for _ in range(MOST_REDIRECTS + 1):
+            request = self._get(url, source)
+            reply = await self._exchange(request, destination, max(0.001, ends - time.monotonic()))
+            if reply.failure is Failure.TIMEOUT:
+                reply.detail = f"no whole reply within {limit_s:g} s"
+            location = reply.headers.get("location")
+            if reply.failure or reply.status not in _REDIRECTS or location is None:
+                return reply
+            url = _redirected(url, location, source.shown)
+        raise EndpointError(f"{source.shown}: more than {MOST_REDIRECTS} redirects")
+
+    def _destination(self, source: Url) -> Destination:
+        own = self.destination
+        if urls.same_origin(source, self.target.uri):
+            return own
+        # The client's certificate is a key too.
+        tls = replace(own.tls, client_cert=None, server_name=None)
+        return to_destination(source, tls=tls, bind=own.bind, proxy=own.proxy, http2=own.http2)
+
+    def _get(self, url: Url, source: Url) -> Request:
+        """Ask for *url*, which *source* led to."""
+        if urls.same_origin(source, self.target.uri):
+            return self.request("GET", url.request_path)
+        headers = [("User-Agent", AGENT), ("Accept", "*/*"), ("Connection", "close")]
+        if source.userinfo is not None:
+            self.target.secrets.append(source.userinfo)
+            headers.append(("Authorization", basic(source.userinfo).reveal()))
+        return _built(self._destination(source), "GET", url.request_path, headers, b"")
+
+    async def _exchange(self, request: Request, destination: Destination, timeout_s: float) -> SingleRequest:
         once = SingleRequest(request)
-        engine = self.make_engine(self.destination, timeout_ns=round(self.timeout_s * 1e9), keepalive=False)
+        engine = self.make_engine(destination, timeout_ns=round(timeout_s * 1e9), keepalive=False)
         try:
-            await engine.run(once, 1)
+            async with asyncio.timeout(timeout_s + GRACE_S):
+                await engine.run(once, 1)
+        except TimeoutError:
+            once.failure, once.detail = Failure.TIMEOUT, f"no whole reply within {timeout_s:g} s"
         except EndpointError as error:  # the host has no address
             once.failure, once.detail = Failure.CONNECT, str(error)
+        once.tls = engine.traffic.tls
         return once
 
 
-def client_for(
-    target: Target,
-    *,
-    tls: Tls,
-    timeout_s: float | None,
-    headers: tuple[tuple[str, str], ...] = (),
-    deployment: str | None = None,
-    uri: Url | None = None,
-) -> Client:
+_OF_A_BODY: Final = ("content-length", "content-type", "content-encoding", "transfer-encoding", "expect")
+
+
+@contextmanager
+def open_client(options: TargetOptions, context: Context, what: str) -> Iterator[Client]:
+    """Find a target and say how it is reached.
+
+    Args:
+        what: does not go through the environment's proxies, in a note.
+
+    Raises:
+        UsageError: no such target, no such key, no timeout, no proxy; a certificate file is missing or unusable.
+        EndpointError: the embedded endpoint does not come up.
+    """
+    check_options(options)
+    proxy = proxy_of(options.request, context, what)
+    with open_target(
+        options.target,
+        key_file=options.key_file,
+        headers=options.request.headers,
+        context=context,
+        secrets=options.request.secrets(),
+    ) as target:
+        yield client_for(target, options, proxy=proxy)
+
+
+def check_options(options: TargetOptions) -> None:
+    """Refuse what makes no sense, before anything is started.
+
+    Raises:
+        UsageError: a password for no proxy, no timeout.
+    """
+    check_proxy(options.request)
+    if options.timeout_s is not None and not 0 < options.timeout_s < 1e9:
+        raise UsageError(f"-s {options.timeout_s:g}: the seconds are more than 0, and less than 10^9")
+
+
+def client_for(target: Target, options: TargetOptions, *, proxy: Proxy | None = None) -> Client:
     """Say how a target is reached.
 
     Args:
-        timeout_s: None for the target's own.
-        uri: None for the target's own.
+        options: for trust, headers and time; the target itself is found already.
+        proxy: that all goes through.
 
     Raises:
-        UsageError: no timeout; a certificate file is missing or unusable.
+        UsageError: a certificate file is missing or unusable.
     """
-    if timeout_s is not None and not 0 < timeout_s < 1e9:
-        raise UsageError(f"-s {timeout_s:g}: the seconds are more than 0, and less than 10^9")
-    destination = to_destination(uri or target.uri, tls=tls)
-    client = Client(
+    make_engine = engine_class("wire")
+    destination = to_destination(target.uri, tls=options.tls, proxy=proxy)
+    # An engine refuses certificates that it cannot use: better now than at the first request.
+    make_engine(destination, timeout_ns=1, keepalive=False)
+    return Client(
         target=target,
         destination=destination,
-        timeout_s=target.spec.timeout_s if timeout_s is None else timeout_s,
-        options=RequestOptions(headers=headers, deployment=deployment, keepalive=False),
+        make_engine=make_engine,
+        options=options.request,
+        timeout_s=options.timeout_s,
     )
-    # An engine refuses certificates that it cannot use: better now than at the first request.
-    client.make_engine(destination, timeout_ns=1, keepalive=False)
-    return client
+
+
+def wait_for(question: Coroutine[Any, Any, T]) -> T:
+    """Wait for an answer, in a thread of its own where this one's event loop runs already (a notebook's)."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(question)
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, question).result()
+
+
+def _built(destination: Destination, method: str, path: str, headers: list[tuple[str, str]], body: bytes) -> Request:
+    try:
+        return build_for(destination, method, path, headers, body)
+    except (ValueError, UnicodeEncodeError):
+        raise UsageError("a header holds a line break, or a character that HTTP cannot write") from None
+
+
+def _redirected(url: Url, location: str, name: str) -> Url:
+    """Return where a redirect leads to.
+
+    Raises:
+        EndpointError: to another origin, or nowhere.
+    """
+    base = replace(url, unix=None)
+    try:
+        to = urls.parse(urljoin(base.reveal(), location))
+    except (UsageError, ValueError):
+        raise EndpointError(f"{name}: redirects to what is no URL") from None
+    if not urls.same_origin(to, base):
+        raise EndpointError(f"{name}: redirects to another origin, {to.shown}: name that one if it is meant")
+    return replace(to, unix=url.unix)

@@ -1,40 +1,27 @@
 """The contract of a target: from a file, from elsewhere, or asked for the way the load itself will go."""
 
-import asyncio
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from epkit.core.contract import documents
 from epkit.core.contract.contract import ParsedContract, parse
-from epkit.core.http import url
-from epkit.core.http.destination import Destination
-from epkit.core.http.headers import fields
-from epkit.core.http.request import build_for
+from epkit.core.http import url as urls
+from epkit.core.http.secret import Secret
 from epkit.core.http.url import Url
 from epkit.core.replies import judging
 from epkit.core.samples.rows import Failure
-from epkit.engines.base import Engine
-from epkit.engines.wire.tls import make_context
+from epkit.endpoint.advice import advise_failure, explain
 from epkit.errors import EndpointError, UsageError
 from epkit.files import contracts
-from epkit.flows.target.client import SingleRequest
-from epkit.flows.target.target import Target
+from epkit.flows.context import Context
+from epkit.flows.target.client import Client, SingleRequest, open_client, wait_for
+from epkit.flows.target.request_options import TargetOptions
 from epkit.flows.target.unreachable import UnreachableError
 
-PATIENCE_S: Final = 10.0
 
-
-def find(
-    schema: str | None,
-    target: Target,
-    destination: Destination,
-    make_engine: Callable[..., Engine],
-    agent: str,
-    *,
-    path: str | None = None,
-) -> ParsedContract:
+def find(schema: str | None, client: Client, *, path: str | None = None) -> ParsedContract:
     """Load the contract that the user named, or the target's own, as `read` does.
 
     Args:
@@ -43,70 +30,66 @@ def find(
     Raises:
         UnreachableError, EndpointError, UsageError: as `read`.
     """
-    document, name = read(schema, target, destination, make_engine, agent)
+    document, name = read(schema, client)
     try:
         return parse(document, path=path)
     except UsageError as error:
         raise UsageError(f"{name}: {error}") from None
 
 
-def read(
-    schema: str | None, target: Target, destination: Destination, make_engine: Callable[..., Engine], agent: str
-) -> tuple[Any, str]:
+def find_at(url: str, options: TargetOptions, context: Context, *, path: str | None = None) -> ParsedContract:
+    """Load the contract at a URL where there is no target: key file, headers and certificates are for that origin.
+
+    EPKIT_KEY is not, which is the key of a target.
+
+    Raises:
+        UnreachableError, EndpointError, UsageError: as `read`.
+    """
+    environ = {name: value for name, value in context.environ.items() if name != "EPKIT_KEY"}
+    with open_client(replace(options, target=url), replace(context, environ=environ), "the contract") as client:
+        return find(url, client, path=path)
+
+
+def read(schema: str | None, client: Client) -> tuple[Any, str]:
     """Read the document of a contract: the one that the user named, or the target's own.
-
-    What lies on the target's own origin is asked for as the load is sent: through the same proxy, socket and
-    certificates, with the key. Anything else gets no key, and no client's certificate.
-
-    Args:
-        agent: of the User-Agent header.
 
     Returns:
         What it decodes to, and the name of its source.
 
     Raises:
-        UnreachableError: there is no connection to the target's origin.
+        UnreachableError: there is no connection to where it lies.
         EndpointError: it answers, but not with a document.
         UsageError: a file cannot be read, or is neither JSON nor YAML.
     """
-    source: str | Path | Url = target.contract if schema is None else schema
-    if isinstance(source, str) and url.is_url(source):
-        source = url.parse(source)
-    patience_s = min(PATIENCE_S, target.spec.timeout_s)
+    source: str | Path | Url = client.target.contract if schema is None else schema
+    if isinstance(source, str) and urls.is_url(source):
+        source = urls.parse(source)
     if not isinstance(source, Url):
         return contracts.read(source)
-    if not url.same_origin(source, target.uri):
-        tls = replace(destination.tls, client_cert=None, server_name=source.host)
-        return contracts.read(source.reveal(), timeout_s=patience_s, verify=make_context(tls))
-    headers = [("User-Agent", agent), ("Accept", "*/*"), *target.contract_headers(source).items()]
-    once = SingleRequest(build_for(destination, "GET", source.request_path, headers, b""))
-    engine = make_engine(destination, timeout_ns=round(patience_s * 1e9), keepalive=False)
-    try:
-        asyncio.run(engine.run(once, 1))
-    except EndpointError as error:  # the host has no address
-        raise UnreachableError(str(error)) from None
-    return document_in(once, source.shown), source.shown
+    body = body_of(wait_for(client.fetch(source)), source.shown, client.target.secrets)
+    return documents.decode(body, name=source.shown), source.shown
 
 
-def document_in(reply: SingleRequest, name: str) -> Any:
-    """Take the document of a contract out of a reply.
+def body_of(reply: SingleRequest, name: str, secrets: Iterable[Secret]) -> bytes:
+    """Take the text of a contract out of a reply.
 
     Args:
         name: of its source.
+        secrets: not shown, whatever the reply says.
 
     Raises:
-        UnreachableError, EndpointError, UsageError: as `read`.
+        UnreachableError, EndpointError: as `read`.
     """
-    if reply.failure in (Failure.CONNECT, Failure.TLS):
-        raise UnreachableError(f"{name}: {reply.detail}")
     if reply.failure:
-        raise EndpointError(f"{name}: {reply.detail}")
+        kind = UnreachableError if reply.failure in (Failure.CONNECT, Failure.TLS) else EndpointError
+        raise kind(f"{name}: {advise_failure(reply.failure, reply.detail, secrets)}")
     if reply.status in (401, 403):
         raise EndpointError(f"{name}: status {reply.status}: the contract asks for a key, or this one is not it")
+    if reply.status == 407:
+        raise EndpointError(f"{name}: status 407: {explain(407, {}, '', key_sent=False)}")
     if reply.status != 200:
         raise EndpointError(f"{name}: status {reply.status} instead of a contract")
     try:
-        body = judging.unpack(fields(reply.head).get("content-encoding", ""), reply.body)
+        return judging.unpack(reply.headers.get("content-encoding", ""), reply.body, whole=True)
     except ValueError as error:
         raise EndpointError(f"{name}: {error}") from None
-    return documents.decode(body, name=name)

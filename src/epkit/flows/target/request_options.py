@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
 
+from epkit.core.http.destination import Tls
 from epkit.core.http.masking import is_sensitive
 from epkit.core.http.secret import Secret
+from epkit.errors import UsageError
 from epkit.flows.target.target import Target
 
 
@@ -54,6 +56,29 @@ class RequestOptions:
         userinfo = (self.proxy or "").rpartition("@")[0].rpartition("//")[2]
         sent = unquote_to_bytes(userinfo).decode("utf-8", "surrogateescape")
         yield from (Secret(text) for text in (self.basic, self.proxy_basic, userinfo, sent) if text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetOptions:
+    """What every command is asked that has a target.
+
+    Args:
+        target: a URL or a name; None for the default.
+        timeout_s: of one request, a contract's too; None for the target's own, and 10 for a contract.
+        request: headers, deployment, proxy and contract.
+    """
+
+    target: str | None = None
+    key_file: str | None = None
+    timeout_s: float | None = None
+    tls: Tls = field(default_factory=Tls)
+    request: RequestOptions = field(default_factory=RequestOptions)
+
+
+def check_proxy(options: RequestOptions) -> None:
+    """Refuse a password for a proxy where there is none: only `bench` sends it to the server, as ab does."""
+    if options.proxy_basic is not None and options.proxy is None:
+        raise UsageError("-P: is for a proxy, which -X names")
 
 
 def compose_headers(

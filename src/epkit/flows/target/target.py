@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from epkit.core.http import url as urls
 from epkit.core.http.secret import Secret
 from epkit.core.http.url import Url
 from epkit.endpoint.config import TargetSpec
@@ -34,11 +33,3 @@ class Target:
     def shown(self) -> str:
         """How the target is called."""
         return self.uri.shown if self.spec.name is None else f"{self.spec.name} ({self.uri.shown})"
-
-    def contract_headers(self, source: str | Path | Url) -> dict[str, str]:
-        """Return the headers to fetch a contract with: the key goes to the target's own origin and nowhere else."""
-        if isinstance(source, str) and urls.is_url(source):
-            source = urls.parse(source)
-        if not isinstance(source, Url) or not urls.same_origin(source, self.uri):
-            return {}
-        return dict(self.key.added_to(self.spec.headers))
