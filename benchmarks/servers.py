@@ -35,6 +35,17 @@ http {{
   scgi_temp_path {scratch}/scgi;
   keepalive_requests 1000000000;
   keepalive_timeout 600s;
+  upstream origin {{
+    server 127.0.0.1:{plain};
+    keepalive 256;
+    keepalive_requests 1000000000;
+  }}
+  server {{
+    listen 127.0.0.1:{proxy} backlog=1024;
+    proxy_http_version 1.1;
+    proxy_set_header Connection "";
+    location / {{ proxy_pass http://origin; }}
+  }}
   server {{
     listen 127.0.0.1:{plain} backlog=1024;
     listen 127.0.0.1:{tls} ssl backlog=1024;
@@ -53,10 +64,11 @@ http {{
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origins:
-    """Where nginx answers."""
+    """Where nginx answers, and where it passes on what a client sends to a proxy (`HOST:PORT`)."""
 
     plain: str
     tls: str
+    proxy: str
 
 
 @dataclass(slots=True, kw_only=True)
@@ -83,7 +95,7 @@ def search_path() -> str:
 
 @contextmanager
 def nginx(scratch: Path, *, core: int | None, reply: bytes = BODY) -> Iterator[Origins]:
-    """Run nginx on two free loopback ports, plain and TLS 1.3, answering one reply to every `/score`.
+    """Run nginx on free loopback ports, plain, TLS 1.3 and as a proxy, answering one reply to every `/score`.
 
     Args:
         scratch: an empty directory of the caller's, for configuration, certificate and log.
@@ -104,10 +116,10 @@ def nginx(scratch: Path, *, core: int | None, reply: bytes = BODY) -> Iterator[O
     log = scratch / "error.log"
     program = shutil.which("nginx", path=search_path()) or "nginx"
     for _ in range(3):  # Another process may take a port between our look and nginx's bind.
-        plain, tls = free_port(), free_port()
+        plain, tls, proxy = free_port(), free_port(), free_port()
         body = reply.decode().replace("\\", "\\\\")
         config = scratch / "nginx.conf"
-        config.write_text(CONFIG.format(scratch=scratch, plain=plain, tls=tls, body=body))
+        config.write_text(CONFIG.format(scratch=scratch, plain=plain, tls=tls, proxy=proxy, body=body))
         process = subprocess.Popen(
             [program, "-p", str(scratch), "-c", str(config), "-e", str(log)],
             stdin=subprocess.DEVNULL,
@@ -119,7 +131,9 @@ def nginx(scratch: Path, *, core: int | None, reply: bytes = BODY) -> Iterator[O
             if answers(process, plain):
                 check_reply(http.client.HTTPConnection("127.0.0.1", plain, timeout=5), reply)
                 check_reply(http.client.HTTPSConnection("127.0.0.1", tls, timeout=5, context=trusted), reply)
-                yield Origins(plain=f"http://127.0.0.1:{plain}", tls=f"https://127.0.0.1:{tls}")
+                yield Origins(
+                    plain=f"http://127.0.0.1:{plain}", tls=f"https://127.0.0.1:{tls}", proxy=f"127.0.0.1:{proxy}"
+                )
                 return
         finally:
             stop(process)

@@ -43,7 +43,8 @@ def check_reach(destination: Destination, crew: Crew) -> None:
     host, _ = destination.first_hop
     if destination.unix is not None or is_loopback(host):
         where = destination.unix or host
-        raise UsageError(f"{where} is this machine alone, and the workers are on others: name a TARGET that they reach")
+        other = "a TARGET" if destination.proxy is None else "with -X a proxy"
+        raise UsageError(f"{where} is this machine alone, and the workers are on others: name {other} that they reach")
 
 
 @contextlib.contextmanager
