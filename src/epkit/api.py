@@ -67,6 +67,9 @@ def run_bench(
 ) -> Report:
     """Load an endpoint and measure it; `epkit bench` in Python. Notes go to the logger `epkit`.
 
+    While it runs, this process collects no garbage, and on the main thread SIGINT and SIGTERM end the run early. Both
+    are as they were when it returns.
+
     Args:
         target: a URL or a name in `epkit.toml`; None for EPKIT_TARGET, the default, or the embedded endpoint.
         requests: how many; with *seconds*, whichever comes first; 1 with neither.
