@@ -6,7 +6,8 @@ import socket
 import ssl
 import threading
 from dataclasses import dataclass, field
-from typing import IO, Self
+from io import BufferedReader
+from typing import Self
 from urllib.parse import urlsplit
 
 from epkit.core.http.destination import Proxy as ProxyValue
@@ -83,11 +84,11 @@ class Proxy:
                 self._open.append(client)
             reader = client.makefile("rb")
             server: socket.socket | None = None
+            if reader.peek(1).startswith(b"\x16"):  # a TLS handshake, where none is spoken
+                client.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+                client.shutdown(socket.SHUT_RDWR)
+                return
             while (line := _read_line(reader)) != "":
-                if line.count(" ") != 2:  # TLS, where none is spoken
-                    client.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
-                    client.shutdown(socket.SHUT_RDWR)
-                    return
                 method, target, _ = line.split(" ")
                 lines = list(iter(lambda: _read_line(reader), ""))
                 headers = {name.lower(): value.strip() for name, _, value in (text.partition(":") for text in lines)}
@@ -151,5 +152,5 @@ class Proxy:
             sink.shutdown(socket.SHUT_WR)
 
 
-def _read_line(reader: IO[bytes]) -> str:
+def _read_line(reader: BufferedReader) -> str:
     return reader.readline().decode("latin-1").rstrip("\r\n")
