@@ -22,13 +22,13 @@ from epkit.engines.base import Engine
 from epkit.errors import UsageError
 from epkit.files.runs import RunWriter
 from epkit.flows.bench import checks
+from epkit.flows.bench.generators import check_workers, hire
 from epkit.flows.bench.options import BenchOptions, BenchResult, DryRun, Shown
 from epkit.flows.bench.plan import check_load, make_plan, plan_info
-from epkit.flows.bench.ready import Current, PreparedRun
+from epkit.flows.bench.ready import Current, PreparedRun, Workers
 from epkit.flows.bench.report import payload_infos
 from epkit.flows.bench.run import run
 from epkit.flows.context import Context
-from epkit.flows.crew.crews import check_crew, check_reach, hire
 from epkit.flows.target.opening import open_target
 from epkit.flows.target.requests import make_load
 from epkit.flows.target.tokens import authorized, renewing
@@ -37,7 +37,6 @@ from epkit.flows.target.verbose import show_request
 
 if TYPE_CHECKING:
     from epkit.core.contract.contract import ParsedContract
-    from epkit.engines.workers.crew import Crew
 
 
 def bench(
@@ -62,8 +61,8 @@ def bench(
     slo.parse_all(options.slos)  # before anything is started
     with ExitStack() as stack:
         _check_workers(options)
-        crew = stack.enter_context(hire(options.workers, options.cluster, context))
-        ready = stack.enter_context(prepare(options, context, stdin, crew=crew))
+        workers = stack.enter_context(hire(options.workers, options.cluster, context))
+        ready = stack.enter_context(prepare(options, context, stdin, workers=workers))
         shown = Shown(progress=progress, live=live, say=say or context.note)
         writer = None if options.save is None else stack.enter_context(RunWriter(options.save))
         if options.find_max is not None:
@@ -76,7 +75,7 @@ def bench(
             other = None
             if options.against is not None:
                 other = stack.enter_context(
-                    prepare(replace(options, target=options.against), context, stdin, crew=crew)
+                    prepare(replace(options, target=options.against), context, stdin, workers=workers)
                 )
             return repeat(options, ready, other, shown, writer=writer)
         return run(options, ready, ready.plan, shown, writer=writer)
@@ -120,12 +119,12 @@ def exit_code(result: BenchResult, *, strict: bool = False) -> int:
 
 @contextmanager
 def prepare(
-    options: BenchOptions, context: Context, stdin: BinaryIO, *, crew: "Crew | None" = None
+    options: BenchOptions, context: Context, stdin: BinaryIO, *, workers: Workers | None = None
 ) -> Iterator[PreparedRun]:
     """Find target, key, contract and payloads, and make the plan.
 
     Args:
-        crew: who makes the load, None for this process.
+        workers: who make the load, None for this process.
 
     Raises:
         UsageError, ContractError, EndpointError: nothing can be sent.
@@ -150,10 +149,10 @@ def prepare(
             proxy=proxy,
             http2=options.http2,
         )
-        if crew is not None:
-            check_reach(destination, crew)
+        if workers is not None:
+            workers.check_reach(destination)
         timeout_s = target.spec.timeout_s if options.timeout_s is None else options.timeout_s
-        plan = make_plan(options, timeout_s, name, (options.workers or 1) if crew is None else len(crew.members))
+        plan = make_plan(options, timeout_s, name, (options.workers or 1) if workers is None else len(workers))
 
         def engine_of(plan: Plan) -> Engine:
             return make_engine(destination, timeout_ns=plan.timeout_ns, keepalive=plan.keepalive)
@@ -188,13 +187,13 @@ def prepare(
                 plan=plan,
                 check=check,
                 replies=_replies(options, find_contract),
-                crew=crew,
+                workers=workers,
             )
 
 
 def _check_workers(options: BenchOptions) -> None:
     """Refuse workers that would have nothing to do."""
-    check_crew(options.workers, options.cluster)
+    check_workers(options.workers, options.cluster)
     if options.workers is None or options.find_max is not None:
         return
     check_load(options)

@@ -7,7 +7,6 @@ from typing import Any, Final
 from epkit.core.http.destination import Tls
 from epkit.core.score.scored import ScoreResult
 from epkit.errors import EndpointError, UsageError
-from epkit.flows.crew.crews import check_crew
 from epkit.flows.rows.input import Given
 from epkit.flows.target.request_options import RequestOptions
 
@@ -73,12 +72,6 @@ def check(options: ScoreOptions) -> None:
         raise UsageError(f"--timeout {options.timeout_s:g}: the seconds are more than 0, and less than 10^9")
     if options.request.proxy_basic is not None and options.request.proxy is None:
         raise UsageError("-P: is for a proxy, which -X names")
-    check_crew(options.workers, options.cluster)
-    if options.workers is not None and options.workers > options.concurrency:
-        raise UsageError(
-            f"--workers {options.workers}: no more than {options.concurrency} would have something to do, as no more "
-            f"requests are in flight at once: give a higher concurrency (-c)"
-        )
 
 
 def exit_code(result: ScoreResult) -> int:

@@ -28,7 +28,7 @@ from epkit.engines.workers.crew import Crew, JoinedMessage, LostMessage, Member,
 from epkit.flows.context import Note
 from epkit.flows.crew.crews import signals_into
 from epkit.flows.score.words import explainer
-from epkit.flows.score.work import (
+from epkit.flows.score.workers.work import (
     ScoreAskMessage,
     ScoreCountsMessage,
     ScoreEndedMessage,
