@@ -13,6 +13,7 @@ from epkit.engines.driver import Judging
 from epkit.flows.bench.driving import DrivenPlan, LoadGenerator, RunFacts
 from epkit.flows.bench.measurement import Measurement
 from epkit.flows.bench.options import BenchOptions, Shown
+from epkit.flows.bench.plan import AskedBench
 from epkit.flows.bench.ready import PreparedRun, Workers
 from epkit.flows.context import Context
 from epkit.flows.target.verbose import make_log
@@ -27,7 +28,7 @@ class OwnGenerator:
         self, options: BenchOptions, ready: PreparedRun, measured: Measurement, say: Callable[[str], None]
     ) -> None:
         self._slots = measured.plan.slots
-        engine = ready.make_engine(measured.plan)
+        engine = ready.make_engine()
         self.engine = engine.name
         log = make_log(options.verbosity, ready.load.requests[0], ready.target.secrets, say)
         judging = Judging(sinks=measured.sinks, depth=options.depth, log=log)
@@ -62,7 +63,7 @@ class OwnGenerator:
 
 
 def make_generator(
-    options: BenchOptions, ready: PreparedRun, measured: Measurement, shown: Shown, *, all_rows: bool
+    asked: AskedBench, ready: PreparedRun, measured: Measurement, shown: Shown, *, all_rows: bool
 ) -> LoadGenerator:
     """Choose who makes the load of a run.
 
@@ -70,8 +71,8 @@ def make_generator(
         all_rows: whether something wants every row, however many there are.
     """
     if ready.workers is None:
-        return OwnGenerator(options, ready, measured, shown.say)
-    return ready.workers.generator(options, ready, measured, shown, all_rows=all_rows)
+        return OwnGenerator(asked.options, ready, measured, shown.say)
+    return ready.workers.generator(asked, ready, measured, shown, all_rows=all_rows)
 
 
 def check_workers(workers: int | None, cluster: str | None) -> None:

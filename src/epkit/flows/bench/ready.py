@@ -11,7 +11,8 @@ from epkit.engines.base import Engine
 from epkit.engines.deferred import Check
 from epkit.flows.bench.driving import LoadGenerator
 from epkit.flows.bench.measurement import Measurement
-from epkit.flows.bench.options import BenchOptions, Shown
+from epkit.flows.bench.options import Shown
+from epkit.flows.bench.plan import AskedBench
 from epkit.flows.target.requests import Requests
 from epkit.flows.target.target import Target
 
@@ -56,7 +57,7 @@ class Workers(Protocol):
         """
 
     def generator(
-        self, options: BenchOptions, ready: "PreparedRun", measured: Measurement, shown: Shown, *, all_rows: bool
+        self, asked: AskedBench, ready: "PreparedRun", measured: Measurement, shown: Shown, *, all_rows: bool
     ) -> LoadGenerator:
         """Make the generator of a run; *all_rows* where something wants every row."""
 
@@ -67,8 +68,9 @@ class PreparedRun:
 
     Args:
         current: the requests of *load*, as they are sent now.
+        engine: the name of the one that sends.
+        make_engine: makes it for one run.
         check: what replies are held against beside the run, if anything.
-        make_engine: makes an engine for a run of a plan; each run has its own.
         replies: the document, and the path in it, that *check* holds replies against, where it is a contract.
         workers: who makes the load, None for this process.
     """
@@ -77,7 +79,8 @@ class PreparedRun:
     load: Requests
     current: Current
     destination: Destination
-    make_engine: Callable[[Plan], Engine]
+    engine: str
+    make_engine: Callable[[], Engine]
     plan: Plan
     check: Check | None = None
     replies: tuple[Mapping[str, Any], str] | None = None

@@ -8,7 +8,8 @@ from epkit.core.load.shares import most_workers
 from epkit.engines.workers.crew import Crew
 from epkit.flows.bench.driving import LoadGenerator
 from epkit.flows.bench.measurement import Measurement
-from epkit.flows.bench.options import BenchOptions, Shown
+from epkit.flows.bench.options import Shown
+from epkit.flows.bench.plan import AskedBench
 from epkit.flows.bench.ready import PreparedRun, Workers
 from epkit.flows.bench.workers.fleet import Fleet
 from epkit.flows.bench.workers.work import BenchWork
@@ -31,14 +32,15 @@ class HiredWorkers:
         check_reach(destination, self._crew)
 
     def generator(
-        self, options: BenchOptions, ready: PreparedRun, measured: Measurement, shown: Shown, *, all_rows: bool
+        self, asked: AskedBench, ready: PreparedRun, measured: Measurement, shown: Shown, *, all_rows: bool
     ) -> LoadGenerator:
         """Make the workers the generator of a run."""
+        options = asked.options
         work = BenchWork(
             plan=measured.plan,
             load=ready.load,
             destination=ready.destination,
-            engine=ready.make_engine(measured.plan).name,
+            engine=ready.engine,
             depth=options.depth,
             expect=options.expect,
             contract=ready.replies,
@@ -47,7 +49,7 @@ class HiredWorkers:
             secrets=tuple(secret.reveal() for secret in ready.target.secrets),
             files=carried.read(ready.destination, options.expect) if self._crew.is_elsewhere else {},
         )
-        spare = len(self) - min(len(self), most_workers(ready.plan))
+        spare = len(self) - min(len(self), most_workers(ready.plan.phases))
         if spare and options.find_max is None:
             shown.say(f"{spare} workers have nothing to do: no more requests are in flight at once (-c)")
         return Fleet(self._crew, work, measured, all_rows=all_rows, live=shown.live, say=shown.say)
