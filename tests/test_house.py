@@ -2,9 +2,12 @@
 
 import ast
 import importlib
+import os
 import pkgutil
 import re
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -128,3 +131,51 @@ def test_a_public_class_name_occurs_once() -> None:
                 where.setdefault(node.name, []).append(module)
 
     assert {} == {name: modules for name, modules in where.items() if len(modules) > 1}
+
+
+@pytest.mark.parametrize(
+    ("module", "planted", "broken"),
+    [
+        ("core/stats/histogram.py", "epkit.core.report", "The floors between the rooms of the core"),
+        ("flows/context.py", "epkit.flows.target.target", "The floors between the rooms of the flows"),
+        ("flows/bench/run.py", "epkit.flows.bench.workers.fleet", "A bench knows workers through one protocol"),
+        ("flows/bench/ready.py", "epkit.engines.workers.crew", "What hires workers and talks to them"),
+        ("flows/score/score.py", "epkit.flows.score.workers.crew", "A scoring job knows workers through one protocol"),
+        ("flows/validate.py", "epkit.flows.hosting.backends", "Hosting is for its own commands"),
+        ("flows/target/client.py", "epkit.backends.base", "Backends are for hosting alone"),
+        ("flows/bench/options.py", "epkit.flows.bench.plan", "No circles"),
+    ],
+)
+def test_an_import_that_goes_up_is_refused_even_where_it_is_for_types_alone(
+    tmp_path: Path, module: str, planted: str, broken: str
+) -> None:
+    shutil.copytree(SOURCE, tmp_path / "epkit", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    with (tmp_path / "epkit" / module).open("a", encoding="utf-8") as file:
+        file.write(f"\nfrom typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import {planted}\n")
+    lint = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from importlinter.cli import lint_imports_command; lint_imports_command()",
+            "--no-cache",
+        ],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path), "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert 1 == lint.returncode, lint.stdout + lint.stderr
+    assert any(line.startswith(broken) and " BROKEN" in line for line in lint.stdout.splitlines())
+
+
+@pytest.mark.parametrize("flow", ["bench.bench", "bench.run", "score.score", "validate"])
+def test_who_asks_for_no_workers_and_no_hosting_loads_none(flow: str) -> None:
+    rooms = ("epkit.flows.crew", "epkit.engines.workers", "epkit.flows.hosting", "epkit.backends")
+    script = f"import sys, epkit.flows.{flow}; print([name for name in sys.modules if name.startswith({rooms})])"
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=30)
+
+    assert "[]\n" == loaded.stdout

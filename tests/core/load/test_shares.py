@@ -65,9 +65,9 @@ def test_who_has_no_place_in_a_phase_is_idle_until_it_is_over():
 
 
 def test_a_plan_can_be_split_among_as_many_as_have_something_to_do():
-    assert 4 == most_workers(plan(Phase(concurrency=2), Phase(concurrency=4)))
-    assert 3 == most_workers(plan(Phase(concurrency=8, requests=3)))
-    assert 1000 == most_workers(plan(Phase(model="open", concurrency=1000, rate=1.0, requests=3)))
+    assert 4 == most_workers([Phase(concurrency=2), Phase(concurrency=4)])
+    assert 3 == most_workers([Phase(concurrency=8, requests=3)])
+    assert 1000 == most_workers([Phase(model="open", concurrency=1000, rate=1.0, requests=3)])
 
 
 @pytest.mark.parametrize("total", [0, 1, 9, 10])

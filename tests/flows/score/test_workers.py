@@ -24,9 +24,10 @@ from epkit.errors import EndpointError, UsageError
 from epkit.files.predicted import StreamWriter
 from epkit.flows.context import Context
 from epkit.flows.crew.worker import MODULE
-from epkit.flows.score import crew as score_crew
 from epkit.flows.score import score as flow
 from epkit.flows.score.options import ScoreOptions, exit_code
+from epkit.flows.score.workers import crew as score_crew
+from epkit.flows.score.workers.hired import HiredJobWorkers
 from epkit.flows.target.request_options import RequestOptions
 from support.predict_server import PredictServer, plain, poisoned, storm
 
@@ -102,13 +103,10 @@ def score(server, tmp_path, monkeypatch):
     """Run a job, with a crew or without one."""
 
     def run(crew, out, *, rows="rows.csv", take=None, progress=None, policy=None, **more):
-        @contextlib.contextmanager
-        def hire(*_, **__):
-            yield crew
-
-        monkeypatch.setattr(flow, "hire", hire)
         notes = []
         context = Context(environ={}, cwd=tmp_path, note=notes.append)
+        workers = None if crew is None else HiredJobWorkers(crew, context)
+        monkeypatch.setattr(flow, "hire", lambda *_: contextlib.nullcontext(workers))
         more = {"target": server.url, "request": RequestOptions(validate=False), "wrap": "data", **more}
         options = ScoreOptions(file=rows, out=out, **more)
         writer = None if take is None else StreamWriter(take)
@@ -467,7 +465,7 @@ def test_what_workers_are_sent_shows_no_credential(canary):
     from epkit.core.http.destination import Destination, Proxy
     from epkit.core.http.request import Template
     from epkit.core.score.batching import Packer
-    from epkit.flows.score.work import ScoreRenewMessage, ScoreShareMessage, ScoreWork
+    from epkit.flows.score.workers.work import ScoreRenewMessage, ScoreShareMessage, ScoreWork
 
     work = ScoreWork(
         destination=Destination(

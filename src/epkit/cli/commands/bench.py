@@ -1,8 +1,6 @@
 """`epkit bench`: options in, a report out."""
 
-from collections.abc import Mapping
-from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -12,6 +10,8 @@ from epkit.cli.options import load as load
 from epkit.errors import UsageError
 
 if TYPE_CHECKING:
+    from epkit.cli.output.bench import OutputOptions
+    from epkit.core.replies.judging import Depth
     from epkit.flows.bench.options import BenchOptions
 
 EPILOG = """\b
@@ -34,15 +34,6 @@ an objective was missed (or --find-max found no rate, or --strict and the
 run is not valid),
 130 interrupted (143 by SIGTERM), with a report of what there was."""
 
-FILES = (
-    ("-e", "percentiles_csv"),
-    ("-g", "gnuplot"),
-    ("--save", "save"),
-    ("--html", "html"),
-    ("--junit", "junit"),
-    ("--samples", "samples"),
-)
-FORMATS = ("text", "ab", "json", "markdown")
 CHECKS = ("status", "reply", "contract", "expect")
 
 
@@ -118,84 +109,92 @@ def bench(
     quiet: o.Quiet = False,
     dry_run: o.DryRun = False,
     seed: o.Seed = 0,
-    go_on: o.GoOn = True,
-    version: o.Version = False,
+    go_on: o.GoOn = True,  # noqa: ARG001 - as ab has it: a run always goes on
+    version: o.Version = False,  # noqa: ARG001 - its callback has ended the command
 ) -> int:
     """Load an endpoint, measure it, and give a verdict.
 
     TARGET is a URL, or the name of an endpoint in epkit.toml. Without it: EPKIT_TARGET, the default in epkit.toml, or
     the embedded endpoint. ab's flags mean what they mean in ab.
     """
-    given = dict(locals())
-    _refuse(given)
-    options = _options(given)
-    from epkit.cli import panel
-    from epkit.cli.output import bench as output
-    from epkit.flows.bench import bench as flow
-
-    context, stdin = terminal.context(), terminal.stdin()
-    if dry_run:
-        return output.show_plan(flow.dry_run(options, context, stdin))
-    # Of a run of several parts neither is how far the whole is.
-    single = not (warmup or sweep or repeat or stages or find_max)
-    total, limit_s = (requests, time_limit_s) if single else (None, None)
-    with panel.display(total, limit_s, quiet=quiet or verbosity > 0) as shown:
-        result = flow.bench(options, context, stdin, progress=shown.show, live=shown.live, say=terminal.say)
-    return output.finish(result, given)
-
-
-def _refuse(given: Mapping[str, Any]) -> None:
-    """Refuse what contradicts itself, and files that could not be written when the run is over."""
-    from epkit.files.outputs import check_directory, check_table, check_writable
-
-    if given["target"] is not None and given["target_flag"] is not None:
-        raise UsageError("the target is given twice: as an argument and with --target")
-    if sum(map(bool, (given["payloads"], given["put"], given["head"]))) > 1:
-        raise UsageError("-p, -u and -i are a POST, a PUT and a HEAD: give one of them")
-    for flag, value, known in (("--format", given["format_"], FORMATS), ("--check", given["check"], CHECKS)):
-        if value not in known:
-            raise UsageError(f"{flag} {value}: not one of {', '.join(known)}")
-    if given["repeat"] is not None:
-        for flag, asked in (
-            ("--format ab", given["format_"] == "ab"),
-            ("-e", given["percentiles_csv"]),
-            ("-g", given["gnuplot"]),
-        ):
-            if asked:
-                raise UsageError(f"{flag} contradicts --repeat: ab's layout is of one run")
-        for flag, name in (("--html", "html"), ("--samples", "samples"), ("--junit", "junit")):
-            if given[name] is not None:
-                raise UsageError(f"{flag} contradicts --repeat: --save keeps every run for epkit report and compare")
-    for flag, name in FILES:
-        if given[name] is not None:
-            check_writable(given[name], flag)
-    if given["samples"] is not None:
-        check_table(given["samples"])
-    if given["keep_failures"] is not None:
-        check_directory(given["keep_failures"], "--keep-failures")
-
-
-def _options(given: dict[str, Any]) -> "BenchOptions":
-    """Turn what was typed into options; those of the same name are handed on as they are."""
+    from epkit.cli.output.bench import OutputOptions
     from epkit.core.http.destination import Tls
-    from epkit.core.replies.judging import Depth
     from epkit.endpoint.headers import parse_header
     from epkit.flows.bench.options import BenchOptions
     from epkit.flows.target.request_options import RequestOptions
 
-    given |= {name: tuple(given[name] or ()) for name in ("payloads", "cookies", "slos")}
-    given["target"] = given["target_flag"] if given["target"] is None else given["target"]
-    given["headers"] = tuple(parse_header(text) for text in given["header"] or ())
-    given |= {"validate": not given["no_validate"], "verify": not given["insecure"], "sni": not given["no_sni"]}
-    given["depth"] = Depth["EXPECT" if given["expect"] is not None else given["check"].upper()]
-    given["histograms_wanted"] = given["html"] is not None
-    given["rows_wanted"] = bool(given["percentiles_csv"] or given["gnuplot"] or given["format_"] == "ab")
-    tls = Tls(version=given["tls_version"], **_named(Tls, given, but="version"))
-    request = RequestOptions(**_named(RequestOptions, given))
-    return BenchOptions(tls=tls, request=request, **_named(BenchOptions, given))
+    if target is not None and target_flag is not None:
+        raise UsageError("the target is given twice: as an argument and with --target")
+    output = OutputOptions(
+        format=format_, percentiles=not no_percentiles, deviations=not no_deviations, variable_length=variable_length,
+        quiet=quiet, percentiles_csv=percentiles_csv, gnuplot=gnuplot, html=html, junit=junit,
+    )  # fmt: skip
+    request = RequestOptions(
+        payloads=tuple(payloads or ()), put=put, head=head, method=method, content_type=content_type,
+        headers=tuple(parse_header(text) for text in header or ()), cookies=tuple(cookies or ()), basic=basic,
+        proxy=proxy, proxy_basic=proxy_basic, deployment=deployment, schema=schema, validate=not no_validate,
+        keepalive=keepalive, shuffle=shuffle, batch_rows=batch_rows,
+    )  # fmt: skip
+    tls = Tls(verify=not insecure, cacert=cacert, client_cert=client_cert, ciphers=ciphers, version=tls_version)
+    options = BenchOptions(
+        target=target_flag if target is None else target, key_file=key_file, requests=requests,
+        concurrency=concurrency, time_limit_s=time_limit_s, timeout_s=timeout_s, rate=rate, arrivals=arrivals,
+        stages=stages, sweep=sweep, find_max=find_max, warmup=warmup, until=until, repeat=repeat, against=against,
+        strict=strict, request=request, workers=workers, cluster=cluster, engine=engine, http2=http2,
+        depth=_depth(check, expect), expect=expect, connect_to=connect_to, bind=bind, buffer_bytes=buffer_bytes,
+        tls=tls, sni=not no_sni, verbosity=verbosity, keep_failures=keep_failures, rows_wanted=output.rows_wanted,
+        slos=tuple(slos or ()), abort_on_slo=abort_on_slo, failures_as_infinite=failures_as_infinite, save=save,
+        samples=samples, histograms_wanted=html is not None, seed=seed,
+    )  # fmt: skip
+    _refuse(options, output)
+    return _run(options, output, dry=dry_run)
 
 
-def _named(options: type, given: Mapping[str, Any], but: str = "") -> dict[str, Any]:
-    """Pick the values that a dataclass has fields for."""
-    names = {field.name for field in fields(options)} - {but}
-    return {name: value for name, value in given.items() if name in names}
+def _run(options: "BenchOptions", output: "OutputOptions", *, dry: bool) -> int:
+    from epkit.cli import panel
+    from epkit.cli.output import bench as shown
+    from epkit.flows.bench import bench as flow
+
+    context, stdin = terminal.context(), terminal.stdin()
+    if dry:
+        return shown.show_plan(flow.dry_run(options, context, stdin))
+    # Of a run of several parts neither is how far the whole is.
+    single = not (options.warmup or options.sweep or options.repeat or options.stages or options.find_max)
+    total, limit_s = (options.requests, options.time_limit_s) if single else (None, None)
+    with panel.display(total, limit_s, quiet=output.quiet or options.verbosity > 0) as display:
+        result = flow.bench(options, context, stdin, progress=display.show, live=display.live, say=terminal.say)
+    return shown.finish(result, options, output)
+
+
+def _depth(check: str, expect: str | None) -> "Depth":
+    """Read `--check`; `--expect` alone is the deepest."""
+    from epkit.core.replies.judging import Depth
+
+    if check not in CHECKS:
+        raise UsageError(f"--check {check}: not one of {', '.join(CHECKS)}")
+    return Depth.EXPECT if expect is not None else Depth[check.upper()]
+
+
+def _refuse(options: "BenchOptions", output: "OutputOptions") -> None:
+    """Refuse what contradicts itself, and files that could not be written when the run is over."""
+    from epkit.files.outputs import check_directory, check_table, check_writable
+
+    request = options.request
+    if sum(map(bool, (request.payloads, request.put, request.head))) > 1:
+        raise UsageError("-p, -u and -i are a POST, a PUT and a HEAD: give one of them")
+    output.check()
+    if options.repeat is not None:
+        if output.format == "ab":
+            raise UsageError("--format ab contradicts --repeat: ab's layout is of one run")
+        wanted = [flag for flag, _ in output.files] + ["--samples"] * (options.samples is not None)
+        for flag in wanted:
+            if flag in ("-e", "-g"):
+                raise UsageError(f"{flag} contradicts --repeat: ab's layout is of one run")
+            raise UsageError(f"{flag} contradicts --repeat: --save keeps every run for epkit report and compare")
+    for flag, path in (*output.files, ("--save", options.save), ("--samples", options.samples)):
+        if path is not None:
+            check_writable(path, flag)
+    if options.samples is not None:
+        check_table(options.samples)
+    if options.keep_failures is not None:
+        check_directory(options.keep_failures, "--keep-failures")

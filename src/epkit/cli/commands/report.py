@@ -1,7 +1,6 @@
 """`epkit report`: a saved run again, in any format."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +9,7 @@ from epkit.cli.options import common as o
 from epkit.errors import UsageError
 
 if TYPE_CHECKING:
+    from epkit.cli.output.bench import OutputOptions
     from epkit.files.runs import SavedRun
 
 EPILOG = """\b
@@ -18,15 +18,6 @@ Examples:
   epkit report run.epkit --format json | jq .latency_ms.service.percentiles
   epkit report run.epkit --html run.html --samples slow.csv
   epkit report --json-schema > report.schema.json"""
-
-FORMATS = ("text", "ab", "json", "markdown")
-FILES = (
-    ("-e", "percentiles_csv"),
-    ("-g", "gnuplot"),
-    ("--html", "html"),
-    ("--junit", "junit"),
-    ("--samples", "samples"),
-)
 
 
 def register(app: typer.Typer) -> None:
@@ -54,7 +45,6 @@ def report(
     RUN is a file of epkit bench --save, or a directory of them. A run that was cut off (kill -9, power) is reported as
     far as it came, marked PARTIAL.
     """
-    given = dict(locals())
     if json_schema:
         from importlib.resources import files
 
@@ -62,31 +52,42 @@ def report(
         return 0
     if run is None:
         raise UsageError("which run? epkit report RUN.epkit (or --json-schema)")
-    return _show(_chosen(run, number, given), given)
+    from epkit.cli.output.bench import OutputOptions
+
+    output = OutputOptions(
+        format=format_,
+        percentiles=not no_percentiles,
+        deviations=not no_deviations,
+        variable_length=variable_length,
+        quiet=quiet,
+        percentiles_csv=percentiles_csv,
+        gnuplot=gnuplot,
+        html=html,
+        junit=junit,
+    )
+    return _show(_chosen(run, number, output, samples), output, samples)
 
 
-def _chosen(path: str, number: int | None, given: Mapping[str, Any]) -> "tuple[SavedRun, ...]":
+def _chosen(path: str, number: int | None, output: "OutputOptions", samples: str | None) -> "tuple[SavedRun, ...]":
     """Pick the runs that are asked for, and refuse what cannot be written."""
     from epkit.files.outputs import check_writable
     from epkit.flows.bench.saved_runs import load
 
-    if given["format_"] not in FORMATS:
-        raise UsageError(f"--format {given['format_']}: not one of {', '.join(FORMATS)}")
+    output.check()
     runs = load(path)
     if number is not None:
         if not 1 <= number <= len(runs):
             raise UsageError(f"--run {number}: {path} holds {len(runs)} run{'s' * (len(runs) != 1)}")
         runs = (runs[number - 1],)
-    for flag, name in FILES:
-        if given[name] is not None:
-            if len(runs) > 1:
-                raise UsageError(f"{flag} {given[name]}: {path} holds {len(runs)} runs; --run N picks one")
-            check_writable(given[name], flag)
+    for flag, name in (*output.files, *((("--samples", samples),) if samples is not None else ())):
+        if len(runs) > 1:
+            raise UsageError(f"{flag} {name}: {path} holds {len(runs)} runs; --run N picks one")
+        check_writable(name, flag)
     return runs
 
 
-def _show(runs: "tuple[SavedRun, ...]", given: Mapping[str, Any]) -> int:
-    from epkit.cli.output import bench as output
+def _show(runs: "tuple[SavedRun, ...]", output: "OutputOptions", samples: str | None) -> int:
+    from epkit.cli.output import bench as shown
     from epkit.flows.bench import saved_runs
 
     try:
@@ -94,14 +95,12 @@ def _show(runs: "tuple[SavedRun, ...]", given: Mapping[str, Any]) -> int:
             if saved_runs.is_cut(run):
                 terminal.note(f"{run.path}: this run was cut off: the report is about what there is of it")
             result = saved_runs.result_of(
-                run,
-                rows_wanted=bool(given["percentiles_csv"] or given["gnuplot"] or given["format_"] == "ab"),
-                histograms_wanted=given["html"] is not None,
+                run, rows_wanted=output.rows_wanted, histograms_wanted=output.html is not None
             )
-            terminal.write(output.render(result, given))
-            output.write_files(result, given)
-            if given["samples"] is not None:
-                saved_runs.write_samples(run, result.report, given["samples"])
+            terminal.write(shown.render(result, output))
+            shown.write_files(result, output)
+            if samples is not None:
+                saved_runs.write_samples(run, result.report, samples)
     except BrokenPipeError:
         return terminal.broken_pipe(0)
     return 0

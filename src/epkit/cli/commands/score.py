@@ -1,17 +1,14 @@
 """`epkit score`: rows in, predictions out."""
 
 import json
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any
 
 import typer
 
 from epkit.cli import terminal
 from epkit.cli.options import common as o
 from epkit.errors import UsageError
-
-if TYPE_CHECKING:
-    from epkit.flows.score.options import ScoreOptions
 
 EPILOG = """\b
 Examples:
@@ -155,10 +152,28 @@ def score(
     FILE is a request body or a list of rows (.json), a table (.csv, .parquet, .jsonl), or - for stdin. Without it the
     example in the contract is sent.
     """
-    options = _options(dict(locals()))
     from epkit.cli.output import score as output
+    from epkit.core.http.destination import Tls
+    from epkit.endpoint.headers import parse_header
     from epkit.flows.score import score as flow
+    from epkit.flows.score.options import ScoreOptions
+    from epkit.flows.target.request_options import RequestOptions
 
+    if method not in (None, "predict", "predict_proba"):
+        raise UsageError(f"--method {method}: not one of predict, predict_proba")
+    options = ScoreOptions(
+        file=file, target=target, key_file=key_file, out=out, wrap=wrap, concurrency=concurrency,
+        batch_rows=batch_rows, batch_bytes=batch_bytes, rate=rate, retries=retries, timeout_s=timeout_s, method=method,
+        params=_parameters(param or ()), skip_invalid=skip_invalid, restart=restart, overwrite=overwrite,
+        workers=workers, cluster=cluster,
+        tls=Tls(
+            verify=not insecure, cacert=cacert, client_cert=client_cert, version=tls_version, ciphers=ciphers,
+        ),
+        request=RequestOptions(
+            headers=tuple(parse_header(text) for text in header or ()), deployment=deployment, schema=schema,
+            validate=not no_validate, proxy=proxy, proxy_basic=proxy_basic,
+        ),
+    )  # fmt: skip
     context, stdin = terminal.context(), terminal.stdin()
     if dry_run:
         return output.show_plan(*flow.dry_run(options, context, stdin))
@@ -170,40 +185,7 @@ def score(
     return output.finish(result, display, options, quiet=quiet)
 
 
-def _options(given: dict[str, Any]) -> "ScoreOptions":
-    """Turn what was typed into options; those of the same name are handed on as they are."""
-    from epkit.core.http.destination import Tls
-    from epkit.endpoint.headers import parse_header
-    from epkit.flows.score.options import ScoreOptions
-    from epkit.flows.target.request_options import RequestOptions
-
-    if given["method"] not in (None, "predict", "predict_proba"):
-        raise UsageError(f"--method {given['method']}: not one of predict, predict_proba")
-    headers = tuple(parse_header(text) for text in given["header"] or ())
-    request = RequestOptions(
-        headers=headers,
-        deployment=given["deployment"],
-        schema=given["schema"],
-        validate=not given["no_validate"],
-        proxy=given["proxy"],
-        proxy_basic=given["proxy_basic"],
-    )
-    tls = Tls(
-        verify=not given["insecure"],
-        cacert=given["cacert"],
-        client_cert=given["client_cert"],
-        version=given["tls_version"],
-        ciphers=given["ciphers"],
-    )
-    names = (
-        *("file", "target", "key_file", "out", "wrap", "concurrency", "batch_rows", "batch_bytes", "rate", "retries"),
-        *("timeout_s", "method", "skip_invalid", "restart", "overwrite", "workers", "cluster"),
-    )
-    alike = {name: given[name] for name in names}
-    return ScoreOptions(request=request, tls=tls, params=_parameters(given["param"] or ()), **alike)
-
-
-def _parameters(texts: list[str] | tuple[()]) -> Mapping[str, Any]:
+def _parameters(texts: Iterable[str]) -> Mapping[str, Any]:
     """Read `KEY=JSON`; what is no JSON is the text it is."""
     found = {}
     for text in texts:

@@ -9,7 +9,7 @@ from epkit.errors import UsageError
 
 if TYPE_CHECKING:
     from epkit.flows.context import Context
-    from epkit.flows.target.backends import Place
+    from epkit.flows.hosting.backends import Place
 
 FORMATS = ("text", "json")
 
@@ -34,7 +34,7 @@ def find(name: str | None, backend: str | None, format_: str) -> "tuple[Place, C
     Raises:
         UsageError: no such format or backend, a missing extra, an `epkit.toml` that is wrong.
     """
-    from epkit.flows.target.backends import find_place
+    from epkit.flows.hosting.backends import find_place
 
     if format_ not in FORMATS:
         raise UsageError(f"--format {format_}: not one of {', '.join(FORMATS)}")

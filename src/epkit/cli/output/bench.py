@@ -1,15 +1,62 @@
 """What `epkit bench` prints and writes when a run is over, and its one line on stderr where not all went well."""
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from epkit.cli import terminal
+from epkit.errors import UsageError
 from epkit.files import outputs
 from epkit.flows.bench.bench import exit_code
 
 if TYPE_CHECKING:
     from epkit.core.report.report import Report
-    from epkit.flows.bench.options import BenchResult, DryRun
+    from epkit.flows.bench.options import BenchOptions, BenchResult, DryRun
+
+
+FORMATS: Final = ("text", "ab", "json", "markdown")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputOptions:
+    """What is printed and written of a run, as the flags say.
+
+    Args:
+        format: one of `FORMATS`.
+        percentiles, deviations: whether these are shown.
+        variable_length, quiet: as ab has them.
+        percentiles_csv, gnuplot, html, junit: files, None where they are not wanted.
+    """
+
+    format: str = "text"
+    percentiles: bool = True
+    deviations: bool = True
+    variable_length: bool = False
+    quiet: bool = False
+    percentiles_csv: str | None = None
+    gnuplot: str | None = None
+    html: str | None = None
+    junit: str | None = None
+
+    @property
+    def rows_wanted(self) -> bool:
+        """Whether it takes every row of the run."""
+        return bool(self.percentiles_csv or self.gnuplot or self.format == "ab")
+
+    @property
+    def files(self) -> tuple[tuple[str, str], ...]:
+        """The files that are wanted, with their flags."""
+        named = (("-e", self.percentiles_csv), ("-g", self.gnuplot), ("--html", self.html), ("--junit", self.junit))
+        return tuple((flag, path) for flag, path in named if path is not None)
+
+    def check(self) -> None:
+        """Refuse a format that there is none of.
+
+        Raises:
+            UsageError: it is unknown.
+        """
+        if self.format not in FORMATS:
+            raise UsageError(f"--format {self.format}: not one of {', '.join(FORMATS)}")
 
 
 def show_plan(planned: "DryRun") -> int:
@@ -20,18 +67,21 @@ def show_plan(planned: "DryRun") -> int:
     return 0
 
 
-def finish(result: "BenchResult", given: Mapping[str, Any]) -> int:
+def finish(result: "BenchResult", options: "BenchOptions", output: OutputOptions) -> int:
     """Print the report, write the files, say in one line what went wrong.
 
     Returns:
         The exit code.
     """
-    code, report = exit_code(result, strict=given["strict"]), result.report
+    code, report = exit_code(result, strict=options.strict), result.report
     try:
-        terminal.write(render(result, given))
+        terminal.write(render(result, output))
     except BrokenPipeError:
         code = terminal.broken_pipe(code)
-    write_files(result, given)
+    write_files(result, output)
+    if options.keep_failures is not None:
+        for name, text in result.kept.items():
+            outputs.write_into(options.keep_failures, name, text, "--keep-failures")
     if code:
         terminal.complain(f"{report.run.target}: {_complaint(code, result)}")
     for worker in report.workers:
@@ -56,26 +106,23 @@ def _plan(planned: "DryRun") -> str:
     return f"{much}{long}{loads}, {flight}, {plan.timeout_s:g} s for each, connections {kept}{shared}"
 
 
-def write_files(result: "BenchResult", given: Mapping[str, Any]) -> None:
+def write_files(result: "BenchResult", output: OutputOptions) -> None:
     """Write the files that were asked for."""
     from epkit.reporters.run import ab_files
 
     times = result.ab_times
-    if times is not None and given["percentiles_csv"]:
-        outputs.write(given["percentiles_csv"], ab_files.percentiles_csv(times), "-e")
-    if times is not None and given["gnuplot"]:
-        outputs.write(given["gnuplot"], ab_files.gnuplot_tsv(times, terminal.local_zone()), "-g")
-    if given["junit"] is not None:
+    if times is not None and output.percentiles_csv:
+        outputs.write(output.percentiles_csv, ab_files.percentiles_csv(times), "-e")
+    if times is not None and output.gnuplot:
+        outputs.write(output.gnuplot, ab_files.gnuplot_tsv(times, terminal.local_zone()), "-g")
+    if output.junit is not None:
         from epkit.reporters.run import junit
 
-        outputs.write(given["junit"], junit.render(result.report), "--junit")
-    if given["html"] is not None:
+        outputs.write(output.junit, junit.render(result.report), "--junit")
+    if output.html is not None:
         from epkit.reporters.run import html
 
-        outputs.write(given["html"], html.render(result.report, result.histograms), "--html")
-    if given.get("keep_failures") is not None:
-        for name, text in result.kept.items():
-            outputs.write_into(given["keep_failures"], name, text, "--keep-failures")
+        outputs.write(output.html, html.render(result.report, result.histograms), "--html")
 
 
 def _complaint(code: int, result: "BenchResult") -> str:
@@ -107,16 +154,16 @@ def _complaint(code: int, result: "BenchResult") -> str:
     return f"{much}{most}: {first.advice}{said if first.detail else ''}"
 
 
-def render(result: "BenchResult", given: Mapping[str, Any]) -> str:
+def render(result: "BenchResult", output: OutputOptions) -> str:
     """Render the report in the format that was asked for."""
     if result.runs:
-        return _repeats(result.runs, given["format_"])
-    shown = {"percentiles": not given["no_percentiles"], "deviations": not given["no_deviations"]}
-    match given["format_"]:
+        return _repeats(result.runs, output.format)
+    shown = {"percentiles": output.percentiles, "deviations": output.deviations}
+    match output.format:
         case "json":
             return _json(result)
         case "ab":
-            return _ab(result, quiet=given["quiet"], variable_length=given["variable_length"], **shown)
+            return _ab(result, quiet=output.quiet, variable_length=output.variable_length, **shown)
         case "markdown":
             from epkit.reporters.run import markdown
 

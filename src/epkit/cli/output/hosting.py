@@ -10,8 +10,8 @@ from epkit.reporters.hosting import json as as_json
 from epkit.reporters.hosting import text as as_text
 
 if TYPE_CHECKING:
+    from epkit.flows.hosting.backends import Place
     from epkit.flows.hosting.deploy import Created, KeysWritten
-    from epkit.flows.target.backends import Place
 
 
 def endpoint(shown: Endpoint, format_: str) -> str:

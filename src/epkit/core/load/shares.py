@@ -6,14 +6,15 @@ the requests are counted out in turn. Payloads go round with the numbers. A phas
 some of them idle until it is over.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from epkit.core.load.plan import Phase, Plan
 
 
-def most_workers(plan: Plan) -> int:
-    """Return among how many workers a plan can be split: more would have nothing to do in any of its phases."""
-    return max(_places(phase) for phase in plan.phases)
+def most_workers(phases: Sequence[Phase]) -> int:
+    """Return among how many workers phases can be split: more would have nothing to do in any of them."""
+    return max(_places(phase) for phase in phases)
 
 
 def split(plan: Plan, workers: int) -> tuple[Plan, ...]:

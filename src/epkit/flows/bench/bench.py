@@ -12,32 +12,29 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from epkit import __version__
 from epkit.core.load.criteria import FIND_MAX
-from epkit.core.load.plan import Plan
 from epkit.core.load.shares import most_workers
 from epkit.core.replies.judging import Depth
-from epkit.core.report import slo
 from epkit.core.report.live import Live
 from epkit.endpoint.target import to_destination
 from epkit.engines.base import Engine
 from epkit.errors import UsageError
 from epkit.files.runs import RunWriter
 from epkit.flows.bench import checks
+from epkit.flows.bench.generators import check_workers, hire
 from epkit.flows.bench.options import BenchOptions, BenchResult, DryRun, Shown
-from epkit.flows.bench.plan import check_load, make_plan, plan_info
-from epkit.flows.bench.ready import Current, PreparedRun
+from epkit.flows.bench.plan import AskedBench, parse, plan_info
+from epkit.flows.bench.ready import Current, PreparedRun, Workers
 from epkit.flows.bench.report import payload_infos
 from epkit.flows.bench.run import run
 from epkit.flows.context import Context
-from epkit.flows.crew.crews import check_crew, check_reach, hire
 from epkit.flows.target.opening import open_target
 from epkit.flows.target.requests import make_load
 from epkit.flows.target.tokens import authorized, renewing
-from epkit.flows.target.transport import engine_class, engine_name, proxy_of
+from epkit.flows.target.transport import engine_class, proxy_of
 from epkit.flows.target.verbose import show_request
 
 if TYPE_CHECKING:
     from epkit.core.contract.contract import ParsedContract
-    from epkit.engines.workers.crew import Crew
 
 
 def bench(
@@ -59,27 +56,25 @@ def bench(
     Raises:
         UsageError, EndpointError: nothing could be sent at all; a failed request is data.
     """
-    slo.parse_all(options.slos)  # before anything is started
+    asked = _parse(options)
     with ExitStack() as stack:
-        _check_workers(options)
-        crew = stack.enter_context(hire(options.workers, options.cluster, context))
-        ready = stack.enter_context(prepare(options, context, stdin, crew=crew))
+        workers = stack.enter_context(hire(options.workers, options.cluster, context))
+        ready = stack.enter_context(prepare(asked, context, stdin, workers=workers))
         shown = Shown(progress=progress, live=live, say=say or context.note)
         writer = None if options.save is None else stack.enter_context(RunWriter(options.save))
         if options.find_max is not None:
             from epkit.flows.bench.find_max import find_max
 
-            return find_max(options, ready, shown, writer=writer)
+            return find_max(asked, ready, shown, writer=writer)
         if options.repeat is not None:
             from epkit.flows.bench.repeat import repeat
 
             other = None
             if options.against is not None:
-                other = stack.enter_context(
-                    prepare(replace(options, target=options.against), context, stdin, crew=crew)
-                )
-            return repeat(options, ready, other, shown, writer=writer)
-        return run(options, ready, ready.plan, shown, writer=writer)
+                against = replace(asked, options=replace(options, target=options.against))
+                other = stack.enter_context(prepare(against, context, stdin, workers=workers))
+            return repeat(asked, ready, other, shown, writer=writer)
+        return run(asked, ready, ready.plan, shown, writer=writer)
 
 
 def dry_run(options: BenchOptions, context: Context, stdin: BinaryIO) -> DryRun:
@@ -88,8 +83,7 @@ def dry_run(options: BenchOptions, context: Context, stdin: BinaryIO) -> DryRun:
     Raises:
         UsageError, EndpointError: as `bench`.
     """
-    _check_workers(options)
-    with prepare(options, context, stdin) as ready:
+    with prepare(_parse(options), context, stdin) as ready:
         return DryRun(
             request=show_request(ready.load.requests[0], ready.target.secrets, body=True),
             plan=plan_info(ready.plan, options.warmup, options.workers or 1),
@@ -120,20 +114,18 @@ def exit_code(result: BenchResult, *, strict: bool = False) -> int:
 
 @contextmanager
 def prepare(
-    options: BenchOptions, context: Context, stdin: BinaryIO, *, crew: "Crew | None" = None
+    asked: AskedBench, context: Context, stdin: BinaryIO, *, workers: Workers | None = None
 ) -> Iterator[PreparedRun]:
     """Find target, key, contract and payloads, and make the plan.
 
     Args:
-        crew: who makes the load, None for this process.
+        workers: who make the load, None for this process.
 
     Raises:
         UsageError, ContractError, EndpointError: nothing can be sent.
     """
-    name = _engine_name(options)
-    make_engine = engine_class(name)
-    check_load(options)
-    _check(options)
+    options = asked.options
+    make_engine = engine_class(asked.engine)
     proxy = proxy_of(options.request, context, "load")
     agent = f"epkit/{__version__}"
     secrets = tuple(options.request.secrets())
@@ -150,15 +142,16 @@ def prepare(
             proxy=proxy,
             http2=options.http2,
         )
-        if crew is not None:
-            check_reach(destination, crew)
+        if workers is not None:
+            workers.check_reach(destination)
         timeout_s = target.spec.timeout_s if options.timeout_s is None else options.timeout_s
-        plan = make_plan(options, timeout_s, name, (options.workers or 1) if crew is None else len(crew.members))
+        plan = asked.plan(timeout_s, (options.workers or 1) if workers is None else len(workers))
 
-        def engine_of(plan: Plan) -> Engine:
+        def new_engine() -> Engine:
             return make_engine(destination, timeout_ns=plan.timeout_ns, keepalive=plan.keepalive)
 
-        engine_of(plan)  # before anything is asked of the endpoint: it refuses certificates that it cannot use
+        # Before anything is asked of the endpoint: it refuses certificates that it cannot use.
+        first = [new_engine()]
 
         @cache
         def find_contract() -> "ParsedContract":
@@ -186,26 +179,36 @@ def prepare(
                 load=load,
                 current=current,
                 destination=destination,
-                make_engine=engine_of,
+                engine=asked.engine,
+                make_engine=lambda: first.pop() if first else new_engine(),
                 plan=plan,
                 check=check,
                 replies=_replies(options, find_contract),
-                crew=crew,
+                workers=workers,
             )
 
 
-def _check_workers(options: BenchOptions) -> None:
-    """Refuse workers that would have nothing to do."""
-    check_crew(options.workers, options.cluster)
+def _parse(options: BenchOptions) -> AskedBench:
+    """Parse what was asked for; refuse what cannot be done, before anything is started or read.
+
+    Raises:
+        UsageError: which flag, and why.
+    """
+    check_workers(options.workers, options.cluster)
+    asked = parse(options)
+    if options.buffer_bytes is not None and not 0 < options.buffer_bytes < 2**31:
+        raise UsageError(f"-b {options.buffer_bytes}: the bytes are more than 0, and less than 2^31")
+    if options.bind is not None:
+        _check_address(options.bind)
     if options.workers is None or options.find_max is not None:
-        return
-    check_load(options)
-    most = most_workers(make_plan(options, 1.0, _engine_name(options), options.workers))
+        return asked
+    most = most_workers(asked.phases_for(options.workers))
     if options.workers > most:
         raise UsageError(
             f"--workers {options.workers}: no more than {most} would have something to do, as no more requests are in "
             "flight at once (-n, -c)"
         )
+    return asked
 
 
 def _replies(
@@ -218,22 +221,9 @@ def _replies(
     return contract.document, contract.path
 
 
-def _check(options: BenchOptions) -> None:
-    """Refuse what cannot be run, before anything is started or read."""
-    if options.buffer_bytes is not None and not 0 < options.buffer_bytes < 2**31:
-        raise UsageError(f"-b {options.buffer_bytes}: the bytes are more than 0, and less than 2^31")
-    if options.bind is not None:
-        _check_address(options.bind)
-
-
 def _check_address(address: str) -> None:
     try:
         with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as probe:
             probe.bind((address, 0))
     except (OSError, UnicodeError):
         raise UsageError(f"-B {address}: not an address of this machine") from None
-
-
-def _engine_name(options: BenchOptions) -> str:
-    wire_only = "-I" if not options.sni else "-b" if options.buffer_bytes is not None else None
-    return engine_name(options.engine, http2=options.http2, wire_only=wire_only)

@@ -1,8 +1,4 @@
-"""What a run asks of whoever makes its load, what it is told, and the load that one process makes.
-
-`LoadGenerator` is the only thing that a bench knows of workers: `epkit.flows.bench.generators` has the one import of
-them.
-"""
+"""What a run asks of whoever makes its load, what it is told, and the load that one process makes."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence

@@ -10,15 +10,15 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 from epkit.core.load import search as searching
-from epkit.core.load.criteria import FIND_MAX, Bound, parse_bound
+from epkit.core.load.criteria import FIND_MAX, Bound
 from epkit.core.load.plan import Phase, Plan
 from epkit.core.report.document import to_document
 from epkit.core.report.health import GROWING
 from epkit.core.report.report import PhaseInfo, Report, Search
 from epkit.engines import runner
 from epkit.files.runs import RunWriter
-from epkit.flows.bench.options import BenchOptions, BenchResult, Shown
-from epkit.flows.bench.plan import FIND_S
+from epkit.flows.bench.options import BenchResult, Shown
+from epkit.flows.bench.plan import FIND_S, AskedBench
 from epkit.flows.bench.ready import PreparedRun
 from epkit.flows.bench.run import run
 from epkit.flows.bench.saved_runs import load, write_samples
@@ -32,7 +32,7 @@ PATIENCE: Final = 3.0
 
 
 def find_max(
-    options: BenchOptions,
+    asked: AskedBench,
     ready: "PreparedRun",
     shown: Shown,
     *,
@@ -42,17 +42,15 @@ def find_max(
 
     Args:
         writer: of the file that the search is saved to.
-
-    Raises:
-        UsageError: the limit cannot be read.
     """
+    options = asked.options
     with ExitStack() as stack:
         saved_to = options.save
         if options.samples is not None and writer is None:
             # Which probe's samples are wanted shows in the end.
             saved_to = str(Path(stack.enter_context(TemporaryDirectory(prefix="epkit-"))) / "search.epkit")
             writer = stack.enter_context(RunWriter(saved_to, "--samples"))
-        number, result = _search(replace(options, samples=None), ready, shown, writer)
+        number, result = _search(replace(asked, options=replace(options, samples=None)), ready, shown, writer)
         if writer is not None:
             writer.choose(number, to_document(result.report))
         if options.samples is not None and saved_to is not None:
@@ -61,13 +59,11 @@ def find_max(
         return result
 
 
-def _search(
-    options: BenchOptions, ready: "PreparedRun", shown: Shown, writer: RunWriter | None
-) -> tuple[int, BenchResult]:
+def _search(asked: AskedBench, ready: "PreparedRun", shown: Shown, writer: RunWriter | None) -> tuple[int, BenchResult]:
     """Search; return what was found, and which of the probes that is, from 0."""
-    assert options.find_max is not None
-    bound = parse_bound(options.find_max)
-    search = searching.RateSearch(bound.limit_ns, options.time_limit_s or FIND_S)
+    bound = asked.bound
+    assert bound is not None
+    search = searching.RateSearch(bound.limit_ns, asked.options.time_limit_s or FIND_S)
     phases: list[PhaseInfo] = []
     runs: dict[float | None, tuple[int, BenchResult]] = {}
     number = 0
@@ -78,7 +74,7 @@ def _search(
         plan = _plan(ready.plan, common, probe, number)
         at, watcher = time.perf_counter(), _Watcher(bound, probe)
         try:
-            result = run(options, ready, plan, shown, watch=watcher, writer=writer)
+            result = run(asked, ready, plan, shown, watch=watcher, writer=writer)
         except KeyboardInterrupt as stop:  # between two probes
             if not runs:
                 raise

@@ -1,17 +1,21 @@
-"""Who makes the load of a run: this process, or a crew of workers. Both are asked the same."""
+"""Who makes the load of a run: this process, or a crew of workers. Both are asked the same.
+
+`Workers` is all that a bench knows of workers, and this the only module that imports them.
+"""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from epkit.core.http.request import Request
-from epkit.core.load.shares import most_workers
 from epkit.core.report.report import Report
 from epkit.engines import runner
 from epkit.engines.driver import Judging
 from epkit.flows.bench.driving import DrivenPlan, LoadGenerator, RunFacts
 from epkit.flows.bench.measurement import Measurement
 from epkit.flows.bench.options import BenchOptions, Shown
-from epkit.flows.bench.ready import PreparedRun
-from epkit.flows.crew import carried
+from epkit.flows.bench.plan import AskedBench
+from epkit.flows.bench.ready import PreparedRun, Workers
+from epkit.flows.context import Context
 from epkit.flows.target.verbose import make_log
 
 
@@ -24,7 +28,7 @@ class OwnGenerator:
         self, options: BenchOptions, ready: PreparedRun, measured: Measurement, say: Callable[[str], None]
     ) -> None:
         self._slots = measured.plan.slots
-        engine = ready.make_engine(measured.plan)
+        engine = ready.make_engine()
         self.engine = engine.name
         log = make_log(options.verbosity, ready.load.requests[0], ready.target.secrets, say)
         judging = Judging(sinks=measured.sinks, depth=options.depth, log=log)
@@ -59,39 +63,43 @@ class OwnGenerator:
 
 
 def make_generator(
-    options: BenchOptions, ready: PreparedRun, measured: Measurement, shown: Shown, *, all_rows: bool
+    asked: AskedBench, ready: PreparedRun, measured: Measurement, shown: Shown, *, all_rows: bool
 ) -> LoadGenerator:
     """Choose who makes the load of a run.
 
     Args:
         all_rows: whether something wants every row, however many there are.
     """
-    if ready.crew is None:
-        return OwnGenerator(options, ready, measured, shown.say)
-    return _crewed(options, ready, measured, shown, all_rows=all_rows)
+    if ready.workers is None:
+        return OwnGenerator(asked.options, ready, measured, shown.say)
+    return ready.workers.generator(asked, ready, measured, shown, all_rows=all_rows)
 
 
-def _crewed(
-    options: BenchOptions, ready: PreparedRun, measured: Measurement, shown: Shown, *, all_rows: bool
-) -> LoadGenerator:
-    from epkit.flows.bench.workers.fleet import Fleet
-    from epkit.flows.bench.workers.work import BenchWork
+def check_workers(workers: int | None, cluster: str | None) -> None:
+    """Refuse workers that cannot be had, before anything is started.
 
-    assert ready.crew is not None
-    work = BenchWork(
-        plan=measured.plan,
-        load=ready.load,
-        destination=ready.destination,
-        engine=ready.make_engine(measured.plan).name,
-        depth=options.depth,
-        expect=options.expect,
-        contract=ready.replies,
-        exact=None,
-        verbosity=options.verbosity,
-        secrets=tuple(secret.reveal() for secret in ready.target.secrets),
-        files=carried.read(ready.destination, options.expect) if ready.crew.is_elsewhere else {},
-    )
-    spare = len(ready.crew.members) - min(len(ready.crew.members), most_workers(ready.plan))
-    if spare and options.find_max is None:
-        shown.say(f"{spare} workers have nothing to do: no more requests are in flight at once (-c)")
-    return Fleet(ready.crew, work, measured, all_rows=all_rows, live=shown.live, say=shown.say)
+    Raises:
+        UsageError: the flags are wrong, or the extra `cluster` is missing.
+    """
+    if workers is None and cluster is None:
+        return
+    from epkit.flows.bench.workers import hired  # only for those who ask for some, here and below
+
+    hired.check_workers(workers, cluster)
+
+
+def hire(workers: int | None, cluster: str | None, context: Context) -> AbstractContextManager[Workers | None]:
+    """Have workers for the length of a block; None where none are asked for.
+
+    Args:
+        workers: how many processes of this machine.
+        cluster: address of a Dask scheduler whose workers are used, all of them.
+
+    Raises:
+        UsageError: they cannot be had.
+    """
+    if workers is None and cluster is None:
+        return nullcontext()
+    from epkit.flows.bench.workers import hired
+
+    return hired.hire_workers(workers, cluster, context)

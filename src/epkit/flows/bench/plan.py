@@ -1,15 +1,17 @@
 """From what was asked for to the plan of a run; what contradicts itself is refused before anything is started."""
 
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, replace
+from typing import Final
 
 from epkit.core.load import stages
-from epkit.core.load.criteria import parse_bound, parse_tight
+from epkit.core.load.criteria import Bound, Tight, parse_bound, parse_tight
 from epkit.core.load.plan import Arrivals, Phase, Plan
+from epkit.core.report import slo
 from epkit.core.report.report import PlanInfo
+from epkit.core.report.slo import Slo
 from epkit.errors import UsageError
-
-if TYPE_CHECKING:
-    from epkit.flows.bench.options import BenchOptions
+from epkit.flows.bench.options import BenchOptions
+from epkit.flows.target.transport import engine_name
 
 MOST_CONCURRENCY: Final = 20_000
 """ab's limit."""
@@ -24,56 +26,70 @@ FIND_S: Final = 120.0
 """The most that `--find-max` takes, unless -t says."""
 
 
-def check_load(options: "BenchOptions") -> None:
-    """Refuse a load that cannot be run.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedBench:
+    """What was asked for, checked and parsed.
+
+    Args:
+        engine: the name of the one that sends.
+        until: of `--until`, `bound` of `--find-max`.
+        phases: of the plan, for one worker.
+    """
+
+    options: BenchOptions
+    engine: str
+    slos: tuple[Slo, ...]
+    until: Tight | None
+    bound: Bound | None
+    phases: tuple[Phase, ...]
+
+    def phases_for(self, workers: int) -> tuple[Phase, ...]:
+        """Return the phases of several workers: unless -c says, each has a request in flight."""
+        if self.options.concurrency is not None or not _is_closed(self.options):
+            return self.phases
+        concurrency = min(workers, self.phases[-1].requests or workers)
+        return tuple(replace(phase, concurrency=concurrency) for phase in self.phases)
+
+    def plan(self, timeout_s: float, workers: int) -> Plan:
+        """Return the plan.
+
+        Args:
+            timeout_s: one request's.
+            workers: how many share it.
+        """
+        options = self.options
+        return Plan(
+            phases=self.phases_for(workers),
+            timeout_ns=round(timeout_s * 1e9),
+            keepalive=options.request.keepalive,
+            seed=options.seed,
+        )
+
+
+def parse(options: BenchOptions) -> AskedBench:
+    """Parse what was asked for, and refuse a load that cannot be run.
 
     Raises:
         UsageError: which flag, and why.
     """
-    requests, concurrency = options.requests, options.concurrency
-    if requests is not None and requests < 1:
-        raise UsageError(f"-n {requests}: the number of requests is 1 or more")
-    if concurrency is not None and not 1 <= concurrency <= MOST_CONCURRENCY:
-        raise UsageError(f"-c {concurrency}: the concurrency is 1 to {MOST_CONCURRENCY}")
-    for flag, value in (("-t", options.time_limit_s), ("-s", options.timeout_s)):
-        if value is not None and not 0 < value < 1e9:
-            raise UsageError(f"{flag} {value:g}: the seconds are more than 0, and less than 10^9")
-    if options.arrivals not in ("constant", "poisson"):
-        raise UsageError(f"--arrivals {options.arrivals}: not one of constant, poisson")
-    if options.rate is not None:
-        stages.check_rate("--rate", options.rate)
+    wire_only = "-I" if not options.sni else "-b" if options.buffer_bytes is not None else None
+    engine = engine_name(options.engine, http2=options.http2, wire_only=wire_only)
+    slos = slo.parse_all(options.slos)
+    _check_numbers(options)
     _check_modes(options)
-    if options.rate is None and options.stages is None and options.sweep is None and options.find_max is None:
+    if _is_closed(options):
         _check_closed(options)
-    if options.until is not None:
-        parse_tight(options.until)
-    if options.find_max is not None:
-        parse_bound(options.find_max)
+    until = None if options.until is None else parse_tight(options.until)
+    bound = None if options.find_max is None else parse_bound(options.find_max)
     if options.repeat is not None and options.repeat < 1:
         raise UsageError(f"--repeat {options.repeat}: the number of runs is 1 or more")
-
-
-def make_plan(options: "BenchOptions", timeout_s: float, engine: str, workers: int = 1) -> Plan:
-    """Make the plan of a run.
-
-    Args:
-        timeout_s: one request's.
-        engine: its name.
-        workers: how many share it: unless -c says, each has a request in flight.
-
-    Raises:
-        UsageError: the stages, the sweep or the warm-up cannot be read, or do not fit.
-    """
-    phases = _measured(options, OPEN_CONCURRENCY[engine], workers)
-    if options.warmup is not None:
-        warmup = stages.parse_warmup(options.warmup, phases[0])
-        if warmup.requests is not None and options.requests is not None and options.requests < warmup.requests:
-            raise UsageError(
-                f"--warmup {warmup.requests} is more than -n {options.requests}: the run would be mostly warm-up"
-            )
-        phases = (warmup, *phases)
-    return Plan(
-        phases=phases, timeout_ns=round(timeout_s * 1e9), keepalive=options.request.keepalive, seed=options.seed
+    return AskedBench(
+        options=options,
+        engine=engine,
+        slos=tuple(slos),
+        until=until,
+        bound=bound,
+        phases=_phases(options, OPEN_CONCURRENCY[engine]),
     )
 
 
@@ -102,7 +118,27 @@ def plan_info(plan: Plan, warmup: str | None = None, workers: int = 1) -> PlanIn
     )
 
 
-def _check_modes(options: "BenchOptions") -> None:
+def _check_numbers(options: BenchOptions) -> None:
+    requests, concurrency = options.requests, options.concurrency
+    if requests is not None and requests < 1:
+        raise UsageError(f"-n {requests}: the number of requests is 1 or more")
+    if concurrency is not None and not 1 <= concurrency <= MOST_CONCURRENCY:
+        raise UsageError(f"-c {concurrency}: the concurrency is 1 to {MOST_CONCURRENCY}")
+    for flag, value in (("-t", options.time_limit_s), ("-s", options.timeout_s)):
+        if value is not None and not 0 < value < 1e9:
+            raise UsageError(f"{flag} {value:g}: the seconds are more than 0, and less than 10^9")
+    if options.arrivals not in ("constant", "poisson"):
+        raise UsageError(f"--arrivals {options.arrivals}: not one of constant, poisson")
+    if options.rate is not None:
+        stages.check_rate("--rate", options.rate)
+
+
+def _is_closed(options: BenchOptions) -> bool:
+    """Tell whether the load is one closed loop."""
+    return all(mode is None for mode in (options.rate, options.stages, options.sweep, options.find_max))
+
+
+def _check_modes(options: BenchOptions) -> None:
     """Refuse modes that exclude each other."""
     modes = {
         "--rate": options.rate,
@@ -136,12 +172,12 @@ def _check_modes(options: "BenchOptions") -> None:
         raise UsageError("--against needs --repeat K: a single run tells nothing of the noise between runs")
 
 
-def _by_rate(options: "BenchOptions") -> bool:
+def _by_rate(options: BenchOptions) -> bool:
     texts = (options.stages or "", options.sweep or "")
     return options.find_max is not None or any("rate=" in text for text in texts)
 
 
-def _check_closed(options: "BenchOptions") -> None:
+def _check_closed(options: BenchOptions) -> None:
     requests, concurrency = options.requests, options.concurrency or 1
     endless = requests is None and options.time_limit_s is None and options.until is None
     if endless and concurrency > 1:
@@ -150,7 +186,24 @@ def _check_closed(options: "BenchOptions") -> None:
         raise UsageError(f"-c {concurrency} is more than -n {requests}: no more can be in flight than are sent")
 
 
-def _measured(options: "BenchOptions", most_open: int, workers: int) -> tuple[Phase, ...]:
+def _phases(options: BenchOptions, most_open: int) -> tuple[Phase, ...]:
+    """Return the phases of a run, the warm-up among them.
+
+    Raises:
+        UsageError: the stages, the sweep or the warm-up cannot be read, or do not fit.
+    """
+    phases = _measured(options, most_open)
+    if options.warmup is None:
+        return phases
+    warmup = stages.parse_warmup(options.warmup, phases[0])
+    if warmup.requests is not None and options.requests is not None and options.requests < warmup.requests:
+        raise UsageError(
+            f"--warmup {warmup.requests} is more than -n {options.requests}: the run would be mostly warm-up"
+        )
+    return (warmup, *phases)
+
+
+def _measured(options: BenchOptions, most_open: int) -> tuple[Phase, ...]:
     arrivals: Arrivals = "poisson" if options.arrivals == "poisson" else "constant"
     most = options.concurrency or most_open
     time_limit_s = options.time_limit_s
@@ -181,5 +234,4 @@ def _measured(options: "BenchOptions", most_open: int, workers: int) -> tuple[Ph
         )
     if requests is None and duration_ns is None:
         requests = 1
-    concurrency = options.concurrency or min(workers, requests or workers)
-    return (Phase(concurrency=concurrency, requests=requests, duration_ns=duration_ns),)
+    return (Phase(concurrency=options.concurrency or 1, requests=requests, duration_ns=duration_ns),)

@@ -9,7 +9,10 @@ from epkit.core.http.request import Request
 from epkit.core.load.plan import Plan
 from epkit.engines.base import Engine
 from epkit.engines.deferred import Check
-from epkit.engines.workers.crew import Crew
+from epkit.flows.bench.driving import LoadGenerator
+from epkit.flows.bench.measurement import Measurement
+from epkit.flows.bench.options import Shown
+from epkit.flows.bench.plan import AskedBench
 from epkit.flows.target.requests import Requests
 from epkit.flows.target.target import Target
 
@@ -40,24 +43,45 @@ class Current:
         driver.replace(self.requests)
 
 
+class Workers(Protocol):
+    """Workers that make the load of runs: all that a bench knows of them, with the generator that they make."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+
+    def check_reach(self, destination: Destination) -> None:
+        """Refuse a destination that they cannot reach.
+
+        Raises:
+            UsageError: it is such a one.
+        """
+
+    def generator(
+        self, asked: AskedBench, ready: "PreparedRun", measured: Measurement, shown: Shown, *, all_rows: bool
+    ) -> LoadGenerator:
+        """Make the generator of a run; *all_rows* where something wants every row."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedRun:
     """A run that can begin.
 
     Args:
         current: the requests of *load*, as they are sent now.
+        engine: the name of the one that sends.
+        make_engine: makes it for one run.
         check: what replies are held against beside the run, if anything.
-        make_engine: makes an engine for a run of a plan; each run has its own.
         replies: the document, and the path in it, that *check* holds replies against, where it is a contract.
-        crew: who makes the load, None for this process.
+        workers: who makes the load, None for this process.
     """
 
     target: Target
     load: Requests
     current: Current
     destination: Destination
-    make_engine: Callable[[Plan], Engine]
+    engine: str
+    make_engine: Callable[[], Engine]
     plan: Plan
     check: Check | None = None
     replies: tuple[Mapping[str, Any], str] | None = None
-    crew: Crew | None = None
+    workers: Workers | None = None

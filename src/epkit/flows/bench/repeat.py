@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from epkit.core.report.report import Report
 from epkit.engines import runner
 from epkit.files.runs import RunWriter
-from epkit.flows.bench.options import BenchOptions, BenchResult, Shown
+from epkit.flows.bench.options import BenchResult, Shown
+from epkit.flows.bench.plan import AskedBench
 from epkit.flows.bench.ready import PreparedRun
 from epkit.flows.bench.run import run
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def repeat(
-    options: BenchOptions,
+    asked: AskedBench,
     ready: "PreparedRun",
     other: "PreparedRun | None",
     shown: Shown,
@@ -34,15 +35,16 @@ def repeat(
     Returns:
         The last result, with the reports of all runs in their order.
     """
-    assert options.repeat is not None
+    times = asked.options.repeat
+    assert times is not None
     arms = {"": ready} if other is None else {"base": ready, "new": other}
     reports: list[Report] = []
     result: BenchResult | None = None
-    for number in range(options.repeat):
+    for number in range(times):
         for name, arm in arms.items():
             plan: Plan = replace(arm.plan, seed=arm.plan.seed + number)
             try:
-                result = run(options, arm, plan, shown, writer=writer, arm=name)
+                result = run(asked, arm, plan, shown, writer=writer, arm=name)
             except KeyboardInterrupt as stop:  # between two runs
                 if result is None:
                     raise

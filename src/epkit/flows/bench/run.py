@@ -10,6 +10,7 @@ from epkit.core.load.stages import total
 from epkit.core.report import ab, slo
 from epkit.core.report.guard import Guard
 from epkit.core.report.report import Report
+from epkit.core.report.slo import Slo
 from epkit.core.report.summary import Summary
 from epkit.core.stats import hdr
 from epkit.engines.driver import Sink
@@ -22,6 +23,7 @@ from epkit.flows.bench.generators import make_generator
 from epkit.flows.bench.knee import mark_knee
 from epkit.flows.bench.measurement import Measurement
 from epkit.flows.bench.options import BenchOptions, BenchResult, Shown
+from epkit.flows.bench.plan import AskedBench
 from epkit.flows.bench.ready import PreparedRun
 from epkit.flows.bench.report import RunSetup, make_report, show_examples
 from epkit.flows.bench.saving import Recording
@@ -35,7 +37,7 @@ Value = TypeVar("Value")
 
 
 def run(
-    options: BenchOptions,
+    asked: AskedBench,
     ready: PreparedRun,
     plan: Plan,
     shown: Shown,
@@ -49,16 +51,17 @@ def run(
     Args:
         writer: of the file that the run is saved to, as one of *arm*.
     """
+    options = asked.options
     with ExitStack() as stack:
         sinks = _RunSinks(
             spill=stack.enter_context(Spill()) if options.rows_wanted or options.samples else None,
             recording=None if writer is None else _recording(options, ready, writer, arm),
             live=None if shown.live is None else shown.live.restarted(),
-            guard=_guard(options, plan) if options.abort_on_slo else None,
+            guard=_guard(asked.slos, plan) if options.abort_on_slo else None,
         )
         measured = Measurement(plan, sinks=sinks.all(), failures_as_infinite=options.failures_as_infinite)
-        generator = make_generator(options, ready, measured, shown, all_rows=sinks.want_all_rows)
-        one = _Run(options, ready, measured, generator, sinks)
+        generator = make_generator(asked, ready, measured, shown, all_rows=sinks.want_all_rows)
+        one = _Run(asked, ready, measured, generator, sinks)
         one.drive(shown.progress, watch)
         return one.result()
 
@@ -90,13 +93,13 @@ class _Run:
 
     def __init__(
         self,
-        options: BenchOptions,
+        asked: AskedBench,
         ready: PreparedRun,
         measured: Measurement,
         generator: LoadGenerator,
         sinks: _RunSinks,
     ) -> None:
-        self._options, self._ready, self._measured, self._sinks = options, ready, measured, sinks
+        self._asked, self._ready, self._measured, self._sinks = asked, ready, measured, sinks
         self._generator = generator
         self._setup = RunSetup(
             target=ready.target,
@@ -105,9 +108,9 @@ class _Run:
             plan=measured.plan,
             engine=generator.engine,
             workers=generator.workers,
-            warmup=options.warmup,
+            warmup=asked.options.warmup,
         )
-        self._until = None if options.until is None else Until(options.until, measured, generator)
+        self._until = None if asked.until is None else Until(asked.until, measured, generator)
         self._abort = None if sinks.guard is None else _Abort(sinks.guard, generator)
 
     def drive(self, progress: Callable[[int, int], None] | None, watch: Watch | None) -> None:
@@ -138,7 +141,7 @@ class _Run:
 
     def result(self) -> BenchResult:
         """Report the run, when it is over, and write what was asked for."""
-        options, measured, sinks, facts = self._options, self._measured, self._sinks, self._facts
+        options, measured, sinks, facts = self._asked.options, self._measured, self._sinks, self._facts
         report = self._report(facts)
         if sinks.recording is not None:
             report = sinks.recording.finish(report, measured.summary, facts)
@@ -154,7 +157,7 @@ class _Run:
         return BenchResult(report=report, ab_times=times, kept=kept, stopped_by=facts.stopped_by, histograms=histograms)
 
     def _report(self, facts: RunFacts) -> Report:
-        options = self._options
+        options = self._asked.options
         report = make_report(
             self._setup,
             self._measured,
@@ -167,7 +170,7 @@ class _Run:
             report = mark_knee(report)
         lost = [] if self._abort is None or self._abort.lost is None else [self._abort.lost]
         lines = checks.warnings(facts.checks, facts.sent, options.depth)
-        thresholds = slo.evaluate(slo.parse_all(options.slos), report)
+        thresholds = slo.evaluate(self._asked.slos, report)
         report = replace(report, thresholds=thresholds, warnings=(*report.warnings, *lost, *lines))
         return replace(report, run=replace(report.run, partial=True)) if lost else report
 
@@ -191,11 +194,9 @@ def _recording(options: BenchOptions, ready: PreparedRun, writer: RunWriter, arm
     return Recording(writer, ready.load, slos=options.slos, arm=arm, failures_as_infinite=infinite)
 
 
-def _guard(options: BenchOptions, plan: Plan) -> Guard:
+def _guard(slos: Sequence[Slo], plan: Plan) -> Guard:
     measured = plan.measured
-    return Guard(
-        slo.parse_all(options.slos), requests=total(measured, "requests"), duration_ns=total(measured, "duration_ns")
-    )
+    return Guard(slos, requests=total(measured, "requests"), duration_ns=total(measured, "duration_ns"))
 
 
 def _there(*values: Value | None) -> list[Value]:

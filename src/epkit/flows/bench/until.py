@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from epkit.core.load.criteria import UNTIL, parse_tight
+from epkit.core.load.criteria import UNTIL, Tight
 from epkit.core.load.looks import Looks
 from epkit.core.report.report import Search
 from epkit.core.samples.latency import series
@@ -18,13 +18,9 @@ if TYPE_CHECKING:
 class Until:
     """A stop rule, called some five times a second; the looks themselves are made in a thread of their own."""
 
-    def __init__(self, text: str, measured: "Measurement", generator: "LoadGenerator") -> None:
-        """Prepare the rule.
-
-        Raises:
-            UsageError: *text* cannot be read.
-        """
-        self._looks = Looks(parse_tight(text))
+    def __init__(self, goal: Tight, measured: "Measurement", generator: "LoadGenerator") -> None:
+        """Prepare the rule."""
+        self._looks = Looks(goal)
         self._measured, self._generator = measured, generator
         self._name = "response" if measured.plan.measured[0].model == "open" else "service"
         self._pool = ThreadPoolExecutor(1)

@@ -11,8 +11,8 @@ from epkit.endpoint.config_writing import home_relative, remove_entry, write_ent
 from epkit.endpoint.config_writing import place as config_place
 from epkit.errors import EndpointError, UsageError
 from epkit.flows.context import Context
+from epkit.flows.hosting.backends import Place, key_path
 from epkit.flows.hosting.proof import Scored, check_flags, client_to, fetch_contract, score_row
-from epkit.flows.target.backends import Place, key_path
 from epkit.flows.target.client import Client
 from epkit.flows.target.request_options import TargetOptions
 

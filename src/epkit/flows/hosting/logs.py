@@ -7,7 +7,7 @@ from typing import Final
 from epkit.core.hosting.deployments import Endpoint, LoggedRequest, unseen
 from epkit.core.http.masking import mask_text
 from epkit.flows.context import Context
-from epkit.flows.target.backends import Place
+from epkit.flows.hosting.backends import Place
 
 POLL_S: Final = {"local": 0.2, "azureml": 2.0, "azureml-v1": 2.0}
 OVERLAP: Final = 500

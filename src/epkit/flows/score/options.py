@@ -7,7 +7,6 @@ from typing import Any, Final
 from epkit.core.http.destination import Tls
 from epkit.core.score.scored import ScoreResult
 from epkit.errors import EndpointError, UsageError
-from epkit.flows.crew.crews import check_crew
 from epkit.flows.rows.input import Given
 from epkit.flows.target.request_options import RequestOptions, check_proxy
 
@@ -72,12 +71,6 @@ def check(options: ScoreOptions) -> None:
     if options.timeout_s is not None and not 0 < options.timeout_s < 1e9:
         raise UsageError(f"-s {options.timeout_s:g}: the seconds are more than 0, and less than 10^9")
     check_proxy(options.request)
-    check_crew(options.workers, options.cluster)
-    if options.workers is not None and options.workers > options.concurrency:
-        raise UsageError(
-            f"--workers {options.workers}: no more than {options.concurrency} would have something to do, as no more "
-            f"requests are in flight at once: give a higher concurrency (-c)"
-        )
 
 
 def exit_code(result: ScoreResult) -> int:

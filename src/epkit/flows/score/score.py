@@ -4,63 +4,40 @@ Input → contract → check → driver and engine → recorder. Nothing is prin
 """
 
 import json
-import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from signal import Signals
 from typing import TYPE_CHECKING, BinaryIO
 
 from epkit import __version__
-from epkit.core.http.destination import Destination
 from epkit.core.http.request import Template, with_proxy_headers
-from epkit.core.http.secret import Secret
 from epkit.core.replies.predictions import Failed
 from epkit.core.score.batching import Chunk, Packer
-from epkit.core.score.conveyor import Conveyor, Policy
+from epkit.core.score.conveyor import Policy
 from epkit.core.score.scored import JobProgress, ScoreResult
 from epkit.core.stats.histogram import Histogram
 from epkit.endpoint.target import resolve, to_destination
-from epkit.engines import runner
-from epkit.engines.base import Engine
-from epkit.engines.batches import REQUEST_ID, BatchDriver
+from epkit.engines.batches import REQUEST_ID
 from epkit.errors import UsageError
 from epkit.files.jobs import Job
 from epkit.files.predicted import Writer
 from epkit.files.recording import OutputWriter, check_format, make_writer, refuse_names
 from epkit.files.sources import digest_of
 from epkit.flows.context import Context
-from epkit.flows.crew import carried
-from epkit.flows.crew.crews import check_reach, hire
-from epkit.flows.rows.input import Given, Input, prepare, spooled
+from epkit.flows.rows.input import Given, prepare, spooled
+from epkit.flows.score.drivers import check_workers, hire, make_driver
+from epkit.flows.score.job import JobWorkers, ReadyJob
 from epkit.flows.score.options import ScoreOptions, check
-from epkit.flows.score.words import advise, explainer
+from epkit.flows.score.words import advise
 from epkit.flows.target.opening import open_target
 from epkit.flows.target.request_options import compose_headers
 from epkit.flows.target.requests import JSON, KnownContract
-from epkit.flows.target.target import Target
 from epkit.flows.target.tokens import renewing
 from epkit.flows.target.transport import engine_class, proxy_of
 from epkit.flows.target.verbose import show_request
 
 if TYPE_CHECKING:
     from epkit.core.contract.contract import ParsedContract
-    from epkit.engines.workers.crew import Crew
-    from epkit.flows.score.crew import ScoreCrew
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Ready:
-    """A job that can begin."""
-
-    target: Target
-    destination: Destination
-    input: Input
-    template: Template
-    packer: Packer
-    engine: Engine
-    timeout_ns: int
 
 
 def score(
@@ -87,6 +64,7 @@ def score(
         EndpointError: the target cannot be reached at all.
     """
     check(options)
+    check_workers(options)
     with ExitStack() as stack:
         given = options.given or stack.enter_context(spooled(options.file, stdin))
         job = None
@@ -97,9 +75,9 @@ def score(
         ready = stack.enter_context(_prepare(options, given, context))
         if job is not None:
             refuse_names(("prediction",), ready.input.source.names)
-        crew = stack.enter_context(hire(options.workers, options.cluster, context, joins=True))
-        if crew is not None:
-            check_reach(ready.destination, crew)
+        workers = stack.enter_context(hire(options, context))
+        if workers is not None:
+            workers.check_reach(ready.destination)
         if job is not None:
             job.begin()
             writer = make_writer(job, ready.input.source.names)
@@ -108,7 +86,7 @@ def score(
         taken = () if job is None else ready.input.source.names
         recorder = OutputWriter(writer, probabilities=probabilities, job=job, kept=kept, taken=taken)
         stack.callback(recorder.close)
-        return _run(ready, recorder, policy or _policy(options), progress, context, crew)
+        return _run(ready, recorder, policy or _policy(options), progress, context, workers)
 
 
 def dry_run(options: ScoreOptions, context: Context, stdin: BinaryIO) -> tuple[str, str]:
@@ -118,6 +96,7 @@ def dry_run(options: ScoreOptions, context: Context, stdin: BinaryIO) -> tuple[s
         UsageError, ContractError, EndpointError: as `score`.
     """
     check(options)
+    check_workers(options)
     with spooled(options.file, stdin) as given, _prepare(options, given, context) as ready:
         chunk = next(ready.input.chunks(0, options.batch_rows), None)
         if chunk is None:
@@ -130,12 +109,12 @@ def dry_run(options: ScoreOptions, context: Context, stdin: BinaryIO) -> tuple[s
 
 
 def _run(
-    ready: _Ready,
+    ready: ReadyJob,
     recorder: OutputWriter,
     policy: Policy,
     progress: Callable[[JobProgress], None] | None,
     context: Context,
-    crew: "Crew | None",
+    workers: JobWorkers | None,
 ) -> ScoreResult:
     before, failed_before = recorder.rows, recorder.failed_rows
     chunks = ready.input.chunks(before, policy.batch_rows)
@@ -143,7 +122,7 @@ def _run(
     def supply() -> Chunk | None:
         return next(chunks, None)
 
-    driver = _make_driver(ready, supply, recorder.write, policy, context, crew)
+    driver = make_driver(ready, supply, recorder.write, policy, workers)
     began = time.monotonic()
 
     def tick() -> None:
@@ -182,65 +161,8 @@ def _run(
     )
 
 
-class _Here(BatchDriver):
-    """This process, as what a job is done by."""
-
-    def __init__(
-        self, ready: _Ready, supply: Callable[[], Chunk | None], write: Callable[[Chunk, int], None], policy: Policy
-    ) -> None:
-        self._engine, self._template = ready.engine, ready.template
-        super().__init__(
-            Conveyor(supply, ready.packer, write, policy),
-            ready.packer,
-            lambda body, mark: self._template.fill(body, mark),
-            policy=policy,
-            explain=explainer(ready.target.secrets),
-            dice=random.Random(),  # noqa: S311 - jitter
-            later=self._engine.soon,
-        )
-        self.wake = self._engine.wake
-
-    def renew(self, value: Secret) -> None:
-        """Send another Authorization from now on; from any thread."""
-        self._template = self._template.with_authorization(value.reveal())
-
-    def run(self, tick: Callable[[], None] | None) -> Signals | None:
-        """Do the job; the signal that ended it early."""
-        return runner.run(self._engine, self, self._policy.concurrency, tick=tick).stopped_by
-
-
-def _make_driver(
-    ready: _Ready,
-    supply: Callable[[], Chunk | None],
-    write: Callable[[Chunk, int], None],
-    policy: Policy,
-    context: Context,
-    crew: "Crew | None",
-) -> "_Here | ScoreCrew":
-    """Choose who does the job: this process, or a crew of workers."""
-    if crew is None:
-        return _Here(ready, supply, write, policy)
-    from epkit.flows.score.crew import ScoreCrew
-    from epkit.flows.score.work import ScoreShareMessage, ScoreWork
-
-    work = ScoreWork(
-        destination=ready.destination,
-        engine=ready.engine.name,
-        timeout_ns=ready.timeout_ns,
-        slots=policy.concurrency,
-        policy=policy,
-        share=ScoreShareMessage(0),
-        asked=0,
-        packer=ready.packer,
-        template=ready.template,
-        secrets=tuple(secret.reveal() for secret in ready.target.secrets),
-        files=carried.read(ready.destination) if crew.is_elsewhere else {},
-    )
-    return ScoreCrew(crew, work, supply, write, secrets=ready.target.secrets, note=context.note)
-
-
 @contextmanager
-def _prepare(options: ScoreOptions, given: Given | None, context: Context) -> Iterator[_Ready]:
+def _prepare(options: ScoreOptions, given: Given | None, context: Context) -> Iterator[ReadyJob]:
     agent = f"epkit/{__version__}"
     request = options.request
     make_engine = engine_class("wire")
@@ -287,7 +209,7 @@ def _prepare(options: ScoreOptions, given: Given | None, context: Context) -> It
         except ValueError as error:
             raise UsageError(f"the request cannot be built: {error}") from None
         packer = Packer(before, after, most_bytes=options.batch_bytes, turn=prepared.turn())
-        yield _Ready(
+        yield ReadyJob(
             target=target,
             destination=destination,
             input=prepared,

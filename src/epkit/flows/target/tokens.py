@@ -3,8 +3,9 @@
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Protocol
 
-from epkit.core.hosting.deployments import BACKENDS
+from epkit.core.hosting.deployments import BACKENDS, Token
 from epkit.core.http.request import Request, with_authorization
 from epkit.core.http.secret import Secret
 from epkit.endpoint.config import TargetSpec
@@ -13,6 +14,13 @@ from epkit.endpoint.tokens import Keeper, Renewal, TokenSource, aad_source
 from epkit.errors import UsageError
 from epkit.flows.context import Context
 from epkit.flows.target.target import Target
+
+
+class TokenIssuer(Protocol):
+    """Who gives tokens out: all that whoever reaches a target knows of those who host endpoints."""
+
+    def token(self, name: str) -> Token:
+        """Return a token for scoring."""
 
 
 def begin(spec: TargetSpec, key: Key, context: Context) -> tuple[Renewal, Key]:
@@ -66,10 +74,10 @@ def bearer(text: Secret) -> Secret:
 
 
 def _aml_source(spec: TargetSpec, context: Context) -> TokenSource:
-    from epkit.flows.target.backends import open_backend
+    from epkit.flows.hosting.backends import open_backend  # the one import of hosting, and only for those who need it
 
     for name in BACKENDS:
         if name == spec.backend and name != "local":
-            backend = open_backend(name, context, workspace=spec.workspace)
-            return lambda: backend.token(spec.service or spec.name or "")
+            issuer: TokenIssuer = open_backend(name, context, workspace=spec.workspace)
+            return lambda: issuer.token(spec.service or spec.name or "")
     raise UsageError('who gives the tokens out? backend = "azureml" or backend = "azureml-v1"')

@@ -85,7 +85,7 @@ class Fleet:
         """
         self.engine = work.engine
         self._crew, self._work, self._measured, self._live, self._say = crew, work, measured, live, say
-        members = crew.members[: most_workers(work.plan)]
+        members = crew.members[: most_workers(work.plan.phases)]
         shares = split(work.plan, len(members))
         self._exact = None if all_rows else EXACT // len(members)
         self._parts = {member: WorkerPart(member, share) for member, share in zip(members, shares, strict=True)}

@@ -27,7 +27,7 @@ from epkit.engines.batches import Outcome
 from epkit.engines.workers.crew import Crew, JoinedMessage, LostMessage, Member, RefusedMessage
 from epkit.flows.context import Note
 from epkit.flows.score.words import explainer
-from epkit.flows.score.work import (
+from epkit.flows.score.workers.work import (
     ScoreAskMessage,
     ScoreCountsMessage,
     ScoreEndedMessage,

@@ -1,0 +1,71 @@
+"""Workers that were hired for the runs of a bench."""
+
+import contextlib
+from collections.abc import Iterator
+
+from epkit.core.http.destination import Destination
+from epkit.core.load.shares import most_workers
+from epkit.engines.workers.crew import Crew
+from epkit.flows.bench.driving import LoadGenerator
+from epkit.flows.bench.measurement import Measurement
+from epkit.flows.bench.options import Shown
+from epkit.flows.bench.plan import AskedBench
+from epkit.flows.bench.ready import PreparedRun, Workers
+from epkit.flows.bench.workers.fleet import Fleet
+from epkit.flows.bench.workers.work import BenchWork
+from epkit.flows.context import Context
+from epkit.flows.crew import carried
+from epkit.flows.crew.crews import check_crew, check_reach, hire
+
+
+class HiredWorkers:
+    """A crew, as a bench knows it."""
+
+    def __init__(self, crew: Crew) -> None:
+        self._crew = crew
+
+    def __len__(self) -> int:
+        return len(self._crew.members)
+
+    def check_reach(self, destination: Destination) -> None:
+        """Refuse a destination that only this machine can reach, where workers are on others."""
+        check_reach(destination, self._crew)
+
+    def generator(
+        self, asked: AskedBench, ready: PreparedRun, measured: Measurement, shown: Shown, *, all_rows: bool
+    ) -> LoadGenerator:
+        """Make the workers the generator of a run."""
+        options = asked.options
+        work = BenchWork(
+            plan=measured.plan,
+            load=ready.load,
+            destination=ready.destination,
+            engine=ready.engine,
+            depth=options.depth,
+            expect=options.expect,
+            contract=ready.replies,
+            exact=None,
+            verbosity=options.verbosity,
+            secrets=tuple(secret.reveal() for secret in ready.target.secrets),
+            files=carried.read(ready.destination, options.expect) if self._crew.is_elsewhere else {},
+        )
+        spare = len(self) - min(len(self), most_workers(ready.plan.phases))
+        if spare and options.find_max is None:
+            shown.say(f"{spare} workers have nothing to do: no more requests are in flight at once (-c)")
+        return Fleet(self._crew, work, measured, all_rows=all_rows, live=shown.live, say=shown.say)
+
+
+def check_workers(workers: int | None, cluster: str | None) -> None:
+    """Refuse workers that cannot be had, before anything is started.
+
+    Raises:
+        UsageError: the flags are wrong, or the extra `cluster` is missing.
+    """
+    check_crew(workers, cluster)
+
+
+@contextlib.contextmanager
+def hire_workers(workers: int | None, cluster: str | None, context: Context) -> Iterator[Workers | None]:
+    """Have workers for the length of a block; None where one process of this machine is all that is asked for."""
+    with hire(workers, cluster, context) as crew:
+        yield None if crew is None else HiredWorkers(crew)

@@ -1,0 +1,82 @@
+"""Who does a job of `epkit score`: this process, or workers that share it. Both are asked the same.
+
+`JobWorkers` is all that a job knows of workers, and this the only module that imports them.
+"""
+
+import random
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from signal import Signals
+
+from epkit.core.http.secret import Secret
+from epkit.core.score.conveyor import Conveyor, Policy
+from epkit.engines import runner
+from epkit.engines.batches import BatchDriver
+from epkit.errors import UsageError
+from epkit.flows.context import Context
+from epkit.flows.score.job import JobDriver, JobWorkers, ReadyJob, Supply, Write
+from epkit.flows.score.options import ScoreOptions
+from epkit.flows.score.words import explainer
+
+
+class OwnDriver(BatchDriver):
+    """This process, as what a job is done by."""
+
+    def __init__(self, ready: ReadyJob, supply: Supply, write: Write, policy: Policy) -> None:
+        self._engine, self._template = ready.engine, ready.template
+        super().__init__(
+            Conveyor(supply, ready.packer, write, policy),
+            ready.packer,
+            lambda body, mark: self._template.fill(body, mark),
+            policy=policy,
+            explain=explainer(ready.target.secrets),
+            dice=random.Random(),  # noqa: S311 - jitter
+            later=self._engine.soon,
+        )
+        self.wake = self._engine.wake
+
+    def renew(self, value: Secret) -> None:
+        """Send another Authorization from now on; from any thread."""
+        self._template = self._template.with_authorization(value.reveal())
+
+    def run(self, tick: Callable[[], None] | None) -> Signals | None:
+        """Do the job; the signal that ended it early."""
+        return runner.run(self._engine, self, self._policy.concurrency, tick=tick).stopped_by
+
+
+def make_driver(ready: ReadyJob, supply: Supply, write: Write, policy: Policy, workers: JobWorkers | None) -> JobDriver:
+    """Choose who does the job."""
+    if workers is None:
+        return OwnDriver(ready, supply, write, policy)
+    return workers.driver(ready, supply, write, policy)
+
+
+def check_workers(options: ScoreOptions) -> None:
+    """Refuse workers that cannot be had, or would have nothing to do.
+
+    Raises:
+        UsageError: the flags are wrong, or the extra `cluster` is missing.
+    """
+    if options.workers is None and options.cluster is None:
+        return
+    from epkit.flows.score.workers import hired  # only for those who ask for some, here and below
+
+    hired.check_workers(options.workers, options.cluster)
+    if options.workers is not None and options.workers > options.concurrency:
+        raise UsageError(
+            f"--workers {options.workers}: no more than {options.concurrency} would have something to do, as no more "
+            f"requests are in flight at once: give a higher concurrency (-c)"
+        )
+
+
+def hire(options: ScoreOptions, context: Context) -> AbstractContextManager[JobWorkers | None]:
+    """Have workers for the length of a block; None where none are asked for.
+
+    Raises:
+        UsageError: they cannot be had.
+    """
+    if options.workers is None and options.cluster is None:
+        return nullcontext()
+    from epkit.flows.score.workers import hired
+
+    return hired.hire_workers(options.workers, options.cluster, context)

@@ -1,0 +1,59 @@
+"""Workers that were hired for a job of `epkit score`."""
+
+import contextlib
+from collections.abc import Iterator
+
+from epkit.core.http.destination import Destination
+from epkit.core.score.conveyor import Policy
+from epkit.engines.workers.crew import Crew
+from epkit.flows.context import Context
+from epkit.flows.crew import carried
+from epkit.flows.crew.crews import check_crew, check_reach, hire
+from epkit.flows.score.job import JobDriver, JobWorkers, ReadyJob, Supply, Write
+from epkit.flows.score.workers.crew import ScoreCrew
+from epkit.flows.score.workers.work import ScoreShareMessage, ScoreWork
+
+
+class HiredJobWorkers:
+    """A crew, as a job knows it."""
+
+    def __init__(self, crew: Crew, context: Context) -> None:
+        self._crew, self._context = crew, context
+
+    def check_reach(self, destination: Destination) -> None:
+        """Refuse a destination that only this machine can reach, where workers are on others."""
+        check_reach(destination, self._crew)
+
+    def driver(self, ready: ReadyJob, supply: Supply, write: Write, policy: Policy) -> JobDriver:
+        """Make the workers the driver of a job."""
+        work = ScoreWork(
+            destination=ready.destination,
+            engine=ready.engine.name,
+            timeout_ns=ready.timeout_ns,
+            slots=policy.concurrency,
+            policy=policy,
+            share=ScoreShareMessage(0),
+            asked=0,
+            packer=ready.packer,
+            template=ready.template,
+            secrets=tuple(secret.reveal() for secret in ready.target.secrets),
+            files=carried.read(ready.destination) if self._crew.is_elsewhere else {},
+        )
+        secrets = ready.target.secrets
+        return ScoreCrew(self._crew, work, supply, write, secrets=secrets, note=self._context.note)
+
+
+def check_workers(workers: int | None, cluster: str | None) -> None:
+    """Refuse workers that cannot be had, before anything is started.
+
+    Raises:
+        UsageError: the flags are wrong, or the extra `cluster` is missing.
+    """
+    check_crew(workers, cluster)
+
+
+@contextlib.contextmanager
+def hire_workers(workers: int | None, cluster: str | None, context: Context) -> Iterator[JobWorkers | None]:
+    """Have workers for the length of a block, those that come later too; None where one process is asked for."""
+    with hire(workers, cluster, context, joins=True) as crew:
+        yield None if crew is None else HiredJobWorkers(crew, context)
