@@ -168,16 +168,25 @@ def advise(
     Source: Microsoft's pages on managed endpoints' and ACI's status codes; the genuine server's replies.
     """
     secrets = tuple(secrets)
-    lowered = {name.lower(): value for name, value in headers.items()}
     said = detail(body, secrets)
-    line = f"{status}: {_meaning(status, lowered, body, key_sent, secrets)}"
+    line = f"{status}: {meaning(status, headers, body, key_sent=key_sent, secrets=secrets)}"
+    return f"{line} (the server says: {said})" if said and quote else line
+
+
+def meaning(
+    status: int, headers: Mapping[str, str], body: str, *, key_sent: bool, secrets: Iterable[Secret] = ()
+) -> str:
+    """Say what `advise` says, without the status before it and without the server's own words."""
+    secrets = tuple(secrets)
+    lowered = {name.lower(): value for name, value in headers.items()}
+    line = _meaning(status, lowered, body, key_sent, secrets)
     for name, words in (
         ("ms-azureml-model-error-statuscode", "the model's own status"),
         ("ms-azureml-model-error-reason", "its reason"),
     ):
         if lowered.get(name):
             line += f"; {words}: {clean(mask_text(lowered[name], secrets))}"
-    return f"{line} (the server says: {said})" if said and quote else line
+    return line
 
 
 def advise_failure(kind: Failure, words: str, secrets: Iterable[Secret] = (), *, quote: bool = True) -> str:

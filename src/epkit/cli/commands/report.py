@@ -7,6 +7,7 @@ import typer
 
 from epkit.cli import terminal
 from epkit.cli.options import common as o
+from epkit.core.report.wording import plural
 from epkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def _chosen(path: str, number: int | None, given: Mapping[str, Any]) -> "tuple[S
     runs = load(path)
     if number is not None:
         if not 1 <= number <= len(runs):
-            raise UsageError(f"--run {number}: {path} holds {len(runs)} run{'s' * (len(runs) != 1)}")
+            raise UsageError(f"--run {number}: {path} holds {plural(len(runs), 'run')}")
         runs = (runs[number - 1],)
     for flag, name in FILES:
         if given[name] is not None:

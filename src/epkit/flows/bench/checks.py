@@ -9,6 +9,7 @@ from epkit.core.replies import golden, judging
 from epkit.core.replies.decoding import decode
 from epkit.core.replies.judging import Depth
 from epkit.core.replies.predictions import json_text, predictions
+from epkit.core.report.caveats import Caveat, CaveatKind
 from epkit.core.samples.rows import Failure
 from epkit.engines.deferred import Check, Deferred
 from epkit.engines.driver import DriverBase, Verdict
@@ -36,11 +37,11 @@ def make_check(
     return _contract(find_contract(), load) if depth is Depth.CONTRACT else None
 
 
-def settle(deferred: Deferred, driver: DriverBase, depth: Depth) -> list[str]:
+def settle(deferred: Deferred, driver: DriverBase, depth: Depth) -> list[Caveat]:
     """End the checks of a run, and give the driver the failures that they found.
 
     Returns:
-        A line where not every reply could be checked.
+        A caveat where not every reply could be checked.
     """
     deferred.finish()
     for kind, example in deferred.examples.items():
@@ -49,16 +50,16 @@ def settle(deferred: Deferred, driver: DriverBase, depth: Depth) -> list[str]:
             driver.examples[kind] = example
         else:
             known.count += example.count
-    return skipped_line(deferred.checked, deferred.skipped, driver.sent, depth)
+    return skipped_replies(deferred.checked, deferred.skipped, driver.sent, depth)
 
 
-def skipped_line(checked: int, skipped: int, sent: int, depth: Depth) -> list[str]:
+def skipped_replies(checked: int, skipped: int, sent: int, depth: Depth) -> list[Caveat]:
     """Say how many replies passed without a check that could not keep up; nothing where it could."""
     if not skipped:
         return []
     whole = max(sent, checked + skipped)
     told = f"--check {depth.name.lower()} could not keep up: {skipped} of {whole} replies passed without it"
-    return [f"{told}, {1 - skipped / whole:.0%} were checked"]
+    return [Caveat(kind=CaveatKind.UNCHECKED, text=f"{told}, {1 - skipped / whole:.0%} were checked")]
 
 
 def _contract(contract: "ParsedContract", load: Requests) -> Check:

@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 from epkit.core.load.plan import Plan
 from epkit.core.load.shares import most_workers
-from epkit.core.report.report import Report
+from epkit.core.report.caveats import Caveat
+from epkit.core.report.workers import WorkerRecord
 from epkit.engines import runner
 from epkit.engines.driver import Sink
 from epkit.engines.runner import Ran
@@ -47,14 +48,14 @@ class Here:
         """Return the CPU time spent so far."""
         return time.process_time()
 
-    def settle(self) -> list[str]:
+    def settle(self) -> list[Caveat]:
         """Wait for what is checked beside the run; say what of it should be known."""
         deferred = self._checked.deferred
         return [] if deferred is None else checks.settle(deferred, self._driver, self._options.depth)
 
-    def told(self, report: Report) -> Report:
-        """Add what there is to tell of whoever made the load."""
-        return report
+    def records(self) -> tuple[WorkerRecord, ...]:
+        """Return what a report says of each worker: there is none."""
+        return ()
 
 
 def make_generator(
@@ -114,13 +115,13 @@ class Crewed:
         """Return the CPU time that the workers have told of."""
         return self._fleet.spent_s
 
-    def settle(self) -> list[str]:
+    def settle(self) -> list[Caveat]:
         """Say what should be known of the checks that the workers made beside the run."""
         checked, skipped = self._fleet.checked()
-        return checks.skipped_line(checked, skipped, self._fleet.sent, self._options.depth)
+        return checks.skipped_replies(checked, skipped, self._fleet.sent, self._options.depth)
 
-    def told(self, report: Report) -> Report:
-        """Add the workers."""
-        from epkit.flows.bench.workers.report import with_workers
+    def records(self) -> tuple[WorkerRecord, ...]:
+        """Return what a report says of each worker."""
+        from epkit.flows.bench.workers.report import worker_records
 
-        return with_workers(report, self._fleet)
+        return worker_records(self._fleet)

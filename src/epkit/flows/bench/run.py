@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from epkit.core.load.plan import Plan
 from epkit.core.report import ab, slo
+from epkit.core.report.caveats import Caveat, CaveatKind
 from epkit.core.report.guard import Guard
-from epkit.core.report.summary import Summary
 from epkit.core.stats import hdr
 from epkit.engines.base import Engine
 from epkit.engines.driver import Sink
@@ -17,11 +16,10 @@ from epkit.files.runs import RunWriter
 from epkit.files.spill import Spill
 from epkit.flows.bench.driving import Driving
 from epkit.flows.bench.generators import make_generator
-from epkit.flows.bench.knee import mark_knee
 from epkit.flows.bench.measurement import Measurement
 from epkit.flows.bench.options import BenchOptions, BenchResult, Shown
 from epkit.flows.bench.ready import PreparedRun
-from epkit.flows.bench.report import RunSetup, make_report, show_examples
+from epkit.flows.bench.report import RunSetup, known_run, make_report, show_examples
 from epkit.flows.bench.saving import NOTHING_RAN, Recording
 from epkit.flows.bench.until import Until
 
@@ -65,7 +63,7 @@ def run(
         generator = make_generator(options, ready, plan, shown, all_rows=all_rows)
         measured = Measurement(plan, generator.drive, sinks=sinks, failures_as_infinite=infinite)
         driver, engine = measured.driver, generator.engine
-        facts = RunSetup(
+        setup = RunSetup(
             target=ready.target,
             load=load,
             destination=ready.destination,
@@ -73,35 +71,33 @@ def run(
             engine=engine.name,
             workers=generator.workers,
             warmup=options.warmup,
+            sweep=options.sweep is not None,
         )
         stop_rule = None if options.until is None else Until(options.until, measured, engine)
         ticks: list[Callable[[], None]] = [] if stop_rule is None else [stop_rule]
         ticks += [watch(measured, engine)] if watch is not None else []
-        lost: list[str] = []
+        lost: list[Caveat] = []
         ticks += [] if guard is None else [_aborting(guard, engine, driver, lost)]
         progress = shown.progress
         ticks += [lambda: progress(driver.sent, driver.failed)] if progress is not None else []
         if recording is not None:
-            empty = Summary()  # made once: its histograms cost more than a report without samples
-            recording.watch(
-                measured,
-                lambda: make_report(facts, measured, NOTHING_RAN, summary=empty),
-                generator.spent_s,
-            )
+            recording.watch(measured, lambda: known_run(setup, measured, NOTHING_RAN), generator.spent_s)
             ticks.append(recording.tick)
         ready.current.drive(driver)
         ran = generator.run(measured, _all(ticks))
         driver.flush()
-        lines = generator.settle()
-        report = make_report(facts, measured, ran, None if stop_rule is None else stop_rule.outcome())
-        report = generator.told(report)
-        if options.sweep is not None:
-            report = mark_knee(report)
-        report = replace(report, thresholds=slo.evaluate(slos, report), warnings=(*report.warnings, *lost, *lines))
-        if lost:
-            report = replace(report, run=replace(report.run, partial=True))
+        unchecked = generator.settle()
+        report = make_report(
+            setup,
+            measured,
+            ran,
+            search=None if stop_rule is None else stop_rule.outcome(),
+            records=generator.records(),
+            slos=slos,
+            warnings=[*lost, *unchecked],
+        )
         if recording is not None:
-            report = recording.finish(report, measured.summary)
+            recording.finish(report, measured.summary)
         if spill is not None and options.samples is not None:
             samples.write(options.samples, spill.blocks(), report.run.payloads, load.rows, driver.deployments)
         times = None
@@ -123,12 +119,13 @@ def _guard(slos: Sequence[slo.Slo], plan: Plan) -> Guard:
     )
 
 
-def _aborting(guard: Guard, engine: "Engine | Fleet", driver: Driving, lost: list[str]) -> Callable[[], None]:
+def _aborting(guard: Guard, engine: "Engine | Fleet", driver: Driving, lost: list[Caveat]) -> Callable[[], None]:
     """Return what ends a run when an objective cannot be met any more, and says so in *lost*."""
 
     def look() -> None:
         if not lost and (expression := guard.lost()):
-            lost.append(f"ended early: {expression} could no longer be met")
+            text = f"ended early: {expression} could no longer be met"
+            lost.append(Caveat(kind=CaveatKind.OBJECTIVE_LOST, text=text))
             driver.stop()
             engine.stop(drain=True)
 

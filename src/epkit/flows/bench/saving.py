@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
+from epkit.core.report.assembly import KnownRun
 from epkit.core.report.document import to_document, to_plain
 from epkit.core.report.report import Report
 from epkit.core.report.summary import Summary
@@ -48,25 +48,25 @@ class Recording:
         self._failures_as_infinite = failures_as_infinite
         self._arm = arm
         self._measured: Measurement | None = None
-        self._snapshot: Callable[[], Report] | None = None
+        self._snapshot: Callable[[], KnownRun] | None = None
         self._spent_s: Callable[[], float] = time.process_time
-        self._id = ""
+        self._begun = False
         self._cpu = 0.0
         self._due = 0
 
-    def watch(self, measured: Measurement, snapshot: Callable[[], Report], spent_s: Callable[[], float]) -> None:
+    def watch(self, measured: Measurement, snapshot: Callable[[], KnownRun], spent_s: Callable[[], float]) -> None:
         """Say who runs, before the run begins.
 
         Args:
-            spent_s: the CPU time that whoever makes the load has spent so far.
-            snapshot: reports what is known without the samples; called once a second, must be quick.
+            snapshot: returns what is known without the samples; called once a second, must be quick.
+            spent_s: returns the CPU time that the load has cost so far.
         """
         self._measured, self._snapshot, self._spent_s = measured, snapshot, spent_s
         self._cpu = spent_s()
 
     def add(self, block: np.ndarray) -> None:
         """Take a block of samples."""
-        if not self._id:
+        if not self._begun:
             self._begin()
         self._writer.add(block)
 
@@ -81,29 +81,24 @@ class Recording:
         driver.flush()
         self._checkpoint()
 
-    def finish(self, report: Report, summary: Summary) -> Report:
-        """End the run.
-
-        Returns:
-            The report under the identity that the run was begun with.
-        """
+    def finish(self, report: Report, summary: Summary) -> None:
+        """End the run with its report."""
         self._checkpoint()
-        report = replace(report, run=replace(report.run, id=self._id))
         histograms = {name: hdr.encode(histogram) for name, histogram in summary.histograms().items()}
         self._writer.end(to_document(report), histograms)
-        return report
 
     def _begin(self) -> None:
         assert self._snapshot is not None  # somebody runs
         known = self._snapshot()
-        self._id = known.run.id
+        self._begun = True
         self._writer.begin(
             {
-                **{name: to_plain(getattr(known, name)) for name in ("tool", "run", "plan", "http")},
+                **{name: to_plain(getattr(known, name)) for name in ("tool", "run", "plan")},
+                "http": to_plain(known.peer),
                 "slos": list(self._slos),
                 "failures_as_infinite": self._failures_as_infinite,
                 "rows_of": list(self._load.rows),
-                "wire_bytes": [len(request.wire) for request in self._load.requests],
+                "wire_bytes": list(known.engine.wire_bytes),
             },
             arm=self._arm,
         )
@@ -112,8 +107,7 @@ class Recording:
         """Write down what the samples do not tell."""
         assert self._measured is not None  # somebody runs
         assert self._snapshot is not None
-        driver = self._measured.driver
-        if not self._id:
+        if not self._begun:
             self._begin()
         known = self._snapshot()
         self._writer.checkpoint(
@@ -121,8 +115,9 @@ class Recording:
                 "elapsed_ns": max(0, time.perf_counter_ns() - self._measured.began_ns()),
                 "started_ns": self._measured.started_ns(),
                 "cpu_s": self._spent_s() - self._cpu,
-                "max_in_flight": known.generator.max_in_flight,
-                "deployments": list(driver.deployments),
-                **{name: to_plain(getattr(known, name)) for name in ("run", "http", "failures")},
+                "max_in_flight": known.max_in_flight,
+                "deployments": list(known.deployments),
+                **{name: to_plain(getattr(known, name)) for name in ("run", "failures")},
+                "http": to_plain(known.peer),
             }
         )

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 
 from epkit.core.http.masking import clean, mask_text
-from epkit.endpoint.advice import advise, detail
+from epkit.endpoint.advice import detail, meaning
 from epkit.flows.target.client import Client, SingleRequest
 from epkit.flows.target.target import Target
 
@@ -60,10 +60,7 @@ class Session:
 
     def advice(self, once: SingleRequest) -> str:
         """Say what an answer other than success means, and what to do."""
-        line = advise(
-            once.status, once.headers, once.text, key_sent=self.sends_key, secrets=self.target.secrets, quote=False
-        )
-        return line.removeprefix(f"{once.status}: ")
+        return meaning(once.status, once.headers, once.text, key_sent=self.sends_key, secrets=self.target.secrets)
 
     def words(self, once: SingleRequest) -> str:
         """Return the server's own words in an answer other than success."""

@@ -62,11 +62,10 @@ def _subtitle(report: Report) -> str:
 
 
 def _verdict(report: Report) -> Iterable[str]:
-    for line in verdict(report):
-        bad = line.startswith(("FAILED", "MISSED", "NOT VALID", "PARTIAL"))
-        yield f'<p class="{"bad" if bad else "ok"}">{page.said(line)}</p>'
+    for remark in verdict(report):
+        yield f'<p class="{"bad" if remark.bad else "ok"}">{page.said(remark.text)}</p>'
     for warning in report.warnings:
-        yield f'<p class="dim">{page.said(warning)}</p>'
+        yield f'<p class="dim">{page.said(warning.text)}</p>'
 
 
 def _tiles(report: Report) -> Iterable[tuple[str, str]]:
