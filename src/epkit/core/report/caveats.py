@@ -23,7 +23,7 @@ class CaveatKind(StrEnum):
     - `capped`: -c limited an open load.
     - `histogram`: percentiles are from a histogram. `clamped`: latencies beyond its range count as its end.
     - `unsolicited`: replies were followed by bytes that nobody asked for.
-    - `unchecked`: replies passed without the check that was asked for.
+    - `unchecked`: replies passed without the check that was asked for; as a reason: all of them.
     - `objective_lost`: the run was ended early, because an objective could no longer be met.
     - `cut_off`: the report was made from a saved run without an end.
     - `clocks`: the workers' clocks differ by an unknown time that matters.
