@@ -11,7 +11,8 @@ import time
 
 import numpy as np
 
-from epkit.core.report.report import Http, PlanInfo, Run, Tool
+from epkit.core.report.assembly import EngineFacts, KnownRun, Peer, assemble
+from epkit.core.report.report import PlanInfo, Run, Tool
 from epkit.core.report.summary import Summary
 from epkit.core.samples.rows import SAMPLE
 from epkit.engines.driver import BLOCK_ROWS
@@ -37,22 +38,18 @@ def main() -> int:
         block["first"] = block["end"] = due + waits[number % len(waits)]
         summary.add(block)
     spent = time.process_time() - began
-    report = summary.report(
-        tool=Tool(version="", engine="", python="", platform=""),
-        run=Run(
-            id="", started_at="", duration_s=0, target="", method="", partial=False, seed=0, payloads=()
-        ),
-        plan=PlanInfo(model="open", concurrency=1000, requests=None, duration_s=rows / RATE, rate=float(RATE)),
-        http=Http(
-            server="", host="", port=0, path="", document_bytes=0, length_differs=0, tls=None, server_name=None,
-            bytes_in=0, bytes_out=0, body_bytes_in=0, kept_alive=0, connections=0, non_2xx=0, connect_failed=0,
-            receive_failed=0,
-        ),
-        duration_ns=rows * 10**9 // RATE,
-        cpu_s=0.0,
-        max_in_flight=1,
-        drifts_ns=np.zeros(1000, dtype=np.int64),
+    run = Run(
+        id="", started_at="", duration_s=rows / RATE, target="", method="", partial=False, seed=0, payloads=()
     )  # fmt: skip
+    known = KnownRun(
+        tool=Tool(version="", engine="", python="", platform=""),
+        run=run,
+        plan=PlanInfo(model="open", concurrency=1000, requests=None, duration_s=rows / RATE, rate=float(RATE)),
+        peer=Peer(server="", host="", port=0, path=""),
+        engine=EngineFacts(wire_bytes=[0]),
+        drifts_ns=np.zeros(1000, dtype=np.int64),
+    )
+    report = assemble(known, summary)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     print(
         f"{report.counts.sent:,} rows, {rows / RATE / 3600:g} h at {RATE:,}/s: peak {peak / 1e6:.0f} MB, "

@@ -138,7 +138,8 @@ def messages(seed: int) -> list[object]:
 
 def merging() -> list[str]:
     """Merge what 16 workers have measured, and report on it."""
-    from epkit.core.report.report import Http, PlanInfo, Run, Tool
+    from epkit.core.report.assembly import EngineFacts, KnownRun, Peer, assemble
+    from epkit.core.report.report import PlanInfo, Run, Tool
     from epkit.core.report.summary import Summary
     from epkit.core.samples.merging import Merger
     from epkit.core.samples.rows import SAMPLE
@@ -162,15 +163,24 @@ def merging() -> list[str]:
         merger.end(worker)
     merged = time.perf_counter() - began
     seconds = SAMPLES // RATE
-    report = summary.report(
+    known = KnownRun(
         tool=Tool(version="", engine="wire", python="", platform=""),
-        run=Run(id="", started_at="", duration_s=0.0, target="", method="POST", partial=False, seed=0, payloads=()),
+        run=Run(
+            id="",
+            started_at="",
+            duration_s=float(seconds),
+            target="",
+            method="POST",
+            partial=False,
+            seed=0,
+            payloads=(),
+        ),
         plan=PlanInfo(model="closed", concurrency=256, requests=None, duration_s=None),
-        http=Http(server="", host="", port=0, path="", document_bytes=0, length_differs=0, tls=None, server_name=None,
-                  bytes_in=0, bytes_out=0, body_bytes_in=0, kept_alive=0, connections=0, non_2xx=0, connect_failed=0,
-                  receive_failed=0),
-        duration_ns=seconds * 10**9, cpu_s=0.0, max_in_flight=256, drifts_ns=np.empty(0, dtype=np.int64),
-    )  # fmt: skip
+        peer=Peer(server="", host="", port=0, path=""),
+        engine=EngineFacts(wire_bytes=[0]),
+        max_in_flight=256,
+    )
+    report = assemble(known, summary)
     whole = time.perf_counter() - began
     assert report.counts.sent == WORKERS * SAMPLES
     size = sum(len(frame) for _, frame in queue) / 1e6

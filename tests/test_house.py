@@ -179,3 +179,72 @@ def test_who_asks_for_no_workers_and_no_hosting_loads_none(flow: str) -> None:
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=30)
 
     assert "[]\n" == loaded.stdout
+
+
+LOOKS = {
+    "startswith", "endswith", "removeprefix", "removesuffix", "partition", "rpartition", "split", "rsplit", "replace",
+    "find", "index", "count",
+}  # fmt: skip
+MATCHES = {"match", "fullmatch", "search", "findall", "finditer", "sub"}
+SENTENCES = {"text", "words", "advice"}
+"""Fields of a report's values that hold a sentence for people."""
+
+REPORT_ROOMS = ("core/report/", "reporters/", "flows/bench/", "cli/output/")
+ALLOWED = {
+    "backends/azure/v1.py": "azureml-core says which error it is in words only",
+    "files/frames.py": "polars gives the number of a system error in words only",
+    "endpoint/target.py": "the error has no field yet that says what could not be read",
+    "files/sources.py": "the error has no field yet for the path that it names",
+}
+"""Modules that look into a message all the same, and why."""
+
+
+def decisions_by_sentences(tree: ast.AST, *, about_reports: bool) -> list[str]:
+    """Return the code that looks into the message of an exception, or into a sentence of a report."""
+    caught = {node.name for node in ast.walk(tree) if isinstance(node, ast.ExceptHandler)}
+
+    def is_sentence(node: ast.expr) -> bool:
+        if isinstance(node, ast.Attribute):
+            return about_reports and node.attr in SENTENCES
+        called = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "str"
+        return called and any(isinstance(given, ast.Name) and given.id in caught for given in node.args)
+
+    def looks(node: ast.AST) -> bool:
+        if isinstance(node, ast.Compare):
+            sides = [node.left, *node.comparators]
+            told = all(isinstance(how, ast.In | ast.NotIn | ast.Eq | ast.NotEq) for how in node.ops)
+            return told and any(map(is_sentence, sides)) and any(isinstance(side, ast.Constant) for side in sides)
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+            return False
+        inside = node.func.attr in LOOKS and is_sentence(node.func.value)
+        return inside or (node.func.attr in MATCHES and any(map(is_sentence, node.args)))
+
+    return [ast.unparse(node) for node in ast.walk(tree) if looks(node)]
+
+
+def test_no_code_decides_by_the_sentence_of_a_message() -> None:
+    found = {
+        module: lines
+        for module in MODULES
+        if (lines := decisions_by_sentences(parsed(module), about_reports=module.startswith(REPORT_ROOMS)))
+    }
+
+    assert {} == {module: lines for module, lines in found.items() if module not in ALLOWED}
+    assert set(ALLOWED) <= set(found), "no longer needed"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "any(w.text.startswith('no steady state') for w in report.warnings)",
+        "re.match('p99 needs', warning.text)",
+        "NEEDS.search(report.search.words)",
+        "example.advice.removeprefix('401: ')",
+        "'the client' in reason.text",
+        "line.text == 'no request was made'",
+        "try: ...\nexcept OSError as error: str(error).replace('a', 'b')",
+        "try: ...\nexcept OSError as error: 'refused' in str(error)",
+    ],
+)
+def test_a_decision_by_a_sentence_is_found(code: str) -> None:
+    assert decisions_by_sentences(ast.parse(code), about_reports=True)

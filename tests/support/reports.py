@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 
+from epkit.core.report.caveats import Caveat, CaveatKind
 from epkit.core.report.report import (
     Counts,
     DeploymentInfo,
@@ -201,7 +202,7 @@ def mixed():
                 advice="Raise --timeout, or look at the endpoint's logs.",
             ),
         ),
-        warnings=("The environment names a proxy; it is not used for load.",),
+        warnings=(Caveat(kind=CaveatKind.OTHER, text="The environment names a proxy; it is not used for load."),),
     )
 
 
@@ -290,7 +291,10 @@ def open_loop():
         generator=replace(base.generator, limited=True, late_starts=211, cpu_utilisation=0.98),
         validity=Validity(
             valid=False,
-            reasons=("48.8 of 200 planned requests/s were achieved", "211 of 500 requests started late"),
+            reasons=(
+                Caveat(kind=CaveatKind.RATE, text="48.8 of 200 planned requests/s were achieved"),
+                Caveat(kind=CaveatKind.LATE_STARTS, text="211 of 500 requests started late"),
+            ),
         ),
     )
 

@@ -1,12 +1,16 @@
 """Blocks of samples and run facts, made for tests."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from epkit.core.report.report import Http, PlanInfo, Report, Run, Tool
+from epkit.core.report.assembly import UNREMARKABLE, EngineFacts, KnownRun, LoadOutcome, Peer, assemble
+from epkit.core.report.caveats import Caveat
+from epkit.core.report.report import PlanInfo, Report, Run, Tool
 from epkit.core.report.summary import Summary
+from epkit.core.report.workers import WorkerRecord
 from epkit.core.samples.rows import SAMPLE
 
 MS = 1_000_000
@@ -18,11 +22,8 @@ RUN = Run(
     partial=False, seed=0, payloads=(),
 )  # fmt: skip
 PLAN = PlanInfo(model="closed", concurrency=1, requests=None, duration_s=None)
-HTTP = Http(
-    server="nginx", host="h", port=80, path="/score", document_bytes=0, length_differs=0, tls=None,
-    server_name=None, bytes_in=0, bytes_out=0, body_bytes_in=0, kept_alive=0, connections=1, non_2xx=0,
-    connect_failed=0, receive_failed=0,
-)  # fmt: skip
+PEER = Peer(server="nginx", host="h", port=80, path="/score")
+ENGINE = EngineFacts(connections=1, wire_bytes=(0,) * 8)
 
 
 def rows(n: int = 1, **columns: Any) -> np.ndarray:
@@ -50,24 +51,38 @@ def timed(service_ns: np.ndarray, **columns: Any) -> np.ndarray:
     return rows(len(service_ns), end=end, start=end - service_ns, **columns)
 
 
-def facts(block: np.ndarray | None = None, **changes: Any) -> Mapping[str, Any]:
-    """Return the arguments of `Summary.report`: a healthy run that ends with the last row of *block*."""
+def known(block: np.ndarray | None = None, *, duration_ns: int | None = None, **changes: Any) -> KnownRun:
+    """Return what is known of a healthy run that ends with the last row of *block*."""
+    if duration_ns is None:
+        duration_ns = SECOND if block is None else int(block["end"].max())
     usual = {
         "tool": TOOL,
-        "run": RUN,
+        "run": replace(RUN, duration_s=duration_ns / 1e9),
         "plan": PLAN,
-        "http": HTTP,
-        "duration_ns": SECOND if block is None else int(block["end"].max()),
+        "peer": PEER,
+        "engine": ENGINE,
         "cpu_s": 0.01,
         "max_in_flight": 1,
         "drifts_ns": np.full(10, 300_000),
     }
-    return {**usual, **changes}
+    return KnownRun(**{**usual, **changes})
 
 
-def report(block: np.ndarray, exact: int = 2_000_000, pieces: int = 1, **changes: Any) -> Report:
+def report(
+    block: np.ndarray,
+    exact: int = 2_000_000,
+    pieces: int = 1,
+    outcome: LoadOutcome = UNREMARKABLE,
+    records: tuple[WorkerRecord, ...] = (),
+    **changes: Any,
+) -> Report:
     """Report a block, handed over in pieces."""
     summary = Summary(exact=exact)
     for piece in np.array_split(block, pieces):
         summary.add(piece)
-    return summary.report(**facts(block, **changes))
+    return assemble(known(block, **changes), summary, outcome, records=records)
+
+
+def texts(caveats: Iterable[Caveat | None]) -> tuple[str | None, ...]:
+    """Return the sentences of caveats, None where there is none."""
+    return tuple(None if caveat is None else caveat.text for caveat in caveats)

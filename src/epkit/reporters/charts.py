@@ -23,13 +23,11 @@ class Series:
     Args:
         points: in the order in which they are joined.
         colour: number of the page's colour, from 1.
-        step: whether a value holds until the next one.
     """
 
     name: str
     points: Sequence[Point]
     colour: int
-    step: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,15 +54,14 @@ class Axis:
         return min(1.0, max(0.0, (value - low) / (high - low))) if high > low else 0.5
 
 
-def linear(title: str, values: Iterable[float], *, zero: bool = True) -> Axis:
-    """Make an axis with some four round marks."""
+def linear(title: str, values: Iterable[float]) -> Axis:
+    """Make an axis from 0 with some four round marks."""
     found = [value for value in values if math.isfinite(value)] or [0.0]
-    low, high = (0.0 if zero else min(found)), max(found)
-    high = high if high > low else low + 1
-    step = _round_up((high - low) / 5)
+    high = max(found) if max(found) > 0 else 1.0
+    step = _round_up(high / 5)
     high = math.ceil(high / step - 1e-9) * step
-    ticks = [low + i * step for i in range(round((high - low) / step) + 1)]
-    return Axis(title=title, low=low, high=high, ticks=[(tick, number(tick)) for tick in ticks])
+    ticks = [i * step for i in range(round(high / step) + 1)]
+    return Axis(title=title, low=0.0, high=high, ticks=[(tick, number(tick)) for tick in ticks])
 
 
 def logarithmic(title: str, values: Iterable[float]) -> Axis:
@@ -207,16 +204,13 @@ def _paths(line: Series, x: Axis, y: Axis) -> Iterable[str]:
                 yield "M" + "L".join(stretch)
             stretch = []
             continue
-        at, height = _x(x, place), _y(y, value)
-        if line.step and stretch:
-            stretch.append(f"{at:.1f} {float(stretch[-1].split()[1]):.1f}")
-        stretch.append(f"{at:.1f} {height:.1f}")
+        stretch.append(f"{_x(x, place):.1f} {_y(y, value):.1f}")
 
 
 def _dots(line: Series, x: Axis, y: Axis) -> list[str]:
     """Mark the points of a series so short that a line alone would not be seen."""
     known = [(place, value) for place, value in line.points if value is not None and math.isfinite(value)]
-    if len(known) > 30 or line.step:
+    if len(known) > 30:
         return []
     at: Callable[[float, float], str] = lambda a, b: f'cx="{_x(x, a):.1f}" cy="{_y(y, b):.1f}"'  # noqa: E731
     return [f'<circle class="d c{line.colour}" {at(a, b)} r="2.5"/>' for a, b in known]

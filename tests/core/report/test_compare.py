@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from epkit.core.report import compare as c
+from epkit.core.report.caveats import Caveat, CaveatKind
 from epkit.core.report.gates import parse
 from epkit.core.report.report import PayloadInfo
 from support.rows import MS, report, rows, timed
@@ -125,7 +126,11 @@ def test_targets_that_differ_within_an_arm_and_doubtful_runs_are_warned_of():
     other = replace(
         other,
         run=replace(other.run, target="http://elsewhere", partial=True),
-        validity=replace(other.validity, valid=False, reasons=("the client was the limit",)),
+        validity=replace(
+            other.validity,
+            valid=False,
+            reasons=(Caveat(kind=CaveatKind.CLIENT_LIMIT, text="the client was the limit"),),
+        ),
     )
     said = " ".join(c.compare(BASE, c.Arm(name="new", reports=(one, other))).warnings)
 

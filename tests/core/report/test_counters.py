@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from epkit.core.report.counters import Counters
 from epkit.core.samples.rows import Failure
-from support.rows import HTTP, rows
+from support.rows import rows
 
 KINDS = st.lists(st.sampled_from(list(Failure)), min_size=1, max_size=50)
 
@@ -55,31 +55,30 @@ def test_bytes_and_time_in_flight_are_summed_over_every_request():
     assert 30_000_000 == counters.in_flight_ns
 
 
-def http(*blocks: np.ndarray) -> tuple[int, int]:
-    filled = counted(*blocks).http(HTTP)
-    return filled.document_bytes, filled.length_differs
+def document(*blocks: np.ndarray) -> tuple[int, int]:
+    counters = counted(*blocks)
+    return counters.document_bytes, counters.length_differs
 
 
 def test_the_document_is_the_first_reply_with_a_2xx_status():
-    assert (40, 1) == http(rows(4, body=[7, 40, 40, 8], status=[500, 200, 200, 500], failure=[5, 0, 0, 5]))
+    assert (40, 1) == document(rows(4, body=[7, 40, 40, 8], status=[500, 200, 200, 500], failure=[5, 0, 0, 5]))
 
 
 def test_without_a_2xx_reply_the_document_is_the_first():
-    assert (7, 2) == http(rows(1, body=7, status=500, failure=5), rows(3, body=[7, 8, 9], status=500, failure=5))
+    assert (7, 2) == document(rows(1, body=7, status=500, failure=5), rows(3, body=[7, 8, 9], status=500, failure=5))
 
 
 def test_a_later_2xx_reply_takes_the_place_of_an_earlier_error():
-    assert (40, 1) == http(rows(2, body=[7, 8], status=500, failure=5), rows(2, body=[40, 41]), rows(1, body=40))
+    assert (40, 1) == document(rows(2, body=[7, 8], status=500, failure=5), rows(2, body=[40, 41]), rows(1, body=40))
 
 
 def test_a_reply_cut_off_is_no_document():
-    assert (0, 0) == http(rows(2, body=[5, 6], failure=Failure.TRANSPORT))
+    assert (0, 0) == document(rows(2, body=[5, 6], failure=Failure.TRANSPORT))
 
 
-def test_the_http_facts_are_filled_in_from_the_rows_and_the_rest_is_kept():
-    filled = counted(rows(6, status=[200, 0, 404, 0, 0, 0], failure=[0, 1, 5, 2, 4, 3], received=10, body=4)).http(HTTP)
+def test_what_ab_counts_is_counted_of_the_rows():
+    counters = counted(rows(6, status=[200, 0, 404, 0, 0, 0], failure=[0, 1, 5, 2, 4, 3], received=10, body=4))
 
     assert (60, 24, 1, 2, 1) == (
-        filled.bytes_in, filled.body_bytes_in, filled.non_2xx, filled.connect_failed, filled.receive_failed,
+        counters.received, counters.body, counters.non_2xx, counters.connect_failed, counters.receive_failed,
     )  # fmt: skip
-    assert ("nginx", "/score", 1) == (filled.server, filled.path, filled.connections)

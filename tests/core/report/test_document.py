@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 
 from epkit.core.load.plan import Phase
+from epkit.core.report.assembly import LoadOutcome, assemble
+from epkit.core.report.caveats import Caveat, CaveatKind
 from epkit.core.report.document import from_document, schema, to_document
 from epkit.core.report.report import DeploymentInfo, FailureExample, PayloadInfo, Report, Search, Threshold
 from epkit.core.report.summary import Summary
 from epkit.core.samples.rows import Failure
 from epkit.core.stats.distribution import Distribution
-from support.rows import MS, facts, report, rows, timed
+from support.rows import MS, known, report, rows, timed
 
 CHECK = jsonschema.Draft202012Validator(schema())
 
@@ -29,7 +31,10 @@ def full() -> Report:
     block["failure"][::50] = Failure.STATUS
     block["tcp"][1], block["connected"][1] = block["start"][1] + MS, block["start"][1] + 2 * MS
     example = FailureExample(kind="status", count=20, status=500, detail="boom", advice="look at the log")
-    made = report(block, deployments=("", "blue"), failures=(example,), warnings=("a line",))
+    capped = Caveat(kind=CaveatKind.CAPPED, text="a line")
+    late = Caveat(kind=CaveatKind.LATE_STARTS, text="a reason")
+    outcome = LoadOutcome(warnings=[capped], reasons=[late])
+    made = report(block, outcome=outcome, deployments=("", "blue"), failures=(example,))
     phase = Phase(name="stage 1", model="open", rate=50.0, rate_to=60.0, duration_ns=MS)
     summary = Summary()
     summary.add(block)
@@ -47,7 +52,7 @@ def full() -> Report:
 
 def bare() -> Report:
     """Make a report in which everything that may be missing is."""
-    return Summary().report(**facts(duration_ns=0))
+    return assemble(known(duration_ns=0), Summary())
 
 
 def places(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], str]]:
@@ -98,6 +103,7 @@ def test_the_keys_stand_in_the_order_of_the_manual():
     assert list(document) == [
         "format", "tool", "run", "plan", "counts", "throughput", "latency_ms", "http", "generator",
         "validity", "thresholds", "deployments", "series", "failures", "phases", "search", "warnings", "workers",
+        "warning_kinds",
     ]  # fmt: skip
     assert list(document["run"]) == [
         "id", "started_at", "duration_s", "target", "method", "partial", "seed", "payloads",
@@ -175,6 +181,8 @@ def test_a_number_that_json_does_not_have_is_refused(number):
         ({"deployments": []}, "not a report"),
         ({"tool": {**DOCUMENT["tool"], "version": 1}}, "1 stands where string is wanted"),
         ({"surplus": 1}, "Report wants the keys"),
+        ({"warning_kinds": []}, "zip"),
+        ({"warnings": [1], "warning_kinds": ["capped"]}, "1 stands where string is wanted"),
     ],
 )
 def test_what_is_no_report_is_refused_in_words(change, message):
@@ -195,3 +203,27 @@ def test_a_deployment_without_a_success_has_no_distribution():
     made = report(rows(2, deployment=1, failure=5), deployments=("", "blue"))
 
     assert {"blue": DeploymentInfo(ok=0, failed=2, service=None)} == dict(from_document(to_document(made)).deployments)
+
+
+def test_findings_are_texts_and_beside_them_their_kinds():
+    document = to_document(full())
+
+    assert ["capped", "a line"] == [document["warning_kinds"][-1], document["warnings"][-1]]
+    assert (["late_starts"], ["a reason"]) == (document["validity"]["reason_kinds"], document["validity"]["reasons"])
+
+
+def test_a_document_from_before_there_were_kinds_has_findings_of_the_kind_other():
+    document = to_document(full())
+    del document["warning_kinds"], document["validity"]["reason_kinds"]
+    old = from_document(document)
+
+    assert [(CaveatKind.OTHER, warning.text) for warning in full().warnings] == [
+        (warning.kind, warning.text) for warning in old.warnings
+    ]
+    assert (Caveat(kind=CaveatKind.OTHER, text="a reason"),) == old.validity.reasons
+
+
+def test_a_kind_of_a_later_epkit_is_read_as_other():
+    document = {**to_document(full()), "warnings": ["a line"], "warning_kinds": ["not_yet_known"]}
+
+    assert (Caveat(kind=CaveatKind.OTHER, text="a line"),) == from_document(document).warnings

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from epkit.core.report import health
+from epkit.core.report.caveats import Caveat, CaveatKind
 from epkit.core.report.report import Window
 from epkit.core.stats import percentiles
 from epkit.core.stats.distribution import Distribution
-from support.rows import MS, SECOND
+from support.rows import MS, SECOND, texts
 
 
 def service(n: int, seed: int = 1) -> Distribution:
@@ -36,14 +37,15 @@ def timeline(p50: np.ndarray, rate: np.ndarray | None = None) -> list[Window]:
     ],
 )
 def test_the_first_percentile_without_support_is_named(n, line):
-    assert line == health.unsupported(service(n))
+    assert (line,) == texts([health.unsupported(service(n))])
 
 
 def test_a_sample_that_is_large_but_correlated_is_told_so():
     slow_wave = (np.sin(np.arange(500) / 80) * 5 * MS + 10 * MS).astype(np.int64)
 
-    assert health.unsupported(percentiles.distribution(slow_wave)) == (
-        "p90 needs 36 independent requests: the 500 of this run depend on each other too much to count as so many"
+    assert health.unsupported(percentiles.distribution(slow_wave)) == Caveat(
+        kind=CaveatKind.SMALL_SAMPLE,
+        text="p90 needs 36 independent requests: the 500 of this run depend on each other too much to count as so many",
     )
 
 
@@ -66,21 +68,22 @@ def test_a_constant_series_has_no_change():
 def test_a_step_in_latency_is_no_steady_state():
     steps = np.repeat([12.0, 25.0], 15) + np.arange(30) % 3 / 10
 
-    assert "no steady state: median latency 12.1 ms in the first 15 s, 25.1 ms afterwards" == health.unsteady(
-        timeline(steps)
-    )
+    assert Caveat(
+        kind=CaveatKind.UNSTEADY,
+        text="no steady state: median latency 12.1 ms in the first 15 s, 25.1 ms afterwards",
+    ) == health.unsteady(timeline(steps))
 
 
 def test_a_step_in_throughput_is_no_steady_state():
     rates = np.repeat([50.0, 90.0], 15)
 
-    assert "no steady state: throughput 50/s in the first 15 s, 90/s afterwards" == health.unsteady(
-        timeline(np.full(30, 5.0), rates)
+    assert ("no steady state: throughput 50/s in the first 15 s, 90/s afterwards",) == texts(
+        [health.unsteady(timeline(np.full(30, 5.0), rates))]
     )
 
 
 def test_a_latency_that_climbs_to_the_end_is_no_steady_state():
-    assert "no steady state: median latency" in health.unsteady(timeline(np.linspace(10, 200, 40)))
+    assert "no steady state: median latency" in health.unsteady(timeline(np.linspace(10, 200, 40))).text
 
 
 def test_a_small_step_does_not_matter_however_sure_it_is():
@@ -125,9 +128,10 @@ def test_littles_law_may_be_missed_by_a_twentieth(share, said):
 
 
 def test_the_line_on_littles_law_has_both_numbers():
-    assert "6.4 requests were in flight on average, not the 8 asked for (Little's law)" == health.crowd(
-        8, 1000, in_flight_ns=64 * SECOND, duration_ns=10 * SECOND
-    )
+    assert Caveat(
+        kind=CaveatKind.CONCURRENCY,
+        text="6.4 requests were in flight on average, not the 8 asked for (Little's law)",
+    ) == health.crowd(8, 1000, in_flight_ns=64 * SECOND, duration_ns=10 * SECOND)
 
 
 def test_pythons_microseconds_between_requests_are_no_broken_loop():
@@ -168,13 +172,14 @@ def test_no_heartbeat_is_no_lag():
 def test_the_client_is_the_limit_when_its_lag_is_large_and_weighs(p50, p99, beats, latency_ms, said):
     found = health.limited({"p50": p50, "p99": p99, "max": p99}, beats, level(latency_ms))
 
-    assert said == (found and found.split("(")[1].split(")")[0])
+    assert said == (found and found.text.split("(")[1].split(")")[0])
 
 
 def test_the_line_on_a_limited_client_says_how_late_it_was():
-    assert "the client was the limit: its event loop ran 8.0 ms late (p50), p50 latency is 130.0 ms" == health.limited(
-        {"p50": 8.0, "p99": 9.0, "max": 9.0}, 500, level(130)
-    )
+    assert Caveat(
+        kind=CaveatKind.CLIENT_LIMIT,
+        text="the client was the limit: its event loop ran 8.0 ms late (p50), p50 latency is 130.0 ms",
+    ) == health.limited({"p50": 8.0, "p99": 9.0, "max": 9.0}, 500, level(130))
 
 
 def test_without_a_latency_nothing_is_said_of_the_client():
@@ -194,7 +199,7 @@ def test_without_a_latency_nothing_is_said_of_the_client():
     ],
 )
 def test_a_rate_is_held_against_what_was_planned(planned_s, last_s, line):
-    assert line == health.behind(round(planned_s * SECOND), round(last_s * SECOND), 1000)
+    assert (line,) == texts([health.behind(round(planned_s * SECOND), round(last_s * SECOND), 1000)])
 
 
 @pytest.mark.parametrize(
@@ -206,11 +211,11 @@ def test_a_rate_is_held_against_what_was_planned(planned_s, last_s, line):
     ],
 )
 def test_late_starts_are_told_beyond_one_in_a_hundred(late, full, line):
-    assert line == health.late(late, 500, full=full)
+    assert (line,) == texts([health.late(late, 500, full=full)])
 
 
 def test_a_small_run_may_have_a_hiccup():
-    assert [None, None, "3 of 20 requests started late"] == [health.late(n, 20, full=None) for n in (1, 2, 3)]
+    assert (None, None, "3 of 20 requests started late") == texts(health.late(n, 20, full=None) for n in (1, 2, 3))
 
 
 def arrivals(rate: float, seconds: float, serve) -> tuple[np.ndarray, np.ndarray]:
@@ -222,8 +227,9 @@ def test_an_endpoint_that_is_asked_for_more_than_it_serves_is_found_out():
     # 100/s are asked of one that serves 80/s: request i waits 2.5 ms times i.
     due, end = arrivals(100, 10, lambda i: 12 * MS + i * 2.5 * MS)
 
-    assert health.growing(due, end, 10 * SECOND).startswith(health.GROWING)
-    assert "2" in health.growing(due, end, 10 * SECOND)
+    found = health.growing(due, end, 10 * SECOND)
+    assert CaveatKind.SATURATED is found.kind
+    assert "more is asked than is served: 2" in found.text
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -8,13 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from epkit.core.load.plan import Phase
+from epkit.core.report.assembly import LoadOutcome, assemble
+from epkit.core.report.caveats import Caveat, CaveatKind
 from epkit.core.report.report import FailureExample, Latencies
 from epkit.core.report.summary import Summary
 from epkit.core.samples.latency import PARTS, series
 from epkit.core.samples.rows import Failure
 from epkit.core.stats import percentiles
 from epkit.core.stats.histogram import LIMIT_NS
-from support.rows import HTTP, MS, PLAN, SECOND, facts, report, rows, timed
+from support.rows import ENGINE, MS, PLAN, SECOND, known, report, rows, texts, timed
 
 
 def mixed(n: int, seed: int = 3) -> np.ndarray:
@@ -105,19 +107,20 @@ def test_a_run_of_which_nothing_was_kept_has_no_interval():
 
 
 def test_leaving_the_exact_mode_is_said_in_a_warning():
-    lines = report(rows(500), exact=400).warnings
+    (caveat,) = [each for each in report(rows(500), exact=400).warnings if each.kind is CaveatKind.HISTOGRAM]
 
-    assert (
+    assert caveat.text == (
         "500 requests: percentiles are from a histogram (right to 0.1 %), and the correlation behind their "
         "intervals is that of the first 400"
-    ) in lines
+    )
 
 
 def test_a_latency_beyond_the_histogram_is_said_in_a_warning():
     block = rows(3, end=[1, 2, LIMIT_NS + 10], start=0)
 
-    assert "latencies of more than 2.4 h count as 2.4 h: 1 requests" in report(block, exact=1).warnings
-    assert "2.4 h" not in "".join(report(block, exact=3).warnings)
+    clamped = Caveat(kind=CaveatKind.CLAMPED, text="latencies of more than 2.4 h count as 2.4 h: 1 requests")
+    assert clamped in report(block, exact=1).warnings
+    assert CaveatKind.CLAMPED not in {caveat.kind for caveat in report(block, exact=3).warnings}
 
 
 def test_blocks_are_handed_out_as_they_came_while_all_are_kept():
@@ -150,16 +153,17 @@ def test_an_empty_block_is_nothing():
 def test_a_report_may_be_made_again_and_later():
     summary = Summary(exact=10)
     summary.add(rows(30))
-    first = summary.report(**facts(rows(30)))
+    facts = known(rows(30))
+    first = assemble(facts, summary)
 
-    assert first == summary.report(**facts(rows(30)))
+    assert first == assemble(facts, summary)
     summary.add(rows(30))
-    assert summary.report(**facts(rows(30))).counts.sent == 60
+    assert assemble(facts, summary).counts.sent == 60
 
 
 def test_throughput_is_over_the_whole_duration():
     block = rows(10, received=300, failure=[0] * 8 + [Failure.STATUS, Failure.TIMEOUT])
-    result = report(block, duration_ns=2 * SECOND, http=replace(HTTP, bytes_out=5000))
+    result = report(block, duration_ns=2 * SECOND, engine=replace(ENGINE, wire_bytes=[500]))
 
     assert (
         result.throughput.requests_per_s, result.throughput.ok_per_s,
@@ -186,16 +190,25 @@ def test_late_starts_are_those_of_an_open_loop(model, late):
 
 def test_a_load_that_is_meant_to_change_is_not_blamed_for_it():
     times = np.concatenate([np.full(1000, 10 * MS), np.full(1000, 20 * MS)])
-    steady, varied = (report(timed(times), varied=varied).warnings for varied in (False, True))
+    steady, varied = (report(timed(times), outcome=LoadOutcome(varied=varied)).warnings for varied in (False, True))
 
-    assert any(line.startswith("no steady state") for line in steady)
-    assert not any(line.startswith("no steady state") for line in varied)
+    assert CaveatKind.UNSTEADY in {caveat.kind for caveat in steady}
+    assert CaveatKind.UNSTEADY not in {caveat.kind for caveat in varied}
 
 
 def test_a_reason_from_outside_makes_a_run_invalid():
-    validity = report(rows(10), reasons=("too late",)).validity
+    late = Caveat(kind=CaveatKind.LATE_STARTS, text="too late")
+    validity = report(rows(10), outcome=LoadOutcome(reasons=[late])).validity
 
-    assert (False, ("too late",)) == (validity.valid, validity.reasons)
+    assert (False, (late,)) == (validity.valid, validity.reasons)
+
+
+def test_what_never_found_a_connection_was_not_written_and_a_closed_connection_was_not_kept():
+    engine = replace(ENGINE, wire_bytes=[100, 200], unsent={1: 2}, closed=3)
+    result = report(rows(10, payload=[0] * 5 + [1] * 5), engine=engine).http
+
+    assert (5 * 100 + 3 * 200, 7) == (result.bytes_out, result.kept_alive)
+    assert 0 == report(rows(10), engine=replace(engine, closed=None)).http.kept_alive
 
 
 def test_a_phase_is_described_by_its_own_rows():
@@ -216,9 +229,9 @@ def test_a_phase_is_described_by_its_own_rows():
 
 
 def test_a_run_without_a_request_has_a_report_and_is_not_valid():
-    result = Summary().report(**facts(duration_ns=0))
+    result = assemble(known(duration_ns=0), Summary())
 
-    assert result.validity.reasons == ("no request was made",)
+    assert result.validity.reasons == (Caveat(kind=CaveatKind.NO_REQUEST, text="no request was made"),)
     assert result.throughput.requests_per_s == 0.0
     assert (result.generator.cpu_us_per_request, result.generator.cpu_utilisation) == (0.0, 0.0)
     assert result.latency_ms == Latencies()
@@ -227,7 +240,8 @@ def test_a_run_without_a_request_has_a_report_and_is_not_valid():
 def test_a_run_in_which_nothing_succeeded_is_not_valid():
     result = report(rows(10, failure=Failure.STATUS, status=401))
 
-    assert (result.validity.valid, result.validity.reasons) == (False, ("no request succeeded",))
+    nothing = Caveat(kind=CaveatKind.NO_SUCCESS, text="no request succeeded")
+    assert (result.validity.valid, result.validity.reasons) == (False, (nothing,))
     assert result.latency_ms.failed.count == 10
 
 
@@ -236,14 +250,14 @@ def test_a_client_that_was_the_limit_makes_the_run_not_valid():
 
     assert result.generator.limited
     assert not result.validity.valid
-    assert result.validity.reasons[0].startswith("the client was the limit")
+    assert [CaveatKind.CLIENT_LIMIT] == [reason.kind for reason in result.validity.reasons]
 
 
 def test_slots_that_idled_make_a_closed_run_not_valid_but_not_an_open_one():
     block = rows(1000)
     wide = replace(PLAN, concurrency=2)
 
-    assert report(block, plan=wide).validity.reasons == (
+    assert texts(report(block, plan=wide).validity.reasons) == (
         "1 requests were in flight on average, not the 2 asked for (Little's law)",
     )
     assert report(block, plan=replace(wide, model="open")).validity.valid
@@ -253,21 +267,23 @@ def test_a_small_sample_is_a_warning_and_valid():
     result = report(rows(10))
 
     assert result.validity.valid
-    assert result.warnings == ("p90 needs 36 requests, this run has 10",)
+    assert texts(result.warnings) == ("p90 needs 36 requests, this run has 10",)
 
 
 def test_lines_of_the_caller_come_last_and_examples_are_handed_on():
     example = FailureExample(kind="status", count=1, status=500, detail="…", advice="…")
-    result = report(rows(10), warnings=("a", "b"), failures=(example,))
+    warnings = [Caveat(kind=CaveatKind.CAPPED, text="a"), Caveat(kind=CaveatKind.UNCHECKED, text="b")]
+    result = report(rows(10), outcome=LoadOutcome(warnings=warnings), failures=(example,))
 
-    assert result.warnings == ("p90 needs 36 requests, this run has 10", "a", "b")
+    assert texts(result.warnings) == ("p90 needs 36 requests, this run has 10", "a", "b")
     assert (example,) == result.failures
 
 
 def test_a_change_of_level_is_a_warning():
     slow = timed(np.repeat([10 * MS, 20 * MS], [2000, 1000]))
 
-    assert any(line.startswith("no steady state: median latency 10 ms") for line in report(slow).warnings)
+    (caveat,) = [caveat for caveat in report(slow).warnings if caveat.kind is CaveatKind.UNSTEADY]
+    assert caveat.text.startswith("no steady state: median latency 10 ms")
 
 
 def test_deployments_go_by_their_names_and_the_unnamed_is_left_out():

@@ -1,6 +1,7 @@
 """The histogram against exact sorting, exact integer arithmetic, and itself in pieces."""
 
 import math
+import pickle
 from fractions import Fraction
 
 import numpy as np
@@ -102,3 +103,11 @@ def test_a_rank_that_does_not_exist_is_refused(place):
 def test_an_empty_histogram_has_no_percentile():
     with pytest.raises(ValueError, match="percentile"):
         Histogram().percentile(Fraction(50))
+
+
+def test_a_histogram_that_travels_arrives_as_it_was():
+    sent = Histogram()
+    sent.add(np.array([0, 5, 5, 70_000, LIMIT_NS + 9]))
+    came = pickle.loads(pickle.dumps(sent))
+
+    assert state(sent) == state(came)

@@ -111,6 +111,14 @@ def test_the_floor_is_the_first_size_whose_extremes_miss_no_more_than_a_fortieth
     assert float(q) ** (n - 1) > 0.025 * (1 - 1e-9)
 
 
+@pytest.mark.parametrize("p", ["50", "75", "99"])
+def test_the_floor_is_exact_where_a_whole_number_of_samples_misses_just_what_it_may(p):
+    q, sizes, least = Fraction(p) / 100, range(1, 200), Fraction(1, 10**600)
+
+    assert list(sizes) == [percentiles.floor(Fraction(p), q**n) for n in sizes]
+    assert [n + 1 for n in sizes] == [percentiles.floor(Fraction(p), q**n - least) for n in sizes]
+
+
 @pytest.mark.parametrize("p", [0, 100, 101])
 def test_no_floor_exists_at_the_ends(p):
     with pytest.raises(ValueError, match="percentile"):

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from epkit.core.report import compare as c
+from epkit.core.report.assembly import assemble
+from epkit.core.report.caveats import Caveat, CaveatKind
 from epkit.core.report.report import DeploymentInfo
 from epkit.core.report.summary import Summary
 from epkit.core.stats.hdr import as_saved
@@ -17,7 +19,7 @@ from epkit.reporters import charts
 from epkit.reporters.compare import html as html_comparison
 from epkit.reporters.run import html
 from support import reports
-from support.rows import MS, facts, timed
+from support.rows import MS, known, timed
 
 VOID = {"meta", "path", "rect", "line", "circle"}
 
@@ -29,7 +31,7 @@ def page(seconds=12, **changes):
     block["failure"][::50] = 5
     summary = Summary()
     summary.add(block)
-    report = summary.report(**facts(block, deployments=("", "blue", "green")))
+    report = assemble(known(block, deployments=("", "blue", "green")), summary)
     return html.render(replace(report, **changes), as_saved(summary.histograms()))
 
 
@@ -106,13 +108,13 @@ def test_a_page_of_any_report_is_whole(make):
 def test_a_run_without_a_request_has_a_page():
     summary = Summary()
 
-    assert balanced(html.render(summary.report(**facts(duration_ns=0)), summary.histograms()))
+    assert balanced(html.render(assemble(known(duration_ns=0), summary), summary.histograms()))
 
 
 def test_what_a_server_says_is_text():
     evil = "<script>alert(1)</script>"
     info = DeploymentInfo(ok=1, failed=0, service=reports.all_ok().latency_ms.service)
-    text = page(deployments={evil: info}, warnings=(evil,))
+    text = page(deployments={evil: info}, warnings=(Caveat(kind=CaveatKind.OTHER, text=evil),))
 
     assert "<script" not in text
     assert "&lt;script&gt;" in text
@@ -123,7 +125,7 @@ def arm(scale):
         times = np.random.default_rng(i).lognormal(0, 0.3, 300) * 10 * MS * scale
         summary = Summary()
         summary.add(timed(times.astype(np.int64)))
-        return summary.report(**facts(timed(times.astype(np.int64))))
+        return assemble(known(timed(times.astype(np.int64))), summary)
 
     return c.Arm(name=f"x{scale}", reports=tuple(map(run, range(5))))
 

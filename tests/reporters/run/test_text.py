@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from epkit.core.report.caveats import Caveat, CaveatKind
 from epkit.core.report.report import Latencies
 from epkit.reporters.run import text
 from support import reports
@@ -62,7 +63,7 @@ def test_a_small_run_says_what_its_p99_would_need():
 def test_a_warning_about_a_percentile_stands_with_the_percentiles_and_only_there():
     warning = "p90 needs 36 requests, this run has 10"
 
-    page = text.render(replace(reports.all_ok(), warnings=(warning,)))
+    page = text.render(replace(reports.all_ok(), warnings=(Caveat(kind=CaveatKind.SMALL_SAMPLE, text=warning),)))
 
     assert page.count(warning) == 1
     assert "Warning:" not in page

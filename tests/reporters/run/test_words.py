@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from epkit.core.report.report import FailureExample
-from epkit.reporters.run.words import percentile_notes, requests_needed, said, verdict
+from epkit.core.report.report import FailureExample, Threshold
+from epkit.reporters.run.words import percentile_notes, said, verdict
 from support import reports
 
 
@@ -25,11 +25,6 @@ def test_a_reply_is_said_with_its_status_once_and_only_where_that_is_what_failed
     assert expected == said(example)
 
 
-@pytest.mark.parametrize(("percent", "needed"), [(50, 6), (90, 36), (95, 72), (99, 368), (99.9, 3688), (1, 368)])
-def test_an_interval_needs_as_many_requests_as_binomial_ranks_say(percent, needed):
-    assert needed == requests_needed(percent)
-
-
 @pytest.mark.parametrize(
     ("effective", "expected"),
     [
@@ -44,23 +39,34 @@ def test_requests_that_are_alike_count_for_less(effective, expected):
     assert expected == percentile_notes(service, ())
 
 
+def lines(report):
+    return [remark.text for remark in verdict(report)]
+
+
+def test_only_success_is_good_news():
+    missed = Threshold(expression="p50<250ms", observed=129.55, passed=False)
+
+    assert [False, True] == [remark.bad for remark in verdict(replace(reports.all_ok(), thresholds=(missed,)))]
+    assert [True] == [remark.bad for remark in verdict(reports.refused())]
+
+
 def test_a_missed_threshold_comes_after_success():
     mixed = reports.mixed().thresholds[1]
     report = replace(reports.all_ok(), thresholds=(replace(mixed, passed=False),))
 
-    assert verdict(report) == ["10 of 10 succeeded", "MISSED: p50<250ms (observed 129.55)"]
+    assert lines(report) == ["10 of 10 succeeded", "MISSED: p50<250ms (observed 129.55)"]
 
 
 def test_the_implicit_threshold_is_told_by_the_failures_alone():
-    assert verdict(reports.refused()) == ["FAILED: 10 of 10 requests: 400 Authorization header is malformed"]
+    assert lines(reports.refused()) == ["FAILED: 10 of 10 requests: 400 Authorization header is malformed"]
 
 
 def test_failures_of_one_kind_without_an_example_are_told_by_their_kind():
-    assert verdict(replace(reports.refused(), failures=())) == ["FAILED: 10 of 10 requests: status"]
+    assert lines(replace(reports.refused(), failures=())) == ["FAILED: 10 of 10 requests: status"]
 
 
 def test_a_run_cut_short_without_a_number_asked_for_says_how_many_were_made():
     report = reports.partial()
     report = replace(report, plan=replace(report.plan, requests=None))
 
-    assert verdict(report)[-1] == "PARTIAL: ended early, after 0.800 seconds and 7 requests"
+    assert lines(report)[-1] == "PARTIAL: ended early, after 0.800 seconds and 7 requests"

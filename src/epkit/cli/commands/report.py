@@ -6,6 +6,7 @@ import typer
 
 from epkit.cli import terminal
 from epkit.cli.options import common as o
+from epkit.core.report.wording import plural
 from epkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def _chosen(path: str, number: int | None, output: "OutputOptions", samples: str
     runs = load(path)
     if number is not None:
         if not 1 <= number <= len(runs):
-            raise UsageError(f"--run {number}: {path} holds {len(runs)} run{'s' * (len(runs) != 1)}")
+            raise UsageError(f"--run {number}: {path} holds {plural(len(runs), 'run')}")
         runs = (runs[number - 1],)
     for flag, name in (*output.files, *((("--samples", samples),) if samples is not None else ())):
         if len(runs) > 1:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from epkit.cli import terminal
+from epkit.core.report.wording import plural
 from epkit.errors import UsageError
 from epkit.files import outputs
 from epkit.flows.bench.bench import exit_code
@@ -131,7 +132,7 @@ def _complaint(code: int, result: "BenchResult") -> str:
     if code in (130, 143) and not counts.sent and report.phases:
         return f"interrupted in the warm-up, after {report.phases[0].sent} requests of it"
     if code in (130, 143):
-        return f"interrupted after {counts.sent} request{'s' * (counts.sent != 1)}; the report is about those"
+        return f"interrupted after {plural(counts.sent, 'request')}; the report is about those"
     reports = result.runs or (report,)
     if not any(run.counts.sent for run in reports):
         return "no request was made"
@@ -139,7 +140,7 @@ def _complaint(code: int, result: "BenchResult") -> str:
     if code == 5 and not missed:
         if report.search is not None and report.search.value is None:
             return report.search.words
-        return f"not valid: {next(reason for run in reports for reason in run.validity.reasons)}"
+        return f"not valid: {next(reason.text for run in reports for reason in run.validity.reasons)}"
     if code == 5 and missed[0].expression != "failed==0":
         more = f", and {len(missed) - 1} more" if len(missed) > 1 else ""
         return f"missed {missed[0].expression}: observed {missed[0].observed:.6g}{more}"
@@ -150,8 +151,10 @@ def _complaint(code: int, result: "BenchResult") -> str:
         much = "the only request failed" if counts.sent == 1 else f"none of {counts.sent} requests succeeded"
     most = ", most of them so" if len(report.failures) > 1 else ""
     first = report.failures[0]
-    said = f" (the server says: {first.detail})" if first.kind == "status" else f" ({first.detail})"
-    return f"{much}{most}: {first.advice}{said if first.detail else ''}"
+    advice, said = first.advice, f" ({first.detail})"
+    if first.kind == "status":
+        advice, said = f"{first.status}: {advice}", f" (the server says: {first.detail})"
+    return f"{much}{most}: {advice}{said if first.detail else ''}"
 
 
 def render(result: "BenchResult", output: OutputOptions) -> str:

@@ -28,32 +28,23 @@ class ParsedContract:
 
     Args:
         version: as the document says it: `2.0`, `3.0.3`, `3.1.0`.
-        title: of the service, "" where it has none.
         path: of the operation, as the document's paths name it.
         method: in capitals.
-        request: schema of the JSON body, None where there is none; `resolve` follows the `$ref`s in it.
-        request_required: whether the contract demands a body.
+        request: schema of the JSON body, None where there is none.
         reply: schema of a successful reply, or None.
         example: a request body that the contract offers, or None. It may break its own schema: many do.
-        request_pointer, reply_pointer: where the schemas stand in the document, for messages.
+        reply_pointer: where the reply's schema is in the document, for messages.
         document: the whole document, which `$ref`s point into.
     """
 
     version: str
-    title: str
     path: str
     method: str
     request: Schema | None = field(repr=False)
-    request_required: bool
     reply: Schema | None = field(repr=False)
     example: Any = field(repr=False)
-    request_pointer: str
     reply_pointer: str
     document: Mapping[str, Any] = field(repr=False)
-
-    def resolve(self, schema: Schema | bool) -> Schema:
-        """Follow a schema's `$ref`, in as many hops as it takes; `true` and `false` become schemas too."""
-        return Resolver(self.document).schema(schema)
 
 
 def parse(document: Mapping[str, Any], *, path: str | None = None) -> ParsedContract:
@@ -79,9 +70,9 @@ def parse(document: Mapping[str, Any], *, path: str | None = None) -> ParsedCont
     item, pointer = resolver.target(paths[name], pointer)
     operation, pointer = resolver.target(item["post"], f"{pointer}/post")
     if version == "2.0":
-        request, required, example = _body_parameter(resolver, item, operation, pointer)
+        request, example = _body_parameter(resolver, item, operation, pointer)
     else:
-        request, required, example = _request_body(resolver, operation, pointer)
+        request, example = _request_body(resolver, operation, pointer)
     reply = _reply(resolver, operation, pointer, version)
     schemas = SchemaSet(document)
     for schema, where in (request, reply):
@@ -90,18 +81,13 @@ def parse(document: Mapping[str, Any], *, path: str | None = None) -> ParsedCont
             schemas.compile(schema, where=where)
     if example is None and request[0] is not None:
         example = _example_of(resolver.schema(request[0]))
-    info = document.get("info")
-    title = info.get("title") if isinstance(info, Mapping) else None
     return ParsedContract(
         version=version,
-        title=title if isinstance(title, str) else "",
         path=name,
         method="POST",
         request=None if request[0] is None else resolver.schema(request[0]),
-        request_required=required,
         reply=None if reply[0] is None else resolver.schema(reply[0]),
         example=example,
-        request_pointer=request[1],
         reply_pointer=reply[1],
         document=document,
     )
@@ -147,7 +133,7 @@ def _find_path(paths: Mapping[str, Any], resolver: Resolver, wanted: str | None)
 _Place = tuple[Schema | None, str]
 
 
-def _body_parameter(resolver: Resolver, item: Schema, operation: Schema, pointer: str) -> tuple[_Place, bool, object]:
+def _body_parameter(resolver: Resolver, item: Schema, operation: Schema, pointer: str) -> tuple[_Place, object]:
     """Find the request schema of a Swagger 2.0 operation: its parameter `in: body`."""
     for owner, base in ((operation, pointer), (item, pointer.rpartition("/")[0])):
         parameters = owner.get("parameters", ())
@@ -157,17 +143,17 @@ def _body_parameter(resolver: Resolver, item: Schema, operation: Schema, pointer
             parameter, where = resolver.target(entry, f"{base}/parameters/{index}")
             if parameter.get("in") == "body":
                 example = parameter.get("x-example", parameter.get("example"))
-                return (_schema_at(parameter, where), parameter.get("required") is True, example)
-    return ((None, pointer), False, None)
+                return (_schema_at(parameter, where), example)
+    return ((None, pointer), None)
 
 
-def _request_body(resolver: Resolver, operation: Schema, pointer: str) -> tuple[_Place, bool, object]:
+def _request_body(resolver: Resolver, operation: Schema, pointer: str) -> tuple[_Place, object]:
     """Find the request schema of an OpenAPI 3 operation."""
     if "requestBody" not in operation:
-        return ((None, pointer), False, None)
+        return ((None, pointer), None)
     body, where = resolver.target(operation["requestBody"], f"{pointer}/requestBody")
     media, where = _json_media(resolver, body, where)
-    return (_schema_at(media, where), body.get("required") is True, _example_of(media))
+    return (_schema_at(media, where), _example_of(media))
 
 
 def _reply(resolver: Resolver, operation: Schema, pointer: str, version: str) -> _Place:

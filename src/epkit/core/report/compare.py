@@ -288,7 +288,7 @@ def _warnings(base: Arm, new: Arm, metrics: Sequence[Change]) -> Iterable[str]:
         invalid = [report for report in arm.reports if not report.validity.valid]
         if invalid:
             many = f"{len(invalid)} of {len(arm.reports)} runs are not valid"
-            yield f"{arm.name}: {many}: {invalid[0].validity.reasons[0]}"
+            yield f"{arm.name}: {many}: {invalid[0].validity.reasons[0].text}"
         if any(report.run.partial for report in arm.reports):
             yield f"{arm.name}: not every run came to its end"
     named = {metric.name for metric in metrics}

@@ -1,12 +1,11 @@
 """What can be counted of a run without remembering its rows: outcomes, bytes, the document."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
-from epkit.core.report.report import Counts, Http
+from epkit.core.report.report import Counts
 from epkit.core.samples.latency import WHOLE
 from epkit.core.samples.rows import FAILURES, Failure
 
@@ -93,6 +92,31 @@ class Counters:
         """Body size of the first reply with a 2xx status, None before there is one."""
         return self._document if self._settled else None
 
+    @property
+    def document_bytes(self) -> int:
+        """Body size of the first reply with a 2xx status, else of the first reply; 0 without one."""
+        return self._document or 0
+
+    @property
+    def length_differs(self) -> int:
+        """Later replies whose body size differs from it."""
+        return self._differs
+
+    @property
+    def non_2xx(self) -> int:
+        """Replies with a status other than 2xx."""
+        return sum(n for status, n in self._statuses.items() if status and status // 100 != 2)
+
+    @property
+    def connect_failed(self) -> int:
+        """Requests without a connection: ab's Connect counter."""
+        return int(self._failures[[Failure.CONNECT, Failure.TLS]].sum())
+
+    @property
+    def receive_failed(self) -> int:
+        """Requests whose connection broke: ab's Receive counter."""
+        return int(self._failures[Failure.TRANSPORT])
+
     def expect(self, document: int) -> None:
         """Hold bodies against a document whose size is known from elsewhere."""
         self._settled, self._document = True, document
@@ -138,21 +162,4 @@ class Counters:
             retried=retried,
             failures={kind.name.lower(): int(self._failures[kind]) for kind in FAILURES},
             statuses={str(status): n for status, n in sorted(self._statuses.items()) if status},
-        )
-
-    def http(self, known: Http) -> Http:
-        """Fill in what the rows tell.
-
-        Args:
-            known: what only the engine and the target know; the counters in it are replaced.
-        """
-        return replace(
-            known,
-            document_bytes=self._document or 0,
-            length_differs=self._differs,
-            bytes_in=self.received,
-            body_bytes_in=self.body,
-            non_2xx=sum(n for status, n in self._statuses.items() if status and status // 100 != 2),
-            connect_failed=int(self._failures[[Failure.CONNECT, Failure.TLS]].sum()),
-            receive_failed=int(self._failures[Failure.TRANSPORT]),
         )

@@ -1,16 +1,22 @@
 """The report as a JSON document, back again, and the schema of it: all three read off the dataclasses.
 
-A field is a key, in the order of the class; nothing is left out and nothing added, but for `format` at the
-top. A field that comes later has a default, so that the documents in old saved runs are read for ever. JSON knows
-no infinity: an infinite latency (of failures, where those are counted so) or observation of a threshold is null.
+A field is a key, in the order of the class; nothing is left out, and nothing is added but `format` at the top and the
+kinds of caveats. A field that comes later has a default, so that the documents in old saved runs are read for ever.
+JSON knows no infinity: an infinite latency (of failures, where those are counted so) or observation of a threshold is
+null.
+
+Caveats are two arrays of one length: their texts, which is all that there was at first, and their kinds. A reader of
+the texts alone goes on as before, and the caveats of a document without kinds are of the kind `other`.
 """
 
 import math
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from enum import StrEnum
 from types import UnionType
 from typing import Any, Final, TypeVar, get_args, get_origin, get_type_hints
 
+from epkit.core.report.caveats import CaveatKind
 from epkit.core.report.report import FORMAT, Report
 from epkit.core.samples.rows import FAILURES
 from epkit.core.stats.distribution import PERCENTILES
@@ -33,6 +39,12 @@ INFINITE: Final[Mapping[str, tuple[str, ...]]] = {
     "Distribution": ("min", "mean", "sd", "median", "max", "percentiles"),
 }
 """What may be infinite, which JSON writes as null."""
+
+CAVEATS: Final[Mapping[str, tuple[str, str]]] = {
+    "Report": ("warnings", "warning_kinds"),
+    "Validity": ("reasons", "reason_kinds"),
+}
+"""The field of a class that holds caveats, which is the key of their texts, and the key of their kinds."""
 
 SCALARS: Final[Mapping[Any, str]] = {
     str: "string",
@@ -104,6 +116,10 @@ def _plain(value: Any) -> Any:
         found = {field.name: getattr(value, field.name) for field in fields(value)}
         for name in INFINITE.get(type(value).__name__, ()):
             found[name] = _swapped(found[name], math.inf, None)
+        if names := CAVEATS.get(type(value).__name__):
+            caveats = found[names[0]]
+            found[names[0]] = [caveat.text for caveat in caveats]
+            found[names[1]] = [caveat.kind.value for caveat in caveats]
         return _plain(found)
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
@@ -129,6 +145,8 @@ def _made(kind: Any, value: Any) -> Any:
         given = dict(value)
         for name in INFINITE.get(kind.__name__, ()):
             given[name] = _swapped(given[name], None, math.inf)
+        if names := CAVEATS.get(kind.__name__):
+            _join_caveats(given, *names)
         hints = get_type_hints(kind)
         # A saved run of an older epkit lacks what came later, and what came later has a default.
         late = {field.name for field in fields(kind) if field.default is not MISSING}
@@ -139,11 +157,27 @@ def _made(kind: Any, value: Any) -> Any:
         return {key: _made(get_args(kind)[1], item) for key, item in value.items()}
     if get_origin(kind) is tuple:
         return tuple(_made(get_args(kind)[0], item) for item in value)
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        return kind(value)
     if kind is float and type(value) is int:  # JSON has one kind of number
         return float(value)
     if kind in SCALARS and type(value) is not kind:
         raise TypeError(f"{value!r} stands where {SCALARS[kind]} is wanted")
     return value
+
+
+def _join_caveats(given: dict[str, Any], texts: str, kinds: str) -> None:
+    """Make caveats of the two arrays under the keys *texts* and *kinds*, the second of which old documents lack.
+
+    Raises:
+        ValueError: the arrays are not of one length.
+    """
+    if texts in given:
+        named = given.pop(kinds, None)
+        if named is None:
+            named = [CaveatKind.OTHER] * len(given[texts])
+        pairs = zip(given[texts], named, strict=True)
+        given[texts] = [{"text": text, "kind": kind} for text, kind in pairs]
 
 
 def _shape(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
@@ -160,8 +194,13 @@ def _shape(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
         inner = get_args(kind)
         item = {"type": "array", "items": _shape(inner[0], definitions)}
         return item if inner[-1] is Ellipsis else {**item, "minItems": len(inner), "maxItems": len(inner)}
-    if kind.__name__ not in definitions:
-        shapes = {name: _shape(hint, definitions) for name, hint in get_type_hints(kind).items()}
+    if issubclass(kind, StrEnum):
+        definitions[kind.__name__] = {"description": _summary(kind), "enum": [each.value for each in kind]}
+    elif kind.__name__ not in definitions:
+        hints = get_type_hints(kind)
+        if names := CAVEATS.get(kind.__name__):
+            hints |= {names[0]: tuple[str, ...], names[1]: tuple[CaveatKind, ...]}
+        shapes = {name: _shape(hint, definitions) for name, hint in hints.items()}
         for name in INFINITE.get(kind.__name__, ()):
             inner = shapes[name].get("additionalProperties", shapes[name])
             nullable = {"anyOf": [inner, {"type": "null"}]}

@@ -49,7 +49,8 @@ class _Count:
         slo = self.slo
         if slo.metric == "failed":
             worst = 100 * self.over / requests if slo.share else float(self.over)
-            return self.over > 0 and slo.op in ("<", "<=", "==") and worst > slo.limit - (slo.op == "<") * 1e-12
+            past = worst >= slo.limit if slo.op == "<" else worst > slo.limit
+            return past and self.over > 0 and slo.op in ("<", "<=", "==")
         if not slo.part or slo.op not in ("<", "<="):
             return False
         whole = max(self.seen, math.ceil(requests))

@@ -1,7 +1,6 @@
 """Whether a run may be believed: what its sample is too small for, and what spoils it.
 
-Each function looks at one thing and answers with a line for the reader, or None where there is nothing to
-say.
+Each function looks at one thing and answers with a caveat, or None where there is nothing to say.
 """
 
 import math
@@ -10,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from epkit.core.report.caveats import Caveat, CaveatKind
 from epkit.core.report.report import Window
 from epkit.core.stats.distribution import Distribution
 from epkit.core.stats.percentiles import PS, floor, percentile
@@ -33,12 +33,14 @@ FEW: Final = 2
 """So many may in any case: a small run is not spoilt by one hiccup of the machine."""
 
 GROWTH: Final = 2.0
-LEAST_GROWTH: Final = 5
-GRID: Final = 60
-"""More is asked than is served where the number in flight doubles in the second half, by so many at least; looked at
-so many times."""
+"""By what factor the number in flight grows from the first half to the second where more is asked than is served."""
 
-GROWING: Final = "no steady state: more is asked than is served"
+LEAST_GROWTH: Final = 5
+"""By how many requests it grows at least."""
+
+GRID: Final = 60
+"""At how many moments the number in flight is looked at."""
+
 TREND: Final = 2.326
 """The 99 % quantile of the normal distribution."""
 
@@ -48,18 +50,20 @@ EFFECT: Final = 1.10
 """A change of level counts when it is 10 % or more, and chance would show it in one run of a hundred."""
 
 
-def unsupported(service: Distribution | None) -> str | None:
+def unsupported(service: Distribution | None) -> Caveat | None:
     """Name the first of the percentiles 90, 95 and 99 that the sample cannot support."""
     for key in ("90", "95", "99"):
         if service is None or service.ci95[key] is not None:
             continue
         need = floor(PS[key])
         if service.count < need:
-            return f"p{key} needs {need} requests, this run has {service.count}"
-        return (
-            f"p{key} needs {need} independent requests: the {service.count} of this run depend on each other "
-            "too much to count as so many"
-        )
+            text = f"p{key} needs {need} requests, this run has {service.count}"
+        else:
+            text = (
+                f"p{key} needs {need} independent requests: the {service.count} of this run depend on each other "
+                "too much to count as so many"
+            )
+        return Caveat(kind=CaveatKind.SMALL_SAMPLE, text=text)
     return None
 
 
@@ -82,7 +86,7 @@ def change_point(values: np.ndarray) -> tuple[int, float]:
     return at + 1, min(1.0, 2 * math.exp(-6 * float(sums[at]) ** 2 / (n**3 + n**2)))
 
 
-def unsteady(windows: Sequence[Window]) -> str | None:
+def unsteady(windows: Sequence[Window]) -> Caveat | None:
     """Tell where latency, or else throughput, changes its level in mid-run; silent below `LEAST_WINDOWS`."""
     filled = [(w.t_s, w.p50) for w in windows if w.p50 is not None]
     rates = [(w.t_s, w.requests_per_s) for w in windows]
@@ -93,14 +97,15 @@ def unsteady(windows: Sequence[Window]) -> str | None:
         at, chance = change_point(values)
         before, after = float(np.median(values[:at])), float(np.median(values[at:]))
         if chance < ALPHA and max(before, after) >= EFFECT * min(before, after):
-            return (
+            text = (
                 f"no steady state: {what} {before:.4g}{unit} in the first {points[at][0]:g} s, "
                 f"{after:.4g}{unit} afterwards"
             )
+            return Caveat(kind=CaveatKind.UNSTEADY, text=text)
     return None
 
 
-def crowd(concurrency: int, requests: int, in_flight_ns: int, duration_ns: int) -> str | None:
+def crowd(concurrency: int, requests: int, in_flight_ns: int, duration_ns: int) -> Caveat | None:
     """Check Little's law on a closed loop: the mean number in flight is the concurrency.
 
     Args:
@@ -117,10 +122,11 @@ def crowd(concurrency: int, requests: int, in_flight_ns: int, duration_ns: int) 
     idle_ns = (concurrency * duration_ns - in_flight_ns) / requests
     if abs(mean - concurrency) <= LITTLE * concurrency or 0 <= idle_ns <= IDLE_NS:
         return None
-    return f"{mean:.3g} requests were in flight on average, not the {concurrency} asked for (Little's law)"
+    text = f"{mean:.3g} requests were in flight on average, not the {concurrency} asked for (Little's law)"
+    return Caveat(kind=CaveatKind.CONCURRENCY, text=text)
 
 
-def behind(planned_ns: int, last_start_ns: int, requests: int) -> str | None:
+def behind(planned_ns: int, last_start_ns: int, requests: int) -> Caveat | None:
     """Tell whether the planned rate was achieved.
 
     Args:
@@ -131,10 +137,11 @@ def behind(planned_ns: int, last_start_ns: int, requests: int) -> str | None:
     if last_start_ns <= 0 or planned_ns >= RATE * last_start_ns:
         return None
     planned, achieved = requests * 1e9 / planned_ns, requests * 1e9 / last_start_ns
-    return f"{achieved:.4g} of {planned:.4g} planned requests/s were achieved"
+    text = f"{achieved:.4g} of {planned:.4g} planned requests/s were achieved"
+    return Caveat(kind=CaveatKind.RATE, text=text)
 
 
-def late(late_starts: int, requests: int, *, full: int | None) -> str | None:
+def late(late_starts: int, requests: int, *, full: int | None) -> Caveat | None:
     """Tell whether so many requests started late that the plan was not kept.
 
     Args:
@@ -143,10 +150,10 @@ def late(late_starts: int, requests: int, *, full: int | None) -> str | None:
     if late_starts <= max(FEW, LATE * requests):
         return None
     why = "" if full is None else f": all {full} allowed by -c were in flight"
-    return f"{late_starts} of {requests} requests started late{why}"
+    return Caveat(kind=CaveatKind.LATE_STARTS, text=f"{late_starts} of {requests} requests started late{why}")
 
 
-def growing(due_ns: np.ndarray, end_ns: np.ndarray, duration_ns: int) -> str | None:
+def growing(due_ns: np.ndarray, end_ns: np.ndarray, duration_ns: int) -> Caveat | None:
     """Tell whether the number under way grew all through a phase of a constant rate: over-saturation.
 
     The percentiles of such a run tell how long it was, not how fast the endpoint is.
@@ -166,10 +173,11 @@ def growing(due_ns: np.ndarray, end_ns: np.ndarray, duration_ns: int) -> str | N
     trend = float(np.triu(signs, 1).sum()) / math.sqrt(GRID * (GRID - 1) * (2 * GRID + 5) / 18)
     if trend < TREND or after < GROWTH * before or after - before < LEAST_GROWTH:
         return None
-    return (
-        f"{GROWING}: {waiting[0]} requests were under way near the beginning, {waiting[-1]} at the end, and the "
-        "percentiles only tell how long the run was"
+    text = (
+        f"no steady state: more is asked than is served: {waiting[0]} requests were under way near the beginning, "
+        f"{waiting[-1]} at the end, and the percentiles only tell how long the run was"
     )
+    return Caveat(kind=CaveatKind.SATURATED, text=text)
 
 
 def lag(drifts_ns: np.ndarray) -> dict[str, float]:
@@ -181,7 +189,7 @@ def lag(drifts_ns: np.ndarray) -> dict[str, float]:
     return {name: percentile(ordered, p) / 1e6 for name, p in places.items()}
 
 
-def limited(lag_ms: Mapping[str, float], beats: int, latency: Distribution | None) -> str | None:
+def limited(lag_ms: Mapping[str, float], beats: int, latency: Distribution | None) -> Caveat | None:
     """Tell whether the generator, not the server, was what the run measured.
 
     A late event loop reads replies late, so its lag is inside every latency. It spoils a percentile when it
@@ -197,8 +205,9 @@ def limited(lag_ms: Mapping[str, float], beats: int, latency: Distribution | Non
         return None
     for name, key, least_ms, share, enough in LAGS:
         if beats >= enough and lag_ms[name] > max(least_ms, share * latency.percentiles[key]):
-            return (
+            text = (
                 f"the client was the limit: its event loop ran {lag_ms[name]:.1f} ms late ({name}), "
                 f"{name} latency is {latency.percentiles[key]:.1f} ms"
             )
+            return Caveat(kind=CaveatKind.CLIENT_LIMIT, text=text)
     return None

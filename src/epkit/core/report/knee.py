@@ -7,8 +7,40 @@ Source: Kleinrock (1979), Power and deterministic rules of thumb for probabilist
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
 
-from epkit.core.report.report import PhaseInfo
+from epkit.core.load.criteria import KNEE
+from epkit.core.load.plan import Phase
+from epkit.core.report.report import PhaseInfo, Search
+
+RULE: Final = "the step with the most successes per second for their mean time (Kleinrock's power)"
+
+
+def mark_knee(phases: Sequence[PhaseInfo], steps: Sequence[Phase]) -> tuple[tuple[PhaseInfo, ...], Search | None]:
+    """Mark the knee among the phases of a sweep, and say how it was found.
+
+    Args:
+        phases: that were entered; a warm-up among them is none of the steps.
+        steps: of the sweep, as planned.
+
+    Returns:
+        The phases, and what was found; None where no step had a success.
+    """
+    first = next((i for i, phase in enumerate(phases) if phase.measured), len(phases))
+    at = knee(phases[first:])
+    if at is None:
+        return tuple(phases), None
+    words = f"the knee is at {phases[first + at].load}: {RULE}"
+    above = None
+    if at + 1 == len(phases[first:]):
+        words += "; it is the last step, so the true one may lie beyond"
+    else:
+        above = _load(steps[at + 1])
+    marked = tuple(replace(phase, mark=KNEE) if i == first + at else phase for i, phase in enumerate(phases))
+    return marked, Search(
+        kind=KNEE, expression="power", value=_load(steps[at]), above=above, confirmed=above is not None, words=words
+    )
 
 
 def knee(phases: Sequence[PhaseInfo]) -> int | None:
@@ -16,6 +48,10 @@ def knee(phases: Sequence[PhaseInfo]) -> int | None:
     powers = [_power(phase) for phase in phases]
     best = max(powers, default=0.0)
     return powers.index(best) if best > 0 else None
+
+
+def _load(step: Phase) -> float:
+    return float(step.concurrency) if step.rate is None else step.rate
 
 
 def _power(phase: PhaseInfo) -> float:

@@ -5,9 +5,10 @@ do nanoseconds end. `epkit.core.report.summary` makes a `Report`; nothing change
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
+from epkit.core.report.caveats import Caveat
 from epkit.core.stats.distribution import Distribution
 
 FORMAT: Final = "epkit.report/1"
@@ -161,7 +162,7 @@ class Validity:
     """Whether the numbers may be believed, and why not."""
 
     valid: bool
-    reasons: tuple[str, ...]
+    reasons: tuple[Caveat, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,7 +196,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailureExample:
-    """One kind of failure: how often, what the first reply of that kind said (masked), what to do."""
+    """One kind of failure: how often, and of its first reply the status, what it said (masked), and what to do."""
 
     kind: str
     count: int
@@ -301,5 +302,5 @@ class Report:
     failures: tuple[FailureExample, ...] = ()
     phases: tuple[PhaseInfo, ...] = ()
     search: Search | None = None
-    warnings: tuple[str, ...] = field(default=())
+    warnings: tuple[Caveat, ...] = ()
     workers: tuple[WorkerInfo, ...] = ()

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Final
 
-from epkit.core.report.report import Latencies, Report, Threshold
+from epkit.core.report.report import Counts, Latencies, Threshold, Throughput
 from epkit.core.stats.distribution import PERCENTILES, Distribution
 from epkit.errors import UsageError
 
@@ -147,32 +147,35 @@ def implied(slos: Sequence[Slo]) -> tuple[Slo, ...]:
     return tuple(slos) if any(slo.metric == "failed" for slo in slos) else (*slos, FAILED_NONE)
 
 
-def observe(slo: Slo, report: Report) -> float:
-    """Return what a report says of an objective's metric, in the unit of its limit.
+def observe(slo: Slo, *, counts: Counts, throughput: Throughput, latency_ms: Latencies) -> float:
+    """Return what was observed of an objective's metric, in the unit of its limit.
 
     Returns:
         Infinity for a latency of which there is no sample.
     """
     if slo.metric in RATES:
-        return float(getattr(report.throughput, slo.metric))
+        return float(getattr(throughput, slo.metric))
     if slo.metric in COUNTS:
-        count = float(getattr(report.counts, slo.metric))
-        return 100 * count / report.counts.sent if slo.share and report.counts.sent else count
-    values: Distribution | None = getattr(report.latency_ms, slo.part)
+        count = float(getattr(counts, slo.metric))
+        return 100 * count / counts.sent if slo.share and counts.sent else count
+    values: Distribution | None = getattr(latency_ms, slo.part)
     if values is None:
         return math.inf
     return values.percentiles[slo.metric[1:]] if slo.percentile else float(getattr(values, slo.metric))
 
 
-def evaluate(slos: Sequence[Slo], report: Report) -> tuple[Threshold, ...]:
-    """Hold a report against all objectives that apply, `failed==0` among them where none names failures."""
+def evaluate(
+    slos: Sequence[Slo], *, counts: Counts, throughput: Throughput, latency_ms: Latencies
+) -> tuple[Threshold, ...]:
+    """Hold a run against all objectives that apply, `failed==0` among them where none names failures."""
     found = []
     for slo in implied(slos):
-        observed = observe(slo, report)
-        found.append(Threshold(expression=slo.expression, observed=observed, passed=_passed(slo, observed, report)))
+        observed = observe(slo, counts=counts, throughput=throughput, latency_ms=latency_ms)
+        passed = _passed(slo, observed, counts.sent)
+        found.append(Threshold(expression=slo.expression, observed=observed, passed=passed))
     return tuple(found)
 
 
-def _passed(slo: Slo, observed: float, report: Report) -> bool:
+def _passed(slo: Slo, observed: float, sent: int) -> bool:
     """Tell whether an objective is met; one of a run without a request is not."""
-    return slo.met(observed) and (report.counts.sent > 0 or slo is FAILED_NONE) and not math.isinf(observed)
+    return slo.met(observed) and (sent > 0 or slo is FAILED_NONE) and not math.isinf(observed)

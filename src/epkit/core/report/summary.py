@@ -1,37 +1,21 @@
-"""From blocks of samples to the report: `Summary` collects and changes, the `Report` it makes does neither.
+"""The samples of a run, collected: `Summary` takes blocks and says what they tell; a report is made of that.
 
 Up to a limit the rows themselves are kept and everything is exact. Rows beyond the limit go into histograms
 and are forgotten, at a fraction of a microsecond each: nothing is converted in mid-run, when a pause would be
 measured as latency. For the same reason the rows kept are counted when somebody asks for the counters; only a run
-that nears the limit counts on the way. The report then joins both; only the correlation behind the intervals is
-that of the rows kept.
+that nears the limit counts on the way. What is asked for at the end joins both; only the correlation behind the
+intervals is that of the rows kept.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Final
 
 import numpy as np
 
 from epkit.core.load.plan import Phase
-from epkit.core.report import health
 from epkit.core.report.counters import Counters
-from epkit.core.report.report import (
-    DeploymentInfo,
-    FailureExample,
-    Generator,
-    Http,
-    Latencies,
-    PhaseInfo,
-    PlanInfo,
-    Report,
-    Run,
-    Search,
-    Throughput,
-    Tool,
-    Validity,
-)
+from epkit.core.report.report import DeploymentInfo, Latencies, PhaseInfo, Window
 from epkit.core.report.windows import Windows
 from epkit.core.samples.latency import PARTS, series
 from epkit.core.samples.rows import SampleStore
@@ -40,10 +24,10 @@ from epkit.core.stats.histogram import BLUR, Histogram
 from epkit.core.stats.percentiles import Dependence, dependence, describe, distribution, with_failures
 
 EXACT: Final = 2_000_000
-"""So many rows are kept: 160 MB."""
+"""How many rows are kept: 160 MB."""
 
 CATCH_UP: Final = 3
-"""So many rows are counted with each one that is added, from half the limit on: at the limit none is left."""
+"""Past half of the limit, how many rows are counted per row that is added, so that all are counted at the limit."""
 
 
 class Summary:
@@ -127,6 +111,11 @@ class Summary:
         """Whether `blocks` are all there is: so far no row had to go into a histogram."""
         return self._rows == len(self._kept)
 
+    @property
+    def kept(self) -> int:
+        """How many rows `blocks` hands out."""
+        return len(self._kept)
+
     def blocks(self) -> Iterator[np.ndarray]:
         """Hand out the rows that were kept, in order of completion; not to be changed."""
         return self._kept.pieces()
@@ -142,107 +131,6 @@ class Summary:
             if whole.count:
                 found[name] = whole
         return found
-
-    def report(
-        self,
-        *,
-        tool: Tool,
-        run: Run,
-        plan: PlanInfo,
-        http: Http,
-        duration_ns: int,
-        cpu_s: float,
-        max_in_flight: int,
-        drifts_ns: np.ndarray,
-        retried: int = 0,
-        deployments: Sequence[str] = (),
-        failures: tuple[FailureExample, ...] = (),
-        warnings: Iterable[str] = (),
-        phases: tuple[PhaseInfo, ...] = (),
-        search: Search | None = None,
-        varied: bool = False,
-        reasons: Iterable[str] = (),
-    ) -> Report:
-        """Make the report of what was collected; may be called at any time, and again.
-
-        Args:
-            tool: what measured.
-            run: the execution; its duration is replaced by *duration_ns*.
-            plan: what was asked for.
-            http: what only the engine and the target know (server, host, port, path, tls, server_name,
-                bytes_out, kept_alive, connections); what the rows tell is filled in.
-            duration_ns: from the run's beginning to its last event.
-            cpu_s: CPU time, user and system, that the generator spent on it.
-            max_in_flight: most requests in flight at any time.
-            drifts_ns: how late each heartbeat of the generator was.
-            retried: requests sent again because their connection was dead.
-            deployments: their names by index; index 0 is *not named*.
-            failures: the first reply of each kind of failure.
-            warnings: further lines, after those made here.
-            phases: each by itself, where there are several.
-            search: what was looked for, and found.
-            varied: whether the load was meant to change in mid-run: no steady state is then expected.
-            reasons: further reasons why the run is not valid.
-        """
-        latencies, clamped = self._latencies(closed=plan.model == "closed")
-        windows = Windows(exact=self.complete)
-        for block in self._kept.pieces():
-            windows.add(block)
-        windows.merge(self._later_windows)
-        timeline = windows.series(duration_ns)
-        counts = self.counters.counts(retried)
-        lag_ms = health.lag(drifts_ns)
-        slow_client = health.limited(lag_ms, len(drifts_ns), latencies.service or latencies.failed)
-        spoilt = [
-            None if counts.ok else "no request succeeded" if counts.sent else "no request was made",
-            slow_client,
-            health.crowd(plan.concurrency, counts.sent, self.counters.in_flight_ns, duration_ns)
-            if plan.model == "closed" and not varied
-            else None,
-            *reasons,
-        ]
-        lines = [
-            health.unsupported(latencies.service),
-            None if varied else health.unsteady(timeline),
-            None if self.complete else self._histogram_line(),
-            f"latencies of more than 2.4 h count as 2.4 h: {clamped} requests" if clamped else None,
-            *warnings,
-        ]
-        seconds = duration_ns / 1e9
-
-        def per_s(amount: float) -> float:
-            return amount / seconds if duration_ns > 0 else 0.0
-
-        return Report(
-            tool=tool,
-            run=replace(run, duration_s=seconds),
-            plan=plan,
-            counts=counts,
-            throughput=Throughput(
-                requests_per_s=per_s(counts.completed),
-                ok_per_s=per_s(counts.ok),
-                bytes_in_per_s=per_s(self.counters.received),
-                bytes_out_per_s=per_s(http.bytes_out),
-            ),
-            latency_ms=latencies,
-            http=self.counters.http(http),
-            generator=Generator(
-                cpu_us_per_request=cpu_s * 1e6 / counts.sent if counts.sent else 0.0,
-                cpu_utilisation=per_s(cpu_s),
-                lag_ms=lag_ms,
-                limited=slow_client is not None,
-                late_starts=0 if plan.model == "closed" else self.counters.late,
-                max_in_flight=max_in_flight,
-            ),
-            validity=Validity(valid=not any(spoilt), reasons=tuple(filter(None, spoilt))),
-            thresholds=(),
-            deployments=self._by_deployment(deployments),
-            series=timeline,
-            failures=failures,
-            phases=phases,
-            search=search,
-            warnings=tuple(filter(None, lines)),
-        )
 
     def phase(self, phase: Phase, *, begin_ns: int, duration_ns: int, most: int, measured: bool) -> PhaseInfo:
         """Describe a phase of which this has the rows.
@@ -283,10 +171,11 @@ class Summary:
             histogram = self._later_deployments.setdefault(int(index), Histogram())
             histogram.add(series("service", block[block["deployment"] == index]))
 
-    def _latencies(self, *, closed: bool) -> tuple[Latencies, int]:
+    def latencies(self, *, closed: bool) -> tuple[Latencies, int]:
         """Describe every latency; and how many requests have one that a histogram cannot hold.
 
-        In a closed loop a request is due when its slot is free, so its response time is its service time.
+        Args:
+            closed: whether a request was due when its slot was free: its response time is then its service time.
         """
         found, clamped = {}, 0
         for name, later in self._later.items():
@@ -314,7 +203,21 @@ class Summary:
         whole.merge(later)
         return with_failures(whole.at, whole.count, failed, known, BLUR)
 
-    def _by_deployment(self, names: Sequence[str]) -> dict[str, DeploymentInfo]:
+    def timeline(self, duration_ns: int) -> tuple[Window, ...]:
+        """Return the time series of a run of *duration_ns*."""
+        windows = Windows(exact=self.complete)
+        for block in self._kept.pieces():
+            windows.add(block)
+        windows.merge(self._later_windows)
+        return windows.series(duration_ns)
+
+    def deployments(self, names: Sequence[str]) -> dict[str, DeploymentInfo]:
+        """Describe what each deployment answered.
+
+        Args:
+            names: by index; index 0 is *not named*, and left out.
+        """
+
         def answered(index: int, block: np.ndarray) -> np.ndarray:
             return series("service", block[block["deployment"] == index])
 
@@ -338,9 +241,3 @@ class Summary:
             return None, 0
         known = dependence(first, np.sort(first)) if len(first) else Dependence(taus={}, wobble=None)
         return describe(whole.at, whole.count, whole.mean, whole.sd, known, BLUR), whole.clamped
-
-    def _histogram_line(self) -> str:
-        return (
-            f"{self._rows} requests: percentiles are from a histogram (right to 0.1 %), and the correlation "
-            f"behind their intervals is that of the first {len(self._kept)}"
-        )

@@ -6,8 +6,8 @@
             (numbers are little-endian)
 
     RUN1    JSON; begins a run: `format` (`epkit.run/1`), `arm` (which side of a comparison it is of, "" for none),
-            `tool`, `run`, `plan`, `http` as in the JSON report, as far as they are known before the first request;
-            `rows_of` (how many rows each payload holds), `wire_bytes` (of each request), `slos`,
+            `tool`, `run`, `plan`, `http` (who was talked to) as in the JSON report, as far as they are known before the
+            first request; `rows_of` (how many rows each payload holds), `wire_bytes` (of each request), `slos`,
             `failures_as_infinite`, and `row`, the columns of ROWS: [name, numpy type] each
     ROWS    samples as they are in memory (`epkit.core.samples.rows`), times in ns since the run began
     STAT    JSON, once a second: what else a report needs, should the run go no further

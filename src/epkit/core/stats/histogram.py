@@ -8,7 +8,6 @@ Source: HdrHistogram (Gil Tene), `countsArrayIndex`.
 """
 
 import math
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Final
 
@@ -53,24 +52,6 @@ def values(buckets: np.ndarray) -> np.ndarray:
     return np.asarray(((buckets - (shift << 10) + 1) << shift) - 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Travelled:
-    """A histogram that came from another process, to be merged: only the buckets that are in use.
-
-    Args:
-        used, counts: the buckets in ascending order (int32), and how many values are in each (int64).
-    """
-
-    used: bytes
-    counts: bytes
-    count: int
-    total: int
-    squares: int
-    clamped: int
-    min: int
-    max: int
-
-
 class Histogram:
     """Counts by bucket, and what a histogram would blur kept exact: count, sum, sum of squares, extremes.
 
@@ -100,17 +81,14 @@ class Histogram:
             self.max = max(self.max, int(inside.max()))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Travel as the buckets that are in use, which are few; to be merged where it arrives."""
+        """Travel as the buckets that are in use, which are few."""
         used = np.flatnonzero(self.counts)
         buckets = used.astype("<i4").tobytes(), self.counts[used].astype("<i8").tobytes()
-        return Travelled, (*buckets, self.count, self.total, self.squares, self.clamped, self.min, self.max)
+        return _unpacked, (*buckets, self.count, self.total, self.squares, self.clamped, self.min, self.max)
 
-    def merge(self, other: "Histogram | Travelled") -> None:
+    def merge(self, other: "Histogram") -> None:
         """Count what *other* has counted; the result is that of adding all values to one histogram."""
-        if isinstance(other, Travelled):
-            self.counts[np.frombuffer(other.used, "<i4")] += np.frombuffer(other.counts, "<i8")
-        else:
-            self.counts += other.counts
+        self.counts += other.counts
         self.count += other.count
         self.total += other.total
         self.squares += other.squares
@@ -159,3 +137,14 @@ class Histogram:
             ValueError: nothing was counted, or *p* is out of range.
         """
         return self.at(rank(self.count, p))
+
+
+def _unpacked(
+    used: bytes, counts: bytes, count: int, total: int, squares: int, clamped: int, low: int, high: int
+) -> Histogram:
+    """Make the histogram again that `Histogram.__reduce__` took apart."""
+    made = Histogram()
+    made.counts[np.frombuffer(used, "<i4")] = np.frombuffer(counts, "<i8")
+    made.count, made.total, made.squares, made.clamped = count, total, squares, clamped
+    made.min, made.max = low, high
+    return made

@@ -87,7 +87,12 @@ def floor(p: Fraction, tail: Fraction = TAIL) -> int:
     if not 0 < p < 100:
         raise ValueError(f"percentile {p}: wants 0 < p < 100")
     rare = min(p, 100 - p) / 100
-    return max(1, math.ceil(math.log(tail) / math.log1p(-rare)))
+    size = math.log(tail) / math.log1p(-rare)
+    nearest = round(size)
+    # Logarithms are right to some 1e-15 of their size: only next to a whole number is a power of fractions needed.
+    if nearest and abs(size - nearest) < 1e-9 * size:
+        return nearest if (1 - rare) ** nearest <= tail else nearest + 1
+    return max(1, math.ceil(size))
 
 
 def ranks(n: int, p: Fraction, tail: Fraction = TAIL) -> tuple[int, int] | None:
@@ -178,9 +183,8 @@ class Dependence:
     """How strongly the samples of a series hang together, as far as intervals need it.
 
     Args:
-        taus: integrated autocorrelation time of "slower than this percentile"; without the percentiles that
-        the
-            sample cannot support even if it were independent.
+        taus: integrated autocorrelation time of "slower than this percentile", by the percentile's key; without the
+            percentiles that the sample could not support even if it were independent.
         wobble: 95 % half width of the mean times √n, in ns; None below `BATCHES` samples.
     """
 

@@ -11,6 +11,7 @@ from epkit.core.replies import golden, judging
 from epkit.core.replies.decoding import decode
 from epkit.core.replies.judging import Depth
 from epkit.core.replies.predictions import predictions
+from epkit.core.report.caveats import Caveat, CaveatKind
 from epkit.core.samples.rows import Failure
 from epkit.engines.deferred import Check, CheckCounts
 from epkit.engines.driver import Verdict
@@ -38,7 +39,7 @@ def make_check(
     return _contract(find_contract(), load) if depth is Depth.CONTRACT else None
 
 
-def warnings(counts: CheckCounts, sent: int, depth: Depth) -> list[str]:
+def warnings(counts: CheckCounts, sent: int, depth: Depth) -> list[Caveat]:
     """Say how many replies passed without a check that could not keep up; nothing where it could.
 
     Args:
@@ -48,17 +49,17 @@ def warnings(counts: CheckCounts, sent: int, depth: Depth) -> list[str]:
         return []
     whole = max(sent, counts.wanted)
     passed = f"--check {depth.name.lower()} could not keep up: {counts.skipped} of {whole} replies passed without it"
-    return [f"{passed}, {1 - counts.skipped / whole:.0%} were checked"]
+    return [Caveat(kind=CaveatKind.UNCHECKED, text=f"{passed}, {1 - counts.skipped / whole:.0%} were checked")]
 
 
-def reasons(counts: CheckCounts, depth: Depth) -> list[str]:
+def reasons(counts: CheckCounts, depth: Depth) -> list[Caveat]:
     """Say why a run is not valid that was to check replies, and could check none of them."""
     if counts.checked or not counts.wanted:
         return []
-    whys = [f"it failed on {counts.crashed}"] * bool(counts.crashed) + [
-        f"{counts.skipped} came too fast for it"
-    ] * bool(counts.skipped)
-    return [f"--check {depth.name.lower()} could check none of {counts.wanted} replies: {', '.join(whys)}"]
+    whys = [f"it failed on {counts.crashed}"] * bool(counts.crashed)
+    whys += [f"{counts.skipped} came too fast for it"] * bool(counts.skipped)
+    text = f"--check {depth.name.lower()} could check none of {counts.wanted} replies: {', '.join(whys)}"
+    return [Caveat(kind=CaveatKind.UNCHECKED, text=text)]
 
 
 def _contract(contract: "ParsedContract", load: Requests) -> Check:

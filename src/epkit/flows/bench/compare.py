@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from epkit.core.report.compare import LEAST_RUNS, THRESHOLD, Arm, Comparison, compare, mismatches, missing
 from epkit.core.report.gates import parse
+from epkit.core.report.wording import plural
 from epkit.errors import UsageError
 from epkit.files.runs import SavedRun
 from epkit.flows.bench.saved_runs import is_cut, load, report_of
@@ -42,7 +43,7 @@ def compare_runs(
     least = min(len(arm.reports) for arm in arms)
     if gates and least < LEAST_RUNS:
         raise UsageError(
-            f"--fail-if {gates[0].expression}: no verdict is possible with {least} run{'s' * (least != 1)} an arm, "
+            f"--fail-if {gates[0].expression}: no verdict is possible with {plural(least, 'run')} an arm, "
             f"it takes {LEAST_RUNS}: make more (five are better)"
         )
     comparison = compare(*arms, threshold=threshold, gates=gates)

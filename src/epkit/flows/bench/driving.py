@@ -12,7 +12,7 @@ import numpy as np
 from epkit.core.http.request import Request
 from epkit.core.load.phases import PhaseTimes
 from epkit.core.load.plan import Plan
-from epkit.core.report.report import Report
+from epkit.core.report.workers import WorkerRecord
 from epkit.core.samples.rows import Failure
 from epkit.engines.base import Engine, Traffic
 from epkit.engines.deferred import Check, CheckCounts, Deferred
@@ -103,8 +103,8 @@ class LoadGenerator(Protocol):
     def end(self, *, drain: bool) -> None:
         """End the run by a rule of its own: send nothing more, and with *drain* wait for what is in flight."""
 
-    def with_workers(self, report: Report) -> Report:
-        """Add to a report what there is to say of workers."""
+    def records(self) -> tuple[WorkerRecord, ...]:
+        """Return what a report says of each worker, where there are some."""
 
 
 def is_simple(plan: Plan) -> bool:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 from epkit.core.load import search as searching
 from epkit.core.load.criteria import FIND_MAX, Bound
 from epkit.core.load.plan import Phase, Plan
+from epkit.core.report.caveats import CaveatKind
 from epkit.core.report.document import to_document
-from epkit.core.report.health import GROWING
 from epkit.core.report.report import PhaseInfo, Report, Search
 from epkit.engines import runner
 from epkit.files.runs import RunWriter
@@ -147,7 +147,7 @@ def _seen(report: Report, bound: Bound, watcher: _Watcher, seconds: float) -> se
     latency = report.latency_ms.response
     upper = latency.ci95[bound.key] if latency else None
     spoilt = "limited" if report.generator.limited else None
-    if watcher.gave_up or any(line.startswith(GROWING) for line in report.warnings):
+    if watcher.gave_up or any(warning.kind is CaveatKind.SATURATED for warning in report.warnings):
         spoilt = "saturated"
     elif report.counts.failed:
         spoilt = "failed"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 from epkit.core.http.request import Request
-from epkit.core.report.report import Report
+from epkit.core.report.workers import WorkerRecord
 from epkit.engines import runner
 from epkit.engines.driver import Judging
 from epkit.flows.bench.driving import DrivenPlan, LoadGenerator, RunFacts
@@ -57,9 +57,9 @@ class OwnGenerator:
         """End the run by a rule of its own."""
         self._driven.end(drain=drain)
 
-    def with_workers(self, report: Report) -> Report:
-        """Add nothing: there are none."""
-        return report
+    def records(self) -> tuple[WorkerRecord, ...]:
+        """Return what a report says of each worker: there is none."""
+        return ()
 
 
 def make_generator(

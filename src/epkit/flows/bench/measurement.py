@@ -9,6 +9,7 @@ from epkit.core.load import schedule
 from epkit.core.load.phases import PhaseTimes, Slice
 from epkit.core.load.plan import Plan
 from epkit.core.report import health
+from epkit.core.report.caveats import Caveat, CaveatKind
 from epkit.core.report.report import PhaseInfo
 from epkit.core.report.summary import Summary
 from epkit.engines.driver import Sink
@@ -83,9 +84,9 @@ class Measurement:
             for i, (phase, begin, part) in enumerate(zip(self.plan.phases, facts.begins, self.parts, strict=False))
         )
 
-    def reasons(self, facts: RunFacts) -> list[str]:
+    def reasons(self, facts: RunFacts) -> list[Caveat]:
         """Say why the run is not valid, as far as its load goes."""
-        found = []
+        found: list[Caveat] = []
         for i, phase in enumerate(self.plan.phases[: len(facts.begins)]):
             if i < self._first or (facts.stopped_by is not None and i == len(facts.begins) - 1):
                 continue
@@ -102,19 +103,20 @@ class Measurement:
             else:
                 duration = self._end_of(i, facts) - facts.begins[i]
                 told = [health.crowd(phase.concurrency, sent, counters.in_flight_ns, duration)] if self.varied else []
-            name = f"{phase.name}: " if len(self.plan.measured) > 1 else ""
-            found += [f"{name}{line}" for line in told if line]
+            several = len(self.plan.measured) > 1
+            found += [caveat.about(phase.name) if several else caveat for caveat in told if caveat]
         return found
 
-    def warnings(self, facts: RunFacts) -> list[str]:
+    def warnings(self, facts: RunFacts) -> list[Caveat]:
         """Say what else should be known of the load."""
         found = []
         phase = self.plan.measured[-1]
         if phase.model == "open" and self.most(facts) >= phase.concurrency:
-            found.append(
+            text = (
                 f"all {phase.concurrency} requests that may be in flight were: -c caps the load (late ones are timed "
                 "from when they were due)"
             )
+            found.append(Caveat(kind=CaveatKind.CAPPED, text=text))
         if phase.model == "open" and not self.varied and facts.stopped_by is None:
             rows = list(self.summary.blocks())
             if rows and self.summary.complete:

@@ -1,9 +1,9 @@
-"""The report of a run: what the engine, the driver and the target know, put beside what the samples say."""
+"""The report of a run: what the engine, the driver and the target know, joined with what the samples say."""
 
 import platform
 import secrets
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from epkit import __version__
 from epkit.core.http.destination import Destination
@@ -11,11 +11,16 @@ from epkit.core.http.headers import fields
 from epkit.core.http.masking import mask_text, mask_url
 from epkit.core.load.plan import Plan
 from epkit.core.replies import judging
-from epkit.core.report.report import FailureExample, Http, PayloadInfo, Report, Run, Search, Tool
-from epkit.core.report.summary import Summary
+from epkit.core.report.assembly import EngineFacts, KnownRun, LoadOutcome, Peer, assemble
+from epkit.core.report.caveats import Caveat, CaveatKind
+from epkit.core.report.knee import mark_knee
+from epkit.core.report.report import FailureExample, PayloadInfo, Report, Run, Search, Tool
+from epkit.core.report.slo import Slo
+from epkit.core.report.wording import plural
+from epkit.core.report.workers import WorkerRecord
 from epkit.core.samples.rows import Failure
-from epkit.endpoint.advice import advise, advise_failure, detail
-from epkit.engines.driver import FirstFailure
+from epkit.endpoint.advice import advise_failure, detail, explain
+from epkit.engines.driver import FirstFailure, FirstReply
 from epkit.flows.bench.driving import RunFacts
 from epkit.flows.bench.measurement import Measurement
 from epkit.flows.bench.plan import plan_info
@@ -26,7 +31,12 @@ from epkit.flows.target.verbose import show_reply
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSetup:
-    """What was known before the run began."""
+    """What was known before the run began.
+
+    Args:
+        sweep: whether its steps have a knee to be marked.
+        id: of the run, the same in the report and in what is saved while it goes on.
+    """
 
     target: Target
     load: Requests
@@ -35,61 +45,89 @@ class RunSetup:
     engine: str
     workers: int = 1
     warmup: str | None = None
+    sweep: bool = False
+    id: str = field(default_factory=lambda: secrets.token_hex(8))
 
 
 def make_report(
-    facts: RunSetup,
+    setup: RunSetup,
     measured: Measurement,
-    ran: RunFacts,
-    search: Search | None = None,
+    facts: RunFacts,
     *,
-    summary: Summary | None = None,
-    reasons: Iterable[str] = (),
+    search: Search | None = None,
+    records: Sequence[WorkerRecord] = (),
+    slos: Sequence[Slo] = (),
+    reasons: Sequence[Caveat] = (),
+    warnings: Sequence[Caveat] = (),
 ) -> Report:
     """Make the report of a finished run.
 
     Args:
         search: what was looked for in it, and found.
-        summary: an empty one, for what is known of a run in its middle without looking at a sample.
-        reasons: further reasons why the run is not valid.
+        records: of the workers that made the load.
+        slos: objectives that it is held against.
+        reasons: further ones why the run is not valid.
+        warnings: what ended it early, and what was not checked.
     """
-    whole = summary is None
-    summary = measured.summary if summary is None else summary
-    unsolicited = ran.traffic.unsolicited
-    return summary.report(
+    phases = measured.phases(facts)
+    if setup.sweep:
+        phases, search = mark_knee(phases, setup.plan.measured)
+    early = any(record.lost is not None for record in records)
+    early |= any(warning.kind is CaveatKind.OBJECTIVE_LOST for warning in warnings)
+    return assemble(
+        known_run(setup, measured, facts, early=early),
+        measured.summary,
+        LoadOutcome(
+            phases=phases,
+            search=search,
+            varied=measured.varied,
+            reasons=[*measured.reasons(facts), *reasons],
+            warnings=[*measured.warnings(facts), *warnings],
+        ),
+        records=records,
+        slos=slos,
+    )
+
+
+def known_run(setup: RunSetup, measured: Measurement, facts: RunFacts, *, early: bool = False) -> KnownRun:
+    """Return what is known of a run without looking at a sample; quick, for it is asked in mid-run too.
+
+    Args:
+        early: whether the run ended before its plan did, for another reason than a signal.
+    """
+    traffic = facts.traffic
+    return KnownRun(
         tool=Tool(
             version=__version__,
-            engine=facts.engine,
+            engine=setup.engine,
             python=platform.python_version(),
             platform=f"{platform.system()} {platform.machine()}",
         ),
         run=Run(
-            id=secrets.token_hex(8),
-            started_at=ran.started_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            duration_s=0.0,
-            target=mask_text(facts.target.uri.shown, facts.target.secrets),
-            method=facts.load.requests[0].method,
-            partial=ran.stopped_by is not None,
-            seed=facts.plan.seed,
-            payloads=payload_infos(facts.load),
+            id=setup.id,
+            started_at=facts.started_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            duration_s=measured.duration_ns(facts) / 1e9,
+            target=mask_text(setup.target.uri.shown, setup.target.secrets),
+            method=setup.load.requests[0].method,
+            partial=early or facts.stopped_by is not None,
+            seed=setup.plan.seed,
+            payloads=payload_infos(setup.load),
         ),
-        plan=plan_info(facts.plan, facts.warmup, facts.workers),
-        http=_http(facts, ran, summary),
-        duration_ns=measured.duration_ns(ran),
-        cpu_s=measured.cpu_s(ran),
-        max_in_flight=measured.most(ran),
-        drifts_ns=ran.drifts_ns,
-        retried=ran.traffic.retried,
-        deployments=ran.deployments,
-        failures=tuple(_explain(example, facts.target) for example in _most_first(ran.examples.values())),
-        warnings=[
-            *(measured.warnings(ran) if whole else []),
-            *([f"{unsolicited} replies were followed by bytes that nobody had asked for"] if unsolicited else []),
-        ],
-        phases=measured.phases(ran) if whole else (),
-        search=search,
-        varied=measured.varied,
-        reasons=[*(measured.reasons(ran) if whole else []), *reasons],
+        plan=plan_info(setup.plan, setup.warmup, setup.workers),
+        peer=_peer(setup, facts.first_reply, traffic.tls),
+        engine=EngineFacts(
+            connections=traffic.connections,
+            closed=traffic.closed,
+            retried=traffic.retried,
+            unsolicited=traffic.unsolicited,
+            wire_bytes=tuple(len(request.wire) for request in setup.load.requests),
+            unsent=facts.unsent,
+        ),
+        cpu_s=measured.cpu_s(facts),
+        max_in_flight=measured.most(facts),
+        drifts_ns=facts.drifts_ns,
+        deployments=facts.deployments,
+        failures=tuple(_explain(example, setup.target) for example in _most_first(facts.examples.values())),
     )
 
 
@@ -116,34 +154,22 @@ def _file_name(example: FirstFailure) -> str:
 
 def _show_example(example: FirstFailure, target: Target) -> str:
     headers = fields(example.head)
-    times = f"{example.count} time{'s' * (example.count != 1)}"
+    times = plural(example.count, "time")
     reply = show_reply(example.head, _plain_body(example, headers), target.secrets) if example.head else ""
     why = mask_text(f"{times}: {example.detail}" if example.detail else times, target.secrets)
     return f"{why}\n\n{reply}\n" if reply else f"{why}\n"
 
 
-def _http(facts: RunSetup, ran: RunFacts, summary: Summary) -> Http:
-    """Fill in what only the engine and the target know; the counters come from the rows."""
-    destination, requests = facts.destination, facts.load.requests
-    sent = summary.counters.payloads
-    server = fields(ran.first_reply.head).get("server", "") if ran.first_reply else ""
-    return Http(
+def _peer(setup: RunSetup, first_reply: FirstReply | None, tls: str | None) -> Peer:
+    destination = setup.destination
+    server = fields(first_reply.head).get("server", "") if first_reply else ""
+    return Peer(
         server=server.partition(" ")[0],
         host=destination.host,
         port=destination.port,
-        path=mask_text(mask_url(facts.target.uri.request_path), facts.target.secrets),
-        tls=ran.traffic.tls,
+        path=mask_text(mask_url(setup.target.uri.request_path), setup.target.secrets),
+        tls=tls,
         server_name=destination.tls.server_name if destination.scheme == "https" else None,
-        bytes_out=sum((n - ran.unsent.get(i, 0)) * len(requests[i].wire) for i, n in sent.items()),
-        kept_alive=max(0, summary.counters.counts().completed - ran.traffic.closed),
-        connections=ran.traffic.connections,
-        document_bytes=0,
-        length_differs=0,
-        bytes_in=0,
-        body_bytes_in=0,
-        non_2xx=0,
-        connect_failed=0,
-        receive_failed=0,
     )
 
 
@@ -158,7 +184,7 @@ def _explain(example: FirstFailure, target: Target) -> FailureExample:
     if example.failure is Failure.STATUS:
         words = detail(text, target.secrets)
         keyed = target.key.authorization is not None
-        advice = advise(example.status, headers, text, key_sent=keyed, secrets=target.secrets, quote=False)
+        advice = explain(example.status, headers, text, key_sent=keyed, secrets=target.secrets)
     else:
         words = mask_text(example.detail, target.secrets)
         advice = advise_failure(example.failure, example.detail, target.secrets, quote=False)

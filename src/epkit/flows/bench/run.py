@@ -2,16 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 from epkit.core.load.plan import Plan
 from epkit.core.load.stages import total
-from epkit.core.report import ab, slo
+from epkit.core.report import ab
+from epkit.core.report.caveats import Caveat, CaveatKind
 from epkit.core.report.guard import Guard
 from epkit.core.report.report import Report
 from epkit.core.report.slo import Slo
-from epkit.core.report.summary import Summary
 from epkit.core.stats import hdr
 from epkit.engines.driver import Sink
 from epkit.files import samples
@@ -20,12 +20,11 @@ from epkit.files.spill import Spill
 from epkit.flows.bench import checks
 from epkit.flows.bench.driving import LoadGenerator, RunFacts
 from epkit.flows.bench.generators import make_generator
-from epkit.flows.bench.knee import mark_knee
 from epkit.flows.bench.measurement import Measurement
 from epkit.flows.bench.options import BenchOptions, BenchResult, Shown
 from epkit.flows.bench.plan import AskedBench
 from epkit.flows.bench.ready import PreparedRun
-from epkit.flows.bench.report import RunSetup, make_report, show_examples
+from epkit.flows.bench.report import RunSetup, known_run, make_report, show_examples
 from epkit.flows.bench.saving import Recording
 from epkit.flows.bench.until import Until
 
@@ -109,6 +108,7 @@ class _Run:
             engine=generator.engine,
             workers=generator.workers,
             warmup=asked.options.warmup,
+            sweep=asked.options.sweep is not None,
         )
         self._until = None if asked.until is None else Until(asked.until, measured, generator)
         self._abort = None if sinks.guard is None else _Abort(sinks.guard, generator)
@@ -123,12 +123,7 @@ class _Run:
             progress(facts.sent, facts.failed)
 
         if recording is not None:
-            empty = Summary()  # made once: its histograms cost more than a report without samples
-            recording.watch(
-                self._measured,
-                generator,
-                lambda facts: make_report(self._setup, self._measured, facts, summary=empty),
-            )
+            recording.watch(self._measured, generator, lambda facts: known_run(self._setup, self._measured, facts))
         ticks: list[Tick] = _there(
             self._until,
             None if watch is None else watch(self._measured, generator),
@@ -144,7 +139,7 @@ class _Run:
         options, measured, sinks, facts = self._asked.options, self._measured, self._sinks, self._facts
         report = self._report(facts)
         if sinks.recording is not None:
-            report = sinks.recording.finish(report, measured.summary, facts)
+            sinks.recording.finish(report, measured.summary, facts)
         times = None
         if sinks.spill is not None:
             if options.samples is not None:
@@ -158,21 +153,17 @@ class _Run:
 
     def _report(self, facts: RunFacts) -> Report:
         options = self._asked.options
-        report = make_report(
+        lost = [] if self._abort is None or self._abort.lost is None else [self._abort.lost]
+        return make_report(
             self._setup,
             self._measured,
             facts,
-            None if self._until is None else self._until.outcome(),
+            search=None if self._until is None else self._until.outcome(),
+            records=self._generator.records(),
+            slos=self._asked.slos,
             reasons=checks.reasons(facts.checks, options.depth),
+            warnings=[*lost, *checks.warnings(facts.checks, facts.sent, options.depth)],
         )
-        report = self._generator.with_workers(report)
-        if options.sweep is not None:
-            report = mark_knee(report)
-        lost = [] if self._abort is None or self._abort.lost is None else [self._abort.lost]
-        lines = checks.warnings(facts.checks, facts.sent, options.depth)
-        thresholds = slo.evaluate(self._asked.slos, report)
-        report = replace(report, thresholds=thresholds, warnings=(*report.warnings, *lost, *lines))
-        return replace(report, run=replace(report.run, partial=True)) if lost else report
 
 
 class _Abort:
@@ -180,12 +171,13 @@ class _Abort:
 
     def __init__(self, guard: Guard, generator: LoadGenerator) -> None:
         self._guard, self._generator = guard, generator
-        self.lost: str | None = None
+        self.lost: Caveat | None = None
 
     def __call__(self) -> None:
         """Look."""
         if self.lost is None and (expression := self._guard.lost()):
-            self.lost = f"ended early: {expression} could no longer be met"
+            text = f"ended early: {expression} could no longer be met"
+            self.lost = Caveat(kind=CaveatKind.OBJECTIVE_LOST, text=text)
             self._generator.end(drain=True)
 
 

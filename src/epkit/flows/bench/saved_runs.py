@@ -1,16 +1,18 @@
-"""Saved runs as reports: the one that the run itself printed, or, where it was cut off, what can be told of it."""
+"""Saved runs as reports: the one that the run itself printed, or one made of what was saved of a run cut off."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from epkit.core.report import ab
+from epkit.core.report.assembly import EngineFacts, KnownRun, LoadOutcome, Peer, assemble
+from epkit.core.report.caveats import Caveat, CaveatKind
 from epkit.core.report.document import from_document, from_plain
-from epkit.core.report.report import FailureExample, Http, PlanInfo, Report, Run, Tool
-from epkit.core.report.slo import evaluate, parse_all
+from epkit.core.report.report import FailureExample, PlanInfo, Report, Run, Tool
+from epkit.core.report.slo import parse_all
 from epkit.core.report.summary import Summary
 from epkit.core.stats import hdr
 from epkit.core.stats.histogram import Histogram
@@ -19,7 +21,12 @@ from epkit.files import samples
 from epkit.files.runs import SavedRun, read_all
 from epkit.flows.bench.options import BenchResult
 
-CUT = "this run was cut off: what only its end would have told (retries, the heartbeat, kept connections) is missing"
+CUT: Final = Caveat(
+    kind=CaveatKind.CUT_OFF,
+    text="this run was cut off: what only its end would have told (retries, the heartbeat, kept connections) is "
+    "missing",
+)
+"""The warning in the report of a run without an end."""
 
 
 def load(path: str) -> tuple[SavedRun, ...]:
@@ -125,28 +132,28 @@ def _recover(run: SavedRun) -> Report:
         summary.add(block)
         last_ns = max(last_ns, int(block["end"].max()))
         deployments = max(deployments, int(block["deployment"].max()) + 1)
-    known = from_plain(Run, stat.get("run", head["run"]))
     begun = from_plain(Run, head["run"])
-    http = from_plain(Http, stat.get("http", head["http"]))
-    sizes = head["wire_bytes"]
-    sent = summary.counters.payloads
+    run_now = from_plain(Run, stat.get("run", head["run"]))
     connections = sum(int(np.count_nonzero(block["connected"] > block["start"])) for block in summary.blocks())
-    report = summary.report(
+    known = KnownRun(
         tool=from_plain(Tool, head["tool"]),
-        run=replace(known, id=begun.id, partial=True),
+        run=replace(run_now, id=begun.id, partial=True, duration_s=last_ns / 1e9),
         plan=from_plain(PlanInfo, head["plan"]),
-        http=replace(http, bytes_out=sum(n * sizes[i] for i, n in sent.items()), connections=connections),
-        duration_ns=last_ns,
+        peer=_peer(stat.get("http", head["http"])),
+        engine=EngineFacts(connections=connections, wire_bytes=head["wire_bytes"]),
         cpu_s=float(stat.get("cpu_s", 0.0)),
         max_in_flight=int(stat.get("max_in_flight", 0)),
-        drifts_ns=np.empty(0, dtype=np.int64),
         deployments=_names(stat.get("deployments", [""]), deployments),
         failures=tuple(from_plain(FailureExample, each) for each in stat.get("failures", ())),
-        warnings=[CUT],
     )
-    return replace(report, thresholds=evaluate(parse_all(head.get("slos", ())), report))
+    return assemble(known, summary, LoadOutcome(warnings=[CUT]), slos=parse_all(head.get("slos", ())))
 
 
-def _names(told: Sequence[Any], wanted: int) -> list[str]:
+def _peer(saved: Mapping[str, Any]) -> Peer:
+    """Read who was talked to; a file of an earlier epkit has the counters of the report with it."""
+    return from_plain(Peer, {field.name: saved[field.name] for field in fields(Peer)})
+
+
+def _names(known: Sequence[Any], wanted: int) -> list[str]:
     """Name the deployments; those that answered after the last checkpoint by their number."""
-    return [*map(str, told), *(f"deployment {index}" for index in range(len(told), wanted))]
+    return [*map(str, known), *(f"deployment {index}" for index in range(len(known), wanted))]

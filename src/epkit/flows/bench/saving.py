@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
+from epkit.core.report.assembly import KnownRun
 from epkit.core.report.document import to_document, to_plain
 from epkit.core.report.report import Report
 from epkit.core.report.summary import Summary
@@ -45,21 +45,21 @@ class Recording:
         self._arm = arm
         self._measured: Measurement | None = None
         self._generator: LoadGenerator | None = None
-        self._snapshot: Callable[[RunFacts], Report] | None = None
-        self._id = ""
+        self._snapshot: Callable[[RunFacts], KnownRun] | None = None
+        self._begun = False
         self._due = 0
 
-    def watch(self, measured: Measurement, generator: LoadGenerator, snapshot: Callable[[RunFacts], Report]) -> None:
+    def watch(self, measured: Measurement, generator: LoadGenerator, snapshot: Callable[[RunFacts], KnownRun]) -> None:
         """Say who runs, before the run begins.
 
         Args:
-            snapshot: reports what is known without the samples; called once a second, must be quick.
+            snapshot: returns what is known without the samples; called once a second, must be quick.
         """
         self._measured, self._generator, self._snapshot = measured, generator, snapshot
 
     def add(self, block: np.ndarray) -> None:
         """Take a block of samples."""
-        if not self._id:
+        if not self._begun:
             assert self._generator is not None  # somebody runs
             self._begin(self._generator.facts())
         self._writer.add(block)
@@ -74,29 +74,24 @@ class Recording:
         self._generator.flush()
         self._checkpoint(self._generator.facts())
 
-    def finish(self, report: Report, summary: Summary, facts: RunFacts) -> Report:
-        """End the run.
-
-        Returns:
-            The report under the identity that the run was begun with.
-        """
+    def finish(self, report: Report, summary: Summary, facts: RunFacts) -> None:
+        """End the run with its report."""
         self._checkpoint(facts)
-        report = replace(report, run=replace(report.run, id=self._id))
         histograms = {name: hdr.encode(histogram) for name, histogram in summary.histograms().items()}
         self._writer.end(to_document(report), histograms)
-        return report
 
     def _begin(self, facts: RunFacts) -> None:
         assert self._snapshot is not None  # somebody runs
         known = self._snapshot(facts)
-        self._id = known.run.id
+        self._begun = True
         self._writer.begin(
             {
-                **{name: to_plain(getattr(known, name)) for name in ("tool", "run", "plan", "http")},
+                **{name: to_plain(getattr(known, name)) for name in ("tool", "run", "plan")},
+                "http": to_plain(known.peer),
                 "slos": list(self._slos),
                 "failures_as_infinite": self._failures_as_infinite,
                 "rows_of": list(self._load.rows),
-                "wire_bytes": [len(request.wire) for request in self._load.requests],
+                "wire_bytes": list(known.engine.wire_bytes),
             },
             arm=self._arm,
         )
@@ -105,7 +100,7 @@ class Recording:
         """Write down what the samples do not tell."""
         assert self._measured is not None  # somebody runs
         assert self._snapshot is not None
-        if not self._id:
+        if not self._begun:
             self._begin(facts)
         known = self._snapshot(facts)
         self._writer.checkpoint(
@@ -113,8 +108,9 @@ class Recording:
                 "elapsed_ns": max(0, time.perf_counter_ns() - facts.began - self._measured.began_ns(facts)),
                 "started_ns": self._measured.started_ns(facts),
                 "cpu_s": facts.cpu_s,
-                "max_in_flight": known.generator.max_in_flight,
+                "max_in_flight": known.max_in_flight,
                 "deployments": list(facts.deployments),
-                **{name: to_plain(getattr(known, name)) for name in ("run", "http", "failures")},
+                **{name: to_plain(getattr(known, name)) for name in ("run", "failures")},
+                "http": to_plain(known.peer),
             }
         )

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from epkit.core.http.masking import clean
 from epkit.core.report.compare import FASTER, SLOWER, UNKNOWN, Arm, Change, Comparison
+from epkit.core.report.wording import plural
 from epkit.reporters.run.layout import LABEL, wrap
 
 
@@ -77,8 +78,7 @@ def _side(label: str, arm: Arm) -> list[str]:
 
 
 def _who(arm: Arm) -> str:
-    runs = len(arm.reports)
-    return f"{clean(arm.name, 500)}, {runs} run{'s' * (runs != 1)} of {clean(', '.join(arm.targets), 500)}"
+    return f"{clean(arm.name, 500)}, {plural(len(arm.reports), 'run')} of {clean(', '.join(arm.targets), 500)}"
 
 
 def _table(metrics: Iterable[Change]) -> list[str]:

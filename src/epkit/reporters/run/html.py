@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from epkit.core.report.document import to_plain
-from epkit.core.report.report import PhaseInfo, Report
+from epkit.core.report.report import PhaseInfo, Report, WorkerInfo
 from epkit.core.stats.distribution import PERCENTILES, Distribution
 from epkit.core.stats.histogram import Histogram, values
 from epkit.reporters import charts, page
@@ -62,11 +62,10 @@ def _subtitle(report: Report) -> str:
 
 
 def _verdict(report: Report) -> Iterable[str]:
-    for line in verdict(report):
-        bad = line.startswith(("FAILED", "MISSED", "NOT VALID", "PARTIAL"))
-        yield f'<p class="{"bad" if bad else "ok"}">{page.said(line)}</p>'
+    for remark in verdict(report):
+        yield f'<p class="{"bad" if remark.bad else "ok"}">{page.said(remark.text)}</p>'
     for warning in report.warnings:
-        yield f'<p class="dim">{page.said(warning)}</p>'
+        yield f'<p class="dim">{page.said(warning.text)}</p>'
 
 
 def _tiles(report: Report) -> Iterable[tuple[str, str]]:
@@ -208,47 +207,11 @@ def _tables(report: Report) -> Iterable[str]:
         yield page.section("Failures", page.table(heads, failed, words=True), wide=True)
     if report.phases:
         heads = ["phase", "load", "sent", "failed", "requests/s", "p50 (ms)", "p99 (ms)", ""]
-        phases = [
-            (
-                p.name,
-                p.load,
-                f"{p.sent:,}",
-                f"{p.failed:,}",
-                f"{p.requests_per_s:,.1f}",
-                *_pair(p.response),
-                p.mark or "",
-            )
-            for p in report.phases
-        ]
-        yield page.section("Phases", page.table(heads, phases), wide=True)
+        yield page.section("Phases", page.table(heads, map(_phase, report.phases)), wide=True)
     if report.workers:
-        heads = [
-            "worker",
-            "host",
-            "sent",
-            "failed",
-            "requests/s",
-            "p50 (ms)",
-            "p99 (ms)",
-            "CPU (µs)",
-            "lag p99 (ms)",
-            "",
-        ]
-        crew = [
-            (
-                w.name,
-                w.host,
-                f"{w.sent:,}",
-                f"{w.failed:,}",
-                f"{w.requests_per_s:,.1f}",
-                *("–" if ms is None else f"{ms:.3f}" for ms in (w.p50, w.p99)),
-                f"{w.cpu_us_per_request:.1f}",
-                f"{w.lag_ms['p99']:.3f}",
-                "" if w.lost is None else f"lost: {w.lost}",
-            )
-            for w in report.workers
-        ]
-        yield page.section("Workers", page.table(heads, crew), wide=True)
+        measures = ["sent", "failed", "requests/s", "p50 (ms)", "p99 (ms)", "CPU (µs)", "lag p99 (ms)"]
+        heads = ["worker", "host", *measures, ""]
+        yield page.section("Workers", page.table(heads, map(_worker, report.workers)), wide=True)
     yield page.section("Latencies (ms)", *_latencies(report), wide=True)
     if report.deployments:
         heads = ["deployment", "ok", "failed", "p50 (ms)", "p99 (ms)"]
@@ -257,6 +220,25 @@ def _tables(report: Report) -> Iterable[str]:
         ]
         yield page.section("Deployments", page.table(heads, split), wide=True)
     yield page.section("Everything else", page.table(["", ""], _everything(report), words=True))
+
+
+def _phase(phase: PhaseInfo) -> tuple[str, ...]:
+    numbers = (f"{phase.sent:,}", f"{phase.failed:,}", f"{phase.requests_per_s:,.1f}", *_pair(phase.response))
+    return (phase.name, phase.load, *numbers, phase.mark or "")
+
+
+def _worker(worker: WorkerInfo) -> tuple[str, ...]:
+    return (
+        worker.name,
+        worker.host,
+        f"{worker.sent:,}",
+        f"{worker.failed:,}",
+        f"{worker.requests_per_s:,.1f}",
+        *("–" if ms is None else f"{ms:.3f}" for ms in (worker.p50, worker.p99)),
+        f"{worker.cpu_us_per_request:.1f}",
+        f"{worker.lag_ms['p99']:.3f}",
+        "" if worker.lost is None else f"lost: {worker.lost}",
+    )
 
 
 def _pair(times: Distribution | None) -> tuple[str, str]:
@@ -299,8 +281,9 @@ def _flat(name: str, value: Any) -> Iterable[tuple[str, str]]:
             yield from _flat(f"{name}.{place}", inner)
         if len(value) > 20:
             yield name, f"and {len(value) - 20} more"
+    elif isinstance(value, bool):
+        yield name, str(value).lower()
+    elif isinstance(value, float):
+        yield name, f"{value:g}"
     elif value is not None:
-        yield (
-            name,
-            str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value),
-        )
+        yield name, str(value)

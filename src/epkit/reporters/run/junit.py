@@ -20,7 +20,7 @@ def render(report: Report) -> str:
         f' <testsuite name={name} {counts} skipped="0" time="{report.run.duration_s:.3f}"'
         f' timestamp="{report.run.started_at.removesuffix("Z")}">\n'
         f"{''.join(cases)}"
-        f"  <system-out>{xml.text(chr(10).join(clean(line, 1000) for line in verdict(report)))}</system-out>\n"
+        f"  <system-out>{xml.text(chr(10).join(clean(remark.text, 1000) for remark in verdict(report)))}</system-out>\n"
         " </testsuite>\n</testsuites>\n"
     )
 
@@ -39,5 +39,5 @@ def _validity(report: Report) -> str:
     head = '  <testcase classname="epkit.bench" name="the run is valid"'
     if report.validity.valid:
         return f"{head}/>\n"
-    message = xml.attribute("; ".join(clean(reason, 1000) for reason in report.validity.reasons))
+    message = xml.attribute("; ".join(clean(reason.text, 1000) for reason in report.validity.reasons))
     return f'{head}>\n   <error type="validity" message={message}/>\n  </testcase>\n'

@@ -11,7 +11,7 @@ PERCENTILES = ("50", "90", "99")
 
 def render(report: Report) -> str:
     """Render a run as GitHub-flavoured Markdown: verdict, numbers with intervals, reasons."""
-    *remarks, result = verdict(report)
+    *remarks, result = (remark.text for remark in verdict(report))
     lines = [
         f"### epkit bench: {_escape(result)}",
         "",

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from epkit.core.http.masking import clean
 from epkit.core.report.report import Report
+from epkit.core.report.wording import plural
 from epkit.reporters.run.layout import wrap
 
 ASK = "epkit compare says whether a difference is one"
@@ -24,7 +25,7 @@ def text(runs: Sequence[Report]) -> str:
         cells = "".join(f"{cell:>12}" for cell in _cells(run))
         lines.append(f"{number:<4}{names[run.run.target]:<4}{cells}{mark}")
     sections = [
-        [f"{len(runs)} run{'s' * (len(runs) > 1)} of {len(names)} target{'s' * (len(names) > 1)}"]
+        [f"{plural(len(runs), 'run')} of {plural(len(names), 'target')}"]
         + [f"{name}: {clean(target, 1000)}" for target, name in names.items()],
         lines,
         [f"{'Means':<8}" + "".join(f"{column:>18}" for column in COLUMNS[:-1])]

@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from epkit.core.http.masking import clean
+from epkit.core.report.caveats import Caveat, CaveatKind
 from epkit.core.report.report import DeploymentInfo, FailureExample, PhaseInfo, Report, Threshold
+from epkit.core.report.wording import plural
 from epkit.reporters.run.layout import LABEL, Rows, labelled, percentile_table, times_table, wrap
-from epkit.reporters.run.words import NEEDS, is_implicit, percentile_notes, said, verdict
+from epkit.reporters.run.words import is_implicit, percentile_notes, said, verdict
 
 
 def render(report: Report, *, percentiles: bool = True, deviations: bool = True) -> str:
@@ -31,7 +33,7 @@ def render(report: Report, *, percentiles: bool = True, deviations: bool = True)
         _thresholds(report.thresholds),
         wrap(clean(report.search.words, 1000)) if report.search else [],
         _failures(report.failures),
-        [line for entry in verdict(report) for line in wrap(entry)],
+        [line for entry in verdict(report) for line in wrap(entry.text)],
     ]
     return "\n\n".join("\n".join(section) for section in sections if section) + "\n"
 
@@ -130,13 +132,13 @@ def _connection_times(report: Report, *, deviations: bool) -> list[str]:
         return lines
     opened = times.connect.count if times.connect else 0
     rows: Rows = [
-        ("Connect", times.connect, f"{opened} connection{'s' * (opened != 1)}"),
+        ("Connect", times.connect, plural(opened, "connection")),
         ("TLS", times.tls, ""),
         ("Processing", times.processing, ""),
         ("Waiting", times.waiting, ""),
         ("Total", times.service, ""),
     ]
-    whose = f", {ok} successful request{'s' * (ok != 1)}" if report.counts.failed else ""
+    whose = f", {plural(ok, 'successful request')}" if report.counts.failed else ""
     return [f"Connection Times (ms){whose}", *times_table(rows, deviations=deviations)]
 
 
@@ -238,9 +240,10 @@ def _health(report: Report) -> list[str]:
     return [*lines, labelled("Run is valid", "yes" if report.validity.valid else "no")]
 
 
-def _warnings(warnings: Iterable[str]) -> list[str]:
-    told = [warning for warning in warnings if not NEEDS.match(warning)]  # those stand with the percentiles
-    return [line for warning in told for line in wrap(f"Warning: {clean(warning, 1000)}")]
+def _warnings(warnings: Iterable[Caveat]) -> list[str]:
+    # What the run is too small for is said with the percentiles.
+    others = [warning for warning in warnings if warning.kind is not CaveatKind.SMALL_SAMPLE]
+    return [line for warning in others for line in wrap(f"Warning: {clean(warning.text, 1000)}")]
 
 
 def _thresholds(thresholds: Iterable[Threshold]) -> list[str]:
@@ -256,6 +259,5 @@ def _failures(failures: Iterable[FailureExample]) -> list[str]:
     lines = []
     for example in failures:
         lines += wrap(f"{example.count} x {example.kind}: {said(example)}", "  ", "      ")
-        advice = clean(example.advice, 1000).removeprefix(f"{example.status}: ")
-        lines += wrap(advice, "      ", "      ")
+        lines += wrap(clean(example.advice, 1000), "      ", "      ")
     return ["Failures, with the first reply of each kind", *lines] if lines else []

@@ -1,14 +1,26 @@
 """What the reporters say in words: the verdict, a reply, how many requests a percentile needs."""
 
-import math
-import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from epkit.core.http.masking import clean
+from epkit.core.report.caveats import Caveat, CaveatKind
 from epkit.core.report.report import FailureExample, Report, Threshold
+from epkit.core.report.slo import FAILED_NONE
 from epkit.core.stats.distribution import Distribution
+from epkit.core.stats.percentiles import PS, floor
 
-NEEDS = re.compile(r"p[\d.]+ needs \d")
-"""How a warning begins that says which percentile the run is too small for."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictLine:
+    """One line of a verdict.
+
+    Args:
+        bad: whether it says that something went wrong.
+    """
+
+    text: str
+    bad: bool
 
 
 def said(example: FailureExample, limit: int = 300) -> str:
@@ -18,7 +30,7 @@ def said(example: FailureExample, limit: int = 300) -> str:
     return detail if detail.startswith(status) else f"{status} {detail}".rstrip()
 
 
-def verdict(report: Report) -> list[str]:
+def verdict(report: Report) -> list[VerdictLine]:
     """Say how the run went, the worst news last.
 
     Returns:
@@ -26,9 +38,8 @@ def verdict(report: Report) -> list[str]:
         not valid; which thresholds were missed; how many requests failed and why.
     """
     counts, asked = report.counts, report.plan.requests
+    good = [f"{counts.ok} of {counts.sent} succeeded"] if counts.sent and not counts.failed else []
     lines = []
-    if counts.sent and not counts.failed:
-        lines.append(f"{counts.ok} of {counts.sent} succeeded")
     if lost := sum(worker.lost is not None for worker in report.workers):
         made = f"{counts.sent} of {asked} requests" if asked else f"{counts.sent} requests"
         lines.append(f"PARTIAL: {lost} of {len(report.workers)} workers lost; {made}")
@@ -36,7 +47,7 @@ def verdict(report: Report) -> list[str]:
         made = f"{counts.sent} of {asked} requests" if asked else f"{counts.sent} requests"
         lines.append(f"PARTIAL: ended early, after {report.run.duration_s:.3f} seconds and {made}")
     if not report.validity.valid:
-        lines += [f"NOT VALID: {clean(reason, 1000)}" for reason in report.validity.reasons]
+        lines += [f"NOT VALID: {clean(reason.text, 1000)}" for reason in report.validity.reasons]
     for threshold in report.thresholds:
         if not (threshold.passed or is_implicit(threshold)):
             lines.append(f"MISSED: {threshold.expression} (observed {threshold.observed:.6g})")
@@ -44,36 +55,27 @@ def verdict(report: Report) -> list[str]:
         lines.append("FAILED: no request was completed")
     elif counts.failed:
         lines.append(f"FAILED: {counts.failed} of {counts.sent} requests: {_why(report)}")
-    return lines
+    return [
+        *(VerdictLine(text=line, bad=False) for line in good),
+        *(VerdictLine(text=line, bad=True) for line in lines),
+    ]
 
 
 def is_implicit(threshold: Threshold) -> bool:
     """Tell whether a threshold is the one that applies unasked: the count of failures says it already."""
-    return threshold.expression.replace(" ", "") == "failed==0"
+    return threshold.expression == FAILED_NONE.expression
 
 
-def percentile_notes(service: Distribution, warnings: tuple[str, ...]) -> list[str]:
+def percentile_notes(service: Distribution, warnings: Iterable[Caveat]) -> list[str]:
     """Say which percentiles the run is too small for: as the report's warnings do, else for p99."""
-    notes = [warning for warning in warnings if NEEDS.match(warning)]
+    notes = [warning.text for warning in warnings if warning.kind is CaveatKind.SMALL_SAMPLE]
     if notes or service.ci95.get("99"):
         return notes
-    needed, has = requests_needed(99.0), service.count
+    needed, has = floor(PS["99"]), service.count
     if has < needed:
         return [f"p99 needs {needed} requests, this run has {has}"]
     worth = f", worth about {service.effective}" if service.effective < needed else ", too much alike"
     return [f"p99 needs {needed} independent requests, this run has {has}{worth}"]
-
-
-def requests_needed(percent: float) -> int:
-    """Give the smallest sample in which a two-sided 95 % interval of a percentile exists.
-
-    Args:
-        percent: in (0, 100), exclusive.
-
-    Source: binomial ranks: the chance that all n samples lie on one side, max(q, 1 − q)^n, must be ≤ 2.5 %.
-    """
-    q = percent / 100
-    return math.ceil(math.log(0.025) / math.log(max(q, 1 - q)))
 
 
 def _why(report: Report) -> str:

@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from epkit.core.load.phases import PhaseTimes
 from epkit.core.load.plan import WARMUP, Phase, Plan
+from epkit.core.report.assembly import assemble
 from epkit.core.report.live import Live
 from epkit.core.report.summary import Summary
 from epkit.core.samples.merging import Merger
 from epkit.core.samples.rows import SAMPLE
 from epkit.flows.bench.workers.messages import DigestMessage, RowsMessage
 from epkit.flows.bench.workers.streaming import Stream
-from support.rows import MS, facts, rows
+from support.rows import MS, known, rows
 
 PLAN = Plan(phases=(Phase(concurrency=4, requests=1000),), timeout_ns=10**9)
 WARMED = Plan(phases=(Phase(name=WARMUP, duration_ns=500 * MS), Phase(duration_ns=10**9)), timeout_ns=10**9)
@@ -86,7 +87,7 @@ def merged(workers: list[list], order: list[int]) -> Summary:
 
 
 def plain(summary: Summary, block: np.ndarray):
-    return summary.report(**facts(block), deployments=NAMES)
+    return assemble(known(block, deployments=NAMES), summary)
 
 
 @settings(max_examples=40)

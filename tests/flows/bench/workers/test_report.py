@@ -7,12 +7,13 @@ from types import SimpleNamespace
 import numpy as np
 
 from epkit.core.load.plan import Phase, Plan
+from epkit.core.report.caveats import CaveatKind
 from epkit.core.samples.clocks import Offset
 from epkit.core.samples.latency import series
 from epkit.flows.bench.driving import RunFacts
 from epkit.flows.bench.workers.gathered import WorkerPart
-from epkit.flows.bench.workers.report import with_workers
-from support.rows import MS, report, timed
+from epkit.flows.bench.workers.report import worker_records
+from support.rows import MS, report, texts, timed
 
 BLOCK = timed(np.full(200, 20 * MS))
 
@@ -34,7 +35,7 @@ def part(name, *, rows=100, began_ns=0, drift_ms=0.0, error_ms=0.0, lost=None, p
 
 
 def told(*parts):
-    return with_workers(report(BLOCK), parts)
+    return report(BLOCK, records=worker_records(parts))
 
 
 def test_each_is_told_by_itself_and_how_far_apart_they_began():
@@ -53,25 +54,27 @@ def test_one_that_was_itself_the_limit_spoils_the_run_by_name():
     assert made.generator.limited
     assert not made.validity.valid
     (reason,) = made.validity.reasons
-    assert reason.startswith("other: the client was the limit: its event loop ran 30.0 ms late (p50)")
+    assert CaveatKind.CLIENT_LIMIT is reason.kind
+    assert reason.text.startswith("other: the client was the limit: its event loop ran 30.0 ms late (p50)")
 
 
 def test_a_lost_one_is_missed_with_what_was_planned_for_it():
     made = told(part("one"), part("other", rows=30, lost="was killed by signal 9"))
 
-    assert made.run.partial
     assert (
         "other (node) was lost after 30 of its 100 requests, the rest of them is missing: it was killed by signal 9",
-    ) == (made.validity.reasons)
+    ) == texts(made.validity.reasons)
     timed_plan = Plan(phases=(Phase(duration_ns=10**9),), timeout_ns=10**9)
     (reason,) = told(part("one", lost="is gone from the cluster", plan=timed_plan)).validity.reasons
-    assert reason.startswith("one (node) was lost after 100 requests, the rest of them is missing: it is gone")
+    assert CaveatKind.WORKER_LOST is reason.kind
+    assert reason.text.startswith("one (node) was lost after 100 requests, the rest of them is missing: it is gone")
 
 
 def test_clocks_that_are_known_badly_are_told_where_it_matters():
     sure, unsure = told(part("one", error_ms=0.9)), told(part("one", error_ms=1.1))
 
-    assert not any("clocks" in line for line in sure.warnings)
-    assert any(line.startswith("the workers' clocks are known to within 1.1 ms") for line in unsure.warnings)
+    assert CaveatKind.CLOCKS not in {caveat.kind for caveat in sure.warnings}
+    (caveat,) = [caveat for caveat in unsure.warnings if caveat.kind is CaveatKind.CLOCKS]
+    assert caveat.text.startswith("worker clocks agree only to ±1.1 ms")
     drifted = replace(part("one"), drift=Offset(error_ns=4 * MS))
     assert [4.0] == [worker.clock_error_ms for worker in told(drifted).workers]

@@ -20,8 +20,8 @@ from epkit.core.http.masking import mask_text
 from epkit.core.http.request import Request
 from epkit.core.http.secret import Secret
 from epkit.core.load.shares import most_workers, split
-from epkit.core.report.report import Report
 from epkit.core.report.summary import EXACT
+from epkit.core.report.workers import WorkerRecord
 from epkit.core.samples.latency import series
 from epkit.core.samples.merging import Merger
 from epkit.core.samples.rows import SAMPLE
@@ -43,7 +43,7 @@ from epkit.flows.bench.workers.messages import (
     RowsMessage,
     StopMessage,
 )
-from epkit.flows.bench.workers.report import with_workers
+from epkit.flows.bench.workers.report import worker_records
 from epkit.flows.bench.workers.work import BenchWork
 from epkit.process import signals_to
 
@@ -136,9 +136,9 @@ class Fleet:
         self._ended_by_rule = True
         self._tell(StopMessage(drain, planned=True))
 
-    def with_workers(self, report: Report) -> Report:
-        """Add to a report what there is to say of the workers."""
-        return with_workers(report, tuple(self._parts.values()))
+    def records(self) -> tuple[WorkerRecord, ...]:
+        """Return what a report says of each worker."""
+        return worker_records(self._parts.values())
 
     def run(self, tick: Callable[[], None]) -> RunFacts:
         """Run.

@@ -1,0 +1,243 @@
+"""The report of a run, put together once, of what is known of the run and what its samples say."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from epkit.core.report import health, workers
+from epkit.core.report.caveats import Caveat, CaveatKind
+from epkit.core.report.counters import Counters
+from epkit.core.report.report import (
+    FailureExample,
+    Generator,
+    Http,
+    PhaseInfo,
+    PlanInfo,
+    Report,
+    Run,
+    Search,
+    Throughput,
+    Tool,
+    Validity,
+)
+from epkit.core.report.slo import Slo, evaluate
+from epkit.core.report.summary import Summary
+from epkit.core.report.workers import WorkerRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peer:
+    """Who was talked to, as far as only the engine and the target know; for the fields see `Http`."""
+
+    server: str
+    host: str
+    port: int
+    path: str
+    tls: str | None = None
+    server_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineFacts:
+    """What the engine counted, which the samples do not tell.
+
+    Args:
+        connections: opened successfully.
+        closed: replies after which the connection could not be used again; None where that is not known.
+        retried: requests sent again because their connection was dead.
+        unsolicited: replies that were followed by bytes nobody asked for.
+        wire_bytes: of the request with each payload, by the payload's index.
+        unsent: by the payload's index, requests that never found a connection.
+    """
+
+    connections: int = 0
+    closed: int | None = None
+    retried: int = 0
+    unsolicited: int = 0
+    wire_bytes: Sequence[int] = ()
+    unsent: Mapping[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class KnownRun:
+    """What is known of a run without its samples.
+
+    Args:
+        cpu_s: CPU time, user and system, that the generator spent on it.
+        max_in_flight: most requests in flight at any time.
+        drifts_ns: how late each heartbeat of the generator was.
+        deployments: their names by index; index 0 is *not named*.
+        failures: the first reply of each kind of failure.
+    """
+
+    tool: Tool
+    run: Run
+    plan: PlanInfo
+    peer: Peer
+    engine: EngineFacts
+    cpu_s: float = 0.0
+    max_in_flight: int = 0
+    drifts_ns: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    deployments: Sequence[str] = ()
+    failures: tuple[FailureExample, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadOutcome:
+    """How the load went.
+
+    Args:
+        phases: each by itself, where there are several.
+        search: what was looked for, and found.
+        varied: whether the load was meant to change in mid-run: no steady state is then expected.
+        reasons: why it makes the run not valid.
+        warnings: what else should be known of it.
+    """
+
+    phases: tuple[PhaseInfo, ...] = ()
+    search: Search | None = None
+    varied: bool = False
+    reasons: Sequence[Caveat] = ()
+    warnings: Sequence[Caveat] = ()
+
+
+UNREMARKABLE: Final = LoadOutcome()
+"""A load of one phase, of which there is nothing to say."""
+
+
+def assemble(
+    known: KnownRun,
+    summary: Summary,
+    outcome: LoadOutcome = UNREMARKABLE,
+    *,
+    records: Sequence[WorkerRecord] = (),
+    slos: Sequence[Slo] = (),
+) -> Report:
+    """Make the report of a run; may be called at any time, and again.
+
+    Args:
+        summary: the samples of the measured phases.
+        records: of the workers, where there are several.
+        slos: objectives that the report is held against.
+    """
+    plan, seconds, counters = known.plan, known.run.duration_s, summary.counters
+    # A float holds every whole nanosecond of a hundred days.
+    duration_ns = round(seconds * 1e9)
+    counts = counters.counts(known.engine.retried)
+    latencies, clamped = summary.latencies(closed=plan.model == "closed")
+    timeline = summary.timeline(duration_ns)
+    http = _http(known, counters)
+    lag_ms = health.lag(known.drifts_ns)
+    slow_client = health.limited(lag_ms, len(known.drifts_ns), latencies.service or latencies.failed)
+    crew = workers.describe(records, seconds)
+    slow_workers = workers.limited(records, crew, latencies)
+
+    def per_s(amount: float) -> float:
+        return amount / seconds if duration_ns > 0 else 0.0
+
+    throughput = Throughput(
+        requests_per_s=per_s(counts.completed),
+        ok_per_s=per_s(counts.ok),
+        bytes_in_per_s=per_s(http.bytes_in),
+        bytes_out_per_s=per_s(http.bytes_out),
+    )
+    reasons = _found(
+        None if counts.ok else _fruitless(counts.sent),
+        slow_client,
+        health.crowd(plan.concurrency, counts.sent, counters.in_flight_ns, duration_ns)
+        if plan.model == "closed" and not outcome.varied
+        else None,
+        *outcome.reasons,
+        *workers.lost(records),
+        *(() if slow_client else slow_workers),
+    )
+    return Report(
+        tool=known.tool,
+        run=known.run,
+        plan=plan,
+        counts=counts,
+        throughput=throughput,
+        latency_ms=latencies,
+        http=http,
+        generator=Generator(
+            cpu_us_per_request=known.cpu_s * 1e6 / counts.sent if counts.sent else 0.0,
+            cpu_utilisation=per_s(known.cpu_s),
+            lag_ms=lag_ms,
+            limited=bool(slow_client or slow_workers),
+            late_starts=0 if plan.model == "closed" else counters.late,
+            max_in_flight=known.max_in_flight,
+            start_spread_ms=workers.start_spread_ms(records),
+        ),
+        validity=Validity(valid=not reasons, reasons=reasons),
+        thresholds=evaluate(slos, counts=counts, throughput=throughput, latency_ms=latencies),
+        deployments=summary.deployments(known.deployments),
+        series=timeline,
+        failures=known.failures,
+        phases=outcome.phases,
+        search=outcome.search,
+        warnings=_found(
+            health.unsupported(latencies.service),
+            None if outcome.varied else health.unsteady(timeline),
+            None if summary.complete else _blurred(summary),
+            _clamped(clamped) if clamped else None,
+            *outcome.warnings,
+            _unsolicited(known.engine.unsolicited) if known.engine.unsolicited else None,
+            workers.doubtful_clocks(crew, latencies),
+        ),
+        workers=crew,
+    )
+
+
+def _http(known: KnownRun, counters: Counters) -> Http:
+    """Join what the engine knows of the exchange with what the rows tell."""
+    peer, engine = known.peer, known.engine
+    written = {index: n - engine.unsent.get(index, 0) for index, n in counters.payloads.items()}
+    completed = counters.counts().completed
+    return Http(
+        server=peer.server,
+        host=peer.host,
+        port=peer.port,
+        path=peer.path,
+        document_bytes=counters.document_bytes,
+        length_differs=counters.length_differs,
+        tls=peer.tls,
+        server_name=peer.server_name,
+        bytes_in=counters.received,
+        bytes_out=sum(n * engine.wire_bytes[index] for index, n in written.items()),
+        body_bytes_in=counters.body,
+        kept_alive=0 if engine.closed is None else max(0, completed - engine.closed),
+        connections=engine.connections,
+        non_2xx=counters.non_2xx,
+        connect_failed=counters.connect_failed,
+        receive_failed=counters.receive_failed,
+    )
+
+
+def _found(*caveats: Caveat | None) -> tuple[Caveat, ...]:
+    return tuple(caveat for caveat in caveats if caveat is not None)
+
+
+def _fruitless(sent: int) -> Caveat:
+    if sent:
+        return Caveat(kind=CaveatKind.NO_SUCCESS, text="no request succeeded")
+    return Caveat(kind=CaveatKind.NO_REQUEST, text="no request was made")
+
+
+def _blurred(summary: Summary) -> Caveat:
+    text = (
+        f"{summary.rows} requests: percentiles are from a histogram (right to 0.1 %), and the correlation behind their "
+        f"intervals is that of the first {summary.kept}"
+    )
+    return Caveat(kind=CaveatKind.HISTOGRAM, text=text)
+
+
+def _clamped(requests: int) -> Caveat:
+    text = f"latencies of more than 2.4 h count as 2.4 h: {requests} requests"
+    return Caveat(kind=CaveatKind.CLAMPED, text=text)
+
+
+def _unsolicited(replies: int) -> Caveat:
+    text = f"{replies} replies were followed by bytes that nobody had asked for"
+    return Caveat(kind=CaveatKind.UNSOLICITED, text=text)
