@@ -193,8 +193,6 @@ REPORT_ROOMS = ("core/report/", "reporters/", "flows/bench/", "cli/output/")
 ALLOWED = {
     "backends/azure/v1.py": "azureml-core says which error it is in words only",
     "files/frames.py": "polars gives the number of a system error in words only",
-    "endpoint/target.py": "the error has no field yet that says what could not be read",
-    "files/sources.py": "the error has no field yet for the path that it names",
 }
 """Modules that look into a message all the same, and why."""
 

@@ -97,6 +97,8 @@ def test_the_readme_is_short():
 def test_commands_run_and_print_what_is_quoted(page: Path, block: Block):
     for command in here(block):
         code, out = run(command.line)
+        if "NOT VALID: the client was the limit" in out:  # this machine is busy with other tests
+            code, out = run(command.line)
         quoted, printed = list(command.printed), out.splitlines()
         if command.line.split()[1] in ("bench", "check", "report"):  # times and ports
             quoted, printed = list(map(shape, quoted)), list(map(shape, printed))

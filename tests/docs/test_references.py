@@ -136,6 +136,10 @@ def test_every_key_of_the_report_is_explained(name: str):
     part = schema() if name == "Report" else schema()["$defs"][name]
     found = rows_of(read(REFERENCE / "report.md"), name)
 
+    if "enum" in part:
+        assert [f"`{value}`" for value in part["enum"]] == [value for value, _ in found]
+        assert all(meaning for _, meaning in found)
+        return
     assert [(f"`{key}`", kind(node)) for key, node in part["properties"].items()] == [
         (key, what) for key, what, _ in found
     ]

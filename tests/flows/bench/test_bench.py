@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from epkit.errors import ContractError, EndpointError, UsageError
+from epkit.errors import ContractError, EndpointError, EpkitError, UsageError
 from epkit.flows.bench.bench import bench, dry_run, exit_code
 from epkit.flows.bench.options import BenchOptions
 from epkit.flows.context import Context
@@ -145,7 +145,7 @@ def test_a_contract_that_is_named_has_to_be_there(fault_server, context, rows):
     ("name", "said"),
     [
         ("401", "status 401: the contract asks for a key, or this one is not it"),
-        ("redirect", "status 302 instead of a contract"),
+        ("redirect", "a contract is a JSON object"),  # it is followed inside its origin
         ("truncated", "inside the reply's body"),
         ("gzip-broken", "Content-Encoding says gzip, the body is not"),
     ],
@@ -153,7 +153,7 @@ def test_a_contract_that_is_named_has_to_be_there(fault_server, context, rows):
 def test_a_contract_that_cannot_be_had_is_told_with_its_reason(fault_server, context, rows, name, said):
     request = RequestOptions(payloads=(rows,), schema=fault_server.url(name))
 
-    with pytest.raises(EndpointError, match=said):
+    with pytest.raises(EpkitError, match=said):
         bench(BenchOptions(target=fault_server.url("ok"), request=request), context[0], io.BytesIO())
 
 

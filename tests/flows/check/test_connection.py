@@ -6,13 +6,12 @@ import pytest
 
 from epkit.core.http.destination import Proxy as ProxyValue
 from epkit.core.http.destination import Tls
-from epkit.endpoint.target import to_destination
 from epkit.flows.check.connection import ConnectionSteps
 from epkit.flows.check.session import Session, Unwell
 from epkit.flows.context import Context
-from epkit.flows.target.client import Client
+from epkit.flows.target.client import client_for
 from epkit.flows.target.opening import open_target
-from epkit.flows.target.request_options import RequestOptions
+from epkit.flows.target.request_options import TargetOptions
 from support.canary import CANARY
 from support.proxy_server import Proxy
 
@@ -26,9 +25,8 @@ def proxy():
 def look(url, proxy, cacert, *names):
     """Take the steps of these names, and return what each found."""
     with open_target(url, key_file=None, headers=(), context=Context(environ={}, note=print)) as target:
-        destination = to_destination(target.uri, tls=Tls(cacert=cacert), proxy=proxy)
-        client = Client(target=target, destination=destination, timeout_s=2.0, options=RequestOptions())
-        steps = ConnectionSteps(Session(target, client, None))
+        client = client_for(target, TargetOptions(tls=Tls(cacert=cacert), timeout_s=2.0), proxy=proxy)
+        steps = ConnectionSteps(Session(client))
 
         async def run():
             try:
