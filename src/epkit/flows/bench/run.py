@@ -116,12 +116,6 @@ class _Run:
     def drive(self, progress: Callable[[int, int], None] | None, watch: Watch | None) -> None:
         """Run the plan, to its end."""
         generator, recording = self._generator, self._sinks.recording
-
-        def show() -> None:
-            assert progress is not None
-            facts = generator.facts()
-            progress(facts.sent, facts.failed)
-
         if recording is not None:
             empty = Summary()  # made once: its histograms cost more than a report without samples
             recording.watch(
@@ -133,7 +127,7 @@ class _Run:
             self._until,
             None if watch is None else watch(self._measured, generator),
             self._abort,
-            None if progress is None else show,
+            None if progress is None else _showing(progress, generator),
             None if recording is None else recording.tick,
         )
         self._ready.current.drive(generator)
@@ -187,6 +181,14 @@ class _Abort:
         if self.lost is None and (expression := self._guard.lost()):
             self.lost = f"ended early: {expression} could no longer be met"
             self._generator.end(drain=True)
+
+
+def _showing(progress: Callable[[int, int], None], generator: LoadGenerator) -> Tick:
+    def show() -> None:
+        facts = generator.facts()
+        progress(facts.sent, facts.failed)
+
+    return show
 
 
 def _recording(options: BenchOptions, ready: PreparedRun, writer: RunWriter, arm: str) -> Recording:
