@@ -7,6 +7,15 @@ to the driver, asks it for the next request, and writes that, all before it retu
 What is parsed in callbacks is what every reply needs: its body, where it ends. Header lines are kept raw and read
 later by those who want them.
 
+A connection is in one of five states, told by three attributes:
+
+* *new*: `complete`, and no `transport` yet; the engine connects it, and sends its first request.
+* *waiting*: not `complete`, nothing `received`: a request is out, or on its way.
+* *reading*: not `complete`, something `received`: a reply has begun.
+* *idle*: `complete` and `keep`: between two requests, or parked. What comes now was asked for by nobody, and an end is
+  noted and no failure.
+* *closed*: `complete`, the transport aborted. The transport may call once more, and finds nothing to end.
+
 Times are `time.perf_counter_ns`; see `epkit.core.samples.rows` for what each point means.
 """
 
@@ -275,7 +284,7 @@ class Connection(Exchange, asyncio.Protocol):
         """Close; nothing that the transport still has to say matters."""
         self.complete = True
         # A cycle with the parser would keep the last body until the collector comes, which waits for the run's end.
-        self.feed, self.status_of, self.keeps = _ignore, int, _never
+        self.feed, self.status_of, self.keeps = _ignore, _no_status, _never
         self.engine.connections.discard(self)
         self.transport.abort()
 
@@ -303,6 +312,10 @@ class HeadConnection(Connection):
 
 def _ignore(data: object) -> None:  # noqa: ARG001
     return None
+
+
+def _no_status() -> int:
+    return 0
 
 
 def _never() -> bool:

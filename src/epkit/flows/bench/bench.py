@@ -11,12 +11,14 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from epkit import __version__
+from epkit.core.http.destination import Destination
 from epkit.core.load.criteria import FIND_MAX
 from epkit.core.load.shares import most_workers
 from epkit.core.replies.judging import Depth
 from epkit.core.report.live import Live
 from epkit.endpoint.target import to_destination
 from epkit.engines.base import Engine
+from epkit.engines.deferred import Check
 from epkit.errors import UsageError
 from epkit.files.runs import RunWriter
 from epkit.flows.bench import checks
@@ -28,7 +30,8 @@ from epkit.flows.bench.report import payload_infos
 from epkit.flows.bench.run import run
 from epkit.flows.context import Context
 from epkit.flows.target.opening import open_target
-from epkit.flows.target.requests import make_load
+from epkit.flows.target.requests import Requests, make_load
+from epkit.flows.target.target import Target
 from epkit.flows.target.tokens import authorized, renewing
 from epkit.flows.target.transport import engine_class, proxy_of
 from epkit.flows.target.verbose import show_request
@@ -127,7 +130,6 @@ def prepare(
     options = asked.options
     make_engine = engine_class(asked.engine)
     proxy = proxy_of(options.request, context, "load")
-    agent = f"epkit/{__version__}"
     secrets = tuple(options.request.secrets())
     with open_target(
         options.target, key_file=options.key_file, headers=options.request.headers, context=context, secrets=secrets
@@ -153,25 +155,7 @@ def prepare(
         # Before anything is asked of the endpoint: it refuses certificates that it cannot use.
         first = [new_engine()]
 
-        @cache
-        def find_contract() -> "ParsedContract":
-            from epkit.flows.target import contract as target_contract
-            from epkit.flows.target.client import Client
-
-            client = Client(target=target, destination=destination, make_engine=make_engine, options=options.request)
-            return target_contract.find(options.request.schema, client)
-
-        load = make_load(
-            options.request,
-            target,
-            destination,
-            agent,
-            stdin=stdin,
-            note=context.note,
-            find_contract=find_contract,
-            seed=options.seed,
-        )
-        check = checks.make_check(options.depth, options.expect, load, find_contract)
+        load, check, replies = _load(asked, target, destination, context, stdin)
         current = Current(load.requests)
         with renewing(target, context, lambda value: current.replace(authorized(load.requests, value))):
             yield PreparedRun(
@@ -183,9 +167,46 @@ def prepare(
                 make_engine=lambda: first.pop() if first else new_engine(),
                 plan=plan,
                 check=check,
-                replies=_replies(options, find_contract),
+                replies=replies,
                 workers=workers,
             )
+
+
+def _load(
+    asked: AskedBench, target: Target, destination: Destination, context: Context, stdin: BinaryIO
+) -> tuple[Requests, Check | None, tuple[Mapping[str, Any], str] | None]:
+    """Make the requests, and what their replies are checked by beside the run.
+
+    Returns:
+        The requests, the check, and what workers make that check of: a contract's document and the path in it.
+    """
+    options = asked.options
+    agent = f"epkit/{__version__}"
+
+    @cache
+    def find_contract() -> "ParsedContract":
+        from epkit.flows.target import contract as target_contract
+        from epkit.flows.target.client import Client
+
+        made = engine_class(asked.engine)
+        client = Client(target=target, destination=destination, make_engine=made, options=options.request)
+        return target_contract.find(options.request.schema, client)
+
+    load = make_load(
+        options.request,
+        target,
+        destination,
+        agent,
+        stdin=stdin,
+        note=context.note,
+        find_contract=find_contract,
+        seed=options.seed,
+    )
+    check = checks.make_check(options.depth, options.expect, load, find_contract)
+    if options.depth is not Depth.CONTRACT:
+        return load, check, None
+    contract = find_contract()
+    return load, check, (contract.document, contract.path)
 
 
 def _parse(options: BenchOptions) -> AskedBench:
@@ -209,16 +230,6 @@ def _parse(options: BenchOptions) -> AskedBench:
             "flight at once (-n, -c)"
         )
     return asked
-
-
-def _replies(
-    options: BenchOptions, find_contract: "Callable[[], ParsedContract]"
-) -> tuple[Mapping[str, Any], str] | None:
-    """Return what workers need to check replies against the contract."""
-    if options.depth is not Depth.CONTRACT:
-        return None
-    contract = find_contract()
-    return contract.document, contract.path
 
 
 def _check_address(address: str) -> None:

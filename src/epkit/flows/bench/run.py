@@ -116,19 +116,13 @@ class _Run:
     def drive(self, progress: Callable[[int, int], None] | None, watch: Watch | None) -> None:
         """Run the plan, to its end."""
         generator, recording = self._generator, self._sinks.recording
-
-        def show() -> None:
-            assert progress is not None
-            facts = generator.facts()
-            progress(facts.sent, facts.failed)
-
         if recording is not None:
             recording.watch(self._measured, generator, lambda facts: known_run(self._setup, self._measured, facts))
         ticks: list[Tick] = _there(
             self._until,
             None if watch is None else watch(self._measured, generator),
             self._abort,
-            None if progress is None else show,
+            None if progress is None else _showing(progress, generator),
             None if recording is None else recording.tick,
         )
         self._ready.current.drive(generator)
@@ -179,6 +173,14 @@ class _Abort:
             text = f"ended early: {expression} could no longer be met"
             self.lost = Caveat(kind=CaveatKind.OBJECTIVE_LOST, text=text)
             self._generator.end(drain=True)
+
+
+def _showing(progress: Callable[[int, int], None], generator: LoadGenerator) -> Tick:
+    def show() -> None:
+        facts = generator.facts()
+        progress(facts.sent, facts.failed)
+
+    return show
 
 
 def _recording(options: BenchOptions, ready: PreparedRun, writer: RunWriter, arm: str) -> Recording:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,14 @@ from epkit.flows.bench.measurement import Measurement
 from epkit.flows.target.requests import Requests
 
 EVERY_NS: Final = 1_000_000_000
+
+
+class _Watched(NamedTuple):
+    """The run that is saved."""
+
+    measured: Measurement
+    generator: LoadGenerator
+    snapshot: Callable[[RunFacts], KnownRun]
 
 
 class Recording:
@@ -43,9 +51,7 @@ class Recording:
         self._slos = tuple(slos)
         self._failures_as_infinite = failures_as_infinite
         self._arm = arm
-        self._measured: Measurement | None = None
-        self._generator: LoadGenerator | None = None
-        self._snapshot: Callable[[RunFacts], KnownRun] | None = None
+        self._watched: _Watched | None = None
         self._begun = False
         self._due = 0
 
@@ -55,24 +61,27 @@ class Recording:
         Args:
             snapshot: returns what is known without the samples; called once a second, must be quick.
         """
-        self._measured, self._generator, self._snapshot = measured, generator, snapshot
+        self._watched = _Watched(measured, generator, snapshot)
+
+    @property
+    def _run(self) -> _Watched:
+        assert self._watched is not None  # `watch` comes first
+        return self._watched
 
     def add(self, block: np.ndarray) -> None:
         """Take a block of samples."""
         if not self._begun:
-            assert self._generator is not None  # somebody runs
-            self._begin(self._generator.facts())
+            self._begin(self._run.generator.facts())
         self._writer.add(block)
 
     def tick(self) -> None:
         """Take note of the time, some times a second."""
-        assert self._generator is not None  # somebody runs
-        now = time.perf_counter_ns()
-        if now < self._due or not self._generator.facts().began:
+        generator, now = self._run.generator, time.perf_counter_ns()
+        if now < self._due or not generator.facts().began:
             return
         self._due = now + EVERY_NS
-        self._generator.flush()
-        self._checkpoint(self._generator.facts())
+        generator.flush()
+        self._checkpoint(generator.facts())
 
     def finish(self, report: Report, summary: Summary, facts: RunFacts) -> None:
         """End the run with its report."""
@@ -81,8 +90,7 @@ class Recording:
         self._writer.end(to_document(report), histograms)
 
     def _begin(self, facts: RunFacts) -> None:
-        assert self._snapshot is not None  # somebody runs
-        known = self._snapshot(facts)
+        known = self._run.snapshot(facts)
         self._begun = True
         self._writer.begin(
             {
@@ -98,15 +106,13 @@ class Recording:
 
     def _checkpoint(self, facts: RunFacts) -> None:
         """Write down what the samples do not tell."""
-        assert self._measured is not None  # somebody runs
-        assert self._snapshot is not None
         if not self._begun:
             self._begin(facts)
-        known = self._snapshot(facts)
+        measured, known = self._run.measured, self._run.snapshot(facts)
         self._writer.checkpoint(
             {
-                "elapsed_ns": max(0, time.perf_counter_ns() - facts.began - self._measured.began_ns(facts)),
-                "started_ns": self._measured.started_ns(facts),
+                "elapsed_ns": max(0, time.perf_counter_ns() - facts.began - measured.began_ns(facts)),
+                "started_ns": measured.started_ns(facts),
                 "cpu_s": facts.cpu_s,
                 "max_in_flight": known.max_in_flight,
                 "deployments": list(facts.deployments),

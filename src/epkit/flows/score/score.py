@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
 from epkit import __version__
@@ -125,8 +126,7 @@ def _run(
     driver = make_driver(ready, supply, recorder.write, policy, workers)
     began = time.monotonic()
 
-    def tick() -> None:
-        assert progress is not None
+    def show(progress: Callable[[JobProgress], None]) -> None:
         progress(
             JobProgress(
                 rows=before + driver.rows,
@@ -140,7 +140,7 @@ def _run(
         )
 
     with renewing(ready.target, context, driver.renew):
-        stopped_by = driver.run(None if progress is None else tick)
+        stopped_by = driver.run(None if progress is None else partial(show, progress))
     driver.finish()
     complete = driver.is_over and driver.hopeless is None
     recorder.finish(complete=complete)
