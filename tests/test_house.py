@@ -142,7 +142,7 @@ def test_a_public_class_name_occurs_once() -> None:
         ("flows/bench/ready.py", "epkit.engines.workers.crew", "What hires workers and talks to them"),
         ("flows/score/score.py", "epkit.flows.score.workers.crew", "A scoring job knows workers through one protocol"),
         ("flows/validate.py", "epkit.flows.hosting.backends", "Hosting is for its own commands"),
-        ("flows/target/client.py", "epkit.backends.base", "Backends are for hosting alone"),
+        ("flows/target/client.py", "epkit.backends.base", "Backends are for hosting"),
         ("flows/bench/options.py", "epkit.flows.bench.plan", "No circles"),
     ],
 )

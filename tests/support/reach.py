@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+from epkit.flows.target.backends import Place
 
 import epkit
 from epkit.core.hosting.deployments import Endpoint, Keys, Order
@@ -21,7 +22,6 @@ from epkit.core.http.destination import Tls
 from epkit.core.http.secret import Secret
 from epkit.flows.context import Context
 from epkit.flows.hosting import deploy
-from epkit.flows.target.backends import Place
 from epkit.flows.target.request_options import RequestOptions, TargetOptions
 from support.canary import CANARY
 from support.certificates import Certificates

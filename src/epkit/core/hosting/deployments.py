@@ -6,8 +6,10 @@ from typing import Any, Final, Literal
 
 from epkit.core.http.secret import Secret
 
-BackendName = Literal["local", "azureml", "azureml-v1"]
-BACKENDS: Final[tuple[BackendName, ...]] = ("local", "azureml", "azureml-v1")
+AzureName = Literal["azureml", "azureml-v1"]
+AZURE: Final[tuple[AzureName, ...]] = ("azureml", "azureml-v1")
+BackendName = Literal["local", AzureName]
+BACKENDS: Final[tuple[BackendName, ...]] = ("local", *AZURE)
 
 DEFAULT_DEPLOYMENT: Final = "blue"
 

@@ -4,14 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from epkit.backends.azure.sdk import require
-from epkit.backends.azure.workspace import find_workspace
 from epkit.core.hosting.deployments import BACKENDS, BackendName
 from epkit.core.http import url as urls
 from epkit.endpoint.config import Config, TargetSpec, find_config, suggestion
 from epkit.endpoint.keys import Key
-from epkit.endpoint.tokens import credential
 from epkit.errors import UsageError
+from epkit.flows.azure import open_azure
 from epkit.flows.context import Context
 from epkit.flows.target.target import Target
 
@@ -54,7 +52,7 @@ def find_place(name: str | None, backend: str | None, context: Context) -> Place
     if known != chosen:
         entry = None  # another endpoint of the same name
     return Place(
-        backend=open_backend(chosen, context, workspace=None if entry is None else entry.workspace),
+        backend=_open(chosen, context, workspace=None if entry is None else entry.workspace),
         name=name or "",
         service=(entry.service if entry is not None and name is not None else None) or name or "",
         entry=entry,
@@ -69,30 +67,12 @@ def _known(where: str, backend: str) -> BackendName:
     raise UsageError(f"{where} {backend}: not one of {', '.join(BACKENDS)}{suggestion(backend, BACKENDS)}")
 
 
-def open_backend(name: BackendName, context: Context, *, workspace: str | None) -> "Backend":
-    """Make a backend.
+def _open(name: BackendName, context: Context, *, workspace: str | None) -> "Backend":
+    if name != "local":
+        return open_azure(name, context, workspace=workspace)
+    from epkit.backends.local.backend import LocalBackend
 
-    Args:
-        workspace: that `epkit.toml` names; another one than `config.json` has is refused.
-
-    Raises:
-        UsageError: its extra is missing.
-    """
-    match name:
-        case "local":
-            from epkit.backends.local.backend import LocalBackend
-
-            return LocalBackend(context.environ, context.note, _is_healthy)
-        case "azureml":
-            require("azure.ai.ml", "azure-v2", name)
-            from epkit.backends.azure.v2 import AzureMLBackend
-
-            return AzureMLBackend(find_workspace(context.cwd, expected=workspace), credential, context.note)
-        case "azureml-v1":
-            require("azureml.core", "azure-v1", name)
-            from epkit.backends.azure.v1 import AzureMLv1Backend
-
-            return AzureMLv1Backend(find_workspace(context.cwd, expected=workspace), credential, context.note)
+    return LocalBackend(context.environ, context.note, _is_healthy)
 
 
 def _is_healthy(url: str, timeout_s: float) -> bool:

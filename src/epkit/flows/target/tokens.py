@@ -3,9 +3,8 @@
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Protocol
 
-from epkit.core.hosting.deployments import BACKENDS, Token
+from epkit.core.hosting.deployments import AZURE
 from epkit.core.http.request import Request, with_authorization
 from epkit.core.http.secret import Secret
 from epkit.endpoint.config import TargetSpec
@@ -14,13 +13,6 @@ from epkit.endpoint.tokens import Keeper, Renewal, TokenSource, aad_source
 from epkit.errors import UsageError
 from epkit.flows.context import Context
 from epkit.flows.target.target import Target
-
-
-class TokenIssuer(Protocol):
-    """Who gives tokens out: all that whoever reaches a target knows of those who host endpoints."""
-
-    def token(self, name: str) -> Token:
-        """Return a token for scoring."""
 
 
 def begin(spec: TargetSpec, key: Key, context: Context) -> tuple[Renewal, Key]:
@@ -74,10 +66,10 @@ def bearer(text: Secret) -> Secret:
 
 
 def _aml_source(spec: TargetSpec, context: Context) -> TokenSource:
-    from epkit.flows.hosting.backends import open_backend  # the one import of hosting, and only for those who need it
+    from epkit.flows.azure import open_azure  # only for those who need it
 
-    for name in BACKENDS:
-        if name == spec.backend and name != "local":
-            issuer: TokenIssuer = open_backend(name, context, workspace=spec.workspace)
-            return lambda: issuer.token(spec.service or spec.name or "")
+    for name in AZURE:
+        if name == spec.backend:
+            backend = open_azure(name, context, workspace=spec.workspace)
+            return lambda: backend.token(spec.service or spec.name or "")
     raise UsageError('who gives the tokens out? backend = "azureml" or backend = "azureml-v1"')
