@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from epkit.core.http.destination import Tls
 from epkit.core.replies.predictions import Failed, Layout
+from epkit.core.score.pieces import Piece
 from epkit.core.score.scored import ScoreResult
 from epkit.errors import EndpointError
-from epkit.files.pieces import Piece
 from epkit.flows.context import Context
 from epkit.flows.rows.input import rows_from_python
 from epkit.flows.score.options import ScoreOptions

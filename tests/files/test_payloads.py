@@ -7,7 +7,7 @@ import pytest
 
 from epkit.core.http.payload import Payload
 from epkit.errors import UsageError
-from epkit.files.payloads import read_payload, read_payloads
+from epkit.files.payloads import MAX_BYTES, read_body, read_payload, read_payloads
 
 NO_STDIN = io.BytesIO()
 
@@ -101,3 +101,14 @@ def test_a_line_of_a_jsonl_is_told_by_its_own_number(tmp_path):
 
 def test_a_whole_file_is_told_by_its_lines():
     assert refused(Payload.of("x.json", b"\n?").parse).startswith("x.json:2:1: not JSON: ")
+
+
+def test_a_body_that_is_checked_may_be_empty_but_not_longer_than_any_endpoint_takes(tmp_path):
+    (tmp_path / "empty.json").touch()
+    with (tmp_path / "long.json").open("wb") as file:
+        file.truncate(MAX_BYTES + 1)
+
+    assert b"" == read_body(f"{tmp_path}/empty.json", NO_STDIN)
+    assert b"{}" == read_body("-", io.BytesIO(b"{}"))
+    assert f"{tmp_path}/no.json: no such file" == refused(read_body, f"{tmp_path}/no.json", NO_STDIN)
+    assert refused(read_body, f"{tmp_path}/long.json", NO_STDIN).startswith(f"{tmp_path}/long.json: longer than 16 MB")

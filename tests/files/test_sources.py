@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from epkit.core.score.pieces import Piece, regroup
 from epkit.errors import UsageError
 from epkit.files import sources
 from epkit.files.csv_tables import CsvTable
-from epkit.files.pieces import Piece, regroup
 from epkit.files.sources import CsvSource, FrameSource, LinesSource, ParquetSource, ValuesSource
 
 

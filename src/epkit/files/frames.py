@@ -12,7 +12,7 @@ import polars as pl
 from epkit.core.json.reading import loads_row
 from epkit.core.json.writing import dumps
 from epkit.core.replies.predictions import Layout
-from epkit.files.pieces import Piece
+from epkit.core.score.pieces import Piece
 
 EXACT: Final = 2**53
 """Whole numbers up to here are floats without loss."""

@@ -1,10 +1,13 @@
 """Request bodies from files and stdin."""
 
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from epkit.core.http.payload import Payload
 from epkit.errors import UsageError
+
+MAX_BYTES: Final = 16 << 20
+"""Of a body that is checked: ten times what Azure's endpoints take; tables may be as long as they like."""
 
 
 def read_payloads(path: str, stdin: BinaryIO) -> tuple[Payload, ...]:
@@ -38,15 +41,39 @@ def read_payload(path: str, stdin: BinaryIO) -> Payload:
     Raises:
         UsageError: no such file, a directory, not readable, empty.
     """
+    name, body = _read(path, stdin)
+    if not body:
+        raise UsageError(f"{name}: empty: there is nothing to send")
+    return Payload.of(name, body)
+
+
+def read_body(path: str, stdin: BinaryIO) -> bytes:
+    """Read the text of a request or a reply that is checked and not sent; it may be empty.
+
+    Args:
+        path: of the file; `-` is stdin.
+
+    Raises:
+        UsageError: no such file, a directory, not readable, longer than `MAX_BYTES`.
+    """
+    name, body = _read(path, stdin, MAX_BYTES + 1)
+    if len(body) > MAX_BYTES:
+        advice = "which no endpoint takes: give the rows as .jsonl, .csv or .parquet"
+        raise UsageError(f"{name}: longer than {MAX_BYTES >> 20} MB, {advice}")
+    return body
+
+
+def _read(path: str, stdin: BinaryIO, most_bytes: int = -1) -> tuple[str, bytes]:
+    """Return what messages call a file, and what is in it."""
     name = "stdin" if path == "-" else path
     try:
-        body = stdin.read() if path == "-" else Path(path).read_bytes()
+        if path == "-":
+            return name, stdin.read(most_bytes)
+        with Path(path).open("rb") as file:
+            return name, file.read(most_bytes)
     except FileNotFoundError:
         raise UsageError(f"{name}: no such file") from None
     except IsADirectoryError:
         raise UsageError(f"{name}: is a directory, not a file") from None
     except OSError as error:
         raise UsageError(f"{name}: cannot be read: {error.strerror}") from None
-    if not body:
-        raise UsageError(f"{name}: empty: there is nothing to send")
-    return Payload.of(name, body)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from epkit.core.json.reading import loads_row
 from epkit.core.json.writing import dumps
 from epkit.core.replies.predictions import Layout, csv_cell, csv_line
+from epkit.core.score.pieces import Piece
 from epkit.files.jobs import Appended
-from epkit.files.pieces import Piece
 
 if TYPE_CHECKING:
     import polars as pl

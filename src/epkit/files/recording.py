@@ -13,10 +13,10 @@ from epkit.core.json.writing import dumps
 from epkit.core.replies.predictions import Failed, Layout, fault_of, layout_of
 from epkit.core.score.batching import Chunk
 from epkit.core.score.journal import Point
+from epkit.core.score.pieces import Piece
 from epkit.core.score.scored import FailedRowExample
 from epkit.errors import UsageError
 from epkit.files.jobs import Appended, Job
-from epkit.files.pieces import Piece
 from epkit.files.predicted import CsvWriter, JsonlWriter, ParquetWriter, Writer
 
 COMMIT_S: Final = 1.0
@@ -102,8 +102,8 @@ class OutputWriter:
     def _write(self, chunk: Chunk, stop: int) -> None:
         start = chunk.written
         predictions = chunk.predictions[start:stop]
-        piece: Piece = chunk.origin
-        piece = piece.cut(start, stop)
+        assert chunk.piece is not None  # the input's chunks have one
+        piece = chunk.piece.cut(start, stop)
         reasons = {place - start: why for place, why in chunk.reasons.items() if start <= place < stop}
         first = chunk.first + start
         try:

@@ -12,13 +12,13 @@ from epkit.core.json.reading import read
 from epkit.core.json.writing import dumps_row
 from epkit.core.replies.predictions import csv_line
 from epkit.core.score.encoding import as_list, as_object, encode_frame
+from epkit.core.score.pieces import Piece
 from epkit.core.validate.frames import check_frame
 from epkit.core.validate.validation import LIMIT, Validator
 from epkit.core.validate.violations import Findings, Verdict, verdict
 from epkit.errors import UsageError
 from epkit.files import parquet
 from epkit.files.csv_tables import CsvTable, csv_type
-from epkit.files.pieces import Piece
 from epkit.files.tables import check_table
 
 if TYPE_CHECKING:

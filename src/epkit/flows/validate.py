@@ -1,5 +1,6 @@
 """Checks files against a contract."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,8 @@ from epkit.core.validate.validation import LIMIT, Validator
 from epkit.core.validate.violations import Verdict
 from epkit.endpoint.target import resolve
 from epkit.errors import UsageError
-from epkit.files import bodies, contracts, tables
+from epkit.files import contracts, tables
+from epkit.files.payloads import read_body
 from epkit.flows.context import Context
 
 if TYPE_CHECKING:
@@ -76,7 +78,9 @@ def validate(
         if not files:
             raise UsageError("--reply: name the file with the reply, or - for stdin")
         replies = ReplyValidator(contract, as_declared=as_declared)
-        found = [(_name(file), replies.check(bodies.read(file), rows=rows, limit=limit)) for file in files]
+        found = [
+            (_name(file), replies.check(read_body(file, sys.stdin.buffer), rows=rows, limit=limit)) for file in files
+        ]
     else:
         validator = Validator(contract, as_declared=as_declared)
         found = [(_name(file), _check(file, validator, limit)) for file in files]
@@ -91,7 +95,7 @@ def validate(
 def _check(file: str, validator: Validator, limit: int) -> Verdict:
     if Path(file).suffix.lower() in tables.SUFFIXES:
         return tables.check_table(Path(file), validator, limit=limit)
-    return validator.check(bodies.read(file), limit=limit)
+    return validator.check(read_body(file, sys.stdin.buffer), limit=limit)
 
 
 def _name(file: str) -> str:

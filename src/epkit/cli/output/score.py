@@ -8,8 +8,8 @@ from typing import Any, Final, Self
 
 from epkit.cli import terminal
 from epkit.core.replies.predictions import Layout
+from epkit.core.score.pieces import Piece
 from epkit.core.score.scored import JobProgress, ScoreResult
-from epkit.files.pieces import Piece
 from epkit.files.predicted import StreamWriter
 from epkit.flows.score.options import ScoreOptions, exit_code
 from epkit.reporters import score_text

@@ -5,9 +5,12 @@ may be cut further on the way; a chunk knows up to which row everything before h
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from epkit.core.replies.predictions import Failed
+
+if TYPE_CHECKING:
+    from epkit.core.score.pieces import Piece
 
 FIRST: Final = -1
 
@@ -18,15 +21,15 @@ class Chunk:
     Args:
         first: number of the first row in the input.
         rows: each as it stands in a body.
-        origin: what the rows were read as, for whoever writes them out again.
+        piece: the rows in the forms in which they are written out again, None where they are not.
     """
 
-    __slots__ = ("first", "given", "open", "origin", "predictions", "reasons", "rows", "settled", "size", "written")
+    __slots__ = ("first", "given", "open", "piece", "predictions", "reasons", "rows", "settled", "size", "written")
 
-    def __init__(self, first: int, rows: Sequence[bytes], origin: Any = None) -> None:
+    def __init__(self, first: int, rows: Sequence[bytes], piece: "Piece | None" = None) -> None:
         self.first = first
         self.rows = rows
-        self.origin = origin
+        self.piece = piece
         self.size = sum(map(len, rows))
         self.predictions: list[Any] = [None] * len(rows)
         self.reasons: dict[int, Failed] = {}

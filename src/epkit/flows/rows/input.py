@@ -18,6 +18,7 @@ from epkit.core.replies.predictions import Failed
 from epkit.core.score.batching import Chunk
 from epkit.core.score.encoding import as_object
 from epkit.core.score.envelopes import Envelope, columns_text, find_rows, from_wrap
+from epkit.core.score.pieces import regroup
 from epkit.core.validate.checked import in_words
 from epkit.core.validate.culling import cull
 from epkit.core.validate.validation import Validator
@@ -25,7 +26,6 @@ from epkit.core.validate.violations import Verdict
 from epkit.errors import ContractError, UsageError
 from epkit.files import payloads, remote
 from epkit.files.parquet import parts_of
-from epkit.files.pieces import regroup
 from epkit.files.sources import CsvSource, FrameSource, LinesSource, ParquetSource, Source, ValuesSource
 from epkit.flows.context import Note
 
