@@ -46,10 +46,12 @@ CAUSES = {
     **dict.fromkeys(
         [
             *("gzip-broken", "gzip-bomb", "close-before", "close-in-header", "close-after-header", "truncated"),
-            *("reset", "reset-in-body", "chunk-garbage", "chunk-truncated", "not-http", "huge-header"),
-            *("endless-header", "endless-body"),
+            *("reset", "reset-in-body", "chunk-garbage", "chunk-truncated", "not-http"),
         ],
         ("example", "the connection broke before the reply was complete"),
+    ),
+    **dict.fromkeys(
+        ["huge-header", "endless-header", "endless-body"], ("example", "the reply is larger than epkit takes")
     ),
     **dict.fromkeys(["length-too-long", "never", "never-reads", "drip"], ("example", "no complete reply in time")),
 }

@@ -174,7 +174,7 @@ def test_the_key_is_added_here_and_never_shown(cli, docs, fault_server):
     [
         ("close-before", 502, "the connection broke before the reply was complete"),
         ("gzip-bomb", 502, "the unpacked reply is over 16 MiB"),
-        ("endless-body", 502, "the connection broke before the reply was complete"),
+        ("endless-body", 502, "the reply is larger than epkit takes: check the URL"),
         ("never", 504, "no complete reply in time"),
     ],
 )
