@@ -146,6 +146,7 @@ def test_a_contract_that_is_named_has_to_be_there(fault_server, context, rows):
     [
         ("401", "status 401: the contract asks for a key, or this one is not it"),
         ("redirect", "a contract is a JSON object"),  # it is followed inside its origin
+        ("304", "status 304 instead of a contract"),
         ("truncated", "inside the reply's body"),
         ("gzip-broken", "Content-Encoding says gzip, the body is not"),
     ],

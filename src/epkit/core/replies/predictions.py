@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from epkit.core.http.headers import fields
+from epkit.core.json.reading import MAX_DEPTH
 from epkit.core.json.writing import dumps
 from epkit.core.replies import decoding, judging
 from epkit.core.samples.rows import Failure
@@ -135,12 +136,26 @@ def kind_of(prediction: Any) -> str:
 
 
 def fault_of(prediction: Any) -> str | None:
-    """Say why a prediction is none: null, or not a number."""
+    """Say why a prediction is none: null, not a number, or nested deeper than can be written."""
     if prediction is None:
         return "null is no prediction"
-    if prediction != prediction:
-        return "NaN is no prediction"
-    return None
+    if isinstance(prediction, list | dict):
+        return f"it is nested deeper than {MAX_DEPTH} levels" if _is_deep(prediction) else None
+    return "NaN is no prediction" if prediction != prediction else None
+
+
+def _is_deep(value: object) -> bool:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer if isinstance(outer, list) else ())
+            if isinstance(inner, list | dict)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def csv_cell(value: Any) -> str:
