@@ -17,7 +17,7 @@ WELL = frozenset(
     [
         *("ok", "ok-chunked", "ok-close-delimited", "ok-connection-close", "ok-split", "ok-split-chunked"),
         *("delay", "stall", "flaky", "second-dies", "early-hints", "gzip", "deflate", "deflate-raw", "azure"),
-        *("big-header", "closes-idle", "twice", "swagger.json"),
+        *("big-header", "nested", "closes-idle", "twice", "swagger.json"),
     ]
 )
 """Scored, whatever the manner."""
