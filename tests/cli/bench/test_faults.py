@@ -23,6 +23,7 @@ OK = frozenset(
         "deflate-raw",
         "azure",
         "big-header",
+        "nested",
     ]
 )
 """Answered with success, whatever the manner."""

@@ -528,3 +528,12 @@ def test_a_storm_of_refusals_ends_complete(cli, server):
     assert 0 == ran.code
     assert expected(3000) == lines(ran.out)
     assert {1} == set(server.scored.values())
+
+
+def test_a_prediction_too_deep_to_be_written_costs_its_row_alone(cli, fault_server):
+    cli.write("rows.json", '{"data": [{"age": 1}, {"age": 2}]}')
+    ran = cli("score", "rows.json", NO, "--target", fault_server.url("nested"), "-o", "out.jsonl", "--retries", 0)
+
+    assert 4 == ran.code, ran.err
+    assert "it is nested deeper than 500 levels" in cli.read("out.jsonl.failed.jsonl")
+    assert 2 == len(cli.read("out.jsonl").splitlines())
