@@ -89,6 +89,12 @@ def test_the_files_of_earlier_versions_are_read_for_ever(cli, name, sent):
     assert sent == document["counts"]["sent"]
 
 
+def test_a_run_that_the_epkit_before_saved_is_printed_as_it_printed_it(cli):
+    ran = cli("report", str(RUNS / "sweep.epkit"))
+
+    assert (RUNS / "sweep.txt").read_text(encoding="utf-8") == ran.out
+
+
 def test_every_sample_of_the_first_version_is_read_for_ever(cli):
     cli("report", str(RUNS / "format-1.epkit"), "--samples", "s.csv", "--html", "r.html")
 

@@ -1,7 +1,9 @@
 """What a report remarks on: a kind, by which programs decide, and a sentence for people."""
 
+import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Final
 
 
 class CaveatKind(StrEnum):
@@ -54,6 +56,17 @@ class CaveatKind(StrEnum):
     @classmethod
     def _missing_(cls, _value: object) -> "CaveatKind":
         return cls.OTHER
+
+
+_SMALL_SAMPLE: Final = re.compile(r"p[\d.]+ needs \d")
+
+
+def kind_before_kinds(text: object) -> CaveatKind:
+    """Return the kind of a text of a report that was saved before there were kinds.
+
+    Reports showed only small samples apart, and each of their texts began alike; all others are `other`.
+    """
+    return CaveatKind.SMALL_SAMPLE if _SMALL_SAMPLE.match(str(text)) else CaveatKind.OTHER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ JSON knows no infinity: an infinite latency (of failures, where those are counte
 null.
 
 Caveats are two arrays of one length: their texts, which is all that there was at first, and their kinds. A reader of
-the texts alone goes on as before, and the caveats of a document without kinds are of the kind `other`.
+the texts alone goes on as before, and the caveats of a document without kinds get theirs from `kind_before_kinds`.
 """
 
 import math
@@ -16,7 +16,7 @@ from enum import StrEnum
 from types import UnionType
 from typing import Any, Final, TypeVar, get_args, get_origin, get_type_hints
 
-from epkit.core.report.caveats import CaveatKind
+from epkit.core.report.caveats import CaveatKind, kind_before_kinds
 from epkit.core.report.report import FORMAT, Report
 from epkit.core.samples.rows import FAILURES
 from epkit.core.stats.distribution import PERCENTILES
@@ -175,7 +175,7 @@ def _join_caveats(given: dict[str, Any], texts: str, kinds: str) -> None:
     if texts in given:
         named = given.pop(kinds, None)
         if named is None:
-            named = [CaveatKind.OTHER] * len(given[texts])
+            named = [kind_before_kinds(text) for text in given[texts]]
         pairs = zip(given[texts], named, strict=True)
         given[texts] = [{"text": text, "kind": kind} for text, kind in pairs]
 
