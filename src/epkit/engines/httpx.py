@@ -143,14 +143,6 @@ class HttpxEngine(CrashingEngine):
             await asyncio.sleep(0)
 
     async def _serve(self, driver: Driver) -> None:
-        try:
-            await self._go_on(driver)
-        except asyncio.CancelledError:
-            raise
-        except BaseException as error:  # noqa: BLE001 - of the driver, or a sink: it ends the run
-            self.crash(error)
-
-    async def _go_on(self, driver: Driver) -> None:
         x = Exchange()
         client = self._client()
         try:
@@ -165,6 +157,10 @@ class HttpxEngine(CrashingEngine):
                     # httpcore keeps a tunnel in which the handshake failed, and would wait for it ever after.
                     await client.aclose()
                     client = self._client()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - of the driver, or a sink: it ends the run
+            self.crash(error)
         finally:
             await client.aclose()
 
