@@ -9,7 +9,6 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Self
 
 from epkit.core.score import journal
@@ -69,9 +68,7 @@ class Job:
                 raise UsageError(f"-o {self.out}: another run is writing it: wait for that, or end it") from None
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._journal is not None:
             if not self._journal.seek(0, os.SEEK_END):
                 self._path.unlink(missing_ok=True)  # nothing was begun
