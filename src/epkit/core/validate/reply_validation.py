@@ -40,7 +40,7 @@ class ReplyValidator:
         body = bodies.quickly(data, findings)
         if body.fault is not None:
             findings.add("json", (), body.fault.text, hint=body.fault.hint)
-            return verdict(findings, limit=limit, places=bodies.FaultPlace(body.fault))
+            return verdict(findings, limit=limit, places=bodies.fault_place(body.fault))
         value = body.value
         if not self.as_declared:
             # What follows looks at what a client that decodes twice would see.
@@ -60,7 +60,7 @@ class ReplyValidator:
                     place=(*steps, breach.detail),
                 )
         # Inside of a string there are no places: all is where the string begins.
-        return verdict(findings, limit=limit, places=bodies.BodyPlaces(body.text))
+        return verdict(findings, limit=limit, places=bodies.body_places(body.text))
 
     def _meaning(self, value: object, rows: int | None, findings: Findings) -> None:
         """Look for what makes a reply useless whatever its type."""

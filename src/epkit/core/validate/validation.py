@@ -69,9 +69,9 @@ class Validator:
                 body = bodies.thoroughly(data, findings)
         if (fault := body.fault) is not None:
             findings.add("json", (), fault.text, hint=fault.hint)
-            return verdict(findings, limit=limit, places=bodies.FaultPlace(fault))
+            return verdict(findings, limit=limit, places=bodies.fault_place(fault))
         self._look(body.value, findings)
-        return verdict(findings, limit=limit, places=bodies.BodyPlaces(body.text)) if findings else Verdict()
+        return verdict(findings, limit=limit, places=bodies.body_places(body.text)) if findings else Verdict()
 
     def check_value(self, payload: object, *, limit: int = LIMIT) -> Verdict:
         """Check a decoded request body; there are no lines and columns to tell."""
