@@ -4,8 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, Final
 
-from epkit.core.replies.decoding import decode
-from epkit.core.replies.predictions import predictions
+from epkit.core.replies.decoding import decode, predictions
 
 CLOSE: Final = 1e-6
 """How far, relatively, a number may be from the expected one: machines add in different orders."""

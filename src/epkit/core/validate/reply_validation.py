@@ -8,7 +8,7 @@ from typing import Any
 
 from epkit.core.contract.compiled import SchemaSet, breaches
 from epkit.core.contract.contract import ParsedContract
-from epkit.core.replies.decoding import count_predictions, decode, hidden_error
+from epkit.core.replies.decoding import decode, hidden_error, predictions
 from epkit.core.validate import bodies
 from epkit.core.validate.validation import LIMIT
 from epkit.core.validate.violations import Findings, Verdict, verdict
@@ -67,7 +67,8 @@ class ReplyValidator:
         if (error := hidden_error(value)) is not None:
             findings.add("error", ("error",), f"the reply is an error under a status of success: {error[:200]}")
             return
-        count = count_predictions(value)
+        told = predictions(value)
+        count = None if told is None else len(told)
         if value is None:
             findings.add("empty", (), "null is no prediction")
         elif count == 0:
