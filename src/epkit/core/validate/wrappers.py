@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from epkit.core.contract.columns import RowSpec
 from epkit.core.validate.violations import Path, nearest
+from epkit.core.wrapping import same_length
 
 _FOREIGN: Final = {
     "dataframe_split": "an MLflow",
@@ -73,9 +74,6 @@ def unwrap_columns(value: object, rows: RowSpec) -> list[dict[str, Any]] | None:
     """Turn columns (`{"age": [17, 87], …}`) into rows; None where the value is anything else."""
     if not isinstance(value, dict) or not value or not rows.columns.keys() & value.keys():
         return None
-    if not all(isinstance(column, list) for column in value.values()):
-        return None
-    lengths = {len(column) for column in value.values()}
-    if len(lengths) != 1:
+    if same_length(value.values()) is None:
         return None
     return [dict(zip(value, cells, strict=True)) for cells in zip(*value.values(), strict=True)]
