@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from epkit.core.http.payload import Payload
-from epkit.errors import UsageError
+from epkit.errors import UsageError, unreadable
 
 
 def read_payloads(path: str, stdin: BinaryIO) -> tuple[Payload, ...]:
@@ -41,12 +41,8 @@ def read_payload(path: str, stdin: BinaryIO) -> Payload:
     name = "stdin" if path == "-" else path
     try:
         body = stdin.read() if path == "-" else Path(path).read_bytes()
-    except FileNotFoundError:
-        raise UsageError(f"{name}: no such file") from None
-    except IsADirectoryError:
-        raise UsageError(f"{name}: is a directory, not a file") from None
     except OSError as error:
-        raise UsageError(f"{name}: cannot be read: {error.strerror}") from None
+        raise unreadable(name, error, "a file") from None
     if not body:
         raise UsageError(f"{name}: empty: there is nothing to send")
     return Payload.of(name, body)
