@@ -33,22 +33,22 @@ def missing_key_hint(name: str, found: dict[str, Any], rows: RowSpec | None, kno
         known: the keys that the contract names.
     """
     unknown = [key for key in found if key not in known]
+    near = nearest(name, unknown)
+    meant = f'there is "{near}": did you mean "{name}"?' if near else None
     if rows is None:
-        near = nearest(name, unknown)
-        return f'there is "{near}": did you mean "{name}"?' if near else None
+        return meant
     shape = wrapped(rows.path)
     if name == rows.path[0]:
         if len(rows.path) == 2 and "data" in found:
             return f"this is a v1 body, the contract is v2: write {shape}"
         if len(rows.path) == 1 and isinstance(found.get("Inputs"), dict):
             return f"this is a v2 body, the contract is v1: write {shape}"
-    near = nearest(name, unknown)
     for key, owner in _FOREIGN.items():
         # Only what differs in case alone is a likelier guess: `input_data` is no misspelt `Inputs`.
         if key in found and (near or "").casefold() != name.casefold():
             return f"this is {owner} body; this contract wants {shape}"
-    if near:
-        return f'there is "{near}": did you mean "{name}"?'
+    if meant:
+        return meant
     if rows.columns.keys() & found.keys():
         return f"this is a bare row: write {wrapped(rows.path, '[{…}]')}"
     return f"write {shape}"
