@@ -188,9 +188,9 @@ def render(what: Report | Comparison, format: str = "text") -> str:  # noqa: A00
     Raises:
         UsageError: it is none of these.
     """
+    from epkit.core.json import writing
     from epkit.core.report import compare as compared
     from epkit.core.report.document import to_document
-    from epkit.reporters import json
     from epkit.reporters.compare import text as comparison
     from epkit.reporters.run import markdown, text
 
@@ -200,11 +200,11 @@ def render(what: Report | Comparison, format: str = "text") -> str:  # noqa: A00
         case Report(), "markdown":
             return markdown.render(what)
         case Report(), "json":
-            return json.render(to_document(what))
+            return writing.document(to_document(what))
         case Comparison(), "text":
             return comparison.render_text(what)
         case Comparison(), "markdown":
             return comparison.render_markdown(what)
         case Comparison(), "json":
-            return json.render(compared.to_document(what))
+            return writing.document(compared.to_document(what))
     raise UsageError(f"format {format}: not one of text, markdown, json")

@@ -44,3 +44,17 @@ class BackendError(EpkitError):
     """The control plane, Azure's or the local one, said no."""
 
     exit_code = 6
+
+
+def unreadable(name: str, error: OSError, wanted: str) -> UsageError:
+    """Say why a file cannot be read.
+
+    Args:
+        name: what the message calls the file.
+        wanted: what it should be: `a file with a key`.
+    """
+    if isinstance(error, FileNotFoundError):
+        return UsageError(f"{name}: no such file")
+    if isinstance(error, IsADirectoryError):
+        return UsageError(f"{name}: is a directory, not {wanted}")
+    return UsageError(f"{name}: cannot be read: {error.strerror}")

@@ -81,19 +81,8 @@ class Model:
         """
         card: dict[str, Any] = json.loads((directory / "model.json").read_text(encoding="utf-8"))
         with np.load(directory / "model.npz", allow_pickle=False) as arrays:
-            return cls(
-                categories=card["categories"],
-                threshold=card["threshold"],
-                baseline=float(arrays["baseline"]),
-                depth=int(arrays["depth"]),
-                roots=arrays["roots"],
-                feature=arrays["feature"],
-                split=arrays["split"],
-                missing_left=arrays["missing_left"],
-                left=arrays["left"],
-                right=arrays["right"],
-                value=arrays["value"],
-            )
+            stored: dict[str, Any] = {**arrays, "baseline": float(arrays["baseline"]), "depth": int(arrays["depth"])}
+        return cls(categories=card["categories"], threshold=card["threshold"], **stored)
 
     def probability(self, table: Mapping[str, Sequence[Any] | np.ndarray]) -> np.ndarray:
         """Return the probability of `yes`, a row each.

@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -208,7 +208,10 @@ class _Reader:
     def url(self, value: object, at: tuple[str, ...]) -> Url:
         if not isinstance(value, str):
             self.refuse(at, f"must be a string, not {_kind(value)}")
-        url = self.checked(parse, value, at)
+        try:
+            url = parse(value)
+        except UsageError as error:
+            self.refuse(at, str(error))
         if url.userinfo is not None:
             self.refuse(at, "a password has no place here: files get committed; give the URL in EPKIT_TARGET")
         return url
@@ -248,12 +251,6 @@ class _Reader:
             self.refuse(at, problem)
         return value
 
-    def checked(self, convert: Callable[[str], Url], value: str, at: tuple[str, ...]) -> Url:
-        try:
-            return convert(value)
-        except UsageError as error:
-            self.refuse(at, str(error))
-
     def refuse(self, at: tuple[str, ...], why: str) -> NoReturn:
         # `from None`: a cause could show what the message keeps to itself.
         raise UsageError(f"{self.where(at)}: {_dotted(at)}: {why}") from None
@@ -281,8 +278,7 @@ def _places(text: str) -> Iterator[tuple[int, tuple[str, ...]]]:
             table = paths[0]
             yield start, table
         else:
-            for path in paths:
-                yield start, table + path
+            yield from ((start, table + path) for path in paths)
         chunk, start = "", number + 1
 
 
@@ -290,8 +286,7 @@ def _paths(value: object) -> Iterator[tuple[str, ...]]:
     inner = value[0] if isinstance(value, list) and value else value
     if isinstance(inner, dict) and inner:
         for key, below in inner.items():
-            for path in _paths(below):
-                yield (key, *path)
+            yield from ((key, *path) for path in _paths(below))
     else:
         yield ()
 
@@ -301,15 +296,8 @@ def _dotted(at: tuple[str, ...]) -> str:
 
 
 def _kind(value: object) -> str:
-    names = {
-        bool: "a boolean",
-        int: "a number",
-        float: "a number",
-        str: "a string",
-        list: "an array",
-        dict: "a table",
-    }
-    return names.get(type(value), "a date or time")
+    names = {bool: "a boolean", str: "a string", list: "an array", dict: "a table"}
+    return names.get(type(value), "a number" if isinstance(value, int | float) else "a date or time")
 
 
 def _syntax(path: Path, text: str, message: str) -> str:

@@ -11,7 +11,7 @@ from typing import Final
 
 from epkit.core.http.secret import Secret
 from epkit.endpoint.config import TargetSpec
-from epkit.errors import UsageError
+from epkit.errors import UsageError, unreadable
 
 TOKENS: Final = ("aad", "aml_token")
 """Kinds of auth where something has to be asked for a token."""
@@ -98,12 +98,8 @@ def _from_file(path: Path, source: str) -> Key:
     try:
         content = path.read_bytes()
         mode = path.stat().st_mode
-    except FileNotFoundError:
-        raise UsageError(f"{source}: no such file") from None
-    except IsADirectoryError:
-        raise UsageError(f"{source}: is a directory, not a file with a key") from None
     except OSError as error:
-        raise UsageError(f"{source}: cannot be read: {error.strerror}") from None
+        raise unreadable(source, error, "a file with a key") from None
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:

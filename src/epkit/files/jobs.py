@@ -9,7 +9,6 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Self
 
 from epkit.core.score import journal
@@ -69,9 +68,7 @@ class Job:
                 raise UsageError(f"-o {self.out}: another run is writing it: wait for that, or end it") from None
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._journal is not None:
             if not self._journal.seek(0, os.SEEK_END):
                 self._path.unlink(missing_ok=True)  # nothing was begun
@@ -110,8 +107,13 @@ class Job:
         try:
             if self._length:
                 self._journal.truncate(self._length)
-            else:
-                self._begin(self._identity)
+                return
+            # First what the journal owns, then the journal: cut short in between, it owns what is left.
+            for path in (self.out, self.failed):
+                path.unlink(missing_ok=True)
+            shutil.rmtree(self.parts, ignore_errors=True)
+            self._journal.truncate(0)
+            self._append(journal.head_line(self._identity))
         except OSError as error:
             raise self.trouble(error) from None
 
@@ -130,15 +132,6 @@ class Job:
             what = "is gone" if size < 0 else "was changed"
             raise UsageError(f"-o {self.out}: {what} since the journal was written: --restart starts over")
         return True
-
-    def _begin(self, identity: Mapping[str, str]) -> None:
-        assert self._journal is not None
-        # First what the journal owns, then the journal: cut short in between, it owns what is left.
-        for path in (self.out, self.failed):
-            path.unlink(missing_ok=True)
-        shutil.rmtree(self.parts, ignore_errors=True)
-        self._journal.truncate(0)
-        self._append(journal.head_line(identity))
 
     def commit(self, point: Point) -> None:
         """Write down how far the job has come; what the point speaks of is on the disk already.

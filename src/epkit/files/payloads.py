@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from epkit.core.http.payload import Payload
-from epkit.errors import UsageError
+from epkit.errors import UsageError, unreadable
 
 MAX_BYTES: Final = 16 << 20
 """Of a body that is checked: ten times what Azure's endpoints take; tables may be as long as they like."""
@@ -71,9 +71,5 @@ def _read(path: str, stdin: BinaryIO, most_bytes: int = -1) -> tuple[str, bytes]
             return name, stdin.read(most_bytes)
         with Path(path).open("rb") as file:
             return name, file.read(most_bytes)
-    except FileNotFoundError:
-        raise UsageError(f"{name}: no such file") from None
-    except IsADirectoryError:
-        raise UsageError(f"{name}: is a directory, not a file") from None
     except OSError as error:
-        raise UsageError(f"{name}: cannot be read: {error.strerror}") from None
+        raise unreadable(name, error, "a file") from None

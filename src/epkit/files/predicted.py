@@ -80,8 +80,8 @@ class StreamWriter:
         """The stream is the caller's."""
 
 
-class JsonlWriter:
-    """The input's columns and the prediction as JSON lines."""
+class _AppendingWriter:
+    """What is common to writers whose output grows in place."""
 
     eager = True
 
@@ -92,6 +92,18 @@ class JsonlWriter:
     def size(self) -> int:
         """Bytes of the output so far."""
         return self._file.length
+
+    def sync(self) -> None:
+        """Bring everything to the disk."""
+        self._file.sync()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+class JsonlWriter(_AppendingWriter):
+    """The input's columns and the prediction as JSON lines."""
 
     def write(self, first: int, piece: Piece, predictions: Sequence[Any], layout: Layout) -> None:  # noqa: ARG002
         """Write rows."""
@@ -106,32 +118,17 @@ class JsonlWriter:
         lines = [b"{" + end if len(row) == 2 else row[:-1] + b"," + end for row, end in zip(objects, ends, strict=True)]
         self._file.append(b"".join(lines))
 
-    def sync(self) -> None:
-        """Bring everything to the disk."""
-        self._file.sync()
-
     def finish(self, layout: Layout) -> None:  # noqa: ARG002
         """Make sure that there is a file, even where there are no rows."""
         self._file.append(b"")
 
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
 
-
-class CsvWriter:
+class CsvWriter(_AppendingWriter):
     """The input's columns and the prediction as CSV, the input's own cells to the letter where it is CSV."""
 
-    eager = True
-
     def __init__(self, path: Path, length: int, names: Sequence[str]) -> None:
-        self._file = Appended(path, length)
+        super().__init__(path, length)
         self._names = names
-
-    @property
-    def size(self) -> int:
-        """Bytes of the output so far."""
-        return self._file.length
 
     def write(self, first: int, piece: Piece, predictions: Sequence[Any], layout: Layout) -> None:  # noqa: ARG002
         """Write rows, after the header if they are the first."""
@@ -157,18 +154,10 @@ class CsvWriter:
             csv_line([_plain(row.get(name)) for name in self._names])[:-1].encode("utf-8", "replace") for row in rows
         ]
 
-    def sync(self) -> None:
-        """Bring everything to the disk."""
-        self._file.sync()
-
     def finish(self, layout: Layout) -> None:
         """Write the header, where there were no rows."""
         if not self._file.length:
             self._file.append(self._header(layout))
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
 
 
 class ParquetWriter:

@@ -5,7 +5,6 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import TracebackType
 from typing import Any, BinaryIO, Final, Self
 
 import numpy as np
@@ -13,7 +12,7 @@ import numpy as np
 from epkit.core.json.writing import dumps_record
 from epkit.core.samples import saved
 from epkit.core.samples.saved import Section
-from epkit.errors import UsageError
+from epkit.errors import UsageError, unreadable
 from epkit.files.writing import write_all
 
 SUFFIX: Final = ".epkit"
@@ -45,9 +44,7 @@ class RunWriter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.close()
 
     def begin(self, head: Mapping[str, Any], *, arm: str = "") -> None:
@@ -141,12 +138,8 @@ def read(path: str) -> tuple[SavedRun, ...]:
     try:
         with Path(path).open("rb") as file:
             return _Scan(path, file).runs()
-    except FileNotFoundError:
-        raise UsageError(f"{path}: no such file") from None
-    except IsADirectoryError:
-        raise UsageError(f"{path}: is a directory, not a saved run") from None
     except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+        raise unreadable(path, error, "a saved run") from None
 
 
 def read_all(path: str) -> tuple[SavedRun, ...]:
@@ -208,11 +201,8 @@ class _Scan:
         if start + saved.HEAD.size + length > self._size:
             self._cut = True
             return
-        if tag == saved.ROWS:
-            if self._found:
-                self._found[-1][1].append((start + saved.HEAD.size, length))
-            self._file.seek(length, os.SEEK_CUR)
-            return
+        if tag == saved.ROWS and self._found:
+            self._found[-1][1].append((start + saved.HEAD.size, length))
         if tag not in (saved.RUN, saved.STAT, saved.HIST, saved.DONE, saved.BEST):
             self._file.seek(length, os.SEEK_CUR)
             return

@@ -91,6 +91,17 @@ class _File:
         return found
 
 
+class _Lines:
+    """What sources have in common whose rows are JSON."""
+
+    def findings(self, piece: Piece, start: int, stop: int, validator: Validator) -> Findings:
+        """Check some of the rows of a piece."""
+        found = Findings()
+        values = [read(row).value for row in piece.rows[start:stop]]
+        validator.check_some(values, list(range(start, stop)), found)
+        return found
+
+
 class _Frames(_File):
     """What tables that are read as frames have in common."""
 
@@ -190,7 +201,7 @@ class ParquetSource(_Frames):
                 yield frame_piece(group.slice(low, FRAME_ROWS), self.spec, lists=lists)
 
 
-class LinesSource(_File):
+class LinesSource(_Lines, _File):
     """A file with a row of JSON on each line; rows are sent as they stand there."""
 
     kind = ".jsonl"
@@ -242,15 +253,8 @@ class LinesSource(_File):
         if held:
             yield text_piece(held, self.names, lists=lists)
 
-    def findings(self, piece: Piece, start: int, stop: int, validator: Validator) -> Findings:
-        """Check some of the rows of a piece."""
-        found = Findings()
-        values = [read(row).value for row in piece.rows[start:stop]]
-        validator.check_some(values, list(range(start, stop)), found)
-        return found
 
-
-class ValuesSource:
+class ValuesSource(_Lines):
     """Rows that are decoded already: of a request body, or from Python."""
 
     def __init__(self, rows: Sequence[Any], name: str, names: Sequence[str] | None = None) -> None:
@@ -275,13 +279,6 @@ class ValuesSource:
         else:
             validator.check_some(rows, list(range(len(rows))), found)
         return verdict(found, limit=limit)
-
-    def findings(self, piece: Piece, start: int, stop: int, validator: Validator) -> Findings:
-        """Check some of the rows of a piece."""
-        found = Findings()
-        values = [read(row).value for row in piece.rows[start:stop]]
-        validator.check_some(values, list(range(start, stop)), found)
-        return found
 
 
 class FrameSource(_Frames):
@@ -315,12 +312,11 @@ def frame_piece(frame: "pl.DataFrame", spec: RowSpec | None, *, lists: bool) -> 
 
 def text_piece(lines: list[bytes], names: Sequence[str], *, lists: bool) -> Piece:
     """Make a piece of rows that are JSON already."""
-    objects = lines
     if lists or any(not line.startswith(b"{") for line in lines):
         values = [read(line).value for line in lines]
         rows = [dumps_row(as_list(value, names)) for value in values] if lists else lines
         return Piece(rows, objects=[dumps_row(as_object(value, names)) for value in values])
-    return Piece(lines, objects=objects)
+    return Piece(lines, objects=lines)
 
 
 def values_piece(values: Sequence[Any], names: Sequence[str], *, lists: bool) -> Piece:

@@ -2,7 +2,6 @@
 
 import tempfile
 from collections.abc import Iterator
-from types import TracebackType
 from typing import Final, Self
 
 import numpy as np
@@ -24,9 +23,7 @@ class Spill:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.close()
 
     def __call__(self, block: np.ndarray) -> None:

@@ -1,6 +1,6 @@
 """Tables from files (CSV, Parquet, JSON lines), read in pieces, held against a contract."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -69,13 +69,13 @@ def check_table(
 
 
 def _check_pieces(
-    pieces: "Iterator[pl.DataFrame]", spec: RowSpec, validator: Validator, findings: Findings, *, text: bool
+    pieces: "Iterable[pl.DataFrame]", spec: RowSpec, validator: Validator, findings: Findings, *, text: bool
 ) -> int:
     """Check frame after frame; return how many rows there were."""
     first = 0
     for frame in pieces:
         if validator.as_declared:
-            _check_declared(frame, first, spec, validator, findings)
+            _check_declared(_retyped(frame, spec) if text else frame, first, spec, validator, findings)
         else:
             check_frame(frame, first, spec, findings, validator.schemas, text=text)
         first += frame.height
@@ -105,13 +105,8 @@ def _check_parquet(path: Path, name: str, spec: RowSpec, validator: Validator, f
 
 
 def _check_csv(table: CsvTable, spec: RowSpec, validator: Validator, findings: Findings) -> tuple[int, Places]:
-    rows = 0
-    for block in table.blocks({name: csv_type(spec, name) for name in table.names}):
-        if validator.as_declared:
-            _check_declared(_retyped(block.frame, spec), rows, spec, validator, findings)
-        else:
-            check_frame(block.frame, rows, spec, findings, validator.schemas, text=True)
-        rows += block.frame.height
+    frames = (block.frame for block in table.blocks({name: csv_type(spec, name) for name in table.names}))
+    rows = _check_pieces(frames, spec, validator, findings, text=True)
     return rows, _CsvPlaces(table.path, table.names, table.comma)
 
 
@@ -130,7 +125,7 @@ def _retyped(frame: "pl.DataFrame", spec: RowSpec) -> "pl.DataFrame":
     return pl.DataFrame(columns)
 
 
-class _CsvPlaces(Places):
+class _CsvPlaces:
     """Line and column of a cell, where no row spans several lines."""
 
     def __init__(self, path: Path, names: list[str], comma: str) -> None:
@@ -138,9 +133,7 @@ class _CsvPlaces(Places):
 
     def __call__(self, finding: Finding) -> tuple[int | None, int | None]:
         """Read the file as far as the row."""
-        if not finding.rows:
-            return 1, 1
-        if finding.rule == "additionalProperties" or finding.rule == "required":
+        if not finding.rows or finding.rule in ("additionalProperties", "required"):
             return 1, 1
         with self._path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
             next(file, "")
@@ -171,22 +164,12 @@ def _is_whole_body(value: object, spec: RowSpec) -> bool:
     return spec.path[0] in value and not value.keys() & spec.columns.keys()
 
 
-class _LinePlaces(Places):
-    """Line of a row in a file with one row a line, and the column where the first that is not JSON goes wrong."""
-
-    def __init__(self, lines: dict[int, int], columns: dict[int, int]) -> None:
-        self._lines, self._columns = lines, columns
-
-    def __call__(self, finding: Finding) -> tuple[int | None, int | None]:
-        """Return the row's line."""
-        if not finding.rows:
-            return None, None
-        row = finding.rows[0]
-        return self._lines.get(row, row + 1), self._columns.get(row, 1) if finding.rule == "json" else 1
-
-
 def _check_lines(path: Path, validator: Validator, findings: Findings) -> tuple[int, Places]:
-    """Check a file with one row a line; empty lines are no rows."""
+    """Check a file with one row a line; empty lines are no rows.
+
+    Returns:
+        How many rows there are, and their lines, with the column where the first that is not JSON goes wrong.
+    """
     spec = validator.rows
     assert spec is not None
     rows: list[Any] = []
@@ -219,4 +202,11 @@ def _check_lines(path: Path, validator: Validator, findings: Findings) -> tuple[
                 rows, numbers = [], []
     if rows:
         validator.check_some(rows, numbers, findings)
-    return row, _LinePlaces(lines, columns)
+
+    def place(finding: Finding) -> tuple[int | None, int | None]:
+        if not finding.rows:
+            return None, None
+        first = finding.rows[0]
+        return lines.get(first, first + 1), columns.get(first, 1) if finding.rule == "json" else 1
+
+    return row, place

@@ -87,17 +87,13 @@ def make_app(page: Page, doors: Doors, forward: Forward) -> ASGIApp:
     routes.append(Route(PREFIX + "{path:path}", _relaying(page, forward), methods=methods))
     app = Starlette(routes=routes)
     app.router.redirect_slashes = False
-    return _Gate(app, doors)
+    return _gated(app, doors)
 
 
-class _Gate:
-    """Lets pass what may, and puts the protecting headers on every answer."""
+def _gated(app: ASGIApp, doors: Doors) -> ASGIApp:
+    """Let pass what may, and put the protecting headers on every answer."""
 
-    def __init__(self, app: ASGIApp, doors: Doors) -> None:
-        self._app = app
-        self._doors = doors
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def gate(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
 
@@ -109,9 +105,11 @@ class _Gate:
                 headers.setdefault("content-security-policy", CSP)
             await send(message)
 
-        refused = refusal(scope["method"], scope["headers"], self._doors)
-        app = self._app if refused is None else _says(*refused)
-        await app(scope, receive, protected)
+        refused = refusal(scope["method"], scope["headers"], doors)
+        answering = app if refused is None else _says(*refused)
+        await answering(scope, receive, protected)
+
+    return gate
 
 
 def _fixed(

@@ -42,9 +42,7 @@ CAUSES = {
     "error-in-200": ("example", "the reply is an error, whatever its status"),
     "error-in-200-doubled": ("example", "the reply is an error, whatever its status"),
     "wrong-count": ("example", "the reply has not as many predictions as rows were sent"),
-    **dict.fromkeys(
-        ["not-json", "ok-large", "length-too-short"], ("example", "the reply breaks the contract")
-    ),
+    **dict.fromkeys(["not-json", "ok-large", "length-too-short"], ("example", "the reply breaks the contract")),
     **dict.fromkeys(
         [
             *("gzip-broken", "gzip-bomb", "close-before", "close-in-header", "close-after-header", "truncated"),

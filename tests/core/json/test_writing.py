@@ -27,3 +27,13 @@ def test_a_record_and_a_document_hold_finite_numbers_only() -> None:
     for write in (dumps_record, document):
         with pytest.raises(ValueError, match="JSON compliant"):
             write({"a": math.inf})
+
+
+def test_a_document_is_indented_and_keeps_the_letters_of_every_language() -> None:
+    written = document({"run": {"target": "http://h/é"}, "ci95": {"50": [1.5, 2.0], "99": None}})
+
+    lines = [
+        *("{", '  "run": {', '    "target": "http://h/é"', "  },"),
+        *('  "ci95": {', '    "50": [', "      1.5,", "      2.0", "    ],", '    "99": null', "  }", "}", ""),
+    ]
+    assert lines == written.split("\n")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epkit.core.replies.decoding import count_predictions, decode, hidden_error
+from epkit.core.replies.decoding import decode, hidden_error, predictions
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(st.characters(codec="utf-8")),
@@ -89,6 +89,6 @@ def test_an_error_under_a_status_of_success_is_found(decoded: object, error: str
     ],
 )
 def test_predictions_are_counted_or_said_to_be_unknown(decoded: object, count: int | None) -> None:
-    counted = count_predictions(decoded)
+    found = predictions(decoded)
 
-    assert count == counted
+    assert count == (None if found is None else len(found))

@@ -68,10 +68,10 @@ def _render(found: "Comparison", format_: str) -> str:
     from epkit.reporters.compare import text as comparison
 
     if format_ == "json":
+        from epkit.core.json import writing
         from epkit.core.report.compare import to_document
-        from epkit.reporters import json
 
-        return json.render(to_document(found))
+        return writing.document(to_document(found))
     return comparison.render_markdown(found) if format_ == "markdown" else comparison.render_text(found)
 
 

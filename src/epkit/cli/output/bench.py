@@ -178,20 +178,20 @@ def render(result: "BenchResult", output: OutputOptions) -> str:
 
 
 def _repeats(runs: "Sequence[Report]", format_: str) -> str:
+    from epkit.core.json import writing
     from epkit.core.report.document import to_document
-    from epkit.reporters import json
     from epkit.reporters.run import repeats
 
     if format_ == "json":
-        return json.render({"format": "epkit.repeats/1", "runs": [to_document(run) for run in runs]})
+        return writing.document({"format": "epkit.repeats/1", "runs": [to_document(run) for run in runs]})
     return repeats.markdown(runs) if format_ == "markdown" else repeats.text(runs)
 
 
 def _json(result: "BenchResult") -> str:
+    from epkit.core.json import writing
     from epkit.core.report.document import to_document
-    from epkit.reporters import json
 
-    return json.render(to_document(result.report))
+    return writing.document(to_document(result.report))
 
 
 def _ab(result: "BenchResult", **shown: bool) -> str:

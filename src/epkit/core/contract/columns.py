@@ -1,7 +1,7 @@
 """Where the rows stand in a request body, and what a contract says of their columns."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from epkit.core.contract.schemas import Resolver, flatten, is_nullable
@@ -44,13 +44,13 @@ class RowSpec:
 
     path: tuple[str, ...]
     shape: Literal["records", "matrix"]
-    columns: Mapping[str, Column]
-    required: tuple[str, ...]
-    closed: bool
-    cell: Column | None
-    width: int | None
-    enforced: bool
-    pandas: bool
+    columns: Mapping[str, Column] = field(default_factory=dict)
+    required: tuple[str, ...] = ()
+    closed: bool = False
+    cell: Column | None = None
+    width: int | None = None
+    enforced: bool = False
+    pandas: bool = False
     schema: Mapping[str, Any]
 
 
@@ -110,9 +110,6 @@ def _rows_at(
             columns=columns,
             required=required,
             closed=closed,
-            cell=None,
-            width=None,
-            enforced=False,
             pandas=str(schema.get("format", "")).startswith("pandas.DataFrame"),
             schema=row,
         )
@@ -121,13 +118,9 @@ def _rows_at(
         return RowSpec(
             path=path,
             shape="matrix",
-            columns={},
-            required=(),
-            closed=False,
             cell=column(row["items"], resolver),
             width=len(first) if isinstance(first, list) else None,
             enforced=schema.get("format") == "numpy.ndarray",
-            pandas=False,
             schema=row,
         )
     return None

@@ -118,15 +118,7 @@ def parse_warmup(text: str, first: Phase) -> Phase:
     if first.rate_to is not None:
         assert rate is not None
         rate = rate or first.rate_to / 10
-    return Phase(
-        name=WARMUP,
-        model=first.model,
-        concurrency=first.concurrency,
-        requests=requests,
-        duration_ns=duration,
-        rate=rate,
-        arrivals=first.arrivals,
-    )
+    return replace(first, name=WARMUP, requests=requests, duration_ns=duration, rate=rate, rate_to=None)
 
 
 def parse_time(text: str) -> int:

@@ -1,6 +1,7 @@
 """What a reply says: decoded, the error it may hide, the predictions it holds."""
 
 import json
+from typing import Any
 
 from epkit.core.json.reading import loads
 from epkit.core.wrapping import same_length
@@ -52,22 +53,24 @@ def hidden_error(decoded: object) -> str | None:
         return "an error that is nested too deeply to be shown"
 
 
-def count_predictions(decoded: object) -> int | None:
-    """Count the predictions in a decoded reply.
+def predictions(decoded: object) -> list[Any] | None:
+    """Find the predictions in a decoded reply.
 
     Known are a bare list; `result`, `Results`, `predictions`, `outputs`, `output`, `forecast`, in each other too
     (`{"Results": {"forecast": […]}}`); and columns of one length under any of them.
 
     Returns:
-        The number of predictions, ≥ 0; None where it cannot be known.
+        One a row, of columns as a dict; None where there is nothing known.
     """
     under_key = False
     while isinstance(decoded, dict):
         key = next((key for key in _PREDICTIONS if key in decoded), None)
         if key is None:
-            return same_length(decoded.values()) if under_key else None
+            if not under_key or same_length(decoded.values()) is None:
+                return None
+            return [dict(zip(decoded, row, strict=True)) for row in zip(*decoded.values(), strict=True)]
         decoded, under_key = decoded[key], True
-    return len(decoded) if isinstance(decoded, list) else None
+    return decoded if isinstance(decoded, list) else None
 
 
 def _unwrap(text: str) -> object:

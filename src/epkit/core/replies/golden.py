@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any, Final
 
-from epkit.core.replies.decoding import decode
-from epkit.core.replies.predictions import predictions
+from epkit.core.replies.decoding import decode, predictions
 
 CLOSE: Final = 1e-6
 """How far, relatively, a number may be from the expected one: machines add in different orders."""
@@ -42,11 +42,8 @@ def _divided(told: list[Any], rows: Sequence[int | None]) -> list[list[Any]]:
     counts = [count or 0 for count in rows]
     if sum(counts) != len(told):
         raise ValueError(f"{len(told)} predictions are expected, and the payloads hold {sum(counts)} rows")
-    found, at = [], 0
-    for count in counts:
-        found.append(told[at : at + count])
-        at += count
-    return found
+    left = iter(told)
+    return [list(islice(left, count)) for count in counts]
 
 
 def mismatch(expected: list[Any], body: bytes) -> str | None:

@@ -55,9 +55,9 @@ def judge_reply(head: bytes, body: bytes, rows: int | None) -> tuple[Failure, st
     if hidden is not None:
         # JSON can name half a surrogate pair, which no file and no terminal can be written with.
         return Failure.APPLICATION, hidden.encode("utf-8", "replace").decode()
-    found = decoding.count_predictions(decoded)
-    if rows is not None and found is not None and found != rows:
-        return Failure.MISMATCH, f"{found} predictions for {rows} rows"
+    found = decoding.predictions(decoded)
+    if rows is not None and found is not None and len(found) != rows:
+        return Failure.MISMATCH, f"{len(found)} predictions for {rows} rows"
     return Failure.NONE, ""
 
 

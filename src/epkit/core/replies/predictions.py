@@ -3,16 +3,13 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from epkit.core.http.headers import fields
 from epkit.core.json.reading import MAX_DEPTH
 from epkit.core.json.writing import dumps
 from epkit.core.replies import decoding, judging
 from epkit.core.samples.rows import Failure
-from epkit.core.wrapping import same_length
-
-_KEYS: Final = ("result", "results", "Results", "predictions", "outputs", "output", "forecast")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,25 +53,12 @@ def read_reply(head: bytes, body: bytes, rows: int) -> list[Any] | tuple[Failure
     if hidden is not None:
         # JSON can name half a surrogate pair, which no file and no terminal can be written with.
         return Failure.APPLICATION, hidden.encode("utf-8", "replace").decode()
-    found = predictions(decoded)
+    found = decoding.predictions(decoded)
     if found is None:
         return Failure.CONTRACT, "no list of predictions is recognised in the reply"
     if len(found) != rows:
         return Failure.MISMATCH, f"{len(found)} predictions for {rows} rows"
     return found
-
-
-def predictions(decoded: object) -> list[Any] | None:
-    """Find the predictions in a decoded reply; `decoding.count_predictions` counts the same."""
-    under_key = False
-    while isinstance(decoded, dict):
-        key = next((key for key in _KEYS if key in decoded), None)
-        if key is None:
-            if not under_key or same_length(decoded.values()) is None:
-                return None
-            return [dict(zip(decoded, row, strict=True)) for row in zip(*decoded.values(), strict=True)]
-        decoded, under_key = decoded[key], True
-    return decoded if isinstance(decoded, list) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,20 +16,10 @@ from typing import Final
 
 import numpy as np
 
-from epkit.core.samples.rows import Failure
+from epkit.core.samples.latency import WHOLE
 
 PERCENTS: Final = (50, 66, 75, 80, 90, 95, 98, 99, 100)
 """The rows of ab's percentile table."""
-
-ANSWERED: Final = (
-    Failure.NONE,
-    Failure.STATUS,
-    Failure.EMPTY,
-    Failure.APPLICATION,
-    Failure.CONTRACT,
-    Failure.MISMATCH,
-)
-"""Requests that got a whole reply: ab stores these, whatever the reply said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -98,12 +88,12 @@ def from_samples(blocks: Iterable[np.ndarray], started_at_epoch_ns: int) -> AbTi
         started_at_epoch_ns: wall clock when the run began.
 
     Returns:
-        One entry for each request that got a whole reply (`ANSWERED`).
+        One entry for each request that got a whole reply, whatever it said.
 
     Source: `start_connect`, `write_request`, `read_connection`, `close_connection`: each time is a difference
     of two readings of a microsecond clock, so every reading is floored before it is subtracted.
     """
-    kept = [block[np.isin(block["failure"], ANSWERED)] for block in blocks]
+    kept = [block[WHOLE[block["failure"]]] for block in blocks]
 
     def micros(point: str) -> np.ndarray:
         columns = [np.asarray((block[point] + started_at_epoch_ns) // 1000, dtype=np.int64) for block in kept]

@@ -1,7 +1,7 @@
 """The report of a run, put together once, of what is known of the run and what its samples say."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Final
 
 import numpy as np
@@ -192,18 +192,13 @@ def assemble(
 
 def _http(known: KnownRun, counters: Counters) -> Http:
     """Join what the engine knows of the exchange with what the rows tell."""
-    peer, engine = known.peer, known.engine
+    engine = known.engine
     written = {index: n - engine.unsent.get(index, 0) for index, n in counters.payloads.items()}
     completed = counters.counts().completed
     return Http(
-        server=peer.server,
-        host=peer.host,
-        port=peer.port,
-        path=peer.path,
+        **asdict(known.peer),
         document_bytes=counters.document_bytes,
         length_differs=counters.length_differs,
-        tls=peer.tls,
-        server_name=peer.server_name,
         bytes_in=counters.received,
         bytes_out=sum(n * engine.wire_bytes[index] for index, n in written.items()),
         body_bytes_in=counters.body,

@@ -14,7 +14,7 @@ Source: Kalibera & Jones (2013), Rigorous benchmarking in reasonable time; Welch
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -74,10 +74,10 @@ class Change:
     name: str
     base: float | None
     new: float | None
-    ratio: float | None
-    ci95: tuple[float, float] | None
-    p: float | None
     verdict: str
+    ratio: float | None = None
+    ci95: tuple[float, float] | None = None
+    p: float | None = None
     difference: tuple[float, float, float] | None = None
 
     @property
@@ -86,6 +86,17 @@ class Change:
         if self.name == "failed":
             return None if self.base is None or self.new is None else self.new - self.base
         return None if self.ratio is None else self.ratio - 1
+
+    def judged(self, p: float | None, threshold: float) -> "Change":
+        """Give the verdict, by a probability that is corrected for the number of metrics."""
+        verdict = self.verdict
+        if p is not None and p < ALPHA:
+            change = self.change if self.name != "failed" else None
+            if change is None and self.difference is not None:
+                verdict = SLOWER if self.difference[0] > 0 else FASTER
+            elif change is not None and abs(math.log1p(change)) > math.log1p(threshold):
+                verdict = FASTER if (change > 0) == (self.name in BETTER_UP) else SLOWER
+        return replace(self, p=p, verdict=verdict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,68 +192,34 @@ def _conditions(one: Report, other: Report) -> Iterable[tuple[str, Any, Any]]:
     yield "payloads", sums[0], sums[1]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Raw:
-    """A metric before its probability is corrected for the number of metrics."""
-
-    name: str
-    base: float | None
-    new: float | None
-    ratio: float | None = None
-    ci95: tuple[float, float] | None = None
-    difference: tuple[float, float, float] | None = None
-    p: float | None = None
-    single: bool = False
-
-    def judged(self, p: float | None, threshold: float) -> Change:
-        """Give the verdict."""
-        verdict = UNKNOWN if self.single else SAME
-        if p is not None and p < ALPHA:
-            change = self.ratio - 1 if self.ratio is not None and self.name != "failed" else None
-            if change is None and self.difference is not None:
-                verdict = SLOWER if self.difference[0] > 0 else FASTER
-            elif change is not None and abs(math.log1p(change)) > math.log1p(threshold):
-                verdict = FASTER if (change > 0) == (self.name in BETTER_UP) else SLOWER
-        return Change(
-            name=self.name,
-            base=self.base,
-            new=self.new,
-            ratio=self.ratio,
-            ci95=self.ci95,
-            p=p,
-            verdict=verdict,
-            difference=self.difference,
-        )
-
-
-def _measure(name: str, base: Arm, new: Arm) -> _Raw:
+def _measure(name: str, base: Arm, new: Arm) -> Change:
     both = [np.array([_value(name, report) for report in arm.reports], dtype=np.float64) for arm in (base, new)]
-    single = min(map(len, both)) < 2
-    if any(np.isnan(values).any() for values in both):
-        return _Raw(name=name, base=_finite(both[0].mean()), new=_finite(both[1].mean()), single=single)
-    if name == "failed":
-        return _shares(name, both, single=single)
-    if any((values <= 0).any() for values in both):  # nothing was completed: there is no ratio to zero
-        return _Raw(name=name, base=float(both[0].mean()), new=float(both[1].mean()), single=single)
+    verdict = UNKNOWN if min(map(len, both)) < 2 else SAME
+    if name == "failed" and not any(np.isnan(values).any() for values in both):
+        return _shares(name, both, verdict)
+    if not all(
+        (values > 0).all() for values in both
+    ):  # a run does not have it, or none was completed: no ratio to zero
+        return Change(name=name, base=_finite(both[0].mean()), new=_finite(both[1].mean()), verdict=verdict)
     logs = [np.log(values) for values in both]
     found = welch(*logs)
     middle = float(logs[1].mean() - logs[0].mean())
-    return _Raw(
+    return Change(
         name=name,
         base=math.exp(logs[0].mean()),
         new=math.exp(logs[1].mean()),
         ratio=math.exp(middle),
         ci95=None if found is None else (math.exp(middle - found[1]), math.exp(middle + found[1])),
         p=None if found is None else found[2],
-        single=single,
+        verdict=verdict,
     )
 
 
-def _shares(name: str, both: Sequence[np.ndarray], *, single: bool) -> _Raw:
+def _shares(name: str, both: Sequence[np.ndarray], verdict: str) -> Change:
     base, new = (float(values.mean()) for values in both)
     found = welch(*both)
     ratio = new / base if base > 0 else None
-    return _Raw(
+    return Change(
         name=name,
         base=base,
         new=new,
@@ -250,7 +227,7 @@ def _shares(name: str, both: Sequence[np.ndarray], *, single: bool) -> _Raw:
         ci95=None if found is None or ratio is None else (max(0.0, ratio - found[1] / base), ratio + found[1] / base),
         difference=None if found is None else (found[0], found[0] - found[1], found[0] + found[1]),
         p=None if found is None else found[2],
-        single=single,
+        verdict=verdict,
     )
 
 
@@ -299,6 +276,10 @@ def _warnings(base: Arm, new: Arm, metrics: Sequence[Change]) -> Iterable[str]:
             break
 
 
+_TOLD: Final = ("name", "base", "new", "ratio", "ci95", "verdict")
+"""What the document says of each metric."""
+
+
 def to_document(comparison: Comparison) -> dict[str, Any]:
     """Turn a comparison into what JSON knows: `epkit.comparison/1`."""
     return {
@@ -306,17 +287,7 @@ def to_document(comparison: Comparison) -> dict[str, Any]:
         "base": _arm(comparison.base),
         "new": _arm(comparison.new),
         "threshold": comparison.threshold,
-        "metrics": [
-            {
-                "name": metric.name,
-                "base": metric.base,
-                "new": metric.new,
-                "ratio": metric.ratio,
-                "ci95": None if metric.ci95 is None else list(metric.ci95),
-                "verdict": metric.verdict,
-            }
-            for metric in comparison.metrics
-        ],
+        "metrics": [{name: getattr(metric, name) for name in _TOLD} for metric in comparison.metrics],
         "passed": comparison.passed,
     }
 

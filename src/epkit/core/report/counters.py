@@ -28,18 +28,17 @@ class Counters:
 
     `received` and `body` are bytes read, with and without headers; `in_flight_ns` is the sum of all service
     times, of failed requests too; `late` is how many started more than `LATE_NS` after they were due, and
-    `last_start` when the last one did.
+    `last_start` when the last one did; `length_differs` counts later replies whose body size differs from the first's.
     """
 
     def __init__(self) -> None:
-        self.received = self.body = self.in_flight_ns = self.late = self.last_start = 0
+        self.received = self.body = self.in_flight_ns = self.late = self.last_start = self.length_differs = 0
         self._failures = np.zeros(len(Failure), dtype=np.int64)
         self._statuses: dict[int, int] = {}
         self._payloads: dict[int, int] = {}
         self._deployments = np.zeros((256, 2), dtype=np.int64)  # ok, failed
         self._document: int | None = None
         self._settled = False  # the document is that of a 2xx reply
-        self._differs = 0
 
     def add(self, block: np.ndarray) -> None:
         """Count the rows of a block, one at least, in order of completion."""
@@ -63,7 +62,7 @@ class Counters:
         Args:
             deployments: what the deployments that *other* knows by their index are called here; None for the same.
         """
-        for name in ("received", "body", "in_flight_ns", "late", "_differs"):
+        for name in ("received", "body", "in_flight_ns", "late", "length_differs"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.last_start = max(self.last_start, other.last_start)
         self._failures += other._failures
@@ -98,11 +97,6 @@ class Counters:
         return self._document or 0
 
     @property
-    def length_differs(self) -> int:
-        """Later replies whose body size differs from it."""
-        return self._differs
-
-    @property
     def non_2xx(self) -> int:
         """Replies with a status other than 2xx."""
         return sum(n for status, n in self._statuses.items() if status and status // 100 != 2)
@@ -126,11 +120,11 @@ class Counters:
         first = None if self._settled else next(iter(np.flatnonzero(statuses // 100 == 2)), None)
         if first is not None:
             bodies = bodies[first:]
-            self._settled, self._document, self._differs = True, int(bodies[0]), 0
+            self._settled, self._document, self.length_differs = True, int(bodies[0]), 0
         elif self._document is None and len(bodies):
             self._document = int(bodies[0])
         if self._document is not None:
-            self._differs += int(np.count_nonzero(bodies != self._document))
+            self.length_differs += int(np.count_nonzero(bodies != self._document))
 
     @property
     def payloads(self) -> Mapping[int, int]:

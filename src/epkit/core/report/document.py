@@ -61,7 +61,7 @@ def to_document(report: Report) -> dict[str, Any]:
     Raises:
         ValueError: a number is not finite, where it should be.
     """
-    return {"format": FORMAT, **_plain(report)}
+    return {"format": FORMAT, **to_plain(report)}
 
 
 def from_document(document: Mapping[str, Any]) -> Report:
@@ -75,16 +75,7 @@ def from_document(document: Mapping[str, Any]) -> Report:
     """
     if document.get("format") != FORMAT:
         raise ValueError(f"format is {document.get('format')!r}, not {FORMAT!r}")
-    try:
-        made: Report = _made(Report, {key: value for key, value in document.items() if key != "format"})
-    except (TypeError, KeyError, AttributeError) as error:
-        raise ValueError(f"not a report: {error}") from error
-    return made
-
-
-def to_plain(value: Any) -> Any:
-    """Turn a part of a report into what JSON knows, as `to_document` does the whole."""
-    return _plain(value)
+    return from_plain(Report, {key: value for key, value in document.items() if key != "format"})
 
 
 def from_plain(kind: type[Part], value: Any) -> Part:
@@ -110,8 +101,8 @@ def schema() -> dict[str, Any]:
     return {"$schema": DIALECT, "title": FORMAT, **top, "$defs": dict(sorted(definitions.items()))}
 
 
-def _plain(value: Any) -> Any:
-    """Turn a value of the report into what JSON knows."""
+def to_plain(value: Any) -> Any:
+    """Turn a part of a report into what JSON knows, as `to_document` does the whole."""
     if is_dataclass(value):
         found = {field.name: getattr(value, field.name) for field in fields(value)}
         for name in INFINITE.get(type(value).__name__, ()):
@@ -120,11 +111,11 @@ def _plain(value: Any) -> Any:
             caveats = found[names[0]]
             found[names[0]] = [caveat.text for caveat in caveats]
             found[names[1]] = [caveat.kind.value for caveat in caveats]
-        return _plain(found)
+        return to_plain(found)
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: to_plain(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
+        return [to_plain(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"JSON has no number for {value}")
     return value

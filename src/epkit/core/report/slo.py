@@ -78,18 +78,15 @@ FAILED_NONE: Final = Slo(expression="failed==0", part="", metric="failed", op="=
 """What applies unless an SLO names failures."""
 
 
-def parse(text: str, flag: str = "--slo") -> Slo:
-    """Read an objective.
-
-    Args:
-        flag: that it was given with, for the message.
+def parse(text: str) -> Slo:
+    """Read an objective, as `--slo` has it.
 
     Raises:
         UsageError: it cannot be read; the message tells the column and the grammar.
     """
 
     def refuse(column: int, why: str) -> UsageError:
-        return UsageError(f"{flag} {text!r}: column {column + 1}: {why}: {GRAMMAR}")
+        return UsageError(f"--slo {text!r}: column {column + 1}: {why}: {GRAMMAR}")
 
     metric = _METRIC.match(text)
     if metric is None:
@@ -171,11 +168,7 @@ def evaluate(
     found = []
     for slo in implied(slos):
         observed = observe(slo, counts=counts, throughput=throughput, latency_ms=latency_ms)
-        passed = _passed(slo, observed, counts.sent)
+        # One of a run without a request is not met.
+        passed = slo.met(observed) and (counts.sent > 0 or slo is FAILED_NONE) and not math.isinf(observed)
         found.append(Threshold(expression=slo.expression, observed=observed, passed=passed))
     return tuple(found)
-
-
-def _passed(slo: Slo, observed: float, sent: int) -> bool:
-    """Tell whether an objective is met; one of a run without a request is not."""
-    return slo.met(observed) and (sent > 0 or slo is FAILED_NONE) and not math.isinf(observed)

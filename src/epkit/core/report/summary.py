@@ -7,7 +7,7 @@ that nears the limit counts on the way. What is asked for at the end joins both;
 intervals is that of the rows kept.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Final
 
@@ -21,7 +21,7 @@ from epkit.core.samples.latency import PARTS, series
 from epkit.core.samples.rows import SampleStore
 from epkit.core.stats.distribution import Distribution
 from epkit.core.stats.histogram import BLUR, Histogram
-from epkit.core.stats.percentiles import Dependence, dependence, describe, distribution, with_failures
+from epkit.core.stats.percentiles import dependence, describe, distribution, with_failures
 
 EXACT: Final = 2_000_000
 """How many rows are kept: 160 MB."""
@@ -122,15 +122,11 @@ class Summary:
 
     def histograms(self) -> dict[str, Histogram]:
         """Return every latency of which there is a sample as a histogram; see `PARTS` for the names."""
-        found = {}
-        for name, later in self._later.items():
-            whole = Histogram()
-            for block in self._kept.pieces():
-                whole.add(series(name, block))
-            whole.merge(later)
-            if whole.count:
-                found[name] = whole
-        return found
+        wholes = {
+            name: _joined((series(name, block) for block in self._kept.pieces()), later)
+            for name, later in self._later.items()
+        }
+        return {name: whole for name, whole in wholes.items() if whole.count}
 
     def phase(self, phase: Phase, *, begin_ns: int, duration_ns: int, most: int, measured: bool) -> PhaseInfo:
         """Describe a phase of which this has the rows.
@@ -192,15 +188,12 @@ class Summary:
         return Latencies(**found), clamped
 
     def _with_failures(self, pick: Callable[[np.ndarray], np.ndarray], later: Histogram, failed: int) -> Distribution:
-        parts = [pick(block) for block in self._kept.pieces()]
-        first = np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+        first = self._picked(pick)
         ordered = np.sort(first)
-        known = dependence(first, ordered) if len(first) else Dependence(taus={}, wobble=None)
+        known = dependence(first, ordered)
         if self.complete:
             return with_failures(lambda place: int(ordered[place - 1]), len(first), failed, known)
-        whole = Histogram()
-        whole.add(first)
-        whole.merge(later)
+        whole = _joined([first], later)
         return with_failures(whole.at, whole.count, failed, known, BLUR)
 
     def timeline(self, duration_ns: int) -> tuple[Window, ...]:
@@ -230,14 +223,24 @@ class Summary:
 
     def _describe(self, pick: Callable[[np.ndarray], np.ndarray], later: Histogram) -> tuple[Distribution | None, int]:
         """Describe one series: the rows kept, joined by the histogram of those that were not."""
-        parts = [pick(block) for block in self._kept.pieces()]
-        first = np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+        first = self._picked(pick)
         if self.complete:
             return distribution(first), 0
-        whole = Histogram()
-        whole.add(first)
-        whole.merge(later)
+        whole = _joined([first], later)
         if not whole.count:
             return None, 0
-        known = dependence(first, np.sort(first)) if len(first) else Dependence(taus={}, wobble=None)
+        known = dependence(first, np.sort(first))
         return describe(whole.at, whole.count, whole.mean, whole.sd, known, BLUR), whole.clamped
+
+    def _picked(self, pick: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """Return one series of the rows kept."""
+        return np.concatenate([np.empty(0, dtype=np.int64), *map(pick, self._kept.pieces())])
+
+
+def _joined(first: Iterable[np.ndarray], later: Histogram) -> Histogram:
+    """Return the histogram of what was kept and of what was not."""
+    whole = Histogram()
+    for values_ns in first:
+        whole.add(values_ns)
+    whole.merge(later)
+    return whole

@@ -11,12 +11,8 @@ WHOLE: Final = np.array([f not in (Failure.CONNECT, Failure.TLS, Failure.TIMEOUT
 """By failure: whether the whole reply arrived, whatever it said."""
 
 
-def _service(rows: np.ndarray) -> np.ndarray:
-    return np.asarray(rows["end"] - rows["start"])
-
-
-def _response(rows: np.ndarray) -> np.ndarray:
-    return np.asarray(rows["end"] - rows["due"])
+def _since(point: str) -> Callable[[np.ndarray], np.ndarray]:
+    return lambda rows: np.asarray(rows["end"] - rows[point])
 
 
 def _connect(rows: np.ndarray) -> np.ndarray:
@@ -35,14 +31,6 @@ def _waiting(rows: np.ndarray) -> np.ndarray:
     return np.asarray(np.maximum(rows["first"] - rows["sent"], 0))
 
 
-def _processing(rows: np.ndarray) -> np.ndarray:
-    return np.asarray(rows["end"] - rows["connected"])
-
-
-def _transfer(rows: np.ndarray) -> np.ndarray:
-    return np.asarray(rows["end"] - rows["first"])
-
-
 def _server(rows: np.ndarray) -> np.ndarray:
     spent = rows["server"]
     return np.asarray(spent[spent >= 0])
@@ -51,20 +39,20 @@ def _server(rows: np.ndarray) -> np.ndarray:
 def _network(rows: np.ndarray) -> np.ndarray:
     told = rows[rows["server"] >= 0]
     # Two clocks: a server that rounds up to whole milliseconds may claim more than the request took.
-    return np.asarray(np.maximum(_service(told) - told["server"], 0))
+    return np.asarray(np.maximum(told["end"] - told["start"] - told["server"], 0))
 
 
 PARTS: Final[Mapping[str, Callable[[np.ndarray], np.ndarray]]] = {
-    "service": _service,
-    "response": _response,
+    "service": _since("start"),
+    "response": _since("due"),
     "connect": _connect,
     "tls": _tls,
     "waiting": _waiting,
-    "processing": _processing,
-    "transfer": _transfer,
+    "processing": _since("connected"),
+    "transfer": _since("first"),
     "server": _server,
     "network": _network,
-    "failed": _service,
+    "failed": _since("start"),
 }
 """How each latency is taken from the rows that it describes."""
 

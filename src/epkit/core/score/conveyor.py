@@ -178,7 +178,7 @@ class Fed(Conveyor):
 
     def __init__(self, packer: Packer, write: Callable[[Chunk, int], None], policy: Policy) -> None:
         """Begin with nothing."""
-        super().__init__(_nothing, packer, write, policy)
+        super().__init__(lambda: None, packer, write, policy)
 
     def feed(self, chunk: Chunk) -> None:
         """Take a chunk."""
@@ -208,7 +208,3 @@ class Fed(Conveyor):
 def room_rows(policy: Policy) -> int:
     """Return how many rows may be open before no further chunk is read."""
     return 2 * policy.concurrency * policy.batch_rows + AHEAD_ROWS
-
-
-def _nothing() -> Chunk | None:
-    return None

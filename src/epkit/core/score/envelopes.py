@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from epkit.core.json.writing import dumps_words
+from epkit.core.validate.wrappers import wrapped
 from epkit.errors import UsageError
 
 Shape = Literal["records", "lists", "split", "columns"]
@@ -53,10 +54,7 @@ class Envelope:
     def shown(self) -> str:
         """The body in short: `{"Inputs": {"data": […]}}`."""
         inside = {"records": "[{…}]", "lists": "[[…]]", "split": '{"columns": […], "data": […]}', "columns": "{…}"}
-        text = inside[self.shape]
-        for key in reversed(self.path):
-            text = f"{{{json.dumps(key)}: {text}}}"
-        return text
+        return wrapped(self.path, inside[self.shape])
 
     @property
     def wants_lists(self) -> bool:

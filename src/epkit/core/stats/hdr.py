@@ -66,17 +66,6 @@ def decode(text: str) -> Histogram:
             continue
         made.counts[at] = number
         at += 1
-    _sum_up(made)
-    return made
-
-
-def as_saved(histograms: Mapping[str, Histogram]) -> dict[str, Histogram]:
-    """Return histograms as they come back from a saved run: what is drawn of a run is then the same for ever."""
-    return {name: decode(encode(histogram)) for name, histogram in histograms.items()}
-
-
-def _sum_up(made: Histogram) -> None:
-    """Fill in count, sums and extremes from the buckets."""
     places = np.flatnonzero(made.counts)
     for value, count in zip(values(places).tolist(), made.counts[places].tolist(), strict=True):
         made.count += count
@@ -84,6 +73,12 @@ def _sum_up(made: Histogram) -> None:
         made.squares += count * value * value
         made.min = min(made.min, value)
         made.max = max(made.max, value)
+    return made
+
+
+def as_saved(histograms: Mapping[str, Histogram]) -> dict[str, Histogram]:
+    """Return histograms as they come back from a saved run: what is drawn of a run is then the same for ever."""
+    return {name: decode(encode(histogram)) for name, histogram in histograms.items()}
 
 
 def _put(buffer: bytearray, number: int) -> None:

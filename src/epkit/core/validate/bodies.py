@@ -7,7 +7,7 @@ from typing import Final
 from epkit.core.json.faults import JsonFault
 from epkit.core.json.places import JsonPlaces
 from epkit.core.json.reading import JsonReading, read, read_carefully
-from epkit.core.validate.violations import Finding, Findings, Path, Places
+from epkit.core.validate.violations import Findings, Path, Places
 
 MAX_CONTAINERS: Final = 250_000
 """Objects and arrays of one body, brackets in its texts counted too: a row each."""
@@ -21,26 +21,15 @@ MAX_VALUES: Final = 4_000_000
 _SPACED_COLON: Final = re.compile(rb'"[ \t\r\n]+:')
 
 
-class FaultPlace(Places):
-    """Every finding is where the text stops being JSON."""
-
-    def __init__(self, fault: JsonFault) -> None:
-        self._place = (fault.line or None, fault.column or None)
-
-    def __call__(self, finding: Finding) -> tuple[int | None, int | None]:  # noqa: ARG002  (there is one place)
-        """Return line and column of the fault."""
-        return self._place
+def fault_place(fault: JsonFault) -> Places:
+    """Place every finding where the text stops being JSON."""
+    return lambda _finding: (fault.line or None, fault.column or None)
 
 
-class BodyPlaces(Places):
-    """Findings are where their paths are in the text of the body."""
-
-    def __init__(self, text: bytes) -> None:
-        self._places = JsonPlaces(text)
-
-    def __call__(self, finding: Finding) -> tuple[int | None, int | None]:
-        """Return line and column of the finding's value, or of its key."""
-        return self._places.position(finding.path, at_key=finding.at_key)
+def body_places(text: bytes) -> Places:
+    """Place findings where their values, or keys, are in the text of the body."""
+    places = JsonPlaces(text)
+    return lambda finding: places.position(finding.path, at_key=finding.at_key)
 
 
 def quickly(data: bytes, findings: Findings) -> JsonReading:

@@ -62,7 +62,8 @@ class Sampler:
         if self.rows is None:
             if count is not None and count != 1:
                 raise UsageError("the contract says nothing about rows: no number of them can be made")
-            return self._without_rows()
+            example = self._contract.example
+            return self._value(self._request, None, 0) if example is None else _copy(example)
         count = max(len(self._given), 1) if count is None else count
         made = self.make_rows(count)
         example = self._contract.example
@@ -97,12 +98,6 @@ class Sampler:
             if residual is None or accepts(residual, row):
                 return row
         return _copy(model) if model is not None else row
-
-    def _without_rows(self) -> Any:
-        if self._contract.example is not None:
-            return _copy(self._contract.example)
-        assert self._request is not None
-        return self._value(self._request, None, 0)
 
     def _example_rows(self) -> list[Any]:
         value = self._contract.example

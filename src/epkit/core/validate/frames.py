@@ -6,6 +6,7 @@ A column is first asked one vectorised question that only faultless cells pass. 
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -133,7 +134,8 @@ def _check_series(
     suspects = pl.DataFrame({"value": series}).with_row_index("row", offset=first)
     if residual is None:
         suspects = suspects.filter(~_clean_mask(series, column))
-    told: dict[tuple[str, str], _Told] = {}
+    told: dict[tuple[str, str], tuple[Remark, list[int]]] = {}
+    counts: Counter[tuple[str, str]] = Counter()
     groups = suspects.group_by("value").agg(
         pl.len(), pl.col("row").min().alias("first"), pl.col("row").head(FIRST_ROWS)
     )
@@ -145,11 +147,15 @@ def _check_series(
             continue
         remark = coerced(read, column.kind, column.format)
         if remark is not None:
-            told.setdefault((remark.severity, remark.rule), _Told(remark)).note(rows, count)
+            kind = remark.severity, remark.rule
+            told.setdefault(kind, (remark, []))[1].extend(rows)
+            counts[kind] += count
         if residual is not None and exact(read, column.kind, None) is None and not accepts(residual, read):
             late.append((read, lowest, rows, count))
-    for entry in told.values():
-        entry.tell(path, place, findings)
+    for key, (remark, found) in told.items():
+        rows, severity = sorted(found)[:FIRST_ROWS], remark.severity
+        where = path(rows[0])
+        findings.add(remark.rule, where, remark.text, severity=severity, rows=rows, count=counts[key], place=place)
     for read, lowest, rows, count in late:
         for breach in breaches(residual, read):
             findings.add(
@@ -160,31 +166,6 @@ def _check_series(
                 count=count,
                 place=place,
             )
-
-
-class _Told:
-    """A remark, and the rows it applies to."""
-
-    def __init__(self, remark: Remark) -> None:
-        self.remark = remark
-        self.rows: list[int] = []
-        self.count = 0
-
-    def note(self, rows: list[int], count: int) -> None:
-        self.rows += rows
-        self.count += count
-
-    def tell(self, path: Callable[[int], Path], place: tuple[str | int, ...], findings: Findings) -> None:
-        rows = sorted(self.rows)[:FIRST_ROWS]
-        findings.add(
-            self.remark.rule,
-            path(rows[0]),
-            self.remark.text,
-            severity=self.remark.severity,
-            rows=rows,
-            count=self.count,
-            place=place,
-        )
 
 
 def plain(series: "pl.Series") -> "pl.Series":

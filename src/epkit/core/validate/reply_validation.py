@@ -8,7 +8,7 @@ from typing import Any
 
 from epkit.core.contract.compiled import SchemaSet, breaches
 from epkit.core.contract.contract import ParsedContract
-from epkit.core.replies.decoding import count_predictions, decode, hidden_error
+from epkit.core.replies.decoding import decode, hidden_error, predictions
 from epkit.core.validate import bodies
 from epkit.core.validate.validation import LIMIT
 from epkit.core.validate.violations import Findings, Verdict, verdict
@@ -40,7 +40,7 @@ class ReplyValidator:
         body = bodies.quickly(data, findings)
         if body.fault is not None:
             findings.add("json", (), body.fault.text, hint=body.fault.hint)
-            return verdict(findings, limit=limit, places=bodies.FaultPlace(body.fault))
+            return verdict(findings, limit=limit, places=bodies.fault_place(body.fault))
         value = body.value
         if not self.as_declared:
             # What follows looks at what a client that decodes twice would see.
@@ -60,14 +60,15 @@ class ReplyValidator:
                     place=(*steps, breach.detail),
                 )
         # Inside of a string there are no places: all is where the string begins.
-        return verdict(findings, limit=limit, places=bodies.BodyPlaces(body.text))
+        return verdict(findings, limit=limit, places=bodies.body_places(body.text))
 
     def _meaning(self, value: object, rows: int | None, findings: Findings) -> None:
         """Look for what makes a reply useless whatever its type."""
         if (error := hidden_error(value)) is not None:
             findings.add("error", ("error",), f"the reply is an error under a status of success: {error[:200]}")
             return
-        count = count_predictions(value)
+        told = predictions(value)
+        count = None if told is None else len(told)
         if value is None:
             findings.add("empty", (), "null is no prediction")
         elif count == 0:

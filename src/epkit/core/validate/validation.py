@@ -9,7 +9,7 @@ A body is first held against one compiled schema that only a faultless body pass
 what fails is looked at closely, column by column.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from operator import itemgetter
 from typing import Any, Final
 
@@ -69,9 +69,9 @@ class Validator:
                 body = bodies.thoroughly(data, findings)
         if (fault := body.fault) is not None:
             findings.add("json", (), fault.text, hint=fault.hint)
-            return verdict(findings, limit=limit, places=bodies.FaultPlace(fault))
+            return verdict(findings, limit=limit, places=bodies.fault_place(fault))
         self._look(body.value, findings)
-        return verdict(findings, limit=limit, places=bodies.BodyPlaces(body.text)) if findings else Verdict()
+        return verdict(findings, limit=limit, places=bodies.body_places(body.text)) if findings else Verdict()
 
     def check_value(self, payload: object, *, limit: int = LIMIT) -> Verdict:
         """Check a decoded request body; there are no lines and columns to tell."""
@@ -260,12 +260,7 @@ class Validator:
         columns = {name: _clean_cell(column) for name, column in self.rows.columns.items()}
         if None in columns.values() or self.schemas.residual(self.rows.schema) is not None:
             return None
-        row = {
-            "type": "object",
-            "properties": columns,
-            "required": list(self.rows.required),
-            "additionalProperties": False,
-        }
+        row = _closed(columns, self.rows.required)
         inner: dict[str, Any] = {"type": "array", "minItems": 1, "items": row}
         example = self.contract.example if isinstance(self.contract.example, dict) else {}
         for depth in range(len(self.rows.path) - 1, -1, -1):
@@ -277,12 +272,7 @@ class Validator:
                         if name not in example:
                             return None
                         properties[name] = {"enum": [example[name]]}
-            inner = {
-                "type": "object",
-                "properties": properties,
-                "required": list(properties),
-                "additionalProperties": False,
-            }
+            inner = _closed(properties, properties)
         return inner
 
 
@@ -313,6 +303,10 @@ def _says_nothing(schema: Mapping[str, Any]) -> bool:
         ),
         *("patternProperties", "if", "minProperties", "pattern"),
     } and schema.get("type") in (None, "object")
+
+
+def _closed(properties: Mapping[str, Any], required: Iterable[str]) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(required), "additionalProperties": False}
 
 
 def _clean_cell(column: Column) -> dict[str, Any] | None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from itertools import islice
-from typing import Final, Literal, Protocol
+from typing import Final, Literal
 
 from epkit.core.contract.schemas import escape
 
@@ -91,6 +91,10 @@ class Finding:
     at_key: bool
 
 
+Places = Callable[[Finding], tuple[int | None, int | None]]
+"""Says on which line and column, from 1, a finding is; a table says it by row and column, a JSON text by scanning."""
+
+
 class Findings:
     """Gathers violations; the same rule broken at the same place in many rows is one finding."""
 
@@ -155,7 +159,7 @@ class Findings:
         return sorted(self._groups.values(), key=lambda finding: finding.severity)
 
 
-def verdict(findings: Findings, *, limit: int, places: "Places | None" = None) -> Verdict:
+def verdict(findings: Findings, *, limit: int, places: Places | None = None) -> Verdict:
     """Write the findings out.
 
     Args:
@@ -186,13 +190,6 @@ def verdict(findings: Findings, *, limit: int, places: "Places | None" = None) -
         warnings=findings.warnings,
         kinds=len(ordered) + findings.beyond,
     )
-
-
-class Places(Protocol):
-    """Says where a finding is in the text; a table says it by row and column, a JSON text by scanning."""
-
-    def __call__(self, finding: Finding) -> tuple[int | None, int | None]:
-        """Return line and column, from 1."""
 
 
 def pointer(path: Iterable[str | int]) -> str:

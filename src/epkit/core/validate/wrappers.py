@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from epkit.core.contract.columns import RowSpec
 from epkit.core.validate.violations import Path, nearest
+from epkit.core.wrapping import same_length
 
 _FOREIGN: Final = {
     "dataframe_split": "an MLflow",
@@ -32,22 +33,22 @@ def missing_key_hint(name: str, found: dict[str, Any], rows: RowSpec | None, kno
         known: the keys that the contract names.
     """
     unknown = [key for key in found if key not in known]
+    near = nearest(name, unknown)
+    meant = f'there is "{near}": did you mean "{name}"?' if near else None
     if rows is None:
-        near = nearest(name, unknown)
-        return f'there is "{near}": did you mean "{name}"?' if near else None
+        return meant
     shape = wrapped(rows.path)
     if name == rows.path[0]:
         if len(rows.path) == 2 and "data" in found:
             return f"this is a v1 body, the contract is v2: write {shape}"
         if len(rows.path) == 1 and isinstance(found.get("Inputs"), dict):
             return f"this is a v2 body, the contract is v1: write {shape}"
-    near = nearest(name, unknown)
     for key, owner in _FOREIGN.items():
         # Only what differs in case alone is a likelier guess: `input_data` is no misspelt `Inputs`.
         if key in found and (near or "").casefold() != name.casefold():
             return f"this is {owner} body; this contract wants {shape}"
-    if near:
-        return f'there is "{near}": did you mean "{name}"?'
+    if meant:
+        return meant
     if rows.columns.keys() & found.keys():
         return f"this is a bare row: write {wrapped(rows.path, '[{…}]')}"
     return f"write {shape}"
@@ -73,9 +74,6 @@ def unwrap_columns(value: object, rows: RowSpec) -> list[dict[str, Any]] | None:
     """Turn columns (`{"age": [17, 87], …}`) into rows; None where the value is anything else."""
     if not isinstance(value, dict) or not value or not rows.columns.keys() & value.keys():
         return None
-    if not all(isinstance(column, list) for column in value.values()):
-        return None
-    lengths = {len(column) for column in value.values()}
-    if len(lengths) != 1:
+    if same_length(value.values()) is None:
         return None
     return [dict(zip(value, cells, strict=True)) for cells in zip(*value.values(), strict=True)]

@@ -8,9 +8,8 @@ from epkit.core.http.headers import fields
 from epkit.core.json.reading import parse
 from epkit.core.json.writing import dumps
 from epkit.core.replies import golden, judging
-from epkit.core.replies.decoding import decode
+from epkit.core.replies.decoding import decode, predictions
 from epkit.core.replies.judging import Depth
-from epkit.core.replies.predictions import predictions
 from epkit.core.report.caveats import Caveat, CaveatKind
 from epkit.core.samples.rows import Failure
 from epkit.engines.deferred import Check, CheckCounts

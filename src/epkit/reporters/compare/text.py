@@ -6,6 +6,7 @@ from epkit.core.http.masking import clean
 from epkit.core.report.compare import FASTER, SLOWER, UNKNOWN, Arm, Change, Comparison
 from epkit.core.report.wording import plural
 from epkit.reporters.run.layout import LABEL, wrap
+from epkit.reporters.run.markdown import code, escape
 
 
 def render_text(comparison: Comparison) -> str:
@@ -24,9 +25,9 @@ def render_markdown(comparison: Comparison) -> str:
     """Render a comparison as GitHub-flavoured Markdown."""
     *remarks, result = verdict(comparison)
     lines = [
-        f"### epkit compare: {_escape(result)}",
+        f"### epkit compare: {escape(result)}",
         "",
-        *(f"- {_escape(remark)}" for remark in remarks),
+        *(f"- {escape(remark)}" for remark in remarks),
         *([""] if remarks else []),
         "| | base | new | change | 95 % interval | |",
         "|---|---:|---:|---:|---:|---|",
@@ -38,10 +39,10 @@ def render_markdown(comparison: Comparison) -> str:
     lines.append("")
     gates = ((judged.gate.expression, "passed" if judged.passed else "**failed**") for judged in comparison.gates)
     lines += [f"- `{expression}`: {how}" for expression, how in gates]
-    lines += [f"- {_escape(warning)}" for warning in comparison.warnings]
+    lines += [f"- {escape(warning)}" for warning in comparison.warnings]
     if comparison.gates or comparison.warnings:
         lines.append("")
-    sides = (f"{name}: `{_code(_who(arm))}`" for name, arm in (("base", comparison.base), ("new", comparison.new)))
+    sides = (f"{name}: `{code(_who(arm))}`" for name, arm in (("base", comparison.base), ("new", comparison.new)))
     return "\n".join([*lines, ", ".join(sides)]) + "\n"
 
 
@@ -121,12 +122,3 @@ def _percent(share: float, unit: str = "%") -> str:
 
 def _gates(comparison: Comparison) -> list[str]:
     return [f"{judged.gate.expression} {'passed' if judged.passed else 'FAILED'}" for judged in comparison.gates]
-
-
-def _escape(text: str) -> str:
-    """Take from text what Markdown or HTML would act on."""
-    return "".join(f"\\{c}" if c in "\\`*_{}[]<>|#~@&" else c for c in clean(text, 1000))
-
-
-def _code(text: str) -> str:
-    return clean(text, 1000).replace("`", "'")

@@ -8,24 +8,13 @@ import numpy as np
 
 from epkit.core.report.document import to_plain
 from epkit.core.report.report import PhaseInfo, Report, WorkerInfo
+from epkit.core.samples.latency import PARTS
 from epkit.core.stats.distribution import PERCENTILES, Distribution
 from epkit.core.stats.histogram import Histogram, values
 from epkit.reporters import charts, page
 from epkit.reporters.charts import Axis, Series
 from epkit.reporters.run.words import percentile_notes, said, verdict
 
-PARTS: Final = (
-    "service",
-    "response",
-    "connect",
-    "tls",
-    "waiting",
-    "processing",
-    "transfer",
-    "server",
-    "network",
-    "failed",
-)
 CURVE: Final = (
     *map(Fraction, (1, 5, 10, 20, 30, 40, 50, 60, 70, 75, 80, 85)),
     *(100 - Fraction(share, 10**digits) for digits in range(6) for share in (10, 8, 6, 5, 4, 3, 2)),

@@ -13,9 +13,9 @@ def render(report: Report) -> str:
     """Render a run as GitHub-flavoured Markdown: verdict, numbers with intervals, reasons."""
     *remarks, result = (remark.text for remark in verdict(report))
     lines = [
-        f"### epkit bench: {_escape(result)}",
+        f"### epkit bench: {escape(result)}",
         "",
-        *(f"- {_escape(remark)}" for remark in remarks),
+        *(f"- {escape(remark)}" for remark in remarks),
         *([""] if remarks else []),
         "| | value | 95 % interval |",
         "|---|---:|---:|",
@@ -43,12 +43,12 @@ def _rows(report: Report) -> list[str]:
     for threshold in report.thresholds:
         if not is_implicit(threshold):
             met = "met" if threshold.passed else "**missed**"
-            rows.append(f"| `{_code(threshold.expression)}` | {threshold.observed:.6g} | {met} |")
+            rows.append(f"| `{code(threshold.expression)}` | {threshold.observed:.6g} | {met} |")
     return rows
 
 
 def _phases(report: Report) -> list[str]:
-    found = [_escape(report.search.words), ""] if report.search else []
+    found = [escape(report.search.words), ""] if report.search else []
     if not report.phases:
         return found
     lines = [
@@ -59,7 +59,7 @@ def _phases(report: Report) -> list[str]:
         p50, p99 = (f"{phase.response.percentiles[p]:.3f} ms" if phase.response else "–" for p in ("50", "99"))
         mark = phase.mark or ("" if phase.measured else "apart")
         lines.append(
-            f"| {_escape(phase.name)} | {phase.load} | {phase.requests_per_s:.1f} | {p50} | {p99} | {phase.failed} | "
+            f"| {escape(phase.name)} | {phase.load} | {phase.requests_per_s:.1f} | {p50} | {p99} | {phase.failed} | "
             f"{mark} |"
         )
     return [*found, *lines, ""]
@@ -71,16 +71,16 @@ def _workers(report: Report) -> list[str]:
     lines = ["| worker | requests/s | p50 | p99 | failed | |", "|---|---:|---:|---:|---:|---|"]
     for worker in report.workers:
         p50, p99 = ("–" if ms is None else f"{ms:.3f} ms" for ms in (worker.p50, worker.p99))
-        lost = "" if worker.lost is None else f"lost: {_escape(worker.lost)}"
-        name = _escape(worker.name)
+        lost = "" if worker.lost is None else f"lost: {escape(worker.lost)}"
+        name = escape(worker.name)
         lines.append(f"| {name} | {worker.requests_per_s:.1f} | {p50} | {p99} | {worker.failed} | {lost} |")
     return [*lines, ""]
 
 
 def _reasons(report: Report) -> list[str]:
-    lines = [f"- {example.count} × {example.kind}: `{_code(said(example))}`" for example in report.failures]
+    lines = [f"- {example.count} × {example.kind}: `{code(said(example))}`" for example in report.failures]
     if service := report.latency_ms.service:
-        lines += [f"- {_escape(note)}" for note in percentile_notes(service, report.warnings)]
+        lines += [f"- {escape(note)}" for note in percentile_notes(service, report.warnings)]
     return [*lines, ""] if lines else []
 
 
@@ -88,18 +88,18 @@ def _footer(report: Report) -> str:
     run, plan = report.run, report.plan
     load = f"c={plan.concurrency}" if plan.rate is None else f"{plan.rate:g} requests/s"
     made = f"{report.counts.sent} requests in {run.duration_s:.3f} s"
-    return f"`{_code(f'{run.method} {run.target}')}`, {load}, {made}, epkit {report.tool.version}"
+    return f"`{code(f'{run.method} {run.target}')}`, {load}, {made}, epkit {report.tool.version}"
 
 
 def _interval(bounds: tuple[float, float] | None) -> str:
     return f"{bounds[0]:.3f} – {bounds[1]:.3f}" if bounds else "–"
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
     """Take from text what Markdown or HTML would act on."""
     return re.sub(r"([\\`*_{}\[\]<>|#~@&])", r"\\\1", clean(text, 1000))
 
 
-def _code(text: str) -> str:
+def code(text: str) -> str:
     """Fit text between backticks."""
     return clean(text, 1000).replace("`", "'")
