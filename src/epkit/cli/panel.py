@@ -4,7 +4,6 @@ import math
 import os
 import sys
 import time
-from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
 from epkit.cli.terminal import ProgressLine
@@ -58,9 +57,7 @@ class Panel:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Take the panel away."""
         self._screen.stop()
 

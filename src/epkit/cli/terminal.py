@@ -5,7 +5,6 @@ import os
 import shutil
 import sys
 from datetime import UTC, datetime, tzinfo
-from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Final, Self
 
 import typer
@@ -161,9 +160,7 @@ class ProgressLine:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._line.clear()
 
     def show(self, done: int, failed: int) -> None:
