@@ -3,7 +3,8 @@
     python -m epkit.flows.crew.worker
 
 It says hello, and then does the jobs that it is sent, one after the other, until its input ends. Messages are pickled
-values in frames (`epkit.engines.workers.processes`); a job is a value with a `work` method.
+values in frames (`epkit.engines.workers.processes`); a job is a value with a method `work(channel)`,
+which raises an `EpkitError` where it cannot be done.
 """
 
 import contextlib
@@ -15,7 +16,7 @@ import sys
 from collections.abc import Callable
 from queue import SimpleQueue
 from threading import Lock, Thread
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from epkit import __version__
 from epkit.engines.workers.crew import HelloMessage, RefusedMessage
@@ -23,17 +24,6 @@ from epkit.engines.workers.processes import FrameWriter, read_frames
 from epkit.errors import EpkitError
 
 MODULE: Final = "epkit.flows.crew.worker"
-
-
-class Work(Protocol):
-    """A job."""
-
-    def work(self, channel: "Channel") -> None:
-        """Do it.
-
-        Raises:
-            EpkitError: it cannot be done.
-        """
 
 
 class Channel:
