@@ -226,19 +226,16 @@ def _payload(given: Given | None, contract: "ParsedContract | None") -> Payload:
 
 
 def _source(given: Given, spec: RowSpec | None) -> Source:
+    if given.path is None:
+        if hasattr(given.values, "write_ndjson"):
+            return FrameSource(given.values, given.name, spec)
+        return ValuesSource(given.values, given.name)
     match given.kind:
         case ".csv":
-            assert given.path is not None
             return CsvSource(given.path, given.name, spec)
         case ".parquet":
-            assert given.path is not None
             return ParquetSource(given.path, given.name, spec)
-        case ".jsonl":
-            assert given.path is not None
-            return LinesSource(given.path, given.name)
-    if hasattr(given.values, "write_ndjson"):
-        return FrameSource(given.values, given.name, spec)
-    return ValuesSource(given.values, given.name)
+    return LinesSource(given.path, given.name)
 
 
 def _from_body(name: str, body: object, spec: RowSpec | None) -> tuple[Source, Envelope]:

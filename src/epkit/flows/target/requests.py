@@ -147,7 +147,7 @@ def _read(
     count = re.fullmatch(r"gen:rows=([1-9][0-9]{0,6})", file)
     if count is None:
         raise UsageError(f"-p {file}: rows to make are written gen:rows=K, K from 1 to 9999999")
-    from epkit.flows.rows.sample import sample_body
+    from epkit.core.validate.examples import sample_body
 
     contract = known.contract(None)
     assert contract is not None  # without one there is an error
