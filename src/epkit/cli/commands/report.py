@@ -6,7 +6,6 @@ import typer
 
 from epkit.cli import terminal
 from epkit.cli.options import common as o
-from epkit.core.report.wording import plural
 from epkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -71,6 +70,7 @@ def report(
 
 def _chosen(path: str, number: int | None, output: "OutputOptions", samples: str | None) -> "tuple[SavedRun, ...]":
     """Pick the runs that are asked for, and refuse what cannot be written."""
+    from epkit.core.report.wording import plural
     from epkit.files.outputs import check_writable
     from epkit.flows.bench.saved_runs import load
 
