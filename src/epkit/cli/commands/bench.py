@@ -170,8 +170,7 @@ def _depth(check: str, expect: str | None) -> "Depth":
     """Read `--check`; `--expect` alone is the deepest."""
     from epkit.core.replies.judging import Depth
 
-    if check not in CHECKS:
-        raise UsageError(f"--check {check}: not one of {', '.join(CHECKS)}")
+    terminal.check_choice("--check", check, CHECKS)
     return Depth.EXPECT if expect is not None else Depth[check.upper()]
 
 

@@ -7,7 +7,6 @@ from typing import Final
 from epkit.cli import terminal
 from epkit.core.report.report import Report
 from epkit.core.report.wording import plural
-from epkit.errors import UsageError
 from epkit.files import outputs
 from epkit.flows.bench.bench import exit_code
 from epkit.flows.bench.options import BenchOptions, BenchResult, DryRun
@@ -53,8 +52,7 @@ class OutputOptions:
         Raises:
             UsageError: it is unknown.
         """
-        if self.format not in FORMATS:
-            raise UsageError(f"--format {self.format}: not one of {', '.join(FORMATS)}")
+        terminal.check_choice("--format", self.format, FORMATS)
 
 
 def show_plan(planned: DryRun) -> int:
