@@ -21,7 +21,7 @@ from epkit.errors import ContractError, EpkitError, UsageError
 from epkit.files.payloads import read_payloads
 from epkit.flows.context import Note
 from epkit.flows.target.request_options import RequestOptions, compose_headers
-from epkit.flows.target.target import Target
+from epkit.flows.target.target import Target, UnreachableError
 
 if TYPE_CHECKING:
     from epkit.core.contract.contract import ParsedContract
@@ -189,8 +189,6 @@ class KnownContract:
         Raises:
             EpkitError: it is missing, and the user named it or it cannot be done without.
         """
-        from epkit.flows.target.unreachable import UnreachableError
-
         if self._looked and self._contract is None and without is not None:
             return None
         try:
