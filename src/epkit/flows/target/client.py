@@ -51,7 +51,6 @@ class SingleRequest:
 
     Args:
         took_ns: from the connect to the last byte.
-        tls: what the handshake agreed on, as `Traffic.tls` has it.
     """
 
     request: Request | None
@@ -61,7 +60,6 @@ class SingleRequest:
     head: bytes = b""
     body: bytes = field(default=b"", repr=False)
     took_ns: int = 0
-    tls: str | None = None
 
     def begin(self) -> None:
         """Nothing has to be started."""
@@ -190,7 +188,6 @@ class Client:
             once.failure, once.detail = Failure.TIMEOUT, f"no whole reply within {timeout_s:g} s"
         except EndpointError as error:  # the host has no address
             once.failure, once.detail = Failure.CONNECT, str(error)
-        once.tls = engine.traffic.tls
         return once
 
 
