@@ -14,7 +14,6 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from epkit.flows.target.backends import Place
 
 import epkit
 from epkit.core.hosting.deployments import Endpoint, Keys, Order
@@ -22,6 +21,7 @@ from epkit.core.http.destination import Tls
 from epkit.core.http.secret import Secret
 from epkit.flows.context import Context
 from epkit.flows.hosting import deploy
+from epkit.flows.hosting.backends import Place
 from epkit.flows.target.request_options import RequestOptions, TargetOptions
 from support.canary import CANARY
 from support.certificates import Certificates
