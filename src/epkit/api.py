@@ -8,12 +8,11 @@ from functools import wraps
 from typing import Any, ParamSpec
 
 from epkit.core.http.destination import Tls
-from epkit.core.replies.judging import Depth
 from epkit.core.report.compare import THRESHOLD, Comparison
 from epkit.core.report.report import Report
 from epkit.errors import UsageError
 from epkit.flows.bench.bench import bench as run
-from epkit.flows.bench.options import BenchOptions
+from epkit.flows.bench.options import BenchOptions, depth_of
 from epkit.flows.context import Context
 from epkit.flows.target.request_options import RequestOptions
 
@@ -98,8 +97,6 @@ def run_bench(
     Raises:
         UsageError, ContractError, EndpointError: nothing could be sent. A failed request is data in the report.
     """
-    if check.upper() not in Depth.__members__:
-        raise UsageError(f"check {check}: not one of {', '.join(depth.name.lower() for depth in Depth)}")
     options = BenchOptions(
         target=target,
         key_file=key_file,
@@ -115,7 +112,7 @@ def run_bench(
         until=until,
         slos=tuple(slos),
         timeout_s=timeout_s,
-        depth=Depth.EXPECT if expect is not None else Depth[check.upper()],
+        depth=depth_of("check", check.lower(), expect),
         expect=expect,
         save=save,
         tls=Tls(verify=not insecure, cacert=cacert, client_cert=client_cert),

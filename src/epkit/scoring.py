@@ -13,6 +13,7 @@ from epkit.core.replies.predictions import Failed, Layout
 from epkit.core.score.pieces import Piece
 from epkit.core.score.scored import ScoreResult
 from epkit.errors import EndpointError
+from epkit.files.predicted import FilelessWriter, Writer
 from epkit.flows.context import Context
 from epkit.flows.rows.input import rows_from_python
 from epkit.flows.score.options import ScoreOptions
@@ -69,7 +70,10 @@ class Scoring:
     @property
     def failures(self) -> tuple[FailedRow, ...]:
         """The rows without a prediction."""
-        return _told(self._kept)
+        return tuple(
+            FailedRow(row=row, reason=why.reason, status=why.status or None, detail=why.detail)
+            for row, why in self._kept
+        )
 
     def gather(self) -> Predictions:
         """Run the job here and now, and return everything.
@@ -78,8 +82,8 @@ class Scoring:
             UsageError, ContractError, EndpointError: as for `score`.
         """
         gathered = _Gathered()
-        self.summary = _finished(run(self._options, _world(), io.BytesIO(), gathered, kept=self._kept))
-        return Predictions(gathered.predictions, self.failures, self.summary)
+        summary = self._run(gathered)
+        return Predictions(gathered.predictions, self.failures, summary)
 
     async def __aiter__(self) -> AsyncIterator[Any]:
         """Run the job in a thread of its own, which has a loop of its own."""
@@ -100,22 +104,28 @@ class Scoring:
 
     def _work(self, hand: "_Hand") -> None:
         try:
-            self.summary = _finished(run(self._options, _world(), io.BytesIO(), hand, kept=self._kept))
+            self._run(hand)
         except _LeftError:
             return
         finally:
             hand.end()
+
+    def _run(self, writer: Writer) -> ScoreResult:
+        result = run(self._options, Context(note=_log.info), io.BytesIO(), writer, kept=self._kept)
+        if result.stopped_by is not None:
+            raise KeyboardInterrupt
+        if result.hopeless is not None:
+            raise EndpointError(f"{result.target}: {result.hopeless}")
+        self.summary = result
+        return result
 
 
 class _LeftError(Exception):
     """Nobody takes the predictions any more."""
 
 
-class _Hand:
+class _Hand(FilelessWriter):
     """A writer that hands predictions over to another thread's loop, and waits where that falls behind."""
-
-    eager = True
-    size = 0
 
     def __init__(self, loop: asyncio.AbstractEventLoop, queue: "asyncio.Queue[Sequence[Any] | None]") -> None:
         self._loop, self._queue = loop, queue
@@ -139,36 +149,15 @@ class _Hand:
         if not self._left:
             self._loop.call_soon_threadsafe(self._queue.put_nowait, None)
 
-    def sync(self) -> None:
-        """There is no disk."""
 
-    def finish(self, layout: Layout) -> None:
-        """The end is told by `end`."""
-
-    def close(self) -> None:
-        """There is no file."""
-
-
-class _Gathered:
+class _Gathered(FilelessWriter):
     """A writer that keeps predictions."""
-
-    eager = True
-    size = 0
 
     def __init__(self) -> None:
         self.predictions: list[Any] = []
 
     def write(self, first: int, piece: Piece, predictions: Sequence[Any], layout: Layout) -> None:  # noqa: ARG002
         self.predictions += predictions
-
-    def sync(self) -> None:
-        """There is no disk."""
-
-    def finish(self, layout: Layout) -> None:
-        """Everything is here."""
-
-    def close(self) -> None:
-        """There is no file."""
 
 
 def score(
@@ -267,23 +256,4 @@ def run_score(target: str | None = None, rows: Any = None, **options: Any) -> Pr
     Raises:
         UsageError, ContractError, EndpointError: as `score`; a failed row is None in the list, and in its `failures`.
     """
-    job = score(target, rows, **options)
-    return job.gather()
-
-
-def _finished(result: ScoreResult) -> ScoreResult:
-    if result.stopped_by is not None:
-        raise KeyboardInterrupt
-    if result.hopeless is not None:
-        raise EndpointError(f"{result.target}: {result.hopeless}")
-    return result
-
-
-def _told(kept: Sequence[tuple[int, Failed]]) -> tuple[FailedRow, ...]:
-    return tuple(
-        FailedRow(row=row, reason=why.reason, status=why.status or None, detail=why.detail) for row, why in kept
-    )
-
-
-def _world() -> Context:
-    return Context(note=_log.info)
+    return score(target, rows, **options).gather()

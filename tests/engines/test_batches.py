@@ -62,6 +62,8 @@ class World:
             explain=lambda outcome: outcome.detail,
             dice=random.Random(1),
             now=lambda: datetime(2026, 1, 1, tzinfo=UTC),
+            later=lambda call: call(),
+            wake=lambda: None,
         )
 
     def run(self, most=100_000):

@@ -28,8 +28,9 @@ class Fed:
             policy=self.policy,
             explain=lambda outcome: outcome.detail,
             dice=random.Random(1),
+            later=lambda call: call(),
+            wake=self._wake,
         )
-        self.driver.wake = self._wake
 
     def _wake(self):
         self.woken += 1

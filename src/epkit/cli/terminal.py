@@ -4,6 +4,7 @@ import io
 import os
 import shutil
 import sys
+from collections.abc import Iterable
 from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, BinaryIO, Final, Self
 
@@ -19,6 +20,16 @@ LINE_CHARACTERS: Final = 4000
 
 SECRETS: "Final[list[Secret]]" = []
 """Every credential that this process has met; masked in whatever goes to stderr, bugs' tracebacks included."""
+
+
+def check_choice(flag: str, value: str, known: Iterable[str]) -> None:
+    """Refuse a value that is none of those that a flag takes.
+
+    Raises:
+        UsageError: it is not; which are.
+    """
+    if value not in known:
+        raise UsageError(f"{flag} {value}: not one of {', '.join(known)}")
 
 
 def fill_descriptors() -> None:

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias, runtime_checkable
 
+from epkit.core.http.destination import Destination
 from epkit.core.http.request import Request
 from epkit.core.samples.rows import Failure
 
@@ -135,9 +136,11 @@ class Engine(Protocol):
 
 
 class CrashingEngine:
-    """What engines have in common: what happens when a driver or a sink raises something."""
+    """What engines have in common: what they are made of, and what happens when a driver or a sink raises something."""
 
-    def __init__(self) -> None:
+    def __init__(self, destination: Destination, *, timeout_ns: int, keepalive: bool = True) -> None:
+        self.destination, self.timeout_ns, self.keepalive = destination, timeout_ns, keepalive
+        self.traffic = Traffic()
         self.crashed: BaseException | None = None
 
     def crash(self, error: BaseException) -> None:

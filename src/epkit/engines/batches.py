@@ -79,10 +79,11 @@ class BatchDriver:
         policy: Policy,
         explain: Callable[[Outcome], str],
         dice: random.Random,
+        later: Callable[[Callable[[], None]], object],
+        wake: Callable[[], None],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        later: Callable[[Callable[[], None]], object] | None = None,
     ) -> None:
-        """Prepare a run; `wake` is to be set to the engine's before it begins.
+        """Prepare a run.
 
         Public attributes: `requests`, `retries`, `rows`, `failed_rows`, `in_flight` (counters), `service` (times of the
         requests that succeeded), `hopeless` (why the run ended early, or None).
@@ -92,13 +93,14 @@ class BatchDriver:
             make: builds a request of a body and an id.
             explain: words what a failed request got, credentials masked.
             dice: for jitter.
+            later: calls something once the replies that are there have been dealt with.
+            wake: has parked slots ask again.
             now: the wall clock.
-            later: calls something once the replies that are there have been dealt with; by default at once.
         """
         self._rows, self._packer, self._make = rows, packer, make
         self._policy, self._explain, self._dice, self._now = policy, explain, dice, now
         self._window = ConcurrencyWindow(policy.concurrency)
-        self._later = later or _at_once
+        self._later, self._wake = later, wake
         self._tidying = False
         self._ended_at = 0
         self._stopped = False
@@ -111,7 +113,6 @@ class BatchDriver:
         self._run_id = f"{dice.getrandbits(48):012x}"
         self._parked = False
         self._times = array("q")
-        self.wake: Callable[[], None] = _nobody
         self.requests = self.retries = 0
         self.hopeless: Outcome | None = None
         self.service = Histogram()
@@ -313,7 +314,7 @@ class BatchDriver:
     def _wake_parked(self) -> None:
         if self._parked:
             self._parked = False
-            self.wake()
+            self._wake()
 
     def _note_times(self) -> None:
         self.service.add(np.frombuffer(self._times, dtype=np.int64))
@@ -326,11 +327,3 @@ def _is_foreign(head: bytes, body: bytes, sent: str) -> bool:
     if b"client-request-id" not in block.lower():
         return False
     return fields(block).get(REQUEST_ID, sent) != sent
-
-
-def _at_once(call: Callable[[], None]) -> None:
-    call()
-
-
-def _nobody() -> None:
-    return None

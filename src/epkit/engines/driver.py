@@ -56,14 +56,6 @@ class FirstFailure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FirstReply:
-    """The first whole reply of a run."""
-
-    status: int
-    head: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Judging:
     """What becomes of every outcome: how deep it is looked at, by what, and where its row goes.
 
@@ -93,11 +85,12 @@ class DriverBase:
         """Prepare a run.
 
         Public attributes, to be read when the run is over: `began`, `ended` (`time.perf_counter_ns`),
-        `started_at`, `deployments` (names by index), `examples` (by kind and status), `first_reply`, `unsent`
-        (requests of each payload that never found a connection), `sent` and `failed` (as of the last block),
-        `most` (most in flight in each phase that was entered), `gaps` (ns that passed between the end of a phase, by
-        its index, and the next one), `cpu_s` (process time spent before the measured phases). To be set before:
-        `began_at`, the time that counts as the beginning, where it is not the moment of `begin`.
+        `started_at`, `deployments` (names by index), `examples` (by kind and status), `first_head` (the header block
+        of the first whole reply), `unsent` (requests of each payload that never found a connection), `sent` and
+        `failed` (as of the last block), `most` (most in flight in each phase that was entered), `gaps` (ns that passed
+        between the end of a phase, by its index, and the next one), `cpu_s` (process time spent before the measured
+        phases). To be set before: `began_at`, the time that counts as the beginning, where it is not the moment of
+        `begin`.
 
         Args:
             requests: one a payload.
@@ -117,7 +110,7 @@ class DriverBase:
         self._headers_matter = True
         self.deployments: list[str] = [""]
         self.examples: dict[tuple[Failure, int], FirstFailure] = {}
-        self.first_reply: FirstReply | None = None
+        self.first_head = b""
         self.unsent: dict[int, int] = {}
         self.began_at: int | None = None
         self.began = self.ended = 0
@@ -200,8 +193,7 @@ class DriverBase:
         samples["due"] = 0  # for `complete`
 
     def _judge(self, x: Exchange) -> Verdict:
-        if self.first_reply is None:
-            self.first_reply = FirstReply(status=x.status, head=x.head)
+        self.first_head = self.first_head or x.head
         failure = judge_status(x.status)
         if (
             failure

@@ -26,7 +26,8 @@ class FedDriver(BatchDriver):
         policy: Policy,
         explain: Callable[[Outcome], str],
         dice: random.Random,
-        later: Callable[[Callable[[], None]], object] | None = None,
+        later: Callable[[Callable[[], None]], object],
+        wake: Callable[[], None],
     ) -> None:
         """Prepare a run; see `BatchDriver`.
 
@@ -35,7 +36,7 @@ class FedDriver(BatchDriver):
         """
         self._fed = Fed(packer, write, policy)
         self._blocks: list[bytes] = []
-        super().__init__(self._fed, packer, make, policy=policy, explain=explain, dice=dice, later=later)
+        super().__init__(self._fed, packer, make, policy=policy, explain=explain, dice=dice, later=later, wake=wake)
 
     @property
     def policy(self) -> Policy:

@@ -35,11 +35,7 @@ class HttpxEngine(CrashingEngine):
     name = "httpx"
 
     def __init__(self, destination: Destination, *, timeout_ns: int, keepalive: bool = True) -> None:
-        super().__init__()
-        self.destination = destination
-        self.timeout_ns = timeout_ns
-        self.keepalive = keepalive
-        self.traffic = Traffic()
+        super().__init__(destination, timeout_ns=timeout_ns, keepalive=keepalive)
         self._addresses = Addresses(destination)
         self._context = self._make_context() if destination.scheme == "https" else False
         self._proxy = self._make_proxy()

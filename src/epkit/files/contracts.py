@@ -21,7 +21,15 @@ def load(source: str | Path, *, path: str | None = None, name: str | None = None
     Raises:
         UsageError: the file cannot be read, or the contract is broken.
     """
-    document, name = read(source, name=name)
+    return parsed(*read(source, name=name), path=path)
+
+
+def parsed(document: Any, name: str, *, path: str | None) -> ParsedContract:
+    """Read a decoded contract, whose name is in what is said of it.
+
+    Raises:
+        UsageError: it is broken.
+    """
     try:
         return parse(document, path=path)
     except UsageError as error:

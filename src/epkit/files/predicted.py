@@ -55,11 +55,24 @@ class Writer(Protocol):
         """Let go of files."""
 
 
-class StreamWriter:
-    """JSON lines of number and prediction on a stream: `{"row": 0, "prediction": "yes"}`."""
+class FilelessWriter:
+    """What writers have in common that have no file: nothing is left to be done for what is written."""
 
     eager = True
     size = 0
+
+    def sync(self) -> None:
+        """There is no disk."""
+
+    def finish(self, layout: Layout) -> None:
+        """There is no end to write."""
+
+    def close(self) -> None:
+        """There is no file."""
+
+
+class StreamWriter(FilelessWriter):
+    """JSON lines of number and prediction on a stream, which is the caller's: `{"row": 0, "prediction": "yes"}`."""
 
     def __init__(self, send: Callable[[bytes], None]) -> None:
         self._send = send
@@ -69,15 +82,6 @@ class StreamWriter:
         texts = _texts(predictions, dumps)
         lines = [b'{"row": %d, "prediction": %s}\n' % (row, text) for row, text in enumerate(texts, start=first)]
         self._send(b"".join(lines))
-
-    def sync(self) -> None:
-        """There is no disk."""
-
-    def finish(self, layout: Layout) -> None:
-        """A stream has no end to write."""
-
-    def close(self) -> None:
-        """The stream is the caller's."""
 
 
 class _AppendingWriter:

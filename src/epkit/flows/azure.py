@@ -1,18 +1,14 @@
 """Opens Azure's backends: for those who host endpoints there, and for targets whose tokens they give out."""
 
-from typing import TYPE_CHECKING
-
 from epkit.backends.azure.sdk import require
 from epkit.backends.azure.workspace import find_workspace
+from epkit.backends.base import Backend
 from epkit.core.hosting.deployments import AzureName
 from epkit.endpoint.tokens import credential
 from epkit.flows.context import Context
 
-if TYPE_CHECKING:
-    from epkit.backends.base import Backend
 
-
-def open_azure(name: AzureName, context: Context, *, workspace: str | None) -> "Backend":
+def open_azure(name: AzureName, context: Context, *, workspace: str | None) -> Backend:
     """Make a backend.
 
     Args:

@@ -27,8 +27,7 @@ from epkit.flows.context import Context
 from epkit.flows.target import contract as target_contract
 from epkit.flows.target.client import Client, open_client
 from epkit.flows.target.request_options import TargetOptions
-from epkit.flows.target.target import Target
-from epkit.flows.target.unreachable import UnreachableError
+from epkit.flows.target.target import Target, UnreachableError
 
 NEEDED: Final = ("starlette", "uvicorn", "flask_swagger_ui")
 _FILES: Final = (".json", ".yaml", ".yml")

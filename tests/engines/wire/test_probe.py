@@ -12,6 +12,7 @@ from epkit.core.http.destination import Destination, Tls
 from epkit.core.http.destination import Proxy as ProxyValue
 from epkit.core.samples.rows import Failure
 from epkit.engines.wire import probe
+from epkit.engines.wire.addresses import look_up
 from epkit.engines.wire.tunnel import ProxyError
 from support.proxy_server import Proxy
 
@@ -24,7 +25,7 @@ def destination(server, certificate="valid", **tls):
 
 def secured(to, timeout_s=5.0):
     async def run():
-        sock, _ = await probe.connect(await probe.look_up(to), timeout_s)
+        sock, _ = await probe.connect(await look_up(to), timeout_s)
         return await probe.secure(sock, to, timeout_s)
 
     return asyncio.run(run())
@@ -33,13 +34,13 @@ def secured(to, timeout_s=5.0):
 def test_a_name_leads_to_addresses(fault_server):
     to = Destination(scheme="http", host="127.0.0.1", port=fault_server.port)
 
-    assert ((socket.AF_INET, ("127.0.0.1", fault_server.port)),) == asyncio.run(probe.look_up(to))
+    assert ((socket.AF_INET, ("127.0.0.1", fault_server.port)),) == asyncio.run(look_up(to))
 
 
 def test_a_unix_socket_is_its_own_address():
     to = Destination(scheme="http", host="localhost", port=80, unix="/run/x.sock")
 
-    assert ((socket.AF_UNIX, "/run/x.sock"),) == asyncio.run(probe.look_up(to))
+    assert ((socket.AF_UNIX, "/run/x.sock"),) == asyncio.run(look_up(to))
 
 
 def test_the_first_address_that_takes_it_is_connected_to(fault_server):
@@ -96,7 +97,7 @@ def test_the_name_that_is_looked_up_is_the_proxys(fault_server):
     proxy = ProxyValue(scheme="http", host="127.0.0.1", port=3128)
     to = Destination(scheme="https", host="scoring.invalid", port=443, proxy=proxy)
 
-    assert ((socket.AF_INET, ("127.0.0.1", 3128)),) == asyncio.run(probe.look_up(to))
+    assert ((socket.AF_INET, ("127.0.0.1", 3128)),) == asyncio.run(look_up(to))
 
 
 def test_a_handshake_is_done_through_the_tunnel(fault_server):

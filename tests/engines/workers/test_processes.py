@@ -3,6 +3,7 @@
 import io
 import os
 import pickle
+import platform
 import signal
 from queue import Queue
 
@@ -68,7 +69,7 @@ def test_a_worker_says_hello_and_ends_with_its_input(process):
     hello = pickle.loads(heard.get(timeout=30))
 
     assert isinstance(hello, HelloMessage)
-    assert worker.pid == hello.pid
+    assert platform.node() == hello.host
     worker.close()
     assert "ended with code 0" == heard.get(timeout=10)
 
@@ -76,7 +77,7 @@ def test_a_worker_says_hello_and_ends_with_its_input(process):
 def test_a_worker_that_is_killed_says_by_what(process):
     worker, heard = process
     heard.get(timeout=30)
-    os.kill(worker.pid, signal.SIGKILL)
+    os.kill(worker._process.pid, signal.SIGKILL)
 
     assert "was killed by signal 9" == heard.get(timeout=10)
 

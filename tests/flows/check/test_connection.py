@@ -11,7 +11,7 @@ from epkit.flows.check.session import Session, Unwell
 from epkit.flows.context import Context
 from epkit.flows.target.client import client_for
 from epkit.flows.target.opening import open_target
-from epkit.flows.target.request_options import TargetOptions
+from epkit.flows.target.request_options import RequestOptions, TargetOptions
 from support.canary import CANARY
 from support.proxy_server import Proxy
 
@@ -24,7 +24,7 @@ def proxy():
 
 def look(url, proxy, cacert, *names):
     """Take the steps of these names, and return what each found."""
-    with open_target(url, key_file=None, headers=(), context=Context(environ={}, note=print)) as target:
+    with open_target(url, RequestOptions(), Context(environ={}, note=print), key_file=None) as target:
         client = client_for(target, TargetOptions(tls=Tls(cacert=cacert), timeout_s=2.0), proxy=proxy)
         steps = ConnectionSteps(Session(client))
 

@@ -296,7 +296,7 @@ def test_a_worker_that_is_killed_loses_and_doubles_nothing(score, server, mortal
 def test_a_worker_that_is_told_to_end_is_lost_too(score, server, mortal, tmp_path):
     (tmp_path / "rows.csv").write_text(table(20_000))
     crew = mortal(2)
-    pid = crew.members[0]._process.pid
+    pid = crew.members[0]._process._process.pid
 
     def end():
         until(lambda: catches(pid, signal.SIGTERM))  # a worker that has not begun just ends

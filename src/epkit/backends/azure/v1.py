@@ -240,21 +240,12 @@ class AzureMLv1Backend(WorkspaceBackend):
     def _configuration(self, order: Order) -> Any:
         from azureml.core.webservice import AciWebservice, AksWebservice
 
+        common: dict[str, Any] = {"cpu_cores": CPU_CORES, "memory_gb": MEMORY_GB, "auth_enabled": True}
+        common["enable_app_insights"] = order.app_insights
         if order.compute != "aks":
-            return AciWebservice.deploy_configuration(
-                cpu_cores=CPU_CORES,
-                memory_gb=MEMORY_GB,
-                auth_enabled=True,
-                enable_app_insights=order.app_insights,
-            )
+            return AciWebservice.deploy_configuration(**common)
         return AksWebservice.deploy_configuration(
-            autoscale_enabled=False,
-            num_replicas=order.instances,
-            cpu_cores=CPU_CORES,
-            memory_gb=MEMORY_GB,
-            auth_enabled=True,
-            enable_app_insights=order.app_insights,
-            compute_target_name=order.compute_target,
+            autoscale_enabled=False, num_replicas=order.instances, compute_target_name=order.compute_target, **common
         )
 
     def _say_logs(self, name: str, say: Say) -> None:

@@ -123,12 +123,11 @@ class AzureMLBackend(WorkspaceBackend):
             raise UsageError(f"{name}: no deployment {', '.join(unknown)}; there is {', '.join(sorted(known))}")
         with calling(say, name) as say:
             endpoint = self._client.online_endpoints.get(name)
-            before = self._raw(f"/onlineEndpoints/{name}", lambda: self._client.online_endpoints.get(name))
             endpoint.traffic = dict(traffic)
-            shares = {each: share for each, share in traffic.items() if share}
-            self._put(
+            self._update(
                 f"/onlineEndpoints/{name}",
-                put_body(before, traffic=shares),
+                {"traffic": {each: share for each, share in traffic.items() if share}},
+                lambda: self._client.online_endpoints.get(name),
                 lambda: self._client.online_endpoints.begin_create_or_update(endpoint),
                 "dividing the traffic",
                 say,
@@ -176,25 +175,20 @@ class AzureMLBackend(WorkspaceBackend):
 
     def set_app_insights(self, name: str, *, on: bool, deployment: str | None, say: Say) -> Endpoint:
         """Turn Application Insights of a deployment on or off, and change nothing else of it."""
-        deployments = self._client_deployments()
         with calling(say, name) as say:
+            deployments = self._client.online_deployments
             chosen = self._chosen(name, deployment)
-            place = f"/onlineEndpoints/{name}/deployments/{chosen}"
             entity = deployments.get(chosen, name)
-            before = self._raw(place, lambda: deployments.get(chosen, name))
             entity.app_insights_enabled = on
-            self._put(
-                place,
-                put_body(before, appInsightsEnabled=on),
+            self._update(
+                f"/onlineEndpoints/{name}/deployments/{chosen}",
+                {"appInsightsEnabled": on},
+                lambda: deployments.get(chosen, name),
                 lambda: deployments.begin_create_or_update(entity),
                 f"turning Application Insights {'on' if on else 'off'}",
                 say,
             )
         return self.show(name)
-
-    def _client_deployments(self) -> Any:
-        with calling(self._say, self.workspace.name):
-            return self._client.online_deployments
 
     def _chosen(self, name: str, deployment: str | None) -> str:
         if deployment is not None:
@@ -266,27 +260,32 @@ class AzureMLBackend(WorkspaceBackend):
         assert isinstance(found, dict)
         return found
 
-    def _put(self, place: str, body: Mapping[str, Any], call: Callable[[], Any], doing: str, say: Say) -> None:
-        """Update a resource with exactly this body, and see that nothing else of it changed.
+    def _update(
+        self,
+        place: str,
+        changes: Mapping[str, Any],
+        get: Callable[[], Any],
+        put: Callable[[], Any],
+        doing: str,
+        say: Say,
+    ) -> None:
+        """Change these properties of a resource, and see that nothing else of it changed.
 
         An update is a PUT of the whole, and the SDK's own body lacks what it does not know or misreads
         (`maxQueueWait: PT0.5S` becomes 0 ms, and is left out).
+
+        Args:
+            get, put: have the SDK get the resource, and begin to put it.
         """
+        body = put_body(self._raw(place, get), **changes)
         self._body, self._place = body, place
         try:
-            _wait(call(), doing, say)
+            _wait(put(), doing, say)
         finally:
             self._body, self._place = None, None
-        self._check(place, body)
-
-    def _check(self, place: str, body: Mapping[str, Any]) -> None:
-        _, _, name, *rest = place.split("/")
-        if rest:
-            after = self._raw(place, lambda: self._client.online_deployments.get(rest[-1], name))
-        else:
-            after = self._raw(place, lambda: self._client.online_endpoints.get(name))
-        changed = sorted(differences(body, after))
+        changed = sorted(differences(body, self._raw(place, get)))
         if changed:
+            name = place.split("/")[2]
             raise BackendError(f"{name}: the service changed more than it was asked to: {', '.join(changed)}")
 
     def _about_to_send(self, request: Any) -> None:

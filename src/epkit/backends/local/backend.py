@@ -265,17 +265,13 @@ def _wait(home: Home, done: Callable[[Status], bool], say: Say) -> Status:
     """
     deadline = time.monotonic() + PATIENCE_S
     while True:
+        alive = home.alive()  # asked first: what it said last is there by then
         status = home.status()
         if status is not None and done(status):
             return status
-        if not home.alive():
-            status = home.status()
-            if status is not None and done(status):
-                return status
-            error = (status and status.error) or "the server ended"
-            say_tail(home, say)
-            raise BackendError(f"{home.path.name}: {error}; the end of its log is above")
-        if time.monotonic() > deadline:
-            say_tail(home, say)
-            raise BackendError(f"{home.path.name}: no answer within {PATIENCE_S:g} s; the end of its log is above")
+        if not alive or time.monotonic() > deadline:
+            break
         time.sleep(POLL_S)
+    error = f"no answer within {PATIENCE_S:g} s" if alive else (status and status.error) or "the server ended"
+    say_tail(home, say)
+    raise BackendError(f"{home.path.name}: {error}; the end of its log is above")

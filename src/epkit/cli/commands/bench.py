@@ -11,7 +11,6 @@ from epkit.errors import UsageError
 
 if TYPE_CHECKING:
     from epkit.cli.output.bench import OutputOptions
-    from epkit.core.replies.judging import Depth
     from epkit.flows.bench.options import BenchOptions
 
 EPILOG = """\b
@@ -33,8 +32,6 @@ Exit codes: 0 all went well, 2 usage, 4 none succeeded, 5 some failed or
 an objective was missed (or --find-max found no rate, or --strict and the
 run is not valid),
 130 interrupted (143 by SIGTERM), with a report of what there was."""
-
-CHECKS = ("status", "reply", "contract", "expect")
 
 
 def register(app: typer.Typer) -> None:
@@ -120,7 +117,7 @@ def bench(
     from epkit.cli.output.bench import OutputOptions
     from epkit.core.http.destination import Tls
     from epkit.endpoint.headers import parse_header
-    from epkit.flows.bench.options import BenchOptions
+    from epkit.flows.bench.options import BenchOptions, depth_of
     from epkit.flows.target.request_options import RequestOptions
 
     if target is not None and target_flag is not None:
@@ -141,10 +138,11 @@ def bench(
         concurrency=concurrency, time_limit_s=time_limit_s, timeout_s=timeout_s, rate=rate, arrivals=arrivals,
         stages=stages, sweep=sweep, find_max=find_max, warmup=warmup, until=until, repeat=repeat, against=against,
         strict=strict, request=request, workers=workers, cluster=cluster, engine=engine, http2=http2,
-        depth=_depth(check, expect), expect=expect, connect_to=connect_to, bind=bind, buffer_bytes=buffer_bytes,
-        tls=tls, sni=not no_sni, verbosity=verbosity, keep_failures=keep_failures, rows_wanted=output.rows_wanted,
-        slos=tuple(slos or ()), abort_on_slo=abort_on_slo, failures_as_infinite=failures_as_infinite, save=save,
-        samples=samples, histograms_wanted=html is not None, seed=seed,
+        depth=depth_of("--check", check, expect), expect=expect, connect_to=connect_to, bind=bind,
+        buffer_bytes=buffer_bytes, tls=tls, sni=not no_sni, verbosity=verbosity, keep_failures=keep_failures,
+        rows_wanted=output.rows_wanted, slos=tuple(slos or ()), abort_on_slo=abort_on_slo,
+        failures_as_infinite=failures_as_infinite, save=save, samples=samples, histograms_wanted=html is not None,
+        seed=seed,
     )  # fmt: skip
     _refuse(options, output)
     return _run(options, output, dry=dry_run)
@@ -164,15 +162,6 @@ def _run(options: "BenchOptions", output: "OutputOptions", *, dry: bool) -> int:
     with panel.display(total, limit_s, quiet=output.quiet or options.verbosity > 0) as display:
         result = flow.bench(options, context, stdin, progress=display.show, live=display.live, say=terminal.say)
     return shown.finish(result, options, output)
-
-
-def _depth(check: str, expect: str | None) -> "Depth":
-    """Read `--check`; `--expect` alone is the deepest."""
-    from epkit.core.replies.judging import Depth
-
-    if check not in CHECKS:
-        raise UsageError(f"--check {check}: not one of {', '.join(CHECKS)}")
-    return Depth.EXPECT if expect is not None else Depth[check.upper()]
 
 
 def _refuse(options: "BenchOptions", output: "OutputOptions") -> None:

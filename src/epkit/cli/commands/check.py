@@ -39,18 +39,13 @@ def check(
     target: o.Target = None,
     payload: Annotated[
         str | None,
-        typer.Option(
-            "-p",
-            "--payload",
-            metavar="FILE",
-            help="Score this instead of the contract's example; - is stdin.",
-            rich_help_panel=o.SENT,
+        o.option(
+            o.SENT, "-p", "--payload", metavar="FILE", help="Score this instead of the contract's example; - is stdin."
         ),
     ] = None,
     path: Path = None,
     format_: Annotated[
-        str,
-        typer.Option("--format", metavar="|".join(FORMATS), help="How to print the steps.", rich_help_panel=o.OUT),
+        str, o.option(o.OUT, "--format", metavar="|".join(FORMATS), help="How to print the steps.")
     ] = "text",
 ) -> None:
     """Find out what is wrong with an endpoint, and what to do.
@@ -58,8 +53,7 @@ def check(
     A line a step, from its name to a scored row. TARGET is a URL, or the name of an endpoint in epkit.toml. Without
     it: EPKIT_TARGET, the default in epkit.toml, or the embedded endpoint.
     """
-    if format_ not in FORMATS:
-        raise UsageError(f"--format {format_}: not one of {', '.join(FORMATS)}")
+    terminal.check_choice("--format", format_, FORMATS)
     if target is not None and reach.target is not None:
         raise UsageError("the target is given twice: as an argument and with --target")
     from epkit.flows.check import check as flow

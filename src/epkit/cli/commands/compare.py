@@ -6,7 +6,6 @@ import typer
 
 from epkit.cli import terminal
 from epkit.cli.options import common as o
-from epkit.errors import UsageError
 
 if TYPE_CHECKING:
     from epkit.core.report.compare import Comparison
@@ -46,8 +45,7 @@ def compare(
     from epkit.files.outputs import check_writable
     from epkit.flows.bench.compare import compare_runs
 
-    if format_ not in FORMATS:
-        raise UsageError(f"--format {format_}: not one of {', '.join(FORMATS)}")
+    terminal.check_choice("--format", format_, FORMATS)
     if html is not None:
         check_writable(html, "--html")
     found = compare_runs(base, new, fail_if=fail_if or (), threshold=threshold / 100, force=force)

@@ -35,19 +35,18 @@ def docs(
     reach: "TargetOptions",
     target: o.Target = None,
     port: Annotated[
-        int,
-        typer.Option("--port", metavar="PORT", help="Listen on this port; 0 is any free one.", rich_help_panel=o.WAY),
+        int, o.option(o.WAY, "--port", metavar="PORT", help="Listen on this port; 0 is any free one.")
     ] = 8000,
     host: Annotated[
         str,
-        typer.Option(
+        o.option(
+            o.WAY,
             "--host",
             metavar="ADDRESS",
             help="Listen on this address; others than loopback are open to the network.",
-            rich_help_panel=o.WAY,
         ),
     ] = "127.0.0.1",
-    open_: Annotated[bool, typer.Option("--open", help="Open the page in a browser.", rich_help_panel=o.OUT)] = False,
+    open_: Annotated[bool, o.option(o.OUT, "--open", help="Open the page in a browser.")] = False,
 ) -> int:
     """Show a contract in a browser, and try it out there.
 

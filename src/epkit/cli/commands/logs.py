@@ -48,7 +48,7 @@ def show(
         raise UsageError(f"--follow goes on without an end: drop {'--requests' if requests else '--format json'}")
     place, context = h.find(name, backend, format_)
     if requests:
-        terminal.write(output.requests(place, flow.requests(place, tail=tail), format_))
+        terminal.write(output.requests(place, place.backend.requests(place.service, tail=tail), format_))
     elif follow:
         for lines in flow.follow(place, context, tail=tail, init=init, deployment=deployment):
             terminal.write(output.logs(place, lines, "text"))
@@ -75,8 +75,7 @@ def disable(
 
 def _switch(name: str, deployment: str | None, backend: str | None, format_: str, *, on: bool) -> None:
     from epkit.cli.output import hosting as output
-    from epkit.flows.hosting import logs as flow
 
     place, context = h.find(name, backend, format_)
-    endpoint = flow.set_app_insights(place, context, on=on, deployment=deployment)
+    endpoint = place.backend.set_app_insights(place.service, on=on, deployment=deployment, say=context.note)
     terminal.write(output.endpoint(endpoint, format_))

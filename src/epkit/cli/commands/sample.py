@@ -38,8 +38,8 @@ def sample(
     path: Path = None,
 ) -> None:
     """Make a request body from a contract: the example's rows, then rows varied within what is declared."""
+    from epkit.core.validate.examples import sample_body
     from epkit.files.outputs import check_writable, write
-    from epkit.flows.rows.sample import sample_body
     from epkit.flows.validate import find_contract
 
     if output not in (None, "-"):

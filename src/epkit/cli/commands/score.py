@@ -159,8 +159,8 @@ def score(
     from epkit.flows.score.options import ScoreOptions
     from epkit.flows.target.request_options import RequestOptions
 
-    if method not in (None, "predict", "predict_proba"):
-        raise UsageError(f"--method {method}: not one of predict, predict_proba")
+    if method is not None:
+        terminal.check_choice("--method", method, ("predict", "predict_proba"))
     options = ScoreOptions(
         file=file, target=target, key_file=key_file, out=out, wrap=wrap, concurrency=concurrency,
         batch_rows=batch_rows, batch_bytes=batch_bytes, rate=rate, retries=retries, timeout_s=timeout_s, method=method,

@@ -7,7 +7,7 @@ import typer
 from epkit.cli import terminal
 from epkit.cli.options import common as o
 from epkit.cli.options.target import FINDING, REACHING, with_reach
-from epkit.errors import ContractError, UsageError
+from epkit.errors import ContractError
 
 if TYPE_CHECKING:
     from epkit.core.validate.checked import Validation
@@ -68,8 +68,7 @@ def validate(
     """
     from epkit.flows import validate as flow
 
-    if format_ not in FORMATS:
-        raise UsageError(f"--format {format_}: not one of {', '.join(FORMATS)}")
+    terminal.check_choice("--format", format_, FORMATS)
     contract, name = flow.find_contract(reach, terminal.context(), path=path)
     limits = {"as_declared": as_declared, "strict": strict}
     checked = flow.validate(files or [], contract, schema=name, reply=reply, rows=rows, limit=limit, **limits)

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from epkit.cli import terminal
-from epkit.errors import UsageError
 
 if TYPE_CHECKING:
     from epkit.flows.context import Context
@@ -36,7 +35,6 @@ def find(name: str | None, backend: str | None, format_: str) -> "tuple[Place, C
     """
     from epkit.flows.hosting.backends import find_place
 
-    if format_ not in FORMATS:
-        raise UsageError(f"--format {format_}: not one of {', '.join(FORMATS)}")
+    terminal.check_choice("--format", format_, FORMATS)
     context = terminal.context()
     return find_place(name, backend, context), context

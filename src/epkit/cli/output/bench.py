@@ -2,18 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from epkit.cli import terminal
+from epkit.core.report.report import Report
 from epkit.core.report.wording import plural
-from epkit.errors import UsageError
 from epkit.files import outputs
 from epkit.flows.bench.bench import exit_code
-
-if TYPE_CHECKING:
-    from epkit.core.report.report import Report
-    from epkit.flows.bench.options import BenchOptions, BenchResult, DryRun
-
+from epkit.flows.bench.options import BenchOptions, BenchResult, DryRun
 
 FORMATS: Final = ("text", "ab", "json", "markdown")
 
@@ -56,11 +52,10 @@ class OutputOptions:
         Raises:
             UsageError: it is unknown.
         """
-        if self.format not in FORMATS:
-            raise UsageError(f"--format {self.format}: not one of {', '.join(FORMATS)}")
+        terminal.check_choice("--format", self.format, FORMATS)
 
 
-def show_plan(planned: "DryRun") -> int:
+def show_plan(planned: DryRun) -> int:
     """Print the first request and what a run would do with it."""
     more = len(planned.payloads) - 1
     others = f"\n(and {more} more, one a payload)\n" if more > 0 else ""
@@ -68,7 +63,7 @@ def show_plan(planned: "DryRun") -> int:
     return 0
 
 
-def finish(result: "BenchResult", options: "BenchOptions", output: OutputOptions) -> int:
+def finish(result: BenchResult, options: BenchOptions, output: OutputOptions) -> int:
     """Print the report, write the files, say in one line what went wrong.
 
     Returns:
@@ -91,7 +86,7 @@ def finish(result: "BenchResult", options: "BenchOptions", output: OutputOptions
     return code
 
 
-def _plan(planned: "DryRun") -> str:
+def _plan(planned: DryRun) -> str:
     plan = planned.plan
     much = "1 request" if plan.requests == 1 else f"{plan.requests} requests" if plan.requests else "requests"
     long = f" for {'at most ' if plan.requests else ''}{plan.duration_s:g} s" if plan.duration_s else ""
@@ -107,7 +102,7 @@ def _plan(planned: "DryRun") -> str:
     return f"{much}{long}{loads}, {flight}, {plan.timeout_s:g} s for each, connections {kept}{shared}"
 
 
-def write_files(result: "BenchResult", output: OutputOptions) -> None:
+def write_files(result: BenchResult, output: OutputOptions) -> None:
     """Write the files that were asked for."""
     from epkit.reporters.run import ab_files
 
@@ -126,7 +121,7 @@ def write_files(result: "BenchResult", output: OutputOptions) -> None:
         outputs.write(output.html, html.render(result.report, result.histograms), "--html")
 
 
-def _complaint(code: int, result: "BenchResult") -> str:
+def _complaint(code: int, result: BenchResult) -> str:
     report = result.report
     counts = report.counts
     if code in (130, 143) and not counts.sent and report.phases:
@@ -157,7 +152,7 @@ def _complaint(code: int, result: "BenchResult") -> str:
     return f"{much}{most}: {advice}{said if first.detail else ''}"
 
 
-def render(result: "BenchResult", output: OutputOptions) -> str:
+def render(result: BenchResult, output: OutputOptions) -> str:
     """Render the report in the format that was asked for."""
     if result.runs:
         return _repeats(result.runs, output.format)
@@ -177,7 +172,7 @@ def render(result: "BenchResult", output: OutputOptions) -> str:
             return text.render(result.report, **shown)
 
 
-def _repeats(runs: "Sequence[Report]", format_: str) -> str:
+def _repeats(runs: Sequence[Report], format_: str) -> str:
     from epkit.core.json import writing
     from epkit.core.report.document import to_document
     from epkit.reporters.run import repeats
@@ -187,14 +182,14 @@ def _repeats(runs: "Sequence[Report]", format_: str) -> str:
     return repeats.markdown(runs) if format_ == "markdown" else repeats.text(runs)
 
 
-def _json(result: "BenchResult") -> str:
+def _json(result: BenchResult) -> str:
     from epkit.core.json import writing
     from epkit.core.report.document import to_document
 
     return writing.document(to_document(result.report))
 
 
-def _ab(result: "BenchResult", **shown: bool) -> str:
+def _ab(result: BenchResult, **shown: bool) -> str:
     from epkit.core.report.ab import summarise
     from epkit.reporters.run import ab
 

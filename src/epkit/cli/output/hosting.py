@@ -2,16 +2,14 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from epkit.core.hosting.deployments import Endpoint, LoggedRequest, plain
 from epkit.core.http.masking import clean
+from epkit.flows.hosting.backends import Place
+from epkit.flows.hosting.deploy import Created, KeysWritten
 from epkit.reporters.hosting import json as as_json
 from epkit.reporters.hosting import text as as_text
-
-if TYPE_CHECKING:
-    from epkit.flows.hosting.backends import Place
-    from epkit.flows.hosting.deploy import Created, KeysWritten
 
 
 def endpoint(shown: Endpoint, format_: str) -> str:
@@ -30,7 +28,7 @@ def plan(backend: str, steps: Sequence[Mapping[str, Any]], format_: str) -> str:
     return (as_json.render_plan if format_ == "json" else as_text.render_plan)(backend, steps)
 
 
-def created(made: "Created", format_: str) -> str:
+def created(made: Created, format_: str) -> str:
     """Render what `create` made."""
     files = {"config": str(made.config), "swagger": _path(made.swagger), "key_file": _path(made.key_file)}
     if format_ == "json":
@@ -41,7 +39,7 @@ def created(made: "Created", format_: str) -> str:
     return as_text.render_endpoint(made.endpoint, {**files, "scored": scored})
 
 
-def keys(written: "KeysWritten", format_: str) -> str:
+def keys(written: KeysWritten, format_: str) -> str:
     """Render where the key is, or the keys."""
     file = _path(written.key_file)
     if format_ == "json":
@@ -49,19 +47,19 @@ def keys(written: "KeysWritten", format_: str) -> str:
     return as_text.render_keys(file, written.keys)
 
 
-def done(place: "Place", text: str, format_: str, **more: Any) -> str:
+def done(place: Place, text: str, format_: str, **more: Any) -> str:
     """Render that something was done."""
     return as_json.render_done(place.service, place.backend.name, **more) if format_ == "json" else f"{text}\n"
 
 
-def logs(place: "Place", lines: Sequence[str], format_: str) -> str:
+def logs(place: Place, lines: Sequence[str], format_: str) -> str:
     """Render the lines of a log."""
     if format_ == "json":
         return as_json.render_logs(place.service, place.backend.name, lines)
     return "".join(f"{line}\n" for line in lines)
 
 
-def requests(place: "Place", found: Sequence[LoggedRequest], format_: str) -> str:
+def requests(place: Place, found: Sequence[LoggedRequest], format_: str) -> str:
     """Render the requests that Application Insights was told of."""
     if format_ == "json":
         return as_json.render_requests(place.service, place.backend.name, found)

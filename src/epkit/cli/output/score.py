@@ -9,18 +9,15 @@ from epkit.cli import terminal
 from epkit.core.replies.predictions import Layout
 from epkit.core.score.pieces import Piece
 from epkit.core.score.scored import JobProgress, ScoreResult
-from epkit.files.predicted import StreamWriter
+from epkit.files.predicted import FilelessWriter, StreamWriter
 from epkit.flows.score.options import ScoreOptions, exit_code
 from epkit.reporters import score_text
 
 TABLE_ROWS: Final = 40
 
 
-class RowTable:
-    """A writer that shows few rows as a table, and many as JSON lines."""
-
-    eager = True
-    size = 0
+class RowTable(FilelessWriter):
+    """A writer that shows few rows as a table, when it is closed, and many as JSON lines."""
 
     def __init__(self) -> None:
         self._rows: list[tuple[int, Any]] = []
@@ -38,14 +35,8 @@ class RowTable:
                 self._stream.write(first - len(kept), piece, kept, layout)
         self._stream.write(first, piece, predictions, layout)
 
-    def sync(self) -> None:
-        """There is no disk."""
-
-    def finish(self, layout: Layout) -> None:
-        """What is kept is shown by `close`, however the job ends."""
-
     def close(self) -> None:
-        """Show the table."""
+        """Show the table, however the job ended."""
         rows, self._rows = self._rows, []
         if rows:
             terminal.write(score_text.table(rows))

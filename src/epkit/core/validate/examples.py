@@ -12,6 +12,7 @@ from epkit.core.contract.compiled import SchemaSet, accepts
 from epkit.core.contract.contract import ParsedContract
 from epkit.core.contract.schemas import flatten
 from epkit.core.contract.shown import show
+from epkit.core.json.writing import dumps_payload
 from epkit.core.validate.cells import bounds
 from epkit.errors import UsageError
 
@@ -39,6 +40,15 @@ def sample(contract: ParsedContract, *, rows: int | None = None, seed: int = 0) 
         UsageError: the contract says nothing that a body could be made of, or knows no rows.
     """
     return Sampler(contract, seed=seed).body(rows)
+
+
+def sample_body(contract: ParsedContract, *, rows: int | None, seed: int) -> bytes:
+    """Make a request body as `sample` does, as the bytes that are sent.
+
+    Raises:
+        UsageError: as `sample`.
+    """
+    return dumps_payload(sample(contract, rows=rows, seed=seed))
 
 
 class Sampler:

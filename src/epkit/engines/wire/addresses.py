@@ -16,12 +16,24 @@ REFRESH_NS: Final = 30 * 10**9
 """After this long the name is looked up again: a load balancer moves, and a long run should notice."""
 
 
+async def look_up(destination: Destination) -> tuple[Address, ...]:
+    """Return the addresses of a destination, or of its proxy, in the system's order.
+
+    Raises:
+        OSError, UnicodeError: it has none.
+    """
+    if destination.unix is not None:
+        return ((socket.AF_UNIX, destination.unix),)
+    host, port = destination.first_hop
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return tuple(dict.fromkeys((family, address) for family, _, _, _, address in found))
+
+
 class Addresses:
     """The addresses of a destination, or of its proxy: round robin over those that work."""
 
     def __init__(self, destination: Destination) -> None:
         self._destination = destination
-        self._host, self._port = destination.first_hop
         self._found: deque[Address] = deque()
         self._refresh_at = 0
         self._refreshing: asyncio.Task[None] | None = None
@@ -32,21 +44,16 @@ class Addresses:
         Raises:
             EndpointError: it has no address.
         """
-        if self._destination.unix is not None:
-            self._found = deque([(socket.AF_UNIX, self._destination.unix)])
-            self._refresh_at = 2**63
-            return
-        loop = asyncio.get_running_loop()
+        to = self._destination
         try:
-            found = await loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+            self._found = deque(await look_up(to))
         except (OSError, UnicodeError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            whose, check = ("", "its spelling") if self._destination.proxy is None else ("proxy: ", "-X")
+            whose, check = ("", "its spelling") if to.proxy is None else ("proxy: ", "-X")
             raise EndpointError(
-                f"{whose}{self._host}: the name has no address ({reason}): check {check}, and the network"
+                f"{whose}{to.first_hop[0]}: the name has no address ({reason}): check {check}, and the network"
             ) from None
-        self._found = deque(dict.fromkeys((family, address) for family, _, _, _, address in found))
-        self._refresh_at = time.perf_counter_ns() + REFRESH_NS
+        self._refresh_at = 2**63 if to.unix is not None else time.perf_counter_ns() + REFRESH_NS
 
     @property
     def known(self) -> bool:

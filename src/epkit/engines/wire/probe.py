@@ -39,20 +39,6 @@ class Secured:
     took_ns: int
 
 
-async def look_up(destination: Destination) -> tuple[Address, ...]:
-    """Return the addresses of a destination, or of its proxy, in the system's order.
-
-    Raises:
-        OSError, UnicodeError: it has none.
-    """
-    if destination.unix is not None:
-        return ((socket.AF_UNIX, destination.unix),)
-    loop = asyncio.get_running_loop()
-    host, port = destination.first_hop
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return tuple(dict.fromkeys((family, address) for family, _, _, _, address in found))
-
-
 async def connect(addresses: Sequence[Address], timeout_s: float) -> tuple[socket.socket, Address]:
     """Connect to the first address that takes it.
 

@@ -259,9 +259,7 @@ class TlsTransport(asyncio.Transport):
         """Close the connection; bytes that wait are dropped, as nothing in flight is ever closed."""
         self._lose(None)
 
-    def abort(self) -> None:
-        """Close the connection at once."""
-        self._lose(None)
+    abort = close
 
     def _lose(self, error: Exception | None) -> None:
         if self._closed:

@@ -35,12 +35,8 @@ class WireEngine(CrashingEngine):
     name = "wire"
 
     def __init__(self, destination: Destination, *, timeout_ns: int, keepalive: bool = True) -> None:
-        super().__init__()
-        self.destination = destination
-        self.timeout_ns = timeout_ns
-        self.keepalive = keepalive
+        super().__init__(destination, timeout_ns=timeout_ns, keepalive=keepalive)
         self.connections: set[Connection] = set()
-        self.traffic = Traffic()
         self._addresses = Addresses(destination)
         self._tunnels = Tunnels(destination) if destination.is_tunnelled else None
         # Whom TLS is spoken to, if at all: the server, or the proxy that reads the requests.

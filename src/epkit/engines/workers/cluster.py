@@ -10,7 +10,7 @@ import pickle
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any, Final
 
@@ -87,10 +87,9 @@ class ClusterMember:
 
     def close(self) -> None:
         """Let it go."""
-        self._closed.set()
-        self._outbox.put(None)
+        self.abandon()
         with contextlib.suppress(Exception):
-            self._ask("close", timeout_s=PATIENCE_S)
+            self._ask("close")
 
     def abandon(self) -> None:
         """Listen to it no more: it does not answer."""
@@ -295,5 +294,4 @@ def _reason(error: Exception) -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    lines: Iterable[str] = str(error).splitlines()
-    return next(iter(lines), type(error).__name__)[:200]
+    return (str(error) or type(error).__name__).splitlines()[0][:200]

@@ -24,19 +24,11 @@ LOCAL_LEAD_NS: Final = 20_000_000
 """How long before the time that something begins the workers of this machine are told."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class HelloMessage:
-    """The first message of a worker.
+    """The first message of a worker: the name of its machine."""
 
-    Args:
-        version: of its epkit.
-        host: name of its machine.
-        pid: its process id there.
-    """
-
-    version: str
     host: str
-    pid: int
 
 
 @dataclass(frozen=True, slots=True)

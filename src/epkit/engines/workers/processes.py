@@ -89,11 +89,6 @@ class WorkerProcess:
         for thread in (self._told, self._heard):
             thread.start()
 
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        return self._process.pid
-
     def send(self, frame: bytes) -> None:
         """Send it a frame."""
         self._writer.send(frame)

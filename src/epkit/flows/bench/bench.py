@@ -7,10 +7,8 @@ import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from functools import cache
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
-from epkit import __version__
 from epkit.core.http.destination import Destination
 from epkit.core.load.criteria import FIND_MAX
 from epkit.core.load.shares import most_workers
@@ -30,14 +28,11 @@ from epkit.flows.bench.report import payload_infos
 from epkit.flows.bench.run import run
 from epkit.flows.context import Context
 from epkit.flows.target.opening import open_target
-from epkit.flows.target.requests import Requests, make_load
+from epkit.flows.target.requests import Requests, contract_finder, make_load
 from epkit.flows.target.target import Target
 from epkit.flows.target.tokens import authorized, renewing
 from epkit.flows.target.transport import engine_class, proxy_of
 from epkit.flows.target.verbose import show_request
-
-if TYPE_CHECKING:
-    from epkit.core.contract.contract import ParsedContract
 
 
 def bench(
@@ -130,10 +125,7 @@ def prepare(
     options = asked.options
     make_engine = engine_class(asked.engine)
     proxy = proxy_of(options.request, context, "load")
-    secrets = tuple(options.request.secrets())
-    with open_target(
-        options.target, key_file=options.key_file, headers=options.request.headers, context=context, secrets=secrets
-    ) as target:
+    with open_target(options.target, options.request, context, key_file=options.key_file) as target:
         destination = to_destination(
             target.uri,
             tls=options.tls,
@@ -181,31 +173,14 @@ def _load(
         The requests, the check, and what workers make that check of: a contract's document and the path in it.
     """
     options = asked.options
-    agent = f"epkit/{__version__}"
-
-    @cache
-    def find_contract() -> "ParsedContract":
-        from epkit.flows.target import contract as target_contract
-        from epkit.flows.target.client import Client
-
-        made = engine_class(asked.engine)
-        client = Client(target=target, destination=destination, make_engine=made, options=options.request)
-        return target_contract.find(options.request.schema, client)
-
+    find = contract_finder(options.request, target, destination, engine_class(asked.engine))
     load = make_load(
-        options.request,
-        target,
-        destination,
-        agent,
-        stdin=stdin,
-        note=context.note,
-        find_contract=find_contract,
-        seed=options.seed,
+        options.request, target, destination, stdin=stdin, note=context.note, find_contract=find, seed=options.seed
     )
-    check = checks.make_check(options.depth, options.expect, load, find_contract)
+    check = checks.make_check(options.depth, options.expect, load, find)
     if options.depth is not Depth.CONTRACT:
         return load, check, None
-    contract = find_contract()
+    contract = find()
     return load, check, (contract.document, contract.path)
 
 

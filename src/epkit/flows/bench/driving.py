@@ -16,7 +16,7 @@ from epkit.core.report.workers import WorkerRecord
 from epkit.core.samples.rows import Failure
 from epkit.engines.base import Engine, Traffic
 from epkit.engines.deferred import Check, CheckCounts, Deferred
-from epkit.engines.driver import ClosedLoop, FirstFailure, FirstReply, Judging
+from epkit.engines.driver import ClosedLoop, FirstFailure, Judging
 from epkit.engines.phased import Phased
 from epkit.engines.runner import Ran
 from epkit.flows.target.requests import Requests
@@ -42,6 +42,7 @@ class RunFacts:
         waiting: requests of an open phase that are due and not over.
         deployments: names by the index that samples have.
         examples: the first failure of each kind.
+        first_head: the header block of the first whole reply; empty where there was none.
         unsent: requests of each payload that never found a connection.
         cpu_s: process time since the run began; `cpu_before_s` of it before the measured phases.
         checks: what became of the replies that were to be checked beside the run.
@@ -62,7 +63,7 @@ class RunFacts:
     waiting: int = 0
     deployments: tuple[str, ...] = ("",)
     examples: Mapping[tuple[Failure, int], FirstFailure] = field(default_factory=dict)
-    first_reply: FirstReply | None = None
+    first_head: bytes = b""
     unsent: Mapping[int, int] = field(default_factory=dict)
     traffic: Traffic = field(default_factory=Traffic)
     cpu_s: float = 0.0
@@ -186,7 +187,7 @@ class DrivenPlan:
             waiting=driver.waiting(),
             deployments=tuple(driver.deployments),
             examples={kind: replace(example) for kind, example in driver.examples.items()},
-            first_reply=driver.first_reply,
+            first_head=driver.first_head,
             unsent=dict(driver.unsent),
             traffic=replace(self.engine.traffic),
             cpu_s=time.process_time() - self._cpu_s,

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from epkit.core.load import search as searching
 from epkit.core.load.criteria import FIND_MAX, Bound
@@ -17,27 +17,19 @@ from epkit.core.report.document import to_document
 from epkit.core.report.report import PhaseInfo, Report, Search
 from epkit.engines import runner
 from epkit.files.runs import RunWriter
+from epkit.flows.bench.driving import LoadGenerator
+from epkit.flows.bench.measurement import Measurement
 from epkit.flows.bench.options import BenchResult, Shown
 from epkit.flows.bench.plan import FIND_S, AskedBench
 from epkit.flows.bench.ready import PreparedRun
 from epkit.flows.bench.run import run
 from epkit.flows.bench.saved_runs import load, write_samples
 
-if TYPE_CHECKING:
-    from epkit.flows.bench.driving import LoadGenerator
-    from epkit.flows.bench.measurement import Measurement
-
 PATIENCE: Final = 3.0
 """A probe with so many times the requests under way that the limit would allow (Little's law) has missed it."""
 
 
-def find_max(
-    asked: AskedBench,
-    ready: "PreparedRun",
-    shown: Shown,
-    *,
-    writer: RunWriter | None = None,
-) -> BenchResult:
+def find_max(asked: AskedBench, ready: PreparedRun, shown: Shown, *, writer: RunWriter | None = None) -> BenchResult:
     """Search, and return the run that confirmed what was found; or the last one.
 
     Args:
@@ -59,7 +51,7 @@ def find_max(
         return result
 
 
-def _search(asked: AskedBench, ready: "PreparedRun", shown: Shown, writer: RunWriter | None) -> tuple[int, BenchResult]:
+def _search(asked: AskedBench, ready: PreparedRun, shown: Shown, writer: RunWriter | None) -> tuple[int, BenchResult]:
     """Search; return what was found, and which of the probes that is, from 0."""
     bound = asked.bound
     assert bound is not None
@@ -105,7 +97,7 @@ class _Watcher:
         self._bound, self._probe = bound, probe
         self.gave_up = False
 
-    def __call__(self, measured: "Measurement", generator: "LoadGenerator") -> Callable[[], None]:
+    def __call__(self, measured: Measurement, generator: LoadGenerator) -> Callable[[], None]:
         rate, limit_s = self._probe.rate, self._bound.limit_ns / 1e9
         overdue_s = self._probe.seconds + PATIENCE * limit_s + 1
         phases = len(measured.plan.phases)

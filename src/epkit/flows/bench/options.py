@@ -10,7 +10,20 @@ from epkit.core.report import ab
 from epkit.core.report.live import Live
 from epkit.core.report.report import PayloadInfo, PlanInfo, Report
 from epkit.core.stats.histogram import Histogram
+from epkit.errors import UsageError
 from epkit.flows.target.request_options import RequestOptions
+
+
+def depth_of(flag: str, name: str, expect: str | None) -> Depth:
+    """Read how deep replies are looked at; what is expected of them is the deepest.
+
+    Raises:
+        UsageError: no such depth.
+    """
+    depths = {depth.name.lower(): depth for depth in Depth}
+    if name not in depths:
+        raise UsageError(f"{flag} {name}: not one of {', '.join(depths)}")
+    return Depth.EXPECT if expect is not None else depths[name]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,30 +17,23 @@ from epkit.flows.target.requests import Requests
 from epkit.flows.target.target import Target
 
 
-class Sending(Protocol):
-    """What sends requests, and can be given others."""
-
-    def replace(self, requests: tuple[Request, ...]) -> None:
-        """Send other requests from now on; from any thread."""
-
-
 @dataclass(slots=True)
 class Current:
     """The requests as they are sent now: with a token that was replaced, in the run under way and in those to come."""
 
     requests: tuple[Request, ...]
-    driver: Sending | None = None
+    generator: LoadGenerator | None = None
 
     def replace(self, requests: tuple[Request, ...]) -> None:
         """Take requests with another token; called from another thread."""
         self.requests = requests
-        if self.driver is not None:
-            self.driver.replace(requests)
+        if self.generator is not None:
+            self.generator.replace(requests)
 
-    def drive(self, driver: Sending) -> None:
-        """Let a driver that is about to begin send them."""
-        self.driver = driver
-        driver.replace(self.requests)
+    def drive(self, generator: LoadGenerator) -> None:
+        """Let a generator that is about to begin send them."""
+        self.generator = generator
+        generator.replace(self.requests)
 
 
 class Workers(Protocol):

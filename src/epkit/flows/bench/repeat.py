@@ -4,7 +4,6 @@ A machine that drifts in mid-run then drifts for both, and the runs, not the req
 """
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from epkit.core.report.report import Report
 from epkit.engines import runner
@@ -14,14 +13,11 @@ from epkit.flows.bench.plan import AskedBench
 from epkit.flows.bench.ready import PreparedRun
 from epkit.flows.bench.run import run
 
-if TYPE_CHECKING:
-    from epkit.core.load.plan import Plan
-
 
 def repeat(
     asked: AskedBench,
-    ready: "PreparedRun",
-    other: "PreparedRun | None",
+    ready: PreparedRun,
+    other: PreparedRun | None,
     shown: Shown,
     *,
     writer: RunWriter | None = None,
@@ -42,7 +38,7 @@ def repeat(
     result: BenchResult | None = None
     for number in range(times):
         for name, arm in arms.items():
-            plan: Plan = replace(arm.plan, seed=arm.plan.seed + number)
+            plan = replace(arm.plan, seed=arm.plan.seed + number)
             try:
                 result = run(asked, arm, plan, shown, writer=writer, arm=name)
             except KeyboardInterrupt as stop:  # between two runs

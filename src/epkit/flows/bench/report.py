@@ -20,7 +20,7 @@ from epkit.core.report.wording import plural
 from epkit.core.report.workers import WorkerRecord
 from epkit.core.samples.rows import Failure
 from epkit.endpoint.advice import advise_failure, detail, explain
-from epkit.engines.driver import FirstFailure, FirstReply
+from epkit.engines.driver import FirstFailure
 from epkit.flows.bench.driving import RunFacts
 from epkit.flows.bench.measurement import Measurement
 from epkit.flows.bench.plan import plan_info
@@ -114,7 +114,7 @@ def known_run(setup: RunSetup, measured: Measurement, facts: RunFacts, *, early:
             payloads=payload_infos(setup.load),
         ),
         plan=plan_info(setup.plan, setup.warmup, setup.workers),
-        peer=_peer(setup, facts.first_reply, traffic.tls),
+        peer=_peer(setup, facts.first_head, traffic.tls),
         engine=EngineFacts(
             connections=traffic.connections,
             closed=traffic.closed,
@@ -160,11 +160,10 @@ def _show_example(example: FirstFailure, target: Target) -> str:
     return f"{why}\n\n{reply}\n" if reply else f"{why}\n"
 
 
-def _peer(setup: RunSetup, first_reply: FirstReply | None, tls: str | None) -> Peer:
+def _peer(setup: RunSetup, first_head: bytes, tls: str | None) -> Peer:
     destination = setup.destination
-    server = fields(first_reply.head).get("server", "") if first_reply else ""
     return Peer(
-        server=server.partition(" ")[0],
+        server=fields(first_head).get("server", "").partition(" ")[0],
         host=destination.host,
         port=destination.port,
         path=mask_text(mask_url(setup.target.uri.request_path), setup.target.secrets),

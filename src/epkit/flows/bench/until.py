@@ -1,7 +1,6 @@
 """`--until`: ends a run when an estimate is tight, without holding the run up to find out."""
 
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,16 +8,14 @@ from epkit.core.load.criteria import UNTIL, Tight
 from epkit.core.load.looks import Looks
 from epkit.core.report.report import Search
 from epkit.core.samples.latency import series
-
-if TYPE_CHECKING:
-    from epkit.flows.bench.driving import LoadGenerator
-    from epkit.flows.bench.measurement import Measurement
+from epkit.flows.bench.driving import LoadGenerator
+from epkit.flows.bench.measurement import Measurement
 
 
 class Until:
     """A stop rule, called some five times a second; the looks themselves are made in a thread of their own."""
 
-    def __init__(self, goal: Tight, measured: "Measurement", generator: "LoadGenerator") -> None:
+    def __init__(self, goal: Tight, measured: Measurement, generator: LoadGenerator) -> None:
         """Prepare the rule."""
         self._looks = Looks(goal)
         self._measured, self._generator = measured, generator

@@ -12,20 +12,21 @@ from pathlib import Path
 from typing import Any, Final
 
 from epkit.core.contract import documents
-from epkit.core.contract.contract import ParsedContract, parse
+from epkit.core.contract.contract import ParsedContract
 from epkit.core.http.masking import clean
 from epkit.core.http.payload import Payload
 from epkit.core.http.url import Url
 from epkit.core.replies.judging import judge_reply, judge_status
 from epkit.core.samples.rows import Failure
 from epkit.core.validate.checked import in_words
+from epkit.core.validate.examples import sample_body
 from epkit.core.validate.reply_validation import ReplyValidator
 from epkit.core.validate.validation import Validator
 from epkit.core.wrapping import count_rows
 from epkit.endpoint.advice import advise_failure, refuses_key
 from epkit.errors import EndpointError, EpkitError, UsageError
+from epkit.files import contracts
 from epkit.flows.check.session import Found, Session, Unwell
-from epkit.flows.rows.sample import sample_body
 from epkit.flows.target.client import SingleRequest
 from epkit.flows.target.contract import body_of
 
@@ -92,7 +93,7 @@ class Answers:
                     raise EndpointError(f"{name}: {self._fetched.detail}")  # what to do is told apart
                 body = body_of(self._fetched, name, self._session.target.secrets)
                 document = documents.decode(body, name=name)
-            self._contract = _parsed(document, name, self._path)
+            self._contract = contracts.parsed(document, name, path=self._path)
         except EpkitError as error:
             self._contract = error
         self._fetch_ms = (time.perf_counter() - began) * 1e3
@@ -213,13 +214,6 @@ class Answers:
             advice = f'deployment "{wanted}" was asked for, "{answered}" answered: check its name and that it is up'
             raise Unwell(said, advice)
         return Found(said)
-
-
-def _parsed(document: Any, name: str, path: str | None) -> ParsedContract:
-    try:
-        return parse(document, path=path)
-    except UsageError as error:
-        raise UsageError(f"{name}: {error}") from None
 
 
 def _example(contract: ParsedContract) -> Payload:

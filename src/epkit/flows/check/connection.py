@@ -12,7 +12,7 @@ from epkit.core.http.masking import clean, mask_url
 from epkit.core.samples.rows import Failure
 from epkit.endpoint.advice import advise_failure, wants_tls
 from epkit.engines.wire import probe
-from epkit.engines.wire.addresses import Address
+from epkit.engines.wire.addresses import Address, look_up
 from epkit.engines.wire.tls import tls_reason
 from epkit.engines.wire.tunnel import ProxyError
 from epkit.flows.check.session import Found, Session, Unwell
@@ -43,7 +43,7 @@ class ConnectionSteps:
         name = f"{self._whose}{destination.first_hop[0]}"
         try:
             async with asyncio.timeout(self._client.limit_s):
-                self._addresses = await probe.look_up(destination)
+                self._addresses = await look_up(destination)
         except TimeoutError:
             raise Unwell(f"{name}: no name server answers", "check the network and its DNS") from None
         except (OSError, UnicodeError) as error:

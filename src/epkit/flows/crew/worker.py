@@ -3,9 +3,11 @@
     python -m epkit.flows.crew.worker
 
 It says hello, and then does the jobs that it is sent, one after the other, until its input ends. Messages are pickled
-values in frames (`epkit.engines.workers.processes`); a job is a value with a `work` method.
+values in frames (`epkit.engines.workers.processes`); a job is a value with a method `work(channel)`,
+which raises an `EpkitError` where it cannot be done.
 """
 
+import asyncio
 import contextlib
 import gc
 import os
@@ -15,25 +17,13 @@ import sys
 from collections.abc import Callable
 from queue import SimpleQueue
 from threading import Lock, Thread
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from epkit import __version__
 from epkit.engines.workers.crew import HelloMessage, RefusedMessage
 from epkit.engines.workers.processes import FrameWriter, read_frames
 from epkit.errors import EpkitError
 
 MODULE: Final = "epkit.flows.crew.worker"
-
-
-class Work(Protocol):
-    """A job."""
-
-    def work(self, channel: "Channel") -> None:
-        """Do it.
-
-        Raises:
-            EpkitError: it cannot be done.
-        """
 
 
 class Channel:
@@ -63,11 +53,19 @@ class Channel:
 
     @contextlib.contextmanager
     def heard_by(self, listener: Callable[[Any], None]) -> Any:
-        """Have messages go to *listener*, in the thread that reads them; None when there will be no more."""
+        """Have messages go to *listener*, on the running loop; the process ends where there will be no more."""
+        loop = asyncio.get_running_loop()
+
+        def hear(message: Any) -> None:
+            if message is None:  # nobody is there to tell
+                loop.call_soon_threadsafe(os._exit, 0)
+            else:
+                loop.call_soon_threadsafe(listener, message)
+
         with self._lock:
             while not self._waiting.empty():
-                listener(self._waiting.get())
-            self._listener = listener
+                hear(self._waiting.get())
+            self._listener = hear
         try:
             yield
         finally:
@@ -95,7 +93,7 @@ class Channel:
 def main() -> None:
     """Do jobs until there are no more."""
     channel = Channel()
-    channel.send(HelloMessage(version=__version__, host=platform.node(), pid=os.getpid()))
+    channel.send(HelloMessage(platform.node()))
     while (job := channel.get()) is not None:
         if not hasattr(job, "work"):
             continue  # a word to a job that is over

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from epkit.backends.base import Backend
 from epkit.core.hosting.deployments import BACKENDS, BackendName
 from epkit.core.http import url as urls
 from epkit.endpoint.config import Config, TargetSpec, find_config, suggestion
@@ -12,9 +12,6 @@ from epkit.errors import UsageError
 from epkit.flows.azure import open_azure
 from epkit.flows.context import Context
 from epkit.flows.target.target import Target
-
-if TYPE_CHECKING:
-    from epkit.backends.base import Backend
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +24,7 @@ class Place:
         config: the nearest `epkit.toml`.
     """
 
-    backend: "Backend"
+    backend: Backend
     name: str
     service: str
     entry: TargetSpec | None
@@ -67,7 +64,7 @@ def _known(where: str, backend: str) -> BackendName:
     raise UsageError(f"{where} {backend}: not one of {', '.join(BACKENDS)}{suggestion(backend, BACKENDS)}")
 
 
-def _open(name: BackendName, context: Context, *, workspace: str | None) -> "Backend":
+def _open(name: BackendName, context: Context, *, workspace: str | None) -> Backend:
     if name != "local":
         return open_azure(name, context, workspace=workspace)
     from epkit.backends.local.backend import LocalBackend

@@ -15,6 +15,7 @@ from epkit.flows.hosting.backends import Place, key_path
 from epkit.flows.hosting.proof import Scored, check_flags, client_to, fetch_contract, score_row
 from epkit.flows.target.client import Client
 from epkit.flows.target.request_options import TargetOptions
+from epkit.flows.target.tokens import bearer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +56,8 @@ def make_order(place: Place, context: Context, *, model: str, entry: str, code: 
         UsageError: the model, the script or the environment's file is not there.
     """
     model_path = _existing(context, model, "--model")
-    code_path = _existing(context, code, "--code") if code is not None else _directory(model_path)
+    beside = model_path if model_path.is_dir() else model_path.parent
+    code_path = beside if code is None else _existing(context, code, "--code")
     if not code_path.is_dir():
         raise UsageError(f"--code {code}: not a directory")
     script = (code_path / entry).resolve()
@@ -186,10 +188,6 @@ def _existing(context: Context, path: str, flag: str) -> Path:
     return found
 
 
-def _directory(path: Path) -> Path:
-    return path if path.is_dir() else path.parent
-
-
 def _key_target(place: Place, context: Context, key_file: str | None) -> Path | None:
     if key_file is not None:
         return context.cwd / Path(key_file).expanduser()
@@ -205,22 +203,25 @@ def _credentials(place: Place, endpoint: Endpoint, context: Context) -> tuple[Se
     if endpoint.auth != "key":
         return _authorization(place, endpoint, context), None
     file = place.entry.key_file if place.entry is not None and place.entry.key_file else key_path(place, context)
+    key = _key(place, context)
+    write_key(file, key)
+    return bearer(key), file
+
+
+def _key(place: Place, context: Context) -> Secret:
     found = place.backend.keys(place.service)
     context.secrets.extend((found.primary, found.secondary))
-    write_key(file, found.primary)
-    return Secret(f"Bearer {found.primary.reveal()}"), file
+    return found.primary
 
 
 def _authorization(place: Place, endpoint: Endpoint, context: Context) -> Secret | None:
     if endpoint.auth == "none":
         return None
     if endpoint.auth == "key":
-        found = place.backend.keys(place.service)
-        context.secrets.extend((found.primary, found.secondary))
-        return Secret(f"Bearer {found.primary.reveal()}")
+        return bearer(_key(place, context))
     text = place.backend.token(place.service).text
     context.secrets.append(text)
-    return Secret(f"Bearer {text.reveal()}")
+    return bearer(text)
 
 
 def _keep_contract(

@@ -1,10 +1,10 @@
-"""`epkit logs`: what an endpoint's server says, once or as it comes, and Application Insights on and off."""
+"""`epkit logs`: what an endpoint's server says, once or as it comes."""
 
 import time
 from collections.abc import Iterator
 from typing import Final
 
-from epkit.core.hosting.deployments import Endpoint, LoggedRequest, unseen
+from epkit.core.hosting.deployments import unseen
 from epkit.core.http.masking import mask_text
 from epkit.flows.context import Context
 from epkit.flows.hosting.backends import Place
@@ -33,13 +33,3 @@ def follow(
         seen = now
         if new:
             yield tuple(mask_text(line, context.secrets) for line in new)
-
-
-def requests(place: Place, *, tail: int) -> tuple[LoggedRequest, ...]:
-    """Return the last requests that Application Insights was told of."""
-    return place.backend.requests(place.service, tail=tail)
-
-
-def set_app_insights(place: Place, context: Context, *, on: bool, deployment: str | None) -> Endpoint:
-    """Turn Application Insights on or off."""
-    return place.backend.set_app_insights(place.service, on=on, deployment=deployment, say=context.note)

@@ -118,7 +118,7 @@ def score_row(endpoint: Endpoint, contract: ParsedContract, client: Client, cont
     Raises:
         EndpointError: it is not answered as it should be.
     """
-    from epkit.flows.rows.sample import sample_body
+    from epkit.core.validate.examples import sample_body
 
     if contract.example is None:
         context.note("the contract has no example: no row is scored")

@@ -190,29 +190,26 @@ def prepare(
     if contract is not None and contract.request is not None:
         validator = Validator(contract)
     spec = None if validator is None else validator.rows
+    verdict = envelope = None
     if given is not None and given.kind != ".json":
         source = _source(given, spec)
-        envelope = _envelope(spec, wrap, contract, path, note, scoring=scoring)
-        envelope = _named(envelope.with_parameters(parameters), source)
-        strict = None if validator is None else _check_rows(source, envelope, validator, skip_invalid, note, advice)
-        return Input(source=source, envelope=envelope, validator=strict)
-    payload = _payload(given, contract)
-    body = payload.parse()
-    bare = isinstance(body, list)
-    verdict = None
-    if validator is not None and not bare:
-        verdict = validator.check(payload.body, limit=100)
-        _refuse(payload.name, verdict, skip_invalid, advice)
-    source, envelope = _from_body(payload.name, body, spec)
-    if bare or wrap is not None:
+    else:
+        payload = _payload(given, contract)
+        body = payload.parse()
+        bare = isinstance(body, list)
+        if validator is not None and not bare:
+            verdict = validator.check(payload.body, limit=100)
+            _refuse(payload.name, verdict, skip_invalid, advice)
+        source, own = _from_body(payload.name, body, spec)
+        envelope = own if not bare and wrap is None else None
+    if envelope is None:
         envelope = _envelope(spec, wrap, contract, path, note, scoring=scoring)
     envelope = _named(envelope.with_parameters(parameters), source)
-    if validator is None or verdict is not None:
-        return Input(
-            source=source, envelope=envelope, validator=None if verdict is None or verdict.valid else validator
-        )
-    strict = _check_rows(source, envelope, validator, skip_invalid, note, advice)
-    return Input(source=source, envelope=envelope, validator=strict)
+    if validator is not None and verdict is None:
+        validator = _check_rows(source, envelope, validator, skip_invalid, note, advice)
+    elif verdict is not None and verdict.valid:
+        validator = None
+    return Input(source=source, envelope=envelope, validator=validator)
 
 
 def _payload(given: Given | None, contract: "ParsedContract | None") -> Payload:
@@ -226,19 +223,16 @@ def _payload(given: Given | None, contract: "ParsedContract | None") -> Payload:
 
 
 def _source(given: Given, spec: RowSpec | None) -> Source:
+    if given.path is None:
+        if hasattr(given.values, "write_ndjson"):
+            return FrameSource(given.values, given.name, spec)
+        return ValuesSource(given.values, given.name)
     match given.kind:
         case ".csv":
-            assert given.path is not None
             return CsvSource(given.path, given.name, spec)
         case ".parquet":
-            assert given.path is not None
             return ParquetSource(given.path, given.name, spec)
-        case ".jsonl":
-            assert given.path is not None
-            return LinesSource(given.path, given.name)
-    if hasattr(given.values, "write_ndjson"):
-        return FrameSource(given.values, given.name, spec)
-    return ValuesSource(given.values, given.name)
+    return LinesSource(given.path, given.name)
 
 
 def _from_body(name: str, body: object, spec: RowSpec | None) -> tuple[Source, Envelope]:

@@ -32,8 +32,8 @@ class OwnDriver(BatchDriver):
             explain=explainer(ready.target.secrets),
             dice=random.Random(),  # noqa: S311 - jitter
             later=self._engine.soon,
+            wake=self._engine.wake,
         )
-        self.wake = self._engine.wake
 
     def renew(self, value: Secret) -> None:
         """Send another Authorization from now on; from any thread."""

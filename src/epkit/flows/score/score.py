@@ -8,9 +8,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
-from epkit import __version__
 from epkit.core.http.request import Template, with_proxy_headers
 from epkit.core.replies.predictions import Failed
 from epkit.core.score.batching import Chunk, Packer
@@ -32,13 +31,10 @@ from epkit.flows.score.options import ScoreOptions, check
 from epkit.flows.score.words import advise
 from epkit.flows.target.opening import open_target
 from epkit.flows.target.request_options import compose_headers
-from epkit.flows.target.requests import JSON, KnownContract
+from epkit.flows.target.requests import JSON, KnownContract, contract_finder
 from epkit.flows.target.tokens import renewing
 from epkit.flows.target.transport import engine_class, proxy_of
 from epkit.flows.target.verbose import show_request
-
-if TYPE_CHECKING:
-    from epkit.core.contract.contract import ParsedContract
 
 
 def score(
@@ -163,29 +159,15 @@ def _run(
 
 @contextmanager
 def _prepare(options: ScoreOptions, given: Given | None, context: Context) -> Iterator[ReadyJob]:
-    agent = f"epkit/{__version__}"
     request = options.request
     make_engine = engine_class("wire")
     proxy = proxy_of(request, context, "rows")
-    with open_target(
-        options.target,
-        key_file=options.key_file,
-        headers=request.headers,
-        context=context,
-        secrets=tuple(request.secrets()),
-    ) as target:
+    with open_target(options.target, request, context, key_file=options.key_file) as target:
         destination = to_destination(target.uri, tls=options.tls, proxy=proxy)
         timeout_s = target.spec.timeout_s if options.timeout_s is None else options.timeout_s
         timeout_ns = round(timeout_s * 1e9)
         engine = make_engine(destination, timeout_ns=timeout_ns)
-
-        def find() -> "ParsedContract":
-            from epkit.flows.target import contract as target_contract
-            from epkit.flows.target.client import Client
-
-            client = Client(target=target, destination=destination, make_engine=make_engine, options=request)
-            return target_contract.find(request.schema, client)
-
+        find = contract_finder(request, target, destination, make_engine)
         known = KnownContract(request.schema, context.note, find)
         contract = known.contract("the rows are not checked") if request.validate else None
         prepared = prepare(
@@ -203,7 +185,7 @@ def _prepare(options: ScoreOptions, given: Given | None, context: Context) -> It
                 "POST",
                 destination.request_target(target.uri.request_path),
                 destination.authority,
-                with_proxy_headers(destination, compose_headers(request, target, agent, request.content_type or JSON)),
+                with_proxy_headers(destination, compose_headers(request, target, request.content_type or JSON)),
                 marked=REQUEST_ID,
             )
         except ValueError as error:

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 from urllib.parse import urljoin
 
-from epkit import __version__
 from epkit.core.http import url as urls
 from epkit.core.http.destination import Destination, Proxy
 from epkit.core.http.headers import fields
@@ -28,13 +27,11 @@ from epkit.engines.base import Arrival, Engine, Exchange
 from epkit.errors import EndpointError, UsageError
 from epkit.flows.context import Context
 from epkit.flows.target.opening import open_target
-from epkit.flows.target.request_options import RequestOptions, TargetOptions, check_proxy, compose_headers
+from epkit.flows.target.request_options import AGENT, RequestOptions, TargetOptions, check_proxy, compose_headers
 from epkit.flows.target.target import Target
 from epkit.flows.target.transport import engine_class, proxy_of
 
 T = TypeVar("T")
-
-AGENT: Final = f"epkit/{__version__}"
 
 PATIENCE_S: Final = 10.0
 """For a contract, redirects and all, where no other time is asked for."""
@@ -54,7 +51,6 @@ class SingleRequest:
 
     Args:
         took_ns: from the connect to the last byte.
-        tls: what the handshake agreed on, as `Traffic.tls` has it.
     """
 
     request: Request | None
@@ -64,7 +60,6 @@ class SingleRequest:
     head: bytes = b""
     body: bytes = field(default=b"", repr=False)
     took_ns: int = 0
-    tls: str | None = None
 
     def begin(self) -> None:
         """Nothing has to be started."""
@@ -130,7 +125,7 @@ class Client:
         Raises:
             UsageError: a header cannot be written.
         """
-        headers = compose_headers(replace(self.options, keepalive=False), self.target, AGENT, content_type)
+        headers = compose_headers(replace(self.options, keepalive=False), self.target, content_type)
         headers = [(name, accept if name == "Accept" else value) for name, value in headers]
         if not body and content_type is None:  # a header that announces one would have the server wait for it
             headers = [(name, value) for name, value in headers if name.lower() not in _OF_A_BODY]
@@ -193,7 +188,6 @@ class Client:
             once.failure, once.detail = Failure.TIMEOUT, f"no whole reply within {timeout_s:g} s"
         except EndpointError as error:  # the host has no address
             once.failure, once.detail = Failure.CONNECT, str(error)
-        once.tls = engine.traffic.tls
         return once
 
 
@@ -213,13 +207,7 @@ def open_client(options: TargetOptions, context: Context, what: str) -> Iterator
     """
     check_options(options)
     proxy = proxy_of(options.request, context, what)
-    with open_target(
-        options.target,
-        key_file=options.key_file,
-        headers=options.request.headers,
-        context=context,
-        secrets=options.request.secrets(),
-    ) as target:
+    with open_target(options.target, options.request, context, key_file=options.key_file) as target:
         yield client_for(target, options, proxy=proxy)
 
 

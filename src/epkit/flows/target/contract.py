@@ -6,19 +6,19 @@ from pathlib import Path
 from typing import Any
 
 from epkit.core.contract import documents
-from epkit.core.contract.contract import ParsedContract, parse
+from epkit.core.contract.contract import ParsedContract
 from epkit.core.http import url as urls
 from epkit.core.http.secret import Secret
 from epkit.core.http.url import Url
 from epkit.core.replies import judging
 from epkit.core.samples.rows import Failure
 from epkit.endpoint.advice import advise_failure, explain
-from epkit.errors import EndpointError, UsageError
+from epkit.errors import EndpointError
 from epkit.files import contracts
 from epkit.flows.context import Context
 from epkit.flows.target.client import Client, SingleRequest, open_client, wait_for
 from epkit.flows.target.request_options import TargetOptions
-from epkit.flows.target.unreachable import UnreachableError
+from epkit.flows.target.target import UnreachableError
 
 
 def find(schema: str | None, client: Client, *, path: str | None = None) -> ParsedContract:
@@ -30,11 +30,7 @@ def find(schema: str | None, client: Client, *, path: str | None = None) -> Pars
     Raises:
         UnreachableError, EndpointError, UsageError: as `read`.
     """
-    document, name = read(schema, client)
-    try:
-        return parse(document, path=path)
-    except UsageError as error:
-        raise UsageError(f"{name}: {error}") from None
+    return contracts.parsed(*read(schema, client), path=path)
 
 
 def find_at(url: str, options: TargetOptions, context: Context, *, path: str | None = None) -> ParsedContract:

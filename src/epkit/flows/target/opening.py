@@ -1,7 +1,7 @@
 """From what the user named to something that can be spoken to: target, key, origin, all secrets by name."""
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from urllib.parse import parse_qsl
 
@@ -13,31 +13,26 @@ from epkit.endpoint import embedded
 from epkit.endpoint.keys import TOKENS, Key, find_key
 from epkit.endpoint.target import contract_url, resolve
 from epkit.flows.context import Context
+from epkit.flows.target.request_options import RequestOptions
 from epkit.flows.target.target import Target
 
 
 @contextlib.contextmanager
 def open_target(
-    argument: str | None,
-    *,
-    key_file: str | None,
-    headers: Sequence[tuple[str, str]],
-    context: Context,
-    secrets: Iterable[Secret] = (),
+    argument: str | None, request: RequestOptions, context: Context, *, key_file: str | None
 ) -> Iterator[Target]:
     """Find the target and its key; start the embedded endpoint where nothing is named.
 
     Args:
         argument: URL or name, or None.
-        headers: those the user gave, in order.
-        secrets: further credentials that the user gave.
+        request: the headers and the credentials that the user gave.
 
     Raises:
         UsageError: no such target, no such key, the extra `local` is missing; a token, and no login or no SDK for it.
         EndpointError: the embedded endpoint does not come up.
     """
     spec = resolve(argument, environ=context.environ, cwd=context.cwd)
-    key = find_key(spec, key_file=key_file, headers=headers, environ=context.environ)
+    key = find_key(spec, key_file=key_file, headers=request.headers, environ=context.environ)
     for line in key.notes:
         context.note(line)
     with contextlib.ExitStack() as stack:
@@ -58,7 +53,7 @@ def open_target(
             from epkit.flows.target.tokens import begin  # late: it may need an SDK
 
             renewal, key = begin(spec, key, context)
-        found = [*_secrets(uri, key, (*spec.headers, *headers)), *secrets]
+        found = [*_secrets(uri, key, (*spec.headers, *request.headers)), *request.secrets()]
         context.secrets.extend(found)
         yield Target(spec=spec, uri=uri, key=key, contract=contract, secrets=found, renewal=renewal)
 

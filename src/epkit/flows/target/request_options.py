@@ -3,13 +3,18 @@
 import base64
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Final
 from urllib.parse import unquote_to_bytes
 
+from epkit import __version__
 from epkit.core.http.destination import Tls
 from epkit.core.http.masking import is_sensitive
 from epkit.core.http.secret import Secret
 from epkit.errors import UsageError
 from epkit.flows.target.target import Target
+
+AGENT: Final = f"epkit/{__version__}"
+"""What every request calls its sender."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,11 +86,9 @@ def check_proxy(options: RequestOptions) -> None:
         raise UsageError("-P: is for a proxy, which -X names")
 
 
-def compose_headers(
-    options: RequestOptions, target: Target, agent: str, content_type: str | None
-) -> list[tuple[str, str]]:
+def compose_headers(options: RequestOptions, target: Target, content_type: str | None) -> list[tuple[str, str]]:
     """Put the headers together: epkit's own, then the endpoint's, then the user's, of which the last wins."""
-    headers = [("User-Agent", agent), ("Accept", "*/*")]
+    headers = [("User-Agent", AGENT), ("Accept", "*/*")]
     if not options.keepalive:
         headers.append(("Connection", "close"))
     if content_type is not None:

@@ -5,6 +5,7 @@ import random
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
@@ -15,11 +16,12 @@ from epkit.core.http.payload import Payload
 from epkit.core.http.request import Request
 from epkit.core.http.url import Url
 from epkit.core.wrapping import count_rows
+from epkit.engines.base import Engine
 from epkit.errors import ContractError, EpkitError, UsageError
 from epkit.files.payloads import read_payloads
 from epkit.flows.context import Note
 from epkit.flows.target.request_options import RequestOptions, compose_headers
-from epkit.flows.target.target import Target
+from epkit.flows.target.target import Target, UnreachableError
 
 if TYPE_CHECKING:
     from epkit.core.contract.contract import ParsedContract
@@ -49,7 +51,6 @@ def make_load(
     options: RequestOptions,
     target: Target,
     destination: Destination,
-    agent: str,
     *,
     stdin: BinaryIO,
     note: Note,
@@ -60,7 +61,6 @@ def make_load(
 
     Args:
         destination: where they go.
-        agent: of the User-Agent header.
         find_contract: called at most once, and only where the contract is needed.
         seed: of rows that are made.
 
@@ -85,7 +85,7 @@ def make_load(
         bodies = [payload for payload in payloads if not payload.checked]
         _check(bodies, known.contract("the payload is not checked") if bodies else None)
     method = options.method or ("HEAD" if options.head else "PUT" if options.put else "POST" if payloads else "GET")
-    headers = compose_headers(options, target, agent, content_type if payloads else None)
+    headers = compose_headers(options, target, content_type if payloads else None)
     path = target.uri.request_path
 
     def build(body: bytes) -> Request:
@@ -147,11 +147,27 @@ def _read(
     count = re.fullmatch(r"gen:rows=([1-9][0-9]{0,6})", file)
     if count is None:
         raise UsageError(f"-p {file}: rows to make are written gen:rows=K, K from 1 to 9999999")
-    from epkit.flows.rows.sample import sample_body
+    from epkit.core.validate.examples import sample_body
 
     contract = known.contract(None)
     assert contract is not None  # without one there is an error
     return (Payload.of(file, sample_body(contract, rows=int(count[1]), seed=seed)),)
+
+
+def contract_finder(
+    options: RequestOptions, target: Target, destination: Destination, make_engine: Callable[..., Engine]
+) -> "Callable[[], ParsedContract]":
+    """Make what finds the contract, asked for the way the load itself will go; what it found it keeps."""
+
+    @cache
+    def find() -> "ParsedContract":
+        from epkit.flows.target import contract  # late: not every run needs one
+        from epkit.flows.target.client import Client
+
+        client = Client(target=target, destination=destination, make_engine=make_engine, options=options)
+        return contract.find(options.schema, client)
+
+    return find
 
 
 class KnownContract:
@@ -173,8 +189,6 @@ class KnownContract:
         Raises:
             EpkitError: it is missing, and the user named it or it cannot be done without.
         """
-        from epkit.flows.target.unreachable import UnreachableError
-
         if self._looked and self._contract is None and without is not None:
             return None
         try:

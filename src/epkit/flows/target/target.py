@@ -8,6 +8,11 @@ from epkit.core.http.url import Url
 from epkit.endpoint.config import TargetSpec
 from epkit.endpoint.keys import Key
 from epkit.endpoint.tokens import Renewal
+from epkit.errors import EndpointError
+
+
+class UnreachableError(EndpointError):
+    """There is no connection to the target: a load would say the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

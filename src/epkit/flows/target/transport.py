@@ -8,7 +8,7 @@ not be shown.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from epkit.core.http import url as urls
 from epkit.core.http.destination import Proxy
@@ -16,10 +16,8 @@ from epkit.core.http.secret import Secret
 from epkit.endpoint.keys import basic
 from epkit.engines.base import Engine
 from epkit.errors import UsageError
-
-if TYPE_CHECKING:
-    from epkit.flows.context import Context
-    from epkit.flows.target.request_options import RequestOptions
+from epkit.flows.context import Context
+from epkit.flows.target.request_options import RequestOptions
 
 PROXIES: Final = ("http_proxy", "https_proxy", "all_proxy")
 
@@ -57,7 +55,7 @@ def engine_class(name: str) -> Callable[..., Engine]:
     return HttpxEngine
 
 
-def proxy_of(request: "RequestOptions", context: "Context", what: str) -> Proxy | None:
+def proxy_of(request: RequestOptions, context: Context, what: str) -> Proxy | None:
     """Return the proxy that was asked for, with the credentials for it.
 
     Where none was, and the environment names some, a note says that these are not used.

@@ -10,7 +10,7 @@ from epkit.core.load.plan import Phase, Plan
 from epkit.core.samples.rows import Failure
 from epkit.engines.base import Traffic
 from epkit.engines.deferred import CheckCounts
-from epkit.engines.driver import FirstFailure, FirstReply
+from epkit.engines.driver import FirstFailure
 from epkit.flows.bench.driving import RunFacts
 from epkit.flows.bench.workers.gathered import WorkerPart, gathered
 from support.rows import MS, rows
@@ -58,15 +58,15 @@ def test_the_first_of_each_kind_of_failure_stands_for_all():
 
 
 def test_connections_add_up_and_the_first_handshake_is_named():
-    one = part(traffic=Traffic(connections=2, closed=1), first_reply=None)
+    one = part(traffic=Traffic(connections=2, closed=1))
     other = part(
         traffic=Traffic(connections=3, retried=4, unsolicited=5, tls="TLSv1.3"),
-        first_reply=FirstReply(status=200, head=b"x"),
+        first_head=b"x",
     )
     found = together(one, other)
 
     assert Traffic(connections=5, closed=1, retried=4, unsolicited=5, tls="TLSv1.3") == found.traffic
-    assert FirstReply(status=200, head=b"x") == found.first_reply
+    assert b"x" == found.first_head
 
 
 def test_a_run_ends_by_its_plan_only_where_every_worker_does():

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from queue import Empty
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from epkit.core.http.masking import mask_text
 from epkit.core.http.request import Request
 from epkit.core.http.secret import Secret
 from epkit.core.load.shares import most_workers, split
+from epkit.core.report.live import Live
 from epkit.core.report.summary import EXACT
 from epkit.core.report.workers import WorkerRecord
 from epkit.core.samples.latency import series
@@ -43,12 +44,8 @@ from epkit.flows.bench.workers.messages import (
     RowsMessage,
     StopMessage,
 )
-from epkit.flows.bench.workers.report import worker_records
 from epkit.flows.bench.workers.work import BenchWork
 from epkit.process import signals_to
-
-if TYPE_CHECKING:
-    from epkit.core.report.live import Live
 
 TICK_S: Final = 0.2
 READY_S: Final = 60.0
@@ -71,7 +68,7 @@ class Fleet:
         measured: Measurement,
         *,
         all_rows: bool,
-        live: "Live | None",
+        live: Live | None,
         say: Callable[[str], None],
     ) -> None:
         """Prepare a run.
@@ -138,7 +135,7 @@ class Fleet:
 
     def records(self) -> tuple[WorkerRecord, ...]:
         """Return what a report says of each worker."""
-        return worker_records(self._parts.values())
+        return tuple(part.record() for part in self._parts.values())
 
     def run(self, tick: Callable[[], None]) -> RunFacts:
         """Run.

@@ -9,6 +9,7 @@ import numpy as np
 
 from epkit.core.load.plan import Plan
 from epkit.core.report.counters import Counters
+from epkit.core.report.workers import WorkerRecord
 from epkit.core.samples.clocks import Offset
 from epkit.core.samples.rows import Failure
 from epkit.core.stats.histogram import Histogram
@@ -56,6 +57,25 @@ class WorkerPart:
         """How late each of its heartbeats was; none of a worker that has not ended."""
         return np.empty(0, dtype=np.int64) if self.facts is None else self.facts.drifts_ns
 
+    def record(self) -> WorkerRecord:
+        """Return what a report says of it."""
+        facts, member = self.facts, self.member
+        planned = [phase.requests for phase in self.plan.measured if phase.model == "closed"]
+        return WorkerRecord(
+            name=member.name,
+            host=member.host,
+            sent=self.counters.sent,
+            failed=self.counters.failed,
+            planned=sum(n for n in planned if n is not None) if planned and None not in planned else None,
+            service=self.service,
+            began_ns=None if facts is None else facts.late_ns,
+            cpu_s=0.0 if facts is None else max(0.0, facts.cpu_s - facts.cpu_before_s),
+            drifts_ns=self.drifts_ns if self.has_ended else None,
+            clock_offset_ns=member.clock.offset_ns,
+            clock_error_ns=max(member.clock.error_ns, self.drift.error_ns),
+            lost=self.lost,
+        )
+
 
 def gathered(parts: Sequence[WorkerPart], *, began: int, started_at: datetime, begins: tuple[int, ...]) -> RunFacts:
     """Put together what the workers of a run know, as one process would know it.
@@ -78,7 +98,7 @@ def gathered(parts: Sequence[WorkerPart], *, began: int, started_at: datetime, b
         planned_end_ns=None if None in ends or not ends else max(end for end in ends if end is not None),
         waiting=sum(part.facts.waiting for part in parts if part.facts is not None and not part.is_over),
         examples=_examples(known),
-        first_reply=next((facts.first_reply for facts in known if facts.first_reply), None),
+        first_head=next((facts.first_head for facts in known if facts.first_head), b""),
         unsent=sum((Counter(facts.unsent) for facts in known), Counter[int]()),
         traffic=_traffic([facts.traffic for facts in known]),
         cpu_s=sum(facts.cpu_s for facts in known),

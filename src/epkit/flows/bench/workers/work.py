@@ -5,7 +5,6 @@ lost nothing but its last moments is.
 """
 
 import asyncio
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -136,13 +135,8 @@ class _Share:
         self._channel.send(EndedMessage(facts))
 
     async def _attend(self) -> Ran:
-        loop = asyncio.get_running_loop()
-        self._go: asyncio.Future[int] = loop.create_future()
-
-        def hear(message: object) -> None:
-            loop.call_soon_threadsafe(self._hear, message)
-
-        with self._channel.heard_by(hear):
+        self._go: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        with self._channel.heard_by(self._hear):
             return await runner.attend(
                 self._driven.engine, self._driver, self._job.plan.slots, tick=self._tick, barrier=self._barrier
             )
@@ -174,8 +168,6 @@ class _Share:
                 driver.replace(requests)
             case DocumentMessage(size):
                 self._stream.document = size
-            case None:  # nobody is there to tell
-                os._exit(0)
 
     def _wait_at(self, place: int) -> None:
         self._driver.flush()

@@ -5,7 +5,6 @@ or as many as it sent of late in a fifth of a second. Rows go back as soon as th
 """
 
 import asyncio
-import os
 import random
 import time
 from collections.abc import Mapping, Sequence
@@ -170,9 +169,9 @@ class _Part:
             policy=job.policy,
             explain=explainer(self._secrets),
             dice=random.Random(),  # noqa: S311 - jitter
-            later=self._engine.soon,
+            later=engine.soon,
+            wake=engine.wake,
         )
-        self._driver.wake = engine.wake
         self._asked = job.asked
         self._made = self._lately = 0
         self._told = ScoreCountsMessage()
@@ -188,12 +187,7 @@ class _Part:
         self._channel.send(ScoreEndedMessage(self._driver.hopeless, ran.stopped_by))
 
     async def _attend(self) -> Ran:
-        loop = asyncio.get_running_loop()
-
-        def hear(message: object) -> None:
-            loop.call_soon_threadsafe(self._hear, message)
-
-        with self._channel.heard_by(hear):
+        with self._channel.heard_by(self._hear):
             return await runner.attend(self._engine, self._driver, self._job.slots, tick=self._tick)
 
     def _hear(self, message: object) -> None:
@@ -215,8 +209,6 @@ class _Part:
             case ScoreEndMessage(drain):
                 self._driver.end()
                 self._engine.stop(drain=drain)
-            case None:  # nobody is there to tell
-                os._exit(0)
 
     def _take_share(self, share: ScoreShareMessage) -> None:
         not_before = time.perf_counter_ns() + share.delay_ns if share.delay_ns else 0

@@ -12,7 +12,6 @@ from epkit.core.samples.clocks import Offset
 from epkit.core.samples.latency import series
 from epkit.flows.bench.driving import RunFacts
 from epkit.flows.bench.workers.gathered import WorkerPart
-from epkit.flows.bench.workers.report import worker_records
 from support.rows import MS, report, texts, timed
 
 BLOCK = timed(np.full(200, 20 * MS))
@@ -35,7 +34,7 @@ def part(name, *, rows=100, began_ns=0, drift_ms=0.0, error_ms=0.0, lost=None, p
 
 
 def told(*parts):
-    return report(BLOCK, records=worker_records(parts))
+    return report(BLOCK, records=tuple(part.record() for part in parts))
 
 
 def test_each_is_told_by_itself_and_how_far_apart_they_began():
