@@ -34,7 +34,7 @@ def show(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new lines as they come.")] = False,
     init: Annotated[bool, typer.Option("--init", help="What came before the server was ready.")] = False,
     requests: Annotated[
-        bool, typer.Option("--requests", help="Requests that Application Insights was told of (local).")
+        bool, typer.Option("--requests", help="Requests that Application Insights received (local).")
     ] = False,
     deployment: h.Deployment = None,
     backend: h.Backend = None,

@@ -59,7 +59,10 @@ def validate(
         str, o.option(o.OUT, "--format", metavar="|".join(FORMATS), help="How to print the verdict.")
     ] = "text",
     limit: Annotated[
-        int, o.option(o.OUT, "--max-violations", metavar="N", min=0, help="Told of each file; the rest is counted.")
+        int,
+        o.option(
+            o.OUT, "--max-violations", metavar="N", min=0, help="Violations shown of each file; the rest is counted."
+        ),
     ] = LIMIT,
 ) -> int:
     """Check FILEs against a contract, before they are sent.

@@ -180,7 +180,7 @@ Check = Annotated[
         metavar="status|reply|contract|expect",
         help="How deep a reply is looked at. reply: 2xx, not empty, no error under status 200, a prediction a row; "
         "contract: of the declared type too; expect: with the predictions of --expect. The last two are made beside "
-        "the run; what they cannot manage is told.",
+        "the run; replies that they had no time for are counted.",
     ),
 ]
 Expect = Annotated[

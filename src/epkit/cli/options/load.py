@@ -11,7 +11,7 @@ Rate = Annotated[
         "--rate",
         kind=float,
         metavar="R",
-        help="Send R requests per second, whatever the endpoint does (open loop), for -n or -t; latency is then told "
+        help="Send R requests per second, whatever the endpoint does (open loop), for -n or -t; latency then counts "
         "from when a request was due, too.",
     ),
 ]
@@ -53,7 +53,9 @@ FindMax = Annotated[
 ]
 Warmup = Annotated[
     str | None,
-    option(LOAD, "--warmup", metavar="N|Ns", help="So many requests, or so long (10s), first; reported apart."),
+    option(
+        LOAD, "--warmup", metavar="N|Ns", help="Requests (100), or time (10s), before the measurement; reported apart."
+    ),
 ]
 UntilTight = Annotated[
     str | None,
