@@ -7,13 +7,13 @@ a plain port answers a TLS hello as nginx does, with a 400.
 
 import asyncio
 import contextlib
+import functools
 import shutil
 import socket
 import ssl
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Coroutine
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Self
@@ -178,13 +178,17 @@ class FaultServer:
         while True:
             accepted, _ = await self._loop.sock_accept(listener)
             number, self.connections = self.connections, self.connections + 1
-            task = asyncio.create_task(self._guard(self._connection(accepted, context, number)))
+            task = asyncio.create_task(self._guarded(accepted, context, number))
             self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(functools.partial(self._ended, accepted))
 
-    async def _guard(self, connection: Coroutine[Any, Any, None]) -> None:
+    def _ended(self, accepted: socket.socket, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        accepted.close()  # a task that was cancelled before its first step has not closed it
+
+    async def _guarded(self, accepted: socket.socket, context: ssl.SSLContext | None, number: int) -> None:
         try:
-            await connection
+            await self._connection(accepted, context, number)
         except (OSError, EOFError):  # the client is gone, or speaks no (good) TLS
             pass
         except Exception as error:  # noqa: BLE001 (raised at the next reset, in the test's thread)
