@@ -53,6 +53,26 @@ connection stays open until the client closes it. A storm is one of these under 
 | huge-header | ok after 70 KiB of header |
 | endless-header | header lines as fast as the client reads them |
 | endless-body | chunks as fast as the client reads them |
+| length-twice, length-differs, length-list | Content-Length twice, the same; twice, not the same; as `32, 32` |
+| length-plus, length-hex, length-huge, length-blank | Content-Length that is no number, of 20 digits, or empty |
+| te-and-length, te-in-1.0, te-twice | chunked, with Content-Length; as HTTP/1.0; with Transfer-Encoding twice |
+| te-gzip, te-gzip-chunked, te-identity | a Transfer-Encoding that is not chunked; the first and the last end with the connection |
+| te-gzip-hangs | the header of te-gzip and half a body; hangs |
+| version-0.9, version-1.0, version-1.2, version-2.0, version-3.0 | ok with that version in the status line |
+| status-099, 101 | ok with that status |
+| blank-line-first | CR LF before the status line |
+| folded, bare-lf, space-before-colon, control-character | ok with such a header line |
+| many-headers | ok with 1001 header lines |
+| chunk-extension, chunk-extension-broken | chunked, with an extension of 2 KB; with `;` and no name behind it |
+| chunk-lf, chunk-huge, chunk-too-short | a chunk that ends in LF alone; whose size has 17 digits; with more bytes than its size |
+| trailer-length | chunked, with a Content-Length in the trailer |
+| 204-with-body | 204 with Content-Length and that body |
+| endless-interim | 103 as fast as the client reads; with `?every_ms=` that often |
+| endless-close | a body that has no length and no end |
+| endless-tiny | chunks of two bytes without end |
+| held | the header and `?bytes=` (1 MiB) of a body that is twice as long, then nothing; hangs |
+| gzip-twice-bombed | 200, Content-Encoding gzip, a body of 16 MiB and a byte once it is unpacked |
+| cut, cut-length, cut-chunked | ended by the connection, by Content-Length, in chunks; the connection is closed without TLS's close_notify |
 | closes-idle | ok with keep-alive, then closes without a word after `?after_ms=` (0) |
 """
 
@@ -180,7 +200,53 @@ SIMPLE: Final[dict[str, bytes]] = {
     "not-json": reply(200, b"<html><body>Bad Gateway</body></html>", JSON),
     "big-header": reply(200, COURSE, JSON, *FILLER[:60]),
     "huge-header": reply(200, COURSE, JSON, *FILLER),
+    "many-headers": reply(200, COURSE, JSON, *[("A", "")] * 999),
+    "gzip-twice-bombed": reply(200, gzip.compress(b" " * ((16 << 20) + 1), 6, mtime=0), JSON, GZIP),
 }
+
+
+def raw(*lines: str, body: bytes = COURSE, start: str = "HTTP/1.1 200 OK") -> bytes:
+    """Write a reply whose header is *lines* and nothing else."""
+    return "\r\n".join([start, *lines, "", ""]).encode("latin-1") + body
+
+
+SIZED: Final = f"Content-Length: {len(COURSE)}"
+IN_CHUNKS: Final = "Transfer-Encoding: chunked"
+CHUNKS: Final = b"%x\r\n%b\r\n0\r\n\r\n" % (len(COURSE), COURSE)
+
+ODD: Final[dict[str, bytes]] = {
+    "length-twice": raw(SIZED, SIZED),
+    "length-differs": raw(SIZED, "Content-Length: 3"),
+    "length-list": raw(f"{SIZED}, {len(COURSE)}"),
+    "length-plus": raw(f"Content-Length: +{len(COURSE)}"),
+    "length-hex": raw(f"Content-Length: {len(COURSE):#x}"),
+    "length-huge": raw(f"Content-Length: {'9' * 20}"),
+    "length-blank": raw("Content-Length:"),
+    "te-and-length": raw(IN_CHUNKS, SIZED, body=CHUNKS),
+    "te-in-1.0": raw(IN_CHUNKS, body=CHUNKS, start="HTTP/1.0 200 OK"),
+    "te-twice": raw(IN_CHUNKS, IN_CHUNKS, body=CHUNKS),
+    "te-gzip-chunked": raw("Transfer-Encoding: gzip, chunked", body=CHUNKS),
+    "version-0.9": raw(SIZED, start="HTTP/0.9 200 OK"),
+    "version-1.0": raw(SIZED, start="HTTP/1.0 200 OK"),
+    "version-1.2": raw(SIZED, start="HTTP/1.2 200 OK"),
+    "version-2.0": raw(SIZED, start="HTTP/2.0 200 OK"),
+    "version-3.0": raw(SIZED, start="HTTP/3.0 200 OK"),
+    "status-099": raw(SIZED, start="HTTP/1.1 099 Odd"),
+    "101": raw("Upgrade: x", "Connection: upgrade", start="HTTP/1.1 101 Switching Protocols"),
+    "blank-line-first": b"\r\n" + raw(SIZED),
+    "folded": raw("X-A: one\r\n two", SIZED),
+    "bare-lf": raw("X-A: one\nX-B: two", SIZED),
+    "space-before-colon": raw("X-A : one", SIZED),
+    "control-character": raw("X-A: \x01", SIZED),
+    "chunk-extension": raw(IN_CHUNKS, body=CHUNKS.replace(b"\r", b";a=" + b"x" * 2000 + b"\r", 1)),
+    "chunk-extension-broken": raw(IN_CHUNKS, body=CHUNKS.replace(b"\r", b";\r", 1)),
+    "chunk-lf": raw(IN_CHUNKS, body=CHUNKS.replace(b"\r\n", b"\n", 1)),
+    "chunk-huge": raw(IN_CHUNKS, body=b"1" + b"0" * 16 + b"\r\n" + COURSE),
+    "chunk-too-short": raw(IN_CHUNKS, body=CHUNKS[1:]),
+    "trailer-length": raw(IN_CHUNKS, body=CHUNKS[:-2] + b"Content-Length: 3\r\n\r\n"),
+    "204-with-body": raw(SIZED, start="HTTP/1.1 204 No Content"),
+}
+"""Replies that are odd in one way; the connection is left to the client."""
 
 
 class Turns:
@@ -256,7 +322,7 @@ def simple(data: bytes) -> Fault:
     return answer
 
 
-FAULTS.update({name: simple(data) for name, data in SIMPLE.items()})
+FAULTS.update({name: simple(data) for name, data in (SIMPLE | ODD).items()})
 
 
 def partial(data: bytes) -> Fault:
@@ -293,6 +359,9 @@ FAULTS.update(
         "never-reads": unending(b""),  # the server never gets here: it stops before the body
         "length-too-long": unending(reply(200, COURSE, JSON, length=len(COURSE) + 100)),
         "chunk-garbage": unending(CHUNK_HEAD + b"zz\r\n" + COURSE + b"\r\n"),
+        "te-gzip": partial(raw("Transfer-Encoding: gzip")),
+        "te-identity": partial(raw("Transfer-Encoding: identity")),
+        "te-gzip-hangs": unending(raw("Transfer-Encoding: gzip", body=COURSE[:10])),
         "twice": simple(OK + OK),
         "length-too-short": simple(reply(200, COURSE, JSON, length=len(COURSE) - 5)),
     }
@@ -450,6 +519,63 @@ async def _endless_body(x: Exchange) -> bool:
         x.writer.write(chunk)
         await x.writer.drain()
         await asyncio.sleep(0)
+
+
+@fault("endless-interim")
+async def _endless_interim(x: Exchange) -> bool:
+    while not x.reader.at_eof():
+        x.writer.write(b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n")
+        await x.writer.drain()
+        await asyncio.sleep(x.number("every_ms", 0) / 1e3)
+    return False
+
+
+@fault("endless-close")
+async def _endless_close(x: Exchange) -> bool:
+    x.writer.write(raw("Content-Type: application/json", body=b""))
+    while True:
+        x.writer.write(b" " * (64 << 10))
+        await x.writer.drain()
+        await asyncio.sleep(0)
+
+
+@fault("endless-tiny")
+async def _endless_tiny(x: Exchange) -> bool:
+    x.writer.write(CHUNK_HEAD)
+    while True:
+        x.writer.write(b"2\r\n  \r\n" * 8192)
+        await x.writer.drain()
+        await asyncio.sleep(0)
+
+
+@fault("held")
+async def _held(x: Exchange) -> bool:
+    size = x.number("bytes", 1 << 20)
+    x.writer.write(raw(f"Content-Length: {2 * size}", body=b" " * size))
+    await x.hang()
+    return False
+
+
+def cutting(data: bytes) -> Fault:
+    """Behave by sending *data* and closing the connection below TLS."""
+
+    async def answer(x: Exchange) -> bool:
+        x.writer.write(data)
+        await x.writer.drain()
+        await asyncio.sleep(0.02)  # what is still to be written would be dropped
+        x.writer.transport.abort()
+        return False
+
+    return answer
+
+
+FAULTS.update(
+    {
+        "cut": cutting(raw("Content-Type: application/json")),
+        "cut-length": cutting(raw(SIZED, "Connection: close")),
+        "cut-chunked": cutting(raw(IN_CHUNKS, "Connection: close", body=CHUNKS)),
+    }
+)
 
 
 @fault("closes-idle")

@@ -1,7 +1,8 @@
 """The httpx engine: HTTP/2, at httpx's price; the wire engine's semantics otherwise.
 
 One client a slot: a shared pool walks every connection for each request. A slot is a task that calls the driver's
-two verbs. Time points come from httpcore's trace events.
+two verbs. Time points come from httpcore's trace events. What is read is guarded (`epkit.engines.guarded`), so that a
+reply is worth what it is to the wire engine.
 """
 
 import asyncio
@@ -11,20 +12,24 @@ import time
 from dataclasses import replace
 from typing import Any, Final
 
+import httpcore
 import httpx
 
 from epkit.core.http.destination import Destination
-from epkit.core.http.headers import framing
 from epkit.core.http.request import Request
+from epkit.core.replies.framing import BODY_BYTES, HEADER_BYTES, REPLIES_BYTES, TOO_MANY_BYTES, refusal
 from epkit.core.samples.rows import Failure
 from epkit.engines.base import FOREVER, INTERRUPTED, Arrival, CrashingEngine, Driver, Exchange, PacingDriver, Traffic
+from epkit.engines.guarded import GuardedBackend, GuardedStream
 from epkit.engines.wire.addresses import Addresses
-from epkit.engines.wire.connection import BODY_BYTES, HEADER_BYTES
 from epkit.engines.wire.tls import describe, make_context, tls_reason
 from epkit.engines.wire.tunnel import make_proxy_context
 
 COARSE_NS: Final = 1_200_000
 """Nearer to a time than this, timers are too coarse."""
+
+KEPT_S: Final = 5.0
+"""How long an idle connection is kept; httpx's own default."""
 
 clock = time.perf_counter_ns
 
@@ -37,11 +42,12 @@ class HttpxEngine(CrashingEngine):
     def __init__(self, destination: Destination, *, timeout_ns: int, keepalive: bool = True) -> None:
         super().__init__(destination, timeout_ns=timeout_ns, keepalive=keepalive)
         self._addresses = Addresses(destination)
-        self._context = self._make_context() if destination.scheme == "https" else False
-        self._proxy = self._make_proxy()
+        self._context = self._make_context() if destination.scheme == "https" else None
+        self._proxy = self._proxy_options()
         # A request names a whole URL where a proxy passes it on: httpx puts the beginning of it back.
         self._begun = len(destination.request_target(""))
         self._stopped = False
+        self._held = 0  # bytes of all replies that are not over
         self._tasks: list[asyncio.Task[None]] = []
         self._woken = asyncio.Event()
         self._turn = asyncio.Lock()
@@ -51,19 +57,21 @@ class HttpxEngine(CrashingEngine):
         tls = replace(self.destination.tls, server_name=self.destination.tls.server_name or self.destination.host)
         return make_context(tls, alpn=("h2", "http/1.1") if self.destination.http2 else ("http/1.1",))
 
-    def _make_proxy(self) -> httpx.Proxy | None:
+    def _proxy_options(self) -> dict[str, Any]:
+        """Say to httpcore how a proxy is reached, if there is one."""
         proxy = self.destination.proxy
         if proxy is None:
-            return None
+            return {}
         context = None
         if proxy.scheme == "https":
             context = make_proxy_context(proxy, self.destination.tls)
             context.check_hostname = True  # of addresses too, as httpcore names them in the handshake
-        return httpx.Proxy(
-            proxy.origin,
-            ssl_context=context,
-            headers=None if proxy.authorization is None else {"Proxy-Authorization": proxy.authorization},
-        )
+        key = proxy.authorization
+        return {
+            "proxy_url": proxy.origin,
+            "proxy_ssl_context": context,
+            "proxy_headers": None if key is None else {"Proxy-Authorization": key},
+        }
 
     async def prepare(self) -> None:
         """Look the host's name up, or the proxy's.
@@ -149,6 +157,7 @@ class HttpxEngine(CrashingEngine):
                 await self._send(client, request, x)
                 if self.crashed is None:
                     driver.done(x)
+                x.body = b""  # while the slot rests
                 if x.failure and self.destination.is_tunnelled:
                     # httpcore keeps a tunnel in which the handshake failed, and would wait for it ever after.
                     await client.aclose()
@@ -161,16 +170,17 @@ class HttpxEngine(CrashingEngine):
             await client.aclose()
 
     def _client(self) -> httpx.AsyncClient:
-        destination = self.destination
-        limits = httpx.Limits(max_connections=1, max_keepalive_connections=1 if self.keepalive else 0)
-        transport = httpx.AsyncHTTPTransport(
-            verify=self._context,
-            http2=destination.http2,
-            limits=limits,
-            proxy=self._proxy,
-            uds=destination.unix,
-            local_address=destination.bind,
-        )
+        how = {
+            "ssl_context": self._context,
+            "http2": self.destination.http2,
+            "max_connections": 1,
+            "max_keepalive_connections": 1 if self.keepalive else 0,
+            "keepalive_expiry": KEPT_S,
+            "uds": self.destination.unix,
+            "local_address": self.destination.bind,
+            "network_backend": GuardedBackend(),
+        }
+        transport = _Transport(how | self._proxy)
         return httpx.AsyncClient(transport=transport, timeout=None, follow_redirects=False, trust_env=False)  # noqa: S113
 
     def _request(self, request: Request, trace: "_Trace") -> httpx.Request:
@@ -198,6 +208,7 @@ class HttpxEngine(CrashingEngine):
                 try:
                     await self._read(response, x)
                 finally:
+                    self._held -= x.received
                     await response.aclose()
         except TimeoutError:
             what = "connection through the proxy" if trace.at_proxy else "whole reply"
@@ -211,7 +222,8 @@ class HttpxEngine(CrashingEngine):
             if self.destination.proxy is not None and (trace.at_proxy or not self.destination.is_tunnelled):
                 x.detail = f"proxy: {x.detail}"
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            x.failure, x.detail = Failure.TRANSPORT, str(error).lower() or type(error).__name__
+            words = str(error) or type(error).__name__
+            x.failure, x.detail = Failure.TRANSPORT, words[:1].lower() + words[1:]
             if trace.at_proxy:
                 x.failure, x.detail = Failure.CONNECT, f"proxy: {x.detail}"
         x.end = clock()
@@ -223,17 +235,23 @@ class HttpxEngine(CrashingEngine):
         lines += [name + b": " + value for name, value in response.headers.raw]
         x.head = b"\r\n".join([*lines, b"", b""])
         x.received = len(x.head)
-        if len(x.head) > HEADER_BYTES:
-            raise httpx.RemoteProtocolError(f"header block over {HEADER_BYTES} bytes")
-        parts: list[bytes] = []
+        self._held += x.received
+        if wrong := refusal(x.head):  # of HTTP/2, which has no guard
+            raise httpx.RemoteProtocolError(wrong)
+        body = bytearray()
         async for part in response.aiter_raw():
-            parts.append(part)
+            body += part
             x.received += len(part)
+            self._held += len(part)
             if x.received > BODY_BYTES + HEADER_BYTES:
                 raise httpx.RemoteProtocolError(f"reply body over {BODY_BYTES // 2**20} MiB")
-        x.body = b"".join(parts)
-        if not self.keepalive or _closes(response, x.head):
+            if self._held > REPLIES_BYTES:
+                raise httpx.RemoteProtocolError(TOO_MANY_BYTES)
+        x.body = bytes(body)
+        if not self.keepalive or _closes(response):
             self.traffic.closed += 1
+        stream = response.extensions["network_stream"]
+        self.traffic.unsolicited += isinstance(stream, GuardedStream) and stream.has_surplus
 
 
 class _Trace:
@@ -290,13 +308,19 @@ class _Trace:
                 x.first = clock()
 
 
-def _closes(response: httpx.Response, head: bytes) -> bool:
-    """Tell whether the connection ends with this reply (RFC 9112 § 9.3)."""
-    options = response.headers.get("connection", "").lower()
-    if "close" in options or (response.http_version == "HTTP/1.0" and "keep-alive" not in options):
-        return True
-    bodiless = response.request.method == "HEAD" or response.status_code in (204, 304)
-    return response.http_version != "HTTP/2" and not bodiless and framing(head) == "close"
+class _Transport(httpx.AsyncHTTPTransport):
+    """httpx's transport over connections that are guarded: its own has no parameter for a network backend."""
+
+    def __init__(self, how: dict[str, Any]) -> None:  # not httpx's, which would make another pool
+        self._pool = httpcore.AsyncHTTPProxy(**how) if "proxy_url" in how else httpcore.AsyncConnectionPool(**how)
+
+
+def _closes(response: httpx.Response) -> bool:
+    """Tell whether the connection ends with this reply; h11 keeps none of HTTP/1.0."""
+    if response.http_version == "HTTP/2":
+        return False
+    stream = response.extensions["network_stream"]
+    return response.http_version == "HTTP/1.0" or (isinstance(stream, GuardedStream) and stream.closes)
 
 
 def _connect_failure(error: Exception, x: Exchange) -> tuple[Failure, str]:

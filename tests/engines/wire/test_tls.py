@@ -410,9 +410,14 @@ def test_nothing_is_read_after_the_protocol_has_closed() -> None:
     assert [full, ("lost", None)] == stage.readable()
 
 
-@pytest.mark.parametrize("end", [b"", ssl.SSLEOFError()])
-def test_the_servers_end_is_told_however_it_comes(end: bytes | Exception) -> None:
-    assert ["eof", ("lost", None)] == Stage(gives=[end]).readable()
+def test_the_servers_end_is_no_loss() -> None:
+    assert ["eof", ("lost", None)] == Stage(gives=[b""]).readable()
+
+
+def test_an_end_without_close_notify_is_a_loss() -> None:
+    ((what, error),) = Stage(gives=[ssl.SSLEOFError()]).readable()
+
+    assert ("lost", "closed without close_notify") == (what, str(error))
 
 
 def test_a_read_that_breaks_loses_the_connection() -> None:

@@ -1,7 +1,10 @@
 """Reading a raw HTTP/1.1 header block, for whoever wants to know more of a reply than where it ends."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Final, Literal
+
+INTERIM_REPLIES: Final = 16
+"""The most interim replies (1xx) that are read before the final one; a server that means it sends one or two."""
 
 
 def final_block(head: bytes) -> bytes | None:
@@ -11,10 +14,16 @@ def final_block(head: bytes) -> bytes | None:
         head: what was read from the socket, from the first byte of the reply on; a body may follow.
 
     Returns:
-        Status line and fields, or None where the block is not complete.
+        Status line and fields, or None where the block is not complete, or more than `INTERIM_REPLIES` come first.
     """
     start, end = _final(head)
     return None if end < 0 else head[start:end]
+
+
+def header_end(head: bytes) -> int:
+    """Return where the body of the final reply begins, behind the blank line; -1 where the header is not complete."""
+    end = _final(head)[1]
+    return end if end < 0 else end + 4
 
 
 def _final(head: bytes) -> tuple[int, int]:
@@ -23,12 +32,13 @@ def _final(head: bytes) -> tuple[int, int]:
     Source: RFC 9110 § 15.2: 1xx is interim, except 101, which is the last that HTTP has to say.
     """
     start = 0
-    while True:
+    for _ in range(INTERIM_REPLIES + 1):
         end = head.find(b"\r\n\r\n", start)
         interim = head.startswith((b"HTTP/1.1 1", b"HTTP/1.0 1"), start) and not head.startswith(b"101", start + 9)
         if end < 0 or not interim:
             return start, end
         start = end + 4
+    return start, -1
 
 
 def fields(head: bytes) -> dict[str, str]:

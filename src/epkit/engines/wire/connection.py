@@ -25,23 +25,28 @@ from typing import TYPE_CHECKING, Final, cast
 
 import httptools
 
-from epkit.core.http.headers import framing
+from epkit.core.http.headers import framing, header_end
+from epkit.core.replies.framing import (
+    BODY_BYTES,
+    HEADER_BYTES,
+    REPLIES_BYTES,
+    SHORT_HEADER_BYTES,
+    TOO_MANY_BYTES,
+    refusal,
+)
 from epkit.core.samples.rows import Failure
 from epkit.engines.base import Arrival, Exchange
 
 if TYPE_CHECKING:
     from epkit.engines.wire.wire import WireEngine
 
-HEADER_BYTES: Final = 64 * 1024
-"""The largest header block that is accepted."""
-
-BODY_BYTES: Final = 16 * 1024 * 1024
-"""The largest reply body that is accepted; more would let a runaway server fill the memory."""
-
 BLANK_LINE: Final = b"\r\n\r\n"
 
 NOTHING: Final = -1
 """A length that no reply has."""
+
+PIECES: Final = 1024
+"""How many pieces of a body are kept one by one; more are joined, as a piece of a byte takes fifty."""
 
 clock = time.perf_counter_ns
 
@@ -50,17 +55,21 @@ class Connection(Exchange, asyncio.Protocol):
     """One connection, which is also the exchange in flight on it."""
 
     __slots__ = (
-        "complete", "engine", "feed", "keep", "keeps", "like", "like_bytes", "parts", "request", "status_of",
-        "surplus", "transport", "write",
+        "accepted", "complete", "engine", "feed", "held", "joined", "keep", "keeps", "like", "like_bytes", "parts",
+        "request", "status_of", "surplus", "transport", "unusual", "write",
     )  # fmt: skip
 
     def __init__(self, engine: "WireEngine") -> None:
         super().__init__()
         self.engine = engine
         self.parts: list[bytes] = []
+        self.joined: list[bytes] = []  # what came before `parts`
+        self.held = 0  # bytes of the unfinished reply
+        self.unusual = False  # the reply in hand comes in pieces, or has something before it
         self.complete = True
         self.keep = False
         self.surplus = False
+        self.accepted = BLANK_LINE  # the header block that was looked at last; no reply begins with this one
         self.like = b""
         self.like_bytes = NOTHING
         self._renew_parser()
@@ -114,6 +123,7 @@ class Connection(Exchange, asyncio.Protocol):
             now = clock()
             arrival = following(now)
             if arrival is None:
+                self.body = b""
                 engine.park(self)
                 return
             self.start = self.tcp = self.connected = now
@@ -144,11 +154,20 @@ class Connection(Exchange, asyncio.Protocol):
                 return False
             self._note_surplus()
         if not self.complete:
-            if self.received > HEADER_BYTES:
-                self._check_bounds()
+            self._hold(len(data))
             return False
-        if not data.endswith(self.body or BLANK_LINE) or self.parts or self.received > HEADER_BYTES:
-            self._check_reply(data)
+        body = self.body
+        plain = (
+            body
+            and data.endswith(body)
+            and self.keep
+            and not self.unusual
+            and not self.parts
+            and data.startswith(b"HTTP/1.")
+            and len(data) - len(body) < SHORT_HEADER_BYTES
+        )
+        if not plain and not self._check_reply(data):
+            return False
         self._learn(data)
         return True
 
@@ -171,9 +190,9 @@ class Connection(Exchange, asyncio.Protocol):
         elif self.received and framing(self.head) == "close":
             self.end = clock()
             self.on_message_complete()
-            self._join()
-            self.engine.end(self)
-            self._part()
+            if self._check_reply(b""):
+                self.engine.end(self)
+                self._part()
         else:
             self._lost("closed")
 
@@ -201,10 +220,13 @@ class Connection(Exchange, asyncio.Protocol):
             return
         status_of, keeps = self.status_of, self.keeps
         status = status_of()
-        if status >= 200 or status == 101:
+        if status >= 200:
             self.status = status
             self.keep = keeps()
             self.complete = True
+        else:
+            self.unusual = True
+            self.complete = status < 100 or status == 101  # refused; the others are interim
 
     # How an exchange ends.
 
@@ -221,24 +243,51 @@ class Connection(Exchange, asyncio.Protocol):
         self.surplus = True
         self.keep = False
 
-    def _check_reply(self, data: bytes) -> None:
-        """Look at a reply that came in pieces, is large, or does not end where its last chunk of bytes ends."""
+    def _hold(self, size: int) -> None:
+        """Keep a chunk of a reply that is not over, within the bounds of one reply and of all."""
+        engine = self.engine
+        self.unusual = True
+        self.held += size
+        engine.held += size
+        if engine.held > REPLIES_BYTES:
+            self._fail(Failure.TRANSPORT, TOO_MANY_BYTES)
+        elif self._accept() and self.received > HEADER_BYTES:
+            self._bound()
+
+    def _accept(self) -> bool:
+        """Look at the header block, as far as it was read; end an exchange whose reply is refused, and tell so."""
+        if self.head.startswith(self.accepted):
+            return True
+        if refused := refusal(self.head):
+            self._fail(Failure.TRANSPORT, refused)
+            return False
+        if (end := header_end(self.head)) >= 0:
+            self.accepted = self.head[:end]
+        return True
+
+    def _check_reply(self, data: bytes) -> bool:
+        """Look at a reply that is more than a header and a body in one chunk of bytes; tell whether it is accepted.
+
+        Args:
+            data: the last chunk of bytes; empty where the connection's end was the end of the reply.
+        """
+        if self.held:
+            self.engine.held -= self.held
+            self.held = 0
+        self.unusual = False
+        if not self._accept():
+            return False
         last = self.parts[-1] if self.parts else self.body
         # A chunked body ends in a blank line, and so does a header without a body. `head` still has the whole reply
         # where that is small; of a large one the last chunk of bytes may be a piece of its end.
         tail = self.head if self.received <= HEADER_BYTES else data
         if not tail.endswith((last or BLANK_LINE, BLANK_LINE)) and data.strip(b"0\r\n"):
             self._note_surplus()
-        self._join()
-        if self.received > HEADER_BYTES and self.head.find(BLANK_LINE, 0, HEADER_BYTES) < 0:
-            self.failure = Failure.TRANSPORT
-            self.detail = f"header block over {HEADER_BYTES} bytes"
-            self.keep = False
-
-    def _join(self) -> None:
-        if self.parts:
-            self.body = b"".join((self.body, *self.parts))
+        if self.parts or self.joined:
+            self.body = b"".join((self.body, *self.joined, *self.parts))
             self.parts.clear()
+            self.joined.clear()
+        return True
 
     def _fail(self, failure: Failure, detail: str) -> None:
         self.end = clock()
@@ -266,13 +315,16 @@ class Connection(Exchange, asyncio.Protocol):
         elif not framing(self.head):
             self._fail(Failure.TRANSPORT, f"{how} inside the reply's header")
         else:
-            read = len(self.body) + sum(map(len, self.parts))
+            read = len(self.body) + sum(map(len, self.joined)) + sum(map(len, self.parts))
             self._fail(Failure.TRANSPORT, f"{how} inside the reply's body, after {read} bytes of it")
 
-    def _check_bounds(self) -> None:
-        if self.head.find(BLANK_LINE, 0, HEADER_BYTES) < 0:
-            self._fail(Failure.TRANSPORT, f"header block over {HEADER_BYTES} bytes")
-        elif self.received > BODY_BYTES + HEADER_BYTES:
+    def _bound(self) -> None:
+        """Keep what is read of a large reply small."""
+        self.head = self.head[: HEADER_BYTES + 1]
+        if len(self.parts) > PIECES:
+            self.joined.append(b"".join(self.parts))
+            self.parts.clear()
+        if self.received > BODY_BYTES + HEADER_BYTES:
             self._fail(Failure.TRANSPORT, f"reply body over {BODY_BYTES // 2**20} MiB")
 
     def give_up(self, failure: Failure, detail: str) -> None:
@@ -283,6 +335,8 @@ class Connection(Exchange, asyncio.Protocol):
     def close(self) -> None:
         """Close; nothing that the transport still has to say matters."""
         self.complete = True
+        self.engine.held -= self.held
+        self.held = 0
         # A cycle with the parser would keep the last body until the collector comes, which waits for the run's end.
         self.feed, self.status_of, self.keeps = _ignore, _no_status, _never
         self.engine.connections.discard(self)

@@ -124,10 +124,13 @@ async def _objection(loop: asyncio.AbstractEventLoop, secured: ssl.SSLSocket, pa
             while True:
                 await until(loop.add_reader, loop.remove_reader, secured.fileno(), loop)
                 try:
-                    if not secured.read(1):
-                        raise ConnectionError("closed right after the handshake: client certificate required?")
+                    said = secured.read(1)
                 except ssl.SSLWantReadError:
                     continue  # a session ticket
+                except ssl.SSLEOFError:
+                    said = b""
+                if not said:
+                    raise ConnectionError("closed right after the handshake: client certificate required?")
                 return
     except TimeoutError:
         return

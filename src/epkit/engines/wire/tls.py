@@ -27,6 +27,9 @@ VERSIONS: Final = {
 }
 """ab's words for `-f`, without SSL3, which OpenSSL no longer speaks."""
 
+RAGGED: Final = "closed without close_notify"
+"""What is said of a TLS connection that breaks off."""
+
 RECORD_BYTES: Final = 16384
 """The most that one TLS record holds (RFC 8446 § 5.1)."""
 
@@ -68,6 +71,8 @@ def make_context(tls: Tls, *, alpn: tuple[str, ...] = ("http/1.1",)) -> ssl.SSLC
             raise UsageError(f"-f {tls.version}: not one of ALL, {', '.join(VERSIONS)}")
         context.minimum_version = context.maximum_version = version
     context.set_alpn_protocols(list(alpn))
+    # Python has OpenSSL take the end of a connection for the end of what was sent (RFC 8446 § 6.1 says otherwise).
+    context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
     return context
 
 
@@ -101,7 +106,9 @@ async def handshake(
     """
     secured = None
     try:
-        secured = context.wrap_socket(sock, server_hostname=tls.server_name, do_handshake_on_connect=False)
+        secured = context.wrap_socket(
+            sock, server_hostname=tls.server_name, do_handshake_on_connect=False, suppress_ragged_eofs=False
+        )
         while True:
             try:
                 secured.do_handshake()
@@ -242,7 +249,9 @@ class TlsTransport(asyncio.Transport):
             except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 return
             except ssl.SSLEOFError:
-                data = b""  # closed without close_notify: what it means is for HTTP's framing to say
+                # Somebody else may have cut the connection: this is not the end of a reply (RFC 9112 § 9.8).
+                self._lose(EOFError(RAGGED))
+                return
             except OSError as error:
                 self._lose(error)
                 return

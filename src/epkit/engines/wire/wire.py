@@ -37,6 +37,7 @@ class WireEngine(CrashingEngine):
     def __init__(self, destination: Destination, *, timeout_ns: int, keepalive: bool = True) -> None:
         super().__init__(destination, timeout_ns=timeout_ns, keepalive=keepalive)
         self.connections: set[Connection] = set()
+        self.held = 0  # bytes of all replies that are not over
         self._addresses = Addresses(destination)
         self._tunnels = Tunnels(destination) if destination.is_tunnelled else None
         # Whom TLS is spoken to, if at all: the server, or the proxy that reads the requests.
