@@ -7,7 +7,8 @@ import pytest
 
 from epkit.core.http.payload import Payload
 from epkit.errors import UsageError
-from epkit.files.payloads import MAX_BYTES, read_body, read_payload, read_payloads
+from epkit.files.payloads import read_body, read_payload, read_payloads
+from epkit.reading import CHECKED
 
 NO_STDIN = io.BytesIO()
 
@@ -106,9 +107,11 @@ def test_a_whole_file_is_told_by_its_lines():
 def test_a_body_that_is_checked_may_be_empty_but_not_longer_than_any_endpoint_takes(tmp_path):
     (tmp_path / "empty.json").touch()
     with (tmp_path / "long.json").open("wb") as file:
-        file.truncate(MAX_BYTES + 1)
+        file.truncate(CHECKED.most_bytes + 1)
 
     assert b"" == read_body(f"{tmp_path}/empty.json", NO_STDIN)
     assert b"{}" == read_body("-", io.BytesIO(b"{}"))
     assert f"{tmp_path}/no.json: no such file" == refused(read_body, f"{tmp_path}/no.json", NO_STDIN)
-    assert refused(read_body, f"{tmp_path}/long.json", NO_STDIN).startswith(f"{tmp_path}/long.json: longer than 16 MB")
+    assert refused(read_body, f"{tmp_path}/long.json", NO_STDIN).startswith(
+        f"{tmp_path}/long.json: 16,777,217 bytes, but a body that is checked has 16,777,216 at most: "
+    )

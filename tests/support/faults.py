@@ -68,6 +68,8 @@ connection stays open until the client closes it. A storm is one of these under 
 | trailer-length | chunked, with a Content-Length in the trailer |
 | 204-with-body | 204 with Content-Length and that body |
 | endless-interim | 103 as fast as the client reads; with `?every_ms=` that often |
+| slow-header | a header line each `?every_ms=` (1000), without end |
+| redirect-slowly | after `?every_ms=` (1000) 302 to itself |
 | endless-close | a body that has no length and no end |
 | endless-tiny | chunks of two bytes without end |
 | held | the header and `?bytes=` (1 MiB) of a body that is twice as long, then nothing; hangs |
@@ -528,6 +530,22 @@ async def _endless_interim(x: Exchange) -> bool:
         await x.writer.drain()
         await asyncio.sleep(x.number("every_ms", 0) / 1e3)
     return False
+
+
+@fault("slow-header")
+async def _slow_header(x: Exchange) -> bool:
+    x.writer.write(b"HTTP/1.1 200 OK\r\n")
+    while not x.reader.at_eof():
+        x.writer.write(b"X-More: to come\r\n")
+        await asyncio.sleep(x.number("every_ms", 1000) / 1e3)
+    return False
+
+
+@fault("redirect-slowly")
+async def _redirect_slowly(x: Exchange) -> bool:
+    await asyncio.sleep(x.number("every_ms", 1000) / 1e3)
+    await x.send(reply(302, b"", ("Location", x.target)))
+    return True
 
 
 @fault("endless-close")

@@ -12,6 +12,7 @@ from typing import Final
 from epkit.core.http.secret import Secret
 from epkit.endpoint.config import TargetSpec
 from epkit.errors import UsageError, unreadable
+from epkit.reading import KEY, read_whole
 
 TOKENS: Final = ("aad", "aml_token")
 """Kinds of auth where something has to be asked for a token."""
@@ -96,7 +97,7 @@ def basic(userinfo: Secret) -> Secret:
 
 def _from_file(path: Path, source: str) -> Key:
     try:
-        content = path.read_bytes()
+        content = read_whole(path, KEY, name=source)
         mode = path.stat().st_mode
     except OSError as error:
         raise unreadable(source, error, "a file with a key") from None

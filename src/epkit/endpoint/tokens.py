@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
 from typing import Any, Final, Self
 
 from epkit.core.hosting.azure_errors import reduce
@@ -17,6 +18,8 @@ AUDIENCE: Final = "https://ml.azure.com/.default"
 MARGIN_S: Final = 300.0
 """So long before its end a token is replaced; azure-identity begins to ask for another one then, too."""
 RETRY_S: Final = 10.0
+PATIENCE_S: Final = 60.0
+"""How long a token is waited for, whoever has to be asked on the way."""
 
 TokenSource = Callable[[], Token]
 
@@ -50,6 +53,30 @@ def aad_source() -> TokenSource:
         except Exception as error:  # noqa: BLE001 - whatever azure-identity raises
             raise UsageError(reduce(error).line) from None
         return made(found.token, float(found.expires_on))
+
+    return in_time(ask)
+
+
+def in_time(source: TokenSource, limit_s: float = PATIENCE_S) -> TokenSource:
+    """Return a source that waits for the other one as long as this; SDKs try again for minutes."""
+
+    def ask() -> Token:
+        outcome: SimpleQueue[Token | BaseException] = SimpleQueue()
+
+        def work() -> None:
+            try:
+                outcome.put(source())
+            except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+                outcome.put(error)
+
+        threading.Thread(target=work, name="token-service", daemon=True).start()
+        try:
+            result = outcome.get(timeout=limit_s)
+        except Empty:
+            raise UsageError(f"no token within {limit_s:g} s: is the network there?") from None
+        if isinstance(result, BaseException):
+            raise result
+        return result
 
     return ask
 

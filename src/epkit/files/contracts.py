@@ -1,13 +1,12 @@
 """Contracts from files."""
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from epkit.core.contract import documents
 from epkit.core.contract.contract import ParsedContract, parse
 from epkit.errors import UsageError
-
-MAX_BYTES: Final = 64 << 20
+from epkit.reading import CONTRACT, read_whole
 
 
 def load(source: str | Path, *, path: str | None = None, name: str | None = None) -> ParsedContract:
@@ -50,10 +49,7 @@ def read(source: str | Path, *, name: str | None = None) -> tuple[Any, str]:
     """
     name = name or str(source)
     try:
-        with Path(source).open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+        data = read_whole(Path(source), CONTRACT, name=name)
     except OSError as error:
         raise UsageError(f"{name}: the contract cannot be read: {error.strerror}") from None
-    if len(data) > MAX_BYTES:
-        raise UsageError(f"{name}: longer than {MAX_BYTES >> 20} MB: not a contract")
     return documents.decode(data, name=name), name

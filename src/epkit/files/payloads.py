@@ -1,13 +1,11 @@
 """Request bodies from files and stdin."""
 
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO
 
 from epkit.core.http.payload import Payload
 from epkit.errors import UsageError, unreadable
-
-MAX_BYTES: Final = 16 << 20
-"""Of a body that is checked: ten times what Azure's endpoints take; tables may be as long as they like."""
+from epkit.reading import CHECKED, PAYLOAD, Bound, read_whole
 
 
 def read_payloads(path: str, stdin: BinaryIO) -> tuple[Payload, ...]:
@@ -39,9 +37,9 @@ def read_payload(path: str, stdin: BinaryIO) -> Payload:
         path: of the file; `-` is stdin.
 
     Raises:
-        UsageError: no such file, a directory, not readable, empty.
+        UsageError: no such file, a directory, not readable, empty, too large.
     """
-    name, body = _read(path, stdin)
+    name, body = _read(path, stdin, PAYLOAD)
     if not body:
         raise UsageError(f"{name}: empty: there is nothing to send")
     return Payload.of(name, body)
@@ -54,22 +52,15 @@ def read_body(path: str, stdin: BinaryIO) -> bytes:
         path: of the file; `-` is stdin.
 
     Raises:
-        UsageError: no such file, a directory, not readable, longer than `MAX_BYTES`.
+        UsageError: no such file, a directory, not readable, too large.
     """
-    name, body = _read(path, stdin, MAX_BYTES + 1)
-    if len(body) > MAX_BYTES:
-        advice = "which no endpoint takes: give the rows as .jsonl, .csv or .parquet"
-        raise UsageError(f"{name}: longer than {MAX_BYTES >> 20} MB, {advice}")
-    return body
+    return _read(path, stdin, CHECKED)[1]
 
 
-def _read(path: str, stdin: BinaryIO, most_bytes: int = -1) -> tuple[str, bytes]:
+def _read(path: str, stdin: BinaryIO, bound: Bound) -> tuple[str, bytes]:
     """Return what messages call a file, and what is in it."""
     name = "stdin" if path == "-" else path
     try:
-        if path == "-":
-            return name, stdin.read(most_bytes)
-        with Path(path).open("rb") as file:
-            return name, file.read(most_bytes)
+        return name, read_whole(stdin if path == "-" else Path(path), bound, name=name)
     except OSError as error:
         raise unreadable(name, error, "a file") from None

@@ -28,6 +28,7 @@ from epkit.flows.target import contract as target_contract
 from epkit.flows.target.client import Client, open_client
 from epkit.flows.target.request_options import TargetOptions
 from epkit.flows.target.target import Target, UnreachableError
+from epkit.reading import CONTRACT, read_whole
 
 NEEDED: Final = ("starlette", "uvicorn", "flask_swagger_ui")
 _FILES: Final = (".json", ".yaml", ".yml")
@@ -104,7 +105,7 @@ def _subject(options: DocsOptions, context: Context, stdin: BinaryIO) -> Iterato
     """Find what to show: a file that the argument names, else the contract of the target."""
     file, named, schema = _sort_out(options, context.cwd)
     if file is not None and named is None:
-        document = documents.decode(stdin.read(contracts.MAX_BYTES), name="stdin") if file == "-" else None
+        document = documents.decode(read_whole(stdin, CONTRACT, name="stdin"), name="stdin") if file == "-" else None
         name = "stdin" if file == "-" else file
         if document is None:
             document, _ = contracts.read(context.cwd / file, name=file)
@@ -116,7 +117,7 @@ def _subject(options: DocsOptions, context: Context, stdin: BinaryIO) -> Iterato
     with open_client(replace(options.reach, target=named), context, "what the page asks") as client:
         target = client.target
         if file == "-":
-            document, name = documents.decode(stdin.read(contracts.MAX_BYTES), name="stdin"), "stdin"
+            document, name = documents.decode(read_whole(stdin, CONTRACT, name="stdin"), name="stdin"), "stdin"
         else:
             document, name = _contract(file or schema, client)
         _look_at(document, name, context)

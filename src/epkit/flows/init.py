@@ -18,11 +18,11 @@ from epkit.endpoint.starter import NAME, Starter, WorkspaceConfig, name_of, rend
 from epkit.errors import UsageError
 from epkit.files import outputs, repository
 from epkit.flows.context import Context
+from epkit.reading import WORKSPACE, read_whole
 
 AZURE: Final = ("config.json", ".azureml/config.json", "aml_config/config.json")
 """Where Azure's SDKs look for the workspace, in a directory and those above it."""
 
-MOST_BYTES: Final = 1 << 20
 
 _KEY_FILES: Final = re.compile(r"(.*\.key|(.*[-_.])?(api|primary|secondary)?[-_]?keys?(\.txt)?)", re.IGNORECASE)
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -109,11 +109,7 @@ def _read(sources: Sequence[str], context: Context, stdin: BinaryIO) -> tuple[Ur
 def _workspace(file: str, context: Context, stdin: BinaryIO) -> WorkspaceConfig:
     name = "stdin" if file == "-" else file
     try:
-        if file == "-":
-            data = stdin.read(MOST_BYTES)
-        else:
-            with (context.cwd / file).open("rb") as opened:
-                data = opened.read(MOST_BYTES)
+        data = read_whole(stdin if file == "-" else context.cwd / file, WORKSPACE, name=name)
     except FileNotFoundError:
         raise UsageError(
             f"{urls.shown(name)}: neither a URL nor a file: a URL begins with http:// or https://"

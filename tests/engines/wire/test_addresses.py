@@ -2,6 +2,8 @@
 
 import asyncio
 import socket
+import threading
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -27,7 +29,7 @@ class World:
     def perf_counter_ns(self) -> int:
         return self.now
 
-    async def getaddrinfo(self, host: str, port: int, **_options: Any) -> list[Any]:
+    async def ask(self, host: str, port: int) -> list[Any]:
         self.asked.append((host, port))
         if self.slow:
             await asyncio.sleep(3600)
@@ -40,6 +42,7 @@ class World:
 def context(monkeypatch: pytest.MonkeyPatch) -> World:
     context = World()
     monkeypatch.setattr(module, "time", context)
+    monkeypatch.setattr(module, "_ask", context.ask)
     return context
 
 
@@ -51,7 +54,6 @@ def play(context: World, story: Callable[[Addresses], Awaitable[None]], to: Dest
     """Resolve, and go on with *story*."""
 
     async def main() -> None:
-        asyncio.get_running_loop().getaddrinfo = context.getaddrinfo  # type: ignore[method-assign, assignment]
         addresses = Addresses(to)
         await addresses.resolve()
         await story(addresses)
@@ -162,6 +164,21 @@ def test_a_name_without_an_address_is_named_with_the_reason(context: World, erro
 
     with pytest.raises(EndpointError, match=rf"scoring\.example.*{reason}"):
         play(context, lambda _: asyncio.sleep(0))
+
+
+def test_a_look_up_that_nobody_waits_for_holds_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    over = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(8))
+    began = time.monotonic()
+
+    async def main() -> None:
+        async with asyncio.timeout(0.1):
+            await module.look_up(TO)
+
+    with pytest.raises(TimeoutError), asyncio.Runner() as runner:
+        runner.run(main())
+    assert time.monotonic() - began < 4
+    over.set()
 
 
 def test_what_is_connected_to_instead_is_looked_up(context: World) -> None:

@@ -16,6 +16,7 @@ from epkit.core.hosting.azure_errors import reduce
 from epkit.core.hosting.deployments import LoggedRequest, Order
 from epkit.errors import BackendError, EpkitError, UsageError
 from epkit.process import environment, silenced
+from epkit.reading import CONDA, read_whole
 
 CONDA_FILES: Final = ("conda.yml", "conda.yaml", "conda_env.yml", "environment.yml", "environment.yaml")
 TAIL_LINES: Final = 30
@@ -139,7 +140,7 @@ def conda_file(order: Order) -> Path:
 
 def warn_of_missing_server(conda: Path, packages: tuple[str, ...], say: Say) -> None:
     """Say so where a conda file names none of the packages that bring the server into the container."""
-    text = conda.read_text(encoding="utf-8", errors="replace")
+    text = read_whole(conda, CONDA, name=str(conda)).decode("utf-8", "replace")
     if not any(package in text for package in packages):
         say(f"{conda}: it names no {' or '.join(packages)}: without the server nothing answers in the container")
 

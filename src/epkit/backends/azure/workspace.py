@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from epkit.errors import UsageError
+from epkit.reading import WORKSPACE, read_whole
 
 DIRECTORIES: Final = (".azureml", "aml_config", "")
 """In each of which every directory upward is asked before the next one."""
@@ -51,7 +52,7 @@ def find_workspace(cwd: Path, *, expected: str | None) -> Workspace:
             "no config.json here or above: download it from the workspace's page at ml.azure.com (Download config file)"
         )
     try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"))
+        document = json.loads(read_whole(path, WORKSPACE, name=str(path)).decode("utf-8-sig"))
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
     except ValueError as error:

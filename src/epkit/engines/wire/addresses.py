@@ -1,7 +1,9 @@
 """Where connections go: the addresses of a name, taken in turn and looked up again from time to time."""
 
 import asyncio
+import contextlib
 import socket
+import threading
 import time
 from collections import deque
 from typing import Any, Final, TypeAlias
@@ -25,8 +27,38 @@ async def look_up(destination: Destination) -> tuple[Address, ...]:
     if destination.unix is not None:
         return ((socket.AF_UNIX, destination.unix),)
     host, port = destination.first_hop
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    found = await _ask(host, port)
     return tuple(dict.fromkeys((family, address) for family, _, _, _, address in found))
+
+
+async def _ask(host: str, port: int) -> list[Any]:
+    """Ask the system, on a thread that is left to itself if nobody waits any more.
+
+    A loop's own threads are waited for when the loop ends, and a name server that is away takes its time.
+    """
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[list[Any]] = loop.create_future()
+
+    def ask() -> None:
+        found: list[Any] | Exception
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            found = error
+        with contextlib.suppress(RuntimeError):  # the loop is over
+            loop.call_soon_threadsafe(_settle, answer, found)
+
+    threading.Thread(target=ask, name="look-up", daemon=True).start()
+    return await answer
+
+
+def _settle(answer: "asyncio.Future[list[Any]]", found: list[Any] | Exception) -> None:
+    if answer.done():
+        return
+    if isinstance(found, Exception):
+        answer.set_exception(found)
+    else:
+        answer.set_result(found)
 
 
 class Addresses:

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from epkit.core.http.destination import Tls
 from epkit.errors import UsageError
+from epkit.reading import CERTIFICATES, read_whole
 
 VERSIONS: Final = {
     "TLS1": ssl.TLSVersion.TLSv1,
@@ -43,6 +44,9 @@ def make_context(tls: Tls, *, alpn: tuple[str, ...] = ("http/1.1",)) -> ssl.SSLC
     for path in (tls.cacert, tls.client_cert):
         if path is not None and not Path(path).is_file():
             raise UsageError(f"{path}: no such certificate file")
+        if path is not None:
+            with contextlib.suppress(OSError):  # OpenSSL, which reads it again, says why
+                read_whole(Path(path), CERTIFICATES, name=path)
     try:
         context = ssl.create_default_context(cafile=tls.cacert)
     except (ssl.SSLError, OSError) as error:

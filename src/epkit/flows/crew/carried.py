@@ -9,19 +9,21 @@ from pathlib import Path
 
 from epkit.core.http.destination import Destination
 from epkit.errors import UsageError
+from epkit.reading import CERTIFICATES, PAYLOAD, read_whole
 
 
 def read(destination: Destination, *others: str | None) -> Mapping[str, bytes]:
     """Read the files that a destination names, and others.
 
     Raises:
-        UsageError: one cannot be read.
+        UsageError: one cannot be read, or is too large.
     """
     found = {}
-    for name in (destination.tls.cacert, destination.tls.client_cert, *others):
+    certificates = [(name, CERTIFICATES) for name in (destination.tls.cacert, destination.tls.client_cert)]
+    for name, bound in (*certificates, *((other, PAYLOAD) for other in others)):
         if name is not None:
             try:
-                found[name] = Path(name).read_bytes()
+                found[name] = read_whole(Path(name), bound, name=name)
             except OSError as error:
                 raise UsageError(f"{name}: cannot be read: {error.strerror}") from None
     return found

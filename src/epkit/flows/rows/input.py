@@ -24,7 +24,7 @@ from epkit.core.validate.culling import cull
 from epkit.core.validate.validation import Validator
 from epkit.core.validate.violations import Verdict
 from epkit.errors import ContractError, UsageError
-from epkit.files import payloads, remote
+from epkit.files import fetching, payloads, remote
 from epkit.files.parquet import parts_of
 from epkit.files.sources import CsvSource, FrameSource, LinesSource, ParquetSource, Source, ValuesSource
 from epkit.flows.context import Note
@@ -110,7 +110,7 @@ def spooled(file: str | None, stdin: BinaryIO) -> Iterator[Given | None]:
         yield None
     elif remote.is_remote(file):
         with tempfile.TemporaryDirectory(prefix="epkit-") as directory:
-            yield _given(remote.fetch(file, Path(directory)), mask_url(file))
+            yield _given(fetching.fetch(file, Path(directory)), mask_url(file))
     elif file != "-":
         yield _given(Path(file), file)
     else:

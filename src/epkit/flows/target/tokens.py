@@ -3,13 +3,14 @@
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 from epkit.core.hosting.deployments import AZURE
 from epkit.core.http.request import Request, with_authorization
 from epkit.core.http.secret import Secret
 from epkit.endpoint.config import TargetSpec
 from epkit.endpoint.keys import Key
-from epkit.endpoint.tokens import Keeper, Renewal, TokenSource, aad_source
+from epkit.endpoint.tokens import Keeper, Renewal, TokenSource, aad_source, in_time
 from epkit.errors import UsageError
 from epkit.flows.context import Context
 from epkit.flows.target.target import Target
@@ -71,5 +72,5 @@ def _aml_source(spec: TargetSpec, context: Context) -> TokenSource:
     for name in AZURE:
         if name == spec.backend:
             backend = open_azure(name, context, workspace=spec.workspace)
-            return lambda: backend.token(spec.service or spec.name or "")
+            return in_time(partial(backend.token, spec.service or spec.name or ""))
     raise UsageError('who gives the tokens out? backend = "azureml" or backend = "azureml-v1"')

@@ -1,0 +1,78 @@
+"""Files that are read whole: each kind has its bound, so that a device or the wrong file does not fill the memory."""
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from epkit.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """How large a file of one kind may be.
+
+    Args:
+        what: what a message calls such a file.
+        most_bytes: more are refused.
+        advice: what to do about a larger one.
+    """
+
+    what: str
+    most_bytes: int
+    advice: str
+
+
+KEY: Final = Bound(what="a key", most_bytes=64 << 10, advice="name the file that holds the key alone")
+CERTIFICATES: Final = Bound(
+    what="a file of certificates", most_bytes=16 << 20, advice="name a PEM file, with those that are needed"
+)
+CONTRACT: Final = Bound(
+    what="a contract", most_bytes=16 << 20, advice="name a swagger.json or an OpenAPI document (real ones have 200 kB)"
+)
+"""As large as one may be that is asked for by URL: a whole reply."""
+
+PAYLOAD: Final = Bound(
+    what="a payload", most_bytes=256 << 20, advice="epkit score sends tables of any size (.jsonl, .csv, .parquet)"
+)
+"""A hundred times what Azure's endpoints take; a `.jsonl` has many payloads."""
+
+CHECKED: Final = Bound(
+    what="a body that is checked",
+    most_bytes=16 << 20,
+    advice="no endpoint takes that: give the rows as .jsonl, .csv or .parquet",
+)
+"""Ten times what Azure's endpoints take; tables may be as long as they like."""
+
+WORKSPACE: Final = Bound(what="Azure's config.json", most_bytes=1 << 20, advice="download it from the workspace's page")
+CONDA: Final = Bound(what="a conda file", most_bytes=1 << 20, advice="name the YAML file that lists the packages")
+
+
+def read_whole(file: Path | BinaryIO, bound: Bound, *, name: str) -> bytes:
+    """Read a file to its end, or a stream that is open.
+
+    Args:
+        name: what a message calls it.
+
+    Raises:
+        UsageError: it is larger than its kind may be; a device or a pipe is read up to there.
+        OSError: it cannot be read.
+    """
+    if not isinstance(file, Path):
+        return _checked(file.read(bound.most_bytes + 1), bound, name)
+    with file.open("rb") as opened:
+        found = os.fstat(opened.fileno())
+        if stat.S_ISREG(found.st_mode) and found.st_size > bound.most_bytes:
+            raise _too_large(f"{found.st_size:,}", bound, name)
+        return _checked(opened.read(bound.most_bytes + 1), bound, name)
+
+
+def _checked(data: bytes, bound: Bound, name: str) -> bytes:
+    if len(data) > bound.most_bytes:
+        raise _too_large(f"over {bound.most_bytes:,}", bound, name)
+    return data
+
+
+def _too_large(size: str, bound: Bound, name: str) -> UsageError:
+    return UsageError(f"{name}: {size} bytes, but {bound.what} has {bound.most_bytes:,} at most: {bound.advice}")
