@@ -53,7 +53,7 @@ connection stays open until the client closes it. A storm is one of these under 
 | huge-header | ok after 70 KiB of header |
 | endless-header | header lines as fast as the client reads them |
 | endless-body | chunks as fast as the client reads them |
-| length-twice, length-differs, length-list | Content-Length twice, the same; twice, not the same; as `32, 32` |
+| length-twice, length-differs, length-list | Content-Length twice, the same; twice, not the same; as `33, 33` |
 | length-plus, length-hex, length-huge, length-blank | Content-Length that is no number, of 20 digits, or empty |
 | te-and-length, te-in-1.0, te-twice | chunked, with Content-Length; as HTTP/1.0; with Transfer-Encoding twice |
 | te-gzip, te-gzip-chunked, te-identity | a Transfer-Encoding that is not chunked; the first and the last end with the connection |
@@ -67,6 +67,7 @@ connection stays open until the client closes it. A storm is one of these under 
 | chunk-lf, chunk-huge, chunk-too-short | a chunk that ends in LF alone; whose size has 17 digits; with more bytes than its size |
 | trailer-length | chunked, with a Content-Length in the trailer |
 | 204-with-body | 204 with Content-Length and that body |
+| raw | the bytes of `?hex=`, then closes |
 | endless-interim | 103 as fast as the client reads; with `?every_ms=` that often |
 | slow-header | a header line each `?every_ms=` (1000), without end |
 | redirect-slowly | after `?every_ms=` (1000) 302 to itself |
@@ -521,6 +522,12 @@ async def _endless_body(x: Exchange) -> bool:
         x.writer.write(chunk)
         await x.writer.drain()
         await asyncio.sleep(0)
+
+
+@fault("raw")
+async def _raw(x: Exchange) -> bool:
+    x.writer.write(bytes.fromhex(x.query["hex"]))
+    return False
 
 
 @fault("endless-interim")
