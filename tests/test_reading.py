@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from epkit.errors import UsageError
-from epkit.reading import KEY, Bound, read_whole
+from epkit.reading import KEY, FileBound, read_whole
 
-SMALL = Bound(what="a note", most_bytes=8, advice="write less")
+SMALL = FileBound(what="a note", most_bytes=8, advice="write less")
 
 
 def refused(file: Path | io.BytesIO) -> str:

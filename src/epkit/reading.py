@@ -10,7 +10,7 @@ from epkit.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bound:
+class FileBound:
     """How large a file of one kind may be.
 
     Args:
@@ -24,32 +24,34 @@ class Bound:
     advice: str
 
 
-KEY: Final = Bound(what="a key", most_bytes=64 << 10, advice="name the file that holds the key alone")
-CERTIFICATES: Final = Bound(
+KEY: Final = FileBound(what="a key", most_bytes=64 << 10, advice="name the file that holds the key alone")
+CERTIFICATES: Final = FileBound(
     what="a file of certificates", most_bytes=16 << 20, advice="name a PEM file, with those that are needed"
 )
-CONTRACT: Final = Bound(
+CONTRACT: Final = FileBound(
     what="a contract", most_bytes=16 << 20, advice="name a swagger.json or an OpenAPI document (real ones have 200 kB)"
 )
 """As large as one may be that is asked for by URL: a whole reply."""
 
-PAYLOAD: Final = Bound(
+PAYLOAD: Final = FileBound(
     what="a payload", most_bytes=256 << 20, advice="epkit score sends tables of any size (.jsonl, .csv, .parquet)"
 )
 """A hundred times what Azure's endpoints take; a `.jsonl` has many payloads."""
 
-CHECKED: Final = Bound(
+CHECKED: Final = FileBound(
     what="a body that is checked",
     most_bytes=16 << 20,
     advice="no endpoint takes that: give the rows as .jsonl, .csv or .parquet",
 )
 """Ten times what Azure's endpoints take; tables may be as long as they like."""
 
-WORKSPACE: Final = Bound(what="Azure's config.json", most_bytes=1 << 20, advice="download it from the workspace's page")
-CONDA: Final = Bound(what="a conda file", most_bytes=1 << 20, advice="name the YAML file that lists the packages")
+WORKSPACE: Final = FileBound(
+    what="Azure's config.json", most_bytes=1 << 20, advice="download it from the workspace's page"
+)
+CONDA: Final = FileBound(what="a conda file", most_bytes=1 << 20, advice="name the YAML file that lists the packages")
 
 
-def read_whole(file: Path | BinaryIO, bound: Bound, *, name: str) -> bytes:
+def read_whole(file: Path | BinaryIO, bound: FileBound, *, name: str) -> bytes:
     """Read a file to its end, or a stream that is open.
 
     Args:
@@ -68,11 +70,11 @@ def read_whole(file: Path | BinaryIO, bound: Bound, *, name: str) -> bytes:
         return _checked(opened.read(bound.most_bytes + 1), bound, name)
 
 
-def _checked(data: bytes, bound: Bound, name: str) -> bytes:
+def _checked(data: bytes, bound: FileBound, name: str) -> bytes:
     if len(data) > bound.most_bytes:
         raise _too_large(f"over {bound.most_bytes:,}", bound, name)
     return data
 
 
-def _too_large(size: str, bound: Bound, name: str) -> UsageError:
+def _too_large(size: str, bound: FileBound, name: str) -> UsageError:
     return UsageError(f"{name}: {size} bytes, but {bound.what} has {bound.most_bytes:,} at most: {bound.advice}")

@@ -132,6 +132,12 @@ _FAILURES: Final[tuple[tuple[tuple[Failure, ...], str, str], ...]] = (
         "the server wants a client certificate, or shares no cipher: give -E FILE, or see -Z and -f",
     ),
     ((_TRANSPORT,), r"^(reply body|header block) over", "the reply is larger than epkit takes: check the URL"),
+    ((_TRANSPORT,), "^unfinished replies hold", "too many large replies are in flight at once: lower the concurrency"),
+    (
+        (_TRANSPORT,),
+        r"^not an http reply|^over \d+ interim",
+        "the reply breaks HTTP's rules: check the port, which of http:// and https:// it speaks, and any proxy",
+    ),
     (
         (_TLS, _TRANSPORT),
         "wrong version number|record.layer|http.request|unknown protocol|packet length too long",

@@ -5,7 +5,7 @@ from typing import BinaryIO
 
 from epkit.core.http.payload import Payload
 from epkit.errors import UsageError, unreadable
-from epkit.reading import CHECKED, PAYLOAD, Bound, read_whole
+from epkit.reading import CHECKED, PAYLOAD, FileBound, read_whole
 
 
 def read_payloads(path: str, stdin: BinaryIO) -> tuple[Payload, ...]:
@@ -57,7 +57,7 @@ def read_body(path: str, stdin: BinaryIO) -> bytes:
     return _read(path, stdin, CHECKED)[1]
 
 
-def _read(path: str, stdin: BinaryIO, bound: Bound) -> tuple[str, bytes]:
+def _read(path: str, stdin: BinaryIO, bound: FileBound) -> tuple[str, bytes]:
     """Return what messages call a file, and what is in it."""
     name = "stdin" if path == "-" else path
     try:

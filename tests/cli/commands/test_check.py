@@ -9,7 +9,7 @@ import pytest
 
 from support.canary import CANARY
 from support.cli_harness import complaint
-from support.faults import FAULTS
+from support.faults import FAULTS, ODD
 from support.proxy_server import Proxy
 
 STEPS = ["name", "tcp", "tls", "health", "key", "contract", "example", "reply", "clock", "headers"]
@@ -19,9 +19,12 @@ WELL = frozenset(
         *("ok", "ok-chunked", "ok-close-delimited", "ok-connection-close", "ok-split", "ok-split-chunked"),
         *("delay", "stall", "flaky", "second-dies", "early-hints", "gzip", "deflate", "deflate-raw", "azure"),
         *("big-header", "closes-idle", "twice", "swagger.json", "nested"),
+        *("version-1.0", "chunk-extension", "cut", "cut-length", "cut-chunked"),
     ]
 )
 """Scored, whatever the manner."""
+
+HANGING = ("length-too-long", "never", "never-reads", "drip", "slow-header", "held", "endless-tiny")
 
 CAUSES = {
     "empty": ("example", "the reply is empty: the scoring script returned nothing"),
@@ -46,18 +49,23 @@ CAUSES = {
     **dict.fromkeys(
         [
             *("gzip-broken", "gzip-bomb", "close-before", "close-in-header", "close-after-header", "truncated"),
-            *("reset", "reset-in-body", "chunk-garbage", "chunk-truncated", "not-http"),
+            *("reset", "reset-in-body", "chunk-truncated", "raw"),
         ],
         ("example", "the connection broke before the reply was complete"),
     ),
     **dict.fromkeys(
-        ["huge-header", "endless-header", "endless-body"], ("example", "the reply is larger than epkit takes")
+        {*ODD, "te-gzip", "te-identity", "te-gzip-hangs", "endless-interim", "chunk-garbage", "not-http"} - WELL,
+        ("example", "the reply breaks HTTP's rules"),
     ),
-    **dict.fromkeys(["length-too-long", "never", "never-reads", "drip"], ("example", "no complete reply in time")),
+    "204-with-body": ("example", "the reply is empty"),
+    "redirect-slowly": ("example", "a redirect, which is not followed"),
+    **dict.fromkeys(
+        ["huge-header", "many-headers", "endless-header", "endless-body", "endless-close"],
+        ("example", "the reply is larger than epkit takes"),
+    ),
+    **dict.fromkeys(HANGING, ("example", "no complete reply in time")),
 }
 """The step that fails, and what is said about it."""
-
-HANGING = ("length-too-long", "never", "never-reads", "drip")
 
 
 @pytest.fixture
@@ -269,7 +277,7 @@ def test_a_port_that_speaks_no_http(check):
         _, steps, _ = check(url)
 
     assert "health" == cause(steps)[0]
-    assert cause(steps)[1].startswith("the connection broke before the reply was complete")
+    assert cause(steps)[1].startswith("the reply breaks HTTP's rules")
 
 
 def test_a_sick_server(check):
