@@ -23,11 +23,11 @@ from epkit.engines.workers.crew import JoinedMessage, LocalCrew, LocalMember, Lo
 from epkit.errors import EndpointError, UsageError
 from epkit.files.predicted import StreamWriter
 from epkit.flows.context import Context
-from epkit.flows.crew.worker import MODULE
 from epkit.flows.score import score as flow
 from epkit.flows.score.options import ScoreOptions, exit_code
 from epkit.flows.score.workers import crew as score_crew
 from epkit.flows.score.workers.hired import HiredJobWorkers
+from epkit.flows.score.workers.main import SCORE_WORKERS
 from epkit.flows.target.request_options import RequestOptions
 from support.predict_server import PredictServer, plain, poisoned, storm
 
@@ -62,7 +62,7 @@ class Lent:
 @pytest.fixture(scope="module")
 def staff():
     """Three workers for all tests that harm none."""
-    crew = LocalCrew(3, MODULE)
+    crew = LocalCrew(3, SCORE_WORKERS.module, SCORE_WORKERS.messages)
     yield crew
     crew.close()
 
@@ -73,7 +73,7 @@ def mortal():
     with contextlib.ExitStack() as stack:
 
         def make(workers):
-            crew = LocalCrew(workers, MODULE)
+            crew = LocalCrew(workers, SCORE_WORKERS.module, SCORE_WORKERS.messages)
             stack.callback(crew.close)
             return crew
 
@@ -396,7 +396,7 @@ def test_a_host_without_an_address_is_told_as_by_one_process(score, server, staf
     (tmp_path / "rows.csv").write_text(table(9))
     with pytest.raises(EndpointError) as alone:
         score(None, "alone.csv", target="http://nowhere.invalid/score")
-    crew = LocalCrew(1, MODULE)
+    crew = LocalCrew(1, SCORE_WORKERS.module, SCORE_WORKERS.messages)
     with pytest.raises(EndpointError) as shared:
         score(crew, "shared.csv", target="http://nowhere.invalid/score")
     crew.close()

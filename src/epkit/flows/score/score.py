@@ -190,7 +190,7 @@ def _prepare(options: ScoreOptions, given: Given | None, context: Context) -> It
             )
         except ValueError as error:
             raise UsageError(f"the request cannot be built: {error}") from None
-        packer = Packer(before, after, most_bytes=options.batch_bytes, turn=prepared.turn())
+        packer = Packer(before, after, most_bytes=options.batch_bytes, columns=prepared.columns)
         yield ReadyJob(
             target=target,
             destination=destination,
