@@ -1,11 +1,11 @@
 """Another client of a Dask scheduler, which gets between epkit and a worker: `ADDRESS HOW FILE`.
 
 Where epkit's agent is in a Dask worker, it puts frames of its own in the place of the agent's, or gives the worker's
-process work. FILE is what a pickled value would make, if anything unpickled it.
+process work. FILE is what a pickled value would make, if anything unpickled it. It says when it is ready, waits for a line
+on its standard input, and says when it is done.
 """
 
 import sys
-import time
 
 from distributed import Client
 
@@ -53,16 +53,14 @@ def forge(how, path, dask_worker):
 
 def main(address: str, how: str, path: str) -> None:
     with Client(address, set_as_default=False) as client:
-        while True:
-            for worker, found in client.run(forge, how, path).items():
-                if found is None:
-                    continue
-                name, evil = found
-                if how == "posted":
-                    message = {"op": name, "verb": "post", "sealed": (evil,)}
-                    client.sync(client.scheduler.proxy, worker=worker, msg=message)
-                return
-            time.sleep(0.05)
+        client.run(len, "")
+        print("ready", flush=True)
+        sys.stdin.readline()
+        first = next(iter(client.scheduler_info()["workers"]))
+        name, evil = client.run(forge, how, path, workers=[first])[first]
+        if how == "posted":
+            client.sync(client.scheduler.proxy, worker=first, msg={"op": name, "verb": "post", "sealed": (evil,)})
+        print("done", flush=True)
 
 
 if __name__ == "__main__":

@@ -22,12 +22,13 @@ from epkit.core.samples.rows import Failure
 from epkit.core.score.batching import Chunk
 from epkit.core.score.conveyor import room_rows
 from epkit.core.score.ledger import Ledger
+from epkit.core.score.retrying import LONGEST_WAIT_NS, Waits
 from epkit.core.stats.histogram import Histogram
 from epkit.engines.batches import Outcome
 from epkit.engines.workers.crew import Crew, JoinedMessage, LostMessage, Member, RefusedMessage
 from epkit.engines.workers.values import MalformedError
 from epkit.flows.context import Note
-from epkit.flows.score.words import explainer
+from epkit.flows.score.words import explainer, note_wait
 from epkit.flows.score.workers.work import (
     ScoreAskMessage,
     ScoreCountsMessage,
@@ -38,6 +39,7 @@ from epkit.flows.score.workers.work import (
     ScoreRowsMessage,
     ScoreSettledMessage,
     ScoreShareMessage,
+    ScoreWaitMessage,
     ScoreWork,
 )
 from epkit.process import signals_to
@@ -114,6 +116,7 @@ class ScoreCrew:
         self._caught: list[signal.Signals] = []
         self._stopping = False
         self.service = Histogram()
+        self.waits = Waits(lambda wait: note_wait(wait, note))
         self.hopeless: Outcome | str | None = None
 
     # What a driver is asked.
@@ -287,6 +290,10 @@ class ScoreCrew:
                 _check_counts(message)
                 part.told = message
                 self.service.add(np.frombuffer(message.times, dtype=np.int64))
+            case ScoreWaitMessage(wait):
+                if not 0 <= wait.ns <= min(wait.asked_ns, LONGEST_WAIT_NS):
+                    raise MalformedError("a wait that none is granted")
+                self.waits.ask(wait, time.perf_counter_ns())
             case ScoreKeptMessage(concurrency):
                 if concurrency == part.share:
                     part.bound = concurrency

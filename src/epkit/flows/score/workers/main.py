@@ -21,6 +21,7 @@ SCORE_WORKERS: Final = worker.WorkerKind(
         work.ScoreSettledMessage,
         work.ScoreKeptMessage,
         work.ScoreCountsMessage,
+        work.ScoreWaitMessage,
         work.ScoreEndedMessage,
     ),
 )
