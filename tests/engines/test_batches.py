@@ -182,7 +182,8 @@ def test_a_wait_that_is_too_long_is_cut_and_told_and_the_rows_go_again():
     )
     assert [LONGEST_WAIT_NS] == [wait.ns for wait in said]
     assert said[0].asked_ns > 10**17
-    assert (1, LONGEST_WAIT_NS) == (context.driver.waits.times, context.driver.waits.ns)
+    assert 1 == context.driver.waits.times, "all were refused at once"
+    assert LONGEST_WAIT_NS <= context.driver.waits.ns < LONGEST_WAIT_NS + 10 * MS
 
 
 def test_a_batch_that_fails_for_good_is_cut_down_to_its_bad_row():
