@@ -186,6 +186,8 @@ def test_a_structure_that_is_nested_deep_is_refused():
 def test_predictions_that_are_no_json_are_refused(text):
     with pytest.raises(MalformedError, match="not JSON"):
         SCORE.unpack(framed([[len(text)], "ScoreSettledMessage", [0, 0, 0, []]], text))
+    with pytest.raises(MalformedError, match="not JSON"):
+        SCORE.unpack(framed([[len(text)], "ScoreSettledMessage", [0, 0, [0], []]], text))
 
 
 @pytest.mark.parametrize("lengths", [[5, -2], [2**62, 2**62], [4], [2]])

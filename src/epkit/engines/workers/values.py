@@ -26,7 +26,6 @@ from typing import Any, Final, Literal, NamedTuple, Protocol, Self, Union, get_a
 import numpy as np
 import orjson
 
-from epkit.core.json.reading import has_long_number
 from epkit.core.json.writing import dumps_row, dumps_words
 from epkit.errors import ContractError, EndpointError, EpkitError, UsageError
 
@@ -235,26 +234,25 @@ def _take_blob(value: Any, blobs: Sequence[memoryview]) -> memoryview:
     return blobs[value]
 
 
-def _take_json(value: Any, blobs: Sequence[memoryview]) -> Any:
-    data = bytes(_take_blob(value, blobs))
-    try:
-        if not has_long_number(data):
-            return orjson.loads(data)
-    except orjson.JSONDecodeError:
-        pass  # NaN, or half a surrogate pair
-    try:
-        return json.loads(data.decode("utf-8", "surrogatepass"))
-    except (ValueError, RecursionError) as error:
-        raise MalformedError(f"not JSON: {str(error)[:80]}") from None
-
-
-def _put_json(value: Any, packing: _Packing) -> int:
+def _put_json(value: Any, packing: _Packing) -> Any:
+    """Write JSON text; in a list where the quick reader would not read it as it was."""
     try:
         data = orjson.dumps(value)
     except TypeError:  # half a surrogate pair, a whole number of more than 64 bits, keys that are no texts
-        return packing.add(dumps_words(value))
+        return [packing.add(dumps_words(value))]
     # orjson writes NaN and the infinities as null.
-    return packing.add(dumps_row(value) if b"null" in data else data)
+    if b"null" in data and (words := dumps_row(value)) != data:
+        return [packing.add(words)]
+    return packing.add(data)
+
+
+def _take_json(value: Any, blobs: Sequence[memoryview]) -> Any:
+    careful = type(value) is list and len(value) == 1
+    data = _take_blob(value[0] if careful else value, blobs)
+    try:
+        return json.loads(bytes(data).decode("utf-8", "surrogatepass")) if careful else orjson.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise MalformedError(f"not JSON: {str(error)[:80]}") from None
 
 
 def _put_rows(value: Sequence[bytes], packing: _Packing) -> list[int]:
