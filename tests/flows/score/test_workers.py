@@ -14,11 +14,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from epkit.core.http.destination import Tls
 from epkit.core.http.secret import Secret
+from epkit.core.score.batching import Chunk
 from epkit.core.score.conveyor import Policy
-from epkit.core.score.retrying import Backoff
+from epkit.core.score.ledger import Ledger
+from epkit.core.score.retrying import Backoff, RetryWait
 from epkit.engines.workers.crew import JoinedMessage, LocalCrew, LocalMember, LostMessage
 from epkit.errors import EndpointError, UsageError
 from epkit.files.predicted import StreamWriter
@@ -28,6 +32,7 @@ from epkit.flows.score.options import ScoreOptions, exit_code
 from epkit.flows.score.workers import crew as score_crew
 from epkit.flows.score.workers.hired import HiredJobWorkers
 from epkit.flows.score.workers.main import SCORE_WORKERS
+from epkit.flows.score.workers.work import ScoreAskMessage, ScoreCountsMessage, ScoreSettledMessage, ScoreWaitMessage
 from epkit.flows.target.request_options import RequestOptions
 from support.predict_server import PredictServer, plain, poisoned, storm
 
@@ -291,6 +296,43 @@ def test_a_worker_that_is_killed_loses_and_doubles_nothing(score, server, mortal
     assert ran.result.complete
     again = sum(times - 1 for times in server.scored.values())
     assert again <= 2 * 4 * 100 + 800, "what it had told of is not sent again"
+
+
+@pytest.mark.parametrize(
+    ("lie", "why"),
+    [
+        (ScoreSettledMessage(10**6, 0, ["x"], {}), "predictions of rows that it does not have"),
+        (ScoreSettledMessage(-1, 0, ["x"], {}), "predictions of rows that it does not have"),
+        (ScoreAskMessage(-1), "a wish for -1 rows"),
+        (ScoreAskMessage(10**30), "a wish for 1e+30 rows"),
+        (ScoreCountsMessage(requests=-5), "counts out of range"),
+        (ScoreCountsMessage(times=b"1234567"), "counts out of range"),
+        (ScoreWaitMessage(RetryWait(10**18, 10**18)), "a wait that none is granted"),
+    ],
+)
+def test_a_worker_that_says_what_cannot_be_is_lost_and_its_rows_go_to_the_others(
+    score, server, mortal, tmp_path, lie, why
+):
+    crew = mortal(2)
+    (tmp_path / "rows.csv").write_text(table(5000))
+    with after(server, 10, lambda: crew.inbox.put((crew.members[0], lie))):
+        ran = score(crew, "out.csv")
+
+    assert expected(5000) == (tmp_path / "out.csv").read_text()
+    assert [f"worker 1 is lost: it sent what is refused: {why}; its rows go to the others"] == ran.notes
+
+
+@given(st.integers(-2, 12), st.integers(0, 12), st.lists(st.integers(-2, 12), max_size=3))
+def test_predictions_fit_only_what_is_open_of_a_span(place, predictions, reasons):
+    chunk = Chunk(0, [b"%d" % number for number in range(10)])
+    ledger = Ledger(iter([chunk, None]).__next__, lambda *_: None, room_rows=100)
+    ledger.read()
+    span = ledger.take(8)
+    inside = 0 <= place and place + predictions <= 8
+    fit = inside and all(place <= reason < place + predictions for reason in reasons)
+
+    assert fit == ledger.fits(span.number, place, predictions, reasons)
+    assert not ledger.fits(span.number + 1, place, predictions, reasons)
 
 
 def test_a_worker_that_is_told_to_end_is_lost_too(score, server, mortal, tmp_path):
