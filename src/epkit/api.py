@@ -8,6 +8,7 @@ from functools import wraps
 from typing import Any, ParamSpec
 
 from epkit.core.http.destination import Tls
+from epkit.core.load.cluster import ClusterAddress
 from epkit.core.report.compare import THRESHOLD, Comparison
 from epkit.core.report.report import Report
 from epkit.errors import UsageError
@@ -63,6 +64,10 @@ def run_bench(
     engine: str | None = None,
     workers: int | None = None,
     cluster: str | None = None,
+    cluster_ca: str | None = None,
+    cluster_cert: str | None = None,
+    cluster_key: str | None = None,
+    insecure_cluster: bool = False,
 ) -> Report:
     """Load an endpoint and measure it; `epkit bench` in Python. Notes go to the logger `epkit`.
 
@@ -92,7 +97,10 @@ def run_bench(
         proxy: `HOST:PORT`, or a URL with credentials in it.
         engine: `wire`, or `httpx`; None for what the others need.
         workers: how many processes of this machine make the load together.
-        cluster: address of a Dask scheduler (`tcp://host:port`) whose workers do.
+        cluster: address of a Dask scheduler (`tls://host:port`) whose workers do.
+        cluster_ca, cluster_cert, cluster_key: files with its authority, and our certificate and key (PEM); None for
+            those of Dask's configuration.
+        insecure_cluster: go to a scheduler of another machine without encryption (`tcp://host:port`).
 
     Raises:
         UsageError, ContractError, EndpointError: nothing could be sent. A failed request is data in the report.
@@ -127,7 +135,9 @@ def run_bench(
         ),
         engine=engine,
         workers=workers,
-        cluster=cluster,
+        cluster=ClusterAddress.given(
+            cluster, ca=cluster_ca, cert=cluster_cert, key=cluster_key, insecure=insecure_cluster
+        ),
     )
     return run(options, Context(note=_log.info), io.BytesIO()).report
 

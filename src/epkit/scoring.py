@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from epkit.core.http.destination import Tls
+from epkit.core.load.cluster import ClusterAddress
 from epkit.core.replies.predictions import Failed, Layout
 from epkit.core.score.pieces import Piece
 from epkit.core.score.scored import ScoreResult
@@ -185,6 +186,10 @@ def score(
     proxy: str | None = None,
     workers: int | None = None,
     cluster: str | None = None,
+    cluster_ca: str | None = None,
+    cluster_cert: str | None = None,
+    cluster_key: str | None = None,
+    insecure_cluster: bool = False,
 ) -> Scoring:
     """Score rows from a running event loop, a notebook's too: `async for prediction in epkit.score(target, rows)`.
 
@@ -210,7 +215,10 @@ def score(
         client_cert: a file with the client's certificate and its key (PEM).
         proxy: `HOST:PORT`, or a URL with credentials in it.
         workers: how many processes of this machine share the rows; concurrency and rate are those of all together.
-        cluster: address of a Dask scheduler (`tcp://host:port`) whose workers share them.
+        cluster: address of a Dask scheduler (`tls://host:port`) whose workers share them.
+        cluster_ca, cluster_cert, cluster_key: files with its authority, and our certificate and key (PEM); None for
+            those of Dask's configuration.
+        insecure_cluster: go to a scheduler of another machine without encryption (`tcp://host:port`).
 
     Raises:
         UsageError: the rows are of no kind that is known.
@@ -242,7 +250,9 @@ def score(
             skip_invalid=skip_invalid,
             tls=Tls(verify=not insecure, cacert=cacert, client_cert=client_cert),
             workers=workers,
-            cluster=cluster,
+            cluster=ClusterAddress.given(
+                cluster, ca=cluster_ca, cert=cluster_cert, key=cluster_key, insecure=insecure_cluster
+            ),
         )
     )
 

@@ -14,7 +14,7 @@ from epkit.core.http.request import Template
 from epkit.core.samples.rows import Failure
 from epkit.core.score.batching import Chunk, Packer
 from epkit.core.score.conveyor import Conveyor, Policy
-from epkit.core.score.retrying import Backoff
+from epkit.core.score.retrying import LONGEST_WAIT_NS, Backoff
 from epkit.engines.base import FOREVER, INTERRUPTED, Exchange
 from epkit.engines.batches import BatchDriver
 
@@ -164,6 +164,26 @@ def test_the_endpoint_says_when_to_come_back_and_nobody_comes_before(field, leas
     at = [when for when, _ in context.sent]
     pause = max(later - earlier for earlier, later in itertools.pairwise(at))
     assert pause >= (least - 3) * MS
+
+
+def test_a_wait_that_is_too_long_is_cut_and_told_and_the_rows_go_again():
+    said = []
+    context = World(
+        [40],
+        lambda rows, number: (429, b"Retry-After: Fri, 31 Dec 9999 23:59:59 GMT\r\n") if number == 3 else good(rows),
+    )
+    context.driver.waits._say = said.append
+    context.run()
+
+    assert expected(40) == context.line.rows
+    at = [when for when, _ in context.sent]
+    assert (
+        LONGEST_WAIT_NS <= max(later - earlier for earlier, later in itertools.pairwise(at)) < LONGEST_WAIT_NS + 10 * MS
+    )
+    assert [LONGEST_WAIT_NS] == [wait.ns for wait in said]
+    assert said[0].asked_ns > 10**17
+    assert 1 == context.driver.waits.times, "all were refused at once"
+    assert LONGEST_WAIT_NS <= context.driver.waits.ns < LONGEST_WAIT_NS + 10 * MS
 
 
 def test_a_batch_that_fails_for_good_is_cut_down_to_its_bad_row():

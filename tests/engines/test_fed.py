@@ -30,6 +30,7 @@ class Fed:
             dice=random.Random(1),
             later=lambda call: call(),
             wake=self._wake,
+            waiting=lambda _: None,
         )
 
     def _wake(self):

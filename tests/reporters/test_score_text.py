@@ -27,6 +27,14 @@ def test_how_far_a_job_is_is_one_line():
     assert "1,500 of 4,500 rows, 500 rows/s, 8 in flight, 1 retry, 2 failed, 0:06 left" == progress(now)
 
 
+def test_waits_that_the_endpoint_asked_for_are_shown_and_summed_up():
+    now = JobProgress(rows=5, total=None, fresh=0, in_flight=0, retries=8, failed_rows=0, seconds=2.0, waiting_s=299.6)
+
+    assert "5 rows, 0 rows/s, 0 in flight, 8 retries, asked to wait 5:00" == progress(now)
+    assert "the endpoint asked to wait once (Retry-After), 300.0 s together" in summary(result(waits=1, waited_s=300.0))
+    assert "the endpoint asked to wait 2 times (Retry-After), 1.5 s together" in summary(result(waits=2, waited_s=1.5))
+
+
 def test_what_is_not_known_is_not_said():
     now = JobProgress(rows=0, total=None, fresh=0, in_flight=8, retries=0, failed_rows=0, seconds=0.0)
 

@@ -50,6 +50,7 @@ class DaskCluster:
         python: interpreter of the workers, if not this one.
         prefix: what a process is started through, such as `ip netns exec NAME`; of the workers, one each.
         verbose: log all there is to log.
+        tls: files of an authority and of a certificate with its key, with which all then speak TLS.
     """
 
     def __init__(
@@ -61,8 +62,10 @@ class DaskCluster:
         prefix: Sequence[str] = (),
         prefixes: Sequence[Sequence[str]] | None = None,
         verbose: bool = False,
+        tls: tuple[Path, Path] | None = None,
     ) -> None:
-        self.address = f"tcp://{host}:{free_port()}"
+        self.address = f"{'tcp' if tls is None else 'tls'}://{host}:{free_port()}"
+        self._tls = [] if tls is None else ["--tls-ca-file", str(tls[0]), "--tls-cert", str(tls[1])]
         self.dashboard = free_port()
         self._host, self._python, self._prefix, self._prefixes = host, python, prefix, prefixes
         self._count, self._verbose = workers, verbose
@@ -73,7 +76,8 @@ class DaskCluster:
 
     def __enter__(self) -> Self:
         port = self.address.rpartition(":")[2]
-        listen = ["--host", self._host, "--port", port, "--dashboard-address", f"127.0.0.1:{self.dashboard}"]
+        host = self._host if not self._tls else f"tls://{self._host}"
+        listen = ["--host", host, "--port", port, "--dashboard-address", f"127.0.0.1:{self.dashboard}"]
         self.scheduler = self._start("scheduler", sys.executable, self._prefix, *listen)
         try:
             until(self._listens, "the scheduler listens")
@@ -123,7 +127,7 @@ class DaskCluster:
         found = []
         for pid in children_of(worker.pid):
             with contextlib.suppress(OSError):
-                if b"epkit.flows.crew.worker" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                if b"epkit.flows.bench.workers.main" in Path(f"/proc/{pid}/cmdline").read_bytes():
                     found.append(pid)
         return found
 
@@ -145,7 +149,7 @@ class DaskCluster:
         role = name.partition("-")[0]
         with (self.directory / f"{name}.log").open("wb") as log:
             return subprocess.Popen(
-                [*prefix, python, "-m", "distributed.cli.dask_" + role, *arguments],
+                [*prefix, python, "-m", "distributed.cli.dask_" + role, *arguments, *self._tls],
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,

@@ -27,7 +27,7 @@ from epkit.core.samples.rows import Failure
 from epkit.core.score.adaptive import ConcurrencyWindow
 from epkit.core.score.batching import FIRST, Batch, Packer
 from epkit.core.score.conveyor import Conveyor, Policy
-from epkit.core.score.retrying import REFUSED, is_transient, retry_after_ns
+from epkit.core.score.retrying import REFUSED, RetryWait, Waits, is_transient, retry_after
 from epkit.core.stats.histogram import Histogram
 from epkit.engines.base import FOREVER, INTERRUPTED, Arrival, Exchange
 
@@ -82,11 +82,12 @@ class BatchDriver:
         later: Callable[[Callable[[], None]], object],
         wake: Callable[[], None],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        waiting: Callable[[RetryWait], None] = lambda _: None,
     ) -> None:
         """Prepare a run.
 
         Public attributes: `requests`, `retries`, `rows`, `failed_rows`, `in_flight` (counters), `service` (times of the
-        requests that succeeded), `hopeless` (why the run ended early, or None).
+        requests that succeeded), `waits` (that the endpoint asked for), `hopeless` (why the run ended early, or None).
 
         Args:
             rows: where batches are cut, by the same packer and policy.
@@ -96,6 +97,7 @@ class BatchDriver:
             later: calls something once the replies that are there have been dealt with.
             wake: has parked slots ask again.
             now: the wall clock.
+            waiting: called when a wait begins that the endpoint asks for.
         """
         self._rows, self._packer, self._make = rows, packer, make
         self._policy, self._explain, self._dice, self._now = policy, explain, dice, now
@@ -115,6 +117,7 @@ class BatchDriver:
         self._times = array("q")
         self.requests = self.retries = 0
         self.hopeless: Outcome | None = None
+        self.waits = Waits(waiting)
         self.service = Histogram()
 
     @property
@@ -241,7 +244,7 @@ class BatchDriver:
 
     def _may_go_again(self, batch: Batch, x: Outcome) -> bool:
         """Put a batch back, unless it has been tried often enough."""
-        wait = retry_after_ns(fields(x.head), self._now()) if x.status else None
+        wait = retry_after(fields(x.head), self._now()) if x.status else None
         refused = x.status == 429 or (x.status in REFUSED and wait is not None)
         if refused:
             self._window.refused(x.start, x.end)
@@ -253,11 +256,14 @@ class BatchDriver:
         batch.wins = self._wins
         if batch.tries > batch.patience:
             return False
-        if refused and wait is not None:
-            self._not_before = max(self._not_before, x.end + wait)
         if wait is None:
-            wait = self._policy.backoff.delay_ns(batch.tries + batch.refusals, self._dice.random())
-        self._push(batch, x.end + wait)
+            rest_ns = self._policy.backoff.delay_ns(batch.tries + batch.refusals, self._dice.random())
+        else:
+            rest_ns = wait.ns
+            self.waits.ask(wait, x.end)
+            if refused:
+                self._not_before = max(self._not_before, x.end + rest_ns)
+        self._push(batch, x.end + rest_ns)
         return True
 
     def _divide(self, batch: Batch, x: Outcome, patience: int) -> None:

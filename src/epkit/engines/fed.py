@@ -8,6 +8,7 @@ from dataclasses import replace
 from epkit.core.http.request import Request
 from epkit.core.score.batching import Chunk, Packer
 from epkit.core.score.conveyor import Fed, Policy
+from epkit.core.score.retrying import RetryWait
 from epkit.engines.batches import BatchDriver, Outcome
 
 
@@ -28,6 +29,7 @@ class FedDriver(BatchDriver):
         dice: random.Random,
         later: Callable[[Callable[[], None]], object],
         wake: Callable[[], None],
+        waiting: Callable[[RetryWait], None],
     ) -> None:
         """Prepare a run; see `BatchDriver`.
 
@@ -36,7 +38,17 @@ class FedDriver(BatchDriver):
         """
         self._fed = Fed(packer, write, policy)
         self._blocks: list[bytes] = []
-        super().__init__(self._fed, packer, make, policy=policy, explain=explain, dice=dice, later=later, wake=wake)
+        super().__init__(
+            self._fed,
+            packer,
+            make,
+            policy=policy,
+            explain=explain,
+            dice=dice,
+            later=later,
+            wake=wake,
+            waiting=waiting,
+        )
 
     @property
     def policy(self) -> Policy:

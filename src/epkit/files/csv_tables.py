@@ -3,9 +3,12 @@
 import contextlib
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
 
 from epkit.core.contract.columns import RowSpec
 from epkit.errors import UsageError
@@ -14,7 +17,13 @@ if TYPE_CHECKING:
     import polars as pl
 
 BLOCK_BYTES: Final = 4 << 20
-LONGEST_ROW: Final = 256 << 20
+LONGEST_ROW: Final = 16 << 20
+"""Bytes of a row. No request that endpoints take holds a longer one, and behind a quote that nothing closes the rest of
+the file is one row: it is known for that after so much."""
+
+LONGEST_HEADER: Final = 16 << 20
+MOST_COLUMNS: Final = 100_000
+"""Each costs some kB in a frame."""
 
 _INTEGER: Final = r"^-?(0|[1-9][0-9]{0,17})$"
 _REAL: Final = r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,2})?$"
@@ -46,8 +55,11 @@ class CsvTable:
         """
         self.path, self.name = path, name or str(path)
         self.rows: int | None = None
+        csv.field_size_limit(max(csv.field_size_limit(), LONGEST_ROW))  # of 128 kB, where nobody has said more
         with path.open("rb") as file:
-            head = file.readline(1 << 20).removeprefix(b"\xef\xbb\xbf")
+            head = file.readline(LONGEST_HEADER + 1).removeprefix(b"\xef\xbb\xbf")
+        if len(head) > LONGEST_HEADER:
+            raise UsageError(f"{self.name}:1: a line of more than {LONGEST_HEADER >> 20} MB: is this a CSV file?")
         if not head.strip():
             raise UsageError(f"{self.name}: the file is empty: a line of column names is expected")
         try:
@@ -55,10 +67,14 @@ class CsvTable:
         except UnicodeDecodeError:
             raise UsageError(f"{self.name}:1: not a text in UTF-8") from None
         self.comma = next((mark for mark in (",", ";", "\t") if mark in self.header), ",")
+        if head.count(b'"') % 2:
+            raise UsageError(f"{self.name}:1: a quote is not closed in the line of column names")
         self.names = next(csv.reader([self.header], delimiter=self.comma))
-        for column in self.names:
-            if self.names.count(column) > 1:
-                raise UsageError(f'{self.name}:1: the column "{column[:60]}" stands there twice')
+        if len(self.names) > MOST_COLUMNS:
+            raise UsageError(f"{self.name}:1: {len(self.names):,} columns, and {MOST_COLUMNS:,} are the most")
+        if len(set(self.names)) < len(self.names):
+            column = next(column for column, times in Counter(self.names).items() if times > 1)
+            raise UsageError(f'{self.name}:1: the column "{column[:60]}" stands there twice')
 
     def blocks(self, types: Mapping[str, Any], *, block_bytes: int | None = None) -> Iterator[CsvBlock]:
         """Read the rows, a block with the types given, and as bare text where that fails.
@@ -84,7 +100,8 @@ class CsvTable:
                 try:
                     frame = self._read(data, dict.fromkeys(self.names, pl.String))
                 except pl.exceptions.PolarsError as error:
-                    why = self._ragged(data) or f"after row {rows:,}: {str(error).splitlines()[0][:120]}"
+                    words = str(error)[:1000].splitlines()[0][:120]  # the rest may be the whole block
+                    why = self._ragged(data) or f"after row {rows:,}: {words}"
                     raise UsageError(f"{self.name}: not a CSV file, {why}") from None
             rows += frame.height
             yield CsvBlock(frame, data)
@@ -135,25 +152,92 @@ class CsvTable:
         return None
 
     def _texts(self, block_bytes: int) -> Iterator[bytes]:
-        """Cut the file into blocks that end where a row does: at a line break outside of quotes."""
-        rest = b""
+        """Cut the file into blocks that end where a row does: at a line break outside of quotes.
+
+        Each byte is looked at a fixed number of times, however long a row is.
+
+        Raises:
+            UsageError: a row is too long, or a quote is not closed.
+        """
+        held: list[bytes] = []
+        begin = size = odd = 0  # where the rows that are held begin, their bytes, and whether these end inside quotes
         with self.path.open("rb") as file:
             while piece := file.read(block_bytes):
-                piece = rest + piece
-                cut = piece.rfind(b"\n") + 1
-                # Quotes inside quotes are doubled, so outside of them their number is even.
-                odd = piece.count(b'"', 0, cut) % 2
-                while odd and cut:
-                    earlier = piece.rfind(b"\n", 0, cut - 1) + 1
-                    odd = (odd + piece.count(b'"', earlier, cut)) % 2
-                    cut = earlier
+                cut = _end_of_rows(piece, odd)
                 if cut:
-                    yield piece[:cut]
-                rest = piece[cut:]
-                if len(rest) > LONGEST_ROW:
-                    raise UsageError(f"{self.name}: a row of more than {LONGEST_ROW >> 20} MB: is a quote left open?")
-        if rest:
-            yield rest
+                    yield b"".join((*held, piece[:cut]))
+                    begin, held, size, odd = begin + size + cut, [], 0, 0
+                held.append(piece[cut:])
+                size += len(piece) - cut
+                odd = (odd + piece.count(b'"', cut)) % 2
+                if size > LONGEST_ROW:
+                    raise self._endless(begin, b"".join(held), ends=False)
+        if odd:
+            raise self._endless(begin, b"".join(held), ends=True)
+        if size:
+            yield b"".join(held)
+
+    def _endless(self, begin: int, text: bytes, *, ends: bool) -> UsageError:
+        """Say where the quote opened behind which no row ends, or where the row began that is too long.
+
+        Args:
+            begin: of *text* in the file.
+            ends: whether the file ends with it.
+        """
+        opened = _unclosed(text, self.comma.encode(), ends=ends)
+        line = 1 + _lines_before(self.path, begin + (opened or 0))
+        if opened is not None:
+            what = "the quote that opens here is not closed: close it, or write a quote inside of quotes twice"
+            return UsageError(f"{self.name}:{line}: {what}")
+        return UsageError(f"{self.name}:{line}: a row of more than {LONGEST_ROW >> 20} MB")
+
+
+def _end_of_rows(piece: bytes, odd: int) -> int:
+    """Find the last line break that is outside of quotes.
+
+    Args:
+        odd: 1 where the piece begins inside of quotes, else 0.
+
+    Returns:
+        The place behind it, 0 where there is none.
+    """
+    cut = piece.rfind(b"\n") + 1
+    # Quotes inside quotes are doubled, so outside of them their number is even.
+    if not cut or not (odd + piece.count(b'"', 0, cut)) % 2:
+        return cut
+    places = np.frombuffer(piece, dtype=np.uint8)
+    quotes, breaks = np.flatnonzero(places == ord('"')), np.flatnonzero(places == ord("\n"))
+    outside = np.flatnonzero((np.searchsorted(quotes, breaks) + odd) % 2 == 0)
+    return int(breaks[outside[-1]]) + 1 if len(outside) else 0
+
+
+def _unclosed(text: bytes, comma: bytes, *, ends: bool) -> int | None:
+    """Find the quote that opens a cell and is not closed, or not where a cell ends; None where all are.
+
+    Args:
+        text: begins where a row does.
+        ends: whether the file ends with it.
+    """
+    at = text.find(b'"')
+    while at >= 0:
+        end = text.find(b'"', at + 1)
+        while end >= 0 and text[end + 1 : end + 2] == b'"':
+            end = text.find(b'"', end + 2)
+        after = text[end + 1 : end + 2]
+        if end < 0 or after not in (comma, b"\r", b"\n", b"") or not (after or ends):
+            return at
+        at = text.find(b'"', end + 1)
+    return None
+
+
+def _lines_before(path: Path, place: int) -> int:
+    """Count the line breaks of a file before a place."""
+    count = 0
+    with path.open("rb") as file:
+        while place > 0 and (piece := file.read(min(place, BLOCK_BYTES))):
+            count += piece.count(b"\n")
+            place -= len(piece)
+    return count
 
 
 def csv_type(spec: RowSpec, name: str) -> Any:

@@ -19,6 +19,7 @@ from epkit.core.validate.violations import Findings, Verdict, verdict
 from epkit.errors import UsageError
 from epkit.files import parquet
 from epkit.files.csv_tables import CsvTable, csv_type
+from epkit.files.lines import bounded_lines
 from epkit.files.tables import check_table
 
 if TYPE_CHECKING:
@@ -229,7 +230,7 @@ class LinesSource(_Lines, _File):
     def _numbered(self) -> Iterator[tuple[int, bytes]]:
         try:
             with self.path.open("rb") as file:
-                for number, line in enumerate(file, start=1):
+                for number, line in bounded_lines(file, self.name):
                     bare = line.strip(b" \t\r\n")
                     if number == 1:
                         bare = bare.removeprefix(b"\xef\xbb\xbf")

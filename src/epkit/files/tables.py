@@ -14,6 +14,7 @@ from epkit.core.validate.violations import Finding, Findings, Places, Verdict, v
 from epkit.errors import UsageError
 from epkit.files import parquet
 from epkit.files.csv_tables import CsvTable, csv_type
+from epkit.files.lines import bounded_lines
 
 if TYPE_CHECKING:
     import polars as pl
@@ -60,7 +61,7 @@ def check_table(
             case ".parquet":
                 rows = _check_parquet(path, name, spec, validator, findings)
             case _:
-                rows, places = _check_lines(path, validator, findings)
+                rows, places = _check_lines(path, name, validator, findings)
     except OSError as error:
         raise UsageError(f"{name}: cannot be read: {error.strerror or error}") from None
     if not rows and not findings:
@@ -164,7 +165,7 @@ def _is_whole_body(value: object, spec: RowSpec) -> bool:
     return spec.path[0] in value and not value.keys() & spec.columns.keys()
 
 
-def _check_lines(path: Path, validator: Validator, findings: Findings) -> tuple[int, Places]:
+def _check_lines(path: Path, name: str, validator: Validator, findings: Findings) -> tuple[int, Places]:
     """Check a file with one row a line; empty lines are no rows.
 
     Returns:
@@ -178,7 +179,7 @@ def _check_lines(path: Path, validator: Validator, findings: Findings) -> tuple[
     columns: dict[int, int] = {}
     row = 0
     with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
+        for number, line in bounded_lines(file, name):
             if not line.strip(b" \t\r\n\xef\xbb\xbf"):
                 continue
             if row + 1 != number:

@@ -23,6 +23,8 @@ def progress(now: JobProgress) -> str:
         parts.append(f"{now.retries:,} {'retry' if now.retries == 1 else 'retries'}")
     if now.failed_rows:
         parts.append(f"{now.failed_rows:,} failed")
+    if now.waiting_s:
+        parts.append(f"asked to wait {duration(now.waiting_s)}")
     if now.total and rate:
         parts.append(f"{duration((now.total - now.rows) / rate)} left")
     return ", ".join(parts)
@@ -55,6 +57,9 @@ def summary(result: ScoreResult) -> list[str]:
     if result.service.count:
         times = [f"p{p} {result.service.percentile(Fraction(p)) / 1e6:,.1f}" for p in PERCENTILES]
         lines.append(f"a request took {', '.join(times)}, at most {result.service.max / 1e6:,.1f} ms")
+    if result.waits:
+        often = "once" if result.waits == 1 else f"{result.waits:,} times"
+        lines.append(f"the endpoint asked to wait {often} (Retry-After), {result.waited_s:,.1f} s together")
     told = result.examples[:SHOWN_REASONS]
     lines += [f"{example.count:,} x {_why(example.why)}, first row {example.row:,}" for example in told]
     more = len(result.examples) - len(told)

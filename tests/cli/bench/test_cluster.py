@@ -162,7 +162,7 @@ def test_hosts_have_clocks_of_their_own_and_are_aligned_by_what_was_measured(cli
         network(2, ahead=True) as hosts,
         DaskCluster(2, host=hosts[0].here, prefixes=[host.enter for host in hosts]) as cluster,
         PredictServer(host=hosts[0].here) as server,
-        start(cli, rows, server.url, cluster, "--rate", 50, "-n", 100) as process,
+        start(cli, rows, server.url, cluster, "--insecure-cluster", "--rate", 50, "-n", 100) as process,
     ):
         report = cli.finished(process).report
 
@@ -184,7 +184,7 @@ def test_a_host_that_is_cut_off_is_missed_by_name(cli, rows):
         PredictServer(host=hosts[0].here, delay_s=0.02) as server,
     ):
         cli.patience_s = 60
-        with start(cli, rows, server.url, cluster, "-n", 400, "-c", 4, "-s", 5) as process:
+        with start(cli, rows, server.url, cluster, "--insecure-cluster", "-n", 400, "-c", 4, "-s", 5) as process:
             until(lambda: server.requests >= 60, "requests are under way")
             hosts[1].cut()
             ran = cli.finished(process)
@@ -201,7 +201,10 @@ def test_what_only_this_machine_reaches_is_not_for_workers_on_others(cli, rows, 
         network(1) as hosts,
         DaskCluster(1, host=hosts[0].here, prefixes=[hosts[0].enter]) as cluster,
     ):
-        told = complaint(cli.spawn("bench", "-p", rows, "--cluster", cluster.address, fault_server.url("ok")), 2)
+        told = complaint(
+            cli.spawn("bench", "-p", rows, "--cluster", cluster.address, "--insecure-cluster", fault_server.url("ok")),
+            2,
+        )
 
     assert told.startswith("127.0.0.1 is this machine alone, and the workers are on others")
 

@@ -30,7 +30,7 @@ def ours(process, cluster=None) -> list[int]:
         for pid in children_of(top):
             try:
                 with open(f"/proc/{pid}/cmdline", "rb") as file:
-                    found += [pid] if b"epkit.flows.crew.worker" in file.read() else []
+                    found += [pid] if b"epkit.flows.bench.workers.main" in file.read() else []
             except OSError:
                 continue
     return found

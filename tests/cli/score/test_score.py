@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import signal
+import time
 
 import polars as pl
 import pytest
@@ -528,6 +530,29 @@ def test_a_storm_of_refusals_ends_complete(cli, server):
     assert 0 == ran.code
     assert expected(3000) == lines(ran.out)
     assert {1} == set(server.scored.values())
+
+
+@pytest.mark.parametrize("more", [(), ("--workers", 2)])
+@pytest.mark.parametrize(
+    ("header", "told"),
+    [
+        ("Retry-After:30", "30 s (Retry-After): waiting"),
+        ("Retry-After:99999", "99,999 s (Retry-After), which is too long: it is asked again in 300 s"),
+    ],
+)
+def test_a_long_wait_is_told_in_a_line_and_ctrl_c_ends_it_at_once(cli, server, header, told, more):
+    server.behave = throttling(every=1, header=header)
+    cli.write("rows.csv", table(30))
+    with cli.start("score", "rows.csv", "--target", server.url, NO, "--wrap", "data", "-c", 4, *more) as process:
+        line = process.stderr.readline().decode()
+        process.send_signal(signal.SIGINT)
+        asked = time.monotonic()
+        ran = cli.finished(process)
+
+    assert f"epkit: the endpoint asks to wait {told}" == line.rstrip()
+    assert (130, 0) == (ran.code, server.scored.total())
+    assert time.monotonic() - asked < 15
+    assert any(text.startswith("the endpoint asked to wait once (Retry-After), ") for text in ran.err.splitlines())
 
 
 def test_a_prediction_too_deep_to_be_written_costs_its_row_alone(cli, fault_server):

@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from epkit.core.samples.rows import Failure
-from epkit.core.score.retrying import LONGEST_WAIT_NS, Backoff, is_transient, retry_after_ns
+from epkit.core.score.retrying import (
+    LONGEST_ASKED_NS,
+    LONGEST_WAIT_NS,
+    Backoff,
+    RetryWait,
+    Waits,
+    is_transient,
+    retry_after,
+)
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 SECOND = 1_000_000_000
@@ -26,6 +34,12 @@ SECOND = 1_000_000_000
         ({"retry-after": "Friday, 02-Jan-26 03:04:15 GMT"}, 10 * SECOND),
         ({"retry-after": "999999999"}, LONGEST_WAIT_NS),
         ({"retry-after": "Fri, 02 Jan 9026 03:04:00 GMT"}, LONGEST_WAIT_NS),
+        ({"retry-after": "Fri, 31 Dec 9999 23:59:59 GMT"}, LONGEST_WAIT_NS),
+        ({"retry-after": "9" * 300}, LONGEST_WAIT_NS),
+        ({"retry-after": "9" * 3000}, None),
+        ({"retry-after": "1e9"}, None),
+        ({"retry-after": "inf"}, None),
+        ({"retry-after": "Mon, 01 Jan 0001 00:00:00 GMT"}, 0),
         ({"retry-after": "-1"}, None),
         ({"retry-after": "soon"}, None),
         ({"retry-after": ""}, None),
@@ -38,14 +52,33 @@ SECOND = 1_000_000_000
     ],
 )
 def test_the_time_to_wait_is_read_in_every_form(headers, expected):
-    assert expected == retry_after_ns(headers, NOW)
+    found = retry_after(headers, NOW)
+
+    assert expected == (None if found is None else found.ns)
+    assert found is None or found.ns == min(found.asked_ns, LONGEST_WAIT_NS)
 
 
 @given(st.text(), st.text())
 def test_whatever_a_server_says_is_a_time_or_nothing(first, second):
-    found = retry_after_ns({"retry-after": first, "retry-after-ms": second}, NOW)
+    found = retry_after({"retry-after": first, "retry-after-ms": second}, NOW)
 
-    assert found is None or 0 <= found <= LONGEST_WAIT_NS
+    assert found is None or 0 <= found.ns <= LONGEST_WAIT_NS
+    assert found is None or found.ns <= found.asked_ns <= LONGEST_ASKED_NS
+
+
+def test_waits_that_overlap_are_one_and_all_are_added_up():
+    said = []
+    waits = Waits(said.append)
+    short, longer, third = RetryWait(5, 5), RetryWait(900, 20), RetryWait(3, 3)
+    waits.ask(short, 100)
+    waits.ask(RetryWait(2, 2), 101)
+    waits.ask(longer, 103)
+    waits.ask(RetryWait(0, 0), 500)
+    assert (0, 7) == (waits.left_ns(123), waits.left_ns(116))
+    waits.ask(third, 500)
+
+    assert [short, third] == said
+    assert (2, 23 + 3) == (waits.times, waits.ns)
 
 
 @given(st.integers(1, 10_000), st.floats(0, 1, exclude_max=True))

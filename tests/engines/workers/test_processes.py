@@ -2,7 +2,6 @@
 
 import io
 import os
-import pickle
 import platform
 import signal
 from queue import Queue
@@ -15,7 +14,10 @@ from epkit.engines.workers import crew as module
 from epkit.engines.workers.crew import HelloMessage, LocalCrew, LostMessage, place_of
 from epkit.engines.workers.processes import FrameWriter, WorkerProcess, read_frames
 from epkit.errors import UsageError
-from epkit.flows.crew.worker import MODULE
+from epkit.flows.bench.workers.main import BENCH_WORKERS
+from epkit.flows.bench.workers.messages import StopMessage
+
+MODULE, MESSAGES = BENCH_WORKERS.module, BENCH_WORKERS.messages
 
 
 class Kept(io.BytesIO):
@@ -66,7 +68,7 @@ def process():
 
 def test_a_worker_says_hello_and_ends_with_its_input(process):
     worker, heard = process
-    hello = pickle.loads(heard.get(timeout=30))
+    hello = MESSAGES.unpack(heard.get(timeout=30))
 
     assert isinstance(hello, HelloMessage)
     assert platform.node() == hello.host
@@ -85,7 +87,7 @@ def test_a_worker_that_is_killed_says_by_what(process):
 def test_what_is_no_job_is_passed_over(process):
     worker, heard = process
     heard.get(timeout=30)
-    worker.send(pickle.dumps("a word to a job that is over"))
+    worker.send(MESSAGES.pack(StopMessage(drain=True)))
     worker.close()
 
     assert "ended with code 0" == heard.get(timeout=10)
@@ -95,7 +97,7 @@ def test_a_worker_that_does_not_start_says_why():
     with pytest.raises(
         UsageError, match=r"worker \d cannot be started: it ended with code 1: .*No module named nowhere"
     ):
-        LocalCrew(2, "nowhere")
+        LocalCrew(2, "nowhere", MESSAGES)
 
 
 def test_a_worker_that_ends_before_it_is_known_says_why_too(monkeypatch):
@@ -108,7 +110,7 @@ def test_a_worker_that_ends_before_it_is_known_says_why_too(monkeypatch):
     with pytest.raises(
         UsageError, match=r"worker 1 cannot be started: it ended with code 1: .*No module named nowhere"
     ):
-        LocalCrew(1, "nowhere")
+        LocalCrew(1, "nowhere", MESSAGES)
 
 
 def test_a_worker_that_says_nothing_is_not_waited_for_for_ever(monkeypatch, tmp_path):
@@ -116,11 +118,11 @@ def test_a_worker_that_says_nothing_is_not_waited_for_for_ever(monkeypatch, tmp_
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setattr(module, "START_S", 0.2)
     with pytest.raises(UsageError, match="worker 1: not there after 0 s"):
-        LocalCrew(1, "silent")
+        LocalCrew(1, "silent", MESSAGES)
 
 
 def test_a_lost_worker_is_counted_on_no_more():
-    crew = LocalCrew(2, MODULE)
+    crew = LocalCrew(2, MODULE, MESSAGES)
     try:
         one, other = crew.members
         crew.lose(one)

@@ -14,20 +14,25 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from epkit.core.http.destination import Tls
 from epkit.core.http.secret import Secret
+from epkit.core.score.batching import Chunk
 from epkit.core.score.conveyor import Policy
-from epkit.core.score.retrying import Backoff
+from epkit.core.score.ledger import Ledger
+from epkit.core.score.retrying import Backoff, RetryWait
 from epkit.engines.workers.crew import JoinedMessage, LocalCrew, LocalMember, LostMessage
 from epkit.errors import EndpointError, UsageError
 from epkit.files.predicted import StreamWriter
 from epkit.flows.context import Context
-from epkit.flows.crew.worker import MODULE
 from epkit.flows.score import score as flow
 from epkit.flows.score.options import ScoreOptions, exit_code
 from epkit.flows.score.workers import crew as score_crew
 from epkit.flows.score.workers.hired import HiredJobWorkers
+from epkit.flows.score.workers.main import SCORE_WORKERS
+from epkit.flows.score.workers.work import ScoreAskMessage, ScoreCountsMessage, ScoreSettledMessage, ScoreWaitMessage
 from epkit.flows.target.request_options import RequestOptions
 from support.predict_server import PredictServer, plain, poisoned, storm
 
@@ -62,7 +67,7 @@ class Lent:
 @pytest.fixture(scope="module")
 def staff():
     """Three workers for all tests that harm none."""
-    crew = LocalCrew(3, MODULE)
+    crew = LocalCrew(3, SCORE_WORKERS.module, SCORE_WORKERS.messages)
     yield crew
     crew.close()
 
@@ -73,7 +78,7 @@ def mortal():
     with contextlib.ExitStack() as stack:
 
         def make(workers):
-            crew = LocalCrew(workers, MODULE)
+            crew = LocalCrew(workers, SCORE_WORKERS.module, SCORE_WORKERS.messages)
             stack.callback(crew.close)
             return crew
 
@@ -293,6 +298,43 @@ def test_a_worker_that_is_killed_loses_and_doubles_nothing(score, server, mortal
     assert again <= 2 * 4 * 100 + 800, "what it had told of is not sent again"
 
 
+@pytest.mark.parametrize(
+    ("lie", "why"),
+    [
+        (ScoreSettledMessage(10**6, 0, ["x"], {}), "predictions of rows that it does not have"),
+        (ScoreSettledMessage(-1, 0, ["x"], {}), "predictions of rows that it does not have"),
+        (ScoreAskMessage(-1), "a wish for -1 rows"),
+        (ScoreAskMessage(10**30), "a wish for 1e+30 rows"),
+        (ScoreCountsMessage(requests=-5), "counts out of range"),
+        (ScoreCountsMessage(times=b"1234567"), "counts out of range"),
+        (ScoreWaitMessage(RetryWait(10**18, 10**18)), "a wait that none is granted"),
+    ],
+)
+def test_a_worker_that_says_what_cannot_be_is_lost_and_its_rows_go_to_the_others(
+    score, server, mortal, tmp_path, lie, why
+):
+    crew = mortal(2)
+    (tmp_path / "rows.csv").write_text(table(5000))
+    with after(server, 10, lambda: crew.inbox.put((crew.members[0], lie))):
+        ran = score(crew, "out.csv")
+
+    assert expected(5000) == (tmp_path / "out.csv").read_text()
+    assert [f"worker 1 is lost: it sent what is refused: {why}; its rows go to the others"] == ran.notes
+
+
+@given(st.integers(-2, 12), st.integers(0, 12), st.lists(st.integers(-2, 12), max_size=3))
+def test_predictions_fit_only_what_is_open_of_a_span(place, predictions, reasons):
+    chunk = Chunk(0, [b"%d" % number for number in range(10)])
+    ledger = Ledger(iter([chunk, None]).__next__, lambda *_: None, room_rows=100)
+    ledger.read()
+    span = ledger.take(8)
+    inside = 0 <= place and place + predictions <= 8
+    fit = inside and all(place <= reason < place + predictions for reason in reasons)
+
+    assert fit == ledger.fits(span.number, place, predictions, reasons)
+    assert not ledger.fits(span.number + 1, place, predictions, reasons)
+
+
 def test_a_worker_that_is_told_to_end_is_lost_too(score, server, mortal, tmp_path):
     (tmp_path / "rows.csv").write_text(table(20_000))
     crew = mortal(2)
@@ -396,7 +438,7 @@ def test_a_host_without_an_address_is_told_as_by_one_process(score, server, staf
     (tmp_path / "rows.csv").write_text(table(9))
     with pytest.raises(EndpointError) as alone:
         score(None, "alone.csv", target="http://nowhere.invalid/score")
-    crew = LocalCrew(1, MODULE)
+    crew = LocalCrew(1, SCORE_WORKERS.module, SCORE_WORKERS.messages)
     with pytest.raises(EndpointError) as shared:
         score(crew, "shared.csv", target="http://nowhere.invalid/score")
     crew.close()

@@ -57,6 +57,10 @@ def bench(
     strict: load.Strict = False,
     workers: load.Workers = None,
     cluster: load.Cluster = None,
+    cluster_ca: load.ClusterCa = None,
+    cluster_cert: load.ClusterCert = None,
+    cluster_key: load.ClusterKey = None,
+    insecure_cluster: load.InsecureCluster = False,
     payloads: o.Payloads = None,
     shuffle: o.Shuffle = False,
     batch_rows: o.BatchRows = 100,
@@ -116,6 +120,7 @@ def bench(
     """
     from epkit.cli.output.bench import OutputOptions
     from epkit.core.http.destination import Tls
+    from epkit.core.load.cluster import ClusterAddress
     from epkit.endpoint.headers import parse_header
     from epkit.flows.bench.options import BenchOptions, depth_of
     from epkit.flows.target.request_options import RequestOptions
@@ -133,11 +138,14 @@ def bench(
         keepalive=keepalive, shuffle=shuffle, batch_rows=batch_rows,
     )  # fmt: skip
     tls = Tls(verify=not insecure, cacert=cacert, client_cert=client_cert, ciphers=ciphers, version=tls_version)
+    scheduler = ClusterAddress.given(
+        cluster, ca=cluster_ca, cert=cluster_cert, key=cluster_key, insecure=insecure_cluster
+    )
     options = BenchOptions(
         target=target_flag if target is None else target, key_file=key_file, requests=requests,
         concurrency=concurrency, time_limit_s=time_limit_s, timeout_s=timeout_s, rate=rate, arrivals=arrivals,
         stages=stages, sweep=sweep, find_max=find_max, warmup=warmup, until=until, repeat=repeat, against=against,
-        strict=strict, request=request, workers=workers, cluster=cluster, engine=engine, http2=http2,
+        strict=strict, request=request, workers=workers, cluster=scheduler, engine=engine, http2=http2,
         depth=depth_of("--check", check, expect), expect=expect, connect_to=connect_to, bind=bind,
         buffer_bytes=buffer_bytes, tls=tls, sni=not no_sni, verbosity=verbosity, keep_failures=keep_failures,
         rows_wanted=output.rows_wanted, slos=tuple(slos or ()), abort_on_slo=abort_on_slo,

@@ -8,6 +8,7 @@ import typer
 
 from epkit.cli import terminal
 from epkit.cli.options import common as o
+from epkit.cli.options import load
 from epkit.errors import UsageError
 
 EPILOG = """\b
@@ -96,15 +97,6 @@ Workers = Annotated[
         help="Processes that share the rows; -c and --rate are those of all together. The output is the same.",
     ),
 ]
-Cluster = Annotated[
-    str | None,
-    o.option(
-        PACE,
-        "--cluster",
-        metavar="tcp://HOST:PORT",
-        help="Address of a Dask scheduler whose workers share the rows.",
-    ),
-]
 DryRun = Annotated[bool, o.option(OUT, "--dry-run", help="Show the first request; send no row.")]
 Quiet = Annotated[bool, o.option(OUT, "-q", "--quiet", help="No progress, and no summary.")]
 
@@ -133,7 +125,11 @@ def score(
     retries: Retries = 5,
     timeout_s: Timeout = None,
     workers: Workers = None,
-    cluster: Cluster = None,
+    cluster: load.Cluster = None,
+    cluster_ca: load.ClusterCa = None,
+    cluster_cert: load.ClusterCert = None,
+    cluster_key: load.ClusterKey = None,
+    insecure_cluster: load.InsecureCluster = False,
     target: o.TargetName = None,
     key_file: o.KeyFile = None,
     schema: o.Schema = None,
@@ -154,6 +150,7 @@ def score(
     """
     from epkit.cli.output import score as output
     from epkit.core.http.destination import Tls
+    from epkit.core.load.cluster import ClusterAddress
     from epkit.endpoint.headers import parse_header
     from epkit.flows.score import score as flow
     from epkit.flows.score.options import ScoreOptions
@@ -165,7 +162,10 @@ def score(
         file=file, target=target, key_file=key_file, out=out, wrap=wrap, concurrency=concurrency,
         batch_rows=batch_rows, batch_bytes=batch_bytes, rate=rate, retries=retries, timeout_s=timeout_s, method=method,
         params=_parameters(param or ()), skip_invalid=skip_invalid, restart=restart, overwrite=overwrite,
-        workers=workers, cluster=cluster,
+        workers=workers,
+        cluster=ClusterAddress.given(
+            cluster, ca=cluster_ca, cert=cluster_cert, key=cluster_key, insecure=insecure_cluster
+        ),
         tls=Tls(
             verify=not insecure, cacert=cacert, client_cert=client_cert, version=tls_version, ciphers=ciphers,
         ),

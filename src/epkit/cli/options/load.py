@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from epkit.cli.options.common import LOAD, number, option
+from epkit.cli.options.common import CLUSTER, LOAD, number, option
 
 Rate = Annotated[
     float | None,
@@ -89,9 +89,32 @@ Workers = Annotated[
 Cluster = Annotated[
     str | None,
     option(
-        LOAD,
+        CLUSTER,
         "--cluster",
-        metavar="tcp://HOST:PORT",
-        help="Address of a Dask scheduler whose workers make the load together.",
+        metavar="ADDRESS",
+        help="Dask scheduler whose workers do the work together: tls://HOST:PORT, on this machine tcp://HOST:PORT.",
     ),
+]
+ClusterCa = Annotated[
+    str | None,
+    option(
+        CLUSTER,
+        "--cluster-ca",
+        metavar="FILE",
+        help="Authority of the cluster's certificates (PEM). [default: Dask's configuration]",
+    ),
+]
+ClusterCert = Annotated[
+    str | None,
+    option(
+        CLUSTER, "--cluster-cert", metavar="FILE", help="Own certificate for the cluster (PEM). [default: likewise]"
+    ),
+]
+ClusterKey = Annotated[
+    str | None,
+    option(CLUSTER, "--cluster-key", metavar="FILE", help="Its key (PEM), where it is not in the same file."),
+]
+InsecureCluster = Annotated[
+    bool,
+    option(CLUSTER, "--insecure-cluster", help="Go to a tcp:// scheduler of another machine, without encryption."),
 ]

@@ -77,6 +77,14 @@ def with_proxy_headers(destination: Destination, headers: Iterable[tuple[str, st
     return [*(pair for pair in destination.proxy_headers() if pair[0].lower() not in names), *given]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateState:
+    """What a `Template` is made of: a request without a body, and the name of the header that differs."""
+
+    fixed: Request = field(repr=False)
+    marked: str | None
+
+
 class Template:
     """Requests that differ in nothing but their bodies and one header: the rest is written once."""
 
@@ -96,6 +104,24 @@ class Template:
         kept = [pair for pair in headers if pair[0].lower() != "content-length"]
         self._marked = None if marked in given else marked
         self._keep(build(method, path, authority, [*kept, ("Content-Length", "0")], b""))
+
+    def state(self) -> TemplateState:
+        """Return what travels to a worker."""
+        return TemplateState(fixed=self._fixed, marked=self._marked)
+
+    @classmethod
+    def restored(cls, state: TemplateState) -> "Template":
+        """Make the template again.
+
+        Raises:
+            ValueError: its request is none that a template makes.
+        """
+        if not state.fixed.wire.endswith(b"Content-Length: 0\r\n\r\n"):
+            raise ValueError("a template whose request has a body")
+        made = cls.__new__(cls)
+        made._marked = state.marked  # noqa: SLF001 - one of its own kind, here and below
+        made._keep(state.fixed)  # noqa: SLF001
+        return made
 
     def _keep(self, fixed: Request) -> None:
         self._fixed = fixed

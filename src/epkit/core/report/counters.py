@@ -1,7 +1,8 @@
 """What can be counted of a run without remembering its rows: outcomes, bytes, the document."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Self
 
 import numpy as np
 
@@ -21,6 +22,31 @@ def _count(column: np.ndarray, counter: dict[int, int]) -> None:
         return
     for value, n in zip(*np.unique(column, return_counts=True), strict=True):
         counter[int(value)] = counter.get(int(value), 0) + int(n)
+
+
+MOST_ROWS: Final = 1 << 40
+"""Of rows that another process may have counted."""
+
+MOST: Final = 1 << 62
+"""Of bytes and ns that it may have added up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountersState:
+    """Counters on their way to another process."""
+
+    received: int
+    body: int
+    in_flight_ns: int
+    late: int
+    last_start: int
+    length_differs: int
+    failures: np.ndarray
+    statuses: Mapping[int, int]
+    payloads: Mapping[int, int]
+    deployments: np.ndarray
+    document: int | None
+    settled: bool
 
 
 class Counters:
@@ -55,6 +81,47 @@ class Counters:
         self.last_start = max(self.last_start, int(block["start"].max()))
         whole = WHOLE[kind]
         self._compare(block["body"][whole], block["status"][whole])
+
+    def state(self) -> CountersState:
+        """Return what travels to another process."""
+        return CountersState(
+            received=self.received,
+            body=self.body,
+            in_flight_ns=self.in_flight_ns,
+            late=self.late,
+            last_start=self.last_start,
+            length_differs=self.length_differs,
+            failures=self._failures,
+            statuses=self._statuses,
+            payloads=self._payloads,
+            deployments=self._deployments.ravel(),
+            document=self._document,
+            settled=self._settled,
+        )
+
+    @classmethod
+    def restored(cls, state: CountersState) -> Self:
+        """Make the counters again.
+
+        Raises:
+            ValueError: nothing that was counted has such a state.
+        """
+        made = cls()
+        arrays = ((state.failures, made._failures.size), (state.deployments, made._deployments.size))
+        if any(len(given) != size or given.min() < 0 or given.max() > MOST_ROWS for given, size in arrays):
+            raise ValueError("counts of failures or deployments that cannot be")
+        pairs = [*state.statuses.items(), *state.payloads.items()]
+        if any(not (0 <= key < 1 << 32 and 0 < count <= MOST_ROWS) for key, count in pairs):
+            raise ValueError("counts of statuses or payloads that cannot be")
+        for name in ("received", "body", "in_flight_ns", "late", "last_start", "length_differs"):
+            value = getattr(state, name)
+            if not 0 <= value <= MOST:
+                raise ValueError(f"{name.replace('_', ' ')} out of range")
+            setattr(made, name, value)
+        made._failures, made._deployments = state.failures.copy(), state.deployments.reshape(256, 2).copy()
+        made._statuses, made._payloads = dict(state.statuses), dict(state.payloads)
+        made._document, made._settled = state.document, state.settled
+        return made
 
     def merge(self, other: "Counters", deployments: Sequence[int] | None = None) -> None:
         """Count what *other* has counted; both count bodies that differ from the same document.

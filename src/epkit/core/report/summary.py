@@ -7,9 +7,10 @@ that nears the limit counts on the way. What is asked for at the end joins both;
 intervals is that of the rows kept.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 
@@ -28,6 +29,17 @@ EXACT: Final = 2_000_000
 
 CATCH_UP: Final = 3
 """Past half of the limit, how many rows are counted per row that is added, so that all are counted at the limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SummaryState:
+    """What was counted of samples, on its way to another process."""
+
+    rows: int
+    later: Mapping[str, Histogram]
+    windows: Windows
+    deployments: Mapping[int, Histogram]
+    counters: Counters
 
 
 class Summary:
@@ -85,6 +97,35 @@ class Summary:
         self._count(len(self._kept))
         self._counters.merge(digest._counters, deployments)
 
+    def state(self) -> SummaryState:
+        """Return what travels to another process; of a summary that keeps no rows."""
+        assert not self._kept
+        return SummaryState(
+            rows=self._rows,
+            later=self._later,
+            windows=self._later_windows,
+            deployments=self._later_deployments,
+            counters=self._counters,
+        )
+
+    @classmethod
+    def restored(cls, state: SummaryState) -> Self:
+        """Make the summary again; its rows are those that its counters know.
+
+        Raises:
+            ValueError: nothing that was counted has such a state.
+        """
+        made = cls(exact=0)
+        if state.later.keys() != made._later.keys() or not all(0 <= index < 256 for index in state.deployments):
+            raise ValueError("other latencies than are measured")
+        if state.rows != state.counters.sent:
+            raise ValueError("other rows than were counted")
+        made._rows = state.rows
+        made._later = dict(state.later)
+        made._later_windows, made._later_deployments = state.windows, dict(state.deployments)
+        made._counters = state.counters
+        return made
+
     @property
     def counters(self) -> Counters:
         """What can be counted, of every row so far."""
@@ -105,6 +146,10 @@ class Summary:
     def later(self, name: str) -> Histogram:
         """Return the histogram of a latency (`PARTS`), of the rows that were not kept."""
         return self._later[name]
+
+    def named_deployments(self) -> Iterable[int]:
+        """Return the index of each deployment that something is known of, but for 0, which is *not named*."""
+        return {*self._later_deployments, *self.counters.by_deployment()} - {0}
 
     @property
     def complete(self) -> bool:

@@ -1,7 +1,8 @@
 """The time series of a run: completions, failures and percentiles per window of time."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 
@@ -14,6 +15,9 @@ COARSE: Final = 3
 """A window's buckets are 2³ of the histogram's: there are up to 3,600 windows, and a day of them is to fit."""
 
 WIDTH_NS: Final = 1_000_000_000
+MOST_DOUBLINGS: Final = 20
+"""Of the width, that another process may have made: 3,600 windows of so many seconds are a century."""
+
 MOST: Final = 3600
 """More windows than that are merged in pairs: an hour of seconds, a day of half minutes."""
 
@@ -53,6 +57,24 @@ class Tally:
         return [int(ordered[rank(len(ordered), PS[p]) - 1]) if len(ordered) else None for p in wanted]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TallyState:
+    """A window on its way to another process."""
+
+    completed: int
+    failed: int
+    keys: np.ndarray
+    counts: np.ndarray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowsState:
+    """Windows of histogram buckets on their way to another process, by their number."""
+
+    width_ns: int
+    tallies: Mapping[int, TallyState]
+
+
 class Windows:
     """Collects blocks into windows.
 
@@ -89,6 +111,39 @@ class Windows:
                 found.keys, counts = np.unique(codes >> COARSE, return_counts=True)
                 found.counts = counts.astype(np.int32)
             self._put(int(place), found)
+
+    def state(self) -> WindowsState:
+        """Return what travels to another process; of windows that are not exact."""
+        assert not self.exact
+        return WindowsState(
+            width_ns=self.width_ns,
+            tallies={
+                index: TallyState(completed=tally.completed, failed=tally.failed, keys=tally.keys, counts=tally.counts)
+                for index, tally in self.tallies.items()
+            },
+        )
+
+    @classmethod
+    def restored(cls, state: WindowsState) -> Self:
+        """Make the windows again.
+
+        Raises:
+            ValueError: nothing that was counted has such a state.
+        """
+        made = cls(exact=False)
+        doublings = (state.width_ns // WIDTH_NS).bit_length() - 1
+        if not 0 <= doublings < MOST_DOUBLINGS or state.width_ns != WIDTH_NS << doublings:
+            raise ValueError("windows of a width that none have")
+        made.width_ns = state.width_ns
+        for index, tally in state.tallies.items():
+            histogram.check_counts(tally.keys, tally.counts, histogram.BUCKETS >> COARSE)
+            counted = 0 <= tally.completed <= histogram.MOST_COUNT and 0 <= tally.failed <= histogram.MOST_COUNT
+            if not (0 <= index < MOST and counted):
+                raise ValueError("a window or its counts out of range")
+            made.tallies[index] = Tally(
+                completed=tally.completed, failed=tally.failed, keys=tally.keys, counts=tally.counts
+            )
+        return made
 
     def merge(self, other: "Windows") -> None:
         """Count what *other*, of the same exactness, has counted."""

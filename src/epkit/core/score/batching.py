@@ -4,10 +4,12 @@ A chunk is what is read and encoded at once, a batch what goes into one request.
 may be cut further on the way; a chunk knows up to which row everything before has been settled.
 """
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from epkit.core.replies.predictions import Failed
+from epkit.core.score.envelopes import columns_text
 
 if TYPE_CHECKING:
     from epkit.core.score.pieces import Piece
@@ -93,21 +95,38 @@ class Batch:
         return Batch(self.chunk, self.start, middle, patience), Batch(self.chunk, middle, self.stop, patience)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackerState:
+    """What a `Packer` is made of."""
+
+    before: bytes = field(repr=False)
+    after: bytes = field(repr=False)
+    most_bytes: int
+    columns: tuple[str, ...] | None
+
+
 class Packer:
     """Puts rows into bodies, none of which is longer than a limit.
 
     Args:
         before, after: what stands around the rows.
         most_bytes: of a body.
-        turn: makes something else of the rows once they are joined, such as columns.
+        columns: names of the columns that the rows are turned into; None where they stay rows.
     """
 
-    def __init__(
-        self, before: bytes, after: bytes, *, most_bytes: int, turn: Callable[[bytes], bytes] | None = None
-    ) -> None:
+    def __init__(self, before: bytes, after: bytes, *, most_bytes: int, columns: tuple[str, ...] | None = None) -> None:
         self._before, self._after = before, after
-        self._turn = turn
+        self._columns = columns
         self.most_bytes = most_bytes
+
+    def state(self) -> PackerState:
+        """Return what travels to a worker."""
+        return PackerState(before=self._before, after=self._after, most_bytes=self.most_bytes, columns=self._columns)
+
+    @classmethod
+    def restored(cls, state: PackerState) -> Self:
+        """Make the packer again."""
+        return cls(state.before, state.after, most_bytes=state.most_bytes, columns=state.columns)
 
     def pack(self, chunk: Chunk, start: int, stop: int) -> tuple[bytes, int]:
         """Make a body of as many rows as go into it.
@@ -125,4 +144,5 @@ class Packer:
 
     def _body(self, rows: Sequence[bytes]) -> bytes:
         joined = b",".join(rows)
-        return self._before + (joined if self._turn is None else self._turn(joined)) + self._after
+        turned = joined if self._columns is None else columns_text(self._columns, joined)
+        return self._before + turned + self._after

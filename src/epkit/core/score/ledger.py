@@ -6,7 +6,7 @@ rows of theirs that are not settled are the next to be given out.
 """
 
 import heapq
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -90,6 +90,13 @@ class Ledger(ChunkQueue):
                 return self._span(current, start, stop)
             self.drain()
         return None
+
+    def fits(self, number: int, place: int, predictions: int, reasons: Iterable[int]) -> bool:
+        """Tell whether that many predictions, and reasons by their places, can be of what is open of a span."""
+        span = self._spans.get(number)
+        if span is None or not 0 <= place <= len(span) - predictions or predictions > span.open:
+            return False
+        return all(place <= each < place + predictions for each in reasons)
 
     def settle(self, number: int, place: int, predictions: Sequence[Any], reasons: Mapping[int, Failed]) -> bool:
         """Take what a worker says of consecutive rows of a span; a row that is settled stays as it is.

@@ -2,11 +2,11 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from epkit.core.samples.rows import Failure
 
@@ -19,10 +19,51 @@ REFUSED: Final = frozenset({429, 503})
 LOST: Final = frozenset({Failure.CONNECT, Failure.TIMEOUT, Failure.TRANSPORT})
 """Failures of the way to the endpoint."""
 
-LONGEST_WAIT_NS: Final = 3_600_000_000_000
-"""The longest wait that an endpoint is granted."""
+LONGEST_WAIT_NS: Final = 300_000_000_000
+"""The longest wait that an endpoint is granted before it is asked again. What throttles counts by seconds or by a
+minute; a clock that is wrong, or a date of the year 9999, asks for hours."""
 
-_NUMBER: Final = re.compile(r"\d{1,15}(\.\d{0,9})?", re.ASCII)
+LONGEST_ASKED_NS: Final = 10**18
+"""What asks for more asks for this: 32 years."""
+
+_NUMBER: Final = re.compile(r"\d{1,300}(\.\d{0,9})?", re.ASCII)
+
+
+class RetryWait(NamedTuple):
+    """How long an endpoint asks to wait, and how long it is granted; ns."""
+
+    asked_ns: int
+    ns: int
+
+
+class Waits:
+    """The waits that an endpoint has asked for: how many, how long together (`times`, `ns`), and until when."""
+
+    def __init__(self, say: Callable[[RetryWait], None]) -> None:
+        """Begin with none.
+
+        Args:
+            say: called when one begins, with what is asked.
+        """
+        self._say = say
+        self.times = self.ns = 0
+        self._until = 0
+
+    def ask(self, wait: RetryWait, now: int) -> None:
+        """Take note of a wait from *now* on, ns of any one clock; what overlaps is one wait."""
+        end = now + wait.ns
+        if end <= max(self._until, now):
+            return
+        fresh = now >= self._until
+        self.ns += end - max(now, self._until)
+        self._until = end
+        if fresh:
+            self.times += 1
+            self._say(wait)
+
+    def left_ns(self, now: int) -> int:
+        """Return how long the one that is under way still lasts; 0 where there is none."""
+        return max(0, self._until - now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +96,7 @@ def is_transient(failure: Failure, status: int) -> bool:
     return failure in LOST or (failure is Failure.STATUS and status in RETRIED)
 
 
-def retry_after_ns(headers: Mapping[str, str], now: datetime) -> int | None:
+def retry_after(headers: Mapping[str, str], now: datetime) -> RetryWait | None:
     """Read how long the endpoint asks to wait.
 
     Args:
@@ -63,7 +104,7 @@ def retry_after_ns(headers: Mapping[str, str], now: datetime) -> int | None:
         now: with a time zone.
 
     Returns:
-        0 … `LONGEST_WAIT_NS`, or None where it does not say so in a form that is known.
+        What is granted is 0 … `LONGEST_WAIT_NS`; None where it does not say so in a form that is known.
 
     Source: RFC 9110 § 10.2.3 (seconds, or a date); `retry-after-ms` and `x-ms-retry-after-ms` are Azure's.
     """
@@ -82,5 +123,6 @@ def retry_after_ns(headers: Mapping[str, str], now: datetime) -> int | None:
         return None
 
 
-def _bounded(seconds: float) -> int:
-    return min(LONGEST_WAIT_NS, math.ceil(max(0.0, seconds) * 1e9))
+def _bounded(seconds: float) -> RetryWait:
+    asked_ns = math.ceil(min(LONGEST_ASKED_NS, max(0.0, seconds * 1e9)))
+    return RetryWait(asked_ns, min(LONGEST_WAIT_NS, asked_ns))

@@ -28,6 +28,7 @@ class ScoreResult:
         reasons: of those, by reason.
         examples: the first row of each reason that this run met.
         requests, retries: of this run.
+        waits, waited_s: how often the endpoint asked to wait, and how long together.
         service: times of this run's successful requests.
         complete: whether these are all rows of the input.
         already: whether the job was complete before.
@@ -49,6 +50,8 @@ class ScoreResult:
     already: bool = False
     hopeless: str | None = None
     stopped_by: int | None = None
+    waits: int = 0
+    waited_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +61,7 @@ class JobProgress:
     Args:
         rows, total: settled, and in all; None where that is not known.
         fresh: rows settled since the run began.
+        waiting_s: how long the endpoint still asks to wait, 0 where it does not.
     """
 
     rows: int
@@ -67,3 +71,4 @@ class JobProgress:
     retries: int
     failed_rows: int
     seconds: float
+    waiting_s: float = 0.0

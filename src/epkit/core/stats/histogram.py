@@ -8,8 +8,9 @@ Source: HdrHistogram (Gil Tene), `countsArrayIndex`.
 """
 
 import math
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Final
+from typing import Final, Self
 
 import numpy as np
 
@@ -27,6 +28,9 @@ BUCKETS: Final = (BITS - 10) * HALF + HALF
 
 UPPER: Final = (1023 + 10 - 1) << 10
 """What the upper bits of a double exceed the bucket by: exponent bias and the linear part."""
+
+MOST_COUNT: Final = 1 << 40
+"""Of values in a bucket that another process has counted: sums of such counts fit an int64."""
 
 CHUNK: Final = 1 << 18
 """So many squares of 22-bit halves fit an int64 sum."""
@@ -50,6 +54,19 @@ def values(buckets: np.ndarray) -> np.ndarray:
     """Return the largest value of each bucket, which is at most 1/1024 above any other of it."""
     shift = np.maximum((buckets >> 10) - 1, 0)
     return np.asarray(((buckets - (shift << 10) + 1) << shift) - 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistogramState:
+    """A histogram on its way to another process: the buckets that are in use, which are few, and what is exact."""
+
+    used: np.ndarray
+    counts: np.ndarray
+    total: int
+    squares: int
+    clamped: int
+    least: int
+    most: int
 
 
 class Histogram:
@@ -80,11 +97,37 @@ class Histogram:
             self.min = min(self.min, int(inside.min()))
             self.max = max(self.max, int(inside.max()))
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Travel as the buckets that are in use, which are few."""
+    def state(self) -> HistogramState:
+        """Return what travels to another process."""
         used = np.flatnonzero(self.counts)
-        buckets = used.astype("<i4").tobytes(), self.counts[used].astype("<i8").tobytes()
-        return _unpacked, (*buckets, self.count, self.total, self.squares, self.clamped, self.min, self.max)
+        return HistogramState(
+            used=used,
+            counts=self.counts[used],
+            total=self.total,
+            squares=self.squares,
+            clamped=self.clamped,
+            least=self.min,
+            most=self.max,
+        )
+
+    @classmethod
+    def restored(cls, state: HistogramState) -> Self:
+        """Make the histogram again.
+
+        Raises:
+            ValueError: nothing that was counted has such a state.
+        """
+        made = cls()
+        check_counts(state.used, state.counts, BUCKETS)
+        made.counts[state.used] = state.counts
+        made.count = int(state.counts.sum())
+        made.total, made.squares, made.clamped = state.total, state.squares, state.clamped
+        made.min, made.max = state.least, state.most
+        if not 0 <= made.clamped <= made.count or made.total < 0 or made.squares * made.count < made.total**2:
+            raise ValueError("a histogram whose sums are not those of its counts")
+        if made.count and not 0 <= made.min <= made.max <= LIMIT_NS:
+            raise ValueError("a histogram whose extremes it cannot hold")
+        return made
 
     def merge(self, other: "Histogram") -> None:
         """Count what *other* has counted; the result is that of adding all values to one histogram."""
@@ -139,12 +182,17 @@ class Histogram:
         return self.at(rank(self.count, p))
 
 
-def _unpacked(
-    used: bytes, counts: bytes, count: int, total: int, squares: int, clamped: int, low: int, high: int
-) -> Histogram:
-    """Make the histogram again that `Histogram.__reduce__` took apart."""
-    made = Histogram()
-    made.counts[np.frombuffer(used, "<i4")] = np.frombuffer(counts, "<i8")
-    made.count, made.total, made.squares, made.clamped = count, total, squares, clamped
-    made.min, made.max = low, high
-    return made
+def check_counts(keys: np.ndarray, counts: np.ndarray, buckets: int) -> None:
+    """Refuse counts by bucket that another process cannot have counted.
+
+    Args:
+        keys: which buckets, ascending, in 0 … *buckets* − 1.
+        counts: how many values each has, int64.
+
+    Raises:
+        ValueError: they are no such counts.
+    """
+    if len(keys) != len(counts) or (np.diff(keys) <= 0).any():
+        raise ValueError("counts that do not belong to buckets")
+    if len(keys) and (keys[0] < 0 or keys[-1] >= buckets or counts.min() <= 0 or counts.max() > MOST_COUNT):
+        raise ValueError("buckets or counts out of range")

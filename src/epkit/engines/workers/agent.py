@@ -1,8 +1,8 @@
-"""What runs inside a Dask worker: it starts a worker process of ours beside it, and hands frames on between both sides.
+"""What runs inside a Dask worker: it starts a worker process of ours, and hands frames on between it and the user.
 
 The process makes the load, not Dask's own: there it would share an interpreter with heartbeats and other people's work.
-What is sent to it may hold keys, and passes through the scheduler. So it is sealed for this agent's eyes: the key pair
-is made here, for one run, and its secret half never leaves the process.
+Frames may hold keys, and pass through the scheduler. So they are sealed (`epkit.engines.workers.sealing`) between that
+process and the user's machine: the agent can read none of them, and unpickles nothing.
 
 An agent that nobody asks for anything ends its process: who started it is gone.
 """
@@ -15,8 +15,6 @@ import time
 import weakref
 from collections import deque
 from typing import Any, Final
-
-from nacl.public import PrivateKey, SealedBox
 
 from epkit.engines.workers.crew import place_of
 from epkit.engines.workers.processes import WorkerProcess
@@ -31,42 +29,43 @@ MOST_BYTES: Final = 8 << 20
 """An answer holds no more, unless a single frame does."""
 
 
-def start(name: str, module: str, dask_worker: Any) -> dict[str, Any]:
+def start(name: str, module: str, key: bytes, dask_worker: Any) -> dict[str, Any]:
     """Start an agent in a Dask worker; called there (`Client.run`).
 
     Args:
         name: of what the worker then answers to.
         module: that its process runs.
+        key: the user's public key, whose frames alone the process takes.
         dask_worker: the worker, which Dask fills in.
 
     Returns:
-        Its public `key`, and `host` and `place`, by which those are known who share a machine and its network.
+        `host` and `place`, by which those are known who share a machine and its network.
     """
-    agent = Agent(module, lambda: dask_worker.handlers.pop(name, None))
+    import nacl  # noqa: F401 - the process needs it: a worker without says so here
+
+    agent = Agent(module, key, lambda: dask_worker.handlers.pop(name, None))
     dask_worker.handlers[name] = agent.answer
-    return {"key": agent.key, "host": platform.node(), "place": place_of()}
+    return {"host": platform.node(), "place": list(place_of())}
 
 
 class Agent:
     """Hands on what is sent to a worker process, and keeps what it says until somebody asks."""
 
-    def __init__(self, module: str, forget: Any) -> None:
+    def __init__(self, module: str, key: bytes, forget: Any) -> None:
         """Start the process.
 
         Args:
             module: that it runs.
+            key: the user's.
             forget: called when it has ended for good.
         """
-        secret = PrivateKey.generate()
-        self.key = bytes(secret.public_key)
-        self._box = SealedBox(secret)
         self._forget = forget
         self._frames: deque[bytes] = deque()
         self._why: str | None = None  # it ended
         self._loop: asyncio.AbstractEventLoop | None = None
         self._news = asyncio.Event()
         self.asked_at = time.monotonic()
-        self._process = WorkerProcess(module, self._arrived, self._ended)
+        self._process = WorkerProcess(module, self._arrived, self._ended, arguments=(key.hex(),))
         threading.Thread(target=_watch, args=(weakref.ref(self), self._process, forget), daemon=True).start()
 
     async def answer(self, verb: str, sealed: tuple[bytes, ...] = (), wait_s: float = 0.0) -> Any:
@@ -86,7 +85,7 @@ class Agent:
                 return time.perf_counter_ns()
             case "post":
                 for frame in sealed:
-                    self._process.send(self._box.decrypt(frame))
+                    self._process.send(frame)
                 return None
             case "poll":
                 return await self._poll(wait_s)

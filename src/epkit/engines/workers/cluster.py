@@ -6,17 +6,20 @@ names or dashboard. All goes through the scheduler, as workers often cannot be r
 """
 
 import contextlib
-import pickle
 import secrets
+import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 from epkit import __version__
+from epkit.core.http.masking import clean
+from epkit.core.load.cluster import ClusterAddress
 from epkit.core.samples.clocks import Offset
-from epkit.engines.workers.crew import Inbox, JoinedMessage, LostMessage, Member, dismiss, greet, place_of
+from epkit.engines.workers.crew import Inbox, JoinedMessage, LostMessage, Member, dismiss, greet, place_of, received
+from epkit.engines.workers.values import MalformedError, Messages
 from epkit.errors import UsageError
 from epkit.process import silenced, unwarned
 
@@ -34,6 +37,12 @@ LOOK_S: Final = 1.0
 """How often a cluster is asked for workers that have joined it."""
 
 MOST_BYTES: Final = 8 << 20
+"""Frames that go together hold no more, unless a single one does."""
+
+MOST_PLACES: Final = 8
+"""Parts of a worker's place, of at most `MOST_WORDS` characters each."""
+
+MOST_WORDS: Final = 300
 
 
 def require_dask() -> None:
@@ -52,21 +61,27 @@ def require_dask() -> None:
 class ClusterMember:
     """A worker process beside a Dask worker."""
 
-    def __init__(self, client: Any, address: str, handler: str, told: Mapping[str, Any], inbox: Inbox) -> None:
+    def __init__(
+        self, client: Any, address: str, handler: str, told: object, inbox: Inbox, messages: Messages, mine: Any
+    ) -> None:
         """Begin to listen to it.
 
         Args:
             handler: name of what the Dask worker answers to.
             told: what its agent said of itself.
-        """
-        from nacl.public import PublicKey, SealedBox
+            messages: that go there and come back.
+            mine: our key pair, whose public key the agent has.
 
+        Raises:
+            MalformedError: the agent says what none of ours does.
+        """
+        self.host, self.place = _host_and_place(told)
         self.name = address.partition("://")[2]
-        self.host = str(told["host"])
-        self.place = tuple(told["place"])
         self.address = address
         self._client, self._handler, self._inbox = client, handler, inbox
-        self._box = SealedBox(PublicKey(told["key"]))
+        self._messages, self._mine = messages, mine
+        self._seal: Any = None  # until its process has said its key
+        self._sealed = threading.Event()
         self._outbox: SimpleQueue[bytes | None] = SimpleQueue()
         self._closed = threading.Event()
         self._lock = threading.Lock()
@@ -76,7 +91,7 @@ class ClusterMember:
 
     def send(self, message: object) -> None:
         """Send it a message."""
-        self._outbox.put(pickle.dumps(message, protocol=5))
+        self._outbox.put(self._messages.pack(message))
 
     def compare_clocks(self) -> Offset:
         """Compare clocks once more; as before, where it does not answer."""
@@ -94,6 +109,7 @@ class ClusterMember:
     def abandon(self) -> None:
         """Listen to it no more: it does not answer."""
         self._closed.set()
+        self._sealed.set()
         self._outbox.put(None)
 
     def _ask(self, verb: str, *, timeout_s: float = PATIENCE_S, **more: Any) -> Any:
@@ -110,7 +126,9 @@ class ClusterMember:
         for _ in range(READINGS):
             sent = time.perf_counter_ns()
             told = self._ask("clock")
-            found = Offset.of(sent, int(told), time.perf_counter_ns())
+            if type(told) is not int or not 0 <= told < 2**63:
+                raise MalformedError("a time that no clock shows")
+            found = Offset.of(sent, told, time.perf_counter_ns())
             best = found if best is None else best.better(found)
         assert best is not None
         return best
@@ -118,26 +136,46 @@ class ClusterMember:
     def _listen(self) -> None:
         while not self._closed.is_set():
             try:
-                frames, why = self._ask("poll", wait_s=WAIT_S, timeout_s=WAIT_S + PATIENCE_S)
+                frames, why = _polled(self._ask("poll", wait_s=WAIT_S, timeout_s=WAIT_S + PATIENCE_S))
+                for frame in frames:
+                    self._take(frame)
+            except MalformedError as error:
+                self._lose(f"sent what is refused: {error}")
+                return
             except Exception as error:  # noqa: BLE001 - Dask raises much, and all of it means the same
                 self._lose(_words(error))
                 return
-            for frame in frames:
-                self._inbox.put((self, pickle.loads(frame)))  # noqa: S301 - a cluster is trusted, as Dask itself does
             if why is not None:
                 self._lose(why)
                 return
 
+    def _take(self, frame: bytes) -> None:
+        """Open a frame and hand on its message; the first is the key of the worker's process."""
+        if self._seal is None:
+            from epkit.engines.workers.sealing import KEY_BYTES, Seal
+
+            if len(frame) != KEY_BYTES:
+                raise MalformedError("no key came first")
+            self._seal = Seal(self._mine, frame, is_worker=False)
+            self._sealed.set()
+            return
+        message = received(self._messages, self._seal.open(frame))
+        if isinstance(message, LostMessage):
+            self._lose(message.why)
+        elif not self._closed.is_set():
+            self._inbox.put((self, message))
+
     def _post(self) -> None:
+        self._sealed.wait()
         while (frame := self._outbox.get()) is not None:
-            sealed, size = [bytes(self._box.encrypt(frame))], len(frame)
+            sealed, size = [self._seal.close(frame)], len(frame)
             with contextlib.suppress(Empty):
                 while size < MOST_BYTES:
                     more = self._outbox.get_nowait()
                     if more is None:
                         self._outbox.put(None)
                         break
-                    sealed.append(bytes(self._box.encrypt(more)))
+                    sealed.append(self._seal.close(more))
                     size += len(more)
             try:
                 self._ask("post", sealed=tuple(sealed), timeout_s=PATIENCE_S + size / 1e6)
@@ -149,7 +187,35 @@ class ClusterMember:
         with self._lock:
             if not self._closed.is_set():
                 self._closed.set()
+                self._sealed.set()
                 self._inbox.put((self, LostMessage(why)))
+
+
+def _host_and_place(told: object) -> tuple[str, tuple[str, ...]]:
+    """Read what an agent says of its machine.
+
+    Raises:
+        MalformedError: it is none of ours.
+    """
+    match told:
+        case {"host": str(host), "place": [*place]} if len(place) <= MOST_PLACES:
+            if all(isinstance(part, str) and len(part) <= MOST_WORDS for part in place):
+                return clean(host, 100), tuple(place)
+    raise MalformedError("what answers there is not epkit's")
+
+
+def _polled(answer: object) -> tuple[list[bytes], str | None]:
+    """Read an answer to a poll.
+
+    Raises:
+        MalformedError: it is none.
+    """
+    match answer:
+        case [[*given], (str() | None) as why]:
+            frames = [frame for frame in given if isinstance(frame, bytes)]
+            if len(frames) == len(given):
+                return frames, None if why is None else clean(why, MOST_WORDS)
+    raise MalformedError("an answer that is not epkit's")
 
 
 def _words(error: Exception) -> str:
@@ -163,12 +229,21 @@ class ClusterCrew:
 
     is_elsewhere = True
 
-    def __init__(self, address: str, module: str, note: Callable[[str], None], *, joins: bool = False) -> None:
+    def __init__(
+        self,
+        cluster: ClusterAddress,
+        module: str,
+        messages: Messages,
+        note: Callable[[str], None],
+        *,
+        joins: bool = False,
+    ) -> None:
         """Find a cluster's workers, and start ours beside them.
 
         Args:
-            address: of the scheduler.
+            cluster: the scheduler.
             module: that ours run.
+            messages: that go to ours and come back.
             note: is told which workers cannot be used, and why.
             joins: whether workers that join the cluster later are used, too.
 
@@ -176,8 +251,8 @@ class ClusterCrew:
             UsageError: there is no such cluster, or no worker that can be used.
         """
         self.inbox: Inbox = SimpleQueue()
-        self._module, self._note = module, note
-        self._address = address if "://" in address else f"tcp://{address}"
+        self._module, self._messages, self._note = module, messages, note
+        self._address = cluster.address
         self._members: list[Member] = []
         self._known: set[str] = set()
         self._lock = threading.Lock()
@@ -186,11 +261,13 @@ class ClusterCrew:
         self._client: Any = None
         try:
             import distributed  # which sets the levels of its loggers
+            from nacl.public import PrivateKey
 
+            self._mine = PrivateKey.generate()
             # What Dask has to say of a connection that breaks is said here, in one line.
             self._quiet.enter_context(silenced("distributed"))
             self._quiet.enter_context(unwarned("distributed"))
-            self._client = _connect(distributed.Client, self._address)
+            self._client = _connect(distributed.Client, cluster)
             self._members = self._hire()
             greet(self.inbox, self._members)
         except BaseException:
@@ -243,7 +320,7 @@ class ClusterCrew:
             if address in self._known:
                 continue
             self._known.add(address)
-            version = versions["packages"].get("epkit")
+            version = _version(versions)
             if version == __version__:
                 fit.append(address)
             else:
@@ -254,13 +331,19 @@ class ClusterCrew:
         if not fit:
             return []
         handler = f"epkit-{secrets.token_hex(4)}"
-        started = self._client.run(agent.start, handler, self._module, workers=fit, on_error="return")
+        key = bytes(self._mine.public_key)
+        started = self._client.run(agent.start, handler, self._module, key, workers=fit, on_error="return")
         hired: list[Member] = []
         for address, answer in started.items():
             if isinstance(answer, Exception):
                 self._note(f"{address} is not used: {_reason(answer)}")
-            else:
-                hired.append(ClusterMember(self._client, address, handler, answer, self.inbox))
+                continue
+            try:
+                hired.append(
+                    ClusterMember(self._client, address, handler, answer, self.inbox, self._messages, self._mine)
+                )
+            except MalformedError as error:
+                self._note(f"{address} is not used: {error}")
         return hired
 
     def _look_out(self) -> None:
@@ -275,16 +358,67 @@ class ClusterCrew:
                 continue
 
 
-def _connect(make: Any, address: str) -> Any:
+def _connect(make: Any, cluster: ClusterAddress) -> Any:
     """Connect to a scheduler with Dask's client.
 
     Raises:
-        UsageError: none answers there.
+        UsageError: none answers there, or not with the certificates that are trusted.
     """
+    security = _security(cluster)
     try:
-        return make(address, timeout=CONNECT_S, set_as_default=False)
+        return make(cluster.address, timeout=CONNECT_S, set_as_default=False, security=security)
     except (OSError, TimeoutError, ValueError, RuntimeError) as error:
-        raise UsageError(f"--cluster {address}: no scheduler answers there: {_first_line(error)}") from None
+        where = f"--cluster {cluster.address}"
+        if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error)):
+            raise UsageError(
+                f"{where}: the scheduler's certificate is not signed by the authority that is trusted: --cluster-ca"
+            ) from None
+        raise UsageError(f"{where}: no scheduler answers there: {_first_line(error)}") from None
+
+
+def _security(cluster: ClusterAddress) -> Any:
+    """Make Dask's own settings of TLS: what the flags name, and for the rest its configuration.
+
+    Raises:
+        UsageError: a certificate is missing, or cannot be read.
+    """
+    from distributed.security import Security
+
+    make: Any = Security  # which has no types
+
+    if not cluster.is_encrypted:
+        return None
+    files = {"tls_ca_file": cluster.ca, "tls_client_cert": cluster.cert, "tls_client_key": cluster.key}
+    security: Any = make(require_encryption=True, **{name: file for name, file in files.items() if file is not None})
+    where = f"--cluster {cluster.address}"
+    if security.tls_ca_file is None or security.tls_client_cert is None:
+        raise UsageError(
+            f"{where}: certificates are missing: --cluster-ca, --cluster-cert and --cluster-key name them, or "
+            "distributed.comm.tls in Dask's configuration"
+        )
+    try:
+        security.get_connection_args("client")
+    except (OSError, ValueError) as error:  # errors of ssl are OSErrors
+        flags = "--cluster-ca, --cluster-cert, --cluster-key"
+        raise UsageError(f"{where}: the certificates cannot be used ({flags}): {_first_line(error)}") from None
+    return security
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Hand out an error, and those that it came from."""
+    for _ in range(10):
+        if error is None:
+            return
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _version(versions: object) -> str | None:
+    """Read which epkit a worker has; None where it has none, or does not say."""
+    match versions:
+        case {"packages": {"epkit": str(version)}}:
+            return clean(version, 40)
+    return None
 
 
 def _reason(error: Exception) -> str:
@@ -294,4 +428,4 @@ def _reason(error: Exception) -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0][:200]
+    return clean((str(error) or type(error).__name__).splitlines()[0], 200)

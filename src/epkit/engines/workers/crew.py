@@ -1,9 +1,9 @@
 """Workers as those who give them work see them: something to send messages to, and an inbox that theirs come to.
 
-A message is any value that can be pickled. Whoever is lost says so in the inbox, once; a worker that joins later, too.
+A message is a value of one of the types that the crew was made for (`Messages`). A worker that is lost says so in the
+inbox, once; a worker that joins later, too.
 """
 
-import pickle
 import platform
 import time
 from collections.abc import Sequence
@@ -13,8 +13,10 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Final, Protocol
 
+from epkit.core.http.masking import clean
 from epkit.core.samples.clocks import Offset
 from epkit.engines.workers.processes import WorkerProcess
+from epkit.engines.workers.values import MalformedError, Messages
 from epkit.errors import EpkitError, UsageError
 
 START_S: Final = 60.0
@@ -102,14 +104,14 @@ class Crew(Protocol):
 class LocalMember:
     """A worker process of this machine, whose clock is ours: a machine has one monotonic clock."""
 
-    def __init__(self, name: str, inbox: Inbox, module: str) -> None:
+    def __init__(self, name: str, inbox: Inbox, module: str, messages: Messages) -> None:
         self.name, self.host, self.clock = name, "", Offset()
-        self._inbox = inbox
+        self._inbox, self._messages = inbox, messages
         self._process = WorkerProcess(module, self._arrived, lambda why: inbox.put((self, LostMessage(why))))
 
     def send(self, message: object) -> None:
         """Send it a message."""
-        self._process.send(pickle.dumps(message, protocol=5))
+        self._process.send(self._messages.pack(message))
 
     def compare_clocks(self) -> Offset:
         """Return how the clocks compare."""
@@ -124,7 +126,7 @@ class LocalMember:
         self._process.kill()
 
     def _arrived(self, frame: bytes) -> None:
-        self._inbox.put((self, pickle.loads(frame)))  # noqa: S301 - our own process
+        self._inbox.put((self, received(self._messages, frame)))
 
 
 class LocalCrew:
@@ -134,19 +136,20 @@ class LocalCrew:
     is_elsewhere = False
     is_beside = True
 
-    def __init__(self, workers: int, module: str) -> None:
+    def __init__(self, workers: int, module: str, messages: Messages) -> None:
         """Start them, all at once, and wait until they are there.
 
         Args:
             workers: how many.
             module: that they run.
+            messages: that go there and come back.
 
         Raises:
             UsageError: one of them cannot be started.
         """
         self.inbox: Inbox = SimpleQueue()
         self._members: list[LocalMember] = [
-            LocalMember(f"worker {number}", self.inbox, module) for number in range(1, workers + 1)
+            LocalMember(f"worker {number}", self.inbox, module, messages) for number in range(1, workers + 1)
         ]
         try:
             greet(self.inbox, self._members)
@@ -180,6 +183,14 @@ def dismiss(members: Sequence[Member]) -> None:
             list(pool.map(lambda member: member.close(), members))
 
 
+def received(messages: Messages, frame: bytes) -> Any:
+    """Read a frame of a worker; one that is none is its end."""
+    try:
+        return messages.unpack(frame)
+    except MalformedError as error:
+        return LostMessage(f"sent {error}")
+
+
 def greet(inbox: Inbox, members: Sequence[Member]) -> None:
     """Wait until members have said hello.
 
@@ -197,7 +208,7 @@ def greet(inbox: Inbox, members: Sequence[Member]) -> None:
         if isinstance(message, LostMessage) and member in waiting:
             raise UsageError(f"{member.name} cannot be started: it {message.why}")
         if isinstance(message, HelloMessage) and member is not None:
-            member.host = message.host
+            member.host = clean(message.host, 100)
             waiting.discard(member)
 
 

@@ -12,20 +12,25 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from queue import SimpleQueue
 from typing import IO, Final
 
 HEAD: Final = struct.Struct("<Q")
 LAST_LINES: Final = 20
+MOST_BYTES: Final = 1 << 30
+"""Of a frame: whatever is longer was not made by us, and nothing behind it can be read."""
+
 GRACE_S: Final = 5.0
 """How long a worker that is told to end may take."""
 
 
 def read_frames(stream: IO[bytes]) -> Iterator[bytes]:
-    """Read frames until the other side ends; half a frame counts for nothing."""
+    """Read frames until the other side ends; half a frame, or one that is too long, counts for nothing."""
     while len(head := stream.read(HEAD.size)) == HEAD.size:
         (length,) = HEAD.unpack(head)
+        if length > MOST_BYTES:
+            return
         frame = stream.read(length)
         if len(frame) < length:
             return
@@ -64,17 +69,25 @@ class FrameWriter:
 class WorkerProcess:
     """One worker."""
 
-    def __init__(self, module: str, arrived: Callable[[bytes], None], ended: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        module: str,
+        arrived: Callable[[bytes], None],
+        ended: Callable[[str], None],
+        *,
+        arguments: Sequence[str] = (),
+    ) -> None:
         """Start it.
 
         Args:
             module: that it runs, as `python -m` does.
             arrived: gets each frame; called by a thread, which may be before this returns.
             ended: gets how the worker ended, once, after its last frame; called by the same thread.
+            arguments: of the module; others on the machine can read them.
         """
         # -P: a file in the working directory must not stand in for a module.
         self._process = subprocess.Popen(  # noqa: S603 - this Python, a module of ours
-            [sys.executable, "-P", "-m", module],
+            [sys.executable, "-P", "-m", module, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 from epkit.core.http.request import Request
+from epkit.core.load.cluster import ClusterAddress
 from epkit.core.report.workers import WorkerRecord
 from epkit.engines import runner
 from epkit.engines.driver import Judging
@@ -75,7 +76,7 @@ def make_generator(
     return ready.workers.generator(asked, ready, measured, shown, all_rows=all_rows)
 
 
-def check_workers(workers: int | None, cluster: str | None) -> None:
+def check_workers(workers: int | None, cluster: ClusterAddress | None) -> None:
     """Refuse workers that cannot be had, before anything is started.
 
     Raises:
@@ -88,12 +89,14 @@ def check_workers(workers: int | None, cluster: str | None) -> None:
     hired.check_workers(workers, cluster)
 
 
-def hire(workers: int | None, cluster: str | None, context: Context) -> AbstractContextManager[Workers | None]:
+def hire(
+    workers: int | None, cluster: ClusterAddress | None, context: Context
+) -> AbstractContextManager[Workers | None]:
     """Have workers for the length of a block; None where none are asked for.
 
     Args:
         workers: how many processes of this machine.
-        cluster: address of a Dask scheduler whose workers are used, all of them.
+        cluster: a Dask scheduler whose workers are used, all of them.
 
     Raises:
         UsageError: they cannot be had.

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from epkit.core.http.destination import Tls
+from epkit.core.load.cluster import ClusterAddress
 from epkit.core.replies.judging import Depth
 from epkit.core.report import ab
 from epkit.core.report.live import Live
@@ -40,7 +41,7 @@ class BenchOptions:
         repeat, against: so many runs, each followed by one against that other target.
         strict: whether a run that is not valid has missed its aim.
         timeout_s: one request's; None for the target's own.
-        workers, cluster: how many processes of this machine make the load, or the address of a Dask scheduler whose
+        workers, cluster: how many processes of this machine make the load, or a Dask scheduler whose
             workers do; None for this process.
         engine: `wire`, `httpx`, or None for what the other options need.
         rows_wanted: whether every row is kept, for ab's files and report.
@@ -71,7 +72,7 @@ class BenchOptions:
     strict: bool = False
     request: RequestOptions = field(default_factory=RequestOptions)
     workers: int | None = None
-    cluster: str | None = None
+    cluster: ClusterAddress | None = None
     engine: str | None = None
     http2: bool = False
     depth: Depth = Depth.REPLY

@@ -1,20 +1,23 @@
 """Workers for a run or a job: processes of this machine, or those of a cluster."""
 
 import contextlib
+import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 from epkit.core.http.addresses import is_loopback
 from epkit.core.http.destination import Destination
+from epkit.core.load.cluster import ClusterAddress
 from epkit.engines.workers.crew import Crew, LocalCrew
 from epkit.errors import UsageError
 from epkit.flows.context import Context
-from epkit.flows.crew.worker import MODULE
+from epkit.flows.crew.worker import WorkerKind
 
 MOST_WORKERS: Final = 1024
 
 
-def check_crew(workers: int | None, cluster: str | None) -> None:
+def check_crew(workers: int | None, cluster: ClusterAddress | None) -> None:
     """Refuse workers that cannot be had, before anything is started.
 
     Raises:
@@ -28,6 +31,37 @@ def check_crew(workers: int | None, cluster: str | None) -> None:
         from epkit.engines.workers.cluster import require_dask
 
         require_dask()
+        _check_way(cluster)
+
+
+def _check_way(cluster: ClusterAddress) -> None:
+    """Refuse to go to a scheduler over a network that anybody may listen to, and write to.
+
+    Raises:
+        UsageError: that is the way, and the user has not said that it is meant; or a certificate is missing.
+    """
+    files = {"--cluster-ca": cluster.ca, "--cluster-cert": cluster.cert, "--cluster-key": cluster.key}
+    for flag, file in files.items():
+        if file is not None and not Path(file).is_file():
+            raise UsageError(f"{flag} {file}: no such file")
+    if cluster.is_encrypted or cluster.insecure or _is_this_machine(cluster.host or ""):
+        return
+    raise UsageError(
+        f"--cluster {cluster.address}: the connection is not encrypted, and who gets between can run code on this "
+        "machine: use tls:// with --cluster-ca, --cluster-cert and --cluster-key, or --insecure-cluster in a network "
+        "that you trust"
+    )
+
+
+def _is_this_machine(host: str) -> bool:
+    """Tell whether a host is loopback: by itself, or by all the addresses that it has."""
+    if is_loopback(host):
+        return True
+    try:
+        found = {str(address[0]) for *_, address in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
+    except (OSError, UnicodeError):
+        return False
+    return bool(found) and all(map(is_loopback, found))
 
 
 def check_reach(destination: Destination, crew: Crew) -> None:
@@ -48,12 +82,15 @@ def check_reach(destination: Destination, crew: Crew) -> None:
 
 
 @contextlib.contextmanager
-def hire(workers: int | None, cluster: str | None, context: Context, *, joins: bool = False) -> Iterator[Crew | None]:
+def hire(
+    kind: WorkerKind, workers: int | None, cluster: ClusterAddress | None, context: Context, *, joins: bool = False
+) -> Iterator[Crew | None]:
     """Have workers for the length of a block; None where none are asked for.
 
     Args:
+        kind: what they are for.
         workers: how many processes of this machine.
-        cluster: address of a Dask scheduler whose workers are used, all of them.
+        cluster: a Dask scheduler whose workers are used, all of them.
         joins: whether those that come later are used, too.
 
     Raises:
@@ -64,9 +101,9 @@ def hire(workers: int | None, cluster: str | None, context: Context, *, joins: b
     if cluster is not None:
         from epkit.engines.workers.cluster import ClusterCrew
 
-        crew = ClusterCrew(cluster, MODULE, context.note, joins=joins)
+        crew = ClusterCrew(cluster, kind.module, kind.messages, context.note, joins=joins)
     elif workers is not None and workers > 1:
-        crew = LocalCrew(workers, MODULE)
+        crew = LocalCrew(workers, kind.module, kind.messages)
     else:
         yield None
         return

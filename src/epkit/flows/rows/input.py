@@ -5,9 +5,8 @@ import io
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
@@ -17,7 +16,7 @@ from epkit.core.http.payload import Payload
 from epkit.core.replies.predictions import Failed
 from epkit.core.score.batching import Chunk
 from epkit.core.score.encoding import as_object
-from epkit.core.score.envelopes import Envelope, columns_text, find_rows, from_wrap
+from epkit.core.score.envelopes import Envelope, find_rows, from_wrap
 from epkit.core.score.pieces import regroup
 from epkit.core.validate.checked import in_words
 from epkit.core.validate.culling import cull
@@ -89,11 +88,10 @@ class Input:
             yield chunk
             first += len(piece)
 
-    def turn(self) -> Callable[[bytes], bytes] | None:
-        """Return what makes columns of joined rows, None where the rows stand as they are."""
-        if self.envelope.shape != "columns":
-            return None
-        return partial(columns_text, self.envelope.names or ())  # which travels to workers, as no closure does
+    @property
+    def columns(self) -> tuple[str, ...] | None:
+        """Names of the columns that the rows are turned into, None where they stay rows."""
+        return (self.envelope.names or ()) if self.envelope.shape == "columns" else None
 
 
 @contextlib.contextmanager

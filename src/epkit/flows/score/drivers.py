@@ -13,16 +13,16 @@ from epkit.core.score.conveyor import Conveyor, Policy
 from epkit.engines import runner
 from epkit.engines.batches import BatchDriver
 from epkit.errors import UsageError
-from epkit.flows.context import Context
+from epkit.flows.context import Context, Note
 from epkit.flows.score.job import JobDriver, JobWorkers, ReadyJob, Supply, Write
 from epkit.flows.score.options import ScoreOptions
-from epkit.flows.score.words import explainer
+from epkit.flows.score.words import explainer, note_wait
 
 
 class OwnDriver(BatchDriver):
     """This process, as what a job is done by."""
 
-    def __init__(self, ready: ReadyJob, supply: Supply, write: Write, policy: Policy) -> None:
+    def __init__(self, ready: ReadyJob, supply: Supply, write: Write, policy: Policy, note: Note) -> None:
         self._engine, self._template = ready.engine, ready.template
         super().__init__(
             Conveyor(supply, ready.packer, write, policy),
@@ -33,6 +33,7 @@ class OwnDriver(BatchDriver):
             dice=random.Random(),  # noqa: S311 - jitter
             later=self._engine.soon,
             wake=self._engine.wake,
+            waiting=lambda wait: note_wait(wait, note),
         )
 
     def renew(self, value: Secret) -> None:
@@ -44,10 +45,16 @@ class OwnDriver(BatchDriver):
         return runner.run(self._engine, self, self._policy.concurrency, tick=tick).stopped_by
 
 
-def make_driver(ready: ReadyJob, supply: Supply, write: Write, policy: Policy, workers: JobWorkers | None) -> JobDriver:
-    """Choose who does the job."""
+def make_driver(
+    ready: ReadyJob, supply: Supply, write: Write, policy: Policy, workers: JobWorkers | None, note: Note
+) -> JobDriver:
+    """Choose who does the job.
+
+    Args:
+        note: is told of waits that the endpoint asks for; workers have one already.
+    """
     if workers is None:
-        return OwnDriver(ready, supply, write, policy)
+        return OwnDriver(ready, supply, write, policy, note)
     return workers.driver(ready, supply, write, policy)
 
 

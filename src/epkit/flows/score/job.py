@@ -10,6 +10,7 @@ from epkit.core.http.request import Template
 from epkit.core.http.secret import Secret
 from epkit.core.score.batching import Chunk, Packer
 from epkit.core.score.conveyor import Policy
+from epkit.core.score.retrying import Waits
 from epkit.core.stats.histogram import Histogram
 from epkit.engines.base import Engine
 from epkit.engines.batches import Outcome
@@ -40,6 +41,7 @@ class JobDriver(Protocol):
     """What brings all rows of a job through an endpoint; the attributes are those of `BatchDriver`."""
 
     service: Histogram
+    waits: Waits
 
     @property
     def rows(self) -> int:

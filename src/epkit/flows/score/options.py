@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from epkit.core.http.destination import Tls
+from epkit.core.load.cluster import ClusterAddress
 from epkit.core.score.scored import ScoreResult
 from epkit.errors import EndpointError, UsageError
 from epkit.flows.rows.input import Given
@@ -25,7 +26,7 @@ class ScoreOptions:
         rate: most requests a second, None for no limit.
         params: go beside the rows.
         workers: how many processes of this machine share the job.
-        cluster: address of a Dask scheduler whose workers share it.
+        cluster: a Dask scheduler whose workers share it.
     """
 
     file: str | None = None
@@ -48,7 +49,7 @@ class ScoreOptions:
     overwrite: bool = False
     tls: Tls = field(default_factory=Tls)
     workers: int | None = None
-    cluster: str | None = None
+    cluster: ClusterAddress | None = None
 
     @property
     def parameters(self) -> Mapping[str, Any]:

@@ -119,7 +119,7 @@ def _run(
     def supply() -> Chunk | None:
         return next(chunks, None)
 
-    driver = make_driver(ready, supply, recorder.write, policy, workers)
+    driver = make_driver(ready, supply, recorder.write, policy, workers, context.note)
     began = time.monotonic()
 
     def show(progress: Callable[[JobProgress], None]) -> None:
@@ -132,6 +132,7 @@ def _run(
                 retries=driver.retries,
                 failed_rows=failed_before + driver.failed_rows,
                 seconds=time.monotonic() - began,
+                waiting_s=driver.waits.left_ns(time.perf_counter_ns()) / 1e9,
             )
         )
 
@@ -149,6 +150,8 @@ def _run(
         examples=tuple(recorder.examples),
         requests=driver.requests,
         retries=driver.retries,
+        waits=driver.waits.times,
+        waited_s=driver.waits.ns / 1e9,
         service=driver.service,
         seconds=time.monotonic() - began,
         complete=complete,
@@ -190,7 +193,7 @@ def _prepare(options: ScoreOptions, given: Given | None, context: Context) -> It
             )
         except ValueError as error:
             raise UsageError(f"the request cannot be built: {error}") from None
-        packer = Packer(before, after, most_bytes=options.batch_bytes, turn=prepared.turn())
+        packer = Packer(before, after, most_bytes=options.batch_bytes, columns=prepared.columns)
         yield ReadyJob(
             target=target,
             destination=destination,

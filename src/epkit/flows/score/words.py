@@ -1,14 +1,20 @@
 """What a scoring job says of requests that failed: why a row has no prediction, and what ended the job."""
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from epkit.core.http.headers import fields
 from epkit.core.http.masking import clean, mask_text
 from epkit.core.http.secret import Secret
 from epkit.core.samples.rows import Failure
+from epkit.core.score.retrying import RetryWait
 from epkit.endpoint import advice
 from epkit.engines.batches import Outcome
+from epkit.flows.context import Note
 from epkit.flows.target.target import Target
+
+TOLD_NS: Final = 10_000_000_000
+"""A shorter wait is not worth a line."""
 
 
 def explainer(secrets: Sequence[Secret]) -> Callable[[Outcome], str]:
@@ -24,6 +30,15 @@ def explainer(secrets: Sequence[Secret]) -> Callable[[Outcome], str]:
         return clean(mask_text(outcome.detail, secrets), 300)
 
     return explain
+
+
+def note_wait(wait: RetryWait, note: Note) -> None:
+    """Say that the endpoint asks to wait, where a user would begin to wonder."""
+    asked, granted = f"{wait.asked_ns / 1e9:,.0f} s", f"{wait.ns / 1e9:,.0f} s"
+    if wait.asked_ns > wait.ns:
+        note(f"the endpoint asks to wait {asked} (Retry-After), which is too long: it is asked again in {granted}")
+    elif wait.ns >= TOLD_NS:
+        note(f"the endpoint asks to wait {asked} (Retry-After): waiting")
 
 
 def advise(hopeless: Outcome | str, target: Target) -> str:

@@ -1,6 +1,5 @@
 """Samples that are split among workers at random, sent and merged, make the report of the whole."""
 
-import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +14,7 @@ from epkit.core.report.live import Live
 from epkit.core.report.summary import Summary
 from epkit.core.samples.merging import Merger
 from epkit.core.samples.rows import SAMPLE
+from epkit.flows.bench.workers.main import BENCH_WORKERS
 from epkit.flows.bench.workers.messages import DigestMessage, RowsMessage
 from epkit.flows.bench.workers.streaming import Stream
 from support.rows import MS, known, rows
@@ -40,11 +40,14 @@ def mixed(n: int, seed: int) -> np.ndarray:
     return block
 
 
+MESSAGES = BENCH_WORKERS.messages
+
+
 class Heard(list):
     """What a worker sends, as it arrives."""
 
     def send(self, message):
-        self.append(pickle.loads(pickle.dumps(message, protocol=5)))
+        self.append(MESSAGES.unpack(MESSAGES.pack(message)))
 
 
 def told_by(block: np.ndarray, plan: Plan, exact: int | None, pieces: int, names=NAMES, document=None) -> list:

@@ -27,9 +27,11 @@ from epkit.core.samples.latency import series
 from epkit.core.samples.merging import Merger
 from epkit.core.samples.rows import SAMPLE
 from epkit.engines.workers.crew import Crew, LostMessage, Member, RefusedMessage
+from epkit.engines.workers.values import MalformedError
 from epkit.errors import EndpointError
 from epkit.flows.bench.driving import RunFacts
 from epkit.flows.bench.measurement import Measurement
+from epkit.flows.bench.workers.checking import Bounds, check_digest, check_facts, check_gate, check_rows
 from epkit.flows.bench.workers.gathered import WorkerPart, gathered
 from epkit.flows.bench.workers.messages import (
     AdmitMessage,
@@ -201,19 +203,38 @@ class Fleet:
         if part is None or part.is_over:
             return
         part.heard_at = time.monotonic()
+        try:
+            self._hear_part(part, message)
+        except MalformedError as error:
+            self._miss(part, f"sent what is refused: {error}")
+
+    @property
+    def _bounds(self) -> Bounds:
+        now_ns = time.perf_counter_ns() - self._began
+        return Bounds(phases=len(self._work.plan.phases), payloads=len(self._requests), now_ns=now_ns)
+
+    def _hear_part(self, part: WorkerPart, message: object) -> None:
+        """Take what a worker says.
+
+        Raises:
+            MalformedError: no worker of ours says that.
+        """
         match message:
             case RowsMessage():
                 self._take_rows(part, message)
             case DigestMessage():
                 self._take_digest(part, message)
             case RunFacts():
+                check_facts(message, self._bounds)
                 part.facts = message
             case GateMessage():
+                check_gate(message, self._bounds)
                 part.gate = message
                 self._open_gate()
             case NoteMessage(line):
                 self._say(line)
             case EndedMessage(facts):
+                check_facts(facts, self._bounds)
                 part.facts, part.has_ended = facts, True
                 if facts.stopped_by is not None and not self._caught:
                     part.lost = f"was ended by {facts.stopped_by.name}"
@@ -252,8 +273,8 @@ class Fleet:
         return [self._numbers.get(name, 0) for name in deployments]
 
     def _take_rows(self, part: WorkerPart, message: RowsMessage) -> None:
+        block = check_rows(message, self._bounds)
         self._note_begins(message.begins)
-        block = np.frombuffer(bytearray(message.data), dtype=SAMPLE)
         known = self._known(message.deployments)
         if len(block):
             part.ended_ns = max(part.ended_ns, int(block["end"].max()))
@@ -277,6 +298,7 @@ class Fleet:
         return None if not first else begins[first] if len(begins) > first else 2**63 - 1
 
     def _take_digest(self, part: WorkerPart, message: DigestMessage) -> None:
+        check_digest(message, self._bounds)
         self._note_begins(message.begins)
         known = self._known(message.deployments)
         part.ended_ns = max(part.ended_ns, message.ended_ns)

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 
 from epkit.core.http.destination import Destination
+from epkit.core.load.cluster import ClusterAddress
 from epkit.core.load.shares import most_workers
 from epkit.engines.workers.crew import Crew
 from epkit.flows.bench.driving import LoadGenerator
@@ -12,6 +13,7 @@ from epkit.flows.bench.options import Shown
 from epkit.flows.bench.plan import AskedBench
 from epkit.flows.bench.ready import PreparedRun, Workers
 from epkit.flows.bench.workers.fleet import Fleet
+from epkit.flows.bench.workers.main import BENCH_WORKERS
 from epkit.flows.bench.workers.work import BenchWork
 from epkit.flows.context import Context
 from epkit.flows.crew import carried
@@ -55,7 +57,7 @@ class HiredWorkers:
         return Fleet(self._crew, work, measured, all_rows=all_rows, live=shown.live, say=shown.say)
 
 
-def check_workers(workers: int | None, cluster: str | None) -> None:
+def check_workers(workers: int | None, cluster: ClusterAddress | None) -> None:
     """Refuse workers that cannot be had, before anything is started.
 
     Raises:
@@ -65,7 +67,7 @@ def check_workers(workers: int | None, cluster: str | None) -> None:
 
 
 @contextlib.contextmanager
-def hire_workers(workers: int | None, cluster: str | None, context: Context) -> Iterator[Workers | None]:
+def hire_workers(workers: int | None, cluster: ClusterAddress | None, context: Context) -> Iterator[Workers | None]:
     """Have workers for the length of a block; None where one process of this machine is all that is asked for."""
-    with hire(workers, cluster, context) as crew:
+    with hire(BENCH_WORKERS, workers, cluster, context) as crew:
         yield None if crew is None else HiredWorkers(crew)

@@ -22,11 +22,13 @@ from epkit.core.samples.rows import Failure
 from epkit.core.score.batching import Chunk
 from epkit.core.score.conveyor import room_rows
 from epkit.core.score.ledger import Ledger
+from epkit.core.score.retrying import LONGEST_WAIT_NS, Waits
 from epkit.core.stats.histogram import Histogram
 from epkit.engines.batches import Outcome
 from epkit.engines.workers.crew import Crew, JoinedMessage, LostMessage, Member, RefusedMessage
+from epkit.engines.workers.values import MalformedError
 from epkit.flows.context import Note
-from epkit.flows.score.words import explainer
+from epkit.flows.score.words import explainer, note_wait
 from epkit.flows.score.workers.work import (
     ScoreAskMessage,
     ScoreCountsMessage,
@@ -37,6 +39,7 @@ from epkit.flows.score.workers.work import (
     ScoreRowsMessage,
     ScoreSettledMessage,
     ScoreShareMessage,
+    ScoreWaitMessage,
     ScoreWork,
 )
 from epkit.process import signals_to
@@ -48,6 +51,9 @@ SILENT_S: Final = 60.0
 
 ABRUPT_S: Final = 5.0
 """The same for a job that was told to end at once."""
+
+MOST_ROWS: Final = 1 << 40
+"""A worker does not want more than this, and has not counted more."""
 
 
 @dataclass(slots=True, eq=False)
@@ -110,6 +116,7 @@ class ScoreCrew:
         self._caught: list[signal.Signals] = []
         self._stopping = False
         self.service = Histogram()
+        self.waits = Waits(lambda wait: note_wait(wait, note))
         self.hopeless: Outcome | str | None = None
 
     # What a driver is asked.
@@ -256,19 +263,37 @@ class ScoreCrew:
             return
         if not part.is_over:
             part.heard_at = time.monotonic()
-            self._hear_part(part, message)
+            try:
+                self._hear_part(part, message)
+            except MalformedError as error:
+                self._crew.lose(part.member)
+                self._lose(part, f"sent what is refused: {error}")
 
     def _hear_part(self, part: WorkerShare, message: Any) -> None:
+        """Take what a worker says.
+
+        Raises:
+            MalformedError: no worker of ours says that.
+        """
         match message:
             case ScoreSettledMessage(number, place, predictions, reasons):
+                if number not in part.spans or not self._ledger.fits(number, place, len(predictions), reasons):
+                    raise MalformedError("predictions of rows that it does not have")
                 part.in_hand -= len(predictions)
                 if self._ledger.settle(number, place, predictions, reasons):
                     part.spans.discard(number)
             case ScoreAskMessage(rows):
+                if not 0 <= rows <= MOST_ROWS - part.credit:
+                    raise MalformedError(f"a wish for {rows:.4g} rows")
                 part.credit += rows
             case ScoreCountsMessage():
+                _check_counts(message)
                 part.told = message
                 self.service.add(np.frombuffer(message.times, dtype=np.int64))
+            case ScoreWaitMessage(wait):
+                if not 0 <= wait.ns <= min(wait.asked_ns, LONGEST_WAIT_NS):
+                    raise MalformedError("a wait that none is granted")
+                self.waits.ask(wait, time.perf_counter_ns())
             case ScoreKeptMessage(concurrency):
                 if concurrency == part.share:
                     part.bound = concurrency
@@ -363,3 +388,13 @@ class ScoreCrew:
         self._stopping = True
         for part in self._living:
             part.member.send(ScoreEndMessage(drain))
+
+
+def _check_counts(told: ScoreCountsMessage) -> None:
+    """Refuse counts that no worker of ours has.
+
+    Raises:
+        MalformedError: they are such.
+    """
+    if len(told.times) % 8 or not all(0 <= each <= MOST_ROWS for each in (told.requests, told.retries, told.in_flight)):
+        raise MalformedError("counts out of range")

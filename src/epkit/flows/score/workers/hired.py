@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 
 from epkit.core.http.destination import Destination
+from epkit.core.load.cluster import ClusterAddress
 from epkit.core.score.conveyor import Policy
 from epkit.engines.workers.crew import Crew
 from epkit.flows.context import Context
@@ -11,6 +12,7 @@ from epkit.flows.crew import carried
 from epkit.flows.crew.crews import check_crew, check_reach, hire
 from epkit.flows.score.job import JobDriver, JobWorkers, ReadyJob, Supply, Write
 from epkit.flows.score.workers.crew import ScoreCrew
+from epkit.flows.score.workers.main import SCORE_WORKERS
 from epkit.flows.score.workers.work import ScoreShareMessage, ScoreWork
 
 
@@ -43,7 +45,7 @@ class HiredJobWorkers:
         return ScoreCrew(self._crew, work, supply, write, secrets=secrets, note=self._context.note)
 
 
-def check_workers(workers: int | None, cluster: str | None) -> None:
+def check_workers(workers: int | None, cluster: ClusterAddress | None) -> None:
     """Refuse workers that cannot be had, before anything is started.
 
     Raises:
@@ -53,7 +55,7 @@ def check_workers(workers: int | None, cluster: str | None) -> None:
 
 
 @contextlib.contextmanager
-def hire_workers(workers: int | None, cluster: str | None, context: Context) -> Iterator[JobWorkers | None]:
+def hire_workers(workers: int | None, cluster: ClusterAddress | None, context: Context) -> Iterator[JobWorkers | None]:
     """Have workers for the length of a block, those that come later too; None where one process is asked for."""
-    with hire(workers, cluster, context, joins=True) as crew:
+    with hire(SCORE_WORKERS, workers, cluster, context, joins=True) as crew:
         yield None if crew is None else HiredJobWorkers(crew, context)

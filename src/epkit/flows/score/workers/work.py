@@ -18,6 +18,7 @@ from epkit.core.http.secret import Secret
 from epkit.core.replies.predictions import Failed
 from epkit.core.score.batching import Chunk, Packer
 from epkit.core.score.conveyor import Policy
+from epkit.core.score.retrying import RetryWait
 from epkit.engines import runner
 from epkit.engines.base import Engine
 from epkit.engines.batches import Outcome
@@ -113,6 +114,13 @@ class ScoreCountsMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class ScoreWaitMessage:
+    """The endpoint asks to wait, from now on."""
+
+    wait: RetryWait
+
+
+@dataclass(frozen=True, slots=True)
 class ScoreEndedMessage:
     """The worker's part is over: by what a request got, by a signal to the worker itself, or as it was told."""
 
@@ -171,6 +179,7 @@ class _Part:
             dice=random.Random(),  # noqa: S311 - jitter
             later=engine.soon,
             wake=engine.wake,
+            waiting=lambda wait: channel.send(ScoreWaitMessage(wait)),
         )
         self._asked = job.asked
         self._made = self._lately = 0

@@ -1,0 +1,140 @@
+"""What a worker says of its part of a run, checked into what one can have measured.
+
+A frame is of the right types by then (`epkit.engines.workers.values`). Here its numbers are held against the plan, the
+payloads and the time that has passed, so that none of them ends the run or takes memory out of proportion.
+"""
+
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from epkit.core.samples.rows import SAMPLE, TIMES, Failure
+from epkit.engines.workers.values import MalformedError
+from epkit.flows.bench.driving import RunFacts
+from epkit.flows.bench.workers.messages import DigestMessage, GateMessage, RowsMessage
+
+SLACK_NS: Final = 60_000_000_000
+"""How far a time may be ahead of ours, whatever the clocks say."""
+
+MOST: Final = 1 << 62
+"""Of whatever a worker counts."""
+
+MOST_DEPLOYMENTS: Final = 256
+LONGEST_NAME: Final = 1000
+
+
+class Bounds(NamedTuple):
+    """What a worker's numbers are held against.
+
+    Args:
+        phases: of the plan.
+        payloads: that are sent in turn; 1 where requests have no body.
+        now_ns: since the run began.
+    """
+
+    phases: int
+    payloads: int
+    now_ns: int
+
+    def time(self, value: int, name: str) -> None:
+        """Refuse a time that is not between the run's beginning and now."""
+        _within(value, self.now_ns + SLACK_NS, name)
+
+
+def check_rows(message: RowsMessage, bounds: Bounds) -> np.ndarray:
+    """Return the samples of a message, a copy.
+
+    Raises:
+        MalformedError: no worker of ours measures such.
+    """
+    _check_told(message, bounds)
+    if len(message.data) % SAMPLE.itemsize:
+        raise MalformedError(f"{len(message.data)} bytes of samples, of {SAMPLE.itemsize} each")
+    block = np.frombuffer(bytearray(message.data), dtype=SAMPLE)
+    if not len(block):
+        return block
+    limits = (("failure", len(Failure)), ("deployment", len(message.deployments)), ("payload", bounds.payloads))
+    for name, limit in limits:
+        if int(block[name].max()) >= limit:
+            raise MalformedError(f"samples with the {name} {int(block[name].max())}, of {limit}")
+    for name in TIMES:
+        bounds.time(int(block[name].max()), "samples")
+        _within(int(block[name].min()), MOST, "samples")
+    if (block["end"] < block["start"]).any():
+        raise MalformedError("samples that end before they start")
+    return block
+
+
+def check_digest(message: DigestMessage, bounds: Bounds) -> None:
+    """Refuse counts that no worker of ours has.
+
+    Raises:
+        MalformedError: they are such.
+    """
+    _check_told(message, bounds)
+    bounds.time(message.ended_ns, "the last end")
+    if len(message.parts) != (bounds.phases if bounds.phases > 1 else 0):
+        raise MalformedError(f"counts of {len(message.parts)} phases, of {bounds.phases}")
+    for summary in (message.whole, *message.parts):
+        if any(index >= len(message.deployments) for index in summary.named_deployments()):
+            raise MalformedError("counts of a deployment without a name")
+        if any(index >= bounds.payloads for index in summary.counters.payloads):
+            raise MalformedError("counts of a payload that is not sent")
+
+
+def check_gate(message: GateMessage, bounds: Bounds) -> None:
+    """Refuse a phase or a time that cannot be.
+
+    Raises:
+        MalformedError: it is such.
+    """
+    _within(message.place, bounds.phases - 1, "a phase")
+    bounds.time(message.at_ns, "a phase's end")
+
+
+def check_facts(facts: RunFacts, bounds: Bounds) -> None:
+    """Refuse what no worker of ours knows of its part.
+
+    Raises:
+        MalformedError: it is such.
+    """
+    _check_begins(facts.begins, bounds)
+    _check_deployments(facts.deployments)
+    if len(facts.most) > bounds.phases or len(facts.examples) > MOST_DEPLOYMENTS * len(Failure):
+        raise MalformedError("more phases or kinds of failures than there are")
+    checks, traffic = facts.checks, facts.traffic
+    numbers = (
+        *(facts.late_ns, facts.ended_ns, facts.sent, facts.failed, facts.waiting, *facts.most, *facts.begins),
+        *(*facts.gaps, *facts.gaps.values(), *facts.unsent.values()),
+        *(checks.checked, checks.skipped, checks.crashed),
+        *(traffic.connections, traffic.closed, traffic.retried, traffic.unsolicited),
+        *(example.count for example in facts.examples.values()),
+    )
+    for number in numbers:
+        _within(number, MOST, "a count")
+    for index in (*facts.unsent, *(example.payload for example in facts.examples.values())):
+        _within(index, bounds.payloads - 1, "a payload")
+    bounds.time(facts.ended_ns, "the last end")
+
+
+def _check_told(message: RowsMessage | DigestMessage, bounds: Bounds) -> None:
+    _within(message.told_ns, MOST, "a time")
+    _check_begins(message.begins, bounds)
+    _check_deployments(message.deployments)
+
+
+def _check_begins(begins: tuple[int, ...], bounds: Bounds) -> None:
+    if len(begins) > bounds.phases or list(begins) != sorted(begins):
+        raise MalformedError(f"{len(begins)} phases that began, of {bounds.phases}")
+    for begin in begins:
+        _within(begin, MOST, "a phase's beginning")
+
+
+def _check_deployments(names: tuple[str, ...]) -> None:
+    if not 1 <= len(names) <= MOST_DEPLOYMENTS or any(len(name) > LONGEST_NAME for name in names):
+        raise MalformedError("names of deployments that are too many or too long")
+
+
+def _within(value: int, most: int, name: str) -> None:
+    if not 0 <= value <= most:
+        raise MalformedError(f"{name} out of range: {value:.4g}")
