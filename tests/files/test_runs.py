@@ -34,8 +34,8 @@ def test_a_run_comes_back(path):
     write(path)
     (run,) = read(path)
 
-    assert ({"cpu_s": 2}, {"service": "h"}, {"format": "r"}) == (
-        run.section.stat, run.section.histograms, run.section.report,
+    assert (2.0, {"service": "h"}, {"format": "r"}) == (
+        run.section.stat.cpu_s, run.section.histograms, run.section.report,
     )  # fmt: skip
     assert [3, 2] == [len(block) for block in run.blocks()]
     assert np.array_equal(np.concatenate([rows(3), rows(2)]), np.concatenate(list(run.blocks())))
@@ -62,7 +62,7 @@ def test_of_a_search_one_run_is_left_under_the_searchs_report(path):
     search(path)
     (run,) = read(path)
 
-    assert ({"search": "x"}, 1) == (run.section.report, run.section.head["plan"])
+    assert ({"search": "x"}, 1) == (run.section.report, run.section.head.parts["plan"])
     assert [2] == [len(block) for block in run.blocks()]
 
 
