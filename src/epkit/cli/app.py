@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 
 from epkit.cli import terminal
 from epkit.cli.commands import bench, check, compare, deploy, docs, init, logs, report, sample, score, validate
-from epkit.errors import EpkitError
+from epkit.errors import REMEDIES, EpkitError, UsageError, unwritable
 
 if TYPE_CHECKING:
     from epkit.core.http.secret import Secret
@@ -98,6 +98,8 @@ def run(arguments: Sequence[str]) -> int:
     except Interrupted as interrupted:
         terminal.complain("interrupted")
         return int(interrupted.args[0])
+    except OSError as error:
+        return _refused(error, arguments)
     except Exception as error:  # noqa: BLE001 - the last resort, which says what happened
         return _unexpected(error, arguments)
     return outcome if isinstance(outcome, int) else 0
@@ -105,6 +107,14 @@ def run(arguments: Sequence[str]) -> int:
 
 def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
     raise Terminated
+
+
+def _refused(error: OSError, arguments: Sequence[str]) -> int:
+    """Say what the system refused, of which nobody else has said it; any other error of the system is a bug."""
+    if error.errno not in REMEDIES:
+        return _bug(error, arguments)
+    terminal.complain(str(unwritable(str(error.filename or "a file"), error)))
+    return UsageError.exit_code
 
 
 def _unexpected(error: Exception, arguments: Sequence[str]) -> int:

@@ -14,7 +14,7 @@ from typing import IO, Final, Self
 
 from epkit.core.score import journal
 from epkit.core.score.journal import Point
-from epkit.errors import UsageError
+from epkit.errors import UsageError, system_words
 from epkit.files import written
 from epkit.files.writing import write_all
 
@@ -56,12 +56,12 @@ class Job:
         Raises:
             UsageError: another run has it, or the files cannot be written.
         """
-        if self.out.is_dir():
-            raise UsageError(f"-o {self.out}: is a directory")
-        known = self._path.exists()
-        if not known and not self._overwrite and self.out.exists():
-            raise UsageError(f"-o {self.out}: exists, and no journal owns it: --overwrite replaces it")
         try:
+            if self.out.is_dir():
+                raise UsageError(f"-o {self.out}: is a directory")
+            known = self._path.exists()
+            if not known and not self._overwrite and self.out.exists():
+                raise UsageError(f"-o {self.out}: exists, and no journal owns it: --overwrite replaces it")
             self._journal = self._path.open("a+b", buffering=0)
         except OSError as error:
             raise self.trouble(error) from None
@@ -76,7 +76,8 @@ class Job:
     def __exit__(self, *_: object) -> None:
         if self._journal is not None:
             if not self._journal.seek(0, os.SEEK_END):
-                self._path.unlink(missing_ok=True)  # nothing was begun
+                with contextlib.suppress(OSError):  # an empty journal is as good as none
+                    self._path.unlink(missing_ok=True)  # nothing was begun
             self._journal.close()
 
     def claim(self, identity: Mapping[str, str]) -> None:
@@ -209,7 +210,7 @@ class Job:
     def trouble(self, error: OSError) -> UsageError:
         """Say that the output cannot be written; what is in it already is kept."""
         kept = f": {self.point.rows:,} rows are safe, the same command goes on" if self.point.rows else ""
-        return UsageError(f"-o {self.out}: {(error.strerror or str(error)).lower()}{kept}")
+        return UsageError(f"-o {self.out}: {system_words(error)}{kept}")
 
 
 class Appended:

@@ -12,8 +12,8 @@ from epkit.core.json.records import Record, loads_record
 from epkit.core.json.writing import dumps_record
 from epkit.core.samples import saved
 from epkit.core.samples.saved import Section
-from epkit.errors import UsageError, unreadable
-from epkit.files.writing import write_all
+from epkit.errors import UsageError, unreadable, unwritable
+from epkit.files.writing import NewFile
 
 SUFFIX: Final = ".epkit"
 _MOST_JSON: Final = 256 * 1024 * 1024
@@ -26,11 +26,11 @@ class RunWriter:
 
     `begin` starts a run, `add` is the sink of its samples, `checkpoint` tells from time to time what else is known,
     `end` closes the run; `choose` ends a search, of which one run is left. Every call is one write: whatever was
-    written stays readable when the process dies.
+    written stays readable when the process dies. A file of the same name is there until the first run begins.
     """
 
     def __init__(self, path: str, flag: str = "--save") -> None:
-        """Create the file, or begin it anew.
+        """Open the file.
 
         Raises:
             UsageError: it cannot be written.
@@ -38,10 +38,10 @@ class RunWriter:
         self._name = f"{flag} {path}"
         try:
             # Without a buffer: what is told is in the file, and a full disk shows where a block is written.
-            self._file = Path(path).open("wb", buffering=0)  # noqa: SIM115 - it is closed in __exit__
+            self._file = NewFile(path)
         except OSError as error:
-            raise UsageError(f"{self._name}: {(error.strerror or str(error)).lower()}") from None
-        self._write(saved.MAGIC)
+            raise unwritable(self._name, error) from None
+        self._head = saved.MAGIC
 
     def __enter__(self) -> Self:
         return self
@@ -57,7 +57,8 @@ class RunWriter:
             arm: which side of a comparison it is of.
         """
         ours = {"format": saved.FORMAT, "arm": arm, "row": saved.columns()}
-        self._write(saved.record(saved.RUN, dumps_record({**ours, **head, **ours})))
+        self._write(self._head + saved.record(saved.RUN, dumps_record({**ours, **head, **ours})))
+        self._head = b""
 
     def add(self, block: np.ndarray) -> None:
         """Take a block of samples, times in ns since the run began."""
@@ -89,9 +90,10 @@ class RunWriter:
 
     def _write(self, data: bytes) -> None:
         try:
-            write_all(self._file, data)
+            self._file.write(data)
+            self._file.publish()
         except OSError as error:
-            raise UsageError(f"{self._name}: the run cannot be saved: {error.strerror}") from None
+            raise unwritable(f"{self._name}: the run cannot be saved", error) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
