@@ -3,6 +3,7 @@
 Everything a user can cause ends as one line on stderr and an exit code (`epkit.errors`); a traceback means a bug.
 """
 
+import errno
 import os
 import signal
 import sys
@@ -98,10 +99,12 @@ def run(arguments: Sequence[str]) -> int:
     except Interrupted as interrupted:
         terminal.complain("interrupted")
         return int(interrupted.args[0])
-    except OSError as error:
-        return _refused(error, arguments)
     except Exception as error:  # noqa: BLE001 - the last resort, which says what happened
-        return _unexpected(error, arguments)
+        refused = _refused(error)
+        if refused is None:
+            return _unexpected(error, arguments)
+        terminal.complain(str(unwritable(str(refused.filename or "a file or a connection"), refused)))
+        return UsageError.exit_code
     return outcome if isinstance(outcome, int) else 0
 
 
@@ -109,12 +112,17 @@ def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
     raise Terminated
 
 
-def _refused(error: OSError, arguments: Sequence[str]) -> int:
-    """Say what the system refused, of which nobody else has said it; any other error of the system is a bug."""
-    if error.errno not in REMEDIES:
-        return _bug(error, arguments)
-    terminal.complain(str(unwritable(str(error.filename or "a file"), error)))
-    return UsageError.exit_code
+def _refused(error: Exception) -> OSError | None:
+    """Find what the system refused, of which nobody else has said it: that is no bug."""
+    if isinstance(error, OSError) and error.errno in REMEDIES:
+        return error
+    # Where no more files can be opened, event loops and imports raise errors of their own on their way out.
+    before = error.__cause__ or error.__context__
+    while before is not None:
+        if isinstance(before, OSError) and before.errno in (errno.EMFILE, errno.ENFILE):
+            return before
+        before = before.__cause__ or before.__context__
+    return None
 
 
 def _unexpected(error: Exception, arguments: Sequence[str]) -> int:
