@@ -10,7 +10,9 @@ A failed request of a load is not in this tree: it is data (`epkit.core.samples.
 A missed threshold (5) and an interruption (130, 143) are outcomes of a command, not errors.
 """
 
-from typing import ClassVar
+import errno
+from collections.abc import Mapping
+from typing import ClassVar, Final
 
 
 class EpkitError(Exception):
@@ -44,6 +46,37 @@ class BackendError(EpkitError):
     """The control plane, Azure's or the local one, said no."""
 
     exit_code = 6
+
+
+REMEDIES: Final[Mapping[int, str]] = {
+    errno.ENOSPC: "make room there, or name another place",
+    errno.EDQUOT: "make room there, or name another place",
+    errno.EFBIG: "raise the limit (ulimit -f), or name another place",
+    errno.EROFS: "name another place",
+    errno.EACCES: "name another place, or change its permissions",
+    errno.EPERM: "name another place, or change its permissions",
+    errno.ENAMETOOLONG: "give it a shorter name",
+    errno.EMFILE: "raise the limit of open files (ulimit -n)",
+    errno.ENFILE: "wait until other programs have closed files",
+    errno.EIO: "look after the disk",
+}
+"""What to do where the system refuses: nothing of it is a bug of epkit's."""
+
+
+def system_words(error: OSError) -> str:
+    """Word what the system refused, and what to do: `no space left on device: make room there, …`."""
+    why = (error.strerror or str(error)).lower()
+    remedy = REMEDIES.get(error.errno or 0)
+    return why if remedy is None else f"{why}: {remedy}"
+
+
+def unwritable(name: str, error: OSError) -> UsageError:
+    """Say why a file cannot be written, and what to do.
+
+    Args:
+        name: what the message calls the file, as `--html report.html`.
+    """
+    return UsageError(f"{name}: {system_words(error)}")
 
 
 def unreadable(name: str, error: OSError, wanted: str) -> UsageError:

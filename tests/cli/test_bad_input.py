@@ -275,11 +275,13 @@ def test_a_file_that_cannot_be_written_when_the_run_is_over_does_not_take_the_re
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("pathlib.Path.write_text", full)
+    monkeypatch.setattr("epkit.files.writing.write_all", full)
+    cli.write("x.csv", "of yesterday")
 
     ran = cli("bench", "-p", rows, "-e", "x.csv", fault_server.url("ok"))
 
-    assert "-e x.csv: No space left on device" == complaint(ran, 2)
+    assert "-e x.csv: no space left on device: make room there, or name another place" == complaint(ran, 2)
+    assert "of yesterday" == cli.read("x.csv")
     assert "1 of 1 succeeded" == ran.out.splitlines()[-1]
 
 

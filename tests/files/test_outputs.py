@@ -36,7 +36,7 @@ def test_a_name_without_a_directory_is_in_the_working_directory(tmp_path: Path, 
 def test_a_directory_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"^-g .*: is a directory$"):
         check_writable(str(tmp_path), "-g")
-    with pytest.raises(UsageError, match=r"^-g .*: Is a directory$"):
+    with pytest.raises(UsageError, match=r"^-g .*: is a directory$"):
         write(str(tmp_path), "", "-g")
 
 
@@ -45,7 +45,7 @@ def test_a_directory_that_is_missing_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(UsageError, match=r"^-e .*: there is no directory .*missing$"):
         check_writable(str(missing / "out.csv"), "-e")
-    with pytest.raises(UsageError, match=r"^-e .*out\.csv: No such file or directory$"):
+    with pytest.raises(UsageError, match=r"^-e .*out\.csv: no such file or directory$"):
         write(str(missing / "out.csv"), "", "-e")
 
 
@@ -82,7 +82,9 @@ def test_text_is_written_to_the_letter(tmp_path: Path) -> None:
 
 @full
 def test_a_full_disk_is_one_line() -> None:
-    with pytest.raises(UsageError, match=r"^-e /dev/full: No space left on device$"):
+    with pytest.raises(
+        UsageError, match=r"^-e /dev/full: no space left on device: make room there, or name another place$"
+    ):
         write("/dev/full", "text", "-e")
 
 

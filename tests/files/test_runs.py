@@ -9,6 +9,7 @@ import pytest
 from epkit.core.samples import saved
 from epkit.errors import UsageError
 from epkit.files.runs import RunWriter, read, read_all
+from epkit.files.writing import NewFile
 from support.rows import rows
 
 
@@ -34,8 +35,8 @@ def test_a_run_comes_back(path):
     write(path)
     (run,) = read(path)
 
-    assert ({"cpu_s": 2}, {"service": "h"}, {"format": "r"}) == (
-        run.section.stat, run.section.histograms, run.section.report,
+    assert (2.0, {"service": "h"}, {"format": "r"}) == (
+        run.section.stat.cpu_s, run.section.histograms, run.section.report,
     )  # fmt: skip
     assert [3, 2] == [len(block) for block in run.blocks()]
     assert np.array_equal(np.concatenate([rows(3), rows(2)]), np.concatenate(list(run.blocks())))
@@ -62,7 +63,7 @@ def test_of_a_search_one_run_is_left_under_the_searchs_report(path):
     search(path)
     (run,) = read(path)
 
-    assert ({"search": "x"}, 1) == (run.section.report, run.section.head["plan"])
+    assert ({"search": "x"}, 1) == (run.section.report, run.section.head.parts["plan"])
     assert [2] == [len(block) for block in run.blocks()]
 
 
@@ -198,6 +199,44 @@ def test_a_file_that_cannot_be_written_is_told(tmp_path):
 def test_a_full_disk_ends_the_run_in_words():
     with RunWriter("/dev/null") as writer:
         writer._file.close()
-        writer._file = Path("/dev/full").open("wb", buffering=0)  # noqa: SIM115 - the writer closes it
-        with pytest.raises(UsageError, match="the run cannot be saved: No space left"):
+        writer._file = NewFile("/dev/full")
+        with pytest.raises(UsageError, match="the run cannot be saved: no space left"):
             writer.add(rows(1))
+
+
+def test_a_file_of_the_same_name_is_there_until_the_first_run_begins(path):
+    write(path)
+    before = Path(path).read_bytes()
+    with RunWriter(path) as writer:
+        assert before == Path(path).read_bytes()
+        writer.begin({"plan": 2})
+
+        assert 2 == read(path)[0].section.head.parts["plan"]
+    with RunWriter(path):
+        pass
+    assert [Path(path)] == list(Path(path).parent.iterdir())
+    assert 2 == read(path)[0].section.head.parts["plan"]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "why"),
+    [
+        ("failure", 10, "the failure is of no known kind"),
+        ("end", 2**62, "end is no time of a run"),
+        ("start", -(2**62), "start is no time of a run"),
+        ("tcp", 0, "tcp is before start"),
+        ("due", 10**12, "end is before due"),
+    ],
+)
+def test_samples_that_no_run_measures_are_refused_whatever_their_checksum_says(path, column, value, why):
+    samples = rows(3).copy()
+    samples["start"] += 10**6
+    for name in ("tcp", "connected", "sent", "first", "end"):
+        samples[name] = samples["start"] + 5
+    samples[column][1] = value
+    with RunWriter(path) as writer:
+        writer.begin({})
+        writer.add(samples)
+
+    with pytest.raises(UsageError, match=f"damaged: samples of which {why}"):
+        list(read(path)[0].blocks())

@@ -71,5 +71,5 @@ def test_a_full_disk_is_one_line(n: int, monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr(module.tempfile, "TemporaryFile", full_disk)
 
-    with Spill() as spill, pytest.raises(UsageError, match="the samples cannot be kept: No space left on device"):
+    with Spill() as spill, pytest.raises(UsageError, match="the samples cannot be kept: no space left on device"):
         spill(rows(n))

@@ -3,6 +3,7 @@
 Everything a user can cause ends as one line on stderr and an exit code (`epkit.errors`); a traceback means a bug.
 """
 
+import errno
 import os
 import signal
 import sys
@@ -16,7 +17,7 @@ from typer.core import TyperGroup
 
 from epkit.cli import terminal
 from epkit.cli.commands import bench, check, compare, deploy, docs, init, logs, report, sample, score, validate
-from epkit.errors import EpkitError
+from epkit.errors import REMEDIES, EpkitError, UsageError, unwritable
 
 if TYPE_CHECKING:
     from epkit.core.http.secret import Secret
@@ -99,12 +100,29 @@ def run(arguments: Sequence[str]) -> int:
         terminal.complain("interrupted")
         return int(interrupted.args[0])
     except Exception as error:  # noqa: BLE001 - the last resort, which says what happened
-        return _unexpected(error, arguments)
+        refused = _refused(error)
+        if refused is None:
+            return _unexpected(error, arguments)
+        terminal.complain(str(unwritable(str(refused.filename or "a file or a connection"), refused)))
+        return UsageError.exit_code
     return outcome if isinstance(outcome, int) else 0
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
     raise Terminated
+
+
+def _refused(error: Exception) -> OSError | None:
+    """Find what the system refused, of which nobody else has said it: that is no bug."""
+    if isinstance(error, OSError) and error.errno in REMEDIES:
+        return error
+    # Where no more files can be opened, event loops and imports raise errors of their own on their way out.
+    before = error.__cause__ or error.__context__
+    while before is not None:
+        if isinstance(before, OSError) and before.errno in (errno.EMFILE, errno.ENFILE):
+            return before
+        before = before.__cause__ or before.__context__
+    return None
 
 
 def _unexpected(error: Exception, arguments: Sequence[str]) -> int:

@@ -1,5 +1,6 @@
 """Writes endpoints into `epkit.toml` and takes them out, and leaves everything else in it as it stands."""
 
+import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +11,7 @@ from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AbstractTable
 
 from epkit.endpoint.config import FILENAME, Config, parse_config
-from epkit.errors import UsageError
+from epkit.errors import UsageError, unwritable
 
 
 def place(config: Config | None, cwd: Path) -> Path:
@@ -87,5 +88,6 @@ def _write(path: Path, document: AbstractTable) -> None:
             temporary.chmod(path.stat().st_mode & 0o777)
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise UsageError(f"{path}: cannot be written: {error.strerror}") from None
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise unwritable(f"{path}: cannot be written", error) from None

@@ -8,18 +8,23 @@ import contextlib
 import os
 import shutil
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, Final, Self
 
 from epkit.core.score import journal
 from epkit.core.score.journal import Point
-from epkit.errors import UsageError
+from epkit.errors import UsageError, system_words
+from epkit.files import written
 from epkit.files.writing import write_all
 
 try:
     import fcntl
 except ImportError:  # Windows, where two runs at once are the user's to avoid
     fcntl = None  # type: ignore[assignment]
+
+LONGEST_LINE: Final = 64 << 20
+"""Bytes of a line of a journal; the longest name all classes that are predicted."""
 
 
 class Job:
@@ -51,12 +56,12 @@ class Job:
         Raises:
             UsageError: another run has it, or the files cannot be written.
         """
-        if self.out.is_dir():
-            raise UsageError(f"-o {self.out}: is a directory")
-        known = self._path.exists()
-        if not known and not self._overwrite and self.out.exists():
-            raise UsageError(f"-o {self.out}: exists, and no journal owns it: --overwrite replaces it")
         try:
+            if self.out.is_dir():
+                raise UsageError(f"-o {self.out}: is a directory")
+            known = self._path.exists()
+            if not known and not self._overwrite and self.out.exists():
+                raise UsageError(f"-o {self.out}: exists, and no journal owns it: --overwrite replaces it")
             self._journal = self._path.open("a+b", buffering=0)
         except OSError as error:
             raise self.trouble(error) from None
@@ -71,7 +76,8 @@ class Job:
     def __exit__(self, *_: object) -> None:
         if self._journal is not None:
             if not self._journal.seek(0, os.SEEK_END):
-                self._path.unlink(missing_ok=True)  # nothing was begun
+                with contextlib.suppress(OSError):  # an empty journal is as good as none
+                    self._path.unlink(missing_ok=True)  # nothing was begun
             self._journal.close()
 
     def claim(self, identity: Mapping[str, str]) -> None:
@@ -87,8 +93,7 @@ class Job:
         assert self._journal is not None
         self._identity = identity
         try:
-            self._journal.seek(0)
-            recorded = journal.read(self._journal.read())
+            recorded = self._recorded()
             if recorded is None and self.out.exists() and not self._overwrite:
                 raise UsageError(f"-o {self.out}: exists, and no journal owns it: --overwrite replaces it")
             if recorded is not None and not self._restart and self._is_ours(recorded, identity):
@@ -96,6 +101,22 @@ class Job:
                 self._length = recorded.length
         except OSError as error:
             raise self.trouble(error) from None
+
+    def expect(self, rows: int | None, *, least: int = 0) -> None:
+        """Refuse to go on from more rows than the input has.
+
+        Args:
+            rows: of the input, None where that is not known.
+            least: so many have to be done.
+
+        Raises:
+            UsageError: the journal speaks of more, or of fewer than *least*.
+        """
+        if rows is not None and not least <= self.point.rows <= rows:
+            raise UsageError(
+                f"{self._path}: damaged: it speaks of {self.point.rows:,} rows, and the input has {rows:,}: "
+                "--restart starts over"
+            )
 
     def begin(self) -> None:
         """Cut off what does not count: everything, where the job begins.
@@ -117,21 +138,55 @@ class Job:
         except OSError as error:
             raise self.trouble(error) from None
 
+    def _recorded(self) -> journal.Recorded | None:
+        """Read the journal.
+
+        Raises:
+            UsageError: it says what no job writes.
+            OSError: it cannot be read.
+        """
+        assert self._journal is not None
+        self._journal.seek(0)
+        try:
+            with os.fdopen(os.dup(self._journal.fileno()), "rb") as file:
+                return journal.read(iter(partial(file.readline, LONGEST_LINE), b""))
+        except ValueError as error:
+            if self._restart:
+                return journal.Recorded(identity={}, point=Point(), length=0)
+            raise UsageError(f"{self._path}: damaged: {error}: --restart starts over") from None
+
     def _is_ours(self, recorded: journal.Recorded, identity: Mapping[str, str]) -> bool:
-        changed = journal.difference(recorded.identity, identity)
+        changed, point = journal.difference(recorded.identity, identity), recorded.point
         if changed is not None:
-            if not recorded.point.rows and not self.out.exists():
+            if not point.rows and not self.out.exists():
                 return False  # it was never more than begun
             raise UsageError(f"-o {self.out}: was begun with another {changed}: --restart starts over")
-        point = recorded.point
         size = self.out.stat().st_size if self.out.exists() else -1
-        if size < 0 and not point.out:
-            return True
-        whole = size == point.out if point.complete else size >= point.out
-        if not whole:
-            what = "is gone" if size < 0 else "was changed"
-            raise UsageError(f"-o {self.out}: {what} since the journal was written: --restart starts over")
+        if not (size == point.out if point.complete else max(size, 0) >= point.out):
+            raise self._changed(self.out, "is gone" if size < 0 else "was changed")
+        if (size >= 0 or not point.out) and not self._holds(point):
+            raise self._changed(
+                self.out, "does not hold the rows that the journal speaks of: one of the two was changed"
+            )
+        self._check_failed(point)
         return True
+
+    def _holds(self, point: Point) -> bool:
+        rows = written.rows_of(self.out, self.parts, point)
+        return rows == point.rows and written.has_layout(self.out, self.parts, point)
+
+    def _check_failed(self, point: Point) -> None:
+        """Refuse a list of failed rows that the job did not write; of one that is complete it may be taken away."""
+        size = self.failed.stat().st_size if self.failed.exists() else -1
+        if point.complete and size < 0:
+            return
+        whole = size == point.failed if point.complete else max(size, 0) >= point.failed
+        if not whole or written.lines_of(self.failed, point.failed) != point.failed_rows:
+            raise self._changed(self.failed, "is gone" if size < 0 else "was changed")
+
+    @staticmethod
+    def _changed(path: Path, what: str) -> UsageError:
+        return UsageError(f"-o {path}: {what} since the journal was written: --restart starts over")
 
     def commit(self, point: Point) -> None:
         """Write down how far the job has come; what the point speaks of is on the disk already.
@@ -155,7 +210,7 @@ class Job:
     def trouble(self, error: OSError) -> UsageError:
         """Say that the output cannot be written; what is in it already is kept."""
         kept = f": {self.point.rows:,} rows are safe, the same command goes on" if self.point.rows else ""
-        return UsageError(f"-o {self.out}: {(error.strerror or str(error)).lower()}{kept}")
+        return UsageError(f"-o {self.out}: {system_words(error)}{kept}")
 
 
 class Appended:

@@ -3,7 +3,8 @@
 import os
 from pathlib import Path
 
-from epkit.errors import UsageError
+from epkit.errors import UsageError, unwritable
+from epkit.files.writing import replacing
 
 TABLES = (".csv", ".parquet")
 """What a table of samples may be."""
@@ -16,11 +17,15 @@ def check_writable(path: str, flag: str) -> None:
         UsageError: the directory is missing, the path is a directory, or permission is denied.
     """
     target = Path(path)
-    if target.is_dir():
-        raise UsageError(f"{flag} {path}: is a directory")
-    if not target.parent.is_dir():
-        raise UsageError(f"{flag} {path}: there is no directory {target.parent}")
-    if not os.access(target if target.exists() else target.parent, os.W_OK):
+    try:
+        if target.is_dir():
+            raise UsageError(f"{flag} {path}: is a directory")
+        if not target.parent.is_dir():
+            raise UsageError(f"{flag} {path}: there is no directory {target.parent}")
+        existing = target if target.exists() else target.parent
+    except OSError as error:
+        raise unwritable(f"{flag} {path}", error) from None
+    if not os.access(existing, os.W_OK):
         raise UsageError(f"{flag} {path}: permission denied")
 
 
@@ -45,21 +50,22 @@ def check_directory(path: str, flag: str) -> None:
     except (FileExistsError, NotADirectoryError):
         raise UsageError(f"{flag} {path}: is not a directory") from None
     except OSError as error:
-        raise UsageError(f"{flag} {path}: {(error.strerror or str(error)).lower()}") from None
+        raise unwritable(f"{flag} {path}", error) from None
     if not os.access(path, os.W_OK | os.X_OK):
         raise UsageError(f"{flag} {path}: permission denied")
 
 
 def write(path: str, text: str, flag: str) -> None:
-    """Write a file.
+    """Write a file, whole or not at all.
 
     Raises:
-        UsageError: it cannot be written (disk full, permission).
+        UsageError: it cannot be written (disk full, permission); what was there before is there still.
     """
     try:
-        Path(path).write_text(text, encoding="utf-8", newline="")
+        with replacing(path) as file:
+            file.write(text.encode("utf-8", "replace"))
     except OSError as error:
-        raise UsageError(f"{flag} {path}: {error.strerror}") from None
+        raise unwritable(f"{flag} {path}", error) from None
 
 
 def write_into(directory: str, name: str, text: str, flag: str) -> None:
@@ -85,10 +91,11 @@ def create(path: Path, text: str, name: str) -> None:
             try:
                 file.write(text)
                 file.flush()
+                os.fsync(file.fileno())
             except BaseException:
                 path.unlink(missing_ok=True)
                 raise
     except FileExistsError:
         raise UsageError(f"{name}: there is one already, which is not overwritten: edit it, or move it away") from None
     except OSError as error:
-        raise UsageError(f"{name}: cannot be written: {error.strerror}") from None
+        raise unwritable(f"{name}: cannot be written", error) from None

@@ -15,6 +15,7 @@ from epkit.core.json.writing import dumps
 from epkit.core.replies.predictions import Layout, csv_cell, csv_line
 from epkit.core.score.pieces import Piece
 from epkit.files.jobs import Appended
+from epkit.files.written import part_start
 
 if TYPE_CHECKING:
     import polars as pl
@@ -182,7 +183,8 @@ class ParquetWriter:
         self._first = rows
         if parts.is_dir():
             for part in parts.iterdir():
-                if not part.stem.isdigit() or int(part.stem) >= rows:
+                first = part_start(part)
+                if first is None or first >= rows:
                     part.unlink()
 
     def write(self, first: int, piece: Piece, predictions: Sequence[Any], layout: Layout) -> None:  # noqa: ARG002

@@ -15,7 +15,7 @@ from epkit.core.score.batching import Chunk
 from epkit.core.score.journal import Point
 from epkit.core.score.pieces import Piece
 from epkit.core.score.scored import FailedRowExample
-from epkit.errors import UsageError
+from epkit.errors import UsageError, unwritable
 from epkit.files.jobs import Appended, Job
 from epkit.files.predicted import CsvWriter, JsonlWriter, ParquetWriter, Writer
 
@@ -58,7 +58,10 @@ class OutputWriter:
         point = Point() if job is None else job.point
         self._writer, self._job, self._kept = writer, job, kept
         self._probabilities, self._taken = probabilities, taken
-        self._failed = None if job is None else Appended(job.failed, point.failed)
+        try:
+            self._failed = None if job is None else Appended(job.failed, point.failed)
+        except OSError as error:
+            raise self._trouble(error) from None
         self.layout: Layout | None = _layout(point.layout)
         self.rows, self.failed_rows = point.rows, point.failed_rows
         self._counts = Counter(point.reasons or {})
@@ -287,7 +290,11 @@ def check_format(out: str) -> None:
     path = Path(out)
     if path.suffix.lower() not in FORMATS:
         raise UsageError(f"-o {out}: the name ends in one of {', '.join(FORMATS)}")
-    if not path.parent.is_dir():
+    try:
+        found = path.parent.is_dir()
+    except OSError as error:
+        raise unwritable(f"-o {out}", error) from None
+    if not found:
         raise UsageError(f"-o {out}: there is no directory {path.parent}")
 
 

@@ -1,22 +1,24 @@
 """Saved runs on disk: written block by block while a run goes on, read back whatever became of it."""
 
-import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Self
 
 import numpy as np
 
+from epkit.core.json.records import Record, loads_record
 from epkit.core.json.writing import dumps_record
 from epkit.core.samples import saved
 from epkit.core.samples.saved import Section
-from epkit.errors import UsageError, unreadable
-from epkit.files.writing import write_all
+from epkit.errors import UsageError, unreadable, unwritable
+from epkit.files.writing import NewFile
 
 SUFFIX: Final = ".epkit"
 _MOST_JSON: Final = 256 * 1024 * 1024
+_MOST_ROWS: Final = 64 * 1024 * 1024
+"""Bytes of a record of samples; a run writes a few MB at most."""
 
 
 class RunWriter:
@@ -24,11 +26,11 @@ class RunWriter:
 
     `begin` starts a run, `add` is the sink of its samples, `checkpoint` tells from time to time what else is known,
     `end` closes the run; `choose` ends a search, of which one run is left. Every call is one write: whatever was
-    written stays readable when the process dies.
+    written stays readable when the process dies. A file of the same name is there until the first run begins.
     """
 
     def __init__(self, path: str, flag: str = "--save") -> None:
-        """Create the file, or begin it anew.
+        """Open the file.
 
         Raises:
             UsageError: it cannot be written.
@@ -36,10 +38,10 @@ class RunWriter:
         self._name = f"{flag} {path}"
         try:
             # Without a buffer: what is told is in the file, and a full disk shows where a block is written.
-            self._file = Path(path).open("wb", buffering=0)  # noqa: SIM115 - it is closed in __exit__
+            self._file = NewFile(path)
         except OSError as error:
-            raise UsageError(f"{self._name}: {(error.strerror or str(error)).lower()}") from None
-        self._write(saved.MAGIC)
+            raise unwritable(self._name, error) from None
+        self._head = saved.MAGIC
 
     def __enter__(self) -> Self:
         return self
@@ -55,7 +57,8 @@ class RunWriter:
             arm: which side of a comparison it is of.
         """
         ours = {"format": saved.FORMAT, "arm": arm, "row": saved.columns()}
-        self._write(saved.record(saved.RUN, dumps_record({**ours, **head, **ours})))
+        self._write(self._head + saved.record(saved.RUN, dumps_record({**ours, **head, **ours})))
+        self._head = b""
 
     def add(self, block: np.ndarray) -> None:
         """Take a block of samples, times in ns since the run began."""
@@ -87,9 +90,10 @@ class RunWriter:
 
     def _write(self, data: bytes) -> None:
         try:
-            write_all(self._file, data)
+            self._file.write(data)
+            self._file.publish()
         except OSError as error:
-            raise UsageError(f"{self._name}: the run cannot be saved: {error.strerror}") from None
+            raise unwritable(f"{self._name}: the run cannot be saved", error) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +108,6 @@ class SavedRun:
     path: str
     section: Section
     cut: bool
-    _dtype: np.dtype = field(repr=False)
 
     def blocks(self) -> Iterator[np.ndarray]:
         """Read the samples, in order.
@@ -118,12 +121,12 @@ class SavedRun:
                     file.seek(offset - saved.HEAD.size)
                     content = _content(file.read(saved.HEAD.size + length))
                     if content is None:
-                        raise UsageError(f"{self.path}: damaged: the samples at byte {offset} are not what was written")
-                    yield saved.to_samples(content, self._dtype)
+                        raise damaged(self.path, f"the samples at byte {offset} are not what was written")
+                    yield saved.to_samples(content, self.section.head.row)
         except OSError as error:
             raise UsageError(f"{self.path}: cannot be read: {error.strerror}") from None
         except ValueError as error:
-            raise UsageError(f"{self.path}: damaged: {error}") from None
+            raise damaged(self.path, str(error)) from None
 
 
 def read(path: str) -> tuple[SavedRun, ...]:
@@ -182,9 +185,10 @@ class _Scan:
         return runs if self._best is None else (self._chosen(runs, self._best),)
 
     def _chosen(self, runs: tuple[SavedRun, ...], best: Mapping[str, Any]) -> SavedRun:
-        number, report = best.get("run"), best.get("report")
-        if not (isinstance(number, int) and 0 <= number < len(runs) and isinstance(report, dict)):
-            raise UsageError(f"{self._path}: damaged: the search that it ends with is about none of its runs")
+        try:
+            number, report = Record(best).whole("run", most=len(runs) - 1), Record(best).object("report")
+        except ValueError as error:
+            raise damaged(self._path, f"of the search that it ends with {error}") from None
         run = runs[number]
         return replace(run, section=replace(run.section, report=report))
 
@@ -197,10 +201,12 @@ class _Scan:
             return
         tag, length, _ = saved.HEAD.unpack(head)
         if not (tag.isalnum() and tag.isupper()):
-            raise UsageError(f"{self._path}: damaged at byte {start}: no record begins there")
+            raise damaged(self._path, "no record begins there", f" at byte {start}")
         if start + saved.HEAD.size + length > self._size:
             self._cut = True
             return
+        if tag == saved.ROWS and length > _MOST_ROWS:
+            raise damaged(self._path, "no run writes so many samples at once", f" at byte {start}")
         if tag == saved.ROWS and self._found:
             self._found[-1][1].append((start + saved.HEAD.size, length))
         if tag not in (saved.RUN, saved.STAT, saved.HIST, saved.DONE, saved.BEST):
@@ -209,18 +215,18 @@ class _Scan:
         self._take(tag, self._parse(head, length, start))
 
     def _parse(self, head: bytes, length: int, start: int) -> dict[str, Any]:
-        damaged = UsageError(f"{self._path}: damaged at byte {start}: this is not what was written")
+        fault = damaged(self._path, "this is not what was written", f" at byte {start}")
         if length > _MOST_JSON:
-            raise damaged
+            raise fault
         whole = head + self._file.read(length)
         try:
-            value = json.loads(whole[len(head) :])
+            value = loads_record(whole[len(head) :])
         except ValueError:
-            raise damaged from None
-        if isinstance(value, dict) and head.startswith(saved.RUN):
+            raise fault from None
+        if head.startswith(saved.RUN):
             self._check(value.get("format"))  # first: who has another version is not to be told of damage
-        if not isinstance(value, dict) or _content(whole) is None:
-            raise damaged
+        if _content(whole) is None:
+            raise fault
         return value
 
     def _take(self, tag: bytes, value: dict[str, Any]) -> None:
@@ -244,17 +250,23 @@ class _Scan:
 
     def _run(self, parts: dict[str, Any], rows: list[tuple[int, int]], cut: bool) -> SavedRun:
         try:
-            dtype = saved.row_type(parts["head"]["row"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise UsageError(f"{self._path}: damaged: {error}") from None
-        section = Section(
-            head=parts["head"],
-            stat=parts.get("STAT"),
-            histograms=parts.get("HIST", {}),
-            report=parts.get("DONE", {}).get("report"),
-            rows_at=tuple(rows),
-        )
-        return SavedRun(path=self._path, section=section, cut=cut, _dtype=dtype)
+            done = parts.get("DONE")
+            histograms = parts.get("HIST", {})
+            section = Section(
+                head=saved.head_of(parts["head"]),
+                stat=saved.stat_of(parts.get("STAT", {})),
+                histograms={name: Record(histograms).text(name) for name in histograms},
+                report=None if done is None else Record(done).object("report"),
+                rows_at=tuple(rows),
+            )
+        except ValueError as error:
+            raise damaged(self._path, str(error)) from None
+        return SavedRun(path=self._path, section=section, cut=cut)
+
+
+def damaged(path: str, why: str, where: str = "") -> UsageError:
+    """Say that a saved run is not what was written."""
+    return UsageError(f"{path}: damaged{where}: {why}: take a copy that is whole, or make the run again")
 
 
 def _content(whole: bytes) -> bytes | None:

@@ -1,16 +1,17 @@
 """Every sample of a run as a row of a table, with the payload that it sent: the slow and the failed, traced."""
 
+import io
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from epkit.core.report.report import PayloadInfo
 from epkit.core.samples.rows import SAMPLE, Failure
-from epkit.errors import UsageError
+from epkit.errors import unwritable
 from epkit.files.outputs import check_table
+from epkit.files.writing import replacing
 
 if TYPE_CHECKING:
     import polars
@@ -34,21 +35,24 @@ def write(
         deployments: their names by index.
 
     Raises:
-        UsageError: the file cannot be written.
+        UsageError: the file cannot be written; what was there before is there still.
     """
     check_table(path)
     frames = _frames(blocks, payloads, rows, deployments)
     try:
-        if path.lower().endswith(".csv"):
-            with Path(path).open("wb") as file:
+        with replacing(path) as file:
+            if path.lower().endswith(".csv"):
                 for number, frame in enumerate(frames):
-                    frame.write_csv(file, include_header=number == 0)
-        else:
-            import polars
+                    file.write(frame.write_csv(include_header=number == 0).encode())
+            else:
+                import polars
 
-            polars.concat(list(frames)).write_parquet(path)
+                # In memory first: of a full disk polars speaks in words of its own.
+                data = io.BytesIO()
+                polars.concat(list(frames)).write_parquet(data)
+                file.write(data.getbuffer())
     except OSError as error:
-        raise UsageError(f"--samples {path}: {error.strerror or error}") from None
+        raise unwritable(f"--samples {path}", error) from None
 
 
 def _frames(

@@ -7,7 +7,7 @@ from typing import Final, Self
 import numpy as np
 
 from epkit.core.samples.rows import SAMPLE
-from epkit.errors import UsageError
+from epkit.errors import UsageError, unwritable
 from epkit.files.writing import write_all
 
 READ_ROWS: Final = 65536
@@ -18,7 +18,10 @@ class Spill:
 
     def __init__(self) -> None:
         # Without a buffer, so that a full disk shows where a block is written and not where the file is closed.
-        self._file = tempfile.TemporaryFile(prefix="epkit-", buffering=0)  # noqa: SIM115 - it is closed in __exit__
+        try:
+            self._file = tempfile.TemporaryFile(prefix="epkit-", buffering=0)  # noqa: SIM115 - it is closed in __exit__
+        except OSError as error:
+            raise _unkept(error) from None
 
     def __enter__(self) -> Self:
         return self
@@ -35,7 +38,7 @@ class Spill:
         try:
             write_all(self._file, block.tobytes())
         except OSError as error:
-            raise UsageError(f"{tempfile.gettempdir()}: the samples cannot be kept: {error.strerror}") from None
+            raise _unkept(error) from None
 
     def blocks(self) -> Iterator[np.ndarray]:
         """Read all rows back, in order."""
@@ -43,3 +46,7 @@ class Spill:
         while data := self._file.read(READ_ROWS * SAMPLE.itemsize):
             yield np.frombuffer(data, dtype=SAMPLE)
         self._file.seek(0, 2)
+
+
+def _unkept(error: OSError) -> UsageError:
+    return unwritable("temporary files (TMPDIR): the samples cannot be kept", error)

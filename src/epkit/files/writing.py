@@ -1,10 +1,16 @@
-"""Bytes brought into a file whole."""
+"""Files written so that nothing is lost: whole, or with what was there before left alone."""
 
+import contextlib
+import os
+import secrets
+import stat
+from collections.abc import Iterator
 from io import RawIOBase
+from pathlib import Path
 from typing import IO
 
 
-def write_all(file: RawIOBase | IO[bytes], data: bytes) -> None:
+def write_all(file: RawIOBase | IO[bytes], data: bytes | memoryview) -> None:
     """Write all of *data* to a file without a buffer, which may take less at a time.
 
     Raises:
@@ -13,3 +19,87 @@ def write_all(file: RawIOBase | IO[bytes], data: bytes) -> None:
     left = memoryview(data)
     while left:
         left = left[file.write(left) or 0 :]
+
+
+class NewFile:
+    """A file that is written beside the one of its name, and takes its place with `publish`; a context manager.
+
+    A device or a FIFO is written to as it is. Where the directory takes no other file, the one that is there is written
+    over.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        """Open it.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        self._target = Path(os.path.realpath(path))  # a link stays one
+        self._temporary: Path | None = None
+        before = _mode(self._target)
+        if before is not None and not stat.S_ISREG(before):
+            self.file: IO[bytes] = self._target.open("wb", buffering=0)
+            return
+        temporary = self._target.with_name(f".epkit-{secrets.token_hex(6)}")
+        try:
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        except PermissionError:
+            if before is None:
+                raise
+            self.file = self._target.open("wb", buffering=0)
+            return
+        self.file = os.fdopen(descriptor, "wb", buffering=0)
+        self._temporary = temporary
+        if before is not None:
+            with contextlib.suppress(OSError):  # a file system without modes
+                temporary.chmod(stat.S_IMODE(before))
+
+    def __enter__(self) -> "NewFile":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Write all of *data*.
+
+        Raises:
+            OSError: the disk is full.
+        """
+        write_all(self.file, data)
+
+    def publish(self) -> None:
+        """Let it take its place; more may be written to it afterwards.
+
+        Raises:
+            OSError: what was written cannot be kept.
+        """
+        if self._temporary is not None:
+            os.fsync(self.file.fileno())  # some file systems say only here that there is no room
+            self._temporary.replace(self._target)
+            self._temporary = None
+
+    def close(self) -> None:
+        """Close it; what was not published goes."""
+        self.file.close()
+        if self._temporary is not None:
+            self._temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def replacing(path: str | Path) -> Iterator[NewFile]:
+    """Write a file whole, or not at all.
+
+    Raises:
+        OSError: it cannot be written; what was there before is there still.
+    """
+    with NewFile(path) as new:
+        yield new
+        new.publish()
+
+
+def _mode(path: Path) -> int | None:
+    try:
+        return path.stat().st_mode
+    except FileNotFoundError:
+        return None

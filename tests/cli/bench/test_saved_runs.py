@@ -267,7 +267,7 @@ def test_two_arms_in_one_file_are_compared(cli, bench):
     with RunWriter(str(cli.directory / "both.epkit")) as writer:
         for arm in ("a", "b", "a", "b"):
             (run,) = read(str(cli.directory / f"{arm}.epkit"))
-            writer.begin(run.section.head, arm=arm)
+            writer.begin(run.section.head.parts, arm=arm)
             for block in run.blocks():
                 writer.add(block)
             writer.end(run.section.report, run.section.histograms)

@@ -27,7 +27,7 @@ REQUEST = {
 def test_half_a_line_is_passed_over():
     line = json.dumps(REQUEST)
 
-    assert 1 == len(read_requests([line[:50], "null", line]))
+    assert 1 == len(list(read_requests([line[:50], "null", line])))
 
 
 @pytest.mark.parametrize(

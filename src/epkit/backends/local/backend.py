@@ -32,6 +32,9 @@ from epkit.errors import BackendError, UsageError
 PATIENCE_S: Final = 300.0
 """For a server to come up: models may take long to load."""
 POLL_S: Final = 0.02
+ROOM_S: Final = 1.0
+"""Between two looks whether what is waited for can be written at all."""
+
 END_S: Final = 25.0
 
 
@@ -78,11 +81,12 @@ class LocalBackend:
         if home.exists and self._lives(home):
             raise BackendError(f"{order.name}: there is an endpoint of this name: epkit deploy delete {order.name}")
         home = self._homes.make(order.name)
-        lock = home.lock()
+        with home.writing():
+            lock = home.lock()
         if lock is None:
             raise BackendError(f"{order.name}: it is being made or deleted at this moment")
         try:
-            with lock, socket.create_server(("127.0.0.1", 0), backlog=2048) as listener:
+            with lock, socket.create_server(("127.0.0.1", 0), backlog=2048) as listener, home.writing():
                 _write(home, order, listener.getsockname()[1])
                 say("starting the server")
                 _spawn(home, listener.fileno(), lock.fileno())
@@ -113,12 +117,14 @@ class LocalBackend:
             primary=new if which == "primary" else old.primary,
             secondary=new if which == "secondary" else old.secondary,
         )
-        home.save(keys)
+        with home.writing():
+            home.save(keys)
         say(f"restarting the server with a new {which} key")
         try:
             self._renew(home, say)
         except BackendError:
-            home.save(old)
+            with home.writing():
+                home.save(old)
             raise
         return keys
 
@@ -185,7 +191,8 @@ class LocalBackend:
         os.kill(status.pid, signal.SIGHUP)
         status = _wait(home, lambda status: wanted in (status.generation, status.failed_generation), say)
         if status.generation != wanted:
-            home.save(replace(before, generation=wanted))  # a number that failed is not used again
+            with home.writing():
+                home.save(replace(before, generation=wanted))  # a number that failed is not used again
             say_tail(home, say)
             raise BackendError(f"{before.name}: it goes on as it was: {status.error}; the end of its log is above")
 
@@ -261,14 +268,18 @@ def _wait(home: Home, done: Callable[[Status], bool], say: Say) -> Status:
     """Wait for the supervisor to say something.
 
     Raises:
-        BackendError: it is gone, or it takes too long.
+        BackendError: it is gone, it takes too long, or it has no room to say anything.
     """
     deadline = time.monotonic() + PATIENCE_S
+    look_at = time.monotonic() + ROOM_S
     while True:
         alive = home.alive()  # asked first: what it said last is there by then
         status = home.status()
         if status is not None and done(status):
             return status
+        if not alive or time.monotonic() > look_at:
+            home.check_room()
+            look_at = time.monotonic() + ROOM_S
         if not alive or time.monotonic() > deadline:
             break
         time.sleep(POLL_S)

@@ -75,16 +75,34 @@ class Ingestion:
                 known.append(item)
             else:
                 errors.append({"index": index, "statusCode": 400, "message": "Invalid instrumentation key"})
-        if known:
+        try:
             self._keep("".join(f"{json.dumps(item)}\n" for item in known).encode())
+        except OSError as error:
+            # The exporter keeps what is answered so, and sends it again.
+            refused = {"index": 0, "statusCode": 503, "message": error.strerror}
+            return 503, {"itemsReceived": len(items), "itemsAccepted": 0, "errors": [refused]}
         answer = {"itemsReceived": len(items), "itemsAccepted": len(known), "errors": errors}
         return (400 if items and not known else 206 if errors else 200), answer
 
     def _keep(self, lines: bytes) -> None:
+        """Append lines, all of them or none.
+
+        Raises:
+            OSError: the disk is full.
+        """
+        if not lines:
+            return
         with self._lock:
             descriptor = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            with os.fdopen(descriptor, "ab") as file:
-                file.write(lines)
+            with os.fdopen(descriptor, "ab", buffering=0) as file:
+                before = file.seek(0, os.SEEK_END)
+                try:
+                    left = memoryview(lines)
+                    while left:
+                        left = left[file.write(left) or 0 :]
+                except OSError:
+                    file.truncate(before)
+                    raise
                 length = file.tell()
             if length > MOST_BYTES:
                 halve(self._file)

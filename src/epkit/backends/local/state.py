@@ -20,16 +20,26 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import IO, Any, Final, Literal, TypeVar
+from typing import IO, Any, Final, Literal, TypeVar, get_args, get_type_hints
 
 from epkit.core.hosting.deployments import Keys
 from epkit.core.http.secret import Secret
+from epkit.core.json.records import MOST, Record, loads_record
 from epkit.errors import BackendError
 
 Made = TypeVar("Made")
+
+MOST_BYTES: Final = 1 << 20
+"""No file of the state is longer, but for the logs."""
+
+LONGEST_STATUS: Final = 4096
+"""Bytes that a status takes at most, its error included."""
+
+BOUNDS: Final[Mapping[str, tuple[int, int]]] = {"port": (1, 65535), "pid": (2, 2**31 - 1)}
+"""The bounds of whole numbers; the others are from 0 on."""
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 
@@ -56,6 +66,14 @@ class Settings:
     instrumentation_key: str
     created_at: str
     generation: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _PlainKeys:
+    """The two keys as they are in their file."""
+
+    primary: str = field(repr=False)
+    secondary: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,23 +136,55 @@ class Home:
 
     def settings(self) -> Settings:
         """Read the settings."""
-        return self._read("settings.json", Settings)
+        found = self._read("settings.json", Settings)
+        if found is None:
+            raise BackendError(f"{self.path.name}: no endpoint of this name on this machine: epkit deploy list")
+        return found
 
     def keys(self) -> Keys:
         """Read the keys."""
-        return self._read(
-            "keys.json", lambda primary, secondary: Keys(primary=Secret(primary), secondary=Secret(secondary))
-        )
+        found = self._read("keys.json", _PlainKeys)
+        if found is None:
+            raise self._damaged("keys.json", "it is gone")
+        return Keys(primary=Secret(found.primary), secondary=Secret(found.secondary))
 
     def status(self) -> Status | None:
         """Read what the supervisor last said, None where it said nothing yet."""
+        return self._read("status.json", Status)
+
+    def check_room(self) -> None:
+        """Make sure that what the supervisor says can be written down; who waits for it would wait in vain.
+
+        Raises:
+            BackendError: it cannot.
+        """
+        with self.writing():
+            descriptor, name = tempfile.mkstemp(dir=self.path, prefix=".room.")
+            try:
+                os.write(descriptor, bytes(LONGEST_STATUS))
+            finally:
+                os.close(descriptor)
+                Path(name).unlink()
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Say of what cannot be written here what that means for the endpoint.
+
+        Raises:
+            BackendError: the disk is full, read-only, or somebody else's.
+        """
         try:
-            return self._read("status.json", Status)
-        except FileNotFoundError:
-            return None
+            yield
+        except OSError as error:
+            why = (error.strerror or str(error)).lower()
+            raise BackendError(f"{self.path}: cannot be written: {why}: make room there, and try again") from None
 
     def save(self, value: Settings | Status | Keys) -> None:
-        """Write one of the three, whole or not at all, for nobody else to read."""
+        """Write one of the three, whole or not at all, for nobody else to read.
+
+        Raises:
+            OSError: it cannot be written; what was there before is there still.
+        """
         name = {Settings: "settings.json", Status: "status.json", Keys: "keys.json"}[type(value)]
         if isinstance(value, Keys):
             document = {"primary": value.primary.reveal(), "secondary": value.secondary.reveal()}
@@ -146,7 +196,8 @@ class Home:
         """Change the settings, as a new generation."""
         now = self.settings()
         changed = replace(now, **changes, generation=now.generation + 1)
-        self.save(changed)
+        with self.writing():
+            self.save(changed)
         return changed
 
     def link_model(self, model: Path) -> None:
@@ -188,16 +239,55 @@ class Home:
         """Delete the directory; the links in it, not what they lead to."""
         shutil.rmtree(self.path, ignore_errors=True)
 
-    def _read(self, name: str, make: Callable[..., Made]) -> Made:
+    def _read(self, name: str, kind: type[Made]) -> Made | None:
+        """Read a file, None where there is none.
+
+        Raises:
+            BackendError: it cannot be read, was cut short, or somebody else has written it.
+        """
         path = self.path / name
         try:
-            return make(**json.loads(path.read_bytes()))
+            with path.open("rb") as file:
+                data = file.read(MOST_BYTES + 1)
         except FileNotFoundError:
-            raise
+            return None
         except OSError as error:
             raise BackendError(f"{path}: cannot be read: {error.strerror}") from None
-        except (ValueError, TypeError):  # cut short, or written by another version
-            raise BackendError(f"{path}: damaged: delete {self.path} and deploy again") from None
+        if len(data) > MOST_BYTES:
+            raise self._damaged(name, "it is longer than any that is written")
+        try:
+            return _made(kind, Record(loads_record(data)))
+        except ValueError as error:
+            raise self._damaged(name, str(error)) from None
+
+    def _damaged(self, name: str, why: str) -> BackendError:
+        return BackendError(f"{self.path / name}: damaged: {why}: delete {self.path} and deploy again")
+
+
+def _made(kind: type[Made], record: Record) -> Made:
+    """Check a record against the fields of a class.
+
+    Raises:
+        ValueError: a value is missing, of another type, or out of its bounds.
+    """
+    hints = get_type_hints(kind)
+    values: dict[str, Any] = {}
+    for each in fields(kind):  # type: ignore[arg-type]  # the three classes of this module
+        name, hint = each.name, hints[each.name]
+        if name not in record.values and each.default is not MISSING:
+            continue
+        if hint == str | None:
+            values[name] = None if record.values.get(name) is None else record.text(name)
+        elif hint is bool:
+            values[name] = record.flag(name)
+        elif hint is int:
+            least, most = BOUNDS.get(name, (0, MOST))
+            values[name] = record.whole(name, least=least, most=most)
+        else:
+            values[name] = text = record.text(name)
+            if hint is not str and text not in get_args(hint):
+                raise ValueError(f"{name} is {text[:40]!a}, not one of {', '.join(get_args(hint))}")
+    return kind(**values)
 
 
 class Homes:

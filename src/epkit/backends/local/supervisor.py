@@ -26,6 +26,8 @@ from typing import Final
 
 from epkit.backends.local.ingestion import Ingestion, halve
 from epkit.backends.local.state import Home, Settings, Status
+from epkit.core.hosting.deployments import Keys
+from epkit.errors import BackendError
 
 TICK_S: Final = 1.0
 MOST_LOG_BYTES: Final = 16 << 20
@@ -69,6 +71,7 @@ class Supervisor:
         self._events = selectors.DefaultSelector()
         self._signals: set[int] = set()
         self._restart_at: float | None = None
+        self._unwritten = False
         self._pause_s = FIRST_PAUSE_S
 
     def run(self) -> None:
@@ -86,7 +89,7 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGINT):
             signal.signal(number, lambda which, _frame: self._signals.add(which))
         self._events.register(wake, selectors.EVENT_READ, None)
-        self.home.save(self.status)
+        self.home.save(self.status)  # a disk that is full from the start ends it: the command that waits says why
         self._start()
         while not self._signals & {signal.SIGTERM, signal.SIGINT} and self.status.state != "failed":
             for key, _ in self._events.select(self._patience()):
@@ -107,18 +110,40 @@ class Supervisor:
 
     def _say(self, **changes: object) -> None:
         self.status = replace(self.status, **changes)  # type: ignore[arg-type]
-        with contextlib.suppress(OSError):  # a full disk ends no endpoint
+        self._write_down()
+
+    def _write_down(self) -> None:
+        """Write the status; where that fails, once more at each tick: a full disk ends no endpoint."""
+        try:
             self.home.save(self.status)
+            self._unwritten = False
+        except OSError:
+            self._unwritten = True
 
     def _start(self) -> None:
-        """Start a server of the generation that the settings want."""
-        settings, keys = self.home.settings(), self.home.keys()
+        """Start a server of the generation that the settings want, or note why it cannot be started."""
         self._restart_at = None
+        wanted = self.status.generation + 1
+        try:
+            settings, keys = self.home.settings(), self.home.keys()
+            wanted = settings.generation
+            self._launch(settings, keys)
+        except OSError as error:
+            self._failed(wanted, f"{error.filename or self.home.path}: {error.strerror}")
+        except BackendError as error:
+            self._failed(wanted, str(error))
+
+    def _launch(self, settings: Settings, keys: Keys) -> None:
+        """Start a server process.
+
+        Raises:
+            OSError: the script's directory is gone, the log cannot be written, there are too many open files.
+        """
+        log = os.open(self.home.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         lifeline_read, lifeline = os.pipe()
         ready, ready_write = os.pipe()
         os.write(lifeline, f"{keys.primary.reveal()} {keys.secondary.reveal()}\n".encode())
         passed = [self.listener, lifeline_read, ready_write]
-        log = os.open(self.home.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             process = subprocess.Popen(  # noqa: S603 - this interpreter, and a module of this package
                 [sys.executable, "-P", "-m", "epkit.backends.local.server", *map(str, passed)],
@@ -130,11 +155,10 @@ class Supervisor:
                 cwd=settings.code,
                 env=self._environment(settings),
             )
-        except OSError as error:  # the script's directory is gone
+        except OSError:
             os.close(lifeline)
             os.close(ready)
-            self._failed(settings.generation, f"{settings.code}: {error.strerror}")
-            return
+            raise
         finally:
             for descriptor in (lifeline_read, ready_write, log):
                 os.close(descriptor)
@@ -192,9 +216,12 @@ class Supervisor:
         self._say(state="running", generation=server.generation, restarts=self.status.restarts + crashes, error=None)
 
     def _keep_init_log(self, server: ServerProcess) -> None:
-        with contextlib.suppress(OSError), self.home.log.open("rb") as log:
-            log.seek(min(server.log_start, log.seek(0, os.SEEK_END)))
-            self.home.init_log.write_bytes(log.read())
+        try:
+            with self.home.log.open("rb") as log:
+                log.seek(min(server.log_start, log.seek(0, os.SEEK_END)))
+                self.home.init_log.write_bytes(log.read())
+        except OSError:
+            self.home.init_log.unlink(missing_ok=True)  # half of it would be taken for the whole
 
     def _attend(self) -> None:
         """See to servers that have ended or do not end, to one that is due, and to the log."""
@@ -205,7 +232,9 @@ class Supervisor:
                 self._kill(server)
         if self._restart_at is not None and time.monotonic() >= self._restart_at:
             self._start()
-        with contextlib.suppress(OSError):
+        if self._unwritten:
+            self._write_down()
+        with contextlib.suppress(OSError):  # nobody waits for it, and the next tick tries again
             if self.home.log.stat().st_size > MOST_LOG_BYTES:
                 halve(self.home.log)
 

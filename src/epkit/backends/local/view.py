@@ -15,6 +15,9 @@ HEALTH_S: Final = 2.0
 
 TAIL_LINES: Final = 40
 
+MOST_BYTES: Final = 64 << 20
+"""No more of a log is read, whatever its lines are."""
+
 IsHealthy: TypeAlias = Callable[[str, float], bool]
 """Asks a URL, with a time limit in seconds, whether it answers 200."""
 
@@ -65,7 +68,7 @@ def last_lines(file: Path, count: int) -> tuple[str, ...]:
             while True:
                 start = opened.seek(max(0, size - wanted))
                 data = opened.read(size - start)
-                if start == 0 or data.count(b"\n") > count:
+                if start == 0 or data.count(b"\n") > count or len(data) > MOST_BYTES:
                     break
                 wanted *= 4
     except FileNotFoundError:

@@ -93,11 +93,11 @@ def _show(runs: "tuple[SavedRun, ...]", output: "OutputOptions", samples: str | 
 
     try:
         for run in runs:
-            if saved_runs.is_cut(run):
-                terminal.note(f"{run.path}: this run was cut off: the report is about what there is of it")
             result = saved_runs.result_of(
                 run, rows_wanted=output.rows_wanted, histograms_wanted=output.html is not None
             )
+            if saved_runs.is_cut(run):
+                terminal.note(f"{run.path}: this run was cut off: the report is about what there is of it")
             terminal.write(shown.render(result, output))
             shown.write_files(result, output)
             if samples is not None:

@@ -1,6 +1,5 @@
 """`epkit sample`: a request body made from the contract."""
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -38,6 +37,7 @@ def sample(
     path: Path = None,
 ) -> None:
     """Make a request body from a contract: the example's rows, then rows varied within what is declared."""
+    from epkit.cli.output.score import send
     from epkit.core.validate.examples import sample_body
     from epkit.files.outputs import check_writable, write
     from epkit.flows.validate import find_contract
@@ -47,6 +47,6 @@ def sample(
     contract, _ = find_contract(reach, terminal.context(), path=path)
     body = sample_body(contract, rows=rows, seed=seed) + b"\n"
     if output is None or output == "-":
-        sys.stdout.buffer.write(body)
+        send(body)
     else:
         write(output, body.decode(), "-o")

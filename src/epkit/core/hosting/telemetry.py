@@ -1,43 +1,53 @@
 """Reads what the Application Insights exporter of the genuine server sends."""
 
-import json
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
 
 from epkit.core.hosting.deployments import LoggedRequest
+from epkit.core.json.records import Record, loads_record
+
+_DURATION: Final = re.compile(r"(?:[0-9]{1,9}\.)?[0-9]{1,3}:[0-9]{1,3}:[0-9]{1,3}\.[0-9]{1,9}")
 
 
-def read_requests(lines: Iterable[str]) -> tuple[LoggedRequest, ...]:
-    """Find the requests in telemetry.
+def read_requests(lines: Iterable[str]) -> Iterator[LoggedRequest]:
+    """Find the requests in telemetry; a line that is cut short, and an item of another kind, are passed over.
 
     The fields of the request itself (`duration`, `responseCode`, `success`) are wrong, for the exporter measures its
     own span; the server's own figures are among the properties.
     """
-    found = []
     for line in lines:
         try:
-            item = json.loads(line)
-            if item["data"]["baseType"] != "RequestData":
-                continue
-            properties = item["data"]["baseData"]["properties"]
-            found.append(
-                LoggedRequest(
-                    time=properties["start_time"],
-                    status=int(properties["resultCode"]),
-                    duration_ms=duration_ms(properties["duration"]),
-                    success=properties["success"] == "True",
-                    name=properties["name"],
-                    request_id=properties.get("Request Id", ""),
-                    client_request_id=properties.get("Client Request Id", ""),
-                    reply=properties.get("Response Value"),
-                )
-            )
-        except (ValueError, KeyError, TypeError):
-            continue  # half a line, or an item of another kind
-    return tuple(found)
+            data = Record(loads_record(line.encode("utf-8", "replace"))).object("data")
+            if data.get("baseType") == "RequestData":
+                yield _request(Record(Record(data).object("baseData")).object("properties"))
+        except ValueError:
+            continue
+
+
+def _request(properties: Mapping[str, Any]) -> LoggedRequest:
+    record = Record(properties)
+    reply = properties.get("Response Value")
+    return LoggedRequest(
+        time=record.text("start_time"),
+        status=int(record.text("resultCode")),
+        duration_ms=duration_ms(record.text("duration")),
+        success=record.text("success") == "True",
+        name=record.text("name"),
+        request_id=record.text("Request Id", default=""),
+        client_request_id=record.text("Client Request Id", default=""),
+        reply=None if reply is None else record.text("Response Value"),
+    )
 
 
 def duration_ms(text: str) -> float:
-    """Read `[days.]HH:MM:SS.mmm` as milliseconds."""
+    """Read `[days.]HH:MM:SS.mmm` as milliseconds.
+
+    Raises:
+        ValueError: it is not of that form.
+    """
+    if not _DURATION.fullmatch(text):
+        raise ValueError("no duration of the exporter's")
     clock, _, millis = text.rpartition(".")
     days, _, clock = clock.rpartition(".")
     hours, minutes, seconds = (int(part) for part in clock.split(":"))

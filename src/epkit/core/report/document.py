@@ -46,6 +46,9 @@ CAVEATS: Final[Mapping[str, tuple[str, str]]] = {
 }
 """The field of a class that holds caveats, which is the key of their texts, and the key of their kinds."""
 
+MOST: Final = 2**63 - 1
+"""The largest whole number of a document."""
+
 SCALARS: Final[Mapping[Any, str]] = {
     str: "string",
     bool: "boolean",
@@ -75,7 +78,13 @@ def from_document(document: Mapping[str, Any]) -> Report:
     """
     if document.get("format") != FORMAT:
         raise ValueError(f"format is {document.get('format')!r}, not {FORMAT!r}")
-    return from_plain(Report, {key: value for key, value in document.items() if key != "format"})
+    report = from_plain(Report, {key: value for key, value in document.items() if key != "format"})
+    counts = report.counts
+    if min(counts.ok, counts.failed) < 0 or counts.sent != counts.ok + counts.failed:
+        raise ValueError(
+            f"counts: {counts.sent} requests are not {counts.ok} that succeeded and {counts.failed} that failed"
+        )
+    return report
 
 
 def from_plain(kind: type[Part], value: Any) -> Part:
@@ -84,10 +93,7 @@ def from_plain(kind: type[Part], value: Any) -> Part:
     Raises:
         ValueError: it is not of that shape.
     """
-    try:
-        made: Part = _made(kind, value)
-    except (TypeError, KeyError, AttributeError) as error:
-        raise ValueError(f"not a {kind.__name__.lower()}: {error}") from error
+    made: Part = _made(kind, value)
     return made
 
 
@@ -129,32 +135,79 @@ def _swapped(value: Any, one: float | None, other: float | None) -> Any:
 
 
 def _made(kind: Any, value: Any) -> Any:
-    """Make a value of a type from what JSON knows."""
+    """Make a value of a type from what JSON knows.
+
+    Raises:
+        ValueError: it is not of that type, or out of its bounds.
+    """
     if isinstance(kind, UnionType):
         return None if value is None else _made(get_args(kind)[0], value)
     if is_dataclass(kind) and isinstance(kind, type):
-        given = dict(value)
-        for name in INFINITE.get(kind.__name__, ()):
-            given[name] = _swapped(given[name], None, math.inf)
-        if names := CAVEATS.get(kind.__name__):
-            _join_caveats(given, *names)
-        hints = get_type_hints(kind)
-        # A saved run of an older epkit lacks what came later, and what came later has a default.
-        late = {field.name for field in fields(kind) if field.default is not MISSING}
-        if not hints.keys() - late <= given.keys() <= hints.keys():
-            raise KeyError(f"{kind.__name__} wants the keys {sorted(hints)}, not {sorted(given)}")
-        return kind(**{name: _made(hint, given[name]) for name, hint in hints.items() if name in given})
+        return _made_part(kind, _wanted(value, Mapping, "an object"))
     if get_origin(kind) is Mapping:
-        return {key: _made(get_args(kind)[1], item) for key, item in value.items()}
+        return {
+            _text(key): _made(get_args(kind)[1], item) for key, item in _wanted(value, Mapping, "an object").items()
+        }
     if get_origin(kind) is tuple:
-        return tuple(_made(get_args(kind)[0], item) for item in value)
+        items, inner = _wanted(value, list | tuple, "an array"), get_args(kind)
+        if inner[-1] is not Ellipsis and len(inner) != len(items):
+            raise ValueError(f"{len(inner)} values are wanted, not {len(items)}")
+        return tuple(_made(inner[0], item) for item in items)
     if isinstance(kind, type) and issubclass(kind, StrEnum):
         return kind(value)
     if kind is float and type(value) is int:  # JSON has one kind of number
-        return float(value)
+        value = float(value) if abs(value) <= MOST else value
     if kind in SCALARS and type(value) is not kind:
-        raise TypeError(f"{value!r} stands where {SCALARS[kind]} is wanted")
+        raise ValueError(f"{SCALARS[kind]} is wanted, not a {type(value).__name__}")
+    if kind is str:
+        return _text(value)
+    if kind is int and abs(value) > MOST:
+        raise ValueError("a whole number of more than 64 bits")
     return value
+
+
+def _made_part(kind: type, value: Mapping[str, Any]) -> Any:
+    given = dict(value)
+    name = kind.__name__
+    for key in INFINITE.get(name, ()):
+        if key in given:
+            given[key] = _swapped(given[key], None, math.inf)
+    if names := CAVEATS.get(name):
+        _join_caveats(given, *names)
+    hints = get_type_hints(kind)
+    # A saved run of an older epkit lacks what came later, and what came later has a default.
+    late = {field.name for field in fields(kind) if field.default is not MISSING}
+    if not hints.keys() - late <= given.keys() <= hints.keys():
+        raise ValueError(f"{name} wants the keys {sorted(hints)}, not {sorted(given)}")
+    made = {}
+    for key in [key for key in hints if key in given]:
+        try:
+            item = made[key] = _made(hints[key], given[key])
+        except ValueError as error:
+            raise ValueError(f"{key}: {error}") from None
+        keys = KEYS.get((name, key))
+        if keys and sorted(item) != sorted(keys):
+            raise ValueError(f"{key} of {name} wants the keys {', '.join(keys)}")
+        infinite = key in INFINITE.get(name, ())
+        if not infinite and isinstance(item, float) and not math.isfinite(item):
+            raise ValueError(f"{key} of {name} is not finite")
+    return kind(**made)
+
+
+def _wanted(value: Any, kind: Any, name: str) -> Any:
+    """Return a value that is of a kind of containers.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if not isinstance(value, kind):
+        raise ValueError(f"{name} is wanted, not a {type(value).__name__}")  # noqa: TRY004 - of a document, as the others
+    return value
+
+
+def _text(text: str) -> str:
+    """Take what a terminal would act on out of a text, and what no file can be written with."""
+    return text if text.isprintable() else "".join(char if char.isprintable() else " " for char in text)
 
 
 def _join_caveats(given: dict[str, Any], texts: str, kinds: str) -> None:
@@ -164,10 +217,11 @@ def _join_caveats(given: dict[str, Any], texts: str, kinds: str) -> None:
         ValueError: the arrays are not of one length.
     """
     if texts in given:
+        said = _wanted(given[texts], list | tuple, "an array")
         named = given.pop(kinds, None)
         if named is None:
-            named = [kind_before_kinds(text) for text in given[texts]]
-        pairs = zip(given[texts], named, strict=True)
+            named = [kind_before_kinds(text) for text in said]
+        pairs = zip(said, _wanted(named, list | tuple, "an array"), strict=True)
         given[texts] = [{"text": text, "kind": kind} for text, kind in pairs]
 
 

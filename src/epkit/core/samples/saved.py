@@ -21,15 +21,17 @@ BEST leaves one. A run without DONE was cut off; its report is made again from w
 a tag that it does not know, and refuses a `format` with another number.
 """
 
+import re
 import struct
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 
-from epkit.core.samples.rows import SAMPLE
+from epkit.core.json.records import Record
+from epkit.core.samples.rows import SAMPLE, TIMES, Failure
 
 MAGIC: Final = b"\x89EPKIT\r\n"
 FORMAT: Final = "epkit.run/1"
@@ -38,6 +40,12 @@ RUN, ROWS, STAT, HIST, DONE, BEST = b"RUN1", b"ROWS", b"STAT", b"HIST", b"DONE",
 
 ABSENT: Final[Mapping[str, str | int]] = {"due": "start", "tcp": "start", "connected": "start", "server": -1}
 """What a column holds that a file does not have: another column, or a number; 0 unless named here."""
+
+LATEST_NS: Final = 2**53
+"""No time of a run is later, nor earlier by as much: 104 days, which a float still holds to the nanosecond."""
+
+MOST_COLUMNS: Final = 64
+_KINDS: Final = re.compile(r"[<>|=]?[iu][1248]")
 
 
 def record(tag: bytes, content: bytes) -> bytes:
@@ -60,36 +68,132 @@ def to_bytes(block: np.ndarray) -> bytes:
     return block.astype(SAMPLE.newbyteorder("<"), copy=False).tobytes()
 
 
-def row_type(described: Sequence[Sequence[str]]) -> np.dtype:
+def row_type(described: Sequence[Any]) -> np.dtype:
     """Return the type of the rows that a file describes.
 
     Raises:
-        ValueError: it is no description of columns of numbers.
+        ValueError: it is no description of columns of whole numbers.
     """
-    try:
-        made = np.dtype([(str(name), str(kind)) for name, kind in described])
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"the columns of the samples cannot be read: {error}") from None
-    wanted = {"start", "sent", "first", "end"}
-    if not made.names or not wanted <= set(made.names) or any(made[name].kind not in "iu" for name in made.names):
+    if len(described) > MOST_COLUMNS or not all(map(_is_column, described)):
+        raise ValueError("the columns of the samples cannot be read")
+    names = [name for name, _ in described]
+    if len(set(names)) != len(names):
+        raise ValueError("two columns of the samples have one name")
+    made = np.dtype([(name, kind) for name, kind in described])
+    if not {"start", "sent", "first", "end"} <= set(made.names or ()):
         raise ValueError("the columns of the samples are not those of a run")
     return made
+
+
+def _is_column(described: Any) -> bool:
+    pair = isinstance(described, list | tuple) and len(described) == 2 and all(type(each) is str for each in described)
+    return pair and bool(described[0]) and _KINDS.fullmatch(described[1]) is not None
 
 
 def to_samples(content: bytes, dtype: np.dtype) -> np.ndarray:
     """Read samples, of today's columns or of others: what is missing is filled in, what is not known is left out.
 
     Raises:
-        ValueError: the content is no whole number of rows.
+        ValueError: the content is no whole number of rows, or holds what no run measures.
     """
+    if len(content) % dtype.itemsize:
+        raise ValueError("samples that are no whole number of rows")
     given = np.frombuffer(content, dtype=dtype)
-    if dtype == SAMPLE:
-        return given
-    made = np.zeros(len(given), dtype=SAMPLE)
-    for name in SAMPLE.names or ():
-        instead = name if name in (dtype.names or ()) else ABSENT.get(name, 0)
-        made[name] = given[instead] if isinstance(instead, str) else instead
+    made = given
+    if dtype != SAMPLE:
+        made = np.zeros(len(given), dtype=SAMPLE)
+        for name in SAMPLE.names or ():
+            instead = name if name in (dtype.names or ()) else ABSENT.get(name, 0)
+            made[name] = given[instead] if isinstance(instead, str) else instead
+    if len(made) and (fault := _fault(made)) is not None:
+        raise ValueError(f"samples of which {fault}")
     return made
+
+
+def _fault(rows: np.ndarray) -> str | None:
+    """Say what no run measures of one row at least."""
+    for name in TIMES:
+        if rows[name].min() < -LATEST_NS or rows[name].max() > LATEST_NS:
+            return f"{name} is no time of a run"
+    for earlier, later in (("start", "tcp"), ("tcp", "connected"), ("connected", "end"), ("due", "end")):
+        if (rows[earlier] > rows[later]).any():
+            return f"{later} is before {earlier}"
+    return "the failure is of no known kind" if rows["failure"].max() >= len(Failure) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """The content of RUN1 but for `format`; what is part of the report is checked where that is made.
+
+    Args:
+        arm: which side of a comparison the run is of; "" for none.
+        parts: `tool`, `run`, `plan` and `http` as in the JSON report.
+    """
+
+    arm: str
+    row: np.dtype
+    rows_of: tuple[int | None, ...]
+    wire_bytes: tuple[int, ...]
+    slos: tuple[str, ...]
+    failures_as_infinite: bool
+    parts: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stat:
+    """The content of a STAT.
+
+    Args:
+        started_ns: wall clock, since the epoch.
+        parts: `run` and `http` as in the JSON report, `failures` as an array of its parts.
+    """
+
+    elapsed_ns: int = 0
+    started_ns: int = 0
+    cpu_s: float = 0.0
+    max_in_flight: int = 0
+    deployments: tuple[str, ...] = ("",)
+    failures: tuple[Any, ...] = ()
+    parts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def head_of(values: Mapping[str, Any]) -> Head:
+    """Check the content of RUN1.
+
+    Raises:
+        ValueError: it is not what a run begins with.
+    """
+    record = Record(values)
+    rows_of = record.array("rows_of", default=())
+    if not all(rows is None or (type(rows) is int and rows >= 0) for rows in rows_of):
+        raise ValueError("rows_of is not an array of whole numbers")
+    return Head(
+        arm=record.text("arm", default=""),
+        row=row_type(record.array("row")),
+        rows_of=rows_of,
+        wire_bytes=record.wholes("wire_bytes", default=()),
+        slos=record.texts("slos", default=()),
+        failures_as_infinite=record.flag("failures_as_infinite", default=False),
+        parts=values,
+    )
+
+
+def stat_of(values: Mapping[str, Any]) -> Stat:
+    """Check the content of a STAT.
+
+    Raises:
+        ValueError: it is none.
+    """
+    record = Record(values)
+    return Stat(
+        elapsed_ns=record.whole("elapsed_ns", default=0, most=LATEST_NS),
+        started_ns=record.whole("started_ns", default=0, most=2**62),
+        cpu_s=record.number("cpu_s", default=0.0),
+        max_in_flight=record.whole("max_in_flight", default=0),
+        deployments=record.texts("deployments", default=("",)),
+        failures=record.array("failures", default=()),
+        parts=values,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,15 +201,14 @@ class Section:
     """One run of a file.
 
     Args:
-        head: the content of RUN1.
-        stat: that of the last STAT, None without one.
+        stat: of the last STAT, what there is without one.
         histograms: that of HIST, by latency; empty without one.
         report: the JSON report, None where the run was cut off.
         rows_at: offset and length in bytes of each ROWS' content.
     """
 
-    head: Mapping[str, Any]
-    stat: Mapping[str, Any] | None
+    head: Head
+    stat: Stat
     histograms: Mapping[str, str]
     report: Mapping[str, Any] | None
     rows_at: tuple[tuple[int, int], ...]
@@ -113,4 +216,4 @@ class Section:
     @property
     def arm(self) -> str:
         """Which side of a comparison the run is of; "" for none."""
-        return str(self.head.get("arm", ""))
+        return self.head.arm

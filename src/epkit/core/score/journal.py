@@ -2,16 +2,21 @@
 
 One record a line, each behind the checksum of its text. The first says what the job is, each further one is a point up
 to which everything is on the disk, the last may say that all is done. A line that a crash cut short fails its checksum;
-it and all that follow count for nothing.
+it and all that follow count for nothing. A line that is whole has to make sense: a job never goes back, and the parts
+of a point fit together.
 """
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from epkit.core.json.records import Record, loads_record
+
 FORMAT: Final = "epkit.journal/1"
+_KEYS: Final = ("rows", "failed_rows", "out", "failed", "layout", "reasons", "complete")
+_KINDS: Final = ("value", "list", "object", "any")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,27 +67,86 @@ def point_line(point: Point) -> bytes:
     return _line(asdict(point))
 
 
-def read(data: bytes) -> Recorded | None:
+def read(lines: Iterable[bytes]) -> Recorded | None:
     """Read a journal.
+
+    Args:
+        lines: with their line breaks.
 
     Returns:
         What it says as far as it is whole; None where it is none, or not even its first line is whole.
+
+    Raises:
+        ValueError: a line is whole, and what it says no job writes.
     """
     identity: Mapping[str, str] | None = None
     point = Point()
     length = 0
-    for line in data.splitlines(keepends=True):
-        record = _record(line)
-        if record is None:
+    for number, line in enumerate(lines, start=1):
+        text = _whole(line)
+        if text is None:
             break
         if identity is None:
-            if record.pop("format", None) != FORMAT:
+            identity = _identity(text)
+            if identity is None:
                 return None
-            identity = record
         else:
-            point = Point(**record)
+            try:
+                point = _point(loads_record(text), point)
+            except ValueError as error:
+                raise ValueError(f"line {number}: {error}") from None
         length += len(line)
     return None if identity is None else Recorded(identity=identity, point=point, length=length)
+
+
+def _identity(text: bytes) -> Mapping[str, str] | None:
+    try:
+        record = loads_record(text)
+        return {name: Record(record).text(name) for name in record} if record.pop("format", None) == FORMAT else None
+    except ValueError:
+        return None
+
+
+def _point(values: Mapping[str, Any], before: Point) -> Point:
+    """Check a point, which comes after another.
+
+    Raises:
+        ValueError: no job comes from there to here.
+    """
+    if unknown := sorted(values.keys() - set(_KEYS)):
+        raise ValueError(f"{unknown[0]!a} is not known")
+    record = Record(values)
+    reasons = None if values.get("reasons") is None else record.object("reasons")
+    point = Point(
+        rows=record.whole("rows", least=before.rows),
+        failed_rows=record.whole("failed_rows", least=before.failed_rows),
+        out=record.whole("out", least=before.out),
+        failed=record.whole("failed", least=before.failed),
+        layout=None if values.get("layout") is None else _layout(record.object("layout")),
+        reasons=None if reasons is None else {name: Record(reasons).whole(name) for name in reasons},
+        complete=record.flag("complete"),
+    )
+    if before.complete:
+        raise ValueError("the job was complete before")
+    if point.failed_rows > point.rows or point.failed_rows != sum((point.reasons or {}).values()):
+        raise ValueError(f"{point.failed_rows} failed rows are not those of its reasons, or more than its rows")
+    if (point.failed == 0) != (point.failed_rows == 0):
+        raise ValueError(f"{point.failed_rows} failed rows are in {point.failed} bytes")
+    if point.rows and point.layout is None:
+        raise ValueError("it has rows and no layout")
+    if before.layout is not None and point.layout != before.layout:
+        raise ValueError("its layout is another than before")
+    return point
+
+
+def _layout(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    record = Record(values)
+    names = record.texts("names")
+    keys = None if values.get("keys") is None else record.texts("keys")
+    kind = record.text("kind")
+    if kind not in _KINDS or not names or (keys is not None and (len(keys) != len(names) or kind != "object")):
+        raise ValueError("its layout is none that predictions have")
+    return {"kind": kind, "names": names, "keys": keys}
 
 
 def difference(before: Mapping[str, str], now: Mapping[str, str]) -> str | None:
@@ -96,12 +160,10 @@ def _line(record: Mapping[str, Any]) -> bytes:
     return b"%08x %s\n" % (zlib.crc32(text), text)
 
 
-def _record(line: bytes) -> dict[str, Any] | None:
+def _whole(line: bytes) -> bytes | None:
+    """Return the text of a line, None where a crash cut it short."""
     checksum, space, text = line.partition(b" ")
     if not space or not text.endswith(b"\n") or len(checksum) != 8:
         return None
     text = text[:-1]
-    if checksum != b"%08x" % zlib.crc32(text):
-        return None
-    record = json.loads(text)
-    return record if isinstance(record, dict) else None
+    return text if checksum == b"%08x" % zlib.crc32(text) else None

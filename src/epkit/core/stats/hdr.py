@@ -11,7 +11,7 @@ import base64
 import binascii
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import numpy as np
@@ -24,6 +24,7 @@ DIGITS: Final = 3
 _HEAD: Final = struct.Struct(">iiiiqqd")
 _OUTER: Final = struct.Struct(">ii")
 _MOST_BYTES: Final = 16 * 1024 * 1024
+_MOST_COUNT: Final = 2**53
 
 
 def encode(histogram: Histogram) -> str:
@@ -64,6 +65,8 @@ def decode(text: str) -> Histogram:
         if number < 0:
             at -= number
             continue
+        if number > _MOST_COUNT:
+            raise ValueError("an encoded histogram with more in a bucket than a run has requests")
         made.counts[at] = number
         at += 1
     places = np.flatnonzero(made.counts)
@@ -90,12 +93,13 @@ def _put(buffer: bytearray, number: int) -> None:
     buffer.append(left)
 
 
-def _numbers(data: bytes) -> list[int]:
-    found, value, shift = [], 0, 0
+def _numbers(data: bytes) -> Iterator[int]:
+    value = shift = 0
     for byte in data:
+        if shift > 63:
+            raise ValueError("an encoded histogram with a number of more than 64 bits")
         value |= (byte & 0x7F) << shift
         shift += 7
         if not byte & 0x80:
-            found.append((value >> 1) ^ -(value & 1))
+            yield (value >> 1) ^ -(value & 1)
             value = shift = 0
-    return found

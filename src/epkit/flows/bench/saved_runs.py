@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
+from epkit.core.json.records import Record
 from epkit.core.report import ab
 from epkit.core.report.assembly import EngineFacts, KnownRun, LoadOutcome, Peer, assemble
 from epkit.core.report.caveats import Caveat, CaveatKind
@@ -14,12 +15,15 @@ from epkit.core.report.document import from_document, from_plain
 from epkit.core.report.report import FailureExample, PlanInfo, Report, Run, Tool
 from epkit.core.report.slo import parse_all
 from epkit.core.report.summary import Summary
+from epkit.core.samples.latency import PARTS
 from epkit.core.stats import hdr
 from epkit.core.stats.histogram import Histogram
 from epkit.errors import UsageError
 from epkit.files import samples
-from epkit.files.runs import SavedRun, read_all
+from epkit.files.runs import SavedRun, damaged, read_all
 from epkit.flows.bench.options import BenchResult
+
+Part = TypeVar("Part")
 
 CUT: Final = Caveat(
     kind=CaveatKind.CUT_OFF,
@@ -60,8 +64,8 @@ def report_of(run: SavedRun) -> Report:
         if run.section.report is not None:
             return from_document(run.section.report)
         return _recover(run)
-    except (ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{run.path}: damaged: {error}") from None
+    except ValueError as error:
+        raise damaged(run.path, str(error)) from None
 
 
 def result_of(run: SavedRun, *, rows_wanted: bool, histograms_wanted: bool) -> BenchResult:
@@ -86,9 +90,8 @@ def write_samples(run: SavedRun, report: Report, path: str) -> None:
     Raises:
         UsageError: the file cannot be written.
     """
-    rows = tuple(run.section.head.get("rows_of", ()))
-    names = tuple(map(str, (run.section.stat or {}).get("deployments", ())))
-    samples.write(path, run.blocks(), report.run.payloads, rows, names)
+    section = run.section
+    samples.write(path, run.blocks(), report.run.payloads, section.head.rows_of, section.stat.deployments)
 
 
 def is_cut(run: SavedRun) -> bool:
@@ -98,7 +101,7 @@ def is_cut(run: SavedRun) -> bool:
 
 def ab_times(run: SavedRun) -> ab.AbTimes:
     """Return ab's four series of a run."""
-    return ab.from_samples(run.blocks(), int((run.section.stat or {}).get("started_ns", 0)))
+    return ab.from_samples(run.blocks(), run.section.stat.started_ns)
 
 
 def histograms(run: SavedRun) -> dict[str, Histogram]:
@@ -110,9 +113,10 @@ def histograms(run: SavedRun) -> dict[str, Histogram]:
     if is_cut(run):
         return hdr.as_saved(_summary(run).histograms())
     try:
-        return {name: hdr.decode(text) for name, text in run.section.histograms.items()}
+        found = {name: hdr.decode(text) for name, text in run.section.histograms.items() if name in PARTS}
     except ValueError as error:
-        raise UsageError(f"{run.path}: damaged: {error}") from None
+        raise damaged(run.path, str(error)) from None
+    return {name: histogram for name, histogram in found.items() if histogram.count}
 
 
 def _summary(run: SavedRun) -> Summary:
@@ -123,37 +127,53 @@ def _summary(run: SavedRun) -> Summary:
 
 
 def _recover(run: SavedRun) -> Report:
-    """Make the report of a run without an end."""
-    head, stat = run.section.head, run.section.stat or {}
-    summary = Summary(failures_as_infinite=bool(head.get("failures_as_infinite")))
-    last_ns = int(stat.get("elapsed_ns", 0))
-    deployments = 1
+    """Make the report of a run without an end.
+
+    Raises:
+        ValueError: what was saved of it does not fit together.
+    """
+    head, stat = run.section.head, run.section.stat
+    summary = Summary(failures_as_infinite=head.failures_as_infinite)
+    last_ns = stat.elapsed_ns
+    deployments, payloads = 1, 0
     for block in run.blocks():
-        summary.add(block)
-        last_ns = max(last_ns, int(block["end"].max()))
-        deployments = max(deployments, int(block["deployment"].max()) + 1)
-    begun = from_plain(Run, head["run"])
-    run_now = from_plain(Run, stat.get("run", head["run"]))
+        if len(block):
+            summary.add(block)
+            last_ns = max(last_ns, int(block["end"].max()))
+            deployments = max(deployments, int(block["deployment"].max()) + 1)
+            payloads = max(payloads, int(block["payload"].max()) + 1)
+    if payloads > len(head.wire_bytes):
+        raise ValueError(f"samples of payload {payloads}, and only {len(head.wire_bytes)} were sent")
+    begun = _part(Run, head.parts, "run")
     connections = sum(int(np.count_nonzero(block["connected"] > block["start"])) for block in summary.blocks())
     known = KnownRun(
-        tool=from_plain(Tool, head["tool"]),
-        run=replace(run_now, id=begun.id, partial=True, duration_s=last_ns / 1e9),
-        plan=from_plain(PlanInfo, head["plan"]),
-        peer=_peer(stat.get("http", head["http"])),
-        engine=EngineFacts(connections=connections, wire_bytes=head["wire_bytes"]),
-        cpu_s=float(stat.get("cpu_s", 0.0)),
-        max_in_flight=int(stat.get("max_in_flight", 0)),
-        deployments=_names(stat.get("deployments", [""]), deployments),
-        failures=tuple(from_plain(FailureExample, each) for each in stat.get("failures", ())),
+        tool=_part(Tool, head.parts, "tool"),
+        run=replace(_part(Run, stat.parts, "run", begun), id=begun.id, partial=True, duration_s=last_ns / 1e9),
+        plan=_part(PlanInfo, head.parts, "plan"),
+        peer=_peer(Record(stat.parts if "http" in stat.parts else head.parts).object("http")),
+        engine=EngineFacts(connections=connections, wire_bytes=head.wire_bytes),
+        cpu_s=stat.cpu_s,
+        max_in_flight=stat.max_in_flight,
+        deployments=_names(stat.deployments, deployments),
+        failures=tuple(from_plain(FailureExample, each) for each in stat.failures),
     )
-    return assemble(known, summary, LoadOutcome(warnings=[CUT]), slos=parse_all(head.get("slos", ())))
+    try:
+        slos = parse_all(head.slos)
+    except UsageError as error:
+        raise ValueError(str(error)) from None
+    return assemble(known, summary, LoadOutcome(warnings=[CUT]), slos=slos)
+
+
+def _part(kind: type[Part], saved: Mapping[str, Any], name: str, otherwise: Part | None = None) -> Part:
+    """Read a part of the report; *otherwise* is what it is where there is none."""
+    return otherwise if otherwise is not None and name not in saved else from_plain(kind, saved.get(name))
 
 
 def _peer(saved: Mapping[str, Any]) -> Peer:
     """Read who was talked to; a file of an earlier epkit has the counters of the report with it."""
-    return from_plain(Peer, {field.name: saved[field.name] for field in fields(Peer)})
+    return from_plain(Peer, {field.name: saved[field.name] for field in fields(Peer) if field.name in saved})
 
 
-def _names(known: Sequence[Any], wanted: int) -> list[str]:
+def _names(known: Sequence[str], wanted: int) -> list[str]:
     """Name the deployments; those that answered after the last checkpoint by their number."""
-    return [*map(str, known), *(f"deployment {index}" for index in range(len(known), wanted))]
+    return [*known, *(f"deployment {index}" for index in range(len(known), wanted))]

@@ -9,7 +9,8 @@ from epkit.core.hosting.deployments import Endpoint, Keys, Order
 from epkit.core.http.secret import Secret
 from epkit.endpoint.config_writing import home_relative, remove_entry, write_entry
 from epkit.endpoint.config_writing import place as config_place
-from epkit.errors import EndpointError, UsageError
+from epkit.errors import EndpointError, UsageError, unwritable
+from epkit.files.writing import replacing
 from epkit.flows.context import Context
 from epkit.flows.hosting.backends import Place, key_path
 from epkit.flows.hosting.proof import Scored, check_flags, client_to, fetch_contract, score_row
@@ -164,7 +165,11 @@ def delete(place: Place, context: Context) -> None:
         BackendError: the backend said no.
     """
     place.backend.delete(place.service, context.note)
-    key_path(place, context).unlink(missing_ok=True)
+    kept = key_path(place, context)
+    try:
+        kept.unlink(missing_ok=True)
+    except OSError as error:
+        raise unwritable(f"{kept}: cannot be deleted", error) from None
     if place.config is not None and place.entry is not None:
         remove_entry(place.config.path, place.name)
         context.note(f"{place.config.path}: endpoints.{place.name} is taken out")
@@ -178,7 +183,7 @@ def write_key(file: Path, key: Secret) -> None:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_private(file, key.reveal().encode() + b"\n")
     except OSError as error:
-        raise UsageError(f"{file}: cannot be written: {error.strerror}") from None
+        raise unwritable(f"{file}: cannot be written", error) from None
 
 
 def _existing(context: Context, path: str, flag: str) -> Path:
@@ -240,9 +245,10 @@ def _keep_contract(
 def _write_file(file: Path, data: bytes) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(data)
+        with replacing(file) as new:
+            new.write(data)
     except OSError as error:
-        raise UsageError(f"{file}: cannot be written: {error.strerror}") from None
+        raise unwritable(f"{file}: cannot be written", error) from None
 
 
 def _write_down(

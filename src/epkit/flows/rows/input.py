@@ -22,7 +22,7 @@ from epkit.core.validate.checked import in_words
 from epkit.core.validate.culling import cull
 from epkit.core.validate.validation import Validator
 from epkit.core.validate.violations import Verdict
-from epkit.errors import ContractError, UsageError
+from epkit.errors import ContractError, UsageError, unwritable
 from epkit.files import fetching, payloads, remote
 from epkit.files.parquet import parts_of
 from epkit.files.sources import CsvSource, FrameSource, LinesSource, ParquetSource, Source, ValuesSource
@@ -107,17 +107,22 @@ def spooled(file: str | None, stdin: BinaryIO) -> Iterator[Given | None]:
     if file is None:
         yield None
     elif remote.is_remote(file):
-        with tempfile.TemporaryDirectory(prefix="epkit-") as directory:
+        with contextlib.ExitStack() as stack:
+            try:
+                directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="epkit-"))
+            except OSError as error:
+                raise unwritable(f"{mask_url(file)}: cannot be kept in TMPDIR", error) from None
             yield _given(fetching.fetch(file, Path(directory)), mask_url(file))
     elif file != "-":
         yield _given(Path(file), file)
     else:
-        with tempfile.NamedTemporaryFile(prefix="epkit-") as spool:
+        with contextlib.ExitStack() as stack:
             try:
+                spool = stack.enter_context(tempfile.NamedTemporaryFile(prefix="epkit-"))
                 shutil.copyfileobj(stdin, spool, 1 << 20)
                 spool.flush()
             except OSError as error:
-                raise UsageError(f"stdin: cannot be kept in {tempfile.gettempdir()}: {error.strerror}") from None
+                raise unwritable("stdin: cannot be kept in TMPDIR", error) from None
             path = Path(spool.name)
             if not path.stat().st_size:
                 raise UsageError("stdin: empty: there is nothing to send")

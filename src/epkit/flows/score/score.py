@@ -22,7 +22,7 @@ from epkit.errors import UsageError
 from epkit.files.jobs import Job
 from epkit.files.predicted import Writer
 from epkit.files.recording import OutputWriter, check_format, make_writer, refuse_names
-from epkit.files.sources import digest_of
+from epkit.files.sources import digest_of, rows_of
 from epkit.flows.context import Context
 from epkit.flows.rows.input import Given, prepare, spooled
 from epkit.flows.score.drivers import check_workers, hire, make_driver
@@ -68,10 +68,12 @@ def score(
         if options.out is not None:
             job = stack.enter_context(_claim(options, given, context))
             if job.point.complete:
+                _check_complete(job, given)
                 return _already(job, options, context)
         ready = stack.enter_context(_prepare(options, given, context))
         if job is not None:
             refuse_names(("prediction",), ready.input.source.names)
+            job.expect(ready.input.source.total)
         workers = stack.enter_context(hire(options, context))
         if workers is not None:
             workers.check_reach(ready.destination)
@@ -227,6 +229,17 @@ def _claim(options: ScoreOptions, given: Given | None, context: Context) -> Iter
             }
         )
         yield job
+
+
+def _check_complete(job: Job, given: Given | None) -> None:
+    """Refuse a journal that calls a job complete whose output has not the rows of the input.
+
+    Raises:
+        UsageError: it is such a one, or the input cannot be read.
+    """
+    if given is not None and given.path is not None:
+        rows = rows_of(given.path, given.kind, given.name)
+        job.expect(rows, least=rows or 0)
 
 
 def _digest(given: Given | None) -> str:

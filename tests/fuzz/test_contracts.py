@@ -1,0 +1,57 @@
+"""Contracts that are damaged or made up: used, or refused in one line."""
+
+import json
+from itertools import cycle
+from pathlib import Path
+
+from hypothesis import strategies as st
+
+from support.cli_harness import TWO_ROWS, Cli
+from support.fuzzing import changed, damaged, fuzz, text_of
+
+FILES = sorted((Path(__file__).parents[2] / "swagger").glob("*.json"))
+STRANGE_SCHEMAS = (
+    {"$ref": "#"}, {"$ref": "#/definitions/none"}, {"$ref": "http://127.0.0.1:1/x"}, {"allOf": [{"$ref": "#"}]},
+    {"type": "array", "items": {}, "minItems": 10**9}, {"type": "string", "minLength": 10**9}, {"enum": []},
+    {"type": "string", "pattern": "(a+)+$"}, {"type": "integer", "minimum": 10**30, "maximum": -1}, {"not": {}},
+    {"type": "number", "multipleOf": 1e-300}, {"type": ["string", 3]}, {"format": "date-time", "example": "x"},
+    {"type": "object", "required": ["a", "a"], "properties": {"a": {"$ref": "#/paths"}}}, True, False,
+)  # fmt: skip
+
+COMMANDS = cycle(
+    [
+        ("validate", "rows.json", "--schema", "contract.json", "--format", "json"),
+        ("sample", "--schema", "contract.json"),
+        ("validate", "rows.json", "--schema", "contract.json"),
+        ("sample", "--schema", "contract.json", "--rows", 3),
+    ]
+)
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> bytes:
+    """A contract of which some parts are others, or which is no text any more."""
+    base = draw(st.sampled_from(FILES)).read_bytes()
+    if draw(st.integers(0, 4)) == 0:
+        return draw(damaged(base))
+    made = draw(changed(json.loads(base)))
+    if draw(st.booleans()) and isinstance(made, dict):
+        made = draw(changed(made, STRANGE_SCHEMAS))
+    return text_of(made)
+
+
+def test_a_contract_is_used_or_refused_in_one_line(tmp_path):
+    cli = Cli(directory=tmp_path)
+    cli.write("rows.json", TWO_ROWS)
+
+    def check(data: bytes) -> None:
+        (tmp_path / "contract.json").write_bytes(data)
+        command = next(COMMANDS)
+        ran = cli(*command)
+
+        assert ran.code in (0, 2, 3), (command, ran.err)
+        assert "Traceback" not in ran.err, ran.err
+        assert all(line.startswith("epkit: ") for line in ran.lines), ran.err
+        assert "\x1b" not in ran.out + ran.err
+
+    fuzz("contracts", documents(), check)

@@ -1,0 +1,97 @@
+"""Replies of a server that is mad: every request is a success or a failure of a known kind, and the run ends."""
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+from itertools import cycle
+
+import pytest
+from hypothesis import strategies as st
+
+from support.cli_harness import Cli
+from support.fuzzing import damaged, fuzz
+
+BODY = b'{"result": ["yes", "no"]}'
+REPLIES = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 25\r\n\r\n" + BODY,
+    b"HTTP/1.1 200 OK\r\nServer: x/1 (y)\r\nTransfer-Encoding: chunked\r\n\r\n19\r\n" + BODY + b"\r\n0\r\nA: b\r\n\r\n",
+    b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n\r\n" + BODY,
+    b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 503 No\r\nRetry-After: 1\r\nContent-Length: 2\r\n\r\nno",
+    b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nazureml-model-deployment: blue\r\nx-ms-run-duration: 3\r\n"
+    b"Content-Length: 25\r\n\r\n" + BODY,
+)
+LINES = (
+    b"Content-Length: 0\r\n", b"Content-Length: 99999999999999999999\r\n", b"Content-Length: -1\r\n", b"Content-Length: 5, 6\r\n",
+    b"Transfer-Encoding: chunked\r\n", b"Transfer-Encoding: gzip, chunked\r\n", b"Connection: close\r\n", b" folded\r\n",
+    b"Content-Encoding: deflate\r\n", b"Set-Cookie: a=b\r\n", b"Server: \x1b[2J\xff\r\n", b"x" * 70_000 + b": y\r\n",
+    b"Location: http://127.0.0.1:1/\r\n", b"HTTP/1.1 101 Switching\r\n", b"\r\n", b"\n", b"\x00",
+)  # fmt: skip
+ENGINES = cycle(("wire", "httpx", "wire", "wire"))
+
+
+@st.composite
+def replies(draw: st.DrawFn) -> bytes:
+    """A reply in which bytes are others, and lines stand that do not belong there."""
+    made = draw(st.sampled_from(REPLIES))
+    if draw(st.booleans()):
+        made = draw(damaged(made))
+    for _ in range(draw(st.integers(0, 2))):
+        at = draw(st.sampled_from([0, *(i + 2 for i in range(len(made)) if made[i : i + 2] == b"\r\n"), len(made)]))
+        made = made[:at] + draw(st.sampled_from(LINES)) + made[at:]
+    return made
+
+
+class MadServer:
+    """Answers every connection with `reply`, and closes it."""
+
+    def __init__(self) -> None:
+        self.reply = b""
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/score"
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                sock, _ = self._listener.accept()
+            except OSError:
+                return
+            with sock, contextlib.suppress(OSError):
+                sock.settimeout(5)
+                sock.recv(65536)
+                sock.sendall(self.reply)
+                sock.shutdown(socket.SHUT_WR)
+                while sock.recv(65536):
+                    pass  # closed with bytes unread, the reply would be lost
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join(10)
+
+
+@pytest.fixture
+def server() -> Iterator[MadServer]:
+    running = MadServer()
+    yield running
+    running.close()
+
+
+def test_a_run_counts_every_reply_and_ends(tmp_path, server):
+    cli = Cli(directory=tmp_path)
+    cli.write("rows.json", '{"data": [{"age": 17}, {"age": 87}]}')
+    bench = ["bench", "-n", 3, "-p", "rows.json", "--no-validate", "--timeout", 1, "--format", "json"]
+
+    def check(reply: bytes) -> None:
+        server.reply = reply
+        ran = cli(*bench, "--engine", next(ENGINES), server.url)
+
+        assert ran.code in (0, 4, 5), ran.err
+        assert "Traceback" not in ran.err, ran.err
+        assert 3 == ran.report["counts"]["sent"]
+        assert sum(ran.failures.values()) == ran.report["counts"]["failed"]
+        assert "\x1b" not in ran.out + ran.err
+
+    fuzz("replies", replies(), check)

@@ -1,0 +1,138 @@
+"""What fuzzers have in common: a budget of time, and made-up values that are nearly those which a program expects.
+
+A fuzzer is an ordinary test in `tests/fuzz/` which hands a strategy and a check to `fuzz`. Hypothesis makes examples in
+rounds until the fuzzer's share of the time is over: 15 s, or `EPKIT_FUZZ_SECONDS`, which `nox -s fuzz` sets. A failing
+example is shrunk, printed, and kept in `.hypothesis/`: the next run of the same fuzzer begins with it.
+"""
+
+import copy
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final
+
+from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import strategies as st
+
+SECONDS: Final = float(os.environ.get("EPKIT_FUZZ_SECONDS", "15"))
+"""How long each fuzzer goes on."""
+
+ROUND: Final = 40
+"""Examples between two looks at the clock."""
+
+DEEP: Final = "\x00deep\x00"
+"""Stands for an array in an array … (100,000 times), which `text_of` writes."""
+
+_DEEP_TEXT: Final = "[" * 100_000 + "]" * 100_000
+
+STRANGE: Final[Sequence[Any]] = (
+    None, True, False, 0, 1, -1, 2, 255, 256, 2**31, 2**32, 2**53 + 1, 2**63 - 1, 2**63, -(2**63), 2**64, 10**30,
+    -(10**30), 10**400, 0.0, 0.5, -0.5, 1e308, -1e308, 5e-324, float("nan"), float("inf"), float("-inf"),
+    "", "0", "x", "é", "\x1b[2J", "\x00", "\u202e", "\ud800", "\n", "x" * 5000, "../../x", "<script>", "%s{0}",
+    [], {}, [[]], [None], [1, 2, 3], {"": {}}, {"x": 1}, DEEP,
+)  # fmt: skip
+"""Values that a reader may not expect where they are."""
+
+
+def fuzz(name: str, examples: st.SearchStrategy[Any], check: Callable[[Any], None]) -> None:
+    """Check made-up examples until the time is over.
+
+    Args:
+        name: of the fuzzer, by which its failing examples are kept.
+        check: raises where an example is not treated as it should be.
+    """
+    deadline = time.monotonic() + SECONDS
+    first = int.from_bytes(os.urandom(4))
+    number = 0
+    while number == 0 or time.monotonic() < deadline:
+
+        def one(example: Any) -> None:
+            check(example)
+
+        one.__name__ = one.__qualname__ = f"fuzz_{name}"  # what Hypothesis keeps failing examples under
+        limits = settings(max_examples=ROUND, deadline=None, print_blob=True, suppress_health_check=list(HealthCheck))
+        seed(first + number)(limits(given(examples)(one)))()
+        number += 1
+
+
+def changed(value: Any, strange: Sequence[Any] = STRANGE, most: int = 3) -> st.SearchStrategy[Any]:
+    """Make a JSON value with one to *most* changes at any depth: replaced, deleted, added, moved, nudged, repeated."""
+
+    @st.composite
+    def make(draw: st.DrawFn) -> Any:
+        made = copy.deepcopy(value)
+        for _ in range(draw(st.integers(1, most))):
+            made = _change(made, draw, strange)
+        return made
+
+    return make()
+
+
+def _change(value: Any, draw: st.DrawFn, strange: Sequence[Any]) -> Any:
+    places = list(_places(value))
+    if not places:
+        return copy.deepcopy(draw(st.sampled_from(strange)))
+    holder, key = draw(st.sampled_from(places))
+    now = holder[key]
+    match draw(st.sampled_from(("replace", "replace", "replace", "delete", "add", "move", "nudge", "repeat"))):
+        case "replace":
+            holder[key] = copy.deepcopy(draw(st.sampled_from(strange)))
+        case "delete":
+            del holder[key]
+        case "add" if isinstance(now, dict):
+            now[draw(st.sampled_from(("extra", "", "format", "0")))] = copy.deepcopy(draw(st.sampled_from(strange)))
+        case "add" if isinstance(now, list):
+            now.append(copy.deepcopy(draw(st.sampled_from(strange))))
+        case "move":
+            other, its = draw(st.sampled_from(places))
+            holder[key] = copy.deepcopy(other[its])
+        case "nudge" if isinstance(now, int | float):
+            holder[key] = draw(
+                st.sampled_from((now + 1, now - 1, -now, now * 2, float(now) if abs(now) < 2**60 else 0))
+            )
+        case "nudge" if isinstance(now, str):
+            holder[key] = draw(st.sampled_from((now[:-1], now + now, now.upper(), now + "\n", now + "\x1b[31m")))
+        case "repeat" if isinstance(holder, list):
+            holder.append(copy.deepcopy(now))
+        case _:
+            holder[key] = draw(st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=5))
+    return value
+
+
+def _places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Give holder and key of all that is in a value."""
+    if isinstance(value, dict | list):
+        for key in list(value) if isinstance(value, dict) else range(len(value)):
+            yield value, key
+            yield from _places(value[key])
+
+
+def text_of(value: Any) -> bytes:
+    """Write a made-up value as JSON, NaN and what is too deep for any writer too."""
+    return json.dumps(value, separators=(",", ":")).replace(json.dumps(DEEP), _DEEP_TEXT).encode()
+
+
+def damaged(data: bytes) -> st.SearchStrategy[bytes]:
+    """Make bytes that are cut, or of which some were flipped, dropped, repeated or put in."""
+
+    @st.composite
+    def make(draw: st.DrawFn) -> bytes:
+        made = bytearray(data)
+        for _ in range(draw(st.integers(1, 3))):
+            at = draw(st.integers(0, max(0, len(made) - 1)))
+            length = draw(st.integers(1, 64))
+            match draw(st.sampled_from(("cut", "flip", "drop", "repeat", "put"))):
+                case "cut":
+                    del made[at:]
+                case "flip" if made:
+                    made[at] ^= 1 << draw(st.integers(0, 7))
+                case "drop":
+                    del made[at : at + length]
+                case "repeat":
+                    made[at:at] = made[at : at + length]
+                case _:
+                    made[at:at] = draw(st.binary(max_size=16))
+        return bytes(made)
+
+    return make()
