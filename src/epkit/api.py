@@ -129,7 +129,7 @@ def run_bench(
         workers=workers,
         cluster=cluster,
     )
-    return run(options, Context(note=_log.info), io.BytesIO()).report
+    return run(options, Context(note=_log.info, warn=_log.warning), io.BytesIO()).report
 
 
 bench = _beside(run_bench)

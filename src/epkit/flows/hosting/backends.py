@@ -6,7 +6,8 @@ from pathlib import Path
 from epkit.backends.base import Backend
 from epkit.core.hosting.deployments import BACKENDS, BackendName
 from epkit.core.http import url as urls
-from epkit.endpoint.config import Config, TargetSpec, find_config, suggestion
+from epkit.endpoint.config import Config, TargetSpec, suggestion
+from epkit.endpoint.finding import find_config, found_note
 from epkit.endpoint.keys import Key
 from epkit.errors import UsageError
 from epkit.flows.azure import open_azure
@@ -41,13 +42,15 @@ def find_place(name: str | None, backend: str | None, context: Context) -> Place
     Raises:
         UsageError: no such backend, its extra is missing, an `epkit.toml` that is wrong.
     """
-    config = find_config(context.cwd)
+    config = find_config(context.cwd, context.environ)
     default = None if config is None else config.default
-    entry = None if config is None else config.endpoints.get(name if name is not None else default or "")
+    entry = None if config is None else config.endpoint(name if name is not None else default or "")
     known = None if entry is None or entry.backend is None else _known(f"{entry.place}.backend:", entry.backend)
     chosen = known or "local" if backend is None else _known("--backend", backend)
     if known != chosen:
         entry = None  # another endpoint of the same name
+    if entry is not None and (note := found_note(entry)) is not None:
+        context.note(note)
     return Place(
         backend=_open(chosen, context, workspace=None if entry is None else entry.workspace),
         name=name or "",

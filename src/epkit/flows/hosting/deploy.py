@@ -9,6 +9,7 @@ from epkit.core.hosting.deployments import Endpoint, Keys, Order
 from epkit.core.http.secret import Secret
 from epkit.endpoint.config_writing import home_relative, remove_entry, write_entry
 from epkit.endpoint.config_writing import place as config_place
+from epkit.endpoint.finding import unread_note
 from epkit.errors import EndpointError, UsageError
 from epkit.flows.context import Context
 from epkit.flows.hosting.backends import Place, key_path
@@ -267,3 +268,7 @@ def _write_down(
     if place.entry is not None and place.entry.key_file is not None and key_file is not None:
         del entry["key_file"]  # as the user wrote it
     write_entry(path, place.name, entry)
+    if (unread := unread_note(path, context.environ)) is not None:
+        context.note(unread)
+    elif place.config is not None and place.config.path != path:
+        context.note(f"{path}: from here on it is read instead of {place.config.path}")
