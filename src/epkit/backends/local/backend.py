@@ -3,7 +3,6 @@
 What lives on is a supervisor a endpoint (`supervisor`); what is remembered lies in `local_state`.
 """
 
-import contextlib
 import importlib.util
 import os
 import secrets
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from epkit.backends.base import Say
+from epkit.backends.local.signalling import MODULE, tell
 from epkit.backends.local.state import NAME, Home, Homes, Settings, Status
 from epkit.backends.local.view import IsHealthy, describe, last_lines, say_tail
 from epkit.core.hosting.deployments import BackendName, Endpoint, Keys, LoggedRequest, Order, Token
@@ -158,8 +158,8 @@ class LocalBackend:
         return describe(home, self._is_healthy)
 
     def _found(self, name: str, deployment: str | None = None) -> Home:
-        home = self._homes.home(name)
-        if not NAME.fullmatch(name) or not home.exists or not self._lives(home):
+        home = self._homes.home(name) if NAME.fullmatch(name) else None
+        if home is None or not home.exists or not self._lives(home):
             raise BackendError(f"{clean(name)}: no endpoint of this name on this machine: epkit deploy list")
         only = home.settings().deployment
         if deployment not in (None, only):
@@ -182,7 +182,8 @@ class LocalBackend:
         status = home.status()
         if status is None:
             raise BackendError(f"{before.name}: it is being made or deleted at this moment")
-        os.kill(status.pid, signal.SIGHUP)
+        if not tell(home, status, signal.SIGHUP):
+            raise BackendError(_unknown(home))
         status = _wait(home, lambda status: wanted in (status.generation, status.failed_generation), say)
         if status.generation != wanted:
             home.save(replace(before, generation=wanted))  # a number that failed is not used again
@@ -191,16 +192,20 @@ class LocalBackend:
 
     @staticmethod
     def _stop(home: Home) -> None:
-        """End the supervisor, if it lives: told first, killed if it does not listen."""
+        """End the supervisor, if it lives: told first, killed if it does not listen.
+
+        Raises:
+            BackendError: something lives that is no supervisor.
+        """
         status = home.status()
         deadline = time.monotonic() + END_S
         told = False
         while home.alive():
-            # Its number is its own while it holds the lock.
-            if status is not None and (not told or time.monotonic() > deadline):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(status.pid, signal.SIGKILL if told else signal.SIGTERM)
-                told = True
+            late = time.monotonic() > deadline
+            if status is not None and (not told or late):
+                told = tell(home, status, signal.SIGKILL if told else signal.SIGTERM) or told
+            if late and not told:
+                raise BackendError(_unknown(home))
             status = home.status()
             time.sleep(POLL_S)
 
@@ -215,6 +220,13 @@ def require() -> None:
         raise UsageError("the local backend needs gunicorn, which Windows does not have: --backend azureml")
     if importlib.util.find_spec("azureml_inference_server_http") is None:
         raise UsageError('the local backend needs the Azure ML inference server: pip install "epkit[local]"')
+
+
+def _unknown(home: Home) -> str:
+    return (
+        f"{home.path.name}: {home.path / 'status.json'} does not name its supervisor, so that nothing is signalled: "
+        f"end the process that holds {home.path / 'lock'}, and delete {home.path}"
+    )
 
 
 def _write(home: Home, order: Order, port: int) -> None:
@@ -244,7 +256,7 @@ def _spawn(home: Home, listener: int, lock: int) -> None:
     try:
         # It returns at once: the supervisor forks, so that it is nobody's child.
         subprocess.run(  # noqa: S603 - this interpreter, and a module of this package
-            [sys.executable, "-P", "-m", "epkit.backends.local.supervisor", str(home.path), str(listener)],
+            [sys.executable, "-P", "-m", MODULE, str(home.path), str(listener)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

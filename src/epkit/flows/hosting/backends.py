@@ -13,6 +13,7 @@ from epkit.errors import UsageError
 from epkit.flows.azure import open_azure
 from epkit.flows.context import Context
 from epkit.flows.target.target import Target
+from epkit.paths import inside
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,9 +87,16 @@ def _is_healthy(url: str, timeout_s: float) -> bool:
 
 
 def key_path(place: Place, context: Context) -> Path:
-    """Return where an endpoint's key is kept unless `epkit.toml` says otherwise: private, and in no project."""
+    """Return where an endpoint's key is kept unless `epkit.toml` says otherwise: private, and in no project.
+
+    Raises:
+        UsageError: the endpoint or its workspace has no name that a file could have.
+    """
     from epkit.backends.local.state import state_directory
 
     workspace = getattr(place.backend, "workspace", None)
     parts = [part for part in (place.backend.name, workspace and workspace.name) if part]
-    return state_directory(context.environ).joinpath("keys", *parts, f"{place.service}.key")
+    path = state_directory(context.environ) / "keys"
+    for part in (*parts, f"{place.service}.key"):
+        path = inside(path, part, where="the name of the endpoint or its workspace")
+    return path

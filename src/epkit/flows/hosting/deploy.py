@@ -17,6 +17,7 @@ from epkit.flows.hosting.proof import Scored, check_flags, client_to, fetch_cont
 from epkit.flows.target.client import Client
 from epkit.flows.target.request_options import TargetOptions
 from epkit.flows.target.tokens import bearer
+from epkit.paths import inside
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +154,7 @@ def swagger(place: Place, context: Context, reach: TargetOptions, *, output: str
     authorization = _authorization(place, endpoint, context)
     document, _ = fetch_contract(endpoint, client_to(endpoint, authorization, context, reach=reach, proxy=proxy))
     path = config_place(place.config, context.cwd).parent
-    file = path / "swagger" / f"{place.name}.json" if output is None else context.cwd / output
+    file = _contract_file(path, place.name) if output is None else context.cwd / output
     _write_file(file, document)
     return file
 
@@ -233,9 +234,13 @@ def _keep_contract(
     except (EndpointError, UsageError) as error:
         context.note(f"no contract: {error}")
         return None, None
-    file = directory / "swagger" / f"{place.name}.json"
+    file = _contract_file(directory, place.name)
     _write_file(file, document)
     return file, contract
+
+
+def _contract_file(directory: Path, name: str) -> Path:
+    return inside(directory / "swagger", f"{name}.json", where="the endpoint's name")
 
 
 def _write_file(file: Path, data: bytes) -> None:
