@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from epkit.backends.local.state import Home, Homes
+from support.canary import CANARY
 from support.cli_harness import Cli, Ran, complaint
 
 PATIENCE_S = 60
@@ -514,3 +515,33 @@ def test_a_server_starts_by_the_name_that_an_earlier_supervisor_knows(local: Cli
                 server.wait(PATIENCE_S)
                 for end in (lifeline, ready):
                     os.close(end)
+
+
+def test_the_script_sees_no_variable_but_those_that_are_named(local: Cli):
+    script = "import os\ndef init(): pass\ndef run(data): return dict(os.environ)\n"
+    local.write("model/score.py", script)
+    hidden = ("EPKIT_KEY", "OTHER_KEY", "AWS_SECRET_ACCESS_KEY", "HTTPS_PROXY", "AZUREML_RUN_TOKEN")
+    local.environ |= dict.fromkeys(hidden, CANARY) | {"VARIANT": "b", "OMP_NUM_THREADS": "3"}
+    made = create(local, "bank", "--env", "VARIANT")
+    key = home(local, "bank").keys().primary.reveal()
+    seen = json.loads(score(made["endpoint"]["scoring_uri"], key)[1])
+    status = home(local, "bank").status()
+    assert status is not None
+    supervisor = Path(f"/proc/{status.pid}/environ").read_bytes()
+
+    assert ("b", "3") == (seen["VARIANT"], seen["OMP_NUM_THREADS"])
+    assert [] == [name for name in hidden if name in seen or name.encode() in supervisor]
+    assert CANARY not in json.dumps(seen)
+    assert CANARY.encode() not in supervisor
+    # As long as it lives: a server that comes later, too.
+    assert 0 == local("logs", "enable", "bank").code
+    assert "b" == json.loads(score(made["endpoint"]["scoring_uri"], key)[1])["VARIANT"]
+
+
+def test_a_variable_to_hand_on_has_to_be_set(cli: Cli, model: str):
+    create_ = ("deploy", "create", "bank", "--model", "model", "--entry", "score.py", "--env", "VARIANT")
+
+    assert "--env VARIANT: this environment variable is not set" == complaint(cli(*create_, "--dry-run"), 2)
+    assert "--env: is for endpoints on this machine: " in complaint(cli(*create_, "--backend", "azureml"), 2)
+    cli.environ["VARIANT"] = CANARY
+    assert '"env": ["VARIANT"]' in cli(*create_, "--dry-run", "--format", "json").out.replace("\n", "")

@@ -5,6 +5,7 @@ import os
 import pickle
 import platform
 import signal
+from pathlib import Path
 from queue import Queue
 
 import pytest
@@ -16,6 +17,7 @@ from epkit.engines.workers.crew import HelloMessage, LocalCrew, LostMessage, pla
 from epkit.engines.workers.processes import FrameWriter, WorkerProcess, read_frames
 from epkit.errors import UsageError
 from epkit.flows.crew.worker import MODULE
+from support.canary import CANARY
 
 
 class Kept(io.BytesIO):
@@ -134,3 +136,18 @@ def test_a_lost_worker_is_counted_on_no_more():
 
 def test_processes_of_this_machine_are_at_one_place():
     assert place_of() == place_of()
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks into /proc")
+def test_a_worker_sees_no_variable_that_may_hold_a_key(monkeypatch):
+    for name in ("EPKIT_KEY", "BANK_KEY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, CANARY)
+    ended: Queue[str] = Queue()
+    worker = WorkerProcess(MODULE, lambda _frame: None, ended.put)
+    try:
+        environ = Path(f"/proc/{worker._process.pid}/environ").read_bytes()
+    finally:
+        worker.kill()
+
+    assert b"PATH=" in environ
+    assert CANARY.encode() not in environ

@@ -28,6 +28,7 @@ from epkit.core.hosting.telemetry import read_requests
 from epkit.core.http.masking import clean
 from epkit.core.http.secret import Secret
 from epkit.errors import BackendError, UsageError
+from epkit.process import child_environment
 
 PATIENCE_S: Final = 300.0
 """For a server to come up: models may take long to load."""
@@ -44,11 +45,12 @@ class LocalBackend:
         """Look into this user's state.
 
         Args:
-            environ: XDG_STATE_HOME and HOME are read.
+            environ: XDG_STATE_HOME and HOME are read, and what an order passes on.
             note: is told what was cleaned up.
             is_healthy: asks a server's health page.
         """
         self._homes = Homes(environ)
+        self._environ = environ
         self._note = note
         self._is_healthy = is_healthy
 
@@ -63,10 +65,12 @@ class LocalBackend:
     def plan(self, order: Order) -> tuple[Mapping[str, Any], ...]:
         """Say what `create` would start."""
         home = self._homes.home(order.name)
+        _passed(order, self._environ)
         return (
             {"step": "link the model", "from": order.model, "to": str(home.model_dir)},
             {"step": "start the server", "AML_APP_ROOT": order.code, "AZUREML_ENTRY_SCRIPT": order.entry,
-             "AZUREML_MODEL_DIR": str(home.model_dir), "app_insights": order.app_insights},
+             "AZUREML_MODEL_DIR": str(home.model_dir), "app_insights": order.app_insights}
+            | ({"env": list(order.env)} if order.env else {}),
         )  # fmt: skip
 
     def create(self, order: Order, say: Say) -> Endpoint:
@@ -77,6 +81,7 @@ class LocalBackend:
         home = self._homes.home(order.name)
         if home.exists and self._lives(home):
             raise BackendError(f"{order.name}: there is an endpoint of this name: epkit deploy delete {order.name}")
+        passed = _passed(order, self._environ)
         home = self._homes.make(order.name)
         lock = home.lock()
         if lock is None:
@@ -85,7 +90,7 @@ class LocalBackend:
             with lock, socket.create_server(("127.0.0.1", 0), backlog=2048) as listener:
                 _write(home, order, listener.getsockname()[1])
                 say("starting the server")
-                _spawn(home, listener.fileno(), lock.fileno())
+                _spawn(home, listener.fileno(), lock.fileno(), passed)
             _wait(home, lambda status: status.state == "running", say)
         except BaseException:
             self._stop(home)
@@ -250,8 +255,19 @@ def _write(home: Home, order: Order, port: int) -> None:
     )
 
 
-def _spawn(home: Home, listener: int, lock: int) -> None:
-    """Start the supervisor, which has nothing of this process but the socket and the lock."""
+def _passed(order: Order, environ: Mapping[str, str]) -> dict[str, str]:
+    for name in order.env:
+        if name not in environ:
+            raise UsageError(f"--env {name}: this environment variable is not set")
+    return {name: environ[name] for name in order.env}
+
+
+def _spawn(home: Home, listener: int, lock: int, passed: Mapping[str, str]) -> None:
+    """Start the supervisor, which has nothing of this process but the socket and the lock.
+
+    Args:
+        passed: variables that the script sees besides those that every child does.
+    """
     log = os.open(home.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         # It returns at once: the supervisor forks, so that it is nobody's child.
@@ -263,6 +279,7 @@ def _spawn(home: Home, listener: int, lock: int) -> None:
             pass_fds=[listener, lock],
             start_new_session=True,  # Ctrl-C, and the end of the terminal, are not for it
             cwd="/",
+            env=child_environment() | dict(passed),
             check=False,  # if it ends, the lock is free, and the wait for it ends
         )
     finally:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from epkit.backends.local.state import Home, Status
+from epkit.process import child_environment
 
 MODULE: Final = "epkit.backends.local.supervisor"
 PROC: Final = Path("/proc")
@@ -56,6 +57,7 @@ def _look_up(pid: int) -> tuple[int, str] | None:
             capture_output=True,
             check=False,
             timeout=PATIENCE_S,
+            env=child_environment(),
         ).stdout.decode("utf-8", "surrogateescape")
     except (OSError, subprocess.TimeoutExpired):
         return None

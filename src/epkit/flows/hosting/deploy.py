@@ -70,6 +70,8 @@ def make_order(place: Place, context: Context, *, model: str, entry: str, code: 
     compute, _, cluster = (more.pop("compute", None) or "").partition(":")
     if compute not in ("", "aci", "aks") or (cluster and compute != "aks") or (compute == "aks" and not cluster):
         raise UsageError(f"--compute {compute}: aci, or aks:CLUSTER, of a cluster that is attached to the workspace")
+    if more.get("env") and place.backend.name != "local":
+        raise UsageError("--env: is for endpoints on this machine: --environment says what Azure's containers have")
     environment = more.pop("environment", None)
     if environment is not None and not environment.startswith("azureml:"):
         environment = str(_existing(context, environment, "--environment"))
