@@ -365,7 +365,7 @@ def test_the_last_lines_are_found_in_a_long_log_with_long_lines(tmp_path: Path):
     lines = [f"{number} {'x' * (number % 7 * 1000)}" for number in range(200)]
     file.write_text("".join(f"{line}\n" for line in lines) + "\x1b[31mhalf a line")
 
-    assert (*lines[-3:], "[31mhalf a line") == last_lines(file, 4)
+    assert (*lines[-3:], "\x1b[31mhalf a line") == last_lines(file, 4)
     assert 201 == len(last_lines(file, 500))
     assert () == last_lines(tmp_path / "none", 5)
 
