@@ -17,7 +17,7 @@ from epkit.backends.local.signalling import MODULE, tell
 from epkit.backends.local.state import Home, Status
 from epkit.errors import BackendError
 
-WAIT = "import time; time.sleep(60)"
+WAIT = "import time; print(flush=True); time.sleep(60)"
 
 
 @pytest.fixture(params=["/proc", "/no/such/proc"], ids=["proc", "ps"])
@@ -34,14 +34,16 @@ def start() -> Iterator[Any]:
     with_arguments: list[subprocess.Popen[bytes]] = []
 
     def started(*arguments: object) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen([sys.executable, "-c", WAIT, *map(str, arguments)])
+        process = subprocess.Popen([sys.executable, "-c", WAIT, *map(str, arguments)], stdout=subprocess.PIPE)
         with_arguments.append(process)
+        assert process.stdout is not None
+        assert process.stdout.readline()  # before it runs, the system knows no command line of it
         return process
 
     yield started
     for process in with_arguments:
         process.kill()
-        process.wait()
+        process.communicate()
 
 
 @pytest.fixture

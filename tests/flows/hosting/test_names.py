@@ -8,6 +8,7 @@ import pytest
 from epkit.errors import UsageError
 from epkit.flows.context import Context
 from epkit.flows.hosting.backends import Place, key_path
+from epkit.flows.hosting.deploy import make_order
 
 
 def place(service: str, workspace: str | None) -> Place:
@@ -31,3 +32,11 @@ def test_a_name_that_leads_elsewhere_is_refused(tmp_path, service, workspace):
 
     with pytest.raises(UsageError, match=r"the name of the endpoint or its workspace: .* is not taken for the name of"):
         key_path(place(service, workspace), context)
+
+
+def test_a_variable_is_handed_on_to_this_machines_endpoints_only(tmp_path):
+    (tmp_path / "score.py").touch()
+    context = Context(environ={"VARIANT": "b"}, cwd=tmp_path)
+
+    with pytest.raises(UsageError, match="--env: is for endpoints on this machine: "):
+        make_order(place("bank", "ws"), context, model=".", entry="score.py", code=None, env=("VARIANT",))
