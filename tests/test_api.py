@@ -149,3 +149,16 @@ def test_rows_and_loads_go_through_a_proxy_and_tls(fault_server: FaultServer, pa
     with pytest.raises(epkit.EndpointError, match="certificate"):
         epkit.run_score(url, payload, validate=False)
     assert 2 == len(epkit.run_score(url, payload, validate=False, insecure=True))
+
+
+def test_a_target_from_a_file_above_is_a_warning(
+    fault_server: FaultServer, payload: str, tmp_path: Path, monkeypatch, caplog
+):
+    (tmp_path / "epkit.toml").write_text(f'[endpoints.bank]\nuri = "{fault_server.url("ok")}"\n')
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "below")
+
+    epkit.run_bench("bank", requests=1, payloads=[payload], validate=False)
+
+    (said,) = [record for record in caplog.records if "which was found above" in record.getMessage()]
+    assert ("epkit", "WARNING") == (said.name, said.levelname)

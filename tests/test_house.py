@@ -246,3 +246,33 @@ def test_no_code_decides_by_the_sentence_of_a_message() -> None:
 )
 def test_a_decision_by_a_sentence_is_found(code: str) -> None:
     assert decisions_by_sentences(ast.parse(code), about_reports=True)
+
+
+STARTS = {"Popen", "run", "call", "check_call", "check_output", "create_subprocess_exec", "create_subprocess_shell"}
+PAST_THE_ENVIRONMENT = {"system", "popen", "execv", "execl", "execvp", "execlp", "spawnv", "spawnl", "posix_spawn"}
+
+
+def children_that_see_everything(tree: ast.AST) -> list[int]:
+    """Return the lines where a child process is started that inherits the whole environment."""
+    found = []
+    for node in ast.walk(tree):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+            continue
+        owner = node.func.value.id if isinstance(node.func.value, ast.Name) else ""
+        bare = node.func.attr in STARTS and not any(keyword.arg == "env" for keyword in node.keywords)
+        if (owner in ("subprocess", "asyncio") and bare and (owner, node.func.attr) != ("asyncio", "run")) or (
+            owner == "os" and node.func.attr in PAST_THE_ENVIRONMENT
+        ):
+            found.append(node.lineno)
+    return found
+
+
+def test_every_child_process_is_given_an_environment_of_its_own() -> None:
+    found = {module: children_that_see_everything(parsed(module)) for module in MODULES}
+
+    assert {} == {module: at for module, at in found.items() if at}
+
+
+@pytest.mark.parametrize("code", ["subprocess.run([])", "asyncio.create_subprocess_exec('x')", "os.system('x')"])
+def test_a_child_that_sees_everything_is_found(code: str) -> None:
+    assert [1] == children_that_see_everything(ast.parse(code))

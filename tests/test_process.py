@@ -13,7 +13,8 @@ import warnings
 import pytest
 
 import epkit
-from epkit.process import collections_off, environment, signals_to, silenced, unwarned
+from epkit.process import child_environment, collections_off, environment, signals_to, silenced, unwarned
+from support.canary import CANARY
 from support.dask_cluster import DaskCluster
 from support.places import ROOT
 from support.predict_server import PredictServer
@@ -129,3 +130,24 @@ def test_a_thread_that_may_not_handle_signals_handles_none():
     thread.join()
 
     assert [before] == handlers
+
+
+def test_a_child_sees_no_variable_that_may_hold_a_key(monkeypatch):
+    held = (
+        "EPKIT_KEY",
+        "BANK_KEY",
+        "AWS_SECRET_ACCESS_KEY",
+        "AZURE_CLIENT_SECRET",
+        "HTTPS_PROXY",
+        "MLFLOW_TRACKING_TOKEN",
+    )
+    for name in held:
+        monkeypatch.setenv(name, CANARY)
+    for name in ("LC_ALL", "OMP_NUM_THREADS", "SSL_CERT_FILE"):
+        monkeypatch.setenv(name, "seen")
+
+    child = child_environment("BANK_KEY", "NOT_SET")
+
+    assert ["BANK_KEY"] == [name for name, value in child.items() if value == CANARY]
+    assert ["seen"] * 3 == [child[name] for name in ("LC_ALL", "OMP_NUM_THREADS", "SSL_CERT_FILE")]
+    assert child["PATH"] == os.environ["PATH"]

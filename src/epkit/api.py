@@ -139,7 +139,7 @@ def run_bench(
             cluster, ca=cluster_ca, cert=cluster_cert, key=cluster_key, insecure=insecure_cluster
         ),
     )
-    return run(options, Context(note=_log.info), io.BytesIO()).report
+    return run(options, Context(note=_log.info, warn=_log.warning), io.BytesIO()).report
 
 
 bench = _beside(run_bench)

@@ -13,6 +13,19 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     import asyncio
 
+_INHERITED: Final = frozenset({
+    *("HOME", "PATH", "USER", "LOGNAME", "TMPDIR", "TZ", "LANG", "LANGUAGE", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"),
+    *("LD_LIBRARY_PATH", "LD_PRELOAD", "DYLD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR"),
+    *("PYTHONHOME", "PYTHONPATH", "PYTHONUSERBASE", "PYTHONPYCACHEPREFIX", "PYTHONDONTWRITEBYTECODE"),
+    *("PYTHONUTF8", "PYTHONIOENCODING", "PYTHONHASHSEED", "PYTHONFAULTHANDLER"),
+    *("VIRTUAL_ENV", "CONDA_PREFIX", "__PYVENV_LAUNCHER__"),
+})  # fmt: skip
+_INHERITED_KINDS: Final = (
+    *("LC_", "OMP_", "KMP_", "GOMP_", "OPENBLAS_", "MKL_", "BLIS_", "NUMEXPR_", "VECLIB_", "POLARS_", "RAYON_"),
+    *("MALLOC_", "CUDA_", "NVIDIA_", "HIP_", "ROCR_"),
+)
+"""Of numbers of threads, memory and devices."""
+
 _lock: Final = threading.Lock()
 _silent: Final[dict[str, tuple[int, int]]] = {}
 """Of each logger that is silenced: in how many blocks, and the level that it had before the first."""
@@ -107,6 +120,19 @@ def unwarned(module: str) -> Iterator[None]:
             # Not `catch_warnings`, which would undo what other threads have done meanwhile.
             with contextlib.suppress(ValueError):
                 warnings.filters.remove(ours)  # type: ignore[attr-defined]
+
+
+def child_environment(*more: str) -> dict[str, str]:
+    """Return what a child process sees of the environment: what is listed here, and so no key that is in a variable.
+
+    Args:
+        more: names of variables that this child sees besides.
+    """
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name in _INHERITED or name in more or name.startswith(_INHERITED_KINDS)
+    }
 
 
 @contextlib.contextmanager

@@ -112,7 +112,7 @@ class Scoring:
             hand.end()
 
     def _run(self, writer: Writer) -> ScoreResult:
-        result = run(self._options, Context(note=_log.info), io.BytesIO(), writer, kept=self._kept)
+        result = run(self._options, Context(note=_log.info, warn=_log.warning), io.BytesIO(), writer, kept=self._kept)
         if result.stopped_by is not None:
             raise KeyboardInterrupt
         if result.hopeless is not None:

@@ -4,6 +4,7 @@ import base64
 
 import pytest
 
+from epkit.cli import terminal
 from support.canary import CANARY
 from support.cli_harness import TWO_ROWS, complaint
 
@@ -175,3 +176,74 @@ def test_no_validate_sends_nothing_but_the_load(cli, rows, fault_server):
 
     assert ["/fault/ok"] == [seen.target for seen in fault_server.seen]
     assert TWO_ROWS.encode() == fault_server.seen[0].body
+
+
+@pytest.fixture
+def below(cli):
+    """The command line in a directory below the one with the `epkit.toml`; neither is in a repository."""
+    (cli.directory / "below").mkdir()
+    return type(cli)(directory=cli.directory / "below", environ=cli.environ)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("bench", "-q", "-p", "rows.json"),
+        ("score", "-q", "rows.json", "-o", "out.jsonl"),
+        ("validate", "rows.json"),
+        ("sample",),
+        ("check", "--format", "json"),
+    ],
+    ids=lambda command: command[0],
+)
+@pytest.mark.parametrize("named", ["bank", None])
+def test_a_target_from_a_file_above_is_said_before_a_key_is_sent(cli, below, fault_server, monkeypatch, command, named):
+    cli.environ["EPKIT_KEY"] = CANARY
+    toml(cli, fault_server, default="bank")
+    below.write("rows.json", TWO_ROWS)
+    asked: list[int] = []
+    note = terminal.note
+
+    def noted(message: str) -> None:
+        if "comes from" in message:
+            asked.append(len(fault_server.seen))
+        note(message)
+
+    monkeypatch.setattr(terminal, "note", noted)
+    before = len(fault_server.seen)
+    ran = below(*command, *(["--target", named] if named else []))
+
+    url, file = fault_server.url("ok"), cli.directory / "epkit.toml"
+    said = f"epkit: the target bank ({url}) comes from {file}, which was found above this directory"
+    assert 1 == ran.lines.count(said), ran.err
+    assert [before] == asked
+    assert f"Bearer {CANARY}" in [seen.header("Authorization") for seen in fault_server.seen[before:]]
+
+
+def test_a_file_above_that_names_no_target_is_not_mentioned(cli, below, fault_server):
+    toml(cli, fault_server, default="bank")
+    below.write("rows.json", TWO_ROWS)
+
+    ran = below("bench", "--no-validate", "-p", "rows.json", fault_server.url("ok"))
+
+    assert (0, "") == (ran.code, ran.err)
+
+
+@pytest.mark.parametrize("line", ['key_env = "OTHER_KEY"', 'key_file = "bank.key"'])
+def test_keys_that_a_file_outside_the_project_names_are_refused(cli, below, fault_server, line):
+    cli.environ["OTHER_KEY"] = CANARY
+    cli.write("bank.key", CANARY)
+    toml(cli, fault_server, line, default="bank")
+    below.write("rows.json", TWO_ROWS)
+    file, key = cli.directory / "epkit.toml", line.partition(" ")[0]
+
+    refused = complaint(below("bench", "-p", "rows.json", "--no-validate"), 2)
+    cli.environ["EPKIT_CONFIG"] = str(file)
+    named = below("bench", "-p", "rows.json", "--no-validate")
+
+    assert refused == (
+        f"{file}: endpoints.bank.{key}: refused, for the file lies outside this project, in {cli.directory}: "
+        f"if you trust it, name it (EPKIT_CONFIG={file}) or run epkit there"
+    )
+    assert (0, "") == (named.code, named.err)
+    assert [BEARER] == [seen.header("Authorization") for seen in fault_server.seen]

@@ -1,11 +1,13 @@
 """`epkit.toml` is found upward, read strictly, and each mistake in it is one line with its place."""
 
+import time
 from pathlib import Path
 
 import pytest
 
 from epkit.core.http.url import parse
-from epkit.endpoint.config import Config, TargetSpec, find_config, parse_config
+from epkit.endpoint.config import MAX_BYTES, MAX_KEY_PARTS, Config, TargetSpec, parse_config
+from epkit.endpoint.finding import find_config
 from epkit.errors import UsageError
 
 CANARY = "c4naryK3y"
@@ -48,7 +50,7 @@ auth = "none"
 """
     (tmp_path / "epkit.toml").write_text(text)
 
-    config = find_config(tmp_path)
+    config = find_config(tmp_path, {})
 
     path = tmp_path / "epkit.toml"
     bank = TargetSpec(
@@ -83,19 +85,19 @@ def test_the_nearest_file_upward_is_read(tmp_path):
     (tmp_path / "a" / "epkit.toml").write_text("")
     (below / "epkit.toml").mkdir()
 
-    assert tmp_path / "a" / "epkit.toml" == find_config(below).path
-    assert list(find_config(tmp_path).endpoints) == ["bank"]
+    assert tmp_path / "a" / "epkit.toml" == find_config(below, {}).path
+    assert list(find_config(tmp_path, {}).endpoints) == ["bank"]
 
 
 def test_no_file_is_no_configuration(tmp_path):
-    assert find_config(tmp_path) is None
+    assert find_config(tmp_path, {}) is None
 
 
 def test_an_unreadable_file_is_named(tmp_path):
     (tmp_path / "epkit.toml").symlink_to("epkit.toml")
 
     with pytest.raises(UsageError, match=r"epkit\.toml: cannot be read: "):
-        find_config(tmp_path)
+        find_config(tmp_path, {})
 
 
 def test_windows_line_ends_and_a_byte_order_mark_are_read():
@@ -317,3 +319,55 @@ def test_a_name_that_needs_quotes_is_shown_quoted_and_harmless():
     message = problem('[endpoints."a\\u001b[31m b"]\nuri = 1')
 
     assert message == '2: endpoints."a b".uri: must be a string, not a number'
+
+
+MANY = 20_000
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a" + ".a" * MANY + " = 1", f"1: a key of more than {MAX_KEY_PARTS} parts: drop it"),
+        ("[" + "a." * MANY + "a]", f"1: a key of more than {MAX_KEY_PARTS} parts: drop it"),
+        ("x = {" + "'a'. " * MANY + "a = 1}", f"1: a key of more than {MAX_KEY_PARTS} parts: drop it"),
+        ("x = [\n" + "1,\n" * MANY + "]\nz = 1", "1: x: unknown key"),
+        ("x = [" + "1.5,\n" * MANY + "]\nz = 1", "1: x: unknown key"),
+        (BANK + 'service = """\n' + "a.\n" * MANY + '"""\nz = 1', f"{MANY + 5}: endpoints.bank.z: unknown key"),
+        (BANK + "service = '''" + "\"'\\\n" * MANY + "'''\nz = 1", f"{MANY + 4}: endpoints.bank.z: unknown key"),
+        (BANK + "#.[\"'{\n" * MANY + "z = 1", f"{MANY + 3}: endpoints.bank.z: unknown key"),
+        (BANK + 'z = """' + '\\"""' * MANY, "3: not TOML: unterminated string"),
+        ("'''\"\"\"" * MANY, "1:3: not TOML: expected '='"),
+        ('"' * 10 * MANY, "1:3: not TOML: expected '='"),
+    ],
+)  # fmt: skip
+def test_a_long_file_is_read_in_linear_time_and_its_mistake_is_placed(text, said):
+    begun = time.process_time()
+
+    assert problem(text).startswith(said)
+    assert time.process_time() - begun < 5  # by the square it would be minutes
+
+
+def test_long_words_are_not_compared_with_each_other():
+    words = ["".join(chr(300 + i * step % 500) for i in range(MANY)) for step in (7, 11)]
+    begun = time.process_time()
+
+    assert problem(f'default = "{words[0]}"\n[endpoints."{words[1]}"]\nuri = "https://host"').startswith("1: default:")
+    assert time.process_time() - begun < 5
+
+
+def test_a_file_that_is_too_long_is_refused():
+    assert f"longer than {MAX_BYTES:,} bytes: this is no epkit.toml" == problem("#" * (MAX_BYTES + 1)).strip()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'service = """a\n" "" \\""" b""""\n',
+        "service = '''a\n' '' \\''''\n",
+        'service = "[{\\"" # ]\n',
+        'service = \'[{\\\' # """\n',
+        'headers = { "[" = "]",\t"x" = "{" } # }\n',
+    ],
+)
+def test_the_line_is_right_behind_every_kind_of_string(text):
+    assert f"{3 + text.count(chr(10))}: endpoints.bank.zz: unknown key" == problem(BANK + text + "zz = 1\n")

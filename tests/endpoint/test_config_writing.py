@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from epkit.endpoint.config import find_config
-from epkit.endpoint.config_writing import home_relative, remove_entry, write_entry
+from epkit.endpoint.config_writing import home_relative, place, remove_entry, write_entry
+from epkit.endpoint.finding import find_config
 from epkit.errors import UsageError
 
 MINE = """\
@@ -31,7 +31,7 @@ def test_a_new_endpoint_is_appended_and_all_else_stays(file: Path):
     write_entry(file, "bank", ENTRY)
 
     assert file.read_text().startswith(MINE)
-    config = find_config(file.parent)
+    config = find_config(file.parent, {})
     assert config is not None
     assert "local" == config.endpoints["bank"].backend
 
@@ -86,3 +86,16 @@ def test_a_path_below_home_is_written_so():
     assert "~/k/x.key" == home_relative(Path("/u/me/k/x.key"), {"HOME": "/u/me"})
     assert "/other/x.key" == home_relative(Path("/other/x.key"), {"HOME": "/u/me"})
     assert "/u/x.key" == home_relative(Path("/u/x.key"), {})
+
+
+def test_what_is_written_goes_into_the_projects_file(tmp_path):
+    file, below = tmp_path / "epkit.toml", tmp_path / "below"
+    below.mkdir()
+    file.write_text(MINE)
+
+    assert file == place(find_config(tmp_path, {}), tmp_path)
+    assert file == place(find_config(below, {"EPKIT_CONFIG": str(file)}), below)
+    assert below / "epkit.toml" == place(find_config(below, {}), below)
+    (tmp_path / ".git").mkdir()
+    assert file == place(find_config(below, {}), below)
+    assert below / "epkit.toml" == place(None, below)

@@ -102,3 +102,11 @@ def test_a_file_in_the_place_of_a_directory_is_one_line(tmp_path: Path) -> None:
 
     with pytest.raises(UsageError, match=r"^--keep-failures .*a: is not a directory$"):
         check_directory(str(tmp_path / "a"), "--keep-failures")
+
+
+@pytest.mark.parametrize("name", ["../x.txt", "/tmp/x.txt", "a/b.txt", "a\0.txt"])
+def test_a_file_in_a_directory_lies_in_it(tmp_path, name):
+    with pytest.raises(UsageError, match=r"--keep-failures: .* is not taken for the name of a file"):
+        write_into(str(tmp_path), name, "text", "--keep-failures")
+
+    assert [] == list(tmp_path.iterdir())

@@ -1,11 +1,13 @@
 """Whether git would take a file with a key."""
 
+import os
 import shutil
 import subprocess
 
 import pytest
 
 from epkit.files.repository import exposure, root_of
+from support.canary import CANARY
 
 
 @pytest.fixture
@@ -53,3 +55,21 @@ def test_outside_of_a_repository_nothing_is_committed(tmp_path):
         pytest.skip("the temporary directory lies in a repository")
 
     assert "outside" == exposure(tmp_path / "a.key")
+
+
+def test_git_sees_no_key_and_runs_nothing_that_the_repository_names(repository, tmp_path, monkeypatch):
+    monkeypatch.setenv("EPKIT_KEY", CANARY)
+    monitor = tmp_path / "monitor.sh"
+    monitor.write_text(f"#!/bin/sh\ntouch {tmp_path / 'it-ran'}\n")
+    monitor.chmod(0o755)
+    subprocess.run(["git", "-C", repository, "config", "core.fsmonitor", monitor], check=True)
+    bin_, seen = tmp_path / "bin", tmp_path / "seen"
+    bin_.mkdir()
+    (bin_ / "git").write_text(f'#!/bin/sh\nenv >> {seen}\nexec {shutil.which("git")} "$@"\n')
+    (bin_ / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{bin_}:{os.environ['PATH']}")
+
+    assert "committed" == exposure(repository / "committed.key")
+    assert "HOME=" in seen.read_text()
+    assert CANARY not in seen.read_text()
+    assert not (tmp_path / "it-ran").exists()

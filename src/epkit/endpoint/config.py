@@ -3,7 +3,7 @@
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Literal, NoReturn
@@ -17,6 +17,12 @@ FILENAME: Final = "epkit.toml"
 DEFAULT_TIMEOUT_S: Final = 60.0
 """After which Azure ML v1 gives up too."""
 MAX_TIMEOUT_S: Final = 86_400
+MAX_BYTES: Final = 256 * 1024
+"""Of an `epkit.toml`: some thousand endpoints have room in it."""
+MAX_KEY_PARTS: Final = 32
+"""Of a dotted key; `tomllib` takes time by the square of them. The longest that has a meaning has four."""
+MAX_SUGGESTED: Final = 100
+"""Characters of a word that a similar one is looked for: `difflib` takes time by the square of them."""
 
 Auth = Literal["key", "aad", "aml_token", "none"]
 AUTHS: Final[tuple[Auth, ...]] = ("key", "aad", "aml_token", "none")
@@ -25,6 +31,23 @@ _KEYS = (
     "uri", "swagger", "auth", "key_env", "key_file", "deployment", "timeout", "headers",
     "backend", "service", "workspace",
 )  # fmt: skip
+DEEPEST: Final = 4
+"""Parts of the longest path that a mistake is reported for: `endpoints.NAME.headers.HEADER`."""
+
+_TOKENS = re.compile(
+    r"""
+    \"{3} (?: [^"\\]++ | \\. | "(?!"") )*+ (?: "{3,5} | \Z )   # each string in one piece, an open one to its end
+    | \'{3} (?: [^']++ | '(?!\'\') )*+ (?: '{3,5} | \Z )
+    | " (?: [^"\\\n]++ | \\. )*+ "?
+    | ' [^'\n]*+ '?
+    | \# [^\n]*+
+    | [][{}=,.\n]
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+"""What decides where a statement of TOML ends. Nothing in it goes back, so that it takes linear time."""
+_PUNCTUATION = frozenset("[]{}=,\n")
+
 _LITERAL = "a key has no place here: files get committed; use key_env or key_file"
 
 
@@ -42,6 +65,7 @@ class TargetSpec:
         timeout_s: of one request, > 0.
         headers: of the table, in its order; never credentials.
         backend, service, workspace: who hosts it, under which name and where, as `epkit deploy` wrote it.
+        found_in: the file that names it, where the user may not know of that file (`Config.found`); it is said.
     """
 
     uri: Url | None
@@ -57,6 +81,7 @@ class TargetSpec:
     backend: str | None = None
     service: str | None = None
     workspace: str | None = None
+    found_in: Path | None = None
 
     @property
     def embedded(self) -> bool:
@@ -76,29 +101,32 @@ class Config:
     Args:
         default: name of the endpoint that is the target where none is given.
         endpoints: by name, in the file's order.
+        found: it is neither named by EPKIT_CONFIG nor in the working directory or the repository's root.
+        outside: it was found above the project: above the repository, or above a directory that is in none.
     """
 
     path: Path
     default: str | None
     endpoints: Mapping[str, TargetSpec]
+    found: bool = False
+    outside: bool = False
 
+    def endpoint(self, name: str) -> TargetSpec | None:
+        """Return the endpoint of a name, for use; None where there is none.
 
-def find_config(directory: Path) -> Config | None:
-    """Read the nearest `epkit.toml`, looked for upward from *directory*; None where there is none.
-
-    Raises:
-        UsageError: it cannot be read, or something in it is wrong: one line with the file, the line, the key.
-    """
-    for folder in (directory, *directory.parents):
-        path = folder / FILENAME
-        try:
-            content = path.read_bytes()
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-            continue
-        except OSError as error:
-            raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
-        return parse_config(content, path)
-    return None
+        Raises:
+            UsageError: it names a key, and the file lies outside the project: it could name any key of the user.
+        """
+        spec = self.endpoints.get(name)
+        if spec is None or not self.found:
+            return spec
+        given = "key_env" if spec.key_env is not None else "key_file" if spec.key_file is not None else None
+        if self.outside and given is not None:
+            raise UsageError(
+                f"{spec.place}.{given}: refused, for the file lies outside this project, in {self.path.parent}: "
+                f"if you trust it, name it (EPKIT_CONFIG={self.path}) or run epkit there"
+            )
+        return replace(spec, found_in=self.path)
 
 
 def parse_config(content: bytes, path: Path) -> Config:
@@ -108,14 +136,17 @@ def parse_config(content: bytes, path: Path) -> Config:
         path: of the file; relative paths in it are relative to its directory.
 
     Raises:
-        UsageError: as `find_config`.
+        UsageError: it is too long, or something in it is wrong: one line with the file, the line, the key.
     """
+    if len(content) > MAX_BYTES:
+        raise UsageError(f"{path}: longer than {MAX_BYTES:,} bytes: this is no {FILENAME}") from None
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise UsageError(f"{path}:{line}: not UTF-8: save the file as UTF-8") from None
     text = text.replace("\r\n", "\n")
+    _check_keys(path, text)
     try:
         document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
@@ -127,7 +158,8 @@ def suggestion(word: str, options: Iterable[str]) -> str:
     """Return `; did you mean "…"?` where one of the options is near, else nothing."""
     from difflib import get_close_matches  # only on the way to an error
 
-    near = get_close_matches(word, list(options), n=1)
+    known = [option for option in options if len(option) <= MAX_SUGGESTED]
+    near = get_close_matches(word, known, n=1) if len(word) <= MAX_SUGGESTED else []
     return f'; did you mean "{near[0]}"?' if near else ""
 
 
@@ -260,33 +292,61 @@ class _Reader:
         return f"{self.path}:{next(lines)}"
 
 
+def _check_keys(path: Path, text: str) -> None:
+    """Refuse a dotted key of more parts than any key has, before the parser meets it."""
+    dots, line = 0, 1
+    for token in _TOKENS.finditer(text):
+        mark = token.group()
+        if mark == ".":
+            dots += 1
+            if dots >= MAX_KEY_PARTS:
+                raise UsageError(f"{path}:{line}: a key of more than {MAX_KEY_PARTS} parts: drop it") from None
+        elif mark in _PUNCTUATION:
+            dots = 0
+        line += mark.count("\n")
+
+
 def _places(text: str) -> Iterator[tuple[int, tuple[str, ...]]]:
     """Yield the line and the path of every key and table header of a valid TOML text.
 
-    The standard library's parser tells no positions. But the fewest lines that parse alone are a statement.
+    The standard library's parser tells no positions, so each statement is parsed once more, alone.
     """
     table: tuple[str, ...] = ()
-    chunk, start = "", 1
-    for number, line in enumerate(text.split("\n"), 1):
-        chunk += line + "\n"
-        try:
-            found = tomllib.loads(chunk)
-        except tomllib.TOMLDecodeError:
+    for line, statement in _statements(text):
+        if statement.isspace():
             continue
-        paths = list(_paths(found))
-        if chunk.lstrip().startswith("["):
+        paths = list(_paths(tomllib.loads(statement), DEEPEST))
+        if statement.lstrip().startswith("["):
             table = paths[0]
-            yield start, table
+            yield line, table
         else:
-            yield from ((start, table + path) for path in paths)
-        chunk, start = "", number + 1
+            yield from ((line, table + path) for path in paths)
 
 
-def _paths(value: object) -> Iterator[tuple[str, ...]]:
+def _statements(text: str) -> Iterator[tuple[int, str]]:
+    """Yield every statement of a valid TOML text with its first line; blank lines and comments are some, too."""
+    start, depth = 0, 0
+    first = line = 1
+    for token in _TOKENS.finditer(text):
+        mark = token.group()
+        line += mark.count("\n")
+        if mark in ("[", "{"):
+            depth += 1
+        elif mark in ("]", "}"):
+            depth -= 1
+        elif mark == "\n" and depth == 0:
+            yield first, text[start : token.end()]
+            start, first = token.end(), line
+    if start < len(text):
+        yield first, text[start:]
+
+
+def _paths(value: object, depth: int) -> Iterator[tuple[str, ...]]:
+    """Yield the paths of the keys in a parsed statement, down to a depth."""
     inner = value[0] if isinstance(value, list) and value else value
-    if isinstance(inner, dict) and inner:
+    if depth and isinstance(inner, dict) and inner:
         for key, below in inner.items():
-            yield from ((key, *path) for path in _paths(below))
+            yield from ((key, *path) for path in _paths(below, depth - 1))
     else:
         yield ()
 

@@ -15,8 +15,8 @@ from epkit.errors import UsageError, unwritable
 
 
 def place(config: Config | None, cwd: Path) -> Path:
-    """Return the file to write to: the one that is there, else a new one in *cwd*."""
-    return cwd / FILENAME if config is None else config.path
+    """Return the file to write to: the one of this project, else a new one in *cwd*."""
+    return cwd / FILENAME if config is None or config.outside else config.path
 
 
 def write_entry(path: Path, name: str, entry: Mapping[str, str | None]) -> None:

@@ -20,14 +20,8 @@ from typing import IO, Final
 
 from epkit.core.http.secret import Secret
 from epkit.errors import EndpointError, UsageError
+from epkit.process import child_environment
 
-# Of the environment only this is handed on: the server, gunicorn and the telemetry behind it read dozens of
-# variables, and a key that belongs to another endpoint is none of theirs.
-_HANDED_ON: Final = (
-    *("HOME", "PATH", "TMPDIR", "TZ", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"),
-    *("PYTHONHOME", "PYTHONPATH", "PYTHONUSERBASE", "PYTHONPYCACHEPREFIX", "PYTHONDONTWRITEBYTECODE"),
-    *("VIRTUAL_ENV", "__PYVENV_LAUNCHER__"),
-)
 _GRACE_S: Final = 3.0  # the child ends within some milliseconds; then it is killed
 _TAIL_BYTES: Final = 2000
 
@@ -106,9 +100,8 @@ def _launch(stack: contextlib.ExitStack, key: Secret, timeout_s: float) -> str:
 
 
 def _environment() -> dict[str, str]:
-    inherited = {name: value for name, value in os.environ.items() if name in _HANDED_ON}
     # The model is small: a pool of threads would cost more than it gives.
-    return inherited | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    return child_environment() | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
 def _pipe(stack: contextlib.ExitStack) -> tuple[IO[bytes], IO[bytes]]:

@@ -7,7 +7,8 @@ from pathlib import Path
 from epkit.core.http.addresses import is_address
 from epkit.core.http.destination import Destination, Proxy, Tls
 from epkit.core.http.url import Url, is_url, parse, parse_connect_to, shown
-from epkit.endpoint.config import FILENAME, TargetSpec, find_config, suggestion
+from epkit.endpoint.config import FILENAME, TargetSpec, suggestion
+from epkit.endpoint.finding import find_config
 from epkit.errors import UsageError
 
 EMBEDDED = TargetSpec(uri=None)
@@ -18,7 +19,7 @@ def resolve(argument: str | None, *, environ: Mapping[str, str], cwd: Path) -> T
 
     Args:
         argument: a URL, `unix:PATH[:/PATH]`, or the name of an endpoint; None where none was given.
-        environ: EPKIT_TARGET is read; empty counts as unset.
+        environ: EPKIT_TARGET and EPKIT_CONFIG are read; empty counts as unset.
         cwd: absolute; `epkit.toml` is looked for from here upward, where a name or a default is needed.
 
     Raises:
@@ -26,11 +27,11 @@ def resolve(argument: str | None, *, environ: Mapping[str, str], cwd: Path) -> T
     """
     variable = environ.get("EPKIT_TARGET", "").strip()
     if argument is not None:
-        return _named(argument, "", cwd)
+        return _named(argument, "", environ, cwd)
     if variable:
-        return _named(variable, "EPKIT_TARGET: ", cwd)
-    config = find_config(cwd)
-    return EMBEDDED if config is None or config.default is None else config.endpoints[config.default]
+        return _named(variable, "EPKIT_TARGET: ", environ, cwd)
+    config = find_config(cwd, environ)
+    return (None if config is None or config.default is None else config.endpoint(config.default)) or EMBEDDED
 
 
 def contract_url(uri: Url) -> Url:
@@ -83,7 +84,7 @@ def to_destination(
     )
 
 
-def _named(text: str, where: str, cwd: Path) -> TargetSpec:
+def _named(text: str, where: str, environ: Mapping[str, str], cwd: Path) -> TargetSpec:
     """Find what a text names.
 
     Args:
@@ -94,9 +95,10 @@ def _named(text: str, where: str, cwd: Path) -> TargetSpec:
             return TargetSpec(uri=parse(text))
         except UsageError as error:
             raise UsageError(f"{where}{error}") from None
-    config = find_config(cwd)
-    if config is not None and text in config.endpoints:
-        return config.endpoints[text]
+    config = find_config(cwd, environ)
+    spec = None if config is None else config.endpoint(text)
+    if spec is not None:
+        return spec
     near = suggestion(text, config.endpoints) if config else ""
     why = f"is neither an endpoint in {FILENAME} nor a URL: a URL begins with http:// or https://{near}"
     raise UsageError(f'{where}"{shown(text)}" {why}')

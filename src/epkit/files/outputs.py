@@ -5,6 +5,7 @@ from pathlib import Path
 
 from epkit.errors import UsageError, unwritable
 from epkit.files.writing import replacing
+from epkit.paths import inside
 
 TABLES = (".csv", ".parquet")
 """What a table of samples may be."""
@@ -72,9 +73,9 @@ def write_into(directory: str, name: str, text: str, flag: str) -> None:
     """Write a file in a directory.
 
     Raises:
-        UsageError: it cannot be written.
+        UsageError: it cannot be written, or the name is not one of a file.
     """
-    write(str(Path(directory) / name), text, flag)
+    write(str(inside(Path(directory), name, where=flag)), text, flag)
 
 
 def create(path: Path, text: str, name: str) -> None:

@@ -5,10 +5,15 @@ a crash has to find the same.
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from epkit.core.http.masking import mask_url
+from epkit.core.http.masking import clean, mask_url
 from epkit.errors import UsageError
+from epkit.paths import inside
+
+KINDS: Final = (".csv", ".parquet", ".jsonl", ".json")
+MAX_DEPTH: Final = 32
+"""Directories below each other, in a directory of Parquet files."""
 
 
 def is_remote(file: str) -> bool:
@@ -34,11 +39,14 @@ def fetch(url: str, directory: Path) -> Path:
         raise UsageError(f"{shown}: a URL needs fsspec: pip install 'epkit[cluster]'") from None
     try:
         store, path = url_to_fs(url)
-        there = directory / (path.rstrip("/").rsplit("/", 1)[-1] or "rows")
+        # Of the name only the ending says something, and only one that is known.
+        there = directory / f"rows{next((kind for kind in KINDS if path.lower().endswith(kind)), '')}"
         if not store.isdir(path):
             store.get_file(path, str(there))
             return there
-        _fetch_all(store, path, there)
+        _fetch_all(store, path, there, shown)
+    except UsageError:
+        raise
     except ImportError as error:
         raise UsageError(f"{shown}: {_line(error)}") from None
     except FileNotFoundError:
@@ -48,12 +56,14 @@ def fetch(url: str, directory: Path) -> Path:
     return there
 
 
-def _fetch_all(store: Any, path: str, there: Path) -> None:
-    root = path.rstrip("/")
+def _fetch_all(store: Any, path: str, there: Path, shown: str) -> None:
+    root = path.rstrip("/") + "/"
     there.mkdir()
-    for name in store.find(root):
+    for name in store.find(root[:-1]):
         if name.endswith(".parquet"):
-            local = there / name[len(root) :].lstrip("/")
+            if not name.startswith(root):
+                raise UsageError(f'{shown}: it lists "{mask_url(clean(name))}", which is not in it')
+            local = inside(there, name.removeprefix(root), where=shown, parts=MAX_DEPTH)
             local.parent.mkdir(parents=True, exist_ok=True)
             store.get_file(name, str(local))
 

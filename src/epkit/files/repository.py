@@ -1,9 +1,10 @@
 """Whether a file with a key is on its way into a git repository."""
 
-import os
 import subprocess
 from pathlib import Path
 from typing import Final, Literal
+
+from epkit.process import child_environment
 
 PATIENCE_S: Final = 5
 
@@ -30,15 +31,14 @@ def exposure(file: Path) -> Exposure:
 
 
 def _git(root: Path, *arguments: str) -> bool:
-    """Ask git; without git the answer is no."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    """Ask git, which runs no program that the repository's own settings name; without git the answer is no."""
     try:
         asked = subprocess.run(  # noqa: S603 - no shell, and what is a path stands behind --
-            ["git", "-C", str(root), *arguments],  # noqa: S607 - the user's own git
+            ["git", "-c", "core.fsmonitor=false", "-C", str(root), *arguments],  # noqa: S607 - the user's own git
             capture_output=True,
             check=False,
             timeout=PATIENCE_S,
-            env=environment | {"GIT_OPTIONAL_LOCKS": "0"},
+            env=child_environment() | {"GIT_OPTIONAL_LOCKS": "0"},
         )
     except (OSError, subprocess.TimeoutExpired):
         return False

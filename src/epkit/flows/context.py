@@ -24,10 +24,13 @@ class Context:
     """What a flow knows of the process it runs in; the command line makes it, and tests make their own.
 
     Args:
+        note: where notes go.
+        warn: where a note goes that has to be seen although notes are not, as in Python; None for *note*.
         secrets: a flow adds the credentials that it meets, for whoever has to mask what comes of an accident.
     """
 
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
     cwd: Path = field(default_factory=_here)
     note: Note = print
+    warn: Note | None = None
     secrets: list[Secret] = field(default_factory=list, repr=False)

@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from epkit.core.contract import documents
@@ -20,7 +19,7 @@ from epkit.core.http.addresses import is_loopback
 from epkit.core.http.url import is_url
 from epkit.core.samples.rows import Failure
 from epkit.endpoint.advice import advise
-from epkit.endpoint.config import find_config
+from epkit.endpoint.finding import find_config
 from epkit.errors import EndpointError, UsageError
 from epkit.files import contracts
 from epkit.flows.context import Context
@@ -103,7 +102,7 @@ def docs(
 @contextmanager
 def _subject(options: DocsOptions, context: Context, stdin: BinaryIO) -> Iterator[_Subject]:
     """Find what to show: a file that the argument names, else the contract of the target."""
-    file, named, schema = _sort_out(options, context.cwd)
+    file, named, schema = _sort_out(options, context)
     if file is not None and named is None:
         document = documents.decode(read_whole(stdin, CONTRACT, name="stdin"), name="stdin") if file == "-" else None
         name = "stdin" if file == "-" else file
@@ -124,10 +123,10 @@ def _subject(options: DocsOptions, context: Context, stdin: BinaryIO) -> Iterato
         yield _Subject(title=_title(target), document=document, client=client, note=_key_note(target))
 
 
-def _sort_out(options: DocsOptions, cwd: Path) -> tuple[str | None, str | None, str | None]:
+def _sort_out(options: DocsOptions, context: Context) -> tuple[str | None, str | None, str | None]:
     """Tell file, target and schema apart: one argument may be a target or a contract's file."""
     shown, named, schema = options.shown, options.reach.target, options.reach.request.schema
-    file = shown if shown is not None and _is_file(shown, cwd) else None
+    file = shown if shown is not None and _is_file(shown, context) else None
     if file is not None and schema is not None:
         raise UsageError(f"{file}: this names a contract, and so does --schema: keep one")
     if file is None and shown is not None:
@@ -137,12 +136,12 @@ def _sort_out(options: DocsOptions, cwd: Path) -> tuple[str | None, str | None, 
     return file, named, schema
 
 
-def _is_file(text: str, cwd: Path) -> bool:
+def _is_file(text: str, context: Context) -> bool:
     if text == "-":
         return True
-    if is_url(text) or not (text.lower().endswith(_FILES) or "/" in text or (cwd / text).is_file()):
+    if is_url(text) or not (text.lower().endswith(_FILES) or "/" in text or (context.cwd / text).is_file()):
         return False
-    config = find_config(cwd)
+    config = find_config(context.cwd, context.environ)
     return config is None or text not in config.endpoints
 
 

@@ -13,6 +13,7 @@ from epkit.core.http import url as urls
 from epkit.core.http.masking import clean
 from epkit.core.http.url import Url
 from epkit.endpoint.config import FILENAME
+from epkit.endpoint.finding import unread_note
 from epkit.endpoint.keys import looks_like_key
 from epkit.endpoint.starter import NAME, Starter, WorkspaceConfig, name_of, render, without_credentials
 from epkit.errors import UsageError
@@ -79,7 +80,9 @@ def init(options: InitOptions, context: Context, stdin: BinaryIO) -> Begun:
             f"{FILENAME}: of the URL {' and '.join(left_out)} is left out, for files get committed: "
             "put the key into a file of mode 0600 and name it as key_file, or give the whole URL in EPKIT_TARGET"
         )
-    if above is not None:
+    if (unread := unread_note(path, context.environ)) is not None:
+        context.note(unread)
+    elif above is not None:
         context.note(f"{FILENAME}: from here on it is read instead of {above}")
     for line in _advice(options.key_file, context.cwd):
         context.note(line)

@@ -129,11 +129,13 @@ def _relaying(page: Page, forward: Forward) -> Callable[[Request], Awaitable[Res
     async def answer(request: Request) -> Response:
         if page.routes is None:
             return _says(503, "no target is named: end epkit docs and start it again with --target URL")
-        path = request.scope["raw_path"].decode("latin-1").removeprefix(PREFIX)
+        path = request.scope["raw_path"].decode("latin-1")
         query = request.scope["query_string"].decode("latin-1")
-        wanted = page.routes.find(request.method, path, query)
+        # The route was found by the decoded path: here the path counts as it was sent.
+        below = path.removeprefix(PREFIX)
+        wanted = page.routes.find(request.method, below, query) if below != path else None
         if wanted is None:
-            return _says(404, f"the contract has no {request.method} {path}: nothing else is handed on")
+            return _says(404, f"the contract has no {request.method} {below}: nothing else is handed on")
         body = bytearray()
         try:
             async for chunk in request.stream():

@@ -8,12 +8,59 @@ import sys
 from collections.abc import Iterator
 from typing import Any, Final
 
+import h11
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from epkit.process import signals_to
 
 MOST_CONNECTIONS: Final = 64
+MOST_OF_A_PEER: Final = 32
+"""Connections from one address; a browser opens six."""
+HEADER_S: Final = 10.0
+"""For a request's header to arrive, from the first byte of the connection or of the request."""
+BODY_S: Final = 60.0
+"""For the body behind it."""
+
+
+class _Protocol(H11Protocol):
+    """uvicorn's HTTP/1.1, with time limits for half a request, and a bound on the connections of a peer.
+
+    uvicorn itself limits only the time between two requests, and answers 503 to those over its bound.
+    """
+
+    _state: object = None
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Refuse a peer that holds too many connections, by closing this one."""
+        super().connection_made(transport)
+        peers = [other.client and other.client[0] for other in self.connections if isinstance(other, _Protocol)]
+        if peers.count(self.client and self.client[0]) > MOST_OF_A_PEER or len(self.connections) > MOST_CONNECTIONS:
+            transport.abort()
+            return
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came, and see what is still to come."""
+        super().data_received(data)
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the time limit."""
+        if self._timer is not None:
+            self._timer.cancel()
+        super().connection_lost(exc)
+
+    def _watch(self) -> None:
+        if self.conn.their_state is self._state:
+            return  # the time goes on
+        self._state = self.conn.their_state
+        if self._timer is not None:
+            self._timer.cancel()
+        patience_s = {h11.IDLE: HEADER_S, h11.SEND_BODY: BODY_S}.get(self._state)
+        self._timer = None if patience_s is None else self.loop.call_later(patience_s, self.transport.abort)
 
 
 class _Server(uvicorn.Server):
@@ -52,7 +99,7 @@ async def _serve(app: ASGIApp, listener: socket.socket) -> signal.Signals:
     # h11 bounds the header; uvicorn's own log would speak to the user of things that are not theirs.
     config = uvicorn.Config(
         watched,
-        http="h11",
+        http=_Protocol,
         ws="none",
         lifespan="off",
         log_config=None,

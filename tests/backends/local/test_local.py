@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from epkit.backends.local.state import Home, Homes
+from support.canary import CANARY
 from support.cli_harness import Cli, Ran, complaint
 
 PATIENCE_S = 60
@@ -364,7 +365,7 @@ def test_the_last_lines_are_found_in_a_long_log_with_long_lines(tmp_path: Path):
     lines = [f"{number} {'x' * (number % 7 * 1000)}" for number in range(200)]
     file.write_text("".join(f"{line}\n" for line in lines) + "\x1b[31mhalf a line")
 
-    assert (*lines[-3:], "[31mhalf a line") == last_lines(file, 4)
+    assert (*lines[-3:], "\x1b[31mhalf a line") == last_lines(file, 4)
     assert 201 == len(last_lines(file, 500))
     assert () == last_lines(tmp_path / "none", 5)
 
@@ -518,3 +519,33 @@ def test_a_server_starts_by_the_name_that_an_earlier_supervisor_knows(local: Cli
                 server.wait(PATIENCE_S)
                 for end in (lifeline, ready):
                     os.close(end)
+
+
+def test_the_script_sees_no_variable_but_those_that_are_named(local: Cli):
+    script = "import os\ndef init(): pass\ndef run(data): return dict(os.environ)\n"
+    local.write("model/score.py", script)
+    hidden = ("EPKIT_KEY", "OTHER_KEY", "AWS_SECRET_ACCESS_KEY", "HTTPS_PROXY", "AZUREML_RUN_TOKEN")
+    local.environ |= dict.fromkeys(hidden, CANARY) | {"VARIANT": "b", "OMP_NUM_THREADS": "3"}
+    made = create(local, "bank", "--env", "VARIANT")
+    key = home(local, "bank").keys().primary.reveal()
+    seen = json.loads(score(made["endpoint"]["scoring_uri"], key)[1])
+    status = home(local, "bank").status()
+    assert status is not None
+    supervisor = Path(f"/proc/{status.pid}/environ").read_bytes()
+
+    assert ("b", "3") == (seen["VARIANT"], seen["OMP_NUM_THREADS"])
+    assert [] == [name for name in hidden if name in seen or name.encode() in supervisor]
+    assert CANARY not in json.dumps(seen)
+    assert CANARY.encode() not in supervisor
+    # As long as it lives: a server that comes later, too.
+    assert 0 == local("logs", "enable", "bank").code
+    assert "b" == json.loads(score(made["endpoint"]["scoring_uri"], key)[1])["VARIANT"]
+
+
+def test_a_variable_to_hand_on_has_to_be_set(cli: Cli, model: str):
+    create_ = ("deploy", "create", "bank", "--model", "model", "--entry", "score.py", "--env", "VARIANT")
+
+    assert "--env VARIANT: this environment variable is not set" == complaint(cli(*create_, "--dry-run"), 2)
+    cli.environ["VARIANT"] = CANARY
+    planned = document(cli(*create_, "--dry-run", "--format", "json"))
+    assert ["VARIANT"] == planned["steps"][1]["env"]

@@ -179,3 +179,12 @@ def test_a_key_file_that_is_not_there_yet_is_said(cli):
     ran = cli("init", "http://127.0.0.1/score", "--key-file", "bank.key")
 
     assert "epkit: bank.key: is not there yet: write the key into it, and chmod 600" == ran.lines[0]
+
+
+def test_a_file_that_the_environment_keeps_from_being_read_is_said(cli):
+    cli.environ["EPKIT_CONFIG"] = "other.toml"
+
+    ran = cli("init", "http://127.0.0.1/score")
+
+    file = cli.directory / "epkit.toml"
+    assert (0, f"epkit: {file}: is not read as long as EPKIT_CONFIG names other.toml") == (ran.code, ran.lines[0])

@@ -1,12 +1,14 @@
 """The contract as the page shows it, and which requests it may make."""
 
 import json
+import re
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epkit.core.docs.page_contract import PREFIX, Routes, rewrite
+from epkit.core.docs.page_contract import MAX_TEMPLATE_CHARACTERS, MAX_TEMPLATES, PREFIX, Routes, rewrite
 from epkit.core.http.url import parse
 from support.places import ROOT
 
@@ -121,6 +123,23 @@ PARAMETERS = {"openapi": "3.0.0", "paths": {"/models/{name}/rows": {"post": {}},
         ("POST", "/models/a%2Fb/rows", None),
         ("POST", "/models/a%252fb/rows", None),
         ("POST", "/models/a\\b/rows", None),
+        ("POST", "/models/..;/rows", None),
+        ("POST", "/models/..;x=1/rows", None),
+        ("POST", "/models/a;b/rows", None),
+        ("POST", "/models/..%3B/rows", None),
+        ("POST", "/models/%c0%ae%c0%ae/rows", None),  # an overlong form of ..
+        ("POST", "/models/%ef%bc%8e%ef%bc%8e/rows", None),  # fullwidth
+        ("POST", "/models/a%ef%bc%8fb/rows", None),
+        ("POST", "/models/%e2%80%a5/rows", None),  # a two dot leader
+        ("POST", "/models/a%0d%0ab/rows", None),
+        ("POST", "/models/a%00/rows", None),
+        ("POST", "/models/a\x7fb/rows", None),
+        ("POST", "/models/%ff/rows", None),
+        ("POST", "/models/%c3%a4%20%e6%bc%a2/rows", "/m/models/%c3%a4%20%e6%bc%a2/rows"),
+        ("POST", "/models/...a/rows", "/m/models/...a/rows"),
+        ("GET", "/models/.json", None),
+        ("GET", "/models/a.jsonl", None),
+        ("GET", "/models/a.json.json", "/m/models/a.json.json"),
     ],
 )
 def test_a_parameter_is_one_segment(method, path, wanted):
@@ -148,3 +167,39 @@ def test_what_is_asked_for_stays_below_the_target(path, query):
 
 def test_the_prefix_is_not_a_path_of_the_page():
     assert PREFIX not in ("/", "/contract.json")
+
+
+def matched(template: str, path: str) -> bool:
+    document = {"openapi": "3.0.0", "paths": {template: {"get": {}}}}
+
+    return find("http://h/score", "GET", path, document=document) is not None
+
+
+SEGMENTS = st.lists(st.sampled_from(["{a}", "{}", "x", "y", "xy", "."]), min_size=1, max_size=7).map("".join)
+
+
+@given(SEGMENTS, st.text(alphabet="xy.", min_size=1, max_size=9))
+def test_a_segment_matches_as_a_regular_expression_would(template, segment):
+    expected = re.fullmatch("[^/]+".join(map(re.escape, re.split(r"\{[^{}]*\}", template))), segment)
+
+    assert (expected is not None and segment not in (".", "..")) == matched(f"/p/{template}", f"/p/{segment}")
+
+
+def test_a_template_of_many_parameters_takes_linear_time():
+    began = time.process_time()
+
+    assert not matched("/" + "{a}" * 600, "/" + "a" * 599)
+    assert matched("/" + "{a}" * 600, "/" + "a" * 50_000)
+    assert not matched("/" + "{a}b" * 400, "/" + "a" * 50_000)
+    assert not matched("/" + "{" * 1900, "/" + "{" * 1899 + "x")
+    assert time.process_time() - began < 5
+
+
+def test_paths_and_characters_of_templates_are_bounded():
+    many = {f"/p{i}": {"get": {}} for i in range(MAX_TEMPLATES + 1)}
+    long = "/" + "x" * MAX_TEMPLATE_CHARACTERS
+    document = {"openapi": "3.0.0", "paths": {long: {"get": {}}} | many}
+
+    assert f"/p{MAX_TEMPLATES - 1}" == find("http://h/score", "GET", f"/p{MAX_TEMPLATES - 1}", document=document)
+    assert None is find("http://h/score", "GET", f"/p{MAX_TEMPLATES}", document=document)
+    assert None is find("http://h/score", "GET", long, document=document)

@@ -4,6 +4,7 @@ import io
 import os
 import platform
 import signal
+from pathlib import Path
 from queue import Queue
 
 import pytest
@@ -16,6 +17,7 @@ from epkit.engines.workers.processes import FrameWriter, WorkerProcess, read_fra
 from epkit.errors import UsageError
 from epkit.flows.bench.workers.main import BENCH_WORKERS
 from epkit.flows.bench.workers.messages import StopMessage
+from support.canary import CANARY
 
 MODULE, MESSAGES = BENCH_WORKERS.module, BENCH_WORKERS.messages
 
@@ -136,3 +138,18 @@ def test_a_lost_worker_is_counted_on_no_more():
 
 def test_processes_of_this_machine_are_at_one_place():
     assert place_of() == place_of()
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks into /proc")
+def test_a_worker_sees_no_variable_that_may_hold_a_key(monkeypatch):
+    for name in ("EPKIT_KEY", "BANK_KEY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, CANARY)
+    ended: Queue[str] = Queue()
+    worker = WorkerProcess(MODULE, lambda _frame: None, ended.put)
+    try:
+        environ = Path(f"/proc/{worker._process.pid}/environ").read_bytes()
+    finally:
+        worker.kill()
+
+    assert b"PATH=" in environ
+    assert CANARY.encode() not in environ

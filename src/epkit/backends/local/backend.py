@@ -3,7 +3,6 @@
 What lives on is a supervisor a endpoint (`supervisor`); what is remembered lies in `local_state`.
 """
 
-import contextlib
 import importlib.util
 import os
 import secrets
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from epkit.backends.base import Say
+from epkit.backends.local.signalling import MODULE, tell
 from epkit.backends.local.state import NAME, Home, Homes, Settings, Status
 from epkit.backends.local.view import IsHealthy, describe, last_lines, say_tail
 from epkit.core.hosting.deployments import BackendName, Endpoint, Keys, LoggedRequest, Order, Token
@@ -28,6 +28,7 @@ from epkit.core.hosting.telemetry import read_requests
 from epkit.core.http.masking import clean
 from epkit.core.http.secret import Secret
 from epkit.errors import BackendError, UsageError
+from epkit.process import child_environment
 
 PATIENCE_S: Final = 300.0
 """For a server to come up: models may take long to load."""
@@ -47,11 +48,12 @@ class LocalBackend:
         """Look into this user's state.
 
         Args:
-            environ: XDG_STATE_HOME and HOME are read.
+            environ: XDG_STATE_HOME and HOME are read, and what an order passes on.
             note: is told what was cleaned up.
             is_healthy: asks a server's health page.
         """
         self._homes = Homes(environ)
+        self._environ = environ
         self._note = note
         self._is_healthy = is_healthy
 
@@ -66,10 +68,12 @@ class LocalBackend:
     def plan(self, order: Order) -> tuple[Mapping[str, Any], ...]:
         """Say what `create` would start."""
         home = self._homes.home(order.name)
+        _passed(order, self._environ)
         return (
             {"step": "link the model", "from": order.model, "to": str(home.model_dir)},
             {"step": "start the server", "AML_APP_ROOT": order.code, "AZUREML_ENTRY_SCRIPT": order.entry,
-             "AZUREML_MODEL_DIR": str(home.model_dir), "app_insights": order.app_insights},
+             "AZUREML_MODEL_DIR": str(home.model_dir), "app_insights": order.app_insights}
+            | ({"env": list(order.env)} if order.env else {}),
         )  # fmt: skip
 
     def create(self, order: Order, say: Say) -> Endpoint:
@@ -80,6 +84,7 @@ class LocalBackend:
         home = self._homes.home(order.name)
         if home.exists and self._lives(home):
             raise BackendError(f"{order.name}: there is an endpoint of this name: epkit deploy delete {order.name}")
+        passed = _passed(order, self._environ)
         home = self._homes.make(order.name)
         with home.writing():
             lock = home.lock()
@@ -89,7 +94,7 @@ class LocalBackend:
             with lock, socket.create_server(("127.0.0.1", 0), backlog=2048) as listener, home.writing():
                 _write(home, order, listener.getsockname()[1])
                 say("starting the server")
-                _spawn(home, listener.fileno(), lock.fileno())
+                _spawn(home, listener.fileno(), lock.fileno(), passed)
             _wait(home, lambda status: status.state == "running", say)
         except BaseException:
             self._stop(home)
@@ -164,8 +169,8 @@ class LocalBackend:
         return describe(home, self._is_healthy)
 
     def _found(self, name: str, deployment: str | None = None) -> Home:
-        home = self._homes.home(name)
-        if not NAME.fullmatch(name) or not home.exists or not self._lives(home):
+        home = self._homes.home(name) if NAME.fullmatch(name) else None
+        if home is None or not home.exists or not self._lives(home):
             raise BackendError(f"{clean(name)}: no endpoint of this name on this machine: epkit deploy list")
         only = home.settings().deployment
         if deployment not in (None, only):
@@ -188,7 +193,8 @@ class LocalBackend:
         status = home.status()
         if status is None:
             raise BackendError(f"{before.name}: it is being made or deleted at this moment")
-        os.kill(status.pid, signal.SIGHUP)
+        if not tell(home, status, signal.SIGHUP):
+            raise BackendError(_unknown(home))
         status = _wait(home, lambda status: wanted in (status.generation, status.failed_generation), say)
         if status.generation != wanted:
             with home.writing():
@@ -198,16 +204,20 @@ class LocalBackend:
 
     @staticmethod
     def _stop(home: Home) -> None:
-        """End the supervisor, if it lives: told first, killed if it does not listen."""
+        """End the supervisor, if it lives: told first, killed if it does not listen.
+
+        Raises:
+            BackendError: something lives that is no supervisor.
+        """
         status = home.status()
         deadline = time.monotonic() + END_S
         told = False
         while home.alive():
-            # Its number is its own while it holds the lock.
-            if status is not None and (not told or time.monotonic() > deadline):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(status.pid, signal.SIGKILL if told else signal.SIGTERM)
-                told = True
+            late = time.monotonic() > deadline
+            if status is not None and (not told or late):
+                told = tell(home, status, signal.SIGKILL if told else signal.SIGTERM) or told
+            if late and not told:
+                raise BackendError(_unknown(home))
             status = home.status()
             time.sleep(POLL_S)
 
@@ -222,6 +232,13 @@ def require() -> None:
         raise UsageError("the local backend needs gunicorn, which Windows does not have: --backend azureml")
     if importlib.util.find_spec("azureml_inference_server_http") is None:
         raise UsageError('the local backend needs the Azure ML inference server: pip install "epkit[local]"')
+
+
+def _unknown(home: Home) -> str:
+    return (
+        f"{home.path.name}: {home.path / 'status.json'} does not name its supervisor, so that nothing is signalled: "
+        f"end the process that holds {home.path / 'lock'}, and delete {home.path}"
+    )
 
 
 def _write(home: Home, order: Order, port: int) -> None:
@@ -245,19 +262,31 @@ def _write(home: Home, order: Order, port: int) -> None:
     )
 
 
-def _spawn(home: Home, listener: int, lock: int) -> None:
-    """Start the supervisor, which has nothing of this process but the socket and the lock."""
+def _passed(order: Order, environ: Mapping[str, str]) -> dict[str, str]:
+    for name in order.env:
+        if name not in environ:
+            raise UsageError(f"--env {name}: this environment variable is not set")
+    return {name: environ[name] for name in order.env}
+
+
+def _spawn(home: Home, listener: int, lock: int, passed: Mapping[str, str]) -> None:
+    """Start the supervisor, which has nothing of this process but the socket and the lock.
+
+    Args:
+        passed: variables that the script sees besides those that every child does.
+    """
     log = os.open(home.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         # It returns at once: the supervisor forks, so that it is nobody's child.
         subprocess.run(  # noqa: S603 - this interpreter, and a module of this package
-            [sys.executable, "-P", "-m", "epkit.backends.local.supervisor", str(home.path), str(listener)],
+            [sys.executable, "-P", "-m", MODULE, str(home.path), str(listener)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             pass_fds=[listener, lock],
             start_new_session=True,  # Ctrl-C, and the end of the terminal, are not for it
             cwd="/",
+            env=child_environment() | dict(passed),
             check=False,  # if it ends, the lock is free, and the wait for it ends
         )
     finally:

@@ -29,6 +29,7 @@ from epkit.core.hosting.deployments import Keys
 from epkit.core.http.secret import Secret
 from epkit.core.json.records import MOST, Record, loads_record
 from epkit.errors import BackendError
+from epkit.paths import inside
 
 Made = TypeVar("Made")
 
@@ -297,8 +298,12 @@ class Homes:
         self.root = state_directory(environ) / "endpoints"
 
     def home(self, name: str) -> Home:
-        """Return an endpoint's directory, which need not be there."""
-        return Home(self.root / name)
+        """Return an endpoint's directory, which need not be there.
+
+        Raises:
+            UsageError: this is no name.
+        """
+        return Home(inside(self.root, name, where="the endpoint's name"))
 
     def __iter__(self) -> Iterator[Home]:
         try:

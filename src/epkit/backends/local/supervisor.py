@@ -35,9 +35,6 @@ GRACE_S: Final = 10.0
 """For a server that was told to end; then it is killed."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 30.0
 
-# What would turn the server into something else, or is the command's own; EPKIT_* may hold keys of other endpoints.
-_WITHHELD: Final = ("EPKIT_", "GUNICORN_", "AML_", "AZUREML_", "APPLICATIONINSIGHTS_", "OTEL_", "PYTHONWARNINGS")
-
 
 @dataclass(slots=True)
 class ServerProcess:
@@ -168,7 +165,6 @@ class Supervisor:
         self._events.register(ready, selectors.EVENT_READ, server)
 
     def _environment(self, settings: Settings) -> dict[str, str]:
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(_WITHHELD)}
         own = {
             "AML_APP_ROOT": settings.code,
             "AZUREML_ENTRY_SCRIPT": settings.entry,
@@ -183,7 +179,7 @@ class Supervisor:
         }
         if settings.app_insights:
             own |= self._telemetry(settings.instrumentation_key)
-        return inherited | own
+        return dict(os.environ) | own  # `_spawn` has chosen what is in it
 
     def _telemetry(self, key: str) -> dict[str, str]:
         if self._ingestion is None:

@@ -1,8 +1,7 @@
 """What is seen of an endpoint on this machine from outside: its state, its health, the end of its log."""
 
 import os
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -73,8 +72,4 @@ def last_lines(file: Path, count: int) -> tuple[str, ...]:
                 wanted *= 4
     except FileNotFoundError:
         return ()
-    return tuple(_harmless(data.decode("utf-8", "replace").splitlines()[-count:]))
-
-
-def _harmless(lines: Iterable[str]) -> Iterable[str]:
-    return (re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "", line) for line in lines)
+    return tuple(data.decode("utf-8", "replace").splitlines()[-count:])

@@ -68,6 +68,10 @@ def create(
     deployment: Annotated[
         str, typer.Option("--deployment", metavar="NAME", help="azureml: added to the endpoint, if that is there.")
     ] = "blue",
+    env: Annotated[
+        list[str] | None,
+        typer.Option("--env", metavar="NAME", help="local: a variable that the script sees. May be repeated."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent; send nothing.")] = False,
     format_: h.Format = "text",
 ) -> None:
@@ -88,6 +92,7 @@ def create(
         instance_type=instance_type,
         instances=instances,
         deployment=deployment,
+        env=tuple(env or ()),
     )
     if dry_run:
         terminal.write(output.plan(place.backend.name, place.backend.plan(order), format_))

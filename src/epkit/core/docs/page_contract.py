@@ -4,10 +4,13 @@ Swagger UI sends to wherever the contract says; here everything has to go to thi
 names a server is replaced, and what would ask the reader for a key is left out.
 """
 
+import itertools
 import re
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import unquote_to_bytes
 
 from epkit.core.contract.schemas import Resolver
 from epkit.core.http.url import Url
@@ -22,8 +25,13 @@ _FORWARDED: Final = frozenset({"get", "put", "post", "delete", "head", "patch"})
 _OF_DOCUMENT: Final = ("host", "schemes", "basePath", "servers", "security", "securityDefinitions", "webhooks")
 _OF_OPERATION: Final = ("servers", "security", "schemes", "callbacks")
 
-# What a server may take for a slash or a dot once more, after a gateway has looked at the path.
-_TRICKS: Final = re.compile(r"(?:^|/)\.{1,2}(?:/|$)|%2e|%2f|%5c|\\|%25|//", re.IGNORECASE)
+MAX_TEMPLATES: Final = 2000
+"""Paths of a contract that can be tried out: each request is compared with them."""
+MAX_TEMPLATE_CHARACTERS: Final = 2000
+
+# What a server may take for a slash or a dot once more, after a gateway has looked at the path; and `;`, behind which
+# some servers see a parameter of the segment, so that `..;` is `..`.
+_TRICKS: Final = re.compile(r"(?:^|/)\.{1,2}(?:/|$)|%2e|%2f|%5c|\\|%25|//|;|%3b", re.IGNORECASE)
 
 
 def rewrite(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -63,13 +71,13 @@ class Route:
     """A path of the contract and where it lies on the target.
 
     Args:
-        pattern: of the path as a browser sends it; a `{parameter}` is one segment.
+        segments: of the path as a browser sends it, each as the texts between its parameters.
         methods: in capitals.
         base: goes before the path.
         uri: the path to ask for instead, None for base and path.
     """
 
-    pattern: re.Pattern[str]
+    segments: tuple[tuple[str, ...], ...]
     methods: frozenset[str]
     base: str
     uri: str | None
@@ -87,7 +95,9 @@ class Routes:
                 contract says about hosts and base paths: it is written where the model is built, and often wrong.
         """
         paths = document.get("paths")
-        found = {name: _methods(document, item) for name, item in paths.items()} if isinstance(paths, Mapping) else {}
+        listed = paths.items() if isinstance(paths, Mapping) else ()
+        short = ((name, item) for name, item in listed if len(name) <= MAX_TEMPLATE_CHARACTERS)
+        found = {name: _methods(document, item) for name, item in itertools.islice(short, MAX_TEMPLATES)}
         scoring = _scoring(found, uri.path)
         base = uri.path.rpartition("/")[0]
         if scoring is not None and uri.path.endswith(scoring):
@@ -95,7 +105,7 @@ class Routes:
         # The target's own query (a signature) goes where its own path goes.
         self._query = None if uri.query is None else uri.query.reveal()
         self._routes = [
-            Route(pattern=_pattern(name), methods=methods, base=base, uri=uri.path if name == scoring else None)
+            Route(segments=_segments(name), methods=methods, base=base, uri=uri.path if name == scoring else None)
             for name, methods in found.items()
         ]
 
@@ -107,10 +117,11 @@ class Routes:
             path: percent-encoded, without `PREFIX`.
             query: percent-encoded, "" for none.
         """
-        if _TRICKS.search(path) or not path.isascii() or any(c <= " " for c in path + query):
+        if _is_tricky(path) or any(c <= " " or c == "\x7f" for c in path + query):
             return None
+        segments = path.split("/")
         for route in self._routes:
-            if method in route.methods and route.pattern.fullmatch(path):
+            if method in route.methods and _matches(route.segments, segments):
                 wanted = route.base + path if route.uri is None else route.uri
                 asked = [part for part in (self._query if route.uri else None, query) if part]
                 return wanted + ("?" + "&".join(asked) if asked else "")
@@ -136,6 +147,42 @@ def _scoring(found: Mapping[str, frozenset[str]], path: str) -> str | None:
     return posts[0] if len(posts) == 1 else None
 
 
-def _pattern(name: str) -> re.Pattern[str]:
-    parts = re.split(r"\{[^{}/]*\}", name)
-    return re.compile("[^/]+".join(re.escape(part) for part in parts))
+def _is_tricky(path: str) -> bool:
+    """Tell whether some server may read another path out of this one."""
+    if not path.isascii() or _TRICKS.search(path):
+        return True
+    try:
+        read = unicodedata.normalize("NFKC", unquote_to_bytes(path).decode())
+    except UnicodeDecodeError:  # such as an overlong form of a dot
+        return True
+    return bool(_TRICKS.search(read)) or read.count("/") != path.count("/") or any(map(_is_control, read))
+
+
+def _is_control(char: str) -> bool:
+    return char < " " or "\x7f" <= char < "\xa0"
+
+
+def _segments(name: str) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(re.split(r"\{[^{}]*\}", segment)) for segment in name.split("/"))
+
+
+def _matches(template: Sequence[Sequence[str]], segments: Sequence[str]) -> bool:
+    return len(template) == len(segments) and all(map(_fits, template, segments))
+
+
+def _fits(texts: Sequence[str], segment: str) -> bool:
+    """Tell whether a segment is these texts with something between each two of them, in one walk along it."""
+    first, *others = texts
+    if not others:
+        return segment == first
+    *middle, last = others
+    at = len(first)
+    end = len(segment) - len(last)
+    if not segment.startswith(first) or not segment.endswith(last):
+        return False
+    for text in middle:
+        found = segment.find(text, at + 1, end)  # the first place leaves most for what follows
+        if found < 0:
+            return False
+        at = found + len(text)
+    return at < end

@@ -112,6 +112,7 @@ class Order:
         code: the directory of the script, absolute; *entry* is relative to it, with slashes.
         environment: a conda file, absolute, or the `azureml:NAME:VERSION` of an environment that is there.
         compute: `aci` or `aks`, for azureml-v1.
+        env: names of variables that the script sees of the environment, for this machine.
     """
 
     name: str
@@ -125,6 +126,7 @@ class Order:
     compute_target: str | None = None
     instance_type: str | None = None
     instances: int = 1
+    env: tuple[str, ...] = ()
 
 
 def parse_traffic(text: str) -> dict[str, int]:

@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator, Sequence
 from queue import SimpleQueue
 from typing import IO, Final
 
+from epkit.process import child_environment
+
 HEAD: Final = struct.Struct("<Q")
 LAST_LINES: Final = 20
 MOST_BYTES: Final = 1 << 30
@@ -92,6 +94,7 @@ class WorkerProcess:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
+            env=child_environment("PYTHONWARNINGS"),  # keys come through the pipe
         )
         assert self._process.stdin is not None
         self._writer = FrameWriter(self._process.stdin)

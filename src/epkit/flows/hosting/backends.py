@@ -6,12 +6,14 @@ from pathlib import Path
 from epkit.backends.base import Backend
 from epkit.core.hosting.deployments import BACKENDS, BackendName
 from epkit.core.http import url as urls
-from epkit.endpoint.config import Config, TargetSpec, find_config, suggestion
+from epkit.endpoint.config import Config, TargetSpec, suggestion
+from epkit.endpoint.finding import find_config, found_note
 from epkit.endpoint.keys import Key
 from epkit.errors import UsageError
 from epkit.flows.azure import open_azure
 from epkit.flows.context import Context
 from epkit.flows.target.target import Target
+from epkit.paths import inside
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,13 +43,15 @@ def find_place(name: str | None, backend: str | None, context: Context) -> Place
     Raises:
         UsageError: no such backend, its extra is missing, an `epkit.toml` that is wrong.
     """
-    config = find_config(context.cwd)
+    config = find_config(context.cwd, context.environ)
     default = None if config is None else config.default
-    entry = None if config is None else config.endpoints.get(name if name is not None else default or "")
+    entry = None if config is None else config.endpoint(name if name is not None else default or "")
     known = None if entry is None or entry.backend is None else _known(f"{entry.place}.backend:", entry.backend)
     chosen = known or "local" if backend is None else _known("--backend", backend)
     if known != chosen:
         entry = None  # another endpoint of the same name
+    if entry is not None and (note := found_note(entry)) is not None:
+        context.note(note)
     return Place(
         backend=_open(chosen, context, workspace=None if entry is None else entry.workspace),
         name=name or "",
@@ -83,9 +87,16 @@ def _is_healthy(url: str, timeout_s: float) -> bool:
 
 
 def key_path(place: Place, context: Context) -> Path:
-    """Return where an endpoint's key is kept unless `epkit.toml` says otherwise: private, and in no project."""
+    """Return where an endpoint's key is kept unless `epkit.toml` says otherwise: private, and in no project.
+
+    Raises:
+        UsageError: the endpoint or its workspace has no name that a file could have.
+    """
     from epkit.backends.local.state import state_directory
 
     workspace = getattr(place.backend, "workspace", None)
     parts = [part for part in (place.backend.name, workspace and workspace.name) if part]
-    return state_directory(context.environ).joinpath("keys", *parts, f"{place.service}.key")
+    path = state_directory(context.environ) / "keys"
+    for part in (*parts, f"{place.service}.key"):
+        path = inside(path, part, where="the name of the endpoint or its workspace")
+    return path

@@ -9,6 +9,7 @@ from epkit.core.hosting.deployments import Endpoint, Keys, Order
 from epkit.core.http.secret import Secret
 from epkit.endpoint.config_writing import home_relative, remove_entry, write_entry
 from epkit.endpoint.config_writing import place as config_place
+from epkit.endpoint.finding import unread_note
 from epkit.errors import EndpointError, UsageError, unwritable
 from epkit.files.writing import replacing
 from epkit.flows.context import Context
@@ -17,6 +18,7 @@ from epkit.flows.hosting.proof import Scored, check_flags, client_to, fetch_cont
 from epkit.flows.target.client import Client
 from epkit.flows.target.request_options import TargetOptions
 from epkit.flows.target.tokens import bearer
+from epkit.paths import inside
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +71,8 @@ def make_order(place: Place, context: Context, *, model: str, entry: str, code: 
     compute, _, cluster = (more.pop("compute", None) or "").partition(":")
     if compute not in ("", "aci", "aks") or (cluster and compute != "aks") or (compute == "aks" and not cluster):
         raise UsageError(f"--compute {compute}: aci, or aks:CLUSTER, of a cluster that is attached to the workspace")
+    if more.get("env") and place.backend.name != "local":
+        raise UsageError("--env: is for endpoints on this machine: --environment says what Azure's containers have")
     environment = more.pop("environment", None)
     if environment is not None and not environment.startswith("azureml:"):
         environment = str(_existing(context, environment, "--environment"))
@@ -153,7 +157,7 @@ def swagger(place: Place, context: Context, reach: TargetOptions, *, output: str
     authorization = _authorization(place, endpoint, context)
     document, _ = fetch_contract(endpoint, client_to(endpoint, authorization, context, reach=reach, proxy=proxy))
     path = config_place(place.config, context.cwd).parent
-    file = path / "swagger" / f"{place.name}.json" if output is None else context.cwd / output
+    file = _contract_file(path, place.name) if output is None else context.cwd / output
     _write_file(file, document)
     return file
 
@@ -237,9 +241,13 @@ def _keep_contract(
     except (EndpointError, UsageError) as error:
         context.note(f"no contract: {error}")
         return None, None
-    file = directory / "swagger" / f"{place.name}.json"
+    file = _contract_file(directory, place.name)
     _write_file(file, document)
     return file, contract
+
+
+def _contract_file(directory: Path, name: str) -> Path:
+    return inside(directory / "swagger", f"{name}.json", where="the endpoint's name")
 
 
 def _write_file(file: Path, data: bytes) -> None:
@@ -273,3 +281,7 @@ def _write_down(
     if place.entry is not None and place.entry.key_file is not None and key_file is not None:
         del entry["key_file"]  # as the user wrote it
     write_entry(path, place.name, entry)
+    if (unread := unread_note(path, context.environ)) is not None:
+        context.note(unread)
+    elif place.config is not None and place.config.path != path:
+        context.note(f"{path}: from here on it is read instead of {place.config.path}")

@@ -10,6 +10,7 @@ from epkit.core.http.masking import is_sensitive, mask_url
 from epkit.core.http.secret import Secret
 from epkit.core.http.url import Url
 from epkit.endpoint import embedded
+from epkit.endpoint.finding import found_note
 from epkit.endpoint.keys import TOKENS, Key, find_key
 from epkit.endpoint.target import contract_url, resolve
 from epkit.flows.context import Context
@@ -32,6 +33,8 @@ def open_target(
         EndpointError: the embedded endpoint does not come up.
     """
     spec = resolve(argument, environ=context.environ, cwd=context.cwd)
+    if (note := found_note(spec)) is not None:
+        (context.warn or context.note)(note)
     key = find_key(spec, key_file=key_file, headers=request.headers, environ=context.environ)
     for line in key.notes:
         context.note(line)

@@ -1,0 +1,65 @@
+"""Signals for an endpoint's supervisor, and for no other process, whatever number its status names."""
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+from typing import Final
+
+from epkit.backends.local.state import Home, Status
+from epkit.process import child_environment
+
+MODULE: Final = "epkit.backends.local.supervisor"
+PROC: Final = Path("/proc")
+"""Linux tells about processes here; elsewhere `ps` is asked."""
+PATIENCE_S: Final = 5
+
+
+def tell(home: Home, status: Status, number: signal.Signals) -> bool:
+    """Signal the process that a status names, if it is this endpoint's supervisor.
+
+    Returns:
+        False where it is another process, or none: the status is damaged, forged, or older than the process.
+    """
+    # 0 and below are groups of processes, 1 is the machine's.
+    if type(status.pid) is not int or status.pid <= 1:
+        return False
+    found = _look_up(status.pid)
+    if found is None or found[0] != os.geteuid() or not _supervises(found[1], home):
+        return False
+    try:
+        os.kill(status.pid, number)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _supervises(command: str, home: Home) -> bool:
+    """Tell whether a command line is that of an endpoint's supervisor: `… -m MODULE DIRECTORY DESCRIPTOR`."""
+    directory = command.partition(f" -m {MODULE} ")[2].rpartition(" ")[0]
+    try:
+        return Path(directory).is_absolute() and home.path.samefile(directory)
+    except (OSError, ValueError):
+        return False
+
+
+def _look_up(pid: int) -> tuple[int, str] | None:
+    """Return whose a process is, and its command line; None where there is none."""
+    if (PROC / "self").exists():
+        process = PROC / str(pid)
+        try:
+            return process.stat().st_uid, os.fsdecode((process / "cmdline").read_bytes()).replace("\0", " ").rstrip()
+        except OSError:
+            return None
+    try:
+        shown = subprocess.run(  # noqa: S603 - no shell, and a number
+            ["ps", "-ww", "-o", "uid=,command=", "-p", str(pid)],  # noqa: S607 - the system's
+            capture_output=True,
+            check=False,
+            timeout=PATIENCE_S,
+            env=child_environment(),
+        ).stdout.decode("utf-8", "surrogateescape")
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    uid, _, command = shown.strip().partition(" ")
+    return (int(uid), command) if uid.isdigit() else None

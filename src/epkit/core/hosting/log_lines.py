@@ -1,0 +1,23 @@
+"""Lines of a server's log, made fit for a terminal."""
+
+import re
+import unicodedata
+from typing import Final
+
+_COLOURS: Final = re.compile(r"\x1b\[[0-9;:]*m")
+"""Select Graphic Rendition of ECMA-48."""
+_UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def harmless(line: str) -> str:
+    r"""Show what a terminal would act on, or nobody would see: bidirectional overrides, controls, invisible characters.
+
+    Returns:
+        The line without its colours, tabs kept, every other such character as Python escapes it: `\u202e`.
+    """
+    if line.isprintable():
+        return line
+    return "".join(
+        char.encode("unicode-escape").decode() if char != "\t" and unicodedata.category(char) in _UNSEEN else char
+        for char in _COLOURS.sub("", line)
+    )
