@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from epkit.errors import UsageError
-from epkit.files.outputs import check_directory, check_writable, write, write_into
+from epkit.files.outputs import check_directory, check_writable, write
 
 needs_permissions = pytest.mark.skipif(
     sys.platform == "win32" or os.geteuid() == 0, reason="nothing is forbidden to root"
@@ -90,7 +90,7 @@ def test_a_directory_is_made_and_written_into(tmp_path: Path) -> None:
     directory = tmp_path / "a" / "b"
     check_directory(str(directory), "--keep-failures")
     for text in ("one", "again"):
-        write_into(str(directory), "status-500.txt", text, "--keep-failures")
+        write(str(directory / "status-500.txt"), text, "--keep-failures")
 
         assert text == (directory / "status-500.txt").read_text()
 

@@ -4,6 +4,7 @@ import random
 from array import array
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from epkit.core.http.request import Request
 from epkit.core.score.batching import Chunk, Packer
@@ -28,6 +29,7 @@ class FedDriver(BatchDriver):
         dice: random.Random,
         later: Callable[[Callable[[], None]], object],
         wake: Callable[[], None],
+        mask: Callable[[bytes, list[Any]], list[Any]] | None = None,
     ) -> None:
         """Prepare a run; see `BatchDriver`.
 
@@ -36,7 +38,9 @@ class FedDriver(BatchDriver):
         """
         self._fed = Fed(packer, write, policy)
         self._blocks: list[bytes] = []
-        super().__init__(self._fed, packer, make, policy=policy, explain=explain, dice=dice, later=later, wake=wake)
+        super().__init__(
+            self._fed, packer, make, policy=policy, explain=explain, dice=dice, later=later, wake=wake, mask=mask
+        )
 
     @property
     def policy(self) -> Policy:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from epkit.core.contract.columns import RowSpec
+from epkit.core.shortening import cut
 from epkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class CsvTable:
         self.names = next(csv.reader([self.header], delimiter=self.comma))
         for column in self.names:
             if self.names.count(column) > 1:
-                raise UsageError(f'{self.name}:1: the column "{column[:60]}" stands there twice')
+                raise UsageError(f'{self.name}:1: the column "{cut(column, 60)}" stands there twice')
 
     def blocks(self, types: Mapping[str, Any], *, block_bytes: int | None = None) -> Iterator[CsvBlock]:
         """Read the rows, a block with the types given, and as bare text where that fails.
@@ -84,7 +85,7 @@ class CsvTable:
                 try:
                     frame = self._read(data, dict.fromkeys(self.names, pl.String))
                 except pl.exceptions.PolarsError as error:
-                    why = self._ragged(data) or f"after row {rows:,}: {str(error).splitlines()[0][:120]}"
+                    why = self._ragged(data) or f"after row {rows:,}: {cut(str(error).splitlines()[0], 120)}"
                     raise UsageError(f"{self.name}: not a CSV file, {why}") from None
             rows += frame.height
             yield CsvBlock(frame, data)
@@ -131,7 +132,7 @@ class CsvTable:
         with contextlib.suppress(UnicodeDecodeError, csv.Error):
             for row in csv.reader(io.StringIO(data.decode("utf-8"), newline=""), delimiter=self.comma):
                 if row and len(row) != len(self.names):
-                    return f"{len(row)} cells where the header has {len(self.names)}: {self.comma.join(row)[:60]!r}"
+                    return f"{len(row)} cells where the header has {len(self.names)}: {cut(self.comma.join(row), 60)!r}"
         return None
 
     def _texts(self, block_bytes: int) -> Iterator[bytes]:

@@ -62,15 +62,6 @@ def write(path: str, text: str, flag: str) -> None:
         raise UsageError(f"{flag} {path}: {error.strerror}") from None
 
 
-def write_into(directory: str, name: str, text: str, flag: str) -> None:
-    """Write a file in a directory.
-
-    Raises:
-        UsageError: it cannot be written.
-    """
-    write(str(Path(directory) / name), text, flag)
-
-
 def create(path: Path, text: str, name: str) -> None:
     """Write a new file, whole or not at all; one that is there is left alone.
 

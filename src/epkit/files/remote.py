@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from epkit.core.http.masking import mask_url
+from epkit.core.shortening import cut
 from epkit.errors import UsageError
 
 
@@ -59,4 +60,4 @@ def _fetch_all(store: Any, path: str, there: Path) -> None:
 
 
 def _line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)[:200]
+    return cut(next(iter(str(error).splitlines()), type(error).__name__), 200)

@@ -1,12 +1,12 @@
 r"""The forms that a secret takes in a text, and where a text holds one of them, in a time linear in the text.
 
 Theory of operation. A secret is a row of units, a unit being one of its characters however encoders write it (`/`,
-`%2F`, `\/`, `\u002f`, `&#47;`). Letters and digits are written as they are by every encoder: the longest row of them is the
-secret's *anchor*, and a text without it is done with after one search for a substring. Else one regular expression runs
-over the text. It never tries a position for longer than the secret is: repetitions are possessive, and a run of
+`%2F`, `\/`, `\u002f`, `&#47;`). Letters and digits are written as they are by every encoder: the longest row of them is
+the secret's *anchor*, and a text without it is done with after one search for a substring. Else one regular expression
+runs over the text. It never tries a position for longer than the secret is: repetitions are possessive, and a run of
 backslashes is entered at its first one only.
 
-A text that was shortened ends in an ellipsis (`epkit.core.http.masking.cut`), and may hold the beginning of a secret.
+A text that was shortened ends in an ellipsis (`epkit.core.shortening`), and may hold the beginning of a secret.
 """
 
 import base64
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Final
 
-ELLIPSIS: Final = "…"
+from epkit.core.shortening import ELLIPSIS
 
 PIECE: Final = 4
 """Characters of a secret that are too many to be shown."""

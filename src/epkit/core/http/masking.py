@@ -13,8 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar, cast
 from urllib.parse import quote, unquote, unquote_plus
 
-from epkit.core.http.forms import ELLIPSIS, forms_of
+from epkit.core.http.forms import forms_of
 from epkit.core.http.secret import Secret
+from epkit.core.shortening import ELLIPSIS, cut
 
 MASK: Final = "***"
 
@@ -23,6 +24,9 @@ SHORTEST: Final = 4
 
 DISTINCT: Final = 8
 """Shorter secrets may be a number or a word of a document."""
+
+KEY: Final = 16
+"""Characters of a secret that no model predicts."""
 
 OWN: Final[Mapping[str, bool]] = {"own": True}
 """Metadata of a dataclass's field whose text is epkit's own (a digest, a time, a keyword), and never masked."""
@@ -177,11 +181,9 @@ def mask_values(value: Value, secrets: Sequence[Secret]) -> Value:
         if any(one is not other for one, other in zip(inner, value, strict=True)):
             masked = type(value)(*inner) if hasattr(value, "_fields") else type(value)(inner)
     elif isinstance(value, Mapping):
-        pairs = {
-            mask_text(key, secrets, distinct=True) if isinstance(key, str) else key: mask_values(each, secrets)
-            for key, each in value.items()
-        }
-        masked = value if pairs == value else pairs
+        pairs = [(_key(key, secrets), mask_values(each, secrets)) for key, each in value.items()]
+        same = all(new == old and one is value[old] for (new, one), old in zip(pairs, value, strict=True))
+        masked = value if same else dict(pairs)
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
         changed = {}
         for field in dataclasses.fields(value):
@@ -193,15 +195,39 @@ def mask_values(value: Value, secrets: Sequence[Secret]) -> Value:
     return cast("Value", masked)
 
 
-def cut(text: str, limit: int) -> str:
-    """Shorten a text; whatever shortens a text from outside does it here.
+class KeyGuard:
+    """Takes keys out of predictions, at next to no cost where a reply holds none: a few searches in its bytes.
 
-    The ellipsis says so, and lets `mask_text` find a secret that lay across the cut.
-
-    Args:
-        limit: characters, ≥ 1, the ellipsis among them.
+    Predictions are data: only a secret of `KEY` characters or more, with letters and digits in it, is a key that no
+    model predicts.
     """
-    return text if len(text) <= limit else text[: limit - 1].rstrip() + ELLIPSIS
+
+    def __init__(self, secrets: Sequence[Secret]) -> None:
+        """Take the secrets; they are looked at again where there are others."""
+        self._secrets = secrets
+        self._last: tuple[Secret, ...] = ()
+        self._keys: list[Secret] = []
+        self._anchors: tuple[bytes, ...] = ()
+
+    def __call__(self, body: bytes, found: list[Any]) -> list[Any]:
+        """Mask the predictions that were found in a reply.
+
+        Args:
+            body: of the reply, without its content coding.
+        """
+        if len(self._last) != len(self._secrets) or (self._last and self._last[-1] is not self._secrets[-1]):
+            self._compile()
+        for anchor in self._anchors:
+            if anchor in body:
+                return mask_values(found, self._keys)
+        return found
+
+    def _compile(self) -> None:
+        self._last = tuple(self._secrets)
+        known = [secret for secret in self._last if len(secret.reveal()) >= KEY and is_distinct(secret.reveal())]
+        anchors = {form.anchor.encode() for secret in known for form in forms_of(secret.reveal(), SHORTEST)}
+        self._keys = known
+        self._anchors = tuple(a for a in anchors if not any(b in a for b in anchors if b != a))
 
 
 def clean(text: str, limit: int = 200) -> str:
@@ -229,6 +255,10 @@ def is_sensitive(name: str) -> bool:
     apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
     words = re.findall(r"[a-z]+", f"{apart} {name}".lower())
     return any(word in _WORDS or word.endswith(_ENDINGS) for word in words)
+
+
+def _key(key: object, secrets: Sequence[Secret]) -> object:
+    return mask_text(key, secrets, distinct=True) if isinstance(key, str) else key
 
 
 def _mask_pair(pair: str) -> str:

@@ -2,11 +2,12 @@
 
 import ipaddress
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal, NoReturn
 from urllib.parse import quote, unquote_to_bytes
 
-from epkit.core.http.masking import MASK, clean, mask_url
+from epkit.core.http.masking import MASK, clean, mask_url, url_secrets
 from epkit.core.http.secret import Secret
 from epkit.errors import UsageError
 
@@ -67,6 +68,11 @@ class Url:
 
     def __str__(self) -> str:
         return self.shown
+
+
+def proxy_secrets(text: str) -> Iterator[Secret]:
+    """Give the credentials in what names a proxy: `HOST:PORT` or a URL, `user:password@` before the host."""
+    return url_secrets(text if "://" in text else f"//{text}")
 
 
 def is_url(text: str) -> bool:

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from epkit import __version__
 from epkit.core.samples.clocks import Offset
+from epkit.core.shortening import cut
 from epkit.engines.workers.crew import Inbox, JoinedMessage, LostMessage, Member, dismiss, greet, place_of
 from epkit.errors import UsageError
 from epkit.process import silenced, unwarned
@@ -294,4 +295,4 @@ def _reason(error: Exception) -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0][:200]
+    return cut((str(error) or type(error).__name__).splitlines()[0], 200)

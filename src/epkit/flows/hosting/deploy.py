@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from epkit.core.contract.contract import ParsedContract
 from epkit.core.hosting.deployments import Endpoint, Keys, Order
+from epkit.core.http.masking import mask_text
 from epkit.core.http.secret import Secret
 from epkit.endpoint.config_writing import home_relative, remove_entry, write_entry
 from epkit.endpoint.config_writing import place as config_place
@@ -128,7 +129,7 @@ def keys(
     found = backend.keys(place.service) if regenerate is None else (
         backend.regenerate(place.service, regenerate, context.note)
     )  # fmt: skip
-    context.secrets.extend((found.primary, found.secondary))
+    context.know((found.primary, found.secondary))
     # A key that was replaced must not stay in the file that commands read.
     written = target if not reveal or (regenerate == "primary" and target is not None and target.exists()) else None
     if written is not None:
@@ -153,7 +154,7 @@ def swagger(place: Place, context: Context, reach: TargetOptions, *, output: str
     document, _ = fetch_contract(endpoint, client_to(endpoint, authorization, context, reach=reach, proxy=proxy))
     path = config_place(place.config, context.cwd).parent
     file = path / "swagger" / f"{place.name}.json" if output is None else context.cwd / output
-    _write_file(file, document)
+    _write_file(file, document, context)
     return file
 
 
@@ -210,7 +211,7 @@ def _credentials(place: Place, endpoint: Endpoint, context: Context) -> tuple[Se
 
 def _key(place: Place, context: Context) -> Secret:
     found = place.backend.keys(place.service)
-    context.secrets.extend((found.primary, found.secondary))
+    context.know((found.primary, found.secondary))
     return found.primary
 
 
@@ -220,7 +221,7 @@ def _authorization(place: Place, endpoint: Endpoint, context: Context) -> Secret
     if endpoint.auth == "key":
         return bearer(_key(place, context))
     text = place.backend.token(place.service).text
-    context.secrets.append(text)
+    context.know((text,))
     return bearer(text)
 
 
@@ -233,14 +234,16 @@ def _keep_contract(
         context.note(f"no contract: {error}")
         return None, None
     file = directory / "swagger" / f"{place.name}.json"
-    _write_file(file, document)
+    _write_file(file, document, context)
     return file, contract
 
 
-def _write_file(file: Path, data: bytes) -> None:
+def _write_file(file: Path, document: bytes, context: Context) -> None:
+    """Write a contract; a server may quote the key in it."""
+    text = mask_text(document.decode("utf-8", "surrogateescape"), context.secrets, distinct=True)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(data)
+        file.write_bytes(text.encode("utf-8", "surrogateescape"))
     except OSError as error:
         raise UsageError(f"{file}: cannot be written: {error.strerror}") from None
 

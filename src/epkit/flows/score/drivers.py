@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from signal import Signals
 
+from epkit.core.http.masking import KeyGuard
 from epkit.core.http.secret import Secret
 from epkit.core.score.conveyor import Conveyor, Policy
 from epkit.engines import runner
@@ -33,6 +34,7 @@ class OwnDriver(BatchDriver):
             dice=random.Random(),  # noqa: S311 - jitter
             later=self._engine.soon,
             wake=self._engine.wake,
+            mask=KeyGuard(ready.target.secrets),
         )
 
     def renew(self, value: Secret) -> None:
