@@ -14,7 +14,7 @@ from epkit.errors import UsageError
 DEFAULT_PORT = {"http": 80, "https": 443}
 
 _URL = re.compile(r"(?P<scheme>[^:/?#]+)://(?P<authority>[^/?#]*)(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?(?:#.*)?")
-_AUTHORITY = re.compile(r"(?:(?P<userinfo>.*)@)?(?P<host>\[[^]]*\]|[^:\[\]]*)(?::(?P<port>[^:]*))?")
+_AUTHORITY = re.compile(r"(?:(?P<userinfo>.*)@)?(?P<host>\[[^]@]*\]|[^:\[\]@]*)(?::(?P<port>[^:]*))?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _NAME = re.compile(r"(?=.{1,253}\.?$)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
