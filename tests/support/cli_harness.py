@@ -25,6 +25,9 @@ from support.canary import CANARY
 PATIENCE_S: Final = 20
 """A command that takes longer hangs."""
 
+PIECE: Final = 8
+"""Characters of the canary that must not stand anywhere together."""
+
 TWO_ROWS: Final = '{"data": [{"age": 17}, {"age": 87}]}'
 
 # What a shell of the tests' user may have set, and no test means.
@@ -40,8 +43,9 @@ def validator() -> Any:
 
 
 def forms(secret: str) -> list[bytes]:
-    """Return what may be found of a secret: itself, and in base64 behind the user names that tests use."""
-    alone = [secret, *(base64.b64encode(f"{user}{secret}".encode()).decode()[:-4] for user in ("", "user:", "proxy:"))]
+    """Return what may be found of a secret: a piece of it, or it in base64 behind the user names that tests use."""
+    pieces = [secret[at : at + PIECE] for at in range(len(secret) - PIECE + 1)]  # what a cut may leave of it
+    alone = [*pieces, *(base64.b64encode(f"{user}{secret}".encode()).decode()[:-4] for user in ("", "user:", "proxy:"))]
     return [text.encode() for text in alone]
 
 

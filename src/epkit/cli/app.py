@@ -89,6 +89,7 @@ def run(arguments: Sequence[str]) -> int:
     Returns:
         Its exit code.
     """
+    terminal.know(arguments)
     try:
         outcome = app(list(arguments), prog_name="epkit", standalone_mode=False)
     except EpkitError as error:
@@ -158,10 +159,8 @@ def _commands(parent: typer.Typer) -> dict[str, tuple[str, ...]]:
 
 
 def _bug(error: Exception, arguments: Sequence[str]) -> int:
-    from epkit.core.http.masking import mask_text
-
-    secrets = [*terminal.SECRETS, *_given(arguments)]
-    terminal.say(mask_text("".join(traceback.format_exception(error)).rstrip(), secrets))
+    terminal.SECRETS.extend(_given(arguments))
+    terminal.say("".join(traceback.format_exception(error)).rstrip())
     terminal.complain("this is a bug in epkit; please report it with the lines above")
     return 1
 
@@ -170,7 +169,6 @@ def _given(arguments: Sequence[str]) -> "Iterator[Secret]":
     """Give whatever may be a key among what the user gave; a traceback has no locals, but a message quotes anything."""
     from epkit.core.http.secret import Secret
 
-    yield Secret(os.environ.get("EPKIT_KEY", ""))
     for text in arguments:
         _, is_url, rest = text.partition("://")
         if is_url:

@@ -6,7 +6,7 @@ import shutil
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime, tzinfo
-from typing import TYPE_CHECKING, BinaryIO, Final, Self
+from typing import TYPE_CHECKING, BinaryIO, Final, Self, TypeVar
 
 import typer
 
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 LINE_CHARACTERS: Final = 4000
 
+Value = TypeVar("Value")
+
 SECRETS: "Final[list[Secret]]" = []
-"""Every credential that this process has met; masked in whatever goes to stderr, bugs' tracebacks included."""
+"""Every credential that this process has met; masked in whatever leaves it, bugs' tracebacks included."""
 
 
 def check_choice(flag: str, value: str, known: Iterable[str]) -> None:
@@ -48,11 +50,30 @@ def context() -> "Context":
     return Context(note=note, secrets=SECRETS)
 
 
+def know(arguments: "Iterable[str]") -> None:
+    """Have EPKIT_KEY and the credentials of URLs on the command line masked, before anything is made of them."""
+    from epkit.core.http.secret import Secret
+
+    SECRETS.append(Secret(os.environ.get("EPKIT_KEY", "").strip()))
+    urls = [f"//{rest}" for _, is_url, rest in (text.partition("://") for text in arguments) if is_url]
+    if urls:
+        from epkit.core.http.masking import url_secrets
+
+        SECRETS.extend(secret for url in urls for secret in url_secrets(url))
+
+
+def masked(value: Value) -> Value:
+    """Return what a command found without credentials in it, before it is rendered in whatever format."""
+    from epkit.core.http.masking import mask_values
+
+    return mask_values(value, SECRETS)
+
+
 def complain(message: str) -> None:
     """Print one line on stderr, the program's name before it."""
-    from epkit.core.http.masking import clean, mask_text
+    from epkit.core.http.masking import clean
 
-    _to_stderr(f"epkit: {mask_text(clean(message, LINE_CHARACTERS), SECRETS)}\n")
+    _to_stderr(f"epkit: {clean(masked(message), LINE_CHARACTERS)}\n")
 
 
 note = complain
@@ -60,7 +81,7 @@ note = complain
 
 
 def say(text: str) -> None:
-    """Print lines on stderr as they are; the caller has cleaned and masked them."""
+    """Print lines on stderr; the caller has cleaned them."""
     _to_stderr(f"{text}\n")
 
 
@@ -68,15 +89,18 @@ def _to_stderr(text: str) -> None:
     if sys.stderr is None:  # closed before we began
         return
     try:
-        sys.stderr.write(text)
+        sys.stderr.write(masked(text))
         sys.stderr.flush()
     except OSError:
         # Nobody reads notes any more; the work goes on.
         _silence(sys.stderr.fileno())
 
 
-def write(text: str) -> None:
+def write(text: str, *, reveal: bool = False) -> None:
     """Print a result on stdout.
+
+    Args:
+        reveal: the user asked for a secret.
 
     Raises:
         BrokenPipeError: the reader is gone; `broken_pipe` says so.
@@ -87,13 +111,34 @@ def write(text: str) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # for what an old encoding cannot write
     try:
-        sys.stdout.write(text)
+        sys.stdout.write(text if reveal else _document(text))
         sys.stdout.flush()
     except BrokenPipeError:
         raise
     except OSError as error:
         _silence(sys.stdout.fileno())
         raise UsageError(f"stdout: {error.strerror}") from None
+
+
+def write_file(path: str, text: str, flag: str) -> None:
+    """Write a result into a file.
+
+    Raises:
+        UsageError: it cannot be written (disk full, permission).
+    """
+    from epkit.files import outputs
+
+    outputs.write(path, _document(text), flag)
+
+
+def _document(text: str) -> str:
+    """Return a rendered text without any secret that is too distinct to be a part of the document itself.
+
+    The net below `masked`: whoever rendered the text masked its values.
+    """
+    from epkit.core.http.masking import mask_text
+
+    return mask_text(text, SECRETS, distinct=True)
 
 
 def write_verdict(text: str) -> None:
@@ -149,7 +194,7 @@ class StatusLine:
     def show(self, text: str) -> None:
         """Show a text in place of the last one."""
         if self.active:
-            text = text[: shutil.get_terminal_size().columns - 1]
+            text = masked(text)[: shutil.get_terminal_size().columns - 1]
             _to_stderr(f"\r{text:<{self._width}}")
             self._width = len(text)
 

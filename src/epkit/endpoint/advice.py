@@ -9,6 +9,7 @@ from typing import Final
 from epkit.core.http.masking import clean, mask_text, mask_url
 from epkit.core.http.secret import Secret
 from epkit.core.samples.rows import Failure
+from epkit.core.shortening import cut
 
 DETAIL_LIMIT: Final = 200
 """Most characters of a server's own words in a message."""
@@ -16,6 +17,9 @@ DETAIL_LIMIT: Final = 200
 # Longer replies are not error documents; a page's title stands at its beginning.
 _PARSE_LIMIT = 1_000_000
 _PAGE_LIMIT = 10_000
+
+# No engine needs more words; a proxy may send a status line that is longer.
+_HEARD = 2000
 
 _WHERE_KEYS_GO = "give it with --key-file, EPKIT_KEY, or key_env in epkit.toml"
 
@@ -198,16 +202,15 @@ def explain(
 
     Source: Microsoft's pages on managed endpoints' and ACI's status codes; the genuine server's replies.
     """
-    secrets = tuple(secrets)
     lowered = {name.lower(): value for name, value in headers.items()}
-    line = _meaning(status, lowered, body, key_sent, secrets)
+    line = _meaning(status, lowered, body, key_sent)
     for name, words in (
         ("ms-azureml-model-error-statuscode", "the model's own status"),
         ("ms-azureml-model-error-reason", "its reason"),
     ):
         if lowered.get(name):
-            line += f"; {words}: {clean(mask_text(lowered[name], secrets))}"
-    return line
+            line += f"; {words}: {clean(lowered[name])}"
+    return mask_text(line, secrets)
 
 
 def advise_failure(kind: Failure, words: str, secrets: Iterable[Secret] = (), *, quote: bool = True) -> str:
@@ -219,7 +222,8 @@ def advise_failure(kind: Failure, words: str, secrets: Iterable[Secret] = (), *,
         secrets: never shown, whatever *words* hold.
         quote: whether *words* end the line.
     """
-    rows = (advice for kinds, pattern, advice in _FAILURES if kind in kinds and re.search(pattern, words, re.I))
+    heard = words[:_HEARD]
+    rows = (advice for kinds, pattern, advice in _FAILURES if kind in kinds and re.search(pattern, heard, re.I))
     advice = next(rows, _KINDS[kind])
     said = clean(mask_text(words, secrets), DETAIL_LIMIT)
     return f"{advice} ({said})" if said and quote else advice
@@ -240,17 +244,17 @@ def detail(body: str, secrets: Iterable[Secret] = ()) -> str:
     if text.startswith(("{", "[", '"')) and len(text) <= _PARSE_LIMIT:
         words = _from_json(text)
     elif text.startswith("<"):
-        page = text[:_PAGE_LIMIT]
-        title = re.search(r"<title[^>]*>([^<]*)", page, re.IGNORECASE)
-        words = html.unescape(title[1] if title else re.sub(r"<[^>]*>", " ", page)).strip()
-    first_line = (text if words is None else words).strip().partition("\n")[0]
+        page = cut(text, _PAGE_LIMIT)
+        title = re.search(r"<title[^<>]*>([^<]*)", page, re.IGNORECASE)
+        words = html.unescape(title[1] if title else re.sub(r"<[^<>]*>", " ", page)).strip()
+    first_line = cut((text if words is None else words).strip().partition("\n")[0], 20 * DETAIL_LIMIT)
     return clean(mask_text(first_line, secrets), DETAIL_LIMIT)
 
 
-def _meaning(status: int, headers: Mapping[str, str], body: str, key_sent: bool, secrets: tuple[Secret, ...]) -> str:
+def _meaning(status: int, headers: Mapping[str, str], body: str, key_sent: bool) -> str:
     if 300 <= status < 400:
         location = headers.get("location")
-        use = clean(mask_text(mask_url(location), secrets)) if location else "the address that it leads to"
+        use = clean(mask_url(location)) if location else "the address that it leads to"
         return f"a redirect, which is not followed, for the key goes to this origin alone: use {use} as the URI"
     if not key_sent and refuses_key(status, body):
         return f"the endpoint wants a key and none was sent: {_WHERE_KEYS_GO}"
@@ -296,7 +300,7 @@ def _from_json(text: str) -> str | None:
             value = json.loads(value)
     except (ValueError, RecursionError):
         return None
-    return _words(value, 0) or json.dumps(value, ensure_ascii=False)[: 2 * DETAIL_LIMIT]
+    return _words(value, 0) or cut(json.dumps(value, ensure_ascii=False), 2 * DETAIL_LIMIT)
 
 
 def _words(value: object, depth: int) -> str:

@@ -16,7 +16,7 @@ import random
 from array import array
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -81,6 +81,7 @@ class BatchDriver:
         dice: random.Random,
         later: Callable[[Callable[[], None]], object],
         wake: Callable[[], None],
+        mask: Callable[[bytes, list[Any]], list[Any]] | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         waiting: Callable[[RetryWait], None] = lambda _: None,
     ) -> None:
@@ -96,11 +97,12 @@ class BatchDriver:
             dice: for jitter.
             later: calls something once the replies that are there have been dealt with.
             wake: has parked slots ask again.
+            mask: takes credentials out of predictions, as `read_reply` has it.
             now: the wall clock.
             waiting: called when a wait begins that the endpoint asks for.
         """
         self._rows, self._packer, self._make = rows, packer, make
-        self._policy, self._explain, self._dice, self._now = policy, explain, dice, now
+        self._policy, self._explain, self._dice, self._now, self._mask = policy, explain, dice, now, mask
         self._window = ConcurrencyWindow(policy.concurrency)
         self._later, self._wake = later, wake
         self._tidying = False
@@ -189,7 +191,7 @@ class BatchDriver:
         failure, detail = x.failure, x.detail
         if not failure:
             if 200 <= x.status < 300:
-                found = read_reply(x.head, x.body, len(batch))
+                found = read_reply(x.head, x.body, len(batch), mask=self._mask)
                 if isinstance(found, list) and not _is_foreign(x.head, x.body, batch.id):
                     self._succeed(batch, found, x)
                     self._go_on(x.end)

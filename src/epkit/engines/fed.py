@@ -4,6 +4,7 @@ import random
 from array import array
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from epkit.core.http.request import Request
 from epkit.core.score.batching import Chunk, Packer
@@ -30,6 +31,7 @@ class FedDriver(BatchDriver):
         later: Callable[[Callable[[], None]], object],
         wake: Callable[[], None],
         waiting: Callable[[RetryWait], None],
+        mask: Callable[[bytes, list[Any]], list[Any]] | None = None,
     ) -> None:
         """Prepare a run; see `BatchDriver`.
 
@@ -48,6 +50,7 @@ class FedDriver(BatchDriver):
             later=later,
             wake=wake,
             waiting=waiting,
+            mask=mask,
         )
 
     @property

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from epkit.core.contract.columns import RowSpec
+from epkit.core.shortening import cut
 from epkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class CsvTable:
             raise UsageError(f"{self.name}:1: {len(self.names):,} columns, and {MOST_COLUMNS:,} are the most")
         if len(set(self.names)) < len(self.names):
             column = next(column for column, times in Counter(self.names).items() if times > 1)
-            raise UsageError(f'{self.name}:1: the column "{column[:60]}" stands there twice')
+            raise UsageError(f'{self.name}:1: the column "{cut(column, 60)}" stands there twice')
 
     def blocks(self, types: Mapping[str, Any], *, block_bytes: int | None = None) -> Iterator[CsvBlock]:
         """Read the rows, a block with the types given, and as bare text where that fails.
@@ -100,7 +101,7 @@ class CsvTable:
                 try:
                     frame = self._read(data, dict.fromkeys(self.names, pl.String))
                 except pl.exceptions.PolarsError as error:
-                    words = str(error)[:1000].splitlines()[0][:120]  # the rest may be the whole block
+                    words = cut(str(error)[:1000].splitlines()[0], 120)  # the rest may be the whole block
                     why = self._ragged(data) or f"after row {rows:,}: {words}"
                     raise UsageError(f"{self.name}: not a CSV file, {why}") from None
             rows += frame.height
@@ -148,7 +149,7 @@ class CsvTable:
         with contextlib.suppress(UnicodeDecodeError, csv.Error):
             for row in csv.reader(io.StringIO(data.decode("utf-8"), newline=""), delimiter=self.comma):
                 if row and len(row) != len(self.names):
-                    return f"{len(row)} cells where the header has {len(self.names)}: {self.comma.join(row)[:60]!r}"
+                    return f"{len(row)} cells where the header has {len(self.names)}: {cut(self.comma.join(row), 60)!r}"
         return None
 
     def _texts(self, block_bytes: int) -> Iterator[bytes]:

@@ -13,6 +13,7 @@ from epkit.core.json.reading import loads_row
 from epkit.core.json.writing import dumps
 from epkit.core.replies.predictions import Layout
 from epkit.core.score.pieces import Piece
+from epkit.core.shortening import cut
 
 EXACT: Final = 2**53
 """Whole numbers up to here are floats without loss."""
@@ -104,7 +105,7 @@ def assemble(parts: Sequence[Path], out: Path, names: Sequence[str], row_group: 
         out.unlink(missing_ok=True)
         number = _SYSTEM.search(str(error))
         code = int(number[1]) if number else 0
-        raise OSError(code, os.strerror(code) if code else str(error).splitlines()[0][:200]) from None
+        raise OSError(code, os.strerror(code) if code else cut(str(error).splitlines()[0], 200)) from None
 
 
 def _common(given: Iterable[Any]) -> dict[Any, Any]:

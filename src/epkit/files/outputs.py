@@ -5,7 +5,6 @@ from pathlib import Path
 
 from epkit.errors import UsageError, unwritable
 from epkit.files.writing import replacing
-from epkit.paths import inside
 
 TABLES = (".csv", ".parquet")
 """What a table of samples may be."""
@@ -67,15 +66,6 @@ def write(path: str, text: str, flag: str) -> None:
             file.write(text.encode("utf-8", "replace"))
     except OSError as error:
         raise unwritable(f"{flag} {path}", error) from None
-
-
-def write_into(directory: str, name: str, text: str, flag: str) -> None:
-    """Write a file in a directory.
-
-    Raises:
-        UsageError: it cannot be written, or the name is not one of a file.
-    """
-    write(str(inside(Path(directory), name, where=flag)), text, flag)
 
 
 def create(path: Path, text: str, name: str) -> None:

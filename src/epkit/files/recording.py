@@ -3,9 +3,9 @@
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -15,6 +15,7 @@ from epkit.core.score.batching import Chunk
 from epkit.core.score.journal import Point
 from epkit.core.score.pieces import Piece
 from epkit.core.score.scored import FailedRowExample
+from epkit.core.shortening import cut
 from epkit.errors import UsageError, unwritable
 from epkit.files.jobs import Appended, Job
 from epkit.files.predicted import CsvWriter, JsonlWriter, ParquetWriter, Writer
@@ -46,6 +47,7 @@ class OutputWriter:
         job: Job | None = None,
         kept: list[tuple[int, Failed]] | None = None,
         taken: Sequence[str] = (),
+        mask: Callable[[str], str] = str,
     ) -> None:
         """Take up a job where it was.
 
@@ -54,10 +56,11 @@ class OutputWriter:
             job: where failed rows and points are written; None writes neither.
             kept: failed rows are added to it.
             taken: names that columns of predictions cannot have, since the input has them.
+            mask: takes credentials out of why a row failed.
         """
         point = Point() if job is None else job.point
         self._writer, self._job, self._kept = writer, job, kept
-        self._probabilities, self._taken = probabilities, taken
+        self._probabilities, self._taken, self._mask = probabilities, taken, mask
         try:
             self._failed = None if job is None else Appended(job.failed, point.failed)
         except OSError as error:
@@ -233,7 +236,7 @@ class OutputWriter:
                 refuse_names(layout.names, self._taken)
                 self.layout = layout
             if fault is None and self.layout is not None and not self.layout.fits(prediction):
-                fault = f"{dumps(prediction)[:60].decode('utf-8', 'replace')} is not what the rows before it got"
+                fault = f"{cut(dumps(prediction).decode('utf-8', 'replace'), 60)} is not what the rows before it got"
                 reasons[place] = Failed(reason="mismatch", status=200, detail=fault)
                 predictions[place] = None
             elif fault is not None:
@@ -243,7 +246,7 @@ class OutputWriter:
     def _list(self, first: int, piece: Piece, reasons: Mapping[int, Failed]) -> None:
         lines = []
         for place in sorted(reasons):
-            why = reasons[place]
+            why = replace(reasons[place], detail=self._mask(reasons[place].detail))
             row = first + place
             key = why.reason, why.status
             self._counts[why.reason] += 1

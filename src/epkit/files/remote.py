@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from epkit.core.http.masking import clean, mask_url
+from epkit.core.shortening import cut
 from epkit.errors import UsageError
 from epkit.paths import inside
 
@@ -69,4 +70,4 @@ def _fetch_all(store: Any, path: str, there: Path, shown: str) -> None:
 
 
 def _line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)[:200]
+    return cut(next(iter(str(error).splitlines()), type(error).__name__), 200)

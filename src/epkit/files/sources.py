@@ -13,6 +13,7 @@ from epkit.core.json.writing import dumps_row
 from epkit.core.replies.predictions import csv_line
 from epkit.core.score.encoding import as_list, as_object, encode_frame
 from epkit.core.score.pieces import Piece
+from epkit.core.shortening import cut
 from epkit.core.validate.frames import check_frame
 from epkit.core.validate.validation import LIMIT, Validator
 from epkit.core.validate.violations import Findings, Verdict, verdict
@@ -230,7 +231,7 @@ class ParquetSource(_Frames):
             self.names = tuple(self._lazy.collect_schema().names())
             self.total = self._lazy.select(pl.len()).collect().item()
         except (pl.exceptions.PolarsError, OSError) as error:
-            raise UsageError(f"{name}: not a Parquet file: {str(error).splitlines()[0][:120]}") from None
+            raise UsageError(f"{name}: not a Parquet file: {cut(str(error).splitlines()[0], 120)}") from None
 
     def pieces(self, skip: int, *, lists: bool) -> Iterator[Piece]:
         """Read the rows."""

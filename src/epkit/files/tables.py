@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from epkit.core.contract.columns import RowSpec
+from epkit.core.shortening import cut
 from epkit.core.validate import bodies
 from epkit.core.validate.frames import check_frame, read_text
 from epkit.core.validate.validation import LIMIT, Validator
@@ -102,7 +103,7 @@ def _check_parquet(path: Path, name: str, spec: RowSpec, validator: Validator, f
         pieces = (lazy.slice(start, rows).collect() for start in range(0, total, rows))
         return _check_pieces(pieces, spec, validator, findings, text=False)
     except pl.exceptions.PolarsError as error:
-        raise UsageError(f"{name}: not a Parquet file: {str(error).splitlines()[0][:120]}") from None
+        raise UsageError(f"{name}: not a Parquet file: {cut(str(error).splitlines()[0], 120)}") from None
 
 
 def _check_csv(table: CsvTable, spec: RowSpec, validator: Validator, findings: Findings) -> tuple[int, Places]:

@@ -16,6 +16,7 @@ from epkit.core.docs.doors import Doors
 from epkit.core.docs.page_contract import Routes
 from epkit.core.docs.relay import Relayed, UnshownError, relay
 from epkit.core.http.addresses import is_loopback
+from epkit.core.http.masking import mask_text, mask_values
 from epkit.core.http.url import is_url
 from epkit.core.samples.rows import Failure
 from epkit.endpoint.advice import advise
@@ -93,7 +94,9 @@ def docs(
                 + (" and score with your key" if subject.client else "")
             )
         routes = None if subject.client is None else Routes(subject.document, subject.client.target.uri)
-        page = app.Page(title=subject.title, document=subject.document, routes=routes, key_note=subject.note)
+        shown = mask_values(subject.document, context.secrets)  # a server may quote the key in its contract
+        title = mask_text(subject.title, context.secrets)
+        page = app.Page(title=title, document=shown, routes=routes, key_note=subject.note)
         application = app.make_app(page, doors, _forwarder(subject.client))
         announce(_address(options.host, doors.port), subject.client is not None)
         return server.serve(application, listener)

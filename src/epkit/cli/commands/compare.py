@@ -74,7 +74,6 @@ def _render(found: "Comparison", format_: str) -> str:
 
 
 def _write_html(path: str, found: "Comparison") -> None:
-    from epkit.files import outputs
     from epkit.reporters.compare import html as html_comparison
 
-    outputs.write(path, html_comparison.render(found), "--html")
+    terminal.write_file(path, html_comparison.render(found), "--html")

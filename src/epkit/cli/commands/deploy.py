@@ -158,7 +158,8 @@ def keys(
         raise UsageError(f"--regenerate {regenerate}: not one of primary, secondary")
     place, context = h.find(name, backend, format_)
     which = cast("Literal['primary', 'secondary'] | None", regenerate)
-    terminal.write(output.keys(flow.keys(place, context, regenerate=which, reveal=reveal, key_file=key_file), format_))
+    written = flow.keys(place, context, regenerate=which, reveal=reveal, key_file=key_file)
+    terminal.write(output.keys(written, format_), reveal=reveal)
 
 
 @app.command(epilog="Example: epkit deploy swagger bank -o swagger/bank.json")

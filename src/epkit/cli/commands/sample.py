@@ -37,16 +37,15 @@ def sample(
     path: Path = None,
 ) -> None:
     """Make a request body from a contract: the example's rows, then rows varied within what is declared."""
-    from epkit.cli.output.score import send
     from epkit.core.validate.examples import sample_body
-    from epkit.files.outputs import check_writable, write
+    from epkit.files.outputs import check_writable
     from epkit.flows.validate import find_contract
 
     if output not in (None, "-"):
         check_writable(output, "-o")
     contract, _ = find_contract(reach, terminal.context(), path=path)
-    body = sample_body(contract, rows=rows, seed=seed) + b"\n"
+    body = sample_body(contract, rows=rows, seed=seed).decode() + "\n"
     if output is None or output == "-":
-        send(body)
+        terminal.write(body)
     else:
-        write(output, body.decode(), "-o")
+        terminal.write_file(output, body, "-o")

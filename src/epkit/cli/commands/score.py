@@ -187,6 +187,8 @@ def score(
 
 def _parameters(texts: Iterable[str]) -> Mapping[str, Any]:
     """Read `KEY=JSON`; what is no JSON is the text it is."""
+    from epkit.core.shortening import cut
+
     found = {}
     for text in texts:
         key, equals, value = text.partition("=")
@@ -195,5 +197,5 @@ def _parameters(texts: Iterable[str]) -> Mapping[str, Any]:
         try:
             found[key] = json.loads(value)
         except ValueError:
-            raise UsageError(f"--param {key}: not JSON: {value[:60]}; a text is written {key}='\"…\"'") from None
+            raise UsageError(f"--param {key}: not JSON: {cut(value, 60)}; a text is written {key}='\"…\"'") from None
     return found

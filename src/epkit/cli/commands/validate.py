@@ -75,7 +75,7 @@ def validate(
     contract, name = flow.find_contract(reach, terminal.context(), path=path)
     limits = {"as_declared": as_declared, "strict": strict}
     checked = flow.validate(files or [], contract, schema=name, reply=reply, rows=rows, limit=limit, **limits)
-    terminal.write_verdict(_render(checked, format_))
+    terminal.write_verdict(_render(terminal.masked(checked), format_))
     return 0 if checked.valid else ContractError.exit_code
 
 

@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from epkit.cli import terminal
 from epkit.core.report.report import Report
 from epkit.core.report.wording import plural
-from epkit.files import outputs
 from epkit.flows.bench.bench import exit_code
 from epkit.flows.bench.options import BenchOptions, BenchResult, DryRun
+from epkit.paths import inside
 
 FORMATS: Final = ("text", "ab", "json", "markdown")
 
@@ -77,7 +78,8 @@ def finish(result: BenchResult, options: BenchOptions, output: OutputOptions) ->
     write_files(result, output)
     if options.keep_failures is not None:
         for name, text in result.kept.items():
-            outputs.write_into(options.keep_failures, name, text, "--keep-failures")
+            path = inside(Path(options.keep_failures), name, where="--keep-failures")
+            terminal.write_file(str(path), text, "--keep-failures")
     if code:
         terminal.complain(f"{report.run.target}: {_complaint(code, result)}")
     for worker in report.workers:
@@ -108,17 +110,17 @@ def write_files(result: BenchResult, output: OutputOptions) -> None:
 
     times = result.ab_times
     if times is not None and output.percentiles_csv:
-        outputs.write(output.percentiles_csv, ab_files.percentiles_csv(times), "-e")
+        terminal.write_file(output.percentiles_csv, ab_files.percentiles_csv(times), "-e")
     if times is not None and output.gnuplot:
-        outputs.write(output.gnuplot, ab_files.gnuplot_tsv(times, terminal.local_zone()), "-g")
+        terminal.write_file(output.gnuplot, ab_files.gnuplot_tsv(times, terminal.local_zone()), "-g")
     if output.junit is not None:
         from epkit.reporters.run import junit
 
-        outputs.write(output.junit, junit.render(result.report), "--junit")
+        terminal.write_file(output.junit, junit.render(result.report), "--junit")
     if output.html is not None:
         from epkit.reporters.run import html
 
-        outputs.write(output.html, html.render(result.report, result.histograms), "--html")
+        terminal.write_file(output.html, html.render(result.report, result.histograms), "--html")
 
 
 def _complaint(code: int, result: BenchResult) -> str:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from epkit.cli import terminal
 from epkit.core.hosting.deployments import Endpoint, LoggedRequest, plain
 from epkit.core.http.masking import clean
 from epkit.flows.hosting.backends import Place
@@ -14,22 +15,24 @@ from epkit.reporters.hosting import text as as_text
 
 def endpoint(shown: Endpoint, format_: str) -> str:
     """Render an endpoint."""
+    shown = terminal.masked(shown)
     return as_json.render_endpoint(shown) if format_ == "json" else as_text.render_endpoint(shown)
 
 
 def endpoints(backend: str, shown: Sequence[Endpoint], format_: str) -> str:
     """Render the endpoints of a backend."""
     render = as_json.render_endpoints if format_ == "json" else as_text.render_endpoints
-    return render(backend, shown)
+    return render(backend, terminal.masked(shown))
 
 
 def plan(backend: str, steps: Sequence[Mapping[str, Any]], format_: str) -> str:
     """Render what would be sent."""
-    return (as_json.render_plan if format_ == "json" else as_text.render_plan)(backend, steps)
+    return (as_json.render_plan if format_ == "json" else as_text.render_plan)(backend, terminal.masked(steps))
 
 
 def created(made: Created, format_: str) -> str:
     """Render what `create` made."""
+    made = terminal.masked(made)
     files = {"config": str(made.config), "swagger": _path(made.swagger), "key_file": _path(made.key_file)}
     if format_ == "json":
         return as_json.render_endpoint(made.endpoint, **files, scored=plain(made.scored))
@@ -54,6 +57,7 @@ def done(place: Place, text: str, format_: str, **more: Any) -> str:
 
 def logs(place: Place, lines: Sequence[str], format_: str) -> str:
     """Render the lines of a log."""
+    lines = terminal.masked(lines)
     if format_ == "json":
         return as_json.render_logs(place.service, place.backend.name, lines)
     return "".join(f"{line}\n" for line in lines)
@@ -61,6 +65,7 @@ def logs(place: Place, lines: Sequence[str], format_: str) -> str:
 
 def requests(place: Place, found: Sequence[LoggedRequest], format_: str) -> str:
     """Render the requests that Application Insights was told of."""
+    found = terminal.masked(found)
     if format_ == "json":
         return as_json.render_requests(place.service, place.backend.name, found)
     return as_text.render_requests(found)

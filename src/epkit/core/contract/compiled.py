@@ -11,6 +11,7 @@ import jsonschema_rs
 
 from epkit.core.contract.schemas import Resolver, bundle, constraints, fault, flatten, subschemas
 from epkit.core.contract.shown import show
+from epkit.core.shortening import cut
 
 _PATTERNS = jsonschema_rs.RegexOptions(size_limit=1 << 20)
 _STRUCTURE = ("type", "properties", "items", "required", "additionalProperties")
@@ -56,7 +57,7 @@ class SchemaSet:
             # ValidationError is a ValueError; its first line says what is wrong.
             pattern = _broken_pattern(bundled)
             words = pattern or _reference(schema, modern=self._modern) or str(error).splitlines()[0]
-            raise fault(where, f"the schema cannot be used: {words[:160]}") from None
+            raise fault(where, f"the schema cannot be used: {cut(words, 160)}") from None
 
     def residual(self, schema: Mapping[str, Any]) -> Any:
         """Compile the keywords of a schema besides type and structure; None where there are none."""
@@ -144,7 +145,7 @@ def _worded(error: Any, details: dict[str, Any], found: str) -> str:
         case "additionalProperties":
             return f"unknown key {', '.join(map(show, details['unexpected'][:3]))}"
         case "pattern":
-            return f"{found} does not match {details['pattern'][:80]}"
+            return f"{found} does not match {cut(details['pattern'], 80)}"
         case "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum":
             return f"{found} breaks {error.kind.name} {details.get('limit')}"
     message = str(error.message).replace("\n", " ")
@@ -152,4 +153,4 @@ def _worded(error: Any, details: dict[str, Any], found: str) -> str:
 
 
 def _refuse(uri: str) -> Any:
-    raise ValueError(f"nothing remote is fetched: {uri[:80]}")
+    raise ValueError(f"nothing remote is fetched: {cut(uri, 80)}")

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from epkit.core.contract.compiled import SchemaSet
 from epkit.core.contract.schemas import Resolver, escape, fault, is_schema, schema_fault, subschemas
+from epkit.core.shortening import cut
 
 MAX_DEPTH: Final = 100
 """Levels of schema inside schema, references not counted: real contracts have ten."""
@@ -101,7 +102,7 @@ def _version(document: object) -> str:
             version = str(document[key])
             if version == "2.0" if key == "swagger" else version.startswith(("3.0", "3.1")):
                 return version
-            raise fault(f"/{key}", f"version {version[:20]!r} is not known: Swagger 2.0, OpenAPI 3.0 and 3.1 are")
+            raise fault(f"/{key}", f"version {cut(version, 20)!r} is not known: Swagger 2.0, OpenAPI 3.0 and 3.1 are")
     raise fault("", "is neither a Swagger 2.0 nor an OpenAPI 3 document: it has no key swagger or openapi")
 
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Final
 import orjson
 
 from epkit.core.json.reading import as_utf8, not_utf8, parse
+from epkit.core.shortening import cut
 from epkit.errors import UsageError
 
 MAX_YAML_BYTES: Final = 512 << 10
@@ -70,7 +71,7 @@ def _yaml(data: bytes, name: str) -> Any:
         place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
         raise UsageError(f"{name}{place}: neither JSON nor YAML: {error.problem}") from None
     except (yaml.YAMLError, ValueError, RecursionError, TypeError) as error:
-        reason = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
+        reason = cut(str(error).splitlines()[0], 100) if str(error) else type(error).__name__
         raise UsageError(f"{name}: neither JSON nor YAML: {reason}") from None
     _measure(loaded, name)
     return _with_string_keys(loaded)

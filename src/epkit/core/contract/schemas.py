@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import unquote
 
+from epkit.core.shortening import cut
 from epkit.errors import UsageError
 
 TYPES: Final = ("object", "array", "string", "number", "integer", "boolean", "null")
@@ -40,7 +41,7 @@ _NUMBERS: Final = ("minimum", "maximum", "multipleOf")
 
 def fault(pointer: str, text: str) -> UsageError:
     """Make the error that says what is wrong with a contract, and where."""
-    where = pointer if len(pointer) <= _LONGEST else f"{pointer[:_LONGEST]}…"
+    where = cut(pointer, _LONGEST)
     return UsageError(f"{where or '/'}: {text}")
 
 
@@ -74,7 +75,7 @@ class Resolver:
             if not isinstance(reference, str):
                 raise fault(origin, "is not a string")
             if reference in hops:
-                raise fault(origin, f"refers to itself, by way of {reference[:80]!r}")
+                raise fault(origin, f"refers to itself, by way of {cut(reference, 80)!r}")
             hops.add(reference)
             value, pointer = self._at(reference, origin)
         if not isinstance(value, Mapping):
@@ -101,10 +102,10 @@ class Resolver:
     def _at(self, reference: str, origin: str) -> tuple[object, str]:
         """Return the value that a reference's JSON pointer points at."""
         if not reference.startswith("#"):
-            raise fault(origin, f"{reference[:80]!r} leads out of the document: epkit fetches nothing, inline it")
+            raise fault(origin, f"{cut(reference, 80)!r} leads out of the document: epkit fetches nothing, inline it")
         pointer = unquote(reference[1:])
         if pointer and not pointer.startswith("/"):
-            raise fault(origin, f"{reference[:80]!r} is an anchor: epkit follows JSON pointers (#/…) only")
+            raise fault(origin, f"{cut(reference, 80)!r} is an anchor: epkit follows JSON pointers (#/…) only")
         value: object = self._document
         for token in pointer.split("/")[1:]:
             key = token.replace("~1", "/").replace("~0", "~")
@@ -113,7 +114,7 @@ class Resolver:
             elif isinstance(value, list) and key.isascii() and key.isdigit() and int(key[:9]) < len(value):
                 value = value[int(key[:9])]
             else:
-                raise fault(origin, f"{reference[:80]!r} leads nowhere")
+                raise fault(origin, f"{cut(reference, 80)!r} leads nowhere")
         return value, pointer
 
 
@@ -262,4 +263,4 @@ def _is_number(value: object) -> bool:
 
 
 def _shown(value: object) -> str:
-    return re.sub(r"\s+", " ", repr(value))[:60]
+    return cut(re.sub(r"\s+", " ", repr(value)), 60)

@@ -22,8 +22,8 @@ LONGEST: Final = 600
 
 _AADSTS = re.compile(r"AADSTS\d+: [^\r\n]+")
 _CODE_V1 = re.compile(r"(?:Response )?(?:Status )?[Cc]ode:? (\d{3})\b")
-_OPERATION_V1 = re.compile(r"\nError:\n(?P<json>\{.*\})", re.DOTALL)
-_CONTENT_V1 = re.compile(r"(?:Response )?Content:? ?b?(['\"])(?P<json>\{.*\})\1", re.DOTALL)
+_OPERATION_V1 = re.compile(r"\nError:\n()(?=\{)")
+_CONTENT_V1 = re.compile(r"Content:? ?b?(['\"])(?=\{)")
 _UNREACHABLE = (
     *("ServiceRequestError", "ServiceResponseError", "ServiceRequestTimeoutError", "ServiceResponseTimeoutError"),
     *("ConnectionError", "ConnectTimeout", "ReadTimeout", "ProxyError", "SSLError", "MaxRetryError"),
@@ -134,13 +134,13 @@ def _from_v1(error: BaseException) -> Refusal | None:
     """
     text = getattr(error, "message", None)
     text = text if isinstance(text, str) else str(error)
-    status, operation = _CODE_V1.search(text), _OPERATION_V1.search(text)
-    content = _CONTENT_V1.search(text)
+    status, operation = _CODE_V1.search(text), _quoted(text, _OPERATION_V1)
+    content = _quoted(text, _CONTENT_V1)
     if operation is not None:
-        document = _document(operation["json"])
+        document = _document(operation)
     elif content is not None:
         # The text is the repr of bytes.
-        raw = content["json"].encode("latin-1", "replace").decode("unicode_escape", "replace")
+        raw = content.encode("latin-1", "replace").decode("unicode_escape", "replace")
         document = _document(raw.encode("latin-1", "replace").decode("utf-8", "replace"))
     elif status is not None:
         document = {}
@@ -153,6 +153,17 @@ def _from_v1(error: BaseException) -> Refusal | None:
         code=str(document.get("code") or ""),
         message=clean(str(message), LONGEST),
     )
+
+
+def _quoted(text: str, opening: re.Pattern[str]) -> str | None:
+    """Return the JSON object behind an opening, up to the last brace that its quotation mark, group 1, follows."""
+    ends: dict[str, int] = {}
+    for found in opening.finditer(text):
+        if found[1] not in ends:
+            ends[found[1]] = text.rfind("}" + found[1])
+        if ends[found[1]] > found.end():
+            return text[found.end() : ends[found[1]] + 1]
+    return None
 
 
 def _document(text: str) -> Mapping[str, Any]:

@@ -5,27 +5,45 @@ is a credential; `mask_text` knows the secrets themselves and finds them in any 
 encoders make of them.
 """
 
-import base64
+import dataclasses
+import enum
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
-from typing import Final
-from urllib.parse import quote, unquote_plus
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, TypeVar, cast
+from urllib.parse import quote, unquote, unquote_plus
 
+from epkit.core.http.forms import forms_of
 from epkit.core.http.secret import Secret
+from epkit.core.shortening import ELLIPSIS, cut
 
 MASK: Final = "***"
 
 SHORTEST: Final = 4
 """Shorter secrets are not looked for in texts: the mask would eat the text and tell where they stood."""
 
+DISTINCT: Final = 8
+"""Shorter secrets may be a number or a word of a document."""
+
+KEY: Final = 16
+"""Characters of a secret that no model predicts."""
+
+OWN: Final[Mapping[str, bool]] = {"own": True}
+"""Metadata of a dataclass's field whose text is epkit's own (a digest, a time, a keyword), and never masked."""
+
+Value = TypeVar("Value")
+
+_PASSES: Final = 4
+"""A secret with a mask in it can come together again and again: then nothing of the text is shown."""
+
+_ENCODINGS: Final = 8
+"""A name is decoded so many times: as often as it can be would take a time quadratic in its length."""
+
 _WORDS: Final = (
     *("auth", "authorization", "bearer", "cookie", "credentials", "jwt", "pass", "passphrase", "pwd", "sas"),
     *("keys", "passwords", "secrets", "session", "sessionid", "sid", "sig"),
 )
 _ENDINGS: Final = ("key", "token", "secret", "password", "passwd", "signature", "credential")
-_ENTITIES: Final = {"&": "amp", "<": "lt", ">": "gt", '"': "quot", "'": "apos"}
-_SHORT: Final = {"\n": "n", "\t": "t", "\r": "r", "\b": "b", "\f": "f"}
 _LOCATIONS: Final = (
     "location",
     "content-location",
@@ -35,9 +53,7 @@ _LOCATIONS: Final = (
     "link",
 )
 _SCHEME = re.compile(r"(Bearer|Basic)[ \t]+\S", re.IGNORECASE)
-_CREDENTIALS = re.compile(r"[A-Za-z][\w.+-]*[ \t]+(\S.*)", re.DOTALL)
-_RUNS = re.compile(r"\\+|[^\\]", re.DOTALL)
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s<>\"']+")
+_URL = re.compile(r"(?<=:)//[^\s<>\"']+")  # what comes before it, a scheme, holds no credential
 _AUTHORITY = re.compile(
     r"([A-Za-z][A-Za-z0-9+.-]*:[/\\]*|//)?"
     r"([^/?#]*@|[^/?#@\[:]*:(?!\d*(?:[/?#]|$)).*@)?",  # after a colon: no port, so a password
@@ -66,6 +82,27 @@ def mask_url(url: str) -> str:
     return lead + (f"{MASK}@" if userinfo else "") + "".join(masked)
 
 
+def url_secrets(url: str) -> Iterator[Secret]:
+    """Give the credentials in a URL, in the forms in which a message may quote them.
+
+    They are what `mask_url` masks: userinfo, and values of sensitive names; also those of a URL inside a value.
+    """
+    authority = _AUTHORITY.match(url)
+    assert authority is not None  # every part of the pattern is optional
+    userinfo = (authority.group(2) or "").removesuffix("@")
+    found = [userinfo, unquote(userinfo, errors="surrogateescape")]
+    query = url[authority.end() :].partition("?")[2].partition("#")[0]
+    for pair in re.split("[&;]", query):
+        value = pair.partition("=")[2]
+        if value and _mask_pair(pair) != pair:
+            plain = unquote_plus(value)
+            if "://" in plain and not _names_secret(pair.partition("=")[0]):
+                yield from url_secrets(plain)
+            else:
+                found += [value, plain, query]
+    yield from (Secret(text) for text in dict.fromkeys(found) if text)
+
+
 def mask_header(name: str, value: str) -> str:
     """Mask the value of a header, if the header is one that carries credentials.
 
@@ -86,20 +123,28 @@ def mask_header(name: str, value: str) -> str:
     return _URL.sub(lambda found: mask_url(found.group()), value)
 
 
-def mask_text(text: str, secrets: Iterable[Secret]) -> str:
-    """Replace every secret in a text, however it is written there.
+def mask_text(text: str, secrets: Iterable[Secret], *, distinct: bool = False) -> str:
+    """Replace every secret in a text, however it is written there; the time is linear in the text.
 
     Args:
         secrets: looked for as they are; with characters percent-encoded, JSON-, Python- or HTML-escaped, also
             twice over; in base64, alone or as a part of what was encoded (`user:password` of Basic). Of
             `Bearer x` and `Basic x`, x is looked for too, of `user:password` also the password. Secrets
             shorter than `SHORTEST` are not looked for.
+        distinct: look for those only that are nothing else, as `is_distinct` tells.
 
     Returns:
-        The text with `***` for each stretch that belonged to a secret; none of the secrets is in it.
+        The text with `***` for each stretch that belonged to a secret; none of the secrets is in it, nor the
+        beginning of one before an ellipsis, where the text was `cut`.
     """
-    patterns = [re.compile(form) for form in dict.fromkeys(_forms(secrets))]
-    while spans := sorted((found.start(1), found.end(1)) for pattern in patterns for found in pattern.finditer(text)):
+    known = dict.fromkeys(secret.reveal() for secret in secrets)
+    forms = [form for each in known if not distinct or is_distinct(each) for form in forms_of(each, SHORTEST)]
+    for _ in range(_PASSES):
+        spans = sorted(span for form in forms for span in form.spans(text))
+        if ELLIPSIS in text:
+            spans = sorted([*spans, *(span for form in forms for span in form.begun(text))])
+        if not spans:
+            return text
         pieces: list[str] = []
         at = 0
         for start, end in spans:
@@ -107,7 +152,82 @@ def mask_text(text: str, secrets: Iterable[Secret]) -> str:
                 pieces += [text[at:start], MASK]
             at = max(at, end)
         text = "".join(pieces) + text[at:]  # what came together by this may be a secret again
-    return text
+    return MASK
+
+
+def is_distinct(secret: str) -> bool:
+    """Tell whether a secret cannot be anything else in a whole document: no figure, no keyword, no tag.
+
+    Args:
+        secret: its text.
+    """
+    return len(secret) >= DISTINCT and any(map(str.isdigit, secret)) and any(map(str.isalpha, secret))
+
+
+def mask_values(value: Value, secrets: Sequence[Secret]) -> Value:
+    """Mask every text in a value, however deep: in dataclasses, named and other tuples, lists and mappings.
+
+    Numbers stay what they are, so that a secret of four digits eats none of them. So does what epkit itself made up:
+    fields of dataclasses that are marked as `OWN`. Keys of mappings are masked by distinct secrets only.
+
+    Returns:
+        A copy; what holds no secret is the same object.
+    """
+    masked: Any = value
+    if isinstance(value, str):
+        masked = value if isinstance(value, enum.Enum) else mask_text(value, secrets)
+    elif isinstance(value, list | tuple):
+        inner = [mask_values(each, secrets) for each in value]
+        if any(one is not other for one, other in zip(inner, value, strict=True)):
+            masked = type(value)(*inner) if hasattr(value, "_fields") else type(value)(inner)
+    elif isinstance(value, Mapping):
+        pairs = [(_key(key, secrets), mask_values(each, secrets)) for key, each in value.items()]
+        same = all(new == old and one is value[old] for (new, one), old in zip(pairs, value, strict=True))
+        masked = value if same else dict(pairs)
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        changed = {}
+        for field in dataclasses.fields(value):
+            before = getattr(value, field.name)
+            after = before if field.metadata.get("own") else mask_values(before, secrets)
+            if after is not before:
+                changed[field.name] = after
+        masked = dataclasses.replace(value, **changed) if changed else value
+    return cast("Value", masked)
+
+
+class KeyGuard:
+    """Takes keys out of predictions, at next to no cost where a reply holds none: a few searches in its bytes.
+
+    Predictions are data: only a secret of `KEY` characters or more, with letters and digits in it, is a key that no
+    model predicts.
+    """
+
+    def __init__(self, secrets: Sequence[Secret]) -> None:
+        """Take the secrets; they are looked at again where there are others."""
+        self._secrets = secrets
+        self._last: tuple[Secret, ...] = ()
+        self._keys: list[Secret] = []
+        self._anchors: tuple[bytes, ...] = ()
+
+    def __call__(self, body: bytes, found: list[Any]) -> list[Any]:
+        """Mask the predictions that were found in a reply.
+
+        Args:
+            body: of the reply, without its content coding.
+        """
+        if len(self._last) != len(self._secrets) or (self._last and self._last[-1] is not self._secrets[-1]):
+            self._compile()
+        for anchor in self._anchors:
+            if anchor in body:
+                return mask_values(found, self._keys)
+        return found
+
+    def _compile(self) -> None:
+        self._last = tuple(self._secrets)
+        known = [secret for secret in self._last if len(secret.reveal()) >= KEY and is_distinct(secret.reveal())]
+        anchors = {form.anchor.encode() for secret in known for form in forms_of(secret.reveal(), SHORTEST)}
+        self._keys = known
+        self._anchors = tuple(a for a in anchors if not any(b in a for b in anchors if b != a))
 
 
 def clean(text: str, limit: int = 200) -> str:
@@ -120,12 +240,11 @@ def clean(text: str, limit: int = 200) -> str:
         limit: characters, ≥ 1.
     """
     # Only the beginning can be shown: an endless text is not worth walking through.
-    text = _ESCAPE.sub("", text[: 20 * limit])
+    text = _ESCAPE.sub("", cut(text, 20 * limit))
     visible = "".join(
         " " if c.isspace() else c for c in text if c.isspace() or unicodedata.category(c) not in _INVISIBLE
     )
-    line = " ".join(visible.split())
-    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+    return cut(" ".join(visible.split()), limit)
 
 
 def is_sensitive(name: str) -> bool:
@@ -138,93 +257,30 @@ def is_sensitive(name: str) -> bool:
     return any(word in _WORDS or word.endswith(_ENDINGS) for word in words)
 
 
+def _key(key: object, secrets: Sequence[Secret]) -> object:
+    return mask_text(key, secrets, distinct=True) if isinstance(key, str) else key
+
+
 def _mask_pair(pair: str) -> str:
     """Mask the value in `name=value`: for its name, or as a URL that has credentials itself."""
     name, equals, value = pair.partition("=")
     if not value:
         return pair
-    plain = name
-    while (decoded := unquote_plus(plain)) != plain:
-        plain = decoded
-    if is_sensitive(plain) or plain.strip().lower() == "code":
+    if _names_secret(name):
         return f"{name}={MASK}"
-    inner, semicolon, more = value.partition(";")  # the older separator; only a secret's name makes it one
-    if semicolon and _mask_pair(more) != more:
-        return f"{name}{equals}{inner};{_mask_pair(more)}"
+    pieces = value.split(";")  # the older separator; only a secret's name makes it one
+    for place, piece in enumerate(pieces[1:], 1):
+        inner, _, hidden = piece.partition("=")
+        if hidden and _names_secret(inner):
+            return f"{_mask_pair(name + equals + ';'.join(pieces[:place]))};{inner}={MASK}"
     decoded = unquote_plus(value)
     if "://" in decoded and (masked := mask_url(decoded)) != decoded:
         return f"{name}={quote(masked, safe='*')}"
     return pair
 
 
-def _forms(secrets: Iterable[Secret]) -> Iterator[str]:
-    """Give regular expressions that find the secrets in all their forms; group 1 is what to mask."""
-    for secret in secrets:
-        for text in _parts(secret.reveal()):
-            if len(text) >= SHORTEST:
-                runs = (_backslashes(len(run)) if run[0] == "\\" else _character(run) for run in _RUNS.findall(text))
-                yield f"(?=({''.join(runs)}))"
-                yield from _base64_forms(text.encode("utf-8", "surrogatepass"))
-
-
-def _parts(text: str) -> Iterator[str]:
-    """Give a secret and what is secret in it: credentials without scheme, a password without its user."""
-    yield text
-    if stripped := text.strip():
-        yield stripped
-    if credentials := _CREDENTIALS.fullmatch(stripped):
-        yield credentials.group(1)
-        try:
-            decoded = base64.b64decode(credentials.group(1), validate=True).decode()
-        except ValueError:
-            decoded = ""  # not base64, or not text: no user and no password to find
-        yield decoded
-        stripped = decoded
-    yield stripped.partition(":")[2]
-
-
-def _character(char: str) -> str:
-    r"""Give a regular expression for a character, bare or escaped: `%2F`, `\/`, `\u002f`, `\x2f`, `&#47;`."""
-    if char.isascii() and char.isalnum():
-        return char  # no encoder touches these
-    code = ord(char)
-    utf16 = char.encode("utf-16-be", "surrogatepass")
-    units = [f"u{utf16[i : i + 2].hex()}" for i in range(0, len(utf16), 2)]
-    ways = [
-        "".join(f"%(?:25)*{byte:02x}" for byte in char.encode("utf-8", "surrogatepass")),
-        f"&(?:amp;)*#(?:0*{code}|x0*{code:x});",
-        r"\\+" + r"\\+".join(units),
-        rf"\\+(?:u{code:08x}|x{code:02x})",
-    ]
-    if char in _ENTITIES:
-        ways.append(f"&(?:amp;)*{_ENTITIES[char]};")
-    if char in _SHORT:
-        ways.append(rf"\\+{_SHORT[char]}")
-    if char == " ":
-        ways.append(r"\+")
-    return rf"(?:\\*{re.escape(char)}|(?i:{'|'.join(ways)}))"
-
-
-def _backslashes(count: int) -> str:
-    """Give a regular expression for a run of backslashes: as many or more, as each escaping doubles them."""
-    return (
-        rf"(?:\\{{{count},}}|(?i:(?:%(?:25)*5c){{{count}}}|(?:\\+(?:u005c|x5c)){{{count}}}"
-        rf"|(?:&(?:amp;)*#(?:92|x5c);){{{count}}}))"
-    )
-
-
-def _base64_forms(secret: bytes) -> Iterator[str]:
-    """Give regular expressions for what base64 makes of bytes that stand anywhere in a longer string.
-
-    Its first and last characters depend on the neighbours too: those in between identify the secret, up
-    to three before and one behind go with them.
-    """
-    any_ = r"[A-Za-z0-9+/_-]"
-    for offset in range(3):
-        encoded = base64.b64encode(bytes(offset) + secret).decode()
-        lead = -(-offset * 8 // 6)
-        core = encoded[lead : (offset + len(secret)) * 8 // 6]
-        middle = "".join(
-            {"+": r"(?:[+-]|%(?:25)*2[bB])", "/": r"(?:\\*/|_|%(?:25)*2[fF])"}.get(char, char) for char in core
-        )
-        yield rf"(?=({any_}{{0,{lead}}}{middle}{any_}?(?:=|%(?:25)*3[dD]){{0,2}}))"
+def _names_secret(parameter: str) -> bool:
+    """Tell whether a query parameter, maybe percent-encoded, has a secret as its value."""
+    for _ in range(_ENCODINGS):
+        parameter = unquote_plus(parameter)
+    return is_sensitive(parameter) or parameter.strip().lower() == "code"

@@ -2,18 +2,19 @@
 
 import ipaddress
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal, NoReturn
 from urllib.parse import quote, unquote_to_bytes
 
-from epkit.core.http.masking import MASK, clean, mask_url
+from epkit.core.http.masking import MASK, clean, mask_url, url_secrets
 from epkit.core.http.secret import Secret
 from epkit.errors import UsageError
 
 DEFAULT_PORT = {"http": 80, "https": 443}
 
 _URL = re.compile(r"(?P<scheme>[^:/?#]+)://(?P<authority>[^/?#]*)(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?(?:#.*)?")
-_AUTHORITY = re.compile(r"(?:(?P<userinfo>.*)@)?(?P<host>\[[^]]*\]|[^:\[\]]*)(?::(?P<port>[^:]*))?")
+_AUTHORITY = re.compile(r"(?:(?P<userinfo>.*)@)?(?P<host>\[[^]@]*\]|[^:\[\]@]*)(?::(?P<port>[^:]*))?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _NAME = re.compile(r"(?=.{1,253}\.?$)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -67,6 +68,11 @@ class Url:
 
     def __str__(self) -> str:
         return self.shown
+
+
+def proxy_secrets(text: str) -> Iterator[Secret]:
+    """Give the credentials in what names a proxy: `HOST:PORT` or a URL, `user:password@` before the host."""
+    return url_secrets(text if "://" in text else f"//{text}")
 
 
 def is_url(text: str) -> bool:

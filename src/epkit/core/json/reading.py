@@ -22,7 +22,7 @@ MAX_DIGITS: Final = 4300
 
 _BLANKS: Final = b" \t\r\n"
 _LONG: Final = re.compile(rb"[0-9]{19}")
-_HUGE: Final = re.compile(rf'"(?:[^"\\]|\\.)*"?|(?P<digits>[0-9]{{{MAX_DIGITS + 1}}})', re.DOTALL)
+_HUGE: Final = re.compile(rf'"(?:[^"\\]|\\.)*"?|(?P<digits>[0-9]{{{MAX_DIGITS + 1}}})|[0-9]++', re.DOTALL)
 _BRACKETS: Final = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[{]|[\]}]', re.DOTALL)
 _ESCAPED: Final = re.compile(rb"\\.", re.DOTALL)
 _NEITHER_BRACKET_NOR_QUOTE: Final = bytes(set(range(256)) - set(b'[]{}"'))

@@ -1,7 +1,7 @@
 """What a scoring reply gives for each row, and how that is written: as JSON, and as columns of a table."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,13 +27,16 @@ class Failed:
     detail: str
 
 
-def read_reply(head: bytes, body: bytes, rows: int) -> list[Any] | tuple[Failure, str]:
+def read_reply(
+    head: bytes, body: bytes, rows: int, *, mask: Callable[[bytes, list[Any]], list[Any]] | None = None
+) -> list[Any] | tuple[Failure, str]:
     """Take the predictions out of a reply whose status is a success.
 
     Args:
         head: the raw header block; a body may follow.
         body: as it came, a content coding not yet taken off.
         rows: how many predictions there have to be.
+        mask: takes credentials out of predictions, whose reply is its other argument; see `KeyGuard`.
 
     Returns:
         *rows* predictions; or what is wrong with the reply, and the reason in words.
@@ -58,7 +61,7 @@ def read_reply(head: bytes, body: bytes, rows: int) -> list[Any] | tuple[Failure
         return Failure.CONTRACT, "no list of predictions is recognised in the reply"
     if len(found) != rows:
         return Failure.MISMATCH, f"{len(found)} predictions for {rows} rows"
-    return found
+    return found if mask is None else mask(body, found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,9 +5,10 @@ do nanoseconds end. `epkit.core.report.summary` makes a `Report`; nothing change
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
+from epkit.core.http.masking import OWN
 from epkit.core.report.caveats import Caveat
 from epkit.core.stats.distribution import Distribution
 
@@ -40,10 +41,10 @@ class Latencies:
 class Tool:
     """What measured."""
 
-    version: str
-    engine: str
-    python: str
-    platform: str
+    version: str = field(metadata=OWN)
+    engine: str = field(metadata=OWN)
+    python: str = field(metadata=OWN)
+    platform: str = field(metadata=OWN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +52,7 @@ class PayloadInfo:
     """A payload without its bytes."""
 
     name: str
-    sha256: str
+    sha256: str = field(metadata=OWN)
     bytes: int
 
 
@@ -59,8 +60,8 @@ class PayloadInfo:
 class Run:
     """One execution: when, of what, how complete."""
 
-    id: str
-    started_at: str  # RFC 3339, UTC
+    id: str = field(metadata=OWN)
+    started_at: str = field(metadata=OWN)  # RFC 3339, UTC
     duration_s: float
     target: str  # masked
     method: str
@@ -73,12 +74,12 @@ class Run:
 class PlanInfo:
     """The plan as asked for."""
 
-    model: str
+    model: str = field(metadata=OWN)
     concurrency: int
     requests: int | None
     duration_s: float | None
     rate: float | None = None
-    arrivals: str | None = None
+    arrivals: str | None = field(default=None, metadata=OWN)
     warmup: str | None = None
     workers: int = 1
     timeout_s: float = 60.0
@@ -198,7 +199,7 @@ class Window:
 class FailureExample:
     """One kind of failure: how often, and of its first reply the status, what it said (masked), and what to do."""
 
-    kind: str
+    kind: str = field(metadata=OWN)
     count: int
     status: int
     detail: str
@@ -275,7 +276,7 @@ class Search:
         words: the same in a sentence.
     """
 
-    kind: str
+    kind: str = field(metadata=OWN)
     expression: str
     value: float | None
     above: float | None

@@ -41,7 +41,7 @@ UNITS_MS: Final[Mapping[str, float]] = {"us": 0.001, "µs": 0.001, "ms": 1.0, "s
 
 _METRIC: Final = re.compile(r"\s*([A-Za-z_]+\.)?(p[0-9.]+|[A-Za-z_]+)")
 _OP: Final = re.compile(r"\s*(<=|>=|==|=|<|>)")
-_VALUE: Final = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([A-Za-zµ%/]*)\s*$")
+_VALUE: Final = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*+([A-Za-zµ%/]*)\s*$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

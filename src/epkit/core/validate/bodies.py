@@ -7,6 +7,7 @@ from typing import Final
 from epkit.core.json.faults import JsonFault
 from epkit.core.json.places import JsonPlaces
 from epkit.core.json.reading import JsonReading, read, read_carefully
+from epkit.core.shortening import cut
 from epkit.core.validate.violations import Findings, Path, Places
 
 MAX_CONTAINERS: Final = 250_000
@@ -92,7 +93,7 @@ def _noted(body: JsonReading, findings: Findings) -> JsonReading:
         findings.add(
             "duplicate-key",
             (),
-            f'the key "{key[:40]}" stands more than once in one object: the server takes the last',
+            f'the key "{cut(key, 40)}" stands more than once in one object: the server takes the last',
             severity="warning",
             place=("duplicate", key),
         )

@@ -29,7 +29,7 @@ LITERALS: Final = (-(2**63), 2**64 - 1)
 """Whole numbers that pandas' JSON reader takes at all, in whatever column; one beyond is refused."""
 
 _WHOLE: Final = re.compile(r"\s*[+-]?[0-9]{1,30}\s*", re.ASCII)
-_REAL: Final = re.compile(r"\s*[+-]?([0-9]{1,400}\.?[0-9]{0,400}|\.[0-9]{1,400})([eE][+-]?[0-9]{1,5})?\s*", re.ASCII)
+_REAL: Final = re.compile(r"\s*[+-]?([0-9]{1,400}+\.?[0-9]{0,400}+|\.[0-9]{1,400})([eE][+-]?[0-9]{1,5})?\s*", re.ASCII)
 _MOMENT: Final = re.compile(
     r"(\d{4})-(\d\d?)(?:-(\d\d?)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.\d{1,9})?)?)?)?(Z| ?[+-]\d\d:?\d\d)?",
     re.ASCII,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _WHOLE: Final = re.compile(r"[+-]?[0-9]{1,400}", re.ASCII)
 _REAL: Final = re.compile(
-    r"[+-]?([0-9]{1,400}\.?[0-9]{0,400}|\.[0-9]{1,400})([eE][+-]?[0-9]{1,5})?|[+-]?inf(inity)?|nan", re.ASCII | re.I
+    r"[+-]?([0-9]{1,400}+\.?[0-9]{0,400}+|\.[0-9]{1,400})([eE][+-]?[0-9]{1,5})?|[+-]?inf(inity)?|nan", re.ASCII | re.I
 )
 
 

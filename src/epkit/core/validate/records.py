@@ -9,6 +9,7 @@ from typing import Any, Final
 from epkit.core.contract.columns import Column, RowSpec
 from epkit.core.contract.compiled import SchemaSet, accepts, breaches
 from epkit.core.contract.shown import show
+from epkit.core.shortening import cut
 from epkit.core.validate.cells import Remark, bounds, coerced, exact
 from epkit.core.validate.values import walk
 from epkit.core.validate.violations import Findings, Path, Place, did_you_mean
@@ -138,7 +139,7 @@ def check_names(
         findings.add(
             "additionalProperties",
             (*base, rows[0], name),
-            f'unknown column "{name[:60]}"',
+            f'unknown column "{cut(name, 60)}"',
             hint=did_you_mean(name, lacking or spec.columns),
             severity="error" if spec.closed else "warning",
             rows=rows,

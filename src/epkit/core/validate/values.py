@@ -6,6 +6,7 @@ from typing import Any
 from epkit.core.contract.compiled import SchemaSet, breaches
 from epkit.core.contract.schemas import is_nullable
 from epkit.core.contract.shown import show
+from epkit.core.shortening import cut
 from epkit.core.validate.cells import Remark, exact
 from epkit.core.validate.violations import Findings, Path, Place, did_you_mean
 
@@ -93,7 +94,7 @@ def _names(
                 findings.add(
                     "additionalProperties",
                     (*path, key),
-                    f'unknown key "{key[:60]}"',
+                    f'unknown key "{cut(key, 60)}"',
                     severity="error" if extra is False else "warning",
                     hint=did_you_mean(key, properties),
                     rows=rows,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from epkit import __version__
 from epkit.core.http.destination import Destination
 from epkit.core.http.headers import fields
-from epkit.core.http.masking import mask_text, mask_url
+from epkit.core.http.masking import mask_url, mask_values
 from epkit.core.load.plan import Plan
 from epkit.core.replies import judging
 from epkit.core.report.assembly import EngineFacts, KnownRun, LoadOutcome, Peer, assemble
@@ -19,8 +19,9 @@ from epkit.core.report.slo import Slo
 from epkit.core.report.wording import plural
 from epkit.core.report.workers import WorkerRecord
 from epkit.core.samples.rows import Failure
+from epkit.core.shortening import ELLIPSIS
 from epkit.endpoint.advice import advise_failure, detail, explain
-from epkit.engines.driver import FirstFailure
+from epkit.engines.driver import EXAMPLE_BYTES, FirstFailure
 from epkit.flows.bench.driving import RunFacts
 from epkit.flows.bench.measurement import Measurement
 from epkit.flows.bench.plan import plan_info
@@ -74,7 +75,7 @@ def make_report(
         phases, search = mark_knee(phases, setup.plan.measured)
     early = any(record.lost is not None for record in records)
     early |= any(warning.kind is CaveatKind.OBJECTIVE_LOST for warning in warnings)
-    return assemble(
+    report = assemble(
         known_run(setup, measured, facts, early=early),
         measured.summary,
         LoadOutcome(
@@ -87,16 +88,19 @@ def make_report(
         records=records,
         slos=slos,
     )
+    return mask_values(report, setup.target.secrets)
 
 
 def known_run(setup: RunSetup, measured: Measurement, facts: RunFacts, *, early: bool = False) -> KnownRun:
-    """Return what is known of a run without looking at a sample; quick, for it is asked in mid-run too.
+    """Return what is known of a run without looking at a sample, credentials masked.
+
+    Quick, for it is asked in mid-run too.
 
     Args:
         early: whether the run ended before its plan did, for another reason than a signal.
     """
     traffic = facts.traffic
-    return KnownRun(
+    known = KnownRun(
         tool=Tool(
             version=__version__,
             engine=setup.engine,
@@ -107,7 +111,7 @@ def known_run(setup: RunSetup, measured: Measurement, facts: RunFacts, *, early:
             id=setup.id,
             started_at=facts.started_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             duration_s=measured.duration_ns(facts) / 1e9,
-            target=mask_text(setup.target.uri.shown, setup.target.secrets),
+            target=setup.target.uri.shown,
             method=setup.load.requests[0].method,
             partial=early or facts.stopped_by is not None,
             seed=setup.plan.seed,
@@ -129,6 +133,7 @@ def known_run(setup: RunSetup, measured: Measurement, facts: RunFacts, *, early:
         deployments=facts.deployments,
         failures=tuple(_explain(example, setup.target) for example in _most_first(facts.examples.values())),
     )
+    return mask_values(known, setup.target.secrets)
 
 
 def payload_infos(load: Requests) -> tuple[PayloadInfo, ...]:
@@ -144,7 +149,8 @@ def show_examples(examples: Iterable[FirstFailure], target: Target) -> dict[str,
     Returns:
         The texts by the names of files.
     """
-    return {_file_name(example): _show_example(example, target) for example in _most_first(examples)}
+    shown = {_file_name(example): _show_example(example, target) for example in _most_first(examples)}
+    return mask_values(shown, target.secrets)
 
 
 def _file_name(example: FirstFailure) -> str:
@@ -156,7 +162,7 @@ def _show_example(example: FirstFailure, target: Target) -> str:
     headers = fields(example.head)
     times = plural(example.count, "time")
     reply = show_reply(example.head, _plain_body(example, headers), target.secrets) if example.head else ""
-    why = mask_text(f"{times}: {example.detail}" if example.detail else times, target.secrets)
+    why = f"{times}: {example.detail}" if example.detail else times
     return f"{why}\n\n{reply}\n" if reply else f"{why}\n"
 
 
@@ -166,7 +172,7 @@ def _peer(setup: RunSetup, first_head: bytes, tls: str | None) -> Peer:
         server=fields(first_head).get("server", "").partition(" ")[0],
         host=destination.host,
         port=destination.port,
-        path=mask_text(mask_url(setup.target.uri.request_path), setup.target.secrets),
+        path=mask_url(setup.target.uri.request_path),
         tls=tls,
         server_name=destination.tls.server_name if destination.scheme == "https" else None,
     )
@@ -185,7 +191,7 @@ def _explain(example: FirstFailure, target: Target) -> FailureExample:
         keyed = target.key.authorization is not None
         advice = explain(example.status, headers, text, key_sent=keyed, secrets=target.secrets)
     else:
-        words = mask_text(example.detail, target.secrets)
+        words = example.detail
         advice = advise_failure(example.failure, example.detail, target.secrets, quote=False)
     return FailureExample(
         kind=example.failure.name.lower(), count=example.count, status=example.status, detail=words, advice=advice
@@ -197,4 +203,5 @@ def _plain_body(example: FirstFailure, headers: Mapping[str, str]) -> str:
         body = judging.unpack(headers.get("content-encoding", ""), example.body)
     except ValueError:
         body = example.body
-    return body.decode("utf-8", "replace")
+    kept = body.decode("utf-8", "replace")
+    return kept if len(example.body) < EXAMPLE_BYTES else kept.rstrip("\ufffd") + ELLIPSIS

@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TypeVar
 
+from epkit.core.http.masking import mask_values
 from epkit.core.load.plan import Plan
 from epkit.core.load.stages import total
 from epkit.core.report import ab
@@ -137,7 +138,7 @@ class _Run:
         times = None
         if sinks.spill is not None:
             if options.samples is not None:
-                rows, names = self._ready.load.rows, facts.deployments
+                rows, names = self._ready.load.rows, mask_values(facts.deployments, self._ready.target.secrets)
                 samples.write(options.samples, sinks.spill.blocks(), report.run.payloads, rows, names)
             if options.rows_wanted:
                 times = ab.from_samples(sinks.spill.blocks(), measured.started_ns(facts))

@@ -115,7 +115,7 @@ class Recording:
                 "started_ns": measured.started_ns(facts),
                 "cpu_s": facts.cpu_s,
                 "max_in_flight": known.max_in_flight,
-                "deployments": list(facts.deployments),
+                "deployments": list(known.deployments),
                 **{name: to_plain(getattr(known, name)) for name in ("run", "failures")},
                 "http": to_plain(known.peer),
             }

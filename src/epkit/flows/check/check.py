@@ -65,13 +65,13 @@ def check(
             source = urls.parse(source) if urls.is_url(source) else context.cwd / source
         # A file that is missing is the user's, not the endpoint's.
         document = None if isinstance(source, Url) else contracts.read(source)[0]
-        if begin is not None:
-            begin(target.shown)
         session = Session(client)
+        if begin is not None:
+            begin(session.line(target.shown))
         answers = Answers(session, source, document, payload, options.path)
         steps = _Steps(session, tell or (lambda _: None))
         asyncio.run(_look(steps, ConnectionSteps(session), answers, needs_contract=payload is None))
-        return Checkup(target=target.shown, steps=tuple(steps.taken))
+        return Checkup(target=session.line(target.shown), steps=tuple(steps.taken))
 
 
 async def _look(steps: "_Steps", connection: ConnectionSteps, answers: Answers, *, needs_contract: bool) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from epkit.core.contract.contract import ParsedContract
 from epkit.core.hosting.deployments import Endpoint, Keys, Order
+from epkit.core.http.masking import mask_text
 from epkit.core.http.secret import Secret
 from epkit.endpoint.config_writing import home_relative, remove_entry, write_entry
 from epkit.endpoint.config_writing import place as config_place
@@ -133,7 +134,7 @@ def keys(
     found = backend.keys(place.service) if regenerate is None else (
         backend.regenerate(place.service, regenerate, context.note)
     )  # fmt: skip
-    context.secrets.extend((found.primary, found.secondary))
+    context.know((found.primary, found.secondary))
     # A key that was replaced must not stay in the file that commands read.
     written = target if not reveal or (regenerate == "primary" and target is not None and target.exists()) else None
     if written is not None:
@@ -158,7 +159,7 @@ def swagger(place: Place, context: Context, reach: TargetOptions, *, output: str
     document, _ = fetch_contract(endpoint, client_to(endpoint, authorization, context, reach=reach, proxy=proxy))
     path = config_place(place.config, context.cwd).parent
     file = _contract_file(path, place.name) if output is None else context.cwd / output
-    _write_file(file, document)
+    _write_file(file, document, context)
     return file
 
 
@@ -219,7 +220,7 @@ def _credentials(place: Place, endpoint: Endpoint, context: Context) -> tuple[Se
 
 def _key(place: Place, context: Context) -> Secret:
     found = place.backend.keys(place.service)
-    context.secrets.extend((found.primary, found.secondary))
+    context.know((found.primary, found.secondary))
     return found.primary
 
 
@@ -229,7 +230,7 @@ def _authorization(place: Place, endpoint: Endpoint, context: Context) -> Secret
     if endpoint.auth == "key":
         return bearer(_key(place, context))
     text = place.backend.token(place.service).text
-    context.secrets.append(text)
+    context.know((text,))
     return bearer(text)
 
 
@@ -242,7 +243,7 @@ def _keep_contract(
         context.note(f"no contract: {error}")
         return None, None
     file = _contract_file(directory, place.name)
-    _write_file(file, document)
+    _write_file(file, document, context)
     return file, contract
 
 
@@ -250,11 +251,13 @@ def _contract_file(directory: Path, name: str) -> Path:
     return inside(directory / "swagger", f"{name}.json", where="the endpoint's name")
 
 
-def _write_file(file: Path, data: bytes) -> None:
+def _write_file(file: Path, document: bytes, context: Context) -> None:
+    """Write a contract; a server may quote the key in it."""
+    text = mask_text(document.decode("utf-8", "surrogateescape"), context.secrets, distinct=True)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with replacing(file) as new:
-            new.write(data)
+            new.write(text.encode("utf-8", "surrogateescape"))
     except OSError as error:
         raise unwritable(f"{file}: cannot be written", error) from None
 

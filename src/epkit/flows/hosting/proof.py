@@ -13,6 +13,7 @@ from epkit.core.http.masking import clean, mask_text
 from epkit.core.http.secret import Secret
 from epkit.core.replies import decoding, judging
 from epkit.core.samples.rows import Failure
+from epkit.core.shortening import cut
 from epkit.core.wrapping import count_rows
 from epkit.endpoint.config import TargetSpec
 from epkit.endpoint.keys import Key
@@ -54,7 +55,7 @@ def check_flags(reach: TargetOptions, context: Context, *, local: bool) -> Proxy
     Raises:
         UsageError: no timeout, no proxy; a certificate file is missing or unusable.
     """
-    context.secrets.extend(reach.request.secrets())
+    context.know(reach.request.secrets())
     check_options(reach)
     make_context(reach.tls)
     return proxy_of(reach.request, replace(context, environ={}) if local else context, "the endpoint")
@@ -146,5 +147,5 @@ def _judge(endpoint: Endpoint, once: SingleRequest, rows: int | None, client: Cl
     if not failure:
         failure, detail = judging.judge_reply(once.head, once.body, rows)
     if failure is not Failure.NONE:
-        said = detail or clean(mask_text(once.text[:2000], client.target.secrets))
+        said = detail or clean(mask_text(cut(once.text, 2000), client.target.secrets))
         raise EndpointError(f"{unscored}: status {once.status}: {said}; epkit logs show {endpoint.name}")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from epkit.core.contract.columns import RowSpec
-from epkit.core.http.masking import mask_url
+from epkit.core.http.masking import mask_url, url_secrets
 from epkit.core.http.payload import Payload
 from epkit.core.replies.predictions import Failed
 from epkit.core.score.batching import Chunk
@@ -26,7 +26,7 @@ from epkit.errors import ContractError, UsageError, unwritable
 from epkit.files import fetching, payloads, remote
 from epkit.files.parquet import parts_of
 from epkit.files.sources import CsvSource, FrameSource, LinesSource, ParquetSource, Source, ValuesSource
-from epkit.flows.context import Note
+from epkit.flows.context import Context, Note
 
 if TYPE_CHECKING:
     from epkit.core.contract.contract import ParsedContract
@@ -95,7 +95,7 @@ class Input:
 
 
 @contextlib.contextmanager
-def spooled(file: str | None, stdin: BinaryIO) -> Iterator[Given | None]:
+def spooled(file: str | None, stdin: BinaryIO, context: Context) -> Iterator[Given | None]:
     """Find out what a file is; standard input is first written to a file of its own.
 
     Args:
@@ -107,6 +107,7 @@ def spooled(file: str | None, stdin: BinaryIO) -> Iterator[Given | None]:
     if file is None:
         yield None
     elif remote.is_remote(file):
+        context.know(url_secrets(file))  # a store's errors quote the URL, signature and all
         with contextlib.ExitStack() as stack:
             try:
                 directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="epkit-"))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from signal import Signals
 
+from epkit.core.http.masking import KeyGuard
 from epkit.core.http.secret import Secret
 from epkit.core.score.conveyor import Conveyor, Policy
 from epkit.engines import runner
@@ -34,6 +35,7 @@ class OwnDriver(BatchDriver):
             later=self._engine.soon,
             wake=self._engine.wake,
             waiting=lambda wait: note_wait(wait, note),
+            mask=KeyGuard(ready.target.secrets),
         )
 
     def renew(self, value: Secret) -> None:

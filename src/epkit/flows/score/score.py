@@ -10,7 +10,9 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import BinaryIO
 
+from epkit.core.http.masking import mask_text, mask_url, mask_values
 from epkit.core.http.request import Template, with_proxy_headers
+from epkit.core.http.url import is_url
 from epkit.core.replies.predictions import Failed
 from epkit.core.score.batching import Chunk, Packer
 from epkit.core.score.conveyor import Policy
@@ -30,7 +32,7 @@ from epkit.flows.score.job import JobWorkers, ReadyJob
 from epkit.flows.score.options import ScoreOptions, check
 from epkit.flows.score.words import advise
 from epkit.flows.target.opening import open_target
-from epkit.flows.target.request_options import compose_headers
+from epkit.flows.target.request_options import RequestOptions, compose_headers
 from epkit.flows.target.requests import JSON, KnownContract, contract_finder
 from epkit.flows.target.tokens import renewing
 from epkit.flows.target.transport import engine_class, proxy_of
@@ -63,7 +65,7 @@ def score(
     check(options)
     check_workers(options)
     with ExitStack() as stack:
-        given = options.given or stack.enter_context(spooled(options.file, stdin))
+        given = options.given or stack.enter_context(spooled(options.file, stdin, context))
         job = None
         if options.out is not None:
             job = stack.enter_context(_claim(options, given, context))
@@ -83,7 +85,15 @@ def score(
         assert writer is not None
         probabilities = options.method == "predict_proba"
         taken = () if job is None else ready.input.source.names
-        recorder = OutputWriter(writer, probabilities=probabilities, job=job, kept=kept, taken=taken)
+        secrets = ready.target.secrets
+        recorder = OutputWriter(
+            writer,
+            probabilities=probabilities,
+            job=job,
+            kept=kept,
+            taken=taken,
+            mask=lambda text: mask_text(text, secrets),
+        )
         stack.callback(recorder.close)
         return _run(ready, recorder, policy or _policy(options), progress, context, workers)
 
@@ -96,7 +106,7 @@ def dry_run(options: ScoreOptions, context: Context, stdin: BinaryIO) -> tuple[s
     """
     check(options)
     check_workers(options)
-    with spooled(options.file, stdin) as given, _prepare(options, given, context) as ready:
+    with spooled(options.file, stdin, context) as given, _prepare(options, given, context) as ready:
         chunk = next(ready.input.chunks(0, options.batch_rows), None)
         if chunk is None:
             raise UsageError("there are no rows to send")
@@ -143,7 +153,7 @@ def _run(
     driver.finish()
     complete = driver.is_over and driver.hopeless is None
     recorder.finish(complete=complete)
-    return ScoreResult(
+    result = ScoreResult(
         target=ready.target.shown,
         rows=recorder.rows,
         before=before,
@@ -160,6 +170,7 @@ def _run(
         hopeless=None if driver.hopeless is None else advise(driver.hopeless, ready.target),
         stopped_by=None if complete or stopped_by is None else int(stopped_by),
     )
+    return mask_values(result, ready.target.secrets)
 
 
 @contextmanager
@@ -224,7 +235,7 @@ def _claim(options: ScoreOptions, given: Given | None, context: Context) -> Iter
             {
                 "input": _digest(given),
                 "target": spec.shown,
-                "wrapping": json.dumps([options.wrap, options.parameters, options.request.schema], sort_keys=True),
+                "wrapping": json.dumps([options.wrap, options.parameters, _named(options.request)], sort_keys=True),
                 "deployment": options.request.deployment or spec.deployment or "",
             }
         )
@@ -240,6 +251,12 @@ def _check_complete(job: Job, given: Given | None) -> None:
     if given is not None and given.path is not None:
         rows = rows_of(given.path, given.kind, given.name)
         job.expect(rows, least=rows or 0)
+
+
+def _named(request: RequestOptions) -> str | None:
+    """Say which contract was named; the journal holds no signature of a URL."""
+    schema = request.schema
+    return mask_url(schema) if schema is not None and is_url(schema) else schema
 
 
 def _digest(given: Given | None) -> str:

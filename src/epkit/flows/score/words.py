@@ -8,6 +8,7 @@ from epkit.core.http.masking import clean, mask_text
 from epkit.core.http.secret import Secret
 from epkit.core.samples.rows import Failure
 from epkit.core.score.retrying import RetryWait
+from epkit.core.shortening import cut
 from epkit.endpoint import advice
 from epkit.engines.batches import Outcome
 from epkit.flows.context import Note
@@ -26,7 +27,7 @@ def explainer(secrets: Sequence[Secret]) -> Callable[[Outcome], str]:
 
     def explain(outcome: Outcome) -> str:
         if outcome.failure is Failure.STATUS:
-            return advice.detail(outcome.body[:100_000].decode("utf-8", "replace"), secrets)
+            return advice.detail(cut(outcome.body.decode("utf-8", "replace"), 100_000), secrets)
         return clean(mask_text(outcome.detail, secrets), 300)
 
     return explain

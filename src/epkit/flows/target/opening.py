@@ -1,15 +1,16 @@
 """From what the user named to something that can be spoken to: target, key, origin, all secrets by name."""
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from urllib.parse import parse_qsl
+from pathlib import Path
 
 from epkit.core.http import url as urls
-from epkit.core.http.masking import is_sensitive, mask_url
+from epkit.core.http.masking import is_sensitive, url_secrets
 from epkit.core.http.secret import Secret
 from epkit.core.http.url import Url
 from epkit.endpoint import embedded
+from epkit.endpoint.config import TargetSpec
 from epkit.endpoint.finding import found_note
 from epkit.endpoint.keys import TOKENS, Key, find_key
 from epkit.endpoint.target import contract_url, resolve
@@ -56,21 +57,17 @@ def open_target(
             from epkit.flows.target.tokens import begin  # late: it may need an SDK
 
             renewal, key = begin(spec, key, context)
-        found = [*_secrets(uri, key, (*spec.headers, *request.headers)), *request.secrets()]
-        context.secrets.extend(found)
+        found = [*_secrets(spec, uri, contract, key), *request.secrets()]
+        context.know(found)
         yield Target(spec=spec, uri=uri, key=key, contract=contract, secrets=found, renewal=renewal)
 
 
-def _secrets(uri: Url, key: Key, headers: Iterable[tuple[str, str]]) -> tuple[Secret, ...]:
-    query = uri.query.reveal() if uri.query else ""
-    found = [key.authorization, uri.userinfo]
-    found += [Secret(value) for name, value in headers if is_sensitive(name)]
-    # Of a harmless query nothing is masked: `api-version=1` may stand in any text.
-    found += [Secret(value) for name, value in parse_qsl(query) if _is_secret(name)]
-    if mask_url(f"?{query}") != f"?{query}":
-        found.append(Secret(query))
-    return tuple(secret for secret in found if secret)
-
-
-def _is_secret(parameter: str) -> bool:
-    return mask_url(f"?{parameter}=value") != f"?{parameter}=value"
+def _secrets(spec: TargetSpec, uri: Url, contract: Path | Url, key: Key) -> Iterator[Secret]:
+    if key.authorization is not None:
+        yield key.authorization
+    yield from (Secret(value) for name, value in spec.headers if is_sensitive(name))
+    for url in (uri, contract):
+        if isinstance(url, Url):
+            yield from url_secrets(url.reveal())
+            if url.userinfo is not None:
+                yield url.userinfo

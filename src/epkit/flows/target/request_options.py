@@ -4,12 +4,12 @@ import base64
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import unquote_to_bytes
 
 from epkit import __version__
 from epkit.core.http.destination import Tls
-from epkit.core.http.masking import is_sensitive
+from epkit.core.http.masking import is_sensitive, url_secrets
 from epkit.core.http.secret import Secret
+from epkit.core.http.url import is_url, proxy_secrets
 from epkit.errors import UsageError
 from epkit.flows.target.target import Target
 
@@ -58,9 +58,9 @@ class RequestOptions:
         yield from (Secret(value) for name, value in self.headers if is_sensitive(name))
         cookies = [*self.cookies, *(value for name, value in self.headers if name.lower() == "cookie")]
         yield from (Secret(pair.partition("=")[2]) for cookie in cookies for pair in cookie.split(";"))
-        userinfo = (self.proxy or "").rpartition("@")[0].rpartition("//")[2]
-        sent = unquote_to_bytes(userinfo).decode("utf-8", "surrogateescape")
-        yield from (Secret(text) for text in (self.basic, self.proxy_basic, userinfo, sent) if text)
+        yield from (Secret(text) for text in (self.basic, self.proxy_basic) if text)
+        yield from proxy_secrets(self.proxy or "")
+        yield from url_secrets(self.schema if self.schema is not None and is_url(self.schema) else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

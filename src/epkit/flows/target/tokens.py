@@ -48,8 +48,8 @@ def renewing(target: Target, context: Context, use: Callable[[Secret], None]) ->
     def replaced(text: Secret) -> None:
         value = bearer(text)
         # Before it is sent: an echo of it must not show.
-        for known in (target.secrets, context.secrets):
-            known.extend((text, value))
+        target.secrets.extend((text, value))
+        context.know((text, value))
         use(value)
 
     with Keeper(target.renewal.source, target.renewal.first, replaced, context.note):

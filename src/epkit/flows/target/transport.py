@@ -8,7 +8,6 @@ not be shown.
 """
 
 from collections.abc import Callable
-from typing import Final
 
 from epkit.core.http import url as urls
 from epkit.core.http.destination import Proxy
@@ -16,10 +15,8 @@ from epkit.core.http.secret import Secret
 from epkit.endpoint.keys import basic
 from epkit.engines.base import Engine
 from epkit.errors import UsageError
-from epkit.flows.context import Context
+from epkit.flows.context import PROXIES, Context
 from epkit.flows.target.request_options import RequestOptions
-
-PROXIES: Final = ("http_proxy", "https_proxy", "all_proxy")
 
 
 def engine_name(asked: str | None, *, http2: bool = False, wire_only: str | None = None) -> str:

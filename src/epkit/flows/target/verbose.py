@@ -6,6 +6,7 @@ from epkit.core.http.headers import final_block
 from epkit.core.http.masking import clean, mask_header, mask_text, mask_url
 from epkit.core.http.request import Request
 from epkit.core.http.secret import Secret
+from epkit.core.shortening import ELLIPSIS, cut_bytes
 from epkit.engines.base import Exchange
 
 SHOWN_BODY_BYTES = 4096
@@ -17,7 +18,7 @@ def show_request(request: Request, secrets: Sequence[Secret], *, body: bool = Fa
     lines += [f"{name}: {mask_header(name, value)}" for name, value in request.headers]
     lines.append("")
     if body and request.body:
-        lines += _lines(request.body[:SHOWN_BODY_BYTES])
+        lines += cut_bytes(request.body, SHOWN_BODY_BYTES).splitlines()
         if len(request.body) > SHOWN_BODY_BYTES:
             lines.append(f"(and {len(request.body) - SHOWN_BODY_BYTES} bytes more)")
     return mask_text("\n".join(clean(line, 20_000) for line in lines), secrets)
@@ -30,7 +31,7 @@ def show_reply(head: bytes, body: str, secrets: Sequence[Secret]) -> str:
         head: the raw header block, as far as it was read.
         body: without its content coding.
     """
-    status, *fields = _lines(final_block(head) or head)
+    status, *fields = _lines(final_block(head) or head + ELLIPSIS.encode())
     lines = [status]
     for line in fields:
         name, colon, value = line.partition(":")
@@ -59,7 +60,7 @@ def make_log(
             say(f"LOG: {exchange.failure.name.lower()}: {clean(mask_text(exchange.detail, secrets))}")
             return
         if verbosity >= 2:
-            body = exchange.body[:SHOWN_BODY_BYTES].decode("utf-8", "replace")
+            body = cut_bytes(exchange.body, SHOWN_BODY_BYTES)
             say(f"LOG: header received:\n{show_reply(exchange.head, body, secrets)}")
         if not 200 <= exchange.status < 300:
             say(f"WARNING: Response code not 2xx ({exchange.status})")

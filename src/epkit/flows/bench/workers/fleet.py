@@ -16,9 +16,7 @@ from typing import Final
 
 import numpy as np
 
-from epkit.core.http.masking import mask_text
 from epkit.core.http.request import Request
-from epkit.core.http.secret import Secret
 from epkit.core.load.shares import most_workers, split
 from epkit.core.report.live import Live
 from epkit.core.report.summary import EXACT
@@ -244,7 +242,7 @@ class Fleet:
 
     def _miss(self, part: WorkerPart, why: str) -> None:
         """Go on without a worker."""
-        part.lost = mask_text(why, [Secret(text) for text in self._work.secrets])  # a worker's last words may quote
+        part.lost = why
         self._crew.lose(part.member)
         self._merger.end(part.member)
         self._open_gate()

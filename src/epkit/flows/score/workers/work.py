@@ -13,6 +13,7 @@ from signal import Signals
 from typing import TYPE_CHECKING, Any, Final
 
 from epkit.core.http.destination import Destination
+from epkit.core.http.masking import KeyGuard
 from epkit.core.http.request import Request, Template
 from epkit.core.http.secret import Secret
 from epkit.core.replies.predictions import Failed
@@ -180,6 +181,7 @@ class _Part:
             later=engine.soon,
             wake=engine.wake,
             waiting=lambda wait: channel.send(ScoreWaitMessage(wait)),
+            mask=KeyGuard(self._secrets),
         )
         self._asked = job.asked
         self._made = self._lately = 0
