@@ -6,11 +6,12 @@ import time
 import pytest
 
 from epkit.flows.target import client
-from support import certificates
+from support import certificates, scoring_server
 from support.canary import CANARY
 from support.cli_harness import complaint
 from support.proxy_server import Proxy
 from support.reach import COMMANDS, Desk, Target, Way, drip, endless, reply, trusting
+from support.scoring_server import ScoringServer
 
 UNKNOWN = "nobody known here signed the server's certificate: name the authority with --cacert, or --insecure"
 PASSWORD = "the proxy wants a user and a password, or others: give -P USER:PASSWORD"
@@ -38,6 +39,29 @@ def command(request, desk):
 
 def key_of(seen):
     return [headers.get("authorization") for _, _, headers in seen]
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
+def test_a_server_of_one_worker_is_never_kept_by_a_connection_that_is_not_used(command, private, tls):
+    with Target(private if tls else None, one_at_a_time=True) as target:
+        said = command(target.url, Way(cacert=private.cacert, seconds=3))
+
+    assert said.well, said.text
+    assert "no contract" not in said.text
+
+
+def test_the_genuine_server_with_its_one_worker_serves_every_command(desk):
+    scoring_server.require()
+    server = ScoringServer("v1", one_at_a_time=True)
+    try:
+        url = f"http://127.0.0.1:{server.wait().port}/score"
+        desk.cli.write("row.json", desk.typed("sample", "--target", url).text)
+        names = ("check", "sample", "validate", "bench", "score", "deploy create", "Contract.load", "epkit.run_bench")
+        said = {name: COMMANDS[name](desk, url, Way(seconds=5)) for name in names}
+    finally:
+        server.close()
+
+    assert {} == {name: one.text for name, one in said.items() if not one.well}
 
 
 def test_a_private_authority_is_named_by_a_flag(command, private):

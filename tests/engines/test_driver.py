@@ -203,7 +203,7 @@ def test_a_row_says_what_the_exchange_did_since_the_run_began(clock: Clock) -> N
         ({"status": 304, "body": b""}, Failure.STATUS),
         ({"status": 201}, Failure.NONE),
         ({"status": 201, "body": b'{"error": "x"}'}, Failure.APPLICATION),
-        ({"status": 204, "body": b""}, Failure.NONE),
+        ({"status": 204, "body": b""}, Failure.EMPTY),
         ({"body": b""}, Failure.EMPTY),
         ({"body": b'{"error": "x"}'}, Failure.APPLICATION),
         ({"body": b"{"}, Failure.CONTRACT),
@@ -219,6 +219,17 @@ def test_every_outcome_has_its_kind_however_often_it_comes(changes: dict[str, An
     assert [(failure, 3)] * bool(failure) == [
         (example.failure, example.count) for example in loop.driver.examples.values()
     ]
+
+
+@pytest.mark.parametrize(
+    ("method", "failure"),
+    [("POST", Failure.EMPTY), ("GET", Failure.NONE), ("PUT", Failure.NONE), ("HEAD", Failure.NONE)],
+)
+def test_no_content_answers_what_wants_none(method: str, failure: Failure) -> None:
+    loop = make(method=method)
+    loop.done(status=204, body=b"")
+
+    assert [failure] == loop.rows["failure"].tolist()
 
 
 def test_a_status_alone_can_be_enough(judged: list[Any]) -> None:

@@ -7,6 +7,7 @@ from epkit.core.load.phases import PhaseTimes
 from epkit.core.load.plan import WARMUP, Phase
 from epkit.core.samples.rows import Failure
 from epkit.engines import driver as module
+from epkit.engines import phased
 from epkit.engines.base import FOREVER, Exchange, PacingDriver
 from epkit.engines.phased import POLL_NS, Phased
 
@@ -63,6 +64,28 @@ def rate(per_s, seconds=None, **more):
 def test_it_is_a_pacing_driver_and_the_closed_loop_is_not():
     assert isinstance(Slots(rate(1, 1)).driver, PacingDriver)
     assert not issubclass(module.ClosedLoop, PacingDriver)
+
+
+def test_every_schedule_is_drawn_before_the_clock_starts(monkeypatch):
+    """Drawing takes longer than many a reply takes its server: the first request of an open phase would be late."""
+    drawn = []
+    due_times = phased.due_times
+
+    def watched(phase, seed):
+        drawn.append(phase.rate)
+        yield from due_times(phase, seed)
+
+    class Ticking:
+        def perf_counter_ns(self):
+            drawn.append("clock")
+            return BEGAN
+
+    monkeypatch.setattr(phased, "due_times", watched)
+    monkeypatch.setattr(module, "time", Ticking())
+    slots = Slots(rate(10, 1), Phase(model="closed", concurrency=1, requests=1), rate(5, 1, arrivals="poisson"))
+
+    assert [10, 5, "clock"] == drawn[:3]
+    assert [0, 100 * MS] == [slots.take(0), slots.take(100 * MS)]
 
 
 def test_a_request_is_due_on_time_and_not_before():

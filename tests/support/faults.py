@@ -14,7 +14,7 @@ connection stays open until the client closes it. A storm is one of these under 
 | ok-split | dribbled in pieces of 3 bytes, at once one after the other |
 | ok-split-chunked | the same for ok-chunked |
 | ok-large | `?bytes=` of body (default 1 MiB), Content-Length |
-| delay | ok after `?ms=` (default 10) |
+| delay | ok after `?ms=` (default 10), each `?every=`th time (1) |
 | stall | ok; in the last `?for_ms=` of every `?every_ms=` since the first such request all stands still |
 | flaky | every `?every=`th request (3) answers `?status=` (503), the others ok |
 | second-dies | on each connection: the first request ok, the second is read whole and the connection closed |
@@ -427,7 +427,8 @@ async def _early_hints(x: Exchange) -> bool:
 
 @fault("delay")
 async def _delay(x: Exchange) -> bool:
-    await asyncio.sleep(x.number("ms", 10) / 1e3)
+    if x.turns.next(x.target) % x.number("every", 1) == 0:
+        await asyncio.sleep(x.number("ms", 10) / 1e3)
     await x.send(OK)
     return True
 

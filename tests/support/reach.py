@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from threading import Thread
 from typing import Any, Final, Self
 from urllib.parse import quote
@@ -51,17 +51,24 @@ def reply(request: BaseHTTPRequestHandler, body: bytes, status: int = 200, **hea
 class Target:
     """A scoring endpoint on loopback, a context manager; its contract may be answered otherwise.
 
+    Args:
+        one_at_a_time: serve one connection after the other, each for as long as its client keeps it.
+
     Attributes:
         contract: answers `GET …/swagger.json`.
         seen: method, path and headers of each request.
     """
 
-    def __init__(self, certificates: Certificates | None = None, contract: Handle | None = None) -> None:
+    def __init__(
+        self, certificates: Certificates | None = None, contract: Handle | None = None, *, one_at_a_time: bool = False
+    ) -> None:
         self.contract = contract or (lambda request: reply(request, CONTRACT))
         self.seen: list[tuple[str, str, dict[str, str]]] = []
         server = self
 
         class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1" if one_at_a_time else "HTTP/1.0"
+
             def do_GET(self) -> None:
                 server.seen.append(("GET", self.path, {name.lower(): value for name, value in self.headers.items()}))
                 with contextlib.suppress(OSError):
@@ -78,7 +85,7 @@ class Target:
             def log_message(self, *_: object) -> None:
                 """Say nothing."""
 
-        class Server(ThreadingHTTPServer):
+        class Server(HTTPServer if one_at_a_time else ThreadingHTTPServer):  # type: ignore[misc]
             daemon_threads = True
 
             def finish_request(self, request: Any, client_address: Any) -> None:

@@ -74,13 +74,18 @@ class BankServer(Served):
 
 
 class ScoringServer(Served):
-    """One scoring script behind the genuine server."""
+    """One scoring script behind the genuine server.
 
-    def __init__(self, script: str) -> None:
+    Args:
+        one_at_a_time: serve as the server does by default: one connection after the other.
+    """
+
+    def __init__(self, script: str, *, one_at_a_time: bool = False) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        command = [sys.executable, "-m", "gunicorn", "-k", "gthread", "--threads", "4", "-w", "1"]
+        workers = ["-k", "sync"] if one_at_a_time else ["-k", "gthread", "--threads", "4"]
+        command = [sys.executable, "-m", "gunicorn", *workers, "-w", "1"]
         command += ["-b", f"127.0.0.1:{self.port}", "--log-level", "critical"]
         from gunicorn.config import KNOWN_SETTINGS  # untyped, and only here
 

@@ -1,8 +1,20 @@
 """Request headers as users give them, checked before anything is sent."""
 
 import re
+from typing import Final
 
 from epkit.errors import UsageError
+
+FRAMING: Final = {
+    "content-length": "epkit counts the body itself: leave this header out",
+    "transfer-encoding": "epkit sends every body with its length: leave this header out",
+    "trailer": "epkit sends no trailers: leave this header out",
+    "te": "epkit takes no trailers: leave this header out",
+    "upgrade": "epkit speaks HTTP on every connection: leave this header out",
+    "expect": "epkit sends a body at once and waits for no 100: leave this header out",
+}
+"""Headers that say how a message is framed, or what becomes of its connection. One given by hand contradicts what is
+sent, and the server waits for a body that does not come, or takes the next request for the rest of this one."""
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
@@ -30,7 +42,7 @@ def parse_header(text: str) -> tuple[str, str]:
 def header_problem(name: str, value: str) -> str | None:
     """Say in a few words why a header cannot be sent, without its value; None where it can.
 
-    Source: RFC 9110, sections 5.1 and 5.5.
+    Source: RFC 9110, sections 5.1 and 5.5; of framing RFC 9112, section 6.
     """
     if not _TOKEN.fullmatch(name):
         return "the name of a header holds only letters, digits and -_.!#$%&'*+^`|~"
@@ -38,4 +50,9 @@ def header_problem(name: str, value: str) -> str | None:
         return f"{name}: the value holds a character that HTTP cannot write (outside Latin-1)"
     if any((ord(c) < 32 and c != "\t") or 127 <= ord(c) < 160 for c in value):
         return f"{name}: the value holds a line break or another control character"
+    lower = name.lower()
+    if lower in FRAMING:
+        return f"{name}: {FRAMING[lower]}"
+    if lower == "connection" and value.lower() not in ("close", "keep-alive"):
+        return f"{name}: may be close or keep-alive; other options are about a connection that is epkit's own"
     return None

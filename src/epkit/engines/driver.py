@@ -195,12 +195,10 @@ class DriverBase:
     def _judge(self, x: Exchange) -> Verdict:
         self.first_head = self.first_head or x.head
         failure = judge_status(x.status)
-        if (
-            failure
-            or self._depth is Depth.STATUS
-            or x.status in (204, 304)
-            or self._requests[x.payload].method == "HEAD"
-        ):
+        method = self._requests[x.payload].method
+        # A 204 has no body: that answers a GET or a PUT, and gives no prediction for rows that were posted.
+        bodiless = method == "HEAD" or (x.status == 204 and method != "POST")
+        if failure or bodiless or self._depth is Depth.STATUS:
             return failure, ""
         verdict = judge_reply(x.head, x.body, self._rows[x.payload])
         if self._inspect is not None and not verdict[0]:

@@ -16,6 +16,7 @@ of requests ends for each at another time: then they meet at a gate, and go on t
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, islice
 from typing import Final
 
 from epkit.core.http.request import Request
@@ -56,7 +57,10 @@ class Phased(DriverBase):
         """
         super().__init__(requests, rows, judging, times)
         self._phases = tuple(phases)
-        self._seed = seed
+        # Made before the clock starts: to draw the first times takes numpy longer than many a reply takes its server.
+        self._schedules = [
+            _started(due_times(p, seed + i)) if p.model == "open" else iter(()) for i, p in enumerate(phases)
+        ]
         self._payload, self._step = 0, 1
         self._begins_at = 0
         self._flying = 0
@@ -187,12 +191,17 @@ class Phased(DriverBase):
         span = span_ns(phase) if self._open else phase.duration_ns
         self._end = FOREVER if span is None else begin + span
         if self._open:
-            self._blocks = due_times(phase, self._seed + place)
+            self._blocks = self._schedules[place]
             self._due = self._refill()
 
     def _remember_failure(self, x: Exchange, failure: Failure, detail: str) -> None:
         if x.due >= self._measured_from:
             super()._remember_failure(x, failure, detail)
+
+
+def _started(blocks: Iterator[list[int]]) -> Iterator[list[int]]:
+    """Have an iterator make its first value at once."""
+    return chain(list(islice(blocks, 1)), blocks)
 
 
 def _by_count(phase: Phase) -> bool:

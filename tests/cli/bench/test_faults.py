@@ -16,7 +16,6 @@ OK = frozenset(
         "ok-split-chunked",
         "delay",
         "stall",
-        "204",
         "early-hints",
         "gzip",
         "deflate",
@@ -30,6 +29,7 @@ OK = frozenset(
 
 KINDS = {
     "empty": "empty",
+    "204": "empty",
     **dict.fromkeys(
         ["304", "401", "403", "404", "413", "415", "424", "429", "500", "503", "malformed-auth", "redirect", "echo"],
         "status",

@@ -39,6 +39,24 @@ def test_the_run_lasts_as_long_as_it_is_planned(cli, rows, fault_server):
     assert pytest.approx(10 / report["run"]["duration_s"]) == report["throughput"]["requests_per_s"]
 
 
+@pytest.mark.parametrize("load", [("--rate", 50), ("--rate", 50, "--workers", 2), ("-c", 2)])
+@pytest.mark.parametrize("engine", ["wire", "httpx"])
+def test_replies_that_hang_do_not_thin_the_rate_of_the_others(cli, rows, fault_server, engine, load):
+    url = fault_server.url("delay?ms=3000&every=25") if "--rate" in load else fault_server.url("delay?ms=3000&every=40")
+    limit = ["-t", 1] if "--rate" in load else ["-n", 41]
+    report = bench(cli, rows, url, *load, *limit, "--engine", engine).report
+    rate, sending_s = report["throughput"]["requests_per_s"], report["throughput"]["sending_s"]
+
+    assert report["run"]["duration_s"] > 2.9
+    assert sending_s < 2.5
+    if "--rate" in load:
+        assert 1.0 == sending_s
+        assert 44 <= rate <= 48  # of 50/s two hang; one or two are under way when the last second ends
+    else:
+        assert rate > 41 / 2.5
+    assert report["counts"]["ok"] == report["counts"]["sent"]
+
+
 def test_a_stall_shows_in_response_times_as_the_arithmetic_of_the_schedule_has_it(cli, rows, fault_server):
     # 100/s for 2 s; all stands still in the last 400 ms of each second. Of a stall's 40 arrivals the i-th waits
     # 400 - 10 i ms, so a fifth of all requests waits at least 200 ms: p80 is about 200, p95 350, p99 390 ms.

@@ -14,7 +14,7 @@ import pytest
 
 from epkit import Contract
 from epkit.engines.wire import connection
-from epkit.errors import EndpointError
+from epkit.errors import EndpointError, UsageError
 from epkit.flows.context import Context
 from epkit.flows.target.request_options import RequestOptions, TargetOptions
 from epkit.flows.validate import find_contract
@@ -198,6 +198,14 @@ def test_a_target_whose_contract_lies_elsewhere_asks_for_it_without_key_and_head
 
 def test_a_header_that_announces_a_body_does_not_go_with_a_question_without_one() -> None:
     with serving(reply(DOCUMENT)) as (origin, seen):
-        Contract.load(f"{origin}/swagger.json", headers={"Content-Length": "5", "X-Own": "1"})
+        Contract.load(f"{origin}/swagger.json", headers={"Content-Encoding": "gzip", "X-Own": "1"})
 
-    assert [(None, "1")] == [(request.headers["Content-Length"], request.headers["X-Own"]) for request in seen]
+    assert [(None, "1")] == [(request.headers["Content-Encoding"], request.headers["X-Own"]) for request in seen]
+
+
+@pytest.mark.parametrize("name", ["Content-Length", "Transfer-Encoding", "Expect"])
+def test_a_header_that_frames_the_message_is_refused(name) -> None:
+    with serving(reply(DOCUMENT)) as (origin, seen), pytest.raises(UsageError, match=f"^{name}: epkit .* leave this"):
+        Contract.load(f"{origin}/swagger.json", headers={name: "5"})
+
+    assert [] == seen

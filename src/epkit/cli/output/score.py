@@ -102,8 +102,7 @@ def finish(result: ScoreResult, display: Display, options: ScoreOptions, *, quie
     code = exit_code(result)
     if result.already:
         terminal.note(f"{options.out}: already complete: {score_text.rows(result)}; --restart starts over")
-        return code
-    if not quiet:
+    elif not quiet:
         terminal.say("\n".join(score_text.summary(result)))
     if code:
         terminal.complain(score_text.complaint(result, options.out))

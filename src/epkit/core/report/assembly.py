@@ -9,6 +9,7 @@ import numpy as np
 from epkit.core.report import health, workers
 from epkit.core.report.caveats import Caveat, CaveatKind
 from epkit.core.report.counters import Counters
+from epkit.core.report.pace import Pace
 from epkit.core.report.report import (
     FailureExample,
     Generator,
@@ -21,6 +22,7 @@ from epkit.core.report.report import (
     Throughput,
     Tool,
     Validity,
+    Window,
 )
 from epkit.core.report.slo import Slo, evaluate
 from epkit.core.report.summary import Summary
@@ -91,6 +93,7 @@ class LoadOutcome:
     Args:
         phases: each by itself, where there are several.
         search: what was looked for, and found.
+        sending_ns: when the last request was sent or its schedule ended; None where rates are over the whole run.
         varied: whether the load was meant to change in mid-run: no steady state is then expected.
         reasons: why it makes the run not valid.
         warnings: what else should be known of it.
@@ -98,6 +101,7 @@ class LoadOutcome:
 
     phases: tuple[PhaseInfo, ...] = ()
     search: Search | None = None
+    sending_ns: int | None = None
     varied: bool = False
     reasons: Sequence[Caveat] = ()
     warnings: Sequence[Caveat] = ()
@@ -129,24 +133,22 @@ def assemble(
     latencies, clamped = summary.latencies(closed=plan.model == "closed")
     timeline = summary.timeline(duration_ns)
     http = _http(known, counters)
+    pace = summary.pace(outcome.sending_ns, duration_ns)
     lag_ms = health.lag(known.drifts_ns)
     slow_client = health.limited(lag_ms, len(known.drifts_ns), latencies.service or latencies.failed)
-    crew = workers.describe(records, seconds)
+    crew = workers.describe(records, seconds, pace.over_ns / 1e9)
     slow_workers = workers.limited(records, crew, latencies)
-
-    def per_s(amount: float) -> float:
-        return amount / seconds if duration_ns > 0 else 0.0
-
     throughput = Throughput(
-        requests_per_s=per_s(counts.completed),
-        ok_per_s=per_s(counts.ok),
-        bytes_in_per_s=per_s(http.bytes_in),
-        bytes_out_per_s=per_s(http.bytes_out),
+        requests_per_s=pace.per_s(pace.completed),
+        ok_per_s=pace.per_s(pace.ok),
+        bytes_in_per_s=pace.per_s(pace.received),
+        bytes_out_per_s=pace.per_s(http.bytes_out),
+        sending_s=pace.sending_s,
     )
     reasons = _found(
         None if counts.ok else _fruitless(counts.sent),
         slow_client,
-        health.crowd(plan.concurrency, counts.sent, counters.in_flight_ns, duration_ns)
+        health.crowd(plan.concurrency, counts.sent, pace.in_flight_ns, pace.over_ns)
         if plan.model == "closed" and not outcome.varied
         else None,
         *outcome.reasons,
@@ -163,7 +165,7 @@ def assemble(
         http=http,
         generator=Generator(
             cpu_us_per_request=known.cpu_s * 1e6 / counts.sent if counts.sent else 0.0,
-            cpu_utilisation=per_s(known.cpu_s),
+            cpu_utilisation=known.cpu_s / seconds if duration_ns > 0 else 0.0,
             lag_ms=lag_ms,
             limited=bool(slow_client or slow_workers),
             late_starts=0 if plan.model == "closed" else counters.late,
@@ -179,7 +181,7 @@ def assemble(
         search=outcome.search,
         warnings=_found(
             health.unsupported(latencies.service),
-            None if outcome.varied else health.unsteady(timeline),
+            None if outcome.varied else health.unsteady(_while_sending(timeline, pace, seconds)),
             None if summary.complete else _blurred(summary),
             _clamped(clamped) if clamped else None,
             *outcome.warnings,
@@ -188,6 +190,13 @@ def assemble(
         ),
         workers=crew,
     )
+
+
+def _while_sending(timeline: Sequence[Window], pace: Pace, seconds: float) -> Sequence[Window]:
+    """Leave out the windows in which replies were only waited for: their throughput falls, as it has to."""
+    ends = [*(window.t_s for window in timeline[1:]), seconds]
+    middles = [(window.t_s + end) / 2 for window, end in zip(timeline, ends, strict=True)]
+    return [window for window, middle in zip(timeline, middles, strict=True) if middle * 1e9 <= pace.over_ns]
 
 
 def _http(known: KnownRun, counters: Counters) -> Http:

@@ -55,6 +55,6 @@ def _load(step: Phase) -> float:
 
 
 def _power(phase: PhaseInfo) -> float:
-    if phase.response is None or not phase.response.mean or not phase.duration_s:
+    if phase.response is None or not phase.response.mean:
         return 0.0
-    return phase.ok / phase.duration_s / phase.response.mean
+    return phase.successes_per_s / phase.response.mean

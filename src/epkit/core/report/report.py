@@ -101,12 +101,18 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Throughput:
-    """Completed work per second of the run."""
+    """Completed work per second of the time of sending.
+
+    Args:
+        sending_s: from the beginning to the last request that was sent, or to the end of its schedule; the rates are of
+            what was over by then. None where they are over the whole run: fewer than half of the requests were.
+    """
 
     requests_per_s: float
     ok_per_s: float
     bytes_in_per_s: float
     bytes_out_per_s: float
+    sending_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,6 +221,7 @@ class PhaseInfo:
         measured: whether the report as a whole counts it; the warm-up is not.
         begin_s: since the run began.
         late_starts: requests that started later than they were due.
+        sending_s: as in `Throughput`, since the phase began.
         mark: what was found out about it (`knee`, `met`, `missed`, `saturated`), or None.
     """
 
@@ -232,6 +239,15 @@ class PhaseInfo:
     service: Distribution | None
     response: Distribution | None
     mark: str | None = None
+    ok_per_s: float | None = None
+    sending_s: float | None = None
+
+    @property
+    def successes_per_s(self) -> float:
+        """Successes per second of the time of sending; of the phase, in what an older epkit saved."""
+        if self.ok_per_s is None:
+            return self.ok / self.duration_s if self.duration_s else 0.0
+        return self.ok_per_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

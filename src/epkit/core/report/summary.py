@@ -16,6 +16,7 @@ import numpy as np
 
 from epkit.core.load.plan import Phase
 from epkit.core.report.counters import Counters
+from epkit.core.report.pace import Late, Pace
 from epkit.core.report.report import DeploymentInfo, Latencies, PhaseInfo, Window
 from epkit.core.report.windows import Windows
 from epkit.core.samples.latency import PARTS, series
@@ -173,7 +174,41 @@ class Summary:
         }
         return {name: whole for name, whole in wholes.items() if whole.count}
 
-    def phase(self, phase: Phase, *, begin_ns: int, duration_ns: int, most: int, measured: bool) -> PhaseInfo:
+    def pace(self, sending_ns: int | None, duration_ns: int) -> Pace:
+        """Say what the rates of the run are made from.
+
+        Args:
+            sending_ns: when the last request was sent or its schedule ended; None where that is not known.
+            duration_ns: of the run, to the last reply.
+        """
+        counters = self.counters
+        counts, received, in_flight_ns = counters.counts(), counters.received, counters.in_flight_ns
+        late = Late()
+        whole = sending_ns is None or not 0 < sending_ns < duration_ns
+        if sending_ns is not None and not whole:
+            for block in self._kept.pieces():
+                late.add(block, sending_ns)
+            # Of rows that were not kept the time series is all that tells when they ended.
+            completed, ok, later_ns = self._later_windows.after(sending_ns)
+            late.completed += round(completed)
+            late.ok += round(ok)
+            late.received += round(completed * received / max(1, counts.completed))
+            late.in_flight_ns += round(later_ns)
+            whole = 2 * late.completed > counts.completed
+        if whole:
+            late, sending_ns = Late(), duration_ns
+        return Pace(
+            over_ns=sending_ns or 0,
+            completed=counts.completed - late.completed,
+            ok=counts.ok - late.ok,
+            received=received - late.received,
+            in_flight_ns=in_flight_ns - late.in_flight_ns,
+            whole=whole,
+        )
+
+    def phase(
+        self, phase: Phase, *, begin_ns: int, duration_ns: int, most: int, measured: bool, sending_ns: int | None = None
+    ) -> PhaseInfo:
         """Describe a phase of which this has the rows.
 
         Args:
@@ -181,8 +216,10 @@ class Summary:
             begin_ns: since the run began.
             most: most in flight in it.
             measured: whether the report as a whole counts it.
+            sending_ns: as for `pace`, since the phase began.
         """
         counts = self.counters.counts()
+        pace = self.pace(sending_ns, duration_ns)
         service, _ = self._describe(partial(series, "service"), self._later["service"])
         response = service
         if phase.model == "open":
@@ -196,7 +233,9 @@ class Summary:
             sent=counts.sent,
             ok=counts.ok,
             failed=counts.failed,
-            requests_per_s=counts.completed * 1e9 / duration_ns if duration_ns > 0 else 0.0,
+            requests_per_s=pace.per_s(pace.completed),
+            ok_per_s=pace.per_s(pace.ok),
+            sending_s=pace.sending_s,
             late_starts=0 if phase.model == "closed" else self.counters.late,
             max_in_flight=most,
             service=service,

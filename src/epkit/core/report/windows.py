@@ -152,6 +152,23 @@ class Windows:
         for index, tally in other.tallies.items():
             self._put(index * other.width_ns // self.width_ns, tally)
 
+    def after(self, moment_ns: int) -> tuple[float, float, float]:
+        """Return what ended after a moment: whole replies, successes, and the sum of ns by which all were later.
+
+        A window in which the moment lies counts in proportion.
+        """
+        completed = ok = later_ns = 0.0
+        for index, tally in self.tallies.items():
+            end = (index + 1) * self.width_ns
+            share = min(1.0, (end - moment_ns) / self.width_ns)
+            if share <= 0:
+                continue
+            good = sum(map(len, tally.times)) if self.exact else int(tally.counts.sum())
+            completed += share * tally.completed
+            ok += share * good
+            later_ns += share * (good + tally.failed) * (end - share * self.width_ns / 2 - moment_ns)
+        return completed, ok, later_ns
+
     def series(self, duration_ns: int) -> tuple[Window, ...]:
         """Return the windows from the run's beginning to its end, empty ones included.
 

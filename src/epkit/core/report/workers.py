@@ -45,10 +45,15 @@ class WorkerRecord:
     lost: str | None = None
 
 
-def describe(records: Sequence[WorkerRecord], duration_s: float) -> tuple[WorkerInfo, ...]:
-    """Describe each worker of a run of *duration_s*."""
+def describe(records: Sequence[WorkerRecord], duration_s: float, sending_s: float) -> tuple[WorkerInfo, ...]:
+    """Describe each worker of a run.
+
+    Args:
+        duration_s: of the run.
+        sending_s: the time of it that rates are over.
+    """
     first_ns = min(_starts(records), default=0)
-    return tuple(_describe(record, first_ns, duration_s) for record in records)
+    return tuple(_describe(record, first_ns, duration_s, sending_s) for record in records)
 
 
 def start_spread_ms(records: Iterable[WorkerRecord]) -> float:
@@ -93,7 +98,7 @@ def _starts(records: Iterable[WorkerRecord]) -> list[int]:
     return [record.began_ns for record in records if record.began_ns is not None]
 
 
-def _describe(record: WorkerRecord, first_ns: int, seconds: float) -> WorkerInfo:
+def _describe(record: WorkerRecord, first_ns: int, seconds: float, sending_s: float) -> WorkerInfo:
     sent, service = record.sent, record.service
     p50, p99 = (service.percentile(PS[key]) / 1e6 if service.count else None for key in ("50", "99"))
     return WorkerInfo(
@@ -102,7 +107,7 @@ def _describe(record: WorkerRecord, first_ns: int, seconds: float) -> WorkerInfo
         sent=sent,
         ok=sent - record.failed,
         failed=record.failed,
-        requests_per_s=sent / seconds if seconds else 0.0,
+        requests_per_s=sent / sending_s if sending_s else 0.0,
         p50=p50,
         p99=p99,
         start_ms=0.0 if record.began_ns is None else (record.began_ns - first_ns) / 1e6,

@@ -26,6 +26,12 @@ BATCHES: Final = 20
 STUDENT: Final = 2.0930240544
 """The 97.5 % quantile of Student's t with `BATCHES` − 1 degrees of freedom."""
 
+EVENTS: Final = 20
+"""How many independent times a percentile has to be passed before they alone show how its passings cluster."""
+
+MEMORIES: Final = 5
+"""By how many correlation times batches have to be longer than one, or their means are not independent."""
+
 LONGEST: Final = 1 << 13
 """A longer series is summed into at most so many batches before its autocovariance is taken: the error of τ is then a
 few percent, and the report of a long run takes no longer than that of a short one."""
@@ -178,14 +184,38 @@ def correlation_time(hits: np.ndarray) -> float:
     return max(1.0, float(tau))
 
 
+def prudent(tau: float, n: int) -> float:
+    """Return an estimate of an autocorrelation time, raised by its own standard error.
+
+    Intervals are made with it. An estimate from few samples may be too low by chance, and it is then that the sample
+    seems large enough for an interval, which would be too narrow.
+
+    Args:
+        tau: as `correlation_time` estimates it; one that chance makes of independent samples is left alone.
+        n: number of samples, ≥ 1.
+    """
+    return tau + _error(tau, n) if _is_dependent(tau, n) else tau
+
+
+def _error(tau: float, n: int) -> float:
+    """Return the standard error of an autocorrelation time. Source: Wolff (2004), eq. 42, with a window of 5 τ."""
+    return tau * math.sqrt(2 * (10 * tau + 1) / n)
+
+
+def _is_dependent(tau: float, n: int) -> bool:
+    """Tell whether an estimate is further from 1 than independent samples' own would be."""
+    return tau > 1 + 2 * _error(1, n)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependence:
     """How strongly the samples of a series hang together, as far as intervals need it.
 
     Args:
-        taus: integrated autocorrelation time of "slower than this percentile", by the percentile's key; without the
-            percentiles that the sample could not support even if it were independent.
-        wobble: 95 % half width of the mean times √n, in ns; None below `BATCHES` samples.
+        taus: integrated autocorrelation time of "slower than this percentile" (`prudent`), by the percentile's key;
+            without the percentiles that the sample could not support even if it were independent.
+        wobble: 95 % half width of the mean times √n, in ns; None below `BATCHES` samples, and where a batch is no
+            longer than the samples' memory.
     """
 
     taus: Mapping[str, float]
@@ -202,10 +232,18 @@ def dependence(values_ns: np.ndarray, ordered: np.ndarray) -> Dependence:
     Source: of the mean, batch means: Law, Simulation Modeling and Analysis (2015), § 9.5.3.
     """
     n = len(values_ns)
-    taus = {
-        key: correlation_time(values_ns > percentile(ordered, p)) for key, p in PS.items() if p < 100 and n >= floor(p)
-    }
-    if n < BATCHES:
+    taus: dict[str, float] = {}
+    for key, p in PS.items():
+        if p == 100 or n < floor(p):
+            continue
+        place = rank(n, p)
+        tau = correlation_time(values_ns > ordered[place - 1])
+        if (n - place) / tau < EVENTS:
+            # What is passed a few times cannot show that it is passed in clusters; the median is passed often.
+            tau = max(tau, taus.get("50", 1.0))
+        taus[key] = prudent(tau, n)
+    memory = taus.get("50", 1.0)
+    if n < BATCHES or (_is_dependent(memory, n) and n < MEMORIES * BATCHES * memory):
         return Dependence(taus=taus, wobble=None)
     means = [batch.mean() for batch in np.array_split(values_ns, BATCHES)]
     half = STUDENT * float(np.std(means, ddof=1)) / math.sqrt(BATCHES)

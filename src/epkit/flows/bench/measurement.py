@@ -65,6 +65,12 @@ class Measurement:
         """Return how long the measured phases took: to the end of the plan, or of the last request."""
         return max(0, self._end_of(len(self.plan.phases) - 1, facts) - self.began_ns(facts))
 
+    def sending_ns(self, facts: RunFacts) -> int:
+        """Return how long the measured phases sent requests: to the end of the schedule, or to the last request."""
+        if facts.planned_end_ns is not None and facts.stopped_by is None:
+            return facts.planned_end_ns - self.began_ns(facts)
+        return self.summary.counters.last_start
+
     def cpu_s(self, facts: RunFacts) -> float:
         """Return the process time that the measured phases cost."""
         return facts.cpu_s - facts.cpu_before_s
@@ -78,6 +84,7 @@ class Measurement:
                 phase,
                 begin_ns=begin,
                 duration_ns=max(0, self._end_of(i, facts) - begin),
+                sending_ns=self._sending_of(i, part, facts),
                 most=facts.most[i],
                 measured=i >= self._first,
             )
@@ -102,7 +109,8 @@ class Measurement:
                 ]
             else:
                 duration = self._end_of(i, facts) - facts.begins[i]
-                told = [health.crowd(phase.concurrency, sent, counters.in_flight_ns, duration)] if self.varied else []
+                pace = part.pace(self._sending_of(i, part, facts), duration)
+                told = [health.crowd(phase.concurrency, sent, pace.in_flight_ns, pace.over_ns)] if self.varied else []
             several = len(self.plan.measured) > 1
             found += [caveat.about(phase.name) if several else caveat for caveat in told if caveat]
         return found
@@ -126,6 +134,15 @@ class Measurement:
                 grown = health.growing(due, end, span or 0)
                 found += [grown] if grown else []
         return found
+
+    def _sending_of(self, i: int, part: Summary, facts: RunFacts) -> int:
+        """Return how long a phase, of which *part* has the rows, sent requests, ns."""
+        last = i + 1 == len(self.plan.phases)
+        if i + 1 < len(facts.begins) or (last and facts.planned_end_ns is not None and facts.stopped_by is None):
+            planned = schedule.span_ns(self.plan.phases[i]) if self.plan.phases[i].model == "open" else None
+            if planned is not None:
+                return planned
+        return part.counters.last_start
 
     def _end_of(self, i: int, facts: RunFacts) -> int:
         """Return when a phase ended, ns since the run began."""

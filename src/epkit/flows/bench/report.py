@@ -81,6 +81,7 @@ def make_report(
         LoadOutcome(
             phases=phases,
             search=search,
+            sending_ns=measured.sending_ns(facts),
             varied=measured.varied,
             reasons=[*measured.reasons(facts), *reasons],
             warnings=[*measured.warnings(facts), *warnings],

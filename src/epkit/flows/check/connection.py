@@ -69,6 +69,8 @@ class ConnectionSteps:
                 place = destination.proxy.origin
             advice = advise_failure(kind, f"{self._whose}{said}", quote=False)
             raise Unwell(f"{self._whose}{place}: {said}", advice) from None
+        if destination.scheme == "http":
+            self._sock.close()  # held open, it would keep a server of one worker from the requests that follow
         return Found(destination.unix or f"{self._whose}connected to {address[0]}, port {address[1]}")
 
     async def tls(self) -> Found:

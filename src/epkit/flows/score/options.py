@@ -75,9 +75,10 @@ def check(options: ScoreOptions) -> None:
 
 
 def exit_code(result: ScoreResult) -> int:
-    """Return the exit code of a job: 130 or 143 interrupted, 4 the endpoint ended it or rows failed, else 0."""
+    """Return the exit code of a job: 130 or 143 interrupted, 4 the endpoint ended it or rows failed, else 0.
+
+    A job that was complete before ends as it did then: what is resumed includes the outcome.
+    """
     if result.stopped_by is not None:
         return 128 + int(result.stopped_by)
-    if result.already:
-        return 0
     return EndpointError.exit_code if result.hopeless or result.failed_rows else 0

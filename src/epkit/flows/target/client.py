@@ -191,7 +191,7 @@ class Client:
         return once
 
 
-_OF_A_BODY: Final = ("content-length", "content-type", "content-encoding", "transfer-encoding", "expect")
+_OF_A_BODY: Final = ("content-type", "content-encoding")
 
 
 @contextmanager

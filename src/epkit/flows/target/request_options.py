@@ -10,6 +10,7 @@ from epkit.core.http.destination import Tls
 from epkit.core.http.masking import is_sensitive, url_secrets
 from epkit.core.http.secret import Secret
 from epkit.core.http.url import is_url, proxy_secrets
+from epkit.endpoint.headers import header_problem
 from epkit.errors import UsageError
 from epkit.flows.target.target import Target
 
@@ -87,7 +88,14 @@ def check_proxy(options: RequestOptions) -> None:
 
 
 def compose_headers(options: RequestOptions, target: Target, content_type: str | None) -> list[tuple[str, str]]:
-    """Put the headers together: epkit's own, then the endpoint's, then the user's, of which the last wins."""
+    """Put the headers together: epkit's own, then the endpoint's, then the user's, of which the last wins.
+
+    Raises:
+        UsageError: one of the user's cannot be sent, or frames the message.
+    """
+    for name, value in options.headers:
+        if problem := header_problem(name, value):
+            raise UsageError(problem)
     headers = [("User-Agent", AGENT), ("Accept", "*/*")]
     if not options.keepalive:
         headers.append(("Connection", "close"))

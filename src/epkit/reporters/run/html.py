@@ -111,7 +111,7 @@ def _steps(report: Report) -> list[tuple[PhaseInfo, Distribution]]:
 
 def _load_curve(steps: Sequence[tuple[PhaseInfo, Distribution]]) -> str:
     """Draw what each step achieved and how long it took, joined in their order: past the knee the curve turns up."""
-    across = [phase.ok / max(1e-9, phase.duration_s) for phase, _ in steps]
+    across = [phase.successes_per_s for phase, _ in steps]
     found = [
         Series(
             name=f"p{p}",

@@ -72,13 +72,14 @@ def _document(report: Report) -> list[str]:
 
 
 def _counts(report: Report) -> list[str]:
-    counts, http, plan = report.counts, report.http, report.plan
+    counts, http, plan, sending_s = report.counts, report.http, report.plan, report.throughput.sending_s
     lines = [labelled("Concurrency Level", plan.concurrency)]
     if plan.rate is not None:
         arrivals = f", {plan.arrivals} arrivals" if plan.arrivals else ""
         lines.append(labelled("Planned rate", f"{plan.rate:g} [#/sec]{arrivals}"))
     lines += [
         labelled("Time taken for tests", f"{report.run.duration_s:.3f} seconds"),
+        *([] if sending_s is None else [labelled("Time of sending", f"{sending_s:.3f} seconds, which rates are over")]),
         labelled("Complete requests", counts.completed),
         labelled("Failed requests", counts.failed),
     ]
