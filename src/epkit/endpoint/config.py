@@ -267,7 +267,9 @@ class _Reader:
         if isinstance(value, bool) or not isinstance(value, int | float):
             self.refuse(at, f"must be a number of seconds, not {_kind(value)}")
         if not 0 < value <= MAX_TIMEOUT_S:
-            self.refuse(at, f"must be above 0 and at most {MAX_TIMEOUT_S} seconds, not {value}")
+            # Python writes no number of thousands of digits, which TOML may have in base 16.
+            shown = value if isinstance(value, float) or value.bit_length() < 64 else "a number of many digits"
+            self.refuse(at, f"must be above 0 and at most {MAX_TIMEOUT_S} seconds, not {shown}")
         return float(value)
 
     def headers(self, table: dict[str, Any], at: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
