@@ -1,5 +1,7 @@
-"""Names from outside (a server's, a file's, a worker's) are no paths until they have passed `inside`."""
+"""Whether a path is to be trusted: one made of a name from outside, and one that leads to another user's file."""
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -8,6 +10,7 @@ from epkit.errors import UsageError
 
 MAX_NAME_BYTES: Final = 255
 """Of one part of a path: what file systems take."""
+ROOT: Final = 0
 
 
 def inside(directory: Path, name: str, *, where: str, parts: int = 1) -> Path:
@@ -48,3 +51,35 @@ def _unfit(name: str, parts: int) -> str | None:
     if any(len(part.encode("utf-8", "surrogateescape")) > MAX_NAME_BYTES for part in split):
         return f"has more than {MAX_NAME_BYTES} bytes"
     return None
+
+
+def foreign_owner(path: Path, environ: Mapping[str, str]) -> str | None:
+    """Say which other user a file or its directory belongs to; None where none does, or there is no file.
+
+    Root's are taken, as root can read the user's keys anyway; so are those of the user who called `sudo`.
+
+    Source: git's safe.directory (`is_path_owned_by_current_user`), which refuses root's, too.
+    """
+    try:
+        # The link and what it leads to: whoever owns either decides what is read.
+        found = (("it", path.lstat()), ("it", path.stat()), ("its directory", path.parent.stat()))
+    except OSError:
+        return None
+    return next((f"{what} belongs to {user_of(of.st_uid)}" for what, of in found if is_foreign(of, environ)), None)
+
+
+def is_foreign(status: os.stat_result, environ: Mapping[str, str]) -> bool:
+    """Tell whether a file that was looked at belongs to another user; see `foreign_owner`."""
+    user = os.geteuid()
+    caller = environ.get("SUDO_UID", "") if user == ROOT else ""
+    return status.st_uid not in (user, ROOT) and str(status.st_uid) != caller
+
+
+def user_of(uid: int) -> str:
+    """Name a user, for messages."""
+    import pwd  # only on the way to an error
+
+    try:
+        return f"user {pwd.getpwuid(uid).pw_name}"
+    except KeyError:
+        return f"user {uid}"

@@ -4,6 +4,8 @@ import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from epkit.core.http.url import parse
 from epkit.endpoint.config import MAX_BYTES, MAX_KEY_PARTS, Config, TargetSpec, parse_config
@@ -238,6 +240,12 @@ AUTHS = "must be one of key, aad, aml_token, none"
             "must be above 0 and at most 86400 seconds, not -1.5",
         ),
         (
+            BANK + "timeout = 0x" + "F" * 5000,
+            "3",
+            "endpoints.bank.timeout",
+            "must be above 0 and at most 86400 seconds, not a number of many digits",
+        ),
+        (
             BANK + "timeout = nan",
             "3",
             "endpoints.bank.timeout",
@@ -371,3 +379,24 @@ def test_a_file_that_is_too_long_is_refused():
 )
 def test_the_line_is_right_behind_every_kind_of_string(text):
     assert f"{3 + text.count(chr(10))}: endpoints.bank.zz: unknown key" == problem(BANK + text + "zz = 1\n")
+
+
+TOKENS = st.sampled_from([
+    "[", "[[", "]", "{", "}", "endpoints", ".bank", ".", '"', "'", '"""', "'''", "\\", "\n", "\r\n", "=", " = ", ",", "#", "\t",
+    "uri", "https://h/", "default", "auth", "key_env", "headers", "timeout", "swagger", "true", "1", "1.5", "0x", "F" * 5000,
+    "-", "inf", "nan", "1979-05-27", "~", "\0", "é", "\u202e", "\ud800",
+])  # fmt: skip
+
+
+@given(begins=st.sampled_from(["", BANK]), tokens=st.lists(TOKENS, max_size=40))
+def test_whatever_stands_in_a_file_is_read_or_refused_in_one_line(begins, tokens):
+    content = (begins + "".join(tokens)).encode("utf-8", "surrogatepass")
+    said = ""
+    try:
+        endpoints = parse_config(content, Path("/p/epkit.toml")).endpoints
+    except UsageError as error:
+        said, endpoints = str(error), {}
+
+    assert 1 >= len(said.splitlines())
+    assert said == "" or said.startswith("/p/epkit.toml:")
+    assert all(spec.uri is not None for spec in endpoints.values())

@@ -207,13 +207,24 @@ def test_it_is_said_of_a_file_that_was_written_if_it_is_not_read(project):
     file = project / "epkit.toml"
     file.write_text(BANK)
 
-    assert unread_note(file, {}) is None
-    assert unread_note(file, {"EPKIT_CONFIG": "./epkit.toml"}) is None
+    assert unread_note(file, project, {}) is None
+    assert unread_note(file, project, {"EPKIT_CONFIG": "./epkit.toml"}) is None
+    assert unread_note(file, project / "a", {"EPKIT_CONFIG": "../epkit.toml"}) is None
     assert f"{file}: is not read as long as EPKIT_CONFIG names other.toml" == unread_note(
-        file, {"EPKIT_CONFIG": "other.toml"}
+        file, project, {"EPKIT_CONFIG": "other.toml"}
     )
     os.chown(project, STRANGER, -1)
     assert (
         f"{file}: is not read, for its directory belongs to user {STRANGER}, unless EPKIT_CONFIG={file} names it"
-        == unread_note(file, {})
+        == unread_note(file, project, {})
     )
+
+
+def test_what_needs_no_key_takes_the_place_of_an_endpoint_from_outside(project):
+    (project.parent / "epkit.toml").write_text(BANK + 'key_file = "bank.key"\nbackend = "local"\n')
+
+    spec = find_config(project, {}).endpoint("bank")
+
+    assert ("local", project.parent / "epkit.toml", True) == (spec.backend, spec.found_in, spec.outside)
+    with pytest.raises(UsageError, match="key_file: refused, for the file lies outside this project"):
+        spec.check_keys()

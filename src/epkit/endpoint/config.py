@@ -66,6 +66,7 @@ class TargetSpec:
         headers: of the table, in its order; never credentials.
         backend, service, workspace: who hosts it, under which name and where, as `epkit deploy` wrote it.
         found_in: the file that names it, where the user may not know of that file (`Config.found`); it is said.
+        outside: that file lies outside the project (`Config.outside`).
     """
 
     uri: Url | None
@@ -82,6 +83,7 @@ class TargetSpec:
     service: str | None = None
     workspace: str | None = None
     found_in: Path | None = None
+    outside: bool = False
 
     @property
     def embedded(self) -> bool:
@@ -92,6 +94,19 @@ class TargetSpec:
     def shown(self) -> str:
         """How the target is called in notes and reports: its name, else its URL without credentials."""
         return self.name or ("the embedded endpoint" if self.uri is None else self.uri.shown)
+
+    def check_keys(self) -> None:
+        """Refuse a key that a file outside the project names: it could name any key of the user.
+
+        Raises:
+            UsageError: there is one; what to do.
+        """
+        given = "key_env" if self.key_env is not None else "key_file" if self.key_file is not None else None
+        if self.outside and self.found_in is not None and given is not None:
+            raise UsageError(
+                f"{self.place}.{given}: refused, for the file lies outside this project, in {self.found_in.parent}: "
+                f"if you trust it, name it (EPKIT_CONFIG={self.found_in}) or run epkit there"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,21 +127,9 @@ class Config:
     outside: bool = False
 
     def endpoint(self, name: str) -> TargetSpec | None:
-        """Return the endpoint of a name, for use; None where there is none.
-
-        Raises:
-            UsageError: it names a key, and the file lies outside the project: it could name any key of the user.
-        """
+        """Return the endpoint of a name, with where it was found; None where there is none."""
         spec = self.endpoints.get(name)
-        if spec is None or not self.found:
-            return spec
-        given = "key_env" if spec.key_env is not None else "key_file" if spec.key_file is not None else None
-        if self.outside and given is not None:
-            raise UsageError(
-                f"{spec.place}.{given}: refused, for the file lies outside this project, in {self.path.parent}: "
-                f"if you trust it, name it (EPKIT_CONFIG={self.path}) or run epkit there"
-            )
-        return replace(spec, found_in=self.path)
+        return replace(spec, found_in=self.path, outside=self.outside) if spec is not None and self.found else spec
 
 
 def parse_config(content: bytes, path: Path) -> Config:
@@ -264,7 +267,9 @@ class _Reader:
         if isinstance(value, bool) or not isinstance(value, int | float):
             self.refuse(at, f"must be a number of seconds, not {_kind(value)}")
         if not 0 < value <= MAX_TIMEOUT_S:
-            self.refuse(at, f"must be above 0 and at most {MAX_TIMEOUT_S} seconds, not {value}")
+            # Python writes no number of thousands of digits, which TOML may have in base 16.
+            shown = value if isinstance(value, float) or value.bit_length() < 64 else "a number of many digits"
+            self.refuse(at, f"must be above 0 and at most {MAX_TIMEOUT_S} seconds, not {shown}")
         return float(value)
 
     def headers(self, table: dict[str, Any], at: tuple[str, ...]) -> tuple[tuple[str, str], ...]:

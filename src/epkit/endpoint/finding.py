@@ -9,11 +9,10 @@ from typing import Final
 
 from epkit.endpoint.config import FILENAME, MAX_BYTES, Config, TargetSpec, parse_config
 from epkit.errors import UsageError, unreadable
+from epkit.paths import foreign_owner, is_foreign, user_of
 
 VARIABLE: Final = "EPKIT_CONFIG"
 """Names the file to read: it is meant, so nobody asks where it lies and whose it is."""
-
-ROOT: Final = 0
 
 
 def find_config(directory: Path, environ: Mapping[str, str]) -> Config | None:
@@ -50,44 +49,14 @@ def found_note(spec: TargetSpec) -> str | None:
     return f"the target {to} comes from {spec.found_in}, which was found above this directory"
 
 
-def foreign_owner(path: Path, environ: Mapping[str, str]) -> str | None:
-    """Say which other user a file or its directory belongs to; None where none does, or there is no file.
-
-    Root's are taken, as root can read the user's keys anyway; so are those of the user who called `sudo`.
-
-    Source: git's safe.directory (`is_path_owned_by_current_user`), which refuses root's, too.
-    """
-    try:
-        # The link and what it leads to: whoever owns either decides what is read.
-        found = (("it", path.lstat()), ("it", path.stat()), ("its directory", path.parent.stat()))
-    except OSError:
-        return None
-    return next((f"{what} belongs to {_user(of.st_uid)}" for what, of in found if _is_foreign(of, environ)), None)
-
-
-def unread_note(path: Path, environ: Mapping[str, str]) -> str | None:
-    """Say why a file that was just written is not read from its own directory; None where it is."""
+def unread_note(path: Path, directory: Path, environ: Mapping[str, str]) -> str | None:
+    """Say why a file that was just written is not the one that is read in a directory; None where it is."""
     named = environ.get(VARIABLE)
     if named:
-        same = (path.parent / named).resolve() == path.resolve()
+        same = (directory / named).resolve() == path.resolve()
         return None if same else f"{path}: is not read as long as {VARIABLE} names {named}"
     owner = foreign_owner(path, environ)
     return None if owner is None else f"{path}: is not read, for {owner}, unless {VARIABLE}={path} names it"
-
-
-def _is_foreign(status: os.stat_result, environ: Mapping[str, str]) -> bool:
-    user = os.geteuid()
-    caller = environ.get("SUDO_UID", "") if user == ROOT else ""
-    return status.st_uid not in (user, ROOT) and str(status.st_uid) != caller
-
-
-def _user(uid: int) -> str:
-    import pwd  # only on the way to an error
-
-    try:
-        return f"user {pwd.getpwuid(uid).pw_name}"
-    except KeyError:
-        return f"user {uid}"
 
 
 def _read_named(path: Path) -> bytes:
@@ -108,8 +77,8 @@ def _read_own(path: Path, environ: Mapping[str, str]) -> bytes | None:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise UsageError(f"{path}: not a regular file: move it away")
-            if _is_foreign(status, environ):  # it was another one a moment ago
-                raise UsageError(f"{path}: not read, for it belongs to {_user(status.st_uid)}")
+            if is_foreign(status, environ):  # it was another one a moment ago
+                raise UsageError(f"{path}: not read, for it belongs to {user_of(status.st_uid)}")
             return file.read(MAX_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return None

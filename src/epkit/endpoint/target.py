@@ -23,7 +23,8 @@ def resolve(argument: str | None, *, environ: Mapping[str, str], cwd: Path) -> T
         cwd: absolute; `epkit.toml` is looked for from here upward, where a name or a default is needed.
 
     Raises:
-        UsageError: neither a URL nor a known name, a URL that is malformed, an `epkit.toml` that is wrong.
+        UsageError: neither a URL nor a known name, a URL that is malformed, an `epkit.toml` that is wrong, or
+                must not name keys.
     """
     variable = environ.get("EPKIT_TARGET", "").strip()
     if argument is not None:
@@ -31,7 +32,8 @@ def resolve(argument: str | None, *, environ: Mapping[str, str], cwd: Path) -> T
     if variable:
         return _named(variable, "EPKIT_TARGET: ", environ, cwd)
     config = find_config(cwd, environ)
-    return (None if config is None or config.default is None else config.endpoint(config.default)) or EMBEDDED
+    spec = None if config is None or config.default is None else config.endpoint(config.default)
+    return EMBEDDED if spec is None else _checked(spec)
 
 
 def contract_url(uri: Url) -> Url:
@@ -84,6 +86,11 @@ def to_destination(
     )
 
 
+def _checked(spec: TargetSpec) -> TargetSpec:
+    spec.check_keys()
+    return spec
+
+
 def _named(text: str, where: str, environ: Mapping[str, str], cwd: Path) -> TargetSpec:
     """Find what a text names.
 
@@ -98,7 +105,7 @@ def _named(text: str, where: str, environ: Mapping[str, str], cwd: Path) -> Targ
     config = find_config(cwd, environ)
     spec = None if config is None else config.endpoint(text)
     if spec is not None:
-        return spec
+        return _checked(spec)
     near = suggestion(text, config.endpoints) if config else ""
     why = f"is neither an endpoint in {FILENAME} nor a URL: a URL begins with http:// or https://{near}"
     raise UsageError(f'{where}"{shown(text)}" {why}')

@@ -19,6 +19,7 @@ from epkit.endpoint.starter import NAME, Starter, WorkspaceConfig, name_of, rend
 from epkit.errors import UsageError
 from epkit.files import outputs, repository
 from epkit.flows.context import Context
+from epkit.paths import foreign_owner
 from epkit.reading import WORKSPACE, read_whole
 
 AZURE: Final = ("config.json", ".azureml/config.json", "aml_config/config.json")
@@ -80,7 +81,7 @@ def init(options: InitOptions, context: Context, stdin: BinaryIO) -> Begun:
             f"{FILENAME}: of the URL {' and '.join(left_out)} is left out, for files get committed: "
             "put the key into a file of mode 0600 and name it as key_file, or give the whole URL in EPKIT_TARGET"
         )
-    if (unread := unread_note(path, context.environ)) is not None:
+    if (unread := unread_note(path, context.cwd, context.environ)) is not None:
         context.note(unread)
     elif above is not None:
         context.note(f"{FILENAME}: from here on it is read instead of {above}")
@@ -131,11 +132,11 @@ def _workspace(file: str, context: Context, stdin: BinaryIO) -> WorkspaceConfig:
 
 
 def _nearby(context: Context) -> WorkspaceConfig | None:
-    """Find the workspace as Azure's SDKs find it; a `config.json` of something else is none."""
+    """Find the workspace as Azure's SDKs find it; a `config.json` of something else, or of another user, is none."""
     for folder in (context.cwd, *context.cwd.parents):
         for candidate in AZURE:
             path = folder / candidate
-            if path.is_file():
+            if path.is_file() and foreign_owner(path, context.environ) is None:
                 shown = candidate if folder == context.cwd else str(path)
                 try:
                     found = _workspace(shown, context, BytesIO())

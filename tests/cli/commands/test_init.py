@@ -1,6 +1,7 @@
 """`epkit init`: a first configuration, nothing overwritten, no key written down."""
 
 import json
+import os
 import shutil
 import subprocess
 
@@ -188,3 +189,13 @@ def test_a_file_that_the_environment_keeps_from_being_read_is_said(cli):
 
     file = cli.directory / "epkit.toml"
     assert (0, f"epkit: {file}: is not read as long as EPKIT_CONFIG names other.toml") == (ran.code, ran.lines[0])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to other users")
+def test_another_users_config_is_not_filled_in(cli):
+    cli.write("config.json", '{"workspace_name": "theirs"}')
+    os.chown(cli.directory / "config.json", 54_321, -1)
+
+    cli("init", "http://127.0.0.1/score")
+
+    assert "theirs" not in cli.read("epkit.toml")

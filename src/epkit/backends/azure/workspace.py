@@ -1,11 +1,13 @@
 """Which Azure ML workspace is meant: its `config.json`, found where the SDKs look for it."""
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from epkit.errors import UsageError
+from epkit.paths import foreign_owner
 from epkit.reading import WORKSPACE, read_whole
 
 DIRECTORIES: Final = (".azureml", "aml_config", "")
@@ -42,7 +44,7 @@ def find_workspace(cwd: Path, *, expected: str | None) -> Workspace:
         expected: the workspace that `epkit.toml` names, if it does.
 
     Raises:
-        UsageError: there is none, it cannot be read, or it is of another workspace.
+        UsageError: there is none, it cannot be read, it is another user's, or it is of another workspace.
 
     Source: azureml-core 1.61, `Workspace.from_config`; azure-ai-ml 1.35, `MLClient.from_config`.
     """
@@ -51,6 +53,8 @@ def find_workspace(cwd: Path, *, expected: str | None) -> Workspace:
         raise UsageError(
             "no config.json here or above: download it from the workspace's page at ml.azure.com (Download config file)"
         )
+    if (owner := foreign_owner(path, os.environ)) is not None:
+        raise UsageError(f"{path}: not read, for {owner}: if you trust it, copy it into a directory of yours")
     try:
         document = json.loads(read_whole(path, WORKSPACE, name=str(path)).decode("utf-8-sig"))
     except OSError as error:

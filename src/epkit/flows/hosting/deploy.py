@@ -100,6 +100,8 @@ def create(place: Place, order: Order, context: Context, reach: TargetOptions) -
         EndpointError: it is deployed and written down, but a row is not scored.
     """
     proxy = check_flags(reach, context, local=place.backend.name == "local")
+    if place.entry is not None:
+        place.entry.check_keys()
     endpoint = place.backend.create(order, context.note)
     authorization, key_file = _credentials(place, endpoint, context)
     path = config_place(place.config, context.cwd)
@@ -201,6 +203,8 @@ def _existing(context: Context, path: str, flag: str) -> Path:
 def _key_target(place: Place, context: Context, key_file: str | None) -> Path | None:
     if key_file is not None:
         return context.cwd / Path(key_file).expanduser()
+    if place.entry is not None:
+        place.entry.check_keys()
     if place.entry is not None and place.entry.key_file is not None:
         return place.entry.key_file
     if place.entry is not None and place.entry.key_env is not None:
@@ -284,7 +288,7 @@ def _write_down(
     if place.entry is not None and place.entry.key_file is not None and key_file is not None:
         del entry["key_file"]  # as the user wrote it
     write_entry(path, place.name, entry)
-    if (unread := unread_note(path, context.environ)) is not None:
+    if (unread := unread_note(path, context.cwd, context.environ)) is not None:
         context.note(unread)
     elif place.config is not None and place.config.path != path:
         context.note(f"{path}: from here on it is read instead of {place.config.path}")
