@@ -143,7 +143,7 @@ SINKS = {
     "endpoint/config_writing.py": "epkit.toml",
     "files/samples.py": "numbers, and names that the flow masked",
     "files/runs.py": "values that the flow masked",
-    "files/frames.py": "rows, in memory",
+    "files/frames.py": "a table without rows",
     "files/jobs.py": "a journal",
     "files/predicted.py": "rows",
     "flows/crew/worker.py": "messages to the process that hired it",
