@@ -52,15 +52,15 @@ def context() -> "Context":
 
 def know(arguments: "Iterable[str]") -> None:
     """Have EPKIT_KEY and the credentials of URLs on the command line masked, before anything is made of them."""
+    key = os.environ.get("EPKIT_KEY", "").strip()
+    urls = [f"//{rest}" for _, is_url, rest in (text.partition("://") for text in arguments) if is_url]
+    if not (key or urls):
+        return  # help is not kept waiting for imports
+    from epkit.core.http.masking import url_secrets
     from epkit.core.http.secret import Secret
 
-    key = os.environ.get("EPKIT_KEY", "").strip()
     SECRETS.extend([Secret(key)] if key else ())
-    urls = [f"//{rest}" for _, is_url, rest in (text.partition("://") for text in arguments) if is_url]
-    if urls:
-        from epkit.core.http.masking import url_secrets
-
-        SECRETS.extend(secret for url in urls for secret in url_secrets(url))
+    SECRETS.extend(secret for url in urls for secret in url_secrets(url))
 
 
 def masked(value: Value) -> Value:
