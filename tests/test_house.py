@@ -133,6 +133,68 @@ def test_a_public_class_name_occurs_once() -> None:
     assert {} == {name: modules for name, modules in where.items() if len(modules) > 1}
 
 
+SINKS = {
+    "cli/terminal.py": "stdout and stderr, masked",
+    "cli/panel.py": "figures and kinds of failures",
+    "cli/output/score.py": "rows, in which `KeyGuard` looked for keys",
+    "files/outputs.py": "what `terminal.write_file` masked, and a first epkit.toml",
+    "flows/hosting/deploy.py": "a contract, masked",
+    "flows/context.py": "the note of a context that a test makes",
+    "endpoint/config_writing.py": "epkit.toml",
+    "files/samples.py": "numbers, and names that the flow masked",
+    "files/runs.py": "values that the flow masked",
+    "files/frames.py": "a table without rows",
+    "files/jobs.py": "a journal",
+    "files/predicted.py": "rows",
+    "flows/crew/worker.py": "messages to the process that hired it",
+    "flows/crew/carried.py": "certificates",
+    "endpoint/embedded.py": "messages to the embedded endpoint",
+}
+"""Modules that write to a terminal, a pipe or a file, and what; `bank` and `backends` are processes of their own."""
+
+WRITING = {"write_text", "write_bytes", "write_csv", "write_parquet"}
+MODES = re.compile(r"[rwax+bt]*[wax+][rwax+bt]*")
+
+
+def writes(node: ast.AST) -> bool:
+    """Tell whether a piece of a program writes: a standard stream, `print`, a file opened for it."""
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        return node.value.id == "sys" and node.attr in ("stdout", "stderr", "__stdout__", "__stderr__")
+    if isinstance(node, ast.Name):
+        return node.id == "print"
+    if not isinstance(node, ast.Call):
+        return False
+    name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+    modes = [
+        each.value for each in (*node.args, *(word.value for word in node.keywords)) if isinstance(each, ast.Constant)
+    ]
+    return name in WRITING or (
+        name in ("open", "fdopen") and any(isinstance(mode, str) and MODES.fullmatch(mode) for mode in modes)
+    )
+
+
+def test_nothing_is_written_but_where_it_is_masked() -> None:
+    found = {
+        module
+        for module in MODULES
+        if not module.startswith(("bank/", "backends/")) and any(map(writes, ast.walk(parsed(module))))
+    }
+
+    assert set(SINKS) == found
+
+
+@pytest.mark.parametrize(
+    "text", ["print(1)", "sys.stderr.write('x')", "path.write_text('x')", "open(p, 'w')", "p.open(mode='ab')"]
+)
+def test_what_writes_is_found(text: str) -> None:
+    assert any(map(writes, ast.walk(ast.parse(text))))
+
+
+@pytest.mark.parametrize("text", ["open(p)", "p.open('rb')", "file.write(x)", "sys.exit(1)"])
+def test_what_only_reads_is_not(text: str) -> None:
+    assert not any(map(writes, ast.walk(ast.parse(text))))
+
+
 @pytest.mark.parametrize(
     ("module", "planted", "broken"),
     [

@@ -6,6 +6,7 @@ import pytest
 
 from support.canary import CANARY
 from support.cli_harness import Cli, Ran, assert_no_canary, complaint, forms
+from support.parrot_server import Parrot
 from support.proxy_server import Proxy
 
 
@@ -144,3 +145,66 @@ def test_saved_runs_and_all_files_of_a_run_do_not_tell_it(cli, with_canary):
 
     assert 2 == again.report["counts"]["failed"]
     assert {"x.epkit", "x.html", "x.xml", "x.csv", "y.html"} <= {path.name for path in cli.directory.iterdir()}
+
+
+SIGNED = f"sv=2024&sig={CANARY}%3D"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["score", f"abfs://box@account/rows.csv?{SIGNED}", "--target", "http://127.0.0.1:9/score"],
+        ["score", f"file:///nowhere/rows.csv?{SIGNED}", "--target", "http://127.0.0.1:9/score"],
+        ["score", "two.csv", "--target", f"http://127.0.0.1:9/score?{SIGNED}", "--retries", 0],
+        ["score", "two.csv", "--target", "http://127.0.0.1:9/score", "--schema", f"http://127.0.0.1:9/s?{SIGNED}"],
+        ["bench", "-n", 1, "--schema", f"http://127.0.0.1:9/s?{SIGNED}", "http://127.0.0.1:9/score"],
+        ["bench", "-n", f"http://h/?{SIGNED}", "http://127.0.0.1:9/score"],
+        ["bench", "-p", f"http://h/?{SIGNED}", "--expect", f"http://h/?{SIGNED}", "http://127.0.0.1:9/score"],
+        ["bench", f"--proxy=http://u:{CANARY}@h:x", "http://127.0.0.1:9/score"],
+        ["bench", "-X", f"u:{CANARY}@127.0.0.1:9", "-n", 1, "http://127.0.0.1:8/score"],
+        ["validate", "--schema", f"http://127.0.0.1:9/s?{SIGNED}", "two.csv"],
+        ["sample", "--schema", f"http://user:{CANARY}@127.0.0.1:9/s"],
+        ["check", f"http://127.0.0.1:9/score?{SIGNED}"],
+        ["docs", "--schema", f"http://127.0.0.1:9/s?{SIGNED}", "http://127.0.0.1:9/score"],
+        ["report", f"http://h/?{SIGNED}"],
+        ["compare", f"http://h/?{SIGNED}"],
+    ],
+    ids=lambda arguments: " ".join(map(str, arguments[:2]))[:30],
+)
+def test_the_signature_of_no_url_is_told(cli, arguments):
+    cli.write("two.csv", "age\n17\n")
+
+    assert cli(*arguments).code in (2, 4)
+
+
+def test_the_error_of_a_store_that_quotes_the_url_does_not_tell_it(cli, monkeypatch):
+    def refused(url, **_):
+        raise RuntimeError(f"403 for GET {url.replace('%3D', '=')}: the signature {CANARY}= has expired")
+
+    monkeypatch.setattr("fsspec.core.url_to_fs", refused)
+    ran = cli("score", f"https://account.blob/rows.csv?{SIGNED}", "--target", "http://127.0.0.1:9/score")
+
+    assert "the signature *** has expired" in complaint(ran, 2)
+
+
+def test_a_journal_holds_no_signature(cli, fault_server):
+    cli.write("two.csv", "age\n17\n87\n")
+    schema = f"{fault_server.url('swagger.json')}?{SIGNED}"
+    cli("score", "two.csv", "--target", fault_server.url("ok"), "--schema", schema, "-o", "out.jsonl", "--retries", 0)
+
+    assert "sig=***" in cli.read("out.jsonl.journal")
+
+
+def test_the_proxies_of_the_environment_are_masked(cli, rows, fault_server):
+    cli.environ["HTTPS_PROXY"] = f"http://user:{CANARY}@proxy:3128"
+    ran = cli("bench", "-v", 4, "-p", rows, "--no-validate", "-H", f"X-Note: {CANARY}", fault_server.url("echo"))
+
+    assert 4 == ran.code
+
+
+@pytest.mark.parametrize("cut", [60, 70, 80, 90])
+def test_a_check_tells_no_piece_of_a_key_that_lies_across_a_cut(cli, cut):
+    with Parrot("x" * cut + CANARY) as parrot:
+        ran = cli("check", parrot.url("error"), "--key-file", cli.write("the.key", CANARY))
+
+    assert 4 == ran.code

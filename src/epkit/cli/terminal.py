@@ -52,18 +52,21 @@ def context() -> "Context":
 
 def know(arguments: "Iterable[str]") -> None:
     """Have EPKIT_KEY and the credentials of URLs on the command line masked, before anything is made of them."""
+    key = os.environ.get("EPKIT_KEY", "").strip()
+    urls = [f"//{rest}" for _, is_url, rest in (text.partition("://") for text in arguments) if is_url]
+    if not (key or urls):
+        return  # help is not kept waiting for imports
+    from epkit.core.http.masking import url_secrets
     from epkit.core.http.secret import Secret
 
-    SECRETS.append(Secret(os.environ.get("EPKIT_KEY", "").strip()))
-    urls = [f"//{rest}" for _, is_url, rest in (text.partition("://") for text in arguments) if is_url]
-    if urls:
-        from epkit.core.http.masking import url_secrets
-
-        SECRETS.extend(secret for url in urls for secret in url_secrets(url))
+    SECRETS.extend([Secret(key)] if key else ())
+    SECRETS.extend(secret for url in urls for secret in url_secrets(url))
 
 
 def masked(value: Value) -> Value:
     """Return what a command found without credentials in it, before it is rendered in whatever format."""
+    if not SECRETS:
+        return value
     from epkit.core.http.masking import mask_values
 
     return mask_values(value, SECRETS)
@@ -136,6 +139,8 @@ def _document(text: str) -> str:
 
     The net below `masked`: whoever rendered the text masked its values.
     """
+    if not SECRETS:
+        return text
     from epkit.core.http.masking import mask_text
 
     return mask_text(text, SECRETS, distinct=True)

@@ -12,6 +12,7 @@ import pytest
 
 from support.canary import CANARY
 from support.cli_harness import complaint
+from support.parrot_server import Parrot
 from support.places import ROOT
 
 pytest.importorskip("starlette")
@@ -167,6 +168,19 @@ def test_the_key_is_added_here_and_never_shown(cli, docs, fault_server):
     assert 400 == reply.status_code
     assert CANARY not in reply.text + str(reply.headers)
     assert "set-cookie" not in reply.headers
+
+
+def test_a_contract_that_quotes_the_key_is_shown_without_it(cli, docs):
+    with (
+        Parrot(CANARY) as parrot,
+        docs("--key-file", cli.write("the.key", CANARY), parrot.url("ok")) as (_, url),
+    ):
+        pages = [ask(url, path) for path in ("/", "/contract.json")]
+        pages.append(score(url))
+
+    assert [200, 200, 200] == [page.status_code for page in pages]
+    assert "***" == pages[1].json()["info"]["title"]
+    assert not [page for page in pages if CANARY in page.text + str(page.headers)]
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,34 @@
 """Nothing that is a credential survives a mask."""
 
 import base64
+import enum
 import html
 import json
+import re
 import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
 from urllib.parse import quote, quote_plus, unquote
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from epkit.core.http.masking import clean, is_sensitive, mask_header, mask_text, mask_url
+from epkit.core.http.masking import (
+    OWN,
+    KeyGuard,
+    clean,
+    is_distinct,
+    is_sensitive,
+    mask_header,
+    mask_text,
+    mask_url,
+    mask_values,
+    url_secrets,
+)
 from epkit.core.http.secret import Secret
+from epkit.core.shortening import cut, cut_bytes
 
 KEY = 'c4n/ary+K3y=&"7\\'
 
@@ -114,6 +131,155 @@ def test_a_text_without_secrets_is_left_alone():
 
 def test_secrets_too_short_to_hide_are_not_looked_for():
     assert mask_text("abc", [Secret("abc")]) == "abc"
+
+
+KEYS = st.text(alphabet='ABCXYZ0123456789+/=-_\\"% ', min_size=8, max_size=40).filter(lambda text: text == text.strip())
+
+
+@pytest.mark.parametrize("shorten", [clean, cut], ids=["clean", "cut"])
+@settings(deadline=None, max_examples=200)
+@given(
+    secret=KEYS,
+    form=st.sampled_from(list(FORMS.values())),
+    before=st.text(alphabet="abc <>&", max_size=30),
+    after=st.text(alphabet="abc <>&", max_size=30),
+    limit=st.integers(1, 120),
+)
+def test_of_a_secret_across_a_cut_three_characters_are_left_at_most(shorten, secret, form, before, after, limit):
+    shown = mask_text(shorten(f"{before}{form(secret)}{after}", limit), [Secret(secret)])
+
+    assert not [
+        piece
+        for piece in re.findall("[A-Z0-9]{4,}", secret)
+        for at in range(len(piece) - 3)
+        if piece[at : at + 4] in shown
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("the key is canary-7f3…", "the key is ***…"),
+        ("cana…", "***…"),
+        ("can…", "can…"),
+        ("the canary … sings", "the canary … sings"),
+        ("a%2Fb%2Fc%2…", "***…"),
+        ("canary-7f3a91-must-never… canary-7f…", "***… ***…"),
+        ("Basic Y2FuYXJ5LTdmM2E…", "Basic ***…"),
+    ],
+)
+def test_the_beginning_of_a_secret_before_an_ellipsis_is_masked(text, expected):
+    assert expected == mask_text(text, [Secret("canary-7f3a91-must-never"), Secret("a/b/c/d/e")])
+
+
+def test_of_bytes_that_are_cut_inside_a_character_the_key_before_it_is_masked():
+    shown = cut_bytes("x canärysecret".encode(), 6)
+
+    assert "x canä…" == cut_bytes("x canärysecret".encode(), 7)
+    assert "x can…" == shown
+    assert "x ***…" == mask_text(cut_bytes("x canärysecret".encode(), 7), [Secret("canärysecret")])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    text: str
+    figures: tuple[float, ...] = (1234.0,)
+    below: Mapping[str, object] = field(default_factory=dict)
+    digest: str = field(default="1234", metadata=OWN)
+
+
+class Named(NamedTuple):
+    name: str
+    number: int
+
+
+def test_values_are_masked_wherever_their_texts_are():
+    value = Shown(text="a 1234", below={"p1234": [Named("1234", 1234), ("1234",)], "key-1234-abcd": 1})
+
+    masked = mask_values(value, [Secret("1234"), Secret("key-1234-abcd")])
+
+    assert Shown(text="a ***", below={"p1234": [Named("***", 1234), ("***",)], "***": 1}) == masked
+
+
+def test_a_value_without_secrets_is_the_same_object():
+    value = Shown(text="a", below={"b": ["c"]})
+
+    assert mask_values(value, [Secret("1234")]) is value
+
+
+def test_a_keyword_is_no_text():
+    assert Severity.ERROR is mask_values(Severity.ERROR, [Secret("error")])
+
+
+class Severity(enum.StrEnum):
+    ERROR = "error"
+
+
+@pytest.mark.parametrize(
+    ("secret", "expected"),
+    [("1234", False), ("12345678", False), ("requests", False), ("a1b2c3d", False), ("a1b2c3d4", True)],
+)
+def test_only_a_distinct_secret_is_looked_for_in_a_whole_document(secret, expected):
+    assert expected == is_distinct(secret)
+    assert expected == ("***" in mask_text(f"x {secret} y", [Secret(secret)], distinct=True))
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://h/rows.csv?sv=1&sig=a%2Bb%3D&se=2", {"a%2Bb%3D", "a+b=", "sv=1&sig=a%2Bb%3D&se=2"}),
+        ("https://h/api?code=abcd", {"abcd", "code=abcd"}),
+        ("http://u:p%40ss@h/", {"u:p%40ss", "u:p@ss"}),
+        ("http://h/?to=http%3A%2F%2Fu:pw@x%2F", {"u:pw"}),
+        ("http://h/?n=1", set()),
+        ("http://h:80/me@home", set()),
+    ],
+)
+def test_the_credentials_of_a_url_are_found(url, expected):
+    assert expected == {secret.reveal() for secret in url_secrets(url)}
+
+
+@given(st.text())
+def test_what_is_masked_in_a_url_is_one_of_its_credentials(text):
+    url = f"https://user:c4nary@host/?{text}&sig=s3cret"
+
+    assert {"user:c4nary", "s3cret"} <= {secret.reveal() for secret in url_secrets(url)} or "#" in text
+
+
+KEY_OF_A_SERVER = "abcdefgh-1234-ABCD"
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (["yes", KEY_OF_A_SERVER], ["yes", "***"]),
+        ([{"a": [KEY_OF_A_SERVER, 1234]}], [{"a": ["***", 1234]}]),
+        ([1234, 12.5, True], [1234, 12.5, True]),
+    ],
+)
+def test_a_key_in_predictions_is_masked(found, expected):
+    guard = KeyGuard([Secret(f"Bearer {KEY_OF_A_SERVER}"), Secret("1234")])
+
+    assert expected == guard(json.dumps(found).encode(), found)
+
+
+def test_predictions_of_a_reply_without_a_key_are_not_looked_at():
+    found = ["yes"]
+
+    assert KeyGuard([Secret(KEY_OF_A_SERVER)])(b'["yes"]', found) is found
+
+
+def test_a_short_secret_may_be_predicted():
+    assert ["setosa"] == KeyGuard([Secret("setosa")])(b'["setosa"]', ["setosa"])
+
+
+def test_a_new_secret_is_looked_for_from_then_on():
+    known = [Secret("nothing-of-this-1")]
+    guard = KeyGuard(known)
+
+    assert [KEY_OF_A_SERVER] == guard(KEY_OF_A_SERVER.encode(), [KEY_OF_A_SERVER])
+    known[:] = [Secret(KEY_OF_A_SERVER)]
+    assert ["***"] == guard(KEY_OF_A_SERVER.encode(), [KEY_OF_A_SERVER])
 
 
 def test_many_backslashes_take_no_time():

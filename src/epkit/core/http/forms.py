@@ -58,33 +58,57 @@ class Form:
         start, end = 0, text.find(ELLIPSIS)
         while end >= 0:
             start = max(start, end - _LONGEST_UNIT * len(self.units))
-            for found in self._beginning.finditer(text, start, end):
-                if self._goes_on(text, found.end(1), end):
+            for found in self._first.finditer(text, start, end):
+                if self._goes_on(text, found.start(), end):
                     yield found.start(), end
                     break
             start, end = end + 1, text.find(ELLIPSIS, end + 1)
 
     def _goes_on(self, text: str, at: int, end: int) -> bool:
-        """Tell whether the rest of the form goes on until *end*, where a unit itself may be cut."""
-        for unit in self._later:
-            found = unit.match(text, at, end)
-            if found is None:
+        """Tell whether the form begins at a place and goes on until *end*, where a unit itself may be cut."""
+        before, here, count = set[int](), {at}, 0
+        for unit, again in self._matchers:
+            if end in here:
                 break
-            at = found.end()
-        return at == end or (end - at < _LONGEST_UNIT and text[at] in "%&\\" and not text[at:end].count(" "))
+            after = {place for start in here for place in _ends(unit, again, text, start, end)}
+            if not after:
+                break
+            before, here, count = here, after, count + 1
+        if count < PIECE:
+            return False
+        # What is cut of a unit may begin as one that is whole: `%2` of `%25`.
+        begun = (start for start in before | here if start < end and text[start] in "%&\\")
+        return end in here or any(end - start < _LONGEST_UNIT and " " not in text[start:end] for start in begun)
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
         return re.compile(f"(?=({self.before}{''.join(self.units)}{self.behind}))")
 
     @cached_property
-    def _beginning(self) -> re.Pattern[str]:
-        return re.compile(f"(?=({''.join(self.units[:PIECE])}))")
+    def _first(self) -> re.Pattern[str]:
+        return re.compile(f"(?={self.units[0]})")
 
     @cached_property
-    def _later(self) -> tuple[re.Pattern[str], ...]:
-        known = {unit: re.compile(unit) for unit in self.units[PIECE:]}
-        return tuple(known[unit] for unit in self.units[PIECE:])
+    def _matchers(self) -> tuple[tuple[re.Pattern[str], str], ...]:
+        again = {_character("%"): "25", _character("&"): "amp;"}
+        known = {unit: (re.compile(unit), again.get(unit, "")) for unit in self.units}
+        return tuple(known[unit] for unit in self.units)
+
+
+def _ends(unit: re.Pattern[str], again: str, text: str, start: int, end: int) -> Iterator[int]:
+    """Give where a unit may end: of `%` and `&`, with which escapes begin, in several places.
+
+    Args:
+        again: what follows such a character once for each time that it was encoded.
+    """
+    found = unit.match(text, start, end)
+    if found is not None:
+        yield found.end()
+    if found is not None and again:
+        for at in range(start + 1, min(end, start + _LONGEST_UNIT), len(again)):
+            yield at
+            if not text.startswith(again, at):
+                break
 
 
 @lru_cache(maxsize=1024)
@@ -136,7 +160,7 @@ def _unit(backslashes: int, char: str) -> str:
     encoded = rf"(?i:%(?:25)*+5c|{_RUN}(?:u005c|x5c)|&(?:amp;)*+#(?:92|x5c);){{{backslashes}}}"
     if not char:
         return f"(?:{run}|{encoded})"
-    return f"(?:{run}(?:{re.escape(char)}|{_escapes(char)})|{encoded}{_character(char)})"
+    return f"(?:{run}(?:{_escapes(char)}|{_character(char)})|{encoded}{_character(char)})"
 
 
 def _character(char: str) -> str:

@@ -2,7 +2,11 @@
 
 `clean` makes foreign text harmless to a terminal. `mask_url` and `mask_header` know by the *name* of a part that it
 is a credential; `mask_text` knows the secrets themselves and finds them in any text, in any of the forms that
-encoders make of them.
+encoders make of them (`epkit.core.http.forms`).
+
+What a command found is masked as a value, by `mask_values`, before it is rendered: in rendered JSON a secret of four
+digits would take figures with it. What leaves for a terminal or a file passes `mask_text` once more, which then looks
+for `distinct` secrets only. Predictions have a mask of their own, `KeyGuard`.
 """
 
 import dataclasses
