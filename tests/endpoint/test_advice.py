@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from epkit.core.http.secret import Secret
+from epkit.core.replies.framing import TOO_MANY_BYTES
 from epkit.core.samples.rows import FAILURES, Failure
 from epkit.endpoint.advice import DETAIL_LIMIT, advise, advise_failure, detail
 
