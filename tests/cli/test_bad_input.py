@@ -105,6 +105,21 @@ def test_a_missing_payload(cli):
     assert "no.json: no such file" == complaint(cli("bench", "-p", "no.json", URL), 2)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["-p", "/dev/zero"], "/dev/zero: over 268,435,456 bytes, but a payload has 268,435,456 at most: epkit score "),
+        (["--key-file", "/dev/zero"], "--key-file /dev/zero: over 65,536 bytes, but a key has 65,536 at most: "),
+        (["--schema", "/dev/zero"], "/dev/zero: over 16,777,216 bytes, but a contract has 16,777,216 at most: "),
+        (["--expect", "/dev/zero"], "/dev/zero: over 268,435,456 bytes, but a payload has 268,435,456 at most: "),
+    ],
+)
+def test_a_device_without_end_is_not_read_to_it(cli, rows, fault_server, arguments, said):
+    payload = [] if "-p" in arguments else ["-p", rows]
+
+    assert complaint(cli("bench", *payload, *arguments, "-n", 1, fault_server.url("ok")), 2).startswith(said)
+
+
 def test_a_directory_for_a_payload(cli):
     (cli.directory / "rows").mkdir()
 

@@ -12,8 +12,7 @@ from typing import Any, Final
 import httpcore
 import httptools
 
-from epkit.core.http.headers import framing
-from epkit.core.replies.framing import refusal
+from epkit.core.replies.framing import look_at
 from epkit.engines.wire.tls import RAGGED
 
 BLANK_LINE: Final = b"\r\n\r\n"
@@ -160,9 +159,10 @@ class GuardedReply:
                 return f"not an HTTP reply: {error}"
             self._note_surplus()
         if not self._checked:
-            if wrong := refusal(self._head):
+            wrong, end = look_at(self._head)
+            if wrong:
                 return wrong
-            self._checked = framing(self._head) != ""
+            self._checked = end >= 0
         if self.complete and not data.endswith((self._last or BLANK_LINE, BLANK_LINE)) and data.strip(b"0\r\n"):
             self._note_surplus()
         return ""

@@ -17,7 +17,7 @@ import httpx
 
 from epkit.core.http.destination import Destination
 from epkit.core.http.request import Request
-from epkit.core.replies.framing import BODY_BYTES, HEADER_BYTES, REPLIES_BYTES, TOO_MANY_BYTES, refusal
+from epkit.core.replies.framing import BODY_BYTES, HEADER_BYTES, REPLIES_BYTES, TOO_MANY_BYTES, look_at
 from epkit.core.samples.rows import Failure
 from epkit.engines.base import FOREVER, INTERRUPTED, Arrival, CrashingEngine, Driver, Exchange, PacingDriver, Traffic
 from epkit.engines.guarded import GuardedBackend, GuardedStream
@@ -236,8 +236,9 @@ class HttpxEngine(CrashingEngine):
         x.head = b"\r\n".join([*lines, b"", b""])
         x.received = len(x.head)
         self._held += x.received
-        if wrong := refusal(x.head):  # of HTTP/2, which has no guard
-            raise httpx.RemoteProtocolError(wrong)
+        refused, _ = look_at(x.head)  # of HTTP/2, which has no guard
+        if refused:
+            raise httpx.RemoteProtocolError(refused)
         body = bytearray()
         async for part in response.aiter_raw():
             body += part

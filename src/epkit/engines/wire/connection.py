@@ -25,14 +25,14 @@ from typing import TYPE_CHECKING, Final, cast
 
 import httptools
 
-from epkit.core.http.headers import framing, header_end
+from epkit.core.http.headers import framing
 from epkit.core.replies.framing import (
     BODY_BYTES,
     HEADER_BYTES,
     REPLIES_BYTES,
     SHORT_HEADER_BYTES,
     TOO_MANY_BYTES,
-    refusal,
+    look_at,
 )
 from epkit.core.samples.rows import Failure
 from epkit.engines.base import Arrival, Exchange
@@ -258,10 +258,11 @@ class Connection(Exchange, asyncio.Protocol):
         """Look at the header block, as far as it was read; end an exchange whose reply is refused, and tell so."""
         if self.head.startswith(self.accepted):
             return True
-        if refused := refusal(self.head):
+        refused, end = look_at(self.head)
+        if refused:
             self._fail(Failure.TRANSPORT, refused)
             return False
-        if (end := header_end(self.head)) >= 0:
+        if end >= 0:
             self.accepted = self.head[:end]
         return True
 
