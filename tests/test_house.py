@@ -137,6 +137,7 @@ SINKS = {
     "cli/terminal.py": "stdout and stderr, masked",
     "cli/panel.py": "figures and kinds of failures",
     "cli/output/score.py": "rows, in which `KeyGuard` looked for keys",
+    "files/writing.py": "whole files, for the modules named here",
     "files/outputs.py": "what `terminal.write_file` masked, and a first epkit.toml",
     "flows/hosting/deploy.py": "a contract, masked",
     "flows/context.py": "the note of a context that a test makes",
@@ -168,7 +169,7 @@ def writes(node: ast.AST) -> bool:
     modes = [
         each.value for each in (*node.args, *(word.value for word in node.keywords)) if isinstance(each, ast.Constant)
     ]
-    return name in WRITING or (
+    return name in WRITING | {"replacing", "NewFile"} or (
         name in ("open", "fdopen") and any(isinstance(mode, str) and MODES.fullmatch(mode) for mode in modes)
     )
 
