@@ -3,7 +3,7 @@
 import pytest
 
 from support.cli_harness import TWO_ROWS, complaint
-from support.faults import FAULTS
+from support.faults import FAULTS, ODD
 
 OK = frozenset(
     [
@@ -23,9 +23,17 @@ OK = frozenset(
         "azure",
         "big-header",
         "nested",
+        "version-1.0",
+        "chunk-extension",
+        "204-with-body",
+        "cut",
+        "cut-length",
+        "cut-chunked",
     ]
 )
 """Answered with success, whatever the manner."""
+
+DRAWN_OUT = ("slow-header", "held", "endless-tiny")
 
 KINDS = {
     "empty": "empty",
@@ -33,6 +41,11 @@ KINDS = {
     **dict.fromkeys(
         ["304", "401", "403", "404", "413", "415", "424", "429", "500", "503", "malformed-auth", "redirect", "echo"],
         "status",
+    ),
+    "redirect-slowly": "status",
+    **dict.fromkeys(
+        {*ODD, "te-gzip", "te-identity", "te-gzip-hangs", "endless-interim", "many-headers", "raw"} - OK,
+        "transport",
     ),
     **dict.fromkeys(["error-in-200", "error-in-200-doubled"], "application"),
     "wrong-count": "mismatch",
@@ -53,10 +66,11 @@ KINDS = {
             "huge-header",
             "endless-header",
             "endless-body",
+            "endless-close",
         ],
         "transport",
     ),
-    **dict.fromkeys(["length-too-long", "never", "never-reads", "drip"], "timeout"),
+    **dict.fromkeys(["length-too-long", "never", "never-reads", "drip", *DRAWN_OUT], "timeout"),
 }
 """The one kind of failure that each request meets."""
 
