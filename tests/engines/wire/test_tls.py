@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import ssl
+import struct
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -437,3 +438,23 @@ def test_a_connection_is_lost_once(end: str) -> None:
     assert stage.transport.is_closing()
     assert [("lost", None)] == stage.notes.seen
     assert ({}, {}, 1) == (stage.loop.readers, stage.loop.writers, stage.sock.closed)
+
+
+# A connection that is reset before the handshake.
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_socket_that_was_reset_before_its_handshake_is_closed() -> None:
+    async def shake() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            ours = socket.create_connection(listener.getsockname())
+            theirs, _ = listener.accept()
+        ours.setblocking(False)
+        theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        theirs.close()
+        tls = Tls(verify=False)
+        with pytest.raises(ConnectionResetError):
+            await handshake(asyncio.get_running_loop(), ours, make_context(tls), tls, "localhost")
+        assert -1 == ours.fileno()
+
+    asyncio.run(shake())

@@ -110,6 +110,7 @@ async def handshake(
     """
     secured = None
     try:
+        _refuse_a_reset(sock)
         secured = context.wrap_socket(
             sock, server_hostname=tls.server_name, do_handshake_on_connect=False, suppress_ragged_eofs=False
         )
@@ -128,6 +129,19 @@ async def handshake(
         (secured or sock).close()
         raise
     return secured
+
+
+def _refuse_a_reset(sock: socket.socket) -> None:
+    """Raise what a peer that has reset the connection did: CPython's `wrap_socket` would lose the socket, unclosed.
+
+    Raises:
+        OSError: it has.
+    """
+    try:
+        sock.getpeername()
+    except OSError:
+        sock.recv(1)  # says why
+        raise
 
 
 def _check_name(certificate: Mapping[str, Any], host: str) -> None:
