@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 
 import pytest
 from hypothesis import given
@@ -95,6 +96,14 @@ def test_a_row_that_is_too_long_is_named_by_its_line(table, monkeypatch):
     monkeypatch.setattr(csv_tables, "LONGEST_ROW", 1 << 20)
 
     assert "t.csv:3: a row of more than 1 MB" == refusal(table, b"a,b\n1,2\n3," + b"x" * (6 << 20))
+
+
+def test_a_file_without_line_breaks_is_not_read_to_its_end(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_bytes(b"a,b\n")
+    os.truncate(path, 1 << 40)  # a hole: it takes no room, and would be read for an hour
+    with pytest.raises(UsageError, match=r"t\.csv:2: a row of more than 16 MB"):
+        CsvTable(path, name="t.csv").inferred()
 
 
 def test_a_cell_of_ten_megabytes_is_one(table):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from epkit.engines.workers import crew as module
 from epkit.engines.workers.crew import HelloMessage, LocalCrew, LostMessage, place_of
-from epkit.engines.workers.processes import FrameWriter, WorkerProcess, read_frames
+from epkit.engines.workers.processes import HEAD, FrameWriter, WorkerProcess, read_frames
 from epkit.errors import UsageError
 from epkit.flows.bench.workers.main import BENCH_WORKERS
 from epkit.flows.bench.workers.messages import StopMessage
@@ -121,6 +121,23 @@ def test_a_worker_that_says_nothing_is_not_waited_for_for_ever(monkeypatch, tmp_
     monkeypatch.setattr(module, "START_S", 0.2)
     with pytest.raises(UsageError, match="worker 1: not there after 0 s"):
         LocalCrew(1, "silent", MESSAGES)
+
+
+@pytest.mark.parametrize(
+    ("frame", "why"),
+    [
+        (HEAD.pack(5) + b"hello", "it sent what is refused: a frame of version 104, and this is 1"),
+        (HEAD.pack(2**62) + b"hello", "it ended with code 0"),
+        (HEAD.pack(2**64 - 1), "it ended with code 0"),
+    ],
+)
+def test_a_worker_that_writes_something_else_is_refused(monkeypatch, tmp_path, frame, why):
+    (tmp_path / "other.py").write_text(f"import sys; sys.stdout.buffer.write({frame!r})")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(UsageError) as refused:
+        LocalCrew(1, "other", MESSAGES)
+
+    assert f"worker 1 cannot be started: {why}" == str(refused.value)
 
 
 def test_a_lost_worker_is_counted_on_no_more():

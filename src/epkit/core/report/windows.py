@@ -16,7 +16,7 @@ COARSE: Final = 3
 
 WIDTH_NS: Final = 1_000_000_000
 MOST_DOUBLINGS: Final = 20
-"""Of the width, that another process may have made: 3,600 windows of so many seconds are a century."""
+"""Of the width, that another process may have made: 3,600 windows of 2²⁰ seconds are a century."""
 
 MOST: Final = 3600
 """More windows than that are merged in pairs: an hour of seconds, a day of half minutes."""

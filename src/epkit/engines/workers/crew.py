@@ -188,7 +188,7 @@ def received(messages: Messages, frame: bytes) -> Any:
     try:
         return messages.unpack(frame)
     except MalformedError as error:
-        return LostMessage(f"sent {error}")
+        return LostMessage(f"sent what is refused: {error}")
 
 
 def greet(inbox: Inbox, members: Sequence[Member]) -> None:

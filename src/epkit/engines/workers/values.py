@@ -76,7 +76,7 @@ class _Packing:
 
 
 class Coder(NamedTuple):
-    """How values of a type become JSON, beside blobs, and values again."""
+    """How values of a type become JSON and blobs, and values again."""
 
     put: Callable[[Any, _Packing], Any]
     take: Callable[[Any, Sequence[memoryview]], Any]

@@ -53,7 +53,7 @@ def make_driver(
     """Choose who does the job.
 
     Args:
-        note: is told of waits that the endpoint asks for; workers have one already.
+        note: prints the waits that the endpoint asks for; workers have one already.
     """
     if workers is None:
         return OwnDriver(ready, supply, write, policy, note)
