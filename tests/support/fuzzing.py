@@ -8,6 +8,7 @@ is shrunk, printed with its seed, and kept in `.hypothesis/`: the next run of th
 import copy
 import json
 import os
+import resource
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,9 @@ TIME: Final = Time()
 
 ROUND: Final = 40
 """Examples between two looks at the clock."""
+
+MOST_MB: Final = 400
+"""Memory that the process may take on top of what it had: modules, and what Hypothesis remembers, are most of it."""
 
 DEEP: Final = "\x00deep\x00"
 """Stands for an array in an array … (100,000 times), which `text_of` writes."""
@@ -53,6 +57,7 @@ def fuzz(name: str, examples: st.SearchStrategy[Any], check: Callable[[Any], Non
     deadline = time.monotonic() + TIME.share_s
     first = int.from_bytes(os.urandom(4))
     number = 0
+    before_mb = _peak_mb()
     while number == 0 or time.monotonic() < deadline:
 
         def one(example: Any) -> None:
@@ -66,6 +71,11 @@ def fuzz(name: str, examples: st.SearchStrategy[Any], check: Callable[[Any], Non
             error.add_note(f"the seed is {first + number}; the next run of this fuzzer begins with this example")
             raise
         number += 1
+        assert _peak_mb() - before_mb < MOST_MB, f"{name}: {_peak_mb() - before_mb:.0f} MB were taken"
+
+
+def _peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # KiB on Linux
 
 
 def changed(value: Any, strange: Sequence[Any] = STRANGE, most: int = 3) -> st.SearchStrategy[Any]:

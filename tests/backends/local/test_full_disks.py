@@ -1,5 +1,7 @@
 """Local endpoints whose state has no room, or may not be written: said at once, in a line, and nothing is left running."""
 
+import os
+import signal
 import time
 from pathlib import Path
 
@@ -17,12 +19,17 @@ CREATE = ("deploy", "create", "bank", "--model", "model", "--entry", "score.py")
 
 def servers(folder: Path) -> list[Path]:
     """The processes that have a directory as their endpoint's."""
-    return [path for path in Path("/proc").glob("[0-9]*") if str(folder).encode() in _command(path)]
+    return [
+        path
+        for path in Path("/proc").glob("[0-9]*")
+        if b"epkit.backends.local" in _read(path / "cmdline")
+        and str(folder).encode() in _read(path / "cmdline") + _read(path / "environ")
+    ]
 
 
-def _command(path: Path) -> bytes:
+def _read(path: Path) -> bytes:
     try:
-        return (path / "cmdline").read_bytes()
+        return path.read_bytes()
     except OSError:
         return b""
 
@@ -58,6 +65,27 @@ def test_an_endpoint_on_a_disk_that_is_read_only_is_refused(local: Cli):
         assert 6 == ran.code, ran.err
         assert "read-only file system" in ran.lines[-1]
         assert "Traceback" not in ran.err
+
+
+def test_a_status_that_found_no_room_is_written_as_soon_as_there_is_some(local: Cli):
+    with small_disk(4_000_000) as folder:
+        local.environ["XDG_STATE_HOME"] = str(folder)
+        assert 0 == local(*CREATE).code
+        try:
+            home = Homes(local.environ).home("bank")
+            status = home.status()
+            assert status is not None
+            fill(folder)
+            master = next(path for path in servers(folder) if b"local.server" in _read(path / "cmdline"))
+            os.kill(int(master.name), signal.SIGKILL)
+            time.sleep(2)
+            (folder / "ballast").unlink()
+            deadline = time.monotonic() + SOON_S
+            while (now := home.status()) is None or now.restarts == status.restarts:
+                assert time.monotonic() < deadline, "what was said on the full disk is lost"
+                time.sleep(0.05)
+        finally:
+            local("deploy", "delete", "bank", "--backend", "local")
 
 
 @pytest.mark.parametrize("command", [("logs", "enable", "bank"), ("deploy", "keys", "bank", "--regenerate", "primary")])
