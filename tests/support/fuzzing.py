@@ -8,6 +8,7 @@ is shrunk, printed with its seed, and kept in `.hypothesis/`: the next run of th
 import copy
 import json
 import os
+import re
 import resource
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -63,7 +64,9 @@ def fuzz(name: str, examples: st.SearchStrategy[Any], check: Callable[[Any], Non
         def one(example: Any) -> None:
             check(example)
 
-        one.__name__ = one.__qualname__ = f"fuzz_{name}"  # what Hypothesis keeps failing examples under
+        one.__name__ = one.__qualname__ = re.sub(
+            r"\W", "_", f"fuzz_{name}"
+        )  # what Hypothesis keeps failing examples under
         limits = settings(max_examples=ROUND, deadline=None, print_blob=True, suppress_health_check=list(HealthCheck))
         try:
             seed(first + number)(limits(given(examples)(one)))()
