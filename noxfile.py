@@ -73,6 +73,18 @@ def quick(session: nox.Session) -> None:
 
 
 @nox.session(python=FOUND[0])
+def fuzz(session: nox.Session) -> None:
+    """Look for input that breaks epkit, for ten minutes or `-- --seconds 3600` (other arguments go to pytest)."""
+    arguments, seconds = list(session.posargs), "600"
+    if "--seconds" in arguments:
+        at = arguments.index("--seconds")
+        _, seconds = arguments[at : at + 2]
+        del arguments[at : at + 2]
+    session.install(TESTED, *group("test"))
+    session.run("pytest", "tests/fuzz", *SIDE_BY_SIDE, *arguments, env={"EPKIT_FUZZ_SECONDS": seconds})
+
+
+@nox.session(python=FOUND[0])
 def browser(session: nox.Session) -> None:
     """Drive the docs page in the machine's own Chromium; screenshots stay in build/browser."""
     if not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):

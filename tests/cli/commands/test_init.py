@@ -112,7 +112,10 @@ def test_what_makes_no_sense_is_refused_and_nothing_written(cli, arguments, said
 def test_a_directory_that_cannot_be_written_is_said(cli, monkeypatch):
     monkeypatch.setattr("pathlib.Path.open", _denied)
 
-    assert "epkit.toml: cannot be written: Permission denied" == complaint(cli("init", "http://a/"), 2)
+    assert (
+        "epkit.toml: cannot be written: permission denied: name another place, or change its permissions"
+        == complaint(cli("init", "http://a/"), 2)
+    )
 
 
 def _denied(*_, **__):

@@ -10,8 +10,8 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
+import zlib
 from pathlib import Path
 
 import polars as pl
@@ -20,6 +20,7 @@ import pytest
 from support.cli_harness import complaint
 from support.places import DATA
 from support.predict_server import PredictServer, plain, poisoned
+from support.small_disk import make_read_only, resize, small_disk
 
 NO = "--no-validate"
 KILLS = int(os.environ.get("EPKIT_KILLS", "3"))
@@ -264,41 +265,24 @@ def test_an_unfinished_job_that_starts_over_leaves_nothing_behind(cli, server):
     assert 10 == pl.read_parquet(cli.directory / "out.parquet").get_column("prediction").count()
 
 
-def small_disk(size):
-    """Mount a file system of so many bytes, or skip."""
-    folder = tempfile.mkdtemp(prefix="epkit-small-")
-    mounted = shutil.which("mount") and subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], capture_output=True, check=False
-    )
-    if not mounted or mounted.returncode:
-        Path(folder).rmdir()
-        pytest.skip("needs to mount a small file system")
-    return folder
-
-
 @pytest.mark.parametrize("form", [".csv", ".jsonl", ".parquet"])
 def test_a_full_disk_ends_the_job_and_loses_nothing(cli, server, form):
-    folder = small_disk("200k")
-    try:
+    with small_disk(204_800) as folder:
         cli.write("rows.csv", table(30_000))
         out = f"{folder}/out{form}"
-        ballast = Path(folder, "ballast")
-        ballast.write_bytes(b"x" * 100_000)
+        (folder / "ballast").write_bytes(b"x" * 100_000)
         command = ["score", "rows.csv", "--target", server.url, NO, "--wrap", "data", "-o", out]
         said = cli.spawn(*command)
 
         assert 2 == said.code
         assert 1 == len(said.lines)
         assert f"-o {out}: no space left on device" in said.err
-        subprocess.run(["mount", "-o", "remount,size=8m", folder], check=True)
+        resize(folder, 8 << 20)
         again = cli.spawn(*command)
         assert 0 == again.code, again.err
         whole = cli.spawn(*command[:-1], f"whole{form}")
         assert 0 == whole.code
         assert (cli.directory / f"whole{form}").read_bytes() == Path(out).read_bytes()
-    finally:
-        subprocess.run(["umount", folder], check=True)
-        Path(folder).rmdir()
 
 
 def test_a_limit_on_the_size_of_files_is_a_full_disk(cli, server):
@@ -318,19 +302,53 @@ def test_a_limit_on_the_size_of_files_is_a_full_disk(cli, server):
 
 def test_a_directory_that_cannot_be_written_is_refused(cli, server):
     cli.write("rows.csv", table(2))
-    folder = cli.directory / "closed"
-    folder.mkdir()
-    folder.chmod(0o500)
-    if os.access(folder, os.W_OK):
-        folder = Path(small_disk("100k"))
-        subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
-    try:
+    with small_disk(100_000) as folder:
+        make_read_only(folder)
         said = complaint(cli("score", "rows.csv", "--target", server.url, NO, "-o", f"{folder}/out.csv"), 2)
-    finally:
-        if folder.name != "closed":
-            subprocess.run(["umount", folder], check=True)
-            folder.rmdir()
 
-    assert said.startswith(f"-o {folder}/out.csv: ")
-    assert said.endswith(("permission denied", "read-only file system"))
+        assert f"-o {folder}/out.csv: read-only file system: name another place" == said
     assert 0 == server.requests
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"rows": 10**30}, "out.csv.journal: damaged: line 2: rows is 1e+30, not a whole number from 0"),
+        ({"rows": 11}, "out.csv: does not hold the rows that the journal speaks of"),
+        ({"rows": 9, "complete": True}, "out.csv: does not hold the rows that the journal speaks of"),
+        ({"out": 7}, "out.csv: does not hold the rows that the journal speaks of"),
+        ({"out": 10**6}, "out.csv: was changed"),
+        ({"layout": {"kind": "value", "names": ["p"], "keys": None}}, "out.csv: does not hold the rows"),
+        ({"failed": 10, "failed_rows": 1, "reasons": {"status": 1}}, "out.csv.failed.jsonl: is gone"),
+    ],
+)
+def test_a_journal_that_claims_what_is_not_so_is_refused_whatever_its_checksum_says(cli, server, change, why):
+    cli.write("rows.csv", table(10))
+    command = ["score", "rows.csv", "--target", server.url, NO, "-o", "out.csv"]
+    assert 0 == cli(*command).code
+    whole = cli.read("out.csv")
+    path = cli.directory / "out.csv.journal"
+    head, *_, last = [line.partition(b" ")[2] for line in path.read_bytes().splitlines()]
+    lines = [head, json.dumps({**json.loads(last), "complete": False, **change}).encode()]
+    path.write_bytes(b"".join(b"%08x %s\n" % (zlib.crc32(line), line) for line in lines))
+    said = complaint(cli(*command), 2)
+
+    assert why in said
+    assert said.endswith(": --restart starts over")
+    assert whole == cli.read("out.csv")
+    assert 0 == cli(*command, "--restart").code
+    assert whole == cli.read("out.csv")
+
+
+def test_a_job_that_is_called_complete_and_is_not_is_refused(cli, server):
+    cli.write("rows.csv", table(10))
+    command = ["score", "rows.csv", "--target", server.url, NO, "-o", "out.csv"]
+    cli(*command)
+    lines = cli.read("out.csv").splitlines(keepends=True)[:5]
+    cli.write("out.csv", "".join(lines))
+    path = cli.directory / "out.csv.journal"
+    head, *_, last = [line.partition(b" ")[2] for line in path.read_bytes().splitlines()]
+    point = json.dumps({**json.loads(last), "rows": 4, "out": len("".join(lines))}).encode()
+    path.write_bytes(b"".join(b"%08x %s\n" % (zlib.crc32(line), line) for line in (head, point)))
+
+    assert "it speaks of 4 rows, and the input has 10: --restart starts over" in complaint(cli(*command), 2)

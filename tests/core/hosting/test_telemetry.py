@@ -31,6 +31,17 @@ def test_half_a_line_is_passed_over():
 
 
 @pytest.mark.parametrize(
+    "change",
+    [{"duration": 3}, {"duration": "9" * 400 + ":1:1.1"}, {"resultCode": 500}, {"name": None}, {"start_time": []}],
+)
+def test_a_line_of_another_kind_is_passed_over(change):
+    properties = {**REQUEST["data"]["baseData"]["properties"], **change}
+    other = json.dumps({"data": {"baseType": "RequestData", "baseData": {"properties": properties}}})
+
+    assert [] == list(read_requests([other, "[" * 100_000, '{"data": {"baseType": "RequestData", "baseData": 1}}']))
+
+
+@pytest.mark.parametrize(
     ("text", "ms"), [("00:00:00.003", 3), ("00:01:00.000", 60_000), ("2.01:00:00.001", 49 * 3_600_000 + 1)]
 )
 def test_a_duration_is_read(text: str, ms: float):

@@ -76,8 +76,13 @@ HEAD = struct.pack(">iiiiqqd", 0x1C849313, 6, 0, 3, 1, LIMIT_NS, 1.0)
         packed(b"short"),
         packed(struct.pack(">iiiiqqd", 0x1C849313, 0, 0, 2, 1, LIMIT_NS, 1.0)),
         packed(HEAD + b"\xff\xff\xff\xff\xff\x0f"),
+        packed(struct.pack(">iiiiqqd", 0x1C849313, 4_000_000, 0, 3, 1, LIMIT_NS, 1.0) + b"\xff" * 4_000_000),
+        packed(struct.pack(">iiiiqqd", 0x1C849313, 9, 0, 3, 1, LIMIT_NS, 1.0) + b"\xfe" * 8 + b"\x7f"),
     ],
-    ids=["empty", "text", "short", "not packed", "no head", "two digits", "too many buckets"],
+    ids=[
+        *("empty", "text", "short", "not packed", "no head", "two digits", "too many buckets"),
+        *("a number of 28 million bits", "more than are counted"),
+    ],
 )
 def test_what_is_no_histogram_is_refused(text):
     with pytest.raises(ValueError, match="histogram"):

@@ -319,12 +319,10 @@ class Homes:
             BackendError: it cannot be made.
         """
         home = self.home(name)
-        try:
+        with home.writing():
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
             home.path.mkdir(mode=0o700, exist_ok=True)
             home.tmp.mkdir(mode=0o700, exist_ok=True)
-        except OSError as error:
-            raise BackendError(f"{home.path}: cannot be made: {error.strerror}") from None
         return home
 
 
