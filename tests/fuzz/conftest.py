@@ -15,4 +15,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     fuzzers = [item for item in items if item.path.is_relative_to(Path(__file__).parent)]
     if total is not None and fuzzers:
         side_by_side = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+        fuzzing.TIME.anew = True
         fuzzing.TIME.share_s = float(total) / math.ceil(len(fuzzers) / side_by_side)

@@ -127,7 +127,7 @@ class DaskCluster:
         found = []
         for pid in children_of(worker.pid):
             with contextlib.suppress(OSError):
-                if b"epkit.flows.bench.workers.main" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                if b".workers.main" in Path(f"/proc/{pid}/cmdline").read_bytes():
                     found.append(pid)
         return found
 

@@ -122,10 +122,11 @@ def test_dasks_own_configuration_names_the_certificates(cli, rows, fault_server,
     assert 0 == told.code, told.err
 
 
-def test_a_peer_without_the_clusters_certificate_cannot_connect(cli, rows, fault_server, encrypted, authorities):
+@pytest.mark.parametrize("whose", ["strangers", "nobodys"])
+def test_a_peer_without_the_clusters_certificate_cannot_connect(cli, rows, fault_server, encrypted, authorities, whose):
     cli.environ["DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT"] = "2s"
-    more = ("--cluster", encrypted.address, *flags(authorities, cert="strangers"), fault_server.url("ok"))
-    told = complaint(cli.spawn("bench", "-p", rows, *more), 2)
+    shown = flags(authorities)[:2] if whose == "nobodys" else flags(authorities, cert=whose)
+    told = complaint(cli.spawn("bench", "-p", rows, "--cluster", encrypted.address, *shown, fault_server.url("ok")), 2)
 
     assert told.startswith(f"--cluster {encrypted.address}: no scheduler answers there")
     assert 0 == fault_server.connections
