@@ -37,12 +37,13 @@ async def _ask(host: str, port: int) -> list[Any]:
     A loop's own threads are waited for when the loop ends, and a name server that is away takes its time.
     """
     loop = asyncio.get_running_loop()
+    name = host.encode() if host.isascii() else host  # as a text Python would load its tables of international names
     answer: asyncio.Future[list[Any]] = loop.create_future()
 
     def ask() -> None:
         found: list[Any] | Exception
         try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
             found = error
         with contextlib.suppress(RuntimeError):  # the loop is over
