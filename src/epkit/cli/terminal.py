@@ -47,7 +47,14 @@ def context() -> "Context":
     """Return what a flow knows of this process; its notes go to stderr."""
     from epkit.flows.context import Context
 
-    return Context(note=note, secrets=SECRETS)
+    somebody = all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
+    return Context(note=note, secrets=SECRETS, ask=_ask if somebody else None)
+
+
+def _ask(prompt: str) -> str:
+    from getpass import getpass
+
+    return getpass(prompt)
 
 
 def know(arguments: "Iterable[str]") -> None:

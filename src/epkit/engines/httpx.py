@@ -222,10 +222,15 @@ class HttpxEngine(CrashingEngine):
             if self.destination.proxy is not None and (trace.at_proxy or not self.destination.is_tunnelled):
                 x.detail = f"proxy: {x.detail}"
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            words = str(error) or type(error).__name__
+            cause = _tls_cause(error)
+            words = (str(error) or type(error).__name__) if cause is None else tls_reason(cause)
             x.failure, x.detail = Failure.TRANSPORT, words[:1].lower() + words[1:]
             if trace.at_proxy:
                 x.failure, x.detail = Failure.CONNECT, f"proxy: {x.detail}"
+        except Exception as error:  # noqa: BLE001 - what a library raises for one request is that request's failure
+            cause = _tls_cause(error)
+            words = f"{type(error).__name__}: {error}".rstrip(": ") if cause is None else tls_reason(cause)
+            x.failure, x.detail = Failure.TRANSPORT, words
         x.end = clock()
         await trace.close()
 
@@ -314,6 +319,13 @@ class _Transport(httpx.AsyncHTTPTransport):
 
     def __init__(self, how: dict[str, Any]) -> None:  # not httpx's, which would make another pool
         self._pool = httpcore.AsyncHTTPProxy(**how) if "proxy_url" in how else httpcore.AsyncConnectionPool(**how)
+
+
+def _tls_cause(error: BaseException | None) -> ssl.SSLError | None:
+    """Return what OpenSSL said, where an error comes of that: the libraries in between do not repeat it."""
+    while error is not None and not isinstance(error, ssl.SSLError):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def _closes(response: httpx.Response) -> bool:

@@ -34,6 +34,8 @@ class Context:
         warn: where a note goes that has to be seen although notes are not, as in Python; None for *note*.
         secrets: all credentials that were met, for whatever writes: those of the environment from the beginning,
             others as a flow meets them (`know`).
+        ask: asks the user for a password, None where nobody is there to be asked.
+        passwords: that were asked for, by what they open: each once.
     """
 
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
@@ -41,6 +43,8 @@ class Context:
     note: Note = print
     warn: Note | None = None
     secrets: list[Secret] = field(default_factory=list, repr=False)
+    ask: Callable[[str], str] | None = None
+    passwords: dict[str, str] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         self.know([Secret(self.environ.get("EPKIT_KEY", "").strip())])

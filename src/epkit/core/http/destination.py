@@ -12,6 +12,7 @@ class Tls:
         verify: check the certificate and the name in it.
         cacert: PEM file of trusted authorities, instead of the system's.
         client_cert: PEM file with the client's certificate and key.
+        client_password: of that key, where it is encrypted; a credential, so it is not in the repr.
         server_name: the name sent as SNI and checked; None sends none (the host is checked all the same).
         ciphers: OpenSSL cipher list, or None for the default.
         version: the only protocol version spoken (`TLSv1.2`, `TLSv1.3`), or None for the default range.
@@ -20,6 +21,7 @@ class Tls:
     verify: bool = True
     cacert: str | None = None
     client_cert: str | None = None
+    client_password: str | None = field(default=None, repr=False)
     server_name: str | None = None
     ciphers: str | None = None
     version: str | None = None

@@ -20,6 +20,7 @@ Times are `time.perf_counter_ns`; see `epkit.core.samples.rows` for what each po
 """
 
 import asyncio
+import ssl
 import time
 from typing import TYPE_CHECKING, Final, cast
 
@@ -36,6 +37,7 @@ from epkit.core.replies.framing import (
 )
 from epkit.core.samples.rows import Failure
 from epkit.engines.base import Arrival, Exchange
+from epkit.engines.wire.tls import tls_reason
 
 if TYPE_CHECKING:
     from epkit.engines.wire.wire import WireEngine
@@ -200,7 +202,10 @@ class Connection(Exchange, asyncio.Protocol):
         """Take the end of the connection."""
         self.engine.connections.discard(self)
         if not self.complete:
-            self._lost("closed" if exc is None else (getattr(exc, "strerror", None) or str(exc)).lower())
+            if isinstance(exc, ssl.SSLError):
+                self._lost(tls_reason(exc))
+            else:
+                self._lost("closed" if exc is None else (getattr(exc, "strerror", None) or str(exc)).lower())
 
     # What the parser calls.
 

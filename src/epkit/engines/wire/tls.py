@@ -31,6 +31,9 @@ VERSIONS: Final = {
 RAGGED: Final = "closed without close_notify"
 """What is said of a TLS connection that breaks off."""
 
+PKCS12: Final = b"\x30"
+"""The first byte of a file in PKCS#12, or of anything in DER: a SEQUENCE."""
+
 RECORD_BYTES: Final = 16384
 """The most that one TLS record holds (RFC 8446 § 5.1)."""
 
@@ -58,12 +61,7 @@ def make_context(tls: Tls, *, alpn: tuple[str, ...] = ("http/1.1",)) -> ssl.SSLC
         # OpenSSL checks only the name that is sent; `handshake` checks the host instead.
         context.check_hostname = False
     if tls.client_cert:
-        try:
-            context.load_cert_chain(tls.client_cert)
-        except (ssl.SSLError, OSError) as error:
-            raise UsageError(
-                f"{tls.client_cert}: not a PEM file with a certificate and its key ({_reason(error)})"
-            ) from None
+        _load_client(context, tls.client_cert, tls.client_password)
     if tls.ciphers:
         try:
             context.set_ciphers(tls.ciphers)
@@ -78,6 +76,31 @@ def make_context(tls: Tls, *, alpn: tuple[str, ...] = ("http/1.1",)) -> ssl.SSLC
     # Python has OpenSSL take the end of a connection for the end of what was sent (RFC 8446 § 6.1 says otherwise).
     context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
     return context
+
+
+def _load_client(context: ssl.SSLContext, file: str, password: str | None) -> None:
+    """Load the client's certificate and key.
+
+    Raises:
+        UsageError: the file is of another kind, or the password does not open its key.
+    """
+    asked = False
+
+    def answer() -> str:  # without it OpenSSL asks at the terminal, for each context anew
+        nonlocal asked
+        asked = True
+        return password or ""
+
+    try:
+        context.load_cert_chain(file, password=answer)
+    except (ssl.SSLError, OSError, ValueError) as error:
+        if asked:
+            why = "the password does not open its key" if password else "its key is encrypted, and no password is known"
+        elif Path(file).read_bytes()[:1] == PKCS12:
+            why = f"not PEM but PKCS#12 or DER: convert it with openssl pkcs12 -in {Path(file).name} -out client.pem"
+        else:
+            why = f"not a PEM file with a certificate and its key ({_reason(error)})"
+        raise UsageError(f"{file}: {why}") from None
 
 
 def describe(connection: ssl.SSLSocket | ssl.SSLObject) -> str:

@@ -32,6 +32,7 @@ from epkit.flows.target.requests import Requests, contract_finder, make_load
 from epkit.flows.target.target import Target
 from epkit.flows.target.tokens import authorized, renewing
 from epkit.flows.target.transport import engine_class, proxy_of
+from epkit.flows.target.unlocking import unlocked
 from epkit.flows.target.verbose import show_request
 
 
@@ -128,7 +129,7 @@ def prepare(
     with open_target(options.target, options.request, context, key_file=options.key_file) as target:
         destination = to_destination(
             target.uri,
-            tls=options.tls,
+            tls=unlocked(options.tls, context),
             sni=options.sni,
             connect_to=options.connect_to,
             bind=options.bind,

@@ -25,6 +25,7 @@ from epkit.flows.target.contract import body_of
 from epkit.flows.target.request_options import TargetOptions
 from epkit.flows.target.target import Target
 from epkit.flows.target.transport import proxy_of
+from epkit.flows.target.unlocking import unlocked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +58,7 @@ def check_flags(reach: TargetOptions, context: Context, *, local: bool) -> Proxy
     """
     context.know(reach.request.secrets())
     check_options(reach)
-    make_context(reach.tls)
+    make_context(unlocked(reach.tls, context))
     return proxy_of(reach.request, replace(context, environ={}) if local else context, "the endpoint")
 
 
@@ -93,7 +94,7 @@ def client_to(
         contract=uri.sibling("swagger.json") if endpoint.swagger_uri is None else urls.parse(endpoint.swagger_uri),
         secrets=context.secrets,
     )
-    return client_for(target, reach, proxy=proxy)
+    return client_for(target, replace(reach, tls=unlocked(reach.tls, context)), proxy=proxy)
 
 
 def fetch_contract(endpoint: Endpoint, client: Client) -> tuple[bytes, ParsedContract]:

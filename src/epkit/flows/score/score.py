@@ -36,6 +36,7 @@ from epkit.flows.target.request_options import RequestOptions, compose_headers
 from epkit.flows.target.requests import JSON, KnownContract, contract_finder
 from epkit.flows.target.tokens import renewing
 from epkit.flows.target.transport import engine_class, proxy_of
+from epkit.flows.target.unlocking import unlocked
 from epkit.flows.target.verbose import show_request
 
 
@@ -179,7 +180,7 @@ def _prepare(options: ScoreOptions, given: Given | None, context: Context) -> It
     make_engine = engine_class("wire")
     proxy = proxy_of(request, context, "rows")
     with open_target(options.target, request, context, key_file=options.key_file) as target:
-        destination = to_destination(target.uri, tls=options.tls, proxy=proxy)
+        destination = to_destination(target.uri, tls=unlocked(options.tls, context), proxy=proxy)
         timeout_s = target.spec.timeout_s if options.timeout_s is None else options.timeout_s
         timeout_ns = round(timeout_s * 1e9)
         engine = make_engine(destination, timeout_ns=timeout_ns)

@@ -30,6 +30,7 @@ from epkit.flows.target.opening import open_target
 from epkit.flows.target.request_options import AGENT, RequestOptions, TargetOptions, check_proxy, compose_headers
 from epkit.flows.target.target import Target
 from epkit.flows.target.transport import engine_class, proxy_of
+from epkit.flows.target.unlocking import unlocked
 
 T = TypeVar("T")
 
@@ -208,7 +209,7 @@ def open_client(options: TargetOptions, context: Context, what: str) -> Iterator
     check_options(options)
     proxy = proxy_of(options.request, context, what)
     with open_target(options.target, options.request, context, key_file=options.key_file) as target:
-        yield client_for(target, options, proxy=proxy)
+        yield client_for(target, replace(options, tls=unlocked(options.tls, context)), proxy=proxy)
 
 
 def check_options(options: TargetOptions) -> None:
