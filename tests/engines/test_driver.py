@@ -232,6 +232,16 @@ def test_no_content_answers_what_wants_none(method: str, failure: Failure) -> No
     assert [failure] == loop.rows["failure"].tolist()
 
 
+@pytest.mark.parametrize("coding", ["br", "zstd", "x-new"])
+def test_a_reply_of_a_coding_that_is_not_read_is_judged_by_its_status(coding: str) -> None:
+    head = PLAIN.replace(b"\r\n\r\n", b"\r\nContent-Encoding: " + coding.encode() + b"\r\n\r\n")
+    loop = make()
+    loop.done(head=head, body=b"\x28\xb5\x2f\xfd")
+    loop.done(head=head, body=b"\x28\xb5", status=500)
+
+    assert [Failure.NONE, Failure.STATUS] == loop.rows["failure"].tolist()
+
+
 def test_a_status_alone_can_be_enough(judged: list[Any]) -> None:
     loop = make(depth=Depth.STATUS)
     for status, body in ((200, b""), (200, b'{"error": "x"}'), (500, TWO)):

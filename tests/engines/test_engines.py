@@ -32,7 +32,7 @@ from support.engine_harness import (
     requests,
 )
 from support.fault_server import FaultServer
-from support.faults import CLOSE, COURSE, OK, SIMPLE
+from support.faults import CLOSE, COURSE, EARLY, OK, SIMPLE
 from support.proxy_server import Proxy
 
 NONE, TIMEOUT, TRANSPORT = Failure.NONE, Failure.TIMEOUT, Failure.TRANSPORT
@@ -136,7 +136,7 @@ CASES = {
             *("length-twice", "length-differs", "length-list", "length-plus", "length-hex", "length-huge"),
             *("length-blank", "te-and-length", "te-in-1.0", "te-twice", "te-gzip", "te-gzip-chunked", "te-identity"),
             *("te-gzip-hangs", "version-0.9", "version-1.2", "version-2.0", "version-3.0", "blank-line-first"),
-            *("folded", "bare-lf", "space-before-colon", "control-character", "many-headers"),
+            *("folded", "space-before-colon", "control-character", "many-headers"),
             *("chunk-extension-broken", "chunk-lf", "chunk-huge", "chunk-too-short", "trailer-length"),
             *("endless-interim",),
         ),
@@ -146,6 +146,13 @@ CASES = {
     "101": fails(TRANSPORT, statuses=(0, 101)),
     "version-1.0": Case(keeps=False),
     "chunk-extension": Case(),
+    "bare-lf": Case(),
+    "br": Case(),
+    "zstd": Case(),
+    "only-lf": Case(),
+    "only-lf-split": Case(),
+    "only-lf-chunked": Case(),
+    "early": Case(statuses=(413,), body=EARLY.partition(b"\r\n\r\n")[2], keeps=False),
     "204-with-body": Case(statuses=(204,), body=b"", keeps=False),
     "endless-interim?every_ms=100": fails(TIMEOUT),
     "cut": Case(keeps=False),
@@ -388,6 +395,18 @@ def test_a_reply_never_ends_up_with_another_request(
 
     assert run.statuses[1::2] == [204, 204]
     assert run.failures[1::2] == [NONE, NONE]
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("size", [100 << 10, 16 * MIB])
+def test_a_final_reply_before_the_body_is_sent_is_that_reply(
+    fault_server: FaultServer, kind: Kind, scheme: str, size: int
+) -> None:
+    to = destination(fault_server, scheme)
+
+    run = execute(kind, to, requests(to, ["early"] * 3, body=bytes(size)), slots=2)
+
+    assert [(413, NONE)] * 3 == list(zip(run.statuses, run.failures, strict=True))
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])

@@ -20,7 +20,7 @@ from typing import Any, Final, Self
 from urllib.parse import parse_qsl, urlsplit
 
 from support import certificates
-from support.faults import CLOSE, FAULTS, JSON, Exchange, Turns, message, reply
+from support.faults import CLOSE, EARLY, FAULTS, JSON, Exchange, Turns, message, reply
 
 REMEMBERED: Final = 20_000  # requests kept for assertions; the counters go on
 REMEMBERED_BODY: Final = 64 << 10
@@ -235,6 +235,9 @@ class FaultServer:
             self.seen.append(seen)
         if x.name == "never-reads":
             await asyncio.Event().wait()  # until a reset or the end cancels it
+        if x.name == "early":
+            await x.send(EARLY)
+            return False
         body = await x.reader.readexactly(int(seen.header("Content-Length") or 0))
         if place < REMEMBERED:
             self.seen[place] = replace(seen, body=body[:REMEMBERED_BODY], body_bytes=len(body))

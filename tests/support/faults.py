@@ -23,6 +23,7 @@ connection stays open until the client closes it. A storm is one of these under 
 | early-hints | 100, then 103, then ok |
 | gzip, deflate, deflate-raw | ok with that Content-Encoding (raw: without zlib's header, as some do) |
 | gzip-broken | Content-Encoding gzip, but the body is not |
+| br, zstd | ok with that Content-Encoding, which epkit does not read |
 | gzip-bomb | 64 MiB of spaces in 64 KiB of gzip |
 | azure | Azure's headers; deployments blue and green by turns |
 | 401, 403, 404, 413, 415, 424, 429, 500, 503 | that status as Azure words it; 429 with Retry-After 1 |
@@ -62,6 +63,8 @@ connection stays open until the client closes it. A storm is one of these under 
 | status-099, 101 | ok with that status |
 | blank-line-first | CR LF before the status line |
 | folded, bare-lf, space-before-colon, control-character | ok with such a header line |
+| only-lf, only-lf-split, only-lf-chunked | ok, lines of the header end in LF alone; in pieces of 3 bytes; chunked (with CRLF) |
+| early | reads the header of the request and not its body, 413, and closes |
 | many-headers | ok with 1001 header lines |
 | chunk-extension, chunk-extension-broken | chunked, with an extension of 2 KB; with `;` and no name behind it |
 | chunk-lf, chunk-huge, chunk-too-short | a chunk that ends in LF alone; whose size has 17 digits; with more bytes than its size |
@@ -237,6 +240,10 @@ ODD: Final[dict[str, bytes]] = {
     "blank-line-first": b"\r\n" + raw(SIZED),
     "folded": raw("X-A: one\r\n two", SIZED),
     "bare-lf": raw("X-A: one\nX-B: two", SIZED),
+    "br": raw(SIZED, "Content-Type: application/json", "Content-Encoding: br"),
+    "zstd": raw(SIZED, "Content-Type: application/json", "Content-Encoding: zstd"),
+    "only-lf": raw(SIZED, "Server: lf").replace(b"\r\n", b"\n"),
+    "only-lf-chunked": raw(IN_CHUNKS, body=b"").replace(b"\r\n", b"\n") + CHUNKS,
     "space-before-colon": raw("X-A : one", SIZED),
     "control-character": raw("X-A: \x01", SIZED),
     "chunk-extension": raw(IN_CHUNKS, body=CHUNKS.replace(b"\r", b";a=" + b"x" * 2000 + b"\r", 1)),
@@ -248,6 +255,9 @@ ODD: Final[dict[str, bytes]] = {
     "204-with-body": raw(SIZED, start="HTTP/1.1 204 No Content"),
 }
 """Replies that are odd in one way; the connection is left to the client."""
+
+
+EARLY: Final = reply(413, b'{"error": {"message": "the body is too large"}}', JSON, CLOSE)
 
 
 class Turns:
@@ -358,6 +368,7 @@ FAULTS.update(
         "not-http": partial(b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n\r\n"),
         "never": unending(b""),
         "never-reads": unending(b""),  # the server never gets here: it stops before the body
+        "early": partial(EARLY),  # nor here: it answers before the body
         "length-too-long": unending(reply(200, COURSE, JSON, length=len(COURSE) + 100)),
         "chunk-garbage": unending(CHUNK_HEAD + b"zz\r\n" + COURSE + b"\r\n"),
         "te-gzip": partial(raw("Transfer-Encoding: gzip")),
@@ -449,6 +460,11 @@ async def _flaky(x: Exchange) -> bool:
     failing = x.turns.next(x.target) % x.number("every", 3) == 0
     await x.send(SIMPLE[x.query.get("status", "503")] if failing else OK)
     return True
+
+
+@fault("only-lf-split")
+async def _only_lf_split(x: Exchange) -> bool:
+    return await _split(x, ODD["only-lf"])
 
 
 @fault("echo")

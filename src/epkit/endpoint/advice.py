@@ -135,6 +135,11 @@ _FAILURES: Final[tuple[tuple[tuple[Failure, ...], str, str], ...]] = (
         "certificate required|bad certificate|handshake failure|no shared cipher",
         "the server wants a client certificate, or shares no cipher: give -E FILE, or see -Z and -f",
     ),
+    (
+        (_TRANSPORT,),
+        "^content-encoding .* cannot be read",
+        "epkit reads gzip and deflate: ask for one of them with -H 'Accept-Encoding: gzip'",
+    ),
     ((_TRANSPORT,), r"^(reply body|header block) over", "the reply is larger than epkit takes: check the URL"),
     ((_TRANSPORT,), "^unfinished replies hold", "too many large replies are in flight at once: lower the concurrency"),
     (

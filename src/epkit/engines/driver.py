@@ -17,7 +17,7 @@ from epkit.core.http.headers import fields, server_ns
 from epkit.core.http.request import Request
 from epkit.core.load.phases import PhaseTimes
 from epkit.core.load.plan import Phase
-from epkit.core.replies.judging import Depth, judge_reply, judge_status
+from epkit.core.replies.judging import Depth, judge_reply, judge_status, unread_coding
 from epkit.core.samples.rows import KEPT, PACKER, SAMPLE, TIMES, Failure, block, complete
 from epkit.engines.base import Arrival, Exchange
 
@@ -200,6 +200,8 @@ class DriverBase:
         bodiless = method == "HEAD" or (x.status == 204 and method != "POST")
         if failure or bodiless or self._depth is Depth.STATUS:
             return failure, ""
+        if self._depth is Depth.REPLY and x.body and unread_coding(x.head) is not None:
+            return failure, ""  # the report says that such replies are judged by their status
         verdict = judge_reply(x.head, x.body, self._rows[x.payload])
         if self._inspect is not None and not verdict[0]:
             known = self._inspect(self._offset // ROW_BYTES, x)

@@ -5,6 +5,7 @@ So every byte of an HTTP/1.1 reply passes llhttp and `epkit.core.replies.framing
 on which something else came is not used again. HTTP/2 has its own framing, and passes as it is.
 """
 
+import asyncio
 import ssl
 from collections.abc import Iterable
 from typing import Any, Final
@@ -12,10 +13,24 @@ from typing import Any, Final
 import httpcore
 import httptools
 
+from epkit.core.http.headers import final_block, with_crlf
 from epkit.core.replies.framing import look_at
 from epkit.engines.wire.tls import RAGGED
 
 BLANK_LINE: Final = b"\r\n\r\n"
+
+INTERIM: Final = (b"HTTP/1.1 1", b"HTTP/1.0 1")
+
+LARGE_BYTES: Final = 64 << 10
+"""A body that is smaller fits what the system buffers: writing it waits for nobody."""
+
+READ_BYTES: Final = 64 << 10
+
+LAST_BYTES_S: Final = 0.02
+"""How long the rest of a request may take to be written once a reply is there."""
+
+LAST_WORDS_S: Final = 0.2
+"""How long a reply that is on this machine already may take to be read."""
 
 
 class GuardedBackend(httpcore.AsyncNetworkBackend):
@@ -63,6 +78,7 @@ class GuardedStream(httpcore.AsyncNetworkStream):
         self._secured: ssl.SSLObject | None = secured
         self._is_http2 = secured is not None and secured.selected_alpn_protocol() == "h2"
         self._reply: GuardedReply | None = None
+        self._early: bytes | None = None  # was read while the request was written
 
     @property
     def closes(self) -> bool:
@@ -81,7 +97,8 @@ class GuardedStream(httpcore.AsyncNetworkStream):
             httpcore.RemoteProtocolError: it does not.
             httpcore.ReadError: the connection breaks off.
         """
-        data = await self._stream.read(max_bytes, timeout)
+        early, self._early = self._early, None
+        data = await self._stream.read(max_bytes, timeout) if early is None else early
         if self._reply is not None and (wrong := self._reply.take(data)):
             raise httpcore.RemoteProtocolError(wrong)
         if not data and self._is_ragged():
@@ -94,7 +111,37 @@ class GuardedStream(httpcore.AsyncNetworkStream):
             method = buffer.partition(b" ")[0]
             # The reply to CONNECT is httpcore's own affair, and what follows has a stream of its own.
             self._reply = None if method == b"CONNECT" else GuardedReply(is_head=method == b"HEAD")
-        await self._stream.write(buffer, timeout)
+        if self._is_http2 or len(buffer) < LARGE_BYTES:
+            await self._stream.write(buffer, timeout)
+        else:
+            await self._write_and_listen(buffer, timeout)
+
+    async def _write_and_listen(self, buffer: bytes, timeout: float | None) -> None:  # noqa: ASYNC109 - httpcore's
+        """Write a large body; a reply that comes meanwhile (413) is that to the request, and the rest is not sent.
+
+        Raises:
+            httpcore.WriteError: it came; httpcore then reads it. Or the connection broke.
+        """
+        writing = asyncio.ensure_future(self._stream.write(buffer, timeout))
+        listening = asyncio.ensure_future(self._stream.read(READ_BYTES, None))
+        try:
+            await asyncio.wait({writing, listening}, return_when=asyncio.FIRST_COMPLETED)
+            if _result(listening).startswith(INTERIM):
+                await asyncio.wait({writing})
+            elif not writing.done():
+                # A server that has read all may answer before this task learns that all is written.
+                await asyncio.wait({writing}, timeout=LAST_BYTES_S)
+            elif not listening.done() and writing.exception() is not None:
+                # The connection broke while it was written to: what the server said before is to be read first.
+                await asyncio.wait({listening}, timeout=LAST_WORDS_S)
+        finally:
+            for task in (writing, listening):
+                task.cancel()
+            await asyncio.gather(writing, listening, return_exceptions=True)
+        self._early = _result(listening) or None
+        if writing.cancelled() or (self._early is not None and writing.exception() is not None):
+            raise httpcore.WriteError("the request was not read to its end")
+        await writing
 
     async def aclose(self) -> None:
         """Close."""
@@ -137,7 +184,7 @@ class GuardedReply:
         self._is_head = is_head
         self._parser = httptools.HttpResponseParser(self)
         self._head = self._last = b""
-        self._checked = False
+        self._checked = self._loose = False
         self.complete = self.surplus = False
         self.keep = True
 
@@ -152,11 +199,13 @@ class GuardedReply:
             return ""
         if not self._checked:
             self._head += data
+        if self._loose:
+            return self._take_loosely("")
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             if not self.complete:
-                return f"not an HTTP reply: {error}"
+                return self._take_loosely(f"not an HTTP reply: {error}")
             self._note_surplus()
         if not self._checked:
             wrong, end = look_at(self._head)
@@ -166,6 +215,21 @@ class GuardedReply:
         if self.complete and not data.endswith((self._last or BLANK_LINE, BLANK_LINE)) and data.strip(b"0\r\n"):
             self._note_surplus()
         return ""
+
+    def _take_loosely(self, wrong: str) -> str:
+        """Take a header whose lines end in LF alone, which h11 reads, once it is complete.
+
+        Args:
+            wrong: what is, if that is not it.
+        """
+        mended = None if self._checked else with_crlf(self._head)
+        if mended is None:
+            return wrong
+        self._loose = final_block(mended) is None
+        if self._loose:
+            return look_at(self._head)[0]
+        self._parser, self._head = httptools.HttpResponseParser(self), b""
+        return self.take(mended)
 
     def on_headers_complete(self) -> None:
         """End the reply to a HEAD."""
@@ -191,3 +255,9 @@ class GuardedReply:
     def _note_surplus(self) -> None:
         self.surplus = True
         self.keep = False
+
+
+def _result(reading: "asyncio.Future[bytes]") -> bytes:
+    """Return what was read, nothing where that is not over or went wrong: the next read says so again."""
+    done = reading.done() and not reading.cancelled() and reading.exception() is None
+    return reading.result() if done else b""

@@ -24,6 +24,12 @@ OK = frozenset(
         "big-header",
         "nested",
         "version-1.0",
+        "bare-lf",
+        "only-lf",
+        "only-lf-split",
+        "only-lf-chunked",
+        "br",
+        "zstd",
         "chunk-extension",
         "cut",
         "cut-length",
@@ -38,7 +44,22 @@ KINDS = {
     "empty": "empty",
     "204": "empty",
     **dict.fromkeys(
-        ["304", "401", "403", "404", "413", "415", "424", "429", "500", "503", "malformed-auth", "redirect", "echo"],
+        [
+            "early",
+            "304",
+            "401",
+            "403",
+            "404",
+            "413",
+            "415",
+            "424",
+            "429",
+            "500",
+            "503",
+            "malformed-auth",
+            "redirect",
+            "echo",
+        ],
         "status",
     ),
     "redirect-slowly": "status",
@@ -108,6 +129,17 @@ def test_an_odd_manner_is_no_failure(cli, fault_server, name, concurrency, reque
 
     assert (0, "", {}) == (ran.code, ran.err, ran.failures)
     assert requests == ran.report["counts"]["ok"]
+
+
+@pytest.mark.parametrize("coding", ["br", "zstd"])
+def test_a_coding_that_is_not_read_is_said(cli, fault_server, coding):
+    ran = bench(cli, fault_server, coding, 1, 2)
+
+    assert [f"replies are coded in {coding}, which epkit does not read: they are judged by their status alone"] == [
+        text
+        for text, kind in zip(ran.report["warnings"], ran.report["warning_kinds"], strict=True)
+        if kind == "unchecked"
+    ]
 
 
 @pytest.mark.parametrize(("concurrency", "requests"), LOADS)

@@ -20,6 +20,7 @@ WELL = frozenset(
         *("delay", "stall", "flaky", "second-dies", "early-hints", "gzip", "deflate", "deflate-raw", "azure"),
         *("big-header", "closes-idle", "twice", "swagger.json", "nested"),
         *("version-1.0", "chunk-extension", "cut", "cut-length", "cut-chunked"),
+        *("bare-lf", "only-lf", "only-lf-split", "only-lf-chunked"),
     ]
 )
 """Scored, whatever the manner."""
@@ -40,6 +41,9 @@ CAUSES = {
     "429": ("example", "over the rate limit, or more in flight than"),
     "500": ("example", "the scoring script raised an exception"),
     "503": ("example", "or every replica is full"),
+    "early": ("example", "the body is too large"),
+    "br": ("example", "epkit reads gzip and deflate: ask for one of them"),
+    "zstd": ("example", "epkit reads gzip and deflate: ask for one of them"),
     "echo": ("example", "the endpoint does not accept the request"),
     "redirect": ("example", "a redirect, which is not followed, for the key goes to this origin alone: use /fault/ok"),
     "error-in-200": ("example", "the reply is an error, whatever its status"),

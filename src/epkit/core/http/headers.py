@@ -1,7 +1,11 @@
 """Reading a raw HTTP/1.1 header block, for whoever wants to know more of a reply than where it ends."""
 
+import re
 from collections.abc import Mapping
 from typing import Final, Literal
+
+_BLANK: Final = re.compile(rb"\n\r?\n")
+_LINE_END: Final = re.compile(rb"\r?\n")
 
 INTERIM_REPLIES: Final = 16
 """The most interim replies (1xx) that are read before the final one; a server that means it sends one or two."""
@@ -39,6 +43,31 @@ def _final(head: bytes) -> tuple[int, int]:
             return start, end
         start = end + 4
     return start, -1
+
+
+def with_crlf(head: bytes) -> bytes | None:
+    """Return a reply whose header lines end in LF alone, here or there, as if all ended in CRLF.
+
+    Args:
+        head: what was read, from the first byte of the reply on; a body may follow, which stays as it is.
+
+    Returns:
+        None where no line ends in LF alone, as far as the header was read; so far as it was, where it is not complete.
+
+    Source: RFC 9112 § 2.2: a recipient may take a single LF for the end of a line, and ignore a CR before it.
+    """
+    pieces: list[bytes] = []
+    start = 0
+    for _ in range(INTERIM_REPLIES + 1):
+        found = _BLANK.search(head, start)
+        end = len(head) if found is None else found.end()
+        block = head[start:end]
+        pieces.append(_LINE_END.sub(b"\r\n", block))
+        start = end
+        if found is None or not block.startswith((b"HTTP/1.1 1", b"HTTP/1.0 1")) or block[9:12] == b"101":
+            break
+    mended = b"".join(pieces)
+    return None if len(mended) == start else mended + head[start:]
 
 
 def fields(head: bytes) -> dict[str, str]:

@@ -11,6 +11,10 @@ PLAIN_BYTES = 16 * 1024 * 1024
 """The largest body that is unpacked: a compressed reply must not fill the memory."""
 
 
+CODINGS = ("", "identity", "gzip", "x-gzip", "deflate")
+"""The content codings that are read. No other is ever asked for, unless by hand (`-H 'Accept-Encoding: br'`)."""
+
+
 class Depth(enum.IntEnum):
     """How deep each reply is looked at; the words of `--check`."""
 
@@ -59,6 +63,16 @@ def judge_reply(head: bytes, body: bytes, rows: int | None) -> tuple[Failure, st
     if rows is not None and found is not None and len(found) != rows:
         return Failure.MISMATCH, f"{len(found)} predictions for {rows} rows"
     return Failure.NONE, ""
+
+
+def unread_coding(head: bytes) -> str | None:
+    """Return the content coding of a reply, if it is one that is not read (br, zstd); None where the body can be.
+
+    Args:
+        head: the raw header block.
+    """
+    coding = fields(head).get("content-encoding", "").lower().strip()
+    return None if coding in CODINGS else coding
 
 
 def unpack(coding: str, body: bytes, *, whole: bool = False) -> bytes:

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 import httptools
 
-from epkit.core.http.headers import framing
+from epkit.core.http.headers import final_block, framing, with_crlf
 from epkit.core.replies.framing import (
     BODY_BYTES,
     HEADER_BYTES,
@@ -57,8 +57,8 @@ class Connection(Exchange, asyncio.Protocol):
     """One connection, which is also the exchange in flight on it."""
 
     __slots__ = (
-        "accepted", "complete", "engine", "feed", "held", "joined", "keep", "keeps", "like", "like_bytes", "parts",
-        "request", "status_of", "surplus", "transport", "unusual", "write",
+        "accepted", "complete", "engine", "feed", "held", "joined", "keep", "keeps", "like", "like_bytes", "loose",
+        "parts", "request", "status_of", "surplus", "transport", "unusual", "write",
     )  # fmt: skip
 
     def __init__(self, engine: "WireEngine") -> None:
@@ -68,6 +68,7 @@ class Connection(Exchange, asyncio.Protocol):
         self.joined: list[bytes] = []  # what came before `parts`
         self.held = 0  # bytes of the unfinished reply
         self.unusual = False  # the reply in hand comes in pieces, or has something before it
+        self.loose = False  # the reply in hand has lines that end in LF alone, and its header is not complete
         self.complete = True
         self.keep = False
         self.surplus = False
@@ -143,6 +144,8 @@ class Connection(Exchange, asyncio.Protocol):
             if len(self.head) <= HEADER_BYTES:
                 self.head += data
             self.received += len(data)
+            if self.loose:
+                return self._parse_loosely(len(data))
         else:
             self.first = now
             self.head = data
@@ -152,6 +155,8 @@ class Connection(Exchange, asyncio.Protocol):
             feed(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             if not self.complete:
+                if not self.body and self.received == len(self.head) and with_crlf(self.head) is not None:
+                    return self._parse_loosely(len(data))
                 self._fail(Failure.TRANSPORT, f"not an HTTP reply: {error}")
                 return False
             self._note_surplus()
@@ -172,6 +177,24 @@ class Connection(Exchange, asyncio.Protocol):
             return False
         self._learn(data)
         return True
+
+    def _parse_loosely(self, size: int) -> bool:
+        """Parse a reply whose lines end in LF alone once its header is complete, as if they ended in CRLF.
+
+        Args:
+            size: of the chunk that came last.
+        """
+        read, first = self.received, self.first
+        mended = with_crlf(self.head) or self.head
+        self.loose = final_block(mended) is None
+        if self.loose:
+            self._hold(size)
+            return False
+        self._renew_parser()
+        self.received = 0
+        over = self._parse(mended, first)
+        self.received += read - len(mended)
+        return over
 
     def _learn(self, data: bytes) -> None:
         """Remember the header block of a reply that came whole: the next one with the same needs no parser.

@@ -259,7 +259,7 @@ class TlsTransport(asyncio.Transport):
                 sent = 0
             except OSError as error:
                 self._pending.append(data)  # nothing of it was written, which the buffer's size tells
-                self._lose(error)
+                self._loop.call_soon(self._break_off, error)
                 return
             if sent == len(data):
                 return
@@ -275,7 +275,7 @@ class TlsTransport(asyncio.Transport):
             except (ssl.SSLWantWriteError, ssl.SSLWantReadError):
                 return
             except OSError as error:
-                self._lose(error)
+                self._break_off(error)
                 return
             if sent < len(data):
                 self._pending[0] = data[sent:]
@@ -310,6 +310,13 @@ class TlsTransport(asyncio.Transport):
         self._lose(None)
 
     abort = close
+
+    def _break_off(self, error: OSError) -> None:
+        """Take a connection that cannot be written to; what the server said before (413) is here, and is read first."""
+        if not self._closed:
+            self._loop.remove_writer(self._fileno)
+            self._readable()
+            self._lose(error)
 
     def _lose(self, error: Exception | None) -> None:
         if self._closed:

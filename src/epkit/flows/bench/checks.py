@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from epkit.core.http.headers import fields
+from epkit.core.http.masking import clean
 from epkit.core.json.reading import parse
 from epkit.core.json.writing import dumps
 from epkit.core.replies import golden, judging
@@ -38,12 +39,17 @@ def make_check(
     return _contract(find_contract(), load) if depth is Depth.CONTRACT else None
 
 
-def warnings(counts: CheckCounts, sent: int, depth: Depth) -> list[Caveat]:
-    """Say how many replies passed without a check that could not keep up; nothing where it could.
+def warnings(counts: CheckCounts, sent: int, depth: Depth, head: bytes) -> list[Caveat]:
+    """Say which replies passed unchecked: those of a coding that is not read, and those that a check had no time for.
 
     Args:
         sent: requests of the whole run.
+        head: the header block of the first reply.
     """
+    if depth is Depth.REPLY and (coding := judging.unread_coding(head)) is not None:
+        coded = f"replies are coded in {clean(coding, 40)}, which epkit does not read"
+        text = f"{coded}: they are judged by their status alone"
+        return [Caveat(kind=CaveatKind.UNCHECKED, text=text)]
     if not counts.skipped:
         return []
     whole = max(sent, counts.wanted)

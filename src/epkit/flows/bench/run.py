@@ -157,7 +157,7 @@ class _Run:
             records=self._generator.records(),
             slos=self._asked.slos,
             reasons=checks.reasons(facts.checks, options.depth),
-            warnings=[*lost, *checks.warnings(facts.checks, facts.sent, options.depth)],
+            warnings=[*lost, *checks.warnings(facts.checks, facts.sent, options.depth, facts.first_head)],
         )
 
 
