@@ -63,6 +63,7 @@ connection stays open until the client closes it. A storm is one of these under 
 | status-099, 101 | ok with that status |
 | blank-line-first | CR LF before the status line |
 | folded, bare-lf, space-before-colon, control-character | ok with such a header line |
+| control-in-status | ok with a NUL in the reason of its status |
 | only-lf, only-lf-split, only-lf-chunked | ok, lines of the header end in LF alone; in pieces of 3 bytes; chunked (with CRLF) |
 | early | reads the header of the request and not its body, 413, and closes |
 | many-headers | ok with 1001 header lines |
@@ -235,6 +236,7 @@ ODD: Final[dict[str, bytes]] = {
     "version-1.2": raw(SIZED, start="HTTP/1.2 200 OK"),
     "version-2.0": raw(SIZED, start="HTTP/2.0 200 OK"),
     "version-3.0": raw(SIZED, start="HTTP/3.0 200 OK"),
+    "control-in-status": raw(SIZED, start="HTTP/1.1 200 \x00OK"),
     "status-099": raw(SIZED, start="HTTP/1.1 099 Odd"),
     "101": raw("Upgrade: x", "Connection: upgrade", start="HTTP/1.1 101 Switching Protocols"),
     "blank-line-first": b"\r\n" + raw(SIZED),

@@ -4,6 +4,7 @@ Every engine judges by this module, so that a reply is worth the same whatever r
 first; the table in docs/targets.md has both.
 """
 
+import re
 from typing import Final
 
 from epkit.core.http.headers import INTERIM_REPLIES, final_block, header_end
@@ -32,6 +33,12 @@ VERSIONS: Final = (b"HTTP/1.1 ", b"HTTP/1.0 ")
 """What a status line begins with."""
 
 
+USUAL: Final = b"HTTP/1.1 200 OK\r\n"
+"""How nearly every reply begins."""
+
+STATUS_LINE: Final = re.compile(rb"[^\r\n]{9}\d{3}(?: [\t\x20-\x7e\x80-\xff]*)?(?:\r|\Z)")
+"""A status line; llhttp takes any byte for a part of its reason (RFC 9112 § 4 does not)."""
+
 BLANK_LINE: Final = b"\r\n\r\n"
 
 
@@ -50,7 +57,7 @@ def look_at(head: bytes) -> tuple[str, int]:
     """
     # Nearly every reply is of this kind, and what is looked at then costs a sixth.
     end = head.find(BLANK_LINE, 0, SHORT_HEADER_BYTES)
-    if end >= 0 and head.startswith(b"HTTP/1.1 2"):
+    if end >= 0 and head.startswith(USUAL):
         return ("" if _is_plain(head[: end + 2]) else NOT_CHUNKED), end + 4
     block = final_block(head[:HEADER_BYTES])
     if block is None:
@@ -75,6 +82,8 @@ def _is_plain(lines: bytes) -> bool:
 def _not_http(head: bytes, block: bytes) -> str:
     if not (head.startswith(VERSIONS) and block.startswith(VERSIONS)):
         return "not an HTTP reply: it does not begin with HTTP/1.1 or HTTP/1.0"
+    if STATUS_LINE.match(block) is None:
+        return "not an HTTP reply: a control character in its status line"
     status = block[9:12]
     if status < b"100":
         return f"not an HTTP reply: status {status.decode('latin-1')}"

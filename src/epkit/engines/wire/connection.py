@@ -33,6 +33,7 @@ from epkit.core.replies.framing import (
     REPLIES_BYTES,
     SHORT_HEADER_BYTES,
     TOO_MANY_BYTES,
+    USUAL,
     look_at,
 )
 from epkit.core.samples.rows import Failure
@@ -170,7 +171,7 @@ class Connection(Exchange, asyncio.Protocol):
             and self.keep
             and not self.unusual
             and not self.parts
-            and data.startswith(b"HTTP/1.")
+            and data.startswith(USUAL)
             and len(data) - len(body) < SHORT_HEADER_BYTES
         )
         if not plain and not self._check_reply(data):
