@@ -42,8 +42,6 @@ CAUSES = {
     "500": ("example", "the scoring script raised an exception"),
     "503": ("example", "or every replica is full"),
     "early": ("example", "the body is too large"),
-    "br": ("example", "epkit reads gzip and deflate: ask for one of them"),
-    "zstd": ("example", "epkit reads gzip and deflate: ask for one of them"),
     "echo": ("example", "the endpoint does not accept the request"),
     "redirect": ("example", "a redirect, which is not followed, for the key goes to this origin alone: use /fault/ok"),
     "error-in-200": ("example", "the reply is an error, whatever its status"),
@@ -62,6 +60,7 @@ CAUSES = {
         ("example", "the reply breaks HTTP's rules"),
     ),
     "204-with-body": ("example", "the reply is empty"),
+    **dict.fromkeys(["br", "zstd"], ("example", "epkit reads gzip and deflate: ask for one of them")),
     "redirect-slowly": ("example", "a redirect, which is not followed"),
     **dict.fromkeys(
         ["huge-header", "many-headers", "endless-header", "endless-body", "endless-close"],
