@@ -7,6 +7,7 @@ the schedule's arithmetic gives?
 """
 
 import argparse
+import csv
 import json
 import os
 import subprocess
@@ -23,49 +24,49 @@ SLOTS = 200
 PAYLOAD = Path(__file__).parents[1] / "payloads" / "bank-two-rows.json"
 
 
-def measure(url: str, rate: float, seconds: float, arrivals: str) -> dict[str, float]:
-    """Run an open loop in this process and say how it kept its plan.
+def measure(url: str, rate: float, seconds: float, arrivals: str, *, core: int | None) -> dict[str, float]:
+    """Run an open loop on a core of its own and say how it kept its plan.
 
     Returns:
         Achieved and planned requests/s, percentiles of the start lag in ms, CPU in µs a request, failures.
     """
-    from epkit.core.http.destination import Destination
-    from epkit.core.http.request import build
-    from epkit.core.http.url import parse
-    from epkit.core.load.plan import WARMUP, Phase, Plan
-    from epkit.engines import runner
-    from epkit.engines.wire.wire import WireEngine
-    from epkit.flows.bench.driving import CheckedDriver
-    from epkit.flows.bench.measurement import Measurement
-    from epkit.flows.target.requests import Requests
-
-    to = parse(url)
-    body = PAYLOAD.read_bytes()
-    request = build("POST", "/score", "127.0.0.1", [("Content-Type", "application/json")], body)
-    phase = Phase(model="open", concurrency=SLOTS, rate=rate, arrivals=arrivals)  # type: ignore[arg-type]
-    phases = tuple(
-        Phase(**{name: getattr(phase, name) for name in ("model", "concurrency", "rate", "arrivals")}, **more)
-        for more in (
-            {"name": WARMUP, "duration_ns": round(WARMUP_S * 1e9)},
-            {"name": "measure", "duration_ns": round(seconds * 1e9)},
+    with tempfile.TemporaryDirectory() as scratch:
+        command = [
+            sys.executable,
+            "-m",
+            "epkit",
+            "bench",
+            "--rate",
+            f"{rate:g}",
+            "--arrivals",
+            arrivals,
+            "-c",
+            str(SLOTS),
+        ]
+        command += ["-t", f"{seconds:g}", "--warmup", f"{WARMUP_S:g}s", "-p", str(PAYLOAD), "--no-validate"]
+        child = subprocess.run(
+            [*command, "--samples", "samples.csv", "--format", "json", url],
+            stdout=subprocess.PIPE,
+            timeout=60 + 2 * seconds,
+            check=False,
+            cwd=scratch,
+            preexec_fn=pin(core),
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
         )
-    )
-    plan = Plan(phases=phases, timeout_ns=10**10)
-    measured = Measurement(plan, CheckedDriver(plan, Requests(payloads=(), requests=(request,), rows=(2,))))
-    engine = WireEngine(Destination(scheme="http", host=to.host, port=to.port), timeout_ns=10**10)
-    ran = runner.run(engine, measured.driver, SLOTS)
-    measured.driver.flush()
-    rows = np.concatenate(list(measured.summary.blocks()))
-    lag_ms = np.sort(rows["start"] - rows["due"]) / 1e6
+        if child.returncode:
+            raise MeasureError(f"{arrivals}: exit {child.returncode}")
+        report = json.loads(child.stdout)
+        with (Path(scratch) / "samples.csv").open(newline="") as file:
+            lag_ms = np.sort([float(row["start_ms"]) - float(row["due_ms"]) for row in csv.DictReader(file)])
     return {
         "planned": rate,
-        "achieved": len(rows) / (measured.duration_ns(ran) / 1e9),
+        "achieved": report["throughput"]["requests_per_s"],
         "p50": float(np.percentile(lag_ms, 50)),
         "p99": float(np.percentile(lag_ms, 99)),
         "p99.9": float(np.percentile(lag_ms, 99.9)),
         "max": float(lag_ms[-1]),
-        "cpu_us": measured.cpu_s(ran) * 1e6 / len(rows),
-        "failed": float(np.count_nonzero(rows["failure"])),
+        "cpu_us": report["generator"]["cpu_us_per_request"],
+        "failed": float(report["counts"]["failed"]),
     }
 
 
@@ -98,14 +99,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--rate", type=float, default=RATE)
     parser.add_argument("--seconds", type=float, default=SECONDS)
-    parser.add_argument("--child", nargs=2, metavar=("URL", "ARRIVALS"), help=argparse.SUPPRESS)
     parser.add_argument("--stall", action="store_true")
     options = parser.parse_args()
     if options.stall:
         stall()
-        return 0
-    if options.child:
-        print(json.dumps(measure(options.child[0], options.rate, options.seconds, options.child[1])))
         return 0
     cores, note = find_cores()
     if note:
@@ -114,19 +111,7 @@ def main() -> int:
     print("|---|--:|--:|--:|--:|--:|--:|--:|--:|")
     with tempfile.TemporaryDirectory() as scratch, nginx(Path(scratch), core=cores.server) as origins:
         for arrivals in ("constant", "poisson"):
-            command = [sys.executable, __file__, "--rate", str(options.rate), "--seconds", str(options.seconds)]
-            child = subprocess.run(
-                [*command, "--child", f"{origins.plain}/score", arrivals],
-                stdout=subprocess.PIPE,
-                text=True,
-                timeout=60 + 2 * options.seconds,
-                check=False,
-                preexec_fn=pin(cores.client),
-                env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
-            )
-            if child.returncode:
-                raise MeasureError(f"{arrivals}: exit {child.returncode}")
-            r = json.loads(child.stdout)
+            r = measure(f"{origins.plain}/score", options.rate, options.seconds, arrivals, core=cores.client)
             print(
                 f"| {arrivals} | {r['planned']:,.0f} | {r['achieved']:,.1f} | {r['p50']:.3f} | {r['p99']:.3f} | "
                 f"{r['p99.9']:.3f} | {r['max']:.3f} | {r['cpu_us']:.1f} | {r['failed']:.0f} |"
