@@ -38,7 +38,7 @@ OK = frozenset(
 )
 """Answered with success, whatever the manner."""
 
-DRAWN_OUT = ("slow-header", "held", "endless-tiny")
+DRAWN_OUT = ("slow-header", "held")
 
 KINDS = {
     "empty": "empty",
@@ -95,9 +95,10 @@ KINDS = {
 }
 """The one kind of failure that each request meets."""
 
-HANGING = frozenset(name for name, kind in KINDS.items() if kind == "timeout")
+HANGING = frozenset(name for name, kind in KINDS.items() if kind == "timeout") | {"endless-tiny"}
 
 SOME = {
+    "endless-tiny": {"timeout", "transport"},  # the time or the size runs out first
     "flaky": {"status"},  # every third
     "second-dies": {"transport"},  # at most every second
     "closes-idle": {"transport"},  # a request that was on its way when the server closed

@@ -1,0 +1,152 @@
+"""How far what is reported as service time is above the server's own, for small and large bodies, plain and over TLS.
+
+`python benchmarks/service_time.py` runs a server on the first core that times itself, and an open loop on the last. The
+server's time goes from the first byte of a request that it reads to right before it writes the reply, which says it
+(`Server-Timing`). What is left of the service time is the client's own, the kernel's and the way: `network` in the
+report. Both clocks are the machine's one.
+"""
+
+import argparse
+import asyncio
+import json
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from measure import MeasureError, environment, find_cores, pin
+
+GOAL_MS = 0.2
+SIZES = {"1 kB": 1_000, "1 MB": 1_000_000}
+HEAD = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nServer-Timing: total;dur=%.4f\r\nContent-Length: %d\r\n\r\n"
+)
+BODY = b'{"result": ["yes"]}'
+
+clock = time.perf_counter_ns
+
+
+class SelfTimed(asyncio.Protocol):
+    """Answers each request when its last byte is here, and says how long that took."""
+
+    def __init__(self) -> None:
+        self._head = b""
+        self._left = self._began = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the transport."""
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Take a part of a request; there is one in flight on a connection."""
+        if not self._began:
+            self._began = clock()
+        if not self._left:
+            self._head += data
+            head, blank, rest = self._head.partition(b"\r\n\r\n")
+            if not blank:
+                return
+            length = next(line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:"))
+            self._left, data, self._head = int(length.partition(b":")[2]), rest, b""
+        self._left -= len(data)
+        if not self._left:
+            own_ms = (clock() - self._began) / 1e6
+            self._began = 0
+            self._transport.write(HEAD % (own_ms, len(BODY)) + BODY)  # type: ignore[attr-defined]
+
+
+async def serve(certificate: str | None) -> None:
+    """Serve on a free port, which is printed, until stdin ends."""
+    context = None
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(SelfTimed, "127.0.0.1", 0, ssl=context)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await loop.run_in_executor(None, sys.stdin.read)
+    server.close()
+
+
+def measure(url: str, payload: Path, rate: float, seconds: float, core: int | None) -> dict[str, float]:
+    """Run an open loop and return the medians of service, server's and other time, ms, and the requests that failed."""
+    command = [sys.executable, "-m", "epkit", "bench", "--rate", f"{rate:g}", "-t", f"{seconds:g}", "--warmup", "1s"]
+    command += [
+        "-c",
+        "64",
+        "-p",
+        str(payload),
+        "--no-validate",
+        "--insecure",
+        "--check",
+        "status",
+        "--format",
+        "json",
+        url,
+    ]
+    child = subprocess.run(
+        command,
+        stdout=subprocess.PIPE,
+        timeout=60 + 2 * seconds,
+        check=False,
+        preexec_fn=pin(core),
+        env=environment(OPENBLAS_NUM_THREADS="1"),
+        cwd=payload.parent,
+    )
+    if child.returncode:
+        raise MeasureError(f"{url}: exit {child.returncode}")
+    report = json.loads(child.stdout)
+    times = {name: report["latency_ms"][name]["percentiles"]["50"] for name in ("service", "server", "network")}
+    return times | {"failed": report["counts"]["failed"], "late": report["generator"]["late_starts"]}
+
+
+def main() -> int:
+    """Measure each cell and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--rate", type=float, default=1000.0, help="of the small body; the large one gets a tenth")
+    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--serve", nargs="?", const="", metavar="CERTIFICATE", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.serve is not None:
+        import uvloop
+
+        uvloop.run(serve(options.serve or None))
+        return 0
+    cores, note = find_cores()
+    if note:
+        print(note, file=sys.stderr)
+    print("| body | over | rate/s | service p50 ms | server p50 ms | between, p50 ms | goal | late | failed |")
+    print("|---|---|--:|--:|--:|--:|---|--:|--:|")
+    with tempfile.TemporaryDirectory() as scratch:
+        import trustme
+
+        certificate = Path(scratch) / "server.pem"
+        trustme.CA().issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(certificate)
+        for name, size in SIZES.items():
+            payload = Path(scratch) / "payload.json"
+            payload.write_text(json.dumps({"data": ["x" * (size - 13)]}), encoding="utf-8")
+            rate = options.rate if size < 10_000 else options.rate / 10
+            for over in ("plain", "TLS"):
+                command = [sys.executable, __file__, "--serve", *([str(certificate)] if over == "TLS" else [""])]
+                with subprocess.Popen(
+                    command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, preexec_fn=pin(cores.server)
+                ) as server:
+                    assert server.stdout is not None
+                    port = int(server.stdout.readline())
+                    scheme = "https" if over == "TLS" else "http"
+                    try:
+                        r = measure(f"{scheme}://127.0.0.1:{port}/score", payload, rate, options.seconds, cores.client)
+                    finally:
+                        server.terminate()
+                verdict = "pass" if r["network"] <= GOAL_MS else "miss"
+                print(
+                    f"| {name} | {over} | {rate:,.0f} | {r['service']:.3f} | {r['server']:.3f} | {r['network']:.3f} | "
+                    f"{verdict} | {r['late']:.0f} | {r['failed']:.0f} |"
+                )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
