@@ -26,7 +26,7 @@ def inside(directory: Path, name: str, *, where: str, parts: int = 1) -> Path:
             backslash or a drive letter; or a link on the way leads out of the directory.
     """
     path = directory / name if (why := _unfit(name, parts)) is None else directory
-    # What is linked to is followed by whoever opens the file.
+    # Opening the file follows a link.
     if why is None and not path.resolve().is_relative_to(directory.resolve()):
         why = f"leads out of {directory}"
     if why is not None:
@@ -61,7 +61,7 @@ def foreign_owner(path: Path, environ: Mapping[str, str]) -> str | None:
     Source: git's safe.directory (`is_path_owned_by_current_user`), which refuses root's, too.
     """
     try:
-        # The link and what it leads to: whoever owns either decides what is read.
+        # The link and what it leads to: the owner of either decides what is read.
         found = (("it", path.lstat()), ("it", path.stat()), ("its directory", path.parent.stat()))
     except OSError:
         return None

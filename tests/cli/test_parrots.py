@@ -49,13 +49,21 @@ def test_a_bench(cli, rows, key, parrot, way, engine):
     ("format_", "verbosity"), [("text", 0), ("text", 1), ("text", 2), ("text", 3), ("ab", 4), ("markdown", 0)]
 )
 def test_a_bench_as_text(cli, rows, key, parrot, format_, verbosity):
-    for way in ("ok", "error"):
-        cli("bench", "-n", 2, "-v", verbosity, "-p", rows, "--format", format_, *key, parrot.url(way))
+    for way, code in (("ok", 0), ("error", 4)):
+        ran = cli("bench", "-n", 2, "-v", verbosity, "-p", rows, "--format", format_, *key, parrot.url(way))
+
+        assert code == ran.code
+        assert "***" in ran.out + ran.err or (way, format_) == ("ok", "markdown")  # which shows nothing of a reply
 
 
-@pytest.mark.parametrize("flags", [["--workers", 2], ["--sweep", "c=1,2"], ["--repeat", 2], ["--dry-run"]], ids=str)
+@pytest.mark.parametrize(
+    "flags", [["-c", 2, "--workers", 2], ["--sweep", "c=1,2"], ["-c", 2, "--repeat", 2], ["--dry-run"]], ids=str
+)
 def test_a_bench_in_other_ways(cli, rows, key, parrot, flags):
-    cli("bench", "-n", 4, "-c", 2, "-v", 2, "-p", rows, "--format", "json", *flags, *key, parrot.url("error"))
+    ran = cli("bench", "-n", 4, "-v", 2, "-p", rows, "--format", "json", *flags, *key, parrot.url("error"))
+
+    assert (0 if "--dry-run" in flags else 4) == ran.code, ran.err
+    assert "***" in ran.out + ran.err
 
 
 def test_expected_predictions(cli, rows, key, parrot):
@@ -92,7 +100,10 @@ def test_a_job_of_workers(cli, key, parrot):
 
 
 def test_a_job_that_is_only_planned(cli, key, parrot):
-    cli("score", "two.csv", "--target", parrot.url("ok"), "--dry-run", *key)
+    ran = cli("score", "two.csv", "--target", parrot.url("ok"), "--dry-run", *key)
+
+    assert 0 == ran.code
+    assert "Authorization: Bearer ***" in ran.out
 
 
 @pytest.mark.parametrize(("way", "format_"), [*((way, "json") for way in WAYS), ("error", "text")])
@@ -102,8 +113,11 @@ def test_a_check(cli, key, parrot, way, format_):
 
 @pytest.mark.parametrize("format_", ["text", "json", "junit", "sarif"])
 def test_a_validation(cli, key, parrot, format_):
-    wrong = cli.write("wrong.json", json.dumps({"data": [{"age": "x"}]}))
-    cli("validate", wrong, "--target", parrot.url("ok"), "--format", format_, *key)
+    wrong = cli.write("wrong.json", json.dumps({"data": [{"age": f"class {CANARY}"}]}))
+    ran = cli("validate", wrong, "--target", parrot.url("ok"), "--format", format_, *key)
+
+    assert 3 == ran.code
+    assert "***" in ran.out + ran.err
 
 
 @pytest.mark.parametrize("command", ["bench", "score", "validate", "sample", "check", "docs"])
@@ -124,8 +138,8 @@ def test_a_contract_that_is_broken(cli, key, broken, command):
 
 
 def test_a_sample(cli, key, parrot):
-    cli("sample", "--target", parrot.url("ok"), *key)
-    cli("sample", "--target", parrot.url("ok"), "-o", "sample.json", *key)
+    assert 0 == cli("sample", "--target", parrot.url("ok"), *key).code
+    assert 0 == cli("sample", "--target", parrot.url("ok"), "-o", "sample.json", *key).code
 
 
 @pytest.mark.parametrize("command", ["validate", "sample"])

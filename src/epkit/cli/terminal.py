@@ -144,7 +144,7 @@ def write_file(path: str, text: str, flag: str) -> None:
 def _document(text: str) -> str:
     """Return a rendered text without any secret that is too distinct to be a part of the document itself.
 
-    The net below `masked`: whoever rendered the text masked its values.
+    The net below `masked`: the values were masked before the text was rendered.
     """
     if not SECRETS:
         return text

@@ -70,7 +70,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
 
 
 class GuardedStream(httpcore.AsyncNetworkStream):
-    """A connection; whoever reads from it gets what the guard has accepted."""
+    """A connection from which only what the guard has accepted is read."""
 
     def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
         self._stream = stream

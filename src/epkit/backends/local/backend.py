@@ -204,19 +204,19 @@ class LocalBackend:
 
     @staticmethod
     def _stop(home: Home) -> None:
-        """End the supervisor, if it lives: told first, killed if it does not listen.
+        """End the supervisor, if it lives: asked first, killed if it does not end.
 
         Raises:
             BackendError: something lives that is no supervisor.
         """
         status = home.status()
         deadline = time.monotonic() + END_S
-        told = False
+        asked = False
         while home.alive():
             late = time.monotonic() > deadline
-            if status is not None and (not told or late):
-                told = tell(home, status, signal.SIGKILL if told else signal.SIGTERM) or told
-            if late and not told:
+            if status is not None and (not asked or late):
+                asked = tell(home, status, signal.SIGKILL if asked else signal.SIGTERM) or asked
+            if late and not asked:
                 raise BackendError(_unknown(home))
             status = home.status()
             time.sleep(POLL_S)
