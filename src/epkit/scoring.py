@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from epkit.core.http.destination import Tls
@@ -224,7 +225,8 @@ def score(
         UsageError: the rows are of no kind that is known.
         ContractError, EndpointError: while iterating: nothing was sent, or the endpoint ended the job.
     """
-    given = None if rows is None else rows_from_python(rows)
+    file = str(rows) if isinstance(rows, str | Path) else None
+    given = None if rows is None or file is not None else rows_from_python(rows)
     request = RequestOptions(
         headers=tuple((headers or {}).items()),
         deployment=deployment,
@@ -235,6 +237,7 @@ def score(
     return Scoring(
         ScoreOptions(
             given=given,
+            file=file,
             target=target,
             key_file=key_file,
             wrap=wrap,

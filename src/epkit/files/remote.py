@@ -12,7 +12,7 @@ from epkit.core.shortening import cut
 from epkit.errors import UsageError
 from epkit.paths import inside
 
-KINDS: Final = (".csv", ".parquet", ".jsonl", ".json")
+KINDS: Final = tuple(kind + packed for kind in (".csv", ".parquet", ".jsonl", ".json") for packed in ("", ".gz"))
 MAX_DEPTH: Final = 32
 """Directories below each other, in a directory of Parquet files."""
 

@@ -1,6 +1,7 @@
 """`epkit score` from the command line: what goes in, what comes out, what is said about it."""
 
 import csv
+import gzip
 import io
 import json
 import signal
@@ -113,6 +114,19 @@ def test_stdin_is_known_by_how_it_begins(cli, server, form):
     ran = cli("score", "-", "--target", server.url, NO, stdin=stream.getvalue())
 
     assert expected(2) == lines(ran.out)
+
+
+@pytest.mark.parametrize("name", ["rows.csv.gz", "rows.jsonl.gz", "rows.gz", "-"])
+def test_a_compressed_table_is_what_it_holds(cli, server, name):
+    text = "".join(f'{{"id": {n}, "name": "n{n}"}}\n' for n in range(5)) if "json" in name else table(5)
+    packed = gzip.compress(text.encode())
+    if name == "-":
+        ran = cli("score", "-", "--target", server.url, NO, stdin=packed)
+    else:
+        (cli.directory / name).write_bytes(packed)
+        ran = cli("score", name, "--target", server.url, NO)
+
+    assert (0, expected(5)) == (ran.code, lines(ran.out))
 
 
 def test_long_lines_on_stdin_are_lines_all_the_same(cli, server):

@@ -23,7 +23,7 @@ from epkit.core.validate.culling import cull
 from epkit.core.validate.validation import Validator
 from epkit.core.validate.violations import Verdict
 from epkit.errors import ContractError, UsageError, unwritable
-from epkit.files import fetching, payloads, remote
+from epkit.files import fetching, payloads, remote, unpacking
 from epkit.files.parquet import parts_of
 from epkit.files.sources import CsvSource, FrameSource, LinesSource, ParquetSource, Source, ValuesSource
 from epkit.flows.context import Context, Note
@@ -106,20 +106,20 @@ def spooled(file: str | None, stdin: BinaryIO, context: Context) -> Iterator[Giv
     """
     if file is None:
         yield None
-    elif remote.is_remote(file):
-        context.know(url_secrets(file))  # a store's errors quote the URL, signature and all
-        with contextlib.ExitStack() as stack:
+        return
+    with contextlib.ExitStack() as stack:
+        if remote.is_remote(file):
+            context.know(url_secrets(file))  # a store's errors quote the URL, signature and all
             try:
                 directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="epkit-"))
             except OSError as error:
                 raise unwritable(f"{mask_url(file)}: cannot be kept in TMPDIR", error) from None
-            yield _given(fetching.fetch(file, Path(directory)), mask_url(file))
-    elif file != "-":
-        yield _given(Path(file), file)
-    else:
-        with contextlib.ExitStack() as stack:
+            yield _given(fetching.fetch(file, Path(directory)), mask_url(file), stack)
+        elif file != "-":
+            yield _given(Path(file), file, stack)
+        else:
+            spool = _temporary(stack, "stdin: cannot be kept in TMPDIR")
             try:
-                spool = stack.enter_context(tempfile.NamedTemporaryFile(prefix="epkit-"))
                 shutil.copyfileobj(stdin, spool, 1 << 20)
                 spool.flush()
             except OSError as error:
@@ -127,14 +127,17 @@ def spooled(file: str | None, stdin: BinaryIO, context: Context) -> Iterator[Giv
             path = Path(spool.name)
             if not path.stat().st_size:
                 raise UsageError("stdin: empty: there is nothing to send")
-            yield Given(name="stdin", path=path, kind=sniff(path))
+            yield _given(path, "stdin", stack)
 
 
-def _given(path: Path, name: str) -> Given:
-    """Tell what a file holds by its name, or else by how it begins.
+def _given(path: Path, name: str, stack: contextlib.ExitStack) -> Given:
+    """Tell what a file holds by its name, or else by how it begins; a compressed one is written out.
+
+    Args:
+        stack: keeps what was written out as long as it is needed.
 
     Raises:
-        UsageError: it is no file, nor a directory of Parquet files.
+        UsageError: it is no file, nor a directory of Parquet files, or cannot be unpacked.
     """
     if path.is_dir():
         parts_of(path)
@@ -142,7 +145,21 @@ def _given(path: Path, name: str) -> Given:
     if not path.is_file():
         raise UsageError(f"{name}: no such file")
     kind = path.suffix.lower()
-    return Given(name=name, path=path, kind=kind if kind in (*TABLES, ".json") else sniff(path))
+    try:
+        if unpacking.is_packed(path):
+            whole = _temporary(stack, f"{name}: cannot be unpacked into TMPDIR")
+            unpacking.unpack(path, whole, name)
+            kind, path = Path(path.stem).suffix.lower(), Path(whole.name)
+        return Given(name=name, path=path, kind=kind if kind in (*TABLES, ".json") else sniff(path))
+    except OSError as error:
+        raise UsageError(f"{name}: cannot be read: {error.strerror}") from None
+
+
+def _temporary(stack: contextlib.ExitStack, what: str) -> Any:
+    try:
+        return stack.enter_context(tempfile.NamedTemporaryFile(prefix="epkit-"))
+    except OSError as error:
+        raise unwritable(what, error) from None
 
 
 def sniff(path: Path) -> str:
@@ -331,13 +348,11 @@ def _refuse(name: str, verdict: Verdict, skip_invalid: bool, advice: str) -> Non
 
 
 def rows_from_python(rows: Any) -> Given:
-    """Take rows from Python: a path, a frame of polars or pandas, or a sequence of objects or lists.
+    """Take rows from Python: a frame of polars or pandas, or a sequence of objects or lists.
 
     Raises:
         UsageError: they are none of these, or there are none.
     """
-    if isinstance(rows, str | Path):
-        return _given(Path(rows), str(rows))
     if hasattr(rows, "write_ndjson"):
         return Given(name="the frame", values=rows)
     if hasattr(rows, "__dataframe__"):
