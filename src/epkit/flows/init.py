@@ -36,12 +36,14 @@ class InitOptions:
 
     Args:
         sources: a URL, an Azure `config.json`, or one of each.
+        sample: the file for a generated table, in place of everything else.
     """
 
     sources: tuple[str, ...] = ()
     name: str | None = None
     key_file: str | None = None
     key_env: str | None = None
+    sample: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,31 @@ class Begun:
 
     path: str
     name: str | None
+
+
+def write_sample(options: InitOptions, context: Context) -> str:
+    """Write a table to train on, which `core.train.sample` generates.
+
+    Returns:
+        The file's name.
+
+    Raises:
+        UsageError: it is there already or no CSV by its name; or something else was asked for at the same time.
+    """
+    from epkit.core.train.sample import sample_table  # late: it brings numpy
+
+    assert options.sample is not None
+    others = {"--name": options.name, "--key-file": options.key_file, "--key-env": options.key_env}
+    other = next((flag for flag, value in others.items() if value), None) or next(iter(options.sources), None)
+    if other is not None:
+        raise UsageError(f"--sample {options.sample}: writes a table and no {FILENAME}: leave {other} out")
+    if not options.sample.lower().endswith(".csv"):
+        raise UsageError(f"--sample {options.sample}: the table is CSV: call the file NAME.csv")
+    path = context.cwd / options.sample
+    if path.exists() or path.is_symlink():
+        raise UsageError(f"{options.sample}: there is one already, which is not overwritten: name another file")
+    outputs.create(path, sample_table(), options.sample)
+    return options.sample
 
 
 def init(options: InitOptions, context: Context, stdin: BinaryIO) -> Begun:

@@ -202,3 +202,30 @@ def test_another_users_config_is_not_filled_in(cli):
     cli("init", "http://127.0.0.1/score")
 
     assert "theirs" not in cli.read("epkit.toml")
+
+
+def test_a_table_to_train_on_is_written_and_nothing_else(cli):
+    ran = cli("init", "--sample", "bank.csv")
+
+    assert (0, "bank.csv\n") == (ran.code, ran.out)
+    assert "next: epkit train bank.csv --label y -o model" in ran.err
+    assert ["bank.csv"] == [path.name for path in cli.directory.iterdir()]
+    assert (cli.directory / "bank.csv").read_text().startswith("age,job,")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--sample", "there.csv"], "there.csv: there is one already, which is not overwritten: name another file"),
+        (["--sample", "table.parquet"], "--sample table.parquet: the table is CSV: call the file NAME.csv"),
+        (["--sample", "b.csv", "http://h/score"], "writes a table and no epkit.toml: leave http://h/score out"),
+        (["--sample", "b.csv", "--name", "n"], "writes a table and no epkit.toml: leave --name out"),
+        (["--sample", "missing/b.csv"], "missing/b.csv"),
+    ],
+)
+def test_a_sample_that_cannot_be_written_is_refused_in_a_line(cli, arguments, words):
+    (cli.directory / "there.csv").write_text("mine")
+    ran = cli("init", *arguments)
+
+    assert words in complaint(ran, 2)
+    assert "mine" == (cli.directory / "there.csv").read_text()

@@ -12,11 +12,12 @@ Examples:
   epkit init https://host/score --key-file host.key
   epkit init config.json                   Azure's workspace
   epkit init                               a commented template
+  epkit init --sample bank.csv             a generated table to train on
 \b
 A config.json that Azure's SDKs would find is read too. The file's name goes
 to stdout. A key, a password or a signature in the URL is not written down.
 \b
-Exit codes: 0 written, 2 usage, or there is an epkit.toml already."""
+Exit codes: 0 written, 2 usage, or the file is there already."""
 
 
 def register(app: typer.Typer) -> None:
@@ -35,6 +36,10 @@ def init(
     key_env: Annotated[
         str | None, typer.Option("--key-env", metavar="NAME", help="The environment variable that holds the key.")
     ] = None,
+    sample: Annotated[
+        str | None,
+        typer.Option("--sample", metavar="FILE", help="Write a generated table for epkit train, and no epkit.toml."),
+    ] = None,
 ) -> None:
     """Write a first, commented epkit.toml here.
 
@@ -43,7 +48,13 @@ def init(
     """
     from epkit.flows import init as flow
 
-    options = flow.InitOptions(sources=tuple(sources or ()), name=name, key_file=key_file, key_env=key_env)
+    options = flow.InitOptions(
+        sources=tuple(sources or ()), name=name, key_file=key_file, key_env=key_env, sample=sample
+    )
+    if sample is not None:
+        terminal.write(f"{flow.write_sample(options, terminal.context())}\n")
+        terminal.note(f"{sample}: calls of a bank, none of them real; next: epkit train {sample} --label y -o model")
+        return
     begun = flow.init(options, terminal.context(), terminal.stdin())
     terminal.write(f"{begun.path}\n")
     if begun.name is None:
