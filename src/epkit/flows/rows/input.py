@@ -213,7 +213,7 @@ def prepare(
     spec = None if validator is None else validator.rows
     verdict = envelope = None
     if given is not None and given.kind != ".json":
-        source = _source(given, spec)
+        source = source_of(given, spec)
     else:
         payload = _payload(given, contract)
         body = payload.parse()
@@ -243,7 +243,12 @@ def _payload(given: Given | None, contract: "ParsedContract | None") -> Payload:
     return Payload.of("the contract's example", json.dumps(contract.example).encode())
 
 
-def _source(given: Given, spec: RowSpec | None) -> Source:
+def source_of(given: Given, spec: RowSpec | None) -> Source:
+    """Open the rows of a table, or of Python, typed by a contract where there is one.
+
+    Raises:
+        UsageError: it cannot be read as what its name says.
+    """
     if given.path is None:
         if hasattr(given.values, "write_ndjson"):
             return FrameSource(given.values, given.name, spec)

@@ -1,0 +1,156 @@
+"""What a training is asked for, and the plan that it makes: everything is checked before anything is read."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal, get_args
+
+from epkit.core.train import gates, metrics, threshold
+from epkit.core.train.gates import GateExpression
+from epkit.core.train.plan import Metric, Plan
+from epkit.core.shortening import cut
+from epkit.errors import UsageError
+
+MOST_RUNS: Final = 10_000
+MOST_WORKERS: Final = 64
+EXPORTS: Final = ("lightgbm", "onnx")
+TASKS: Final = ("classification", "regression")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainOptions:
+    """What `epkit train` was asked for; see its help for each.
+
+    Args:
+        file: a path, a directory of Parquet files, a URL, or `-`.
+        out: the directory of the model; what else is written goes to `OUT.run`.
+        base: the directory of the model that is in use.
+        exports: of `EXPORTS`.
+    """
+
+    file: str
+    label: str
+    out: str = "model"
+    task: str | None = None
+    drop: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()
+    positive: str | None = None
+    metric: str | None = None
+    runs: int = 85
+    time_limit_s: float | None = None
+    seed: int = 0
+    folds: int = 5
+    holdout: float | None = None
+    group: str | None = None
+    time: str | None = None
+    test_size: float = 0.2
+    threshold: str = "0.5"
+    balanced: bool = False
+    workers: int | None = None
+    custom: tuple[str, ...] = ()
+    cohorts: tuple[str, ...] | None = None
+    pairs: tuple[str, ...] = ()
+    gates: tuple[str, ...] = ()
+    base: str | None = None
+    exports: tuple[str, ...] = ()
+    overwrite: bool = False
+    restart: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What was asked for, read: the plan of the search, and the gates."""
+
+    plan: Plan
+    gates: tuple[GateExpression, ...]
+
+
+def order_of(options: TrainOptions) -> Order:
+    """Read the options.
+
+    Raises:
+        UsageError: one of them makes no sense; one line, which names the flag.
+    """
+    _check_numbers(options)
+    for flag, value, known in (("--task", options.task, TASKS), *(("--export", each, EXPORTS) for each in options.exports)):
+        if value is not None and value not in known:
+            raise UsageError(f"{flag} {cut(value, 40)}: is one of {', '.join(known)}")
+    _check_columns(options)
+    expressions = tuple(gates.parse(text) for text in options.gates)
+    if options.base is None and any(each.base for each in expressions):
+        text = next(each.text for each in expressions if each.base)
+        raise UsageError(f"--gate {text}: compares with the model that is in use: name its directory with --base")
+    task: Any = options.task
+    return Order(
+        gates=expressions,
+        plan=Plan(
+            label=options.label,
+            task=task,
+            drop=options.drop,
+            ids=options.ids,
+            positive=options.positive,
+            metric=None if options.metric is None else metrics.parse(options.metric),
+            runs=options.runs,
+            time_limit_s=options.time_limit_s,
+            seed=options.seed,
+            folds=options.folds,
+            holdout=options.holdout,
+            group=options.group,
+            time=options.time,
+            test_size=options.test_size,
+            threshold=threshold.parse(options.threshold),
+            balanced=options.balanced,
+            workers=options.workers or min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1),
+            custom=options.custom,
+            cohorts=options.cohorts,
+            pairs=tuple(_pair(text) for text in options.pairs),
+            gates=options.gates,
+        ),
+    )
+
+
+def _check_numbers(options: TrainOptions) -> None:
+    for flag, value, least, most in (
+        ("--runs", options.runs, 1, MOST_RUNS),
+        ("--folds", options.folds, 2, 50),
+        ("--seed", options.seed, 0, 2**31 - 1),
+        ("--workers", options.workers or 1, 1, MOST_WORKERS),
+    ):
+        if not least <= value <= most:
+            raise UsageError(f"{flag} {value}: is from {least} to {most:,}")
+    if not 0 <= options.test_size < 0.9:
+        raise UsageError(f"--test-size {options.test_size:g}: is a part of the rows: 0 for none, else below 0.9")
+    if options.holdout is not None and not 0 < options.holdout < 0.9:
+        raise UsageError(f"--holdout {options.holdout:g}: is a part of the rows: above 0, below 0.9")
+    if options.time_limit_s is not None and not 0 < options.time_limit_s < 1e7:
+        raise UsageError(f"--time-limit {options.time_limit_s:g}: the seconds are more than 0, and less than 10^7")
+
+
+def _check_columns(options: TrainOptions) -> None:
+    """Refuse a column that is to be two things at once."""
+    seen: dict[str, str] = {}
+    named = [("--label", options.label), ("--group", options.group), ("--time", options.time)]
+    named += [("--drop", name) for name in options.drop] + [("--id", name) for name in options.ids]
+    for flag, name in named:
+        if name is None:
+            continue
+        other = seen.setdefault(name, flag)
+        if other != flag and {other, flag} != {"--group", "--id"}:
+            raise UsageError(f'{flag} "{cut(name, 60)}": is named by {other} too: a column is one of them')
+    if options.group is not None and options.time is not None:
+        raise UsageError("--group and --time contradict each other: each says which rows a model is judged on")
+    if options.holdout is not None and options.folds != 5:
+        raise UsageError("--holdout and --folds contradict each other: rows are judged in one part, or in folds")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    first, colon, second = text.partition(":")
+    if not colon or not first or not second or first == second:
+        raise UsageError(f"--pairs {cut(text, 60)}: two columns are written A:B")
+    return first, second
+
+
+def run_directory(out: Path) -> Path:
+    """Return where the journal and the reports are, next to the model."""
+    return out.with_name(out.name + ".run")
