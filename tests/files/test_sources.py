@@ -166,3 +166,17 @@ def test_what_is_no_parquet_is_refused(tmp_path):
 
     with pytest.raises(UsageError, match="rows: not a Parquet file"):
         ParquetSource(tmp_path / "rows.parquet", "rows", None)
+
+
+def test_frames_hold_the_same_values_whatever_the_form(source):
+    frames = list(source.frames())
+
+    assert EXPECTED == [row for frame in frames for row in frame.to_dicts()]
+
+
+def test_rows_that_are_arrays_have_no_names_for_a_frame(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text("[1, 2]\n")
+
+    with pytest.raises(UsageError, match=r"^rows\.jsonl:1:1: a row is an array: its values need names, so give objects$"):
+        list(LinesSource(path, "rows.jsonl").frames())

@@ -122,13 +122,17 @@ def parse_warmup(text: str, first: Phase) -> Phase:
 
 
 def parse_time(text: str) -> int:
-    """Read a time that matches: `10s`, `500ms`, `2m`; seconds without a unit.
+    """Read a time: `10s`, `500ms`, `2m`; seconds without a unit.
 
     Returns:
         ns.
+
+    Raises:
+        ValueError: it is not written like that.
     """
     found = _TIME.fullmatch(text)
-    assert found is not None
+    if found is None:
+        raise ValueError(f"{text}: not a time")
     return round(float(found[1]) * _UNITS[found[2] or "s"])
 
 

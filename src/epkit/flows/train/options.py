@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
+from epkit.core.load.stages import parse_time
 from epkit.core.train import gates, metrics, threshold
 from epkit.core.train.gates import GateExpression
 from epkit.core.train.plan import Metric, Plan
@@ -38,7 +39,7 @@ class TrainOptions:
     positive: str | None = None
     metric: str | None = None
     runs: int = 85
-    time_limit_s: float | None = None
+    time_limit: str | None = None
     seed: int = 0
     folds: int = 5
     holdout: float | None = None
@@ -92,7 +93,7 @@ def order_of(options: TrainOptions) -> Order:
             positive=options.positive,
             metric=None if options.metric is None else metrics.parse(options.metric),
             runs=options.runs,
-            time_limit_s=options.time_limit_s,
+            time_limit_s=_time_limit_s(options.time_limit),
             seed=options.seed,
             folds=options.folds,
             holdout=options.holdout,
@@ -123,8 +124,18 @@ def _check_numbers(options: TrainOptions) -> None:
         raise UsageError(f"--test-size {options.test_size:g}: is a part of the rows: 0 for none, else below 0.9")
     if options.holdout is not None and not 0 < options.holdout < 0.9:
         raise UsageError(f"--holdout {options.holdout:g}: is a part of the rows: above 0, below 0.9")
-    if options.time_limit_s is not None and not 0 < options.time_limit_s < 1e7:
-        raise UsageError(f"--time-limit {options.time_limit_s:g}: the seconds are more than 0, and less than 10^7")
+
+
+def _time_limit_s(text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        seconds = parse_time(text) / 1e9
+    except ValueError:
+        seconds = 0.0
+    if not seconds:
+        raise UsageError(f"--time-limit {cut(text, 40)}: a time is written 90s, 10m or 1h")
+    return seconds
 
 
 def _check_columns(options: TrainOptions) -> None:

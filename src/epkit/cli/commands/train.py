@@ -1,0 +1,100 @@
+"""`epkit train`: a table in, a model out that can be deployed, and how good it is."""
+
+from typing import Annotated
+
+import typer
+
+from epkit.cli import terminal
+from epkit.cli.options import common as o
+from epkit.cli.options import train as t
+
+EPILOG = """\b
+Examples:
+  epkit init --sample bank.csv                     a table to try it on
+  epkit train bank.csv --label y -o model
+  epkit train bank.csv --label y --drop duration --gate 'AUC>=0.78'
+  epkit train new.csv --label y -o new --base model --gate 'AUC>=base-0.002'
+  epkit train houses.parquet --label price --metric rmse --time-limit 10m
+  epkit deploy create bank --model model --entry score.py
+\b
+The same command goes on where it was after a crash or Ctrl-C. The same table,
+seed and number of runs give the same bytes.
+\b
+Exit codes: 0 trained, 2 usage or a table that cannot be learned from, 5 a gate
+was missed or cannot be judged (the model is written all the same),
+130 interrupted (143 by SIGTERM), with the best model so far."""
+
+FORMATS = ("text", "json", "markdown")
+
+File = Annotated[str, typer.Argument(metavar="TABLE", hidden=True)]
+Format = Annotated[str, o.option(t.OUT, "--format", metavar="text|json|markdown", help="What is printed.")]
+Html = Annotated[str | None, o.option(t.OUT, "--html", metavar="FILE", help="Write the page there, too.")]
+Junit = Annotated[
+    str | None, o.option(t.OUT, "--junit", metavar="FILE", help="Write the gates as JUnit XML, a test case each.")
+]
+Quiet = Annotated[bool, o.option(t.OUT, "-q", "--quiet", help="No progress.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("train", epilog=EPILOG, cls=o.Sections)(train)
+
+
+def train(
+    table: File,
+    label: t.Label,
+    task: t.Task = None,
+    drop: t.Drop = None,
+    id_: t.Id = None,
+    positive: t.Positive = None,
+    runs: t.Runs = 85,
+    time_limit: t.TimeLimit = None,
+    metric: t.Metric = None,
+    balanced: t.Balanced = False,
+    custom: t.Custom = None,
+    workers: t.Workers = None,
+    seed: t.Seed = 0,
+    folds: t.Folds = 5,
+    holdout: t.Holdout = None,
+    group: t.Group = None,
+    time: t.Time = None,
+    test_size: t.TestSize = 0.2,
+    threshold: t.Threshold = "0.5",
+    gate: t.Gates = None,
+    base: t.Base = None,
+    cohorts: t.Cohorts = None,
+    pairs: t.Pairs = None,
+    out: t.Directory = "model",
+    overwrite: t.Overwrite = False,
+    restart: t.Restart = False,
+    export: t.Export = None,
+    format_: Format = "text",
+    html: Html = None,
+    junit: Junit = None,
+    dry_run: t.DryRun = False,
+    quiet: Quiet = False,
+) -> int:
+    """Find a model for a table, say how good it is and how sure that is, and write it so that it can be deployed.
+
+    TABLE is .csv, .parquet or .jsonl, one of these with .gz, a directory of Parquet files, a URL, or - for stdin.
+    """
+    from epkit.cli.output import train as output
+    from epkit.flows.train import train as flow
+    from epkit.flows.train.options import TrainOptions
+
+    terminal.check_choice("--format", format_, FORMATS)
+    options = TrainOptions(
+        file=table, label=label, task=task, drop=tuple(drop or ()), ids=tuple(id_ or ()), positive=positive, runs=runs,
+        time_limit=time_limit, metric=metric,
+        balanced=balanced, custom=tuple(custom or ()), workers=workers, seed=seed, folds=folds, holdout=holdout,
+        group=group, time=time, test_size=test_size, threshold=threshold, gates=tuple(gate or ()), base=base,
+        cohorts=None if cohorts is None else tuple(cohorts), pairs=tuple(pairs or ()), out=out, overwrite=overwrite,
+        restart=restart, exports=tuple(export or ()),
+    )  # fmt: skip
+    context, stdin = terminal.context(), terminal.stdin()
+    if dry_run:
+        return output.show_plan(flow.dry_run(options, context, stdin))
+    output.check(html=html, junit=junit)
+    with output.display(quiet=quiet) as display:
+        result = flow.train(options, context, stdin, show=display.show)
+    return output.finish(result, format_=format_, html=html, junit=junit)
