@@ -134,19 +134,22 @@ class Encoder:
         return json.dumps(value)  # a number or a boolean, as a request has it
 
     def _dates(self, values: Sequence[Any] | np.ndarray) -> np.ndarray:
-        nothing = (math.nan,) * self.width
-        moments = [_moment(value) for value in values]
-        rows = [nothing if moment is None else self._parts(moment) for moment in moments]
-        return np.array(rows, dtype=np.float64)
-
-    def _parts(self, moment: datetime) -> tuple[float, ...]:
-        day = moment.toordinal() - _EPOCH
-        seconds = moment.hour * 3600 + moment.minute * 60 + moment.second + moment.microsecond / 1e6
-        found = (moment.year, moment.month, moment.day, moment.weekday(), moment.hour, day + seconds / 86400)
-        return tuple(float(found[DATE_PARTS.index(part)]) for part in self.parts)
-
-
-_EPOCH: Final = date(1970, 1, 1).toordinal()
+        moments = np.array([_moment(value) for value in values], dtype="datetime64[us]")
+        days = moments.astype("datetime64[D]")
+        months = days.astype("datetime64[M]")
+        years = months.astype("datetime64[Y]")
+        hours = moments.astype("datetime64[h]")
+        found = {
+            "year": years.astype(np.int64) + 1970,
+            "month": (months - years).astype(np.int64) + 1,
+            "day": (days - months).astype(np.int64) + 1,
+            "weekday": (days.astype(np.int64) + 3) % 7,  # 1970 began on a Thursday
+            "hour": (hours - days).astype(np.int64),
+            "days": moments.astype(np.int64) / 86_400_000_000,
+        }
+        parts = np.column_stack([found[part].astype(np.float64) for part in self.parts])
+        parts[np.isnat(moments)] = math.nan
+        return parts
 
 
 def _moment(value: Any) -> datetime | None:
@@ -157,7 +160,10 @@ def _moment(value: Any) -> datetime | None:
         except ValueError:
             return None
     if isinstance(value, datetime):
-        return value if value.tzinfo is None else value.astimezone(UTC).replace(tzinfo=None)
+        try:
+            return value if value.tzinfo is None else value.astimezone(UTC).replace(tzinfo=None)
+        except OverflowError:  # in a year before 1
+            return None
     return datetime(value.year, value.month, value.day) if isinstance(value, date) else None  # noqa: DTZ001
 
 
