@@ -138,6 +138,7 @@ SINKS = {
     "cli/panel.py": "figures and kinds of failures",
     "cli/output/score.py": "rows, in which `KeyGuard` looked for keys",
     "files/writing.py": "whole files, for the modules named here",
+    "files/model_directory.py": "a model",
     "files/outputs.py": "what `terminal.write_file` masked, and a first epkit.toml",
     "flows/hosting/deploy.py": "a contract, masked",
     "flows/context.py": "the note of a context that a test makes",

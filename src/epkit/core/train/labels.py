@@ -1,0 +1,133 @@
+"""The label of a table: which task it makes, its classes, and what is to be predicted in each row."""
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from epkit.core.shortening import cut
+from epkit.core.train.cells import by_distinct, missing, to_floats
+from epkit.core.train.plan import Plan
+from epkit.core.train.problem import Label
+from epkit.errors import UsageError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+MOST_WHOLE_CLASSES: Final = 20
+"""Different whole numbers that are taken for classes; more are taken for amounts."""
+
+FEWEST_ROWS: Final = 10
+
+
+def known_rows(label: "pl.Series", name: str) -> np.ndarray:
+    """Tell which rows have a label.
+
+    Args:
+        label: canonical.
+
+    Raises:
+        UsageError: fewer than `FEWEST_ROWS` have one.
+    """
+    known = ~missing(label)
+    count = int(known.sum())
+    if not count:
+        raise UsageError(f'{name}: the label "{label.name}" is missing in all rows: name another with --label')
+    if count < FEWEST_ROWS:
+        raise UsageError(f"{name}: {count} rows have a label, and {FEWEST_ROWS} are the fewest: give more rows")
+    return known
+
+
+def learn_label(label: "pl.Series", plan: Plan, name: str) -> tuple[Label, np.ndarray, list[str]]:
+    """Find the task and what is to be predicted.
+
+    Args:
+        label: canonical, without missing values.
+
+    Returns:
+        The label; int64 places in the classes (1 is the positive class where there are two) or float64; what should be
+        said about the choice.
+
+    Raises:
+        UsageError: it has one value, or too few rows of a class, or does not fit the task.
+    """
+    where = f'{name}: the label "{label.name}"'
+    classes = _classes(label)
+    if len(classes) == 1:
+        raise UsageError(f"{where} is {_quoted(classes[0])} in all rows: nothing can be learned from one value")
+    task, said = _task(label, classes, plan, where)
+    if task == "regression":
+        values = to_floats(label)
+        if np.isinf(values).any():
+            row = int(np.isinf(values).argmax())
+            raise UsageError(f"{where} is infinite in labelled row {row + 1}: mend or leave out that row")
+        return Label(name=label.name, task="regression"), values, said
+    places = {value: place for place, value in enumerate(classes)}
+    y = by_distinct(label, lambda values: np.array([places[value] for value in values], np.int64), -1)
+    counts = np.bincount(y, minlength=len(classes))
+    _enough(classes, counts, plan, where)
+    if len(classes) > 2:
+        if plan.positive is not None:
+            raise UsageError(f"{where} has {len(classes):,} classes: --positive is for two")
+        return Label(name=label.name, task="multiclass", classes=classes), y, said
+    positive = _positive(classes, counts, plan, where)
+    found = Label(name=label.name, task="binary", classes=classes, positive=positive)
+    return found, (y == positive).astype(np.int64), said
+
+
+def _classes(label: "pl.Series") -> tuple[Any, ...]:
+    """Return the different values in order; whole numbers as such, even where a gap made floats of the column."""
+    values = label.unique().sort().to_list()
+    if label.dtype.is_float() and all(value.is_integer() and abs(value) < 2**53 for value in values):
+        return tuple(int(value) for value in values)
+    return tuple(values)
+
+
+def _task(label: "pl.Series", classes: tuple[Any, ...], plan: Plan, where: str) -> tuple[str, list[str]]:
+    numeric = label.dtype.is_numeric()
+    if plan.task == "regression":
+        if not numeric:
+            raise UsageError(f"{where} holds texts, and a regression predicts numbers: --task classification")
+        return "regression", []
+    if plan.task == "classification" or len(classes) == 2:
+        return "classification", []
+    if not numeric:
+        if 2 * len(classes) > len(label):
+            raise UsageError(
+                f"{where} has {len(classes):,} different texts in {len(label):,} rows: is it the label? "
+                "--task classification takes it all the same"
+            )
+        return "classification", []
+    if isinstance(classes[0], int) and len(classes) <= MOST_WHOLE_CLASSES:
+        text = f"the label has {len(classes)} different whole numbers, taken for classes: --task regression if amounts"
+        return "classification", [text]
+    whole = isinstance(classes[0], int)
+    kinds = f"{len(classes):,} different whole numbers, taken for amounts" if whole else "numbers with fractions"
+    return "regression", [f"the label has {kinds}: a regression; --task classification if they are classes"]
+
+
+def _enough(classes: tuple[Any, ...], counts: np.ndarray, plan: Plan, where: str) -> None:
+    least = plan.folds if plan.holdout is None else 2
+    rare = np.flatnonzero(counts < least)
+    if len(rare):
+        first, others = rare[0], len(rare) - 1
+        more = f" (and {others} more classes)" if others else ""
+        rows = f"{counts[first]} row" + "s" * (counts[first] != 1)
+        advice = "leave its rows out" if counts[first] < 2 or plan.holdout is not None else "use fewer --folds"
+        raise UsageError(
+            f"{where} is {_quoted(classes[first])} in {rows}{more}, and {least} are the fewest: {advice}, or give more"
+        )
+
+
+def _positive(classes: tuple[Any, ...], counts: np.ndarray, plan: Plan, where: str) -> int:
+    """Return the place of the class that is named, or of the rarer one; of two alike the second."""
+    if plan.positive is None:
+        return int(counts[1] <= counts[0])
+    wanted = plan.positive.strip()
+    for place, value in enumerate(classes):
+        if wanted in (str(value), str(value).lower() if isinstance(value, bool) else ""):
+            return place
+    raise UsageError(f"{where} is never {_quoted(wanted)}: --positive is one of {', '.join(map(_quoted, classes))}")
+
+
+def _quoted(value: Any) -> str:
+    return f'"{cut(value, 40)}"' if isinstance(value, str) else str(value).lower()
