@@ -7,13 +7,15 @@ import numpy as np
 
 
 class Fitted(Protocol):
-    """A fitted model.
+    """A fitted model."""
 
-    Args:
-        rounds: of boosting that it has, None where there are none.
-    """
+    @property
+    def rounds(self) -> int | None:
+        """Of boosting that it has, None where there are none."""
 
-    rounds: int | None
+    @property
+    def note(self) -> str | None:
+        """What the user should know of the fit, `did not converge in 300 iterations`; None for nothing."""
 
     def margins(self, matrix: np.ndarray) -> np.ndarray:
         """Return float64, rows × outputs, as `core.train.problem.probabilities` takes them."""
@@ -47,3 +49,9 @@ class Learner(Protocol):
 
 class LearnerError(Exception):
     """A learner cannot fit these rows; the message is one line, and the run counts as failed."""
+
+
+def worded(error: BaseException) -> str:
+    """Return what a library raised, in one line: `ValueError: Input X contains NaN.`."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
