@@ -107,7 +107,7 @@ def value(
     margins: np.ndarray,
     label: Label,
     weight: np.ndarray | None = None,
-    threshold: float | None = None,
+    threshold: float | np.ndarray | None = None,
 ) -> float:
     """Measure margins.
 
@@ -116,7 +116,7 @@ def value(
         y: as in `Examples`.
         margins: rows × outputs, none NaN: rows that were never predicted are left out by the caller.
         weight: a row; None where all count 1.
-        threshold: of a binary task, 0.5 where None: what `f1`, `recall` and the like take as positive.
+        threshold: of a binary task, 0.5 where None, or one a row: what `f1`, `recall` and the like take as positive.
 
     Returns:
         NaN where the rows do not define the metric, as AUC of one class.
@@ -147,7 +147,7 @@ class Metrics:
         margins: np.ndarray,
         label: Label,
         weight: np.ndarray | None = None,
-        threshold: float | None = None,
+        threshold: float | np.ndarray | None = None,
     ) -> None:
         self.label = label
         self.y = np.asarray(y)
@@ -155,6 +155,11 @@ class Metrics:
         self.weight = np.ones(len(self.y)) if weight is None else np.asarray(weight, np.float64)
         self.threshold = threshold
         self.total = float(self.weight.sum())
+
+    def __getitem__(self, rows: np.ndarray) -> "Metrics":
+        """Return some of the rows: a mask, or their places."""
+        threshold = self.threshold[rows] if isinstance(self.threshold, np.ndarray) else self.threshold
+        return Metrics(self.y[rows], self.margins[rows], self.label, self.weight[rows], threshold)
 
     def of(self, name: str) -> Measure:
         """Return a metric's value and derivative.

@@ -1,0 +1,29 @@
+"""Labels of the three tasks, and rows with margins that were not made by a model."""
+
+import numpy as np
+
+from epkit.core.train.problem import Label, probabilities
+
+BINARY = Label(name="y", task="binary", classes=("no", "yes"), positive=1)
+MANY = Label(name="y", task="multiclass", classes=("a", "b", "c", "d"))
+NUMBER = Label(name="y", task="regression")
+
+
+def answered(margins: np.ndarray, label: Label, g: np.random.Generator) -> np.ndarray:
+    """Draw what comes true, as likely as the margins say: of a regression with an error of 1."""
+    if label.task == "regression":
+        return np.asarray(margins[:, 0] + g.normal(size=len(margins)))
+    chances = np.cumsum(probabilities(margins, label.task), axis=1)
+    return np.asarray((g.random(len(margins))[:, None] > chances).sum(axis=1).clip(max=len(label.classes) - 1))
+
+
+def drawn(label: Label, n: int = 400, seed: int = 0, digits: int = 2) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Make rows, with ties.
+
+    Returns:
+        y, margins, weights.
+    """
+    g = np.random.default_rng(seed)
+    margins = np.round(g.normal(size=(n, label.outputs)) * 2, digits)
+    y = answered(margins, label, g)
+    return np.round(y, digits), margins, g.uniform(0.2, 3, n)
