@@ -19,7 +19,7 @@ from typing import Final
 import numpy as np
 
 from epkit.core.stats import student
-from epkit.core.train.metrics import Metrics, canonical
+from epkit.core.train.metrics import Metrics, canonical, dot
 from epkit.core.train.problem import Label
 from epkit.core.train.report import Figure, Interval
 
@@ -127,7 +127,7 @@ class _Units:
         if self.place is not None:
             terms = np.bincount(self.place, terms)
             terms = terms * np.sqrt(self.count / max(1, self.count - 1))
-        return float(np.sqrt(terms @ terms))
+        return float(np.sqrt(dot(terms, terms)))
 
 
 def _around(name: str, value: float, error: float, units: _Units, label: Label) -> Interval | None:
