@@ -9,25 +9,11 @@ from hypothesis import strategies as st
 
 from epkit.core.train import metrics
 from epkit.core.train.problem import Label, probabilities
+from support.margins import BINARY, MANY, NUMBER, drawn
 
 sk = pytest.importorskip("sklearn.metrics")
 
-BINARY = Label(name="y", task="binary", classes=("no", "yes"), positive=1)
-MANY = Label(name="y", task="multiclass", classes=("a", "b", "c", "d"))
-NUMBER = Label(name="y", task="regression")
-
 WEIGHTED = pytest.mark.parametrize("weighted", [False, True])
-
-
-def rows(label: Label, n: int = 400, seed: int = 0, digits: int = 2) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Make rows with ties: y, margins, weights."""
-    g = np.random.default_rng(seed)
-    if label.task == "regression":
-        margins = np.round(g.normal(size=(n, 1)), digits)
-        return np.round(margins[:, 0] + g.normal(size=n), digits), margins, g.uniform(0.2, 3, n)
-    margins = np.round(g.normal(size=(n, label.outputs)) * 2, digits)
-    chances = np.cumsum(probabilities(margins, label.task), axis=1)
-    return (g.random(n)[:, None] > chances).sum(axis=1).clip(max=len(label.classes) - 1), margins, g.uniform(0.2, 3, n)
 
 
 def expected(name: str, label: Label, y, margins, w) -> float:
@@ -76,7 +62,7 @@ EACH = pytest.mark.parametrize(("label", "name"), CASES, ids=[f"{case[0].task}-{
 @WEIGHTED
 @pytest.mark.parametrize(("label", "name"), [case for case in CASES if case[1] != "spearman"])
 def test_metrics_equal_those_of_scikit_learn(label: Label, name: str, weighted: bool) -> None:
-    y, margins, weight = rows(label)
+    y, margins, weight = drawn(label)
     w = weight if weighted else None
 
     assert expected(name, label, y, margins, w) == pytest.approx(
@@ -87,7 +73,7 @@ def test_metrics_equal_those_of_scikit_learn(label: Label, name: str, weighted: 
 def test_spearman_equals_that_of_scipy_and_a_weight_of_two_is_a_row_twice() -> None:
     from scipy.stats import spearmanr
 
-    y, margins, _ = rows(NUMBER, digits=1)
+    y, margins, _ = drawn(NUMBER, digits=1)
     twice = np.random.default_rng(1).integers(0, 3, len(y))
 
     assert spearmanr(margins[:, 0], y).statistic == pytest.approx(
@@ -100,7 +86,7 @@ def test_spearman_equals_that_of_scipy_and_a_weight_of_two_is_a_row_twice() -> N
 
 @EACH
 def test_the_derivative_is_what_a_small_change_of_a_weight_does(label: Label, name: str) -> None:
-    y, margins, weight = rows(label, n=60, digits=1)
+    y, margins, weight = drawn(label, n=60, digits=1)
     _, slope = metrics.Metrics(y, margins, label, weight, 0.4).of(name)
     step = 1e-5
 
@@ -116,7 +102,7 @@ def test_the_derivative_is_what_a_small_change_of_a_weight_does(label: Label, na
 
 @EACH
 def test_scaled_weights_change_nothing(label: Label, name: str) -> None:
-    y, margins, weight = rows(label)
+    y, margins, weight = drawn(label)
     _, slope = metrics.Metrics(y, margins, label, weight).of(name)
 
     assert metrics.value(name, y, margins, label, weight) == pytest.approx(
@@ -145,7 +131,7 @@ def test_a_hand_made_binary_case() -> None:
 
 def test_rows_without_weight_are_as_if_they_were_not_there() -> None:
     for label, name in CASES:
-        y, margins, weight = rows(label)
+        y, margins, weight = drawn(label)
         weight[::3] = 0
         kept = weight > 0
 
@@ -160,7 +146,7 @@ def test_what_needs_a_positive_row_is_nan_without_one(name: str) -> None:
 
 
 def test_a_class_that_no_row_has_is_left_out_of_the_mean() -> None:
-    y, margins, _ = rows(MANY)
+    y, margins, _ = drawn(MANY)
     kept = y != 3
     y, margins = y[kept], margins[kept]
     p = probabilities(margins, "multiclass")
@@ -185,7 +171,7 @@ def test_a_row_that_was_sure_and_wrong_loses_no_more_than_the_worst_loss() -> No
 
 
 def test_azures_names_are_taken() -> None:
-    y, margins, _ = rows(BINARY)
+    y, margins, _ = drawn(BINARY)
 
     for azure, own in metrics.ALIASES.items():
         assert metrics.GREATER_IS_BETTER[own] is (own not in {"rmse", "mae", "normalised_rmse", "normalised_mae"})
@@ -202,14 +188,14 @@ def test_better_knows_which_way_and_that_nan_is_worst() -> None:
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(-3, 3), st.integers(1, 4)), min_size=2, max_size=30))
-def test_auc_is_how_often_a_positive_row_is_before_a_negative_one(drawn: list[tuple[bool, int, int]]) -> None:
-    y = np.array([int(positive) for positive, _, _ in drawn])
-    margins = np.array([[float(margin)] for _, margin, _ in drawn])
-    weight = np.array([float(w) for _, _, w in drawn])
+def test_auc_is_how_often_a_positive_row_is_before_a_negative_one(triples: list[tuple[bool, int, int]]) -> None:
+    y = np.array([int(positive) for positive, _, _ in triples])
+    margins = np.array([[float(margin)] for _, margin, _ in triples])
+    weight = np.array([float(w) for _, _, w in triples])
     pairs = [
         (wa * wb, 1.0 if a > b else 0.5 if a == b else 0.0)
-        for positive, a, wa in drawn
-        for other, b, wb in drawn
+        for positive, a, wa in triples
+        for other, b, wb in triples
         if positive and not other
     ]
     found = metrics.value("AUC", y, margins, BINARY, weight)

@@ -107,7 +107,7 @@ def value(
     margins: np.ndarray,
     label: Label,
     weight: np.ndarray | None = None,
-    threshold: float | None = None,
+    threshold: float | np.ndarray | None = None,
 ) -> float:
     """Measure margins.
 
@@ -116,7 +116,7 @@ def value(
         y: as in `Examples`.
         margins: rows × outputs, none NaN: rows that were never predicted are left out by the caller.
         weight: a row; None where all count 1.
-        threshold: of a binary task, 0.5 where None: what `f1`, `recall` and the like take as positive.
+        threshold: of a binary task, 0.5 where None, or one a row: what `f1`, `recall` and the like take as positive.
 
     Returns:
         NaN where the rows do not define the metric, as AUC of one class.
@@ -125,6 +125,11 @@ def value(
         KeyError: the task has no such metric.
     """
     return Metrics(y, margins, label, weight, threshold).of(canonical(name))[0]
+
+
+def dot(a: np.ndarray, b: np.ndarray) -> float:
+    """Return the sum of products. Not BLAS': its threads cost 7 ms a call, and its sums depend on their number."""
+    return float((a * b).sum())
 
 
 def better(name: str, a: float, b: float) -> bool:
@@ -147,7 +152,7 @@ class Metrics:
         margins: np.ndarray,
         label: Label,
         weight: np.ndarray | None = None,
-        threshold: float | None = None,
+        threshold: float | np.ndarray | None = None,
     ) -> None:
         self.label = label
         self.y = np.asarray(y)
@@ -155,6 +160,12 @@ class Metrics:
         self.weight = np.ones(len(self.y)) if weight is None else np.asarray(weight, np.float64)
         self.threshold = threshold
         self.total = float(self.weight.sum())
+        self._found: dict[str, Measure] = {}
+
+    def __getitem__(self, rows: np.ndarray) -> "Metrics":
+        """Return some of the rows: a mask, or their places."""
+        threshold = self.threshold[rows] if isinstance(self.threshold, np.ndarray) else self.threshold
+        return Metrics(self.y[rows], self.margins[rows], self.label, self.weight[rows], threshold)
 
     def of(self, name: str) -> Measure:
         """Return a metric's value and derivative.
@@ -162,10 +173,10 @@ class Metrics:
         Raises:
             KeyError: the task has no such metric.
         """
-        measures = _REGRESSION if self.label.task == "regression" else _CLASSIFICATION
-        if self.total <= 0:
-            return float("nan"), np.zeros(len(self.y))
-        return measures[name](self)
+        if name not in self._found:
+            measure = (_REGRESSION if self.label.task == "regression" else _CLASSIFICATION)[name]
+            self._found[name] = measure(self) if self.total > 0 else (float("nan"), np.zeros(len(self.y)))
+        return self._found[name]
 
     @cached_property
     def probabilities(self) -> np.ndarray:
@@ -234,7 +245,7 @@ class Ranking:
     """
 
     def __init__(self, scores: np.ndarray, positive: np.ndarray, weight: np.ndarray) -> None:
-        self.order = np.argsort(-scores, kind="stable")
+        self.order = np.argsort(-scores)
         ordered = scores[self.order]
         begins = np.concatenate(([True], ordered[1:] != ordered[:-1])) if len(ordered) else np.zeros(0, bool)
         self.block = np.cumsum(begins) - 1
@@ -258,7 +269,7 @@ class Ranking:
             return float("nan"), np.zeros(len(self.order))
         behind = (self.n - self.false_positives + self.negatives / 2) / self.n
         before = (self.true_positives - self.positives / 2) / self.p
-        auc = float(self.positives @ behind / self.p)
+        auc = dot(self.positives, behind) / self.p
         slope = np.where(self.is_positive, (behind[self.block] - auc) / self.p, (before[self.block] - auc) / self.n)
         return auc, self._in_place(slope)
 
@@ -270,7 +281,7 @@ class Ranking:
         # Blocks of rows that weigh nothing, before all others: their precision is asked of no row.
         precision = np.divide(self.true_positives, taken, out=np.zeros_like(taken), where=taken > 0)
         share = self.positives / self.p
-        average = float(share @ precision)
+        average = dot(share, precision)
         # A row takes part in the precision of its own block and of every block behind.
         each = np.divide(share, taken, out=np.zeros_like(taken), where=taken > 0)
         gain, loss = _from_behind(each), _from_behind(each * precision)
@@ -308,7 +319,7 @@ class _Counts:
         f1 = _ratio(2 * self.right, both)
         per = _ratio(share, both)
         slope = per[self.y] * (2 * self.hit - f1[self.y]) - (per * f1)[self.answers]
-        return float(share @ f1), slope
+        return dot(share, f1), slope
 
     def mean(self, of: Callable[[int], Measure], present: np.ndarray) -> Measure:
         """Return the mean of a metric over the classes that are present."""
@@ -333,7 +344,7 @@ def _from_behind(values: np.ndarray) -> np.ndarray:
 
 def _mean(rows: Metrics, values: np.ndarray) -> Measure:
     """Return the weighted mean of one figure a row."""
-    mean = float(rows.weight @ values) / rows.total
+    mean = dot(rows.weight, values) / rows.total
     return mean, (values - mean) / rows.total
 
 
@@ -421,8 +432,8 @@ def _mcc(rows: Metrics) -> Measure:
     """
     counts, s = rows.counts, rows.total
     right = float(counts.right.sum())
-    over = right * s - float(counts.true @ counts.answered)
-    a, b = s**2 - float(counts.answered @ counts.answered), s**2 - float(counts.true @ counts.true)
+    over = right * s - dot(counts.true, counts.answered)
+    a, b = s**2 - dot(counts.answered, counts.answered), s**2 - dot(counts.true, counts.true)
     if min(a, b) <= 1e-12 * s**2:  # one class alone is true, or answered: defined as 0
         return 0.0, np.zeros(len(rows.y))
     root = float(np.sqrt(a) * np.sqrt(b))
@@ -460,12 +471,12 @@ def _by_range(measure: Callable[[Metrics], Measure]) -> Callable[[Metrics], Meas
 
 def _r2(rows: Metrics) -> Measure:
     y = rows.y.astype(np.float64)
-    off = (y - rows.weight @ y / rows.total) ** 2
-    spread = float(rows.weight @ off)
+    off = (y - dot(rows.weight, y) / rows.total) ** 2
+    spread = dot(rows.weight, off)
     if spread <= 0:
         return float("nan"), np.zeros(len(y))
     squared = _errors(rows) ** 2
-    part = float(rows.weight @ squared) / spread
+    part = dot(rows.weight, squared) / spread
     return 1 - part, (part * off - squared) / spread
 
 
@@ -495,7 +506,7 @@ class _Ranks:
     def moment(self, other: "_Ranks") -> Measure:
         """Return the mean product with other ranks."""
         product = self.ranks * other.ranks
-        mean = float(self.rows.weight @ product) / self.rows.total
+        mean = dot(self.rows.weight, product) / self.rows.total
         slope = product + self.after(other.ranks) + other.after(self.ranks) - 3 * mean
         return mean, slope / self.rows.total
 
