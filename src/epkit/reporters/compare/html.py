@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 from epkit.core.report.compare import FASTER, SLOWER, Comparison, latency
 from epkit.core.report.report import Report
-from epkit.reporters import charts, page
-from epkit.reporters.charts import Axis, Series
 from epkit.reporters.compare.text import cells, said, verdict
+from epkit.reporters.parts import charts, page
+from epkit.reporters.parts.charts import Axis, Series
 
 
 def render(comparison: Comparison) -> str:

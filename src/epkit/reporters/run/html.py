@@ -11,8 +11,8 @@ from epkit.core.report.report import PhaseInfo, Report, WorkerInfo
 from epkit.core.samples.latency import PARTS
 from epkit.core.stats.distribution import PERCENTILES, Distribution
 from epkit.core.stats.histogram import Histogram, values
-from epkit.reporters import charts, page
-from epkit.reporters.charts import Axis, Series
+from epkit.reporters.parts import charts, page
+from epkit.reporters.parts.charts import Axis, Series
 from epkit.reporters.run.words import percentile_notes, said, verdict
 
 CURVE: Final = (

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from epkit.core.http.masking import clean
-from epkit.reporters.xml import text
+from epkit.reporters.parts.xml import text
 
 STYLE: Final = """
 :root{color-scheme:light dark;--bg:#fff;--fg:#1b1f24;--dim:#5c6672;--line:#d9dee4;--card:#f6f8fa;

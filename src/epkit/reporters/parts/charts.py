@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from epkit.reporters.xml import attribute, text
+from epkit.reporters.parts.xml import attribute, text
 
 WIDTH: Final = 480
 HEIGHT: Final = 250
