@@ -1,9 +1,11 @@
 """The frame of a report to look at: one file that fetches nothing, for a screen light or dark, a phone, and paper."""
 
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
 from epkit.core.http.masking import clean
+from epkit.reporters.parts.verdict import VerdictLine
 from epkit.reporters.parts.xml import text
 
 STYLE: Final = """
@@ -30,6 +32,10 @@ svg{width:100%;height:auto;display:block}.t{font:12px system-ui,sans-serif;fill:
 .l.c1,.s.c1{stroke:var(--c1)}.l.c2,.s.c2{stroke:var(--c2)}.l.c3,.s.c3{stroke:var(--c3)}.l.c4,.s.c4{stroke:var(--c4)}
 .l.c5,.s.c5{stroke:var(--c5)}.b.c1,.d.c1{fill:var(--c1)}.b.c2,.d.c2{fill:var(--c2)}.b.c3,.d.c3{fill:var(--c3)}
 .b.c4,.d.c4{fill:var(--c4)}.b.c5,.d.c5{fill:var(--c5)}
+td.p,th.p{text-align:left}td.p{white-space:normal;overflow-wrap:anywhere;min-width:200px}
+td[style],.tree b{print-color-adjust:exact;-webkit-print-color-adjust:exact}
+.tree,.tree ul{list-style:none;margin:0;padding:0}.tree{font-size:.9rem}.tree li{overflow-wrap:anywhere;padding:3px 0}
+.tree ul li{border-left:2px solid var(--line);padding-left:14px}.tree b{border-radius:4px;padding:0 5px}
 @media print{:root{--bg:#fff;--fg:#000;--dim:#444;--line:#bbb;--card:#fff;--c1:#1f6feb;--c2:#d9730d;--c3:#c4314b;
 --c4:#1a8a6e;--c5:#8250df;--ok:#1a7f37;--bad:#c4314b}main{max-width:none;padding:0}section{break-inside:avoid}
 .grid{grid-template-columns:1fr 1fr}body{font-size:11px}table{font-size:8px}th,td{padding:2px 3px}}
@@ -46,6 +52,17 @@ def page(title: str, body: Iterable[str]) -> str:
         f"<title>{said(title)}</title><style>{STYLE}</style></head><body><main>\n"
         f"{''.join(body)}</main></body></html>\n"
     )
+
+
+def verdict(lines: Iterable[VerdictLine], notes: Iterable[str] = ()) -> str:
+    """Say what came of it, good or bad, and below it what else should be known."""
+    judged = (f'<p class="{"bad" if line.bad else "ok"}">{said(line.text)}</p>' for line in lines)
+    return "".join([*judged, *(note(words) for words in notes)])
+
+
+def note(words: str) -> str:
+    """Say something in passing."""
+    return f'<p class="dim">{said(words)}</p>'
 
 
 def said(words: str) -> str:
@@ -76,13 +93,86 @@ def tiles(entries: Iterable[tuple[str, str]]) -> str:
     return f'<div class="tiles">{"".join(cells)}</div>\n'
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, words: bool = False) -> str:
+def table(
+    heads: Sequence[str], rows: Iterable[Sequence[str]], *, words: bool = False, prose: Sequence[int] = ()
+) -> str:
     """Lay out a table.
 
     Args:
-        words: whether the cells are prose, which may be broken.
+        words: whether all cells are prose, which may be broken.
+        prose: places of the columns that are, where others are not.
     """
-    kind = ' class="w"' if words else ""
-    head = "".join(f"<th>{said(cell)}</th>" for cell in heads)
-    lines = "".join(f"<tr>{''.join(f'<td{kind}>{said(cell)}</td>' for cell in row)}</tr>" for row in rows)
+    kinds = [' class="w"' if words else ' class="p"' if place in prose else "" for place in range(len(heads))]
+    head = "".join(f"<th{kind if prose else ''}>{said(cell)}</th>" for cell, kind in zip(heads, kinds, strict=True))
+    lines = "".join(
+        f"<tr>{''.join(f'<td{kind}>{said(cell)}</td>' for cell, kind in zip(row, kinds, strict=True))}</tr>"
+        for row in rows
+    )
     return f"<table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>"
+
+
+def heat(corner: str, heads: Sequence[str], rows: Iterable[tuple[str, Sequence[tuple[str, float, int]]]]) -> str:
+    """Lay out a table whose cells are the darker the more they are.
+
+    Args:
+        corner: what the rows and the columns are.
+        rows: name and cells: text, share of the whole (0 … 1), number of the page's colour.
+    """
+    head = "".join(f"<th>{said(cell)}</th>" for cell in (corner, *heads))
+    lines = "".join(
+        f"<tr><th>{said(name)}</th>"
+        f"{''.join(f'<td {_tint(share, colour)}>{said(words)}</td>' for words, share, colour in cells)}</tr>"
+        for name, cells in rows
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Branch:
+    """A node of a tree.
+
+    Args:
+        words: what it is.
+        figure: its number.
+        share: how dark that is, 0 … 1.
+        below: what it falls into.
+    """
+
+    words: str
+    figure: str
+    share: float
+    below: "tuple[Branch, ...]" = ()
+
+
+def tree(branches: Sequence[Branch], colour: int = 3) -> str:
+    """Draw trees as lists in lists, which a phone breaks as it needs."""
+
+    def item(branch: Branch) -> str:
+        inner = f"<ul>{''.join(map(item, branch.below))}</ul>" if branch.below else ""
+        figure = f"<b {_tint(branch.share, colour)}>{said(branch.figure)}</b>"
+        return f"<li>{figure} {said(branch.words)}{inner}</li>"
+
+    return f'<ul class="tree">{"".join(map(item, branches))}</ul>'
+
+
+def leaves(name: str, value: Any) -> Iterable[tuple[str, str]]:
+    """Give the leaves of a document by their paths, of a list the first twenty."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from leaves(f"{name}.{key}", inner)
+    elif isinstance(value, list):
+        for place, inner in enumerate(value[:20]):
+            yield from leaves(f"{name}.{place}", inner)
+        if len(value) > 20:
+            yield name, f"and {len(value) - 20} more"
+    elif isinstance(value, bool):
+        yield name, str(value).lower()
+    elif isinstance(value, float):
+        yield name, f"{value:g}"
+    elif value is not None:
+        yield name, str(value)
+
+
+def _tint(share: float, colour: int) -> str:
+    """Colour what is behind a text, so little that it is read in light and in dark."""
+    return f'style="background:color-mix(in srgb,var(--c{colour}) {round(50 * share)}%,transparent)"'

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -36,7 +36,7 @@ def render(report: Report, histograms: Mapping[str, Histogram]) -> str:
         [
             f"<h1>{page.said(what)}</h1>",
             f'<p class="dim">{page.said(_subtitle(report))}</p>',
-            *_verdict(report),
+            page.verdict(verdict(report), (warning.text for warning in report.warnings)),
             page.tiles(_tiles(report)),
             page.grid(_charts(report, histograms)),
             *_tables(report),
@@ -48,13 +48,6 @@ def _subtitle(report: Report) -> str:
     plan, run = report.plan, report.run
     load = f"{plan.rate:g} requests/s" if plan.rate is not None else f"{plan.concurrency} in flight"
     return f"{run.started_at}, {run.duration_s:.3f} s, {load}; epkit {report.tool.version}, {report.tool.engine} engine"
-
-
-def _verdict(report: Report) -> Iterable[str]:
-    for remark in verdict(report):
-        yield f'<p class="{"bad" if remark.bad else "ok"}">{page.said(remark.text)}</p>'
-    for warning in report.warnings:
-        yield f'<p class="dim">{page.said(warning.text)}</p>'
 
 
 def _tiles(report: Report) -> Iterable[tuple[str, str]]:
@@ -257,22 +250,4 @@ def _bounds(interval: tuple[float, float] | None) -> tuple[str, str]:
 
 def _everything(report: Report) -> Iterable[tuple[str, str]]:
     for name in ("tool", "run", "plan", "counts", "throughput", "http", "generator", "validity"):
-        yield from _flat(name, to_plain(getattr(report, name)))
-
-
-def _flat(name: str, value: Any) -> Iterable[tuple[str, str]]:
-    """Give the leaves of a document by their paths."""
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from _flat(f"{name}.{key}", inner)
-    elif isinstance(value, list):
-        for place, inner in enumerate(value[:20]):
-            yield from _flat(f"{name}.{place}", inner)
-        if len(value) > 20:
-            yield name, f"and {len(value) - 20} more"
-    elif isinstance(value, bool):
-        yield name, str(value).lower()
-    elif isinstance(value, float):
-        yield name, f"{value:g}"
-    elif value is not None:
-        yield name, str(value)
+        yield from page.leaves(name, to_plain(getattr(report, name)))
