@@ -239,7 +239,7 @@ def bank():
             validation={"AUC": figure(0.9501), "accuracy": figure(0.9169)},
             optimism=0.0006,
         ),
-        threshold=Threshold(rule="0.5", value=0.5, f1=0.5708, f1_at_half=0.5708, f1_value=0.31),
+        threshold=Threshold(rule="0.5", value=0.5, f1=0.6521, f1_at_half=0.5708, f1_value=0.31),
         test=judged(6590),
         out_of_fold=judged(26360, 0.9501, 0.003),
         leaks=(Leak(column="duration", alone=0.8203, without=figure(0.8021, 0.006), disguise=False),),
@@ -278,7 +278,10 @@ def bank():
             sha256={"model.npz": "1f" * 32, "card.json": "2e" * 32, "score.py": "3d" * 32, "conda.yml": "4c" * 32},
             bytes={"model.npz": 412_338, "card.json": 41_204, "score.py": 12_410, "conda.yml": 214},
         ),
-        warnings=("batch is constant, and is left out", "9 rows are duplicates of others: they are on one side of a split"),
+        warnings=(
+            "batch is constant, and is left out",
+            "9 rows are duplicates of others: they are on one side of a split",
+        ),
     )
 
 
@@ -358,9 +361,7 @@ def rents():
             )
             for place, (i, family) in enumerate([(4, "gbdt"), (3, "extra"), (2, "linear"), (1, "naive")])
         ),
-        best=Best(
-            kind="run", members=(Member(run=4, family="gbdt", weight=1.0),), validation=figures, optimism=3.1
-        ),
+        best=Best(kind="run", members=(Member(run=4, family="gbdt", weight=1.0),), validation=figures, optimism=3.1),
         threshold=None,
         test=Judged(
             rows=6590, metrics=figures, confusion=None, roc={}, precision_recall={}, calibration=None, ece=None
