@@ -19,7 +19,7 @@ COLOURS: Final = 5
 """Of the page. A higher number is one of them again, dashed."""
 
 ROOM: Final = LEFT + 34
-"""For the names of rows."""
+"""For the names of rows, in units of a chart: a character has seven."""
 
 Point = tuple[float, float | None]
 """A place, and a value or a gap."""
@@ -118,12 +118,14 @@ def lines(
     y: Axis,
     notes: Sequence[tuple[float, float, str]] = (),
     guide: Sequence[Point] = (),
+    below: bool = False,
 ) -> str:
     """Draw series over a common axis.
 
     Args:
         notes: place, value, and the words that are written above that point.
         guide: a thin line that the series are held against.
+        below: name the series below the plot, not inside it.
     """
     parts = [_axes(x, y)]
     parts += [f'<path class="a" fill="none" stroke-dasharray="2 4" d="{path}"/>' for path in _paths(guide, x, y)]
@@ -134,7 +136,7 @@ def lines(
         at, height = _x(x, place), _y(y, value) - 7
         side = "e" if at > WIDTH - RIGHT - 40 else "m"
         parts.append(f'<text class="t {side}" x="{at:.1f}" y="{max(TOP + 12, height):.1f}">{text(words)}</text>')
-    return _with_legend(label, parts, [(line.name, line.colour) for line in series])
+    return _with_legend(label, parts, [(line.name, line.colour) for line in series], below=below)
 
 
 def bars(label: str, groups: Sequence[tuple[float, float, Sequence[tuple[float, int]]]], x: Axis, y: Axis, names: Sequence[tuple[str, int]]) -> str:  # fmt: skip  # noqa: E501
@@ -321,10 +323,10 @@ def _ink(kind: str, colour: int) -> str:
     return f'class="{kind} c{1 + (colour - 1) % COLOURS}"{dashed}'
 
 
-def _with_legend(label: str, parts: Sequence[str], names: Sequence[tuple[str, int]]) -> str:
-    """Name the colours above the plot if they fit there, else below it."""
+def _with_legend(label: str, parts: Sequence[str], names: Sequence[tuple[str, int]], *, below: bool = False) -> str:
+    """Name the colours inside the plot if they fit there, else below it."""
     width = sum(7.2 * len(name) + 28 for name, _ in names)
-    if width > WIDTH - LEFT - RIGHT or any(colour > COLOURS for _, colour in names):
+    if below or width > WIDTH - LEFT - RIGHT or any(colour > COLOURS for _, colour in names):
         legend, more = _legend(names, HEIGHT, left=LEFT, right=RIGHT)
         return _svg(label, [*parts, legend], HEIGHT + more)
     return _svg(label, [*parts, _short_legend(names)])
@@ -350,7 +352,7 @@ def _legend(names: Sequence[tuple[str, int]], top: int, *, left: int, right: int
     parts, at, y = [], float(left), top + 10
     for name, colour in names:
         shown = fit(name, 150)
-        width = 6.6 * len(shown) + 38
+        width = _width(shown) + 35
         if at > left and at + width > WIDTH - right:
             at, y = float(left), y + 18
         parts.append(f'<line {_ink("s", colour)} x1="{at:.0f}" y1="{y - 4}" x2="{at + 16:.0f}" y2="{y - 4}"/>')
@@ -361,12 +363,17 @@ def _legend(names: Sequence[tuple[str, int]], top: int, *, left: int, right: int
 
 def fit(name: str, room: int) -> str:
     """Cut a name to a number of units of a chart, a wide character counting twice."""
-    width, shown = 0.0, clean(name, room)
-    for place, char in enumerate(shown):
-        width += 12.8 if unicodedata.east_asian_width(char) in "WF" else 6.4
-        if width > room:
-            return shown[: max(1, place - 1)] + ELLIPSIS
-    return shown
+    shown = clean(name, room)
+    if _width(shown) <= room:
+        return shown
+    while shown and _width(shown) > room - 7:
+        shown = shown[:-1]
+    return shown + ELLIPSIS
+
+
+def _width(words: str) -> int:
+    """Estimate how wide a text is."""
+    return sum(14 if unicodedata.east_asian_width(char) in "WF" else 7 for char in words)
 
 
 def _round_up(step: float) -> float:

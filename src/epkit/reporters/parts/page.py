@@ -15,7 +15,8 @@ STYLE: Final = """
 --c1:#6cb0ff;--c2:#f0a35e;--c3:#ff7b8a;--c4:#4fd1a8;--c5:#c4a5ff;--ok:#56d364;--bad:#ff7b8a}}
 *{box-sizing:border-box}body{margin:0;background:var(--bg);color:var(--fg);font:15px/1.5 system-ui,sans-serif}
 main{max-width:1200px;margin:0 auto;padding:16px}h1{font-size:1.35rem;margin:.2em 0;overflow-wrap:anywhere}
-h2{font-size:1.02rem;margin:0 0 .5em}p{margin:.3em 0}.dim{color:var(--dim)}.ok{color:var(--ok)}.bad{color:var(--bad)}
+h2{font-size:1.02rem;margin:0 0 .5em}p{margin:.3em 0}p,h2,.tile{overflow-wrap:anywhere}
+.dim{color:var(--dim)}.ok{color:var(--ok)}.bad{color:var(--bad)}
 .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(112px,1fr));gap:10px;margin:14px 0}
 .tile{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:8px 12px}
 .tile b{display:block;font-size:1.25rem;font-variant-numeric:tabular-nums}.tile span{color:var(--dim);font-size:.85rem}
@@ -33,12 +34,14 @@ svg{width:100%;height:auto;display:block}.t{font:12px system-ui,sans-serif;fill:
 .l.c5,.s.c5{stroke:var(--c5)}.b.c1,.d.c1{fill:var(--c1)}.b.c2,.d.c2{fill:var(--c2)}.b.c3,.d.c3{fill:var(--c3)}
 .b.c4,.d.c4{fill:var(--c4)}.b.c5,.d.c5{fill:var(--c5)}
 td.p,th.p{text-align:left}td.p{white-space:normal;overflow-wrap:anywhere;min-width:200px}
+td.p:last-child{min-width:400px}.heat{width:auto}.heat td{min-width:64px}
 td[style],.tree b{print-color-adjust:exact;-webkit-print-color-adjust:exact}
 .tree,.tree ul{list-style:none;margin:0;padding:0}.tree{font-size:.9rem}.tree li{overflow-wrap:anywhere;padding:3px 0}
 .tree ul li{border-left:2px solid var(--line);padding-left:14px}.tree b{border-radius:4px;padding:0 5px}
 @media print{:root{--bg:#fff;--fg:#000;--dim:#444;--line:#bbb;--card:#fff;--c1:#1f6feb;--c2:#d9730d;--c3:#c4314b;
 --c4:#1a8a6e;--c5:#8250df;--ok:#1a7f37;--bad:#c4314b}main{max-width:none;padding:0}section{break-inside:avoid}
-.grid{grid-template-columns:1fr 1fr}body{font-size:11px}table{font-size:8px}th,td{padding:2px 3px}}
+.grid{grid-template-columns:1fr 1fr}body{font-size:11px}table{font-size:8px}th,td{padding:2px 3px}
+td.p,td.p:last-child{min-width:0}}
 """
 
 
@@ -124,7 +127,7 @@ def heat(corner: str, heads: Sequence[str], rows: Iterable[tuple[str, Sequence[t
         f"{''.join(f'<td {_tint(share, colour)}>{said(words)}</td>' for words, share, colour in cells)}</tr>"
         for name, cells in rows
     )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>"
+    return f'<table class="heat"><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

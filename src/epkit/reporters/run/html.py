@@ -89,7 +89,7 @@ def _charts(report: Report, histograms: Mapping[str, Histogram]) -> Iterable[str
     told = [(name, info.service) for name, info in report.deployments.items() if info.service is not None]
     if told:
         spans = [
-            (name[:14], times.percentiles["50"], times.mean, times.percentiles["99"], 1 + place % 5)
+            (name, times.percentiles["50"], times.mean, times.percentiles["99"], 1 + place % 5)
             for place, (name, times) in enumerate(told)
         ]
         ends = [max(value, 1e-3) for _, low, _, high, _ in spans for value in (low, high)]

@@ -11,12 +11,12 @@ from epkit.reporters.parts.page import Branch
 from epkit.reporters.train import words
 from epkit.reporters.train.words import interval, name, number
 
-SHOWN_RUNS: Final = 100
+SHOWN_RUNS: Final = 40
 SHOWN_COLUMNS: Final = 300
-SHOWN_COHORTS: Final = 60
+SHOWN_COHORTS: Final = 40
 """Rows of a table; `train.json` has all."""
 
-DRAWN: Final = 15
+DRAWN: Final = 12
 """Rows of a chart."""
 
 DRAWN_EFFECTS: Final = 6
@@ -104,17 +104,19 @@ def _leaders(report: TrainReport) -> Iterable[str]:
     rows = []
     if report.best.kind != "run" and (figure := report.best.validation.get(report.metric)):
         rows.append((report.best.kind, *_ends(figure), 5))
-    for run in words.ranked(report.runs)[:DRAWN]:
+    ranked = words.ranked(report.runs)
+    if len(ranked) > 2:  # what knows nothing would take the place of the differences between the others
+        ranked = [run for run in ranked if run.family != "naive"]
+    for run in ranked[:DRAWN]:
         if figure := run.metrics.get(report.metric):
             colour = BEST if run.behind is None else WORSE if run.distinguishable else LIKE_BEST
             rows.append((f"{run.run} {run.family}", *_ends(figure), colour))
     axis = charts.around(f"{report.metric}, out of fold", [value for _, *ends, _ in rows for value in ends])
     yield charts.spans("Leaderboard with intervals", rows, axis)
     like = words.indistinguishable(report.runs)
-    yield page.note(
-        f"Green is the best run; {plural(like, 'run')} (blue) cannot be distinguished from it on these rows; "
-        "orange ones are worse. Intervals are of 95 %."
-    )
+    others = f"{plural(like, 'run')} (blue) cannot be distinguished from it" if like else "no other is as good"
+    vote = "" if report.best.kind == "run" else f" Violet is the {report.best.kind}, on rows that did not choose it."
+    yield page.note(f"Green is the best run; {others}; orange ones are worse. Intervals are of 95 %.{vote}")
 
 
 def _ends(figure: Figure) -> tuple[float, float, float]:
@@ -127,7 +129,7 @@ def _curves(label: str, curves: Mapping[str, Curve], x: str, y: str, *, guide: b
         Series(name=name(key, 20), points=tuple(zip(curve.x, curve.y, strict=True)), colour=place)
         for place, (key, curve) in enumerate(curves.items(), 1)
     ]
-    return charts.lines(label, found, _share(x), _share(y), guide=DIAGONAL if guide else ())
+    return charts.lines(label, found, _share(x), _share(y), guide=DIAGONAL if guide else (), below=True)
 
 
 def _share(title: str) -> Axis:
@@ -164,7 +166,7 @@ def _importances(report: TrainReport) -> Iterable[str]:
 
 
 def _bars(importances: Iterable[Importance]) -> list[tuple[str, float, str, int]]:
-    return [(each.name, each.share, number(each.share), 1) for each in importances]
+    return [(each.name, each.share, f"{each.share:.3f}", 1) for each in importances]
 
 
 def _effect(effect: Effect, report: TrainReport) -> str:
@@ -219,15 +221,15 @@ def _tables(report: TrainReport) -> Iterable[str]:
     if report.base is not None:
         yield page.section(f"Against {name(report.base.path)}", *_base(report), wide=True)
     yield page.section("The model", *(f"<p>{page.said(line)}</p>" for line in _model(report)))
-    yield page.section("Leaderboard", *_leaderboard(report), wide=True)
     if report.errors:
         yield page.section("Where it is wrong", *_errors(report))
     if report.cohorts:
         yield page.section("Cohorts", *_cohorts(report), wide=True)
     if report.importance:
-        importances = ((name(e.name), number(e.share), *_pair(e.permutation)) for e in report.importance)
+        importances = ((name(e.name), f"{e.share:.3f}", *_pair(e.permutation)) for e in report.importance)
         heads = ["column", "share", f"{report.metric} lost when shuffled", "95 % interval"]
         yield page.section("Importance of columns", page.table(heads, importances, prose=(0,)), wide=True)
+    yield page.section("Leaderboard", *_leaderboard(report), wide=True)
     yield page.section("Columns", *_columns(report), wide=True)
     if report.artefact is not None:
         files = [
@@ -299,9 +301,16 @@ def _model(report: TrainReport) -> Iterable[str]:
 
 def _leaderboard(report: TrainReport) -> Iterable[str]:
     ranked = words.ranked(report.runs)
-    others = [m for m in ("accuracy", "log_loss", "r2") if m != report.metric and any(m in r.metrics for r in ranked)]
+    others = [m for m in ("accuracy", "r2") if m != report.metric and any(m in r.metrics for r in ranked)]
     heads = ["run", report.metric, "95 % interval", "behind", "95 % interval"]
-    heads = [*heads, *(other.replace("_", " ") for other in others), "rounds", "CPU (s)", "", "parameters"]
+    heads = [
+        *heads,
+        *(other.replace("_", " ") for other in others),
+        "rounds",
+        "CPU (s)",
+        "against the best",
+        "parameters",
+    ]
     rows = []
     for run in ranked[:SHOWN_RUNS]:
         figure = run.metrics.get(report.metric)
@@ -320,7 +329,7 @@ def _leaderboard(report: TrainReport) -> Iterable[str]:
                 words.parameters(run),
             )
         )
-    yield page.table(heads, rows, prose=(len(heads) - 2, len(heads) - 1))
+    yield page.table(heads, rows, prose=(len(heads) - 1,))
     yield from _more(len(ranked) - SHOWN_RUNS, "run")
 
 
@@ -360,7 +369,7 @@ def _cohorts(report: TrainReport) -> Iterable[str]:
     heads += [head for metric in metrics for head in (metric, "95 % interval")]
     rows = []
     for cohort in cohorts[:SHOWN_COHORTS]:
-        share = [] if not positive else ["–" if cohort.positive is None else number(cohort.positive)]
+        share = [] if not positive else ["–" if cohort.positive is None else f"{cohort.positive:.3f}"]
         figures = (cell for metric in metrics for cell in _pair(cohort.metrics.get(metric)))
         rows.append((name(cohort.where, 120), f"{cohort.rows:,}", *share, *figures))
     yield page.table(heads, rows, prose=(0,))

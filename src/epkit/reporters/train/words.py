@@ -30,7 +30,7 @@ def number(value: float, digits: int = 3) -> str:
         return f"{value:.2f}"
     if size >= 0.1 or not value:
         return f"{value:.{digits}f}"
-    return f"{value:.{digits}g}"
+    return f"{value:.{digits + 1}f}" if size >= 0.001 else f"{value:.2g}"
 
 
 def interval(figure: Figure | None, digits: int = 3, dash: str = "to") -> str:
@@ -80,14 +80,16 @@ def indistinguishable(runs: Iterable[RunInfo]) -> int:
 def told_apart(run: RunInfo) -> str:
     """Say how a run compares with the best one."""
     if run.state != "done":
-        return f"failed: {name(run.error or 'for no reason that is known', 200)}"
+        return "failed"
     if run.behind is None:
         return "best"
-    return "" if run.distinguishable else "not distinguishable from the best"
+    return "worse" if run.distinguishable else "not distinguishable"
 
 
 def parameters(run: RunInfo, limit: int = 200) -> str:
-    """Write the parameters of a run short."""
+    """Write the parameters of a run short, of one that failed the reason."""
+    if run.state != "done":
+        return clean(run.error or "", limit)
     shown = (
         f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}" for key, value in run.parameters.items()
     )
@@ -117,8 +119,7 @@ def verdict(report: TrainReport) -> list[VerdictLine]:
         text = f"{report.metric} {number(figure.value)} on {where(report)}{sure}"
         lines.append(VerdictLine(text=text, bad=False))
     if report.gates and report.passed:
-        count = len(report.gates)
-        text = "the gate passed" if count == 1 else f"all {count} gates passed"
+        text = gate(report.gates[0]) if len(report.gates) == 1 else f"all {len(report.gates)} gates passed"
         lines.append(VerdictLine(text=text, bad=False))
     if report.partial:
         text = f"PARTIAL: interrupted after {plural(len(report.runs), 'run')}; the model is the best of them"
@@ -145,7 +146,7 @@ def _observed(judged: Gate) -> str:
 def leak(found: Leak, report: TrainReport) -> str:
     """Say that a column may be known too late, and what to do."""
     alone = "R²" if report.data.task == "regression" else "AUC"
-    drop = f"--drop {shlex.quote(found.column)}" if name(found.column) == found.column else "--drop it"
+    drop = f"--drop {shlex.quote(found.column)}" if name(found.column) == found.column else "leave it out with --drop"
     begin = f"{name(found.column)}: {alone} alone {number(found.alone)}"
     if found.disguise:
         return f"{begin}: it is the label in other words; {drop}"
