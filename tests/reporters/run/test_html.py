@@ -1,10 +1,7 @@
 """Pages to look at: whole, alone, small, harmless, and opened by a browser."""
 
 import re
-import shutil
-import subprocess
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -15,13 +12,11 @@ from epkit.core.report.caveats import Caveat, CaveatKind
 from epkit.core.report.report import DeploymentInfo
 from epkit.core.report.summary import Summary
 from epkit.core.stats.hdr import as_saved
-from epkit.reporters import charts
 from epkit.reporters.compare import html as html_comparison
 from epkit.reporters.run import html
 from support import reports
+from support.drawn_pages import BROWSER, balanced, drawn
 from support.rows import MS, known, timed
-
-VOID = {"meta", "path", "rect", "line", "circle"}
 
 
 def page(seconds=12, **changes):
@@ -33,30 +28,6 @@ def page(seconds=12, **changes):
     summary.add(block)
     report = assemble(known(block, deployments=("", "blue", "green")), summary)
     return html.render(replace(report, **changes), as_saved(summary.histograms()))
-
-
-class Balance(HTMLParser):
-    """Checks that what is opened is closed, in order."""
-
-    def __init__(self):
-        super().__init__()
-        self.open = []
-
-    def handle_starttag(self, tag, attrs):
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        assert tag in VOID
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-
-def balanced(text):
-    parser = Balance()
-    parser.feed(text)
-    return parser.open == []
 
 
 def test_a_sweep_is_drawn_as_a_curve_with_its_knee():
@@ -144,39 +115,7 @@ def test_a_comparison_of_single_runs_has_a_page():
     assert balanced(html_comparison.render(c.compare(one, other)))
 
 
-@pytest.mark.parametrize(
-    ("values", "low", "high"),
-    [([0.3, 40], 0.1, 100), ([3, 4], 2, 5), ([10], 10, 20), ([], 1, 2), ([0], 1, 2), ([1e-3, 1e4], 1e-3, 1e4)],
-)
-def test_a_logarithmic_axis_holds_what_it_shows(values, low, high):
-    axis = charts.logarithmic("ms", values)
-
-    assert (pytest.approx(low), pytest.approx(high)) == (axis.low, axis.high)
-    assert len(axis.ticks) >= 2
-
-
-@pytest.mark.parametrize(("values", "high", "ticks"), [([7], 8, 5), ([0.03], 0.03, 4), ([], 1, 6), ([1234], 1250, 6)])
-def test_a_linear_axis_has_round_marks(values, high, ticks):
-    axis = charts.linear("s", values)
-
-    assert (0.0, pytest.approx(high), ticks) == (axis.low, axis.high, len(axis.ticks))
-
-
-BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
-
-
 @pytest.mark.skipif(BROWSER is None, reason="there is no Chromium")
 @pytest.mark.parametrize("width", [390, 1200])
 def test_a_browser_draws_the_page(tmp_path, width):
-    (tmp_path / "page.html").write_text(page(), encoding="utf-8")
-    shot = tmp_path / "shot.png"
-    command = [
-        BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--hide-scrollbars",
-        f"--user-data-dir={tmp_path}/profile", f"--window-size={width},1500", f"--screenshot={shot}",
-        (tmp_path / "page.html").as_uri(),
-    ]  # fmt: skip
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-
-    assert 0 == ran.returncode, ran.stderr
-    assert "CONSOLE" not in ran.stderr  # where a browser says what it could not load or run
-    assert shot.stat().st_size > 20_000
+    assert drawn(tmp_path, page(), width) > 20_000

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 
 from epkit.core.report.compare import FASTER, SLOWER, Comparison, latency
 from epkit.core.report.report import Report
-from epkit.reporters import charts, page
-from epkit.reporters.charts import Axis, Series
 from epkit.reporters.compare.text import cells, said, verdict
+from epkit.reporters.parts import charts, page
+from epkit.reporters.parts.charts import Axis, Series
+from epkit.reporters.parts.verdict import VerdictLine
 
 
 def render(comparison: Comparison) -> str:
@@ -19,9 +20,10 @@ def render(comparison: Comparison) -> str:
         f"epkit compare: {comparison.base.name}, {comparison.new.name}",
         [
             "<h1>epkit compare</h1>",
-            f'<p class="{"bad" if worse else "ok"}">{page.said(result)}</p>',
-            *(f'<p class="bad">{page.said(line)}</p>' for line in remarks),
-            *(f'<p class="dim">{page.said(line)}</p>' for line in comparison.warnings),
+            page.verdict(
+                [VerdictLine(text=result, bad=worse), *(VerdictLine(text=line, bad=True) for line in remarks)],
+                comparison.warnings,
+            ),
             page.grid(
                 [
                     page.section("Change, with its 95 % interval", _changes(comparison)),

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from epkit.core.http.masking import clean
 from epkit.core.report.compare import FASTER, SLOWER, UNKNOWN, Arm, Change, Comparison
 from epkit.core.report.wording import plural
-from epkit.reporters.run.layout import LABEL, wrap
-from epkit.reporters.run.markdown import code, escape
+from epkit.reporters.parts.layout import LABEL, wrap
+from epkit.reporters.parts.markdown import code, escape
 
 
 def render_text(comparison: Comparison) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -11,8 +11,8 @@ from epkit.core.report.report import PhaseInfo, Report, WorkerInfo
 from epkit.core.samples.latency import PARTS
 from epkit.core.stats.distribution import PERCENTILES, Distribution
 from epkit.core.stats.histogram import Histogram, values
-from epkit.reporters import charts, page
-from epkit.reporters.charts import Axis, Series
+from epkit.reporters.parts import charts, page
+from epkit.reporters.parts.charts import Axis, Series
 from epkit.reporters.run.words import percentile_notes, said, verdict
 
 CURVE: Final = (
@@ -36,7 +36,7 @@ def render(report: Report, histograms: Mapping[str, Histogram]) -> str:
         [
             f"<h1>{page.said(what)}</h1>",
             f'<p class="dim">{page.said(_subtitle(report))}</p>',
-            *_verdict(report),
+            page.verdict(verdict(report), (warning.text for warning in report.warnings)),
             page.tiles(_tiles(report)),
             page.grid(_charts(report, histograms)),
             *_tables(report),
@@ -48,13 +48,6 @@ def _subtitle(report: Report) -> str:
     plan, run = report.plan, report.run
     load = f"{plan.rate:g} requests/s" if plan.rate is not None else f"{plan.concurrency} in flight"
     return f"{run.started_at}, {run.duration_s:.3f} s, {load}; epkit {report.tool.version}, {report.tool.engine} engine"
-
-
-def _verdict(report: Report) -> Iterable[str]:
-    for remark in verdict(report):
-        yield f'<p class="{"bad" if remark.bad else "ok"}">{page.said(remark.text)}</p>'
-    for warning in report.warnings:
-        yield f'<p class="dim">{page.said(warning.text)}</p>'
 
 
 def _tiles(report: Report) -> Iterable[tuple[str, str]]:
@@ -96,7 +89,7 @@ def _charts(report: Report, histograms: Mapping[str, Histogram]) -> Iterable[str
     told = [(name, info.service) for name, info in report.deployments.items() if info.service is not None]
     if told:
         spans = [
-            (name[:14], times.percentiles["50"], times.mean, times.percentiles["99"], 1 + place % 5)
+            (name, times.percentiles["50"], times.mean, times.percentiles["99"], 1 + place % 5)
             for place, (name, times) in enumerate(told)
         ]
         ends = [max(value, 1e-3) for _, low, _, high, _ in spans for value in (low, high)]
@@ -257,22 +250,4 @@ def _bounds(interval: tuple[float, float] | None) -> tuple[str, str]:
 
 def _everything(report: Report) -> Iterable[tuple[str, str]]:
     for name in ("tool", "run", "plan", "counts", "throughput", "http", "generator", "validity"):
-        yield from _flat(name, to_plain(getattr(report, name)))
-
-
-def _flat(name: str, value: Any) -> Iterable[tuple[str, str]]:
-    """Give the leaves of a document by their paths."""
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from _flat(f"{name}.{key}", inner)
-    elif isinstance(value, list):
-        for place, inner in enumerate(value[:20]):
-            yield from _flat(f"{name}.{place}", inner)
-        if len(value) > 20:
-            yield name, f"and {len(value) - 20} more"
-    elif isinstance(value, bool):
-        yield name, str(value).lower()
-    elif isinstance(value, float):
-        yield name, f"{value:g}"
-    elif value is not None:
-        yield name, str(value)
+        yield from page.leaves(name, to_plain(getattr(report, name)))

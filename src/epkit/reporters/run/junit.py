@@ -2,7 +2,7 @@
 
 from epkit.core.http.masking import clean
 from epkit.core.report.report import Report, Threshold
-from epkit.reporters import xml
+from epkit.reporters.parts import xml
 from epkit.reporters.run.words import is_implicit, said, verdict
 
 

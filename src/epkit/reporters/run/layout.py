@@ -1,40 +1,12 @@
-"""How the text report is laid out: labels, wrapped prose, tables of milliseconds."""
-
-import textwrap
+"""How the text report of a run lays out milliseconds: times, and percentiles."""
 
 from epkit.core.stats.distribution import Distribution
-
-WIDTH = 80
-
-LABEL = 24
-"""Columns of a label, as in ab's head block."""
 
 SHOWN = ("50", "66", "75", "80", "90", "95", "98", "99", "99.9", "99.99")
 """Percentiles of the table; the last two only where the run can tell them."""
 
 Rows = list[tuple[str, Distribution | None, str]]
 """Label, values, remark; a row without values is left out."""
-
-
-def labelled(label: str, value: object) -> str:
-    """Put a value behind its label."""
-    return f"{label + ':':<{LABEL}}{value}".rstrip()
-
-
-def wrap(text: str, first: str = "", rest: str = "    ") -> list[str]:
-    """Break prose into lines, never inside a word.
-
-    Args:
-        first, rest: indents of the first line and of the others.
-    """
-    return textwrap.wrap(
-        text,
-        WIDTH,
-        initial_indent=first,
-        subsequent_indent=rest,
-        break_on_hyphens=False,
-        break_long_words=False,
-    )
 
 
 def times_table(rows: Rows, *, deviations: bool) -> list[str]:

@@ -1,9 +1,7 @@
 """A run as a small table, for a comment on a pull request."""
 
-import re
-
-from epkit.core.http.masking import clean
 from epkit.core.report.report import Report
+from epkit.reporters.parts.markdown import code, escape
 from epkit.reporters.run.words import is_implicit, percentile_notes, said, verdict
 
 PERCENTILES = ("50", "90", "99")
@@ -93,13 +91,3 @@ def _footer(report: Report) -> str:
 
 def _interval(bounds: tuple[float, float] | None) -> str:
     return f"{bounds[0]:.3f} – {bounds[1]:.3f}" if bounds else "–"
-
-
-def escape(text: str) -> str:
-    """Take from text what Markdown or HTML would act on."""
-    return re.sub(r"([\\`*_{}\[\]<>|#~@&])", r"\\\1", clean(text, 1000))
-
-
-def code(text: str) -> str:
-    """Fit text between backticks."""
-    return clean(text, 1000).replace("`", "'")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from epkit.core.http.masking import clean
 from epkit.core.report.report import Report
 from epkit.core.report.wording import plural
-from epkit.reporters.run.layout import wrap
+from epkit.reporters.parts.layout import wrap
 
 ASK = "epkit compare says whether a difference is one"
 COLUMNS = ("requests/s", "p50 (ms)", "p90 (ms)", "p99 (ms)", "failed")

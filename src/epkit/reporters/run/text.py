@@ -6,7 +6,8 @@ from epkit.core.http.masking import clean
 from epkit.core.report.caveats import Caveat, CaveatKind
 from epkit.core.report.report import DeploymentInfo, FailureExample, PhaseInfo, Report, Threshold
 from epkit.core.report.wording import plural
-from epkit.reporters.run.layout import LABEL, Rows, labelled, percentile_table, times_table, wrap
+from epkit.reporters.parts.layout import LABEL, labelled, wrap
+from epkit.reporters.run.layout import Rows, percentile_table, times_table
 from epkit.reporters.run.words import is_implicit, percentile_notes, said, verdict
 
 

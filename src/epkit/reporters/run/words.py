@@ -1,7 +1,6 @@
 """What the reporters say in words: the verdict, a reply, how many requests a percentile needs."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from epkit.core.http.masking import clean
 from epkit.core.report.caveats import Caveat, CaveatKind
@@ -9,18 +8,7 @@ from epkit.core.report.report import FailureExample, Report, Threshold
 from epkit.core.report.slo import FAILED_NONE
 from epkit.core.stats.distribution import Distribution
 from epkit.core.stats.percentiles import PS, floor
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerdictLine:
-    """One line of a verdict.
-
-    Args:
-        bad: whether it says that something went wrong.
-    """
-
-    text: str
-    bad: bool
+from epkit.reporters.parts.verdict import VerdictLine
 
 
 def said(example: FailureExample, limit: int = 300) -> str:

@@ -2,7 +2,7 @@
 
 from epkit.core.validate.checked import CheckedFile, Validation, in_words, printable
 from epkit.core.validate.violations import Severity, Verdict
-from epkit.reporters import xml
+from epkit.reporters.parts import xml
 
 
 def render(validation: Validation) -> str:

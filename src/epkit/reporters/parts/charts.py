@@ -1,19 +1,30 @@
 """Charts as SVG, made by hand: a few kilobytes each, colours from the page, so that dark, light and paper all fit."""
 
 import math
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
-from epkit.reporters.xml import attribute, text
+from epkit.core.http.masking import clean
+from epkit.core.shortening import ELLIPSIS
+from epkit.reporters.parts.xml import attribute, text
 
 WIDTH: Final = 480
 HEIGHT: Final = 250
 LEFT, RIGHT, TOP, BOTTOM = 56, 18, 12, 40
 """Room for the axes; what remains is the plot."""
 
+COLOURS: Final = 5
+"""Of the page. A higher number is one of them again, dashed."""
+
+ROOM: Final = LEFT + 34
+"""For the names of rows, in units of a chart: a character has seven."""
+
 Point = tuple[float, float | None]
 """A place, and a value or a gap."""
+
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +33,7 @@ class Series:
 
     Args:
         points: in the order in which they are joined.
-        colour: number of the page's colour, from 1.
+        colour: number of the page's colour, from 1; above `COLOURS` dashed.
     """
 
     name: str
@@ -64,6 +75,17 @@ def linear(title: str, values: Iterable[float]) -> Axis:
     return Axis(title=title, low=0.0, high=high, ticks=[(tick, number(tick)) for tick in ticks])
 
 
+def around(title: str, values: Iterable[float]) -> Axis:
+    """Make an axis from the least to the most, with some four round marks."""
+    found = [value for value in values if math.isfinite(value)] or [0.0]
+    low, high = min(found), max(found)
+    step = _round_up((high - low) / 4 or abs(high) / 10 or 1.0)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    last = max(last, first + 1)
+    ticks = [place * step for place in range(first, last + 1)]
+    return Axis(title=title, low=ticks[0], high=ticks[-1], ticks=[(tick, number(tick)) for tick in ticks])
+
+
 def logarithmic(title: str, values: Iterable[float]) -> Axis:
     """Make an axis of decades, with 2 and 5 marked where there are few."""
     found = [value for value in values if math.isfinite(value) and value > 0] or [1.0]
@@ -90,22 +112,31 @@ def _around(low: float, high: float) -> tuple[float, float]:
 
 
 def lines(
-    label: str, series: Sequence[Series], x: Axis, y: Axis, notes: Sequence[tuple[float, float, str]] = ()
+    label: str,
+    series: Sequence[Series],
+    x: Axis,
+    y: Axis,
+    notes: Sequence[tuple[float, float, str]] = (),
+    guide: Sequence[Point] = (),
+    below: bool = False,
 ) -> str:
     """Draw series over a common axis.
 
     Args:
         notes: place, value, and the words that are written above that point.
+        guide: a thin line that the series are held against.
+        below: name the series below the plot, not inside it.
     """
     parts = [_axes(x, y)]
+    parts += [f'<path class="a" fill="none" stroke-dasharray="2 4" d="{path}"/>' for path in _paths(guide, x, y)]
     for line in series:
-        parts += [f'<path class="l c{line.colour}" d="{path}"/>' for path in _paths(line, x, y)]
+        parts += [f'<path {_ink("l", line.colour)} d="{path}"/>' for path in _paths(line.points, x, y)]
         parts += _dots(line, x, y)
     for place, value, words in notes:
         at, height = _x(x, place), _y(y, value) - 7
         side = "e" if at > WIDTH - RIGHT - 40 else "m"
         parts.append(f'<text class="t {side}" x="{at:.1f}" y="{max(TOP + 12, height):.1f}">{text(words)}</text>')
-    return _svg(label, [*parts, _legend([(line.name, line.colour) for line in series])])
+    return _with_legend(label, parts, [(line.name, line.colour) for line in series], below=below)
 
 
 def bars(label: str, groups: Sequence[tuple[float, float, Sequence[tuple[float, int]]]], x: Axis, y: Axis, names: Sequence[tuple[str, int]]) -> str:  # fmt: skip  # noqa: E501
@@ -125,27 +156,76 @@ def bars(label: str, groups: Sequence[tuple[float, float, Sequence[tuple[float, 
                 shape = f'x="{left:.1f}" y="{top:.1f}" width="{max(0.6, right - left - 0.4):.1f}"'
                 parts.append(f'<rect class="b c{colour}" {shape} height="{max(0.4, bottom - top):.1f}"/>')
             base += height
-    return _svg(label, [*parts, _legend(names)])
+    return _with_legend(label, parts, names)
 
 
-def spans(label: str, rows: Sequence[tuple[str, float, float, float, int]], x: Axis) -> str:
+def spans(label: str, rows: Sequence[tuple[str, float, float, float, int]], x: Axis, room: int = ROOM) -> str:
     """Draw a span and a point a row.
 
     Args:
         rows: name, low, middle, high, colour.
+        room: for the names.
     """
-    height = TOP + BOTTOM + 24 * len(rows)
-    bottom = height - BOTTOM
-    parts = [_x_axis(x, bottom, LEFT + 40)]
-    for place, (name, low, middle, high, colour) in enumerate(rows):
-        y = TOP + 24 * place + 12
-        left, centre, right = (_x(x, value, LEFT + 40) for value in (low, middle, high))
+    at = room + 6
+    parts = []
+    for (name, low, middle, high, colour), y in _places(rows):
+        left, centre, right = (_x(x, value, at) for value in (low, middle, high))
         parts += [
-            f'<text class="t e" x="{LEFT + 34}" y="{y + 4}">{text(name)}</text>',
+            _name(name, room, y),
             f'<line class="s c{colour}" x1="{left:.1f}" y1="{y}" x2="{right:.1f}" y2="{y}"/>',
             f'<circle class="d c{colour}" cx="{centre:.1f}" cy="{y}" r="4"/>',
         ]
-    return _svg(label, parts, height)
+    return _rows(label, parts, len(rows), x, at)
+
+
+def ranks(label: str, rows: Sequence[tuple[str, float, str, int]], room: int = ROOM) -> str:
+    """Draw a bar a row, the longest as long as there is room.
+
+    Args:
+        rows: name, value (below 0 there is no bar), the words that are written behind the bar, colour.
+        room: for the names.
+    """
+    at = room + 6
+    most = max((value for _, value, _, _ in rows), default=0.0) or 1.0
+    behind = max((7 * len(words) for _, _, words, _ in rows), default=0) + 6
+    parts = []
+    for (name, value, words, colour), y in _places(rows):
+        width = max(0.0, value / most) * (WIDTH - RIGHT - at - behind)
+        parts += [
+            _name(name, room, y),
+            f'<rect class="b c{colour}" x="{at}" y="{y - 7}" width="{max(1.0, width):.1f}" height="14"/>',
+            f'<text class="t" x="{at + width + 6:.1f}" y="{y + 4}">{text(words)}</text>',
+        ]
+    return _svg(label, parts, TOP + 24 * len(rows) + TOP)
+
+
+def dots(
+    label: str,
+    rows: Sequence[tuple[str, Sequence[float]]],
+    x: Axis,
+    names: Sequence[tuple[str, int]],
+    room: int = ROOM,
+) -> str:
+    """Draw several points a row, and a thin line between them.
+
+    Args:
+        rows: name, and a value a colour.
+        names: of the colours, for the legend.
+        room: for the names.
+    """
+    at = room + 6
+    parts = []
+    for (name, values), y in _places(rows):
+        places = [_x(x, value, at) for value in values]
+        parts += [
+            _name(name, room, y),
+            f'<line class="a" x1="{min(places):.1f}" y1="{y}" x2="{max(places):.1f}" y2="{y}"/>',
+            *(
+                f'<circle class="d c{colour}" cx="{place:.1f}" cy="{y}" r="4"/>'
+                for place, (_, colour) in zip(places, names, strict=True)
+            ),
+        ]
+    return _rows(label, parts, len(rows), x, at, names)
 
 
 def number(value: float) -> str:
@@ -195,10 +275,31 @@ def _x_axis(x: Axis, bottom: float, left: int) -> str:
     return "".join(parts)
 
 
-def _paths(line: Series, x: Axis, y: Axis) -> Iterable[str]:
+def _places(rows: Sequence[Row]) -> Iterable[tuple[Row, int]]:
+    """Give each row with its height."""
+    return ((row, TOP + 24 * place + 12) for place, row in enumerate(rows))
+
+
+def _name(name: str, room: int, y: int) -> str:
+    """Write the name of a row to the left of it, cut to the room that there is; a pointer over it shows the whole."""
+    shown = fit(name, room)
+    whole = "" if shown == name else f"<title>{text(clean(name, 500))}</title>"
+    return f'<text class="t e" x="{room}" y="{y + 4}">{whole}{text(shown)}</text>'
+
+
+def _rows(
+    label: str, parts: Sequence[str], count: int, x: Axis, left: int, names: Sequence[tuple[str, int]] = ()
+) -> str:
+    """Put rows above their axis, and a legend below it."""
+    bottom = TOP + 24 * count
+    legend, more = _legend(names, bottom + BOTTOM, left=0, right=0)
+    return _svg(label, [_x_axis(x, bottom, left), *parts, legend], bottom + BOTTOM + more)
+
+
+def _paths(points: Sequence[Point], x: Axis, y: Axis) -> Iterable[str]:
     """Give a path for each stretch without a gap."""
     stretch: list[str] = []
-    for place, value in [*line.points, (math.inf, None)]:
+    for place, value in [*points, (math.inf, None)]:
         if value is None or not math.isfinite(value):
             if len(stretch) > 1:
                 yield "M" + "L".join(stretch)
@@ -216,7 +317,22 @@ def _dots(line: Series, x: Axis, y: Axis) -> list[str]:
     return [f'<circle class="d c{line.colour}" {at(a, b)} r="2.5"/>' for a, b in known]
 
 
-def _legend(names: Sequence[tuple[str, int]]) -> str:
+def _ink(kind: str, colour: int) -> str:
+    """Return the attributes of a stroke."""
+    dashed = ' stroke-dasharray="5 4"' if colour > COLOURS else ""
+    return f'class="{kind} c{1 + (colour - 1) % COLOURS}"{dashed}'
+
+
+def _with_legend(label: str, parts: Sequence[str], names: Sequence[tuple[str, int]], *, below: bool = False) -> str:
+    """Name the colours inside the plot if they fit there, else below it."""
+    width = sum(7.2 * len(name) + 28 for name, _ in names)
+    if below or width > WIDTH - LEFT - RIGHT or any(colour > COLOURS for _, colour in names):
+        legend, more = _legend(names, HEIGHT, left=LEFT, right=RIGHT)
+        return _svg(label, [*parts, legend], HEIGHT + more)
+    return _svg(label, [*parts, _short_legend(names)])
+
+
+def _short_legend(names: Sequence[tuple[str, int]]) -> str:
     """Name the colours, from the right, above the plot; a single series is named by the chart's heading."""
     if len(names) < 2:
         return ""
@@ -227,6 +343,37 @@ def _legend(names: Sequence[tuple[str, int]]) -> str:
         parts.append(f'<rect class="b c{colour}" x="{right:.0f}" y="{TOP - 8}" width="8" height="8"/>')
         right -= 14
     return "".join(parts)
+
+
+def _legend(names: Sequence[tuple[str, int]], top: int, *, left: int, right: int) -> tuple[str, int]:
+    """Name the colours in lines from *top* on; return them and their height."""
+    if len(names) < 2:
+        return "", 0
+    parts, at, y = [], float(left), top + 10
+    for name, colour in names:
+        shown = fit(name, 150)
+        width = _width(shown) + 35
+        if at > left and at + width > WIDTH - right:
+            at, y = float(left), y + 18
+        parts.append(f'<line {_ink("s", colour)} x1="{at:.0f}" y1="{y - 4}" x2="{at + 16:.0f}" y2="{y - 4}"/>')
+        parts.append(f'<text class="t" x="{at + 21:.0f}" y="{y}">{text(shown)}</text>')
+        at += width
+    return "".join(parts), y + 8 - top
+
+
+def fit(name: str, room: int) -> str:
+    """Cut a name to a number of units of a chart, a wide character counting twice."""
+    shown = clean(name, room)
+    if _width(shown) <= room:
+        return shown
+    while shown and _width(shown) > room - 7:
+        shown = shown[:-1]
+    return shown + ELLIPSIS
+
+
+def _width(words: str) -> int:
+    """Estimate how wide a text is."""
+    return sum(14 if unicodedata.east_asian_width(char) in "WF" else 7 for char in words)
 
 
 def _round_up(step: float) -> float:

@@ -1,0 +1,30 @@
+"""How text for a terminal is laid out: labels, and wrapped prose."""
+
+import textwrap
+from typing import Final
+
+WIDTH: Final = 80
+
+LABEL: Final = 24
+"""Columns of a label, as in ab's head block."""
+
+
+def labelled(label: str, value: object) -> str:
+    """Put a value behind its label."""
+    return f"{label + ':':<{LABEL}}{value}".rstrip()
+
+
+def wrap(text: str, first: str = "", rest: str = "    ") -> list[str]:
+    """Break prose into lines, never inside a word.
+
+    Args:
+        first, rest: indents of the first line and of the others.
+    """
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )

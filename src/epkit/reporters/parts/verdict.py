@@ -1,0 +1,15 @@
+"""A line of a verdict, as every command has one."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictLine:
+    """One line of a verdict.
+
+    Args:
+        bad: whether it says that something went wrong.
+    """
+
+    text: str
+    bad: bool

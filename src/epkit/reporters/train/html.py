@@ -1,0 +1,403 @@
+"""A training to look at: how good the model is and how sure that is, what it learned, and where it is wrong."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from epkit.core.report.wording import plural
+from epkit.core.train.report import Cohort, Curve, Effect, ErrorLeaf, Figure, Importance, Judged, TrainReport
+from epkit.reporters.parts import charts, page
+from epkit.reporters.parts.charts import Axis, Series
+from epkit.reporters.parts.page import Branch
+from epkit.reporters.train import words
+from epkit.reporters.train.words import interval, name, number
+
+SHOWN_RUNS: Final = 40
+SHOWN_COLUMNS: Final = 300
+SHOWN_COHORTS: Final = 40
+"""Rows of a table; `train.json` has all."""
+
+DRAWN: Final = 12
+"""Rows of a chart."""
+
+DRAWN_EFFECTS: Final = 6
+
+ROOM: Final = 190
+"""Units of a chart for the names of columns and cohorts."""
+
+STEEP: Final = 50
+"""An effect over a wider ratio than this is drawn over a logarithmic axis."""
+
+BEST, LIKE_BEST, WORSE, BAD = 4, 1, 2, 3
+"""Colours."""
+
+DIAGONAL: Final = ((0.0, 0.0), (1.0, 1.0))
+
+
+def render(report: TrainReport) -> str:
+    """Render a training as an HTML page."""
+    data = report.data
+    return page.page(
+        f"epkit train: {name(data.label)} of {name(data.path)}",
+        [
+            f"<h1>{page.said(f'{name(data.label)} of {name(data.path, 200)}')}</h1>",
+            page.note(_subtitle(report)),
+            page.verdict(words.verdict(report)),
+            "".join(f"<p>{page.said(words.leak(leak, report))}</p>" for leak in report.leaks),
+            *(page.note(words.name(warning, 500)) for warning in report.warnings),
+            page.tiles(_tiles(report)),
+            page.grid(_charts(report)),
+            *_tables(report),
+        ],
+    )
+
+
+def _subtitle(report: TrainReport) -> str:
+    data = report.data
+    what = {"binary": f"two classes, {name(data.positive or '')} is positive", "regression": "regression"}
+    task = what.get(data.task, plural(len(data.classes), "class").replace("classs", "classes"))
+    return f"{report.started_at}, {report.duration_s:.1f} s, {task}; epkit {report.version}"
+
+
+def _tiles(report: TrainReport) -> Iterable[tuple[str, str]]:
+    judged = words.headline(report)
+    for metric in _headline_metrics(report):
+        figure = judged.metrics[metric]
+        sure = f", {interval(figure, dash='–')}" if figure.ci95 else ""
+        yield number(figure.value), f"{metric.replace('_', ' ')}{sure}"
+    rows = report.data.rows
+    yield f"{rows:,}", f"rows, {report.data.test_rows:,} of them for the test" if report.data.test_rows else "rows"
+    failed = sum(run.state != "done" for run in report.runs)
+    yield f"{len(report.runs):,}", f"runs, {failed} of them failed" if failed else "runs"
+    yield f"{sum(run.cpu_s for run in report.runs):,.0f} s", "CPU"
+    if report.threshold is not None:
+        yield number(report.threshold.value), f"threshold ({name(report.threshold.rule, 30)})"
+
+
+def _headline_metrics(report: TrainReport) -> list[str]:
+    metrics = words.headline(report).metrics
+    second = "accuracy_at_threshold" if "accuracy_at_threshold" in metrics else "accuracy"
+    wanted = (report.metric, "r2" if report.data.task == "regression" else second)
+    return [metric for metric in dict.fromkeys(wanted) if metric in metrics]
+
+
+def _charts(report: TrainReport) -> Iterable[str]:
+    judged, whose = words.headline(report), words.where(report)
+    if len(report.runs) > 1:
+        yield page.section(f"Leaderboard: {report.metric}", *_leaders(report))
+    if judged.roc:
+        yield page.section(f"ROC, {whose}", _curves("ROC", judged.roc, "false positive rate", "true positive rate"))
+    if judged.precision_recall:
+        curves = _curves("Precision and recall", judged.precision_recall, "recall", "precision", guide=False)
+        yield page.section(f"Precision and recall, {whose}", curves)
+    if judged.calibration is not None:
+        yield page.section(f"Calibration, {whose}", *_calibration(judged, judged.calibration, report))
+    yield from _importances(report)
+    for effect in report.effects[:DRAWN_EFFECTS]:
+        yield page.section(f"Effect of {name(effect.column, 40)}", _effect(effect, report))
+    if cohorts := words.worst_first(report)[:DRAWN]:
+        heading = f"Cohorts, the worst first: {words.cohort_metric(report)}"
+        yield page.section(heading, *_cohort_chart(report, cohorts))
+
+
+def _leaders(report: TrainReport) -> Iterable[str]:
+    """Draw the best runs, and the vote above them."""
+    rows = []
+    if report.best.kind != "run" and (figure := report.best.validation.get(report.metric)):
+        rows.append((report.best.kind, *_ends(figure), 5))
+    ranked = words.ranked(report.runs)
+    if len(ranked) > 2:  # what knows nothing would take the place of the differences between the others
+        ranked = [run for run in ranked if run.family != "naive"]
+    for run in ranked[:DRAWN]:
+        if figure := run.metrics.get(report.metric):
+            colour = BEST if run.behind is None else WORSE if run.distinguishable else LIKE_BEST
+            rows.append((f"{run.run} {run.family}", *_ends(figure), colour))
+    axis = charts.around(f"{report.metric}, out of fold", [value for _, *ends, _ in rows for value in ends])
+    yield charts.spans("Leaderboard with intervals", rows, axis)
+    like = words.indistinguishable(report.runs)
+    others = f"{plural(like, 'run')} (blue) cannot be distinguished from it" if like else "no other is as good"
+    vote = "" if report.best.kind == "run" else f" Violet is the {report.best.kind}, on rows that did not choose it."
+    yield page.note(f"Green is the best run; {others}; orange ones are worse. Intervals are of 95 %.{vote}")
+
+
+def _ends(figure: Figure) -> tuple[float, float, float]:
+    low, high = figure.ci95 or (figure.value, figure.value)
+    return low, figure.value, high
+
+
+def _curves(label: str, curves: Mapping[str, Curve], x: str, y: str, *, guide: bool = True) -> str:
+    found = [
+        Series(name=name(key, 20), points=tuple(zip(curve.x, curve.y, strict=True)), colour=place)
+        for place, (key, curve) in enumerate(curves.items(), 1)
+    ]
+    return charts.lines(label, found, _share(x), _share(y), guide=DIAGONAL if guide else (), below=True)
+
+
+def _share(title: str) -> Axis:
+    return charts.linear(title, [1.0])
+
+
+def _calibration(judged: Judged, curve: Curve, report: TrainReport) -> Iterable[str]:
+    points = tuple(zip(curve.x, curve.y, strict=True))
+    series = [Series(name="came true", points=points, colour=1)]
+    if report.data.task == "regression":
+        low, high = min(*curve.x, *curve.y), max(*curve.x, *curve.y)
+        x, y = charts.around("predicted", [low, high]), charts.around("observed", [low, high])
+        guide: Sequence[tuple[float, float]] = ((low, low), (high, high))
+    else:
+        x, y, guide = _share("predicted probability"), _share("came true"), DIAGONAL
+    yield charts.lines("What was predicted and what came true", series, x, y, guide=guide)
+    if judged.ece is not None:
+        yield page.note(f"Expected calibration error {number(judged.ece)}. On the thin line predictions would be true.")
+
+
+def _importances(report: TrainReport) -> Iterable[str]:
+    if raw := report.importance[:DRAWN]:
+        heading = "Importance of columns: share of all contributions"
+        yield page.section(heading, charts.ranks(heading, _bars(raw), ROOM))
+    shuffled = [(each.name, each.permutation) for each in raw if each.permutation is not None]
+    if shuffled:
+        heading = f"Permutation importance: {report.metric} lost when a column is shuffled"
+        rows = [(column, *_ends(figure), 1) for column, figure in shuffled]
+        axis = charts.around(f"{report.metric} lost", [0.0, *(value for _, *ends, _ in rows for value in ends)])
+        yield page.section(heading, charts.spans(heading, rows, axis, ROOM))
+    if engineered := report.engineered[:DRAWN]:
+        heading = "Importance of engineered features"
+        yield page.section(heading, charts.ranks(heading, _bars(engineered), ROOM))
+
+
+def _bars(importances: Iterable[Importance]) -> list[tuple[str, float, str, int]]:
+    return [(each.name, each.share, f"{each.share:.3f}", 1) for each in importances]
+
+
+def _effect(effect: Effect, report: TrainReport) -> str:
+    """Draw the mean prediction and the mean label: of a number as lines, of a category a row a value."""
+    names = [("predicted", 1), ("observed", 2)]
+    label = f"Effect of {name(effect.column)}"
+    values = [*effect.predicted, *effect.observed]
+    title = f"mean {name(report.data.label, 30)}" if report.data.task == "regression" else "probability"
+    axis = charts.around(title, values) if report.data.task == "regression" else charts.linear(title, values)
+    if effect.x is None:
+        both = zip(effect.labels, effect.rows, zip(effect.predicted, effect.observed, strict=True), strict=True)
+        rows = [(f"{name(value, 24)} ({count:,})", pair) for value, count, pair in list(both)[: 2 * DRAWN]]
+        return charts.dots(label, rows, axis, names, ROOM)
+    series = [
+        Series(name=said, points=tuple(zip(effect.x, heights, strict=True)), colour=colour)
+        for (said, colour), heights in zip(names, (effect.predicted, effect.observed), strict=True)
+    ]
+    column = name(effect.column, 40)
+    steep = effect.x and min(effect.x) > 0 and max(effect.x) > STEEP * min(effect.x)
+    x = charts.logarithmic(f"{column}, log scale", effect.x) if steep else charts.around(column, effect.x)
+    return charts.lines(label, series, x, axis)
+
+
+def _cohort_chart(report: TrainReport, cohorts: Sequence[Cohort]) -> Iterable[str]:
+    metric = words.cohort_metric(report)
+    whole = words.headline(report).metrics.get(metric)
+    rows = [] if whole is None else [("all rows", *_ends(whole), BEST)]
+    for cohort in cohorts:
+        ends = _ends(cohort.metrics[metric])
+        rows.append((f"{name(cohort.where)} ({cohort.rows:,})", *ends, BAD if _is_worse(ends, whole, metric) else 1))
+    axis = charts.around(metric, [value for _, *ends, _ in rows for value in ends])
+    yield charts.spans("Cohorts with intervals", rows, axis, ROOM)
+    if whole is not None:
+        yield page.note(f"In brackets: rows. Red: the whole interval is worse than {number(whole.value)} of all rows.")
+
+
+def _is_worse(ends: tuple[float, float, float], whole: Figure | None, metric: str) -> bool:
+    if whole is None:
+        return False
+    return ends[0] > whole.value if metric in words.LESS_IS_BETTER else ends[2] < whole.value
+
+
+def _tables(report: TrainReport) -> Iterable[str]:
+    yield page.section("Figures", *_figures(report), wide=True)
+    if (confusion := words.headline(report).confusion) is not None:
+        at = f" at the threshold {number(report.threshold.value)}" if report.threshold else ""
+        heading = f"Confusion{at}, {words.where(report)}"
+        yield page.section(heading, _confusion(confusion.classes, confusion.counts), wide=True)
+    if report.gates:
+        heads = ["gate", "observed", "95 % interval", "rows", "", "reason"]
+        yield page.section("Gates", page.table(heads, _gates(report), prose=(0, 5)), wide=True)
+    if report.base is not None:
+        yield page.section(f"Against {name(report.base.path)}", *_base(report), wide=True)
+    yield page.section("The model", *(f"<p>{page.said(line)}</p>" for line in _model(report)))
+    if report.errors:
+        yield page.section("Where it is wrong", *_errors(report))
+    if report.cohorts:
+        yield page.section("Cohorts", *_cohorts(report), wide=True)
+    if report.importance:
+        importances = ((name(e.name), f"{e.share:.3f}", *_pair(e.permutation)) for e in report.importance)
+        heads = ["column", "share", f"{report.metric} lost when shuffled", "95 % interval"]
+        yield page.section("Importance of columns", page.table(heads, importances, prose=(0,)), wide=True)
+    yield page.section("Leaderboard", *_leaderboard(report), wide=True)
+    yield page.section("Columns", *_columns(report), wide=True)
+    if report.artefact is not None:
+        files = [
+            (name(file), f"{size:,}", report.artefact.sha256.get(file, ""))
+            for file, size in report.artefact.bytes.items()
+        ]
+        yield page.section("Files", page.table(["file", "bytes", "SHA-256"], files, prose=(0, 2)), wide=True)
+    yield page.section("Everything else", page.table(["", ""], _everything(report), words=True))
+
+
+def _figures(report: TrainReport) -> Iterable[str]:
+    test, fold = report.test, report.out_of_fold
+    metrics = dict.fromkeys([*(test.metrics if test else ()), *fold.metrics])
+    heads = ["", *(["test rows", "95 % interval"] if test else []), "out of fold", "95 % interval", "sd over folds"]
+    rows = []
+    for metric in metrics:
+        of_test = _pair(test.metrics.get(metric)) if test else ()
+        figure = fold.metrics.get(metric)
+        sd = "–" if figure is None or figure.sd is None else number(figure.sd)
+        rows.append((metric.replace("_", " "), *of_test, *_pair(figure), sd))
+    yield page.table(heads, rows)
+    if said := words.optimism(report):
+        yield page.note(said)
+
+
+def _pair(figure: Figure | None) -> tuple[str, str]:
+    if figure is None:
+        return "–", "–"
+    return number(figure.value), interval(figure, dash="–") or "–"
+
+
+def _confusion(classes: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
+    rows = []
+    for place, (true, row) in enumerate(zip(classes, counts, strict=True)):
+        whole = sum(row) or 1
+        cells = [
+            (f"{count:,}", count / whole, BEST if place == answer else BAD if count else BEST)
+            for answer, count in enumerate(row)
+        ]
+        rows.append((name(true, 30), cells))
+    return page.heat("is ↓, answered →", [name(answer, 30) for answer in classes], rows)
+
+
+def _gates(report: TrainReport) -> Iterable[tuple[str, ...]]:
+    for gate in report.gates:
+        observed = None if gate.observed is None else Figure(value=gate.observed, ci95=gate.ci95)
+        rows = "–" if gate.rows is None else f"{gate.rows:,}"
+        state = gate.state if gate.state == "passed" else gate.state.upper()
+        yield (name(gate.expression, 200), *_pair(observed), rows, state, name(gate.reason, 300) if gate.reason else "")
+
+
+def _base(report: TrainReport) -> Iterable[str]:
+    base = report.base
+    assert base is not None  # who calls has looked
+    heads = ["", "in use", "95 % interval", "new, less what is in use", "95 % interval"]
+    metrics = dict.fromkeys([*base.metrics, *base.differences])
+    rows = [(m.replace("_", " "), *_pair(base.metrics.get(m)), *_pair(base.differences.get(m))) for m in metrics]
+    yield page.table(heads, rows)
+    yield page.note(f"On {base.rows:,} test rows that neither model was trained on.")
+
+
+def _model(report: TrainReport) -> Iterable[str]:
+    yield words.members(report)
+    if said := words.threshold(report):
+        yield f"Threshold {said}"
+    if command := words.next_command(report):
+        yield f"To put it to use: {command}"
+
+
+def _leaderboard(report: TrainReport) -> Iterable[str]:
+    ranked = words.ranked(report.runs)
+    others = [m for m in ("accuracy", "r2") if m != report.metric and any(m in r.metrics for r in ranked)]
+    heads = ["run", report.metric, "95 % interval", "behind", "95 % interval"]
+    heads = [
+        *heads,
+        *(other.replace("_", " ") for other in others),
+        "rounds",
+        "CPU (s)",
+        "against the best",
+        "parameters",
+    ]
+    rows = []
+    for run in ranked[:SHOWN_RUNS]:
+        figure = run.metrics.get(report.metric)
+        first = ("–", "–") if figure is None else (number(figure.value, 4), interval(figure, 4, "–") or "–")
+        more = (_pair(run.metrics.get(other))[0] for other in others)
+        rounds = "–" if run.rounds is None else str(run.rounds)
+        rows.append(
+            (
+                f"{run.run} {run.family}",
+                *first,
+                *(_pair(run.behind) if run.behind else ("", "")),
+                *more,
+                rounds,
+                f"{run.cpu_s:.1f}",
+                words.told_apart(run),
+                words.parameters(run),
+            )
+        )
+    yield page.table(heads, rows, prose=(len(heads) - 1,))
+    yield from _more(len(ranked) - SHOWN_RUNS, "run")
+
+
+def _errors(report: TrainReport) -> Iterable[str]:
+    what = "mean absolute error" if report.data.task == "regression" else "part of the rows that are wrong"
+    most = max(leaf.error for leaf in report.errors) or 1.0
+    root = _branch("all rows", [(leaf.path, leaf) for leaf in report.errors], most)
+    yield page.tree([root])
+    yield page.note(f"In colour: {what}.")
+
+
+def _branch(said: str, leaves: Sequence[tuple[tuple[str, ...], ErrorLeaf]], most: float) -> Branch:
+    """Put leaves below what their paths have in common.
+
+    Args:
+        leaves: what is left of the path of each, and the leaf.
+    """
+    rows = sum(leaf.rows for _, leaf in leaves)
+    error = sum(leaf.rows * leaf.error for _, leaf in leaves) / rows if rows else 0.0
+    below: dict[str, list[tuple[tuple[str, ...], ErrorLeaf]]] = {}
+    for path, leaf in leaves:
+        if path:
+            below.setdefault(path[0], []).append((path[1:], leaf))
+    return Branch(
+        words=f"{name(said, 120)} ({rows:,})",
+        figure=number(error),
+        share=error / most,
+        below=tuple(_branch(condition, inside, most) for condition, inside in below.items()),
+    )
+
+
+def _cohorts(report: TrainReport) -> Iterable[str]:
+    cohorts = words.worst_first(report)
+    metrics = dict.fromkeys(metric for cohort in cohorts for metric in cohort.metrics)
+    positive = any(cohort.positive is not None for cohort in cohorts)
+    heads = ["cohort", "rows", *(["positive"] if positive else [])]
+    heads += [head for metric in metrics for head in (metric, "95 % interval")]
+    rows = []
+    for cohort in cohorts[:SHOWN_COHORTS]:
+        share = [] if not positive else ["–" if cohort.positive is None else f"{cohort.positive:.3f}"]
+        figures = (cell for metric in metrics for cell in _pair(cohort.metrics.get(metric)))
+        rows.append((name(cohort.where, 120), f"{cohort.rows:,}", *share, *figures))
+    yield page.table(heads, rows, prose=(0,))
+    yield from _more(len(cohorts) - SHOWN_COHORTS, "cohort")
+
+
+def _columns(report: TrainReport) -> Iterable[str]:
+    columns = report.data.columns
+    heads = ["column", "kind", "missing", "distinct"]
+    rows = ((name(c.name), c.kind, f"{c.missing:,}", f"{c.distinct:,}") for c in columns[:SHOWN_COLUMNS])
+    yield page.table(heads, rows, prose=(0,))
+    yield from _more(len(columns) - SHOWN_COLUMNS, "column")
+
+
+def _more(left: int, noun: str) -> Iterable[str]:
+    if left > 0:
+        yield page.note(f"{plural(left, f'more {noun}')}: train.json has all.")
+
+
+def _everything(report: TrainReport) -> Iterable[tuple[str, str]]:
+    data = report.data
+    facts = {
+        "sha256": data.sha256,
+        "rows": data.rows,
+        "unlabelled": data.unlabelled,
+        "test_rows": data.test_rows,
+        "duplicates": data.duplicates,
+        "classes": {name(key): count for key, count in list(data.classes.items())[:SHOWN_COLUMNS]},
+    }
+    for key, value in (("data", facts), ("plan", dict(report.plan))):
+        yield from ((name(path, 100), name(words, 300)) for path, words in page.leaves(key, value))

@@ -1,0 +1,199 @@
+"""What the reporters of a training say in words: figures, the verdict, leaks, thresholds, gates."""
+
+import shlex
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from epkit.core.http.masking import clean
+from epkit.core.report.wording import plural
+from epkit.core.train.report import Cohort, Figure, Gate, Judged, Leak, RunInfo, TrainReport
+from epkit.reporters.parts.verdict import VerdictLine
+
+LESS_IS_BETTER: Final = frozenset({"log_loss", "rmse", "mae"})
+"""Metrics that count what is wrong."""
+
+NAME: Final = 60
+"""Characters of a name from a table that are shown."""
+
+
+def name(text: str, limit: int = NAME) -> str:
+    """Fit a name from a table into a line."""
+    return clean(text, limit) or "(empty)"
+
+
+def number(value: float, digits: int = 3) -> str:
+    """Write a figure: a fraction with *digits* decimals, what is small or large as its size demands."""
+    size = abs(value)
+    if size >= 1000:
+        return f"{value:,.0f}"
+    if size >= 10:
+        return f"{value:.2f}"
+    if size >= 0.1 or not value:
+        return f"{value:.{digits}f}"
+    return f"{value:.{digits + 1}f}" if size >= 0.001 else f"{value:.2g}"
+
+
+def interval(figure: Figure | None, digits: int = 3, dash: str = "to") -> str:
+    """Write an interval, and nothing where there is none."""
+    if figure is None or figure.ci95 is None:
+        return ""
+    low, high = figure.ci95
+    return f"{number(low, digits)} {dash} {number(high, digits)}"
+
+
+def with_interval(figure: Figure, digits: int = 3) -> str:
+    """Write a figure, and its interval in brackets."""
+    sure = interval(figure, digits)
+    return f"{number(figure.value, digits)} ({sure})" if sure else number(figure.value, digits)
+
+
+def headline(report: TrainReport) -> Judged:
+    """Return on what the model is judged: the test rows, or out of fold where there are none."""
+    return report.test or report.out_of_fold
+
+
+def where(report: TrainReport) -> str:
+    """Say on which rows `headline` is."""
+    judged = headline(report)
+    return f"{judged.rows:,} {'test rows' if report.test else 'rows, out of fold'}"
+
+
+def accuracy(metrics: Mapping[str, Figure]) -> Figure | None:
+    """Return the accuracy that the model has in use: at its threshold, where it has one."""
+    return metrics.get("accuracy_at_threshold") or metrics.get("accuracy")
+
+
+def ranked(runs: Iterable[RunInfo]) -> list[RunInfo]:
+    """Put runs into the order of the leaderboard: the best, those behind it, those that failed."""
+
+    def place(run: RunInfo) -> tuple[bool, float, int]:
+        return run.state != "done", run.behind.value if run.behind else 0.0, run.run
+
+    return sorted(runs, key=place)
+
+
+def indistinguishable(runs: Iterable[RunInfo]) -> int:
+    """Count the runs that cannot be told from the best one, which is not counted."""
+    return sum(run.state == "done" and run.behind is not None and not run.distinguishable for run in runs)
+
+
+def told_apart(run: RunInfo) -> str:
+    """Say how a run compares with the best one."""
+    if run.state != "done":
+        return "failed"
+    if run.behind is None:
+        return "best"
+    return "worse" if run.distinguishable else "not distinguishable"
+
+
+def parameters(run: RunInfo, limit: int = 200) -> str:
+    """Write the parameters of a run short, of one that failed the reason."""
+    if run.state != "done":
+        return clean(run.error or "", limit)
+    shown = (
+        f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}" for key, value in run.parameters.items()
+    )
+    return clean(", ".join(shown), limit)
+
+
+def members(report: TrainReport) -> str:
+    """Say what the model is made of."""
+    parts = report.best.members
+    if report.best.kind != "vote" and len(parts) == 1:
+        return f"{parts[0].family}, run {parts[0].run}"
+    each = ", ".join(f"{member.weight:.2f} {member.family} (run {member.run})" for member in parts)
+    return f"vote of {plural(len(parts), 'run')}: {each}"
+
+
+def verdict(report: TrainReport) -> list[VerdictLine]:
+    """Say how the training went, the worst news last.
+
+    Returns:
+        The figure that counts; then that the search was interrupted; each gate that was missed or not judged, or
+        that all passed.
+    """
+    judged = headline(report)
+    lines = []
+    if (figure := judged.metrics.get(report.metric)) is not None:
+        sure = f", 95 % interval {interval(figure)}" if figure.ci95 else ""
+        text = f"{report.metric} {number(figure.value)} on {where(report)}{sure}"
+        lines.append(VerdictLine(text=text, bad=False))
+    if report.gates and report.passed:
+        text = gate(report.gates[0]) if len(report.gates) == 1 else f"all {len(report.gates)} gates passed"
+        lines.append(VerdictLine(text=text, bad=False))
+    if report.partial:
+        text = f"PARTIAL: interrupted after {plural(len(report.runs), 'run')}; the model is the best of them"
+        lines.append(VerdictLine(text=text, bad=True))
+    return [*lines, *(VerdictLine(text=gate(each), bad=True) for each in report.gates if each.state != "passed")]
+
+
+def gate(judged: Gate) -> str:
+    """Say what came of a gate."""
+    state = {"passed": "passed", "missed": "MISSED"}.get(judged.state, "NOT JUDGED")
+    reason = f": {clean(judged.reason, 300)}" if judged.reason else ""
+    return f"{state}: {clean(judged.expression, 200)}{_observed(judged)}{reason}"
+
+
+def _observed(judged: Gate) -> str:
+    if judged.observed is None:
+        return ""
+    figure = Figure(value=judged.observed, ci95=judged.ci95)
+    sure = f", 95 % interval {interval(figure)}" if judged.ci95 else ""
+    rows = f", {judged.rows:,} rows" if judged.rows is not None else ""
+    return f" (observed {number(judged.observed)}{sure}{rows})"
+
+
+def leak(found: Leak, report: TrainReport) -> str:
+    """Say that a column may be known too late, and what to do."""
+    alone = "R²" if report.data.task == "regression" else "AUC"
+    drop = f"--drop {shlex.quote(found.column)}" if name(found.column) == found.column else "leave it out with --drop"
+    begin = f"{name(found.column)}: {alone} alone {number(found.alone)}"
+    if found.disguise:
+        return f"{begin}: it is the label in other words; {drop}"
+    without = f"; without it {report.metric} {with_interval(found.without)}" if found.without else ""
+    return f"{begin}{without}: is it known when the prediction is asked for? If not: {drop}"
+
+
+def optimism(report: TrainReport) -> str | None:
+    """Say what choosing adds to the figure, None where it was not measured."""
+    added = report.best.optimism
+    if added is None:
+        return None
+    figure = report.best.validation.get(report.metric)
+    honest = f" The out-of-fold {report.metric} {with_interval(figure)} is without that." if figure else ""
+    return f"Judged on the rows that chose it, the model looks better by {number(added)} {report.metric}.{honest}"
+
+
+def threshold(report: TrainReport) -> str | None:
+    """Say where an answer turns positive, and what `f1` would change."""
+    found = report.threshold
+    if found is None:
+        return None
+    rule = "" if found.rule == number(found.value, 1) else f" ({clean(found.rule, 100)})"
+    line = f"{number(found.value)}{rule}: from this probability of {name(report.data.positive or '')} on"
+    if found.f1 is None or found.f1_at_half is None or found.f1_value is None or found.rule == "f1":
+        return line
+    return (
+        f"{line}. A class is rare: --threshold f1 would take {number(found.f1_value)}, "
+        f"F1 {number(found.f1)} in place of {number(found.f1_at_half)}"
+    )
+
+
+def cohort_metric(report: TrainReport) -> str:
+    """Return the metric by which cohorts are compared."""
+    return "rmse" if report.data.task == "regression" else "accuracy"
+
+
+def worst_first(report: TrainReport) -> list[Cohort]:
+    """Return the cohorts that have the metric, the worst first."""
+    metric = cohort_metric(report)
+    sign = -1 if metric in LESS_IS_BETTER else 1
+    known = [cohort for cohort in report.cohorts if metric in cohort.metrics]
+    return sorted(known, key=lambda cohort: sign * cohort.metrics[metric].value)
+
+
+def next_command(report: TrainReport) -> str | None:
+    """Return the command that puts the model to use, None where none was written."""
+    if report.artefact is None:
+        return None
+    return f"epkit deploy create NAME --model {shlex.quote(name(report.artefact.path, 500))} --entry score.py"

@@ -1,0 +1,49 @@
+"""Pages that people look at: whether they are whole, and what a browser makes of them."""
+
+import shutil
+import subprocess
+from html.parser import HTMLParser
+
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
+
+VOID = {"meta", "path", "rect", "line", "circle"}
+
+
+class Balance(HTMLParser):
+    """Checks that what is opened is closed, in order."""
+
+    def __init__(self):
+        super().__init__()
+        self.open = []
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        assert tag in VOID
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def balanced(text):
+    parser = Balance()
+    parser.feed(text)
+    return parser.open == []
+
+
+def drawn(folder, text, width):
+    """Have a browser draw a page, refuse what it complains about, and return how many bytes the picture has."""
+    (folder / "page.html").write_text(text, encoding="utf-8")
+    shot = folder / "shot.png"
+    command = [
+        BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--hide-scrollbars",
+        f"--user-data-dir={folder}/profile", f"--window-size={width},1500", f"--screenshot={shot}",
+        (folder / "page.html").as_uri(),
+    ]  # fmt: skip
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    assert 0 == ran.returncode, ran.stderr
+    assert "CONSOLE" not in ran.stderr  # where a browser says what it could not load or run
+    return shot.stat().st_size
