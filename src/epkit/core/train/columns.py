@@ -80,7 +80,7 @@ def learn(frame: "pl.DataFrame", plan: Plan, name: str = "the table") -> Learned
         features=features_of(found.cards),
         matrix=found.matrix(),
         y=y,
-        weight=_balanced(y) if plan.balanced and label.task != "regression" else None,
+        weight=None,
         groups=_groups(frame, plan, name),
         order=_order(frame, plan, name),
         hashes=hashes,

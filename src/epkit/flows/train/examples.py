@@ -1,0 +1,62 @@
+"""From a table to what a search works on: examples, test rows, folds."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from epkit.core.train import columns, split
+from epkit.core.train.columns import Learned
+from epkit.core.train.plan import Plan
+from epkit.errors import UsageError
+from epkit.flows.train.choosing import SearchRows
+from epkit.flows.train.reading import Table
+from epkit.learners.folds import folds
+
+FEWEST_ROWS = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Material:
+    """What a training works on.
+
+    Args:
+        test: places in the examples of the rows that no choice looks at.
+        warnings: a sentence each.
+    """
+
+    table: Table
+    learned: Learned
+    search: SearchRows
+    test: np.ndarray
+    warnings: tuple[str, ...]
+
+
+def prepare(table: Table, plan: Plan) -> Material:
+    """Make examples, and split them.
+
+    Raises:
+        UsageError: the table cannot be learned from; one line.
+    """
+    learned = columns.learn(table.frame, plan, table.name)
+    examples = learned.examples
+    is_test = split.test_rows(
+        examples.hashes, plan.seed, plan.test_size, groups=examples.groups, order=examples.order
+    )
+    places, test = np.flatnonzero(~is_test), np.flatnonzero(is_test)
+    if len(places) < FEWEST_ROWS:
+        raise UsageError(
+            f"{table.name}: {len(places)} rows with a label are left to learn from, and {FEWEST_ROWS} are the fewest"
+        )
+    warnings = list(learned.warnings)
+    if plan.test_size and not len(test):
+        warnings.append("no row is a test row: the figures are those of the folds")
+    found = folds(examples, places, plan)
+    if found.warning is not None:
+        warnings.append(found.warning)
+    return Material(
+        table=table,
+        learned=learned,
+        search=SearchRows.of(examples, places, found.pairs, plan),
+        test=test,
+        warnings=tuple(warnings),
+    )
