@@ -73,13 +73,18 @@ class Encoder:
     """Makes numbers of the values of one column.
 
     Args:
-        column: of the card: `name`, `kind` (`number`, `category`, `date`), `categories` or `parts`.
+        column: of the card: `name`, `kind` (`number`, `category`, `date`), `categories` or `parts`; `missing` tells
+            whether a value was missing in training.
+        strict: refuse a missing value where there was none in training, as nothing was learned of it.
     """
 
-    def __init__(self, column: Mapping[str, Any]) -> None:
+    def __init__(self, column: Mapping[str, Any], *, strict: bool = False) -> None:
         self.name = str(column["name"])
+        self.may_lack = bool(column.get("missing", True))
+        self._strict = strict and not self.may_lack
         self.parts: tuple[str, ...] = tuple(column.get("parts", ()))
         self.width = len(self.parts) if column["kind"] == "date" else 1
+        self._words = MISSING_NUMBERS if column["kind"] == "number" else {""}
         self._boolean = bool(column.get("boolean"))
         self._codes: dict[Any, float] = {text: float(code) for code, text in enumerate(column.get("categories", ()))}
         kinds = {"number": self._numbers, "category": self._categories, "date": self._dates}
@@ -89,9 +94,21 @@ class Encoder:
         """Return float64, values × columns of the matrix; NaN where a value is missing or unseen.
 
         Raises:
-            BadValueError: a text that is no number in a column of numbers, an infinite number, a list or an object.
+            BadValueError: a text that is no number in a column of numbers, an infinite number, a list or an object; a
+                missing value, if they are refused.
         """
-        return self._encode(values).reshape(len(values), self.width)
+        encoded = self._encode(values).reshape(len(values), self.width)
+        if self._strict:
+            for place in np.isnan(encoded[:, 0]).nonzero()[0].tolist():
+                self._check(place, values[place])
+        return encoded
+
+    def _check(self, place: int, value: Any) -> None:
+        """Refuse a value that became NaN, unless it is one that training did not see."""
+        if value is None or value != value or (isinstance(value, str) and value.strip().lower() in self._words):
+            raise BadValueError(place, self.name, "missing, and the model was trained on rows that all have a value")
+        if self.parts:
+            raise BadValueError(place, self.name, f"{_short(value)} is not a date")
 
     def _numbers(self, values: Sequence[Any] | np.ndarray) -> np.ndarray:
         try:
@@ -109,7 +126,7 @@ class Encoder:
         return numbers
 
     def _number(self, place: int, value: Any) -> float:
-        if value is None or (isinstance(value, str) and value.strip().lower() in MISSING_NUMBERS):
+        if value is None or (isinstance(value, str) and value.strip().lower() in self._words):
             return math.nan
         try:
             return float(value)
@@ -518,7 +535,7 @@ class Model:
         self.card, self.scorer = card, scorer
         self.task: str = card["label"]["task"]
         self.classes: tuple[Any, ...] = tuple(card["label"]["classes"])
-        self.encoders = tuple(Encoder(column) for column in card["columns"])
+        self.encoders = tuple(Encoder(column, strict=True) for column in card["columns"])
 
     @classmethod
     def load(cls, directory: str | Path) -> Self:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from epkit.core.shortening import cut
-from epkit.core.train.cells import NUMBER, by_distinct, canonical, encode_series, missing, row_hashes
+from epkit.core.train.cells import NUMBER, canonical, encode_series, missing, row_hashes
 from epkit.core.train.labels import known_rows, learn_label
 from epkit.core.train.plan import Plan
 from epkit.core.train.problem import MOST_CATEGORIES, Examples, Feature
@@ -272,8 +272,8 @@ def _balanced(y: np.ndarray) -> np.ndarray:
 def _groups(frame: "pl.DataFrame", plan: Plan, name: str) -> np.ndarray | None:
     if plan.group is None:
         return None
-    series = canonical(frame.get_column(plan.group), name)
-    return by_distinct(series, lambda values: np.arange(len(values), dtype=np.int64), -1)
+    # Of the value alone, so that a group has the same number in every table.
+    return row_hashes(frame, [plan.group], name).view(np.int64)
 
 
 def _order(frame: "pl.DataFrame", plan: Plan, name: str) -> np.ndarray | None:
