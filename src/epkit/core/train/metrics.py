@@ -216,7 +216,7 @@ class Metrics:
         shares = self.counts.true / self.total
         defined = [k for k in range(len(shares)) if 0.0 < shares[k] < 1.0 - 1e-15]
         for k in defined:
-            ranking = Ranking(self._scores(k), self.y == k, self.weight)
+            ranking = Ranking(self.scores(k), self.y == k, self.weight)
             for macro, weighted, (found, slope) in (
                 ("AUC", "AUC_weighted", ranking.auc()),
                 ("average_precision_macro", "average_precision_weighted", ranking.average_precision()),
@@ -228,7 +228,7 @@ class Metrics:
                 slopes[weighted] += shares[k] * slope + found * ((self.y == k) - shares[k]) / self.total
         return {name: (values[name] if defined else float("nan"), slopes[name]) for name in names}
 
-    def _scores(self, k: int) -> np.ndarray:
+    def scores(self, k: int) -> np.ndarray:
         """Return what ranks rows by class *k*. Of two classes the margin: probabilities near 1 would be ties."""
         if self.label.task == "binary":
             return self.margins[:, 0] if k == 1 else -self.margins[:, 0]

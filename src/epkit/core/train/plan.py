@@ -39,12 +39,14 @@ class ThresholdRule:
 
     Args:
         text: as it was given: `0.5`, `f1`, `balanced`, `recall>=0.8`, `cost:fn=5,fp=1`.
+        fixed: of the rule `0.5`, which may be another number between 0 and 1.
         recall: the least recall that `recall>=` asks for.
         cost_fn, cost_fp: of `cost:`.
     """
 
     text: str = "0.5"
     rule: Rule = "0.5"
+    fixed: float = 0.5
     recall: float | None = None
     cost_fn: float | None = None
     cost_fp: float | None = None

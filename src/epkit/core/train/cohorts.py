@@ -1,0 +1,243 @@
+"""On which groups of rows a model does badly: every value and range of every column, the worst first.
+
+A number with few values is cut by value, one with more into quarters of the rows; a date by its parts. The worst group
+is the one whose interval ends lowest: by the value alone a group of three rows, of which two are wrong, would always be
+it.
+"""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from epkit.core.train import intervals
+from epkit.core.train.metrics import GREATER_IS_BETTER, Metrics
+from epkit.core.train.problem import Examples, Feature
+from epkit.core.train.report import Cohort, Figure
+from epkit.errors import UsageError
+
+FEW_VALUES: Final = 8
+"""Different values up to which a number is cut by value."""
+
+RANGES: Final = 4
+"""Into which a number with more values is cut: each holds about as many rows."""
+
+LEAST_ROWS: Final = 10
+"""Of a cohort that is shown: the interval of fewer says nothing."""
+
+MOST_VALUES: Final = 60
+"""Of a column that are shown, the most frequent ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Cut:
+    """The rows of a value or range.
+
+    Args:
+        where, columns, value: as in `Cohort`.
+        rows: their places.
+    """
+
+    where: str
+    columns: tuple[str, ...]
+    value: str
+    rows: np.ndarray
+
+
+def cuts(
+    examples: Examples, columns: Iterable[str] | None = None, pairs: Iterable[tuple[str, str]] = ()
+) -> tuple[Cut, ...]:
+    """Cut rows by the values and ranges of columns.
+
+    Args:
+        examples: the rows that are judged.
+        columns: of the model; None for all.
+        pairs: columns that are cut by both at once.
+
+    Returns:
+        Those of at least `LEAST_ROWS` rows.
+
+    Raises:
+        UsageError: there is no such column.
+    """
+    known = list(dict.fromkeys(feature.column for feature in examples.features))
+    wanted = known if columns is None else [_named(column, known, "--cohorts") for column in columns]
+    found: list[Cut] = []
+    for column in dict.fromkeys(wanted):
+        for place, feature in _of(examples, column):
+            found += _cut(examples, place, feature)
+    for first, second in pairs:
+        _named(first, known, "--pairs")
+        _named(second, known, "--pairs")
+        found += _crossed(examples, first, second)
+    return tuple(cut for cut in found if len(cut.rows) >= LEAST_ROWS)
+
+
+def cohorts(rows: Metrics, found: Sequence[Cut], groups: np.ndarray | None = None) -> tuple[Cohort, ...]:
+    """Measure the rows of each cut, the worst first.
+
+    Args:
+        rows: in the order of the examples that were cut, with the threshold of a binary task.
+        groups: a row, None where rows are drawn one by one.
+    """
+    names = _measured(rows)
+    measured = []
+    for cut in found:
+        own = rows[cut.rows]
+        binary = rows.label.task == "binary"
+        positive = float(own.weight[own.y == 1].sum() / own.total) if binary and own.total > 0 else None
+        measured.append(
+            Cohort(
+                where=cut.where,
+                columns=cut.columns,
+                value=cut.value,
+                rows=len(cut.rows),
+                positive=positive,
+                metrics=intervals.figures(names, own, groups=None if groups is None else groups[cut.rows]),
+            )
+        )
+    return tuple(sorted(measured, key=lambda cohort: worst_first(names[0], cohort.metrics.get(names[0]))))
+
+
+def worst_first(name: str, figure: Figure | None) -> float:
+    """Return what groups are sorted by: the end of the interval that is on the good side."""
+    if figure is None:
+        return float("inf")
+    low, high = figure.ci95 or (figure.value, figure.value)
+    return high if GREATER_IS_BETTER[name] else -low
+
+
+def _measured(rows: Metrics) -> tuple[str, ...]:
+    """Return the metrics of cohorts; the first decides which is the worst."""
+    if rows.label.task == "regression":
+        return ("rmse", "mae")
+    if rows.label.task == "multiclass":
+        return ("accuracy", "AUC", "recall") if len(rows.label.classes) <= FEW_VALUES else ("accuracy", "recall")
+    return ("accuracy_at_threshold", "accuracy", "AUC", "recall")
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Name what was probably meant, or all there is."""
+    by_lower = {each.lower(): each for each in known}
+    close = difflib.get_close_matches(name.lower(), by_lower, n=1)
+    return f": do you mean {by_lower[close[0]]}?" if close else f" (known: {', '.join(by_lower.values())})"
+
+
+def _named(column: str, known: Sequence[str], option: str) -> str:
+    if column not in known:
+        raise UsageError(f"{option} {column!r}: the model has no such column{suggestion(column, known)}")
+    return column
+
+
+def _of(examples: Examples, column: str) -> list[tuple[int, Feature]]:
+    """Return the features of a column, with their places in the matrix."""
+    return [(place, feature) for place, feature in enumerate(examples.features) if feature.column == column]
+
+
+def _cut(examples: Examples, place: int, feature: Feature) -> list[Cut]:
+    """Cut rows by one column of the matrix."""
+    codes, values = codes_of(examples, place, feature)
+    order = np.argsort(codes, kind="stable")
+    ends = np.cumsum(np.bincount(codes, minlength=len(values)))
+    found = []
+    for code, value in enumerate(values):
+        rows = order[ends[code - 1] if code else 0 : ends[code]]
+        where = f"{feature.name} {value.verb} {value.text}"
+        # A part of a date is named with its part: a date has several.
+        named = value.text if feature.name == feature.column else where.removeprefix(f"{feature.column}.")
+        found.append(Cut(where=where, columns=(feature.column,), value=named, rows=rows))
+    if len(found) > MOST_VALUES:
+        kept = sorted(sorted(range(len(found)), key=lambda at: -len(found[at].rows))[:MOST_VALUES])
+        found = [found[at] for at in kept]
+    return found
+
+
+def _crossed(examples: Examples, first: str, second: str) -> list[Cut]:
+    """Cut rows by two columns at once."""
+    found = []
+    others = [cut for place, feature in _of(examples, second) for cut in _cut(examples, place, feature)]
+    masks = []
+    for other in others:
+        mask = np.zeros(len(examples), bool)
+        mask[other.rows] = True
+        masks.append(mask)
+    for cut in (cut for place, feature in _of(examples, first) for cut in _cut(examples, place, feature)):
+        for other, mask in zip(others, masks, strict=True):
+            found.append(
+                Cut(
+                    where=f"{cut.where} and {other.where}",
+                    columns=(first, second),
+                    value=f"{cut.value} and {other.value}",
+                    rows=cut.rows[mask[cut.rows]],
+                )
+            )
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Value:
+    """A value or range of a column.
+
+    Args:
+        text: `admin.`, `[17, 32)`, `missing`.
+        verb: between the column and the text: `=`, `in`, `is`.
+    """
+
+    text: str
+    verb: str = "="
+
+
+MISSING: Final = Value(text="missing", verb="is")
+OTHERS: Final = Value(text="another value", verb="is")
+"""A category that training had never, or too rarely, seen."""
+
+
+def codes_of(examples: Examples, place: int, feature: Feature) -> tuple[np.ndarray, tuple[Value, ...]]:
+    """Return what rows are cut by, for one column of the matrix.
+
+    Returns:
+        int64 a row, and what each code is.
+    """
+    values = examples.matrix[:, place]
+    known = ~np.isnan(values)
+    if feature.categories:
+        card = next(card for card in examples.card_columns if card["name"] == feature.column)
+        named = [Value(text=str(category)) for category in card["categories"]]
+        codes = np.where(known, values, len(named)).astype(np.int64)
+        lost = np.flatnonzero(~known)
+        codes[lost[~_is_missing(examples.texts.get(feature.column), lost)]] = len(named) + 1
+        return codes, (*named, MISSING, OTHERS)
+    distinct = np.unique(values[known])
+    if len(distinct) <= FEW_VALUES:
+        codes = np.searchsorted(distinct, values)
+        named = [Value(text=number(value)) for value in distinct]
+    else:
+        edges = np.unique(np.quantile(values[known], np.arange(1, RANGES) / RANGES))
+        edges = edges[edges > distinct[0]]
+        codes = np.searchsorted(edges, values, side="right")
+        named = [Value(text=text, verb="in") for text in _ranges([distinct[0], *edges, distinct[-1]])]
+    codes = np.where(known, codes, len(named)).astype(np.int64)
+    return codes, (*named, MISSING)
+
+
+def number(value: float) -> str:
+    """Write a number in six digits: `17`, `4.857`, `93.994`."""
+    return f"{value:.6g}"
+
+
+def _ranges(edges: Sequence[float]) -> list[str]:
+    """Write ranges between edges; the last holds its end."""
+    texts = [number(edge) for edge in edges]
+    if len(set(texts)) < len(texts):
+        texts = [repr(float(edge)) for edge in edges]
+    ends = [")"] * (len(edges) - 2) + ["]"]
+    return [f"[{low}, {high}{end}" for low, high, end in zip(texts[:-1], texts[1:], ends, strict=True)]
+
+
+def _is_missing(texts: Sequence[Any] | None, rows: np.ndarray) -> np.ndarray:
+    """Tell which rows have no text."""
+    if texts is None:
+        return np.ones(len(rows), bool)
+    return np.array([text is None or text == "" for text in np.asarray(texts, object)[rows]], bool)

@@ -1,0 +1,33 @@
+"""Everything that is said of a model on rows that it was not trained on."""
+
+import numpy as np
+
+from epkit.core.train import intervals
+from epkit.core.train.calibration import calibration
+from epkit.core.train.curves import confusion, curves
+from epkit.core.train.metrics import Metrics, names_of
+from epkit.core.train.report import Judged
+
+
+def judge_rows(rows: Metrics, *, folds: np.ndarray | None = None, groups: np.ndarray | None = None) -> Judged:
+    """Judge a model.
+
+    Args:
+        rows: test rows, or out-of-fold ones, with the threshold of a binary task (one a row for out-of-fold rows).
+        folds: of out-of-fold rows, None for test rows.
+        groups: a row, None where rows are drawn one by one.
+    """
+    names = names_of(rows.label.task)
+    if rows.label.task == "binary":
+        names = (*names, "accuracy_at_threshold")
+    roc, precision_recall = curves(rows)
+    curve, ece = calibration(rows)
+    return Judged(
+        rows=len(rows.y),
+        metrics=intervals.figures(names, rows, folds=folds, groups=groups),
+        confusion=confusion(rows),
+        roc=roc,
+        precision_recall=precision_recall,
+        calibration=curve if curve.x else None,
+        ece=ece,
+    )

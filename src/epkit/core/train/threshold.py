@@ -1,0 +1,183 @@
+"""Where a binary answer turns positive: `--threshold`, chosen on some rows and judged on others.
+
+    RULE = 0.5 | f1 | balanced | recall>=R | cost:fn=A,fp=B
+
+`f1` makes the F1 of the positive class greatest, `balanced` the mean recall of both classes, `cost` the cost of wrong
+answers least; `recall>=R` finds R of the positive rows with the fewest false alarms. A row is positive where its
+probability is the threshold or more. The threshold lies between two probabilities of the rows, in the shortest decimal
+that does.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from epkit.core.train.metrics import Metrics
+from epkit.core.train.nesting import parts
+from epkit.core.train.plan import ThresholdRule
+from epkit.core.train.report import Threshold
+from epkit.errors import UsageError
+
+GRAMMAR: Final = "write 0.5 (or another number between 0 and 1), f1, balanced, recall>=0.8, or cost:fn=5,fp=1"
+
+HALF: Final = 0.5
+RARE: Final = 0.2
+"""Part of the rows below which a class is rare: then F1 at half and at its best threshold are both said."""
+
+_NUMBER: Final = r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
+_RECALL: Final = re.compile(rf"recall>=?{_NUMBER}")
+_COST: Final = re.compile(rf"cost:(?:fn={_NUMBER},fp={_NUMBER}|fp={_NUMBER},fn={_NUMBER})")
+_MOST_DIGITS: Final = 17
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Settled:
+    """A threshold that was chosen.
+
+    Args:
+        threshold: what is shipped, chosen on all rows.
+        by_row: float64 a row: what was chosen on the other folds; figures of out-of-fold rows use it.
+    """
+
+    threshold: Threshold
+    by_row: np.ndarray
+
+
+def parse(text: str) -> ThresholdRule:
+    """Read a rule, as `--threshold` has it.
+
+    Raises:
+        UsageError: it cannot be read; the message tells the grammar.
+    """
+
+    def refuse(why: str) -> UsageError:
+        return UsageError(f"--threshold {text!r}: {why}: {GRAMMAR}")
+
+    bare = "".join(text.split())
+    if bare in {"f1", "balanced"}:
+        return ThresholdRule(text=bare, rule="f1" if bare == "f1" else "balanced")
+    if found := _RECALL.fullmatch(bare):
+        recall = float(found[1])
+        if not 0 < recall <= 1:
+            raise refuse("recall is a fraction, above 0 and at most 1")
+        return ThresholdRule(text=bare, rule="recall", recall=recall)
+    if found := _COST.fullmatch(bare):
+        fn, fp = float(found[1] or found[4]), float(found[2] or found[3])
+        if fn <= 0 or fp <= 0:
+            raise refuse("what costs nothing is never avoided: both costs are above 0")
+        return ThresholdRule(text=bare, rule="cost", cost_fn=fn, cost_fp=fp)
+    if re.fullmatch(_NUMBER, bare):
+        if not 0 < float(bare) < 1:
+            raise refuse("a threshold is a probability, above 0 and below 1")
+        return ThresholdRule(text=bare, rule="0.5", fixed=float(bare))
+    raise refuse("no rule")
+
+
+def best(rule: ThresholdRule, rows: Metrics) -> float:
+    """Choose the threshold on rows.
+
+    Returns:
+        0.5 where a rule cannot be applied, because the rows have one class only.
+    """
+    if rule.rule == "0.5":
+        return rule.fixed
+    probabilities = rows.probabilities[:, 1]
+    levels, place = np.unique(-probabilities, return_inverse=True)
+    levels = -levels  # from the highest down
+    positives = np.bincount(place, rows.weight * (rows.y == 1), len(levels))
+    negatives = np.bincount(place, rows.weight * (rows.y == 0), len(levels))
+    p, n = float(positives.sum()), float(negatives.sum())
+    if p <= 0 or n <= 0:
+        return HALF
+    # Entry k: the k highest levels are positive; entry 0: no row is.
+    tp = np.concatenate(([0.0], np.cumsum(positives)))
+    fp = np.concatenate(([0.0], np.cumsum(negatives)))
+    cuts = _between(levels)
+    worth = _worth(rule, tp, fp, p, n)
+    worth[~np.isfinite(cuts)] = -np.inf
+    top = worth.max()
+    ties = np.flatnonzero(worth >= top - 1e-12 * max(1.0, abs(top)))
+    place_of_best = int(ties[np.argmin(np.abs(cuts[ties] - HALF))])
+    return _shortest(*_room(levels, place_of_best))
+
+
+def settle(rule: ThresholdRule, rows: Metrics, folds: np.ndarray, groups: np.ndarray | None = None) -> Settled:
+    """Choose the threshold that is shipped, and for each fold the one that judges it.
+
+    Args:
+        rows: that were predicted out of fold, of a binary task.
+        folds, groups: of these rows.
+    """
+    nested = list(parts(folds, groups))
+    value, by_row = _nested(rule, rows, nested)
+    weights = np.array([rows.weight[rows.y == k].sum() for k in (0, 1)])
+    f1 = at_half = f1_value = None
+    if rows.total > 0 and weights.min() < RARE * rows.total and weights.min() > 0:
+        f1_value, own = _nested(ThresholdRule(text="f1", rule="f1"), rows, nested)
+        f1 = _at(rows, own).of("f1")[0]
+        at_half = _at(rows, HALF).of("f1")[0]
+    return Settled(
+        threshold=Threshold(rule=rule.text, value=value, f1=f1, f1_at_half=at_half, f1_value=f1_value), by_row=by_row
+    )
+
+
+def _nested(
+    rule: ThresholdRule, rows: Metrics, nested: list[tuple[np.ndarray, np.ndarray]]
+) -> tuple[float, np.ndarray]:
+    """Return the threshold of all rows, and for each part that of the others."""
+    value = best(rule, rows)
+    by_row = np.full(len(rows.y), value)
+    if rule.rule != "0.5":
+        for others, part in nested:
+            by_row[part] = best(rule, rows[others])
+    return value, by_row
+
+
+def _at(rows: Metrics, threshold: float | np.ndarray) -> Metrics:
+    return Metrics(rows.y, rows.margins, rows.label, rows.weight, threshold)
+
+
+def _worth(rule: ThresholdRule, tp: np.ndarray, fp: np.ndarray, p: float, n: float) -> np.ndarray:
+    """Return what the rule makes greatest, for each number of levels that are positive."""
+    if rule.rule == "f1":
+        return np.asarray(2 * tp / (tp + fp + p))
+    if rule.rule == "balanced":
+        return np.asarray(tp / p - fp / n)
+    if rule.rule == "cost":
+        assert rule.cost_fn is not None
+        assert rule.cost_fp is not None
+        return np.asarray(-(rule.cost_fn * (p - tp) + rule.cost_fp * fp))
+    assert rule.recall is not None
+    # The fewest false alarms of those that find enough; all rows positive find everything.
+    return np.where(tp >= rule.recall * p * (1 - 1e-12), -fp, -np.inf)
+
+
+def _room(levels: np.ndarray, k: int) -> tuple[float, float]:
+    """Return between which probabilities the threshold may be, where the *k* highest levels are positive.
+
+    Returns:
+        What it is above, and what it is at most.
+    """
+    above = float(levels[k]) if k < len(levels) else 0.0
+    return above, float(levels[k - 1]) if k else 1.0
+
+
+def _between(levels: np.ndarray) -> np.ndarray:
+    """Return the middle of each room, NaN where no threshold is there: above a probability of 1."""
+    upper = np.concatenate(([1.0], levels))
+    lower = np.concatenate((levels, [0.0]))
+    middles = (upper + lower) / 2
+    middles[0] = np.nan if len(levels) and levels[0] >= 1.0 else middles[0]
+    return np.asarray(middles)
+
+
+def _shortest(above: float, most: float) -> float:
+    """Return the shortest decimal in a room, near its middle."""
+    middle = (above + most) / 2
+    for digits in range(1, _MOST_DIGITS):
+        rounded = round(middle, digits)
+        if above < rounded <= most:
+            return rounded
+    return most
