@@ -15,9 +15,10 @@ import pytest
 
 from epkit import errors
 from epkit.cli.options.common import MORE
-from epkit.core.report.document import schema
+from epkit.core.report import document as report_document
 from epkit.core.samples import saved
 from epkit.core.samples.rows import FAILURES, SAMPLE
+from epkit.core.train import document as train_document
 from support.goldens import check_file
 from support.pages import read
 from support.places import ROOT
@@ -128,13 +129,23 @@ def kind(node: dict[str, Any]) -> str:
             return f"object: {', '.join(f'`{name}`' for name in properties)}"
         case {"type": "object", "additionalProperties": values}:
             return f"object of {kind(values)}"
-    return str(node["type"])
+    return str(node.get("type", "anything"))
 
 
-@pytest.mark.parametrize("name", ["Report", *schema()["$defs"]])
-def test_every_key_of_the_report_is_explained(name: str):
-    part = schema() if name == "Report" else schema()["$defs"][name]
-    found = rows_of(read(REFERENCE / "report.md"), name)
+DOCUMENTS = {
+    "report.md": ("Report", report_document.schema()),
+    "train.md": ("TrainReport", train_document.schema()),
+}
+"""The pages of JSON documents: the name of the whole, and its schema."""
+
+
+@pytest.mark.parametrize(
+    ("page", "name"), [(page, name) for page, (root, schema) in DOCUMENTS.items() for name in [root, *schema["$defs"]]]
+)
+def test_every_key_of_a_document_is_explained(page: str, name: str):
+    root, schema = DOCUMENTS[page]
+    part = schema if name == root else schema["$defs"][name]
+    found = rows_of(read(REFERENCE / page), name)
 
     if "enum" in part:
         assert [f"`{value}`" for value in part["enum"]] == [value for value, _ in found]
@@ -146,10 +157,12 @@ def test_every_key_of_the_report_is_explained(name: str):
     assert all(meaning for *_, meaning in found)
 
 
-def test_the_report_page_explains_nothing_else():
-    headings = re.findall(r"^## (.+)$", read(REFERENCE / "report.md"), re.MULTILINE)
+@pytest.mark.parametrize("page", DOCUMENTS)
+def test_the_page_of_a_document_explains_nothing_else(page: str):
+    root, schema = DOCUMENTS[page]
+    headings = re.findall(r"^## (.+)$", read(REFERENCE / page), re.MULTILINE)
 
-    assert sorted(["Report", *schema()["$defs"]]) == sorted(headings)
+    assert sorted([root, *schema["$defs"]]) == sorted(headings)
 
 
 def test_the_records_and_columns_of_a_saved_run_are_explained():

@@ -283,7 +283,7 @@ def _places(rows: Sequence[Row]) -> Iterable[tuple[Row, int]]:
 def _name(name: str, room: int, y: int) -> str:
     """Write the name of a row to the left of it, cut to the room that there is; a pointer over it shows the whole."""
     shown = fit(name, room)
-    whole = "" if shown == name else f"<title>{text(clean(name, 500))}</title>"
+    whole = "" if shown == name else f"<title>{text(clean(name, 300))}</title>"
     return f'<text class="t e" x="{room}" y="{y + 4}">{whole}{text(shown)}</text>'
 
 

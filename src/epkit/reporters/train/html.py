@@ -43,7 +43,7 @@ def render(report: TrainReport) -> str:
             page.note(_subtitle(report)),
             page.verdict(words.verdict(report)),
             "".join(f"<p>{page.said(words.leak(leak, report))}</p>" for leak in report.leaks),
-            *(page.note(words.name(warning, 500)) for warning in report.warnings),
+            *(page.note(words.name(warning, 300)) for warning in report.warnings),
             page.tiles(_tiles(report)),
             page.grid(_charts(report)),
             *_tables(report),
@@ -252,7 +252,7 @@ def _figures(report: TrainReport) -> Iterable[str]:
         rows.append((metric.replace("_", " "), *of_test, *_pair(figure), sd))
     yield page.table(heads, rows)
     if said := words.optimism(report):
-        yield page.note(said)
+        yield page.note(f"Optimism: {said}.")
 
 
 def _pair(figure: Figure | None) -> tuple[str, str]:

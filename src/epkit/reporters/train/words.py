@@ -100,8 +100,8 @@ def members(report: TrainReport) -> str:
     """Say what the model is made of."""
     parts = report.best.members
     if report.best.kind != "vote" and len(parts) == 1:
-        return f"{parts[0].family}, run {parts[0].run}"
-    each = ", ".join(f"{member.weight:.2f} {member.family} (run {member.run})" for member in parts)
+        return f"run {parts[0].run}, {parts[0].family}"
+    each = ", ".join(f"{member.run} {member.family} {member.weight:.2f}" for member in parts)
     return f"vote of {plural(len(parts), 'run')}: {each}"
 
 
@@ -109,15 +109,19 @@ def verdict(report: TrainReport) -> list[VerdictLine]:
     """Say how the training went, the worst news last.
 
     Returns:
-        The figure that counts; then that the search was interrupted; each gate that was missed or not judged, or
-        that all passed.
+        The figure that counts, then the `outcome`.
     """
-    judged = headline(report)
+    figure = headline(report).metrics.get(report.metric)
+    if figure is None:
+        return outcome(report)
+    sure = f", 95 % interval {interval(figure)}" if figure.ci95 else ""
+    text = f"{report.metric} {number(figure.value)} on {where(report)}{sure}"
+    return [VerdictLine(text=text, bad=False), *outcome(report)]
+
+
+def outcome(report: TrainReport) -> list[VerdictLine]:
+    """Say that the search was interrupted, and that all gates passed, or which were missed or not judged."""
     lines = []
-    if (figure := judged.metrics.get(report.metric)) is not None:
-        sure = f", 95 % interval {interval(figure)}" if figure.ci95 else ""
-        text = f"{report.metric} {number(figure.value)} on {where(report)}{sure}"
-        lines.append(VerdictLine(text=text, bad=False))
     if report.gates and report.passed:
         text = gate(report.gates[0]) if len(report.gates) == 1 else f"all {len(report.gates)} gates passed"
         lines.append(VerdictLine(text=text, bad=False))
@@ -150,7 +154,8 @@ def leak(found: Leak, report: TrainReport) -> str:
     begin = f"{name(found.column)}: {alone} alone {number(found.alone)}"
     if found.disguise:
         return f"{begin}: it is the label in other words; {drop}"
-    without = f"; without it {report.metric} {with_interval(found.without)}" if found.without else ""
+    other = "" if report.metric == alone else f"{report.metric} "
+    without = f"; without it {other}{with_interval(found.without)}" if found.without else ""
     return f"{begin}{without}: is it known when the prediction is asked for? If not: {drop}"
 
 
@@ -160,8 +165,8 @@ def optimism(report: TrainReport) -> str | None:
     if added is None:
         return None
     figure = report.best.validation.get(report.metric)
-    honest = f" The out-of-fold {report.metric} {with_interval(figure)} is without that." if figure else ""
-    return f"Judged on the rows that chose it, the model looks better by {number(added)} {report.metric}.{honest}"
+    honest = f" than the {number(figure.value)} out of fold" if figure else ""
+    return f"judged on the rows that chose the model, {report.metric} would look better by {number(added)}{honest}"
 
 
 def threshold(report: TrainReport) -> str | None:
