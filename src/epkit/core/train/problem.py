@@ -1,7 +1,7 @@
 """What is to be learned: the columns, the label, and the rows as numbers."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -63,7 +63,7 @@ class Examples:
         groups: int64 a row, None without `--group`: rows of one group are never on both sides of a split.
         order: float64 a row, None without `--time`: later rows are predicted from earlier ones.
         hashes: uint64 a row, of its content: where a row goes to by chance depends on it and the seed alone.
-        texts: of the columns that are categories or dates, what the table has, by column: for cohorts.
+        texts: of the columns that are categories or dates, what the table has, by column, a polars Series: for cohorts.
     """
 
     label: Label
@@ -75,10 +75,27 @@ class Examples:
     groups: np.ndarray | None = None
     order: np.ndarray | None = None
     hashes: np.ndarray
-    texts: Mapping[str, Sequence[Any]]
+    texts: Mapping[str, Any]
 
     def __len__(self) -> int:
         return len(self.y)
+
+    def take(self, rows: np.ndarray) -> "Examples":
+        """Return some of the rows.
+
+        Args:
+            rows: int64, their places.
+        """
+        return replace(
+            self,
+            matrix=self.matrix[rows],
+            y=self.y[rows],
+            weight=None if self.weight is None else self.weight[rows],
+            groups=None if self.groups is None else self.groups[rows],
+            order=None if self.order is None else self.order[rows],
+            hashes=self.hashes[rows],
+            texts={name: texts[rows] for name, texts in self.texts.items()},
+        )
 
 
 def probabilities(margins: np.ndarray, task: Task) -> np.ndarray:
