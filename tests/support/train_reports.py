@@ -63,8 +63,14 @@ def failed(number, error="LightGBM: the leaf has no rows"):
     return replace(run(number, "gbdt", 0, 0), state="failed", metrics={}, rounds=None, error=error)
 
 
+def vote(value, behind):
+    """Make the vote as the leaderboard has it: as the last run, judged on rows that did not choose it."""
+    made = run(86, "vote", value, behind)
+    return replace(made, parameters={"3": 0.5, "28": 0.3, "2": 0.2}, cpu_s=0.0)
+
+
 def search(runs=85, best=0.9503):
-    """Make the runs of a search, in the order of their numbers; in a long one run 41 failed."""
+    """Make the runs of a search; in a long one run 41 failed."""
     numbers = [number for number in range(3, runs + 1) if number != 41]
     losses = {number: 0.0002 * (number * 37 % 83) for number in numbers}
     losses = {number: round(loss - min(losses.values()), 6) for number, loss in losses.items()}
@@ -194,7 +200,7 @@ GATES = (
         ci95=(0.7627, 0.8827),
         wanted=0.85,
         rows=141,
-        reason="job = student",
+        reason="job = student: accuracy is 0.8227 of 141 rows, not >= 0.85",
     ),
     Gate(
         expression="AUC>=base-0.002",
@@ -203,7 +209,7 @@ GATES = (
         ci95=None,
         wanted=None,
         rows=120,
-        reason="120 rows that neither model was trained on, 200 are needed",
+        reason="cannot be judged: 120 rows that neither model was trained on, and 200 are wanted",
     ),
 )
 
@@ -230,7 +236,7 @@ def bank():
         ),
         plan={"label": "y", "runs": 85, "folds": 5, "seed": 0, "metric": "AUC", "test_size": 0.2},
         metric="AUC",
-        runs=search(),
+        runs=(*search(), vote(0.9501, 0.0001)),
         best=Best(
             kind="vote",
             members=(
@@ -260,6 +266,7 @@ def bank():
                 rows=rows,
                 positive=positive,
                 metrics={
+                    "accuracy_at_threshold": figure(accuracy, half),
                     "accuracy": figure(accuracy, half),
                     "AUC": figure(accuracy + 0.04, half),
                     "recall": figure(0.48, 2 * half),

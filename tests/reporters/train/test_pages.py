@@ -40,7 +40,7 @@ def test_a_page_holds_every_chart_and_table():
         "Leaderboard: AUC", "ROC, 6,590 test rows", "Precision and recall, 6,590 test rows",
         "Calibration, 6,590 test rows", "Importance of columns: share of all contributions",
         "Permutation importance: AUC lost when a column is shuffled", "Importance of engineered features",
-        "Effect of duration", "Effect of month", "Effect of euribor3m", "Cohorts, the worst first: accuracy",
+        "Effect of duration", "Effect of month", "Effect of euribor3m", "Cohorts, the worst first: accuracy at threshold",
         "Figures", "Confusion at the threshold 0.500, 6,590 test rows", "Gates", "Against model-2026-10", "The model",
         "Where it is wrong", "Cohorts", "Importance of columns", "Leaderboard", "Columns", "Files", "Everything else",
     ] == re.findall("<h2>(.*?)</h2>", text)  # fmt: skip
@@ -54,9 +54,13 @@ def test_the_worst_news_comes_last_and_in_red():
         ("ok", "AUC 0.950 on 6,590 test rows, 95 % interval 0.944 to 0.956"),
         (
             "bad",
-            "MISSED: cohort(job).accuracy&gt;=0.85 (observed 0.823, 95 % interval 0.763 to 0.883, 141 rows): job = student",
+            "MISSED: cohort(job).accuracy&gt;=0.85 (job = student: accuracy is 0.8227 of 141 rows, not &gt;= 0.85; "
+            "95 % interval 0.763 to 0.883)",
         ),
-        ("bad", "NOT JUDGED: AUC&gt;=base-0.002: 120 rows that neither model was trained on, 200 are needed"),
+        (
+            "bad",
+            "AUC&gt;=base-0.002 cannot be judged: 120 rows that neither model was trained on, and 200 are wanted",
+        ),
     ] == re.findall('<p class="(ok|bad)">(.*?)</p>', text)
 
 
@@ -71,9 +75,9 @@ def test_the_leaderboard_says_which_runs_cannot_be_told_from_the_best():
     text = html.render(train_reports.bank())
     board = text[text.index("<h2>Leaderboard<") :].partition("</section>")[0]
 
-    assert ["best", *["not distinguishable"] * 6] == re.findall("<td>(best|not distinguishable)</td>", board)
+    assert ["best", *["not distinguishable"] * 7] == re.findall("<td>(best|not distinguishable)</td>", board)
     assert "83 dart" in board.partition("</tr><tr>")[0]
-    assert "45 more runs: train.json has all" in board
+    assert "46 more runs: train.json has all" in board
 
 
 def test_a_run_that_failed_says_why_and_is_behind_all_others():

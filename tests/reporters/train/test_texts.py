@@ -126,3 +126,17 @@ def test_the_leaderboard_begins_with_the_best_and_ends_with_what_failed():
     assert [41] == [run.run for run in ranked[-1:]]
     assert sorted(ranked[:-1], key=lambda run: -run.metrics["AUC"].value) == ranked[:-1]
     assert 6 == words.indistinguishable(ranked)
+
+
+def test_a_gate_without_a_reason_says_what_was_observed():
+    missed, unjudged = (replace(gate, reason=None) for gate in train_reports.GATES[1:])
+
+    assert "MISSED: cohort(job).accuracy>=0.85 (observed 0.823; 95 % interval 0.763 to 0.883)" == words.gate(missed)
+    assert "AUC>=base-0.002 cannot be judged" == words.gate(unjudged)
+
+
+def test_the_vote_is_no_run_that_was_tried():
+    report = replace(train_reports.bank(), partial=True)
+
+    assert "interrupted after 85 runs" in text.render(report)
+    assert "85 runs in 214.5 s" in markdown.render(report)

@@ -66,9 +66,10 @@ def _tiles(report: TrainReport) -> Iterable[tuple[str, str]]:
         yield number(figure.value), f"{metric.replace('_', ' ')}{sure}"
     rows = report.data.rows
     yield f"{rows:,}", f"rows, {report.data.test_rows:,} of them for the test" if report.data.test_rows else "rows"
-    failed = sum(run.state != "done" for run in report.runs)
-    yield f"{len(report.runs):,}", f"runs, {failed} of them failed" if failed else "runs"
-    yield f"{sum(run.cpu_s for run in report.runs):,.0f} s", "CPU"
+    tried = words.searched(report.runs)
+    failed = sum(run.state != "done" for run in tried)
+    yield f"{len(tried):,}", f"runs, {failed} of them failed" if failed else "runs"
+    yield f"{sum(run.cpu_s for run in tried):,.0f} s", "CPU"
     if report.threshold is not None:
         yield number(report.threshold.value), f"threshold ({name(report.threshold.rule, 30)})"
 
@@ -94,16 +95,14 @@ def _charts(report: TrainReport) -> Iterable[str]:
     yield from _importances(report)
     for effect in report.effects[:DRAWN_EFFECTS]:
         yield page.section(f"Effect of {name(effect.column, 40)}", _effect(effect, report))
-    if cohorts := words.worst_first(report)[:DRAWN]:
-        heading = f"Cohorts, the worst first: {words.cohort_metric(report)}"
+    if cohorts := words.compared(report)[:DRAWN]:
+        heading = f"Cohorts, the worst first: {words.cohort_metric(report).replace('_', ' ')}"
         yield page.section(heading, *_cohort_chart(report, cohorts))
 
 
 def _leaders(report: TrainReport) -> Iterable[str]:
-    """Draw the best runs, and the vote above them."""
+    """Draw the best runs and the vote, which is judged on rows that did not choose it."""
     rows = []
-    if report.best.kind != "run" and (figure := report.best.validation.get(report.metric)):
-        rows.append((report.best.kind, *_ends(figure), 5))
     ranked = words.ranked(report.runs)
     if len(ranked) > 2:  # what knows nothing would take the place of the differences between the others
         ranked = [run for run in ranked if run.family != "naive"]
@@ -115,8 +114,7 @@ def _leaders(report: TrainReport) -> Iterable[str]:
     yield charts.spans("Leaderboard with intervals", rows, axis)
     like = words.indistinguishable(report.runs)
     others = f"{plural(like, 'run')} (blue) cannot be distinguished from it" if like else "no other is as good"
-    vote = "" if report.best.kind == "run" else f" Violet is the {report.best.kind}, on rows that did not choose it."
-    yield page.note(f"Green is the best run; {others}; orange ones are worse. Intervals are of 95 %.{vote}")
+    yield page.note(f"Green is the best run; {others}; orange ones are worse. Intervals are of 95 %.")
 
 
 def _ends(figure: Figure) -> tuple[float, float, float]:
@@ -197,7 +195,7 @@ def _cohort_chart(report: TrainReport, cohorts: Sequence[Cohort]) -> Iterable[st
     for cohort in cohorts:
         ends = _ends(cohort.metrics[metric])
         rows.append((f"{name(cohort.where)} ({cohort.rows:,})", *ends, BAD if _is_worse(ends, whole, metric) else 1))
-    axis = charts.around(metric, [value for _, *ends, _ in rows for value in ends])
+    axis = charts.around(metric.replace("_", " "), [value for _, *ends, _ in rows for value in ends])
     yield charts.spans("Cohorts with intervals", rows, axis, ROOM)
     if whole is not None:
         yield page.note(f"In brackets: rows. Red: the whole interval is worse than {number(whole.value)} of all rows.")
@@ -362,11 +360,11 @@ def _branch(said: str, leaves: Sequence[tuple[tuple[str, ...], ErrorLeaf]], most
 
 
 def _cohorts(report: TrainReport) -> Iterable[str]:
-    cohorts = words.worst_first(report)
+    cohorts = words.compared(report)
     metrics = dict.fromkeys(metric for cohort in cohorts for metric in cohort.metrics)
     positive = any(cohort.positive is not None for cohort in cohorts)
     heads = ["cohort", "rows", *(["positive"] if positive else [])]
-    heads += [head for metric in metrics for head in (metric, "95 % interval")]
+    heads += [head for metric in metrics for head in (metric.replace("_", " "), "95 % interval")]
     rows = []
     for cohort in cohorts[:SHOWN_COHORTS]:
         share = [] if not positive else ["–" if cohort.positive is None else f"{cohort.positive:.3f}"]

@@ -50,10 +50,12 @@ def _gates(report: TrainReport) -> Iterable[str]:
         yield "|---|---:|---:|---|"
         for gate in report.gates:
             observed = None if gate.observed is None else Figure(value=gate.observed, ci95=gate.ci95)
-            state = gate.state if gate.state == "passed" else f"**{gate.state}**"
-            reason = f": {escape(gate.reason)}" if gate.reason else ""
+            said = (
+                f"{gate.state}: {gate.reason}" if gate.reason and gate.state == "missed" else gate.reason or gate.state
+            )
+            verdict = "passed" if gate.state == "passed" else f"**{escape(said)}**"
             expression = code(gate.expression).replace("|", "\\|")  # which a table wants even there
-            yield f"| `{expression}` | {_cells(observed)} | {state}{reason} |"
+            yield f"| `{expression}` | {_cells(observed)} | {verdict} |"
         yield ""
 
 
@@ -71,8 +73,8 @@ def _leaderboard(report: TrainReport) -> Iterable[str]:
 
 def _cohorts(report: TrainReport) -> Iterable[str]:
     metric = words.cohort_metric(report)
-    if cohorts := words.worst_first(report)[:SHOWN]:
-        yield f"| worst cohorts | rows | {metric} | 95 % interval |"
+    if cohorts := words.compared(report)[:SHOWN]:
+        yield f"| worst cohorts | rows | {metric.replace('_', ' ')} | 95 % interval |"
         yield "|---|---:|---:|---:|"
         for cohort in cohorts:
             yield f"| {escape(words.name(cohort.where))} | {cohort.rows:,} | {_cells(cohort.metrics[metric])} |"
@@ -82,5 +84,5 @@ def _cohorts(report: TrainReport) -> Iterable[str]:
 def _footer(report: TrainReport) -> str:
     data = report.data
     label, path = (code(words.name(text)) for text in (data.label, data.path))
-    made = f"{plural(len(report.runs), 'run')} in {report.duration_s:.1f} s"
+    made = f"{plural(len(words.searched(report.runs)), 'run')} in {report.duration_s:.1f} s"
     return f"`{label}` of `{path}`, {data.rows:,} rows, {made}, epkit {report.version}"

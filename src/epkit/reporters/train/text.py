@@ -113,7 +113,7 @@ def _explained(report: TrainReport) -> list[str]:
     if report.importance:
         top = ", ".join(f"{name(each.name, 24)} {each.share:.3f}" for each in report.importance[:IMPORTANCES])
         lines += _labelled("Importance", top)
-    if cohorts := words.worst_first(report):
+    if cohorts := words.compared(report):
         lines += _labelled("Worst cohort", _cohort(report, cohorts[0]))
     if report.errors:
         leaf = max(report.errors, key=lambda each: each.error)
@@ -127,9 +127,10 @@ def _explained(report: TrainReport) -> list[str]:
 
 def _cohort(report: TrainReport, cohort: Cohort) -> str:
     metric = words.cohort_metric(report)
+    figure = f"{metric.replace('_', ' ')} {words.with_interval(cohort.metrics[metric])}"
     whole = words.headline(report).metrics.get(metric)
     beside = f"; of all rows {number(whole.value)}" if whole else ""
-    return f"{name(cohort.where)}: {metric} {words.with_interval(cohort.metrics[metric])}, {cohort.rows:,} rows{beside}"
+    return f"{name(cohort.where)}: {figure}, {cohort.rows:,} rows{beside}"
 
 
 def _remarks(report: TrainReport) -> list[str]:

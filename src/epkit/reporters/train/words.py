@@ -9,7 +9,7 @@ from epkit.core.report.wording import plural
 from epkit.core.train.report import Cohort, Figure, Gate, Judged, Leak, RunInfo, TrainReport
 from epkit.reporters.parts.verdict import VerdictLine
 
-LESS_IS_BETTER: Final = frozenset({"log_loss", "rmse", "mae"})
+LESS_IS_BETTER: Final = frozenset({"log_loss", "rmse", "mae", "normalised_rmse", "normalised_mae"})
 """Metrics that count what is wrong."""
 
 NAME: Final = 60
@@ -77,6 +77,11 @@ def indistinguishable(runs: Iterable[RunInfo]) -> int:
     return sum(run.state == "done" and run.behind is not None and not run.distinguishable for run in runs)
 
 
+def searched(runs: Iterable[RunInfo]) -> list[RunInfo]:
+    """Return the runs that were tried: not the vote, which is made of them."""
+    return [run for run in runs if run.family != "vote"]
+
+
 def told_apart(run: RunInfo) -> str:
     """Say how a run compares with the best one."""
     if run.state != "done":
@@ -126,25 +131,21 @@ def outcome(report: TrainReport) -> list[VerdictLine]:
         text = gate(report.gates[0]) if len(report.gates) == 1 else f"all {len(report.gates)} gates passed"
         lines.append(VerdictLine(text=text, bad=False))
     if report.partial:
-        text = f"PARTIAL: interrupted after {plural(len(report.runs), 'run')}; the model is the best of them"
+        text = f"PARTIAL: interrupted after {plural(len(searched(report.runs)), 'run')}; the model is the best of them"
         lines.append(VerdictLine(text=text, bad=True))
     return [*lines, *(VerdictLine(text=gate(each), bad=True) for each in report.gates if each.state != "passed")]
 
 
 def gate(judged: Gate) -> str:
     """Say what came of a gate."""
-    state = {"passed": "passed", "missed": "MISSED"}.get(judged.state, "NOT JUDGED")
-    reason = f": {clean(judged.reason, 300)}" if judged.reason else ""
-    return f"{state}: {clean(judged.expression, 200)}{_observed(judged)}{reason}"
-
-
-def _observed(judged: Gate) -> str:
-    if judged.observed is None:
-        return ""
-    figure = Figure(value=judged.observed, ci95=judged.ci95)
-    sure = f", 95 % interval {interval(figure)}" if judged.ci95 else ""
-    rows = f", {judged.rows:,} rows" if judged.rows is not None else ""
-    return f" (observed {number(judged.observed)}{sure}{rows})"
+    expression = clean(judged.expression, 200)
+    reason = clean(judged.reason or "", 300)
+    if judged.state == "not judged":
+        return f"{expression} {reason or 'cannot be judged'}"
+    figure = "" if judged.observed is None else f"observed {number(judged.observed)}"
+    sure = f"95 % interval {interval(Figure(value=0, ci95=judged.ci95))}" if judged.ci95 else ""
+    facts = "; ".join(fact for fact in (reason or figure, sure) if fact)
+    return f"{'MISSED' if judged.state == 'missed' else judged.state}: {expression}{f' ({facts})' if facts else ''}"
 
 
 def leak(found: Leak, report: TrainReport) -> str:
@@ -185,16 +186,14 @@ def threshold(report: TrainReport) -> str | None:
 
 
 def cohort_metric(report: TrainReport) -> str:
-    """Return the metric by which cohorts are compared."""
-    return "rmse" if report.data.task == "regression" else "accuracy"
+    """Return the metric by which cohorts are compared: the first that they have."""
+    return next((metric for cohort in report.cohorts for metric in cohort.metrics), "accuracy")
 
 
-def worst_first(report: TrainReport) -> list[Cohort]:
-    """Return the cohorts that have the metric, the worst first."""
+def compared(report: TrainReport) -> list[Cohort]:
+    """Return the cohorts that have that metric, in the report's order: the worst first."""
     metric = cohort_metric(report)
-    sign = -1 if metric in LESS_IS_BETTER else 1
-    known = [cohort for cohort in report.cohorts if metric in cohort.metrics]
-    return sorted(known, key=lambda cohort: sign * cohort.metrics[metric].value)
+    return [cohort for cohort in report.cohorts if metric in cohort.metrics]
 
 
 def next_command(report: TrainReport) -> str | None:
