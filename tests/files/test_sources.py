@@ -178,5 +178,7 @@ def test_rows_that_are_arrays_have_no_names_for_a_frame(tmp_path):
     path = tmp_path / "rows.jsonl"
     path.write_text("[1, 2]\n")
 
-    with pytest.raises(UsageError, match=r"^rows\.jsonl:1:1: a row is an array: its values need names, so give objects$"):
+    with pytest.raises(
+        UsageError, match=r"^rows\.jsonl:1:1: a row is an array: its values need names, so give objects$"
+    ):
         list(LinesSource(path, "rows.jsonl").frames())

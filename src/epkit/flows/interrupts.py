@@ -24,7 +24,7 @@ def noted() -> Iterator[Callable[[], Signals | None]]:
         return
     before: dict[Signals, Any] = {}
 
-    def note(number: int, frame: FrameType | None) -> None:
+    def note(number: int, _frame: FrameType | None) -> None:
         came.append(Signals(number))
         # The second one does what it did before: the user means it.
         for each, handler in before.items():

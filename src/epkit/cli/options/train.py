@@ -58,7 +58,9 @@ Balanced = Annotated[bool, option(SEARCH, "--balanced", help="Have every class w
 Folds = Annotated[int, number(JUDGED, "--folds", kind=int, metavar="K", help="Folds of the cross-validation.")]
 Holdout = Annotated[
     float | None,
-    number(JUDGED, "--holdout", kind=float, metavar="PART", help="One part of the rows in place of folds: Azure's 0.1."),
+    number(
+        JUDGED, "--holdout", kind=float, metavar="PART", help="One part of the rows in place of folds (Azure: 0.1)."
+    ),
 ]
 TestSize = Annotated[
     float,
@@ -99,7 +101,7 @@ Gates = Annotated[
 ]
 Base = Annotated[
     str | None,
-    option(VERDICT, "--base", metavar="DIR", help="The model in use, to be compared on rows that neither was trained on."),
+    option(VERDICT, "--base", metavar="DIR", help="The model in use: compared on rows that neither was trained on."),
 ]
 Directory = Annotated[
     str,

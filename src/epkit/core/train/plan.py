@@ -7,27 +7,9 @@ from typing import Final, Literal
 from epkit.core.train.problem import Task
 
 Family = Literal["naive", "linear", "gbdt", "extra", "forest", "dart", "custom", "vote"]
-Metric = Literal[
-    "AUC",
-    "AUC_weighted",
-    "accuracy",
-    "average_precision",
-    "average_precision_macro",
-    "average_precision_weighted",
-    "balanced_accuracy",
-    "log_loss",
-    "f1",
-    "f1_macro",
-    "f1_weighted",
-    "norm_macro_recall",
-    "mcc",
-    "rmse",
-    "mae",
-    "normalised_rmse",
-    "normalised_mae",
-    "r2",
-    "spearman",
-]
+Metric = str
+"""A name of `core.train.metrics`."""
+
 Rule = Literal["0.5", "f1", "balanced", "recall", "cost"]
 
 DEFAULT_METRIC: Final[Mapping[Task, Metric]] = {"binary": "AUC", "multiclass": "AUC", "regression": "rmse"}

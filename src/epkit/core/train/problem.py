@@ -1,6 +1,6 @@
 """What is to be learned: the columns, the label, and the rows as numbers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
@@ -32,6 +32,10 @@ class Label:
     def outputs(self) -> int:
         """Return how many margins a model gives for a row: 1, and for many classes one each."""
         return len(self.classes) if self.task == "multiclass" else 1
+
+    def class_of(self, k: int) -> str | int | float | bool:
+        """Return the class that *k* in `Examples.y` means: 1 is the positive one of a binary task."""
+        return self.classes[1 - k if self.task == "binary" and self.positive == 0 else k]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +83,17 @@ class Examples:
 
     def __len__(self) -> int:
         return len(self.y)
+
+    def without(self, column: str) -> "Examples":
+        """Return the rows without what is made of a column of the table."""
+        kept = [place for place, feature in enumerate(self.features) if feature.column != column]
+        return replace(
+            self,
+            card_columns=tuple(card for card in self.card_columns if card["name"] != column),
+            features=tuple(self.features[place] for place in kept),
+            matrix=self.matrix[:, kept],
+            texts={name: texts for name, texts in self.texts.items() if name != column},
+        )
 
     def take(self, rows: np.ndarray) -> "Examples":
         """Return some of the rows.

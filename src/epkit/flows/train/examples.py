@@ -39,9 +39,7 @@ def prepare(table: Table, plan: Plan) -> Material:
     """
     learned = columns.learn(table.frame, plan, table.name)
     examples = learned.examples
-    is_test = split.held_out(
-        examples.hashes, plan.seed, plan.test_size, groups=examples.groups, order=examples.order
-    )
+    is_test = split.held_out(examples.hashes, plan.seed, plan.test_size, groups=examples.groups, order=examples.order)
     places, test = np.flatnonzero(~is_test), np.flatnonzero(is_test)
     if len(places) < FEWEST_ROWS:
         raise UsageError(

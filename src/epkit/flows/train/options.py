@@ -1,16 +1,17 @@
 """What a training is asked for, and the plan that it makes: everything is checked before anything is read."""
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final
 
 from epkit.core.load.stages import parse_time
-from epkit.core.train import gates, metrics, threshold
-from epkit.core.train.gates import GateExpression
-from epkit.core.train.plan import Metric, Plan
 from epkit.core.shortening import cut
+from epkit.core.train import gates, threshold
+from epkit.core.train.cohorts import suggestion
+from epkit.core.train.gates import GateExpression
+from epkit.core.train.metrics import CLASSIFICATION, REGRESSION, canonical
+from epkit.core.train.plan import Metric, Plan
 from epkit.errors import UsageError
 
 MOST_RUNS: Final = 10_000
@@ -74,13 +75,16 @@ def order_of(options: TrainOptions) -> Order:
         UsageError: one of them makes no sense; one line, which names the flag.
     """
     _check_numbers(options)
-    for flag, value, known in (("--task", options.task, TASKS), *(("--export", each, EXPORTS) for each in options.exports)):
+    for flag, value, known in (
+        ("--task", options.task, TASKS),
+        *(("--export", each, EXPORTS) for each in options.exports),
+    ):
         if value is not None and value not in known:
             raise UsageError(f"{flag} {cut(value, 40)}: is one of {', '.join(known)}")
     _check_columns(options)
     expressions = tuple(gates.parse(text) for text in options.gates)
     if options.base is None and any(each.base for each in expressions):
-        text = next(each.text for each in expressions if each.base)
+        text = next(each.expression for each in expressions if each.base)
         raise UsageError(f"--gate {text}: compares with the model that is in use: name its directory with --base")
     task: Any = options.task
     return Order(
@@ -91,7 +95,7 @@ def order_of(options: TrainOptions) -> Order:
             drop=options.drop,
             ids=options.ids,
             positive=options.positive,
-            metric=None if options.metric is None else metrics.parse(options.metric),
+            metric=None if options.metric is None else _metric(options.metric),
             runs=options.runs,
             time_limit_s=_time_limit_s(options.time_limit),
             seed=options.seed,
@@ -124,6 +128,14 @@ def _check_numbers(options: TrainOptions) -> None:
         raise UsageError(f"--test-size {options.test_size:g}: is a part of the rows: 0 for none, else below 0.9")
     if options.holdout is not None and not 0 < options.holdout < 0.9:
         raise UsageError(f"--holdout {options.holdout:g}: is a part of the rows: above 0, below 0.9")
+
+
+def _metric(text: str) -> Metric:
+    name = canonical(text)
+    known = [*CLASSIFICATION, *REGRESSION]
+    if name not in known:
+        raise UsageError(f"--metric {cut(text, 40)}: no metric{suggestion(text, known)}")
+    return name
 
 
 def _time_limit_s(text: str | None) -> float | None:

@@ -1,0 +1,66 @@
+"""What `epkit train` prints and writes when it is over."""
+
+import json
+
+from epkit.cli import terminal
+from epkit.files.outputs import check_writable
+from epkit.flows.train.train import Planned, TrainResult
+
+
+def check(*, html: str | None, junit: str | None) -> None:
+    """Make sure that the files can be written before a model is trained.
+
+    Raises:
+        UsageError: one of them cannot.
+    """
+    for flag, path in (("--html", html), ("--junit", junit)):
+        if path is not None:
+            check_writable(path, flag)
+
+
+def show_plan(planned: Planned) -> int:
+    """Print what a training would do."""
+    from epkit.reporters.train import plan
+
+    terminal.write(plan.render(planned.data, planned.runs, planned.warnings))
+    return 0
+
+
+def finish(result: TrainResult, *, format_: str, html: str | None, junit: str | None) -> int:
+    """Print the report, write the files, say in one line what went wrong.
+
+    Returns:
+        The exit code.
+    """
+    code, report = result.exit_code, result.report
+    try:
+        terminal.write(_render(result, format_))
+    except BrokenPipeError:
+        code = terminal.broken_pipe(code)
+    if html is not None:
+        terminal.write_file(html, result.page, "--html")
+    if junit is not None:
+        from epkit.reporters.train import junit as cases
+
+        terminal.write_file(junit, cases.render(report), "--junit")
+    if code in (130, 143):
+        done = sum(run.state == "done" for run in report.runs)
+        terminal.complain(f"interrupted after {done} of {report.plan['runs']} runs; the model is the best of these")
+    elif code:
+        missed = [gate.expression for gate in report.gates if gate.state != "passed"]
+        terminal.complain(f"{report.data.path}: {len(missed)} of {len(report.gates)} gates not passed: {missed[0]}")
+    return code
+
+
+def _render(result: TrainResult, format_: str) -> str:
+    if format_ == "json":
+        from epkit.core.train.document import to_document
+
+        return json.dumps(to_document(result.report), indent=2, ensure_ascii=False) + "\n"
+    if format_ == "markdown":
+        from epkit.reporters.train import markdown
+
+        return markdown.render(result.report)
+    from epkit.reporters.train import text
+
+    return text.render(result.report)

@@ -1,0 +1,195 @@
+"""How good the chosen model is on rows that it was not trained on, beside the model in use, and by the gates."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from epkit.core.shortening import cut
+from epkit.core.train import cohorts, columns, gates, intervals, split
+from epkit.core.train.cells import HASH_RULE, row_hashes
+from epkit.core.train.cohorts import Cut
+from epkit.core.train.gates import Evidence, GateExpression
+from epkit.core.train.judged import judge_rows
+from epkit.core.train.metrics import Metrics
+from epkit.core.train.problem import Examples, Label
+from epkit.core.train.report import Base, Cohort, Gate, Judged
+from epkit.errors import UsageError
+from epkit.flows.train.choosing import Chosen
+from epkit.flows.train.examples import Material
+from epkit.served.model import Model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class InUse:
+    """The model that is in use, and what it answers to the rows that neither it nor the new one was trained on.
+
+    Args:
+        path: as it was named.
+        places: of these rows in the examples.
+        margins: of the model in use, a row of them each.
+        threshold: of a binary task.
+    """
+
+    path: str
+    places: np.ndarray
+    margins: np.ndarray
+    threshold: float | None
+
+    def metrics(self, examples: Examples) -> Metrics:
+        """Return the rows with its margins."""
+        return Metrics(examples.y[self.places], self.margins, examples.label, threshold=self.threshold)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Judgement:
+    """What came of judging.
+
+    Args:
+        test_rows: with the margins of the fitted model; None without test rows.
+    """
+
+    test_rows: Metrics | None
+    out_of_fold: Judged
+    test: Judged | None
+    cohorts: tuple[Cohort, ...]
+    base: Base | None
+    gates: tuple[Gate, ...]
+
+
+def in_use(path: str, material: Material, cwd: Path) -> InUse:
+    """Read the model in use, and have it answer the rows that neither was trained on.
+
+    Its card says by which rule its own test rows were chosen. Where that cannot be applied to this table, no row is
+    known to be new to it, and gates against it are not judged.
+
+    Raises:
+        UsageError: there is no model, or it predicts something else.
+    """
+    where = f"--base {path}"
+    try:
+        model = Model.load(cwd / path)
+    except (OSError, ValueError, KeyError) as error:
+        what = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise UsageError(f"{where}: no model that epkit train wrote: {cut(what, 120)}") from None
+    examples = material.search.examples
+    _check_label(model, examples.label, where)
+    places = material.test[_held_out(model, material)[material.test]]
+    frame = material.table.frame[material.learned.rows[places]]
+    matrix = columns.encode(frame, model.card["columns"], material.table.name)
+    threshold = (model.card.get("threshold") or {}).get("value")
+    return InUse(path=path, places=places, margins=model.margins(matrix), threshold=threshold)
+
+
+def _check_label(model: Model, label: Label, where: str) -> None:
+    own = model.card["label"]
+    if own["task"] != label.task or list(own["classes"]) != list(label.classes):
+        raise UsageError(f'{where}: predicts "{cut(str(own["name"]), 60)}" with other answers: nothing can be compared')
+    if own.get("positive") != label.positive:
+        raise UsageError(f"{where}: has another positive class: name it with --positive")
+
+
+def _held_out(model: Model, material: Material) -> np.ndarray:
+    """Return which examples the model in use was not trained on."""
+    examples, rule = material.search.examples, model.card.get("test", {})
+    nothing = np.zeros(len(examples), bool)
+    hashed = rule.get("hashed", ())
+    frame = material.table.frame
+    if rule.get("rule") != HASH_RULE or rule.get("group") or rule.get("time") or not set(hashed) <= set(frame.columns):
+        return nothing
+    own = row_hashes(frame[material.learned.rows], tuple(hashed), material.table.name)
+    return split.held_out(own, int(rule["seed"]), float(rule["size"]))
+
+
+def judge(
+    material: Material,
+    chosen: Chosen,
+    expressions: Sequence[GateExpression],
+    base: InUse | None,
+    *,
+    columns_shown: Sequence[str] | None,
+    pairs: Sequence[tuple[str, str]],
+) -> Judgement:
+    """Judge the model: by out-of-fold rows, by test rows, in cohorts, beside the base, by gates.
+
+    Args:
+        columns_shown: of the cohorts, None for all.
+
+    Raises:
+        UsageError: there is no such column.
+    """
+    examples, search = material.search.examples, material.search
+    groups = search.groups
+    folds = search.fold[chosen.judged]
+    judged_groups = None if groups is None else groups[chosen.judged]
+    out_of_fold = judge_rows(chosen.rows, folds=folds, groups=judged_groups)
+    places, rows = search.places[chosen.judged], chosen.rows
+    test = None
+    if len(material.test):
+        places, judged_groups = material.test, None if examples.groups is None else examples.groups[material.test]
+        rows = Metrics(
+            examples.y[places],
+            chosen.margins(examples.matrix[places]),
+            examples.label,
+            threshold=None if chosen.threshold is None else chosen.threshold.value,
+        )
+        test = judge_rows(rows, groups=judged_groups)
+    named = gates.check(expressions, examples.label, column_names(examples), base=base is not None)
+    shown = None if columns_shown is None else (*columns_shown, *named)
+    found = cohorts.cuts(examples.take(places), shown, pairs)
+    shared = None if base is None else _shared(material, chosen, base)
+    evidence = Evidence(
+        rows=rows,
+        ece=(test or out_of_fold).ece,
+        cuts=found,
+        groups=judged_groups,
+        shared=shared,
+        shared_groups=None if base is None or examples.groups is None else examples.groups[base.places],
+    )
+    return Judgement(
+        test_rows=None if test is None else rows,
+        out_of_fold=out_of_fold,
+        test=test,
+        cohorts=cohorts.cohorts(rows, _asked_for(found, columns_shown), judged_groups),
+        base=None if base is None or shared is None else _beside(base, *shared),
+        gates=tuple(gates.judge(expression, evidence) for expression in expressions),
+    )
+
+
+def column_names(examples: Examples) -> list[str]:
+    """Return the columns of the model."""
+    return list(dict.fromkeys(feature.column for feature in examples.features))
+
+
+def _asked_for(found: Sequence[Cut], columns_shown: Sequence[str] | None) -> list[Cut]:
+    """Leave out what only a gate asked for."""
+    if columns_shown is None:
+        return list(found)
+    return [each for each in found if len(each.columns) > 1 or each.columns[0] in columns_shown]
+
+
+def _shared(material: Material, chosen: Chosen, base: InUse) -> tuple[Metrics, Metrics]:
+    examples = material.search.examples
+    own = Metrics(
+        examples.y[base.places],
+        chosen.margins(examples.matrix[base.places]),
+        examples.label,
+        threshold=None if chosen.threshold is None else chosen.threshold.value,
+    )
+    return own, base.metrics(examples)
+
+
+def _beside(base: InUse, own: Metrics, other: Metrics) -> Base:
+    names = [name for name in ("AUC", "accuracy", "log_loss", "rmse", "mae", "r2") if _measured(name, own)]
+    differences = {name: intervals.difference(name, own, other) for name in names}
+    return Base(
+        path=base.path,
+        rows=len(base.places),
+        metrics=intervals.figures(names, other),
+        differences={name: figure for name, figure in differences.items() if figure is not None},
+    )
+
+
+def _measured(name: str, rows: Metrics) -> bool:
+    return (name in ("rmse", "mae", "r2")) == (rows.label.task == "regression") and len(rows.y) > 0

@@ -1,0 +1,198 @@
+"""`epkit train` from options to report: read, search, choose, judge, explain, write."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from signal import Signals
+from typing import Any, BinaryIO
+
+import epkit
+from epkit.core.train import gates
+from epkit.core.train.curves import name_of
+from epkit.core.train.metrics import names_of
+from epkit.core.train.plan import Candidate, Plan
+from epkit.core.train.progress import Progress
+from epkit.core.train.report import Best, DataInfo, TrainReport
+from epkit.core.train.space import schedule
+from epkit.errors import UsageError
+from epkit.files import model_directory
+from epkit.files.training import TrainingJournal
+from epkit.flows.context import Context
+from epkit.flows.interrupts import noted
+from epkit.flows.train import writing
+from epkit.flows.train.choosing import choose
+from epkit.flows.train.examples import Material, prepare
+from epkit.flows.train.explaining import explain, leaking
+from epkit.flows.train.judging import column_names, in_use, judge
+from epkit.flows.train.options import Order, TrainOptions, order_of, run_directory
+from epkit.flows.train.reading import read_table
+from epkit.flows.train.search import search
+from epkit.learners.base import LearnerError
+from epkit.reporters.train import html
+
+LIBRARIES = ("lightgbm", "sklearn")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainResult:
+    """What came of a training.
+
+    Args:
+        stopped_by: the signal that ended the search early.
+        page: the report as HTML.
+    """
+
+    report: TrainReport
+    page: str
+    stopped_by: Signals | None
+
+    @property
+    def exit_code(self) -> int:
+        """Return 130 or 143 interrupted, 5 a gate was missed or not judged, else 0."""
+        if self.stopped_by is not None:
+            return 128 + int(self.stopped_by)
+        return 0 if self.report.passed else 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """What a training would do."""
+
+    data: DataInfo
+    runs: tuple[Candidate, ...]
+    warnings: tuple[str, ...]
+
+
+def train(options: TrainOptions, context: Context, stdin: BinaryIO, *, show: Callable[[Progress], None]) -> TrainResult:
+    """Train: search for a model, judge it, explain it, write it.
+
+    Args:
+        show: called a few times a second while runs are tried.
+
+    Raises:
+        UsageError: an option, the table or a directory cannot be used; nothing half-written is left.
+    """
+    started, began = datetime.now(UTC), time.monotonic()
+    order = _ready(options)
+    plan, out = order.plan, context.cwd / options.out
+    model_directory.check(out, overwrite=options.overwrite)
+    with TrainingJournal(run_directory(out), restart=options.restart) as journal, noted() as stopped:
+        material = _material(options, order, context, stdin)
+        base = None if options.base is None else in_use(options.base, material, context.cwd)
+        rows = material.search
+        searched = search(
+            rows.examples, rows.places, rows.folds, plan, journal, show=show, stopped=lambda: stopped() is not None
+        )
+        try:
+            chosen = choose(rows, searched.tried, plan)
+        except LearnerError as error:
+            raise UsageError(f"the model that was chosen cannot be fitted on all rows: {error}") from None
+        judgement = judge(material, chosen, order.gates, base, columns_shown=plan.cohorts, pairs=plan.pairs)
+        best = Best(
+            kind=chosen.choice.kind,
+            members=chosen.choice.members,
+            validation=judgement.out_of_fold.metrics,
+            optimism=chosen.choice.optimism,
+        )
+        data = _data(material)
+        leaks = leaking(rows, chosen, plan, stopped)
+        explanation = explain(material, chosen, judgement, plan)
+        files = writing.model_files(material, chosen, judgement, best, data, plan, options.exports)
+        artefact = writing.write_model(out, files, options.out, overwrite=options.overwrite)
+        report = TrainReport(
+            version=epkit.__version__,
+            started_at=started.isoformat(timespec="seconds").replace("+00:00", "Z"),
+            duration_s=time.monotonic() - began,
+            partial=searched.end == "stopped",
+            data=data,
+            plan=_shown(plan),
+            metric=rows.metric,
+            runs=chosen.ranked,
+            best=best,
+            threshold=chosen.threshold,
+            test=judgement.test,
+            out_of_fold=judgement.out_of_fold,
+            leaks=leaks,
+            importance=explanation.importance,
+            engineered=explanation.engineered,
+            effects=explanation.effects,
+            cohorts=judgement.cohorts,
+            errors=explanation.errors,
+            base=judgement.base,
+            gates=judgement.gates,
+            artefact=artefact,
+            warnings=material.warnings,
+        )
+        page = html.render(report)
+        writing.write_predictions(journal.directory, material, chosen, judgement, plan.ids)
+        writing.write_reports(journal.directory, report, page)
+        return TrainResult(report=report, page=page, stopped_by=stopped())
+
+
+def dry_run(options: TrainOptions, context: Context, stdin: BinaryIO) -> Planned:
+    """Read the table, and list the runs; train nothing.
+
+    Raises:
+        UsageError: as `train`.
+    """
+    order = _ready(options)
+    model_directory.check(context.cwd / options.out, overwrite=options.overwrite)
+    material = _material(options, order, context, stdin)
+    plan, rows = order.plan, material.search
+    runs = schedule(
+        plan.runs, plan.seed, rows=len(rows.places), outputs=rows.examples.label.outputs, custom=plan.custom
+    )
+    return Planned(data=_data(material), runs=runs, warnings=material.warnings)
+
+
+def _ready(options: TrainOptions) -> Order:
+    missing = [name for name in LIBRARIES if find_spec(name) is None]
+    if missing:
+        raise UsageError(f"epkit train needs {' and '.join(missing)}: pip install 'epkit[train]'")
+    return order_of(options)
+
+
+def _material(options: TrainOptions, order: Order, context: Context, stdin: BinaryIO) -> Material:
+    plan = order.plan
+    material = prepare(read_table(options.file, stdin, context), plan)
+    label = material.search.examples.label
+    if plan.metric is not None and plan.metric not in names_of(label.task):
+        known = ", ".join(names_of(label.task))
+        raise UsageError(f"--metric {plan.metric}: not a metric of this task, which is {label.task}: one of {known}")
+    if plan.threshold.text != "0.5" and label.task != "binary":
+        raise UsageError(f"--threshold {plan.threshold.text}: is for two classes, and this task is {label.task}")
+    columns = column_names(material.search.examples)
+    gates.check(order.gates, label, columns, base=options.base is not None)
+    return material
+
+
+def _data(material: Material) -> DataInfo:
+    learned, examples = material.learned, material.search.examples
+    label = examples.label
+    counts: Mapping[str, int] = {}
+    if label.task != "regression":
+        counts = {
+            name_of(label.class_of(k)): int((examples.y == k).sum())
+            for k in sorted(range(len(label.classes)), key=lambda k: label.classes.index(label.class_of(k)))
+        }
+    return DataInfo(
+        path=material.table.name,
+        sha256=material.table.sha256,
+        rows=len(examples),
+        unlabelled=material.table.frame.height - len(examples),
+        test_rows=len(material.test),
+        duplicates=learned.duplicates,
+        label=label.name,
+        task=label.task,
+        positive=None if label.positive is None else name_of(label.classes[label.positive]),
+        classes=counts,
+        columns=learned.columns,
+    )
+
+
+def _shown(plan: Plan) -> dict[str, Any]:
+    """Return the plan as the report has it: what decides the model, and what ended the search."""
+    found = {name: value for name, value in asdict(plan).items() if name not in ("threshold", "gates")}
+    return {**found, "threshold": plan.threshold.text}

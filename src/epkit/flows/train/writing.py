@@ -1,0 +1,167 @@
+"""What a training leaves: the model's directory, and beside it the reports and every row's prediction."""
+
+import hashlib
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from epkit.core.json.writing import dumps
+from epkit.core.train import card as cards
+from epkit.core.train.card import CustomModel
+from epkit.core.train.curves import name_of
+from epkit.core.train.document import to_document
+from epkit.core.train.metrics import Metrics
+from epkit.core.train.plan import Plan
+from epkit.core.train.report import Artefact, Best, DataInfo, TrainReport
+from epkit.errors import UsageError, unwritable
+from epkit.files import model_directory, outputs
+from epkit.files.writing import replacing
+from epkit.flows.train.choosing import Chosen
+from epkit.flows.train.examples import Material
+from epkit.flows.train.judging import Judgement
+from epkit.learners import custom, exporting
+from epkit.learners.base import LearnerError
+from epkit.learners.versions import versions
+from epkit.served import script
+from epkit.served.model import combine
+
+if TYPE_CHECKING:
+    import polars as pl
+
+REPORT, PAGE, PREDICTIONS = "train.json", "train.html", "predictions.parquet"
+
+
+def model_files(
+    material: Material,
+    chosen: Chosen,
+    judgement: Judgement,
+    best: Best,
+    data: DataInfo,
+    plan: Plan,
+    exports: Sequence[str],
+) -> dict[str, bytes]:
+    """Return the files of the model's directory by name; the same training gives the same bytes.
+
+    Raises:
+        UsageError: the model cannot be exported in a form that was asked for, or its estimator cannot be pickled.
+    """
+    used = versions()
+    own: CustomModel | None = None
+    try:
+        if chosen.choice.kind == "custom":
+            own, files = _pickled(chosen)
+        else:
+            arrays = combine([(weight, fitted.arrays()) for weight, _, fitted in chosen.members])
+            files = {"model.npz": model_directory.npz_bytes(arrays)}
+        for form in exports:
+            files |= exporting.exported(form, chosen.members, material.search.examples)
+    except LearnerError as error:
+        raise UsageError(f"the model cannot be written: {error}") from None
+    files["score.py"] = script.script(custom=own is not None).encode()
+    files["conda.yml"] = script.conda(used, custom=own is not None).encode()
+    card = cards.card(
+        learned=material.learned,
+        data=data,
+        plan=plan,
+        best=best,
+        threshold=chosen.threshold,
+        test=judgement.test,
+        cohorts=judgement.cohorts,
+        versions=used,
+        files=list(files),
+        custom=own,
+    )
+    return {**files, "card.json": cards.card_bytes(card)}
+
+
+def _pickled(chosen: Chosen) -> tuple[CustomModel, dict[str, bytes]]:
+    """Return what the card says of a user's own estimator, and its two files.
+
+    Raises:
+        LearnerError: it cannot be pickled.
+    """
+    (_, run, fitted) = chosen.members[0]
+    made = custom.source(str(run.candidate.parameters["make"]))
+    files = {"model.pkl": custom.pickled(fitted), made.path.name: made.text}
+    return CustomModel(
+        module=made.path.name,
+        make=made.name,
+        sha256={name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
+    ), files
+
+
+def write_model(directory: Path, files: Mapping[str, bytes], shown: str, *, overwrite: bool) -> Artefact:
+    """Write the model's directory, whole or not at all.
+
+    Raises:
+        UsageError: the disk is full, or something else is there.
+    """
+    sha256, size = model_directory.write(directory, files, overwrite=overwrite)
+    return Artefact(path=shown, sha256=sha256, bytes=size)
+
+
+def write_reports(directory: Path, report: TrainReport, page: str) -> None:
+    """Write `train.json` and `train.html`.
+
+    Raises:
+        UsageError: the disk is full.
+    """
+    outputs.write(str(directory / REPORT), dumps(to_document(report)).decode() + "\n", "-o")
+    outputs.write(str(directory / PAGE), page, "-o")
+
+
+def write_predictions(
+    directory: Path, material: Material, chosen: Chosen, judgement: Judgement, ids: Sequence[str]
+) -> None:
+    """Write what models say of each row that they were not trained on, with its ids.
+
+    Columns: `row` (from 1, as in the table), the ids, the label, `prediction`, `judged` (`test`, or the fold), and of
+    a classification the probability of each class.
+
+    Raises:
+        UsageError: the disk is full.
+    """
+    import polars as pl
+
+    search, table = material.search, material.table.frame
+    judged = search.places[chosen.judged]
+    parts = [(judged, chosen.rows, [f"fold {fold + 1}" for fold in search.fold[chosen.judged]])]
+    if judgement.test_rows is not None:
+        parts.append((material.test, judgement.test_rows, ["test"] * len(material.test)))
+    frames = []
+    for places, metrics, names in parts:
+        rows = material.learned.rows[places]
+        kept = [table.get_column(name)[rows] for name in (*ids, search.examples.label.name)]
+        columns = [pl.Series("row", rows + 1), *kept, *_answered(metrics), pl.Series("judged", names)]
+        frames.append(pl.DataFrame({name: column for name, column in _apart(columns)}))
+    held = io.BytesIO()
+    pl.concat(frames).sort("row").write_parquet(held)
+    try:
+        with replacing(directory / PREDICTIONS) as file:
+            file.write(held.getvalue())
+    except OSError as error:
+        raise unwritable(str(directory / PREDICTIONS), error) from None
+
+
+def _answered(rows: Metrics) -> list["pl.Series"]:
+    import polars as pl
+
+    label = rows.label
+    if label.task == "regression":
+        return [pl.Series("prediction", rows.margins[:, 0])]
+    found = [label.class_of(k) for k in range(len(label.classes))]
+    answers = pl.Series("prediction", [found[k] for k in rows.answers.tolist()])
+    chances = [pl.Series(f"probability of {name_of(each)}", rows.probabilities[:, k]) for k, each in enumerate(found)]
+    return [answers, *chances]
+
+
+def _apart(columns: Sequence["pl.Series"]) -> Iterator[tuple[str, "pl.Series"]]:
+    """Give each column a name that no other one has."""
+    taken: set[str] = set()
+    for column in columns:
+        name = column.name
+        while name in taken:
+            name += "_"
+        taken.add(name)
+        yield name, column
