@@ -8,6 +8,7 @@ import contextlib
 import importlib.util
 import inspect
 import io
+import pickle
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +21,7 @@ import numpy as np
 
 from epkit.core.train.problem import Task
 from epkit.errors import UsageError, unreadable
-from epkit.learners.base import LearnerError, worded
+from epkit.learners.base import Fitted, LearnerError, worded
 
 _SMALLEST: Final = 1e-15
 """A probability below counts as this, so that its log is a number."""
@@ -36,6 +37,38 @@ def digest(make: str) -> str:
     """
     path, _ = _parts(make)
     return sha256(_read(make, path)).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """The file of `FILE.py:make`."""
+
+    path: Path
+    make: str
+    text: bytes
+
+
+def source(make: str) -> Source:
+    """Read the file of `FILE.py:make`.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    path, name = _parts(make)
+    return Source(path=path, make=name, text=_read(make, path))
+
+
+def pickled(fitted: Fitted) -> bytes:
+    """Return a fitted estimator as a pickle, which a server opens that has its file.
+
+    Raises:
+        LearnerError: it cannot be pickled.
+    """
+    assert isinstance(fitted, CustomFitted), "only the user's own estimators are pickled"
+    try:
+        return pickle.dumps(fitted.estimator, protocol=5)
+    except Exception as error:  # noqa: BLE001 - it is the user's
+        raise LearnerError(f"its estimator cannot be pickled: {worded(error)}") from None
 
 
 def check(make: str, task: Task) -> None:

@@ -192,7 +192,7 @@ def reference(examples: Examples) -> dict[str, Any]:
         if column["kind"] == "category":
             codes = values[:, 0]
             counts = np.bincount(codes[~np.isnan(codes)].astype(np.intp), minlength=len(column["categories"]))
-            gone = int(examples.texts[column["name"]].null_count())  # type: ignore[attr-defined]
+            gone = int(examples.texts[column["name"]].null_count())
             other = len(codes) - int(counts.sum()) - gone
             columns[column["name"]] = {"counts": counts.tolist(), "other": other, "missing": gone}
         else:

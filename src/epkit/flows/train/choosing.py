@@ -43,7 +43,8 @@ class SearchRows:
     @property
     def y(self) -> np.ndarray:
         """Return what is to be predicted, a row each."""
-        return self.examples.y[self.places]
+        found: np.ndarray = self.examples.y[self.places]
+        return found
 
     @property
     def groups(self) -> np.ndarray | None:

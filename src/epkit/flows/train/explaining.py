@@ -72,7 +72,7 @@ def leaking(search: SearchRows, chosen: Chosen, plan: Plan, stopped: Callable[[]
     Args:
         stopped: whether nothing more is to be fitted.
     """
-    found = []
+    found: list[Leak] = []
     run = _leader(chosen)
     examples = search.examples
     for column, alone in leaks.suspects(examples.take(search.places)):

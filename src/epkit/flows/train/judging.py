@@ -79,7 +79,7 @@ def in_use(path: str, material: Material, cwd: Path) -> InUse:
     frame = material.table.frame[material.learned.rows[places]]
     matrix = columns.encode(frame, model.card["columns"], material.table.name)
     threshold = (model.card.get("threshold") or {}).get("value")
-    return InUse(path=path, places=places, margins=model.margins(matrix), threshold=threshold)
+    return InUse(path=path, places=places, margins=model.scorer.margins(matrix), threshold=threshold)
 
 
 def _check_label(model: Model, label: Label, where: str) -> None:

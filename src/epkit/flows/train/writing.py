@@ -84,11 +84,9 @@ def _pickled(chosen: Chosen) -> tuple[CustomModel, dict[str, bytes]]:
     (_, run, fitted) = chosen.members[0]
     made = custom.source(str(run.candidate.parameters["make"]))
     files = {"model.pkl": custom.pickled(fitted), made.path.name: made.text}
-    return CustomModel(
-        module=made.path.name,
-        make=made.name,
-        sha256={name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
-    ), files
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    return CustomModel(module=made.path.name, make=made.make, sha256=digests), files
+
 
 
 def write_model(directory: Path, files: Mapping[str, bytes], shown: str, *, overwrite: bool) -> Artefact:
@@ -134,7 +132,7 @@ def write_predictions(
         rows = material.learned.rows[places]
         kept = [table.get_column(name)[rows] for name in (*ids, search.examples.label.name)]
         columns = [pl.Series("row", rows + 1), *kept, *_answered(metrics), pl.Series("judged", names)]
-        frames.append(pl.DataFrame({name: column for name, column in _apart(columns)}))
+        frames.append(pl.DataFrame(dict(_apart(columns))))
     held = io.BytesIO()
     pl.concat(frames).sort("row").write_parquet(held)
     try:

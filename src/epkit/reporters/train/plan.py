@@ -13,9 +13,9 @@ SHOWN = 12
 def render(data: DataInfo, runs: Sequence[Candidate], warnings: Iterable[str]) -> str:
     """Return the columns, the runs and the warnings as text."""
     counts = ", ".join(f"{words.name(label)} {count:,}" for label, count in list(data.classes.items())[:8])
+    what = f"{words.name(data.label)} is predicted: {data.task}{f' ({counts})' if counts else ''}"
     lines = [
-        f"{data.path}: {data.rows:,} rows, {data.test_rows:,} of them for the test; "
-        f"{words.name(data.label)} is predicted: {data.task}{f' ({counts})' if counts else ''}",
+        f"{data.path}: {data.rows:,} rows, {data.test_rows:,} of them for the test; {what}",
         "",
         *(_column(column) for column in data.columns),
         "",
