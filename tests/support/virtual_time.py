@@ -12,15 +12,22 @@ TURN_NS: Final = 10_000
 
 
 class VirtualClock:
-    """Time that passes when the loop waits; stands in for the module `time`."""
+    """Time that passes when the loop waits; stands in for the module `time`.
 
-    def __init__(self, now: int) -> None:
+    Args:
+        now: ns.
+        reading_ns: what each reading of the clock takes, for code that reads it until a time has come.
+    """
+
+    def __init__(self, now: int, *, reading_ns: int = 0) -> None:
         self.now = now
+        self._reading_ns = reading_ns
         self._events: list[tuple[int, int, Callable[[], None]]] = []
         self._number = itertools.count()
 
     def perf_counter_ns(self) -> int:
         """Return the time, ns."""
+        self.now += self._reading_ns
         return self.now
 
     def process_time(self) -> float:
