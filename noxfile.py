@@ -41,8 +41,8 @@ PYPROJECT = nox.project.load_toml("pyproject.toml")
 
 SIDE_BY_SIDE = ["-n", "auto", "--maxprocesses=4", "--dist=worksteal"]
 """How pytest runs much: most tests wait for servers and processes."""
-AGAIN = ["--reruns=1", "-raR"] if os.environ.get("CI") else []
-"""Busy machines make tests of real processes late: the second time counts, and who needed it is named (RERUN)."""
+AGAIN = ["--reruns=2", "-raR"] if os.environ.get("CI") else []
+"""Busy machines make tests of real processes late: the last of three runs counts; who needs it is named (RERUN)."""
 SUITE = ["--ignore=tests/browser", *SIDE_BY_SIDE, *AGAIN]  # a browser has a session of its own
 
 

@@ -5,11 +5,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from support.canary import CANARY
 from support.dask_cluster import DaskCluster
 from support.fault_server import FaultServer
 from support.shared import shared
+
+# Properties are about values, and not about how busy the machine is.
+settings.register_profile("epkit", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("epkit")
 
 
 def pytest_configure() -> None:

@@ -113,9 +113,10 @@ def test_who_leaves_the_iteration_lets_the_workers_go(server):
         return None
 
     assert "p0" == asyncio.run(asyncio.wait_for(main(), 15))
-    requests = server.requests
-    time.sleep(0.1)
-    assert requests == server.requests < 2000
+    before = -1
+    while before != (before := server.requests):  # what was on its way may still arrive
+        assert before < 2000
+        time.sleep(0.2)
 
 
 def test_a_slow_reader_is_waited_for(server):

@@ -1,6 +1,7 @@
 """What every backend does: one suite for this machine and for both SDKs, through the real command line."""
 
 import json
+import socket
 import stat
 from dataclasses import fields
 
@@ -32,6 +33,21 @@ def test_create_makes_an_endpoint_that_answers_and_writes_it_down(host: Host):
     assert "paths" in json.loads(host.cli.read("swagger/bank.json"))
     assert 0o600 == stat.S_IMODE(host.wrote().stat().st_mode)
     assert f"{host.key}\n" == host.wrote().read_text()
+
+
+def test_an_endpoint_that_does_not_answer_is_written_down_and_no_success(host: Host):
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # and does not listen
+        ran = host.create("bank", "-X", f"http://127.0.0.1:{nobody.getsockname()[1]}")
+
+    assert 4 == ran.code
+    assert ran.lines[-1].startswith("epkit: bank: it is deployed, but does not answer: http")
+    assert "proxy" in ran.lines[-1]
+    assert "[endpoints.bank]" in host.cli.read("epkit.toml")
+    assert "swagger" not in host.cli.read("epkit.toml")
+    again = host.create("bank")
+    assert 6 == again.code
+    assert again.lines[-1].startswith("epkit: bank: ")
 
 
 def test_a_name_that_is_taken_is_refused(host: Host):

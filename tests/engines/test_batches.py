@@ -318,7 +318,7 @@ ANSWERS = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.lists(st.integers(1, 40), max_size=5),
     st.integers(1, 12),

@@ -44,6 +44,23 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
+def test_the_clock_starts_when_it_was_agreed_to_and_not_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Ticking(Clock):
+        def perf_counter_ns(self) -> int:
+            self.now += 1000
+            return self.now
+
+    monkeypatch.setattr(module, "time", Ticking())
+    early, late = make(begin=False).driver, make(begin=False).driver
+    early.began_at, late.began_at = BEGAN + 50_500, BEGAN + 50_500
+
+    early.begin()  # at BEGAN + 1000
+    late.begin()  # a tick after the other one is over
+    found = [(driver.began - BEGAN, driver.late_ns) for driver in (early, late)]
+
+    assert [(50_500, 500), (50_500, 1500)] == found
+
+
 @pytest.fixture
 def judged(monkeypatch: pytest.MonkeyPatch) -> list[tuple[bytes, int | None]]:
     """Body and expected rows of every reply that was really judged."""

@@ -4,8 +4,9 @@ import asyncio
 import gc
 import sys
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -219,9 +220,9 @@ def test_every_fault_ends_in_time_and_in_its_class(
     )
 
     seen = arrivals_seen(fault_server)
-    # On a machine that is busy elsewhere a connection may take longer than the short timeout.
-    went_out = [outcome.payload for outcome in run.outcomes if not outcome.detail.startswith("no connection")]
-    assert went_out == seen, "the server saw each arrival once"
+    # On a machine that is busy elsewhere a connection, or the server's reading, may take longer than the short timeout.
+    unsure = {outcome.payload for outcome in run.outcomes if outcome.failure is TIMEOUT} - set(seen)
+    assert [number for number in range(run.given) if number not in unsure] == seen, "the server saw each arrival once"
     assert set(case.failures) >= set(run.failures)
     assert set(case.statuses) >= set(run.statuses)
     if case.body is not None:
@@ -314,7 +315,7 @@ def test_without_keepalive_each_request_has_its_own_connection(
 def test_head_has_no_body_and_keeps_the_connection(fault_server: FaultServer, kind: Kind, name: str) -> None:
     to = plain(fault_server)
 
-    run = execute(kind, to, requests(to, [name] * 3, method="HEAD"), timeout_ns=SHORT_NS * 4)
+    run = execute(kind, to, requests(to, [name] * 3, method="HEAD"))
 
     assert run.failures == [NONE] * 3
     assert {b""} == set(run.bodies)
@@ -324,7 +325,7 @@ def test_head_has_no_body_and_keeps_the_connection(fault_server: FaultServer, ki
 def test_head_without_any_length_does_not_wait_for_a_body(fault_server: FaultServer, kind: Kind) -> None:
     to = plain(fault_server)
 
-    run = execute(kind, to, requests(to, ["ok-connection-close", "ok"], method="HEAD"), timeout_ns=SHORT_NS * 4)
+    run = execute(kind, to, requests(to, ["ok-connection-close", "ok"], method="HEAD"))
 
     assert run.failures == [NONE] * 2
     assert run.bodies == [b""] * 2
@@ -364,7 +365,7 @@ def test_a_timeout_is_neither_early_nor_much_too_late(fault_server: FaultServer,
     run = execute(kind, to, requests(to, ["never"] * 8), slots=8, timeout_ns=SHORT_NS)
 
     for outcome in run.outcomes:
-        assert SHORT_NS <= outcome.end - outcome.start < SHORT_NS + 1_000_000_000
+        assert SHORT_NS <= outcome.end - outcome.start < SHORT_NS + 4_000_000_000
 
 
 @pytest.mark.parametrize("slots", [1, 32])
@@ -382,8 +383,9 @@ def test_a_server_that_breaks_every_third_is_told_apart(fault_server: FaultServe
     [
         ("twice", CALM_NS),
         ("length-too-short", CALM_NS),
-        ("delay?ms=600", SHORT_NS),
-        ("drip?every_ms=40", SHORT_NS),
+        # The others are to be answered in that time, on a busy machine too.
+        ("delay?ms=1500", 3 * SHORT_NS),
+        ("drip?every_ms=40", 3 * SHORT_NS),
     ],
 )
 def test_a_reply_never_ends_up_with_another_request(
@@ -463,10 +465,16 @@ def stop(*, drain: bool) -> Callable[[Engine], None]:
 @pytest.mark.parametrize("slots", [1, 32])
 def test_stopping_with_drain_waits_for_what_is_in_flight(fault_server: FaultServer, kind: Kind, slots: int) -> None:
     to = plain(fault_server)
+    fault_server.gate.clear()
 
-    run = execute(
-        kind, to, requests(to, ["delay?ms=300"] * 2000), slots=slots, interrupt=stop(drain=True), after_s=0.15
-    )
+    def when_all_are_in_flight(engine: Engine) -> None:
+        if fault_server.requests["gated"] < slots:
+            asyncio.get_running_loop().call_later(0.01, when_all_are_in_flight, engine)
+        else:
+            engine.stop(drain=True)
+            fault_server.gate.set()
+
+    run = execute(kind, to, requests(to, ["gated"] * 2000), slots=slots, interrupt=when_all_are_in_flight, after_s=0)
 
     assert {NONE} == set(run.failures)
     assert slots == run.given
@@ -474,7 +482,7 @@ def test_stopping_with_drain_waits_for_what_is_in_flight(fault_server: FaultServ
 
 @pytest.mark.parametrize("slots", [1, 32])
 @pytest.mark.parametrize("scheme", ["http", "https"])
-@pytest.mark.parametrize("name", ["never", "drip?every_ms=40", "length-too-long", "delay?ms=60000"])
+@pytest.mark.parametrize("name", ["never", "drip", "length-too-long", "delay?ms=60000"])
 def test_stopping_without_drain_aborts_what_is_in_flight(
     fault_server: FaultServer, kind: Kind, name: str, scheme: str, slots: int
 ) -> None:
@@ -579,17 +587,42 @@ def test_memory_is_bounded_for_the_run_and_not_for_the_connection(
     assert peak < bound + 32 * MIB
 
 
+class AfterTheFirst(Recorder):
+    """Hands out its last requests when some others have failed, on one slot, and ends the run after them.
+
+    Args:
+        first: how many requests go out at once.
+        failing: how many of them fail by themselves; the others are held until the end.
+    """
+
+    def __init__(self, sent: Sequence[Request], *, first: int, failing: int) -> None:
+        super().__init__(sent)
+        self._first, self._failing, self._last = first, failing, len(sent) - 1
+
+    def next(self, now: int) -> Arrival | None:
+        waits = self.given >= self._first and len(self.outcomes) < self._failing
+        return None if waits else super().next(now)
+
+    def done(self, exchange: Exchange) -> None:
+        super().done(exchange)
+        if exchange.payload == self._last and self.engine is not None:
+            self.engine.soon(partial(self.engine.stop, drain=False))
+
+
 def test_the_reply_that_goes_over_the_bound_fails_and_makes_room(
     fault_server: FaultServer, kind: Kind, bound: int
 ) -> None:
     to = plain(fault_server)
-    names = [f"held?bytes={MIB}"] * 10 + ["ok-large?bytes=300000"] * 4
+    sent = requests(to, [f"held?bytes={MIB}"] * 10 + ["ok-large?bytes=300000"] * 4)
 
-    run = execute(kind, to, requests(to, names), slots=10, timeout_ns=4 * SHORT_NS)
+    # Eight whole ones are over the bound by their headers, so that three of ten fail, in whatever order they come.
+    run = execute(kind, to, sent, slots=10, driver=AfterTheFirst(sent, first=10, failing=3))
 
     details = [outcome.detail for outcome in run.outcomes]
-    assert 2 <= details.count(TOO_MANY_BYTES) <= 5
-    assert 10 - details.count(TOO_MANY_BYTES) < bound / MIB
+    if kind.wire:
+        assert 3 == details.count(TOO_MANY_BYTES)
+    else:  # which makes room a little later
+        assert 3 <= details.count(TOO_MANY_BYTES) <= 5
     assert [b"x" * 300_000] * 4 == run.bodies[10:]
 
 

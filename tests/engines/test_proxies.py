@@ -370,7 +370,7 @@ def test_a_proxy_that_says_nothing_to_connect_is_waited_for_in_time(proxy: Proxy
         (outcome.failure, outcome.detail) for outcome in run.outcomes
     }
     for outcome in run.outcomes:
-        assert SHORT_NS - 2_000_000 <= outcome.end - outcome.start < SHORT_NS + 1_000_000_000  # a timer knows ms
+        assert SHORT_NS - 2_000_000 <= outcome.end - outcome.start < SHORT_NS + 4_000_000_000  # a timer knows ms
 
 
 def test_a_server_that_says_nothing_through_the_tunnel_is_not_the_proxys_fault(through: Through) -> None:

@@ -68,7 +68,7 @@ def test_rows_are_lists_where_a_body_wants_them_so_and_objects_where_they_are_wr
     assert EXPECTED == objects
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(1, 30), st.data())
 def test_regrouped_and_cut_anywhere_the_rows_are_the_same(source, batch_rows, data):
     pieces = list(regroup(source.pieces(0, lists=False), batch_rows))

@@ -71,6 +71,9 @@ class Recorder:
     Args:
         requests: the payload index of an arrival is its place in here.
         pause_s: how long `next` blocks once there was an outcome, so that connections idle meanwhile.
+
+    Attributes:
+        engine: what runs it, for a driver that ends its run itself.
     """
 
     def __init__(self, requests: Iterable[Request], *, pause_s: float = 0) -> None:
@@ -78,6 +81,7 @@ class Recorder:
         self._pause_s = pause_s
         self.begun = self.given = 0
         self.outcomes: list[Outcome] = []
+        self.engine: Engine | None = None
 
     def begin(self) -> None:
         assert self.given == 0
@@ -170,19 +174,21 @@ def execute(
     timeout_ns: int = CALM_NS,
     keepalive: bool = True,
     pause_s: float = 0,
+    driver: Recorder | None = None,
     interrupt: Callable[[Engine], None] | None = None,
     after_s: float = 0.1,
 ) -> Run:
     """Run an engine and check what holds for every run, whatever the server does.
 
     Args:
+        driver: what hands out the requests, if not a `Recorder`.
         interrupt: called with the engine *after_s* after the beginning.
 
     Raises:
         TimeoutError: the run does not end.
     """
-    driver = Recorder(sent, pause_s=pause_s)
-    engine = kind.engine(to, timeout_ns=timeout_ns, keepalive=keepalive)
+    driver = driver or Recorder(sent, pause_s=pause_s)
+    engine = driver.engine = kind.engine(to, timeout_ns=timeout_ns, keepalive=keepalive)
 
     async def main() -> Traffic:
         if interrupt is not None:

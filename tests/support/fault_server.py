@@ -63,6 +63,7 @@ class FaultServer:
         connections: how many were accepted since the last reset.
         requests: how many requests by name (`ok`, `never`, …), counted when their header was read.
         seen: the requests themselves, in order of arrival, at most `REMEMBERED`.
+        gate: while a test has cleared it, `gated` does not answer; a reset opens it.
         sni: the names that TLS clients asked for; None where they named none.
     """
 
@@ -84,6 +85,10 @@ class FaultServer:
         self.seen: list[Seen] = []
         self.sni: list[str | None] = []
         self._turns = Turns()
+
+    @property
+    def gate(self) -> threading.Event:
+        return self._turns.gate
 
     def url(self, name: str, *, tls: str | None = None) -> str:
         """Return the URL of a behaviour, over TLS with the certificate named."""
@@ -119,12 +124,16 @@ class FaultServer:
         self._forget()
 
     async def _drop(self) -> None:
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        for _ in range(3):  # transports learn in the loop's next rounds that they are closed
+        settled = 0
+        while (
+            settled < 3
+        ):  # transports learn in the loop's next rounds that they are closed, and what waits is accepted
+            tasks = list(self._tasks)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await asyncio.sleep(0)
+            settled = 0 if tasks else settled + 1
 
     def _run(self) -> None:
         try:

@@ -15,6 +15,7 @@ connection stays open until the client closes it. A storm is one of these under 
 | ok-split-chunked | the same for ok-chunked |
 | ok-large | `?bytes=` of body (default 1 MiB), Content-Length |
 | delay | ok after `?ms=` (default 10), each `?every=`th time (1) |
+| gated | ok after `?ms=` (0), and not before the server's `gate` is open, as it is unless a test closes it |
 | stall | ok; in the last `?for_ms=` of every `?every_ms=` since the first such request all stands still |
 | flaky | every `?every=`th request (3) answers `?status=` (503), the others ok |
 | second-dies | on each connection: the first request ok, the second is read whole and the connection closed |
@@ -87,6 +88,7 @@ import gzip
 import json
 import socket
 import struct
+import threading
 import time
 import zlib
 from collections import Counter
@@ -268,6 +270,8 @@ class Turns:
     def __init__(self) -> None:
         self.began: dict[str, float] = {}
         self.counts: Counter[str] = Counter()
+        self.gate = threading.Event()
+        self.gate.set()
 
     def next(self, target: str) -> int:
         """Count the requests of *target*, from 1."""
@@ -442,6 +446,15 @@ async def _early_hints(x: Exchange) -> bool:
 async def _delay(x: Exchange) -> bool:
     if x.turns.next(x.target) % x.number("every", 1) == 0:
         await asyncio.sleep(x.number("ms", 10) / 1e3)
+    await x.send(OK)
+    return True
+
+
+@fault("gated")
+async def _gated(x: Exchange) -> bool:
+    await asyncio.sleep(x.number("ms", 0) / 1e3)
+    while not x.turns.gate.is_set():  # noqa: ASYNC110 - a test opens it, from another thread
+        await asyncio.sleep(0.01)
     await x.send(OK)
     return True
 

@@ -11,7 +11,7 @@ from distributed import Client
 
 
 def forge(how, path, dask_worker):
-    """Answer polls of the first agent that is found with what nobody asked for; called in a Dask worker."""
+    """Answer polls of the youngest agent with what nobody asked for; called in a Dask worker."""
     import pickle
     import struct
 
@@ -34,7 +34,8 @@ def forge(how, path, dask_worker):
         "typed": ({"frames": 1}, 7),
         "deep": (deep, None),
     }
-    genuine = dask_worker.handlers[names[0]]
+    name = names[-1]  # an agent of an earlier run that lost it may still be there, and is asked by nobody
+    genuine = dask_worker.handlers[name]
 
     async def answer(verb, sealed=(), wait_s=0.0):
         found = await genuine(verb, sealed, wait_s)
@@ -47,8 +48,8 @@ def forge(how, path, dask_worker):
         return forged[how]
 
     if how != "posted":
-        dask_worker.handlers[names[0]] = answer
-    return names[0], evil
+        dask_worker.handlers[name] = answer
+    return name, evil
 
 
 def main(address: str, how: str, path: str) -> None:

@@ -74,7 +74,7 @@ def fuzz(name: str, examples: st.SearchStrategy[Any], check: Callable[[Any], Non
         one.__name__ = one.__qualname__ = re.sub(
             r"\W", "_", f"fuzz_{name}"
         )  # what Hypothesis keeps failing examples under
-        limits = settings(max_examples=ROUND, deadline=None, print_blob=True, suppress_health_check=list(HealthCheck))
+        limits = settings(max_examples=ROUND, print_blob=True, suppress_health_check=list(HealthCheck))
         try:
             seed(first + number)(limits(given(examples)(one)))()
         except Exception as error:

@@ -5,6 +5,7 @@ import contextlib
 import socket
 import ssl
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from io import BufferedReader
 from typing import Self
@@ -42,6 +43,7 @@ class Proxy:
     connections: int = 0
     _listener: socket.socket = field(default_factory=lambda: socket.create_server(("127.0.0.1", 0), backlog=1024))
     _open: list[socket.socket] = field(default_factory=list)
+    _threads: list[threading.Thread] = field(default_factory=list)
 
     @property
     def port(self) -> int:
@@ -59,14 +61,25 @@ class Proxy:
         return ProxyValue(scheme=scheme, host=host, port=self.port, authorization=authorization)
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._start(self._accept)
         return self
 
     def __exit__(self, *_: object) -> None:
+        # A thread that was still on its way to the server would be a connection that the next test did not make.
+        while self._threads:
+            for opened in (self._listener, *self._open):
+                with contextlib.suppress(OSError):
+                    socket.socket.shutdown(opened, socket.SHUT_RDWR)  # TLS's own takes the state from who reads
+            self._threads[0].join(0.05)
+            if not self._threads[0].is_alive():
+                del self._threads[0]
         for opened in (self._listener, *self._open):
-            with contextlib.suppress(OSError):
-                opened.shutdown(socket.SHUT_RDWR)
             opened.close()
+
+    def _start(self, call: Callable[..., None], *arguments: object) -> None:
+        thread = threading.Thread(target=call, args=arguments, daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
@@ -75,13 +88,14 @@ class Proxy:
                 client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self.connections += 1
                 self._open.append(client)
-                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+                self._start(self._serve, client)
 
     def _serve(self, client: socket.socket) -> None:
         with contextlib.suppress(OSError, EOFError):
             if self.tls is not None:
-                client = self.tls.wrap_socket(client, server_side=True)
+                client = self.tls.wrap_socket(client, server_side=True, do_handshake_on_connect=False)
                 self._open.append(client)
+                client.do_handshake()
             reader = client.makefile("rb")
             server: socket.socket | None = None
             if reader.peek(1).startswith(b"\x16"):  # a TLS handshake, where none is spoken
@@ -99,13 +113,13 @@ class Proxy:
                     host, _, port = target.rpartition(":")
                     server = self._connect(host.strip("[]"), int(port))
                     client.sendall(self.welcome)
-                    threading.Thread(target=self._pump, args=(server, client, self.cut_after), daemon=True).start()
+                    self._start(self._pump, server, client, self.cut_after)
                     self._pump(client, server)
                     return
                 url = urlsplit(target)
                 if server is None:
                     server = self._connect(url.hostname or "", url.port or 80)
-                    threading.Thread(target=self._pump, args=(server, client), daemon=True).start()
+                    self._start(self._pump, server, client)
                 passed = [text for text in lines if not text.lower().startswith("proxy-")]
                 first = f"{method} {url.path}{f'?{url.query}' if url.query else ''} HTTP/1.1"
                 server.sendall("\r\n".join([first, *passed, "", ""]).encode("latin-1"))
@@ -153,4 +167,7 @@ class Proxy:
 
 
 def _read_line(reader: BufferedReader) -> str:
-    return reader.readline().decode("latin-1").rstrip("\r\n")
+    line = reader.readline()
+    if line and not line.endswith(b"\n"):
+        raise EOFError("closed inside a line")
+    return line.decode("latin-1").rstrip("\r\n")

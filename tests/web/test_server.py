@@ -167,7 +167,7 @@ def test_an_answer_that_takes_long_is_not_cut_off(monkeypatch):
 
 
 def test_a_peer_has_a_bound_of_connections_and_half_open_ones_make_room(monkeypatch):
-    monkeypatch.setattr(server, "HEADER_S", 1.0)
+    monkeypatch.setattr(server, "HEADER_S", 3.0)
     with served() as address, contextlib.ExitStack() as stack:
         held = [stack.enter_context(socket.create_connection(address, 10)) for _ in range(server.MOST_OF_A_PEER)]
         for sock in held:

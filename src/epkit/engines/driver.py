@@ -89,8 +89,8 @@ class DriverBase:
         of the first whole reply), `unsent` (requests of each payload that never found a connection), `sent` and
         `failed` (as of the last block), `most` (most in flight in each phase that was entered), `gaps` (ns that passed
         between the end of a phase, by its index, and the next one), `cpu_s` (process time spent before the measured
-        phases). To be set before: `began_at`, the time that counts as the beginning, where it is not the moment of
-        `begin`.
+        phases), `late_ns` (how long after `began` the run really began). To be set before: `began_at`, the time that is
+        the beginning, where it is not the moment of `begin`; that should be called shortly before it.
 
         Args:
             requests: one a payload.
@@ -113,7 +113,7 @@ class DriverBase:
         self.first_head = b""
         self.unsent: dict[int, int] = {}
         self.began_at: int | None = None
-        self.began = self.ended = 0
+        self.began = self.ended = self.late_ns = 0
         self.started_at = datetime.now(UTC)
         self._flush_at = 2**63
         self.sent = self.failed = 0
@@ -122,9 +122,14 @@ class DriverBase:
         self.cpu_s = 0.0
 
     def begin(self) -> None:
-        """Start the clock."""
+        """Start the clock, at the time that was agreed on if there is one."""
         now = time.perf_counter_ns()
-        self.began = self.ended = now if self.began_at is None else self.began_at
+        if self.began_at is not None:
+            # Here, where all is ready: what an engine does before would make the first request late.
+            while now < self.began_at:
+                now = time.perf_counter_ns()
+            self.late_ns = now - self.began_at
+        self.began = self.ended = now - self.late_ns
         self.started_at = datetime.now(UTC)
         self._flush_at = now + FLUSH_NS
 

@@ -363,17 +363,17 @@ def test_a_saved_run_that_is_cut_off_tells_what_its_workers_had_spent(cli, rows,
 
 def test_who_was_held_up_itself_misses_nobody(cli, rows, fault_server, monkeypatch):
     """As one that is stopped with Ctrl-Z is: all that was said meanwhile is heard afterwards."""
-    monkeypatch.setattr(fleet, "SILENT_S", 1.5)
+    monkeypatch.setattr(fleet, "SILENT_S", 2.5)
     real, slept = Recording.tick, []
 
     def tick(recording):
         if not slept:
             slept.append(True)
-            time.sleep(2.5)
+            time.sleep(3.5)
         real(recording)
 
     monkeypatch.setattr(Recording, "tick", tick)
-    flags = ["-t", 4, "-c", 4, "--workers", 2, "--save", "run.epkit", "--format", "json"]
+    flags = ["-t", 5, "-c", 4, "--workers", 2, "--save", "run.epkit", "--format", "json"]
     ran = cli("bench", "-p", rows, "--no-validate", *flags, fault_server.url("delay?ms=20"))
 
     assert slept

@@ -15,6 +15,7 @@ OK = frozenset(
         "ok-split",
         "ok-split-chunked",
         "delay",
+        "gated",
         "stall",
         "early-hints",
         "gzip",

@@ -17,7 +17,7 @@ STEPS = ["name", "tcp", "tls", "health", "key", "contract", "example", "reply", 
 WELL = frozenset(
     [
         *("ok", "ok-chunked", "ok-close-delimited", "ok-connection-close", "ok-split", "ok-split-chunked"),
-        *("delay", "stall", "flaky", "second-dies", "early-hints", "gzip", "deflate", "deflate-raw", "azure"),
+        *("delay", "gated", "stall", "flaky", "second-dies", "early-hints", "gzip", "deflate", "deflate-raw", "azure"),
         *("big-header", "closes-idle", "twice", "swagger.json", "nested"),
         *("version-1.0", "chunk-extension", "cut", "cut-length", "cut-chunked"),
         *("bare-lf", "only-lf", "only-lf-split", "only-lf-chunked"),
@@ -25,7 +25,7 @@ WELL = frozenset(
 )
 """Scored, whatever the manner."""
 
-HANGING = ("length-too-long", "never", "never-reads", "drip", "slow-header", "held", "endless-tiny")
+HANGING = ("length-too-long", "never", "never-reads", "drip", "slow-header", "held")
 
 CAUSES = {
     "empty": ("example", "the reply is empty: the scoring script returned nothing"),
@@ -63,7 +63,7 @@ CAUSES = {
     **dict.fromkeys(["br", "zstd"], ("example", "epkit reads gzip and deflate: ask for one of them")),
     "redirect-slowly": ("example", "a redirect, which is not followed"),
     **dict.fromkeys(
-        ["huge-header", "many-headers", "endless-header", "endless-body", "endless-close"],
+        ["huge-header", "many-headers", "endless-header", "endless-body", "endless-close", "endless-tiny"],
         ("example", "the reply is larger than epkit takes"),
     ),
     **dict.fromkeys(HANGING, ("example", "no complete reply in time")),

@@ -98,7 +98,8 @@ HARMFUL = {
 def test_what_it_does_to_harm_fails_the_rows_by_name(cli, fault_server, name, reason):
     cli.write("rows.jsonl", TWO)
     url = fault_server.url(name)
-    ran = cli("score", "rows.jsonl", "--target", url, NO, "--retries", 0, "--timeout", 0.5, "-o", "out.jsonl")
+    timeout = 0.5 if reason == "timeout" else 20
+    ran = cli("score", "rows.jsonl", "--target", url, NO, "--retries", 0, "--timeout", timeout, "-o", "out.jsonl")
 
     assert 4 == ran.code, ran.err
     assert [None, None] == [json.loads(line)["prediction"] for line in cli.read("out.jsonl").splitlines()]

@@ -57,7 +57,7 @@ FORMS = {
 
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(secret=secrets.filter(lambda s: s.isprintable() or s.isascii()), before=around, after=around)
 def test_no_form_of_a_secret_survives(form, secret, before, after):
     written = form(secret)
@@ -68,7 +68,6 @@ def test_no_form_of_a_secret_survives(form, secret, before, after):
     assert f"\x00{written}\x00" not in masked
 
 
-@settings(deadline=None)
 @given(secret=secrets, text=st.text())
 @example(secret="****", text="********")
 @example(secret="a***", text="aa***")
@@ -79,7 +78,6 @@ def test_no_secret_is_in_a_masked_text(secret, text):
     assert secret not in masked
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(alphabet="ab*:", min_size=4, max_size=8), min_size=2, max_size=3), st.data())
 def test_of_secrets_that_overlap_none_survives(several, data):
     text = "".join(data.draw(st.lists(st.sampled_from([*several, "a", "b", "*"]), max_size=12)))
@@ -89,7 +87,6 @@ def test_of_secrets_that_overlap_none_survives(several, data):
     assert not any(secret in masked for secret in several)
 
 
-@settings(deadline=None)
 @given(
     secret=st.binary(min_size=4, max_size=30).map(lambda b: b.decode("latin-1")),
     before=st.binary(max_size=9),
@@ -137,7 +134,7 @@ KEYS = st.text(alphabet='ABCXYZ0123456789+/=-_\\"% ', min_size=8, max_size=40).f
 
 
 @pytest.mark.parametrize("shorten", [clean, cut], ids=["clean", "cut"])
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     secret=KEYS,
     form=st.sampled_from(list(FORMS.values())),
@@ -336,7 +333,6 @@ def test_credentials_in_a_url_are_masked_and_the_rest_is_left_as_it_is(url, expe
 safe = st.text(alphabet="abcdefghijklmnopqrstuvwxyzABC01234-._~%", min_size=4, max_size=20)
 
 
-@settings(deadline=None)
 @given(
     st.text(alphabet="QXZ5678", min_size=4),
     st.sampled_from(["sig", "key", "token", "code", "api-key", "Subscription-Key", "access_token", "sas", "k%65y"]),
@@ -352,7 +348,6 @@ def test_a_secret_value_never_survives_whatever_stands_around_it(value, name, ot
     assert value not in masked
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_masking_a_url_twice_changes_nothing_more(url):
     assert mask_url(mask_url(url)) == mask_url(url)
@@ -389,7 +384,6 @@ def test_a_header_shows_no_credential(name, value, expected):
     assert expected == mask_header(name, value)
 
 
-@settings(deadline=None)
 @given(st.sampled_from(["Authorization", "Cookie", "api-key", "X-Api-Token"]), secrets)
 def test_no_value_of_a_credential_header_survives(name, secret):
     value = mask_header(name, f"Bearer {secret}")
@@ -446,7 +440,6 @@ def test_a_long_text_ends_in_an_ellipsis():
     assert clean("a" * 10_000_000, 4) == "aaa…"
 
 
-@settings(deadline=None)
 @given(st.text(), st.integers(2, 50))
 def test_foreign_text_becomes_one_printable_line_of_at_most_the_limit(text, limit):
     line = clean(text, limit)

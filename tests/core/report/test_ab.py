@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from epkit.core.report import ab
@@ -104,7 +104,6 @@ def test_nanoseconds_are_floored_before_they_are_subtracted():
     assert (times.start[0], times.ctime[0], times.wait[0], times.time[0]) == (5_000_000_000, 1, 1, 3)
 
 
-@settings(deadline=None)
 @given(jitter=st.integers(0, 999))
 def test_nanoseconds_below_the_microsecond_change_nothing(jitter):
     vector = clocked("ties-20")
@@ -165,7 +164,6 @@ def test_one_request_has_no_percentiles_and_no_deviation():
     assert ab.AbRow(min=4200, mean=4200, sd=0.0, median=4200, max=4200) == report.summary.total
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 10**12), min_size=1, max_size=60))
 def test_rows_keep_abs_definitions_for_any_times(values):
     row = ab.summarise(times_of(values)).summary.total
@@ -178,7 +176,6 @@ def test_rows_keep_abs_definitions_for_any_times(values):
     assert (ordered[0], ordered[-1]) == (row.min, row.max)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(*[st.integers(0, 3)] * 3), max_size=40))
 def test_requests_of_equal_total_stand_in_the_order_of_four_stable_sorts(rows):
     order = list(range(len(rows)))

@@ -6,7 +6,7 @@ from datetime import date
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from epkit.core.contract.columns import find_rows
@@ -93,7 +93,6 @@ CELLS = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=5), CELLS, max_size=4))
 def test_a_row_is_read_back_as_it_was(row):
     assert row == json.loads(dumps_row(row))

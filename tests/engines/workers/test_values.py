@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import numpy as np
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from epkit.core.http.request import Template, build
@@ -203,7 +203,6 @@ GENUINE = (
 )  # fmt: skip
 
 
-@settings(deadline=None)
 @given(st.sampled_from(GENUINE), st.data())
 def test_a_damaged_frame_is_a_message_or_refused(message, data):
     frame = bytearray(BENCH.pack(message))

@@ -5,7 +5,6 @@ import base64
 import contextlib
 import gzip
 import threading
-import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -138,20 +137,21 @@ def test_a_contract_that_drips_is_not_waited_for() -> None:
                 request.wfile.flush()
                 threading.Event().wait(0.05)
 
-    with serving(answer) as (origin, _), pytest.raises(EndpointError, match=r"no whole reply within 0.3 s"):
-        Contract.load(f"{origin}/swagger.json", timeout_s=0.3)
+    with serving(answer) as (origin, _), pytest.raises(EndpointError, match=r"no whole reply within 1 s"):
+        Contract.load(f"{origin}/swagger.json", timeout_s=1)
 
 
 def test_redirects_share_the_time_of_one_contract() -> None:
     def answer(request: BaseHTTPRequestHandler) -> None:
+        asked.append(request.path)
         threading.Event().wait(0.2)
         reply(b"", 302, Location="/a")(request)
 
-    began = time.monotonic()
+    asked: list[str] = []
     with serving(answer) as (origin, _), pytest.raises(EndpointError, match=r"no whole reply within 0.5 s"):
         Contract.load(f"{origin}/a", timeout_s=0.5)
 
-    assert time.monotonic() - began < 1.1  # six times 0.2 s would be more
+    assert len(asked) <= 3, "each takes 0.2 s"
 
 
 def test_a_notebook_loads_a_contract_though_its_loop_runs() -> None:

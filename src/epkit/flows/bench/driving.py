@@ -166,7 +166,7 @@ class DrivenPlan:
             else:
                 examples[kind] = example
 
-    def facts(self, ran: Ran | None = None, *, late_ns: int = 0) -> RunFacts:
+    def facts(self, ran: Ran | None = None) -> RunFacts:
         """Say what is known.
 
         Args:
@@ -176,7 +176,7 @@ class DrivenPlan:
         known = RunFacts(
             began=driver.began,
             started_at=driver.started_at,
-            late_ns=late_ns,
+            late_ns=driver.late_ns,
             ended_ns=max(0, driver.ended - driver.began),
             sent=driver.sent,
             failed=driver.failed,

@@ -15,7 +15,7 @@ from epkit.errors import EndpointError, UsageError, unwritable
 from epkit.files.writing import replacing
 from epkit.flows.context import Context
 from epkit.flows.hosting.backends import Place, key_path
-from epkit.flows.hosting.proof import Scored, check_flags, client_to, fetch_contract, score_row
+from epkit.flows.hosting.proof import Scored, UnansweredError, check_flags, client_to, fetch_contract, score_row
 from epkit.flows.target.client import Client
 from epkit.flows.target.request_options import TargetOptions
 from epkit.flows.target.tokens import bearer
@@ -97,7 +97,7 @@ def create(place: Place, order: Order, context: Context, reach: TargetOptions) -
 
     Raises:
         BackendError: the backend said no.
-        EndpointError: it is deployed and written down, but a row is not scored.
+        EndpointError: it is deployed and written down, but does not answer, or a row is not scored.
     """
     proxy = check_flags(reach, context, local=place.backend.name == "local")
     if place.entry is not None:
@@ -106,7 +106,11 @@ def create(place: Place, order: Order, context: Context, reach: TargetOptions) -
     authorization, key_file = _credentials(place, endpoint, context)
     path = config_place(place.config, context.cwd)
     client = client_to(endpoint, authorization, context, reach=reach, proxy=proxy, deployment=order.deployment)
-    swagger, contract = _keep_contract(place, endpoint, client, path.parent, context)
+    try:
+        swagger, contract = _keep_contract(place, endpoint, client, path.parent, context)
+    except UnansweredError as error:
+        _write_down(place, endpoint, path, None, key_file, context)
+        raise UnansweredError(f"{endpoint.name}: it is deployed, but does not answer: {error}") from None
     _write_down(place, endpoint, path, swagger, key_file, context)
     scored = None if contract is None else score_row(endpoint, contract, client, context)
     return Created(endpoint=endpoint, config=path, swagger=swagger, key_file=key_file, scored=scored)
@@ -243,6 +247,8 @@ def _keep_contract(
 ) -> tuple[Path | None, ParsedContract | None]:
     try:
         document, contract = fetch_contract(endpoint, client)
+    except UnansweredError:
+        raise
     except (EndpointError, UsageError) as error:
         context.note(f"no contract: {error}")
         return None, None

@@ -2,7 +2,7 @@
 
 import contextlib
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from epkit.core.contract import documents
 from epkit.core.contract.contract import ParsedContract, parse
@@ -26,6 +26,13 @@ from epkit.flows.target.request_options import TargetOptions
 from epkit.flows.target.target import Target
 from epkit.flows.target.transport import proxy_of
 from epkit.flows.target.unlocking import unlocked
+
+REFUSING: Final = frozenset({401, 403, 407})
+"""Statuses of who does not let a request through; what else is below 500 is an answer of the endpoint."""
+
+
+class UnansweredError(EndpointError):
+    """An endpoint that was asked for its contract does not answer, or not as one that works does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,13 +111,20 @@ def fetch_contract(endpoint: Endpoint, client: Client) -> tuple[bytes, ParsedCon
         The document as it came, and what it says.
 
     Raises:
+        UnansweredError: there is no reply, or one of a server or proxy that fails or refuses.
         EndpointError: there is none to be had.
         UsageError: it is broken.
     """
     if endpoint.swagger_uri is None:
         raise EndpointError(f"{endpoint.name}: the backend names no contract")
     source = urls.parse(endpoint.swagger_uri)
-    body = body_of(wait_for(client.fetch(source)), source.shown, client.target.secrets)
+    reply = wait_for(client.fetch(source))
+    try:
+        body = body_of(reply, source.shown, client.target.secrets)
+    except EndpointError as error:
+        if reply.failure or reply.status >= 500 or reply.status in REFUSING:
+            raise UnansweredError(str(error)) from None
+        raise
     return body, parse(documents.decode(body, name=source.shown))
 
 

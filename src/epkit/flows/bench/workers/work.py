@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 TOLD_NS: Final = 1_000_000_000
 SPIN_NS: Final = 1_500_000
 """The last stretch to the beginning of a run is not slept: timers are too coarse."""
+BRINK_NS: Final = 400_000
+"""An engine gets ready within this; the driver's `begin` waits for the rest, and the first request is not late."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +124,6 @@ class _Share:
         )
         self._driver = self._driven.driver
         self._stream.deployments = self._driver.deployments
-        self._late_ns = 0
         self._told_at = 0
 
     def run(self) -> None:
@@ -130,7 +131,7 @@ class _Share:
         with asyncio.Runner(loop_factory=runner.loop_factory()) as loop:
             ran = loop.run(self._attend())
         self._driven.settle()
-        facts = self._driven.facts(ran, late_ns=self._late_ns)
+        facts = self._driven.facts(ran)
         self._stream.ship(facts.ended_ns)
         self._channel.send(EndedMessage(facts))
 
@@ -145,11 +146,10 @@ class _Share:
         """Say that all is ready, and begin when all others do."""
         self._channel.send(ReadyMessage())
         at = await self._go
-        await asyncio.sleep(max(0, at - SPIN_NS - time.perf_counter_ns()) / 1e9)
-        while time.perf_counter_ns() < at:
-            pass
         self._driver.began_at = at
-        self._late_ns = time.perf_counter_ns() - at
+        await asyncio.sleep(max(0, at - SPIN_NS - time.perf_counter_ns()) / 1e9)
+        while time.perf_counter_ns() < at - BRINK_NS:
+            pass
         self._driven.begin()
 
     def _hear(self, message: object) -> None:
@@ -188,4 +188,4 @@ class _Share:
         self._stream.ship(now - self._driver.began, now=now)
         if now >= self._told_at:
             self._told_at = now + TOLD_NS
-            self._channel.send(self._driven.facts(late_ns=self._late_ns))
+            self._channel.send(self._driven.facts())
