@@ -128,7 +128,11 @@ def _names(directory: Path, at: str, selection: Selection) -> list[tuple[str, st
 
 
 def _is_taken(entry: "os.DirEntry[str]", selection: Selection, *, top: bool) -> bool:
-    if not entry.is_dir():
+    try:
+        is_directory = entry.is_dir()
+    except OSError:  # a link to itself: `_look` says so
+        is_directory = False
+    if not is_directory:
         return selection != "modules" or not top or entry.name.endswith(".py")
     if entry.name == "__pycache__":
         return False

@@ -268,7 +268,10 @@ class AzureMLv1Backend(WorkspaceBackend):
     def _refuse_existing(self, name: str) -> None:
         with contextlib.suppress(_MissingError):
             self._service(name)
-            raise BackendError(f"{name}: there is a web service of this name: epkit deploy delete {name}")
+            raise BackendError(
+                f"{name}: there is a web service of this name: epkit deploy update {name} --model DIR --entry FILE "
+                f"replaces its model, epkit deploy delete {name} removes it"
+            )
 
     def _configuration(self, order: Order) -> Any:
         from azureml.core.webservice import AciWebservice, AksWebservice

@@ -300,7 +300,8 @@ class AzureMLBackend(WorkspaceBackend):
         traffic: Mapping[str, int] = {each: share for each, share in (there.traffic or {}).items() if share}
         if order.deployment in (there.traffic or {}):
             raise BackendError(
-                f"{order.name}: it has a deployment {order.deployment} already: --deployment NAME adds another one"
+                f"{order.name}: it has a deployment {order.deployment} already: --deployment NAME adds another one, "
+                f"epkit deploy update {order.name} --model DIR replaces the model that serves"
             )
         return traffic
 

@@ -230,7 +230,7 @@ class Supervisor:
             self._events.unregister(server.ready)
             return
         crashes = len(said) - (0 if server.serves else 1)
-        if not server.serves and not self._takes_over(server):
+        if server.told_at is not None or (not server.serves and not self._takes_over(server)):
             return
         generation = server.settings.generation
         self._say(state="running", generation=generation, restarts=self.status.restarts + crashes, error=None)
@@ -238,7 +238,7 @@ class Supervisor:
     def _takes_over(self, server: ServerProcess) -> bool:
         """Have a server that is ready serve, alone; False where its settings cannot be kept, or are outdated."""
         generation = server.settings.generation
-        if server.told_at is not None or generation < self.status.generation:
+        if generation < self.status.generation:
             return False
         if generation > self.status.generation and self.status.generation > 0:
             try:
