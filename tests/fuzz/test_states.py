@@ -12,11 +12,14 @@ from support.cli_harness import Cli
 from support.fuzzing import changed, damaged, fuzz, text_of
 
 NAME = "bank"
+SETTINGS = {
+    "name": NAME, "model": "/m", "code": "/c", "entry": "score.py", "deployment": "blue", "app_insights": True,
+    "port": 1, "instrumentation_key": "k", "created_at": "2026-01-01T00:00:00+00:00", "generation": 1,
+    "copy": "0123abcd", "model_sha256": "0" * 64, "model_at": "2026-01-01T00:00:00+00:00",
+}  # fmt: skip
 FILES = {
-    "settings.json": {
-        "name": NAME, "model": "/m", "code": "/c", "entry": "score.py", "deployment": "blue", "app_insights": True,
-        "port": 1, "instrumentation_key": "k", "created_at": "2026-01-01T00:00:00+00:00", "generation": 1,
-    },
+    "settings.json": SETTINGS,
+    "wanted.json": SETTINGS,
     "keys.json": {"primary": "p" * 43, "secondary": "s" * 43},
     "status.json": {
         "pid": 2**31 - 1, "state": "restarting", "generation": 1, "failed_generation": 0, "restarts": 1, "error": "e",
@@ -39,6 +42,7 @@ COMMANDS = cycle(
         ("logs", "show", NAME, "--backend", "local"),
         ("deploy", "keys", NAME, "--backend", "local", "--key-file", "k"),
         ("logs", "status", NAME, "--backend", "local"),
+        ("deploy", "update", NAME, "--backend", "local", "--model", "model", "--entry", "score.py"),
     ]
 )
 
@@ -62,6 +66,7 @@ def test_a_state_is_read_or_refused_in_one_line(tmp_path, monkeypatch):
     cli = Cli(directory=tmp_path, environ={"XDG_STATE_HOME": str(tmp_path / "state"), "HOME": str(tmp_path)})
     home = tmp_path / "state" / "epkit" / "endpoints" / NAME
     home.mkdir(parents=True)
+    cli.write("model/score.py", "")
     killed: list[object] = []
     monkeypatch.setattr(os, "kill", lambda *told: killed.append(told))
     monkeypatch.setattr(backend, "PATIENCE_S", 0.1)

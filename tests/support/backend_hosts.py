@@ -51,7 +51,8 @@ class Host:
         """Run a command; no key or token of the cloud may show, in outputs or in the project's files."""
         if self.cloud is None:
             return self.cli(*arguments)
-        if arguments[:2] in (("deploy", "create"), ("deploy", "swagger")) and not {"--dry-run", "-X"} & set(arguments):
+        asks = arguments[:2] in (("deploy", "create"), ("deploy", "swagger")) or "update" in arguments[:2]
+        if asks and not {"--dry-run", "--traffic", "-X"} & set(arguments):
             # The SDK takes the environment's proxy; what epkit asks of the endpoint takes the one that is named.
             arguments = (*arguments, "-X", self.cloud.proxy)
         ran = self.cli.spawn(*arguments)

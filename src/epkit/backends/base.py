@@ -7,7 +7,7 @@ methods; what they print goes to stderr, what they raise becomes a `BackendError
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, Protocol
 
-from epkit.core.hosting.deployments import BackendName, Endpoint, Keys, LoggedRequest, Order, Token
+from epkit.core.hosting.deployments import BackendName, Endpoint, Keys, LoggedRequest, Order, Replacement, Token
 
 Say = Callable[[str], None]
 """Tells the user, in a line, what is being done."""
@@ -40,6 +40,13 @@ class Backend(Protocol):
 
         Raises:
             BackendError: it fails; the message ends with the tail of the service's own log.
+        """
+
+    def update(self, replacement: Replacement, say: Say) -> Endpoint:
+        """Have another model serve under the same URL and keys; what serves goes on until that one answers.
+
+        Raises:
+            BackendError: the new model fails; the old one serves on, and nothing is left of the new one.
         """
 
     def set_traffic(self, name: str, traffic: Mapping[str, int], say: Say) -> Endpoint:

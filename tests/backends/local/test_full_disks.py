@@ -88,7 +88,14 @@ def test_a_status_that_found_no_room_is_written_as_soon_as_there_is_some(local: 
             local("deploy", "delete", "bank", "--backend", "local")
 
 
-@pytest.mark.parametrize("command", [("logs", "enable", "bank"), ("deploy", "keys", "bank", "--regenerate", "primary")])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("logs", "enable", "bank"),
+        ("deploy", "keys", "bank", "--regenerate", "primary"),
+        ("deploy", "update", "bank", "--model", "model"),
+    ],
+)
 def test_a_change_that_has_no_room_is_refused_and_the_endpoint_goes_on_as_it_was(local: Cli, command):
     with small_disk(4_000_000) as folder:
         local.environ["XDG_STATE_HOME"] = str(folder)

@@ -48,6 +48,15 @@ def score(uri: str, key: str, body: bytes = b'{"data": [{"age": 5}]}') -> tuple[
         return reply.status, reply.read()
 
 
+def rewrite(cli: Cli, name: str, script: str) -> str:
+    """Change the script that an endpoint serves, behind its back; return what it was."""
+    file = Path(home(cli, name).settings().code) / "score.py"
+    before = file.read_text()
+    file.unlink()  # it is read-only
+    file.write_text(script)
+    return before
+
+
 def until(holds: Callable[[], bool]) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while not holds():
@@ -118,7 +127,10 @@ def test_a_name_that_is_taken_is_refused(local: Cli):
     create(local, "bank")
 
     said = complaint(local("deploy", "create", "bank", "--model", "model", "--entry", "score.py"), 6)
-    assert "bank: there is an endpoint of this name: epkit deploy delete bank" == said
+    assert (
+        f"bank: there is an endpoint of this name: epkit deploy update bank --model {local.directory / 'model'} "
+        "replaces its model, epkit deploy delete bank removes it"
+    ) == said
     assert 0 == local("deploy", "show", "bank").code
 
 
@@ -240,9 +252,7 @@ def test_no_request_is_refused_while_the_exporter_is_turned_on(local: Cli):
         assert 0 == local("logs", "enable", "bank").code
         ran = local.finished(process)
 
-    # A kept connection may be closed by the old server in the moment a request is on its way.
-    assert {} == {kind: count for kind, count in ran.failures.items() if kind != "transport"}
-    assert ran.failures.get("transport", 0) <= 2
+    assert {} == ran.failures
 
 
 def test_the_log_is_shown_followed_and_split_at_readiness(local: Cli):
@@ -314,7 +324,7 @@ def test_a_dry_run_starts_and_writes_nothing(local: Cli):
     arguments = ["deploy", "create", "bank", "--model", "model", "--entry", "score.py", "--dry-run", "--format", "json"]
     planned = document(local(*arguments))
 
-    assert ["link the model", "start the server"] == [step["step"] for step in planned["steps"]]
+    assert ["copy the model", "copy the script", "start the server"] == [step["step"] for step in planned["steps"]]
     assert [] == document(local("deploy", "list", "--format", "json"))["endpoints"]
     assert not (local.directory / "epkit.toml").exists()
     assert [] == list(Path(local.environ["HOME"]).iterdir())
@@ -322,7 +332,8 @@ def test_a_dry_run_starts_and_writes_nothing(local: Cli):
 
 WRONG = {
     "no model": (["--model", "nowhere", "--entry", "score.py"], "--model nowhere: no such file or directory"),
-    "no script": (["--model", "model", "--entry", "x.py"], "--entry x.py: no such file in "),
+    "no script": (["--model", "model", "--entry", "y.py"], "--entry y.py: no such file in "),
+    "no module": (["--model", "model", "--entry", "weights.json"], "--entry weights.json: no .py file, "),
     "a script outside": (["--model", "model", "--code", "model", "--entry", "../x.py"], "--entry ../x.py: "),
     "a bad backend": (
         ["--model", "model", "--entry", "score.py", "--backend", "azure-ml"],
@@ -448,8 +459,7 @@ def test_the_content_of_a_model_s_directory_is_found_with_and_without_its_name(l
 def test_a_change_that_does_not_come_up_changes_nothing_and_may_be_tried_again(local: Cli):
     uri = create(local, "bank")["endpoint"]["scoring_uri"]
     keys = home(local, "bank").keys()
-    script = local.read("model/score.py")
-    local.write("model/score.py", "raise ImportError('half written')")
+    script = rewrite(local, "bank", "raise ImportError('half written')")
     failed = [local("logs", "enable", "bank"), local("deploy", "keys", "bank", "--regenerate", "primary")]
     shown = document(local("deploy", "show", "bank", "--format", "json"))["endpoint"]
 
@@ -459,15 +469,14 @@ def test_a_change_that_does_not_come_up_changes_nothing_and_may_be_tried_again(l
     assert ("Healthy", False) == (shown["state"], shown["app_insights"])
     assert 200 == score(uri, keys.primary.reveal())[0]
     assert keys == home(local, "bank").keys()
-    local.write("model/score.py", script)
+    rewrite(local, "bank", script)
     assert True is document(local("logs", "enable", "bank", "--format", "json"))["endpoint"]["app_insights"]
     assert 200 == score(uri, keys.primary.reveal())[0]
 
 
 def test_an_endpoint_that_cannot_come_back_says_so_and_does_when_it_can(local: Cli):
     create(local, "bank")
-    script = local.read("model/score.py")
-    local.write("model/score.py", "raise ImportError('half written')")
+    script = rewrite(local, "bank", "raise ImportError('half written')")
     until(lambda: len(workers(local, "bank")) == 2)
     for pid in reversed(workers(local, "bank")):
         os.kill(pid, signal.SIGKILL)
@@ -476,7 +485,7 @@ def test_an_endpoint_that_cannot_come_back_says_so_and_does_when_it_can(local: C
 
     assert ("Restarting", "the server ended with code 3") == (shown["state"], shown["error"])
     assert 6 == local("logs", "enable", "bank").code
-    local.write("model/score.py", script)
+    rewrite(local, "bank", script)
     until(lambda: "Healthy" == document(local("deploy", "show", "bank", "--format", "json"))["endpoint"]["state"])
 
 
@@ -548,4 +557,4 @@ def test_a_variable_to_hand_on_has_to_be_set(cli: Cli, model: str):
     assert "--env VARIANT: this environment variable is not set" == complaint(cli(*create_, "--dry-run"), 2)
     cli.environ["VARIANT"] = CANARY
     planned = document(cli(*create_, "--dry-run", "--format", "json"))
-    assert ["VARIANT"] == planned["steps"][1]["env"]
+    assert ["VARIANT"] == planned["steps"][2]["env"]

@@ -8,8 +8,17 @@ from epkit.reporters.hosting import json as as_json
 from epkit.reporters.hosting import text as as_text
 from support.canary import CANARY
 
-BLUE = Deployment(name="blue", state="Succeeded", traffic=90, app_insights=True, instance_type="Standard_DS3_v2")
-GREEN = Deployment(name="green", state="Failed", traffic=10)
+BLUE = Deployment(
+    name="blue", state="Succeeded", traffic=90, app_insights=True, model="bank:3", instance_type="Standard_DS3_v2"
+)
+GREEN = Deployment(
+    name="green",
+    state="Failed",
+    traffic=10,
+    model="/m",
+    model_sha256="0123456789abcdef",
+    model_at="2026-01-01T00:00:00Z",
+)
 BANK = Endpoint(
     name="bank",
     backend="azureml",
@@ -39,9 +48,9 @@ bank
   auth      key
   insights  ?
   swagger   swagger/bank.json
-  deployment  traffic  state      instance         insights
-  blue        90 %     Succeeded  Standard_DS3_v2  on
-  green       10 %     Failed                      ?
+  deployment  traffic  state      instance         insights  model
+  blue        90 %     Succeeded  Standard_DS3_v2  on        bank:3
+  green       10 %     Failed                      ?         0123456789ab 2026-01-01T00:00:00Z from /m
 """
 
 
@@ -50,7 +59,11 @@ def test_an_endpoint_is_a_line_a_fact():
 
 
 def test_a_list_is_a_table_and_an_empty_one_is_said():
-    expected = "name  state      insights  score\nbank  Succeeded  ?         https://bank.example/score\n"
+    model = "0123456789ab 2026-01-01T00:00:00Z"
+    expected = (
+        "name  state      insights  score                       model\n"
+        f"bank  Succeeded  ?         https://bank.example/score  {model}\n"
+    )
 
     assert expected == as_text.render_endpoints("azureml", [BANK])
     assert "no endpoints (local)\n" == as_text.render_endpoints("local", [])

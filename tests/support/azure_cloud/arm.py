@@ -177,6 +177,12 @@ def _deployments(found: Routes, state: State) -> None:
         made["properties"] = {**DEFAULTS, **sent["properties"], "provisioningState": "Succeeded"}
         return _begun(state, state.deployments, (endpoint, name), made)
 
+    @found.on("DELETE", base + "/{name}")
+    def delete(_: Request, endpoint: str, name: str) -> Reply:
+        if state.deployments.pop((endpoint, name), None) is None:
+            return missing(name)
+        return Reply(status=202, headers=_headers(state.begin()))
+
     @found.on("POST", base + "/{name}/getLogs")
     def logs(request: Request, endpoint: str, name: str) -> Reply:
         if (endpoint, name) not in state.deployments:

@@ -5,6 +5,7 @@ import importlib.util
 import io
 import os
 import sys
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,8 +13,9 @@ from typing import Any, Final
 
 from epkit.backends.azure.workspace import Workspace
 from epkit.backends.base import Say
+from epkit.backends.copies import copy_tree
 from epkit.core.hosting.azure_errors import reduce
-from epkit.core.hosting.deployments import LoggedRequest, Order
+from epkit.core.hosting.deployments import LoggedRequest, Order, Replacement, Script
 from epkit.errors import BackendError, EpkitError, UsageError
 from epkit.process import environment, silenced
 from epkit.reading import CONDA, read_whole
@@ -123,19 +125,38 @@ def is_missing(error: BaseException) -> bool:
     return refusal.status == 404 or "NotFound" in refusal.code
 
 
-def conda_file(order: Order) -> Path:
-    """Return the conda file of an order: the one named, else one that lies beside the script.
+def conda_file(order: Order | Replacement) -> Path:
+    """Return the conda file of an order: the one named, else one beside the script, or in the model's directory.
 
     Raises:
         UsageError: there is none.
     """
     if order.environment is not None:
         return Path(order.environment)
-    for name in CONDA_FILES:
-        path = Path(order.code) / name
-        if path.is_file():
-            return path
+    for folder in (order.model if order.script is None else order.script.code, order.model):
+        for name in CONDA_FILES:
+            path = Path(folder) / name
+            if path.is_file():
+                return path
     raise UsageError(f"--environment FILE: which packages does the script need? No {', '.join(CONDA_FILES)} beside it")
+
+
+@contextlib.contextmanager
+def uploadable(script: Script) -> Iterator[str]:
+    """Give the directory of a script that an SDK is to upload: its own, or one that holds the modules alone.
+
+    The SDKs leave out what `.amlignore` or `.gitignore` names, of a directory that is meant as a whole.
+
+    Raises:
+        UsageError: a module cannot be copied.
+    """
+    if script.selection != "modules":
+        yield script.code
+        return
+    with tempfile.TemporaryDirectory(prefix="epkit-") as folder:
+        modules = Path(folder) / "code"
+        copy_tree(Path(script.code), modules, "modules")
+        yield str(modules)
 
 
 def warn_of_missing_server(conda: Path, packages: tuple[str, ...], say: Say) -> None:

@@ -15,6 +15,7 @@ from epkit.backends.azure.sdk import (
     is_missing,
     lines_of,
     translating,
+    uploadable,
     warn_of_missing_server,
 )
 from epkit.backends.azure.workspace import Workspace
@@ -26,6 +27,8 @@ from epkit.core.hosting.deployments import (
     Endpoint,
     Keys,
     Order,
+    Replacement,
+    Script,
     Token,
 )
 from epkit.core.http.secret import Secret
@@ -98,7 +101,8 @@ class AzureMLv1Backend(WorkspaceBackend):
             compute |= {"containerResourceRequirements": {"cpu": CPU_CORES, "memoryInGB": MEMORY_GB}}
         return (
             {"step": "register the model", "name": order.name, "from": order.model, "workspace": self.workspace.id},
-            {"step": "upload the script", "from": order.code, "entry": order.entry},
+            {"step": "upload the script", "from": order.script.code, "what": order.script.selection,
+             "entry": order.script.entry},
             {"step": "create the service", "name": order.name, "environment": str(_conda(order)),
              "appInsightsEnabled": order.app_insights} | compute,
         )  # fmt: skip
@@ -111,30 +115,59 @@ class AzureMLv1Backend(WorkspaceBackend):
         warn_of_missing_server(conda, ("azureml-defaults",), say)
         with self._calling(say, order.name) as tell:
             self._refuse_existing(order.name)
-            from azureml.core import Environment
-            from azureml.core.model import InferenceConfig, Model
+            from azureml.core.model import Model
 
-            model = Path(order.model)
-            tell("registering the model")
-            with contextlib.chdir(model.parent):  # it refuses what lies elsewhere
-                registered = Model.register(self._ws, model_path=model.name, model_name=order.name)
-                inference = InferenceConfig(
-                    entry_script=order.entry,
-                    source_directory=order.code,
-                    environment=Environment.from_conda_specification(order.name, str(conda)),
-                )
+            with self._prepared(order.name, order.model, order.script, conda, tell) as (registered, inference):
                 tell("uploading the script")
                 service = Model.deploy(
                     self._ws, order.name, [registered], inference, self._configuration(order), overwrite=False
                 )
+        self._await(service, say)
+        return self.show(order.name)
+
+    def update(self, replacement: Replacement, say: Say) -> Endpoint:
+        """Have the service replace its container, as `service.update(models, inference_config)` does."""
+        name = replacement.name
+        _refuse_deployment(replacement.deployment)
+        if replacement.script is None:
+            raise UsageError("--entry FILE: which script? SDK v1 sends it again with every model")
+        conda = _conda(replacement)
+        warn_of_missing_server(conda, ("azureml-defaults",), say)
+        with self._calling(say, name) as tell:
+            service = self._service(name)
+            with self._prepared(name, replacement.model, replacement.script, conda, tell) as (registered, inference):
+                tell("uploading the script")
+                service.update(models=[registered], inference_config=inference)
+        self._await(service, say)
+        return self.show(name)
+
+    @contextlib.contextmanager
+    def _prepared(self, name: str, model: str, script: Script, conda: Path, tell: Say) -> Iterator[tuple[Any, Any]]:
+        """Register a model; give it, and what the SDK calls an inference configuration, to upload in the block."""
+        from azureml.core import Environment
+        from azureml.core.model import InferenceConfig, Model
+
+        path = Path(model)
+        tell("registering the model")
+        with contextlib.chdir(path.parent), uploadable(script) as code:  # it refuses what lies elsewhere
+            yield (
+                Model.register(self._ws, model_path=path.name, model_name=name),
+                InferenceConfig(
+                    entry_script=script.entry,
+                    source_directory=code,
+                    environment=Environment.from_conda_specification(name, str(conda)),
+                ),
+            )
+
+    def _await(self, service: Any, say: Say) -> None:
+        """Wait for a service that was created or updated; say the end of its log if it fails."""
         try:
-            with self._calling(say, order.name) as tell:
+            with self._calling(say, service.name) as tell:
                 tell("waiting for the service")
                 service.wait_for_deployment(show_output=True)
         except BackendError:
-            self._say_logs(order.name, say)
+            self._say_logs(service.name, say)
             raise
-        return self.show(order.name)
 
     def set_traffic(self, name: str, traffic: Mapping[str, int], say: Say) -> Endpoint:  # noqa: ARG002
         """Refuse: there is nothing to divide."""
@@ -235,7 +268,10 @@ class AzureMLv1Backend(WorkspaceBackend):
     def _refuse_existing(self, name: str) -> None:
         with contextlib.suppress(_MissingError):
             self._service(name)
-            raise BackendError(f"{name}: there is a web service of this name: epkit deploy delete {name}")
+            raise BackendError(
+                f"{name}: there is a web service of this name: epkit deploy update {name} --model DIR --entry FILE "
+                f"replaces its model, epkit deploy delete {name} removes it"
+            )
 
     def _configuration(self, order: Order) -> Any:
         from azureml.core.webservice import AciWebservice, AksWebservice
@@ -287,7 +323,7 @@ class _MissingError(EpkitError):
     exit_code = BackendError.exit_code
 
 
-def _conda(order: Order) -> Path:
+def _conda(order: Order | Replacement) -> Path:
     if (order.environment or "").startswith("azureml:"):
         raise UsageError(f"--environment {order.environment}: with azureml-v1 it is a conda file")
     return conda_file(order)

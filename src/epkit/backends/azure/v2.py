@@ -1,9 +1,11 @@
 """Managed online endpoints, by azure-ai-ml (SDK v2)."""
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Final, Literal
 
 from epkit.backends.azure import sdk as azure_sdk
@@ -14,12 +16,13 @@ from epkit.backends.azure.sdk import (
     conda_file,
     lines_of,
     translating,
+    uploadable,
     warn_of_missing_server,
 )
 from epkit.backends.azure.workspace import Workspace
 from epkit.backends.base import Say
 from epkit.core.hosting.azure_resources import differences, put_body
-from epkit.core.hosting.deployments import BackendName, Deployment, Endpoint, Keys, Order, Token
+from epkit.core.hosting.deployments import BackendName, Deployment, Endpoint, Keys, Order, Replacement, Token
 from epkit.core.http.secret import Secret
 from epkit.errors import BackendError, EpkitError, UsageError
 
@@ -44,7 +47,7 @@ class AzureMLBackend(WorkspaceBackend):
     def __init__(self, workspace: Workspace, credential: Callable[[], Any], say: Say) -> None:
         """Prepare, as `WorkspaceBackend`."""
         super().__init__(workspace, credential, say)
-        self._body: Mapping[str, Any] | None = None
+        self._body: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
         self._seen: Any = None
         self._place: str | None = None
 
@@ -88,11 +91,11 @@ class AzureMLBackend(WorkspaceBackend):
         return (
             {"step": "create the endpoint, unless it is there", "name": order.name, "authMode": "Key",
              "workspace": self.workspace.id},
-            {"step": "upload the script", "from": order.code},
+            {"step": "upload the script", "from": order.script.code, "what": order.script.selection},
             {"step": "use the environment" if named else "register the environment", "environment": environment}
             | ({} if named else {"image": IMAGE}),
             {"step": "register the model", "name": order.name, "type": "custom_model", "from": order.model},
-            {"step": "create the deployment", "name": order.deployment, "scoringScript": order.entry,
+            {"step": "create the deployment", "name": order.deployment, "scoringScript": order.script.entry,
              "instanceType": order.instance_type or INSTANCE_TYPE, "capacity": order.instances,
              "appInsightsEnabled": order.app_insights},
             {"step": "send it the traffic, if it is the first", "traffic": {order.deployment: 100}},
@@ -100,20 +103,101 @@ class AzureMLBackend(WorkspaceBackend):
 
     def create(self, order: Order, say: Say) -> Endpoint:
         """Create the endpoint, unless it is there, and a deployment; the first one gets the traffic."""
-        deployment = self._deployment(order, say)
-        with calling(say, order.name) as say:
-            traffic = self._ensure_endpoint(order, say)
-        try:
-            with calling(say, f"{order.name}/{order.deployment}") as say:
-                say("uploading the script, registering environment and model")
-                poller = self._client.online_deployments.begin_create_or_update(deployment)
-                _wait(poller, f"creating the deployment {order.deployment}", say)
-        except BackendError:
-            self._say_logs(order.name, order.deployment, say)
-            raise
+        environment = self._environment(order.name, order.environment or str(conda_file(order)), say)
+        with uploadable(order.script) as code:
+            with calling(say, order.name) as say:
+                deployment = self._deployment(order, code, environment)
+                traffic = self._ensure_endpoint(order, say)
+            try:
+                with calling(say, f"{order.name}/{order.deployment}") as say:
+                    say("uploading the script, registering environment and model")
+                    poller = self._client.online_deployments.begin_create_or_update(deployment)
+                    _wait(poller, f"creating the deployment {order.deployment}", say)
+            except BackendError:
+                self._say_logs(order.name, order.deployment, say)
+                raise
         if not traffic:
             self.set_traffic(order.name, {order.deployment: 100}, say)
         return self.show(order.name)
+
+    def update(self, replacement: Replacement, say: Say) -> Endpoint:
+        """Create a deployment with the other model beside the one that serves, move the traffic, delete the old one."""
+        name = replacement.name
+        old, new = self._beside(self.show(name), replacement.deployment)
+        environment = replacement.environment and self._environment(name, replacement.environment, say)
+        try:
+            with calling(say, f"{name}/{new}") as say:
+                say("uploading the model")
+                self._create_like(old, new, replacement, environment, say)
+        except BackendError:
+            self._say_logs(name, new, say)
+            with contextlib.suppress(EpkitError), calling(say, name) as say:
+                poller = self._client.online_deployments.begin_delete(name=new, endpoint_name=name)
+                _wait(poller, f"deleting the deployment {new}; {old} serves on", say)
+            raise
+        self.set_traffic(name, {new: 100}, say)
+        try:
+            with calling(say, name) as say:
+                poller = self._client.online_deployments.begin_delete(name=old, endpoint_name=name)
+                _wait(poller, f"deleting the deployment {old}", say)
+        except BackendError as error:
+            say(f"{new} serves, but {old} is there still: {error}")
+        return self.show(name)
+
+    @staticmethod
+    def _beside(endpoint: Endpoint, wanted: str | None) -> tuple[str, str]:
+        """Return the deployment that serves, and the name of the one to come.
+
+        Raises:
+            BackendError: not exactly one serves, or no name is free.
+        """
+        there = {each.name: each.traffic for each in endpoint.deployments}
+        serving = [name for name, share in there.items() if share]
+        if len(serving) != 1:
+            among = f"divided among {', '.join(serving)}" if serving else "sent to none of its deployments"
+            raise BackendError(
+                f"{endpoint.name}: its requests are {among}: epkit deploy update --traffic NAME=100 first"
+            )
+        new = wanted or next((name for name in ("blue", "green") if name not in there), None)
+        if new is None or new == serving[0]:
+            raise BackendError(
+                f"{endpoint.name}: it has the deployments {', '.join(sorted(there))}, and {serving[0]} serves: "
+                "--deployment NAME names another one, which is replaced if it is there"
+            )
+        return serving[0], new
+
+    def _create_like(self, old: str, new: str, replacement: Replacement, environment: Any, say: Say) -> None:
+        """Create a deployment with another model, and every other setting of the one that serves."""
+        from azure.ai.ml.entities import CodeConfiguration, Model
+
+        name, deployments = replacement.name, self._client.online_deployments
+        place = f"/onlineEndpoints/{name}/deployments"
+        before = self._raw(f"{place}/{old}", lambda: deployments.get(old, name))
+        entity = deployments.get(old, name)
+        entity.name = new
+        entity.model = Model(path=replacement.model, name=name, type="custom_model")
+        changed = ["model"]
+        if environment is not None:
+            entity.environment = environment
+            changed.append("environmentId")
+        with contextlib.ExitStack() as uploads:
+            if replacement.script is None:
+                say("the script stays as it is: --entry FILE replaces it")
+            else:
+                code = uploads.enter_context(uploadable(replacement.script))
+                entity.code_configuration = CodeConfiguration(code=code, scoring_script=replacement.script.entry)
+                changed.append("codeConfiguration")
+
+            def like_before(sent: Mapping[str, Any]) -> Mapping[str, Any]:
+                return put_body(before, **{each: sent["properties"][each] for each in changed})
+
+            self._put(
+                f"{place}/{new}",
+                like_before,
+                lambda: deployments.begin_create_or_update(entity),
+                f"creating the deployment {new}",
+                say,
+            )
 
     def set_traffic(self, name: str, traffic: Mapping[str, int], say: Say) -> Endpoint:
         """Divide the requests among the deployments."""
@@ -216,32 +300,37 @@ class AzureMLBackend(WorkspaceBackend):
         traffic: Mapping[str, int] = {each: share for each, share in (there.traffic or {}).items() if share}
         if order.deployment in (there.traffic or {}):
             raise BackendError(
-                f"{order.name}: it has a deployment {order.deployment} already: --deployment NAME adds another one"
+                f"{order.name}: it has a deployment {order.deployment} already: --deployment NAME adds another one, "
+                f"epkit deploy update {order.name} --model DIR replaces the model that serves"
             )
         return traffic
 
-    def _deployment(self, order: Order, say: Say) -> Any:
-        with calling(say, order.name) as say:
-            from azure.ai.ml.entities import CodeConfiguration, Environment, ManagedOnlineDeployment, Model
+    def _deployment(self, order: Order, code: str, environment: Any) -> Any:
+        from azure.ai.ml.entities import CodeConfiguration, ManagedOnlineDeployment, Model
 
-            environment: Any = order.environment
-            if environment is None or not environment.startswith("azureml:"):
-                conda = conda_file(order)
-                warn_of_missing_server(conda, SERVERS, say)
-                environment = Environment(name=order.name, image=IMAGE, conda_file=conda)
-            elif not environment.startswith("azureml://"):
-                _, environment_name, version = environment.split(":", 2)
-                environment = f"{self.workspace.id}/environments/{environment_name}/versions/{version}"
-            return ManagedOnlineDeployment(
-                name=order.deployment,
-                endpoint_name=order.name,
-                model=Model(path=order.model, name=order.name, type="custom_model"),
-                code_configuration=CodeConfiguration(code=order.code, scoring_script=order.entry),
-                environment=environment,
-                instance_type=order.instance_type or INSTANCE_TYPE,
-                instance_count=order.instances,
-                app_insights_enabled=order.app_insights,
-            )
+        return ManagedOnlineDeployment(
+            name=order.deployment,
+            endpoint_name=order.name,
+            model=Model(path=order.model, name=order.name, type="custom_model"),
+            code_configuration=CodeConfiguration(code=code, scoring_script=order.script.entry),
+            environment=environment,
+            instance_type=order.instance_type or INSTANCE_TYPE,
+            instance_count=order.instances,
+            app_insights_enabled=order.app_insights,
+        )
+
+    def _environment(self, name: str, environment: str, say: Say) -> Any:
+        """Return what the SDK takes: the ID of an environment that is there, or one made of a conda file."""
+        if environment.startswith("azureml://"):
+            return environment
+        if environment.startswith("azureml:"):
+            _, registered, version = environment.split(":", 2)
+            return f"{self.workspace.id}/environments/{registered}/versions/{version}"
+        warn_of_missing_server(Path(environment), SERVERS, say)
+        with calling(say, name):
+            from azure.ai.ml.entities import Environment
+
+            return Environment(name=name, image=IMAGE, conda_file=environment)
 
     def _say_logs(self, name: str, deployment: str, say: Say) -> None:
         for init in (True, False):
@@ -278,21 +367,36 @@ class AzureMLBackend(WorkspaceBackend):
             get, put: have the SDK get the resource, and begin to put it.
         """
         body = put_body(self._raw(place, get), **changes)
-        self._body, self._place = body, place
-        try:
-            _wait(put(), doing, say)
-        finally:
-            self._body, self._place = None, None
+        self._put(place, lambda _sent: body, put, doing, say)
         changed = sorted(differences(body, self._raw(place, get)))
         if changed:
             name = place.split("/")[2]
             raise BackendError(f"{name}: the service changed more than it was asked to: {', '.join(changed)}")
 
+    def _put(
+        self,
+        place: str,
+        body: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+        put: Callable[[], Any],
+        doing: str,
+        say: Say,
+    ) -> None:
+        """Have the SDK put a resource, with another body.
+
+        Args:
+            body: makes it of the SDK's own.
+        """
+        self._body, self._place = body, place
+        try:
+            _wait(put(), doing, say)
+        finally:
+            self._body, self._place = None, None
+
     def _about_to_send(self, request: Any) -> None:
         """Replace the body of the one PUT that is meant."""
         sent = request.http_request
         if self._body is not None and sent.method == "PUT" and self._is_place(sent.url):
-            sent.set_json_body(self._body)
+            sent.set_json_body(self._body(json.loads(sent.body)))
 
     def _received(self, response: Any) -> None:
         """Keep the document of the one GET that is meant."""

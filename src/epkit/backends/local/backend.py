@@ -3,6 +3,7 @@
 What lives on is a supervisor a endpoint (`supervisor`); what is remembered lies in `local_state`.
 """
 
+import contextlib
 import importlib.util
 import os
 import secrets
@@ -13,17 +14,27 @@ import sys
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from epkit.backends.base import Say
+from epkit.backends.local.copying import Copy, copying
 from epkit.backends.local.signalling import MODULE, tell
 from epkit.backends.local.state import NAME, Home, Homes, Settings, Status
 from epkit.backends.local.view import IsHealthy, describe, last_lines, say_tail
-from epkit.core.hosting.deployments import BackendName, Endpoint, Keys, LoggedRequest, Order, Token
+from epkit.core.hosting.deployments import (
+    BackendName,
+    Endpoint,
+    Keys,
+    LoggedRequest,
+    Order,
+    Replacement,
+    Script,
+    Token,
+)
 from epkit.core.hosting.telemetry import read_requests
 from epkit.core.http.masking import clean
 from epkit.core.http.secret import Secret
@@ -68,11 +79,12 @@ class LocalBackend:
     def plan(self, order: Order) -> tuple[Mapping[str, Any], ...]:
         """Say what `create` would start."""
         home = self._homes.home(order.name)
-        _passed(order, self._environ)
+        _passed(order.env, self._environ)
         return (
-            {"step": "link the model", "from": order.model, "to": str(home.model_dir)},
-            {"step": "start the server", "AML_APP_ROOT": order.code, "AZUREML_ENTRY_SCRIPT": order.entry,
-             "AZUREML_MODEL_DIR": str(home.model_dir), "app_insights": order.app_insights}
+            {"step": "copy the model", "from": order.model, "to": str(home.copies)},
+            {"step": "copy the script", "from": order.script.code, "what": order.script.selection,
+             "entry": order.script.entry},
+            {"step": "start the server", "app_insights": order.app_insights}
             | ({"env": list(order.env)} if order.env else {}),
         )  # fmt: skip
 
@@ -83,23 +95,48 @@ class LocalBackend:
             raise UsageError(f"{clean(order.name)}: a name is letters, digits, - and _, at most 63, no - at its start")
         home = self._homes.home(order.name)
         if home.exists and self._lives(home):
-            raise BackendError(f"{order.name}: there is an endpoint of this name: epkit deploy delete {order.name}")
-        passed = _passed(order, self._environ)
+            raise BackendError(
+                f"{order.name}: there is an endpoint of this name: epkit deploy update {order.name} --model "
+                f"{order.model} replaces its model, epkit deploy delete {order.name} removes it"
+            )
+        passed = _passed(order.env, self._environ)
         home = self._homes.make(order.name)
         with home.writing():
             lock = home.lock()
         if lock is None:
             raise BackendError(f"{order.name}: it is being made or deleted at this moment")
         try:
-            with lock, socket.create_server(("127.0.0.1", 0), backlog=2048) as listener, home.writing():
-                _write(home, order, listener.getsockname()[1])
-                say("starting the server")
-                _spawn(home, listener.fileno(), lock.fileno(), passed)
+            with lock:
+                home.clear()
+                say("copying the model")
+                with (
+                    copying(home, Path(order.model), order.script) as copy,
+                    socket.create_server(("127.0.0.1", 0), backlog=2048) as listener,
+                    home.writing(),
+                ):
+                    copy.publish()
+                    _write(home, order, listener.getsockname()[1], copy)
+                    say("starting the server")
+                    _spawn(home, listener.fileno(), lock.fileno(), passed)
             _wait(home, lambda status: status.state == "running", say)
         except BaseException:
             self._stop(home)
             home.remove()
             raise
+        return describe(home, self._is_healthy)
+
+    def update(self, replacement: Replacement, say: Say) -> Endpoint:
+        """Have a copy of another model serve, without a request refused."""
+        home = self._found(replacement.name, replacement.deployment)
+        passed = _passed(replacement.env, self._environ)
+        with home.changing():
+            settings = home.settings()
+            _check_changeable(settings)
+            script = replacement.script or _same_script(home, settings, Path(replacement.model))
+            say("copying the model")
+            with copying(home, Path(replacement.model), script) as copy:
+                say("starting a server with it beside the one that serves")
+                self._change(home, say, copy, passed)
         return describe(home, self._is_healthy)
 
     def set_traffic(self, name: str, traffic: Mapping[str, int], say: Say) -> Endpoint:  # noqa: ARG002
@@ -117,20 +154,22 @@ class LocalBackend:
     def regenerate(self, name: str, which: Literal["primary", "secondary"], say: Say) -> Keys:
         """Replace one key."""
         home = self._found(name)
-        old, new = home.keys(), Secret(secrets.token_urlsafe(32))
-        keys = Keys(
-            primary=new if which == "primary" else old.primary,
-            secondary=new if which == "secondary" else old.secondary,
-        )
-        with home.writing():
-            home.save(keys)
-        say(f"restarting the server with a new {which} key")
-        try:
-            self._renew(home, say)
-        except BackendError:
+        with home.changing():
+            _check_changeable(home.settings())
+            old, new = home.keys(), Secret(secrets.token_urlsafe(32))
+            keys = Keys(
+                primary=new if which == "primary" else old.primary,
+                secondary=new if which == "secondary" else old.secondary,
+            )
             with home.writing():
-                home.save(old)
-            raise
+                home.save(keys)
+            say(f"restarting the server with a new {which} key")
+            try:
+                self._change(home, say)
+            except BaseException:
+                with home.writing():
+                    home.save(old)
+                raise
         return keys
 
     def token(self, name: str) -> Token:
@@ -163,9 +202,10 @@ class LocalBackend:
     def set_app_insights(self, name: str, *, on: bool, deployment: str | None, say: Say) -> Endpoint:
         """Restart the server with or without the exporter, without a request refused."""
         home = self._found(name, deployment)
-        if home.settings().app_insights != on:
-            say(f"restarting the server with Application Insights {'on' if on else 'off'}")
-            self._renew(home, say, app_insights=on)
+        with home.changing():
+            if home.settings().app_insights != on:
+                say(f"restarting the server with Application Insights {'on' if on else 'off'}")
+                self._change(home, say, app_insights=on)
         return describe(home, self._is_healthy)
 
     def _found(self, name: str, deployment: str | None = None) -> Home:
@@ -186,21 +226,43 @@ class LocalBackend:
         return False
 
     @staticmethod
-    def _renew(home: Home, say: Say, **changes: Any) -> None:
-        """Have another server take over, of another generation."""
-        before = home.settings()
-        wanted = home.change(**changes).generation
-        status = home.status()
+    def _change(
+        home: Home, say: Say, copy: Copy | None = None, passed: Mapping[str, str] | None = None, **changes: Any
+    ) -> None:
+        """Have another server take over, of another generation.
+
+        Args:
+            copy: what it serves, if that is another copy; *passed*: variables that its script sees besides.
+
+        Raises:
+            BackendError: it does not come up; the one that serves goes on.
+        """
+        before, status = home.settings(), home.status()
+        _check_changeable(before)
         if status is None:
             raise BackendError(f"{before.name}: it is being made or deleted at this moment")
-        if not tell(home, status, signal.SIGHUP):
-            raise BackendError(_unknown(home))
-        status = _wait(home, lambda status: wanted in (status.generation, status.failed_generation), say)
-        if status.generation != wanted:
+        undecided = home.wanted()  # of a command that was killed
+        numbers = (before.generation, status.failed_generation, undecided.generation if undecided else 0)
+        wanted = replace(before, **changes, **(copy.settings if copy else {}), generation=max(numbers) + 1)
+        try:
             with home.writing():
-                home.save(replace(before, generation=wanted))  # a number that failed is not used again
+                home.want(wanted)  # first, so that the supervisor does not take the copy for one that nobody needs
+                if copy is not None:
+                    copy.publish()
+                    home.pass_environment(copy.name, passed or {})
+            _announce(home, status)
+            status = _wait(home, lambda status: wanted.generation in (status.generation, status.failed_generation), say)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                home.decide(None)
+                tell(home, status, signal.SIGHUP)
+            raise
+        if status.generation != wanted.generation:
             say_tail(home, say)
-            raise BackendError(f"{before.name}: it goes on as it was: {status.error}; the end of its log is above")
+            raise BackendError(
+                f"{before.name}: it goes on as it was: {status.error}; "
+                f"the end of the log is above, all of it in {home.log}"
+            )
 
     @staticmethod
     def _stop(home: Home) -> None:
@@ -241,32 +303,68 @@ def _unknown(home: Home) -> str:
     )
 
 
-def _write(home: Home, order: Order, port: int) -> None:
-    for stale in (home.path / "status.json", home.log, home.init_log, home.requests):
-        stale.unlink(missing_ok=True)
-    home.link_model(Path(order.model))
+def _announce(home: Home, status: Status) -> None:
+    """Tell the supervisor that a change is wanted.
+
+    Raises:
+        BackendError: the status does not name it.
+    """
+    if not tell(home, status, signal.SIGHUP):
+        raise BackendError(_unknown(home))
+
+
+def _check_changeable(settings: Settings) -> None:
+    """Refuse to change what an earlier epkit made.
+
+    Raises:
+        BackendError: its supervisor, which lives since, does not know changes as they are made now.
+    """
+    if settings.copy is None:
+        raise BackendError(
+            f"{settings.name}: an earlier epkit made it, and this one cannot change it: "
+            f"epkit deploy delete {settings.name}, then epkit deploy create"
+        )
+
+
+def _same_script(home: Home, settings: Settings, model: Path) -> Script:
+    """Find the script for a new model: the file of the same name in it, or the copy that lies apart from the old one.
+
+    Raises:
+        UsageError: it was one of the old model's files, and the new one has none of that name.
+    """
+    code = Path(settings.code).resolve()
+    top = home.model_dir(settings.copy).resolve()
+    if not code.is_relative_to(top):
+        return Script(code=settings.code, entry=settings.entry)
+    inside = model.joinpath(*code.relative_to(top).parts[1:]) if model.is_dir() else model.parent
+    if not (inside / settings.entry).is_file():
+        raise UsageError(
+            f"--entry FILE: {settings.entry} was one of the old model's files, and {model} has none of that name"
+        )
+    return Script(code=str(inside), entry=settings.entry, selection="all" if model.is_dir() else "modules")
+
+
+def _write(home: Home, order: Order, port: int, copy: Copy) -> None:
     (home.path / "config.json").write_bytes(b"{}")
     home.save(Keys(primary=Secret(secrets.token_urlsafe(32)), secondary=Secret(secrets.token_urlsafe(32))))
     home.save(
         Settings(
             name=order.name,
-            model=order.model,
-            code=order.code,
-            entry=order.entry,
             deployment=order.deployment,
             app_insights=order.app_insights,
             port=port,
             instrumentation_key=str(uuid.uuid4()),
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            **copy.settings,
         )
     )
 
 
-def _passed(order: Order, environ: Mapping[str, str]) -> dict[str, str]:
-    for name in order.env:
+def _passed(names: Sequence[str], environ: Mapping[str, str]) -> dict[str, str]:
+    for name in names:
         if name not in environ:
             raise UsageError(f"--env {name}: this environment variable is not set")
-    return {name: environ[name] for name in order.env}
+    return {name: environ[name] for name in names}
 
 
 def _spawn(home: Home, listener: int, lock: int, passed: Mapping[str, str]) -> None:

@@ -11,9 +11,12 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Final
 
 from epkit.bank.serve import EndpointServer, Wsgi, gate, read_line
+
+FINISH_S: Final = 86_400
+"""For requests in flight: it is the supervisor that decides when a server has had enough time to end."""
 
 
 def main() -> None:
@@ -29,6 +32,11 @@ def main() -> None:
 
 class LocalServer(EndpointServer):
     """The server of a user's own script."""
+
+    def load_config(self) -> None:
+        """Let requests in flight end before the server does."""
+        super().load_config()
+        self.cfg.set("graceful_timeout", FINISH_S)
 
     def load(self) -> Wsgi:
         """Return the genuine server behind the gate; the worker calls this."""

@@ -1,17 +1,26 @@
 """The local backend's memory: one private directory an endpoint, and the lock that tells whether it lives.
 
     STATE/epkit/endpoints/NAME/    STATE is XDG_STATE_HOME, or ~/.local/state
-        settings.json              what the endpoint is, and the generation that it is to have
+        settings.json              what serves: the supervisor's to write, once the endpoint is made
+        wanted.json                what is to serve instead: a change that was asked for and is not decided yet
         keys.json                  its two keys
         status.json                what its supervisor last said, and which generation serves
         lock                       held by the supervisor for as long as it lives
+        change.lock                held by the command that changes the endpoint
         server.log, init.log       what the server prints; of that, what it printed before it was ready
         requests.jsonl             what the Application Insights exporter sent
-        models/NAME/1/             AZUREML_MODEL_DIR: links to the model
+        copies/ID/                 one copy of what is served; `.ID` while it is being made
+            models/NAME/1/         AZUREML_MODEL_DIR: the model
+            code/                  AML_APP_ROOT, unless the script is one of the model's files
+            environ.json           variables for the script, until the supervisor has read them
         tmp/                       the server's own temporary files
 
 The lock is the truth: the kernel lets go of it when the supervisor ends in whatever way, the machine's own end
 included, so that neither a process number that was given out again nor a reboot can deceive.
+
+A change is made by one rename: the supervisor starts a server of what is wanted, and makes that the settings when it
+answers. A command that is killed on the way leaves what serves as it is, or as it was to be; what it leaves behind is
+cleaned up by the next change. An endpoint of an earlier epkit has links in `models/NAME/1`, and no copy.
 """
 
 import contextlib
@@ -20,8 +29,8 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields, replace
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import IO, Any, Final, Literal, TypeVar, get_args, get_type_hints
 
@@ -43,6 +52,8 @@ BOUNDS: Final[Mapping[str, tuple[int, int]]] = {"port": (1, 65535), "pid": (2, 2
 """The bounds of whole numbers; the others are from 0 on."""
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+COPY: Final = re.compile(r"[0-9a-f]{8}")
+"""The name of a copy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +66,9 @@ class Settings:
         instrumentation_key: a UUID, by which the ingestion endpoint knows its own.
         created_at: ISO 8601, UTC.
         generation: counts the changes that need another server process.
+        copy: the name of the copy; None where an earlier epkit linked the model.
+        model_sha256: of the copied files.
+        model_at: when the model was copied, ISO 8601, UTC.
     """
 
     name: str
@@ -67,6 +81,9 @@ class Settings:
     instrumentation_key: str
     created_at: str
     generation: int = 1
+    copy: str | None = None
+    model_sha256: str | None = None
+    model_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,11 +141,11 @@ class Home:
         self.init_log = directory / "init.log"
         self.requests = directory / "requests.jsonl"
         self.tmp = directory / "tmp"
+        self.copies = directory / "copies"
 
-    @property
-    def model_dir(self) -> Path:
+    def model_dir(self, copy: str | None) -> Path:
         """What the script finds in AZUREML_MODEL_DIR; the last part is the version, as at Azure."""
-        return self.path / "models" / self.path.name / "1"
+        return (self.path if copy is None else self.copies / copy) / "models" / self.path.name / "1"
 
     @property
     def exists(self) -> bool:
@@ -141,6 +158,28 @@ class Home:
         if found is None:
             raise BackendError(f"{self.path.name}: no endpoint of this name on this machine: epkit deploy list")
         return found
+
+    def wanted(self) -> Settings | None:
+        """Read what is to serve instead, None where no change is under way."""
+        return self._read("wanted.json", Settings)
+
+    def want(self, settings: Settings) -> None:
+        """Write down what is to serve instead.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        write_private(self.path / "wanted.json", json.dumps(asdict(settings)).encode())
+
+    def decide(self, settings: Settings | None) -> None:
+        """End a change: what is wanted is what serves from now on, or it is dropped (None).
+
+        Raises:
+            OSError: the settings cannot be written; the change is as it was.
+        """
+        if settings is not None:
+            self.save(settings)
+        (self.path / "wanted.json").unlink(missing_ok=True)
 
     def keys(self) -> Keys:
         """Read the keys."""
@@ -193,31 +232,69 @@ class Home:
             document = asdict(value)
         write_private(self.path / name, json.dumps(document).encode())
 
-    def change(self, **changes: Any) -> Settings:
-        """Change the settings, as a new generation."""
-        now = self.settings()
-        changed = replace(now, **changes, generation=now.generation + 1)
-        with self.writing():
-            self.save(changed)
-        return changed
+    def pass_environment(self, copy: str, variables: Mapping[str, str]) -> None:
+        """Leave variables for the script of a copy, for the supervisor to take.
 
-    def link_model(self, model: Path) -> None:
-        """Lay the model where the script looks for it.
-
-        Azure keeps the name of the registered folder (`AZUREML_MODEL_DIR/FOLDER/model.pkl`), and puts a registered
-        file at the top (`AZUREML_MODEL_DIR/model.pkl`): a folder's content is found both ways here.
+        Raises:
+            OSError: they cannot be written.
         """
-        self.model_dir.mkdir(parents=True)
-        entries = [model, *(sorted(model.iterdir()) if model.is_dir() else ())]
-        for entry in entries:
-            with contextlib.suppress(FileExistsError):
-                (self.model_dir / entry.name).symlink_to(entry, target_is_directory=entry.is_dir())
+        write_private(self.copies / copy / "environ.json", json.dumps(dict(variables)).encode())
+
+    def take_environment(self, copy: str) -> dict[str, str]:
+        """Read the variables for the script of a copy, and delete them: their values may be secrets."""
+        file = self.copies / copy / "environ.json"
+        try:
+            with file.open("rb") as opened:
+                data = opened.read(MOST_BYTES)
+            file.unlink()
+            return {str(name): str(value) for name, value in loads_record(data).items()}
+        except FileNotFoundError:
+            return {}
+        except ValueError as error:
+            raise BackendError(f"{file}: damaged: {error}") from None
+
+    @contextlib.contextmanager
+    def changing(self) -> Iterator[None]:
+        """Keep other commands from changing the endpoint meanwhile; clean up after one that was killed.
+
+        Raises:
+            BackendError: another one is at it.
+        """
+        with self.writing():
+            lock = self._flock("change.lock")
+        if lock is None:
+            raise BackendError(f"{self.path.name}: another command is changing it: try again when that is done")
+        with lock:
+            for unfinished in self.copies.glob(".*"):
+                shutil.rmtree(unfinished, ignore_errors=True)
+            yield
+
+    def clear(self) -> None:
+        """Delete what a command left that was killed while it made the endpoint."""
+        for left in self.path.iterdir():
+            if left.is_dir() and not left.is_symlink() and left != self.tmp:
+                shutil.rmtree(left, ignore_errors=True)
+            elif left != self.tmp and left.suffix != ".lock" and left.name != "lock":
+                left.unlink()
+
+    def keep_copies(self, names: Collection[str | None]) -> None:
+        """Delete the copies that nobody needs.
+
+        Args:
+            names: of those that serve, or may yet.
+        """
+        for copy in self.copies.glob("[!.]*"):
+            if copy.name not in names:
+                shutil.rmtree(copy, ignore_errors=True)
 
     def lock(self) -> IO[bytes] | None:
         """Take the lock, which is let go of when the file returned is closed everywhere; None: somebody has it."""
+        return self._flock("lock")
+
+    def _flock(self, name: str) -> IO[bytes] | None:
         import fcntl  # not on Windows, where there is no local backend
 
-        file = open(self.path / "lock", "ab")  # noqa: SIM115, PTH123 - the caller's to close
+        file = open(self.path / name, "ab")  # noqa: SIM115, PTH123 - the caller's to close
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -237,7 +314,7 @@ class Home:
         return False
 
     def remove(self) -> None:
-        """Delete the directory; the links in it, not what they lead to."""
+        """Delete the directory; links in it, not what they lead to."""
         shutil.rmtree(self.path, ignore_errors=True)
 
     def _read(self, name: str, kind: type[Made]) -> Made | None:
@@ -279,6 +356,8 @@ def _made(kind: type[Made], record: Record) -> Made:
             continue
         if hint == str | None:
             values[name] = None if record.values.get(name) is None else record.text(name)
+            if name == "copy" and values[name] is not None and not COPY.fullmatch(values[name]):
+                raise ValueError(f"{name} is {values[name][:40]!a}, which is no name of a copy")
         elif hint is bool:
             values[name] = record.flag(name)
         elif hint is int:

@@ -5,11 +5,13 @@ taken. The supervisor starts a server process (`local_server`) on the socket and
 
     a server says that it is ready    its generation serves; the one before is told to finish and end
     a server ends                     another one is started, after a pause that grows with each failure
-    a signal                          SIGHUP: the settings have a new generation; SIGTERM: end
+    a signal                          SIGHUP: a change is wanted, or no longer; SIGTERM: end
 
-A change (`logs enable`, a new key) is a new generation: its server is started beside the old one on the same socket,
-and takes over when it is ready, so that no request is refused, and a script that does not come up again changes
-nothing. gunicorn's own master replaces a worker that dies; the supervisor replaces the master.
+A change (another model, `logs enable`, a new key) is a new generation: its server is started beside the old one on the
+same socket, and takes over when it is ready, so that no request is refused. Only then is what was wanted written to the
+settings, from which a server that crashed is started again: one that does not come up changes nothing. The old server's
+gunicorn accepts no more connections, finishes what is in flight, and answers what kept connections still send with
+`Connection: close`. gunicorn's own master replaces a worker that dies; the supervisor replaces the master.
 """
 
 import contextlib
@@ -26,13 +28,14 @@ from typing import Final
 
 from epkit.backends.local.ingestion import Ingestion, halve
 from epkit.backends.local.state import Home, Settings, Status
-from epkit.core.hosting.deployments import Keys
 from epkit.errors import BackendError
 
 TICK_S: Final = 1.0
 MOST_LOG_BYTES: Final = 16 << 20
 GRACE_S: Final = 10.0
-"""For a server that was told to end; then it is killed."""
+"""For a server that was told to end with the endpoint, or before it served; then it is killed."""
+FINISH_S: Final = 300.0
+"""For the requests that are in flight at a server when another one takes over; then they are cut off."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 30.0
 
 
@@ -43,6 +46,7 @@ class ServerProcess:
     Args:
         lifeline: the write end of the pipe with whose end the server ends.
         ready: the read end of the one that tells that it answers.
+        settings: what it serves.
         log_start: where its log begins.
         told_at: when it was told to end.
     """
@@ -50,7 +54,7 @@ class ServerProcess:
     process: subprocess.Popen[bytes]
     lifeline: int
     ready: int
-    generation: int
+    settings: Settings
     log_start: int
     serves: bool = False
     told_at: float | None = None
@@ -65,6 +69,7 @@ class Supervisor:
         self.status = Status(pid=os.getpid(), state="starting")
         self.servers: list[ServerProcess] = []
         self._ingestion: Ingestion | None = None
+        self._passed: dict[str | None, dict[str, str]] = {}
         self._events = selectors.DefaultSelector()
         self._signals: set[int] = set()
         self._restart_at: float | None = None
@@ -97,7 +102,7 @@ class Supervisor:
                     self._heard(key.data)
             if signal.SIGHUP in self._signals:
                 self._signals.discard(signal.SIGHUP)
-                self._start()
+                self._change()
             self._attend()
 
     def _patience(self) -> float:
@@ -118,24 +123,40 @@ class Supervisor:
             self._unwritten = True
 
     def _start(self) -> None:
-        """Start a server of the generation that the settings want, or note why it cannot be started."""
+        """Start a server of the settings, or note why it cannot be started."""
         self._restart_at = None
-        wanted = self.status.generation + 1
         try:
-            settings, keys = self.home.settings(), self.home.keys()
-            wanted = settings.generation
-            self._launch(settings, keys)
+            self._launch(self.home.settings())
+        except OSError as error:
+            self._failed(self.status.generation, f"{error.filename or self.home.path}: {error.strerror}")
+        except BackendError as error:
+            self._failed(self.status.generation, str(error))
+
+    def _change(self) -> None:
+        """Start a server of what is wanted, and end one of what was wanted before and does not serve yet."""
+        for server in self.servers:
+            if server.told_at is None and server.settings.generation > self.status.generation:
+                self._tell_to_end(server)
+        wanted = max(self.status.generation, self.status.failed_generation) + 1
+        try:
+            settings = self.home.wanted()
+            if settings is not None:
+                wanted = settings.generation
+                self._launch(settings)
+            self._sweep()
         except OSError as error:
             self._failed(wanted, f"{error.filename or self.home.path}: {error.strerror}")
         except BackendError as error:
             self._failed(wanted, str(error))
 
-    def _launch(self, settings: Settings, keys: Keys) -> None:
+    def _launch(self, settings: Settings) -> None:
         """Start a server process.
 
         Raises:
             OSError: the script's directory is gone, the log cannot be written, there are too many open files.
+            BackendError: the state is damaged.
         """
+        keys, environment = self.home.keys(), self._environment(settings)
         log = os.open(self.home.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         lifeline_read, lifeline = os.pipe()
         ready, ready_write = os.pipe()
@@ -150,7 +171,7 @@ class Supervisor:
                 pass_fds=passed,
                 start_new_session=True,
                 cwd=settings.code,
-                env=self._environment(settings),
+                env=environment,
             )
         except OSError:
             os.close(lifeline)
@@ -160,7 +181,7 @@ class Supervisor:
             for descriptor in (lifeline_read, ready_write, log):
                 os.close(descriptor)
         start = self.home.log.stat().st_size
-        server = ServerProcess(process, lifeline, ready, settings.generation, start)
+        server = ServerProcess(process, lifeline, ready, settings, start)
         self.servers.append(server)
         self._events.register(ready, selectors.EVENT_READ, server)
 
@@ -168,7 +189,7 @@ class Supervisor:
         own = {
             "AML_APP_ROOT": settings.code,
             "AZUREML_ENTRY_SCRIPT": settings.entry,
-            "AZUREML_MODEL_DIR": str(self.home.model_dir),
+            "AZUREML_MODEL_DIR": str(self.home.model_dir(settings.copy)),
             "AZUREML_CONFIG_FILE": str(self.home.path / "config.json"),  # else a workspace's is taken for its own
             "AML_APP_INSIGHTS_ENABLED": "false",
             "SERVICE_NAME": settings.name,
@@ -179,7 +200,14 @@ class Supervisor:
         }
         if settings.app_insights:
             own |= self._telemetry(settings.instrumentation_key)
-        return dict(os.environ) | own  # `_spawn` has chosen what is in it
+        return dict(os.environ) | self._passed_to(settings.copy) | own  # `_spawn` has chosen what is in the first
+
+    def _passed_to(self, copy: str | None) -> dict[str, str]:
+        """Return the variables that were named since the endpoint was made, kept here and in no file."""
+        if copy is not None and copy not in self._passed:
+            serving = self.home.settings().copy
+            self._passed[copy] = self._passed.get(serving, {}) | self.home.take_environment(copy)
+        return self._passed.get(copy, {})
 
     def _telemetry(self, key: str) -> dict[str, str]:
         if self._ingestion is None:
@@ -202,14 +230,31 @@ class Supervisor:
             self._events.unregister(server.ready)
             return
         crashes = len(said) - (0 if server.serves else 1)
-        if not server.serves:
-            server.serves = True
-            self._pause_s = FIRST_PAUSE_S
-            self._keep_init_log(server)
-            for older in self.servers:
-                if older is not server and older.told_at is None:
-                    self._tell_to_end(older)
-        self._say(state="running", generation=server.generation, restarts=self.status.restarts + crashes, error=None)
+        if server.told_at is not None or (not server.serves and not self._takes_over(server)):
+            return
+        generation = server.settings.generation
+        self._say(state="running", generation=generation, restarts=self.status.restarts + crashes, error=None)
+
+    def _takes_over(self, server: ServerProcess) -> bool:
+        """Have a server that is ready serve, alone; False where its settings cannot be kept, or are outdated."""
+        generation = server.settings.generation
+        if generation < self.status.generation:
+            return False
+        if generation > self.status.generation and self.status.generation > 0:
+            try:
+                self.home.decide(server.settings)
+            except OSError as error:
+                self._tell_to_end(server)
+                self._failed(generation, f"{self.home.path}: cannot be written: {error.strerror}")
+                return False
+        server.serves = True
+        self._restart_at = None
+        self._pause_s = FIRST_PAUSE_S
+        self._keep_init_log(server)
+        for older in self.servers:
+            if older is not server and older.told_at is None and older.settings.generation <= generation:
+                self._tell_to_end(older)
+        return True
 
     def _keep_init_log(self, server: ServerProcess) -> None:
         try:
@@ -224,7 +269,9 @@ class Supervisor:
         for server in list(self.servers):
             if server.process.poll() is not None:
                 self._ended(server)
-            elif server.told_at is not None and time.monotonic() - server.told_at > GRACE_S:
+            elif server.told_at is not None and time.monotonic() - server.told_at > (
+                FINISH_S if server.serves else GRACE_S
+            ):
                 self._kill(server)
         if self._restart_at is not None and time.monotonic() >= self._restart_at:
             self._start()
@@ -241,23 +288,36 @@ class Supervisor:
             self._events.unregister(server.ready)
         os.close(server.ready)
         os.close(server.lifeline)
-        if server.told_at is not None:
-            return
-        how = server.process.returncode
-        error = f"the server ended by signal {-how}" if how < 0 else f"the server ended with code {how}"
-        self._failed(server.generation, error)
+        if server.told_at is None:
+            how = server.process.returncode
+            error = f"the server ended by signal {-how}" if how < 0 else f"the server ended with code {how}"
+            self._failed(server.settings.generation, error)
+        self._sweep()
 
     def _failed(self, generation: int, error: str) -> None:
-        """Note that a server is not there: the first one for good, a replacement until it is wanted again."""
+        """Note that a server is not there: the first one for good, one that serves until it is wanted again."""
         if self.status.generation == 0:
-            self._say(state="failed", failed_generation=generation, error=error)
-        elif any(other.serves and other.told_at is None for other in self.servers):
-            self._say(failed_generation=generation, error=error)  # the older one goes on
-        else:
+            self._say(state="failed", failed_generation=max(generation, 1), error=error)
+        elif generation > self.status.generation:  # what serves, or is about to again, goes on
+            with contextlib.suppress(OSError, BackendError):
+                if (wanted := self.home.wanted()) is not None and wanted.generation == generation:
+                    self.home.decide(None)
+            self._sweep()
+            self._say(failed_generation=generation, error=error)
+        elif not any(other.serves and other.told_at is None for other in self.servers):
             restarts = self.status.restarts + 1
-            self._say(state="restarting", restarts=restarts, failed_generation=generation, error=error)
+            self._say(state="restarting", restarts=restarts, error=error)
             self._restart_at = time.monotonic() + self._pause_s
             self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
+
+    def _sweep(self) -> None:
+        """Delete the copies that no server has, and none is to have."""
+        with contextlib.suppress(OSError, BackendError):  # a state that cannot be read: nothing is deleted
+            kept = {each.copy for each in (self.home.settings(), self.home.wanted()) if each is not None}
+            kept |= {server.settings.copy for server in self.servers}
+            self.home.keep_copies(kept)
+            for gone in self._passed.keys() - kept:
+                del self._passed[gone]
 
     def _tell_to_end(self, server: ServerProcess) -> None:
         server.told_at = time.monotonic()

@@ -26,7 +26,8 @@ def describe(home: Home, is_healthy: IsHealthy) -> Endpoint:
     settings, status = home.settings(), home.status()
     origin = f"http://127.0.0.1:{settings.port}"
     state = {"running": "Healthy", "restarting": "Restarting"}.get(status.state if status else "", "Starting")
-    error = status.error if status else None
+    # Of a change that failed it is no more: what serves is well.
+    error = status.error if status and state != "Healthy" else None
     if state == "Healthy" and not is_healthy(f"{origin}/", HEALTH_S):
         state, error = "Unhealthy", f"no answer to GET / within {HEALTH_S:g} s"
     deployment = Deployment(
@@ -35,6 +36,8 @@ def describe(home: Home, is_healthy: IsHealthy) -> Endpoint:
         traffic=100,
         app_insights=settings.app_insights,
         model=settings.model,
+        model_sha256=settings.model_sha256,
+        model_at=settings.model_at,
         instances=1,
     )
     return Endpoint(

@@ -1,6 +1,6 @@
 """`epkit deploy`: a model becomes an endpoint, on this machine or at Azure."""
 
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
@@ -18,11 +18,25 @@ Examples:
   epkit deploy create bank --model model/ --entry score.py --backend azureml
       --environment conda.yml --enable-app-insights
   epkit deploy list --format json
+  epkit deploy update bank --model model/
   epkit deploy update bank --traffic blue=90,green=10
 \b
 Azure's workspace is that of config.json, found as the SDKs find it.
 Exit codes: 0 done, 2 usage, a missing extra or login, 4 deployed, but a row
 is not scored, 6 the backend said no."""
+
+ENTRY = "The script: in --code, else in the current directory, else in the model's."
+Code = Annotated[
+    str | None,
+    typer.Option("--code", metavar="DIR", help="All that the script needs. Default: the modules around the script."),
+]
+Environment = Annotated[
+    str | None, typer.Option("--environment", metavar="FILE", help="Azure: a conda file, or azureml:NAME:VERSION.")
+]
+Env = Annotated[
+    list[str] | None,
+    typer.Option("--env", metavar="NAME", help="local: a variable that the script sees. May be repeated."),
+]
 
 app = typer.Typer(
     help="Deploy models: on this machine (local), to Azure ML's managed online endpoints (azureml), or to ACI and AKS "
@@ -48,16 +62,13 @@ def create(
     reach: "TargetOptions",
     name: h.Name,
     model: Annotated[str, typer.Option("--model", metavar="DIR", help="The model; what AZUREML_MODEL_DIR holds.")],
-    entry: Annotated[str, typer.Option("--entry", metavar="FILE", help="The script, relative to --code.")],
-    code: Annotated[str | None, typer.Option("--code", metavar="DIR", help="Default: the model's directory.")] = None,
+    entry: Annotated[str, typer.Option("--entry", metavar="FILE", help=ENTRY)],
+    code: Code = None,
     app_insights: Annotated[
         bool, typer.Option("--enable-app-insights", help="Have requests and logs sent to Application Insights.")
     ] = False,
     backend: h.Backend = None,
-    environment: Annotated[
-        str | None,
-        typer.Option("--environment", metavar="FILE", help="Azure: a conda file, or azureml:NAME:VERSION."),
-    ] = None,
+    environment: Environment = None,
     compute: Annotated[
         str | None, typer.Option("--compute", metavar="aci|aks[:CLUSTER]", help="azureml-v1. [default: aci]")
     ] = None,
@@ -68,10 +79,7 @@ def create(
     deployment: Annotated[
         str, typer.Option("--deployment", metavar="NAME", help="azureml: added to the endpoint, if that is there.")
     ] = "blue",
-    env: Annotated[
-        list[str] | None,
-        typer.Option("--env", metavar="NAME", help="local: a variable that the script sees. May be repeated."),
-    ] = None,
+    env: Env = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent; send nothing.")] = False,
     format_: h.Format = "text",
 ) -> None:
@@ -118,23 +126,49 @@ def show(name: h.Name, backend: h.Backend = None, format_: h.Format = "text") ->
     terminal.write(output.endpoint(place.backend.show(place.service), format_))
 
 
-@app.command(epilog="Example: epkit deploy update bank --traffic blue=90,green=10")
+@app.command(
+    epilog="""\b
+Examples:
+  epkit deploy update bank --model model/
+  epkit deploy update bank --traffic blue=90,green=10"""
+)
+@with_reach(REACHING)
 def update(
+    reach: "TargetOptions",
     name: h.Name,
-    traffic: Annotated[str, typer.Option("--traffic", metavar="NAME=PERCENT,…", help="How the requests are divided.")],
+    model: Annotated[
+        str | None, typer.Option("--model", metavar="DIR", help="Another model, under the same URL and key.")
+    ] = None,
+    entry: Annotated[
+        str | None, typer.Option("--entry", metavar="FILE", help="Another script; found as create finds it.")
+    ] = None,
+    code: Code = None,
+    environment: Environment = None,
+    deployment: Annotated[
+        str | None, typer.Option("--deployment", metavar="NAME", help="azureml: of the new one. [default: blue, green]")
+    ] = None,
+    env: Env = None,
+    traffic: Annotated[
+        str | None,
+        typer.Option("--traffic", metavar="NAME=PERCENT,…", help="azureml: how the requests are divided."),
+    ] = None,
     backend: h.Backend = None,
     format_: h.Format = "text",
 ) -> None:
-    """Divide the requests among the deployments of an endpoint."""
+    """Replace the model of an endpoint, without a request refused, or divide the requests among its deployments."""
     from epkit.cli.output import hosting as output
-    from epkit.core.hosting.deployments import parse_traffic
+    from epkit.flows.hosting import deploy as flow
 
-    try:
-        shares = parse_traffic(traffic)
-    except ValueError as error:
-        raise UsageError(f"--traffic {traffic}: {error}") from None
+    more: dict[str, Any] = {"entry": entry, "code": code, "environment": environment, "deployment": deployment}
+    more["env"] = tuple(env or ())
+    h.check_change(model=model, traffic=traffic, **more)
     place, context = h.find(name, backend, format_)
-    terminal.write(output.endpoint(place.backend.set_traffic(place.service, shares, context.note), format_))
+    if model is not None:
+        replacement = flow.make_replacement(place, context, model=model, **more)
+        terminal.write(output.created(flow.update(place, replacement, context, reach), format_))
+    elif traffic is not None:
+        divided = place.backend.set_traffic(place.service, h.read_traffic(traffic), context.note)
+        terminal.write(output.endpoint(divided, format_))
 
 
 @app.command(epilog="Example: epkit deploy keys bank --regenerate secondary")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from epkit.cli import terminal
+from epkit.errors import UsageError
 
 if TYPE_CHECKING:
     from epkit.flows.context import Context
@@ -38,3 +39,32 @@ def find(name: str | None, backend: str | None, format_: str) -> "tuple[Place, C
     terminal.check_choice("--format", format_, FORMATS)
     context = terminal.context()
     return find_place(name, backend, context), context
+
+
+def check_change(*, model: str | None, traffic: str | None, **others: object) -> None:
+    """Refuse an `update` of both or neither, and a traffic with the flags of a model.
+
+    Raises:
+        UsageError: it says which.
+    """
+    if (model is None) == (traffic is None):
+        raise UsageError(
+            "--model DIR (another model) or --traffic NAME=PERCENT,… (how the requests are divided): one of them"
+        )
+    given = next((name for name, value in others.items() if value), None)
+    if traffic is not None and given is not None:
+        raise UsageError(f"--{given}: with --model, not with --traffic")
+
+
+def read_traffic(traffic: str) -> dict[str, int]:
+    """Read the value of `--traffic`.
+
+    Raises:
+        UsageError: it is written in another way, or does not sum up.
+    """
+    from epkit.core.hosting.deployments import parse_traffic
+
+    try:
+        return parse_traffic(traffic)
+    except ValueError as error:
+        raise UsageError(f"--traffic {traffic}: {error}") from None

@@ -23,6 +23,9 @@ class Deployment:
         traffic: percent of the requests that it gets.
         app_insights: whether Application Insights is on; None where the backend does not say.
         instances: how many are running, None where the backend does not say.
+        model: where it was taken from, or its name and version at Azure.
+        model_sha256: of the copy that is served, None where there is none on this machine.
+        model_at: when it was copied, ISO 8601, UTC.
     """
 
     name: str
@@ -30,6 +33,8 @@ class Deployment:
     traffic: int
     app_insights: bool | None = None
     model: str | None = None
+    model_sha256: str | None = None
+    model_at: str | None = None
     instance_type: str | None = None
     instances: int | None = None
 
@@ -104,12 +109,46 @@ class LoggedRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """An entry script, and what is deployed with it.
+
+    Args:
+        code: its directory, absolute; *entry* is relative to it, with slashes.
+        selection: what of the directory is deployed, as `epkit.backends.copies` has it.
+    """
+
+    code: str
+    entry: str
+    selection: Literal["all", "code", "modules"] = "all"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replacement:
+    """What `epkit deploy update --model` was asked for.
+
+    Args:
+        model: the directory (or file) of the new model, absolute.
+        script: None for the one that is deployed; on this machine, if it was one of the old model's files, the file
+            of that name in the new model.
+        environment: as in `Order`; None for what is deployed.
+        deployment: at Azure, the name of the new deployment; None for one that epkit chooses.
+        env: names of variables that the script sees besides those that it saw before, for this machine.
+    """
+
+    name: str
+    model: str
+    script: Script | None = None
+    environment: str | None = None
+    deployment: str | None = None
+    env: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """What `epkit deploy create` was asked for.
 
     Args:
         model: the directory (or file) of the model, absolute.
-        code: the directory of the script, absolute; *entry* is relative to it, with slashes.
         environment: a conda file, absolute, or the `azureml:NAME:VERSION` of an environment that is there.
         compute: `aci` or `aks`, for azureml-v1.
         env: names of variables that the script sees of the environment, for this machine.
@@ -117,8 +156,7 @@ class Order:
 
     name: str
     model: str
-    code: str
-    entry: str
+    script: Script
     app_insights: bool = False
     deployment: str = DEFAULT_DEPLOYMENT
     environment: str | None = None

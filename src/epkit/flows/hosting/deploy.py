@@ -1,11 +1,12 @@
 """`epkit deploy`: endpoints made, shown, changed and deleted, whoever hosts them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from epkit.core.contract.contract import ParsedContract
-from epkit.core.hosting.deployments import Endpoint, Keys, Order
+from epkit.core.hosting.deployments import Endpoint, Keys, Order, Replacement, Script
 from epkit.core.http.masking import mask_text
 from epkit.core.http.secret import Secret
 from epkit.endpoint.config_writing import home_relative, remove_entry, write_entry
@@ -24,7 +25,7 @@ from epkit.paths import inside
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Created:
-    """What `create` made.
+    """What `create` made, or `update` changed.
 
     Args:
         config, swagger, key_file: files that were written, None where there was nothing to write.
@@ -60,31 +61,36 @@ def make_order(place: Place, context: Context, *, model: str, entry: str, code: 
         UsageError: the model, the script or the environment's file is not there.
     """
     model_path = _existing(context, model, "--model")
-    beside = model_path if model_path.is_dir() else model_path.parent
-    code_path = beside if code is None else _existing(context, code, "--code")
-    if not code_path.is_dir():
-        raise UsageError(f"--code {code}: not a directory")
-    script = (code_path / entry).resolve()
-    if not script.is_file():
-        raise UsageError(f"--entry {entry}: no such file in {code_path} (it is relative to --code)")
-    if not script.is_relative_to(code_path):
-        raise UsageError(f"--entry {entry}: lies outside of {code_path}, from where it is taken")
     compute, _, cluster = (more.pop("compute", None) or "").partition(":")
     if compute not in ("", "aci", "aks") or (cluster and compute != "aks") or (compute == "aks" and not cluster):
         raise UsageError(f"--compute {compute}: aci, or aks:CLUSTER, of a cluster that is attached to the workspace")
-    if more.get("env") and place.backend.name != "local":
-        raise UsageError("--env: is for endpoints on this machine: --environment says what Azure's containers have")
-    environment = more.pop("environment", None)
-    if environment is not None and not environment.startswith("azureml:"):
-        environment = str(_existing(context, environment, "--environment"))
     return Order(
         name=place.service,
         model=str(model_path),
-        code=str(code_path),
-        entry=script.relative_to(code_path).as_posix(),
-        environment=environment,
+        script=_find_script(context, model_path, entry, code),
+        environment=_environment(place, context, more.pop("environment", None), more.get("env")),
         compute=compute or None,
         compute_target=cluster or None,
+        **more,
+    )
+
+
+def make_replacement(
+    place: Place, context: Context, *, model: str, entry: str | None, code: str | None, **more: Any
+) -> Replacement:
+    """Check what is to replace a model, before anything is sent.
+
+    Raises:
+        UsageError: the model, the script or the environment's file is not there.
+    """
+    model_path = _existing(context, model, "--model")
+    if entry is None and code is not None:
+        raise UsageError("--code: with --entry FILE, the script that is to be taken from there")
+    return Replacement(
+        name=place.service,
+        model=str(model_path),
+        script=None if entry is None else _find_script(context, model_path, entry, code),
+        environment=_environment(place, context, more.pop("environment", None), more.get("env")),
         **more,
     )
 
@@ -114,6 +120,28 @@ def create(place: Place, order: Order, context: Context, reach: TargetOptions) -
     _write_down(place, endpoint, path, swagger, key_file, context)
     scored = None if contract is None else score_row(endpoint, contract, client, context)
     return Created(endpoint=endpoint, config=path, swagger=swagger, key_file=key_file, scored=scored)
+
+
+def update(place: Place, replacement: Replacement, context: Context, reach: TargetOptions) -> Created:
+    """Have another model serve, fetch its contract, score a row; URL, key and `epkit.toml` stay as they are.
+
+    Args:
+        reach: how the endpoint is reached.
+
+    Raises:
+        BackendError: the backend said no, and the model that served goes on.
+        EndpointError: the new model serves, but a row is not scored.
+    """
+    proxy = check_flags(reach, context, local=place.backend.name == "local")
+    if place.entry is not None:
+        place.entry.check_keys()
+    endpoint = place.backend.update(replacement, context.note)
+    authorization = _authorization(place, endpoint, context)
+    path = config_place(place.config, context.cwd)
+    client = client_to(endpoint, authorization, context, reach=reach, proxy=proxy)
+    swagger, contract = _keep_contract(place, endpoint, client, path.parent, context)
+    scored = None if contract is None else score_row(endpoint, contract, client, context)
+    return Created(endpoint=endpoint, config=path, swagger=swagger, key_file=None, scored=scored)
 
 
 def keys(
@@ -202,6 +230,44 @@ def _existing(context: Context, path: str, flag: str) -> Path:
     if not found.exists():
         raise UsageError(f"{flag} {path}: no such file or directory")
     return found
+
+
+def _find_script(context: Context, model: Path, entry: str, code: str | None) -> Script:
+    """Find the entry script: in `--code`, else in the current directory, else in the model's.
+
+    Raises:
+        UsageError: it is not there.
+    """
+    if code is not None:
+        folder = _existing(context, code, "--code")
+        if not folder.is_dir():
+            raise UsageError(f"--code {code}: not a directory")
+        script = (folder / entry).resolve()
+        if not script.is_file():
+            raise UsageError(f"--entry {entry}: no such file in {folder} (it is relative to --code)")
+        if not script.is_relative_to(folder):
+            raise UsageError(f"--entry {entry}: lies outside of {folder}, from where it is taken")
+        return Script(code=str(folder), entry=script.relative_to(folder).as_posix(), selection="code")
+    beside = model if model.is_dir() else model.parent
+    here, there = ((folder / Path(entry).expanduser()).resolve() for folder in (context.cwd, beside))
+    script = here if here.is_file() else there
+    if not script.is_file():
+        raise UsageError(f"--entry {entry}: no such file in {context.cwd}, where you are, nor in {beside}")
+    if script.suffix != ".py":
+        raise UsageError(f"--entry {entry}: no .py file, which the server would load")
+    if script != there and there.is_file():
+        context.note(f"--entry {entry}: {script} is taken, not {there}: the current directory comes first")
+    if model.is_dir() and script.is_relative_to(model):
+        return Script(code=str(model), entry=script.relative_to(model).as_posix())
+    return Script(code=str(script.parent), entry=script.name, selection="modules")
+
+
+def _environment(place: Place, context: Context, environment: str | None, env: Sequence[str] | None) -> str | None:
+    if env and place.backend.name != "local":
+        raise UsageError("--env: is for endpoints on this machine: --environment says what Azure's containers have")
+    if environment is None or environment.startswith("azureml:"):
+        return environment
+    return str(_existing(context, environment, "--environment"))
 
 
 def _key_target(place: Place, context: Context, key_file: str | None) -> Path | None:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from epkit.core.hosting.deployments import Endpoint, Keys, LoggedRequest
+from epkit.core.hosting.deployments import Deployment, Endpoint, Keys, LoggedRequest
 from epkit.core.http.masking import clean
 
 WORDS = {True: "on", False: "off", None: "?"}
@@ -29,10 +29,14 @@ def render_endpoint(endpoint: Endpoint, more: Mapping[str, str | None] | None = 
     lines = [endpoint.name, *(f"  {word:<10}{fact}" for word, fact in {**facts, **(more or {})}.items() if fact)]
     if endpoint.deployments:
         rows = [
-            (each.name, f"{each.traffic} %", each.state, each.instance_type or "", WORDS[each.app_insights])
+            (
+                *(each.name, f"{each.traffic} %", each.state, each.instance_type or "", WORDS[each.app_insights]),
+                " from ".join(part for part in (_copy(each), each.model) if part),
+            )
             for each in endpoint.deployments
         ]
-        lines += [f"  {line}" for line in _table(("deployment", "traffic", "state", "instance", "insights"), rows)]
+        head = ("deployment", "traffic", "state", "instance", "insights", "model")
+        lines += [f"  {line}" for line in _table(head, rows)]
     return _text(lines)
 
 
@@ -40,8 +44,14 @@ def render_endpoints(backend: str, endpoints: Sequence[Endpoint]) -> str:
     """Write all endpoints of a backend, one a line."""
     if not endpoints:
         return f"no endpoints ({backend})\n"
-    rows = [(each.name, each.state, WORDS[each.app_insights], each.scoring_uri or "") for each in endpoints]
-    return _text(_table(("name", "state", "insights", "score"), rows))
+    rows = [
+        (
+            *(each.name, each.state, WORDS[each.app_insights], each.scoring_uri or ""),
+            ", ".join(filter(None, map(_copy, each.deployments))),
+        )
+        for each in endpoints
+    ]
+    return _text(_table(("name", "state", "insights", "score", "model"), rows))
 
 
 def render_plan(backend: str, steps: Sequence[Mapping[str, Any]]) -> str:
@@ -67,6 +77,11 @@ def render_requests(requests: Sequence[LoggedRequest]) -> str:
     """Write requests, one a line: time, status, duration."""
     rows = [(each.time, str(each.status), f"{each.duration_ms:g} ms", each.name, each.request_id) for each in requests]
     return _text(_table(("time", "status", "duration", "path", "request id"), rows))
+
+
+def _copy(deployment: Deployment) -> str:
+    """Name the copy of a model that is served: the beginning of its hash, and when it was made."""
+    return " ".join(part for part in ((deployment.model_sha256 or "")[:12], deployment.model_at) if part)
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
