@@ -78,6 +78,7 @@ def train(
 
     TABLE is .csv, .parquet or .jsonl, one of these with .gz, a directory of Parquet files, a URL, or - for stdin.
     """
+    from epkit.cli import panel
     from epkit.cli.output import train as output
     from epkit.flows.train import train as flow
     from epkit.flows.train.options import TrainOptions
@@ -95,6 +96,6 @@ def train(
     if dry_run:
         return output.show_plan(flow.dry_run(options, context, stdin))
     output.check(html=html, junit=junit)
-    with output.display(quiet=quiet) as display:
+    with panel.search_display(quiet=quiet) as display:
         result = flow.train(options, context, stdin, show=display.show)
     return output.finish(result, format_=format_, html=html, junit=junit)

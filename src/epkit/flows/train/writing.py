@@ -54,8 +54,7 @@ def model_files(
         else:
             arrays = combine([(weight, fitted.arrays()) for weight, _, fitted in chosen.members])
             files = {"model.npz": model_directory.npz_bytes(arrays)}
-        for form in exports:
-            files |= exporting.exported(form, chosen.members, material.search.examples)
+        if exports: raise NotImplementedError
     except LearnerError as error:
         raise UsageError(f"the model cannot be written: {error}") from None
     files["score.py"] = script.script(custom=own is not None).encode()

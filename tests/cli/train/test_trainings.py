@@ -1,0 +1,262 @@
+"""`epkit train` from the command line: what it writes, what it says, and how it ends."""
+
+import json
+import pickle
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+
+import numpy as np
+import polars as pl
+import pytest
+
+from epkit.core.train.document import schema
+from epkit.core.train.sample import sample_table
+from support.cli_harness import complaint
+
+pytest.importorskip("lightgbm", reason="needs the extra train")
+
+QUICK = ("--runs", 4, "--workers", 1)
+
+
+@pytest.fixture
+def bank(cli):
+    """A table of the course's kind, `bank.csv`, with something to learn."""
+    cli.write("bank.csv", sample_table(rows=1500))
+    return cli
+
+
+def documents(cli, out="model"):
+    """Return the card and the report of a training."""
+    return json.loads(cli.read(f"{out}/card.json")), json.loads(cli.read(f"{out}.run/train.json"))
+
+
+def bytes_of(cli, out):
+    """Return the files of a model by name."""
+    return {path.name: path.read_bytes() for path in (cli.directory / out).iterdir() if path.is_file()}
+
+
+def wait_for(journal, runs):
+    """Wait until so many runs are done."""
+    until = time.monotonic() + 60
+    while not journal.exists() or journal.read_bytes().count(b'"run": ') < runs:
+        assert time.monotonic() < until, "the runs take too long"
+        time.sleep(0.02)
+
+
+def test_a_model_is_written_with_what_is_known_of_it(bank):
+    ran = bank("train", "bank.csv", "--label", "y", "-o", "model", *QUICK)
+
+    assert (0, "") == (ran.code, ran.err)
+    assert {"model.npz", "card.json", "score.py", "conda.yml"} == set(bytes_of(bank, "model"))
+    assert {"runs.jsonl", "oof", "train.json", "train.html", "predictions.parquet"} == {
+        path.name for path in (bank.directory / "model.run").iterdir()
+    }
+    card, report = documents(bank)
+    assert ("yes", 1500) == (report["data"]["positive"], report["data"]["rows"])
+    assert {"naive", "linear", "gbdt"} <= {run["family"] for run in report["runs"]}
+    assert card["metrics"]["test"]["AUC"]["value"] == report["test"]["metrics"]["AUC"]["value"] > 0.85
+    assert "Next:         epkit deploy create NAME --model model --entry score.py" in ran.out
+    assert ["duration"] == [leak["column"] for leak in report["leaks"]]
+
+
+def test_the_report_keeps_its_schema(bank):
+    jsonschema = pytest.importorskip("jsonschema")
+    ran = bank("train", "bank.csv", "--label", "y", "--format", "json", *QUICK)
+
+    document = json.loads(ran.out)
+    jsonschema.validate(document, schema())
+    assert document == json.loads(bank.read("model.run/train.json"))
+
+
+def test_the_same_command_gives_the_same_bytes_by_one_process_or_two(bank):
+    bank("train", "bank.csv", "--label", "y", "-o", "one", "--runs", 9, "--workers", 1)
+    bank("train", "bank.csv", "--label", "y", "-o", "two", "--runs", 9, "--workers", 2)
+
+    assert bytes_of(bank, "one") == bytes_of(bank, "two")
+
+
+def test_the_form_of_the_table_does_not_matter(bank):
+    frame = pl.read_csv(bank.directory / "bank.csv")
+    frame.write_parquet(bank.directory / "bank.parquet")
+    frame.write_ndjson(bank.directory / "bank.jsonl")
+    for name in ("bank.csv", "bank.parquet", "bank.jsonl"):
+        assert 0 == bank("train", name, "--label", "y", "-o", name[5:], *QUICK).code
+
+    models = [bytes_of(bank, out)["model.npz"] for out in ("csv", "parquet", "jsonl")]
+    assert models[0] == models[1] == models[2]
+
+
+def test_predictions_are_of_models_that_did_not_see_the_row(bank):
+    bank("train", "bank.csv", "--label", "y", *QUICK)
+    found = pl.read_parquet(bank.directory / "model.run" / "predictions.parquet")
+
+    assert list(range(1, 1501)) == found["row"].to_list()
+    assert {"test", *(f"fold {n}" for n in range(1, 6))} == set(found["judged"])
+    assert np.allclose(1, found["probability of no"] + found["probability of yes"])
+    test = found.filter(pl.col("judged") == "test")
+    _, report = documents(bank)
+    assert report["test"]["metrics"]["accuracy"]["value"] == pytest.approx((test["y"] == test["prediction"]).mean())
+
+
+def test_ids_go_along_and_are_not_learned_from(bank):
+    frame = pl.read_csv(bank.directory / "bank.csv").with_row_index("customer")
+    frame.write_csv(bank.directory / "named.csv")
+    bank("train", "bank.csv", "--label", "y", "-o", "bare", *QUICK)
+    ran = bank("train", "named.csv", "--label", "y", "--id", "customer", "-o", "named", *QUICK)
+
+    assert 0 == ran.code
+    assert bytes_of(bank, "bare")["model.npz"] == bytes_of(bank, "named")["model.npz"]
+    found = pl.read_parquet(bank.directory / "named.run" / "predictions.parquet")
+    assert frame["customer"].to_list() == found["customer"].to_list()
+
+
+def test_a_gate_that_is_missed_ends_with_5_and_everything_is_written(bank):
+    ran = bank("train", "bank.csv", "--label", "y", "--gate", "AUC>=0.5", "--gate", "accuracy>=0.999", *QUICK)
+
+    assert "bank.csv: 1 of 2 gates not passed: accuracy>=0.999" == complaint(ran, 5)
+    _, report = documents(bank)
+    assert ["passed", "missed"] == [gate["state"] for gate in report["gates"]]
+    assert "model.npz" in bytes_of(bank, "model")
+
+
+def test_a_challenger_is_held_against_the_model_in_use_on_rows_that_neither_saw(cli):
+    cli.write("old.csv", sample_table(rows=3000))
+    lines = sample_table(rows=4000, seed=5).splitlines(keepends=True)
+    cli.write("new.csv", "".join([cli.read("old.csv"), *lines[1:]]))
+    cli("train", "old.csv", "--label", "y", "-o", "old", *QUICK)
+    gate = ("--base", "old", "--gate", "AUC>=base-0.02")
+    ran = cli("train", "new.csv", "--label", "y", "-o", "new", *gate, *QUICK)
+
+    assert 0 == ran.code, ran.err
+    _, report = documents(cli, "new")
+    assert report["base"]["rows"] == report["test"]["rows"]
+    assert "passed" == report["gates"][0]["state"]
+    # Of another seed a fifth of the test rows are new to both, too few of 3,000 rows.
+    other = cli("train", "old.csv", "--label", "y", "-o", "other", "--seed", 1, *gate, *QUICK)
+    complaint(other, 5)
+    _, report = documents(cli, "other")
+    assert ("not judged", True) == (report["gates"][0]["state"], report["base"]["rows"] < 200)
+
+
+def test_the_label_may_have_many_classes_or_be_a_number(cli):
+    drawn = np.random.default_rng(0)
+    x = drawn.normal(size=(400, 3))
+    table = pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "c": x[:, 2]})
+    kind = np.array(["low", "mid", "high"])[(x[:, 0] > -0.5).astype(int) + (x[:, 0] > 0.5)]
+    table.with_columns(kind=pl.Series(kind)).write_csv(cli.directory / "many.csv")
+    table.with_columns(size=2 * x[:, 0] + 0.1 * x[:, 1]).write_csv(cli.directory / "number.csv")
+
+    assert 0 == cli("train", "many.csv", "--label", "kind", "-o", "many", *QUICK).code
+    assert 0 == cli("train", "number.csv", "--label", "size", "-o", "number", *QUICK).code
+    many, number = documents(cli, "many")[1], documents(cli, "number")[1]
+    assert ("multiclass", "regression") == (many["data"]["task"], number["data"]["task"])
+    assert many["test"]["metrics"]["accuracy"]["value"] > 0.8
+    assert number["test"]["metrics"]["r2"]["value"] > 0.9
+
+
+CUSTOM = """
+from sklearn.tree import DecisionTreeClassifier
+
+def make():
+    return DecisionTreeClassifier(max_depth=2)
+
+class Known:
+    def fit(self, matrix, y):
+        self.classes_ = [0, 1]
+        return self
+    def predict_proba(self, matrix):
+        import numpy as np
+        yes = 1 / (1 + np.exp(-8 * matrix[:, 0]))
+        return np.column_stack([1 - yes, yes])
+
+def known():
+    return Known()
+"""
+
+
+def test_an_estimator_of_the_user_s_is_tried_among_the_others_and_wins_by_a_difference(cli):
+    cli.write("mine.py", CUSTOM)
+    x = np.random.default_rng(0).normal(size=(600, 2))
+    y = np.random.default_rng(1).random(600) < 1 / (1 + np.exp(-8 * x[:, 0]))
+    pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "y": y}).write_csv(cli.directory / "t.csv")
+    ran = cli("train", "t.csv", "--label", "y", "--custom", "mine.py:make", "-o", "tree", "--runs", 3, "--workers", 1)
+
+    assert 0 == ran.code, ran.err
+    _, report = documents(cli, "tree")
+    assert ["custom"] == [run["family"] for run in report["runs"] if run["run"] == 7]
+    assert "custom" != report["best"]["kind"]
+
+
+def test_a_custom_model_is_a_pickle_that_is_opened_only_as_it_was_written(cli):
+    cli.write("mine2.py", CUSTOM)
+    drawn = np.random.default_rng(0)
+    x = drawn.normal(size=(800, 2))
+    y = drawn.random(800) < 1 / (1 + np.exp(-8 * x[:, 0]))
+    pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "y": y}).write_csv(cli.directory / "t.csv")
+    ran = cli("train", "t.csv", "--label", "y", "--custom", "mine2.py:known", "--runs", 1, "--workers", 1)
+
+    assert 0 == ran.code, ran.err
+    card, report = documents(cli)
+    assert "custom" == report["best"]["kind"]
+    assert {"model.pkl", "mine2.py", "card.json", "score.py", "conda.yml"} == set(bytes_of(cli, "model"))
+    assert set(card["model"]["sha256"]) == {"model.pkl", "mine2.py"}
+    assert "scikit-learn==" in cli.read("model/conda.yml")
+    (cli.directory / "model" / "model.pkl").write_bytes(pickle.dumps("other"))
+    base = cli("train", "t.csv", "--label", "y", "-o", "new", "--base", "model", "--runs", 1, "--workers", 1)
+    assert "was changed, and is not opened" in complaint(base, 2)
+
+
+def test_a_dry_run_trains_nothing(bank):
+    ran = bank("train", "bank.csv", "--label", "y", "--dry-run")
+
+    assert 0 == ran.code
+    assert "85 runs:" in ran.out
+    assert "No model was trained." in ran.out
+    assert ["bank.csv"] == [path.name for path in bank.directory.iterdir()]
+
+
+def test_after_kill_9_the_same_command_goes_on_to_the_same_bytes(bank):
+    arguments = ("train", "bank.csv", "--label", "y", "--runs", 12, "--workers", 2)
+    assert 0 == bank(*arguments, "-o", "whole").code
+    journal = bank.directory / "killed.run" / "runs.jsonl"
+    for runs in (1, 4, 8):
+        with bank.start(*arguments, "-o", "killed") as process:
+            wait_for(journal, runs)
+            process.kill()
+        assert not (bank.directory / "killed").exists()
+    assert 0 == bank(*arguments, "-o", "killed").code
+
+    assert bytes_of(bank, "whole") == bytes_of(bank, "killed")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupt_ends_with_the_best_so_far(bank, number, code):
+    with bank.start("train", "bank.csv", "--label", "y", "--runs", 500, "--workers", 1) as process:
+        wait_for(bank.directory / "model.run" / "runs.jsonl", 4)
+        process.send_signal(number)
+        ran = bank.finished(process)
+
+    assert code == ran.code, ran.err
+    assert "of 500 runs; the model is the best of these" in ran.err
+    card, report = documents(bank)
+    assert report["partial"]
+    assert "model.npz" in bytes_of(bank, "model")
+
+
+def test_model_files_load_without_what_trained_them(bank):
+    bank("train", "bank.csv", "--label", "y", *QUICK)
+    code = (
+        "import sys\n"
+        "from epkit.served.model import Model\n"
+        "m = Model.load('model')\n"
+        "assert not {'lightgbm', 'sklearn', 'scipy', 'polars'} & set(sys.modules), sorted(sys.modules)\n"
+        "print(m.probabilities(m.encode({c['name']: [m.card['example'][c['name']]] for c in m.card['columns']})))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=bank.directory, capture_output=True, check=False)
+
+    assert 0 == done.returncode, done.stderr
+    with zipfile.ZipFile(bank.directory / "model" / "model.npz") as archive:
+        assert all(name.endswith(".npy") for name in archive.namelist())
