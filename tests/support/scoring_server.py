@@ -77,10 +77,11 @@ class ScoringServer(Served):
     """One scoring script behind the genuine server.
 
     Args:
+        directory: where the script is.
         one_at_a_time: serve as the server does by default: one connection after the other.
     """
 
-    def __init__(self, script: str, *, one_at_a_time: bool = False) -> None:
+    def __init__(self, script: str, *, directory: Path = SCRIPTS, one_at_a_time: bool = False) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -94,7 +95,7 @@ class ScoringServer(Served):
         self._folder = tempfile.TemporaryDirectory()
         environment = os.environ | {
             "AZUREML_ENTRY_SCRIPT": f"{script}.py",
-            "AML_APP_ROOT": str(SCRIPTS),
+            "AML_APP_ROOT": str(directory),
             "TMPDIR": self._folder.name,
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONWARNINGS": "ignore",

@@ -47,7 +47,8 @@ class Design:
             elif len(known):
                 share = None if weight is None else weight[~missing]
                 mean = float(np.average(known, weights=share))
-                scale = float(np.sqrt(np.average((known - mean) ** 2, weights=share)))
+                with np.errstate(over="ignore"):  # of numbers beyond 1e154, which have no column then
+                    scale = float(np.sqrt(np.average((known - mean) ** 2, weights=share)))
                 if scale > 0.0 and np.isfinite(scale):
                     columns.append((place, STANDARDISED, mean, scale))
             if some:

@@ -62,7 +62,8 @@ def from_text(text: str) -> dict[str, np.ndarray]:
     head, *blocks = text.partition("\nend of trees")[0].split("\nTree=")
     header = _fields(head)
     objective = header.get("objective", "")
-    if not any(objective == known or objective.startswith(f"{known} ") for known in OBJECTIVES):
+    known = any(objective == known or objective.startswith(f"{known} ") for known in OBJECTIVES)
+    if not known or "sqrt" in objective.split():  # `reg_sqrt` squares the sum
         raise LearnerError(f"objective {objective!r}: its margins cannot be exported")
     outputs = int(header.get("num_tree_per_iteration", "1"))
     trees = [_Tree(_fields(block)) for block in blocks]

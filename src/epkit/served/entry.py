@@ -60,7 +60,10 @@ class Rows(AbstractParameterType):  # type: ignore[misc]
         """Return the JSON Schema of the rows, with the card's example."""
         properties = {column["name"]: _declared(column) for column in CARD["columns"]}
         required = [column["name"] for column in CARD["columns"] if not column["missing"]]
-        row = {"type": "object", **({"required": required} if required else {}), "properties": properties}
+        # Other columns are allowed, which is said because scripts that make pandas frames refuse them.
+        row: dict[str, Any] = {"type": "object", "properties": properties, "additionalProperties": True}
+        if required:
+            row["required"] = required
         return {"type": "array", "items": row, "example": [CARD["example"]]}
 
 

@@ -215,7 +215,8 @@ class Arrays:
         Args:
             matrix: float64, rows × columns as `Model.encode` makes them.
         """
-        found = np.tile(self.base, (len(matrix), 1))
+        found = np.empty((len(matrix), len(self.base)))
+        found[:] = self.base
         for group in self._groups:
             group.add(matrix, found)
         if self._linear is not None:
@@ -302,7 +303,8 @@ class _Group:
                 margins[block, self._outputs] += np.add.reduceat(added, self._starts, axis=1)
 
     def _leaves(self, matrix: np.ndarray) -> np.ndarray:
-        left = np.tile(self._all, (len(matrix), 1))
+        left = np.empty((len(matrix), len(self._all)), np.uint16)
+        left[:] = self._all
         for column in self._columns:
             left &= column.table[column.ranges(matrix)]
         return left

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 NUMBER: Final = r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,2})?$"
 """Of a text that is a number: as JSON writes it, so that `007` and `+5` stay texts."""
 
+DATE: Final = r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?$"
+"""Of a text that may be a date."""
+
 HASH_RULE: Final = "epkit.rows/1"
 """How `row_hashes` makes them."""
 
@@ -93,6 +96,11 @@ def encode_series(column: Mapping[str, Any], series: "pl.Series", name: str) -> 
     return distinct
 
 
+def days_of(texts: list[str]) -> np.ndarray:
+    """Return float64, the days since 1970 of dates; NaN for what is none."""
+    return Encoder({"name": "", "kind": "date", "parts": ["days"]})(texts)[:, 0]
+
+
 def to_floats(series: "pl.Series") -> np.ndarray:
     """Return float64, NaN for null."""
     import polars as pl
@@ -104,7 +112,7 @@ def row_hashes(frame: "pl.DataFrame", names: Sequence[str], name: str) -> np.nda
     """Return uint64 a row, of what it holds in these columns.
 
     A hash depends on the names of the columns and on the values alone: not on their order, on other rows, or on the
-    form of the file. A number and its text count as the same.
+    form of the file. A number and its text count as the same, and so do two forms of a date.
 
     Args:
         names: of the columns that count.
@@ -146,6 +154,9 @@ def _text_hashes(values: list[Any]) -> np.ndarray:
     found = np.array([_digest(text, b"text") for text in texts.to_list()], np.uint64)
     numeric = numbers.is_not_null().to_numpy()
     found[numeric] = _number_hashes(numbers.drop_nulls().to_numpy())
+    maybe = texts.str.contains(DATE).to_numpy()
+    days = days_of(texts.filter(maybe).to_list())
+    found[maybe] = np.where(np.isnan(days), found[maybe], _number_hashes(days))
     found[texts.str.to_lowercase().is_in(list(MISSING_NUMBERS)).to_numpy()] = _MISSING
     return found
 

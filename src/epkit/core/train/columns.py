@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from epkit.core.shortening import cut
-from epkit.core.train.cells import NUMBER, canonical, encode_series, missing, row_hashes
+from epkit.core.train.cells import DATE, NUMBER, canonical, days_of, encode_series, missing, row_hashes
 from epkit.core.train.labels import known_rows, learn_label
 from epkit.core.train.plan import Plan
 from epkit.core.train.problem import MOST_CATEGORIES, Examples, Feature
 from epkit.core.train.report import ColumnInfo
 from epkit.errors import UsageError
-from epkit.served.model import DATE_PARTS, MISSING_NUMBERS, encode_column
+from epkit.served.model import DATE_PARTS, MISSING_NUMBERS
 
 if TYPE_CHECKING:
     import polars as pl
 
-DATE: Final = r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?$"
 DECIMAL_COMMA: Final = r"^-?[0-9]{1,3}(\.?[0-9]{3})*,[0-9]+$"
 FEWEST_FOR_IDS: Final = 50
 """Rows from which on a column without a repeated value looks like an id."""
@@ -208,7 +207,7 @@ class _Columns:
             else:
                 self._warn(name, "holds numbers as texts, and is taken as numbers")
             return {"name": name, "kind": "number", "integer": whole}
-        if texts.str.contains(DATE).all() and not np.isnan(_days(texts.to_list())).any():
+        if texts.str.contains(DATE).all() and not np.isnan(days_of(texts.to_list())).any():
             return {"name": name, "kind": "date", "parts": list(DATE_PARTS)}
         if texts.str.contains(DECIMAL_COMMA).all():
             self._warn(name, f"holds texts like {_listed(texts.head(1).to_list())}: write numbers with a point")
@@ -239,10 +238,6 @@ class _Columns:
         self.warnings.append(f'column "{column}" {text}')
 
 
-def _days(texts: list[str]) -> np.ndarray:
-    return encode_column({"name": "", "kind": "date", "parts": ["days"]}, texts)
-
-
 def _listed(texts: Sequence[str]) -> str:
     shown = [f'"{cut(text, 20)}"' for text in texts[:3]]
     return " and ".join(shown) if len(texts) <= 3 else ", ".join(shown) + " and others"
@@ -257,8 +252,8 @@ def _check_names(names: Sequence[str], plan: Plan, name: str) -> None:
     for flag, column in asked:
         if column not in names:
             near = difflib.get_close_matches(column, names, n=1)
-            columns = f'"{near[0]}"' if near else ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
-            raise UsageError(f'{flag} "{column}": {name} has no such column: did you mean {cut(columns, 200)}?')
+            hint = f'did you mean "{near[0]}"?' if near else f"it has {cut(', '.join(names), 200)}"
+            raise UsageError(f'{flag} "{column}": {name} has no such column: {hint}')
         if flag != "--label" and column == plan.label:
             raise UsageError(f'{flag} "{column}": it is the label: name another column')
 

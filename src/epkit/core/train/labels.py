@@ -109,12 +109,13 @@ def _enough(classes: tuple[Any, ...], counts: np.ndarray, plan: Plan, where: str
     least = plan.folds if plan.holdout is None else 2
     rare = np.flatnonzero(counts < least)
     if len(rare):
-        first, others = rare[0], len(rare) - 1
-        more = f" (and {others} more classes)" if others else ""
-        rows = f"{counts[first]} row" + "s" * (counts[first] != 1)
-        advice = "leave its rows out" if counts[first] < 2 or plan.holdout is not None else "use fewer --folds"
+        count = int(counts[rare[0]])
+        others = f", and so of {len(rare) - 1:,} more" if len(rare) > 1 else ""
+        rows = f"{count} row" if count == 1 else f"{count} rows"
+        advice = "leave them out" if count == 1 or plan.holdout is not None else "use fewer --folds"
         raise UsageError(
-            f"{where} is {_quoted(classes[first])} in {rows}{more}, and {least} are the fewest: {advice}, or give more"
+            f"{where} is {_quoted(classes[rare[0]])} in {rows}, too few where {least} are needed{others}: "
+            f"{advice}, or give more rows"
         )
 
 
