@@ -194,8 +194,13 @@ OTHERS: Final = Value(text="another value", verb="is")
 """A category that training had never, or too rarely, seen."""
 
 
-def codes_of(examples: Examples, place: int, feature: Feature) -> tuple[np.ndarray, tuple[Value, ...]]:
+def codes_of(
+    examples: Examples, place: int, feature: Feature, *, few: int = FEW_VALUES, ranges: int = RANGES
+) -> tuple[np.ndarray, tuple[Value, ...]]:
     """Return what rows are cut by, for one column of the matrix.
+
+    Args:
+        few: different values up to which a number is cut by value; one with more is cut into *ranges*.
 
     Returns:
         int64 a row, and what each code is.
@@ -210,11 +215,11 @@ def codes_of(examples: Examples, place: int, feature: Feature) -> tuple[np.ndarr
         codes[lost[~_is_missing(examples.texts.get(feature.column), lost)]] = len(named) + 1
         return codes, (*named, MISSING, OTHERS)
     distinct = np.unique(values[known])
-    if len(distinct) <= FEW_VALUES:
+    if len(distinct) <= few:
         codes = np.searchsorted(distinct, values)
         named = [Value(text=number(value)) for value in distinct]
     else:
-        edges = np.unique(np.quantile(values[known], np.arange(1, RANGES) / RANGES))
+        edges = np.unique(np.quantile(values[known], np.arange(1, ranges) / ranges))
         edges = edges[edges > distinct[0]]
         codes = np.searchsorted(edges, values, side="right")
         named = [Value(text=text, verb="in") for text in _ranges([distinct[0], *edges, distinct[-1]])]

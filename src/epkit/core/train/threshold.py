@@ -14,6 +14,7 @@ from typing import Final
 
 import numpy as np
 
+from epkit.core.train.decimals import shortest
 from epkit.core.train.metrics import Metrics
 from epkit.core.train.nesting import parts
 from epkit.core.train.plan import ThresholdRule
@@ -29,7 +30,6 @@ RARE: Final = 0.2
 _NUMBER: Final = r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
 _RECALL: Final = re.compile(rf"recall>=?{_NUMBER}")
 _COST: Final = re.compile(rf"cost:(?:fn={_NUMBER},fp={_NUMBER}|fp={_NUMBER},fn={_NUMBER})")
-_MOST_DIGITS: Final = 17
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -100,7 +100,7 @@ def best(rule: ThresholdRule, rows: Metrics) -> float:
     top = worth.max()
     ties = np.flatnonzero(worth >= top - 1e-12 * max(1.0, abs(top)))
     place_of_best = int(ties[np.argmin(np.abs(cuts[ties] - HALF))])
-    return _shortest(*_room(levels, place_of_best))
+    return shortest(*_room(levels, place_of_best))
 
 
 def settle(rule: ThresholdRule, rows: Metrics, folds: np.ndarray, groups: np.ndarray | None = None) -> Settled:
@@ -171,13 +171,3 @@ def _between(levels: np.ndarray) -> np.ndarray:
     middles = (upper + lower) / 2
     middles[0] = np.nan if len(levels) and levels[0] >= 1.0 else middles[0]
     return np.asarray(middles)
-
-
-def _shortest(above: float, most: float) -> float:
-    """Return the shortest decimal in a room, near its middle."""
-    middle = (above + most) / 2
-    for digits in range(1, _MOST_DIGITS):
-        rounded = round(middle, digits)
-        if above < rounded <= most:
-            return rounded
-    return most
