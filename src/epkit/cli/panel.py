@@ -1,17 +1,19 @@
-"""The panel that a run shows on a terminal while it goes on; nothing of it in a pipe."""
+"""The panel that a run, or a search for a model, shows on a terminal while it goes on; nothing of it in a pipe."""
 
 import math
 import os
 import sys
 import time
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, Self
 
-from epkit.cli.terminal import ProgressLine
+from epkit.cli.terminal import ProgressLine, StatusLine
 
 if TYPE_CHECKING:
     from rich.text import Text
 
     from epkit.core.report.live import View
+    from epkit.core.train.progress import Progress, RunScore
 
 BARS: Final = "▁▂▃▄▅▆▇█"
 EVERY_S: Final = 0.4
@@ -26,24 +28,27 @@ def display(total: int | None, time_limit_s: float | None, *, quiet: bool) -> "P
         time_limit_s: how long they go on, where that is known.
         quiet: show nothing.
     """
+    return Panel(total, time_limit_s) if _is_drawable(quiet=quiet) else ProgressLine(total, quiet=quiet)
+
+
+def search_display(*, quiet: bool) -> "SearchPanel | SearchLine":
+    """Return what shows a search under way, as `display` does a run."""
+    return SearchPanel() if _is_drawable(quiet=quiet) else SearchLine(quiet=quiet)
+
+
+def _is_drawable(*, quiet: bool) -> bool:
+    """Tell whether there is a terminal that can draw lines anew."""
     shown = sys.stderr is not None and sys.stderr.isatty() and not quiet
-    if shown and os.environ.get("TERM", "dumb") != "dumb":
-        return Panel(total, time_limit_s)
-    return ProgressLine(total, quiet=quiet)
+    return shown and os.environ.get("TERM", "dumb") != "dumb"
 
 
-class Panel:
-    """A few lines on stderr, drawn over and over, gone when the run is over; a context manager."""
+class _Drawn:
+    """A few lines on stderr, drawn over and over, gone at the end; a context manager."""
 
-    def __init__(self, total: int | None, time_limit_s: float | None) -> None:
+    def __init__(self) -> None:
         from rich.console import Console
         from rich.live import Live as Screen
 
-        from epkit.core.report.live import Live
-
-        self.live = Live()
-        self._total = total
-        self._time_limit_s = time_limit_s
         self._due = 0.0
         # Not refreshed from a thread: it would take the interpreter from the run at a moment of its own choice.
         self._screen = Screen(
@@ -61,24 +66,66 @@ class Panel:
         """Take the panel away."""
         self._screen.stop()
 
-    def show(self, done: int, failed: int) -> None:
+    def _draw(self, made: "Callable[[], Text]") -> None:
         """Draw, if it is time to."""
         now = time.monotonic()
-        if now < self._due or not (done or failed):
+        if now < self._due:
             return
         self._due = now + EVERY_S
         try:
             if not self._screen.is_started:
                 self._screen.start()
-            self._screen.update(draw(self.live.view(), self._total, self._time_limit_s), refresh=True)
+            self._screen.update(made(), refresh=True)
         except OSError:
             self._due = math.inf  # the terminal is gone; the run is not
 
 
+class Panel(_Drawn):
+    """A run under way."""
+
+    def __init__(self, total: int | None, time_limit_s: float | None) -> None:
+        from epkit.core.report.live import Live
+
+        super().__init__()
+        self.live = Live()
+        self._total = total
+        self._time_limit_s = time_limit_s
+
+    def show(self, done: int, failed: int) -> None:
+        """Draw, if it is time to."""
+        if done or failed:
+            self._draw(lambda: draw(self.live.view(), self._total, self._time_limit_s))
+
+
+class SearchPanel(_Drawn):
+    """A search under way."""
+
+    def show(self, progress: "Progress") -> None:
+        """Draw, if it is time to."""
+        self._draw(lambda: draw_search(progress))
+
+
+class SearchLine:
+    """How far a search is, on a line of its own. A context manager that clears it."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._line = StatusLine(quiet=quiet)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._line.clear()
+
+    def show(self, progress: "Progress") -> None:
+        """Show how far a search is."""
+        best = f", best {_score(progress.best, progress.metric)}" if progress.best else ""
+        failed = f", {progress.failed:,} failed" if progress.failed else ""
+        self._line.show(f"{progress.done:,} of {progress.total:,} runs{best}{_still(progress.left_s)}{failed}")
+
+
 def draw(view: "View", total: int | None, time_limit_s: float | None) -> "Text":
     """Draw a run so far."""
-    from rich.text import Text
-
     of = f" of {total:,}" if total else ""
     rate = view.done / view.elapsed_s if view.elapsed_s else 0.0
     left = _left(view, rate, total, time_limit_s)
@@ -91,6 +138,43 @@ def draw(view: "View", total: int | None, time_limit_s: float | None) -> "Text":
         ("failed", kinds or "none", "red" if kinds else "green"),
         ("in flight", f"{view.in_flight:.1f}", ""),
     ]
+    return _lines(lines)
+
+
+def draw_search(progress: "Progress") -> "Text":
+    """Draw a search so far."""
+    metric, failed = progress.metric, progress.failed
+    done = f"{progress.done:,} of {progress.total:,} in {_span(progress.elapsed_s)}{_still(progress.left_s)}"
+    return _lines(
+        [
+            ("runs", done, ""),
+            ("running", ", ".join(progress.running) or "none", ""),
+            ("last", _score(progress.last, metric) if progress.last else "no run is finished", ""),
+            ("best so far", _score(progress.best, metric) if progress.best else "none", "cyan"),
+            ("failed", f"{failed:,}" if failed else "none", "red" if failed else "green"),
+        ]
+    )
+
+
+def _score(score: "RunScore", metric: str) -> str:
+    run, family, value = score
+    return f"{metric} {value:{'.4f' if abs(value) < 10 else ',.2f'}} ({run} {family})"
+
+
+def _span(seconds: float) -> str:
+    """Write a time, above two minutes without its seconds."""
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+def _still(left_s: float | None) -> str:
+    """Say how long something will go on, where that is known."""
+    return "" if left_s is None else f", {_span(max(0.0, left_s))} left"
+
+
+def _lines(lines: Sequence[tuple[str, str, str]]) -> "Text":
+    """Put lines together: name, value, style."""
+    from rich.text import Text
+
     text = Text(no_wrap=True, overflow="ellipsis")
     for place, (name, value, style) in enumerate(lines):
         text.append(f"{name:<12}", style="dim")

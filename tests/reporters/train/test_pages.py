@@ -54,8 +54,10 @@ def test_the_worst_news_comes_last_and_in_red():
         ("ok", "AUC 0.950 on 6,590 test rows, 95 % interval 0.944 to 0.956"),
         (
             "bad",
-            "MISSED: cohort(job).accuracy&gt;=0.85 (job = student: accuracy is 0.8227 of 141 rows, not &gt;= 0.85; "
-            "95 % interval 0.763 to 0.883)",
+            (
+                "MISSED: cohort(job).accuracy&gt;=0.85 (job = student: accuracy is 0.8227 of 141 rows, not &gt;= 0.85; "
+                "95 % interval 0.763 to 0.883)"
+            ),
         ),
         (
             "bad",
