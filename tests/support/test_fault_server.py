@@ -244,6 +244,22 @@ def test_a_delay_lasts_as_long_as_it_says(client: socket.socket) -> None:
     assert time.monotonic() - began >= 0.06
 
 
+def test_a_gate_holds_replies_back_until_it_is_opened(fault_server: FaultServer, client: socket.socket) -> None:
+    fault_server.gate.clear()
+    client.sendall(ask("gated"))
+
+    assert silent(client)
+    fault_server.gate.set()
+    assert exactly(client, len(OK)) == OK
+
+
+def test_a_reset_opens_the_gate(fault_server: FaultServer) -> None:
+    fault_server.gate.clear()
+    fault_server.reset()
+
+    assert fault_server.gate.is_set()
+
+
 def test_a_stall_ends_with_its_period(client: socket.socket) -> None:
     began = time.monotonic()
     client.sendall(ask("stall?every_ms=200&for_ms=100"))
