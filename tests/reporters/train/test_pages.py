@@ -119,7 +119,7 @@ def test_a_cohort_is_red_only_if_its_whole_interval_is_worse():
 
     assert ("c3", "c1", "c4") == (
         colours["month = mar (88)"],
-        colours["month = mar and job = stud…"],
+        colours["month = mar and job =… (31)"],
         colours["all rows"],
     )
 

@@ -352,27 +352,27 @@ def _legend(names: Sequence[tuple[str, int]], top: int, *, left: int, right: int
     parts, at, y = [], float(left), top + 10
     for name, colour in names:
         shown = fit(name, 150)
-        width = _width(shown) + 35
-        if at > left and at + width > WIDTH - right:
+        wide = width(shown) + 35
+        if at > left and at + wide > WIDTH - right:
             at, y = float(left), y + 18
         parts.append(f'<line {_ink("s", colour)} x1="{at:.0f}" y1="{y - 4}" x2="{at + 16:.0f}" y2="{y - 4}"/>')
         parts.append(f'<text class="t" x="{at + 21:.0f}" y="{y}">{text(shown)}</text>')
-        at += width
+        at += wide
     return "".join(parts), y + 8 - top
 
 
 def fit(name: str, room: int) -> str:
     """Cut a name to a number of units of a chart, a wide character counting twice."""
     shown = clean(name, room)
-    if _width(shown) <= room:
+    if width(shown) <= room:
         return shown
-    while shown and _width(shown) > room - 7:
+    while shown and width(shown) > room - 7:
         shown = shown[:-1]
     return shown + ELLIPSIS
 
 
-def _width(words: str) -> int:
-    """Estimate how wide a text is."""
+def width(words: str) -> int:
+    """Estimate how wide a text is, in units of a chart."""
     return sum(14 if unicodedata.east_asian_width(char) in "WF" else 7 for char in words)
 
 

@@ -163,7 +163,7 @@ def leaves(name: str, value: Any) -> Iterable[tuple[str, str]]:
     if isinstance(value, Mapping):
         for key, inner in value.items():
             yield from leaves(f"{name}.{key}", inner)
-    elif isinstance(value, list):
+    elif isinstance(value, list | tuple):
         for place, inner in enumerate(value[:20]):
             yield from leaves(f"{name}.{place}", inner)
         if len(value) > 20:

@@ -176,7 +176,7 @@ def _effect(effect: Effect, report: TrainReport) -> str:
     axis = charts.around(title, values) if report.data.task == "regression" else charts.linear(title, values)
     if effect.x is None:
         both = zip(effect.labels, effect.rows, zip(effect.predicted, effect.observed, strict=True), strict=True)
-        rows = [(f"{name(value, 24)} ({count:,})", pair) for value, count, pair in list(both)[: 2 * DRAWN]]
+        rows = [(_counted(value, count), pair) for value, count, pair in list(both)[: 2 * DRAWN]]
         return charts.dots(label, rows, axis, names, ROOM)
     series = [
         Series(name=said, points=tuple(zip(effect.x, heights, strict=True)), colour=colour)
@@ -188,13 +188,19 @@ def _effect(effect: Effect, report: TrainReport) -> str:
     return charts.lines(label, series, x, axis)
 
 
+def _counted(text: str, rows: int) -> str:
+    """Name rows in a chart by what they have in common and by how many they are, which is never cut."""
+    count = f" ({rows:,})"
+    return charts.fit(name(text), ROOM - charts.width(count)) + count
+
+
 def _cohort_chart(report: TrainReport, cohorts: Sequence[Cohort]) -> Iterable[str]:
     metric = words.cohort_metric(report)
     whole = words.headline(report).metrics.get(metric)
     rows = [] if whole is None else [("all rows", *_ends(whole), BEST)]
     for cohort in cohorts:
         ends = _ends(cohort.metrics[metric])
-        rows.append((f"{name(cohort.where)} ({cohort.rows:,})", *ends, BAD if _is_worse(ends, whole, metric) else 1))
+        rows.append((_counted(cohort.where, cohort.rows), *ends, BAD if _is_worse(ends, whole, metric) else 1))
     axis = charts.around(metric.replace("_", " "), [value for _, *ends, _ in rows for value in ends])
     yield charts.spans("Cohorts with intervals", rows, axis, ROOM)
     if whole is not None:
@@ -224,9 +230,7 @@ def _tables(report: TrainReport) -> Iterable[str]:
     if report.cohorts:
         yield page.section("Cohorts", *_cohorts(report), wide=True)
     if report.importance:
-        importances = ((name(e.name), f"{e.share:.3f}", *_pair(e.permutation)) for e in report.importance)
-        heads = ["column", "share", f"{report.metric} lost when shuffled", "95 % interval"]
-        yield page.section("Importance of columns", page.table(heads, importances, prose=(0,)), wide=True)
+        yield page.section("Importance of columns", *_importance(report), wide=True)
     yield page.section("Leaderboard", *_leaderboard(report), wide=True)
     yield page.section("Columns", *_columns(report), wide=True)
     if report.artefact is not None:
@@ -372,6 +376,14 @@ def _cohorts(report: TrainReport) -> Iterable[str]:
         rows.append((name(cohort.where, 120), f"{cohort.rows:,}", *share, *figures))
     yield page.table(heads, rows, prose=(0,))
     yield from _more(len(cohorts) - SHOWN_COHORTS, "cohort")
+
+
+def _importance(report: TrainReport) -> Iterable[str]:
+    heads = ["column", "share", f"{report.metric} lost when shuffled", "95 % interval"]
+    shown = report.importance[:SHOWN_COLUMNS]
+    rows = ((name(each.name), f"{each.share:.3f}", *_pair(each.permutation)) for each in shown)
+    yield page.table(heads, rows, prose=(0,))
+    yield from _more(len(report.importance) - SHOWN_COLUMNS, "column")
 
 
 def _columns(report: TrainReport) -> Iterable[str]:
