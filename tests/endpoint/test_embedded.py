@@ -72,7 +72,7 @@ def refuses(uri: str) -> bool:
         return probe.connect_ex((where.hostname, where.port)) != 0
 
 
-def until(condition, seconds=10.0) -> bool:
+def until(condition, seconds=45.0) -> bool:
     """Wait for *condition* to hold."""
     deadline = time.monotonic() + seconds
     while not condition():

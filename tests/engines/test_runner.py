@@ -19,7 +19,7 @@ from epkit.engines.base import Driver, Traffic
 from epkit.errors import EndpointError
 
 Work = Callable[["FakeEngine"], Awaitable[None]]
-PATIENCE_S = 8
+PATIENCE_S = 20
 
 
 @dataclass

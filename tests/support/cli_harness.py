@@ -22,8 +22,8 @@ import pytest
 from epkit.cli import app, terminal
 from support.canary import CANARY
 
-PATIENCE_S: Final = 20
-"""A command that takes longer hangs."""
+PATIENCE_S: Final = 45
+"""A command that takes longer hangs: less than the 60 s that a reply is waited for."""
 
 PIECE: Final = 8
 """Characters of the canary that must not stand anywhere together."""

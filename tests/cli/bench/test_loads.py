@@ -218,7 +218,7 @@ def test_phases_and_findings_are_shown(cli, rows, fault_server, format_):
 def test_an_open_loop_that_is_interrupted_reports_what_there_is(cli, rows, fault_server):
     url = fault_server.url("delay?ms=20")
     with cli.start("bench", "-p", rows, "--rate", 50, "-t", 60, "--format", "json", url) as process:
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 60
         while fault_server.requests["delay"] < 10:
             assert time.monotonic() < deadline
             time.sleep(0.01)
@@ -244,7 +244,7 @@ def test_an_open_loop_that_is_interrupted_reports_what_there_is(cli, rows, fault
 def test_an_interrupt_ends_all_there_is_to_do_and_it_is_reported(cli, rows, fault_server, flags, after, said):
     url = fault_server.url("delay?ms=20")
     with cli.start("bench", "-p", rows, *flags, url) as process:
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 60
         while fault_server.requests["delay"] < after:
             assert time.monotonic() < deadline
             time.sleep(0.01)

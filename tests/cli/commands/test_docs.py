@@ -79,7 +79,7 @@ def test_a_signal_ends_it_at_once(cli, docs, fault_server, number, code):
             f"POST /_target/score HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Type: application/json\r\n"
             "Content-Length: 2\r\n\r\n{}".encode()
         )
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not fault_server.requests["never"]:
             assert time.monotonic() < deadline
             time.sleep(0.01)
@@ -269,7 +269,7 @@ def test_a_browser_is_opened(cli, docs):
     cli.environ["BROWSER"] = f"{cli.directory}/browser %s"
 
     with docs("--open", SWAGGER) as (_, url):
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not (cli.directory / "opened").exists() or not cli.read("opened"):
             assert time.monotonic() < deadline
             time.sleep(0.01)

@@ -158,7 +158,7 @@ def after(server, requests, call, *, delay_s=0.01):
 
 
 def until(condition):
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.002)
 
