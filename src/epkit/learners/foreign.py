@@ -41,7 +41,7 @@ def onnx_bytes(booster: Any, checked: np.ndarray) -> bytes:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            model = onnxmltools.convert_lightgbm(_whole(booster), initial_types=shape, zipmap=False)
+            model = onnxmltools.convert_lightgbm(_whole(booster), "epkit", initial_types=shape, zipmap=False)
         content: bytes = model.SerializeToString(deterministic=True)
         options = onnxruntime.SessionOptions()
         options.log_severity_level, options.intra_op_num_threads = 4, 1
