@@ -3,10 +3,10 @@ import json
 import numpy as np
 import pytest
 
-from epkit.bank.model import COLUMNS, HERE, Model, encode
+from epkit.bank.model import COLUMNS, HERE, BankModel, encode
 from epkit.bank.score import ROWS
 
-MODEL = Model.load()
+MODEL = BankModel.load()
 
 
 def columns(rows):
@@ -63,7 +63,7 @@ def test_a_missing_value_goes_where_the_trees_say():
         "right": np.array([2, 1, 2]),
         "value": np.array([0.0, -30.0, 30.0]),
     }
-    stump = Model(categories=MODEL.categories, threshold=0.5, baseline=0.0, **arrays)
+    stump = BankModel(categories=MODEL.categories, threshold=0.5, baseline=0.0, **arrays)
     rows = [{**ROWS[0], "age": age} for age in (40, 41, float("nan"))]
 
     assert (stump.probability(columns(rows)) >= 0.5).tolist() == [False, True, False]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from epkit.bank import train
-from epkit.bank.model import HERE, Model
+from epkit.bank.model import HERE, BankModel
 
 JUDGED = st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size=2, max_size=30)
 
@@ -16,7 +16,7 @@ def test_the_cards_metrics_hold_on_the_held_out_fifth(data_set):
     card = json.loads((HERE / "model.json").read_text(encoding="utf-8"))
     table, answers, digest = train.read(data_set)
     _, held_out = train.split(answers)
-    probability = Model.load().probability(table)[held_out]
+    probability = BankModel.load().probability(table)[held_out]
     measured = {
         "at threshold": train.metrics(answers[held_out], probability, card["threshold"]),
         "at 0.5": train.metrics(answers[held_out], probability, 0.5),

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from epkit.served.model import BadValueError, Encoder, Model, combine, encode_column, margins
+from epkit.files.model_directory import npz_bytes
+from epkit.served.encoding import BadValueError, Encoder, encode_column
+from epkit.served.model import Model, combine, margins
 from support.trained import bank_like, booster, card_of, learned_from, lightgbm
 
 NUMBER = {"name": "n", "kind": "number"}
@@ -184,24 +186,56 @@ def test_a_model_without_trees_and_coefficients_gives_its_base():
     assert same([[1, 2]] * 3, margins({"base": np.array([1.0, 2.0])}, np.zeros((3, 1))))
 
 
-def test_a_single_leaf_adds_its_value():
+def tree(**changed):
+    """A tree whose root has two leaves: 0.5 up to 1, 0.25 above."""
     arrays = {
-        "base": np.array([1.0]),
-        "roots": np.array([0]),
-        "output": np.array([0]),
-        "feature": np.array([0]),
-        "split": np.array([0.0]),
-        "left": np.array([0]),
-        "right": np.array([0]),
-        "value": np.array([0.5]),
-        "flags": np.array([0], np.uint8),
-        "mask": np.array([-1]),
-        "words_of": np.array([0]),
-        "words": np.array([], np.uint64),
-        "depth": np.array(0),
+        "base": [1.0],
+        "roots": [0],
+        "output": [0],
+        "feature": [0, 0, 0],
+        "split": [1.0, 0.0, 0.0],
+        "left": [1, 1, 2],
+        "right": [2, 1, 2],
+        "value": [0.0, 0.5, 0.25],
+        "flags": [0, 0, 0],
+        "mask": [-1, -1, -1],
+        "words_of": [0, 0, 0],
+        "words": [],
     }
+    types = {"base": float, "split": float, "value": float, "flags": np.uint8, "words": np.uint64}
+    return {name: np.array(values, types.get(name, np.int32)) for name, values in (arrays | changed).items()}
 
-    assert same([[1.5]] * 2, margins(arrays, np.array([[NAN], [3.0]])))
+
+def test_a_number_goes_left_up_to_the_split():
+    assert same([[1.5], [1.5], [1.25], [1.25]], margins(tree(), np.array([[-5], [1.0], [1.1], [NAN]])))
+
+
+def test_a_single_leaf_adds_its_value():
+    leaf = {"roots": [1], "left": [0, 1, 2], "right": [0, 1, 2]}
+
+    assert same([[1.5]] * 2, margins(tree(**leaf), np.array([[NAN], [3.0]])))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"left": [0, 1, 2]},
+        {"left": [2, 1, 2]},
+        {"left": [-1, 1, 2]},
+        {"right": [3, 1, 2]},
+        {"right": [2, 0, 2]},
+        {"roots": [3]},
+        {"roots": [-1]},
+        {"roots": [1]},
+        {"output": [1]},
+        {"flags": [1, 0, 0]},
+        {"flags": [1, 0, 0], "mask": [0, -1, -1], "words_of": [1, 0, 0]},
+        {"linear_feature": [0], "linear_weight": [[1.0, 2.0]]},
+    ],
+)
+def test_arrays_that_are_no_model_are_refused(changed):
+    with pytest.raises(ValueError, match="the arrays are no"):
+        margins(tree(**changed), np.zeros((1, 1)))
 
 
 class Given:
@@ -242,6 +276,19 @@ def test_a_kind_that_nothing_reads_is_refused(tmp_path):
 
     with pytest.raises(ValueError, match="a model of the kind 'wasm', which nothing here reads"):
         Model.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "card", ["", "[]", "{}", '{"model": 1}', "\xff", "[" * 100_000, '{"model": {"kind": "arrays"}}']
+)
+@pytest.mark.parametrize("arrays", [b"", b"PK", b"\x80\x04pickle", npz_bytes({"a": np.zeros(1)})])
+def test_a_directory_that_holds_no_model_is_one_line(tmp_path, card, arrays):
+    (tmp_path / "card.json").write_bytes(card.encode("latin-1"))
+    (tmp_path / "model.npz").write_bytes(arrays)
+
+    with pytest.raises(ValueError, match="not a model: ") as caught:
+        Model.load(tmp_path)
+    assert "\n" not in str(caught.value)
 
 
 def test_serving_and_training_encode_alike():

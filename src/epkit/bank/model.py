@@ -44,7 +44,7 @@ _BLOCK_ROWS: Final = 2048  # rows walked at once: keeps the rows × trees arrays
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Model:
+class BankModel:
     """The model and what it takes to read its verdicts.
 
     Args:

@@ -16,7 +16,7 @@ from inference_schema.parameter_types.numpy_parameter_type import NumpyParameter
 from inference_schema.parameter_types.standard_py_parameter_type import StandardPythonParameterType
 from inference_schema.schema_decorators import input_schema, output_schema
 
-from epkit.bank.model import CLASSES, COLUMNS, Model
+from epkit.bank.model import CLASSES, COLUMNS, BankModel
 
 _COMMON: Final = {
     "job": "blue-collar",
@@ -97,13 +97,13 @@ def _converted(kind: type, values: list[Any]) -> list[str] | np.ndarray:
     return ["unknown" if value is None else str(value) for value in values]
 
 
-_model: Model
+_model: BankModel
 
 
 def init() -> None:
     """Load the model; the server calls this once, before the first request."""
     global _model
-    _model = Model.load()
+    _model = BankModel.load()
 
 
 _METHOD: Final = StandardPythonParameterType("predict")

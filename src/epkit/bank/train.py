@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from epkit.bank.model import CLASSES, COLUMNS, HERE, Model, encode
+from epkit.bank.model import CLASSES, COLUMNS, HERE, BankModel, encode
 
 DATA_SHA256: Final = "8486deac8524001363f4257f3ece9cb6126beac8070b6b4b8c6e63713217a502"
 SOURCE: Final = {
@@ -128,7 +128,7 @@ def train(table: Mapping[str, Sequence[Any]], answers: np.ndarray) -> tuple[dict
     arrays = export(learner)
 
     # What is measured is what will be served: the exported trees, in numpy.
-    model = Model(categories=categories, threshold=threshold, **arrays)
+    model = BankModel(categories=categories, threshold=threshold, **arrays)
     probability = model.probability(table)
     if not np.allclose(learner.predict_proba(matrix)[:, 1], probability, rtol=0, atol=1e-12):
         raise RuntimeError("the exported trees and scikit-learn disagree: has its tree format changed?")
@@ -209,7 +209,7 @@ def metrics(truth: np.ndarray, probability: np.ndarray, threshold: float) -> dic
 
 
 def export(learner: Any) -> dict[str, Any]:
-    """Return the arrays of `Model` from a fitted HistGradientBoostingClassifier.
+    """Return the arrays of `BankModel` from a fitted HistGradientBoostingClassifier.
 
     Source: scikit-learn's TreePredictor.nodes, which is not its public face: `train` checks the outcome.
     """

@@ -94,7 +94,6 @@ def _joined(trees: "list[_Tree]", outputs: int, weight: float) -> dict[str, np.n
         "value": found["value"] * weight,
         "roots": np.array(roots, np.int32),
         "output": (np.arange(len(trees)) % outputs).astype(np.int32),
-        "depth": np.array(max(tree.depth() for tree in trees), np.int64),
     }
 
 
@@ -155,16 +154,6 @@ class _Tree:
         yield "mask", np.concatenate((np.where(categorical, starts + word, -1), nothing - 1)).astype(np.int32)
         yield "words_of", np.concatenate((np.where(categorical, counts, 0), nothing)).astype(np.int32)
         yield "words", self.words
-
-    def depth(self) -> int:
-        level = np.zeros(max(1, self.inner), np.int64)
-        deepest = 0
-        for place in range(self.inner):  # parents are before their children
-            deepest = max(deepest, int(level[place]) + 1)
-            for children in self.children:
-                if children[place] >= 0:
-                    level[children[place]] = level[place] + 1
-        return deepest
 
 
 def _fields(block: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ import pickle
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -31,12 +31,9 @@ class Estimator:
             return np.asarray(self.estimator.predict(matrix), np.float64).reshape(len(matrix), 1)
         found = np.zeros((len(matrix), self._outputs))
         found[:, np.asarray(self.estimator.classes_, np.intp)] = self.estimator.predict_proba(matrix)
-        logarithms = np.log(np.clip(found, 1e-300, 1.0))
+        logarithms = np.log(np.clip(found, 1e-15, 1.0))
         # Of two classes the second is the positive one, whatever its place in the card.
         return logarithms[:, 1:] - logarithms[:, :1] if self._task == "binary" else logarithms
-
-
-_IMPORTED: Final[set[str]] = set()
 
 
 def module_from(path: Path) -> Any:
@@ -46,14 +43,17 @@ def module_from(path: Path) -> Any:
         ImportError: another module has that name.
         Exception: whatever the file raises.
     """
-    if path.stem in sys.modules and path.stem not in _IMPORTED:
-        raise ImportError(f"{path}: a module is called {path.stem} already: give the file another name")
+    known = sys.modules.get(path.stem)
+    if known is not None:
+        file = getattr(known, "__file__", None)
+        if file is not None and Path(file).is_file() and Path(file).read_bytes() == path.read_bytes():
+            return known  # it was run already, from here or from where it was trained
+        raise ImportError(f"{path}: another module is called {path.stem}: give the file another name")
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{path}: not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module
-    _IMPORTED.add(path.stem)
     spec.loader.exec_module(module)
     return module
 

@@ -19,7 +19,8 @@ from inference_schema.parameter_types.abstract_parameter_type import AbstractPar
 from inference_schema.parameter_types.standard_py_parameter_type import StandardPythonParameterType
 from inference_schema.schema_decorators import input_schema, output_schema
 
-from epkit.served.model import BadValueError, Model
+from epkit.served.encoding import BadValueError
+from epkit.served.model import Model
 
 
 def _directories() -> Iterator[Path]:

@@ -14,7 +14,6 @@ into one set of arrays by `combine`. The arrays, K margins wide:
     flags           u1[N]    CATEGORICAL, MISSING_LEFT, ZERO_MISSING
     mask, words_of  i4[N]    of a categorical node: its first word in `words` (else -1), and how many it has
     words           u8[W]    bit sets of the codes that go left
-    depth           i8       levels of the deepest tree
     linear_feature, linear_code  i4[D]   code ≥ 0: 1 where the value has it; -1: the standardised number, 0 where it is
                                          missing; -2: 1 where it is missing
     linear_mean, linear_scale    f8[D]
@@ -30,168 +29,26 @@ Source: Lucchese et al. (2015), QuickScorer, with ranges looked up in place of n
 """
 
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final, Protocol, Self
+from zipfile import BadZipFile
 
 import numpy as np
+
+from epkit.served.encoding import Encoder
 
 CATEGORICAL: Final = 1
 MISSING_LEFT: Final = 2
 ZERO_MISSING: Final = 4
 """In `flags`: a zero counts as missing, as LightGBM's `zero_as_missing` has it."""
 
-MISSING_NUMBERS: Final = frozenset({"", "nan", "na", "null", "none", "?"})
-"""Texts, in small letters, that stand for a missing number."""
-DATE_PARTS: Final = ("year", "month", "day", "weekday", "hour", "days")
-"""What a date is made into; `weekday` is 0 on Mondays, `days` counts from 1970 with a fraction."""
-
 _ZERO: Final = float(np.float32(1e-35))  # LightGBM's kZeroThreshold
 _WORD_BITS: Final = 16
 _ALL: Final = np.uint16(0xFFFF)
 _GROUP_WORDS: Final = 512  # of trees whose tables are one: bounds the memory, which grows with its square
 _BLOCK_BYTES: Final = 256 << 10  # of words that are ANDed at once: within the processor's cache
-
-
-class BadValueError(ValueError):
-    """A value that its column cannot have.
-
-    Args:
-        place: of the value in the column, from 0.
-        problem: what is wrong with it.
-    """
-
-    def __init__(self, place: int, column: str, problem: str) -> None:
-        super().__init__(f'row {place + 1}, column "{column}": {problem}')
-        self.place, self.column, self.problem = place, column, problem
-
-
-class Encoder:
-    """Makes numbers of the values of one column.
-
-    Args:
-        column: of the card: `name`, `kind` (`number`, `category`, `date`), `categories` or `parts`; `missing` tells
-            whether a value was missing in training.
-        strict: refuse a missing value where there was none in training, as nothing was learned of it.
-    """
-
-    def __init__(self, column: Mapping[str, Any], *, strict: bool = False) -> None:
-        self.name = str(column["name"])
-        self.may_lack = bool(column.get("missing", True))
-        self._strict = strict and not self.may_lack
-        self.parts: tuple[str, ...] = tuple(column.get("parts", ()))
-        self.width = len(self.parts) if column["kind"] == "date" else 1
-        self._words = MISSING_NUMBERS if column["kind"] == "number" else {""}
-        self._boolean = bool(column.get("boolean"))
-        self._codes: dict[Any, float] = {text: float(code) for code, text in enumerate(column.get("categories", ()))}
-        kinds = {"number": self._numbers, "category": self._categories, "date": self._dates}
-        self._encode: Callable[[Sequence[Any] | np.ndarray], np.ndarray] = kinds[column["kind"]]
-
-    def __call__(self, values: Sequence[Any] | np.ndarray) -> np.ndarray:
-        """Return float64, values × columns of the matrix; NaN where a value is missing or unseen.
-
-        Raises:
-            BadValueError: a text that is no number in a column of numbers, an infinite number, a list or an object; a
-                missing value, if they are refused.
-        """
-        encoded = self._encode(values).reshape(len(values), self.width)
-        if self._strict:
-            for place in np.isnan(encoded[:, 0]).nonzero()[0].tolist():
-                self._check(place, values[place])
-        return encoded
-
-    def _check(self, place: int, value: Any) -> None:
-        """Refuse a value that became NaN, unless it is one that training did not see."""
-        if value is None or value != value or (isinstance(value, str) and value.strip().lower() in self._words):
-            raise BadValueError(place, self.name, "missing, and the model was trained on rows that all have a value")
-        if self.parts:
-            raise BadValueError(place, self.name, f"{_short(value)} is not a date")
-
-    def _numbers(self, values: Sequence[Any] | np.ndarray) -> np.ndarray:
-        try:
-            if isinstance(values, np.ndarray) or not any(isinstance(value, str) for value in values):
-                numbers = np.array(values, dtype=np.float64)
-            else:
-                numbers = np.array([self._number(place, value) for place, value in enumerate(values)])
-        except (TypeError, ValueError, OverflowError) as error:
-            if isinstance(error, BadValueError):
-                raise
-            numbers = np.array([self._number(place, value) for place, value in enumerate(values)])
-        infinite = np.isinf(numbers)
-        if infinite.any():
-            raise BadValueError(int(infinite.argmax()), self.name, "an infinite number")
-        return numbers
-
-    def _number(self, place: int, value: Any) -> float:
-        if value is None or (isinstance(value, str) and value.strip().lower() in self._words):
-            return math.nan
-        try:
-            return float(value)
-        except (TypeError, ValueError, OverflowError):
-            raise BadValueError(place, self.name, f"{_short(value)} is not a number") from None
-
-    def _categories(self, values: Sequence[Any] | np.ndarray) -> np.ndarray:
-        codes = self._codes
-        try:
-            return np.array([codes[value] for value in values], dtype=np.float64)
-        except (KeyError, TypeError):  # unseen, missing, or no text
-            texts = (self._text(place, value) for place, value in enumerate(values))
-            return np.array([codes.get(text, math.nan) for text in texts], dtype=np.float64)
-
-    def _text(self, place: int, value: Any) -> str | None:
-        if isinstance(value, str):
-            return value.strip().lower() if self._boolean else value
-        if value is None or value != value:  # NaN
-            return None
-        if isinstance(value, list | dict):
-            raise BadValueError(place, self.name, f"{_short(value)} is not a text")
-        return json.dumps(value)  # a number or a boolean, as a request has it
-
-    def _dates(self, values: Sequence[Any] | np.ndarray) -> np.ndarray:
-        moments = np.array([_moment(value) for value in values], dtype="datetime64[us]")
-        days = moments.astype("datetime64[D]")
-        months = days.astype("datetime64[M]")
-        years = months.astype("datetime64[Y]")
-        hours = moments.astype("datetime64[h]")
-        found = {
-            "year": years.astype(np.int64) + 1970,
-            "month": (months - years).astype(np.int64) + 1,
-            "day": (days - months).astype(np.int64) + 1,
-            "weekday": (days.astype(np.int64) + 3) % 7,  # 1970 began on a Thursday
-            "hour": (hours - days).astype(np.int64),
-            "days": moments.astype(np.int64) / 86_400_000_000,
-        }
-        parts = np.column_stack([found[part].astype(np.float64) for part in self.parts])
-        parts[np.isnat(moments)] = math.nan
-        return parts
-
-
-def _moment(value: Any) -> datetime | None:
-    """Read a date as ISO 8601 writes it; a time zone is made UTC; None where there is none."""
-    if isinstance(value, str):
-        try:
-            value = datetime.fromisoformat(value.strip())
-        except ValueError:
-            return None
-    if isinstance(value, datetime):
-        try:
-            return value if value.tzinfo is None else value.astimezone(UTC).replace(tzinfo=None)
-        except OverflowError:  # in a year before 1
-            return None
-    return datetime(value.year, value.month, value.day) if isinstance(value, date) else None  # noqa: DTZ001
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 60 else text[:59] + "…"
-
-
-def encode_column(column: Mapping[str, Any], values: Sequence[Any] | np.ndarray) -> np.ndarray:
-    """Return float64, values × columns of the matrix: see `Encoder`."""
-    return Encoder(column)(values)
 
 
 class Scorer(Protocol):
@@ -205,6 +62,12 @@ class Arrays:
     """The arrays of `model.npz`, made ready to score."""
 
     def __init__(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Make ready.
+
+        Raises:
+            ValueError: they are no trees, or point beyond their ends.
+        """
+        _check(arrays)
         self.base = np.asarray(arrays["base"], np.float64)
         self._groups = list(_groups(arrays)) if "roots" in arrays and len(arrays["roots"]) else []
         self._linear = _Linear(arrays) if "linear_feature" in arrays and len(arrays["linear_feature"]) else None
@@ -222,6 +85,31 @@ class Arrays:
         if self._linear is not None:
             self._linear.add(matrix, found)
         return found
+
+
+def _check(arrays: Mapping[str, np.ndarray]) -> None:
+    outputs = len(arrays["base"])
+    if "roots" in arrays:
+        left, right, count = arrays["left"], arrays["right"], len(arrays["feature"])
+        node = np.arange(count)
+        leaf = (left == node) & (right == node)
+        inner = (left > node) & (right > node) & (left < count) & (right < count)
+        children = np.concatenate((left[inner], right[inner], arrays["roots"]))
+        ends = arrays["mask"].astype(np.int64) + arrays["words_of"]
+        if not (
+            (leaf | inner).all()  # no way leads back
+            and len(np.unique(children)) == len(children)  # nor do two lead to one node
+            and _within(arrays["roots"], count)
+            and _within(arrays["output"], outputs)
+            and _within(ends[(arrays["flags"] & CATEGORICAL) != 0], len(arrays["words"]) + 1)
+        ):
+            raise ValueError("the arrays are no trees")
+    if "linear_weight" in arrays and arrays["linear_weight"].shape != (len(arrays["linear_feature"]), outputs):
+        raise ValueError("the arrays are no coefficients")
+
+
+def _within(places: np.ndarray, count: int) -> bool:
+    return not len(places) or bool(places.min() >= 0 and places.max() < count)
 
 
 class _Linear:
@@ -509,8 +397,7 @@ def _combined_trees(trees: Sequence[tuple[float, Mapping[str, np.ndarray]]]) -> 
         own |= {"value": weight * arrays["value"], "mask": np.where(mask < 0, mask, mask + np.int32(word))}
         for name, array in own.items():
             parts.setdefault(name, []).append(array)
-    found = {name: np.concatenate(arrays) for name, arrays in parts.items()}
-    return found | {"depth": np.array(max(int(arrays["depth"]) for _, arrays in trees), np.int64)}
+    return {name: np.concatenate(arrays) for name, arrays in parts.items()}
 
 
 READERS: Final[dict[str, Callable[[Path, Mapping[str, Any]], Scorer]]] = {}
@@ -523,6 +410,16 @@ def _read_arrays(directory: Path, _card: Mapping[str, Any]) -> Scorer:
 
 
 READERS["arrays"] = _read_arrays
+
+
+def _reader(kind: str) -> Callable[[Path, Mapping[str, Any]], Scorer]:
+    if kind not in READERS:
+        raise ValueError(f"a model of the kind {kind!r}, which nothing here reads")
+    return READERS[kind]
+
+
+_UNREADABLE: Final = (ValueError, LookupError, TypeError, AttributeError, EOFError, RecursionError, BadZipFile)
+"""What reading raises where a file is not what it should be."""
 
 
 class Model:
@@ -547,11 +444,11 @@ class Model:
             OSError: one of them cannot be read.
             ValueError: it is not what it should be.
         """
-        card = json.loads((Path(directory) / "card.json").read_text(encoding="utf-8"))
-        kind = card["model"]["kind"]
-        if kind not in READERS:
-            raise ValueError(f"{directory}: a model of the kind {kind!r}, which nothing here reads")
-        return cls(card, READERS[kind](Path(directory), card))
+        try:
+            card = json.loads((Path(directory) / "card.json").read_text(encoding="utf-8"))
+            return cls(card, _reader(card["model"]["kind"])(Path(directory), card))
+        except _UNREADABLE as error:
+            raise ValueError(f"{directory}: not a model: {type(error).__name__}: {error}") from None
 
     def encode(self, table: Mapping[str, Sequence[Any] | np.ndarray]) -> np.ndarray:
         """Return float64, rows × columns, of the values of every column, all of one length.

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import Final
 
-_IMPORTS: Final = re.compile(r"^from epkit\.served\.model import .*\n", re.MULTILINE)
+_IMPORTS: Final = re.compile(r"^from epkit\.served\.\w+ import .*\n", re.MULTILINE)
 SERVER: Final = "azureml-inference-server-http"
 
 
@@ -15,7 +15,7 @@ def script(*, custom: bool = False) -> str:
     Args:
         custom: whether the model is a user's own estimator.
     """
-    names = ["model.py", *(["custom.py"] if custom else []), "entry.py"]
+    names = ["encoding.py", "model.py", *(["custom.py"] if custom else []), "entry.py"]
     here = resources.files("epkit.served")
     return "\n\n".join(_IMPORTS.sub("", here.joinpath(name).read_text(encoding="utf-8")) for name in names)
 

@@ -44,7 +44,7 @@ def test_the_example_is_made_of_medians_and_of_the_most_frequent(odd):
 
 
 def test_the_example_is_read_by_the_model_it_belongs_to(odd):
-    from epkit.served.model import encode_column
+    from epkit.served.encoding import encode_column
 
     row = example(odd.examples)
     for column in odd.examples.card_columns:

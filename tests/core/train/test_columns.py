@@ -306,14 +306,6 @@ def test_time_orders_the_rows(values):
     assert [2, 0, 1] == np.argsort(np.argsort(order[:3])).tolist()
 
 
-def test_balanced_classes_weigh_alike():
-    examples = learned(table(), balanced=True).examples
-
-    assert pytest.approx(examples.weight[examples.y == 0].sum()) == examples.weight[examples.y == 1].sum()
-    assert pytest.approx(ROWS) == examples.weight.sum()
-    assert learned(table()).examples.weight is None
-
-
 def hashes(frame):
     return row_hashes(frame, frame.columns, "t").tolist()
 

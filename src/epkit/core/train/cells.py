@@ -8,7 +8,7 @@ import numpy as np
 
 from epkit.core.validate.frames import plain
 from epkit.errors import UsageError
-from epkit.served.model import MISSING_NUMBERS, BadValueError, Encoder
+from epkit.served.encoding import MISSING_NUMBERS, BadValueError, Encoder
 
 if TYPE_CHECKING:
     import polars as pl
@@ -71,7 +71,7 @@ def by_distinct(series: "pl.Series", function: Callable[[list[Any]], np.ndarray]
 
 
 def encode_series(column: Mapping[str, Any], series: "pl.Series", name: str) -> np.ndarray:
-    """Return float64, rows × columns of the matrix, as `epkit.served.model` encodes them.
+    """Return float64, rows × columns of the matrix, as `epkit.served.encoding` encodes them.
 
     Args:
         column: of the card.

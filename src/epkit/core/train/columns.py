@@ -14,7 +14,7 @@ from epkit.core.train.plan import Plan
 from epkit.core.train.problem import MOST_CATEGORIES, Examples, Feature
 from epkit.core.train.report import ColumnInfo
 from epkit.errors import UsageError
-from epkit.served.model import DATE_PARTS, MISSING_NUMBERS
+from epkit.served.encoding import DATE_PARTS, MISSING_NUMBERS
 
 if TYPE_CHECKING:
     import polars as pl
@@ -79,7 +79,6 @@ def learn(frame: "pl.DataFrame", plan: Plan, name: str = "the table") -> Learned
         features=features_of(found.cards),
         matrix=found.matrix(),
         y=y,
-        weight=None,
         groups=_groups(frame, plan, name),
         order=_order(frame, plan, name),
         hashes=hashes,
@@ -256,12 +255,6 @@ def _check_names(names: Sequence[str], plan: Plan, name: str) -> None:
             raise UsageError(f'{flag} "{column}": {name} has no such column: {hint}')
         if flag != "--label" and column == plan.label:
             raise UsageError(f'{flag} "{column}": it is the label: name another column')
-
-
-def _balanced(y: np.ndarray) -> np.ndarray:
-    """Return weights by which all classes count alike, 1 on average."""
-    counts = np.bincount(y)
-    return np.asarray(len(y) / (np.count_nonzero(counts) * counts[y]))
 
 
 def _groups(frame: "pl.DataFrame", plan: Plan, name: str) -> np.ndarray | None:
