@@ -29,6 +29,10 @@ def main(directory: Path) -> None:
     lines: SimpleQueue[str] = SimpleQueue()
     threading.Thread(target=_read, args=(lines,), daemon=True).start()
     trials = Trials(Material.read(directory))
+    # What is imported at first use would count as the time of a run.
+    import lightgbm  # noqa: F401
+    import sklearn.linear_model  # noqa: F401
+
     while True:
         candidate = Candidate(**json.loads(lines.get()))
         answers.write(json.dumps(_tried(trials, candidate, directory)) + "\n")
