@@ -152,10 +152,10 @@ def signed(text: str) -> bytes:
     return cut + b', "crc": "%08x"}\n' % zlib.crc32(cut)
 
 
-RUN = json.loads(
-    '{"run": 5, "family": "gbdt", "parameters": {}, "state": "failed", "rounds": [], "median": null, "cpu_s": 1.0,'
-    ' "note": null, "error": "x", "bytes": 0, "crc32": 0}'
-)
+RUN = {
+    "run": 5, "family": "gbdt", "parameters": {}, "state": "failed", "rounds": [], "cpu_s": 1.0, "error": "x",
+    "bytes": 0, "crc32": 0,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -166,11 +166,12 @@ RUN = json.loads(
         (b"\xff\x00\n", 6, "checksum mismatch"),
         (b"[" * 100_000 + b"\n", 6, "checksum mismatch"),
         (signed('{"a": 1}').replace(b"1", b"2", 1), 6, "checksum mismatch"),
-        (signed('{"a": 1}'), 6, "it is no run"),
-        (signed(json.dumps(RUN | {"run": "5"})), 6, "it is no run"),
+        (signed('{"a": 1}'), 6, "it has no family"),
+        (signed(json.dumps(RUN | {"run": "5"})), 6, "run is '5', not a whole number from 1 to [0-9]+"),
+        (signed(json.dumps(RUN | {"run": 0})), 6, "run is 0, not a whole number from 1 to [0-9]+"),
         (signed(json.dumps(RUN | {"state": "odd"})), 6, "it is no run"),
-        (signed(json.dumps(RUN | {"rounds": [None]})), 6, "it is no run"),
-        (signed(json.dumps({name: value for name, value in RUN.items() if name != "crc32"})), 6, "it is no run"),
+        (signed(json.dumps(RUN | {"rounds": [None]})), 6, "rounds is another type, not an array of whole numbers"),
+        (signed(json.dumps({name: value for name, value in RUN.items() if name != "crc32"})), 6, "it has no crc32"),
     ],
 )
 def test_a_line_that_nobody_wrote_is_refused_with_its_number(directory: Path, line: bytes, at: int, said: str) -> None:
