@@ -38,6 +38,14 @@ def test_what_is_drawn_is_bounded(rows: int, outputs: int) -> None:
             assert 1 <= each.parameters["min_data_in_leaf"] <= max(1, rows // 20)
 
 
+def test_many_classes_have_fewer_and_longer_steps() -> None:
+    slow = {outputs: candidate(4, 0, rows=1000, outputs=outputs).parameters for outputs in (1, 10, 30, 1000)}
+
+    assert [(400, 0.03), (400, 0.03), (200, 0.06), (6, 0.3)] == [
+        (each["rounds"], each["learning_rate"]) for each in slow.values()
+    ]
+
+
 @pytest.mark.parametrize("runs", [1, 3, 6, 7, 20])
 def test_own_estimators_have_the_numbers_after_the_fixed_runs_and_displace_no_run(runs: int) -> None:
     own = schedule(runs, 0, rows=1000, outputs=1, custom=("a.py:one", "b.py:two"))
