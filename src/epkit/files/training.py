@@ -1,4 +1,4 @@
-"""What a training keeps beside its model: the journal of its runs, which is also the lock, and their margins.
+"""What a training keeps and does not deploy: the journal of its runs, which is also the lock, and their margins.
 
 `runs.jsonl` has a record a line, each with the checksum of its text. The first says what the search is; the line of a
 run is written once the run's margins are on the disk, and holds their size and checksum. A line that a crash cut short
@@ -20,12 +20,14 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any, Final, Self
+from typing import IO, Any, Final, Self, cast, get_args
 
 import numpy as np
 
-from epkit.core.train.plan import Candidate
-from epkit.core.train.tried import Tried
+from epkit.core.json.records import Record, loads_record
+from epkit.core.shortening import cut
+from epkit.core.train.plan import Candidate, Family
+from epkit.core.train.tried import State, Tried
 from epkit.errors import UsageError, system_words
 from epkit.files.writing import replacing, write_all
 
@@ -39,22 +41,9 @@ LONGEST_BYTES: Final = 64 << 20
 """Of a journal: thousands of runs have a megabyte."""
 
 _SCRATCH: Final = ".work-"
+_LONGEST_SHOWN: Final = 60
 _CRC: Final = b', "crc": "'
 """What the checksum of a line is written behind, as its last member."""
-
-_KEYS: Final[Mapping[str, type | tuple[type, ...]]] = {
-    "run": int,
-    "family": str,
-    "parameters": dict,
-    "state": str,
-    "rounds": list,
-    "median": (int, type(None)),
-    "cpu_s": (int, float),
-    "note": (str, type(None)),
-    "error": (str, type(None)),
-    "bytes": int,
-    "crc32": int,
-}
 
 
 class TrainingJournal:
@@ -137,21 +126,7 @@ class TrainingJournal:
         candidate = tried.candidate
         try:
             size, crc = self._keep(candidate.run, tried.margins)
-            self._append(
-                {
-                    "run": candidate.run,
-                    "family": candidate.family,
-                    "parameters": dict(candidate.parameters),
-                    "state": tried.state,
-                    "rounds": list(tried.rounds),
-                    "median": tried.median,
-                    "cpu_s": tried.cpu_s,
-                    "note": tried.note,
-                    "error": tried.error,
-                    "bytes": size,
-                    "crc32": crc,
-                }
-            )
+            self._append(_record_of(tried) | {"bytes": size, "crc32": crc})
         except OSError as error:
             raise self.trouble(error) from None
         self.done[candidate.run] = kept = self._mapped(tried)
@@ -185,19 +160,18 @@ class TrainingJournal:
         if len(content) > LONGEST_BYTES:
             raise self._damaged(None, f"it is longer than {LONGEST_BYTES >> 20} MiB")
         length = content.rfind(b"\n") + 1  # what follows was cut short
-        records = [self._record(number, line) for number, line in enumerate(content[:length].splitlines(), 1)]
+        records = [self._record(number, line) for number, line in enumerate(content[:length].split(b"\n")[:-1], 1)]
         if not records:
             return 0
-        head = records[0]
-        known = head.get("search")
-        if head.get("format") != FORMAT or not isinstance(known, dict):
+        known = records[0].values.get("search")
+        if records[0].values.get("format") != FORMAT or not isinstance(known, dict):
             raise self._damaged(1, f"it is no journal of this format ({FORMAT})")
-        runs = [self._run(number, record) for number, record in enumerate(records[1:], 2) if "pid" not in record]
+        runs = [self._run(number, record) for number, record in enumerate(records[1:], 2) if "pid" not in record.values]
         for name in (*identity, *known):
             if identity.get(name) != known.get(name):
                 if not runs:
                     return 0  # it was never more than begun
-                before, now = known.get(name, "not known"), identity.get(name, "not known")
+                before, now = (cut(str(each.get(name, "not known")), _LONGEST_SHOWN) for each in (known, identity))
                 raise UsageError(
                     f"{self.directory}: was begun with another {name} ({before}, now {now}): "
                     "--restart forgets its runs, or name another -o"
@@ -205,43 +179,37 @@ class TrainingJournal:
         self.done = {tried.candidate.run: tried for tried in runs if tried is not None}
         return length
 
-    def _record(self, number: int, line: bytes) -> dict[str, Any]:
+    def _record(self, number: int, line: bytes) -> Record:
         text, _, rest = line.rpartition(_CRC)
-        try:
-            record = json.loads(text + b"}")
-        except (ValueError, RecursionError):
-            record = None
-        if not isinstance(record, dict) or rest != b'%08x"}' % zlib.crc32(text):
+        if rest != b'%08x"}' % zlib.crc32(text):
             raise self._damaged(number, "checksum mismatch")
-        return record
-
-    def _run(self, number: int, record: Mapping[str, Any]) -> Tried | None:
-        """Make a run of a record; None where its margins are not what it says, and it is to be done again."""
-        if any(not isinstance(record.get(name), kind) for name, kind in _KEYS.items()):
-            raise self._damaged(number, "it is no run")
-        if record["state"] not in ("done", "failed") or not all(isinstance(each, int) for each in record["rounds"]):
-            raise self._damaged(number, "it is no run")
-        candidate = Candidate(run=record["run"], family=record["family"], parameters=record["parameters"])
-        path = self._path_of(candidate.run)
-        if record["state"] == "done":
-            try:
-                data = path.read_bytes()
-            except OSError:
-                return None
-            if len(data) != record["bytes"] or zlib.crc32(data) != record["crc32"]:
-                return None
-        found = Tried(
-            candidate=candidate,
-            state=record["state"],
-            margins=None,
-            rounds=tuple(record["rounds"]),
-            median=record["median"],
-            cpu_s=float(record["cpu_s"]),
-            note=record["note"],
-            error=record["error"],
-        )
         try:
-            return self._mapped(found)
+            return Record(loads_record(text + b"}"))
+        except ValueError as error:
+            raise self._damaged(number, f"{error}") from None
+
+    def _run(self, number: int, record: Record) -> Tried | None:
+        """Make a run of a record; None where its margins are not what it says, and it is to be done again.
+
+        Raises:
+            UsageError: it is no run.
+        """
+        try:
+            tried = _tried_of(record)
+            size, crc = record.whole("bytes"), record.whole("crc32")
+        except ValueError as error:
+            raise self._damaged(number, f"{error}") from None
+        if tried.state == "failed":
+            return tried
+        path = self._path_of(tried.candidate.run)
+        try:
+            data = path.read_bytes()
+        except OSError:
+            return None
+        if len(data) != size or zlib.crc32(data) != crc:
+            return None
+        try:
+            return self._mapped(tried)
         except (OSError, ValueError):
             raise self._damaged(number, f"{path.name} holds no margins") from None
 
@@ -263,7 +231,7 @@ class TrainingJournal:
 
     def _append(self, record: Mapping[str, Any]) -> None:
         assert self._file is not None
-        text = json.dumps(record, ensure_ascii=False).encode()[:-1]
+        text = json.dumps(record).encode()[:-1]
         write_all(self._file, text + _CRC + b'%08x"}\n' % zlib.crc32(text))
         os.fsync(self._file.fileno())
 
@@ -272,7 +240,7 @@ class TrainingJournal:
         assert self._file is not None
         with contextlib.suppress(OSError, ValueError):
             self._file.seek(0)
-            lines = self._file.read(LONGEST_BYTES).splitlines()
+            lines = self._file.read(LONGEST_BYTES).split(b"\n")
             pids = [json.loads(line)["pid"] for line in lines if line.startswith(b'{"pid": ')]
             return f" (process {pids[-1]})" if pids else ""
         return ""
@@ -289,3 +257,43 @@ class TrainingJournal:
         count = len(self.done)
         kept = f": {count} run{'s are' if count > 1 else ' is'} safe, the same command goes on" if count else ""
         return UsageError(f"{self.directory}: {system_words(error)}{kept}")
+
+
+def _record_of(tried: Tried) -> dict[str, Any]:
+    """Return a run without its margins; what it has not is left out."""
+    values = {
+        "run": tried.candidate.run,
+        "family": tried.candidate.family,
+        "parameters": dict(tried.candidate.parameters),
+        "state": tried.state,
+        "rounds": list(tried.rounds),
+        "median": tried.median,
+        "cpu_s": tried.cpu_s,
+        "note": tried.note,
+        "error": tried.error,
+    }
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _tried_of(record: Record) -> Tried:
+    """Read what `_record_of` returned.
+
+    Raises:
+        ValueError: it is no run.
+    """
+    family, state = record.text("family"), record.text("state")
+    if family not in get_args(Family) or state not in get_args(State):
+        raise ValueError("it is no run")
+    candidate = Candidate(
+        run=record.whole("run", least=1), family=cast("Family", family), parameters=record.object("parameters")
+    )
+    return Tried(
+        candidate=candidate,
+        state=cast("State", state),
+        margins=None,
+        rounds=record.wholes("rounds"),
+        median=record.whole("median", default=0) or None,
+        cpu_s=record.number("cpu_s"),
+        note=record.text("note", default="") or None,
+        error=record.text("error", default="") or None,
+    )

@@ -1,7 +1,7 @@
 """The user's own estimators: `FILE.py:make`, where `make()` returns a scikit-learn classifier or regressor.
 
 The file is run in this process, as the user asks for. It is loaded under its own name, so that what is pickled is found
-again by a server that has the file beside the pickle.
+again by a server that has the file and the pickle.
 """
 
 import contextlib
@@ -220,9 +220,7 @@ def _loaded(make: str, path: Path) -> Any:
     if known is not None and getattr(known, "__file__", None) == place:
         return known
     if known is not None or not name.isidentifier() or importlib.util.find_spec(name) is not None:
-        raise UsageError(
-            f"--custom {make}: {path.name} cannot be imported beside another module {name}: rename the file"
-        )
+        raise UsageError(f"--custom {make}: {name} is another module, or no name of one: rename the file")
     spec = importlib.util.spec_from_file_location(name, place)
     assert spec is not None
     assert spec.loader is not None

@@ -34,7 +34,7 @@ MEMORY_BYTES: Final = 2 << 30
 _OWN_BYTES: Final = 200 << 20
 """Of a worker without rows: Python, LightGBM, scikit-learn."""
 
-_COPIES: Final = 2.0
+_COPIES: Final = 2.5
 """Of the matrix that a worker has at most: a fold's rows, their bins, what boosting keeps a row."""
 
 _TRIES: Final = 2

@@ -33,7 +33,10 @@ _FAMILIES: Final[tuple[tuple[Family, float], ...]] = (
     ("dart", 0.05),
 )
 _ROWS_A_LEAF: Final = 20
-"""A leaf never has to hold more than this fraction (one in so many) of the rows."""
+"""Rows of the table for each row that a leaf must have, at least."""
+
+_LONGEST_STEP: Final = 0.3
+"""A learning rate that is not exceeded because there are many classes."""
 
 Parameters = Mapping[str, float | int | str | bool]
 
@@ -77,7 +80,7 @@ def candidate(run: int, seed: int, *, rows: int, outputs: int) -> Candidate:
             "gbdt",
             _boosted(rounds=400, learning_rate=0.03, leaves=15, leaf_rows=40, columns=0.7, part=0.8, l2=1.0),
         ),
-        ("gbdt", _boosted(rounds=500, learning_rate=0.05, leaves=6, leaf_rows=20, columns=0.5, part=0.8, l2=1.0)),
+        ("gbdt", _boosted(rounds=400, learning_rate=0.05, leaves=7, leaf_rows=20, columns=0.5, part=0.8, l2=1.0)),
         ("extra", _boosted(rounds=400, learning_rate=0.08, leaves=31, leaf_rows=10, columns=0.6)),
     )
     if run <= FIXED:
@@ -165,10 +168,15 @@ def _bounded(parameters: Mapping[str, Any], rows: int, outputs: int) -> Paramete
     """Fit parameters to a small table, and to one with many classes."""
     if "rounds" not in parameters:
         return parameters
-    most = max(1, MOST_TREES_IN_ALL // outputs) if outputs > 1 else MOST_TREES
+    wanted = int(parameters["rounds"])
+    rounds = max(1, min(wanted, MOST_TREES_IN_ALL // outputs))
+    rate = float(parameters["learning_rate"])
+    if rounds < wanted:  # fewer steps are longer, as far as that is good
+        rate = max(rate, min(_LONGEST_STEP, _rounded(rate * wanted / rounds)))
     return {
         **parameters,
-        "rounds": min(parameters["rounds"], most, MOST_TREES),
+        "rounds": rounds,
+        "learning_rate": rate,
         "min_data_in_leaf": max(1, min(parameters["min_data_in_leaf"], rows // _ROWS_A_LEAF)),
     }
 
