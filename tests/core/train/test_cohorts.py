@@ -71,13 +71,36 @@ def test_every_row_is_in_one_cut_of_each_column_with_missing_numbers_too() -> No
             assert ages.max() <= high
 
 
-def test_a_number_that_is_mostly_one_value_is_still_cut() -> None:
+def test_a_number_that_is_mostly_its_greatest_value_is_cut_there() -> None:
+    table = drawn_examples(BINARY)
+    table.matrix[200:, 0] = 999.0  # as pdays of the course: never called before
+
+    assert {"age in [17, 999)": 200, "age = 999": 1800} == by_where(cuts(table, ["age"]))
+
+
+def test_a_number_that_is_mostly_its_least_value_is_cut_behind_it() -> None:
     table = drawn_examples(BINARY)
     table.matrix[:1800, 0] = 0.0
-    found = by_where(cuts(table, ["age"]))
 
-    assert len(table) == sum(found.values())
-    assert len(found) >= 2 or list(found.values()) == [len(table)]
+    assert {"age = 0": 1800, "age in [17, 98]": 200} == by_where(cuts(table, ["age"]))
+
+
+def test_a_value_of_many_rows_is_a_range_of_its_own() -> None:
+    table = drawn_examples(BINARY)
+    table.matrix[:, 0] = np.concatenate((np.arange(20).repeat(25), np.full(1000, 50.0), np.arange(60, 80).repeat(25)))
+
+    assert {"age in [0, 19)": 475, "age = 19": 25, "age = 50": 1000, "age in [60, 79]": 500} == by_where(
+        cuts(table, ["age"])
+    )
+
+
+def test_ranges_that_six_digits_do_not_tell_apart_are_written_out() -> None:
+    table = drawn_examples(BINARY)
+    table.matrix[:, 0] = 1_000_000 + table.matrix[:, 0] / 100
+    found = list(by_where(cuts(table, ["age"])))
+
+    assert 4 == len(set(found))
+    assert "age in [1000000.17, " in found[0]
 
 
 def test_pairs_are_cut_by_both() -> None:

@@ -8,6 +8,7 @@ it.
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -219,10 +220,9 @@ def codes_of(
         codes = np.searchsorted(distinct, values)
         named = [Value(text=number(value)) for value in distinct]
     else:
-        edges = np.unique(np.quantile(values[known], np.arange(1, ranges) / ranges))
-        edges = edges[edges > distinct[0]]
+        edges = _edges(values[known], distinct, ranges)
         codes = np.searchsorted(edges, values, side="right")
-        named = [Value(text=text, verb="in") for text in _ranges([distinct[0], *edges, distinct[-1]])]
+        named = _ranges(edges, distinct)
     codes = np.where(known, codes, len(named)).astype(np.int64)
     return codes, (*named, MISSING)
 
@@ -232,13 +232,31 @@ def number(value: float) -> str:
     return f"{value:.6g}"
 
 
-def _ranges(edges: Sequence[float]) -> list[str]:
-    """Write ranges between edges; the last holds its end."""
-    texts = [number(edge) for edge in edges]
-    if len(set(texts)) < len(texts):
-        texts = [repr(float(edge)) for edge in edges]
-    ends = [")"] * (len(edges) - 2) + ["]"]
-    return [f"[{low}, {high}{end}" for low, high, end in zip(texts[:-1], texts[1:], ends, strict=True)]
+def _edges(values: np.ndarray, distinct: np.ndarray, ranges: int) -> np.ndarray:
+    """Return where values are cut into ranges of about as many rows; each range holds its lower edge.
+
+    A value that has more rows than a range is cut off behind too.
+    """
+    quantiles = np.quantile(values, np.arange(1, ranges) / ranges, method="inverted_cdf")
+    with_least = np.concatenate((distinct[:1], quantiles))
+    heavy = with_least[1:][np.diff(with_least) == 0]
+    behind = np.searchsorted(distinct, heavy, side="right")
+    edges = np.concatenate((quantiles, distinct[behind[behind < len(distinct)]]))
+    return np.unique(edges[edges > distinct[0]])
+
+
+def _ranges(edges: np.ndarray, distinct: np.ndarray) -> list[Value]:
+    """Write the ranges that edges cut values into; the last holds its end, and one of a single value is the value."""
+    ends = [distinct[0], *edges, distinct[-1]]
+    texts = [number(end) for end in ends]
+    if len(set(texts)) < len(set(ends)):  # six digits do not tell them apart
+        texts = [repr(float(end)) for end in ends]
+    held = np.bincount(np.searchsorted(edges, distinct, side="right"), minlength=len(edges) + 1)
+    closing = [")"] * len(edges) + ["]"]
+    return [
+        Value(text=low) if count == 1 else Value(text=f"[{low}, {high}{close}", verb="in")
+        for (low, high), count, close in zip(pairwise(texts), held, closing, strict=True)
+    ]
 
 
 def _is_missing(texts: Sequence[Any] | None, rows: np.ndarray) -> np.ndarray:
