@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from epkit.core.train import metrics
-from epkit.core.train.cohorts import Cut, cohorts, cuts
+from epkit.core.train.cohorts import MOST_COHORTS, Cut, cohorts, cuts
 from epkit.core.train.metrics import Metrics
 from epkit.core.train.problem import Examples, Feature, Label
 from epkit.errors import UsageError
@@ -147,6 +147,26 @@ def test_metrics_of_a_cohort_are_those_of_its_rows_at_the_threshold() -> None:
         assert figure.ci95 is not None
         assert metrics.value(name, table.y[own], margins[own], BINARY, threshold=0.3) == figure.value
     assert (("job",), "admin.", int(own.sum())) == (cohort.columns, cohort.value, cohort.rows)
+
+
+def test_of_very_many_values_the_worst_are_shown_and_all_are_cut() -> None:
+    n, values = 8000, 400
+    code = np.arange(n) % values
+    card = {"name": "place", "kind": "category", "categories": [f"p{k}" for k in range(values)]}
+    table = Examples(
+        label=BINARY,
+        card_columns=(card,),
+        features=(Feature(name="place", column="place", categories=values),),
+        matrix=code[:, np.newaxis].astype(np.float64),
+        y=np.ones(n, np.int64),
+        hashes=np.zeros(n, np.uint64),
+        texts={},
+    )
+    found = cuts(table)
+    shown = cohorts(Metrics(table.y, np.where(code == 399, -1.0, 1.0)[:, np.newaxis], BINARY), found)
+
+    assert (values, MOST_COHORTS) == (len(found), len(shown))
+    assert "place = p399" == shown[0].where
 
 
 @pytest.mark.parametrize(("label", "names"), [(MANY, {"accuracy", "AUC", "recall"}), (NUMBER, {"rmse", "mae"})])

@@ -6,7 +6,7 @@ it.
 """
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
@@ -28,8 +28,8 @@ RANGES: Final = 4
 LEAST_ROWS: Final = 10
 """Of a cohort that is shown: the interval of fewer says nothing."""
 
-MOST_VALUES: Final = 60
-"""Of a column that are shown, the most frequent ones."""
+MOST_COHORTS: Final = 300
+"""That are shown, the worst ones; gates look at all cuts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -77,29 +77,32 @@ def cuts(
 
 
 def cohorts(rows: Metrics, found: Sequence[Cut], groups: np.ndarray | None = None) -> tuple[Cohort, ...]:
-    """Measure the rows of each cut, the worst first.
+    """Measure the rows of each cut; return the `MOST_COHORTS` worst, the worst first.
 
     Args:
         rows: in the order of the examples that were cut, with the threshold of a binary task.
         groups: a row, None where rows are drawn one by one.
     """
     names = _measured(rows)
-    measured = []
-    for cut in found:
-        own = rows[cut.rows]
-        binary = rows.label.task == "binary"
-        positive = float(own.weight[own.y == 1].sum() / own.total) if binary and own.total > 0 else None
-        measured.append(
-            Cohort(
-                where=cut.where,
-                columns=cut.columns,
-                value=cut.value,
-                rows=len(cut.rows),
-                positive=positive,
-                metrics=intervals.figures(names, own, groups=None if groups is None else groups[cut.rows]),
-            )
+    binary = rows.label.task == "binary"
+
+    def measured(cut: Cut, wanted: Sequence[str]) -> Mapping[str, Figure]:
+        return intervals.figures(wanted, rows[cut.rows], groups=None if groups is None else groups[cut.rows])
+
+    def place(cut: Cut) -> float:
+        return worst_first(names[0], measured(cut, names[:1]).get(names[0]))
+
+    return tuple(
+        Cohort(
+            where=cut.where,
+            columns=cut.columns,
+            value=cut.value,
+            rows=len(cut.rows),
+            positive=float((rows.y[cut.rows] == 1).mean()) if binary else None,
+            metrics=measured(cut, names),
         )
-    return tuple(sorted(measured, key=lambda cohort: worst_first(names[0], cohort.metrics.get(names[0]))))
+        for cut in sorted(found, key=place)[:MOST_COHORTS]
+    )
 
 
 def worst_first(name: str, figure: Figure | None) -> float:
@@ -149,9 +152,6 @@ def _cut(examples: Examples, place: int, feature: Feature) -> list[Cut]:
         # A part of a date is named with its part: a date has several.
         named = value.text if feature.name == feature.column else where.removeprefix(f"{feature.column}.")
         found.append(Cut(where=where, columns=(feature.column,), value=named, rows=rows))
-    if len(found) > MOST_VALUES:
-        kept = sorted(sorted(range(len(found)), key=lambda at: -len(found[at].rows))[:MOST_VALUES])
-        found = [found[at] for at in kept]
     return found
 
 
