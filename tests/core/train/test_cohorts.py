@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from epkit.core.train import metrics
-from epkit.core.train.cohorts import MOST_COHORTS, Cut, cohorts, cuts
+from epkit.core.train.cohorts import MOST_COHORTS, Cut, cohorts, cuts, worst_first
 from epkit.core.train.metrics import Metrics
 from epkit.core.train.problem import Examples, Feature, Label
+from epkit.core.train.report import Figure
 from epkit.errors import UsageError
 from support.examples import drawn_examples, examples
 from support.margins import BINARY, MANY, NUMBER
@@ -133,6 +134,11 @@ def test_the_group_that_is_surely_bad_is_first_and_not_the_smallest_one() -> Non
     assert ["retired", "admin.", "student"] == [cohort.value for cohort in found]
     assert 0.6 == pytest.approx(found[0].metrics["accuracy"].value)
     assert 1.0 == found[0].positive
+
+
+def test_a_group_without_a_figure_is_last() -> None:
+    assert float("inf") == worst_first("accuracy", None)
+    assert worst_first("accuracy", Figure(value=0.5)) < worst_first("accuracy", Figure(value=0.4, ci95=(0.1, 0.7)))
 
 
 def test_metrics_of_a_cohort_are_those_of_its_rows_at_the_threshold() -> None:

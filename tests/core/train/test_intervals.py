@@ -169,3 +169,10 @@ def test_differences_leave_out_what_is_not_defined() -> None:
     assert {"accuracy": 0.0} == {
         name: figure.value for name, figure in intervals.differences(("AUC_macro", "accuracy"), rows, rows).items()
     }
+
+
+def test_a_perfect_regression_has_no_interval() -> None:
+    y = np.arange(5.0)
+    found = intervals.figures(("rmse", "r2"), Metrics(y, y[:, np.newaxis], NUMBER))
+
+    assert {"rmse": intervals.Figure(value=0.0), "r2": intervals.Figure(value=1.0)} == found
