@@ -60,6 +60,14 @@ def test_leaves_hold_the_rows_that_their_conditions_say() -> None:
         assert len(leaf.path) <= DEPTH
 
 
+def test_missing_categories_are_asked_for() -> None:
+    table = drawn_examples(BINARY, n=2000)
+    table.matrix[::4, 1] = np.nan
+    leaves = error_tree(table, rows(table, np.isnan(table.matrix[:, 1])))
+
+    assert (("job is missing",), ("job is not missing",)) == (leaves[0].path, leaves[1].path)
+
+
 def test_conditions_that_say_the_same_again_are_one() -> None:
     table = drawn_examples(BINARY, n=4000)
     chance = np.select(

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from epkit.core.train import metrics
-from epkit.core.train.cohorts import Cut, cohorts, cuts
+from epkit.core.train.cohorts import MOST_COHORTS, Cut, cohorts, cuts, worst_first
 from epkit.core.train.metrics import Metrics
 from epkit.core.train.problem import Examples, Feature, Label
+from epkit.core.train.report import Figure
 from epkit.errors import UsageError
 from support.examples import drawn_examples, examples
 from support.margins import BINARY, MANY, NUMBER
@@ -71,13 +72,36 @@ def test_every_row_is_in_one_cut_of_each_column_with_missing_numbers_too() -> No
             assert ages.max() <= high
 
 
-def test_a_number_that_is_mostly_one_value_is_still_cut() -> None:
+def test_a_number_that_is_mostly_its_greatest_value_is_cut_there() -> None:
+    table = drawn_examples(BINARY)
+    table.matrix[200:, 0] = 999.0  # as pdays of the course: never called before
+
+    assert {"age in [17, 999)": 200, "age = 999": 1800} == by_where(cuts(table, ["age"]))
+
+
+def test_a_number_that_is_mostly_its_least_value_is_cut_behind_it() -> None:
     table = drawn_examples(BINARY)
     table.matrix[:1800, 0] = 0.0
-    found = by_where(cuts(table, ["age"]))
 
-    assert len(table) == sum(found.values())
-    assert len(found) >= 2 or list(found.values()) == [len(table)]
+    assert {"age = 0": 1800, "age in [17, 98]": 200} == by_where(cuts(table, ["age"]))
+
+
+def test_a_value_of_many_rows_is_a_range_of_its_own() -> None:
+    table = drawn_examples(BINARY)
+    table.matrix[:, 0] = np.concatenate((np.arange(20).repeat(25), np.full(1000, 50.0), np.arange(60, 80).repeat(25)))
+
+    assert {"age in [0, 19)": 475, "age = 19": 25, "age = 50": 1000, "age in [60, 79]": 500} == by_where(
+        cuts(table, ["age"])
+    )
+
+
+def test_ranges_that_six_digits_do_not_tell_apart_are_written_out() -> None:
+    table = drawn_examples(BINARY)
+    table.matrix[:, 0] = 1_000_000 + table.matrix[:, 0] / 100
+    found = list(by_where(cuts(table, ["age"])))
+
+    assert 4 == len(set(found))
+    assert "age in [1000000.17, " in found[0]
 
 
 def test_pairs_are_cut_by_both() -> None:
@@ -112,6 +136,11 @@ def test_the_group_that_is_surely_bad_is_first_and_not_the_smallest_one() -> Non
     assert 1.0 == found[0].positive
 
 
+def test_a_group_without_a_figure_is_last() -> None:
+    assert float("inf") == worst_first("accuracy", None)
+    assert worst_first("accuracy", Figure(value=0.5)) < worst_first("accuracy", Figure(value=0.4, ci95=(0.1, 0.7)))
+
+
 def test_metrics_of_a_cohort_are_those_of_its_rows_at_the_threshold() -> None:
     table = drawn_examples(BINARY)
     margins = np.random.default_rng(1).normal(size=(len(table), 1))
@@ -124,6 +153,26 @@ def test_metrics_of_a_cohort_are_those_of_its_rows_at_the_threshold() -> None:
         assert figure.ci95 is not None
         assert metrics.value(name, table.y[own], margins[own], BINARY, threshold=0.3) == figure.value
     assert (("job",), "admin.", int(own.sum())) == (cohort.columns, cohort.value, cohort.rows)
+
+
+def test_of_very_many_values_the_worst_are_shown_and_all_are_cut() -> None:
+    n, values = 8000, 400
+    code = np.arange(n) % values
+    card = {"name": "place", "kind": "category", "categories": [f"p{k}" for k in range(values)]}
+    table = Examples(
+        label=BINARY,
+        card_columns=(card,),
+        features=(Feature(name="place", column="place", categories=values),),
+        matrix=code[:, np.newaxis].astype(np.float64),
+        y=np.ones(n, np.int64),
+        hashes=np.zeros(n, np.uint64),
+        texts={},
+    )
+    found = cuts(table)
+    shown = cohorts(Metrics(table.y, np.where(code == 399, -1.0, 1.0)[:, np.newaxis], BINARY), found)
+
+    assert (values, MOST_COHORTS) == (len(found), len(shown))
+    assert "place = p399" == shown[0].where
 
 
 @pytest.mark.parametrize(("label", "names"), [(MANY, {"accuracy", "AUC", "recall"}), (NUMBER, {"rmse", "mae"})])

@@ -186,6 +186,15 @@ def test_a_metric_that_the_rows_do_not_define_is_not_judged() -> None:
     assert "not judged" == judged("ece<0.1", by).state
 
 
+def test_values_whose_rows_do_not_define_the_metric_are_passed_over() -> None:
+    by = evidence()
+    by.rows.y[by.cuts[4].rows] = 1  # the first value of the second column: no negative row is left
+    assert by.cuts[4].where == "job = admin."
+
+    assert "job = student" in str(judged("cohort(job).AUC>=0.999", by).reason)
+    assert "not judged" == judged("cohort(job=admin.).AUC>=0.1", by).state
+
+
 def with_base(n: int) -> Evidence:
     g = np.random.default_rng(0)
     truth = g.normal(size=(n, 1)) * 2
@@ -222,6 +231,14 @@ def test_fewer_than_200_shared_rows_are_not_judged() -> None:
     assert judged("AUC>=base-0.5", with_base(199)).reason == (
         "cannot be judged: 199 rows that neither model was trained on, and 200 are wanted"
     )
+
+
+def test_shared_rows_that_do_not_define_the_metric_and_no_base_at_all_are_not_judged() -> None:
+    rows = Metrics(np.ones(300, np.int64), np.ones((300, 1)), BINARY)
+    shared = Evidence(rows=rows, ece=None, cuts=(), shared=(rows, rows))
+
+    assert "cannot be judged: these rows do not define AUC" == judged("AUC>=base", shared).reason
+    assert "cannot be judged: there is no base" == judged("AUC>=base", Evidence(rows=rows, ece=None, cuts=())).reason
 
 
 def test_a_gate_knows_the_way_of_its_sign() -> None:

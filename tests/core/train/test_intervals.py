@@ -161,3 +161,18 @@ def test_one_row_has_no_interval() -> None:
     found = intervals.figure("accuracy", Metrics(np.ones(1, np.int64), np.ones((1, 1)), BINARY))
 
     assert intervals.Figure(value=1.0) == found
+
+
+def test_differences_leave_out_what_is_not_defined() -> None:
+    rows = Metrics(np.zeros(3, np.int64), np.zeros((3, 1)), BINARY)
+
+    assert {"accuracy": 0.0} == {
+        name: figure.value for name, figure in intervals.differences(("AUC_macro", "accuracy"), rows, rows).items()
+    }
+
+
+def test_a_perfect_regression_has_no_interval() -> None:
+    y = np.arange(5.0)
+    found = intervals.figures(("rmse", "r2"), Metrics(y, y[:, np.newaxis], NUMBER))
+
+    assert {"rmse": intervals.Figure(value=0.0), "r2": intervals.Figure(value=1.0)} == found

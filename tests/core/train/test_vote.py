@@ -72,6 +72,13 @@ def test_a_custom_run_is_in_no_vote_and_wins_only_by_a_clear_difference() -> Non
     assert "custom" == vote.choose(clear, y, BINARY, "log_loss", FOLDS).kind
 
 
+def test_a_custom_run_does_not_win_by_a_metric_that_no_row_defines() -> None:
+    _, margins = binary([2.0, 0.0])
+    runs = [run(1, margins[0]), run(2, margins[1], "custom")]
+
+    assert "run" == vote.choose(runs, np.ones(N, np.int64), BINARY, "AUC", FOLDS).kind
+
+
 def test_a_custom_run_alone_is_chosen() -> None:
     y, margins = binary([1.0])
 

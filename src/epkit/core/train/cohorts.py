@@ -6,8 +6,9 @@ it.
 """
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -27,8 +28,8 @@ RANGES: Final = 4
 LEAST_ROWS: Final = 10
 """Of a cohort that is shown: the interval of fewer says nothing."""
 
-MOST_VALUES: Final = 60
-"""Of a column that are shown, the most frequent ones."""
+MOST_COHORTS: Final = 300
+"""That are shown, the worst ones; gates look at all cuts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -76,29 +77,32 @@ def cuts(
 
 
 def cohorts(rows: Metrics, found: Sequence[Cut], groups: np.ndarray | None = None) -> tuple[Cohort, ...]:
-    """Measure the rows of each cut, the worst first.
+    """Measure the rows of each cut; return the `MOST_COHORTS` worst, the worst first.
 
     Args:
         rows: in the order of the examples that were cut, with the threshold of a binary task.
         groups: a row, None where rows are drawn one by one.
     """
     names = _measured(rows)
-    measured = []
-    for cut in found:
-        own = rows[cut.rows]
-        binary = rows.label.task == "binary"
-        positive = float(own.weight[own.y == 1].sum() / own.total) if binary and own.total > 0 else None
-        measured.append(
-            Cohort(
-                where=cut.where,
-                columns=cut.columns,
-                value=cut.value,
-                rows=len(cut.rows),
-                positive=positive,
-                metrics=intervals.figures(names, own, groups=None if groups is None else groups[cut.rows]),
-            )
+    binary = rows.label.task == "binary"
+
+    def measured(cut: Cut, wanted: Sequence[str]) -> Mapping[str, Figure]:
+        return intervals.figures(wanted, rows[cut.rows], groups=None if groups is None else groups[cut.rows])
+
+    def place(cut: Cut) -> float:
+        return worst_first(names[0], measured(cut, names[:1]).get(names[0]))
+
+    return tuple(
+        Cohort(
+            where=cut.where,
+            columns=cut.columns,
+            value=cut.value,
+            rows=len(cut.rows),
+            positive=float((rows.y[cut.rows] == 1).mean()) if binary else None,
+            metrics=measured(cut, names),
         )
-    return tuple(sorted(measured, key=lambda cohort: worst_first(names[0], cohort.metrics.get(names[0]))))
+        for cut in sorted(found, key=place)[:MOST_COHORTS]
+    )
 
 
 def worst_first(name: str, figure: Figure | None) -> float:
@@ -148,9 +152,6 @@ def _cut(examples: Examples, place: int, feature: Feature) -> list[Cut]:
         # A part of a date is named with its part: a date has several.
         named = value.text if feature.name == feature.column else where.removeprefix(f"{feature.column}.")
         found.append(Cut(where=where, columns=(feature.column,), value=named, rows=rows))
-    if len(found) > MOST_VALUES:
-        kept = sorted(sorted(range(len(found)), key=lambda at: -len(found[at].rows))[:MOST_VALUES])
-        found = [found[at] for at in kept]
     return found
 
 
@@ -219,10 +220,9 @@ def codes_of(
         codes = np.searchsorted(distinct, values)
         named = [Value(text=number(value)) for value in distinct]
     else:
-        edges = np.unique(np.quantile(values[known], np.arange(1, ranges) / ranges))
-        edges = edges[edges > distinct[0]]
+        edges = _edges(values[known], distinct, ranges)
         codes = np.searchsorted(edges, values, side="right")
-        named = [Value(text=text, verb="in") for text in _ranges([distinct[0], *edges, distinct[-1]])]
+        named = _ranges(edges, distinct)
     codes = np.where(known, codes, len(named)).astype(np.int64)
     return codes, (*named, MISSING)
 
@@ -232,13 +232,31 @@ def number(value: float) -> str:
     return f"{value:.6g}"
 
 
-def _ranges(edges: Sequence[float]) -> list[str]:
-    """Write ranges between edges; the last holds its end."""
-    texts = [number(edge) for edge in edges]
-    if len(set(texts)) < len(texts):
-        texts = [repr(float(edge)) for edge in edges]
-    ends = [")"] * (len(edges) - 2) + ["]"]
-    return [f"[{low}, {high}{end}" for low, high, end in zip(texts[:-1], texts[1:], ends, strict=True)]
+def _edges(values: np.ndarray, distinct: np.ndarray, ranges: int) -> np.ndarray:
+    """Return where values are cut into ranges of about as many rows; each range holds its lower edge.
+
+    A value that has more rows than a range is cut off behind too.
+    """
+    quantiles = np.quantile(values, np.arange(1, ranges) / ranges, method="inverted_cdf")
+    with_least = np.concatenate((distinct[:1], quantiles))
+    heavy = with_least[1:][np.diff(with_least) == 0]
+    behind = np.searchsorted(distinct, heavy, side="right")
+    edges = np.concatenate((quantiles, distinct[behind[behind < len(distinct)]]))
+    return np.unique(edges[edges > distinct[0]])
+
+
+def _ranges(edges: np.ndarray, distinct: np.ndarray) -> list[Value]:
+    """Write the ranges that edges cut values into; the last holds its end, and one of a single value is the value."""
+    ends = [distinct[0], *edges, distinct[-1]]
+    texts = [number(end) for end in ends]
+    if len(set(texts)) < len(set(ends)):  # six digits do not tell them apart
+        texts = [repr(float(end)) for end in ends]
+    held = np.bincount(np.searchsorted(edges, distinct, side="right"), minlength=len(edges) + 1)
+    closing = [")"] * len(edges) + ["]"]
+    return [
+        Value(text=low) if count == 1 else Value(text=f"[{low}, {high}{close}", verb="in")
+        for (low, high), count, close in zip(pairwise(texts), held, closing, strict=True)
+    ]
 
 
 def _is_missing(texts: Sequence[Any] | None, rows: np.ndarray) -> np.ndarray:

@@ -10,6 +10,8 @@
     LIMIT  = a fraction (0.94; for rmse, mae and log_loss any number)
            | base | base-0.002 | base+0.002   the figure of the model that `--base` names
 
+A value or range whose rows do not define the metric (AUC of one class) is passed over.
+
 METRIC is a name of `metrics.py`, epkit's or Azure's, or `ece`. `accuracy` is of the likelier class, and
 `accuracy_at_threshold` of what is answered at the threshold, as are f1, recall, precision and mcc.
 

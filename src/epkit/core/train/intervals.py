@@ -87,6 +87,14 @@ def difference(
     )
 
 
+def differences(
+    names: Iterable[str], rows: Metrics, base: Metrics, *, groups: np.ndarray | None = None
+) -> Mapping[str, Figure]:
+    """Return `difference` of several metrics; those that the rows do not define are left out."""
+    found = {canonical(name): difference(name, rows, base, groups=groups) for name in names}
+    return {name: figure for name, figure in found.items() if figure is not None}
+
+
 def wilson(share: float, rows: float, z: float = Z95) -> Interval:
     """Return the interval of a share.
 

@@ -208,25 +208,29 @@ class Metrics:
         return Ranking(self.margins[:, 0], self.y == 1, self.weight)
 
     @cached_property
-    def ranked(self) -> Mapping[str, Measure]:
-        """What is a mean of rankings of each class against the others: sorted once a class."""
-        names = ("AUC", "AUC_weighted", "average_precision_macro", "average_precision_weighted")
-        values = dict.fromkeys(names, 0.0)
-        slopes = {name: np.zeros(len(self.y)) for name in names}
+    def ranked_auc(self) -> tuple[Measure, Measure]:
+        """AUC of each class against the others: the mean, and the mean weighted by class."""
+        return self._over_classes(Ranking.auc)
+
+    @cached_property
+    def ranked_precision(self) -> tuple[Measure, Measure]:
+        """Average precision of each class: the mean, and the mean weighted by class."""
+        return self._over_classes(Ranking.average_precision)
+
+    def _over_classes(self, measure: "Callable[[Ranking], Measure]") -> tuple[Measure, Measure]:
+        """Rank the rows by each class; classes that no row or every row has are left out."""
         shares = self.counts.true / self.total
         defined = [k for k in range(len(shares)) if 0.0 < shares[k] < 1.0 - 1e-15]
+        macro = weighted = 0.0 if defined else float("nan")
+        macro_slope, weighted_slope = np.zeros(len(self.y)), np.zeros(len(self.y))
         for k in defined:
-            ranking = Ranking(self.scores(k), self.y == k, self.weight)
-            for macro, weighted, (found, slope) in (
-                ("AUC", "AUC_weighted", ranking.auc()),
-                ("average_precision_macro", "average_precision_weighted", ranking.average_precision()),
-            ):
-                values[macro] += found / len(defined)
-                slopes[macro] += slope / len(defined)
-                values[weighted] += float(shares[k]) * found
-                # The class' share of the rows moves with the weights too.
-                slopes[weighted] += shares[k] * slope + found * ((self.y == k) - shares[k]) / self.total
-        return {name: (values[name] if defined else float("nan"), slopes[name]) for name in names}
+            found, slope = measure(Ranking(self.scores(k), self.y == k, self.weight))
+            macro += found / len(defined)
+            macro_slope += slope / len(defined)
+            weighted += float(shares[k]) * found
+            # The class' share of the rows moves with the weights too.
+            weighted_slope += shares[k] * slope + found * ((self.y == k) - shares[k]) / self.total
+        return (macro, macro_slope), (weighted, weighted_slope)
 
     def scores(self, k: int) -> np.ndarray:
         """Return what ranks rows by class *k*. Of two classes the margin: probabilities near 1 would be ties."""
@@ -368,17 +372,17 @@ def _log_loss(rows: Metrics) -> Measure:
 
 
 def _auc(rows: Metrics) -> Measure:
-    return rows.ranking.auc() if rows.label.task == "binary" else rows.ranked["AUC"]
+    return rows.ranking.auc() if rows.label.task == "binary" else rows.ranked_auc[0]
 
 
 def _auc_weighted(rows: Metrics) -> Measure:
-    return rows.ranking.auc() if rows.label.task == "binary" else rows.ranked["AUC_weighted"]
+    return rows.ranking.auc() if rows.label.task == "binary" else rows.ranked_auc[1]
 
 
 def _average_precision(rows: Metrics) -> Measure:
     if rows.label.task == "binary":
         return rows.ranking.average_precision()
-    return rows.ranked["average_precision_macro"]
+    return rows.ranked_precision[0]
 
 
 def _recall(rows: Metrics) -> Measure:
@@ -522,8 +526,8 @@ _CLASSIFICATION: Final[Mapping[str, Callable[[Metrics], Measure]]] = {
     "accuracy": _accuracy,
     "accuracy_at_threshold": _accuracy_at_threshold,
     "average_precision": _average_precision,
-    "average_precision_macro": lambda rows: rows.ranked["average_precision_macro"],
-    "average_precision_weighted": lambda rows: rows.ranked["average_precision_weighted"],
+    "average_precision_macro": lambda rows: rows.ranked_precision[0],
+    "average_precision_weighted": lambda rows: rows.ranked_precision[1],
     "balanced_accuracy": _balanced_accuracy,
     "f1": _f1,
     "f1_macro": _f1_macro,

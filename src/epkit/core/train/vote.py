@@ -179,7 +179,7 @@ def _chosen(
         honest = plain.copy()
         for others, part in nested:
             places = rows.places[part]
-            honest[places] = _mean(runs, pick(rows, runs, rows.places[others]), places)
+            honest[places] = _mean(runs, pick(rows, runs, rows.thinned(rows.places[others])), places)
         gained = rows.value(rows.metric, plain, rows.places) - rows.value(rows.metric, honest, rows.places)
         gained = gained if GREATER_IS_BETTER[rows.metric] else -gained
         optimism = None if np.isnan(gained) else gained
