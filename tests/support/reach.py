@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 import epkit
-from epkit.core.hosting.deployments import Endpoint, Keys, Order
+from epkit.core.hosting.deployments import Endpoint, Keys, Order, Script
 from epkit.core.http.destination import Tls
 from epkit.core.http.secret import Secret
 from epkit.flows.context import Context
@@ -258,7 +258,7 @@ def _deploy(desk: Desk, url: str, way: Way) -> Said:
         tls=Tls(verify=not way.insecure, cacert=way.cacert),
         request=RequestOptions(proxy=way.proxy, proxy_basic=way.user),
     )
-    order = Order(name="bank", model=".", code=".", entry="score.py")
+    order = Order(name="bank", model=".", script=Script(code=".", entry="score.py"))
 
     def call() -> Said:
         made = deploy.create(place, order, context, reach)

@@ -115,7 +115,8 @@ def test_v1_updates_the_service_with_the_model_and_its_script(v1: Host):
     request = {change["path"]: change["value"] for change in patch.json}["/environmentImageRequest"]
 
     assert ["bank:1"] == request["modelIds"]
-    assert "score.py" in str(request["driverProgram"])
+    assert "azureml-defaults" in str(request["environment"]["python"]["condaDependencies"])
+    assert [] != request["assets"]
 
 
 def test_v1_asks_for_the_script_which_its_sdk_sends_each_time(v1: Host):
