@@ -95,6 +95,32 @@ class Boosted:
             found = found / rounds
         return found * self._scale + self._shift
 
+    def as_booster(self, checked: np.ndarray) -> Any:
+        """Return a booster that gives these answers by itself: of a regression in the label's own unit.
+
+        Args:
+            checked: rows on which it has to.
+
+        Raises:
+            LearnerError: it gives others.
+        """
+        import lightgbm
+
+        booster = lightgbm.Booster(model_str=self.booster.model_to_string(num_iteration=self.rounds))
+        if self._scale != 1 or self._shift != 0:
+            for tree, found in enumerate(booster.dump_model()["tree_info"]):
+                # A forest answers by the mean of its trees, the others by their sum.
+                shift = self._shift if self._averaged or tree == 0 else 0.0
+                for leaf in range(found["num_leaves"]):
+                    booster.set_leaf_output(tree, leaf, booster.get_leaf_output(tree, leaf) * self._scale + shift)
+        answers = np.asarray(booster.predict(checked, raw_score=True, num_threads=1)).reshape(len(checked), -1)
+        if self._averaged:
+            answers = answers / booster.current_iteration()
+        wanted = self.margins(checked)
+        if not np.allclose(answers, wanted, rtol=1e-9, atol=1e-9 * max(1.0, float(np.abs(wanted).max(initial=0.0)))):
+            raise LearnerError("LightGBM reads another model back than it wrote: has its format changed?")
+        return booster
+
     def arrays(self) -> Mapping[str, np.ndarray]:
         """Return the trees.
 

@@ -14,6 +14,7 @@ import pytest
 
 from epkit.core.train.document import schema
 from epkit.core.train.sample import sample_table
+from epkit.served.model import Model
 from support.cli_harness import complaint
 
 pytest.importorskip("lightgbm", reason="needs the extra train")
@@ -203,7 +204,20 @@ def test_a_custom_model_is_a_pickle_that_is_opened_only_as_it_was_written(cli):
     x = drawn.normal(size=(800, 2))
     y = drawn.random(800) < 1 / (1 + np.exp(-8 * x[:, 0]))
     pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "y": y}).write_csv(cli.directory / "t.csv")
-    ran = cli("train", "t.csv", "--label", "y", "--positive", "true", "--custom", "mine2.py:known", "--runs", 1, "--workers", 1)
+    ran = cli(
+        "train",
+        "t.csv",
+        "--label",
+        "y",
+        "--positive",
+        "true",
+        "--custom",
+        "mine2.py:known",
+        "--runs",
+        1,
+        "--workers",
+        1,
+    )
 
     assert 0 == ran.code, ran.err
     card, report = documents(cli)
@@ -267,3 +281,31 @@ def test_model_files_load_without_what_trained_them(bank):
     assert 0 == done.returncode, done.stderr
     with zipfile.ZipFile(bank.directory / "model" / "model.npz") as archive:
         assert all(name.endswith(".npy") for name in archive.namelist())
+
+
+@pytest.mark.parametrize("label", ["y", "duration"])
+def test_the_model_is_written_for_lightgbm_too(bank, label):
+    ran = bank("train", "bank.csv", "--label", label, "--runs", 6, "--workers", 1, "--export", "lightgbm")
+
+    assert 0 == ran.code, ran.err
+    import lightgbm
+
+    own = Model.load(bank.directory / "model")
+    texts = {path.stem: path for path in (bank.directory / "model").glob("*.txt")}
+    members = own.card["model"]["members"]
+    assert len(texts) == len(members)
+    names = ["model"] if len(members) == 1 else [f"model-{member['run']}" for member in members]
+    frame = pl.read_csv(bank.directory / "bank.csv")
+    matrix = own.encode({column: frame[column].to_list() for column in frame.columns})
+    margins = sum(
+        member["weight"] * lightgbm.Booster(model_file=texts[name]).predict(matrix, raw_score=True)
+        for member, name in zip(members, names, strict=True)
+    )
+    assert np.allclose(margins, own.scorer.margins(matrix)[:, 0], rtol=1e-9, atol=1e-9)
+
+
+def test_what_is_no_trees_is_not_exported(bank):
+    ran = bank("train", "bank.csv", "--label", "y", "--runs", 1, "--export", "lightgbm")
+
+    assert "--export lightgbm: run 1 of the model is naive, and no trees" == complaint(ran, 2)
+    assert not (bank.directory / "model").exists()

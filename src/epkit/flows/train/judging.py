@@ -15,7 +15,7 @@ from epkit.core.train.judged import judge_rows
 from epkit.core.train.metrics import Metrics
 from epkit.core.train.problem import Examples, Label
 from epkit.core.train.report import Base, Cohort, Gate, Judged
-from epkit.errors import UsageError
+from epkit.errors import UsageError, unreadable
 from epkit.flows.train.choosing import Chosen
 from epkit.flows.train.examples import Material
 from epkit.served.model import Model
@@ -67,12 +67,16 @@ def in_use(path: str, material: Material, cwd: Path) -> InUse:
     Raises:
         UsageError: there is no model, or it predicts something else.
     """
+    import epkit.served.custom  # noqa: F401 - reads the models that are a user's own estimators
+
     where = f"--base {path}"
     try:
         model = Model.load(cwd / path)
-    except (OSError, ValueError, KeyError) as error:
-        what = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise UsageError(f"{where}: no model that epkit train wrote: {cut(what, 120)}") from None
+    except OSError as error:
+        raise unreadable(where, error, "the directory of a model") from None
+    except (ValueError, KeyError) as error:
+        why = cut(str(error).removeprefix(f"{cwd / path}: "), 160)
+        raise UsageError(f"{where}: not a model that epkit train wrote: {why}") from None
     examples = material.search.examples
     _check_label(model, examples.label, where)
     places = material.test[_held_out(model, material)[material.test]]

@@ -4,7 +4,7 @@ import hashlib
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from epkit.core.json.writing import dumps
 from epkit.core.train import card as cards
@@ -20,8 +20,9 @@ from epkit.files.writing import replacing
 from epkit.flows.train.choosing import Chosen
 from epkit.flows.train.examples import Material
 from epkit.flows.train.judging import Judgement
-from epkit.learners import custom, exporting
+from epkit.learners import custom, foreign
 from epkit.learners.base import LearnerError
+from epkit.learners.lightgbm import Boosted
 from epkit.learners.versions import versions
 from epkit.served import script
 from epkit.served.model import combine
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     import polars as pl
 
 REPORT, PAGE, PREDICTIONS = "train.json", "train.html", "predictions.parquet"
+
+CHECKED: Final = 1000
+"""Rows on which an exported model has to give the answers of the model."""
 
 
 def model_files(
@@ -54,7 +58,8 @@ def model_files(
         else:
             arrays = combine([(weight, fitted.arrays()) for weight, _, fitted in chosen.members])
             files = {"model.npz": model_directory.npz_bytes(arrays)}
-        if exports: raise NotImplementedError
+        for form in exports:
+            files |= _exported(form, chosen, material)
     except LearnerError as error:
         raise UsageError(f"the model cannot be written: {error}") from None
     files["score.py"] = script.script(custom=own is not None).encode()
@@ -74,6 +79,28 @@ def model_files(
     return {**files, "card.json": cards.card_bytes(card)}
 
 
+def _exported(form: str, chosen: Chosen, material: Material) -> dict[str, bytes]:
+    """Return the model in the form of another library: `model.txt`, or of a vote a file a member, `model-7.txt`.
+
+    Raises:
+        UsageError: a package is missing, or a member is no trees.
+        LearnerError: the file would give other answers.
+    """
+    checked = material.search.examples.matrix[:CHECKED]
+    found = {}
+    for _, run, fitted in chosen.members:
+        if not isinstance(fitted, Boosted):
+            family = run.candidate.family
+            raise UsageError(f"--export {form}: run {run.candidate.run} of the model is {family}, and no trees")
+        booster = fitted.as_booster(checked)
+        stem = "model" if len(chosen.members) == 1 else f"model-{run.candidate.run}"
+        if form == "onnx":
+            found[f"{stem}.onnx"] = foreign.onnx_bytes(booster, checked)
+        else:
+            found[f"{stem}.txt"] = foreign.lightgbm_text(booster)
+    return found
+
+
 def _pickled(chosen: Chosen) -> tuple[CustomModel, dict[str, bytes]]:
     """Return what the card says of a user's own estimator, and its two files.
 
@@ -85,7 +112,6 @@ def _pickled(chosen: Chosen) -> tuple[CustomModel, dict[str, bytes]]:
     files = {"model.pkl": custom.pickled(fitted), made.path.name: made.text}
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     return CustomModel(module=made.path.name, make=made.make, sha256=digests), files
-
 
 
 def write_model(directory: Path, files: Mapping[str, bytes], shown: str, *, overwrite: bool) -> Artefact:
