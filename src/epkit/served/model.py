@@ -28,12 +28,12 @@ of words for each such range; the rows of a row's columns, ANDed, leave the one 
 Source: Lucchese et al. (2015), QuickScorer, with ranges looked up in place of nodes.
 """
 
+import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol, Self
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -48,6 +48,7 @@ _ZERO: Final = float(np.float32(1e-35))  # LightGBM's kZeroThreshold
 _WORD_BITS: Final = 16
 _ALL: Final = np.uint16(0xFFFF)
 _GROUP_WORDS: Final = 512  # of trees whose tables are one: bounds the memory, which grows with its square
+_MOST_CODES: Final = 1 << 16  # of a column: tables have a row for each
 _BLOCK_BYTES: Final = 256 << 10  # of words that are ANDed at once: within the processor's cache
 
 
@@ -104,8 +105,10 @@ def _check(arrays: Mapping[str, np.ndarray]) -> None:
             and _within(ends[(arrays["flags"] & CATEGORICAL) != 0], len(arrays["words"]) + 1)
         ):
             raise ValueError("the arrays are no trees")
-    if "linear_weight" in arrays and arrays["linear_weight"].shape != (len(arrays["linear_feature"]), outputs):
-        raise ValueError("the arrays are no coefficients")
+    if "linear_weight" in arrays:
+        shape = (len(arrays["linear_feature"]), outputs)
+        if arrays["linear_weight"].shape != shape or not _within(arrays["linear_code"] + 2, _MOST_CODES):
+            raise ValueError("the arrays are no coefficients")
 
 
 def _within(places: np.ndarray, count: int) -> bool:
@@ -404,9 +407,19 @@ READERS: Final[dict[str, Callable[[Path, Mapping[str, Any]], Scorer]]] = {}
 """Who reads the model itself, by `card["model"]["kind"]`."""
 
 
-def _read_arrays(directory: Path, _card: Mapping[str, Any]) -> Scorer:
-    with np.load(directory / "model.npz", allow_pickle=False) as arrays:
-        return Arrays(dict(arrays))
+TASKS: Final = ("binary", "multiclass", "regression")
+
+
+def _read_arrays(directory: Path, card: Mapping[str, Any]) -> Scorer:
+    # From memory, where a damaged file makes no errors of the system.
+    with np.load(io.BytesIO((directory / "model.npz").read_bytes()), allow_pickle=False) as file:
+        arrays = dict(file)
+    width = sum(Encoder(column).width for column in card["columns"])
+    outputs = len(card["label"]["classes"]) if card["label"]["task"] == "multiclass" else 1
+    places = [arrays[name] for name in ("feature", "linear_feature") if name in arrays]
+    if len(arrays["base"]) != outputs or not all(_within(one, width) for one in places):
+        raise ValueError("the arrays are of another card")
+    return Arrays(arrays)
 
 
 READERS["arrays"] = _read_arrays
@@ -416,10 +429,6 @@ def _reader(kind: str) -> Callable[[Path, Mapping[str, Any]], Scorer]:
     if kind not in READERS:
         raise ValueError(f"a model of the kind {kind!r}, which nothing here reads")
     return READERS[kind]
-
-
-_UNREADABLE: Final = (ValueError, LookupError, TypeError, AttributeError, EOFError, RecursionError, BadZipFile)
-"""What reading raises where a file is not what it should be."""
 
 
 class Model:
@@ -432,8 +441,14 @@ class Model:
 
     def __init__(self, card: Mapping[str, Any], scorer: Scorer) -> None:
         self.card, self.scorer = card, scorer
-        self.task: str = card["label"]["task"]
-        self.classes: tuple[Any, ...] = tuple(card["label"]["classes"])
+        label = card["label"]
+        self.task: str = label["task"]
+        self.classes: tuple[Any, ...] = tuple(label["classes"])
+        self.positive, self.threshold = 1, 0.5
+        if self.task == "binary":
+            self.positive, self.threshold = [0, 1].index(label["positive"]), float(card["threshold"]["value"])
+        if self.task not in TASKS or (self.task == "binary") != (len(self.classes) == 2):
+            raise ValueError(f"a label that is {self.task!r} and has {len(self.classes)} classes")
         self.encoders = tuple(Encoder(column, strict=True) for column in card["columns"])
 
     @classmethod
@@ -447,8 +462,11 @@ class Model:
         try:
             card = json.loads((Path(directory) / "card.json").read_text(encoding="utf-8"))
             return cls(card, _reader(card["model"]["kind"])(Path(directory), card))
-        except _UNREADABLE as error:
-            raise ValueError(f"{directory}: not a model: {type(error).__name__}: {error}") from None
+        except OSError:
+            raise
+        except Exception as error:  # noqa: BLE001 - numpy and zipfile raise what they like about a foreign file
+            words = str(error).partition("\n")[0]
+            raise ValueError(f"{directory}: not a model: {type(error).__name__}: {words}") from None
 
     def encode(self, table: Mapping[str, Sequence[Any] | np.ndarray]) -> np.ndarray:
         """Return float64, rows × columns, of the values of every column, all of one length.
@@ -468,7 +486,7 @@ class Model:
         if self.task == "binary":
             positive = 1.0 / (1.0 + np.exp(-np.clip(margins[:, 0], -700.0, 700.0)))
             pair = (1.0 - positive, positive)
-            return np.column_stack(pair if self.card["label"]["positive"] == 1 else pair[::-1])
+            return np.column_stack(pair if self.positive == 1 else pair[::-1])
         shifted = np.exp(margins - margins.max(axis=1, keepdims=True))
         return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
 
@@ -478,9 +496,8 @@ class Model:
             numbers: list[Any] = probabilities[:, 0].tolist()
             return numbers
         if self.task == "binary":
-            positive = self.card["label"]["positive"]
-            at_least = probabilities[:, positive] >= self.card["threshold"]["value"]
-            return [self.classes[place] for place in np.where(at_least, positive, 1 - positive).tolist()]
+            at_least = probabilities[:, self.positive] >= self.threshold
+            return [self.classes[place] for place in np.where(at_least, self.positive, 1 - self.positive).tolist()]
         return [self.classes[place] for place in probabilities.argmax(axis=1).tolist()]
 
     def predict(self, table: Mapping[str, Sequence[Any] | np.ndarray]) -> list[Any]:
