@@ -14,6 +14,7 @@ from epkit.core.train.plan import Candidate
 from epkit.core.train.tried import Tried
 from epkit.errors import UsageError
 from epkit.files.training import TrainingJournal
+from support.small_disk import PAGE, fill, small_disk
 
 IDENTITY = {"--seed": "0", "--folds": "5"}
 
@@ -221,6 +222,21 @@ def test_a_directory_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
 
     with pytest.raises(UsageError, match=r"model\.run: not a directory"):
         seen(tmp_path / "file" / "model.run")
+
+
+def test_a_full_disk_is_one_line_and_what_is_done_is_safe() -> None:
+    with small_disk(30 * PAGE) as folder:
+        with TrainingJournal(folder) as journal:
+            journal.begin(IDENTITY)
+            journal.add(tried(1))
+            fill(folder)
+            with pytest.raises(UsageError, match=r"no space left on device: make room there.*: 1 run is safe"):
+                journal.add(tried(2, margins=np.zeros((30_000, 1), np.float32)))
+            journal.done.clear()  # a mapped file keeps the disk from being unmounted
+        (folder / "ballast").unlink()
+
+        assert [1] == sorted(seen(folder))
+        assert ["1.npy"] == [path.name for path in (folder / "oof").iterdir()]
 
 
 def test_scratch_is_private_and_gone_afterwards_and_what_a_killed_run_left_is_cleared(tmp_path: Path) -> None:

@@ -88,10 +88,12 @@ def lay_out(
         OSError: the disk is full.
     """
     shape = (len(rows), examples.matrix.shape[1])
-    matrix = np.lib.format.open_memmap(directory / "matrix.npy", mode="w+", dtype=np.float64, shape=shape)
-    for start in range(0, len(rows), _BLOCK):
-        matrix[start : start + _BLOCK] = examples.matrix[rows[start : start + _BLOCK]]
-    matrix.flush()
+    with (directory / "matrix.npy").open("wb") as file:  # not mapped: a full disk would end the process by a signal
+        header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float64)), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        for start in range(0, len(rows), _BLOCK):
+            block = examples.matrix[rows[start : start + _BLOCK]]
+            file.write(np.ascontiguousarray(block, np.float64).tobytes())
     np.save(directory / "y.npy", examples.y[rows])
     if weight is not None:
         np.save(directory / "weight.npy", weight)

@@ -51,13 +51,17 @@ def _import_for(candidate: Candidate) -> None:
 
 
 def _tried(trials: Trials, candidate: Candidate, directory: Path) -> dict[str, Any]:
-    """Try a candidate; whatever a library raises is the failure of this run alone."""
+    """Try a candidate; whatever a library raises is the failure of this run alone.
+
+    Raises:
+        MemoryError, OSError: there is too little memory or room; the next call may have more, so this process ends.
+    """
     try:
         trial = trials.run(candidate)
     except LearnerError as error:
         return {"error": str(error)}
     except MemoryError:
-        return {"error": "out of memory"}
+        raise
     except Exception as error:  # noqa: BLE001
         return {"error": worded(error)}
     np.save(directory / f"margins-{candidate.run}.npy", trial.margins)

@@ -22,6 +22,7 @@ from epkit.errors import UsageError
 from epkit.files.training import TrainingJournal
 from epkit.flows.train.search import ALWAYS, Searched, identity, refit, search
 from epkit.learners.folds import folds
+from support.small_disk import PAGE, fill, small_disk
 from support.training import examples, fingerprint, searched
 
 pytest.importorskip("lightgbm", reason="needs the extra train")
@@ -106,6 +107,7 @@ DRIVER = """
 import sys
 from pathlib import Path
 from epkit.core.train.plan import Plan
+from support.small_disk import PAGE, fill, small_disk
 from support.training import examples, searched
 
 plan = Plan(label="y", runs=7, folds=3, time="t", workers=2)
@@ -232,6 +234,18 @@ def test_own_estimators_are_in_the_same_search_and_failures_are_one_line_each(tm
     assert [(1, "done", None), (7, "done", None), (8, "failed", "fit raised ValueError: out of order")] == [
         (each.candidate.run, each.state, each.error) for each in found.tried
     ]
+
+
+@pytest.mark.parametrize("pages", [1, 2, 3, 4])
+def test_a_full_disk_is_one_line_and_leaves_no_rows_behind(table: Examples, undisturbed: Searched, pages: int) -> None:
+    with small_disk(30 * PAGE) as folder:
+        fill(folder, pages * PAGE)
+        with pytest.raises(UsageError, match=r"model\.run: no space left on device: make room there[^\n]*$"):
+            searched(folder / "model.run", table, PLAN)
+        assert [] == list((folder / "model.run").glob(".work-*"))
+        (folder / "ballast").unlink()
+
+        assert fingerprint(undisturbed)[:1] == fingerprint(searched(folder / "model.run", table, replace(PLAN, runs=1)))
 
 
 def test_another_table_is_another_search_and_what_only_chooses_is_not(tmp_path: Path, table: Examples) -> None:
