@@ -51,7 +51,7 @@ def figures(
 ) -> Mapping[str, Figure]:
     """Measure rows by several metrics; those that the rows do not define are left out."""
     units = _Units(rows.weight, groups)
-    by_fold = _by_fold(rows, folds)
+    by_fold = () if folds is None else rows.by_fold(folds)
     found = {}
     for name in map(canonical, names):
         value, slope = rows.of(name)
@@ -78,7 +78,7 @@ def difference(
         return None
     units = _Units(rows.weight, groups)
     error = units.error(slope - other_slope)
-    pairs = zip(_by_fold(rows, folds), _by_fold(base, folds), strict=True)
+    pairs = () if folds is None else zip(rows.by_fold(folds), base.by_fold(folds), strict=True)
     apart = value - other
     return Figure(
         value=apart,
@@ -171,10 +171,6 @@ def _scaled(value: float, error: float, units: _Units) -> Interval | None:
         return None
     factor = float(np.exp(min(units.quantile * error / value, 700.0)))
     return value / factor, value * factor
-
-
-def _by_fold(rows: Metrics, folds: np.ndarray | None) -> list[Metrics]:
-    return [] if folds is None else [rows[folds == fold] for fold in np.unique(folds)]
 
 
 def _sd(values: list[float]) -> float | None:

@@ -66,7 +66,7 @@ def leaderboard(
     names = dict.fromkeys((metric, *_shown(label)))
     infos = []
     for run in done:
-        own = rows(run)
+        own = leader if run is best else rows(run)
         behind = None
         if run is not best:
             # How much worse, so that more is worse for every metric.

@@ -161,11 +161,18 @@ class Metrics:
         self.threshold = threshold
         self.total = float(self.weight.sum())
         self._found: dict[str, Measure] = {}
+        self._split: tuple[np.ndarray, tuple[Metrics, ...]] | None = None
 
     def __getitem__(self, rows: np.ndarray) -> "Metrics":
         """Return some of the rows: a mask, or their places."""
         threshold = self.threshold[rows] if isinstance(self.threshold, np.ndarray) else self.threshold
         return Metrics(self.y[rows], self.margins[rows], self.label, self.weight[rows], threshold)
+
+    def by_fold(self, folds: np.ndarray) -> "tuple[Metrics, ...]":
+        """Return the rows of each fold; they are kept, for the best run is compared with every other one."""
+        if self._split is None or self._split[0] is not folds:
+            self._split = folds, tuple(self[folds == fold] for fold in np.unique(folds))
+        return self._split[1]
 
     def of(self, name: str) -> Measure:
         """Return a metric's value and derivative.

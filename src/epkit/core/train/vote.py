@@ -36,7 +36,9 @@ POOL: Final = 15
 """The runs that a vote may be made of: the best ones."""
 
 MOST_ROWS: Final = 50_000
-"""That a selection looks at: more tell the runs apart no better than noise, and cost minutes."""
+"""Times outputs, that a selection looks at: more tell the runs apart no better than noise, and cost minutes."""
+
+LEAST_ROWS: Final = 2_000
 
 MOST_RANKED: Final = 10
 """Classes up to which a vote is selected by the metric itself; for more by log loss, which needs no sorting."""
@@ -141,7 +143,7 @@ class _Rows:
 
     def thinned(self, places: np.ndarray) -> np.ndarray:
         """Return some of the places, evenly, where there are too many."""
-        step = -(-len(places) // MOST_ROWS)
+        step = -(-len(places) // max(LEAST_ROWS, MOST_ROWS // self.label.outputs))
         return places[:: max(1, step)]
 
 
