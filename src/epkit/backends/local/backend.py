@@ -254,9 +254,11 @@ class LocalBackend:
             status = _wait(home, lambda status: wanted.generation in (status.generation, status.failed_generation), say)
         except BaseException:
             with contextlib.suppress(OSError):
-                home.decide(None)
+                home.want_nothing()
                 tell(home, status, signal.SIGHUP)
             raise
+        with contextlib.suppress(OSError):  # it is decided: what is left of it says nothing
+            home.want_nothing()
         if status.generation != wanted.generation:
             say_tail(home, say)
             raise BackendError(

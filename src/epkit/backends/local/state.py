@@ -2,7 +2,7 @@
 
     STATE/epkit/endpoints/NAME/    STATE is XDG_STATE_HOME, or ~/.local/state
         settings.json              what serves: the supervisor's to write, once the endpoint is made
-        wanted.json                what is to serve instead: a change that was asked for and is not decided yet
+        wanted.json                what is to serve instead: the command's that asks for the change
         keys.json                  its two keys
         status.json                what its supervisor last said, and which generation serves
         lock                       held by the supervisor for as long as it lives
@@ -160,7 +160,7 @@ class Home:
         return found
 
     def wanted(self) -> Settings | None:
-        """Read what is to serve instead, None where no change is under way."""
+        """Read what is to serve instead; a generation that serves or failed is one of a command that was killed."""
         return self._read("wanted.json", Settings)
 
     def want(self, settings: Settings) -> None:
@@ -171,14 +171,12 @@ class Home:
         """
         write_private(self.path / "wanted.json", json.dumps(asdict(settings)).encode())
 
-    def decide(self, settings: Settings | None) -> None:
-        """End a change: what is wanted is what serves from now on, or it is dropped (None).
+    def want_nothing(self) -> None:
+        """Delete what was wanted: it is decided, or given up.
 
         Raises:
-            OSError: the settings cannot be written; the change is as it was.
+            OSError: it cannot be deleted.
         """
-        if settings is not None:
-            self.save(settings)
         (self.path / "wanted.json").unlink(missing_ok=True)
 
     def keys(self) -> Keys:

@@ -137,10 +137,11 @@ class Supervisor:
         for server in self.servers:
             if server.told_at is None and server.settings.generation > self.status.generation:
                 self._tell_to_end(server)
-        wanted = max(self.status.generation, self.status.failed_generation) + 1
+        decided = max(self.status.generation, self.status.failed_generation)
+        wanted = decided + 1
         try:
             settings = self.home.wanted()
-            if settings is not None:
+            if settings is not None and settings.generation > decided:
                 wanted = settings.generation
                 self._launch(settings)
             self._sweep()
@@ -242,7 +243,7 @@ class Supervisor:
             return False
         if generation > self.status.generation and self.status.generation > 0:
             try:
-                self.home.decide(server.settings)
+                self.home.save(server.settings)
             except OSError as error:
                 self._tell_to_end(server)
                 self._failed(generation, f"{self.home.path}: cannot be written: {error.strerror}")
@@ -299,10 +300,7 @@ class Supervisor:
         if self.status.generation == 0:
             self._say(state="failed", failed_generation=max(generation, 1), error=error)
         elif generation > self.status.generation:  # what serves, or is about to again, goes on
-            with contextlib.suppress(OSError, BackendError):
-                if (wanted := self.home.wanted()) is not None and wanted.generation == generation:
-                    self.home.decide(None)
-            self._sweep()
+            self._sweep(generation)
             self._say(failed_generation=generation, error=error)
         elif not any(other.serves and other.told_at is None for other in self.servers):
             restarts = self.status.restarts + 1
@@ -310,11 +308,17 @@ class Supervisor:
             self._restart_at = time.monotonic() + self._pause_s
             self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
 
-    def _sweep(self) -> None:
-        """Delete the copies that no server has, and none is to have."""
+    def _sweep(self, failed: int = 0) -> None:
+        """Delete the copies that no server has, and none is to have.
+
+        Args:
+            failed: a generation that did not come up, and is not in the status yet.
+        """
+        decided = max(self.status.generation, self.status.failed_generation, failed)
         with contextlib.suppress(OSError, BackendError):  # a state that cannot be read: nothing is deleted
-            kept = {each.copy for each in (self.home.settings(), self.home.wanted()) if each is not None}
-            kept |= {server.settings.copy for server in self.servers}
+            kept = {self.home.settings().copy, *(server.settings.copy for server in self.servers)}
+            if (wanted := self.home.wanted()) is not None and wanted.generation > decided:
+                kept.add(wanted.copy)
             self.home.keep_copies(kept)
             for gone in self._passed.keys() - kept:
                 del self._passed[gone]
