@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from epkit.core.train.plan import Candidate, Plan
+from epkit.core.train.plan import Candidate, TrainPlan
 from epkit.errors import UsageError
 from epkit.learners import custom
 from epkit.learners.base import LearnerError
@@ -62,7 +62,7 @@ def written(directory: Path, text: str, name: str = "make", file: str = "own_mod
 
 def tried(make: str, task: str = "binary", *, balanced: bool = False, rows: int = 120) -> Trial:
     table = examples(task, rows)  # type: ignore[arg-type]
-    found = folds(table, np.arange(rows), Plan(label="y", folds=3))
+    found = folds(table, np.arange(rows), TrainPlan(label="y", folds=3))
     weight = np.linspace(1.0, 2.0, rows) if balanced else None
     material = Material(
         shape=Shape.of(table, 0), matrix=np.nan_to_num(table.matrix), y=table.y, weight=weight, folds=found.pairs

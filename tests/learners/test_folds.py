@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from epkit.core.train.plan import Plan
+from epkit.core.train.plan import TrainPlan
 from epkit.core.train.problem import Examples
 from epkit.errors import UsageError
 from epkit.learners.folds import Folds, folds
@@ -16,7 +16,7 @@ pytest.importorskip("sklearn", reason="needs the extra train")
 
 
 def split(table: Examples, **given: object) -> Folds:
-    return folds(table, np.arange(len(table)), Plan(label="y", **given))  # type: ignore[arg-type]
+    return folds(table, np.arange(len(table)), TrainPlan(label="y", **given))  # type: ignore[arg-type]
 
 
 def with_classes(counts: list[int]) -> Examples:
@@ -51,7 +51,7 @@ def test_the_seed_decides() -> None:
 
 
 def test_folds_are_of_the_rows_that_the_search_sees() -> None:
-    found = folds(examples("binary"), np.arange(100, 150), Plan(label="y"))
+    found = folds(examples("binary"), np.arange(100, 150), TrainPlan(label="y"))
 
     assert list(range(50)) == sorted(np.concatenate([valid for _, valid in found.pairs]))
 
@@ -81,7 +81,7 @@ def test_few_rows_are_folds_of_one_row_at_least(task, rows) -> None:
 
 def test_one_row_is_refused() -> None:
     with pytest.raises(UsageError, match=r"^1 rows with a label are left"):
-        folds(examples("binary"), np.array([3]), Plan(label="y"))
+        folds(examples("binary"), np.array([3]), TrainPlan(label="y"))
 
 
 @pytest.mark.parametrize("task", ["binary", "regression"])

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from epkit.core.train.plan import Candidate, Plan
+from epkit.core.train.plan import Candidate, TrainPlan
 from epkit.core.train.problem import Examples, Label, probabilities
 from epkit.core.train.space import schedule
 from epkit.learners import linear
@@ -152,7 +152,7 @@ def test_lightgbm_refuses_in_one_line() -> None:
 
 class TestTrials:
     def material(self, table: Examples, **given: object) -> Material:
-        plan = Plan(label="y", **given)  # type: ignore[arg-type]
+        plan = TrainPlan(label="y", **given)  # type: ignore[arg-type]
         found = folds(table, np.arange(len(table)), plan)
         weight = weights(table.y, None, balanced=plan.balanced)
         return Material(shape=Shape.of(table, 0), matrix=table.matrix, y=table.y, weight=weight, folds=found.pairs)

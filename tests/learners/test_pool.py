@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from epkit.core.train.plan import Candidate, Plan
+from epkit.core.train.plan import Candidate, TrainPlan
 from epkit.core.train.tried import Tried
 from epkit.learners.folds import folds
 from epkit.learners.material import Material, lay_out
@@ -43,7 +43,7 @@ def test_workers_are_as_many_as_cores_and_memory_allow(cores: int, rows: int, co
 def directory(tmp_path: Path) -> Path:
     table = examples("binary", 60, timed=True)
     rows = np.arange(60)
-    lay_out(table, rows, None, folds(table, rows, Plan(label="y", time="t")).pairs, 0, tmp_path)
+    lay_out(table, rows, None, folds(table, rows, TrainPlan(label="y", time="t")).pairs, 0, tmp_path)
     (tmp_path / "own_spying.py").write_text(SPYING, encoding="utf-8")
     return tmp_path
 
@@ -90,7 +90,7 @@ def test_what_was_laid_out_is_what_a_worker_reads(tmp_path: Path) -> None:
     table = examples("multiclass", 90)
     rows = np.arange(80, 10, -1)
     weight = np.linspace(0.5, 2.0, 70)
-    pairs = folds(table, rows, Plan(label="y")).pairs
+    pairs = folds(table, rows, TrainPlan(label="y")).pairs
     lay_out(table, rows, weight, pairs, 3, tmp_path)
     found = Material.read(tmp_path)
 

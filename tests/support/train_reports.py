@@ -7,6 +7,7 @@ from epkit.core.train.report import (
     Artefact,
     Base,
     Best,
+    ClassThreshold,
     Cohort,
     ColumnInfo,
     Confusion,
@@ -17,12 +18,11 @@ from epkit.core.train.report import (
     Figure,
     Gate,
     Importance,
-    Judged,
+    JudgedRows,
     Leak,
-    Member,
     RunInfo,
-    Threshold,
     TrainReport,
+    VoteMember,
 )
 
 COLUMNS = (
@@ -104,7 +104,7 @@ def precision_recall(base, points=41):
 
 
 def judged(rows, auc=0.9497, half=0.006):
-    return Judged(
+    return JudgedRows(
         rows=rows,
         metrics={
             "AUC": figure(auc, half),
@@ -240,14 +240,14 @@ def bank():
         best=Best(
             kind="vote",
             members=(
-                Member(run=3, family="gbdt", weight=0.5),
-                Member(run=28, family="gbdt", weight=0.3),
-                Member(run=2, family="linear", weight=0.2),
+                VoteMember(run=3, family="gbdt", weight=0.5),
+                VoteMember(run=28, family="gbdt", weight=0.3),
+                VoteMember(run=2, family="linear", weight=0.2),
             ),
             validation={"AUC": figure(0.9501), "accuracy": figure(0.9169)},
             optimism=0.0006,
         ),
-        threshold=Threshold(rule="0.5", value=0.5, f1=0.6521, f1_at_half=0.5708, f1_value=0.31),
+        threshold=ClassThreshold(rule="0.5", value=0.5, f1=0.6521, f1_at_half=0.5708, f1_value=0.31),
         test=judged(6590),
         out_of_fold=judged(26360, 0.9501, 0.003),
         leaks=(Leak(column="duration", alone=0.8203, without=figure(0.8021, 0.006), disguise=False),),
@@ -321,13 +321,13 @@ def digits():
         runs=search(12, 0.9991),
         best=Best(
             kind="run",
-            members=(Member(run=3, family="gbdt", weight=1.0),),
+            members=(VoteMember(run=3, family="gbdt", weight=1.0),),
             validation=figures,
             optimism=None,
         ),
         threshold=None,
         test=None,
-        out_of_fold=Judged(
+        out_of_fold=JudgedRows(
             rows=1797,
             metrics=figures,
             confusion=Confusion(classes=names, counts=counts),
@@ -370,12 +370,14 @@ def rents():
             )
             for place, (i, family) in enumerate([(4, "gbdt"), (3, "extra"), (2, "linear"), (1, "naive")])
         ),
-        best=Best(kind="run", members=(Member(run=4, family="gbdt", weight=1.0),), validation=figures, optimism=3.1),
+        best=Best(
+            kind="run", members=(VoteMember(run=4, family="gbdt", weight=1.0),), validation=figures, optimism=3.1
+        ),
         threshold=None,
-        test=Judged(
+        test=JudgedRows(
             rows=6590, metrics=figures, confusion=None, roc={}, precision_recall={}, calibration=None, ece=None
         ),
-        out_of_fold=Judged(
+        out_of_fold=JudgedRows(
             rows=26360,
             metrics=figures,
             confusion=None,
@@ -423,7 +425,7 @@ def rents():
 def tiny():
     """Ten rows, interrupted in the first run: hardly anything can be said."""
     base = bank()
-    empty = Judged(
+    empty = JudgedRows(
         rows=10,
         metrics={"AUC": Figure(value=0.5)},
         confusion=None,
@@ -448,11 +450,11 @@ def tiny():
         runs=(replace(base.runs[0], metrics={"AUC": Figure(value=0.5)}, behind=None),),
         best=Best(
             kind="run",
-            members=(Member(run=1, family="naive", weight=1.0),),
+            members=(VoteMember(run=1, family="naive", weight=1.0),),
             validation={"AUC": Figure(value=0.5)},
             optimism=None,
         ),
-        threshold=Threshold(rule="f1", value=0.2, f1=None, f1_at_half=None, f1_value=None),
+        threshold=ClassThreshold(rule="f1", value=0.2, f1=None, f1_at_half=None, f1_value=None),
         test=None,
         out_of_fold=empty,
         leaks=(),

@@ -9,8 +9,8 @@ import pytest
 
 from epkit.core.train.card import CustomModel, card, card_bytes
 from epkit.core.train.columns import Learned, learn
-from epkit.core.train.plan import Plan
-from epkit.core.train.report import Best, DataInfo, Figure, Judged, Member, Threshold
+from epkit.core.train.plan import TrainPlan
+from epkit.core.train.report import Best, ClassThreshold, DataInfo, Figure, JudgedRows, VoteMember
 from epkit.files.model_directory import npz_bytes, write
 from epkit.served.script import conda, script
 
@@ -89,17 +89,17 @@ def card_of(
             classes={},
             columns=learned.columns,
         ),
-        plan=Plan(label=label.name),
+        plan=TrainPlan(label=label.name),
         best=Best(
             kind="run" if custom is None else "custom",
-            members=(Member(run=2, family="gbdt", weight=1.0),),
+            members=(VoteMember(run=2, family="gbdt", weight=1.0),),
             validation=figures,
             optimism=None,
         ),
-        threshold=Threshold(rule="0.5", value=threshold, f1=None, f1_at_half=None, f1_value=None)
+        threshold=ClassThreshold(rule="0.5", value=threshold, f1=None, f1_at_half=None, f1_value=None)
         if label.task == "binary"
         else None,
-        test=Judged(
+        test=JudgedRows(
             rows=9,
             metrics=figures,
             confusion=None,
@@ -129,4 +129,4 @@ def write_model(directory: Path, learned: Learned, arrays: Any, *, threshold: fl
 
 def learned_from(table: dict[str, Any] | pl.DataFrame, label: str = "y", **plan: Any) -> Learned:
     """Learn a table that is written in a test."""
-    return learn(pl.DataFrame(table), Plan(label=label, **plan))
+    return learn(pl.DataFrame(table), TrainPlan(label=label, **plan))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from epkit.core.train.plan import Plan
+from epkit.core.train.plan import TrainPlan
 from epkit.core.train.problem import Examples, Feature, Label, Task
 from epkit.core.train.progress import Progress
 from epkit.files.training import TrainingJournal
@@ -45,7 +45,7 @@ def examples(task: Task, rows: int = 240, *, seed: int = 0, groups: int = 0, tim
     )
 
 
-def searched(directory: Path, table: Examples, plan: Plan, *, restart: bool = False) -> Searched:
+def searched(directory: Path, table: Examples, plan: TrainPlan, *, restart: bool = False) -> Searched:
     """Search from end to end, quietly."""
     rows = np.arange(len(table))
 

@@ -40,7 +40,7 @@ def digest(make: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class CustomFile:
     """The file of `FILE.py:make`."""
 
     path: Path
@@ -48,14 +48,14 @@ class Source:
     text: bytes
 
 
-def source(make: str) -> Source:
+def source(make: str) -> CustomFile:
     """Read the file of `FILE.py:make`.
 
     Raises:
         UsageError: it cannot be read.
     """
     path, name = _parts(make)
-    return Source(path=path, make=name, text=_read(make, path))
+    return CustomFile(path=path, make=name, text=_read(make, path))
 
 
 def pickled(fitted: Fitted) -> bytes:

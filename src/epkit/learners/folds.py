@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from epkit.core.train.plan import Plan
+from epkit.core.train.plan import TrainPlan
 from epkit.core.train.problem import Examples
 from epkit.errors import UsageError
 
@@ -28,7 +28,7 @@ class Folds:
     warning: str | None = None
 
 
-def folds(examples: Examples, rows: np.ndarray, plan: Plan) -> Folds:
+def folds(examples: Examples, rows: np.ndarray, plan: TrainPlan) -> Folds:
     """Split rows as a plan wants it: stratified by class, by group, in time order, or once (holdout).
 
     Args:
@@ -52,7 +52,7 @@ def folds(examples: Examples, rows: np.ndarray, plan: Plan) -> Folds:
     return _crossed(y, groups, classes, plan)
 
 
-def _crossed(y: np.ndarray, groups: np.ndarray | None, classes: np.ndarray | None, plan: Plan) -> Folds:
+def _crossed(y: np.ndarray, groups: np.ndarray | None, classes: np.ndarray | None, plan: TrainPlan) -> Folds:
     from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
     units, unit = (len(y), "row") if groups is None else (len(np.unique(groups)), "group")
@@ -79,7 +79,9 @@ def _crossed(y: np.ndarray, groups: np.ndarray | None, classes: np.ndarray | Non
     return Folds(pairs=_split(splitter, y, groups), warning=warning)
 
 
-def _held_once(y: np.ndarray, groups: np.ndarray | None, classes: np.ndarray | None, plan: Plan, part: float) -> Folds:
+def _held_once(
+    y: np.ndarray, groups: np.ndarray | None, classes: np.ndarray | None, plan: TrainPlan, part: float
+) -> Folds:
     from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit, StratifiedShuffleSplit
 
     if groups is not None and len(np.unique(groups)) < 2:
@@ -106,7 +108,7 @@ def _split(splitter: Any, y: np.ndarray, groups: np.ndarray | None) -> tuple[Fol
     return tuple((np.sort(train), np.sort(valid)) for train, valid in pairs if len(train) and len(valid))
 
 
-def _in_time(order: np.ndarray, plan: Plan) -> Iterator[Fold]:
+def _in_time(order: np.ndarray, plan: TrainPlan) -> Iterator[Fold]:
     """Have each part of the time be judged by what came before it; rows of one moment stay together."""
     by_time = np.argsort(order, kind="stable")
     moments = order[by_time]
@@ -122,6 +124,6 @@ def _in_time(order: np.ndarray, plan: Plan) -> Iterator[Fold]:
         yield np.sort(by_time[:start]), np.sort(by_time[start:end])
 
 
-def _state(plan: Plan) -> int:
+def _state(plan: TrainPlan) -> int:
     """Return the plan's seed as scikit-learn takes it."""
     return plan.seed % (1 << 32)

@@ -63,9 +63,7 @@ def _read_pickle(directory: Path, card: Mapping[str, Any]) -> Estimator:
     for name, digest in card["model"]["sha256"].items():
         contents[name] = (directory / Path(name).name).read_bytes()
         if hashlib.sha256(contents[name]).hexdigest() != digest:
-            raise ValueError(
-                f"{directory / name}: not the file that card.json names: it was changed, and is not opened"
-            )
+            raise ValueError(f"{name} is not the file that card.json names: it was changed, and is not opened")
     module_from(directory / Path(card["model"]["module"]).name)
     estimator = pickle.loads(contents["model.pkl"])  # noqa: S301 - the user's own code, checked above
     return Estimator(estimator, card["label"]["task"], len(card["label"]["classes"]))

@@ -9,7 +9,7 @@ import pytest
 
 from epkit.core.train.cells import row_hashes
 from epkit.core.train.columns import encode, learn
-from epkit.core.train.plan import Plan
+from epkit.core.train.plan import TrainPlan
 from epkit.errors import UsageError
 
 ROWS = 40
@@ -33,7 +33,7 @@ def cycle(*values, rows=ROWS):
 
 
 def learned(frame, **plan):
-    return learn(frame, Plan(label=plan.pop("label", "y"), **plan), "t.csv")
+    return learn(frame, TrainPlan(label=plan.pop("label", "y"), **plan), "t.csv")
 
 
 def card_of(values, **plan):

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from epkit.core.train.metrics import value
-from epkit.core.train.plan import Plan
+from epkit.core.train.plan import TrainPlan
 from epkit.core.train.problem import Examples
 from epkit.core.train.progress import Progress
 from epkit.core.train.space import schedule
@@ -28,7 +28,7 @@ from support.training import examples, fingerprint, searched
 pytest.importorskip("lightgbm", reason="needs the extra train")
 
 KILLS = int(os.environ.get("EPKIT_KILLS", "3"))
-PLAN = Plan(label="y", runs=7, folds=3, time="t")
+PLAN = TrainPlan(label="y", runs=7, folds=3, time="t")
 """In time order: then the process that searches needs no scikit-learn, whose import takes seconds."""
 
 
@@ -66,7 +66,9 @@ def workers_of(directory: Path) -> list[int]:
     return found
 
 
-def steered(directory: Path, table: Examples, plan: Plan, *, show=lambda _: None, stopped=lambda: False) -> Searched:
+def steered(
+    directory: Path, table: Examples, plan: TrainPlan, *, show=lambda _: None, stopped=lambda: False
+) -> Searched:
     rows = np.arange(len(table))
     with TrainingJournal(directory) as journal:
         return search(table, rows, folds(table, rows, plan).pairs, plan, journal, show=show, stopped=stopped)
@@ -106,11 +108,11 @@ def test_two_workers_give_the_bytes_of_one(tmp_path: Path, table: Examples, undi
 DRIVER = """
 import sys
 from pathlib import Path
-from epkit.core.train.plan import Plan
+from epkit.core.train.plan import TrainPlan
 from support.small_disk import PAGE, fill, small_disk
 from support.training import examples, searched
 
-plan = Plan(label="y", runs=7, folds=3, time="t", workers=2)
+plan = TrainPlan(label="y", runs=7, folds=3, time="t", workers=2)
 searched(Path(sys.argv[1]), examples("binary", timed=True), plan)
 """
 

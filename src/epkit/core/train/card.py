@@ -10,9 +10,9 @@ import numpy as np
 
 from epkit.core.train.cells import HASH_RULE
 from epkit.core.train.columns import Learned
-from epkit.core.train.plan import Plan
+from epkit.core.train.plan import TrainPlan
 from epkit.core.train.problem import Examples
-from epkit.core.train.report import Best, Cohort, DataInfo, Figure, Judged, Threshold
+from epkit.core.train.report import Best, ClassThreshold, Cohort, DataInfo, Figure, JudgedRows
 
 FORMAT: Final = "epkit.card/1"
 
@@ -45,10 +45,10 @@ def card(
     *,
     learned: Learned,
     data: DataInfo,
-    plan: Plan,
+    plan: TrainPlan,
     best: Best,
-    threshold: Threshold | None,
-    test: Judged | None,
+    threshold: ClassThreshold | None,
+    test: JudgedRows | None,
     cohorts: Sequence[Cohort],
     versions: Mapping[str, str],
     files: Sequence[str],

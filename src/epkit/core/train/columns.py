@@ -10,7 +10,7 @@ import numpy as np
 from epkit.core.shortening import cut
 from epkit.core.train.cells import DATE, NUMBER, canonical, days_of, encode_series, missing, row_hashes
 from epkit.core.train.labels import known_rows, learn_label
-from epkit.core.train.plan import Plan
+from epkit.core.train.plan import TrainPlan
 from epkit.core.train.problem import MOST_CATEGORIES, Examples, Feature
 from epkit.core.train.report import ColumnInfo
 from epkit.errors import UsageError
@@ -45,7 +45,7 @@ class Learned:
     hashed: tuple[str, ...]
 
 
-def learn(frame: "pl.DataFrame", plan: Plan, name: str = "the table") -> Learned:
+def learn(frame: "pl.DataFrame", plan: TrainPlan, name: str = "the table") -> Learned:
     """Make examples of a table.
 
     Args:
@@ -242,7 +242,7 @@ def _listed(texts: Sequence[str]) -> str:
     return " and ".join(shown) if len(texts) <= 3 else ", ".join(shown) + " and others"
 
 
-def _check_names(names: Sequence[str], plan: Plan, name: str) -> None:
+def _check_names(names: Sequence[str], plan: TrainPlan, name: str) -> None:
     asked = [("--label", plan.label), *(("--drop", column) for column in plan.drop)]
     asked += [("--id", column) for column in plan.ids]
     asked += [(flag, column) for flag, column in (("--group", plan.group), ("--time", plan.time)) if column is not None]
@@ -257,14 +257,14 @@ def _check_names(names: Sequence[str], plan: Plan, name: str) -> None:
             raise UsageError(f'{flag} "{column}": it is the label: name another column')
 
 
-def _groups(frame: "pl.DataFrame", plan: Plan, name: str) -> np.ndarray | None:
+def _groups(frame: "pl.DataFrame", plan: TrainPlan, name: str) -> np.ndarray | None:
     if plan.group is None:
         return None
     # Of the value alone, so that a group has the same number in every table.
     return row_hashes(frame, [plan.group], name).view(np.int64)
 
 
-def _order(frame: "pl.DataFrame", plan: Plan, name: str) -> np.ndarray | None:
+def _order(frame: "pl.DataFrame", plan: TrainPlan, name: str) -> np.ndarray | None:
     if plan.time is None:
         return None
     series = canonical(frame.get_column(plan.time), name)

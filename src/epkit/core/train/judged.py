@@ -6,10 +6,10 @@ from epkit.core.train import intervals
 from epkit.core.train.calibration import calibration
 from epkit.core.train.curves import confusion, curves
 from epkit.core.train.metrics import Metrics, names_of
-from epkit.core.train.report import Judged
+from epkit.core.train.report import JudgedRows
 
 
-def judge_rows(rows: Metrics, *, folds: np.ndarray | None = None, groups: np.ndarray | None = None) -> Judged:
+def judge_rows(rows: Metrics, *, folds: np.ndarray | None = None, groups: np.ndarray | None = None) -> JudgedRows:
     """Judge a model.
 
     Args:
@@ -22,7 +22,7 @@ def judge_rows(rows: Metrics, *, folds: np.ndarray | None = None, groups: np.nda
         names = (*names, "accuracy_at_threshold")
     roc, precision_recall = curves(rows)
     curve, ece = calibration(rows)
-    return Judged(
+    return JudgedRows(
         rows=len(rows.y),
         metrics=intervals.figures(names, rows, folds=folds, groups=groups),
         confusion=confusion(rows),

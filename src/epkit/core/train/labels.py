@@ -6,7 +6,7 @@ import numpy as np
 
 from epkit.core.shortening import cut
 from epkit.core.train.cells import by_distinct, missing, to_floats
-from epkit.core.train.plan import Plan
+from epkit.core.train.plan import TrainPlan
 from epkit.core.train.problem import Label
 from epkit.errors import UsageError
 
@@ -37,7 +37,7 @@ def known_rows(label: "pl.Series", name: str) -> np.ndarray:
     return known
 
 
-def learn_label(label: "pl.Series", plan: Plan, name: str) -> tuple[Label, np.ndarray, list[str]]:
+def learn_label(label: "pl.Series", plan: TrainPlan, name: str) -> tuple[Label, np.ndarray, list[str]]:
     """Find the task and what is to be predicted.
 
     Args:
@@ -82,7 +82,7 @@ def _classes(label: "pl.Series") -> tuple[Any, ...]:
     return tuple(values)
 
 
-def _task(label: "pl.Series", classes: tuple[Any, ...], plan: Plan, where: str) -> tuple[str, list[str]]:
+def _task(label: "pl.Series", classes: tuple[Any, ...], plan: TrainPlan, where: str) -> tuple[str, list[str]]:
     numeric = label.dtype.is_numeric()
     if plan.task == "regression":
         if not numeric:
@@ -105,7 +105,7 @@ def _task(label: "pl.Series", classes: tuple[Any, ...], plan: Plan, where: str) 
     return "regression", [f"the label has {kinds}: a regression; --task classification if they are classes"]
 
 
-def _enough(classes: tuple[Any, ...], counts: np.ndarray, plan: Plan, where: str) -> None:
+def _enough(classes: tuple[Any, ...], counts: np.ndarray, plan: TrainPlan, where: str) -> None:
     least = plan.folds if plan.holdout is None else 2
     rare = np.flatnonzero(counts < least)
     if len(rare):
@@ -119,7 +119,7 @@ def _enough(classes: tuple[Any, ...], counts: np.ndarray, plan: Plan, where: str
         )
 
 
-def _positive(classes: tuple[Any, ...], counts: np.ndarray, plan: Plan, where: str) -> int:
+def _positive(classes: tuple[Any, ...], counts: np.ndarray, plan: TrainPlan, where: str) -> int:
     """Return the place of the class that is named, or of the rarer one; of two alike the second."""
     if plan.positive is None:
         return int(counts[1] <= counts[0])

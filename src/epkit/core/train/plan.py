@@ -35,7 +35,7 @@ class ThresholdRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class TrainPlan:
     """How a model is looked for.
 
     Args:

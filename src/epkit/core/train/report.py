@@ -100,7 +100,7 @@ class RunInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
+class VoteMember:
     """A run in the model, and what its margins weigh."""
 
     run: int
@@ -120,7 +120,7 @@ class Best:
     """
 
     kind: str
-    members: tuple[Member, ...]
+    members: tuple[VoteMember, ...]
     validation: Mapping[str, Figure]
     optimism: float | None
 
@@ -142,7 +142,7 @@ class Confusion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
+class JudgedRows:
     """How the model does on rows that it was not trained on: test rows, or out-of-fold ones.
 
     Args:
@@ -163,7 +163,7 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Threshold:
+class ClassThreshold:
     """Where a binary answer turns positive.
 
     Args:
@@ -296,9 +296,9 @@ class TrainReport:
     metric: str
     runs: tuple[RunInfo, ...]
     best: Best
-    threshold: Threshold | None
-    test: Judged | None
-    out_of_fold: Judged
+    threshold: ClassThreshold | None
+    test: JudgedRows | None
+    out_of_fold: JudgedRows
     leaks: tuple[Leak, ...]
     importance: tuple[Importance, ...]
     engineered: tuple[Importance, ...]

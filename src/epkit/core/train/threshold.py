@@ -18,7 +18,7 @@ from epkit.core.train.decimals import shortest
 from epkit.core.train.metrics import Metrics
 from epkit.core.train.nesting import parts
 from epkit.core.train.plan import ThresholdRule
-from epkit.core.train.report import Threshold
+from epkit.core.train.report import ClassThreshold
 from epkit.errors import UsageError
 
 GRAMMAR: Final = "write 0.5 (or another number between 0 and 1), f1, balanced, recall>=0.8, or cost:fn=5,fp=1"
@@ -41,7 +41,7 @@ class Settled:
         by_row: float64 a row: what was chosen on the other folds; figures of out-of-fold rows use it.
     """
 
-    threshold: Threshold
+    threshold: ClassThreshold
     by_row: np.ndarray
 
 
@@ -119,7 +119,8 @@ def settle(rule: ThresholdRule, rows: Metrics, folds: np.ndarray, groups: np.nda
         f1 = _at(rows, own).of("f1")[0]
         at_half = _at(rows, HALF).of("f1")[0]
     return Settled(
-        threshold=Threshold(rule=rule.text, value=value, f1=f1, f1_at_half=at_half, f1_value=f1_value), by_row=by_row
+        threshold=ClassThreshold(rule=rule.text, value=value, f1=f1, f1_at_half=at_half, f1_value=f1_value),
+        by_row=by_row,
     )
 
 

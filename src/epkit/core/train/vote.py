@@ -22,7 +22,7 @@ from epkit.core.train.metrics import GREATER_IS_BETTER, Metrics, better, canonic
 from epkit.core.train.nesting import parts
 from epkit.core.train.plan import Candidate
 from epkit.core.train.problem import Label
-from epkit.core.train.report import Member
+from epkit.core.train.report import VoteMember
 from epkit.core.train.tried import Tried
 from epkit.errors import UsageError
 
@@ -57,7 +57,7 @@ class Choice:
     """
 
     kind: Literal["run", "vote", "custom"]
-    members: tuple[Member, ...]
+    members: tuple[VoteMember, ...]
     margins: np.ndarray
     nested: np.ndarray
     optimism: float | None
@@ -186,7 +186,7 @@ def _chosen(
         gained = gained if GREATER_IS_BETTER[rows.metric] else -gained
         optimism = None if np.isnan(gained) else gained
     members = tuple(
-        Member(run=runs[place].candidate.run, family=runs[place].candidate.family, weight=weight)
+        VoteMember(run=runs[place].candidate.run, family=runs[place].candidate.family, weight=weight)
         for place, weight in sorted(weights.items(), key=lambda item: (-item[1], item[0]))
     )
     return Choice(kind=kind, members=members, margins=plain, nested=honest, optimism=optimism)

@@ -9,9 +9,9 @@ import numpy as np
 from epkit.core.train import threshold, vote
 from epkit.core.train.leaderboard import leaderboard
 from epkit.core.train.metrics import Metrics
-from epkit.core.train.plan import DEFAULT_METRIC, Metric, Plan
+from epkit.core.train.plan import DEFAULT_METRIC, Metric, TrainPlan
 from epkit.core.train.problem import Examples
-from epkit.core.train.report import RunInfo, Threshold
+from epkit.core.train.report import ClassThreshold, RunInfo
 from epkit.core.train.tried import Tried
 from epkit.core.train.vote import Choice
 from epkit.flows.train.search import refit
@@ -35,7 +35,7 @@ class SearchRows:
     metric: Metric
 
     @classmethod
-    def of(cls, examples: Examples, places: np.ndarray, folds: tuple[Fold, ...], plan: Plan) -> "SearchRows":
+    def of(cls, examples: Examples, places: np.ndarray, folds: tuple[Fold, ...], plan: TrainPlan) -> "SearchRows":
         """Take the metric of the plan, or else of the task."""
         metric = plan.metric or DEFAULT_METRIC[examples.label.task]
         return cls(examples=examples, places=places, folds=folds, metric=metric)
@@ -76,7 +76,7 @@ class Chosen:
     choice: Choice
     judged: np.ndarray
     rows: Metrics
-    threshold: Threshold | None
+    threshold: ClassThreshold | None
     members: tuple[tuple[float, Tried, Fitted], ...]
 
     def margins(self, matrix: np.ndarray) -> np.ndarray:
@@ -84,7 +84,7 @@ class Chosen:
         return cast("np.ndarray", sum(weight * fitted.margins(matrix) for weight, _, fitted in self.members))
 
 
-def choose(search: SearchRows, tried: Sequence[Tried], plan: Plan) -> Chosen:
+def choose(search: SearchRows, tried: Sequence[Tried], plan: TrainPlan) -> Chosen:
     """Choose among the runs, and fit what was chosen on all rows of the search.
 
     Raises:
@@ -116,5 +116,5 @@ def choose(search: SearchRows, tried: Sequence[Tried], plan: Plan) -> Chosen:
     )
 
 
-def _fitted(run: Tried, search: SearchRows, plan: Plan) -> Fitted:
+def _fitted(run: Tried, search: SearchRows, plan: TrainPlan) -> Fitted:
     return refit(run.candidate, search.examples, search.places, run.median, plan)

@@ -6,7 +6,7 @@ import numpy as np
 
 from epkit.core.train import columns, split
 from epkit.core.train.columns import Learned
-from epkit.core.train.plan import Plan
+from epkit.core.train.plan import TrainPlan
 from epkit.errors import UsageError
 from epkit.flows.train.choosing import SearchRows
 from epkit.flows.train.reading import Table
@@ -16,7 +16,7 @@ FEWEST_ROWS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Material:
+class TrainingMaterial:
     """What a training works on.
 
     Args:
@@ -31,7 +31,7 @@ class Material:
     warnings: tuple[str, ...]
 
 
-def prepare(table: Table, plan: Plan) -> Material:
+def prepare(table: Table, plan: TrainPlan) -> TrainingMaterial:
     """Make examples, and split them.
 
     Raises:
@@ -51,7 +51,7 @@ def prepare(table: Table, plan: Plan) -> Material:
     found = folds(examples, places, plan)
     if found.warning is not None:
         warnings.append(found.warning)
-    return Material(
+    return TrainingMaterial(
         table=table,
         learned=learned,
         search=SearchRows.of(examples, places, found.pairs, plan),

@@ -8,11 +8,11 @@ import numpy as np
 
 from epkit.core.train import effects, importance, intervals, leaks
 from epkit.core.train.metrics import Metrics
-from epkit.core.train.plan import Candidate, Family, Plan
+from epkit.core.train.plan import Candidate, Family, TrainPlan
 from epkit.core.train.problem import Examples
 from epkit.core.train.report import Effect, ErrorLeaf, Figure, Importance, Leak, RunInfo
 from epkit.flows.train.choosing import Chosen, SearchRows
-from epkit.flows.train.examples import Material
+from epkit.flows.train.examples import TrainingMaterial
 from epkit.flows.train.judging import Judgement
 from epkit.flows.train.search import refit
 from epkit.learners import contributions, errors
@@ -32,7 +32,7 @@ class Explanation:
     errors: tuple[ErrorLeaf, ...]
 
 
-def explain(material: Material, chosen: Chosen, judgement: Judgement, plan: Plan) -> Explanation:
+def explain(material: TrainingMaterial, chosen: Chosen, judgement: Judgement, plan: TrainPlan) -> Explanation:
     """Explain the model on rows that it was not trained on; without test rows on those that it was."""
     search = material.search
     places = material.test if judgement.test_rows is not None else search.places[chosen.judged]
@@ -66,7 +66,7 @@ def explain(material: Material, chosen: Chosen, judgement: Judgement, plan: Plan
     )
 
 
-def leaking(search: SearchRows, chosen: Chosen, plan: Plan, stopped: Callable[[], object]) -> tuple[Leak, ...]:
+def leaking(search: SearchRows, chosen: Chosen, plan: TrainPlan, stopped: Callable[[], object]) -> tuple[Leak, ...]:
     """Find columns that tell too much alone, and what the model is worth without each.
 
     Args:
@@ -89,7 +89,7 @@ def _leader(chosen: Chosen) -> RunInfo | None:
     return own[0] if own else None
 
 
-def _without(search: SearchRows, run: RunInfo, examples: Examples, plan: Plan) -> Figure | None:
+def _without(search: SearchRows, run: RunInfo, examples: Examples, plan: TrainPlan) -> Figure | None:
     """Judge a run in the same folds on other columns; None where no column is left, or it cannot be fitted."""
     if not examples.features:
         return None

@@ -14,10 +14,10 @@ from epkit.core.train.gates import Evidence, GateExpression
 from epkit.core.train.judged import judge_rows
 from epkit.core.train.metrics import Metrics
 from epkit.core.train.problem import Examples, Label
-from epkit.core.train.report import Base, Cohort, Gate, Judged
+from epkit.core.train.report import Base, Cohort, Gate, JudgedRows
 from epkit.errors import UsageError, unreadable
 from epkit.flows.train.choosing import Chosen
-from epkit.flows.train.examples import Material
+from epkit.flows.train.examples import TrainingMaterial
 from epkit.served.model import Model
 
 
@@ -51,14 +51,14 @@ class Judgement:
     """
 
     test_rows: Metrics | None
-    out_of_fold: Judged
-    test: Judged | None
+    out_of_fold: JudgedRows
+    test: JudgedRows | None
     cohorts: tuple[Cohort, ...]
     base: Base | None
     gates: tuple[Gate, ...]
 
 
-def in_use(path: str, material: Material, cwd: Path) -> InUse:
+def in_use(path: str, material: TrainingMaterial, cwd: Path) -> InUse:
     """Read the model in use, and have it answer the rows that neither was trained on.
 
     Its card says by which rule its own test rows were chosen. Where that cannot be applied to this table, no row is
@@ -75,7 +75,7 @@ def in_use(path: str, material: Material, cwd: Path) -> InUse:
     except OSError as error:
         raise unreadable(where, error, "the directory of a model") from None
     except (ValueError, KeyError) as error:
-        why = cut(str(error).removeprefix(f"{cwd / path}: "), 160)
+        why = cut(str(error).removeprefix(f"{cwd / path}: not a model: "), 160)
         raise UsageError(f"{where}: not a model that epkit train wrote: {why}") from None
     examples = material.search.examples
     _check_label(model, examples.label, where)
@@ -94,7 +94,7 @@ def _check_label(model: Model, label: Label, where: str) -> None:
         raise UsageError(f"{where}: has another positive class: name it with --positive")
 
 
-def _held_out(model: Model, material: Material) -> np.ndarray:
+def _held_out(model: Model, material: TrainingMaterial) -> np.ndarray:
     """Return which examples the model in use was not trained on."""
     examples, rule = material.search.examples, model.card.get("test", {})
     nothing = np.zeros(len(examples), bool)
@@ -107,7 +107,7 @@ def _held_out(model: Model, material: Material) -> np.ndarray:
 
 
 def judge(
-    material: Material,
+    material: TrainingMaterial,
     chosen: Chosen,
     expressions: Sequence[GateExpression],
     base: InUse | None,
@@ -173,7 +173,7 @@ def _asked_for(found: Sequence[Cut], columns_shown: Sequence[str] | None) -> lis
     return [each for each in found if len(each.columns) > 1 or each.columns[0] in columns_shown]
 
 
-def _shared(material: Material, chosen: Chosen, base: InUse) -> tuple[Metrics, Metrics]:
+def _shared(material: TrainingMaterial, chosen: Chosen, base: InUse) -> tuple[Metrics, Metrics]:
     examples = material.search.examples
     own = Metrics(
         examples.y[base.places],

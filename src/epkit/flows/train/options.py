@@ -11,7 +11,7 @@ from epkit.core.train import gates, threshold
 from epkit.core.train.cohorts import suggestion
 from epkit.core.train.gates import GateExpression
 from epkit.core.train.metrics import CLASSIFICATION, REGRESSION, canonical
-from epkit.core.train.plan import Metric, Plan
+from epkit.core.train.plan import Metric, TrainPlan
 from epkit.errors import UsageError
 
 MOST_RUNS: Final = 10_000
@@ -61,14 +61,14 @@ class TrainOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class TrainOrder:
     """What was asked for, read: the plan of the search, and the gates."""
 
-    plan: Plan
+    plan: TrainPlan
     gates: tuple[GateExpression, ...]
 
 
-def order_of(options: TrainOptions) -> Order:
+def order_of(options: TrainOptions) -> TrainOrder:
     """Read the options.
 
     Raises:
@@ -87,9 +87,9 @@ def order_of(options: TrainOptions) -> Order:
         text = next(each.expression for each in expressions if each.base)
         raise UsageError(f"--gate {text}: compares with the model that is in use: name its directory with --base")
     task: Any = options.task
-    return Order(
+    return TrainOrder(
         gates=expressions,
-        plan=Plan(
+        plan=TrainPlan(
             label=options.label,
             task=task,
             drop=options.drop,

@@ -12,7 +12,7 @@ import numpy as np
 
 import epkit
 from epkit.core.train.metrics import better, value
-from epkit.core.train.plan import DEFAULT_METRIC, Candidate, Plan
+from epkit.core.train.plan import DEFAULT_METRIC, Candidate, TrainPlan
 from epkit.core.train.problem import Examples
 from epkit.core.train.progress import Progress, RunScore
 from epkit.core.train.space import schedule
@@ -55,7 +55,7 @@ def search(
     examples: Examples,
     rows: np.ndarray,
     folds: Sequence[Fold],
-    plan: Plan,
+    plan: TrainPlan,
     journal: TrainingJournal,
     *,
     show: Callable[[Progress], None],
@@ -91,7 +91,7 @@ def search(
     return standing.result()
 
 
-def refit(candidate: Candidate, examples: Examples, rows: np.ndarray, rounds: int | None, plan: Plan) -> Fitted:
+def refit(candidate: Candidate, examples: Examples, rows: np.ndarray, rounds: int | None, plan: TrainPlan) -> Fitted:
     """Fit a candidate on all *rows*, in this process.
 
     Args:
@@ -105,7 +105,7 @@ def refit(candidate: Candidate, examples: Examples, rows: np.ndarray, rounds: in
     return learner.fit(matrix, examples.y[rows], weight=_weights(examples, rows, plan), valid=None, rounds=rounds)
 
 
-def identity(examples: Examples, rows: np.ndarray, folds: Sequence[Fold], plan: Plan) -> Mapping[str, str]:
+def identity(examples: Examples, rows: np.ndarray, folds: Sequence[Fold], plan: TrainPlan) -> Mapping[str, str]:
     """Return what makes a run what it is, by the names that messages use.
 
     What only chooses among runs or ends them (`--runs`, `--metric`, `--workers`, gates) is not in it.
@@ -143,7 +143,7 @@ class _Standing:
         self,
         examples: Examples,
         rows: np.ndarray,
-        plan: Plan,
+        plan: TrainPlan,
         planned: Sequence[Candidate],
         journal: TrainingJournal,
         show: Callable[[Progress], None],
@@ -258,7 +258,7 @@ def _drive(pool: Pool, standing: _Standing, stopped: Callable[[], bool]) -> None
             standing.shown(pool.running)
 
 
-def _weights(examples: Examples, rows: np.ndarray, plan: Plan) -> np.ndarray | None:
+def _weights(examples: Examples, rows: np.ndarray, plan: TrainPlan) -> np.ndarray | None:
     weight = None if examples.weight is None else examples.weight[rows]
     return weights(examples.y[rows], weight, balanced=plan.balanced and examples.label.task != "regression")
 

@@ -12,7 +12,7 @@ import epkit
 from epkit.core.train import gates
 from epkit.core.train.curves import name_of
 from epkit.core.train.metrics import names_of
-from epkit.core.train.plan import Candidate, Plan
+from epkit.core.train.plan import Candidate, TrainPlan
 from epkit.core.train.progress import Progress
 from epkit.core.train.report import Best, DataInfo, TrainReport
 from epkit.core.train.space import schedule
@@ -23,10 +23,10 @@ from epkit.flows.context import Context
 from epkit.flows.interrupts import noted
 from epkit.flows.train import writing
 from epkit.flows.train.choosing import choose
-from epkit.flows.train.examples import Material, prepare
+from epkit.flows.train.examples import TrainingMaterial, prepare
 from epkit.flows.train.explaining import explain, leaking
 from epkit.flows.train.judging import column_names, in_use, judge
-from epkit.flows.train.options import Order, TrainOptions, order_of, run_directory
+from epkit.flows.train.options import TrainOrder, TrainOptions, order_of, run_directory
 from epkit.flows.train.reading import read_table
 from epkit.flows.train.search import search
 from epkit.learners.base import LearnerError
@@ -147,14 +147,14 @@ def dry_run(options: TrainOptions, context: Context, stdin: BinaryIO) -> Planned
     return Planned(data=_data(material), runs=runs, warnings=material.warnings)
 
 
-def _ready(options: TrainOptions) -> Order:
+def _ready(options: TrainOptions) -> TrainOrder:
     missing = [name for name in LIBRARIES if find_spec(name) is None]
     if missing:
         raise UsageError(f"epkit train needs {' and '.join(missing)}: pip install 'epkit[train]'")
     return order_of(options)
 
 
-def _material(options: TrainOptions, order: Order, context: Context, stdin: BinaryIO) -> Material:
+def _material(options: TrainOptions, order: TrainOrder, context: Context, stdin: BinaryIO) -> TrainingMaterial:
     plan = order.plan
     material = prepare(read_table(options.file, stdin, context), plan)
     label = material.search.examples.label
@@ -168,7 +168,7 @@ def _material(options: TrainOptions, order: Order, context: Context, stdin: Bina
     return material
 
 
-def _data(material: Material) -> DataInfo:
+def _data(material: TrainingMaterial) -> DataInfo:
     learned, examples = material.learned, material.search.examples
     label = examples.label
     counts: Mapping[str, int] = {}
@@ -192,7 +192,7 @@ def _data(material: Material) -> DataInfo:
     )
 
 
-def _shown(plan: Plan) -> dict[str, Any]:
+def _shown(plan: TrainPlan) -> dict[str, Any]:
     """Return the plan as the report has it: what decides the model, and what ended the search."""
     found = {name: value for name, value in asdict(plan).items() if name not in ("threshold", "gates")}
     return {**found, "threshold": plan.threshold.text}

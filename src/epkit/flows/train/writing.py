@@ -12,13 +12,13 @@ from epkit.core.train.card import CustomModel
 from epkit.core.train.curves import name_of
 from epkit.core.train.document import to_document
 from epkit.core.train.metrics import Metrics
-from epkit.core.train.plan import Plan
+from epkit.core.train.plan import TrainPlan
 from epkit.core.train.report import Artefact, Best, DataInfo, TrainReport
 from epkit.errors import UsageError, unwritable
 from epkit.files import model_directory, outputs
 from epkit.files.writing import replacing
 from epkit.flows.train.choosing import Chosen
-from epkit.flows.train.examples import Material
+from epkit.flows.train.examples import TrainingMaterial
 from epkit.flows.train.judging import Judgement
 from epkit.learners import custom, foreign
 from epkit.learners.base import LearnerError
@@ -37,12 +37,12 @@ CHECKED: Final = 1000
 
 
 def model_files(
-    material: Material,
+    material: TrainingMaterial,
     chosen: Chosen,
     judgement: Judgement,
     best: Best,
     data: DataInfo,
-    plan: Plan,
+    plan: TrainPlan,
     exports: Sequence[str],
 ) -> dict[str, bytes]:
     """Return the files of the model's directory by name; the same training gives the same bytes.
@@ -79,7 +79,7 @@ def model_files(
     return {**files, "card.json": cards.card_bytes(card)}
 
 
-def _exported(form: str, chosen: Chosen, material: Material) -> dict[str, bytes]:
+def _exported(form: str, chosen: Chosen, material: TrainingMaterial) -> dict[str, bytes]:
     """Return the model in the form of another library: `model.txt`, or of a vote a file a member, `model-7.txt`.
 
     Raises:
@@ -135,7 +135,7 @@ def write_reports(directory: Path, report: TrainReport, page: str) -> None:
 
 
 def write_predictions(
-    directory: Path, material: Material, chosen: Chosen, judgement: Judgement, ids: Sequence[str]
+    directory: Path, material: TrainingMaterial, chosen: Chosen, judgement: Judgement, ids: Sequence[str]
 ) -> None:
     """Write what models say of each row that they were not trained on, with its ids.
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from epkit.core.report.wording import plural
-from epkit.core.train.report import Cohort, Curve, Effect, ErrorLeaf, Figure, Importance, Judged, TrainReport
+from epkit.core.train.report import Cohort, Curve, Effect, ErrorLeaf, Figure, Importance, JudgedRows, TrainReport
 from epkit.reporters.parts import charts, page
 from epkit.reporters.parts.charts import Axis, Series
 from epkit.reporters.parts.page import Branch
@@ -134,7 +134,7 @@ def _share(title: str) -> Axis:
     return charts.linear(title, [1.0])
 
 
-def _calibration(judged: Judged, curve: Curve, report: TrainReport) -> Iterable[str]:
+def _calibration(judged: JudgedRows, curve: Curve, report: TrainReport) -> Iterable[str]:
     points = tuple(zip(curve.x, curve.y, strict=True))
     series = [Series(name="came true", points=points, colour=1)]
     if report.data.task == "regression":

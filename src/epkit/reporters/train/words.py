@@ -6,7 +6,7 @@ from typing import Final
 
 from epkit.core.http.masking import clean
 from epkit.core.report.wording import plural
-from epkit.core.train.report import Cohort, Figure, Gate, Judged, Leak, RunInfo, TrainReport
+from epkit.core.train.report import Cohort, Figure, Gate, JudgedRows, Leak, RunInfo, TrainReport
 from epkit.reporters.parts.verdict import VerdictLine
 
 LESS_IS_BETTER: Final = frozenset({"log_loss", "rmse", "mae", "normalised_rmse", "normalised_mae"})
@@ -47,7 +47,7 @@ def with_interval(figure: Figure, digits: int = 3) -> str:
     return f"{number(figure.value, digits)} ({sure})" if sure else number(figure.value, digits)
 
 
-def headline(report: TrainReport) -> Judged:
+def headline(report: TrainReport) -> JudgedRows:
     """Return on what the model is judged: the test rows, or out of fold where there are none."""
     return report.test or report.out_of_fold
 
