@@ -465,7 +465,7 @@ class Model:
         except OSError:
             raise
         except Exception as error:  # noqa: BLE001 - numpy and zipfile raise what they like about a foreign file
-            words = str(error).partition("\n")[0]
+            words = (str(error).splitlines() or [""])[0]
             raise ValueError(f"{directory}: not a model: {type(error).__name__}: {words}") from None
 
     def encode(self, table: Mapping[str, Sequence[Any] | np.ndarray]) -> np.ndarray:
