@@ -146,7 +146,7 @@ SINKS = {
     "endpoint/config_writing.py": "epkit.toml",
     "files/samples.py": "numbers, and names that the flow masked",
     "files/runs.py": "values that the flow masked",
-    "files/frames.py": "a table without rows",
+    "files/frames.py": "a table without rows, and rows of the table that was trained on",
     "files/jobs.py": "a journal",
     "files/training.py": "numbers, and names of columns",
     "learners/material.py": "numbers and names of columns, for workers of this machine alone",

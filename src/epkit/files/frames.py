@@ -1,5 +1,6 @@
 """Rows with their predictions as polars frames, and the parts of a Parquet file put together."""
 
+import io
 import json
 import os
 import re
@@ -14,6 +15,8 @@ from epkit.core.json.writing import dumps
 from epkit.core.replies.predictions import Layout
 from epkit.core.score.pieces import Piece
 from epkit.core.shortening import cut
+from epkit.errors import unwritable
+from epkit.files.writing import replacing
 
 EXACT: Final = 2**53
 """Whole numbers up to here are floats without loss."""
@@ -106,6 +109,21 @@ def assemble(parts: Sequence[Path], out: Path, names: Sequence[str], row_group: 
         number = _SYSTEM.search(str(error))
         code = int(number[1]) if number else 0
         raise OSError(code, os.strerror(code) if code else cut(str(error).splitlines()[0], 200)) from None
+
+
+def keep_frame(frame: pl.DataFrame, path: Path) -> None:
+    """Write a frame as a file, whole or not at all.
+
+    Raises:
+        UsageError: the disk is full, or takes no files.
+    """
+    held = io.BytesIO()
+    frame.write_parquet(held)
+    try:
+        with replacing(path) as file:
+            file.write(held.getbuffer())
+    except OSError as error:
+        raise unwritable(str(path), error) from None
 
 
 def _common(given: Iterable[Any]) -> dict[Any, Any]:

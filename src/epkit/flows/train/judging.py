@@ -75,8 +75,7 @@ def in_use(path: str, material: TrainingMaterial, cwd: Path) -> InUse:
     except OSError as error:
         raise unreadable(where, error, "the directory of a model") from None
     except (ValueError, KeyError) as error:
-        why = cut(str(error).removeprefix(f"{cwd / path}: not a model: "), 160)
-        raise UsageError(f"{where}: not a model that epkit train wrote: {why}") from None
+        raise UsageError(f"--base {cut(str(error), 300)}") from None
     examples = material.search.examples
     _check_label(model, examples.label, where)
     places = material.test[_held_out(model, material)[material.test]]

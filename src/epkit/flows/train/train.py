@@ -9,6 +9,7 @@ from signal import Signals
 from typing import Any, BinaryIO
 
 import epkit
+from epkit.core.http.masking import mask_values
 from epkit.core.train import gates
 from epkit.core.train.curves import name_of
 from epkit.core.train.metrics import names_of
@@ -26,7 +27,7 @@ from epkit.flows.train.choosing import choose
 from epkit.flows.train.examples import TrainingMaterial, prepare
 from epkit.flows.train.explaining import explain, leaking
 from epkit.flows.train.judging import column_names, in_use, judge
-from epkit.flows.train.options import TrainOrder, TrainOptions, order_of, run_directory
+from epkit.flows.train.options import TrainOptions, TrainOrder, order_of, run_directory
 from epkit.flows.train.reading import read_table
 from epkit.flows.train.search import search
 from epkit.learners.base import LearnerError
@@ -125,6 +126,7 @@ def train(options: TrainOptions, context: Context, stdin: BinaryIO, *, show: Cal
             artefact=artefact,
             warnings=material.warnings,
         )
+        report = mask_values(report, context.secrets)
         page = html.render(report)
         writing.write_predictions(journal.directory, material, chosen, judgement, plan.ids)
         writing.write_reports(journal.directory, report, page)

@@ -1,7 +1,6 @@
 """What a training leaves: the model's directory, and beside it the reports and every row's prediction."""
 
 import hashlib
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -14,9 +13,9 @@ from epkit.core.train.document import to_document
 from epkit.core.train.metrics import Metrics
 from epkit.core.train.plan import TrainPlan
 from epkit.core.train.report import Artefact, Best, DataInfo, TrainReport
-from epkit.errors import UsageError, unwritable
+from epkit.errors import UsageError
 from epkit.files import model_directory, outputs
-from epkit.files.writing import replacing
+from epkit.files.frames import keep_frame
 from epkit.flows.train.choosing import Chosen
 from epkit.flows.train.examples import TrainingMaterial
 from epkit.flows.train.judging import Judgement
@@ -158,13 +157,7 @@ def write_predictions(
         kept = [table.get_column(name)[rows] for name in (*ids, search.examples.label.name)]
         columns = [pl.Series("row", rows + 1), *kept, *_answered(metrics), pl.Series("judged", names)]
         frames.append(pl.DataFrame(dict(_apart(columns))))
-    held = io.BytesIO()
-    pl.concat(frames).sort("row").write_parquet(held)
-    try:
-        with replacing(directory / PREDICTIONS) as file:
-            file.write(held.getvalue())
-    except OSError as error:
-        raise unwritable(str(directory / PREDICTIONS), error) from None
+    keep_frame(pl.concat(frames).sort("row"), directory / PREDICTIONS)
 
 
 def _answered(rows: Metrics) -> list["pl.Series"]:
