@@ -144,7 +144,7 @@ def test_a_contract_that_drips_ends_by_the_total_time(command, monkeypatch):
 
     assert "no complete reply in time" in said.text
     assert "no whole reply within 0.5 s" in said.text
-    assert time.monotonic() - began < 8  # a byte a second would take a minute
+    assert time.monotonic() - began < 25  # a byte a second would take a minute
 
 
 def test_a_contract_without_end_ends_by_its_size(command):

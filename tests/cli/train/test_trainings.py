@@ -309,3 +309,17 @@ def test_what_is_no_trees_is_not_exported(bank):
 
     assert "--export lightgbm: run 1 of the model is naive, and no trees" == complaint(ran, 2)
     assert not (bank.directory / "model").exists()
+
+
+def test_an_interrupt_before_the_first_run_writes_nothing(bank):
+    with bank.start("train", "bank.csv", "--label", "y", "--workers", 1) as process:
+        scratch = bank.directory / "model.run"
+        until = time.monotonic() + 60
+        while not scratch.exists():
+            assert time.monotonic() < until, "the table takes too long"
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        ran = bank.finished(process)
+
+    assert (130, ["epkit: interrupted"]) == (ran.code, ran.lines)
+    assert not (bank.directory / "model").exists()

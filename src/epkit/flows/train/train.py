@@ -1,5 +1,6 @@
 """`epkit train` from options to report: read, search, choose, judge, explain, write."""
 
+import signal
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -86,6 +87,9 @@ def train(options: TrainOptions, context: Context, stdin: BinaryIO, *, show: Cal
         searched = search(
             rows.examples, rows.places, rows.folds, plan, journal, show=show, stopped=lambda: stopped() is not None
         )
+        number = stopped()
+        if number is not None and all(tried.margins is None for tried in searched.tried):
+            signal.raise_signal(number)  # there is no model to end with; the handler is the one of before
         try:
             chosen = choose(rows, searched.tried, plan)
         except LearnerError as error:
