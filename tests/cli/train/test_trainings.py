@@ -225,6 +225,8 @@ def test_a_custom_model_is_a_pickle_that_is_opened_only_as_it_was_written(cli):
     assert {"model.pkl", "mine2.py", "card.json", "score.py", "conda.yml"} == set(bytes_of(cli, "model"))
     assert set(card["model"]["sha256"]) == {"model.pkl", "mine2.py"}
     assert "scikit-learn==" in cli.read("model/conda.yml")
+    planned = cli("deploy", "create", "mine", "--model", "model", "--entry", "score.py", "--dry-run")
+    assert "--model model: a pickle, made by mine2.py: serving it runs that code" in planned.err
     (cli.directory / "model" / "model.pkl").write_bytes(pickle.dumps("other"))
     base = cli("train", "t.csv", "--label", "y", "-o", "new", "--base", "model", "--runs", 1, "--workers", 1)
     assert "was changed, and is not opened" in complaint(base, 2)

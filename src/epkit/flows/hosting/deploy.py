@@ -9,10 +9,12 @@ from epkit.core.contract.contract import ParsedContract
 from epkit.core.hosting.deployments import Endpoint, Keys, Order, Replacement, Script
 from epkit.core.http.masking import mask_text
 from epkit.core.http.secret import Secret
+from epkit.core.shortening import cut
 from epkit.endpoint.config_writing import home_relative, remove_entry, write_entry
 from epkit.endpoint.config_writing import place as config_place
 from epkit.endpoint.finding import unread_note
 from epkit.errors import EndpointError, UsageError, unwritable
+from epkit.files.model_directory import read_card
 from epkit.files.writing import replacing
 from epkit.flows.context import Context
 from epkit.flows.hosting.backends import Place, key_path
@@ -60,7 +62,7 @@ def make_order(place: Place, context: Context, *, model: str, entry: str, code: 
     Raises:
         UsageError: the model, the script or the environment's file is not there.
     """
-    model_path = _existing(context, model, "--model")
+    model_path = _model(context, model)
     compute, _, cluster = (more.pop("compute", None) or "").partition(":")
     if compute not in ("", "aci", "aks") or (cluster and compute != "aks") or (compute == "aks" and not cluster):
         raise UsageError(f"--compute {compute}: aci, or aks:CLUSTER, of a cluster that is attached to the workspace")
@@ -83,7 +85,7 @@ def make_replacement(
     Raises:
         UsageError: the model, the script or the environment's file is not there.
     """
-    model_path = _existing(context, model, "--model")
+    model_path = _model(context, model)
     if entry is None and code is not None:
         raise UsageError("--code: with --entry FILE, the script that is to be taken from there")
     return Replacement(
@@ -223,6 +225,17 @@ def write_key(file: Path, key: Secret) -> None:
         write_private(file, key.reveal().encode() + b"\n")
     except OSError as error:
         raise unwritable(f"{file}: cannot be written", error) from None
+
+
+def _model(context: Context, path: str) -> Path:
+    """Find the model; of one that is a pickle it is said what opening it means."""
+    found = _existing(context, path, "--model")
+    card = read_card(found)
+    described = None if card is None else card.get("model")
+    if isinstance(described, dict) and described.get("kind") == "pickle":
+        module = cut(str(described.get("module")), 60)
+        context.note(f"--model {path}: a pickle, made by {module}: serving it runs that code")
+    return found
 
 
 def _existing(context: Context, path: str, flag: str) -> Path:
