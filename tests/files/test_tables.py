@@ -253,7 +253,7 @@ def test_other_separators_are_seen_in_the_header(tmp_path: Path, mark: str) -> N
         ("a.csv", b"age,age\n1,2\n", "twice"),
         ("a.csv", b"age,name\n1,2,3,4\n1,2\n", "not a CSV file, 4 cells where the header has 2: '1,2,3,4'"),
         ("a.csv", b'age,name\n"1,2\n', ":2: the quote that opens here is not closed"),
-        ("a.csv", b"age,name\n1,\xff\n", "not a CSV file, after row 0"),
+        ("a.csv", b"age,name\n1,\xff\n", "row 1: not a text in UTF-8: save the file as UTF-8"),
         ("a.parquet", b"PAR1 no", "not a Parquet file"),
         ("gone.csv", None, "cannot be read"),
     ],

@@ -101,6 +101,7 @@ class CsvTable:
                 try:
                     frame = self._read(data, dict.fromkeys(self.names, pl.String))
                 except pl.exceptions.PolarsError as error:
+                    self._check_text(data, rows)
                     words = cut(str(error)[:1000].splitlines()[0], 120)  # the rest may be the whole block
                     why = self._ragged(data) or f"after row {rows:,}: {words}"
                     raise UsageError(f"{self.name}: not a CSV file, {why}") from None
@@ -143,6 +144,21 @@ class CsvTable:
             separator=self.comma,
         )
         return frame.with_columns(pl.col(name).str.to_lowercase() == "true" for name in booleans)
+
+    def _check_text(self, data: bytes, before: int) -> None:
+        """Refuse a block that is not a text.
+
+        Args:
+            before: rows in front of the block.
+
+        Raises:
+            UsageError: it is not; the row is named as well as line breaks tell.
+        """
+        try:
+            data.decode("utf-8")
+        except UnicodeDecodeError as error:
+            row = before + data.count(b"\n", 0, error.start) + 1
+            raise UsageError(f"{self.name}: row {row:,}: not a text in UTF-8: save the file as UTF-8") from None
 
     def _ragged(self, data: bytes) -> str | None:
         """Find the first row of a block that is not as wide as the header, and word it."""

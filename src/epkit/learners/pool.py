@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -23,6 +23,7 @@ import numpy as np
 
 from epkit.core.train.plan import Candidate
 from epkit.core.train.tried import Tried
+from epkit.learners.worker import LEAN
 from epkit.process import child_environment
 
 MOST_WORKERS: Final = 8
@@ -58,13 +59,16 @@ class _Task:
 class Pool:
     """Workers for the rows of a directory; a context manager, which leaves none behind."""
 
-    def __init__(self, workers: int, directory: Path) -> None:
+    def __init__(self, workers: int, directory: Path, *, lean: bool = False) -> None:
         """Say how many; they are started when there is something to do.
 
         Args:
             directory: where `epkit.learners.material.lay_out` wrote the rows.
+            lean: no candidate is an estimator of the user's, so workers import as little as they can.
         """
-        self._most, self._directory = workers, directory
+        self._most = workers
+        self._arguments = (str(directory), *([LEAN] if lean else []))
+        self._directory = directory
         self._workers: list[_Worker] = []
         self._again: deque[_Task] = deque()
         self._answers: SimpleQueue[tuple[_Worker, str | None]] = SimpleQueue()
@@ -98,7 +102,7 @@ class Pool:
     def _begin(self, task: _Task) -> None:
         idle = next((worker for worker in self._workers if worker.task is None), None)
         if idle is None:
-            idle = _Worker(self._directory, self._answers)
+            idle = _Worker(self._arguments, self._answers)
             self._workers.append(idle)
         task.tries += 1
         idle.work(task)
@@ -154,10 +158,10 @@ class Pool:
 class _Worker:
     """One process."""
 
-    def __init__(self, directory: Path, answers: "SimpleQueue[tuple[_Worker, str | None]]") -> None:
+    def __init__(self, arguments: Sequence[str], answers: "SimpleQueue[tuple[_Worker, str | None]]") -> None:
         self.task: _Task | None = None
         self._process = subprocess.Popen(  # noqa: S603 - this Python, a module of ours
-            [sys.executable, "-P", "-m", "epkit.learners.worker", str(directory)],
+            [sys.executable, "-P", "-m", "epkit.learners.worker", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

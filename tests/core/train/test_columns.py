@@ -228,6 +228,17 @@ def test_a_guess_about_whole_numbers_is_said():
             {},
             't.csv: row 40, column "x": an infinite number: mend it, or leave it empty',
         ),
+        # A reader of texts takes a column of numbers for texts because of one of these.
+        (
+            {"x": [*cycle("1", "2.5")[:-3], "NA", None, "-Infinity"]},
+            {},
+            't.csv: row 40, column "x": an infinite number: mend it, or leave it empty',
+        ),
+        (
+            {"y": [*cycle("0.5", "1.5", "2.5")[:-1], "inf"]},
+            {},
+            't.csv: the label "y" is infinite in labelled row 40: mend or leave out that row',
+        ),
         ({"x": [[1, 2]] * ROWS}, {}, 't.csv: column "x": its type is List(Int64), which no model takes: --drop "x"'),
         ({}, {"label": "z"}, '--label "z": t.csv has no such column: it has n, y'),
         (
@@ -249,6 +260,11 @@ def test_what_cannot_be_learned_is_one_line(columns, plan, message):
         learned(table(**columns), **plan)
 
     assert message == str(caught.value)
+
+
+def test_a_word_that_also_means_infinite_is_a_category_among_words():
+    assert "category" == card_of(cycle("inf", "sup", "max"))[0]["kind"]
+    assert "category" == card_of(cycle("inf", "-inf"))[0]["kind"]
 
 
 def test_a_table_that_is_named_infinite_counts_its_own_rows():

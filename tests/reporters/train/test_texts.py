@@ -135,6 +135,27 @@ def test_a_gate_without_a_reason_says_what_was_observed():
     assert "AUC>=base-0.002 cannot be judged" == words.gate(unjudged)
 
 
+def test_a_choice_that_adds_nothing_has_no_optimism():
+    best = replace(train_reports.bank().best, optimism=0.0, validation={"AUC": Figure(value=0.9)})
+
+    said = words.optimism(replace(train_reports.bank(), best=best))
+    assert "none: choosing among the runs adds nothing to the 0.900 out of fold" == said
+
+
+def test_a_cohort_that_is_no_worse_than_all_rows_and_a_tree_of_one_leaf_are_no_news():
+    report = train_reports.bank()
+    metric = words.cohort_metric(report)
+    whole = words.headline(report).metrics[metric]
+    best = replace(report.cohorts[0], metrics={metric: replace(whole, value=whole.value + 0.01)})
+    leaf = replace(report.errors[0], path=())
+    printed = text.render(replace(report, cohorts=(best,), errors=(leaf,)))
+
+    assert "Worst cohort" in text.render(report)
+    assert "Most wrong" in text.render(report)
+    assert "Worst cohort" not in printed
+    assert "Most wrong" not in printed
+
+
 def test_the_vote_is_no_run_that_was_tried():
     report = replace(train_reports.bank(), partial=True)
 

@@ -19,6 +19,8 @@ NUMBER: Final = r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,2})?$
 DATE: Final = r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?$"
 """Of a text that may be a date."""
 
+_INFINITE: Final = r"^\s*[+-]?(?i:inf|infinity)\s*$"
+
 HASH_RULE: Final = "epkit.rows/1"
 """How `row_hashes` makes them."""
 
@@ -49,6 +51,28 @@ def missing(series: "pl.Series") -> np.ndarray:
     if series.dtype.is_float():
         gone |= series.is_nan().fill_null(value=False)
     return gone.to_numpy()
+
+
+def infinite(series: "pl.Series") -> int | None:
+    """Return the place of the first infinite number of a canonical column, None where there is none.
+
+    A reader may take a column of numbers for texts because of the one `inf` in it, so that texts count too where all
+    others are numbers.
+    """
+    import polars as pl
+
+    if series.dtype.is_float():
+        found = series.is_infinite().fill_null(value=False)
+        return found.arg_max() if found.any() else None
+    if series.dtype != pl.String:
+        return None
+    texts = series.drop_nulls().unique()
+    words = texts.filter(texts.str.contains(_INFINITE))
+    others = texts.filter(~texts.is_in(words.to_list()))
+    known = others.str.strip_chars().str.to_lowercase().is_in(list(MISSING_NUMBERS))
+    if not len(words) or known.all() or not (known | others.str.contains(NUMBER)).all():
+        return None
+    return series.is_in(words.to_list()).fill_null(value=False).arg_max()
 
 
 def by_distinct(series: "pl.Series", function: Callable[[list[Any]], np.ndarray], nothing: Any) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from epkit.core.shortening import cut
-from epkit.core.train.cells import DATE, NUMBER, canonical, days_of, encode_series, missing, row_hashes
+from epkit.core.train.cells import DATE, NUMBER, canonical, days_of, encode_series, infinite, missing, row_hashes
 from epkit.core.train.labels import known_rows, learn_label
 from epkit.core.train.plan import TrainPlan
 from epkit.core.train.problem import MOST_CATEGORIES, Examples, Feature
@@ -227,10 +227,10 @@ class _Columns:
         return sorted(counts.get_column(series.name).to_list())
 
     def _check_finite(self, series: "pl.Series") -> None:
-        if series.dtype.is_float() and (infinite := series.is_infinite().fill_null(value=False)).any():
-            row = int(self._rows[infinite.arg_max() or 0]) + 1
+        if (place := infinite(series)) is not None:
             raise UsageError(
-                f'{self._name}: row {row}, column "{series.name}": an infinite number: mend it, or leave it empty'
+                f'{self._name}: row {int(self._rows[place]) + 1}, column "{series.name}": an infinite number: '
+                "mend it, or leave it empty"
             )
 
     def _warn(self, column: str, text: str) -> None:

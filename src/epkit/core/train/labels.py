@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from epkit.core.shortening import cut
-from epkit.core.train.cells import by_distinct, missing, to_floats
+from epkit.core.train.cells import by_distinct, infinite, missing, to_floats
 from epkit.core.train.plan import TrainPlan
 from epkit.core.train.problem import Label
 from epkit.errors import UsageError
@@ -51,16 +51,14 @@ def learn_label(label: "pl.Series", plan: TrainPlan, name: str) -> tuple[Label, 
         UsageError: it has one value, or too few rows of a class, or does not fit the task.
     """
     where = f'{name}: the label "{label.name}"'
+    if (row := infinite(label)) is not None:
+        raise UsageError(f"{where} is infinite in labelled row {row + 1}: mend or leave out that row")
     classes = _classes(label)
     if len(classes) == 1:
         raise UsageError(f"{where} is {_quoted(classes[0])} in all rows: nothing can be learned from one value")
     task, said = _task(label, classes, plan, where)
     if task == "regression":
-        values = to_floats(label)
-        if np.isinf(values).any():
-            row = int(np.isinf(values).argmax())
-            raise UsageError(f"{where} is infinite in labelled row {row + 1}: mend or leave out that row")
-        return Label(name=label.name, task="regression"), values, said
+        return Label(name=label.name, task="regression"), to_floats(label), said
     places = {value: place for place, value in enumerate(classes)}
     y = by_distinct(label, lambda values: np.array([places[value] for value in values], np.int64), -1)
     counts = np.bincount(y, minlength=len(classes))

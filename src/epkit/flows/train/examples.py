@@ -1,5 +1,6 @@
 """From a table to what a search works on: examples, test rows, folds."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from epkit.core.train import columns, split
 from epkit.core.train.columns import Learned
 from epkit.core.train.plan import TrainPlan
+from epkit.core.train.problem import Examples
 from epkit.errors import UsageError
 from epkit.flows.train.choosing import SearchRows
 from epkit.flows.train.reading import Table
@@ -31,14 +33,18 @@ class TrainingMaterial:
     warnings: tuple[str, ...]
 
 
-def prepare(table: Table, plan: TrainPlan) -> TrainingMaterial:
+def prepare(table: Table, plan: TrainPlan, check: Callable[[Examples], None]) -> TrainingMaterial:
     """Make examples, and split them.
+
+    Args:
+        check: raises where the options do not fit the examples; asked before folds are made, which takes seconds.
 
     Raises:
         UsageError: the table cannot be learned from; one line.
     """
     learned = columns.learn(table.frame, plan, table.name)
     examples = learned.examples
+    check(examples)
     is_test = split.held_out(examples.hashes, plan.seed, plan.test_size, groups=examples.groups, order=examples.order)
     places, test = np.flatnonzero(~is_test), np.flatnonzero(is_test)
     if len(places) < FEWEST_ROWS:

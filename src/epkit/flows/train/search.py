@@ -84,7 +84,7 @@ def search(
         try:
             with journal.scratch() as directory:
                 lay_out(examples, rows, weight, folds, plan.seed, directory)
-                with Pool(min(plan.workers, len(standing.waiting)), directory) as pool:
+                with Pool(min(plan.workers, len(standing.waiting)), directory, lean=not plan.custom) as pool:
                     _drive(pool, standing, stopped)
         except OSError as error:
             raise journal.trouble(error) from None

@@ -15,6 +15,7 @@ from epkit.core.train import gates
 from epkit.core.train.curves import name_of
 from epkit.core.train.metrics import names_of
 from epkit.core.train.plan import Candidate, TrainPlan
+from epkit.core.train.problem import Examples
 from epkit.core.train.progress import Progress
 from epkit.core.train.report import Best, DataInfo, TrainReport
 from epkit.core.train.space import schedule
@@ -162,16 +163,17 @@ def _ready(options: TrainOptions) -> TrainOrder:
 
 def _material(options: TrainOptions, order: TrainOrder, context: Context, stdin: BinaryIO) -> TrainingMaterial:
     plan = order.plan
-    material = prepare(read_table(options.file, stdin, context), plan)
-    label = material.search.examples.label
-    if plan.metric is not None and plan.metric not in names_of(label.task):
-        known = ", ".join(names_of(label.task))
-        raise UsageError(f"--metric {plan.metric}: not a metric of this task, which is {label.task}: one of {known}")
-    if plan.threshold.text != "0.5" and label.task != "binary":
-        raise UsageError(f"--threshold {plan.threshold.text}: is for two classes, and this task is {label.task}")
-    columns = column_names(material.search.examples)
-    gates.check(order.gates, label, columns, base=options.base is not None)
-    return material
+
+    def check(examples: Examples) -> None:
+        task = examples.label.task
+        if plan.metric is not None and plan.metric not in names_of(task):
+            known = ", ".join(names_of(task))
+            raise UsageError(f"--metric {plan.metric}: not a metric of this task, which is {task}: one of {known}")
+        if plan.threshold.text != "0.5" and task != "binary":
+            raise UsageError(f"--threshold {plan.threshold.text}: is for two classes, and this task is {task}")
+        gates.check(order.gates, examples.label, column_names(examples), base=options.base is not None)
+
+    return prepare(read_table(options.file, stdin, context), plan, check)
 
 
 def _data(material: TrainingMaterial) -> DataInfo:

@@ -113,14 +113,14 @@ def _explained(report: TrainReport) -> list[str]:
     if report.importance:
         top = ", ".join(f"{name(each.name, 24)} {each.share:.3f}" for each in report.importance[:IMPORTANCES])
         lines += _labelled("Importance", top)
-    if cohorts := words.compared(report):
-        lines += _labelled("Worst cohort", _cohort(report, cohorts[0]))
-    if report.errors:
-        leaf = max(report.errors, key=lambda each: each.error)
+    if (worst := words.worst(report)) is not None:
+        lines += _labelled("Worst cohort", _cohort(report, worst))
+    leaf = max(report.errors, key=lambda each: each.error, default=None)
+    if leaf is not None and leaf.path and leaf.error:  # else the tree found no place that is worse than the others
         much = f"{number(leaf.error)} of {leaf.rows:,} rows are wrong"
         if report.data.task == "regression":
             much = f"mean absolute error {number(leaf.error)} on {leaf.rows:,} rows"
-        conditions = " and ".join(name(condition, 40) for condition in leaf.path) or "everywhere"
+        conditions = " and ".join(name(condition, 40) for condition in leaf.path)
         lines += _labelled("Most wrong", f"{conditions}: {much}")
     return lines
 

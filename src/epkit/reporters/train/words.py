@@ -12,6 +12,17 @@ from epkit.reporters.parts.verdict import VerdictLine
 LESS_IS_BETTER: Final = frozenset({"log_loss", "rmse", "mae", "normalised_rmse", "normalised_mae"})
 """Metrics that count what is wrong."""
 
+FAMILIES: Final[Mapping[str, str]] = {
+    "naive": "the same answer to every row",
+    "linear": "a linear model",
+    "gbdt": "boosted trees",
+    "extra": "boosted trees that split at random values",
+    "forest": "a random forest",
+    "dart": "boosted trees that drop some while they learn",
+    "custom": "an estimator of your own",
+}
+"""What the runs of a family are, in words."""
+
 NAME: Final = 60
 """Characters of a name from a table that are shown."""
 
@@ -105,7 +116,9 @@ def members(report: TrainReport) -> str:
     """Say what the model is made of."""
     parts = report.best.members
     if report.best.kind != "vote" and len(parts) == 1:
-        return f"run {parts[0].run}, {parts[0].family}"
+        family = parts[0].family
+        kind = FAMILIES.get(family)
+        return f"run {parts[0].run}, {family}{f': {kind}' if kind else ''}"
     each = ", ".join(f"{member.run} {member.family} {member.weight:.2f}" for member in parts)
     return f"vote of {plural(len(parts), 'run')}: {each}"
 
@@ -166,6 +179,9 @@ def optimism(report: TrainReport) -> str | None:
     if added is None:
         return None
     figure = report.best.validation.get(report.metric)
+    if added <= 0:
+        honest = f"the {number(figure.value)} out of fold" if figure else "the figure out of fold"
+        return f"none: choosing among the runs adds nothing to {honest}"
     honest = f" than the {number(figure.value)} out of fold" if figure else ""
     return f"judged on the rows that chose the model, {report.metric} would look better by {number(added)}{honest}"
 
@@ -194,6 +210,17 @@ def compared(report: TrainReport) -> list[Cohort]:
     """Return the cohorts that have that metric, in the report's order: the worst first."""
     metric = cohort_metric(report)
     return [cohort for cohort in report.cohorts if metric in cohort.metrics]
+
+
+def worst(report: TrainReport) -> Cohort | None:
+    """Return the worst cohort, None where it is no worse than all rows together."""
+    metric = cohort_metric(report)
+    whole = headline(report).metrics.get(metric)
+    for cohort in compared(report)[:1]:
+        behind = 0.0 if whole is None else whole.value - cohort.metrics[metric].value
+        if whole is None or (-behind if metric in LESS_IS_BETTER else behind) > 0:
+            return cohort
+    return None
 
 
 def next_command(report: TrainReport) -> str | None:
