@@ -171,14 +171,15 @@ def range_words(edges: np.ndarray) -> list[str]:
     """Write the ranges that edges cut numbers into."""
     if not len(edges):
         return ["all"]
+    alone = np.append(np.nextafter(edges[:-1], np.inf) == edges[1:], False)  # nothing is between them
     texts = [f"{edge:.6g}" for edge in edges]
-    if len(set(texts)) < len(texts):  # six digits do not tell them apart
+    shown = [text for text, one in zip(texts, alone, strict=True) if not one]
+    if len(set(shown)) < len(shown):  # six digits do not tell them apart
         texts = [repr(float(edge)) for edge in edges]
-    alone = np.nextafter(edges[:-1], np.inf) == edges[1:]  # nothing is between them
     between = [
-        high if one else f"{low} to {high}" for (low, high), one in zip(pairwise(texts), alone.tolist(), strict=True)
+        high if one else f"{low} to {high}" for (low, high), one in zip(pairwise(texts), alone.tolist(), strict=False)
     ]
-    first = f"below {texts[1]}" if alone[:1].any() else f"to {texts[0]}"
+    first = f"below {texts[1]}" if alone[0] else f"to {texts[0]}"
     return [first, *between, f"above {texts[-1]}"]
 
 
@@ -320,11 +321,11 @@ def counts_of(column: ReferenceColumn, known: "pl.Series") -> dict[str, int]:
 
 
 def _numbers(card: Mapping[str, Any], values: np.ndarray, part: str | None) -> ReferenceColumn:
-    known = values[~np.isnan(values)]
-    least, most = float(known.min()), float(known.max())
-    if least < most:
-        found = ranges(values)
-        edges, counts = np.array(found["edges"]), np.array(found["counts"], np.int64)
-    else:  # one value: what is below it is something else, too
-        edges, counts = np.array([np.nextafter(least, -np.inf), least]), np.array([0, len(known), 0], np.int64)
-    return ReferenceColumn(card=card, part=part, edges=edges, counts=counts, missing=len(values) - len(known))
+    found = ranges(values)
+    return ReferenceColumn(
+        card=card,
+        part=part,
+        edges=np.array(found["edges"]),
+        counts=np.array(found["counts"], np.int64),
+        missing=found["missing"],
+    )

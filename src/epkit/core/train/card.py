@@ -209,7 +209,8 @@ def reference(examples: Examples) -> dict[str, Any]:
 def ranges(values: np.ndarray) -> dict[str, Any]:
     """Return how numbers are distributed, as `reference` has it.
 
-    A value that has more rows than a range, is a range of its own: there is an edge at the value before it, too.
+    A value that has more rows than a range is a range of its own, and so is the least value if it has as many as one:
+    there is an edge before it, too.
 
     Args:
         values: float64, NaN where one is missing; at least one is not.
@@ -218,8 +219,9 @@ def ranges(values: np.ndarray) -> dict[str, Any]:
     parts = np.arange(1, QUANTILES) / QUANTILES
     quantiles = np.quantile(known, parts, method="inverted_cdf")
     distinct = np.unique(known)
-    before = distinct.searchsorted(quantiles[1:][np.diff(quantiles) == 0]) - 1
-    edges = np.unique(np.concatenate((quantiles, distinct[before[before >= 0]]))) + 0.0  # no -0
+    heavy = np.unique(np.append(quantiles[1:][np.diff(quantiles) == 0], quantiles[quantiles == distinct[0]]))
+    below = np.append(np.nextafter(distinct[0], -np.inf), distinct)[distinct.searchsorted(heavy)]
+    edges = np.unique(np.concatenate((quantiles, below))) + 0.0  # no -0
     counts = np.bincount(edges.searchsorted(known), minlength=len(edges) + 1)
     return {"edges": edges.tolist(), "counts": counts.tolist(), "missing": len(values) - len(known)}
 

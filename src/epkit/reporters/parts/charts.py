@@ -222,6 +222,7 @@ def pairs(
                 f'<rect class="b c{colour}" x="{at}" y="{y + below}" height="8" '
                 f'width="{max(1.0, value / most * (WIDTH - RIGHT - at - behind)):.1f}"/>'
                 for value, (_, colour), below in zip(values, names, (-9, 0), strict=True)
+                if value > 0
             ),
             f'<text class="t" x="{at + longest + 6:.1f}" y="{y + 4}">{text(words)}</text>',
         ]
