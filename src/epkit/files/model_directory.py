@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from epkit.errors import UsageError, unwritable
+from epkit.errors import UsageError, unreadable, unwritable
 from epkit.files.writing import write_all
 
 CARD: Final = "card.json"
@@ -58,6 +58,35 @@ def check(directory: Path, *, overwrite: bool) -> None:
         )
     if not overwrite:
         raise UsageError(f"{directory}: holds a model already: --overwrite replaces it, or name another directory")
+
+
+def is_model(path: Path) -> bool:
+    """Tell whether a path is that of a model: its directory, or the card in it."""
+    return path.name == CARD or (path / CARD).is_file()
+
+
+def read_card(path: Path, name: str) -> dict[str, Any]:
+    """Read the card of a model.
+
+    Args:
+        path: of the directory, or of the card itself.
+        name: what messages call it.
+
+    Raises:
+        UsageError: it cannot be read, or is no card.
+    """
+    file = path if path.name == CARD else path / CARD
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(MOST_CARD_BYTES + 1)
+        card = json.loads(content) if len(content) <= MOST_CARD_BYTES else None
+    except OSError as error:
+        raise unreadable(name, error, "a model's card") from None
+    except (ValueError, RecursionError):
+        card = None
+    if not isinstance(card, dict) or card.get("format") != CARD_FORMAT:
+        raise UsageError(f"{name}: {CARD} is not the card of a model: name the directory that epkit train wrote")
+    return card
 
 
 def _check_parent(directory: Path) -> None:

@@ -197,19 +197,31 @@ def reference(examples: Examples) -> dict[str, Any]:
             columns[column["name"]] = {"counts": counts.tolist(), "other": other, "missing": gone}
         else:
             place = column["parts"].index("days") if column["kind"] == "date" else 0
-            columns[column["name"]] = _ranges(values[:, place])
+            columns[column["name"]] = ranges(values[:, place])
     if examples.label.task == "regression":
-        return {"columns": columns, "label": _ranges(examples.y)}
+        return {"columns": columns, "label": ranges(examples.y)}
     y = examples.y
     if examples.label.task == "binary" and examples.label.positive == 0:
         y = 1 - y
     return {"columns": columns, "label": {"counts": np.bincount(y, minlength=len(examples.label.classes)).tolist()}}
 
 
-def _ranges(values: np.ndarray) -> dict[str, Any]:
+def ranges(values: np.ndarray) -> dict[str, Any]:
+    """Return how numbers are distributed, as `reference` has it.
+
+    A value that has more rows than a range is a range of its own, and so is the least value if it has as many as one:
+    there is an edge before it, too.
+
+    Args:
+        values: float64, NaN where one is missing; at least one is not.
+    """
     known = values[~np.isnan(values)]
     parts = np.arange(1, QUANTILES) / QUANTILES
-    edges = np.unique(np.quantile(known, parts, method="inverted_cdf")) + 0.0  # no -0
+    quantiles = np.quantile(known, parts, method="inverted_cdf")
+    distinct = np.unique(known)
+    heavy = np.unique(np.append(quantiles[1:][np.diff(quantiles) == 0], quantiles[quantiles == distinct[0]]))
+    below = np.append(np.nextafter(distinct[0], -np.inf), distinct)[distinct.searchsorted(heavy)]
+    edges = np.unique(np.concatenate((quantiles, below))) + 0.0  # no -0
     counts = np.bincount(edges.searchsorted(known), minlength=len(edges) + 1)
     return {"edges": edges.tolist(), "counts": counts.tolist(), "missing": len(values) - len(known)}
 

@@ -122,6 +122,16 @@ def features_of(card_columns: Sequence[Mapping[str, Any]]) -> tuple[Feature, ...
     return tuple(found)
 
 
+def column_of(raw: "pl.Series", series: "pl.Series") -> dict[str, Any]:
+    """Return what a column is, as the card has it: a number, a category or a date; even where it never varies.
+
+    Args:
+        raw: as it was read.
+        series: the same, canonical; at least one value is not missing.
+    """
+    return _Columns("", np.arange(len(series))).card(raw, series, series.filter(~missing(series)).n_unique())
+
+
 class _Columns:
     """What is found column by column."""
 
@@ -169,7 +179,7 @@ class _Columns:
     def _use(self, raw: "pl.Series", series: "pl.Series", gone: np.ndarray, distinct: int) -> None:
         """Encode a column."""
         self._check_finite(series)
-        card = self._card(raw, series, distinct)
+        card = self.card(raw, series, distinct)
         encoded = encode_series(card, series, self._name)
         lacking = gone if card["kind"] == "category" else np.isnan(encoded).any(axis=1)
         if card["kind"] != "date" and distinct == len(series) >= FEWEST_FOR_IDS and not raw.dtype.is_float():
@@ -186,7 +196,8 @@ class _Columns:
         if card["kind"] != "number":
             self.texts[raw.name] = series
 
-    def _card(self, raw: "pl.Series", series: "pl.Series", distinct: int) -> dict[str, Any]:
+    def card(self, raw: "pl.Series", series: "pl.Series", distinct: int) -> dict[str, Any]:
+        """Return what a column is, as the card has it."""
         import polars as pl  # late: it costs 0.2 s
 
         name = raw.name

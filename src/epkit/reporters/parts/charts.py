@@ -199,6 +199,38 @@ def ranks(label: str, rows: Sequence[tuple[str, float, str, int]], room: int = R
     return _svg(label, parts, TOP + 24 * len(rows) + TOP)
 
 
+def pairs(
+    label: str, rows: Sequence[tuple[str, float, float, str]], names: Sequence[tuple[str, int]], room: int = ROOM
+) -> str:
+    """Draw two bars a row, one under the other.
+
+    Args:
+        rows: name, both values, and the words that are written behind the longer bar.
+        names: of the two colours, for the legend.
+        room: for the names.
+    """
+    at = room + 6
+    most = max((max(first, second) for _, first, second, _ in rows), default=0.0) or 1.0
+    behind = max((width(words) for *_, words in rows), default=0) + 6
+    parts = []
+    for (name, first, second, words), y in _places(rows):
+        values = (first, second)
+        longest = max(values) / most * (WIDTH - RIGHT - at - behind)
+        parts += [
+            _name(name, room, y),
+            *(
+                f'<rect class="b c{colour}" x="{at}" y="{y + below}" height="8" '
+                f'width="{max(1.0, value / most * (WIDTH - RIGHT - at - behind)):.1f}"/>'
+                for value, (_, colour), below in zip(values, names, (-9, 0), strict=True)
+                if value > 0
+            ),
+            f'<text class="t" x="{at + longest + 6:.1f}" y="{y + 4}">{text(words)}</text>',
+        ]
+    bottom = TOP + 24 * len(rows)
+    legend, more = _legend(names, bottom + 6, left=at, right=RIGHT)
+    return _svg(label, [*parts, legend], bottom + 6 + more)
+
+
 def dots(
     label: str,
     rows: Sequence[tuple[str, Sequence[float]]],

@@ -1,0 +1,99 @@
+"""What the reporters of drift say in words: columns, what moved most, the verdict."""
+
+import math
+from collections.abc import Iterable
+from typing import Final
+
+from epkit.core.drift.report import ColumnDrift, DriftReport, DriftSample, ToldApart
+from epkit.core.http.masking import clean
+from epkit.core.report.wording import plural
+from epkit.reporters.parts.verdict import VerdictLine
+
+NAME: Final = 60
+"""Characters of a name from a table that are shown."""
+
+NAMED: Final = 3
+"""Columns that the verdict names."""
+
+SENTENCE: Final = 300
+
+LITTLE, MUCH = 0.1, 0.25
+"""The rule of thumb for PSI, which knows nothing of the number of rows."""
+
+
+def name(text: str, limit: int = NAME) -> str:
+    """Fit a name from a table into a line."""
+    return clean(text, limit) or "(empty)"
+
+
+def column(one: ColumnDrift) -> str:
+    """Name a column, of a date with its part."""
+    return name(one.column) if one.part is None else f"{name(one.column)} ({one.part})"
+
+
+def number(value: float) -> str:
+    """Write an index."""
+    return f"{value:.3f}" if value >= 0.1 else f"{value:.4f}"
+
+
+def rule_of_thumb(one: ColumnDrift) -> str:
+    """Say what the rule of thumb makes of an index: below 0.1, to 0.25, above."""
+    return "small" if one.psi < LITTLE else "moderate" if one.psi <= MUCH else "large"
+
+
+def shares(one: ColumnDrift) -> list[tuple[str, float, float]]:
+    """Return the ranges of a column, and the part of the old and of the new rows in each."""
+    old, new = sum(one.old), sum(one.new)
+    return [(words, was / old, now / new) for words, was, now in zip(one.ranges, one.old, one.new, strict=True)]
+
+
+def percent(share: float) -> str:
+    """Write a share."""
+    value = 100 * share
+    return f"{value:.0f} %" if value >= 10 or not value else f"{value:.2g} %"
+
+
+def moved(one: ColumnDrift) -> str:
+    """Say where the distribution moved most: `mar: 1.2 % → 12 %`."""
+    words, was, now = max(shares(one), key=lambda each: abs(math.sqrt(each[1]) - math.sqrt(each[2])))
+    return f"{name(words, 30)}: {percent(was)} → {percent(now)}"
+
+
+def sample(one: DriftSample) -> str:
+    """Name a side."""
+    kind = " (card of a model)" if one.kind == "card" else ""
+    return f"{name(one.name, 200)}{kind}, {one.rows:,} {'row' if one.rows == 1 else 'rows'}"
+
+
+def classifier(one: ToldApart) -> str:
+    """Say how well a classifier tells the rows apart."""
+    how = "can be told apart" if one.found else "cannot be told apart"
+    return f"new rows {how} by all columns together: AUC {one.auc:.3f}, by chance up to {one.threshold:.3f}"
+
+
+def index(one: ColumnDrift) -> str:
+    """Say an index and what chance makes of it."""
+    return f"PSI {number(one.psi)}, by chance up to {number(one.threshold)}"
+
+
+def verdict(report: DriftReport) -> list[VerdictLine]:
+    """Say what came of it, the whole last."""
+    return [VerdictLine(text=text, bad=bad) for text, bad in _verdict(report)]
+
+
+def _verdict(report: DriftReport) -> Iterable[tuple[str, bool]]:
+    for sentence in report.schema:
+        yield f"schema: {clean(sentence, SENTENCE)}", True
+    if report.label is not None and report.label.found:
+        yield f"the label {column(report.label)} drifted: {index(report.label)}; {moved(report.label)}", True
+    if report.classifier is not None and report.classifier.found:
+        yield classifier(report.classifier), True
+    drifted = [one for one in report.columns if one.found]
+    if drifted:
+        few = ", ".join(column(one) for one in drifted[:NAMED])
+        more = f" and {len(drifted) - NAMED} more" if len(drifted) > NAMED else ""
+        yield f"drift in {len(drifted)} of {plural(len(report.columns), 'column')}: {few}{more}", True
+    elif report.found:
+        yield f"no drift in any of {plural(len(report.columns), 'column')} by itself", False
+    else:
+        yield f"no drift in {plural(len(report.columns), 'column')}", bool(report.schema)
