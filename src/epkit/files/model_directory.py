@@ -99,19 +99,17 @@ def _check_parent(directory: Path) -> None:
         raise unwritable(str(directory), PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
 
 
-def read_card(directory: Path) -> dict[str, Any] | None:
+def card_of(directory: Path) -> dict[str, Any] | None:
     """Return the card of a model that `epkit train` wrote, None where there is none."""
     try:
-        with (directory / CARD).open("rb") as file:
-            card = json.loads(file.read(MOST_CARD_BYTES))
-    except (OSError, ValueError, RecursionError):
+        return read_card(directory, str(directory))
+    except UsageError:
         return None
-    return card if isinstance(card, dict) and card.get("format") == CARD_FORMAT else None
 
 
 def _own_files(directory: Path) -> frozenset[str]:
     """Return the names of the files that the card of a model lists, none without such a card."""
-    card = read_card(directory)
+    card = card_of(directory)
     if card is None:
         return frozenset()
     files = card.get("files")

@@ -14,7 +14,7 @@ from epkit.endpoint.config_writing import home_relative, remove_entry, write_ent
 from epkit.endpoint.config_writing import place as config_place
 from epkit.endpoint.finding import unread_note
 from epkit.errors import EndpointError, UsageError, unwritable
-from epkit.files.model_directory import read_card
+from epkit.files.model_directory import card_of
 from epkit.files.writing import replacing
 from epkit.flows.context import Context
 from epkit.flows.hosting.backends import Place, key_path
@@ -230,7 +230,7 @@ def write_key(file: Path, key: Secret) -> None:
 def _model(context: Context, path: str) -> Path:
     """Find the model; of one that is a pickle it is said what opening it means."""
     found = _existing(context, path, "--model")
-    card = read_card(found)
+    card = card_of(found)
     described = None if card is None else card.get("model")
     if isinstance(described, dict) and described.get("kind") == "pickle":
         module = cut(str(described.get("module")), 60)
