@@ -125,7 +125,7 @@ OPTIONS = {
     "custom that ends Python": (("--custom", "leaving.py:make"), "--custom leaving.py:make: "),
     "base that is not there": (("--base", "none"), "--base none: "),
     "base that is no model": (("--base", "other"), "--base other"),
-    "base with a damaged card": (("--base", "damaged"), "--base damaged"),
+    "base with a damaged card": (("--base", "damaged"), "--base /"),
     "export": (("--export", "pmml"), "--export pmml"),
     "a page nowhere": (("--html", "nowhere/page.html"), "--html nowhere/page.html: "),
 }

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -15,11 +16,14 @@ import pytest
 from epkit.core.train.document import schema
 from epkit.core.train.sample import sample_table
 from epkit.served.model import Model
-from support.cli_harness import complaint
+from support.cli_harness import Cli, Ran, complaint
 
 pytest.importorskip("lightgbm", reason="needs the extra train")
 
 QUICK = ("--runs", 4, "--workers", 1)
+
+
+GATES = ("--gate", "AUC>=0.5", "--gate", "accuracy>=0.999")
 
 
 @pytest.fixture
@@ -34,6 +38,30 @@ def bank(cli):
     """A table of the course's kind, `bank.csv`, with something to learn."""
     cli.write("bank.csv", sample_table(rows=1500))
     return cli
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Two commands and what came of them, for all tests that only look: one quick, and one as `whole`, of 12 runs.
+
+    The quick one has gates, of which one is missed, prints its report as JSON, and knows the customers.
+    """
+    cli = Cli(directory=tmp_path_factory.mktemp("trained"), patience_s=150)
+    frame = pl.read_csv(sample_table(rows=1500).encode()).with_row_index("customer")
+    frame.drop("customer").write_csv(cli.directory / "bank.csv")
+    frame.write_csv(cli.directory / "named.csv")
+    quick = cli("train", "named.csv", "--label", "y", "--id", "customer", *GATES, "--format", "json", *QUICK)
+    whole = cli("train", "bank.csv", "--label", "y", "-o", "whole", "--runs", 12, "--workers", 2)
+    return Trained(cli=cli, quick=quick, whole=whole)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """A directory with trainings, and what their commands left."""
+
+    cli: Cli
+    quick: Ran
+    whole: Ran
 
 
 def documents(cli, out="model"):
@@ -54,80 +82,70 @@ def wait_for(journal, runs):
         time.sleep(0.02)
 
 
-def test_a_model_is_written_with_what_is_known_of_it(bank):
-    ran = bank("train", "bank.csv", "--label", "y", "-o", "model", *QUICK)
+def test_a_model_is_written_with_what_is_known_of_it(trained):
+    cli, ran = trained.cli, trained.whole
 
     assert (0, "") == (ran.code, ran.err), ran.err
-    assert {"model.npz", "card.json", "score.py", "conda.yml"} == set(bytes_of(bank, "model"))
+    assert {"model.npz", "card.json", "score.py", "conda.yml"} == set(bytes_of(cli, "whole"))
     assert {"runs.jsonl", "oof", "train.json", "train.html", "predictions.parquet"} == {
-        path.name for path in (bank.directory / "model.run").iterdir()
+        path.name for path in (cli.directory / "whole.run").iterdir()
     }
-    card, report = documents(bank)
+    card, report = documents(cli, "whole")
     assert ("yes", 1500) == (report["data"]["positive"], report["data"]["rows"])
     assert {"naive", "linear", "gbdt"} <= {run["family"] for run in report["runs"]}
     assert card["metrics"]["test"]["AUC"]["value"] == report["test"]["metrics"]["AUC"]["value"] > 0.85
-    assert "Next:         epkit deploy create NAME --model model --entry score.py" in ran.out
+    assert "Next:         epkit deploy create NAME --model whole --entry score.py" in ran.out
     assert ["duration"] == [leak["column"] for leak in report["leaks"]]
 
 
-def test_the_report_keeps_its_schema(bank):
+def test_the_report_keeps_its_schema(trained):
     jsonschema = pytest.importorskip("jsonschema")
-    ran = bank("train", "bank.csv", "--label", "y", "--format", "json", *QUICK)
 
-    document = json.loads(ran.out)
+    document = json.loads(trained.quick.out)
     jsonschema.validate(document, schema())
-    assert document == json.loads(bank.read("model.run/train.json"))
+    assert document == json.loads(trained.cli.read("model.run/train.json"))
 
 
-def test_the_same_command_gives_the_same_bytes_by_one_process_or_two(bank):
-    bank("train", "bank.csv", "--label", "y", "-o", "one", "--runs", 9, "--workers", 1)
-    bank("train", "bank.csv", "--label", "y", "-o", "two", "--runs", 9, "--workers", 2)
+def test_the_same_command_gives_the_same_bytes_by_one_process_or_two(trained):
+    ran = trained.cli("train", "bank.csv", "--label", "y", "-o", "one", "--runs", 12, "--workers", 1)
 
-    assert bytes_of(bank, "one") == bytes_of(bank, "two")
-
-
-def test_the_form_of_the_table_does_not_matter(bank):
-    frame = pl.read_csv(bank.directory / "bank.csv")
-    frame.write_parquet(bank.directory / "bank.parquet")
-    frame.write_ndjson(bank.directory / "bank.jsonl")
-    for name in ("bank.csv", "bank.parquet", "bank.jsonl"):
-        assert 0 == bank("train", name, "--label", "y", "-o", name[5:], *QUICK).code
-
-    models = [bytes_of(bank, out)["model.npz"] for out in ("csv", "parquet", "jsonl")]
-    assert models[0] == models[1] == models[2]
+    assert 0 == ran.code
+    assert bytes_of(trained.cli, "whole") == bytes_of(trained.cli, "one")
 
 
-def test_predictions_are_of_models_that_did_not_see_the_row(bank):
-    bank("train", "bank.csv", "--label", "y", *QUICK)
-    found = pl.read_parquet(bank.directory / "model.run" / "predictions.parquet")
+@pytest.mark.parametrize("kind", ["parquet", "jsonl"])
+def test_the_form_of_the_table_does_not_matter_nor_an_id(trained, kind):
+    cli = trained.cli
+    frame = pl.read_csv(cli.directory / "bank.csv")
+    {"parquet": frame.write_parquet, "jsonl": frame.write_ndjson}[kind](cli.directory / f"bank.{kind}")
+
+    assert 0 == cli("train", f"bank.{kind}", "--label", "y", "-o", kind, *QUICK).code
+    assert bytes_of(cli, "model")["model.npz"] == bytes_of(cli, kind)["model.npz"]
+
+
+def test_predictions_are_of_models_that_did_not_see_the_row(trained):
+    found = pl.read_parquet(trained.cli.directory / "model.run" / "predictions.parquet")
 
     assert list(range(1, 1501)) == found["row"].to_list()
     assert {"test", *(f"fold {n}" for n in range(1, 6))} == set(found["judged"])
     assert np.allclose(1, found["probability of no"] + found["probability of yes"])
     test = found.filter(pl.col("judged") == "test")
-    _, report = documents(bank)
+    _, report = documents(trained.cli)
     assert report["test"]["metrics"]["accuracy"]["value"] == pytest.approx((test["y"] == test["prediction"]).mean())
 
 
-def test_ids_go_along_and_are_not_learned_from(bank):
-    frame = pl.read_csv(bank.directory / "bank.csv").with_row_index("customer")
-    frame.write_csv(bank.directory / "named.csv")
-    bank("train", "bank.csv", "--label", "y", "-o", "bare", *QUICK)
-    ran = bank("train", "named.csv", "--label", "y", "--id", "customer", "-o", "named", *QUICK)
+def test_ids_go_along(trained):
+    found = pl.read_parquet(trained.cli.directory / "model.run" / "predictions.parquet")
 
-    assert 0 == ran.code
-    assert bytes_of(bank, "bare")["model.npz"] == bytes_of(bank, "named")["model.npz"]
-    found = pl.read_parquet(bank.directory / "named.run" / "predictions.parquet")
-    assert frame["customer"].to_list() == found["customer"].to_list()
+    assert list(range(1500)) == found["customer"].to_list()
+    assert "customer" not in [column["name"] for column in documents(trained.cli)[0]["columns"]]
 
 
-def test_a_gate_that_is_missed_ends_with_5_and_everything_is_written(bank):
-    ran = bank("train", "bank.csv", "--label", "y", "--gate", "AUC>=0.5", "--gate", "accuracy>=0.999", *QUICK)
-
-    assert "bank.csv: 1 of 2 gates not passed: accuracy>=0.999" == complaint(ran, 5)
-    _, report = documents(bank)
+def test_a_gate_that_is_missed_ends_with_5_and_everything_is_written(trained):
+    assert "named.csv: 1 of 2 gates not passed: accuracy>=0.999" == complaint(trained.quick, 5)
+    _, report = documents(trained.cli)
     assert ["passed", "missed"] == [gate["state"] for gate in report["gates"]]
-    assert "model.npz" in bytes_of(bank, "model")
+    assert "model.npz" in bytes_of(trained.cli, "model")
 
 
 def test_a_challenger_is_held_against_the_model_in_use_on_rows_that_neither_saw(cli):
@@ -241,18 +259,18 @@ def test_a_dry_run_trains_nothing(bank):
     assert ["bank.csv"] == [path.name for path in bank.directory.iterdir()]
 
 
-def test_after_kill_9_the_same_command_goes_on_to_the_same_bytes(bank):
-    arguments = ("train", "bank.csv", "--label", "y", "--runs", 12, "--workers", 2)
-    assert 0 == bank(*arguments, "-o", "whole").code
-    journal = bank.directory / "killed.run" / "runs.jsonl"
-    for runs in (1, 4, 8):
-        with bank.start(*arguments, "-o", "killed") as process:
+def test_after_kill_9_the_same_command_goes_on_to_the_same_bytes(trained):
+    cli = trained.cli
+    arguments = ("train", "bank.csv", "--label", "y", "--runs", 12, "--workers", 2, "-o", "killed")
+    journal = cli.directory / "killed.run" / "runs.jsonl"
+    for runs in (2, 7):
+        with cli.start(*arguments) as process:
             wait_for(journal, runs)
             process.kill()
-        assert not (bank.directory / "killed").exists()
-    assert 0 == bank(*arguments, "-o", "killed").code
+        assert not (cli.directory / "killed").exists()
+    assert 0 == cli(*arguments).code
 
-    assert bytes_of(bank, "whole") == bytes_of(bank, "killed")
+    assert bytes_of(cli, "whole") == bytes_of(cli, "killed")
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -269,8 +287,8 @@ def test_an_interrupt_ends_with_the_best_so_far(bank, number, code):
     assert "model.npz" in bytes_of(bank, "model")
 
 
-def test_model_files_load_without_what_trained_them(bank):
-    bank("train", "bank.csv", "--label", "y", *QUICK)
+def test_model_files_load_without_what_trained_them(trained):
+    bank = trained.cli
     code = (
         "import sys\n"
         "from epkit.served.model import Model\n"

@@ -75,7 +75,7 @@ def in_use(path: str, material: TrainingMaterial, cwd: Path) -> InUse:
     except OSError as error:
         raise unreadable(where, error, "the directory of a model") from None
     except (ValueError, KeyError) as error:
-        raise UsageError(f"--base {cut(str(error).replace(str(cwd / path), path), 300)}") from None
+        raise UsageError(f"--base {cut(str(error), 300)}") from None
     examples = material.search.examples
     _check_label(model, examples.label, where)
     places = material.test[_held_out(model, material)[material.test]]
