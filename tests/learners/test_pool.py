@@ -86,6 +86,43 @@ def test_a_worker_that_leaves_is_named_with_its_last_word(directory: Path) -> No
     assert "done" == after.state
 
 
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs Linux to see what a process has loaded")
+def test_a_lean_worker_loads_less_and_gives_the_same_bytes(directory: Path) -> None:
+    pytest.importorskip("lightgbm", reason="needs the extra train")
+    parameters = {"rounds": 5, "learning_rate": 0.1, "num_leaves": 4, "min_data_in_leaf": 5}
+    boosted, linear = (
+        Candidate(run=3, family="gbdt", parameters=parameters),
+        Candidate(run=2, family="linear", parameters={"C": 1.0}),
+    )
+    found: dict[bool, list[bytes]] = {}
+    loaded = {}
+    for lean in (True, False):
+        with Pool(1, directory, lean=lean) as pool:
+            tried = []
+            for candidate in (boosted, linear):
+                pool.begin(candidate)
+                tried += [each for each, _ in all_of(pool)]
+                loaded[lean, candidate.family] = libraries(directory)
+        assert all(each.margins is not None for each in tried), tried
+        found[lean] = [each.margins.tobytes() for each in tried if each.margins is not None]
+
+    assert found[True] == found[False]
+    assert "/lightgbm/" in loaded[True, "gbdt"]
+    assert not {name for name in ("/sklearn/", "/pandas/") if name in loaded[True, "gbdt"]}
+    assert "/sklearn/" in loaded[True, "linear"]
+
+
+def libraries(directory: Path) -> str:
+    """Return what the worker of a directory has mapped."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if str(directory) in (process / "cmdline").read_bytes().decode(errors="replace"):
+                return (process / "maps").read_text()
+        except OSError:
+            continue
+    return ""
+
+
 def test_what_was_laid_out_is_what_a_worker_reads(tmp_path: Path) -> None:
     table = examples("multiclass", 90)
     rows = np.arange(80, 10, -1)

@@ -44,7 +44,7 @@ def finish(result: TrainResult, *, format_: str, html: str | None, junit: str | 
 
         terminal.write_file(junit, cases.render(report), "--junit")
     if code in (130, 143):
-        done = sum(run.state == "done" for run in report.runs)
+        done = sum(run.state == "done" and run.family != "vote" for run in report.runs)
         terminal.complain(f"interrupted after {done} of {report.plan['runs']} runs; the model is the best of these")
     elif code:
         missed = [gate.expression for gate in report.gates if gate.state != "passed"]

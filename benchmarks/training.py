@@ -1,0 +1,356 @@
+"""Measures `epkit train`, and prints Markdown tables: `python benchmarks/training.py [PART]…`.
+
+    pip install ".[local,train]" && python benchmarks/training.py [course] [sets] [artefact] [memory] [peers] [--quick]
+
+Without a part all but `peers` are measured. `course` needs the course's table (`--table`, a CSV file with the label
+`y`), and is left out in a line where it is missing. Everything runs on one core; CPU is that of a process and of all
+that it started.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any, Final
+
+import numpy as np
+from table import markdown
+from training_peers import PEERS
+
+HERE: Final = Path(__file__).parent
+COURSE: Final = HERE.parent.parent / "shared" / "data" / "bank-marketing" / "bankmarketing_train.csv.gz"
+GOALS: Final = {"accuracy": 0.91866, "AUC": 0.94615}
+"""What the course's best run reached on one holdout of a tenth."""
+
+PARTS: Final = ("course", "sets", "artefact", "memory", "peers")
+BUDGET_S: Final = 120
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}")
+    parser.add_argument("--table", type=Path, default=COURSE, help="the course's table")
+    parser.add_argument("--quick", action="store_true", help="few runs, one split, a tenth of the rows")
+    options = parser.parse_args()
+    parts = options.parts or PARTS[:-1]
+    if unknown := set(parts) - set(PARTS):
+        parser.error(f"no part: {', '.join(unknown)}")
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    with tempfile.TemporaryDirectory(prefix="epkit-benchmark-") as name:
+        scratch = Path(name)
+        for part in parts:
+            if part in ("course", "peers") and not options.table.exists():
+                print(f"{part}: {options.table} is missing, and left out", file=sys.stderr)
+                continue
+            print(f"measuring {part}", file=sys.stderr)
+            MEASURED[part](scratch, options.table.resolve(), options.quick)
+            sys.stdout.flush()
+    return 0
+
+
+def course(scratch: Path, table: Path, quick: bool) -> None:
+    """Judge the model that a search chose, and LightGBM's default, on splits that the search did not have."""
+    runs, splits = (10, 1) if quick else (85, 10)
+    done = trained(scratch, table, "y", "model", "--runs", runs, "--test-size", 0)
+    report = done["report"]
+    examples = examples_of(table, "y")
+    by_run = {run["run"]: run for run in report["runs"]}
+    chosen = [(member["weight"], by_run[member["run"]]) for member in report["best"]["members"]]
+    peers = {
+        "chosen by the search": lambda rows, train: margins(chosen, examples, rows, train),
+        "run 3, the first boosted": lambda rows, train: margins([(1.0, by_run[3])], examples, rows, train),
+        "run 2, linear": lambda rows, train: margins([(1.0, by_run[2])], examples, rows, train),
+        "LightGBM's default": lambda rows, train: default_margins(examples, rows, train),
+    }
+    lines, first = [], np.empty(0)
+    for name, answer in peers.items():
+        figures = []
+        began = time.process_time()
+        answer(np.arange(1), np.arange(len(examples)))
+        cost = time.process_time() - began
+        for split in range(splits):
+            out = np.empty(len(examples))
+            for train, valid in five_folds(examples.y, split):
+                out[valid] = answer(valid, train)
+            figures.append(figures_of(examples.y, out))
+            first = out if not len(first) else first
+        lines.append((name, *(f"{mean(each[key] for each in figures):.4f}" for key in GOALS), f"{cost:.1f}"))
+    print(f"\n{len(examples):,} rows, mean of {splits} five-fold splits\n")
+    print(shown(("model", "accuracy", "AUC", "CPU s of one fit"), lines))
+    print(f"\nThe search of {runs} runs took {done['cpu_s']:.0f} CPU s, {done['wall_s']:.0f} s.\n")
+    print_holdouts(examples.y, first)
+    leaks = {leak["column"]: leak["without"] for leak in report["leaks"] if leak["without"]}
+    for column, figure in leaks.items():
+        low, high = figure["ci95"]
+        print(f"Without `{column}`: {report['metric']} {figure['value']:.4f} ({low:.4f} to {high:.4f}).")
+
+
+def print_holdouts(y: np.ndarray, out: np.ndarray, draws: int = 2000) -> None:
+    """Say how often a random tenth of the rows reaches the course's figures with one and the same model."""
+    draw = np.random.default_rng(0)
+    reached = dict.fromkeys(GOALS, 0)
+    for _ in range(draws):
+        rows = draw.choice(len(y), len(y) // 10, replace=False)
+        for key, value in figures_of(y[rows], out[rows]).items():
+            reached[key] += value >= GOALS[key]
+    lines = [(key, f"{goal:.5f}", f"{reached[key] / draws:.1%}") for key, goal in GOALS.items()]
+    print(shown(("figure", "of the course", f"part of {draws:,} random tenths that reach it"), lines), end="\n\n")
+
+
+def sets(scratch: Path, _: Path, quick: bool) -> None:
+    """Compare the chosen model with LightGBM's default on rows that neither saw, on sets that need no download."""
+    import polars as pl
+
+    seeds, runs = (range(2), 6) if quick else (range(5), 25)
+    lines = []
+    for name, (frame, metric) in public_sets().items():
+        path = scratch / f"{name}.parquet"
+        frame.write_parquet(path)
+        own, theirs = [], []
+        for seed in seeds:
+            out = f"{name}-{seed}"
+            trained(scratch, path, "label", out, "--runs", runs, "--seed", seed, "--metric", metric)
+            told = pl.read_parquet(scratch / f"{out}.run" / "predictions.parquet")
+            test = (told.filter(pl.col("judged") == "test")["row"] - 1).to_numpy()
+            report = json.loads((scratch / f"{out}.run" / "train.json").read_bytes())
+            own.append(report["test"]["metrics"][metric]["value"])
+            theirs.append(default_figure(frame, test, metric))
+        differences = [one - other for one, other in zip(own, theirs, strict=True)]
+        half = T_95[len(differences)] * stdev(differences) / len(differences) ** 0.5
+        middle = mean(differences)
+        sure = f"{middle:+.4f} ({middle - half:+.4f} to {middle + half:+.4f})"
+        lines.append((name, frame.height, metric, f"{mean(own):.4f}", f"{mean(theirs):.4f}", sure))
+    print(f"\nTest rows (a fifth) of {len(seeds)} seeds, {runs} runs each\n")
+    print(shown(("set", "rows", "metric", "epkit", "LightGBM's default", "difference, 95 % interval"), lines))
+
+
+T_95: Final = {2: 12.706, 5: 2.776}
+"""Student's 97.5 % quantile by the number of differences."""
+
+
+def artefact(scratch: Path, _: Path, quick: bool) -> None:
+    """Time the written model: loaded, asked in process, and behind the genuine server."""
+    epkit(scratch, "init", "--sample", "bank.csv")
+    done = trained(scratch, scratch / "bank.csv", "y", "served", "--runs", 4 if quick else 20)
+    size = sum(done["report"]["artefact"]["bytes"].values())
+    code = (
+        "import json, time; began = time.perf_counter()\n"
+        "from epkit.served.model import Model\n"
+        "m = Model.load('served'); loaded = time.perf_counter() - began\n"
+        "row = m.card['example']\n"
+        "def ask(n):\n"
+        "    columns = {name: [value] * n for name, value in row.items()}\n"
+        "    times = []\n"
+        "    for _ in range(30):\n"
+        "        at = time.perf_counter(); m.predict(columns); times.append(time.perf_counter() - at)\n"
+        "    return sorted(times)[15] * 1e3\n"
+        "print(json.dumps([loaded * 1e3, ask(2), ask(1000), row]))"
+    )
+    load_ms, two_ms, thousand_ms, row = json.loads(python(scratch, "-c", code))
+    (scratch / "two.json").write_text(json.dumps({"data": [row] * 2}))
+    (scratch / "thousand.json").write_text(json.dumps({"data": [row] * 1000}))
+    epkit(scratch, "deploy", "create", "served", "--model", "served", "--entry", "score.py", "--backend", "local")
+    try:
+        served = {}
+        for name, count in (("two", 500), ("thousand", 30)):
+            told = epkit(scratch, "bench", "-n", count, "-p", f"{name}.json", "--format", "json", "-q", "served")
+            served[name] = json.loads(told)["latency_ms"]["service"]["median"]
+    finally:
+        epkit(scratch, "deploy", "delete", "served", "--backend", "local")
+    members = len(done["report"]["best"]["members"])
+    lines = [
+        ("files", f"{size / 1024:.0f} KiB, {members} member(s)", ""),
+        ("loaded in a fresh process, numpy included", f"{load_ms:.0f} ms", ""),
+        ("2 rows, p50", f"{two_ms:.2f} ms", f"{served['two']:.2f} ms"),
+        ("1,000 rows, p50", f"{thousand_ms:.1f} ms", f"{served['thousand']:.1f} ms"),
+    ]
+    print("\n" + shown(("", "in process", "behind the genuine server"), lines))
+
+
+def memory(scratch: Path, _: Path, quick: bool) -> None:
+    """Train on a large table, and add up what all processes of the training held at a time."""
+    import polars as pl
+
+    rows = 100_000 if quick else 1_000_000
+    draw = np.random.default_rng(0)
+    columns = {f"c{place}": draw.normal(size=rows) for place in range(20)}
+    yes = columns["c0"] + columns["c1"] * columns["c2"] + draw.normal(size=rows) > 1
+    pl.DataFrame(columns | {"y": np.where(yes, "yes", "no")}).write_parquet(scratch / "large.parquet")
+    del columns, yes
+    done = trained(scratch, scratch / "large.parquet", "y", "large", "--runs", 3, "--holdout", 0.1)
+    figure = done["report"]["test"]["metrics"]["AUC"]["value"]
+    lines = [(f"{rows:,} × 20", f"{done['peak_bytes'] / 2**30:.2f} GiB", f"{done['wall_s']:.0f}", f"{figure:.4f}")]
+    print("\n" + shown(("rows", "peak of all processes", "seconds of 3 runs", "AUC"), lines))
+
+
+def peers(scratch: Path, table: Path, quick: bool) -> None:
+    """Give AutoML libraries, each in an environment of its own, the same seconds on the same fold."""
+    budget = 20 if quick else BUDGET_S
+    lines = []
+    for name, (packages, script) in PEERS.items():
+        home = scratch / name
+        venv.create(home, with_pip=True)
+        own = home / "bin" / "python"
+        subprocess.run([own, "-m", "pip", "install", "-q", *packages], check=True, timeout=1800)
+        weight = sum(path.lstat().st_size for path in home.rglob("*") if path.is_file())
+        began = os.times()
+        told = subprocess.run(
+            [own, "-c", script, str(table), str(budget), str(scratch / f"{name}-model")],
+            stdout=subprocess.PIPE, check=True, timeout=20 * budget, cwd=scratch,
+        )  # fmt: skip
+        ended = os.times()
+        cpu = ended.children_user + ended.children_system - began.children_user - began.children_system
+        found = json.loads(told.stdout.splitlines()[-1])
+        lines.append(
+            (name, f"{found['AUC']:.4f}", f"{found['accuracy']:.4f}", f"{cpu:.0f}", f"{weight / 2**20:,.0f} MiB",
+             f"{found['bytes'] / 2**20:.1f} MiB")
+        )  # fmt: skip
+    print("\n" + shown(("library", "AUC", "accuracy", "CPU s", "environment", "model"), lines))
+
+
+MEASURED: Final = {"course": course, "sets": sets, "artefact": artefact, "memory": memory, "peers": peers}
+
+
+def trained(scratch: Path, table: Path, label: str, out: str, *options: object) -> dict[str, Any]:
+    """Run `epkit train`; return its report and its cost."""
+    command = [sys.executable, "-m", "epkit", "train", table, "--label", label, "-o", out, "--workers", 1, "-q"]
+    command += ["--format", "json", *options]
+    began = time.perf_counter()
+    with (
+        tempfile.TemporaryFile() as stdout,
+        subprocess.Popen([str(word) for word in command], cwd=scratch, stdout=stdout) as process,
+    ):
+        peak = 0
+        while True:
+            pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+            if pid:
+                break
+            peak = max(peak, held_bytes(process.pid))
+            time.sleep(0.1)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise SystemExit(f"epkit train ended with {process.returncode}")
+        stdout.seek(0)
+        report = json.loads(stdout.read())
+    cost = {"cpu_s": usage.ru_utime + usage.ru_stime, "wall_s": time.perf_counter() - began, "peak_bytes": peak}
+    return {"report": report, **cost}
+
+
+def held_bytes(pid: int) -> int:
+    """Return the memory of a process and its children, shared pages counted once: Linux's `Pss`; elsewhere 0."""
+    found = 0
+    try:
+        for each in [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]:
+            lines = Path(f"/proc/{each}/smaps_rollup").read_text().splitlines()
+            found += sum(int(line.split()[1]) << 10 for line in lines if line.startswith("Pss:"))
+    except OSError:  # one that has just ended
+        pass
+    return found
+
+
+def examples_of(table: Path, label: str) -> Any:
+    """Return the table as learners see it."""
+    import polars as pl
+
+    from epkit.core.train.columns import learn
+    from epkit.core.train.plan import TrainPlan
+
+    return learn(pl.read_csv(table), TrainPlan(label=label)).examples
+
+
+def five_folds(y: np.ndarray, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Split rows."""
+    from sklearn.model_selection import StratifiedKFold
+
+    return iter(StratifiedKFold(5, shuffle=True, random_state=1000 + seed).split(y, y))
+
+
+def margins(
+    members: Sequence[tuple[float, Mapping[str, Any]]], examples: Any, rows: np.ndarray, train: np.ndarray
+) -> np.ndarray:
+    """Fit runs on some rows as epkit does; return the margins of others."""
+    from epkit.core.train.plan import Candidate, TrainPlan
+    from epkit.flows.train.search import refit
+
+    out = np.zeros(len(rows))
+    for weight, run in members:
+        candidate = Candidate(run=run["run"], family=run["family"], parameters=run["parameters"])
+        fitted = refit(candidate, examples, train, run["rounds"], TrainPlan(label="y"))
+        out += weight * fitted.margins(examples.matrix[rows])[:, 0]
+    return out
+
+
+def default_margins(examples: Any, rows: np.ndarray, train: np.ndarray) -> np.ndarray:
+    """Fit LightGBM as it comes; return the margins of other rows."""
+    import lightgbm
+
+    categorical = [place for place, feature in enumerate(examples.features) if feature.categories]
+    data = lightgbm.Dataset(examples.matrix[train], examples.y[train], categorical_feature=categorical)
+    booster = lightgbm.train({"objective": "binary", "verbosity": -1, "num_threads": 1}, data, 100)
+    return np.asarray(booster.predict(examples.matrix[rows], raw_score=True))
+
+
+def figures_of(y: np.ndarray, out: np.ndarray) -> dict[str, float]:
+    """Return accuracy at 0.5 and AUC of margins."""
+    from sklearn.metrics import roc_auc_score
+
+    return {"accuracy": float(((out > 0) == y).mean()), "AUC": float(roc_auc_score(y, out))}
+
+
+def public_sets() -> dict[str, tuple[Any, str]]:
+    """Return tables with the column `label`, and the metric of each."""
+    import polars as pl
+    from sklearn import datasets
+
+    def table(matrix: np.ndarray, y: np.ndarray) -> Any:
+        return pl.DataFrame({f"c{place}": matrix[:, place] for place in range(matrix.shape[1])} | {"label": y})
+
+    found = {}
+    for name, load in (("breast cancer", datasets.load_breast_cancer), ("wine", datasets.load_wine),
+                       ("digits", datasets.load_digits)):  # fmt: skip
+        found[name] = (table(*load(return_X_y=True)), "accuracy")
+    found["diabetes"] = (table(*datasets.load_diabetes(return_X_y=True)), "r2")
+    matrix, y = datasets.make_classification(3000, 20, n_informative=8, flip_y=0.05, random_state=0)
+    found["made"] = (table(matrix, y), "accuracy")
+    return found
+
+
+def default_figure(frame: Any, test: np.ndarray, metric: str) -> float:
+    """Return what LightGBM's own default reaches on the test rows."""
+    from lightgbm import LGBMClassifier, LGBMRegressor
+
+    matrix, y = frame.drop("label").to_numpy(), frame["label"].to_numpy()
+    train = np.setdiff1d(np.arange(len(y)), test)
+    model = (LGBMRegressor if metric == "r2" else LGBMClassifier)(n_jobs=1, verbosity=-1)
+    return float(model.fit(matrix[train], y[train]).score(matrix[test], y[test]))
+
+
+def shown(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Return a Markdown table whose first column is text."""
+    return markdown(header, [[str(cell) for cell in row] for row in rows], left=1)
+
+
+def epkit(scratch: Path, *arguments: object) -> str:
+    """Run a command of epkit; return what it printed."""
+    return python(scratch, "-m", "epkit", *arguments)
+
+
+def python(scratch: Path, *arguments: object) -> str:
+    """Run this Python; return what it printed."""
+    command = [sys.executable, *map(str, arguments)]
+    own = os.environ | {"HOME": str(scratch), "XDG_STATE_HOME": ""}  # what is deployed here is not the user's
+    done = subprocess.run(command, cwd=scratch, check=True, stdout=subprocess.PIPE, text=True, timeout=600, env=own)
+    return done.stdout
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
