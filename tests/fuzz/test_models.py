@@ -4,10 +4,15 @@ import json
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 from hypothesis import strategies as st
 
+from epkit.core.drift.document import to_document
+from epkit.core.drift.drift import drift
+from epkit.core.drift.reference import Reference
 from epkit.core.train.card import card_bytes
-from epkit.files.model_directory import npz_bytes
+from epkit.errors import UsageError
+from epkit.files.model_directory import npz_bytes, read_card
 from epkit.served.encoding import BadValueError
 from epkit.served.model import Model
 from support.fuzzing import changed, damaged, fuzz, text_of
@@ -95,3 +100,28 @@ def test_arrays_that_were_changed_are_read_or_refused(tmp_path: Path) -> None:
 
 def test_arrays_that_are_damaged_are_read_or_refused(tmp_path: Path) -> None:
     fuzz("npz", damaged(npz_bytes(ARRAYS)), lambda broken: asked(tmp_path, card_bytes(CARD), broken))
+
+
+TABLE = pl.DataFrame(
+    {"n": [float(row) for row in range(30)], "c": ["abz"[row % 3] for row in range(30)], "d": "2024-03-01"}
+)
+
+
+def compared(directory: Path, card: bytes) -> None:
+    """Hold a table against a card where that goes."""
+    (directory / "card.json").write_bytes(card)
+    try:
+        report = drift(Reference.of_card(read_card(directory, "model")), TABLE)
+    except UsageError:
+        return
+    to_document(report)
+
+
+def test_a_card_that_was_changed_is_compared_with_or_refused(tmp_path: Path) -> None:
+    fuzz("card for drift", changed(CARD).map(text_of), lambda card: compared(tmp_path, card))
+
+
+def test_a_card_whose_reference_was_changed_is_compared_with_or_refused(tmp_path: Path) -> None:
+    cards = changed(CARD["reference"]).map(lambda found: text_of({**CARD, "reference": found}))
+
+    fuzz("reference of a card", cards, lambda card: compared(tmp_path, card))

@@ -2,8 +2,7 @@
 
 A classifier learns on some folds which rows are new, and says of the rows of another fold how new they look. Where
 nothing drifted a new row looks newer than an old one half of the time: within a fold that is Mann and Whitney's
-statistic, whose mean and deviation are known whatever the classifier is. Rows that are equal are in one fold, so that
-none is judged by its twin.
+statistic, whose mean and deviation are known whatever the classifier is.
 
 Source: Lopez-Paz & Oquab (2017), Revisiting Classifier Two-Sample Tests; Lehmann (1975), Nonparametrics, 1.4 for ties.
 """
@@ -17,7 +16,6 @@ import numpy as np
 
 from epkit.core.drift.reference import Reference, ReferenceColumn
 from epkit.core.drift.report import ToldApart
-from epkit.core.train.cells import row_hashes
 from epkit.core.train.columns import encode, features_of
 
 if TYPE_CHECKING:
@@ -71,12 +69,10 @@ def both(
         return None
     rng = np.random.default_rng([seed, 0])
     sides = [_some(frame, rng) for frame in (old.frame, new)]
-    names = [card["name"] for card in cards]
-    hashes = np.concatenate([row_hashes(side, names, name) for side in sides])
     return BothSamples(
         matrix=np.concatenate([encode(side, cards, name) for side in sides]),
         is_new=np.repeat([False, True], [side.height for side in sides]),
-        folds=(hashes % np.uint64(FOLDS)).astype(np.int64),
+        folds=np.concatenate([rng.permutation(side.height) % FOLDS for side in sides]),
         categories=tuple(feature.categories for feature in features_of(cards)),
     )
 

@@ -18,7 +18,7 @@ from typing import Final
 
 import numpy as np
 
-DRAWS: Final = 1999
+DRAWS: Final = 3999
 """Deals that a threshold is made of, and how many are drawn at once where it takes more."""
 
 MOST_ROWS: Final = 500_000_000

@@ -233,26 +233,27 @@ def _of_card(column: Mapping[str, Any], found: Mapping[str, Any]) -> ReferenceCo
     Raises:
         KeyError, TypeError, ValueError: the card is not what `core.train.card` writes.
     """
+    if not isinstance(column["name"], str):
+        raise TypeError("a column's name is no text")
+    card = {"name": column["name"], "kind": column["kind"], "boolean": bool(column.get("boolean"))}
     match column["kind"]:
         case "number":
-            return _numbers_of_card(column, found, None)
+            return _numbers_of_card(card, found, None)
         case "date":
-            return _numbers_of_card(column, found, "days")
+            return _numbers_of_card(card, found, "days")
         case "category":
             values = tuple(map(str, column["categories"]))
             counts, other = _counts(found["counts"], len(values)), _count(found["other"])
             if other:
                 # The card lists the most frequent of many values. Of one that is barely among them, the count is too
                 # high by the choice itself; only those that are there by right can be compared.
-                cut = int(counts.min(initial=0))
+                cut = int(counts.min()) if len(counts) else 0
                 by_right = counts > cut + SELECTED * np.sqrt(cut + 1)
                 other += int(counts[~by_right].sum())
                 values = tuple(value for value, kept in zip(values, by_right, strict=True) if kept)
                 counts = counts[by_right]
             return _bounded(
-                ReferenceColumn(
-                    card=column, values=values, counts=counts, other=other, missing=_count(found["missing"])
-                )
+                ReferenceColumn(card=card, values=values, counts=counts, other=other, missing=_count(found["missing"]))
             )
         case kind:
             raise ValueError(f"{kind!r} is no kind of columns")

@@ -93,6 +93,8 @@ def _verdict(report: DriftReport) -> Iterable[tuple[str, bool]]:
         few = ", ".join(column(one) for one in drifted[:NAMED])
         more = f" and {len(drifted) - NAMED} more" if len(drifted) > NAMED else ""
         yield f"drift in {len(drifted)} of {plural(len(report.columns), 'column')}: {few}{more}", True
+    elif not report.columns:
+        yield "no column could be compared", True
     elif report.found:
         yield f"no drift in any of {plural(len(report.columns), 'column')} by itself", False
     else:
