@@ -5,15 +5,15 @@ from typing import Final
 from epkit.core.pipeline.config import PipelineConfig
 from epkit.core.pipeline.steps import STEP_NAMES, StepName
 from epkit.errors import UsageError
-from epkit.flows.pipeline.steps.base import Step
+from epkit.flows.pipeline.steps.base import PipelineStep
 from epkit.flows.pipeline.steps.data import DataStep
 from epkit.flows.pipeline.steps.gate import GateStep
 from epkit.flows.pipeline.steps.train import TrainStep
 
-STEPS: Final[tuple[Step, ...]] = (DataStep(), TrainStep(), GateStep())
+STEPS: Final[tuple[PipelineStep, ...]] = (DataStep(), TrainStep(), GateStep())
 
 
-def active(config: PipelineConfig, steps: tuple[Step, ...] = STEPS) -> tuple[Step, ...]:
+def active(config: PipelineConfig, steps: tuple[PipelineStep, ...] = STEPS) -> tuple[PipelineStep, ...]:
     """Return the steps that a configuration asks for."""
     left_out: set[StepName] = set()
     if config.deploy is None:
@@ -24,7 +24,7 @@ def active(config: PipelineConfig, steps: tuple[Step, ...] = STEPS) -> tuple[Ste
     return tuple(step for step in steps if step.name not in left_out)
 
 
-def check_name(flag: str, name: str, steps: tuple[Step, ...]) -> StepName:
+def check_name(flag: str, name: str, steps: tuple[PipelineStep, ...]) -> StepName:
     """Return the name of a step.
 
     Raises:
