@@ -58,6 +58,7 @@ def test_reasons_name_what_was_found():
         "the champion misses AUC>=0.9 on 400 new rows: 0.85",
     ) == found.reasons
     assert ("no drift", "no new labelled rows") == need(DriftFound(found=False), (), new_rows=0).reasons
+    assert "no gate judges the champion by itself" == need(DriftFound(found=False), (), new_rows=None).reasons[1]
     assert "in all columns together" == listed(())
 
 

@@ -66,12 +66,12 @@ def surely_missed(gate: Gate, op: str) -> bool:
     return high < gate.wanted if op in (">", ">=") else low > gate.wanted
 
 
-def need(drift: DriftFound, missed: Sequence[Gate], *, new_rows: int) -> Need:
+def need(drift: DriftFound, missed: Sequence[Gate], *, new_rows: int | None) -> Need:
     """Decide whether a new model is needed for a table that is another one than the champion was trained on.
 
     Args:
         missed: gates that the champion misses by their whole interval, on rows that it was not trained on.
-        new_rows: how many these rows are.
+        new_rows: how many these rows are; None where no gate judges the champion by itself.
     """
     reasons = [f"the schema has changed: {cut(change, 120)}" for change in drift.schema]
     if drift.found:
@@ -84,5 +84,10 @@ def need(drift: DriftFound, missed: Sequence[Gate], *, new_rows: int) -> Need:
     if reasons:
         return Need(retrain=True, reasons=tuple(reasons))
     measured = "no drift" if drift.found is False else "the schema is the same"
-    quality = f"the champion passes on {plural(new_rows, 'new row')}" if new_rows else "no new labelled rows"
-    return Need(retrain=False, reasons=(measured, quality))
+    return Need(retrain=False, reasons=(measured, _quality(new_rows)))
+
+
+def _quality(new_rows: int | None) -> str:
+    if new_rows is None:
+        return "no gate judges the champion by itself"
+    return f"the champion passes on {plural(new_rows, 'new row')}" if new_rows else "no new labelled rows"

@@ -30,7 +30,7 @@ def needed(world: World, champion: Champion, data: StepResult) -> Need:
     drift = _drift(data.result["drift"] or {})
     expressions = [each for each in gates_of(world.config) if not each.base]
     if drift.schema or not expressions:
-        return need(drift, (), new_rows=0)
+        return need(drift, (), new_rows=None)
     table = labelled(world, data.result)
     try:
         model = loaded(champion.model, table, "the champion")
