@@ -11,6 +11,7 @@ import epkit
 from support.fault_server import FaultServer
 from support.places import ROOT
 from support.proxy_server import Proxy
+from support.trained import bank_like
 
 TWO_ROWS = '{"data": [{"age": 17}, {"age": 87}]}'
 
@@ -162,3 +163,17 @@ def test_a_target_from_a_file_above_is_a_warning(
 
     (said,) = [record for record in caplog.records if "which was found above" in record.getMessage()]
     assert ("epkit", "WARNING") == (said.name, said.levelname)
+
+
+def test_a_pipeline_is_run_and_its_runs_are_read(tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    bank_like(300).write_csv("bank.csv")
+    Path("epkit.toml").write_text('[pipelines.bank]\ndata = "bank.csv"\nlabel = "y"\n')
+    pipeline = epkit.Pipeline.load("bank")
+    run = pipeline.run(to="data", why="a look")
+
+    assert ("ok", 0, "python", "a look") == (run.state, run.exit_code, run.by, run.why)
+    assert [("data", "ok")] == [(step.step, step.state) for step in run.steps]
+    assert (run,) == pipeline.runs()
+    with pytest.raises(epkit.UsageError, match='no pipeline has the name "x"; one of bank'):
+        epkit.Pipeline.load("x")

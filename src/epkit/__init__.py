@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from epkit.api import bench, compare, load_reports, render, run_bench
     from epkit.contract import Contract
+    from epkit.core.pipeline.run import PipelineRun
     from epkit.core.report.compare import Comparison
     from epkit.core.report.report import Report
     from epkit.core.validate.violations import Verdict, Violation
     from epkit.errors import BackendError, ContractError, EndpointError, EpkitError, UsageError
+    from epkit.pipeline import Pipeline
     from epkit.scoring import FailedRow, Predictions, run_score, score
 
 __version__ = "0.1.0"
@@ -25,6 +27,8 @@ __all__ = [
     "EndpointError",
     "EpkitError",
     "FailedRow",
+    "Pipeline",
+    "PipelineRun",
     "Predictions",
     "Report",
     "UsageError",
@@ -54,6 +58,8 @@ _HOMES = {
     "Verdict": "epkit.core.validate.violations",
     "Violation": "epkit.core.validate.violations",
     "Contract": "epkit.contract",
+    "Pipeline": "epkit.pipeline",
+    "PipelineRun": "epkit.core.pipeline.run",
 }
 
 

@@ -25,6 +25,7 @@ from epkit.cli.commands import (
     drift,
     init,
     logs,
+    pipeline,
     report,
     sample,
     score,
@@ -74,7 +75,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (bench, report, compare, score, validate, sample, docs, check, train, drift, deploy, logs, init):
+for command in (
+    bench,
+    report,
+    compare,
+    score,
+    validate,
+    sample,
+    docs,
+    check,
+    train,
+    drift,
+    pipeline,
+    deploy,
+    logs,
+    init,
+):
     command.register(app)
 
 

@@ -28,10 +28,11 @@ from epkit.flows.train import writing
 from epkit.flows.train.choosing import choose
 from epkit.flows.train.examples import TrainingMaterial, prepare
 from epkit.flows.train.explaining import explain, leaking
-from epkit.flows.train.judging import column_names, in_use, judge
+from epkit.flows.train.judging import in_use, judge
 from epkit.flows.train.options import TrainOptions, TrainOrder, order_of, run_directory
 from epkit.flows.train.reading import read_table
 from epkit.flows.train.search import search
+from epkit.flows.train.unseen import column_names
 from epkit.learners.base import LearnerError
 from epkit.reporters.train import html
 
@@ -106,7 +107,7 @@ def train(options: TrainOptions, context: Context, stdin: BinaryIO, *, show: Cal
         leaks = leaking(rows, chosen, plan, stopped)
         explanation = explain(material, chosen, judgement, plan)
         files = writing.model_files(material, chosen, judgement, best, data, plan, options.exports)
-        artefact = writing.write_model(out, files, options.out, overwrite=options.overwrite)
+        artefact = writing.write_model(out, files, options.shown or options.out, overwrite=options.overwrite)
         report = TrainReport(
             version=epkit.__version__,
             started_at=started.isoformat(timespec="seconds").replace("+00:00", "Z"),

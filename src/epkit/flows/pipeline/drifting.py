@@ -1,0 +1,47 @@
+"""How a table differs from the one that the champion was trained on: the one place that asks for drift."""
+
+from typing import TYPE_CHECKING
+
+from epkit.core.drift.document import to_document
+from epkit.core.drift.reference import Reference
+from epkit.core.pipeline.config import PipelineConfig
+from epkit.core.pipeline.judgement import DriftFound
+from epkit.flows.drift import compare_table
+from epkit.flows.pipeline.rows import RunTable
+from epkit.flows.pipeline.world import Champion
+
+if TYPE_CHECKING:
+    import polars as pl
+
+TABLE = "table.parquet"
+"""Of the step `data`: the table as it was read."""
+
+
+def drift_of(champion: Champion, table: RunTable, config: PipelineConfig) -> DriftFound:
+    """Compare a table with the one that the champion was trained on.
+
+    Where that table is kept its rows are compared as a whole, too; else the counts of the champion's card are what is
+    compared.
+
+    Raises:
+        UsageError: they have no column in common.
+    """
+    left_out = (*config.train.get("drop", ()), *config.train.get("id", ()))
+    reference = Reference.of_card(champion.card, name="the champion's table", drop=left_out)
+    kept = _kept(champion)
+    if kept is not None:
+        reference = Reference.of(kept, name="the champion's table", label=champion.card["label"]["name"], drop=left_out)
+    found = compare_table(reference, table.frame.drop(left_out, strict=False), name=table.name)
+    columns = [f"{each.column} {each.psi:.2f}" for each in found.columns if each.found]
+    if found.label is not None and found.label.found:
+        columns.append(f"label {found.label.column} {found.label.psi:.2f}")
+    return DriftFound(
+        found=found.found, columns=tuple(columns), schema=found.schema, details=to_document(found)
+    )
+
+
+def _kept(champion: Champion) -> "pl.DataFrame | None":
+    import polars as pl
+
+    path = None if champion.data is None else champion.data / TABLE
+    return pl.read_parquet(path) if path is not None and path.exists() else None
