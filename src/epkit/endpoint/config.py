@@ -1,15 +1,17 @@
-"""`epkit.toml`: endpoints by name, read strictly, for a misspelt key that is ignored costs an afternoon."""
+"""`epkit.toml`: endpoints and pipelines by name, read strictly: a misspelt key that is ignored costs an afternoon."""
 
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Literal, NoReturn
 
 from epkit.core.http.masking import clean, is_sensitive
 from epkit.core.http.url import Url, is_url, parse
+from epkit.core.pipeline.config import NAME as PIPELINE_NAME
+from epkit.core.pipeline.config import PipelineConfig, read_pipeline
 from epkit.endpoint.headers import header_problem
 from epkit.errors import UsageError
 
@@ -116,6 +118,7 @@ class Config:
     Args:
         default: name of the endpoint that is the target where none is given.
         endpoints: by name, in the file's order.
+        pipelines: by name, in the file's order.
         found: it is neither named by EPKIT_CONFIG nor in the working directory or the repository's root.
         outside: it was found above the project: above the repository, or above a directory that is in none.
     """
@@ -123,6 +126,7 @@ class Config:
     path: Path
     default: str | None
     endpoints: Mapping[str, TargetSpec]
+    pipelines: Mapping[str, PipelineConfig] = field(default_factory=dict)
     found: bool = False
     outside: bool = False
 
@@ -130,6 +134,25 @@ class Config:
         """Return the endpoint of a name, with where it was found; None where there is none."""
         spec = self.endpoints.get(name)
         return replace(spec, found_in=self.path, outside=self.outside) if spec is not None and self.found else spec
+
+    def pipeline(self, name: str) -> PipelineConfig:
+        """Return the pipeline of a name.
+
+        Raises:
+            UsageError: there is none; or the file lies outside the project: a pipeline runs code and deploys.
+        """
+        if name not in self.pipelines:
+            known = f"one of {', '.join(self.pipelines)}" if self.pipelines else "there are none"
+            raise UsageError(
+                f'{self.path}: no pipeline has the name "{clean(name, 60)}"; {known}{suggestion(name, self.pipelines)}'
+            )
+        found = self.pipelines[name]
+        if self.outside:
+            raise UsageError(
+                f"{found.place}: refused, for the file lies outside this project, in {self.path.parent}: "
+                f"if you trust it, name it (EPKIT_CONFIG={self.path}) or run epkit there"
+            )
+        return found
 
 
 def parse_config(content: bytes, path: Path) -> Config:
@@ -174,7 +197,7 @@ class _Reader:
         self.text = text
 
     def config(self, document: dict[str, Any]) -> Config:
-        self.known(document, (), ("default", "endpoints"))
+        self.known(document, (), ("default", "endpoints", "pipelines"))
         tables = self.typed(document, ("endpoints",), dict, "a table: [endpoints.NAME]") or {}
         endpoints = {name: self.entry(tables, ("endpoints", name)) for name in tables}
         default = self.word(document, ("default",))
@@ -182,7 +205,25 @@ class _Reader:
             known = f"one of {', '.join(endpoints)}" if endpoints else "there are none in this file"
             why = f'no endpoint has the name "{clean(default)}"; {known}{suggestion(default, endpoints)}'
             self.refuse(("default",), why)
-        return Config(path=self.path, default=default, endpoints=MappingProxyType(endpoints))
+        parts = self.typed(document, ("pipelines",), dict, "a table: [pipelines.NAME]") or {}
+        return Config(
+            path=self.path,
+            default=default,
+            endpoints=MappingProxyType(endpoints),
+            pipelines=MappingProxyType({name: self.pipeline(parts, name) for name in parts}),
+        )
+
+    def pipeline(self, tables: dict[str, Any], name: str) -> PipelineConfig:
+        at = ("pipelines", name)
+        if not re.fullmatch(PIPELINE_NAME, name):
+            self.refuse(at, "the name of a pipeline is made of letters, digits, - and _, at most 63")
+        return read_pipeline(
+            name,
+            self.typed(tables, at, dict, "a table") or {},
+            f"{self.path}: {_dotted(at)}",
+            lambda inner, why: self.refuse((*at, *inner), why),
+            suggestion,
+        )
 
     def entry(self, tables: dict[str, Any], at: tuple[str, ...]) -> TargetSpec:
         table = self.typed(tables, at, dict, "a table") or {}

@@ -1,4 +1,4 @@
-"""Writes endpoints into `epkit.toml` and takes them out, and leaves everything else in it as it stands."""
+"""Writes endpoints and pipelines into `epkit.toml` and takes endpoints out; everything else in it stays as it is."""
 
 import contextlib
 import os
@@ -59,6 +59,19 @@ def remove_entry(path: Path, name: str) -> None:
     _write(path, document)
 
 
+def add_table(path: Path, text: str) -> None:
+    """Add a commented table at the end.
+
+    Args:
+        text: TOML, its header first.
+
+    Raises:
+        UsageError: the file cannot be read or written, or would not be right afterwards.
+    """
+    before = tomlkit.dumps(_read(path)).rstrip("\n")
+    _write_text(path, f"{before}\n\n{text}" if before else text)
+
+
 def home_relative(path: Path, environ: Mapping[str, str]) -> str:
     """Return a path as it is written into a file: below `~`, where it lies there."""
     home = Path(environ.get("HOME", ""))
@@ -79,7 +92,11 @@ def _read(path: Path) -> Any:
 
 
 def _write(path: Path, document: AbstractTable) -> None:
-    data = (tomlkit.dumps(document).rstrip("\n") + "\n").encode()
+    _write_text(path, tomlkit.dumps(document))
+
+
+def _write_text(path: Path, text: str) -> None:
+    data = (text.rstrip("\n") + "\n").encode()
     parse_config(data, path)  # nothing is written that epkit itself would refuse
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from epkit.errors import UsageError, unwritable
+from epkit.errors import UsageError, unreadable, unwritable
 from epkit.files.writing import write_all
 
 CARD: Final = "card.json"
@@ -68,6 +68,44 @@ def _check_parent(directory: Path) -> None:
         raise UsageError(f"{directory}: {parent} is a file: name another directory for the model")
     if not os.access(parent, os.W_OK | os.X_OK):
         raise unwritable(str(directory), PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+
+
+def digest(directory: Path) -> str:
+    """Return the SHA-256 of the files of a model: their paths, sizes and contents, in the order of the paths.
+
+    It is that of the copy which `epkit deploy` makes of the directory.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    whole = hashlib.sha256()
+    files = {path.relative_to(directory).as_posix(): path for path in directory.rglob("*") if path.is_file()}
+    for name, path in sorted(files.items()):
+        if CACHE in path.relative_to(directory).parts[:-1]:
+            continue
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").digest()
+        named = os.fsencode(name)
+        whole.update(b"%d:%s%d:%s" % (len(named), named, path.stat().st_size, content))
+    return whole.hexdigest()
+
+
+def read(directory: Path, where: str) -> dict[str, bytes]:
+    """Return the files of a model by name: the card, and those that it lists.
+
+    Args:
+        where: what messages call it.
+
+    Raises:
+        UsageError: it is no directory of a model, or a file is missing.
+    """
+    names = _own_files(directory) - {CACHE}
+    if not names:
+        raise UsageError(f"{where}: {directory} is no directory of a model: epkit train -o makes one")
+    try:
+        return {name: (directory / name).read_bytes() for name in sorted(names) if name == Path(name).name}
+    except OSError as error:
+        raise unreadable(f"{where}: {error.filename}", error, "a file of a model") from None
 
 
 def _own_files(directory: Path) -> frozenset[str]:

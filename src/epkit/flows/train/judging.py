@@ -77,15 +77,20 @@ def in_use(path: str, material: TrainingMaterial, cwd: Path) -> InUse:
     except (ValueError, KeyError) as error:
         raise UsageError(f"--base {cut(str(error), 300)}") from None
     examples = material.search.examples
-    _check_label(model, examples.label, where)
-    places = material.test[_held_out(model, material)[material.test]]
+    check_label(model, examples.label, where)
+    places = material.test[held_out_by(model, material)[material.test]]
     frame = material.table.frame[material.learned.rows[places]]
     matrix = columns.encode(frame, model.card["columns"], material.table.name)
     threshold = (model.card.get("threshold") or {}).get("value")
     return InUse(path=path, places=places, margins=model.scorer.margins(matrix), threshold=threshold)
 
 
-def _check_label(model: Model, label: Label, where: str) -> None:
+def check_label(model: Model, label: Label, where: str) -> None:
+    """Refuse a model that predicts something else.
+
+    Raises:
+        UsageError: it does.
+    """
     own = model.card["label"]
     if own["task"] != label.task or list(own["classes"]) != list(label.classes):
         raise UsageError(f'{where}: predicts "{cut(str(own["name"]), 60)}" with other answers: nothing can be compared')
@@ -93,7 +98,7 @@ def _check_label(model: Model, label: Label, where: str) -> None:
         raise UsageError(f"{where}: has another positive class: name it with --positive")
 
 
-def _held_out(model: Model, material: TrainingMaterial) -> np.ndarray:
+def held_out_by(model: Model, material: TrainingMaterial) -> np.ndarray:
     """Return which examples the model in use was not trained on."""
     examples, rule = material.search.examples, model.card.get("test", {})
     nothing = np.zeros(len(examples), bool)

@@ -27,6 +27,7 @@ class TrainOptions:
     Args:
         file: a path, a directory of Parquet files, a URL, or `-`.
         out: the directory of the model; what else is written goes to `OUT.run`.
+        shown: what the report calls that directory; None for *out*.
         base: the directory of the model that is in use.
         exports: of `EXPORTS`.
     """
@@ -34,6 +35,7 @@ class TrainOptions:
     file: str
     label: str
     out: str = "model"
+    shown: str | None = None
     task: str | None = None
     drop: tuple[str, ...] = ()
     ids: tuple[str, ...] = ()

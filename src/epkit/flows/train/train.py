@@ -101,7 +101,7 @@ def train(options: TrainOptions, context: Context, stdin: BinaryIO, *, show: Cal
         leaks = leaking(rows, chosen, plan, stopped)
         explanation = explain(material, chosen, judgement, plan)
         files = writing.model_files(material, chosen, judgement, best, data, plan, options.exports)
-        artefact = writing.write_model(out, files, options.out, overwrite=options.overwrite)
+        artefact = writing.write_model(out, files, options.shown or options.out, overwrite=options.overwrite)
         report = TrainReport(
             version=epkit.__version__,
             started_at=started.isoformat(timespec="seconds").replace("+00:00", "Z"),

@@ -1,0 +1,80 @@
+"""A run of a pipeline as the JSON document `report.json`, back again, and the schema of it."""
+
+from typing import Any, Final, get_args, get_type_hints
+
+from epkit.core.json.documents import DocumentFormat
+from epkit.core.pipeline.run import FORMAT, PipelineRun, RunState
+from epkit.core.pipeline.steps import STEP_NAMES, StepResult, StepState
+
+_WORDS: Final = {
+    ("StepResult", "step"): STEP_NAMES,
+    ("StepResult", "state"): get_args(StepState),
+    ("PipelineRun", "state"): get_args(RunState),
+}
+"""Fields that hold one of some words."""
+
+
+class _Runs(DocumentFormat[PipelineRun]):
+    def hints(self, kind: type) -> dict[str, Any]:
+        found = get_type_hints(kind)
+        return {name: str if (kind.__name__, name) in _WORDS else hint for name, hint in found.items()}
+
+    def read(self, kind: type, given: dict[str, Any]) -> None:
+        for (owner, name), words in _WORDS.items():
+            if owner == kind.__name__ and given.get(name) not in words:
+                raise ValueError(f"{name} is one of {', '.join(words)}")
+
+    def schema(self) -> dict[str, Any]:
+        found = super().schema()
+        for (owner, name), words in _WORDS.items():
+            part = found if owner == "PipelineRun" else found["$defs"][owner]
+            part["properties"][name] = {"enum": list(words)}
+        return found
+
+
+RUNS: Final = _Runs(FORMAT, PipelineRun)
+
+
+def to_document(run: PipelineRun) -> dict[str, Any]:
+    """Turn a run into plain dicts, lists, strings and finite numbers.
+
+    Raises:
+        ValueError: a number is not finite.
+    """
+    return RUNS.to_document(run)
+
+
+def from_document(document: Any) -> PipelineRun:
+    """Make a run of what `to_document` returned.
+
+    Raises:
+        ValueError: it is no such document.
+    """
+    if not isinstance(document, dict):
+        raise ValueError("it is no object")  # noqa: TRY004 - of a document
+    return RUNS.from_document(document)
+
+
+def step_to_plain(step: StepResult) -> dict[str, Any]:
+    """Turn what a step left into what JSON knows.
+
+    Raises:
+        ValueError: a number is not finite.
+    """
+    plain: dict[str, Any] = RUNS.to_plain(step)
+    return plain
+
+
+def step_from_plain(value: Any) -> StepResult:
+    """Make of it what a step left.
+
+    Raises:
+        ValueError: it is not of that shape.
+    """
+    found: StepResult = RUNS.from_plain(StepResult, value)
+    return found
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of the document, strict: every key is required and no other is allowed."""
+    return RUNS.schema()

@@ -1,0 +1,98 @@
+"""The pipeline that the user names: its table in `epkit.toml`, changed by `--set`, and what it keeps."""
+
+import copy
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NoReturn
+
+from epkit.core.pipeline.config import PipelineConfig, read_pipeline
+from epkit.core.shortening import cut
+from epkit.endpoint.config import FILENAME, suggestion
+from epkit.endpoint.finding import find_config
+from epkit.errors import UsageError
+from epkit.files.pipelines import PipelineStore
+from epkit.flows.context import Context
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedPipeline:
+    """A pipeline, and where it is.
+
+    Args:
+        root: the directory of `epkit.toml`.
+        context: as it was given, its working directory *root*.
+    """
+
+    config: PipelineConfig
+    root: Path
+    store: PipelineStore
+    context: Context
+
+
+def load(name: str, context: Context, changes: Sequence[str] = ()) -> LoadedPipeline:
+    """Find a pipeline.
+
+    Args:
+        changes: `KEY=VALUE` each: values in place of those of the file.
+
+    Raises:
+        UsageError: there is no `epkit.toml`, or no such pipeline, or something in it is wrong.
+    """
+    found = find_config(context.cwd, context.environ)
+    if found is None:
+        raise UsageError(f"there is no {FILENAME}: epkit pipeline init {cut(name, 60)} TABLE --label COLUMN writes one")
+    config = found.pipeline(name)
+    if found.found:
+        context.note(f"the pipeline {name} comes from {found.path}, which was found above this directory")
+    root = found.path.absolute().parent
+    return LoadedPipeline(
+        config=changed(config, changes),
+        root=root,
+        store=PipelineStore(root, name),
+        context=replace(context, cwd=root),
+    )
+
+
+def names(context: Context) -> tuple[tuple[str, ...], Path | None]:
+    """Return the names of the pipelines that there are, and the directory of their file, None without one."""
+    found = find_config(context.cwd, context.environ)
+    return ((), None) if found is None else (tuple(found.pipelines), found.path.absolute().parent)
+
+
+def changed(config: PipelineConfig, changes: Sequence[str]) -> PipelineConfig:
+    """Return a configuration with other values.
+
+    Args:
+        changes: `KEY=VALUE` each; KEY may be dotted, VALUE is TOML, or a text as it is.
+
+    Raises:
+        UsageError: a key is not known, or its value is not what it has to be.
+    """
+    if not changes:
+        return config
+    table: dict[str, Any] = copy.deepcopy(dict(config.table))
+    for change in changes:
+        key, equals, text = change.partition("=")
+        if not equals or not key.strip():
+            raise UsageError(f"--set {cut(change, 60)}: is written KEY=VALUE, as in train.runs=4")
+        *path, last = key.strip().split(".")
+        inner = table
+        for part in path:
+            inner = inner.setdefault(part, {})
+            if not isinstance(inner, dict):
+                raise UsageError(f"--set {cut(change, 60)}: {part} is no table")
+        inner[last] = _value(text.strip())
+
+    def refuse(at: tuple[str, ...], why: str) -> NoReturn:
+        raise UsageError(f"--set {cut('.'.join(at), 60)}: {why}") from None
+
+    return read_pipeline(config.name, table, config.place, refuse, suggestion)
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except (ValueError, KeyError, RecursionError):
+        return text

@@ -1,0 +1,66 @@
+"""Whether the champion is still good enough for a table that it was not trained on."""
+
+from typing import Any
+
+import numpy as np
+
+from epkit.core.pipeline.judgement import DriftFound, need, surely_missed
+from epkit.core.pipeline.run import Need
+from epkit.core.pipeline.steps import StepResult
+from epkit.core.train.cells import row_hashes
+from epkit.errors import UsageError
+from epkit.flows.pipeline.judging import judge_gates
+from epkit.flows.pipeline.orders import gates_of
+from epkit.flows.pipeline.rows import answered, loaded, material_of
+from epkit.flows.pipeline.steps.data import known_hashes
+from epkit.flows.pipeline.world import Champion, World
+from epkit.flows.train.examples import TrainingMaterial
+from epkit.flows.train.judging import held_out_by
+from epkit.served.model import Model
+
+
+def needed(world: World, champion: Champion, data: StepResult) -> Need:
+    """Decide whether a new model is needed.
+
+    Args:
+        data: of the step `data`.
+
+    Raises:
+        UsageError: the table or the champion cannot be read.
+    """
+    drift = _drift(data.result["drift"] or {})
+    expressions = [each for each in gates_of(world.config) if not each.base]
+    if drift.schema or not expressions:
+        return need(drift, (), new_rows=0)
+    material = material_of(world, data.result)
+    model = loaded(champion.model, material, f"{world.config.place}: the champion")
+    places = new_places(material, model, champion)
+    if not len(places):
+        return need(drift, (), new_rows=0)
+    judged = judge_gates(material, places, answered(model, material, places), expressions)
+    ops = {each.expression: each.op for each in expressions}
+    missed = [gate for gate in judged.gates if surely_missed(gate, ops[gate.expression])]
+    return need(drift, missed, new_rows=len(places))
+
+
+def new_places(material: TrainingMaterial, model: Model, champion: Champion) -> np.ndarray:
+    """Return the places of the labelled rows that the champion's table did not have.
+
+    Where that table's rows are not known any more, those are returned that its card says it was not trained on.
+    """
+    hashed: list[str] = list(model.card.get("test", {}).get("hashed", ()))
+    frame = material.table.frame
+    if champion.data is None or not set(hashed) <= set(frame.columns):
+        return np.flatnonzero(held_out_by(model, material))
+    try:
+        known = known_hashes(champion.data)
+    except UsageError:
+        return np.flatnonzero(held_out_by(model, material))
+    own = row_hashes(frame[material.learned.rows], hashed, material.table.name)
+    return np.flatnonzero(~np.isin(own, known))
+
+
+def _drift(found: dict[str, Any]) -> DriftFound:
+    return DriftFound(
+        found=found.get("found"), columns=tuple(found.get("columns", ())), schema=tuple(found.get("schema", ()))
+    )

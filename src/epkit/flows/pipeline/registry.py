@@ -1,0 +1,39 @@
+"""The steps of a pipeline, in their order: the one place that knows them all."""
+
+from typing import Final
+
+from epkit.core.pipeline.config import PipelineConfig
+from epkit.core.pipeline.steps import STEP_NAMES, StepName
+from epkit.errors import UsageError
+from epkit.flows.pipeline.steps.base import Step
+from epkit.flows.pipeline.steps.data import DataStep
+from epkit.flows.pipeline.steps.gate import GateStep
+from epkit.flows.pipeline.steps.train import TrainStep
+
+STEPS: Final[tuple[Step, ...]] = (DataStep(), TrainStep(), GateStep())
+
+
+def active(config: PipelineConfig, steps: tuple[Step, ...] = STEPS) -> tuple[Step, ...]:
+    """Return the steps that a configuration asks for."""
+    left_out: set[StepName] = set()
+    if config.deploy is None:
+        left_out |= {"deploy", "prove", "bench", "switch", "watch"}
+    left_out |= {"prove"} if config.prove is None else set()
+    left_out |= {"bench"} if config.bench is None else set()
+    left_out |= set() if config.watch else {"watch"}
+    return tuple(step for step in steps if step.name not in left_out)
+
+
+def check_name(flag: str, name: str, steps: tuple[Step, ...]) -> StepName:
+    """Return the name of a step.
+
+    Raises:
+        UsageError: there is no such step, or this pipeline leaves it out.
+    """
+    known = [step.name for step in steps]
+    for each in known:
+        if each == name:
+            return each
+    if name in STEP_NAMES:
+        raise UsageError(f"{flag} {name}: this pipeline has no such step, it has {', '.join(known)}")
+    raise UsageError(f"{flag} {name}: is no step: one of {', '.join(known)}")

@@ -1,0 +1,114 @@
+"""The rows of a run's table, and a model's answers to them."""
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from epkit.core.shortening import cut
+from epkit.core.train import columns
+from epkit.core.train.metrics import Metrics
+from epkit.errors import UsageError, unreadable
+from epkit.files.sources import digest_of
+from epkit.flows.pipeline import table
+from epkit.flows.pipeline.orders import train_order
+from epkit.flows.pipeline.world import World
+from epkit.flows.train.examples import TrainingMaterial, prepare
+from epkit.flows.train.judging import check_label
+from epkit.flows.train.reading import Table, read_table
+from epkit.served.model import Model
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunTable:
+    """The table of a run in memory.
+
+    Args:
+        name: what messages call it.
+        sha256: of its content, unpacked, as a training has it.
+        file_sha256: of the file.
+    """
+
+    name: str
+    sha256: str
+    file_sha256: str
+    frame: "pl.DataFrame"
+
+
+def read(world: World) -> RunTable:
+    """Read the table whole.
+
+    Raises:
+        UsageError: it cannot be read, or changed meanwhile.
+    """
+    path, name = table.path_of(world), table.name_of(world)
+    before = digest_of(path, name)
+    found = read_table(str(path), io.BytesIO(), world.context)
+    if digest_of(path, name) != before:
+        raise changed(name)
+    return RunTable(name=name, sha256=found.sha256, file_sha256=before, frame=found.frame)
+
+
+def changed(name: str) -> UsageError:
+    """Say that the table is another one than it was when the run began."""
+    return UsageError(f"{name}: changed while the run went on: run it again when it is complete")
+
+
+def material_of(world: World, data: Mapping[str, Any]) -> TrainingMaterial:
+    """Read the table as the training does, with the same test rows.
+
+    Args:
+        data: result of the step `data`.
+
+    Raises:
+        UsageError: it is another table by now.
+    """
+    found = read(world)
+    if found.sha256 != data["sha256"]:
+        raise changed(found.name)
+    plan = train_order(world.config, world.context.cwd).plan
+    return prepare(Table(name=found.name, sha256=found.sha256, frame=found.frame), plan)
+
+
+def loaded(directory: Path, material: TrainingMaterial, where: str) -> Model:
+    """Load a model that predicts the label of a table.
+
+    Args:
+        where: what messages call it.
+
+    Raises:
+        UsageError: there is none, or it predicts something else.
+    """
+    import epkit.served.custom  # noqa: F401 - reads the models that are a user's own estimators
+
+    try:
+        model = Model.load(directory)
+        check_label(model, material.search.examples.label, where)
+    except OSError as error:
+        raise unreadable(where, error, "the directory of a model") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{where}: {cut(str(error), 300)}") from None
+    return model
+
+
+def answered(model: Model, material: TrainingMaterial, places: np.ndarray) -> Metrics:
+    """Return what a model answers to examples, ready to be measured.
+
+    Args:
+        places: of the examples.
+
+    Raises:
+        UsageError: a column of the model is not there, or holds what it cannot have.
+    """
+    examples = material.search.examples
+    frame = material.table.frame[material.learned.rows[places]]
+    matrix = columns.encode(frame, model.card["columns"], material.table.name)
+    threshold = (model.card.get("threshold") or {}).get("value")
+    weight = None if examples.weight is None else examples.weight[places]
+    return Metrics(examples.y[places], model.scorer.margins(matrix), examples.label, weight, threshold)

@@ -1,0 +1,142 @@
+"""The step `data`: the table is read and profiled, and held against the one that the champion was trained on."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import epkit
+from epkit.core.pipeline.steps import StepName, StepResult, key_of
+from epkit.errors import UsageError, unwritable
+from epkit.flows.pipeline import table
+from epkit.flows.pipeline.world import Before, World
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from epkit.core.train.columns import Learned
+
+HASHES: Final = "hashes.bin"
+"""uint64, of each labelled row: by them a later run knows which rows are new."""
+
+READING: Final = ("label", "task", "drop", "id", "positive", "group", "time", "cohorts", "pairs")
+"""What of the configuration decides how a table is read."""
+
+
+class DataStep:
+    """Reads the table."""
+
+    @property
+    def name(self) -> StepName:
+        """The name of the step."""
+        return "data"
+
+    def key(self, before: Before, world: World) -> str | None:  # noqa: ARG002
+        """Return the content address: the table, how it is read, and the champion.
+
+        Raises:
+            UsageError: the table cannot be read.
+        """
+        config, found = world.config, table.hash_of(world)
+        return key_of(
+            step="data",
+            epkit=epkit.__version__,
+            table=found,
+            label=config.label,
+            plan={name: config.train[name] for name in READING if name in config.train},
+            champion=_compared(world, found),
+        )
+
+    def run(self, before: Before, world: World) -> StepResult:  # noqa: ARG002
+        """Read it.
+
+        Raises:
+            UsageError: it cannot be learned from, or changes meanwhile.
+        """
+        from epkit.core.train import columns
+        from epkit.flows.pipeline.orders import train_order
+        from epkit.flows.pipeline.rows import read
+
+        assert world.part is not None
+        found = read(world)
+        learned = columns.learn(found.frame, train_order(world.config, world.context.cwd).plan, found.name)
+        for warning in learned.warnings:
+            world.show(warning)
+        _keep_hashes(world.part / HASHES, learned.examples.hashes)
+        drift = _drift(world, learned, found.file_sha256)
+        rows = found.frame.height
+        return StepResult(
+            step="data",
+            state="ok",
+            line=f"{rows:,} rows, {found.frame.width} columns{drift['line']}",
+            result={
+                "path": found.name,
+                "sha256": found.sha256,
+                "file_sha256": found.file_sha256,
+                "rows": rows,
+                "labelled": len(learned.examples),
+                "duplicates": learned.duplicates,
+                "hashed": list(learned.hashed),
+                "columns": [
+                    {"name": each.name, "kind": each.kind, "missing": each.missing, "distinct": each.distinct}
+                    for each in learned.columns
+                ],
+                "warnings": list(learned.warnings),
+                "drift": drift["found"],
+            },
+            files={"hashes": f"{HASHES}"},
+        )
+
+    def undo(self, world: World) -> None:
+        """Nothing is put up."""
+
+
+def _compared(world: World, file_sha256: str) -> str | None:
+    """Return the model whose table this one is compared with; None for none, or where it is its own table."""
+    champion = world.champion
+    return None if champion is None or champion.table == file_sha256 else champion.sha256
+
+
+def _drift(world: World, learned: "Learned", file_sha256: str) -> Mapping[str, Any]:
+    champion = world.champion
+    if champion is None or _compared(world, file_sha256) is None:
+        return {"found": None, "line": ""}
+    from epkit.flows.pipeline.drifting import drift_of
+
+    found = drift_of(champion.card, learned)
+    against = "the champion" if champion.run is None else f"run {champion.run}"
+    return {
+        "line": f"; {found.line} against {against}",
+        "found": {
+            "against": champion.run,
+            "found": found.found,
+            "columns": list(found.columns),
+            "schema": list(found.schema),
+            "details": dict(found.details),
+        },
+    }
+
+
+def _keep_hashes(path: Path, hashes: "np.ndarray") -> None:
+    import numpy as np
+
+    from epkit.files.writing import replacing
+
+    try:
+        with replacing(path) as file:
+            file.write(np.ascontiguousarray(hashes, "<u8").tobytes())
+    except OSError as error:
+        raise unwritable(str(path), error) from None
+
+
+def known_hashes(directory: Path) -> "np.ndarray":
+    """Return what `hashes.bin` of a directory of the cache holds.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    import numpy as np
+
+    try:
+        return np.frombuffer((directory / HASHES).read_bytes(), "<u8")
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{directory / HASHES}: cannot be read: {error}") from None

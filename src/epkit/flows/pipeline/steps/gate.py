@@ -1,0 +1,149 @@
+"""The step `gate`: the model is judged on rows that it was not trained on; a gate that says no ends the run."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import epkit
+from epkit.core.pipeline.steps import StepName, StepResult, key_of
+from epkit.core.report.wording import plural
+from epkit.flows.pipeline.world import Before, Champion, World
+
+if TYPE_CHECKING:
+    from epkit.core.train.report import Gate
+    from epkit.flows.pipeline.judging import Verdicts
+
+
+class GateStep:
+    """Judges."""
+
+    @property
+    def name(self) -> StepName:
+        """The name of the step."""
+        return "gate"
+
+    def key(self, before: Before, world: World) -> str | None:
+        """Return the content address: the model, the table, the gates, and the champion."""
+        return key_of(
+            step="gate",
+            epkit=epkit.__version__,
+            train=before["train"].key,
+            data=before["data"].result["sha256"],
+            gate=list(world.config.gate),
+            champion=None if (champion := _other(before, world)) is None else champion.sha256,
+        )
+
+    def run(self, before: Before, world: World) -> StepResult:
+        """Judge.
+
+        Raises:
+            UsageError: a gate names what is not there, or the champion cannot be read.
+        """
+        from epkit.flows.pipeline.judging import judge_model
+        from epkit.flows.pipeline.orders import gates_of
+        from epkit.flows.pipeline.rows import loaded, material_of
+
+        trained = before["train"]
+        material = material_of(world, before["data"].result)
+        other = _other(before, world)
+        champion = None
+        if other is not None:
+            champion = loaded(other.model, material, f"{world.config.place}: the champion")
+        verdicts = judge_model(
+            material,
+            loaded(world.path(trained, "model"), material, "the model that was trained"),
+            champion,
+            gates_of(world.config),
+            foreign=trained.result["kind"] == "candidate",
+        )
+        for expression in verdicts.left_out:
+            world.show(f"{expression}: left out, for there is no other champion")
+        missed = [gate for gate in verdicts.gates if gate.state != "passed"]
+        line = _line(verdicts, trained.result["metric"])
+        reason = None
+        if missed:
+            more = f" (and {plural(len(missed) - 1, 'gate')} more)" if len(missed) > 1 else ""
+            reason = f"{missed[0].expression}: {missed[0].reason}{more}"
+        return StepResult(
+            step="gate",
+            state="stopped" if missed else "ok",
+            line=line if reason is None else reason,
+            result=_plain(verdicts, world),
+            reason=reason,
+        )
+
+    def undo(self, world: World) -> None:
+        """Nothing is put up."""
+
+
+def _other(before: Before, world: World) -> Champion | None:
+    """Return the champion, None where there is none, or where it is the very model that is judged."""
+    champion = world.champion
+    return None if champion is None or champion.sha256 == before["train"].result["model_sha256"] else champion
+
+
+def _line(verdicts: "Verdicts", metric: str) -> str:
+    """Say it in short: the figure beside its limit, the champion, the worst cohort."""
+    absolute = next((gate for gate in verdicts.gates if gate.wanted is not None and gate.observed is not None), None)
+    parts = []
+    if absolute is not None and absolute.observed is not None:
+        parts.append(f"{_observed(absolute)}")
+    elif (figure := verdicts.figures.get(metric)) is not None:
+        parts.append(f"{metric} {figure.value:.3f} of {plural(verdicts.rows, 'row')}")
+    if verdicts.beside is not None and (apart := verdicts.beside.differences.get(metric)) is not None:
+        sure = "" if apart.ci95 is None else f" ({apart.ci95[0]:+.4f} to {apart.ci95[1]:+.4f})"
+        parts.append(f"champion {apart.value:+.4f}{sure}")
+    if verdicts.worst is not None:
+        measured = next(iter(verdicts.worst.metrics.values()), None)
+        value = "" if measured is None else f" {measured.value:.2f}"
+        parts.append(f"worst cohort {verdicts.worst.where.replace(' = ', '=')}{value}, {verdicts.worst.rows} rows")
+    return "; ".join(parts) or "no gate"
+
+
+def _observed(gate: "Gate") -> str:
+    """Write a gate with what was observed in the place of its figure's name: `AUC 0.950 >= 0.945`."""
+    for op in (">=", "<=", ">", "<"):
+        figure, found, limit = gate.expression.partition(op)
+        if found:
+            return f"{figure.strip()} {gate.observed:.3f} {op} {limit.strip()}"
+    return gate.expression
+
+
+def _plain(verdicts: "Verdicts", world: World) -> Mapping[str, Any]:
+    from epkit.flows.pipeline.judging import figure_plain
+
+    beside, worst = verdicts.beside, verdicts.worst
+    champion = None
+    if beside is not None and world.champion is not None:
+        champion = {
+            "run": world.champion.run,
+            "rows": beside.rows,
+            "figures": {name: figure_plain(figure) for name, figure in beside.figures.items()},
+            "differences": {name: figure_plain(figure) for name, figure in beside.differences.items()},
+        }
+    return {
+        "rows": verdicts.rows,
+        "figures": {name: figure_plain(figure) for name, figure in verdicts.figures.items()},
+        "gates": [gate_plain(gate) for gate in verdicts.gates],
+        "left_out": list(verdicts.left_out),
+        "champion": champion,
+        "worst": None
+        if worst is None
+        else {
+            "where": worst.where,
+            "rows": worst.rows,
+            "figures": {name: figure_plain(figure) for name, figure in worst.metrics.items()},
+        },
+    }
+
+
+def gate_plain(gate: "Gate") -> dict[str, Any]:
+    """Return a gate as plain JSON."""
+    return {
+        "expression": gate.expression,
+        "state": gate.state,
+        "observed": gate.observed,
+        "ci95": None if gate.ci95 is None else list(gate.ci95),
+        "wanted": gate.wanted,
+        "rows": gate.rows,
+        "reason": gate.reason,
+    }
