@@ -7,11 +7,14 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
+import epkit.served.custom  # noqa: F401 - reads the models that are a user's own estimators
+from epkit.core.pipeline.config import ProveSettings
 from epkit.core.pipeline.proving import GoldenRows, from_plain, to_plain
 from epkit.core.train.cells import canonical
 from epkit.core.train.curves import name_of
 from epkit.errors import UsageError, unreadable, unwritable
 from epkit.files.writing import replacing
+from epkit.flows.pipeline.world import Before, World
 from epkit.served.model import Model
 
 if TYPE_CHECKING:
@@ -65,9 +68,7 @@ def _columns(table: "pl.DataFrame", names: Sequence[str]) -> dict[str, list[Any]
     return {name: [None if value != value else value for value in values] for name, values in found.items()}
 
 
-def _trained(
-    held: "pl.DataFrame", model: Model
-) -> tuple[tuple[Any, ...], tuple[tuple[float, ...], ...] | None]:
+def _trained(held: "pl.DataFrame", model: Model) -> tuple[tuple[Any, ...], tuple[tuple[float, ...], ...] | None]:
     """Return what a training says of rows: the answers, and the probabilities in the card's order of the classes."""
     if model.task == "regression":
         return tuple(held.get_column(held.columns[-2]).to_list()), None
@@ -115,3 +116,48 @@ def read(directory: Path) -> GoldenRows | None:
         raise unreadable(str(path), error, "golden rows") from None
     except (ValueError, RecursionError):
         raise UsageError(f"{path}: damaged: remove it, and run the pipeline again") from None
+
+
+def golden_rows(before: Before, world: World, model: Model) -> GoldenRows:
+    """Return the golden rows of a run, which are drawn once.
+
+    Args:
+        model: of the candidate.
+
+    Raises:
+        UsageError: the table changed, or the predictions of the training cannot be read.
+    """
+    import polars as pl
+
+    from epkit.flows.pipeline.rows import changed
+    from epkit.flows.pipeline.rows import read as read_table
+
+    if (found := read(world.directory)) is not None:
+        return found
+    table, trained = read_table(world), before["train"]
+    if table.sha256 != before["data"].result["sha256"]:
+        raise changed(table.name)
+    path = world.path(trained, "predictions")
+    try:
+        predicted = pl.read_parquet(path)
+    except (OSError, pl.exceptions.PolarsError):
+        raise UsageError(f"{path}: the predictions of the training cannot be read: --from train --force") from None
+    count = (world.config.prove or ProveSettings()).rows
+    own = trained.result["kind"] != "candidate"
+    drawn = draw(table.frame, predicted, model, count, world.run, trained=own)
+    write(world.directory, drawn)
+    return drawn
+
+
+def load_model(directory: str) -> Model:
+    """Load the model of a candidate.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    try:
+        return Model.load(directory)
+    except OSError as error:
+        raise unreadable(directory, error, "the directory of a model") from None
+    except ValueError as error:
+        raise UsageError(str(error)) from None

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from epkit.core.contract import documents
 from epkit.core.contract.contract import ParsedContract, parse
 from epkit.core.http.masking import clean, mask_text
+from epkit.core.http.url import Url
 from epkit.core.json.writing import dumps_payload
+from epkit.core.pipeline.config import MOST_PROVED, ProveSettings
 from epkit.core.pipeline.proving import (
     GoldenRows,
     ProvingPayload,
@@ -23,12 +25,10 @@ from epkit.core.shortening import cut
 from epkit.core.validate.examples import sample_body
 from epkit.core.validate.validation import Validator
 from epkit.errors import ContractError, EndpointError
+from epkit.flows.pipeline.sides import CandidateRecord, Side
+from epkit.flows.pipeline.world import StepStopped, World
 from epkit.flows.target.client import Client, SingleRequest, wait_for
 from epkit.flows.target.contract import body_of as contract_of
-
-CONTRACT_REQUESTS: Final = 1
-SAMPLE_REQUESTS: Final = 1
-GOLDEN_REQUESTS: Final = 2
 
 
 @dataclass(slots=True, kw_only=True)
@@ -61,9 +61,8 @@ class Prover:
         """
         self._count()
         source = self.client.target.contract
-        assert not hasattr(source, "open")  # of the candidate's own URL, never a file
-        reply = wait_for(self.client.fetch(source))  # type: ignore[arg-type]
-        body = contract_of(reply, source.shown, self.client.target.secrets)  # type: ignore[union-attr]
+        assert isinstance(source, Url)  # the candidate's own
+        body = contract_of(wait_for(self.client.fetch(source)), source.shown, self.client.target.secrets)
         self._contract = parse(documents.decode(body, name=f"{self.name}: the contract"))
         self._validator = Validator(self._contract)
         if fault := column_fault(columns, self._validator.rows):
@@ -81,7 +80,9 @@ class Prover:
         if not failure:
             failure, detail = judging.judge_reply(once.head, once.body, 1)
         if failure is not Failure.NONE:
-            raise ContractError(f"{self.name}: a sample of the contract: status {once.status}: {self._said(once, detail)}")
+            raise ContractError(
+                f"{self.name}: a sample of the contract: status {once.status}: {self._said(once, detail)}"
+            )
 
     def rows(self) -> bool:
         """Score the golden rows, whose answers have to be those of the training.
@@ -147,9 +148,7 @@ class Prover:
             raise ContractError(f"{self.name}: golden rows: status {once.status}: {self._said(once, '')}")
         found = decoding.predictions(_decoded(once))
         if fault := wrong_answer(expected, found, self.tolerance):
-            raise ContractError(
-                f"{self.name}: golden rows: {what}: {fault}: it does not compute what was trained"
-            )
+            raise ContractError(f"{self.name}: golden rows: {what}: {fault}: it does not compute what was trained")
 
     @property
     def _known(self) -> tuple[ParsedContract, Validator]:
@@ -185,3 +184,24 @@ def _decoded(once: SingleRequest) -> Any:
         return decoding.decode(once.text.encode())
     except ValueError:
         return None
+
+
+def prover_of(side: Side, record: CandidateRecord, golden: GoldenRows, world: World) -> Prover:
+    """Return what asks a candidate, no more than a step may ask.
+
+    Raises:
+        BackendError: the backend does not know the candidate.
+    """
+
+    def go_on() -> None:
+        if (signal := world.stopped()) is not None:
+            raise StepStopped(signal)
+
+    return Prover(
+        name=side.candidate(record).name,
+        client=side.client(record),
+        golden=golden,
+        tolerance=(world.config.prove or ProveSettings()).tolerance,
+        most=MOST_PROVED,
+        go_on=go_on,
+    )

@@ -20,7 +20,7 @@ from epkit.flows.context import Context
 from epkit.flows.hosting import deploy
 from epkit.flows.hosting.backends import Place, find_place, staged
 from epkit.flows.hosting.proof import check_flags, client_to
-from epkit.flows.pipeline.steps.base import World
+from epkit.flows.pipeline.world import World
 from epkit.flows.target.client import Client
 from epkit.flows.target.request_options import TargetOptions
 
@@ -233,9 +233,7 @@ class _PlacedSide:
         if endpoint.scoring_uri is None:
             raise EndpointError(f"{endpoint.name}: the backend names no address")
         authorized = deploy.authorization(self.place, endpoint, self.context)
-        return CandidateTarget(
-            name=name, uri=endpoint.scoring_uri, authorization=authorized, deployment=deployment
-        )
+        return CandidateTarget(name=name, uri=endpoint.scoring_uri, authorization=authorized, deployment=deployment)
 
     def _client(self, endpoint: Endpoint, deployment: str | None) -> Client:
         reach = replace(self.reach, request=replace(self.reach.request, deployment=deployment))
@@ -397,9 +395,7 @@ class _AzureSide(_PlacedSide):
             endpoint = backend.show(record.endpoint)
             proxy = check_flags(self.reach, self.context, local=False)
             with contextlib.suppress(EndpointError):  # it was proved, and serves
-                deploy.adopt(
-                    self.place, endpoint, self.context, self.reach, proxy=proxy, deployment=record.name
-                )
+                deploy.adopt(self.place, endpoint, self.context, self.reach, proxy=proxy, deployment=record.name)
         else:
             self._renew_contract()
 
@@ -407,9 +403,7 @@ class _AzureSide(_PlacedSide):
         live = self.place.backend.show(self.place.service)
         off = [each.name for each in live.deployments if each.traffic and not each.app_insights]
         for name in off:
-            self.place.backend.set_app_insights(
-                self.place.service, on=True, deployment=name, say=self.context.note
-            )
+            self.place.backend.set_app_insights(self.place.service, on=True, deployment=name, say=self.context.note)
         return bool(off)
 
 
