@@ -87,7 +87,10 @@ class BenchStep:
                 request=replace(options.request, payloads=(str(path),)),
                 save=str(world.directory / SAVED),
             )
-        result = bench(options, _context(world, candidate, serving), io.BytesIO())
+        try:
+            result = bench(options, _context(world, candidate, serving), io.BytesIO())
+        finally:
+            (world.directory / TARGETS).unlink(missing_ok=True)  # the candidate's address means nothing later
         if result.stopped_by is not None:
             raise StepStopped(result.stopped_by)
         return _outcome(world, settings, result, beside=serving is not None)
@@ -165,7 +168,7 @@ def _outcome(world: World, settings: BenchSettings, result: BenchResult, *, besi
         result={
             "requests": sum(report.counts.sent for report in reports),
             "failed": sum(report.counts.failed for report in reports),
-            "p99_ms": None if (service := reports[-1].latency_ms.service) is None else service.percentiles["p99"],
+            "p99_ms": None if (service := reports[-1].latency_ms.service) is None else service.percentiles["99"],
             "against_live": beside,
             "slo": [
                 {"expression": one.expression, "observed": one.observed, "passed": one.passed}
@@ -205,7 +208,7 @@ def _line(report: Report) -> str:
     said = [f"{one.expression}: {one.observed:.3g}" for one in report.thresholds if one.expression != "failed==0"]
     service = report.latency_ms.service
     if not said and service is not None:
-        said = [f"p99 {service.percentiles['p99']:.3g} ms"]
+        said = [f"p99 {service.percentiles['99']:.3g} ms"]
     return ", ".join([*said, f"{plural(report.counts.sent, 'request')}, none failed"])
 
 

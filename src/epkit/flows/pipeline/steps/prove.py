@@ -52,13 +52,13 @@ class ProveStep:
         chances = prover.rows()
         sent = prover.payloads(settings.payloads)
         rows = plural(len(prover.golden.rows), "golden row")
-        what = (
-            "" if chances or model.task == "regression" else " (answers alone: the contract asks for no probabilities)"
-        )
+        alone = not chances and model.task != "regression"
+        what = " (answers alone: the contract has no word for probabilities)" if alone else ""
+        exponent = f"{settings.tolerance:g}".replace("e-0", "e-")
         return StepResult(
             step="prove",
             state="ok",
-            line=f"contract found, {rows} equal to {settings.tolerance:g}{what}, "
+            line=f"contract found, {rows} equal to {exponent}{what}, "
             f"{plural(sent, 'payload')} judged as the server does",
             result={
                 "requests": prover.requests,
