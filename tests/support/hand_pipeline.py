@@ -114,7 +114,7 @@ class HandGate:
     name: StepName = "gate"
 
     def key(self, before: Before, world: World) -> str | None:
-        return None
+        return key_of(step="gate", passes=self.passes)
 
     def run(self, before: Before, world: World) -> StepResult:
         if self.passes:

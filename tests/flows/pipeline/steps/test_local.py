@@ -55,11 +55,18 @@ def slo(bank: HandPipeline, *objectives: str, more: str = "") -> None:
 
 @pytest.fixture(scope="module")
 def first(bank: HandPipeline) -> Any:
-    """The first run ever, and what was said."""
+    """The first run ever, and what there was after it: endpoints, what served, `epkit.toml`."""
     ran = bank.run("one")
 
     assert 0 == ran.exit_code, ran.reason
-    return ran
+    return ran, names(bank), serving(bank), (bank.directory / "epkit.toml").read_text()
+
+
+@pytest.fixture
+def other(bank: HandPipeline, first: Any) -> str:
+    """The model that does not serve; the pipeline is as it was at first."""
+    slo(bank, "p99<60s")
+    return "one" if serving(bank) == "two" else "two"
 
 
 @contextmanager
@@ -74,14 +81,14 @@ def load(bank: HandPipeline) -> Iterator[list[Ran]]:
 
 
 def test_the_first_run_makes_the_endpoint_and_leaves_no_candidate(bank: HandPipeline, first: Any):
-    steps = {result.step: result for result in first.steps}
+    ran, endpoints, served, written = first
+    steps = {result.step: result for result in ran.steps}
 
-    assert dict.fromkeys(OK, "ok") == states(first)
+    assert dict.fromkeys(OK, "ok") == states(ran)
     assert "bank-green, no traffic; bank is there after switch" == steps["deploy"].line
     assert "contract found, 20 golden rows equal to 1e-9, 20 payloads judged as the server does" == steps["prove"].line
     assert "bank now serves run 1" == steps["switch"].line
-    assert (["bank"], "one") == (names(bank), serving(bank))
-    written = (bank.directory / "epkit.toml").read_text()
+    assert (["bank"], "one") == (endpoints, served)
     assert "[endpoints.bank]" in written
     assert "green" not in written
     assert home(bank).settings().app_insights
@@ -100,17 +107,17 @@ def test_no_key_is_left_in_the_directory_of_a_run(bank: HandPipeline, first: Any
     assert [] == [*bank.runs.rglob("targets.toml")]
 
 
-def test_a_model_that_serves_already_is_not_deployed_again(bank: HandPipeline, first: Any):
-    again = bank.run("one")
+def test_a_model_that_serves_already_is_not_deployed_again(bank: HandPipeline, other: str):
+    again = bank.run(serving(bank))
 
     assert 0 == again.exit_code
     assert dict.fromkeys(OK[3:], "skipped") == {step: states(again)[step] for step in OK[3:]}
     assert "bank serves this model" == again.steps[3].line
 
 
-def test_a_candidate_alone_is_asked_and_at_most_50_times(bank: HandPipeline, first: Any):
+def test_a_candidate_alone_is_asked_and_at_most_50_times(bank: HandPipeline, other: str):
     live, before = scored(bank, "bank"), serving(bank)
-    ran = bank.run("two", to="prove")
+    ran = bank.run(other, to="prove")
     asked = scored(bank, "bank-green")
     (proved,) = [result for result in ran.steps if result.step == "prove"]
 
@@ -118,30 +125,30 @@ def test_a_candidate_alone_is_asked_and_at_most_50_times(bank: HandPipeline, fir
     assert (proved.result["requests"] - 1, live, before) == (asked, scored(bank, "bank"), serving(bank))
     assert 20 < asked < 50
     assert ["bank", "bank-green"] == names(bank)  # as nothing failed, --from bench goes on with it
-    later = bank.run("two", only="bench")
+    later = bank.run(other, only="bench")
     assert "ok" == states(later)["bench"], later.reason
 
 
-def test_no_request_fails_whatever_becomes_of_the_candidate(bank: HandPipeline, first: Any):
-    """A leftover of the run before is swept; three candidates are stopped, one takes over."""
-    key, port = home(bank).keys(), home(bank).settings().port
+def test_no_request_fails_whatever_becomes_of_the_candidate(bank: HandPipeline, other: str):
+    """Three candidates are stopped, by a gate, an objective and a wrong answer; the fourth takes over."""
+    old, key, port = serving(bank), home(bank).keys(), home(bank).settings().port
     with load(bank) as over:
-        stopped = bank.run("two", passes=False)
+        stopped = bank.run(other, passes=False)
         slo(bank, "p99<0.001ms")
-        slow = bank.run("two")
+        slow = bank.run(other)
         after_slow = (names(bank), serving(bank))
         slo(bank, "p99<60s")
         wrong = bank.run("wrong")
         after_wrong = (names(bank), serving(bank))
         slo(bank, "p99<60s", more=', against_live = true, rate = 50, fail_if = ["p99>+100000%"]')
-        taken = bank.run("two")
+        taken = bank.run(other)
         time.sleep(0.5)
     (report,) = over
 
     assert (5, "gate: AUC>=0.99: 0.7") == (stopped.exit_code, stopped.reason)
     assert (5, "stopped") == (slow.exit_code, states(slow)["bench"])
     assert str(slow.reason).startswith("bench: missed p99<0.001ms: observed ")
-    assert (["bank"], "one") == after_slow == after_wrong
+    assert (["bank"], old) == after_slow == after_wrong
     assert (3, "failed") == (wrong.exit_code, states(wrong)["prove"])
     assert re.match(
         r'prove: bank-green: golden rows: answers: row \d+: "yes" where the training has "no": ', str(wrong.reason)
@@ -149,16 +156,16 @@ def test_no_request_fails_whatever_becomes_of_the_candidate(bank: HandPipeline, 
     assert (0, None) == (taken.exit_code, taken.reason)
     (bench,) = [result.result for result in taken.steps if result.step == "bench"]
     assert (True, 60, [True]) == (bench["against_live"], bench["requests"], [one["passed"] for one in bench["fail_if"]])
-    assert (["bank"], "two", key, port) == (names(bank), serving(bank), home(bank).keys(), home(bank).settings().port)
+    assert (["bank"], other, key, port) == (names(bank), serving(bank), home(bank).keys(), home(bank).settings().port)
     assert {} == report.failures
     assert report.report["counts"]["ok"] > 100
 
 
-def test_an_endpoint_that_has_the_candidates_name_is_left_alone(bank: HandPipeline, first: Any):
+def test_an_endpoint_that_has_the_candidates_name_is_left_alone(bank: HandPipeline, other: str):
     cli = Cli(directory=bank.directory, environ=dict(bank.environ), patience_s=PATIENCE_S)
     model = ("--model", f"{MODELS}/one", "--entry", "score.py", "--code", f"{MODELS}/one")
     made = cli("deploy", "create", "bank-green", *model)
-    before, other = home(bank, "bank-green").status(), "one" if serving(bank) == "two" else "two"
+    before = home(bank, "bank-green").status()
     ran = bank.run(other)
 
     assert 0 == made.code, made.err
@@ -167,13 +174,11 @@ def test_an_endpoint_that_has_the_candidates_name_is_left_alone(bank: HandPipeli
     assert 0 == cli("deploy", "delete", "bank-green").code
 
 
-def test_a_run_that_is_killed_leaves_the_old_or_the_new_and_the_next_one_goes_on(bank: HandPipeline, first: Any):
-    slo(bank, "p99<60s")
+def test_a_run_that_is_killed_leaves_the_old_or_the_new_and_the_next_one_goes_on(bank: HandPipeline, other: str):
     kills = int(os.environ.get("EPKIT_KILLS", "3"))
     environ = {**bank.environ, "PYTHONPATH": str(ROOT / "tests")}
     command = [sys.executable, "-m", "support.hand_pipeline"]
-    old = serving(bank)
-    new = "one" if old == "two" else "two"
+    old, new = serving(bank), other
     for kill in range(kills):
         process = subprocess.Popen([*command, new], cwd=bank.directory, env=environ, stderr=subprocess.DEVNULL)
         begun = time.monotonic()
@@ -205,7 +210,7 @@ def _state(bank: HandPipeline) -> str:
     return str(json.loads(cli("deploy", "show", "bank", "--format", "json").out)["endpoint"]["state"])
 
 
-def test_a_pipeline_that_does_not_deploy_has_no_such_steps(bank: HandPipeline, first: Any):
+def test_a_pipeline_that_does_not_deploy_has_no_such_steps(bank: HandPipeline):
     write_config(bank.directory)
     with pytest.raises(UsageError, match="this pipeline has no such step"):
         bank.run("one", only="deploy")
