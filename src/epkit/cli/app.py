@@ -16,7 +16,21 @@ import typer
 from typer.core import TyperGroup
 
 from epkit.cli import terminal
-from epkit.cli.commands import bench, check, compare, deploy, docs, init, logs, report, sample, score, train, validate
+from epkit.cli.commands import (
+    bench,
+    check,
+    compare,
+    deploy,
+    docs,
+    init,
+    logs,
+    pipeline,
+    report,
+    sample,
+    score,
+    train,
+    validate,
+)
 from epkit.errors import REMEDIES, EpkitError, UsageError, unwritable
 
 if TYPE_CHECKING:
@@ -60,7 +74,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (bench, report, compare, score, validate, sample, docs, check, train, deploy, logs, init):
+for command in (bench, report, compare, score, validate, sample, docs, check, train, pipeline, deploy, logs, init):
     command.register(app)
 
 

@@ -292,18 +292,21 @@ class PipelineLock:
             self._file.close()
             self._file = None
 
-    def holder(self) -> int | None:
-        """Return the process that has it, None where nobody has."""
+    def holder(self) -> tuple[bool, int | None]:
+        """Return whether somebody has it, and which process that is, as far as it is known.
+
+        Raises:
+            UsageError: it cannot be read.
+        """
         try:
             file = self._path.open("r+b", buffering=0)
         except FileNotFoundError:
-            return None
+            return False, None
         except OSError as error:
             raise unwritable(str(self._path), error) from None
         with file:
-            if fcntl is None or _locked(file):
-                return None
-            return _pid(file)
+            held = fcntl is not None and not _locked(file)
+            return held, _pid(file) if held else None
 
     def _take(self, file: IO[bytes]) -> None:
         if fcntl is not None and not _locked(file):

@@ -55,10 +55,10 @@ def load(name: str, context: Context, changes: Sequence[str] = ()) -> LoadedPipe
     )
 
 
-def names(context: Context) -> tuple[tuple[str, ...], Path | None]:
-    """Return the names of the pipelines that there are, and the directory of their file, None without one."""
+def names(context: Context) -> tuple[str, ...]:
+    """Return the names of the pipelines that there are."""
     found = find_config(context.cwd, context.environ)
-    return ((), None) if found is None else (tuple(found.pipelines), found.path.absolute().parent)
+    return () if found is None else tuple(found.pipelines)
 
 
 def changed(config: PipelineConfig, changes: Sequence[str]) -> PipelineConfig:

@@ -108,7 +108,7 @@ def run(
     span = _span(options, active(loaded.config, steps))
     _check(loaded)
     with loaded.store.lock(), noted() as stopped:
-        champion = find_champion(_recovered(loaded, steps, stopped, say))
+        champion = find_champion(_recovered(loaded, steps, stopped))
         if options.if_needed and champion is not None and _same_table(loaded, champion):
             return _nothing_to_do(loaded, options, champion)
         return _Sequence(loaded, options, span, champion, show, say, stopped).run()
@@ -207,9 +207,7 @@ def _world(
     )
 
 
-def _recovered(
-    loaded: LoadedPipeline, steps: Sequence[Step], stopped: Callable[[], Signals | None], say: Callable[[str], None]
-) -> PipelineStore:
+def _recovered(loaded: LoadedPipeline, steps: Sequence[Step], stopped: Callable[[], Signals | None]) -> PipelineStore:
     """Take away what a run that was killed has put up; finish what it had switched to.
 
     Raises:
@@ -225,6 +223,7 @@ def _recovered(
         crown(store, loaded.config, number, ended)
         return store
     champion = find_champion(store)
+    say = loaded.context.note
     world = _world(loaded, store.run_directory(number), number, champion, say, stopped)
     for step in reversed(steps):
         if step.name in journal.begun and step.name not in KEPT:
@@ -371,7 +370,9 @@ class _Sequence:
         say = self._saying(None, journal)
         self._need = needed(self._world_of(journal, say), self._champion, data)
         for reason in self._need.reasons:
-            say(f"{'a new model is needed' if self._need.retrain else 'no new model is needed'}: {reason}")
+            line = f"{'a new model is needed' if self._need.retrain else 'no new model is needed'}: {reason}"
+            say(line)
+            self._loaded.context.note(line)
         return self._need.retrain
 
     def _undo(self, journal: RunJournal) -> str:

@@ -1,0 +1,169 @@
+"""`epkit pipeline`: train, judge, deploy and switch in one command, and again when it is needed."""
+
+from typing import Annotated
+
+import typer
+
+from epkit.cli import terminal
+from epkit.cli.options import common as o
+
+STEPS = "Steps"
+RUN = "The run"
+
+EPILOG = """\b
+Examples:
+  epkit pipeline init bank bank.csv --label y
+  epkit pipeline run bank
+  epkit pipeline run bank --if-needed --junit run.xml --format markdown
+  epkit pipeline list bank --html history.html"""
+
+RUN_EPILOG = """\b
+Examples:
+  epkit pipeline run bank
+  epkit pipeline run bank --to gate --set train.runs=4 --set "gate=['AUC>=0.94']"
+  epkit pipeline run bank --only gate
+  epkit pipeline run bank --if-needed --why "nightly"
+\b
+What has not changed is reused: data, train and gate by what they depend on,
+the others where the endpoint serves the model already. After a crash or
+Ctrl-C the same command goes on.
+Exit codes: 0 done or nothing to do, 2 usage, configuration or table,
+3 a contract is broken, 4 the endpoint does not answer, 5 a gate or an
+objective was missed or cannot be judged, 6 the backend said no,
+130 interrupted (143 by SIGTERM)."""
+
+FORMATS = ("text", "json", "markdown")
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Of the pipeline, in epkit.toml.")]
+Why = Annotated[str | None, o.option(RUN, "--why", metavar="TEXT", help="Why it is run, for the record.")]
+From = Annotated[str | None, o.option(STEPS, "--from", metavar="STEP", help="Begin there; earlier steps are reused.")]
+To = Annotated[str | None, o.option(STEPS, "--to", metavar="STEP", help="End there.")]
+Only = Annotated[str | None, o.option(STEPS, "--only", metavar="STEP", help="Run this step alone.")]
+Force = Annotated[bool, o.option(STEPS, "--force", help="Run steps that could be reused.")]
+Set = Annotated[
+    list[str] | None,
+    o.option(RUN, "--set", metavar="KEY=VALUE", help="A value in place of epkit.toml's: train.runs=4. Repeatable."),
+]
+IfNeeded = Annotated[
+    bool,
+    o.option(RUN, "--if-needed", help="Only if the data have drifted, the schema has changed, or a gate is missed."),
+]
+DryRun = Annotated[bool, o.option(RUN, "--dry-run", help="Say what would be run and what reused; do nothing.")]
+Format = Annotated[str, o.option(o.OUT, "--format", metavar="text|json|markdown", help="What is printed.")]
+Html = Annotated[str | None, o.option(o.OUT, "--html", metavar="FILE", help="Write the page there, too.")]
+Junit = Annotated[
+    str | None, o.option(o.OUT, "--junit", metavar="FILE", help="Write JUnit XML, a test case a step and a gate.")
+]
+Quiet = Annotated[bool, o.option(o.OUT, "-q", "--quiet", help="No progress.")]
+
+app = typer.Typer(
+    help="Pipelines: train, judge, deploy, prove, bench, switch; again when it is needed. They are in epkit.toml.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+def register(parent: typer.Typer) -> None:
+    """Add the commands to the application."""
+    parent.add_typer(app, name="pipeline")
+
+
+@app.command(epilog="Example: epkit pipeline init bank bank.csv --label y")
+def init(
+    name: Name,
+    table: Annotated[str, typer.Argument(metavar="TABLE", help="What is learned from: a file, a directory, a URL.")],
+    label: Annotated[str, typer.Option("--label", metavar="COLUMN", help="The column to predict.")],
+) -> None:
+    """Write a commented pipeline into epkit.toml."""
+    from epkit.flows.pipeline import managing
+
+    path = managing.init(name, table, label, terminal.context())
+    terminal.write(f"{path}: pipelines.{name} is written; next: epkit pipeline run {name}\n")
+
+
+@app.command(epilog=RUN_EPILOG, cls=o.Sections)
+def run(
+    name: Name,
+    from_: From = None,
+    to: To = None,
+    only: Only = None,
+    force: Force = False,
+    set_: Set = None,
+    if_needed: IfNeeded = False,
+    why: Why = None,
+    dry_run: DryRun = False,
+    format_: Format = "text",
+    html: Html = None,
+    junit: Junit = None,
+    quiet: Quiet = False,
+) -> int:
+    """Run a pipeline: a line a step."""
+    from epkit.cli.output import pipeline as output
+    from epkit.flows.pipeline import pipeline as flow
+
+    terminal.check_choice("--format", format_, FORMATS)
+    options = flow.PipelineOptions(
+        from_=from_, to=to, only=only, force=force, changes=tuple(set_ or ()), if_needed=if_needed, why=why
+    )
+    if dry_run:
+        return output.show_foreseen(flow.foresee(name, options, terminal.context()))
+    output.check(html=html, junit=junit)
+    display = output.Display(quiet=quiet, steps=format_ == "text")
+    context = terminal.context()
+    try:
+        ran = flow.run(name, options, context, show=display.step, say=display.say)
+    finally:
+        display.clear()
+    return output.finish(ran, context, format_=format_, html=html, junit=junit)
+
+
+@app.command("list", epilog="Example: epkit pipeline list bank --html history.html")
+def list_(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Of the pipeline; all without it.")] = None,
+    format_: Annotated[str, typer.Option("--format", metavar="text|json", help="How to print them.")] = "text",
+    html: Annotated[
+        str | None, typer.Option("--html", metavar="FILE", help="Write a page: metric and p99 over the runs.")
+    ] = None,
+) -> None:
+    """List the runs of a pipeline, or of all."""
+    from epkit.cli.output import pipeline as output
+
+    terminal.check_choice("--format", format_, ("text", "json"))
+    output.show_list(name, terminal.context(), format_=format_, html=html)
+
+
+@app.command(epilog="Example: epkit pipeline show bank 4 --format markdown")
+def show(
+    name: Name,
+    run: Annotated[int | None, typer.Argument(metavar="RUN", help="Its number; the last one without it.")] = None,
+    format_: Annotated[str, typer.Option("--format", metavar="text|json|markdown", help="How to print it.")] = "text",
+    html: Annotated[str | None, typer.Option("--html", metavar="FILE", help="Write the page there, too.")] = None,
+    junit: Annotated[str | None, typer.Option("--junit", metavar="FILE", help="Write JUnit XML there, too.")] = None,
+) -> None:
+    """Show a run: who, when, why, its steps, gates, figures, parameters and files."""
+    from epkit.cli.output import pipeline as output
+
+    terminal.check_choice("--format", format_, FORMATS)
+    output.show_run(name, run, terminal.context(), format_=format_, html=html, junit=junit)
+
+
+@app.command(epilog="Example: epkit pipeline compare bank 3 4")
+def compare(
+    name: Name,
+    one: Annotated[int, typer.Argument(metavar="A", help="Number of a run.")],
+    other: Annotated[int, typer.Argument(metavar="B", help="Number of another one.")],
+) -> None:
+    """Show two runs beside each other: what was asked otherwise, and what came of it."""
+    from epkit.cli.output import pipeline as output
+
+    output.show_comparison(name, one, other, terminal.context())
+
+
+@app.command(epilog="Example: epkit pipeline cancel bank")
+def cancel(name: Name) -> None:
+    """End the run that goes on; what it has put up is taken away."""
+    from epkit.flows.pipeline import managing
+
+    pid = managing.cancel(name, terminal.context())
+    terminal.write(f"{name}: no run goes on\n" if pid is None else f"{name}: process {pid} is asked to end its run\n")
