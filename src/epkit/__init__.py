@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from epkit.core.report.compare import Comparison
     from epkit.core.report.report import Report
     from epkit.core.validate.violations import Verdict, Violation
+    from epkit.core.pipeline.run import PipelineRun
     from epkit.errors import BackendError, ContractError, EndpointError, EpkitError, UsageError
+    from epkit.pipeline import Pipeline
     from epkit.scoring import FailedRow, Predictions, run_score, score
 
 __version__ = "0.1.0"
@@ -25,6 +27,8 @@ __all__ = [
     "EndpointError",
     "EpkitError",
     "FailedRow",
+    "Pipeline",
+    "PipelineRun",
     "Predictions",
     "Report",
     "UsageError",
@@ -54,6 +58,8 @@ _HOMES = {
     "Verdict": "epkit.core.validate.violations",
     "Violation": "epkit.core.validate.violations",
     "Contract": "epkit.contract",
+    "Pipeline": "epkit.pipeline",
+    "PipelineRun": "epkit.core.pipeline.run",
 }
 
 

@@ -5,16 +5,19 @@ from typing import Any
 
 from epkit.core.pipeline.judgement import DriftFound
 from epkit.core.train.columns import Learned
+from epkit.flows.pipeline.rows import RunTable
+from epkit.flows.pipeline.world import Champion
 
 
-def drift_of(card: Mapping[str, Any], learned: Learned) -> DriftFound:
-    """Compare a table with the card of a model.
+def drift_of(champion: Champion, learned: Learned, table: RunTable) -> DriftFound:
+    """Compare a table with the one that the champion was trained on.
 
     Args:
-        card: of the champion; its `columns` and `reference` are what it was trained on.
-        learned: the table.
+        champion: its card has the columns and their distributions; its rows are in `kept_table`, where they are kept.
+        learned: what was learned of *table*.
     """
-    return DriftFound(found=None, schema=tuple(_changes(card["columns"], learned.examples.card_columns)))
+    del table
+    return DriftFound(found=None, schema=tuple(_changes(champion.card["columns"], learned.examples.card_columns)))
 
 
 def _changes(before: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from getpass import getuser
 from pathlib import Path
 from signal import SIGINT, Signals
 from tempfile import TemporaryDirectory
@@ -451,7 +452,7 @@ def _head(loaded: LoadedPipeline, options: PipelineOptions, champion: Champion |
     head = {
         "pipeline": loaded.config.name,
         "version": epkit.__version__,
-        "user": next((environ[name] for name in LOGIN if environ.get(name)), "unknown"),
+        "user": next((environ[name] for name in LOGIN if environ.get(name)), None) or _owner(),
         "by": options.by,
         "why": options.why,
         "started_at": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
@@ -460,6 +461,14 @@ def _head(loaded: LoadedPipeline, options: PipelineOptions, champion: Champion |
         "champion": None if champion is None else champion.run,
     }
     return mask_values(head, loaded.context.secrets)
+
+
+def _owner() -> str:
+    """Return the name of who runs this process, where the environment does not say."""
+    try:
+        return getuser()
+    except (OSError, KeyError):
+        return "unknown"
 
 
 def _nothing_to_do(loaded: LoadedPipeline, options: PipelineOptions, champion: Champion) -> PipelineRun:

@@ -14,9 +14,13 @@ if TYPE_CHECKING:
     import numpy as np
 
     from epkit.core.train.columns import Learned
+    from epkit.flows.pipeline.rows import RunTable
 
 HASHES: Final = "hashes.bin"
 """uint64, of each labelled row: by them a later run knows which rows are new."""
+
+TABLE: Final = "table.parquet"
+"""The table, with which a later one is compared once its model is the champion."""
 
 READING: Final = ("label", "task", "drop", "id", "positive", "group", "time", "cohorts", "pairs")
 """What of the configuration decides how a table is read."""
@@ -53,6 +57,7 @@ class DataStep:
             UsageError: it cannot be learned from, or changes meanwhile.
         """
         from epkit.core.train import columns
+        from epkit.files.frames import keep_frame
         from epkit.flows.pipeline.orders import train_order
         from epkit.flows.pipeline.rows import read
 
@@ -62,7 +67,8 @@ class DataStep:
         for warning in learned.warnings:
             world.show(warning)
         _keep_hashes(world.part / HASHES, learned.examples.hashes)
-        drift = _drift(world, learned, found.file_sha256)
+        keep_frame(found.frame, world.part / TABLE)
+        drift = _drift(world, learned, found)
         rows = found.frame.height
         return StepResult(
             step="data",
@@ -83,7 +89,7 @@ class DataStep:
                 "warnings": list(learned.warnings),
                 "drift": drift["found"],
             },
-            files={"hashes": f"{HASHES}"},
+            files={"hashes": HASHES, "table": TABLE},
         )
 
     def undo(self, world: World) -> None:
@@ -96,13 +102,13 @@ def _compared(world: World, file_sha256: str) -> str | None:
     return None if champion is None or champion.table == file_sha256 else champion.sha256
 
 
-def _drift(world: World, learned: "Learned", file_sha256: str) -> Mapping[str, Any]:
+def _drift(world: World, learned: "Learned", read: "RunTable") -> Mapping[str, Any]:
     champion = world.champion
-    if champion is None or _compared(world, file_sha256) is None:
+    if champion is None or _compared(world, read.file_sha256) is None:
         return {"found": None, "line": ""}
     from epkit.flows.pipeline.drifting import drift_of
 
-    found = drift_of(champion.card, learned)
+    found = drift_of(champion, learned, read)
     against = "the champion" if champion.run is None else f"run {champion.run}"
     return {
         "line": f"; {found.line} against {against}",

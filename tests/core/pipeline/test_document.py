@@ -1,0 +1,63 @@
+"""`epkit.pipeline/1`: there and back, and its schema against documents whole and broken."""
+
+import json
+
+import jsonschema
+import pytest
+
+from epkit.core.pipeline.document import from_document, schema, step_from_plain, step_to_plain, to_document
+from epkit.core.pipeline.steps import key_of
+from support.goldens import check_file
+from support.pipeline_runs import pipeline_run
+from support.places import ROOT
+
+CHECK = jsonschema.Draft202012Validator(schema())
+
+
+@pytest.mark.parametrize("missed", [False, True])
+def test_a_run_comes_back_as_it_was(missed):
+    run = pipeline_run(missed=missed)
+    document = json.loads(json.dumps(to_document(run), allow_nan=False))
+
+    assert [] == list(CHECK.iter_errors(document))
+    assert run == from_document(document)
+
+
+def test_a_step_comes_back_as_it_was():
+    for step in pipeline_run().steps:
+        assert step == step_from_plain(json.loads(json.dumps(step_to_plain(step))))
+
+
+def test_the_published_schema_is_the_one_of_the_classes():
+    published = ROOT / "src" / "epkit" / "core" / "pipeline" / "pipeline.schema.json"
+
+    check_file(published, json.dumps(schema(), indent=2, ensure_ascii=False) + "\n")
+    jsonschema.Draft202012Validator.check_schema(schema())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda d: d.update(state="fine"),
+        lambda d: d["steps"][0].update(state="done"),
+        lambda d: d["steps"][0].update(step="deta"),
+        lambda d: d.pop("steps"),
+        lambda d: d.update(surplus=1),
+        lambda d: d.update(format="epkit.pipeline/2"),
+    ],
+)
+def test_what_is_no_run_is_refused_by_the_schema_and_the_reader(change):
+    document = json.loads(json.dumps(to_document(pipeline_run())))
+    change(document)
+
+    assert not CHECK.is_valid(document)
+    with pytest.raises(ValueError, match=r"\S"):
+        from_document(document)
+
+
+def test_a_key_depends_on_values_and_not_on_their_order():
+    one = key_of(table="a", plan={"runs": 4, "seed": 0})
+
+    assert one == key_of(plan={"seed": 0, "runs": 4}, table="a")
+    assert one != key_of(table="a", plan={"runs": 5, "seed": 0})
+    assert 32 == len(one)
