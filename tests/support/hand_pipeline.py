@@ -1,7 +1,9 @@
 """A pipeline whose models are made by hand, in a project of its own; as a program it runs it, to be killed."""
 
 import contextlib
+import json
 import os
+import re
 import shutil
 import sys
 from dataclasses import dataclass, field
@@ -24,7 +26,7 @@ from epkit.flows.pipeline.steps.prove import ProveStep
 from epkit.flows.pipeline.steps.switch import SwitchStep
 from epkit.flows.pipeline.steps.watch import WatchStep
 from epkit.flows.pipeline.world import Before, World
-from epkit.flows.target.request_options import TargetOptions
+from epkit.flows.target.request_options import RequestOptions, TargetOptions
 from epkit.served.model import Model
 from support.trained import bank_like, learned_from, write_model
 
@@ -56,7 +58,8 @@ def make_project(directory: Path) -> None:
 def write_config(directory: Path, *lines: str) -> None:
     """Write the pipeline; what `epkit.toml` says of endpoints stays."""
     path = directory / "epkit.toml"
-    kept = path.read_text().partition("[pipelines.bank]")[0] if path.exists() else ""
+    text = path.read_text() if path.exists() else ""
+    kept = re.sub(r"^\[pipelines\.bank\]\n(?:[^\[].*\n|\n)*", "", text, flags=re.MULTILINE)
     path.write_text("\n".join([kept + "[pipelines.bank]", f'data = "{TABLE}"', 'label = "y"', *lines, ""]))
 
 
@@ -197,9 +200,15 @@ def states(ran: PipelineRun) -> dict[str, str]:
 
 
 def main() -> None:
-    """Run the pipeline of this directory with the model that is named, and end with its exit code."""
-    pipeline = HandPipeline(directory=Path.cwd(), environ=dict(os.environ))
-    sys.exit(pipeline.run(sys.argv[1]).exit_code)
+    """Run the pipeline of this directory with the model that is named, print what came of it, end with its code.
+
+    The variable HAND_PROXY names what requests of endpoints go through.
+    """
+    request = RequestOptions(proxy=os.environ.get("HAND_PROXY"))
+    pipeline = HandPipeline(directory=Path.cwd(), environ=dict(os.environ), reach=TargetOptions(request=request))
+    ran = pipeline.run(sys.argv[1])
+    print(json.dumps({"reason": ran.reason, "steps": states(ran), "said": pipeline.said}))
+    sys.exit(ran.exit_code)
 
 
 if __name__ == "__main__":

@@ -38,9 +38,7 @@ def test_every_key_is_read(tmp_path):
         found.custom, found.gate, found.canary, found.watch, found.keep, found.prove,
     )  # fmt: skip
     assert DeploySettings(endpoint="bank", backend="azureml") == found.deploy
-    assert (
-        BenchSettings(requests=9, slo=("p99<1s",), fail_if=("p99>+5%",), against_live=True, rate=20.0) == found.bench
-    )
+    assert BenchSettings(requests=9, slo=("p99<1s",), fail_if=("p99>+5%",), against_live=True, rate=20.0) == found.bench
 
 
 @pytest.mark.parametrize(

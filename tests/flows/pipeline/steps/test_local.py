@@ -75,6 +75,10 @@ def load(bank: HandPipeline) -> Iterator[list[Ran]]:
     cli = Cli(directory=bank.directory, environ=dict(bank.environ), patience_s=PATIENCE_S)
     over: list[Ran] = []
     with cli.start("bench", "-t", PATIENCE_S, "-c", 4, "--format", "json", "bank") as process:
+        before, begun = scored(bank, "bank"), time.monotonic()
+        while scored(bank, "bank") < before + 20:
+            assert time.monotonic() - begun < PATIENCE_S, "no load came"
+            time.sleep(0.05)
         yield over
         process.send_signal(signal.SIGINT)
         over.append(cli.finished(process))
