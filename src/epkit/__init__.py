@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from epkit.api import bench, compare, load_reports, render, run_bench
     from epkit.contract import Contract
+    from epkit.core.pipeline.run import PipelineRun
     from epkit.core.report.compare import Comparison
     from epkit.core.report.report import Report
     from epkit.core.validate.violations import Verdict, Violation
-    from epkit.core.pipeline.run import PipelineRun
     from epkit.errors import BackendError, ContractError, EndpointError, EpkitError, UsageError
     from epkit.pipeline import Pipeline
     from epkit.scoring import FailedRow, Predictions, run_score, score

@@ -59,7 +59,7 @@ def write_config(directory: Path, *lines: str) -> None:
     """Write the pipeline; what `epkit.toml` says of endpoints stays."""
     path = directory / "epkit.toml"
     text = path.read_text() if path.exists() else ""
-    kept = re.sub(r"^\[pipelines\.bank\]\n(?:[^\[].*\n|\n)*", "", text, flags=re.MULTILINE)
+    kept = re.sub(r"^\[pipelines\.bank\]\n(?:[^\[\n].*\n|\n)*", "", text, flags=re.MULTILINE)
     path.write_text("\n".join([kept + "[pipelines.bank]", f'data = "{TABLE}"', 'label = "y"', *lines, ""]))
 
 

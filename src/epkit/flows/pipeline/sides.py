@@ -8,12 +8,13 @@ the same endpoint, which gets no traffic before `switch` gives it some. Either w
 import contextlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol, get_args
 
 from epkit.core.hosting.deployments import BackendName, Deployment, Endpoint, Order, Replacement
 from epkit.core.http.secret import Secret
+from epkit.core.json.records import Record, loads_record
 from epkit.errors import BackendError, EndpointError, EpkitError, UsageError, unreadable, unwritable
 from epkit.files.writing import replacing
 from epkit.flows.context import Context
@@ -32,7 +33,14 @@ ENTRY: Final = "score.py"
 
 COLOURS: Final = ("blue", "green")
 
+LOCAL_SUFFIX: Final = "-green"
+"""Of the candidate's name on this machine, behind that of the endpoint."""
+
+MOST_BYTES: Final = 1 << 20
+"""Of a record."""
+
 Phase = Literal["beside", "moving", "serving"]
+PHASES: Final[tuple[Phase, ...]] = get_args(Phase)
 Check = Callable[[int], None]
 """Looks at the candidate while it gets so many percent of the traffic; raises where something is wrong."""
 
@@ -42,7 +50,7 @@ class CandidateRecord:
     """A candidate that is put up.
 
     Args:
-        endpoint: that it is to take over, by its name at the backend.
+        place: name of the endpoint in `epkit.toml` that it is to take over; *endpoint* is its name at the backend.
         name: of the candidate: an endpoint on this machine, a deployment at Azure.
         model: directory of the copy that it is made of.
         sha256: of that copy.
@@ -51,6 +59,7 @@ class CandidateRecord:
         part: percent of the traffic that it may have.
     """
 
+    place: str
     endpoint: str
     backend: BackendName
     name: str
@@ -129,8 +138,11 @@ class Side(Protocol):
 Save = Callable[[CandidateRecord], None]
 
 
-def open_side(world: World, reach: TargetOptions) -> Side:
+def open_side(world: World, reach: TargetOptions, record: CandidateRecord | None = None) -> Side:
     """Find who hosts the endpoint of a pipeline.
+
+    Args:
+        record: of a candidate that is there, where the configuration may be another by now.
 
     Raises:
         UsageError: the pipeline does not deploy, the backend's extra is missing, or it has no second deployment.
@@ -138,14 +150,16 @@ def open_side(world: World, reach: TargetOptions) -> Side:
     settings = world.config.deploy
     if settings is None:
         raise UsageError(f'{world.config.place}.deploy: is missing: deploy = {{ endpoint = "NAME" }}')
-    context = replace(world.context, note=world.show)
-    place = find_place(settings.endpoint, settings.backend, context)
+    endpoint, backend = settings.endpoint, settings.backend
+    if record is not None:
+        endpoint, backend = record.place, record.backend
+    place = find_place(endpoint, backend, world.context)
     kind: type[_LocalSide] | type[_AzureSide] = _LocalSide
-    if settings.backend != "local":
+    if backend != "local":
         staged(place)
         kind = _AzureSide
     more = {name: getattr(settings, name) for name in ("environment", "instance_type", "instances", "env")}
-    return kind(place=place, context=context, reach=reach, more=more)
+    return kind(place=place, context=world.context, reach=reach, more=more)
 
 
 def serves(live: Endpoint | None, sha256: str) -> bool:
@@ -165,16 +179,32 @@ def load_record(directory: Path) -> CandidateRecord | None:
     """
     path = directory / RECORD
     try:
-        found = json.loads(path.read_bytes())
-        return CandidateRecord(**{each.name: found[each.name] for each in fields(CandidateRecord)})
+        return _record(Record(loads_record(path.read_bytes()[:MOST_BYTES])))
     except FileNotFoundError:
         return None
     except OSError as error:
         raise unreadable(str(path), error, "what a run put up") from None
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except ValueError as error:
         raise UsageError(
-            f"{path}: damaged: see epkit deploy list for a candidate that is left, and remove the file"
+            f"{path}: damaged: {error}: see epkit deploy list for a candidate that is left, and remove the file"
         ) from None
+
+
+def _record(record: Record) -> CandidateRecord:
+    """Check the values of a record, which others may have written.
+
+    Raises:
+        ValueError: a value is missing or of another type, or what it names is no candidate.
+    """
+    before = record.values.get("before")
+    if not isinstance(before, dict) or not all(type(share) is int for share in before.values()):
+        raise ValueError("before is not how the traffic was divided")
+    texts = {name: record.text(name) for name in ("place", "endpoint", "backend", "name", "model", "sha256", "phase")}
+    backend, phase = texts["backend"], texts["phase"]
+    names = (f"{texts['endpoint']}{LOCAL_SUFFIX}",) if backend == "local" else COLOURS
+    if backend not in ("local", "azureml") or phase not in PHASES or texts["name"] not in names:
+        raise ValueError("it names no candidate")
+    return CandidateRecord(**texts, before=before, part=record.whole("part", most=100))  # type: ignore[arg-type]
 
 
 def saving(directory: Path) -> Save:
@@ -255,7 +285,7 @@ class _LocalSide(_PlacedSide):
 
     @property
     def _name(self) -> str:
-        return f"{self.place.service}-green"
+        return f"{self.place.service}{LOCAL_SUFFIX}"
 
     def prepare(self, live: Endpoint | None, model: Path, sha256: str) -> CandidateRecord:
         if self._shown(self._name) is not None:
@@ -265,6 +295,7 @@ class _LocalSide(_PlacedSide):
             )
         before = {} if live is None else {each.name: each.traffic for each in live.deployments}
         return CandidateRecord(
+            place=self.place.name,
             endpoint=self.place.service,
             backend="local",
             name=self._name,
@@ -336,6 +367,7 @@ class _AzureSide(_PlacedSide):
                 "name blue or green: delete the one that gets no traffic"
             )
         return CandidateRecord(
+            place=self.place.name,
             endpoint=self.place.service,
             backend="azureml",
             name=name,
@@ -358,7 +390,8 @@ class _AzureSide(_PlacedSide):
         backend, say = staged(self.place), self.context.note
         if record.phase == "serving":
             for name in record.before:
-                backend.delete_deployment(record.endpoint, name, say)
+                if (old := _named(endpoint, name)) is not None and not old.traffic:
+                    backend.delete_deployment(record.endpoint, name, say)
             return
         ours = _named(endpoint, record.name)
         if record.first and {each.name for each in endpoint.deployments} <= {record.name}:

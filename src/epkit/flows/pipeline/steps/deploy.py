@@ -9,7 +9,7 @@ from typing import Any, Final
 from epkit.core.pipeline.steps import StepName, StepResult
 from epkit.errors import UsageError, unwritable
 from epkit.flows.hosting.backends import copy_model
-from epkit.flows.pipeline.sides import CandidateRecord, Side, forget, load_record, open_side, saving, serves
+from epkit.flows.pipeline.sides import CandidateRecord, forget, load_record, open_side, saving, serves
 from epkit.flows.pipeline.world import Before, World
 from epkit.flows.target.request_options import TargetOptions
 
@@ -44,7 +44,7 @@ class DeployStep:
             BackendError: the backend said no, and what serves goes on.
         """
         side = open_side(world, self.reach)
-        sweep(side, world)
+        self._sweep(world)
         live = side.live()
         sha256 = str(before["train"].result["model_sha256"])
         if serves(live, sha256):
@@ -82,7 +82,17 @@ class DeployStep:
         Raises:
             EpkitError: it cannot be taken away.
         """
-        take_away(world.directory, open_side(world, self.reach))
+        take_away(world.directory, world, self.reach)
+
+    def _sweep(self, world: World) -> None:
+        """Take away what runs before this one have left.
+
+        Raises:
+            EpkitError: it cannot be taken away.
+        """
+        for directory in sorted(world.directory.parent.iterdir()):
+            if directory != world.directory and directory.is_dir():
+                take_away(directory, world, self.reach)
 
 
 def candidate_of(before: Before, world: World) -> tuple[CandidateRecord, Path] | None:
@@ -106,19 +116,11 @@ def skipped(step: StepName) -> StepResult:
     return StepResult(step=step, state="skipped", line="the endpoint serves this model")
 
 
-def sweep(side: Side, world: World) -> None:
-    """Take away what runs before this one have left.
-
-    Raises:
-        EpkitError: it cannot be taken away.
-    """
-    for directory in sorted(world.directory.parent.iterdir()):
-        if directory != world.directory and directory.is_dir():
-            take_away(directory, side)
-
-
-def take_away(directory: Path, side: Side) -> None:
+def take_away(directory: Path, world: World, reach: TargetOptions) -> None:
     """Take away what a run has left: the candidate, or what is left beside it where it serves by now.
+
+    Args:
+        directory: of the run.
 
     Raises:
         EpkitError: it cannot be taken away.
@@ -126,7 +128,7 @@ def take_away(directory: Path, side: Side) -> None:
     record = load_record(directory)
     if record is None:
         return
-    side.take_away(record)
+    open_side(world, reach, record).take_away(record)
     forget(directory)
     if record.phase != "serving":
         shutil.rmtree(directory / COPY, ignore_errors=True)

@@ -1,14 +1,11 @@
 """The step `switch`: the candidate's model takes over, and what is left of both is tidied up."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from epkit.core.pipeline.steps import StepName, StepResult
 from epkit.errors import EpkitError
-from epkit.flows.pipeline.golden import golden_rows, load_model
-from epkit.flows.pipeline.proving import prover_of
-from epkit.flows.pipeline.sides import Side, open_side, saving
+from epkit.flows.pipeline.sides import open_side, saving
 from epkit.flows.pipeline.steps.deploy import candidate_of, skipped, take_away
 from epkit.flows.pipeline.world import Before, World
 from epkit.flows.target.request_options import TargetOptions
@@ -49,6 +46,9 @@ class SwitchStep:
 
         def look(part: int) -> None:
             """Ask the candidate for the golden rows once more."""
+            from epkit.flows.pipeline.golden import golden_rows, load_model  # late: for parts of the traffic alone
+            from epkit.flows.pipeline.proving import prover_of
+
             model = load_model(record.model)
             prover = prover_of(side, record, golden_rows(before, world, model), world)
             prover.contract(model.card["columns"])
@@ -57,7 +57,10 @@ class SwitchStep:
             world.show(f"{part} % of the traffic: {prover.requests} requests are answered as they have to be")
 
         side.switch(record, world.config.canary or (100,), look, saving(directory))
-        _tidy(side, directory, world)
+        try:
+            take_away(directory, world, self.reach)
+        except EpkitError as error:
+            world.show(f"the model serves, but something is left, which the next run takes away: {error}")
         return StepResult(
             step="switch",
             state="ok",
@@ -72,11 +75,3 @@ class SwitchStep:
 
     def undo(self, world: World) -> None:
         """Nothing is put up that `deploy` does not take away, traffic included."""
-
-
-def _tidy(side: Side, directory: Path, world: World) -> None:
-    """Take away what is left of the candidate, or of what served; the next run does, where that fails now."""
-    try:
-        take_away(directory, side)
-    except EpkitError as error:
-        world.show(f"the model serves, but something is left, which the next run takes away: {error}")
