@@ -60,7 +60,7 @@ def write_config(directory: Path, *lines: str) -> None:
     path = directory / "epkit.toml"
     text = path.read_text() if path.exists() else ""
     kept = re.sub(r"^\[pipelines\.bank\]\n(?:[^\[\n].*\n|\n)*", "", text, flags=re.MULTILINE)
-    path.write_text("\n".join([kept + "[pipelines.bank]", f'data = "{TABLE}"', 'label = "y"', *lines, ""]))
+    path.write_text("\n".join([kept + "[pipelines.bank]", f'data = "{TABLE}"', 'label = "y"', "keep = 1000", *lines, ""]))
 
 
 @dataclass(frozen=True)

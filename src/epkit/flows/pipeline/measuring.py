@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from epkit.core.contract import documents
 from epkit.core.contract.contract import parse
+from epkit.core.http.masking import mask_values
 from epkit.core.http.url import Url
 from epkit.core.pipeline.config import BenchSettings
 from epkit.core.pipeline.steps import StepResult
@@ -128,7 +129,7 @@ def _outcome(world: World, settings: BenchSettings, result: BenchResult, *, besi
     gates: list[dict[str, Any]] = []
     if beside and settings.fail_if and missed is None:
         gates, missed = _compared(world.directory / SAVED, settings.fail_if)
-    files = _written(world.directory, result, reports[-1])
+    files = _written(world.directory, result, mask_values(reports[-1], world.context.secrets))
     code = 0 if any(report.counts.ok for report in reports) else NOTHING_ANSWERED
     return StepResult(
         step="bench",
