@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 
@@ -11,11 +12,14 @@ from epkit.core.train.calibration import calibration
 from epkit.core.train.gates import Evidence, GateExpression
 from epkit.core.train.metrics import Metrics, names_of
 from epkit.core.train.report import Cohort, Figure, Gate
+from epkit.errors import UsageError
 from epkit.flows.pipeline.choosing import unseen_test_rows
-from epkit.flows.pipeline.rows import answered
+from epkit.flows.pipeline.rows import answered, loaded
 from epkit.flows.train.examples import TrainingMaterial
 from epkit.flows.train.judging import column_names
 from epkit.served.model import Model
+
+NO_ROWS: Final = "there is no row that the model was not trained on"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +59,7 @@ class Verdicts:
 def judge_model(
     material: TrainingMaterial,
     model: Model,
-    champion: Model | None,
+    champion: Path | None,
     expressions: Sequence[GateExpression],
     *,
     foreign: bool,
@@ -63,6 +67,7 @@ def judge_model(
     """Judge a model on test rows.
 
     Args:
+        champion: directory of the model that it is compared with; None for none.
         foreign: whether another training made the model, which may have seen some of the test rows.
 
     Raises:
@@ -70,21 +75,27 @@ def judge_model(
     """
     places = unseen_test_rows(material, model) if foreign else material.test
     rows = answered(model, material, places)
-    shared = None
-    at = places
+    shared, at, problem = None, places, None
     if champion is not None:
-        at = np.intersect1d(places, unseen_test_rows(material, champion))
-        shared = answered(model, material, at), answered(champion, material, at)
-    wanted = [each for each in expressions if champion is not None or not each.base]
+        try:
+            other = loaded(champion, material, "the champion")
+            at = np.intersect1d(places, unseen_test_rows(material, other))
+            shared = answered(model, material, at), answered(other, material, at)
+        except UsageError as error:  # the label or a column has changed since it was trained
+            problem = str(error)
+    wanted = [each for each in expressions if shared is not None or not each.base]
     verdicts = judge_gates(material, places, rows, wanted, shared=shared, shared_places=at)
+    judged = list(verdicts.gates)
+    if problem is not None:
+        judged += [_not_judged(each.expression, problem, 0) for each in expressions if each.base]
     groups = _groups(material, places)
     names = measured_by(rows)
     found = cohorts.cohorts(rows, verdicts.cuts, groups) if len(places) else ()
     return Verdicts(
         rows=len(places),
         figures=intervals.figures(names, rows, groups=groups) if len(places) else {},
-        gates=verdicts.gates,
-        left_out=tuple(each.expression for each in expressions if each not in wanted),
+        gates=tuple(judged),
+        left_out=tuple(each.expression for each in expressions if champion is None and each.base),
         beside=None if shared is None else _beside(names, *shared, _groups(material, at)),
         worst=next((each for each in found if each.rows >= gates.LEAST_ROWS), None),
     )
@@ -127,7 +138,9 @@ def judge_gates(
         shared=shared,
         shared_groups=None if shared_places is None else _groups(material, shared_places),
     )
-    judged = tuple(gates.judge(each, evidence) if len(places) else _no_rows(each.expression) for each in expressions)
+    judged = tuple(
+        gates.judge(each, evidence) if len(places) else _not_judged(each.expression, NO_ROWS, 0) for each in expressions
+    )
     return GatesJudged(gates=judged, cuts=cuts)
 
 
@@ -142,9 +155,16 @@ def figure_plain(figure: Figure) -> dict[str, Any]:
     return {"value": figure.value, "ci95": None if figure.ci95 is None else list(figure.ci95)}
 
 
-def _no_rows(expression: str) -> Gate:
-    why = "cannot be judged: there is no row that the model was not trained on"
-    return Gate(expression=expression, state="not judged", observed=None, ci95=None, wanted=None, rows=0, reason=why)
+def _not_judged(expression: str, why: str, rows: int) -> Gate:
+    return Gate(
+        expression=expression,
+        state="not judged",
+        observed=None,
+        ci95=None,
+        wanted=None,
+        rows=rows,
+        reason=f"cannot be judged: {why}",
+    )
 
 
 def _groups(material: TrainingMaterial, places: np.ndarray) -> np.ndarray | None:

@@ -7,6 +7,7 @@ import numpy as np
 from epkit.core.pipeline.judgement import DriftFound, need, surely_missed
 from epkit.core.pipeline.run import Need
 from epkit.core.pipeline.steps import StepResult
+from epkit.core.shortening import cut
 from epkit.core.train.cells import row_hashes
 from epkit.errors import UsageError
 from epkit.flows.pipeline.judging import judge_gates
@@ -33,11 +34,15 @@ def needed(world: World, champion: Champion, data: StepResult) -> Need:
     if drift.schema or not expressions:
         return need(drift, (), new_rows=0)
     material = material_of(world, data.result)
-    model = loaded(champion.model, material, f"{world.config.place}: the champion")
-    places = new_places(material, model, champion)
+    try:
+        model = loaded(champion.model, material, "the champion")
+        places = new_places(material, model, champion)
+        rows = answered(model, material, places)
+    except UsageError as error:  # the label has changed, or a column holds what it did not
+        return Need(retrain=True, reasons=(cut(str(error), 200),))
     if not len(places):
         return need(drift, (), new_rows=0)
-    judged = judge_gates(material, places, answered(model, material, places), expressions)
+    judged = judge_gates(material, places, rows, expressions)
     ops = {each.expression: each.op for each in expressions}
     missed = [gate for gate in judged.gates if surely_missed(gate, ops[gate.expression])]
     return need(drift, missed, new_rows=len(places))

@@ -36,7 +36,7 @@ class GateStep:
         """Judge.
 
         Raises:
-            UsageError: a gate names what is not there, or the champion cannot be read.
+            UsageError: a gate names what is not there.
         """
         from epkit.flows.pipeline.judging import judge_model
         from epkit.flows.pipeline.orders import gates_of
@@ -45,13 +45,10 @@ class GateStep:
         trained = before["train"]
         material = material_of(world, before["data"].result)
         other = _other(before, world)
-        champion = None
-        if other is not None:
-            champion = loaded(other.model, material, f"{world.config.place}: the champion")
         verdicts = judge_model(
             material,
             loaded(world.path(trained, "model"), material, "the model that was trained"),
-            champion,
+            None if other is None else other.model,
             gates_of(world.config),
             foreign=trained.result["kind"] == "candidate",
         )
