@@ -100,7 +100,7 @@ def test_commands_run_and_print_what_is_quoted(page: Path, block: Block):
         if "NOT VALID: the client was the limit" in out:  # this machine is busy with other tests
             code, out = run(command.line)
         quoted, printed = list(command.printed), out.splitlines()
-        if command.line.split()[1] in ("bench", "check", "report"):  # times and ports
+        if command.line.split()[1] in ("bench", "check", "report", "pipeline"):  # times and ports
             quoted, printed = list(map(shape, quoted)), list(map(shape, printed))
 
         assert (command.line, command.code) == (command.line, code)

@@ -15,6 +15,7 @@ import pytest
 
 from epkit import errors
 from epkit.cli.options.common import MORE
+from epkit.core.pipeline import document as pipeline_document
 from epkit.core.report import document as report_document
 from epkit.core.samples import saved
 from epkit.core.samples.rows import FAILURES, SAMPLE
@@ -135,6 +136,7 @@ def kind(node: dict[str, Any]) -> str:
 DOCUMENTS = {
     "report.md": ("Report", report_document.schema()),
     "train.md": ("TrainReport", train_document.schema()),
+    "pipeline.md": ("PipelineRun", pipeline_document.schema()),
 }
 """The pages of JSON documents: the name of the whole, and its schema."""
 

@@ -14,10 +14,8 @@ from epkit.core.train.metrics import GREATER_IS_BETTER
 from epkit.core.train.report import TrainReport
 from epkit.files import model_directory
 from epkit.flows.pipeline.candidates import candidates_of
-from epkit.flows.pipeline.rows import answered, loaded, material_of
+from epkit.flows.pipeline.rows import LabelledTable, answered, labelled, loaded
 from epkit.flows.pipeline.world import World
-from epkit.flows.train.examples import TrainingMaterial
-from epkit.flows.train.judging import held_out_by
 from epkit.served.model import Model
 
 
@@ -52,14 +50,14 @@ def choose(world: World, data: Mapping[str, Any], report: TrainReport, trained: 
     models = candidates_of(world.config, world.context.cwd).models
     if not models:
         return ChosenCandidate(winner=None, line="", compared=())
-    material = material_of(world, data)
-    own = loaded(trained, material, "the model that was trained")
+    table = labelled(world, data)
+    own = loaded(trained, table, "the model that was trained")
     sign = 1.0 if GREATER_IS_BETTER[report.metric] else -1.0
     compared = []
     best: tuple[float, str, Path] | None = None
     for name, path in models:
         where = f"{world.config.place}.custom: {name}"
-        found = _compared(material, own, loaded(path, material, where), report.metric)
+        found = _compared(table, own, loaded(path, table, where), report.metric)
         if found["better"] and (best is None or sign * found["difference"] > best[0]):
             best = (sign * found["difference"], name, path)
         compared.append({"name": name, **found})
@@ -71,13 +69,13 @@ def choose(world: World, data: Mapping[str, Any], report: TrainReport, trained: 
     return ChosenCandidate(winner=name, line=line, compared=tuple(compared))
 
 
-def _compared(material: TrainingMaterial, own: Model, other: Model, metric: str) -> dict[str, Any]:
-    places = unseen_test_rows(material, other)
+def _compared(table: LabelledTable, own: Model, other: Model, metric: str) -> dict[str, Any]:
+    places = unseen_test_rows(table, other)
     why = f"{plural(len(places), 'test row')} that it was not trained on, and {LEAST_SHARED} are wanted"
     nothing = {"rows": len(places), "difference": None, "ci95": None, "better": False}
     if len(places) < LEAST_SHARED:
         return {**nothing, "reason": why}
-    difference = intervals.difference(metric, answered(other, material, places), answered(own, material, places))
+    difference = intervals.difference(metric, answered(other, table, places), answered(own, table, places))
     if difference is None or difference.ci95 is None:
         return {**nothing, "reason": f"these rows do not define {metric}"}
     low, high = difference.ci95
@@ -91,7 +89,6 @@ def _compared(material: TrainingMaterial, own: Model, other: Model, metric: str)
     }
 
 
-def unseen_test_rows(material: TrainingMaterial, model: Model) -> np.ndarray:
+def unseen_test_rows(table: LabelledTable, model: Model) -> np.ndarray:
     """Return the places of the test rows that a model was not trained on, as far as its card says."""
-    places: np.ndarray = material.test[held_out_by(model, material)[material.test]]
-    return places
+    return np.intersect1d(table.test, table.unseen_by(model))

@@ -14,9 +14,8 @@ from epkit.core.train.metrics import Metrics, names_of
 from epkit.core.train.report import Cohort, Figure, Gate
 from epkit.errors import UsageError
 from epkit.flows.pipeline.choosing import unseen_test_rows
-from epkit.flows.pipeline.rows import answered, loaded
-from epkit.flows.train.examples import TrainingMaterial
-from epkit.flows.train.judging import column_names
+from epkit.flows.pipeline.rows import LabelledTable, answered, loaded
+from epkit.flows.train.unseen import column_names
 from epkit.served.model import Model
 
 NO_ROWS: Final = "there is no row that the model was not trained on"
@@ -57,7 +56,7 @@ class Verdicts:
 
 
 def judge_model(
-    material: TrainingMaterial,
+    table: LabelledTable,
     model: Model,
     champion: Path | None,
     expressions: Sequence[GateExpression],
@@ -73,22 +72,22 @@ def judge_model(
     Raises:
         UsageError: a gate names a column or a metric that is not there.
     """
-    places = unseen_test_rows(material, model) if foreign else material.test
-    rows = answered(model, material, places)
+    places = unseen_test_rows(table, model) if foreign else table.test
+    rows = answered(model, table, places)
     shared, at, problem = None, places, None
     if champion is not None:
         try:
-            other = loaded(champion, material, "the champion")
-            at = np.intersect1d(places, unseen_test_rows(material, other))
-            shared = answered(model, material, at), answered(other, material, at)
+            other = loaded(champion, table, "the champion")
+            at = np.intersect1d(places, unseen_test_rows(table, other))
+            shared = answered(model, table, at), answered(other, table, at)
         except UsageError as error:  # the label or a column has changed since it was trained
             problem = str(error)
     wanted = [each for each in expressions if shared is not None or not each.base]
-    verdicts = judge_gates(material, places, rows, wanted, shared=shared, shared_places=at)
+    verdicts = judge_gates(table, places, rows, wanted, shared=shared, shared_places=at)
     judged = list(verdicts.gates)
     if problem is not None:
         judged += [_not_judged(each.expression, problem, 0) for each in expressions if each.base]
-    groups = _groups(material, places)
+    groups = _groups(table, places)
     names = measured_by(rows)
     found = cohorts.cohorts(rows, verdicts.cuts, groups) if len(places) else ()
     return Verdicts(
@@ -96,7 +95,7 @@ def judge_model(
         figures=intervals.figures(names, rows, groups=groups) if len(places) else {},
         gates=tuple(judged),
         left_out=tuple(each.expression for each in expressions if champion is None and each.base),
-        beside=None if shared is None else _beside(names, *shared, _groups(material, at)),
+        beside=None if shared is None else _beside(names, *shared, _groups(table, at)),
         worst=next((each for each in found if each.rows >= gates.LEAST_ROWS), None),
     )
 
@@ -110,7 +109,7 @@ class GatesJudged:
 
 
 def judge_gates(
-    material: TrainingMaterial,
+    table: LabelledTable,
     places: np.ndarray,
     rows: Metrics,
     expressions: Sequence[GateExpression],
@@ -127,16 +126,16 @@ def judge_gates(
     Raises:
         UsageError: a gate names a column or a metric that is not there.
     """
-    examples = material.search.examples
+    examples = table.learned.examples
     gates.check(expressions, examples.label, column_names(examples), base=shared is not None)
     cuts = cohorts.cuts(examples.take(places)) if len(places) else ()
     evidence = Evidence(
         rows=rows,
         ece=calibration(rows)[1] if len(places) else None,
         cuts=cuts,
-        groups=_groups(material, places),
+        groups=_groups(table, places),
         shared=shared,
-        shared_groups=None if shared_places is None else _groups(material, shared_places),
+        shared_groups=None if shared_places is None else _groups(table, shared_places),
     )
     judged = tuple(
         gates.judge(each, evidence) if len(places) else _not_judged(each.expression, NO_ROWS, 0) for each in expressions
@@ -167,8 +166,8 @@ def _not_judged(expression: str, why: str, rows: int) -> Gate:
     )
 
 
-def _groups(material: TrainingMaterial, places: np.ndarray) -> np.ndarray | None:
-    groups = material.search.examples.groups
+def _groups(table: LabelledTable, places: np.ndarray) -> np.ndarray | None:
+    groups = table.learned.examples.groups
     return None if groups is None else groups[places]
 
 

@@ -12,11 +12,9 @@ from epkit.core.train.cells import row_hashes
 from epkit.errors import UsageError
 from epkit.flows.pipeline.judging import judge_gates
 from epkit.flows.pipeline.orders import gates_of
-from epkit.flows.pipeline.rows import answered, loaded, material_of
+from epkit.flows.pipeline.rows import LabelledTable, answered, labelled, loaded
 from epkit.flows.pipeline.steps.data import known_hashes
 from epkit.flows.pipeline.world import Champion, World
-from epkit.flows.train.examples import TrainingMaterial
-from epkit.flows.train.judging import held_out_by
 from epkit.served.model import Model
 
 
@@ -33,35 +31,35 @@ def needed(world: World, champion: Champion, data: StepResult) -> Need:
     expressions = [each for each in gates_of(world.config) if not each.base]
     if drift.schema or not expressions:
         return need(drift, (), new_rows=0)
-    material = material_of(world, data.result)
+    table = labelled(world, data.result)
     try:
-        model = loaded(champion.model, material, "the champion")
-        places = new_places(material, model, champion)
-        rows = answered(model, material, places)
+        model = loaded(champion.model, table, "the champion")
+        places = new_places(table, model, champion)
+        rows = answered(model, table, places)
     except UsageError as error:  # the label has changed, or a column holds what it did not
         return Need(retrain=True, reasons=(cut(str(error), 200),))
     if not len(places):
         return need(drift, (), new_rows=0)
-    judged = judge_gates(material, places, rows, expressions)
+    judged = judge_gates(table, places, rows, expressions)
     ops = {each.expression: each.op for each in expressions}
     missed = [gate for gate in judged.gates if surely_missed(gate, ops[gate.expression])]
     return need(drift, missed, new_rows=len(places))
 
 
-def new_places(material: TrainingMaterial, model: Model, champion: Champion) -> np.ndarray:
+def new_places(table: LabelledTable, model: Model, champion: Champion) -> np.ndarray:
     """Return the places of the labelled rows that the champion's table did not have.
 
     Where that table's rows are not known any more, those are returned that its card says it was not trained on.
     """
     hashed: list[str] = list(model.card.get("test", {}).get("hashed", ()))
-    frame = material.table.frame
+    frame = table.frame
     if champion.data is None or not set(hashed) <= set(frame.columns):
-        return np.flatnonzero(held_out_by(model, material))
+        return table.unseen_by(model)
     try:
         known = known_hashes(champion.data)
     except UsageError:
-        return np.flatnonzero(held_out_by(model, material))
-    own = row_hashes(frame[material.learned.rows], hashed, material.table.name)
+        return table.unseen_by(model)
+    own = row_hashes(frame[table.learned.rows], hashed, table.name)
     return np.flatnonzero(~np.isin(own, known))
 
 

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from epkit.core.shortening import cut
-from epkit.core.train import columns
+from epkit.core.train import columns, split
+from epkit.core.train.columns import Learned
 from epkit.core.train.metrics import Metrics
 from epkit.errors import UsageError, unreadable
 from epkit.files.sources import digest_of
 from epkit.flows.pipeline import table
 from epkit.flows.pipeline.orders import train_order
 from epkit.flows.pipeline.world import World
-from epkit.flows.train.examples import TrainingMaterial, prepare
-from epkit.flows.train.judging import check_label
-from epkit.flows.train.reading import Table, read_table
+from epkit.flows.train.reading import read_table
+from epkit.flows.train.unseen import check_label, held_out_by
 from epkit.served.model import Model
 
 if TYPE_CHECKING:
@@ -60,7 +60,25 @@ def changed(name: str) -> UsageError:
     return UsageError(f"{name}: changed while the run went on: run it again when it is complete")
 
 
-def material_of(world: World, data: Mapping[str, Any]) -> TrainingMaterial:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LabelledTable:
+    """The table of a run with what was learned of it, as the training had it.
+
+    Args:
+        test: places in the examples of the rows that no choice looks at.
+    """
+
+    name: str
+    frame: "pl.DataFrame"
+    learned: Learned
+    test: np.ndarray
+
+    def unseen_by(self, model: Model) -> np.ndarray:
+        """Return the places of the examples that a model was not trained on, as far as its card says."""
+        return np.flatnonzero(held_out_by(model, self.frame, self.learned, self.name))
+
+
+def labelled(world: World, data: Mapping[str, Any]) -> LabelledTable:
     """Read the table as the training does, with the same test rows.
 
     Args:
@@ -73,10 +91,13 @@ def material_of(world: World, data: Mapping[str, Any]) -> TrainingMaterial:
     if found.sha256 != data["sha256"]:
         raise changed(found.name)
     plan = train_order(world.config, world.context.cwd).plan
-    return prepare(Table(name=found.name, sha256=found.sha256, frame=found.frame), plan)
+    learned = columns.learn(found.frame, plan, found.name)
+    examples = learned.examples
+    test = split.held_out(examples.hashes, plan.seed, plan.test_size, groups=examples.groups, order=examples.order)
+    return LabelledTable(name=found.name, frame=found.frame, learned=learned, test=np.flatnonzero(test))
 
 
-def loaded(directory: Path, material: TrainingMaterial, where: str) -> Model:
+def loaded(directory: Path, rows: LabelledTable, where: str) -> Model:
     """Load a model that predicts the label of a table.
 
     Args:
@@ -89,7 +110,7 @@ def loaded(directory: Path, material: TrainingMaterial, where: str) -> Model:
 
     try:
         model = Model.load(directory)
-        check_label(model, material.search.examples.label, where)
+        check_label(model, rows.learned.examples.label, where)
     except OSError as error:
         raise unreadable(where, error, "the directory of a model") from None
     except (ValueError, KeyError, TypeError) as error:
@@ -97,7 +118,7 @@ def loaded(directory: Path, material: TrainingMaterial, where: str) -> Model:
     return model
 
 
-def answered(model: Model, material: TrainingMaterial, places: np.ndarray) -> Metrics:
+def answered(model: Model, rows: LabelledTable, places: np.ndarray) -> Metrics:
     """Return what a model answers to examples, ready to be measured.
 
     Args:
@@ -106,9 +127,9 @@ def answered(model: Model, material: TrainingMaterial, places: np.ndarray) -> Me
     Raises:
         UsageError: a column of the model is not there, or holds what it cannot have.
     """
-    examples = material.search.examples
-    frame = material.table.frame[material.learned.rows[places]]
-    matrix = columns.encode(frame, model.card["columns"], material.table.name)
+    examples = rows.learned.examples
+    frame = rows.frame[rows.learned.rows[places]]
+    matrix = columns.encode(frame, model.card["columns"], rows.name)
     threshold = (model.card.get("threshold") or {}).get("value")
     weight = None if examples.weight is None else examples.weight[places]
     return Metrics(examples.y[places], model.scorer.margins(matrix), examples.label, weight, threshold)

@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 
 from epkit.core.shortening import cut
-from epkit.core.train import cohorts, columns, gates, intervals, split
-from epkit.core.train.cells import HASH_RULE, row_hashes
+from epkit.core.train import cohorts, columns, gates, intervals
 from epkit.core.train.cohorts import Cut
 from epkit.core.train.gates import Evidence, GateExpression
 from epkit.core.train.judged import judge_rows
 from epkit.core.train.metrics import Metrics
-from epkit.core.train.problem import Examples, Label
+from epkit.core.train.problem import Examples
 from epkit.core.train.report import Base, Cohort, Gate, JudgedRows
 from epkit.errors import UsageError, unreadable
 from epkit.flows.train.choosing import Chosen
 from epkit.flows.train.examples import TrainingMaterial
+from epkit.flows.train.unseen import check_label, column_names, held_out_by
 from epkit.served.model import Model
 
 
@@ -78,36 +78,12 @@ def in_use(path: str, material: TrainingMaterial, cwd: Path) -> InUse:
         raise UsageError(f"--base {cut(str(error), 300)}") from None
     examples = material.search.examples
     check_label(model, examples.label, where)
-    places = material.test[held_out_by(model, material)[material.test]]
+    unseen = held_out_by(model, material.table.frame, material.learned, material.table.name)
+    places = material.test[unseen[material.test]]
     frame = material.table.frame[material.learned.rows[places]]
     matrix = columns.encode(frame, model.card["columns"], material.table.name)
     threshold = (model.card.get("threshold") or {}).get("value")
     return InUse(path=path, places=places, margins=model.scorer.margins(matrix), threshold=threshold)
-
-
-def check_label(model: Model, label: Label, where: str) -> None:
-    """Refuse a model that predicts something else.
-
-    Raises:
-        UsageError: it does.
-    """
-    own = model.card["label"]
-    if own["task"] != label.task or list(own["classes"]) != list(label.classes):
-        raise UsageError(f'{where}: predicts "{cut(str(own["name"]), 60)}" with other answers: nothing can be compared')
-    if own.get("positive") != label.positive:
-        raise UsageError(f"{where}: has another positive class: name it with --positive")
-
-
-def held_out_by(model: Model, material: TrainingMaterial) -> np.ndarray:
-    """Return which examples the model in use was not trained on."""
-    examples, rule = material.search.examples, model.card.get("test", {})
-    nothing = np.zeros(len(examples), bool)
-    hashed = rule.get("hashed", ())
-    frame = material.table.frame
-    if rule.get("rule") != HASH_RULE or rule.get("group") or rule.get("time") or not set(hashed) <= set(frame.columns):
-        return nothing
-    own = row_hashes(frame[material.learned.rows], tuple(hashed), material.table.name)
-    return split.held_out(own, int(rule["seed"]), float(rule["size"]))
 
 
 def judge(
@@ -163,11 +139,6 @@ def judge(
         base=None if base is None or shared is None else _beside(base, *shared),
         gates=tuple(gates.judge(expression, evidence) for expression in expressions),
     )
-
-
-def column_names(examples: Examples) -> list[str]:
-    """Return the columns of the model."""
-    return list(dict.fromkeys(feature.column for feature in examples.features))
 
 
 def _asked_for(found: Sequence[Cut], columns_shown: Sequence[str] | None) -> list[Cut]:

@@ -26,10 +26,11 @@ from epkit.flows.train import writing
 from epkit.flows.train.choosing import choose
 from epkit.flows.train.examples import TrainingMaterial, prepare
 from epkit.flows.train.explaining import explain, leaking
-from epkit.flows.train.judging import column_names, in_use, judge
+from epkit.flows.train.judging import in_use, judge
 from epkit.flows.train.options import TrainOptions, TrainOrder, order_of, run_directory
 from epkit.flows.train.reading import read_table
 from epkit.flows.train.search import search
+from epkit.flows.train.unseen import column_names
 from epkit.learners.base import LearnerError
 from epkit.reporters.train import html
 

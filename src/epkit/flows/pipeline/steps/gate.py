@@ -40,14 +40,14 @@ class GateStep:
         """
         from epkit.flows.pipeline.judging import judge_model
         from epkit.flows.pipeline.orders import gates_of
-        from epkit.flows.pipeline.rows import loaded, material_of
+        from epkit.flows.pipeline.rows import labelled, loaded
 
         trained = before["train"]
-        material = material_of(world, before["data"].result)
+        table = labelled(world, before["data"].result)
         other = _other(before, world)
         verdicts = judge_model(
-            material,
-            loaded(world.path(trained, "model"), material, "the model that was trained"),
+            table,
+            loaded(world.path(trained, "model"), table, "the model that was trained"),
             None if other is None else other.model,
             gates_of(world.config),
             foreign=trained.result["kind"] == "candidate",
