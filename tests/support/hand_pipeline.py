@@ -19,7 +19,7 @@ from epkit.files import model_directory
 from epkit.files.sources import digest_of
 from epkit.flows.context import Context
 from epkit.flows.pipeline.pipeline import PipelineOptions, run
-from epkit.flows.pipeline.steps.base import Step
+from epkit.flows.pipeline.steps.base import PipelineStep
 from epkit.flows.pipeline.steps.bench import BenchStep
 from epkit.flows.pipeline.steps.deploy import DeployStep
 from epkit.flows.pipeline.steps.prove import ProveStep
@@ -60,7 +60,9 @@ def write_config(directory: Path, *lines: str) -> None:
     path = directory / "epkit.toml"
     text = path.read_text() if path.exists() else ""
     kept = re.sub(r"^\[pipelines\.bank\]\n(?:[^\[\n].*\n|\n)*", "", text, flags=re.MULTILINE)
-    path.write_text("\n".join([kept + "[pipelines.bank]", f'data = "{TABLE}"', 'label = "y"', "keep = 1000", *lines, ""]))
+    path.write_text(
+        "\n".join([kept + "[pipelines.bank]", f'data = "{TABLE}"', 'label = "y"', "keep = 1000", *lines, ""])
+    )
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,7 @@ def predicted(directory: Path, table: Path) -> pl.DataFrame:
     )
 
 
-def steps_of(model: str, *, passes: bool = True, reach: TargetOptions | None = None) -> tuple[Step, ...]:
+def steps_of(model: str, *, passes: bool = True, reach: TargetOptions | None = None) -> tuple[PipelineStep, ...]:
     """Return the steps of a pipeline that gets a model made by hand."""
     reach = reach or TargetOptions()
     own = (

@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final, Self
 
+import numpy as np
+
 from epkit.core.pipeline import document
 from epkit.core.pipeline.run import PipelineRun
 from epkit.core.pipeline.steps import STEP_NAMES, StepName, StepResult
@@ -42,6 +44,9 @@ LOGS: Final = "logs"
 PART: Final = ".part"
 MOST_BYTES: Final = 16 << 20
 """Of a file of ours that is read whole."""
+
+HASHES: Final = "hashes.bin"
+"""Of the step `data`: uint64 of each labelled row, by which a later run knows which rows are new."""
 
 _KEY: Final = re.compile("[0-9a-f]{32}")
 
@@ -371,6 +376,29 @@ class RunJournal:
         with _trouble(self._path):
             write_all(self._file, _line(record))
             os.fsync(self._file.fileno())
+
+
+def keep_hashes(path: Path, hashes: np.ndarray) -> None:
+    """Write the hashes of rows, whole or not at all.
+
+    Raises:
+        UsageError: the disk is full.
+    """
+    with _trouble(path), replacing(path) as file:
+        file.write(np.ascontiguousarray(hashes, "<u8").tobytes())
+
+
+def known_hashes(path: Path) -> np.ndarray:
+    """Read what `keep_hashes` wrote.
+
+    Raises:
+        UsageError: it cannot be read, or is cut off.
+    """
+    with _trouble(path):
+        content = path.read_bytes()
+    if len(content) % 8:
+        raise UsageError(f"{path}: is cut off")
+    return np.frombuffer(content, "<u8")
 
 
 def _journaled(records: list[dict[str, Any]]) -> Journaled | None:

@@ -109,7 +109,7 @@ def run(
     if dry_run:
         return output.show_foreseen(flow.foresee(name, options, terminal.context()))
     output.check(html=html, junit=junit)
-    display = output.Display(quiet=quiet, steps=format_ == "text")
+    display = output.RunDisplay(quiet=quiet, steps=format_ == "text")
     context = terminal.context()
     try:
         ran = flow.run(name, options, context, show=display.step, say=display.say)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from epkit.flows.pipeline.pipeline import Foreseen
 
 
-class Display:
+class RunDisplay:
     """Shows a run while it goes on: a line a step on stdout, and what a step says on a line of a terminal.
 
     Args:

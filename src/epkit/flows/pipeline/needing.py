@@ -10,10 +10,10 @@ from epkit.core.pipeline.steps import StepResult
 from epkit.core.shortening import cut
 from epkit.core.train.cells import row_hashes
 from epkit.errors import UsageError
+from epkit.files.pipelines import HASHES, known_hashes
 from epkit.flows.pipeline.judging import judge_gates
 from epkit.flows.pipeline.orders import gates_of
 from epkit.flows.pipeline.rows import LabelledTable, answered, labelled, loaded
-from epkit.flows.pipeline.steps.data import known_hashes
 from epkit.flows.pipeline.world import Champion, World
 from epkit.served.model import Model
 
@@ -56,7 +56,7 @@ def new_places(table: LabelledTable, model: Model, champion: Champion) -> np.nda
     if champion.data is None or not set(hashed) <= set(frame.columns):
         return table.unseen_by(model)
     try:
-        known = known_hashes(champion.data)
+        known = known_hashes(champion.data / HASHES)
     except UsageError:
         return table.unseen_by(model)
     own = row_hashes(frame[table.learned.rows], hashed, table.name)

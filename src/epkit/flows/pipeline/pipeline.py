@@ -32,7 +32,7 @@ from epkit.flows.pipeline.loading import LoadedPipeline, load
 from epkit.flows.pipeline.orders import gates_of, train_order
 from epkit.flows.pipeline.registry import STEPS, active, check_name
 from epkit.flows.pipeline.reports import write_report
-from epkit.flows.pipeline.steps.base import Step
+from epkit.flows.pipeline.steps.base import PipelineStep
 from epkit.flows.pipeline.steps.bench import check_objectives
 from epkit.flows.pipeline.world import Champion, StepStopped, World
 
@@ -95,7 +95,7 @@ def run(
     *,
     show: Callable[[StepResult], None],
     say: Callable[[str], None],
-    steps: tuple[Step, ...] = STEPS,
+    steps: tuple[PipelineStep, ...] = STEPS,
 ) -> PipelineRun:
     """Run a pipeline.
 
@@ -117,7 +117,7 @@ def run(
 
 
 def foresee(
-    name: str, options: PipelineOptions, context: Context, steps: tuple[Step, ...] = STEPS
+    name: str, options: PipelineOptions, context: Context, steps: tuple[PipelineStep, ...] = STEPS
 ) -> tuple[Foreseen, ...]:
     """Say what a run would do; nothing is written.
 
@@ -156,15 +156,15 @@ class _Span:
         flag: what the user gave for it, for messages.
     """
 
-    steps: tuple[Step, ...]
+    steps: tuple[PipelineStep, ...]
     first: int
     flag: str
 
-    def has(self, step: Step) -> bool:
+    def has(self, step: PipelineStep) -> bool:
         return self.steps.index(step) >= self.first
 
 
-def _span(options: PipelineOptions, steps: tuple[Step, ...]) -> _Span:
+def _span(options: PipelineOptions, steps: tuple[PipelineStep, ...]) -> _Span:
     if options.only is not None and (options.from_ or options.to):
         raise UsageError("--only is --from and --to of one step: leave them out")
     names = [step.name for step in steps]
@@ -210,7 +210,9 @@ def _world(
     )
 
 
-def _recovered(loaded: LoadedPipeline, steps: Sequence[Step], stopped: Callable[[], Signals | None]) -> PipelineStore:
+def _recovered(
+    loaded: LoadedPipeline, steps: Sequence[PipelineStep], stopped: Callable[[], Signals | None]
+) -> PipelineStore:
     """Take away what a run that was killed has put up; finish what it had switched to.
 
     Raises:
@@ -262,7 +264,7 @@ class _Sequence:
         self._began = time.monotonic()
         self._head = _head(loaded, options, champion)
         self._results: dict[StepName, StepResult] = {}
-        self._begun: list[Step] = []
+        self._begun: list[PipelineStep] = []
         self._need: Need | None = None
 
     def run(self) -> PipelineRun:
@@ -309,7 +311,7 @@ class _Sequence:
                 return "not needed", 0, None
         return "ok", 0, None
 
-    def _ran(self, step: Step, journal: RunJournal) -> StepResult:
+    def _ran(self, step: PipelineStep, journal: RunJournal) -> StepResult:
         """Run a step, or reuse what came of it before.
 
         Raises:
@@ -334,7 +336,7 @@ class _Sequence:
             self._store.keep(key, result)
         return self._take(result, journal)
 
-    def _taken(self, step: Step, journal: RunJournal) -> StepResult:
+    def _taken(self, step: PipelineStep, journal: RunJournal) -> StepResult:
         """Take what a step before the first one left.
 
         Raises:
@@ -354,7 +356,7 @@ class _Sequence:
             )
         return self._take(_reused(known), journal)
 
-    def _of_last_run(self, step: Step, run_number: int) -> StepResult | None:
+    def _of_last_run(self, step: PipelineStep, run_number: int) -> StepResult | None:
         """Return what a step that is not kept left in the last run, where that stopped behind it with this model."""
         earlier = [number for number in self._store.numbers() if number < run_number]
         last = self._store.report(earlier[-1]) if earlier else None
@@ -409,7 +411,7 @@ class _Sequence:
         self._show(result)
         return result
 
-    def _ended(self, step: Step, journal: RunJournal, *, state: Any, reason: str) -> None:
+    def _ended(self, step: PipelineStep, journal: RunJournal, *, state: Any, reason: str) -> None:
         result = StepResult(step=step.name, state=state, line=reason, reason=reason)
         with suppress(UsageError):  # the disk that is full: the reason is shown all the same
             journal.ended(self._masked(result))
@@ -420,7 +422,7 @@ class _Sequence:
         loaded = replace(self._loaded, context=replace(self._loaded.context, note=say, warn=say))
         return _world(loaded, journal.directory, journal.run, self._champion, say, self._stopped)
 
-    def _saying(self, step: Step | None, journal: RunJournal) -> Callable[[str], None]:
+    def _saying(self, step: PipelineStep | None, journal: RunJournal) -> Callable[[str], None]:
         def say(line: str) -> None:
             masked = mask_text(line, self._loaded.context.secrets)
             journal.log("run" if step is None else step.name, masked)

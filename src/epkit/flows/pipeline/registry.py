@@ -5,7 +5,7 @@ from typing import Final
 from epkit.core.pipeline.config import PipelineConfig
 from epkit.core.pipeline.steps import STEP_NAMES, StepName
 from epkit.errors import UsageError
-from epkit.flows.pipeline.steps.base import Step
+from epkit.flows.pipeline.steps.base import PipelineStep
 from epkit.flows.pipeline.steps.bench import BenchStep
 from epkit.flows.pipeline.steps.data import DataStep
 from epkit.flows.pipeline.steps.deploy import DeployStep
@@ -15,7 +15,7 @@ from epkit.flows.pipeline.steps.switch import SwitchStep
 from epkit.flows.pipeline.steps.train import TrainStep
 from epkit.flows.pipeline.steps.watch import WatchStep
 
-STEPS: Final[tuple[Step, ...]] = (
+STEPS: Final[tuple[PipelineStep, ...]] = (
     DataStep(),
     TrainStep(),
     GateStep(),
@@ -27,7 +27,7 @@ STEPS: Final[tuple[Step, ...]] = (
 )
 
 
-def active(config: PipelineConfig, steps: tuple[Step, ...] = STEPS) -> tuple[Step, ...]:
+def active(config: PipelineConfig, steps: tuple[PipelineStep, ...] = STEPS) -> tuple[PipelineStep, ...]:
     """Return the steps that a configuration asks for."""
     left_out: set[StepName] = set()
     if config.deploy is None:
@@ -38,7 +38,7 @@ def active(config: PipelineConfig, steps: tuple[Step, ...] = STEPS) -> tuple[Ste
     return tuple(step for step in steps if step.name not in left_out)
 
 
-def check_name(flag: str, name: str, steps: tuple[Step, ...]) -> StepName:
+def check_name(flag: str, name: str, steps: tuple[PipelineStep, ...]) -> StepName:
     """Return the name of a step.
 
     Raises:

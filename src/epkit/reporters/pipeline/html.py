@@ -121,7 +121,7 @@ def _short(step: StepResult | None) -> str:
 def _links(run: PipelineRun, above: str) -> str:
     """Link what the steps wrote."""
     found = [
-        f"<a href={xml.attribute(quote(f'{above}{path}'))}>{page.said(f'{step.step}: {name}')}</a>"
+        f"<a href={xml.attribute(quote(f'{above}{path}', errors='replace'))}>{page.said(f'{step.step}: {name}')}</a>"
         for step in run.steps
         for name, path in step.files.items()
         if path.endswith((".html", ".json", ".txt"))

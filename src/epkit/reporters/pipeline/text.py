@@ -26,7 +26,7 @@ def render(run: PipelineRun) -> str:
     ]
     if run.need is not None:
         heading = "A new model was needed" if run.need.retrain else "No new model was needed"
-        lines += ["", f"{heading}:", *(line for reason in run.need.reasons for line in wrap(reason, "  "))]
+        lines += ["", f"{heading}:", *(line for reason in run.need.reasons for line in wrap(clean(reason, 300), "  "))]
     if gates := words.gates(run):
         lines += ["", "Gates:"]
         for gate in gates:
@@ -43,7 +43,7 @@ def render(run: PipelineRun) -> str:
     files = [(step.step, name, path) for step in run.steps for name, path in step.files.items()]
     if files:
         lines += ["", "Files, from the directory of the run:"]
-        lines += [f"  {step:<8} {name:<12} {clean(path, 200)}" for step, name, path in files]
+        lines += [f"  {step:<8} {clean(name, 60):<12} {clean(path, 200)}" for step, name, path in files]
     return "\n".join([*lines, "", words.verdict(run).text]) + "\n"
 
 

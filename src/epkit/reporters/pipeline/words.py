@@ -68,7 +68,7 @@ def figures(run: PipelineRun) -> Mapping[str, Figure]:
     """Return the metrics of the model on the rows of the gate."""
     found = run.step("gate")
     given = found.result.get("figures", {}) if found is not None else {}
-    return {name: _figure(each) for name, each in given.items() if isinstance(each, Mapping)}
+    return {clean(name, 60): _figure(each) for name, each in given.items() if isinstance(each, Mapping)}
 
 
 def observed(gate: Mapping[str, Any]) -> Figure | None:
@@ -85,7 +85,7 @@ def parameters(values: Mapping[str, Any], above: str = "") -> Iterable[tuple[str
         if isinstance(value, Mapping):
             yield from parameters(value, name)
         else:
-            yield name, ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+            yield clean(name, 100), ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def _figure(value: Mapping[str, Any]) -> Figure:

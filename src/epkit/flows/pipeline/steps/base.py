@@ -5,10 +5,10 @@ from typing import Protocol
 from epkit.core.pipeline.steps import StepName, StepResult
 from epkit.flows.pipeline.world import Before, Champion, StepStopped, World
 
-__all__ = ["Before", "Champion", "Step", "StepResult", "StepStopped", "World"]
+__all__ = ["Before", "Champion", "PipelineStep", "StepResult", "StepStopped", "World"]
 
 
-class Step(Protocol):
+class PipelineStep(Protocol):
     """A step: what went before in, a value out."""
 
     @property

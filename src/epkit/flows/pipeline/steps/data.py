@@ -1,23 +1,17 @@
 """The step `data`: the table is read and profiled, and held against the one that the champion was trained on."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import epkit
 from epkit.core.pipeline.steps import StepName, StepResult, key_of
-from epkit.errors import UsageError, unwritable
+from epkit.files.pipelines import HASHES, keep_hashes
 from epkit.flows.pipeline import table
 from epkit.flows.pipeline.world import Before, World
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from epkit.core.train.columns import Learned
     from epkit.flows.pipeline.rows import RunTable
-
-HASHES: Final = "hashes.bin"
-"""uint64, of each labelled row: by them a later run knows which rows are new."""
 
 TABLE: Final = "table.parquet"
 """The table, with which a later one is compared once its model is the champion."""
@@ -66,7 +60,7 @@ class DataStep:
         learned = columns.learn(found.frame, train_order(world.config, world.context.cwd).plan, found.name)
         for warning in learned.warnings:
             world.show(warning)
-        _keep_hashes(world.part / HASHES, learned.examples.hashes)
+        keep_hashes(world.part / HASHES, learned.examples.hashes)
         keep_frame(found.frame, world.part / TABLE)
         drift = _drift(world, learned, found)
         rows = found.frame.height
@@ -120,29 +114,3 @@ def _drift(world: World, learned: "Learned", read: "RunTable") -> Mapping[str, A
             "details": dict(found.details),
         },
     }
-
-
-def _keep_hashes(path: Path, hashes: "np.ndarray") -> None:
-    import numpy as np
-
-    from epkit.files.writing import replacing
-
-    try:
-        with replacing(path) as file:
-            file.write(np.ascontiguousarray(hashes, "<u8").tobytes())
-    except OSError as error:
-        raise unwritable(str(path), error) from None
-
-
-def known_hashes(directory: Path) -> "np.ndarray":
-    """Return what `hashes.bin` of a directory of the cache holds.
-
-    Raises:
-        UsageError: it cannot be read.
-    """
-    import numpy as np
-
-    try:
-        return np.frombuffer((directory / HASHES).read_bytes(), "<u8")
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{directory / HASHES}: cannot be read: {error}") from None
