@@ -168,6 +168,8 @@ def test_no_request_fails_whatever_becomes_of_the_candidate(bank: HandPipeline, 
 def test_an_endpoint_that_has_the_candidates_name_is_left_alone(bank: HandPipeline, other: str):
     cli = Cli(directory=bank.directory, environ=dict(bank.environ), patience_s=PATIENCE_S)
     model = ("--model", f"{MODELS}/one", "--entry", "score.py", "--code", f"{MODELS}/one")
+    if "bank-green" in names(bank):  # a candidate that another test left
+        assert 0 == cli("deploy", "delete", "bank-green").code
     made = cli("deploy", "create", "bank-green", *model)
     before = home(bank, "bank-green").status()
     ran = bank.run(other)
