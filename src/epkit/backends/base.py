@@ -78,3 +78,20 @@ class Backend(Protocol):
 
     def set_app_insights(self, name: str, *, on: bool, deployment: str | None, say: Say) -> Endpoint:
         """Turn Application Insights on or off, and wait until that is so."""
+
+
+class StagedBackend(Backend, Protocol):
+    """Who hosts endpoints that have several deployments, among which the requests are divided."""
+
+    def create_beside(self, replacement: Replacement, say: Say) -> tuple[str, str]:
+        """Create a deployment with another model beside the one that serves; it gets no traffic.
+
+        Returns:
+            The deployment that serves, and the new one.
+
+        Raises:
+            BackendError: it fails; nothing is left of it.
+        """
+
+    def delete_deployment(self, name: str, deployment: str, say: Say) -> None:
+        """Delete a deployment that gets no traffic; one that is not there is no mistake."""

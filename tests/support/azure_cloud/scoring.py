@@ -22,10 +22,14 @@ def routes(state: State) -> Routes:
 
     @found.on("GET", "/swagger.json")
     def contract(request: Request) -> Reply:
-        return refused(request) or Reply(body=CONTRACT.read_bytes())
+        return refused(request) or Reply(body=state.contract or CONTRACT.read_bytes())
 
     @found.on("POST", "/score")
     def score(request: Request) -> Reply:
+        script = state.scripts.get(request.headers.get("azureml-model-deployment", ""))
+        if script is not None and refused(request) is None:
+            status, answer = script(request.body)
+            return Reply(status=status, body=json.dumps(answer))
         rows = json.loads(request.body)["data"]
         return refused(request) or Reply(body=json.dumps({"result": ["yes"] * len(rows)}))
 

@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -39,6 +39,8 @@ class State:
         tokens: when each token that was given out ends, seconds since 1970.
         token_s: how long a token lasts.
         keys: primary and secondary, by endpoint or service.
+        scripts: of deployments that are other than the usual one: from a body to status and reply.
+        contract: of all deployments, None for the usual one.
         polls: of operations to come; `outcome` and `failure`, how they end.
     """
 
@@ -52,6 +54,8 @@ class State:
     blobs: dict[str, bytes] = field(default_factory=dict)
     logs: list[str] = field(default_factory=lambda: [f"line {number}" for number in range(1, 9)])
     operations: dict[str, Operation] = field(default_factory=dict)
+    scripts: dict[str, Callable[[bytes], tuple[int, object]]] = field(default_factory=dict)
+    contract: bytes | None = None
     polls: int = 1
     outcome: str = "Succeeded"
     failure: dict[str, Any] | None = None

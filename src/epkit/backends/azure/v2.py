@@ -34,6 +34,9 @@ RETRIES: Final = 3
 
 TOLD_EVERY_S: Final = 30.0
 
+MODEL_TAG: Final = "epkit-model-sha256"
+"""Tag of a deployment: the hash of the files that its model was uploaded of."""
+
 _AUTHS: Final[Mapping[str, Literal["key", "aml_token", "aad"]]] = {
     "key": "key", "amltoken": "aml_token", "aml_token": "aml_token", "aadtoken": "aad", "aad_token": "aad",
 }  # fmt: skip
@@ -116,12 +119,30 @@ class AzureMLBackend(WorkspaceBackend):
             except BackendError:
                 self._say_logs(order.name, order.deployment, say)
                 raise
-        if not traffic:
+        if order.traffic and not traffic:
             self.set_traffic(order.name, {order.deployment: 100}, say)
         return self.show(order.name)
 
     def update(self, replacement: Replacement, say: Say) -> Endpoint:
         """Create a deployment with the other model beside the one that serves, move the traffic, delete the old one."""
+        name = replacement.name
+        old, new = self.create_beside(replacement, say)
+        self.set_traffic(name, {new: 100}, say)
+        try:
+            self.delete_deployment(name, old, say)
+        except BackendError as error:
+            say(f"{new} serves, but {old} is there still: {error}")
+        return self.show(name)
+
+    def create_beside(self, replacement: Replacement, say: Say) -> tuple[str, str]:
+        """Create a deployment with another model beside the one that serves; it gets no traffic.
+
+        Returns:
+            The deployment that serves, and the new one.
+
+        Raises:
+            BackendError: it fails; nothing is left of it.
+        """
         name = replacement.name
         old, new = self._beside(self.show(name), replacement.deployment)
         environment = replacement.environment and self._environment(name, replacement.environment, say)
@@ -131,18 +152,25 @@ class AzureMLBackend(WorkspaceBackend):
                 self._create_like(old, new, replacement, environment, say)
         except BackendError:
             self._say_logs(name, new, say)
-            with contextlib.suppress(EpkitError), calling(say, name) as say:
-                poller = self._client.online_deployments.begin_delete(name=new, endpoint_name=name)
-                _wait(poller, f"deleting the deployment {new}; {old} serves on", say)
+            with contextlib.suppress(EpkitError):
+                self.delete_deployment(name, new, say)
             raise
-        self.set_traffic(name, {new: 100}, say)
-        try:
-            with calling(say, name) as say:
-                poller = self._client.online_deployments.begin_delete(name=old, endpoint_name=name)
-                _wait(poller, f"deleting the deployment {old}", say)
-        except BackendError as error:
-            say(f"{new} serves, but {old} is there still: {error}")
-        return self.show(name)
+        return old, new
+
+    def delete_deployment(self, name: str, deployment: str, say: Say) -> None:
+        """Delete a deployment that gets no traffic; one that is not there is no mistake.
+
+        Raises:
+            BackendError: it cannot be deleted.
+        """
+        with calling(say, name) as say:
+            try:
+                poller = self._client.online_deployments.begin_delete(name=deployment, endpoint_name=name)
+            except Exception as error:
+                if not azure_sdk.is_missing(error):
+                    raise
+                return
+            _wait(poller, f"deleting the deployment {deployment}", say)
 
     @staticmethod
     def _beside(endpoint: Endpoint, wanted: str | None) -> tuple[str, str]:
@@ -176,6 +204,7 @@ class AzureMLBackend(WorkspaceBackend):
         entity = deployments.get(old, name)
         entity.name = new
         entity.model = Model(path=replacement.model, name=name, type="custom_model")
+        tags = _tags(replacement.model_sha256, before.get("tags"))
         changed = ["model"]
         if environment is not None:
             entity.environment = environment
@@ -189,7 +218,8 @@ class AzureMLBackend(WorkspaceBackend):
                 changed.append("codeConfiguration")
 
             def like_before(sent: Mapping[str, Any]) -> Mapping[str, Any]:
-                return put_body(before, **{each: sent["properties"][each] for each in changed})
+                body = put_body(before, **{each: sent["properties"][each] for each in changed})
+                return {**body, "tags": tags} if tags or "tags" in body else body
 
             self._put(
                 f"{place}/{new}",
@@ -317,6 +347,7 @@ class AzureMLBackend(WorkspaceBackend):
             instance_type=order.instance_type or INSTANCE_TYPE,
             instance_count=order.instances,
             app_insights_enabled=order.app_insights,
+            tags=_tags(order.model_sha256, None),
         )
 
     def _environment(self, name: str, environment: str, say: Say) -> Any:
@@ -429,6 +460,12 @@ def _describe(workspace: str, endpoint: Any, deployments: tuple[Any, ...] = ()) 
     )
 
 
+def _tags(model_sha256: str | None, before: Mapping[str, str] | None) -> dict[str, str]:
+    """Return the tags of a deployment: those of the one that it is made like, and the hash of its own model."""
+    kept = {name: value for name, value in (before or {}).items() if name != MODEL_TAG}
+    return kept if model_sha256 is None else {**kept, MODEL_TAG: model_sha256}
+
+
 def _describe_deployment(deployment: Any, traffic: Mapping[str, int]) -> Deployment:
     model = deployment.model
     return Deployment(
@@ -437,6 +474,7 @@ def _describe_deployment(deployment: Any, traffic: Mapping[str, int]) -> Deploym
         traffic=int(traffic.get(deployment.name, 0)),
         app_insights=bool(deployment.app_insights_enabled),
         model=None if model is None else str(model).rpartition("/models/")[2].replace("/versions/", ":"),
+        model_sha256=(deployment.tags or {}).get(MODEL_TAG),
         instance_type=deployment.instance_type,
         instances=deployment.instance_count,
     )

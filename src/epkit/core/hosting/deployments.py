@@ -24,7 +24,7 @@ class Deployment:
         app_insights: whether Application Insights is on; None where the backend does not say.
         instances: how many are running, None where the backend does not say.
         model: where it was taken from, or its name and version at Azure.
-        model_sha256: of the copy that is served, None where there is none on this machine.
+        model_sha256: of the copy that is served, on this machine; at Azure, of the files that a pipeline uploaded.
         model_at: when it was copied, ISO 8601, UTC.
     """
 
@@ -133,6 +133,7 @@ class Replacement:
         environment: as in `Order`; None for what is deployed.
         deployment: at Azure, the name of the new deployment; None for one that epkit chooses.
         env: names of variables that the script sees besides those that it saw before, for this machine.
+        model_sha256: of the model's files, for Azure to remember; None where it is not known.
     """
 
     name: str
@@ -141,6 +142,7 @@ class Replacement:
     environment: str | None = None
     deployment: str | None = None
     env: tuple[str, ...] = ()
+    model_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +154,8 @@ class Order:
         environment: a conda file, absolute, or the `azureml:NAME:VERSION` of an environment that is there.
         compute: `aci` or `aks`, for azureml-v1.
         env: names of variables that the script sees of the environment, for this machine.
+        model_sha256: of the model's files, for Azure to remember; None where it is not known.
+        traffic: whether the first deployment of an endpoint at Azure gets its requests at once.
     """
 
     name: str
@@ -165,6 +169,8 @@ class Order:
     instance_type: str | None = None
     instances: int = 1
     env: tuple[str, ...] = ()
+    model_sha256: str | None = None
+    traffic: bool = True
 
 
 def parse_traffic(text: str) -> dict[str, int]:

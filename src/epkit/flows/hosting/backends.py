@@ -1,15 +1,18 @@
 """Which backend a command talks to: `--backend`, the endpoint's entry in `epkit.toml`, else this machine."""
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
-from epkit.backends.base import Backend
+from epkit.backends.base import Backend, StagedBackend
+from epkit.backends.copies import copy_tree
 from epkit.core.hosting.deployments import BACKENDS, BackendName
 from epkit.core.http import url as urls
 from epkit.endpoint.config import Config, TargetSpec, suggestion
 from epkit.endpoint.finding import find_config, found_note
 from epkit.endpoint.keys import Key
-from epkit.errors import UsageError
+from epkit.errors import UsageError, unwritable
 from epkit.flows.azure import open_azure
 from epkit.flows.context import Context
 from epkit.flows.target.target import Target
@@ -59,6 +62,38 @@ def find_place(name: str | None, backend: str | None, context: Context) -> Place
         entry=entry,
         config=config,
     )
+
+
+def staged(place: Place) -> StagedBackend:
+    """Return the backend of an endpoint at Azure, which has several deployments (SDK v2).
+
+    Raises:
+        UsageError: it is another one.
+    """
+    if place.backend.name != "azureml":
+        raise UsageError(f"{place.name}: the backend {place.backend.name} has no deployments one beside another")
+    return cast("StagedBackend", place.backend)
+
+
+def copy_model(model: Path, destination: Path) -> str:
+    """Copy a model's directory, whole; the files of the copy are read-only.
+
+    Args:
+        destination: must not be there, its parent must.
+
+    Returns:
+        The SHA-256 of the files, as `Deployment.model_sha256` has it.
+
+    Raises:
+        UsageError: the model cannot be read, or the copy cannot be written; nothing is left of it.
+    """
+    try:
+        return copy_tree(model.resolve(), destination)
+    except BaseException as error:
+        shutil.rmtree(destination, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise unwritable(str(destination), error) from None
+        raise
 
 
 def _known(where: str, backend: str) -> BackendName:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from epkit.core.contract.contract import ParsedContract
 from epkit.core.hosting.deployments import Endpoint, Keys, Order, Replacement, Script
+from epkit.core.http.destination import Proxy
 from epkit.core.http.masking import mask_text
 from epkit.core.http.secret import Secret
 from epkit.core.shortening import cut
@@ -111,9 +112,30 @@ def create(place: Place, order: Order, context: Context, reach: TargetOptions) -
     if place.entry is not None:
         place.entry.check_keys()
     endpoint = place.backend.create(order, context.note)
-    authorization, key_file = _credentials(place, endpoint, context)
+    return adopt(place, endpoint, context, reach, proxy=proxy, deployment=order.deployment)
+
+
+def adopt(
+    place: Place,
+    endpoint: Endpoint,
+    context: Context,
+    reach: TargetOptions,
+    *,
+    proxy: Proxy | None,
+    deployment: str | None,
+) -> Created:
+    """Write down an endpoint that is there: its contract, its key, `epkit.toml`; score a row.
+
+    Args:
+        reach, proxy: what `check_flags` took, and what it returned.
+        deployment: whose contract and row.
+
+    Raises:
+        EndpointError: it is written down, but does not answer, or a row is not scored.
+    """
+    authorized, key_file = _credentials(place, endpoint, context)
     path = config_place(place.config, context.cwd)
-    client = client_to(endpoint, authorization, context, reach=reach, proxy=proxy, deployment=order.deployment)
+    client = client_to(endpoint, authorized, context, reach=reach, proxy=proxy, deployment=deployment)
     try:
         swagger, contract = _keep_contract(place, endpoint, client, path.parent, context)
     except UnansweredError as error:
@@ -138,9 +160,9 @@ def update(place: Place, replacement: Replacement, context: Context, reach: Targ
     if place.entry is not None:
         place.entry.check_keys()
     endpoint = place.backend.update(replacement, context.note)
-    authorization = _authorization(place, endpoint, context)
+    authorized = authorization(place, endpoint, context)
     path = config_place(place.config, context.cwd)
-    client = client_to(endpoint, authorization, context, reach=reach, proxy=proxy)
+    client = client_to(endpoint, authorized, context, reach=reach, proxy=proxy)
     swagger, contract = _keep_contract(place, endpoint, client, path.parent, context)
     scored = None if contract is None else score_row(endpoint, contract, client, context)
     return Created(endpoint=endpoint, config=path, swagger=swagger, key_file=None, scored=scored)
@@ -191,8 +213,8 @@ def swagger(place: Place, context: Context, reach: TargetOptions, *, output: str
     """
     proxy = check_flags(reach, context, local=place.backend.name == "local")
     endpoint = place.backend.show(place.service)
-    authorization = _authorization(place, endpoint, context)
-    document, _ = fetch_contract(endpoint, client_to(endpoint, authorization, context, reach=reach, proxy=proxy))
+    authorized = authorization(place, endpoint, context)
+    document, _ = fetch_contract(endpoint, client_to(endpoint, authorized, context, reach=reach, proxy=proxy))
     path = config_place(place.config, context.cwd).parent
     file = _contract_file(path, place.name) if output is None else context.cwd / output
     _write_file(file, document, context)
@@ -298,25 +320,30 @@ def _key_target(place: Place, context: Context, key_file: str | None) -> Path | 
 def _credentials(place: Place, endpoint: Endpoint, context: Context) -> tuple[Secret | None, Path | None]:
     """Return what opens a new endpoint, and where its key was written."""
     if endpoint.auth != "key":
-        return _authorization(place, endpoint, context), None
+        return authorization(place, endpoint, context), None
     file = place.entry.key_file if place.entry is not None and place.entry.key_file else key_path(place, context)
-    key = _key(place, context)
+    key = _key(place, endpoint.name, context)
     write_key(file, key)
     return bearer(key), file
 
 
-def _key(place: Place, context: Context) -> Secret:
-    found = place.backend.keys(place.service)
+def _key(place: Place, name: str, context: Context) -> Secret:
+    found = place.backend.keys(name)
     context.know((found.primary, found.secondary))
     return found.primary
 
 
-def _authorization(place: Place, endpoint: Endpoint, context: Context) -> Secret | None:
+def authorization(place: Place, endpoint: Endpoint, context: Context) -> Secret | None:
+    """Return what opens an endpoint: the header's whole value, None where nothing is asked for.
+
+    Raises:
+        BackendError: the backend gives none out.
+    """
     if endpoint.auth == "none":
         return None
     if endpoint.auth == "key":
-        return bearer(_key(place, context))
-    text = place.backend.token(place.service).text
+        return bearer(_key(place, endpoint.name, context))
+    text = place.backend.token(endpoint.name).text
     context.know((text,))
     return bearer(text)
 

@@ -33,6 +33,7 @@ from epkit.flows.pipeline.orders import gates_of, train_order
 from epkit.flows.pipeline.registry import STEPS, active, check_name
 from epkit.flows.pipeline.reports import write_report
 from epkit.flows.pipeline.steps.base import PipelineStep
+from epkit.flows.pipeline.steps.bench import check_objectives
 from epkit.flows.pipeline.world import Champion, StepStopped, World
 
 MISSED: Final = 5
@@ -182,10 +183,11 @@ def _check(loaded: LoadedPipeline) -> None:
     """Refuse what cannot be meant, before anything runs.
 
     Raises:
-        UsageError: the plan, a gate or a candidate.
+        UsageError: the plan, a gate, a candidate or an objective.
     """
     train_order(loaded.config, loaded.root)
     gates_of(loaded.config)
+    check_objectives(loaded.config)
 
 
 def _world(

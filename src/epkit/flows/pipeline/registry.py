@@ -6,11 +6,25 @@ from epkit.core.pipeline.config import PipelineConfig
 from epkit.core.pipeline.steps import STEP_NAMES, StepName
 from epkit.errors import UsageError
 from epkit.flows.pipeline.steps.base import PipelineStep
+from epkit.flows.pipeline.steps.bench import BenchStep
 from epkit.flows.pipeline.steps.data import DataStep
+from epkit.flows.pipeline.steps.deploy import DeployStep
 from epkit.flows.pipeline.steps.gate import GateStep
+from epkit.flows.pipeline.steps.prove import ProveStep
+from epkit.flows.pipeline.steps.switch import SwitchStep
 from epkit.flows.pipeline.steps.train import TrainStep
+from epkit.flows.pipeline.steps.watch import WatchStep
 
-STEPS: Final[tuple[PipelineStep, ...]] = (DataStep(), TrainStep(), GateStep())
+STEPS: Final[tuple[PipelineStep, ...]] = (
+    DataStep(),
+    TrainStep(),
+    GateStep(),
+    DeployStep(),
+    ProveStep(),
+    BenchStep(),
+    SwitchStep(),
+    WatchStep(),
+)
 
 
 def active(config: PipelineConfig, steps: tuple[PipelineStep, ...] = STEPS) -> tuple[PipelineStep, ...]:

@@ -102,7 +102,7 @@ def _drift(world: World, learned: "Learned", read: "RunTable") -> Mapping[str, A
         return {"found": None, "line": ""}
     from epkit.flows.pipeline.drifting import drift_of
 
-    found = drift_of(champion, learned, read)
+    found = drift_of(champion, read, world.config)
     against = "the champion" if champion.run is None else f"run {champion.run}"
     return {
         "line": f"; {found.line} against {against}",

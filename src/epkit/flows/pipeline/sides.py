@@ -1,0 +1,457 @@
+"""Where a pipeline's model goes: how a candidate is put up beside what serves, asked, and how it takes over.
+
+On this machine the candidate is an endpoint of its own, which nothing but the run knows. At Azure it is a deployment of
+the same endpoint, which gets no traffic before `switch` gives it some. Either way the run's directory says first, in
+`candidate.json`, what is about to be put up, so that a later process can take away what a killed one left.
+"""
+
+import contextlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final, Literal, Protocol, get_args
+
+from epkit.core.hosting.deployments import BackendName, Deployment, Endpoint, Order, Replacement
+from epkit.core.http.secret import Secret
+from epkit.core.json.records import Record, loads_record
+from epkit.errors import BackendError, EndpointError, EpkitError, UsageError, unreadable, unwritable
+from epkit.files.writing import replacing
+from epkit.flows.context import Context
+from epkit.flows.hosting import deploy
+from epkit.flows.hosting.backends import Place, find_place, staged
+from epkit.flows.hosting.proof import check_flags, client_to
+from epkit.flows.pipeline.world import World
+from epkit.flows.target.client import Client
+from epkit.flows.target.request_options import TargetOptions
+
+RECORD: Final = "candidate.json"
+"""In the run's directory: what was put up."""
+
+ENTRY: Final = "score.py"
+"""The entry script, one of the model's files."""
+
+COLOURS: Final = ("blue", "green")
+
+LOCAL_SUFFIX: Final = "-green"
+"""Of the candidate's name on this machine, behind that of the endpoint."""
+
+MOST_BYTES: Final = 1 << 20
+"""Of a record."""
+
+Phase = Literal["beside", "moving", "serving"]
+PHASES: Final[tuple[Phase, ...]] = get_args(Phase)
+Check = Callable[[int], None]
+"""Looks at the candidate while it gets so many percent of the traffic; raises where something is wrong."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CandidateRecord:
+    """A candidate that is put up.
+
+    Args:
+        place: name of the endpoint in `epkit.toml` that it is to take over; *endpoint* is its name at the backend.
+        name: of the candidate: an endpoint on this machine, a deployment at Azure.
+        model: directory of the copy that it is made of.
+        sha256: of that copy.
+        before: percent of the traffic of each deployment when it was put up; empty where there was no endpoint.
+        phase: `beside` without traffic; `moving` while the traffic moves to it; `serving` alone.
+        part: percent of the traffic that it may have.
+    """
+
+    place: str
+    endpoint: str
+    backend: BackendName
+    name: str
+    model: str
+    sha256: str
+    before: Mapping[str, int] = field(default_factory=dict)
+    phase: Phase = "beside"
+    part: int = 0
+
+    @property
+    def first(self) -> bool:
+        """Whether there was no endpoint before."""
+        return not self.before
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CandidateTarget:
+    """How requests reach a model.
+
+    Args:
+        name: what reports call it.
+        authorization: the header's whole value, None where nothing is asked for.
+        deployment: that is asked, None for whichever serves.
+    """
+
+    name: str
+    uri: str
+    authorization: Secret | None = field(repr=False)
+    deployment: str | None = None
+
+
+class Side(Protocol):
+    """One who hosts the endpoint of a pipeline. Every method raises `BackendError` where it says no."""
+
+    def live(self) -> Endpoint | None:
+        """Return the endpoint that serves, None where there is none yet."""
+
+    def prepare(self, live: Endpoint | None, model: Path, sha256: str) -> CandidateRecord:
+        """Say what would be put up.
+
+        Raises:
+            UsageError: something else has the name of the candidate.
+            BackendError: it cannot be known what serves.
+        """
+
+    def put_up(self, record: CandidateRecord) -> None:
+        """Put the candidate up, and wait until it answers."""
+
+    def take_away(self, record: CandidateRecord) -> None:
+        """Take the candidate away, or what is left beside it where it serves; twice does no harm."""
+
+    def candidate(self, record: CandidateRecord) -> CandidateTarget:
+        """Say how the candidate is reached."""
+
+    def serving(self, record: CandidateRecord) -> CandidateTarget | None:
+        """Say how what serves is reached; None before there is an endpoint."""
+
+    def client(self, record: CandidateRecord) -> Client:
+        """Return what asks the candidate."""
+
+    def switch(self, record: CandidateRecord, parts: tuple[int, ...], check: Check, save: "Save") -> None:
+        """Have the candidate's model serve; what served goes on until then.
+
+        Args:
+            parts: percent of the traffic, ascending, the last 100.
+            save: writes the record down; called before each change that a later process may have to take back.
+
+        Raises:
+            EpkitError: it did not come to that, and what served serves on.
+        """
+
+    def watch(self) -> bool:
+        """Turn Application Insights on where it is off; tell whether it was off."""
+
+
+Save = Callable[[CandidateRecord], None]
+
+
+def open_side(world: World, reach: TargetOptions, record: CandidateRecord | None = None) -> Side:
+    """Find who hosts the endpoint of a pipeline.
+
+    Args:
+        record: of a candidate that is there, where the configuration may be another by now.
+
+    Raises:
+        UsageError: the pipeline does not deploy, the backend's extra is missing, or it has no second deployment.
+    """
+    settings = world.config.deploy
+    if settings is None:
+        raise UsageError(f'{world.config.place}.deploy: is missing: deploy = {{ endpoint = "NAME" }}')
+    endpoint, backend = settings.endpoint, settings.backend
+    if record is not None:
+        endpoint, backend = record.place, record.backend
+    place = find_place(endpoint, backend, world.context)
+    kind: type[_LocalSide] | type[_AzureSide] = _LocalSide
+    if backend != "local":
+        staged(place)
+        kind = _AzureSide
+    more = {name: getattr(settings, name) for name in ("environment", "instance_type", "instances", "env")}
+    return kind(place=place, context=world.context, reach=reach, more=more)
+
+
+def serves(live: Endpoint | None, sha256: str) -> bool:
+    """Tell whether all that gets requests of an endpoint is the model of this hash."""
+    serving = [] if live is None else [each for each in live.deployments if each.traffic]
+    return bool(serving) and all(each.model_sha256 == sha256 for each in serving)
+
+
+def load_record(directory: Path) -> CandidateRecord | None:
+    """Read what a run put up; None where nothing is left of it.
+
+    Args:
+        directory: of the run.
+
+    Raises:
+        UsageError: the file is damaged.
+    """
+    path = directory / RECORD
+    try:
+        return _record(Record(loads_record(path.read_bytes()[:MOST_BYTES])))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise unreadable(str(path), error, "what a run put up") from None
+    except ValueError as error:
+        raise UsageError(
+            f"{path}: damaged: {error}: see epkit deploy list for a candidate that is left, and remove the file"
+        ) from None
+
+
+def _record(record: Record) -> CandidateRecord:
+    """Check the values of a record, which others may have written.
+
+    Raises:
+        ValueError: a value is missing or of another type, or what it names is no candidate.
+    """
+    before = record.values.get("before")
+    if not isinstance(before, dict) or not all(type(share) is int for share in before.values()):
+        raise ValueError("before is not how the traffic was divided")
+    texts = {name: record.text(name) for name in ("place", "endpoint", "backend", "name", "model", "sha256", "phase")}
+    backend, phase = texts["backend"], texts["phase"]
+    names = (f"{texts['endpoint']}{LOCAL_SUFFIX}",) if backend == "local" else COLOURS
+    if backend not in ("local", "azureml") or phase not in PHASES or texts["name"] not in names:
+        raise ValueError("it names no candidate")
+    return CandidateRecord(**texts, before=before, part=record.whole("part", most=100))  # type: ignore[arg-type]
+
+
+def saving(directory: Path) -> Save:
+    """Return what writes a record into the directory of a run, whole or not at all.
+
+    Raises:
+        UsageError: the disk is full.
+    """
+
+    def save(record: CandidateRecord) -> None:
+        path = directory / RECORD
+        try:
+            with replacing(path) as file:
+                file.write(json.dumps(asdict(record)).encode())
+        except OSError as error:
+            raise unwritable(str(path), error) from None
+
+    return save
+
+
+def forget(directory: Path) -> None:
+    """Remove the record of a candidate of which nothing is left."""
+    (directory / RECORD).unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _PlacedSide:
+    """What both sides have in common."""
+
+    place: Place
+    context: Context
+    reach: TargetOptions
+    more: Mapping[str, Any]
+
+    def live(self) -> Endpoint | None:
+        return self._shown(self.place.service)
+
+    def _shown(self, name: str) -> Endpoint | None:
+        known = [each.name for each in self.place.backend.list()]
+        return self.place.backend.show(name) if name in known else None
+
+    def _order(self, name: str, record: CandidateRecord, **more: Any) -> Order:
+        order = deploy.make_order(
+            self.place, self.context, model=record.model, entry=ENTRY, code=record.model, **self.more, **more
+        )
+        return replace(order, name=name, model_sha256=record.sha256)
+
+    def _replacement(self, record: CandidateRecord, **more: Any) -> Replacement:
+        kept = {name: self.more[name] for name in ("environment", "env")}
+        made = deploy.make_replacement(
+            self.place, self.context, model=record.model, entry=ENTRY, code=record.model, **kept, **more
+        )
+        return replace(made, model_sha256=record.sha256)
+
+    def _target(self, name: str, endpoint: Endpoint, deployment: str | None) -> CandidateTarget:
+        if endpoint.scoring_uri is None:
+            raise EndpointError(f"{endpoint.name}: the backend names no address")
+        authorized = deploy.authorization(self.place, endpoint, self.context)
+        return CandidateTarget(name=name, uri=endpoint.scoring_uri, authorization=authorized, deployment=deployment)
+
+    def _client(self, endpoint: Endpoint, deployment: str | None) -> Client:
+        reach = replace(self.reach, request=replace(self.reach.request, deployment=deployment))
+        proxy = check_flags(reach, self.context, local=endpoint.backend == "local")
+        authorized = deploy.authorization(self.place, endpoint, self.context)
+        return client_to(endpoint, authorized, self.context, reach=reach, proxy=proxy)
+
+    def _renew_contract(self) -> None:
+        """Keep the contract of the model that serves now; what hinders is said, as the model serves."""
+        try:
+            deploy.swagger(self.place, self.context, self.reach, output=None)
+        except EpkitError as error:
+            self.context.note(f"its contract is not kept: {error}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _LocalSide(_PlacedSide):
+    """This machine."""
+
+    @property
+    def _name(self) -> str:
+        return f"{self.place.service}{LOCAL_SUFFIX}"
+
+    def prepare(self, live: Endpoint | None, model: Path, sha256: str) -> CandidateRecord:
+        if self._shown(self._name) is not None:
+            raise UsageError(
+                f"{self._name}: there is an endpoint of this name, which the candidate has to have: "
+                f"epkit deploy delete {self._name}"
+            )
+        before = {} if live is None else {each.name: each.traffic for each in live.deployments}
+        return CandidateRecord(
+            place=self.place.name,
+            endpoint=self.place.service,
+            backend="local",
+            name=self._name,
+            model=str(model),
+            sha256=sha256,
+            before=before,
+        )
+
+    def put_up(self, record: CandidateRecord) -> None:
+        self.place.backend.create(self._order(record.name, record), self.context.note)
+
+    def take_away(self, record: CandidateRecord) -> None:
+        found = self._shown(record.name)
+        if found is not None and found.deployments[0].model == record.model:
+            self.place.backend.delete(record.name, self.context.note)
+
+    def candidate(self, record: CandidateRecord) -> CandidateTarget:
+        return self._target(record.name, self.place.backend.show(record.name), None)
+
+    def serving(self, record: CandidateRecord) -> CandidateTarget | None:
+        return None if record.first else self._target(self.place.name, self.place.backend.show(record.endpoint), None)
+
+    def client(self, record: CandidateRecord) -> Client:
+        return self._client(self.place.backend.show(record.name), None)
+
+    def switch(
+        self,
+        record: CandidateRecord,
+        parts: tuple[int, ...],  # noqa: ARG002 - all at once
+        check: Check,  # noqa: ARG002
+        save: Save,
+    ) -> None:
+        """See `Side`. Until another server answers, and from then on, whole models serve: it is one rename."""
+        if record.first:
+            try:
+                deploy.create(self.place, self._order(record.endpoint, record), self.context, self.reach)
+            except EndpointError as error:
+                self.context.note(f"{record.endpoint}: it serves, but {error}")
+        else:
+            self.place.backend.update(self._replacement(record), self.context.note)
+            self._renew_contract()
+        save(replace(record, phase="serving", part=100))
+
+    def watch(self) -> bool:
+        live = self.place.backend.show(self.place.service)
+        if live.app_insights:
+            return False
+        self.place.backend.set_app_insights(self.place.service, on=True, deployment=None, say=self.context.note)
+        return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _AzureSide(_PlacedSide):
+    """A workspace of Azure's, by SDK v2."""
+
+    def prepare(self, live: Endpoint | None, model: Path, sha256: str) -> CandidateRecord:
+        deployments = () if live is None else live.deployments
+        before = {each.name: each.traffic for each in deployments if each.traffic}
+        if deployments and not before:
+            raise BackendError(
+                f"{self.place.service}: its requests are sent to none of its deployments: "
+                f"epkit deploy update {self.place.name} --traffic NAME=100 first"
+            )
+        taken = {each.name for each in deployments}
+        name = next((colour for colour in COLOURS if colour not in taken), None)
+        if name is None:
+            raise BackendError(
+                f"{self.place.service}: it has the deployments {', '.join(sorted(taken))}, and the candidate needs the "
+                "name blue or green: delete the one that gets no traffic"
+            )
+        return CandidateRecord(
+            place=self.place.name,
+            endpoint=self.place.service,
+            backend="azureml",
+            name=name,
+            model=str(model),
+            sha256=sha256,
+            before=before,
+        )
+
+    def put_up(self, record: CandidateRecord) -> None:
+        if record.first:
+            order = replace(self._order(record.endpoint, record, deployment=record.name), traffic=False)
+            self.place.backend.create(order, self.context.note)
+        else:
+            staged(self.place).create_beside(self._replacement(record, deployment=record.name), self.context.note)
+
+    def take_away(self, record: CandidateRecord) -> None:
+        endpoint = self._shown(record.endpoint)
+        if endpoint is None:
+            return
+        backend, say = staged(self.place), self.context.note
+        if record.phase == "serving":
+            for name in record.before:
+                if (old := _named(endpoint, name)) is not None and not old.traffic:
+                    backend.delete_deployment(record.endpoint, name, say)
+            return
+        ours = _named(endpoint, record.name)
+        if record.first and {each.name for each in endpoint.deployments} <= {record.name}:
+            backend.delete(record.endpoint, say)
+        elif ours is not None and ours.model_sha256 in (None, record.sha256):
+            if ours.traffic:
+                say(f"the traffic goes back to {_words(record.before)}")
+                backend.set_traffic(record.endpoint, record.before, say)
+            backend.delete_deployment(record.endpoint, record.name, say)
+
+    def candidate(self, record: CandidateRecord) -> CandidateTarget:
+        return self._target(f"{record.endpoint}-{record.name}", self.place.backend.show(record.endpoint), record.name)
+
+    def serving(self, record: CandidateRecord) -> CandidateTarget | None:
+        return None if record.first else self._target(self.place.name, self.place.backend.show(record.endpoint), None)
+
+    def client(self, record: CandidateRecord) -> Client:
+        return self._client(self.place.backend.show(record.endpoint), record.name)
+
+    def switch(self, record: CandidateRecord, parts: tuple[int, ...], check: Check, save: Save) -> None:
+        backend, say = staged(self.place), self.context.note
+        for part in (100,) if record.first else parts:
+            save(replace(record, phase="moving", part=part))
+            try:
+                backend.set_traffic(record.endpoint, _divided(record, part), say)
+                check(part)
+            except EpkitError as error:
+                if not record.first:
+                    say(f"the traffic goes back to {_words(record.before)}")
+                    backend.set_traffic(record.endpoint, record.before, say)
+                raise type(error)(f"with {part} % of the traffic: {error}") from None
+        save(replace(record, phase="serving", part=100))
+        if record.first:
+            endpoint = backend.show(record.endpoint)
+            proxy = check_flags(self.reach, self.context, local=False)
+            with contextlib.suppress(EndpointError):  # it was proved, and serves
+                deploy.adopt(self.place, endpoint, self.context, self.reach, proxy=proxy, deployment=record.name)
+        else:
+            self._renew_contract()
+
+    def watch(self) -> bool:
+        live = self.place.backend.show(self.place.service)
+        off = [each.name for each in live.deployments if each.traffic and not each.app_insights]
+        for name in off:
+            self.place.backend.set_app_insights(self.place.service, on=True, deployment=name, say=self.context.note)
+        return bool(off)
+
+
+def _named(endpoint: Endpoint, name: str) -> Deployment | None:
+    return next((each for each in endpoint.deployments if each.name == name), None)
+
+
+def _divided(record: CandidateRecord, part: int) -> dict[str, int]:
+    """Divide the traffic: a part for the candidate, the rest for who served, in the shares that they had."""
+    left = 100 - part
+    found = {name: share * left // 100 for name, share in record.before.items()}
+    for name in list(found)[:1]:
+        found[name] += left - sum(found.values())
+    return {name: share for name, share in {**found, record.name: part}.items() if share}
+
+
+def _words(traffic: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {share} %" for name, share in traffic.items())

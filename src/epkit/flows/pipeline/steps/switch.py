@@ -1,0 +1,77 @@
+"""The step `switch`: the candidate's model takes over, and what is left of both is tidied up."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from epkit.core.pipeline.steps import StepName, StepResult
+from epkit.errors import EpkitError
+from epkit.flows.pipeline.sides import open_side, saving
+from epkit.flows.pipeline.steps.deploy import candidate_of, skipped, take_away
+from epkit.flows.pipeline.world import Before, World
+from epkit.flows.target.request_options import TargetOptions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwitchStep:
+    """Switches.
+
+    Args:
+        reach: how the endpoint is reached.
+    """
+
+    reach: TargetOptions = field(default_factory=TargetOptions)
+
+    @property
+    def name(self) -> StepName:
+        """The name of the step."""
+        return "switch"
+
+    def key(self, before: Before, world: World) -> str | None:  # noqa: ARG002
+        """Return None: what serves is looked at each time."""
+        return None
+
+    def run(self, before: Before, world: World) -> StepResult:
+        """Have the model serve; what served goes on until then, and serves on where this fails.
+
+        Raises:
+            BackendError: the backend said no.
+            ContractError, EndpointError: a look at a part of the traffic found something; all of it went back.
+        """
+        found = candidate_of(before, world)
+        if found is None:
+            return skipped("switch")
+        record, directory = found
+        side = open_side(world, self.reach)
+        looks: list[dict[str, Any]] = []
+
+        def look(part: int) -> None:
+            """Ask the candidate for the golden rows once more."""
+            from epkit.flows.pipeline.golden import golden_rows, load_model  # late: for parts of the traffic alone
+            from epkit.flows.pipeline.proving import prover_of
+
+            model = load_model(record.model)
+            prover = prover_of(side, record, golden_rows(before, world, model), world)
+            prover.contract(model.card["columns"])
+            prover.rows()
+            looks.append({"percent": part, "requests": prover.requests})
+            world.show(f"{part} % of the traffic: {prover.requests} requests are answered as they have to be")
+
+        side.switch(record, world.config.canary or (100,), look, saving(directory))
+        try:
+            take_away(directory, world, self.reach)
+        except EpkitError as error:
+            world.show(f"the model serves, but something is left, which the next run takes away: {error}")
+        return StepResult(
+            step="switch",
+            state="ok",
+            line=f"{record.endpoint} now serves run {world.run}",
+            result={
+                "endpoint": record.endpoint,
+                "model_sha256": record.sha256,
+                "before": dict(record.before),
+                "parts": looks,
+            },
+        )
+
+    def undo(self, world: World) -> None:
+        """Nothing is put up that `deploy` does not take away, traffic included."""
