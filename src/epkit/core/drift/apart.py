@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 FOLDS: Final = 5
 
 SPREAD: Final = 1.35
-"""Times the deviation of independent folds: those of one table share rows that they learned from. Measured without drift,
-with 100 to 3,000 rows a side: 1.08 to 1.31 times."""
+"""Times the deviation of independent folds: those of one table share rows that they learned from. Measured without
+drift, with 100 to 3,000 rows a side: 1.08 to 1.31 times."""
 
 FEWEST_ROWS: Final = 50
 """Of a side: with fewer there are not ten of it in a fold."""
