@@ -68,9 +68,10 @@ def test_the_deals_end_as_soon_as_one_decides():
             self.asked += 1
             return self._rng.multivariate_hypergeometric(*arguments, **more)
 
-    calm, wild = Counting(), Counting()
-    threshold(np.array([500, 500]), np.array([500, 500]), 1e-5, calm)
-    threshold(np.array([500, 500]), np.array([100, 900]), 1e-5, wild)
+    calm, doubtful, wild = Counting(), Counting(), Counting()
+    old = np.array([500, 500])
+    for counting, new in ((calm, [500, 500]), (doubtful, [410, 590]), (wild, [100, 900])):
+        threshold(old, np.array(new), 1e-5, counting)
 
-    assert 1 == calm.asked
-    assert math.ceil((1e5 - 1) / DRAWS) == wild.asked
+    assert (1, 1) == (calm.asked, wild.asked)
+    assert 1 < doubtful.asked <= math.ceil((1e5 - 1) / DRAWS)

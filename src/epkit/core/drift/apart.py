@@ -2,7 +2,7 @@
 
 A classifier learns on some folds which rows are new, and says of the rows of another fold how new they look. Where
 nothing drifted a new row looks newer than an old one half of the time: within a fold that is Mann and Whitney's
-statistic, whose mean and deviation are known whatever the classifier is.
+statistic, whose mean and deviation are known whatever the classifier is; folds together deviate a little more.
 
 Source: Lopez-Paz & Oquab (2017), Revisiting Classifier Two-Sample Tests; Lehmann (1975), Nonparametrics, 1.4 for ties.
 """
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     import polars as pl
 
 FOLDS: Final = 5
+
+SPREAD: Final = 1.35
+"""Times the deviation of independent folds: those of one table share rows that they learned from. Measured without
+drift, with 100 to 3,000 rows a side: 1.08 to 1.31 times."""
 
 FEWEST_ROWS: Final = 50
 """Of a side: with fewer there are not ten of it in a fold."""
@@ -99,7 +103,7 @@ def told_apart(rows: BothSamples, tell_apart: TellApart, level: float, seed: int
             weights.append(1 / variance)
     weight = sum(weights)
     auc = float(np.dot(weights, areas) / weight) if weight else 0.5
-    limit = min(1.0, 0.5 + NormalDist().inv_cdf(1 - level) / weight**0.5) if weight else 1.0
+    limit = min(1.0, 0.5 + SPREAD * NormalDist().inv_cdf(1 - level) / weight**0.5) if weight else 1.0
     return ToldApart(
         auc=auc,
         threshold=limit,

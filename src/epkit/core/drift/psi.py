@@ -21,6 +21,10 @@ import numpy as np
 DRAWS: Final = 3999
 """Deals that a threshold is made of, and how many are drawn at once where it takes more."""
 
+CLEAR: Final = 3.0
+"""Times the largest of `DRAWS` deals, above which no more are drawn: even the tail of chi-squared with one degree of
+freedom is below 1e-9 there."""
+
 MOST_ROWS: Final = 500_000_000
 """Of a sample; numpy's generator takes a thousand million in both together."""
 
@@ -55,7 +59,7 @@ def threshold(old: np.ndarray, new: np.ndarray, level: float, rng: np.random.Gen
     if kth:
         return float(np.partition(drawn, -kth)[-kth])
     largest, left = float(drawn.max()), math.ceil(1 / level) - 1 - DRAWS
-    while left > 0 and largest < observed:
+    while left > 0 and largest < observed <= CLEAR * largest:
         largest = max(largest, float(_dealt(old + new, hand, rng).max()))
         left -= DRAWS
     return largest
