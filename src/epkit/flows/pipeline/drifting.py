@@ -8,13 +8,10 @@ from epkit.core.pipeline.config import PipelineConfig
 from epkit.core.pipeline.judgement import DriftFound
 from epkit.flows.drift import compare_table
 from epkit.flows.pipeline.rows import RunTable
-from epkit.flows.pipeline.world import Champion
+from epkit.flows.pipeline.world import TABLE, Champion
 
 if TYPE_CHECKING:
     import polars as pl
-
-TABLE = "table.parquet"
-"""Of the step `data`: the table as it was read."""
 
 
 def drift_of(champion: Champion, table: RunTable, config: PipelineConfig) -> DriftFound:
@@ -35,9 +32,7 @@ def drift_of(champion: Champion, table: RunTable, config: PipelineConfig) -> Dri
     columns = [f"{each.column} {each.psi:.2f}" for each in found.columns if each.found]
     if found.label is not None and found.label.found:
         columns.append(f"label {found.label.column} {found.label.psi:.2f}")
-    return DriftFound(
-        found=found.found, columns=tuple(columns), schema=found.schema, details=to_document(found)
-    )
+    return DriftFound(found=found.found, columns=tuple(columns), schema=found.schema, details=to_document(found))
 
 
 def _kept(champion: Champion) -> "pl.DataFrame | None":

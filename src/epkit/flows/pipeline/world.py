@@ -5,11 +5,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from signal import Signals
-from typing import Any
+from typing import Any, Final
 
 from epkit.core.pipeline.config import PipelineConfig
 from epkit.core.pipeline.steps import StepName, StepResult
 from epkit.flows.context import Context
+
+TABLE: Final = "table.parquet"
+"""The table that the step `data` keeps, with which a later one is compared once its model is the champion."""
 
 Before = Mapping[StepName, StepResult]
 """What the steps before left, by name."""

@@ -7,14 +7,11 @@ import epkit
 from epkit.core.pipeline.steps import StepName, StepResult, key_of
 from epkit.files.pipelines import HASHES, keep_hashes
 from epkit.flows.pipeline import table
-from epkit.flows.pipeline.world import Before, World
+from epkit.flows.pipeline.world import TABLE, Before, World
 
 if TYPE_CHECKING:
-    from epkit.core.train.columns import Learned
     from epkit.flows.pipeline.rows import RunTable
 
-TABLE: Final = "table.parquet"
-"""The table, with which a later one is compared once its model is the champion."""
 
 READING: Final = ("label", "task", "drop", "id", "positive", "group", "time", "cohorts", "pairs")
 """What of the configuration decides how a table is read."""
@@ -96,7 +93,7 @@ def _compared(world: World, file_sha256: str) -> str | None:
     return None if champion is None or champion.table == file_sha256 else champion.sha256
 
 
-def _drift(world: World, learned: "Learned", read: "RunTable") -> Mapping[str, Any]:
+def _drift(world: World, read: "RunTable") -> Mapping[str, Any]:
     champion = world.champion
     if champion is None or _compared(world, read.file_sha256) is None:
         return {"found": None, "line": ""}
