@@ -59,7 +59,7 @@ class DataStep:
             world.show(warning)
         keep_hashes(world.part / HASHES, learned.examples.hashes)
         keep_frame(found.frame, world.part / TABLE)
-        drift = _drift(world, learned, found)
+        drift = _drift(world, found)
         rows = found.frame.height
         return StepResult(
             step="data",
