@@ -15,7 +15,7 @@ from epkit.cli import app
 from support.pages import PAGES, Block, Command, blocks, commands, name_of, read
 from support.places import ROOT
 
-ELSEWHERE = re.compile(r"\b(HOST|prod)\b| bank$|https?://|^epkit (docs|deploy|logs|train)\b")
+ELSEWHERE = re.compile(r"\b(HOST|prod)\b| bank$|https?://|^epkit (docs|deploy|logs|train|pipeline)\b")
 """Commands that need an endpoint of the reader's own, run until they are ended, take minutes, or leave something behind."""
 
 

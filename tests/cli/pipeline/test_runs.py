@@ -258,9 +258,8 @@ def test_without_a_file_it_is_said_how_to_write_one(tmp_path, fresh):
     said = complaint(fresh("pipeline", "run", "bank"), 2)
     assert "there is no epkit.toml: epkit pipeline init bank TABLE --label COLUMN writes one" == said
     assert 0 == fresh("pipeline", "init", "bank", "bank.csv", "--label", "y").code
-    assert ["data     run", "train    run", "gate     run"] == fresh(
-        "pipeline", "run", "bank", "--dry-run"
-    ).out.splitlines()
+    steps = ("data", "train", "gate", "deploy", "prove", "bench", "switch", "watch")
+    assert [f"{step:<8} run" for step in steps] == fresh("pipeline", "run", "bank", "--dry-run").out.splitlines()
 
 
 def test_a_pipeline_of_a_file_outside_the_project_is_refused(fresh):

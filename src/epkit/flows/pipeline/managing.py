@@ -34,12 +34,12 @@ gate = ["AUC>=base-0.002"]
 # gate = ["AUC>=0.94", "AUC>=base-0.002", "cohort.min(accuracy)>=0.8"]
 
 # Where the model serves; without it the run ends with the gate.
-# deploy = {{ endpoint = "{name}", backend = "local" }}
+deploy = {{ endpoint = "{name}", backend = "local" }}
 
 # Before the new model serves: rows with known answers, and payloads made from the contract; at most 50 requests.
 # prove = {{ rows = 20, payloads = 20 }}
 # How fast the new model has to be. Load on the one that serves too: against_live = true, rate = 20.
-# bench = {{ requests = 200, concurrency = 2, slo = ["p99<250ms"] }}
+bench = {{ requests = 200, concurrency = 2, slo = ["p99<250ms"] }}
 # Azure: parts of the traffic that the new model gets, with a check at each.
 # canary = [10, 50, 100]
 
