@@ -152,9 +152,17 @@ class Cli:
             patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
             patch.setattr(terminal, "SECRETS", [])
             code = app.run([str(argument) for argument in arguments])
+        self._forget_modules()
         ran = Ran(code=code, out=out.taken().decode(), err=err.taken().decode())
         self._check(ran, before)
         return ran
+
+    def _forget_modules(self) -> None:
+        """Take out of this process what a command imported from its directory: the next test has files of the same names."""
+        own = f"{self.directory}{os.sep}"
+        for name, module in list(sys.modules.items()):
+            if str(getattr(module, "__file__", None) or "").startswith(own):
+                del sys.modules[name]
 
     def spawn(self, *arguments: object, stdin: bytes = b"", prefix: Sequence[str] = ()) -> Ran:
         """Run a command as a process of its own.

@@ -60,7 +60,7 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
-            raise Interrupted(143 if isinstance(error, Terminated) else 130) from None
+            raise Interrupted(128 + int(getattr(error, "number", signal.SIGINT))) from None
         except BrokenPipeError:
             raise Unread from None
 

@@ -11,6 +11,14 @@ from typing import Any, Final
 STOPPING: Final = (Signals.SIGINT, Signals.SIGTERM)
 
 
+class NotedInterrupt(KeyboardInterrupt):
+    """A signal that was noted, raised where there is nothing that could be ended with; `number` says which it was."""
+
+    def __init__(self, number: Signals) -> None:
+        super().__init__()
+        self.number = number
+
+
 @contextmanager
 def noted() -> Iterator[Callable[[], Signals | None]]:
     """Note the first Ctrl-C or SIGTERM instead of being interrupted by it.

@@ -1,6 +1,5 @@
 """`epkit train` from options to report: read, search, choose, judge, explain, write."""
 
-import signal
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -23,7 +22,7 @@ from epkit.errors import UsageError
 from epkit.files import model_directory
 from epkit.files.training import TrainingJournal
 from epkit.flows.context import Context
-from epkit.flows.interrupts import noted
+from epkit.flows.interrupts import NotedInterrupt, noted
 from epkit.flows.train import writing
 from epkit.flows.train.choosing import choose
 from epkit.flows.train.examples import TrainingMaterial, prepare
@@ -91,7 +90,7 @@ def train(options: TrainOptions, context: Context, stdin: BinaryIO, *, show: Cal
         )
         number = stopped()
         if number is not None and all(tried.margins is None for tried in searched.tried):
-            signal.raise_signal(number)  # there is no model to end with; the handler is the one of before
+            raise NotedInterrupt(number)  # there is no model to end with
         try:
             chosen = choose(rows, searched.tried, plan)
         except LearnerError as error:
