@@ -24,8 +24,8 @@ from typing import IO, Any, Final, Self, cast, get_args
 
 import numpy as np
 
+from epkit.core.http.masking import clean
 from epkit.core.json.records import Record, loads_record
-from epkit.core.shortening import cut
 from epkit.core.train.plan import Candidate, Family
 from epkit.core.train.tried import State, Tried
 from epkit.errors import UsageError, system_words
@@ -171,9 +171,9 @@ class TrainingJournal:
             if identity.get(name) != known.get(name):
                 if not runs:
                     return 0  # it was never more than begun
-                before, now = (cut(str(each.get(name, "not known")), _LONGEST_SHOWN) for each in (known, identity))
+                before, now = (clean(str(each.get(name, "not known")), _LONGEST_SHOWN) for each in (known, identity))
                 raise UsageError(
-                    f"{self.directory}: was begun with another {name} ({before}, now {now}): "
+                    f"{self.directory}: was begun with another {clean(name, _LONGEST_SHOWN)} ({before}, now {now}): "
                     "--restart forgets its runs, or name another -o"
                 )
         self.done = {tried.candidate.run: tried for tried in runs if tried is not None}
