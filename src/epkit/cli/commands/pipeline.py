@@ -154,7 +154,7 @@ def compare(
     one: Annotated[int, typer.Argument(metavar="A", help="Number of a run.")],
     other: Annotated[int, typer.Argument(metavar="B", help="Number of another one.")],
 ) -> None:
-    """Show two runs beside each other: what was asked otherwise, and what came of it."""
+    """Show two runs side by side: what was asked otherwise, and what came of it."""
     from epkit.cli.output import pipeline as output
 
     output.show_comparison(name, one, other, terminal.context())

@@ -124,7 +124,7 @@ def show_run(
 
 
 def show_comparison(name: str, one: int, other: int, context: "Context") -> None:
-    """Print two runs beside each other."""
+    """Print two runs side by side."""
     from epkit.reporters.pipeline import text
 
     store = load(name, context).store

@@ -1,4 +1,4 @@
-"""Runs of pipelines for a terminal: one, all, and two beside each other."""
+"""Runs of pipelines for a terminal: one, all, and two side by side."""
 
 from collections.abc import Iterable, Sequence
 
@@ -74,7 +74,7 @@ def _row(run: PipelineRun, champion: int | None) -> list[str]:
 
 
 def render_compare(one: PipelineRun, other: PipelineRun) -> str:
-    """Render two runs beside each other: what was asked otherwise, and what came of it."""
+    """Render two runs side by side: what was asked otherwise, and what came of it."""
     rows: list[tuple[str, str, str]] = [("", f"run {one.run}", f"run {other.run}")]
     rows += _otherwise(words.parameters(one.parameters), words.parameters(other.parameters))
     rows.append(("state", one.state, other.state))
