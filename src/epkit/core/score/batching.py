@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from epkit.core.replies.predictions import Failed
-from epkit.core.score.envelopes import columns_text
+from epkit.core.shapes.forms import Writer
 
 if TYPE_CHECKING:
     from epkit.core.score.pieces import Piece
 
 FIRST: Final = -1
+JOINED: Final = Writer()
 
 
 class Chunk:
@@ -102,7 +103,7 @@ class PackerState:
     before: bytes = field(repr=False)
     after: bytes = field(repr=False)
     most_bytes: int
-    columns: tuple[str, ...] | None
+    writer: Writer
 
 
 class Packer:
@@ -111,22 +112,21 @@ class Packer:
     Args:
         before, after: what stands around the rows.
         most_bytes: of a body.
-        columns: names of the columns that the rows are turned into; None where they stay rows.
+        writer: what puts rows together.
     """
 
-    def __init__(self, before: bytes, after: bytes, *, most_bytes: int, columns: tuple[str, ...] | None = None) -> None:
-        self._before, self._after = before, after
-        self._columns = columns
+    def __init__(self, before: bytes, after: bytes, *, most_bytes: int, writer: Writer = JOINED) -> None:
+        self._before, self._after, self._writer = before, after, writer
         self.most_bytes = most_bytes
 
     def state(self) -> PackerState:
         """Return what travels to a worker."""
-        return PackerState(before=self._before, after=self._after, most_bytes=self.most_bytes, columns=self._columns)
+        return PackerState(before=self._before, after=self._after, most_bytes=self.most_bytes, writer=self._writer)
 
     @classmethod
     def restored(cls, state: PackerState) -> Self:
         """Make the packer again."""
-        return cls(state.before, state.after, most_bytes=state.most_bytes, columns=state.columns)
+        return cls(state.before, state.after, most_bytes=state.most_bytes, writer=state.writer)
 
     def pack(self, chunk: Chunk, start: int, stop: int) -> tuple[bytes, int]:
         """Make a body of as many rows as go into it.
@@ -143,6 +143,4 @@ class Packer:
         return body, stop
 
     def _body(self, rows: Sequence[bytes]) -> bytes:
-        joined = b",".join(rows)
-        turned = joined if self._columns is None else columns_text(self._columns, joined)
-        return self._before + turned + self._after
+        return self._before + self._writer.write(rows) + self._after

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from epkit.core.http.payload import Payload
-from epkit.core.score.envelopes import columns_text
 from epkit.errors import UsageError
 from epkit.flows.context import Note
 from epkit.flows.rows.input import Given, prepare
@@ -38,16 +37,13 @@ def table_payloads(
     given = Given(name=file, path=path, kind=path.suffix.lower())
     rows = prepare(given, contract, wrap=None, parameters={}, skip_invalid=False, path=target, note=note, scoring=False)
     before, after = rows.envelope.around()
-    columns = rows.columns
+    writer = rows.envelope.writer
     batch: list[bytes] = []
     first = size = 0
 
     def body() -> Payload:
-        joined = b",".join(batch)
         name = f"{file} rows {first}-{first + len(batch) - 1}"
-        return Payload.of(
-            name, before + (joined if columns is None else columns_text(columns, joined)) + after, checked=True
-        )
+        return Payload.of(name, before + writer.write(batch) + after, checked=True)
 
     for text in (text for chunk in rows.chunks(0, batch_rows) for text in chunk.rows):
         batch.append(text)
