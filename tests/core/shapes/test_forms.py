@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from epkit.core.shapes.envelopes import Envelope, of_body
-from epkit.core.shapes.forms import FORMS, OF_OBJECTS, Tensor, Writer, datatype_of, recognise, split_tensor
+from epkit.core.shapes.forms import FORMS, OF_OBJECTS, RowWriter, Tensor, datatype_of, recognise, split_tensor
 
 NAMES = ("age", "job")
 ROWS = [[17, "admin."], [87, 'a "b", c']]
@@ -176,12 +176,12 @@ def test_a_datatype_is_chosen_by_the_values(values, datatype):
     ],
 )
 def test_a_row_that_is_too_short_has_null_in_the_last_columns(rows, columns):
-    assert columns == json.loads(Writer(form="columns", names=("a", "b")).write(rows))
+    assert columns == json.loads(RowWriter(form="columns", names=("a", "b")).write(rows))
 
 
 @pytest.mark.parametrize("form", ["columns", "tensors", "dicts"])
 def test_numbers_stay_as_they_are(form):
-    text = Writer(form=form, names=("a",)).write([b"[NaN]", b"[18446744073709551617]", b"[0.1]"])
+    text = RowWriter(form=form, names=("a",)).write([b"[NaN]", b"[18446744073709551617]", b"[0.1]"])
 
     assert b"NaN" in text
     assert b"18446744073709551617" in text

@@ -252,7 +252,7 @@ def _is_flat(row: Sequence[object]) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Writer:
+class RowWriter:
     """Writes encoded rows in a form.
 
     Args:

@@ -76,7 +76,6 @@ class Input:
             skip: so many from the first on are left out.
         """
         first = skip
-        batch_rows = 1 if self.envelope.is_single else batch_rows
         pieces = self.source.pieces(skip, lists=self.envelope.wants_lists)
         for piece in regroup(pieces, batch_rows):
             chunk = Chunk(first, piece.rows, piece)
