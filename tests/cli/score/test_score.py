@@ -524,6 +524,15 @@ def test_a_key_echoed_by_the_endpoint_is_masked_in_what_is_written(cli, server, 
                 "columns, index, dicts, tensors, tensor, row, cells"
             ),
         ),
+        (
+            ["rows.csv", "--wrap", "data:table"],
+            "--wrap: a table has a schema, which comes from a contract's example: name one with --schema",
+        ),
+        (
+            ["rows.csv", "--wrap", "data:values"],
+            "rows.csv: the body holds one value a row, and there are the columns id, name: keep one",
+        ),
+        (["rows.csv", "--wrap", "@nothing"], None),
         (["taken.csv", "-o", "out.csv"], '-o: the input has a column "prediction" already: rename or drop it'),
         (["broken.jsonl"], "broken.jsonl:2:1: not JSON: expecting value"),
         (["empty.json"], "empty.json: empty: there is nothing to send"),

@@ -91,12 +91,12 @@ def test_one_tensor_of_all_columns_is_flat_and_keeps_what_the_model_says_of_it()
     assert ("tensor", [[1, 2.5], [3, None]]) == (found.form, found.rows())
 
 
-def test_a_tensor_of_a_column_keeps_the_dimensions_that_the_model_gives_it():
+def test_tensors_of_columns_have_the_order_and_the_dimensions_of_the_model():
     known = (Tensor(name="job", datatype="BYTES", shape=(1,)),)
 
-    (age, job) = json.loads(body_of("tensors", ROWS, path=("inputs",), tensors=known))["inputs"]
+    written = json.loads(body_of("tensors", ROWS, path=("inputs",), tensors=known))["inputs"]
 
-    assert [[2], [2, 1]] == [age["shape"], job["shape"]]
+    assert [("job", [2, 1]), ("age", [2])] == [(part["name"], part["shape"]) for part in written]
 
 
 @pytest.mark.parametrize(
