@@ -32,6 +32,7 @@ from epkit.flows.train.options import TrainOptions, TrainOrder, order_of, run_di
 from epkit.flows.train.reading import read_table
 from epkit.flows.train.search import search
 from epkit.flows.train.unseen import column_names
+from epkit.learners import foreign
 from epkit.learners.base import LearnerError
 from epkit.reporters.train import html
 
@@ -191,7 +192,10 @@ def _ready(options: TrainOptions) -> TrainOrder:
     missing = [name for name in LIBRARIES if find_spec(name) is None]
     if missing:
         raise UsageError(f"epkit train needs {' and '.join(missing)}: pip install 'epkit[train]'")
-    return order_of(options)
+    order = order_of(options)
+    if "onnx" in options.exports:
+        foreign.check_onnx()  # before the runs, which may take hours
+    return order
 
 
 def _material(options: TrainOptions, order: TrainOrder, context: Context, stdin: BinaryIO) -> TrainingMaterial:
