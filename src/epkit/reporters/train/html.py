@@ -43,6 +43,7 @@ def render(report: TrainReport) -> str:
             page.note(_subtitle(report)),
             page.verdict(words.verdict(report)),
             "".join(f"<p>{page.said(words.leak(leak, report))}</p>" for leak in report.leaks),
+            *(page.note(f"failed: {failure}") for failure in words.failures(report)),
             *(page.note(words.name(warning, 300)) for warning in report.warnings),
             page.tiles(_tiles(report)),
             page.grid(_charts(report)),
