@@ -133,7 +133,11 @@ OPTIONS = {
     "custom with a fault": (("--custom", "broken.py:make"), "--custom broken.py:make: "),
     "custom that ends Python": (("--custom", "leaving.py:make"), "--custom leaving.py:make: "),
     "base that is not there": (("--base", "none"), "--base none: "),
-    "base that is no model": (("--base", "other"), "--base other"),
+    "base that is no model": (
+        ("--base", "other"),
+        "--base other: there is no card.json in it: name the directory that epkit train wrote",
+    ),
+    "base that is a file": (("--base", "t.csv"), "--base t.csv: is a file: name the directory that epkit train wrote"),
     "base with a damaged card": (("--base", "damaged"), "--base /"),
     "export": (("--export", "pmml"), "--export pmml"),
     "a page nowhere": (("--html", "nowhere/page.html"), "--html nowhere/page.html: "),
