@@ -12,7 +12,7 @@ import pytest
 from epkit.errors import UsageError
 from epkit.files import model_directory
 from epkit.files.model_directory import check, npz_bytes, write
-from support.small_disk import small_disk
+from support.small_disk import PAGE, small_disk
 
 
 def model(version, *others):
@@ -40,6 +40,14 @@ def test_an_empty_directory_is_taken(tmp_path):
     write(tmp_path / "model", model("1"), overwrite=False)
 
     assert model("1") == content(tmp_path / "model")
+
+
+def test_where_a_disk_is_mounted_no_model_is_written():
+    with small_disk(20 * PAGE) as folder:
+        said = refused(folder, overwrite=True)
+
+        assert said.endswith(": a disk is mounted there, which no model can replace: name a directory in it")
+        check(folder / "model", overwrite=False)
 
 
 @pytest.mark.parametrize("exchange", [True, False])

@@ -49,6 +49,8 @@ def check(directory: Path, *, overwrite: bool) -> None:
         raise UsageError(f"{file}: is a file: name another directory for the model") from None
     except OSError as error:
         raise unwritable(str(directory), error) from None
+    if directory.is_mount():  # a model comes into its place by a rename, which the system refuses there
+        raise UsageError(f"{directory}: a disk is mounted there, which no model can replace: name a directory in it")
     if not entries:
         return
     own = _own_files(directory)
