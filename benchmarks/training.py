@@ -3,8 +3,8 @@
     pip install ".[local,train]" && python benchmarks/training.py [course] [sets] [artefact] [memory] [peers] [--quick]
 
 Without a part all but `peers` are measured. `course` and `peers` need the course's table (`--table`, a CSV file with
-the label `y`), and are left out in a line where it is missing; `artefact` takes a generated one then. Everything runs on
-one core; CPU is that of a process and of all that it started.
+the label `y`), and are left out in a line where it is missing; `artefact` takes a generated one then. Everything runs
+on one core; CPU is that of a process and of all that it started.
 """
 
 import argparse
