@@ -2,14 +2,15 @@
 
     pip install ".[local,train]" && python benchmarks/training.py [course] [sets] [artefact] [memory] [peers] [--quick]
 
-Without a part all but `peers` are measured. `course` needs the course's table (`--table`, a CSV file with the label
-`y`), and is left out in a line where it is missing. Everything runs on one core; CPU is that of a process and of all
-that it started.
+Without a part all but `peers` are measured. `course` and `peers` need the course's table (`--table`, a CSV file with
+the label `y`), and are left out in a line where it is missing; `artefact` takes a generated one then. Everything runs
+on one core; CPU is that of a process and of all that it started.
 """
 
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -39,6 +40,9 @@ def main() -> int:
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}")
     parser.add_argument("--table", type=Path, default=COURSE, help="the course's table")
     parser.add_argument("--quick", action="store_true", help="few runs, one split, a tenth of the rows")
+    parser.add_argument(
+        "--budget", type=int, metavar="SECONDS", help=f"of wall time, for each of peers: {BUDGET_S}; more if it is busy"
+    )
     options = parser.parse_args()
     parts = options.parts or PARTS[:-1]
     if unknown := set(parts) - set(PARTS):
@@ -52,7 +56,10 @@ def main() -> int:
                 print(f"{part}: {options.table} is missing, and left out", file=sys.stderr)
                 continue
             print(f"measuring {part}", file=sys.stderr)
-            MEASURED[part](scratch, options.table.resolve(), options.quick)
+            if part == "peers":
+                peers(scratch, options.table.resolve(), options.budget or (20 if options.quick else BUDGET_S))
+            else:
+                MEASURED[part](scratch, options.table.resolve(), options.quick)
             sys.stdout.flush()
     return 0
 
@@ -88,6 +95,7 @@ def course(scratch: Path, table: Path, quick: bool) -> None:
     print(shown(("model", "accuracy", "AUC", "CPU s of one fit"), lines))
     print(f"\nThe search of {runs} runs took {done['cpu_s']:.0f} CPU s, {done['wall_s']:.0f} s.\n")
     print_holdouts(examples.y, first)
+    print_arrays(chosen, examples)
     leaks = {leak["column"]: leak["without"] for leak in report["leaks"] if leak["without"]}
     for column, figure in leaks.items():
         low, high = figure["ci95"]
@@ -104,6 +112,23 @@ def print_holdouts(y: np.ndarray, out: np.ndarray, draws: int = 2000) -> None:
             reached[key] += value >= GOALS[key]
     lines = [(key, f"{goal:.5f}", f"{reached[key] / draws:.1%}") for key, goal in GOALS.items()]
     print(shown(("figure", "of the course", f"part of {draws:,} random tenths that reach it"), lines), end="\n\n")
+
+
+def print_arrays(members: Sequence[tuple[float, Mapping[str, Any]]], examples: Any) -> None:
+    """Say how far the arrays that are deployed are from what LightGBM answers, on all rows and on damaged ones."""
+    from epkit.served.model import combine
+    from epkit.served.model import margins as served
+
+    fitted = [(weight, fit(run, examples, np.arange(len(examples)))) for weight, run in members]
+    arrays = combine([(weight, each.arrays()) for weight, each in fitted])
+    draw = np.random.default_rng(0)
+    damaged = examples.matrix.copy()
+    damaged[draw.random(damaged.shape) < 0.1] = np.nan  # a missing number, and a category that was not seen
+    for name, matrix in (("as they are", examples.matrix), ("a tenth of the values missing or unseen", damaged)):
+        wanted = sum(weight * each.margins(matrix) for weight, each in fitted)
+        print(
+            f"Arrays and LightGBM, {len(matrix):,} rows, {name}: {np.abs(served(arrays, matrix) - wanted).max():.1e}\n"
+        )
 
 
 def sets(scratch: Path, _: Path, quick: bool) -> None:
@@ -137,10 +162,12 @@ T_95: Final = {2: 12.706, 5: 2.776}
 """Student's 97.5 % quantile by the number of differences."""
 
 
-def artefact(scratch: Path, _: Path, quick: bool) -> None:
+def artefact(scratch: Path, table: Path, quick: bool) -> None:
     """Time the written model: loaded, asked in process, and behind the genuine server."""
-    epkit(scratch, "init", "--sample", "bank.csv")
-    done = trained(scratch, scratch / "bank.csv", "y", "served", "--runs", 4 if quick else 20)
+    if not table.exists():
+        table = scratch / "bank.csv"
+        epkit(scratch, "init", "--sample", table)
+    done = trained(scratch, table, "y", "served", "--runs", 4 if quick else 20)
     size = sum(done["report"]["artefact"]["bytes"].values())
     code = (
         "import json, time; began = time.perf_counter()\n"
@@ -156,7 +183,7 @@ def artefact(scratch: Path, _: Path, quick: bool) -> None:
         "print(json.dumps([loaded * 1e3, ask(2), ask(1000), row]))"
     )
     load_ms, two_ms, thousand_ms, row = json.loads(python(scratch, "-c", code))
-    (scratch / "two.json").write_text(json.dumps({"data": [row] * 2}))
+    shutil.copy(HERE.parent / "payloads" / "bank-two-rows.json", scratch / "two.json")
     (scratch / "thousand.json").write_text(json.dumps({"data": [row] * 1000}))
     epkit(scratch, "deploy", "create", "served", "--model", "served", "--entry", "score.py", "--backend", "local")
     try:
@@ -192,9 +219,8 @@ def memory(scratch: Path, _: Path, quick: bool) -> None:
     print("\n" + shown(("rows", "peak of all processes", "seconds of 3 runs", "AUC"), lines))
 
 
-def peers(scratch: Path, table: Path, quick: bool) -> None:
-    """Give AutoML libraries, each in an environment of its own, the same seconds on the same fold."""
-    budget = 20 if quick else BUDGET_S
+def peers(scratch: Path, table: Path, budget_s: int) -> None:
+    """Give epkit and AutoML libraries, each in an environment of its own, the same seconds on the same fold."""
     lines = []
     for name, (packages, script) in PEERS.items():
         home = scratch / name
@@ -204,8 +230,8 @@ def peers(scratch: Path, table: Path, quick: bool) -> None:
         weight = sum(path.lstat().st_size for path in home.rglob("*") if path.is_file())
         began = os.times()
         told = subprocess.run(
-            [own, "-c", script, str(table), str(budget), str(scratch / f"{name}-model")],
-            stdout=subprocess.PIPE, check=True, timeout=20 * budget, cwd=scratch,
+            [own, "-c", script, str(table), str(budget_s), str(scratch / f"{name}-model")],
+            stdout=subprocess.PIPE, check=True, timeout=20 * budget_s, cwd=scratch,
         )  # fmt: skip
         ended = os.times()
         cpu = ended.children_user + ended.children_system - began.children_user - began.children_system
@@ -217,7 +243,7 @@ def peers(scratch: Path, table: Path, quick: bool) -> None:
     print("\n" + shown(("library", "AUC", "accuracy", "CPU s", "environment", "model"), lines))
 
 
-MEASURED: Final = {"course": course, "sets": sets, "artefact": artefact, "memory": memory, "peers": peers}
+MEASURED: Final = {"course": course, "sets": sets, "artefact": artefact, "memory": memory}
 
 
 def trained(scratch: Path, table: Path, label: str, out: str, *options: object) -> dict[str, Any]:
@@ -235,7 +261,7 @@ def trained(scratch: Path, table: Path, label: str, out: str, *options: object) 
             if pid:
                 break
             peak = max(peak, held_bytes(process.pid))
-            time.sleep(0.1)
+            time.sleep(0.5)  # adding memory up costs the kernel a walk through it
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             raise SystemExit(f"epkit train ended with {process.returncode}")
@@ -278,15 +304,19 @@ def margins(
     members: Sequence[tuple[float, Mapping[str, Any]]], examples: Any, rows: np.ndarray, train: np.ndarray
 ) -> np.ndarray:
     """Fit runs on some rows as epkit does; return the margins of others."""
+    out = np.zeros(len(rows))
+    for weight, run in members:
+        out += weight * fit(run, examples, train).margins(examples.matrix[rows])[:, 0]
+    return out
+
+
+def fit(run: Mapping[str, Any], examples: Any, rows: np.ndarray) -> Any:
+    """Fit a run on some rows as epkit does."""
     from epkit.core.train.plan import Candidate, TrainPlan
     from epkit.flows.train.search import refit
 
-    out = np.zeros(len(rows))
-    for weight, run in members:
-        candidate = Candidate(run=run["run"], family=run["family"], parameters=run["parameters"])
-        fitted = refit(candidate, examples, train, run["rounds"], TrainPlan(label="y"))
-        out += weight * fitted.margins(examples.matrix[rows])[:, 0]
-    return out
+    candidate = Candidate(run=run["run"], family=run["family"], parameters=run["parameters"])
+    return refit(candidate, examples, rows, run["rounds"], TrainPlan(label="y"))
 
 
 def default_margins(examples: Any, rows: np.ndarray, train: np.ndarray) -> np.ndarray:

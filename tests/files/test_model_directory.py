@@ -12,7 +12,7 @@ import pytest
 from epkit.errors import UsageError
 from epkit.files import model_directory
 from epkit.files.model_directory import check, npz_bytes, write
-from support.small_disk import small_disk
+from support.small_disk import PAGE, small_disk
 
 
 def model(version, *others):
@@ -40,6 +40,14 @@ def test_an_empty_directory_is_taken(tmp_path):
     write(tmp_path / "model", model("1"), overwrite=False)
 
     assert model("1") == content(tmp_path / "model")
+
+
+def test_where_a_disk_is_mounted_no_model_is_written():
+    with small_disk(20 * PAGE) as folder:
+        said = refused(folder, overwrite=True)
+
+        assert said.endswith(": a disk is mounted there, which no model can replace: name a directory in it")
+        check(folder / "model", overwrite=False)
 
 
 @pytest.mark.parametrize("exchange", [True, False])
@@ -105,7 +113,10 @@ def test_a_file_is_no_directory(tmp_path):
     (tmp_path / "model").write_text("")
 
     assert "/model: is a file: name another directory for the model" == refused(tmp_path / "model", overwrite=True)
-    assert "is a file" in refused(tmp_path / "model" / "deep" / "er", overwrite=True)
+    for deep in ("model/deep", "model/deep/er"):
+        said = refused(tmp_path / deep, overwrite=True)
+        assert f"{tmp_path}/model: is a file: name another directory for the model".endswith(said)
+        assert "deep" not in said
 
 
 def test_what_cannot_be_written_leaves_what_was_there(tmp_path, monkeypatch):

@@ -3,13 +3,15 @@
 import json
 from pathlib import Path
 
+import jsonschema_rs
 import numpy as np
 import polars as pl
 from hypothesis import strategies as st
 
-from epkit.core.drift.document import to_document
+from epkit.core.drift.document import schema, to_document
 from epkit.core.drift.drift import drift
 from epkit.core.drift.reference import Reference
+from epkit.core.json.writing import dumps
 from epkit.core.train.card import card_bytes
 from epkit.errors import UsageError
 from epkit.files.model_directory import npz_bytes, read_card
@@ -114,7 +116,8 @@ def compared(directory: Path, card: bytes) -> None:
         report = drift(Reference.of_card(read_card(directory, "model")), TABLE)
     except UsageError:
         return
-    to_document(report)
+    document = to_document(report)
+    jsonschema_rs.validator_for(schema()).validate(json.loads(dumps(document)))
 
 
 def test_a_card_that_was_changed_is_compared_with_or_refused(tmp_path: Path) -> None:

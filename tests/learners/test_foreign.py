@@ -7,7 +7,7 @@ import pytest
 
 from epkit.errors import UsageError
 from epkit.learners.base import LearnerError
-from epkit.learners.foreign import lightgbm_text, onnx_bytes
+from epkit.learners.foreign import check_onnx, lightgbm_text, onnx_bytes
 from support.trained import bank_like, booster, learned_from, lightgbm
 
 FOREST = {"boosting": "rf", "bagging_fraction": 0.7, "bagging_freq": 1}
@@ -32,8 +32,9 @@ def test_packages_that_are_missing_are_named(bank, monkeypatch, name):
     if name == "onnxruntime":
         pytest.importorskip("onnxmltools", reason="needs onnxmltools")
 
-    with pytest.raises(UsageError, match=f"--export onnx: {name} is missing: pip install onnxmltools onnxruntime"):
-        onnx_bytes(booster(bank), bank.examples.matrix)
+    for used in (check_onnx, lambda: onnx_bytes(booster(bank), bank.examples.matrix)):
+        with pytest.raises(UsageError, match=rf'^--export onnx needs {name}: pip install "epkit\[onnx\]"$'):
+            used()
 
 
 def test_onnx_answers_as_lightgbm_does(bank):

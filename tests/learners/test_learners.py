@@ -217,7 +217,7 @@ class TestTrials:
     def test_ten_rows_are_enough(self, task) -> None:
         table = examples(task, 10)
         trials = Trials(self.material(table))
-        for candidate in schedule(12, 0, rows=10, outputs=table.label.outputs):
+        for candidate in schedule(8, 0, rows=10, outputs=table.label.outputs):
             try:
                 assert (10, table.label.outputs) == trials.run(candidate).margins.shape
             except LearnerError as failure:

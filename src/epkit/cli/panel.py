@@ -66,10 +66,10 @@ class _Drawn:
         """Take the panel away."""
         self._screen.stop()
 
-    def _draw(self, made: "Callable[[], Text]") -> None:
-        """Draw, if it is time to."""
+    def _draw(self, made: "Callable[[], Text]", *, at_once: bool = False) -> None:
+        """Draw, if it is time to, or *at_once*."""
         now = time.monotonic()
-        if now < self._due:
+        if now < self._due and not (at_once and self._due < math.inf):
             return
         self._due = now + EVERY_S
         try:
@@ -98,11 +98,11 @@ class Panel(_Drawn):
 
 
 class SearchPanel(_Drawn):
-    """A search under way."""
+    """A search under way, and what is done with it."""
 
     def show(self, progress: "Progress") -> None:
-        """Draw, if it is time to."""
-        self._draw(lambda: draw_search(progress))
+        """Draw, if it is time to; a phase at once, as it is shown once."""
+        self._draw(lambda: draw_search(progress), at_once=progress.phase is not None)
 
 
 class SearchLine:
@@ -121,7 +121,8 @@ class SearchLine:
         """Show how far a search is."""
         best = f", best {_score(progress.best, progress.metric)}" if progress.best else ""
         failed = f", {progress.failed:,} failed" if progress.failed else ""
-        self._line.show(f"{progress.done:,} of {progress.total:,} runs{best}{_still(progress.left_s)}{failed}")
+        phase = f", {progress.phase}" if progress.phase else ""
+        self._line.show(f"{progress.done:,} of {progress.total:,} runs{best}{_still(progress.left_s)}{failed}{phase}")
 
 
 def draw(view: "View", total: int | None, time_limit_s: float | None) -> "Text":
@@ -148,7 +149,7 @@ def draw_search(progress: "Progress") -> "Text":
     return _lines(
         [
             ("runs", done, ""),
-            ("running", ", ".join(progress.running) or "none", ""),
+            ("running", progress.phase or ", ".join(progress.running) or "none", ""),
             ("last", _score(progress.last, metric) if progress.last else "no run is finished", ""),
             ("best so far", _score(progress.best, metric) if progress.best else "none", "cyan"),
             ("failed", f"{failed:,}" if failed else "none", "red" if failed else "green"),

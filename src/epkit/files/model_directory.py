@@ -45,9 +45,12 @@ def check(directory: Path, *, overwrite: bool) -> None:
         _check_parent(directory)
         return
     except NotADirectoryError:
-        raise UsageError(f"{directory}: is a file: name another directory for the model") from None
+        file = next(each for each in (directory, *directory.parents) if each.exists())
+        raise UsageError(f"{file}: is a file: name another directory for the model") from None
     except OSError as error:
         raise unwritable(str(directory), error) from None
+    if directory.is_mount():  # a model comes into its place by a rename, which the system refuses there
+        raise UsageError(f"{directory}: a disk is mounted there, which no model can replace: name a directory in it")
     if not entries:
         return
     own = _own_files(directory)
@@ -81,12 +84,27 @@ def read_card(path: Path, name: str) -> dict[str, Any]:
             content = opened.read(MOST_CARD_BYTES + 1)
         card = json.loads(content) if len(content) <= MOST_CARD_BYTES else None
     except OSError as error:
-        raise unreadable(name, error, "a model's card") from None
+        raise no_model(path, name, error) from None
     except (ValueError, RecursionError):
         card = None
     if not isinstance(card, dict) or card.get("format") != CARD_FORMAT:
         raise UsageError(f"{name}: {CARD} is not the card of a model: name the directory that epkit train wrote")
     return card
+
+
+def no_model(path: Path, name: str, error: OSError) -> UsageError:
+    """Say why no model can be read.
+
+    Args:
+        path: of the directory, or of the card itself.
+        name: what messages call it.
+    """
+    if isinstance(error, FileNotFoundError) and path.is_dir():
+        missing = Path(error.filename or CARD).name
+        return UsageError(f"{name}: there is no {missing} in it: name the directory that epkit train wrote")
+    if isinstance(error, NotADirectoryError):
+        return UsageError(f"{name}: is a file: name the directory that epkit train wrote")
+    return unreadable(name, error, "a model")
 
 
 def _check_parent(directory: Path) -> None:

@@ -10,12 +10,17 @@ TABLES = (".csv", ".parquet")
 """What a table of samples may be."""
 
 
-def check_writable(path: str, flag: str) -> None:
+def check_writable(path: str | None, flag: str) -> None:
     """Make sure that a file can be written before a run is made that would be lost otherwise.
+
+    Args:
+        path: None where no file is asked for.
 
     Raises:
         UsageError: the directory is missing, the path is a directory, or permission is denied.
     """
+    if path is None:
+        return
     target = Path(path)
     try:
         if target.is_dir():

@@ -58,7 +58,8 @@ def _crossed(y: np.ndarray, groups: np.ndarray | None, classes: np.ndarray | Non
     units, unit = (len(y), "row") if groups is None else (len(np.unique(groups)), "group")
     count = min(plan.folds, units)
     if count < 2:
-        raise UsageError(f"--folds {plan.folds}: there is one {unit} only, and each fold needs one of its own")
+        apart = " (test rows have theirs)" if groups is not None and plan.test_size else ""
+        raise UsageError(f"--folds {plan.folds}: there is one {unit} only{apart}, and each fold needs one of its own")
     warning = (
         None if count == plan.folds else f"{units} {unit}s are fewer than the {plan.folds} folds: {count} are made"
     )

@@ -18,6 +18,21 @@ def lightgbm_text(booster: Any) -> bytes:
     return text.encode()
 
 
+def check_onnx() -> None:
+    """Import what converts to ONNX and checks it, quietly.
+
+    Raises:
+        UsageError: it is not installed.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import onnxmltools  # noqa: F401
+            import onnxruntime  # noqa: F401
+    except ImportError as error:
+        raise UsageError(f'--export onnx needs {error.name or "onnxmltools"}: pip install "epkit[onnx]"') from None
+
+
 def onnx_bytes(booster: Any, checked: np.ndarray) -> bytes:
     """Return an ONNX model whose input `rows` is the encoded matrix in 32 bits; the last output has the answers.
 
@@ -28,15 +43,11 @@ def onnx_bytes(booster: Any, checked: np.ndarray) -> bytes:
         UsageError: the packages that convert and check are not installed.
         LearnerError: the model cannot be converted, or its answers differ (those of a random forest do).
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            import onnxmltools
-            import onnxruntime
-            from onnxmltools.convert.common.data_types import FloatTensorType
-    except ImportError as error:
-        name = (error.name or "onnxmltools").partition(".")[0]
-        raise UsageError(f"--export onnx: {name} is missing: pip install onnxmltools onnxruntime") from None
+    check_onnx()
+    import onnxmltools
+    import onnxruntime
+    from onnxmltools.convert.common.data_types import FloatTensorType
+
     shape = [("rows", FloatTensorType([None, checked.shape[1]]))]
     try:
         with warnings.catch_warnings():

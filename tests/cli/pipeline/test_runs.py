@@ -224,7 +224,9 @@ def test_a_run_leaves_its_page_its_journal_and_the_log_of_each_step(cli):
     run = f"{STORE}/runs/1"
 
     assert "<svg" in cli.read(f"{run}/report.html")
-    assert "2 of 2 runs, best AUC" in cli.read(f"{run}/logs/train.txt")
+    log = cli.read(f"{run}/logs/train.txt")
+    assert "2 of 2 runs, best AUC" in log
+    assert 1 == log.count("judging the model")
     records = [json.loads(line) for line in cli.read(f"{run}/run.jsonl").splitlines()]
     assert ["data", "train", "gate"] == [record["begun"] for record in records if "begun" in record]
     assert {"over": 0} == records[-1]

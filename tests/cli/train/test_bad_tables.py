@@ -75,6 +75,15 @@ TABLES = {
         ('t.csv: the label "y" is "k0" in 1 row, too few where 5 are needed, and so of 999 more: '
         "leave them out, or give more rows"),
     ),
+    "one group": (
+        table(g="k"), ("--group", "g"),
+        ('--group "g": t.csv has 1 group, and 0 rows are left to learn from where some are test rows: '
+        "name a column with more values, or --test-size 0"),
+    ),
+    "one group beside the test rows": (
+        table(g=["l", "k"] * (ROWS // 2)), ("--group", "g"),
+        "--folds 5: there is one group only (test rows have theirs), and each fold needs one of its own",
+    ),
     "texts as amounts": (
         table(), ("--task", "regression"),
         't.csv: the label "y" holds texts, and a regression predicts numbers: --task classification',
@@ -124,7 +133,11 @@ OPTIONS = {
     "custom with a fault": (("--custom", "broken.py:make"), "--custom broken.py:make: "),
     "custom that ends Python": (("--custom", "leaving.py:make"), "--custom leaving.py:make: "),
     "base that is not there": (("--base", "none"), "--base none: "),
-    "base that is no model": (("--base", "other"), "--base other"),
+    "base that is no model": (
+        ("--base", "other"),
+        "--base other: there is no card.json in it: name the directory that epkit train wrote",
+    ),
+    "base that is a file": (("--base", "t.csv"), "--base t.csv: is a file: name the directory that epkit train wrote"),
     "base with a damaged card": (("--base", "damaged"), "--base /"),
     "export": (("--export", "pmml"), "--export pmml"),
     "a page nowhere": (("--html", "nowhere/page.html"), "--html nowhere/page.html: "),

@@ -48,12 +48,23 @@ def test_before_the_first_run_is_finished_there_is_no_score_and_no_time_left():
     [
         ({"failed": 3}, "failed      3"),
         ({"running": ()}, "running     none"),
+        ({"phase": "judging the model", "running": ()}, "running     judging the model"),
         ({"elapsed_s": 3725, "left_s": -0.5}, "runs        12 of 85 in 62 min, 0 s left"),
         ({"metric": "rmse", "best": (4, "dart", 1412.318)}, "best so far rmse 1,412.32 (4 dart)"),
     ],
 )
 def test_what_else_there_may_be(changes, line):
     assert line in drawn(**changes)
+
+
+def test_a_phase_is_drawn_at_once_as_it_is_shown_once(monkeypatch):
+    seen = []
+    with SearchPanel() as panel:
+        monkeypatch.setattr(panel._screen, "update", lambda text, **_: seen.append(text.plain.splitlines()[1]))
+        for phase in (None, None, "judging the model", "writing the model", None):
+            panel.show(progress(phase=phase, running=("13 gbdt",)))
+
+    assert ["running     13 gbdt", "running     judging the model", "running     writing the model"] == seen
 
 
 def test_a_terminal_that_is_gone_ends_the_panel_and_not_the_search(monkeypatch):
@@ -66,8 +77,8 @@ def test_a_terminal_that_is_gone_ends_the_panel_and_not_the_search(monkeypatch):
     monkeypatch.setattr("epkit.cli.panel.EVERY_S", 0)
     with SearchPanel() as panel:
         monkeypatch.setattr(panel._screen, "update", gone)
-        for _ in range(3):
-            panel.show(progress())
+        for phase in (None, None, "judging the model"):
+            panel.show(progress(phase=phase))
 
     assert [1] == tried
 
@@ -79,6 +90,9 @@ from epkit.core.train.progress import Progress
 with search_display(quiet="-q" in sys.argv) as display:
     display.show(Progress(done=12, total=85, running=("13 gbdt",), last=None, best=(9, "gbdt", 0.95013), metric="AUC",
                           elapsed_s=48.2, left_s=251.0, failed=2))
+    if "phase" in sys.argv:
+        display.show(Progress(done=85, total=85, running=(), last=None, best=(9, "gbdt", 0.95013), metric="AUC",
+                              elapsed_s=300, left_s=None, failed=0, phase="judging the model"))
 sys.stderr.write("over")
 """
 
@@ -115,10 +129,13 @@ def test_a_terminal_shows_the_panel_and_then_nothing_of_it():
 
 
 def test_a_terminal_that_can_do_nothing_gets_a_line():
-    seen = on_a_terminal("dumb")
+    seen = on_a_terminal("dumb", "phase")
     line = "12 of 85 runs, best AUC 0.9501 (9 gbdt), 4 min left, 2 failed"
 
-    assert f"\r{line}\r{' ' * len(line)}\rover" == seen
+    phase = "85 of 85 runs, best AUC 0.9501 (9 gbdt), judging the model"
+    over = f"{phase:<{len(line)}}"
+
+    assert f"\r{line}\r{over}\r{' ' * len(phase)}\rover" == seen
 
 
 @pytest.mark.parametrize("term", ["xterm", "dumb"])

@@ -329,8 +329,34 @@ def test_the_model_is_written_for_lightgbm_too(bank, label):
 def test_what_is_no_trees_is_not_exported(bank):
     ran = bank("train", "bank.csv", "--label", "y", "--runs", 1, "--export", "lightgbm")
 
-    assert "--export lightgbm: run 1 of the model is naive, and no trees" == complaint(ran, 2)
+    said = complaint(ran, 2)
+    assert said.startswith("--export lightgbm: run 1 of the model is naive, and no trees: leave out --export lightgbm")
     assert not (bank.directory / "model").exists()
+
+
+def test_a_form_whose_packages_are_missing_is_refused_before_the_runs(bank, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxmltools", None)
+    ran = bank("train", "bank.csv", "--label", "y", "--export", "onnx")
+
+    assert '--export onnx needs onnxmltools: pip install "epkit[onnx]"' == complaint(ran, 2)
+    assert not (bank.directory / "model.run").exists()
+
+
+def test_the_model_is_written_as_onnx_too(bank):
+    pytest.importorskip("onnxmltools", reason="needs the extra onnx")
+    runtime = pytest.importorskip("onnxruntime", reason="needs the extra onnx")
+    drawn = np.random.default_rng(0).normal(size=(400, 2))
+    pl.DataFrame({"a": drawn[:, 0], "b": drawn[:, 1], "y": drawn[:, 0] ** 2}).write_csv(bank.directory / "t.csv")
+    ran = bank("train", "t.csv", "--label", "y", "--runs", 4, "--workers", 1, "--export", "onnx")
+
+    assert 0 == ran.code, ran.err
+    own = Model.load(bank.directory / "model")
+    files = sorted((bank.directory / "model").glob("*.onnx"))
+    assert len(files) == len(own.card["model"]["members"])
+    if len(files) == 1:
+        session = runtime.InferenceSession(files[0], providers=["CPUExecutionProvider"])
+        answers = session.run(None, {"rows": drawn.astype(np.float32)})[-1]
+        assert np.allclose(answers[:, 0], own.scorer.margins(drawn)[:, 0], rtol=1e-4, atol=1e-4)
 
 
 def test_an_interrupt_before_the_first_run_writes_nothing(bank):

@@ -79,7 +79,8 @@ def tokens_of(key: str) -> list[str]:
 @pytest.mark.parametrize("key", KEYS)
 def test_masking(key):
     for token in tokens_of(key):
-        _in_time(lambda text: mask_text(text, [Secret(key)]), token)
+        # "a***": what masks other things follows an "a".
+        assert key == "a***" or key not in (_in_time(lambda text: mask_text(text, [Secret(key)]), token) or "")
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -95,12 +96,13 @@ def test_thirty_kilobytes_of_backslashes():
 
 
 def _in_time(function, token):
-    text = token * (SIZE // len(token))
+    text, found = token * (SIZE // len(token)), None
     began = time.process_time()
     with contextlib.suppress(
         EpkitError, ValueError, RecursionError
     ):  # it is no URL, no JSON: said in time all the same
-        function(text)
+        found = function(text)
     took = time.process_time() - began
 
     assert took < MOST_S, f"{took:.1f} s for {token!r}"
+    return found

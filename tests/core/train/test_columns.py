@@ -64,6 +64,11 @@ def card_of(values, **plan):
             'column "x" holds numbers, and "NA" where one is missing',
         ),
         (
+            [f"{row}e-120" for row in range(ROWS)],
+            {"kind": "number", "integer": False, "missing": False},
+            'column "x" holds numbers as texts, and is taken as numbers',
+        ),
+        (
             cycle("1.5", "2"),
             {"kind": "number", "integer": False, "missing": False},
             'column "x" holds numbers as texts, and is taken as numbers',
@@ -158,6 +163,12 @@ def test_rows_without_a_label_are_left_out():
         (cycle(0, 1), {"task": "regression"}, "regression", (), None),
         (cycle(0.5, 1.5, 2.5), {}, "regression", (), None),
         (list(range(ROWS)), {}, "regression", (), None),
+        # Numbers that a reader took for texts.
+        (cycle("0", "1", "0", "?"), {}, "binary", (0, 1), 1),
+        (cycle("3", "1", "2", "n/a"), {}, "multiclass", ("1", "2", "3", "n/a"), None),
+        (cycle("3", "1", "2"), {}, "multiclass", ("1", "2", "3"), None),
+        ([f"{row}e-120" for row in range(ROWS)], {}, "regression", (), None),
+        ([str(row) if row % 5 else "NA" for row in range(ROWS)], {}, "regression", (), None),
     ],
 )
 def test_the_task_follows_from_the_label(values, plan, task, classes, positive):
@@ -165,6 +176,24 @@ def test_the_task_follows_from_the_label(values, plan, task, classes, positive):
 
     assert (task, classes, positive) == (label.task, label.classes, label.positive)
     assert [type(value) for value in classes] == [type(value) for value in label.classes]
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (cycle("0", "1", "?"), 'the label holds numbers, and "?" where one is missing'),
+        ([f"{row}e-120" for row in range(ROWS)], "the label holds numbers as texts, and is taken as numbers"),
+        (cycle("yes", "no", "Yes "), 'the label has "Yes " and "yes": are they one class, written differently?'),
+    ],
+)
+def test_what_is_odd_about_the_label_is_said(values, said):
+    assert said == learned(table(y=values)).warnings[0]
+
+
+def test_numbers_that_were_read_as_texts_are_predicted_as_numbers():
+    found = learned(table(y=[f"{row}e-120" if row % 3 else "NA" for row in range(ROWS)])).examples
+
+    assert found.y.tolist() == [float(f"{row}e-120") for row in range(ROWS) if row % 3]
 
 
 def test_one_is_the_positive_class():
@@ -240,6 +269,11 @@ def test_a_guess_about_whole_numbers_is_said():
             't.csv: the label "y" is infinite in labelled row 40: mend or leave out that row',
         ),
         ({"x": [[1, 2]] * ROWS}, {}, 't.csv: column "x": its type is List(Int64), which no model takes: --drop "x"'),
+        (
+            {"y": [[1, 2]] * ROWS},
+            {},
+            't.csv: column "y": its type is List(Int64), which no model takes: name another with --label',
+        ),
         ({}, {"label": "z"}, '--label "z": t.csv has no such column: it has n, y'),
         (
             {"colour": cycle("a", "b")},

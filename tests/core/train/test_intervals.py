@@ -45,7 +45,7 @@ def test_intervals_cover_the_truth_in_95_of_100_samples(label: Label, name: str)
         margins = g.normal(size=(n, label.outputs)) * 2 - (2 if label.task == "binary" else 0)
         return Metrics(answered(margins, label, g), margins, label)
 
-    truth = sample(400_000, np.random.default_rng(1)).of(name)[0]
+    truth = sample(100_000, np.random.default_rng(1)).of(name)[0]
     found = [intervals.figure(name, sample(400, np.random.default_rng([2, k]))) for k in range(400)]
     covered = [each.ci95[0] <= truth <= each.ci95[1] for each in found if each and each.ci95]
 
@@ -59,7 +59,7 @@ def test_intervals_of_few_rows_of_a_good_model_cover_too(n: int) -> None:
         y = (g.random(n) < 0.3).astype(np.int64)
         return Metrics(y, (g.normal(size=n) + 3 * y - 1.5)[:, None], BINARY)
 
-    truth = sample(400_000, np.random.default_rng(1)).of("AUC")[0]
+    truth = sample(100_000, np.random.default_rng(1)).of("AUC")[0]
     found = [intervals.figure("AUC", sample(n, np.random.default_rng([3, k]))) for k in range(400)]
 
     assert truth > 0.98

@@ -210,5 +210,8 @@ def test_nothing_warns_at_extreme_margins() -> None:
     margins = np.array([[1e30], [-1e30], [0.0]])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for name in metrics.CLASSIFICATION:
-            metrics.value(name, np.array([1, 0, 1]), margins, BINARY)
+        found = {name: metrics.value(name, np.array([1, 0, 1]), margins, BINARY) for name in metrics.CLASSIFICATION}
+
+    assert all(np.isfinite(list(found.values())))
+    assert (1.0, 1.0) == (found["AUC"], found["average_precision"])  # the zeros are above the lowest margin
+    assert np.log(2) / 3 == pytest.approx(found["log_loss"], abs=1e-9)

@@ -112,16 +112,17 @@ from epkit.core.train.plan import TrainPlan
 from support.small_disk import PAGE, fill, small_disk
 from support.training import examples, searched
 
-plan = TrainPlan(label="y", runs=7, folds=3, time="t", workers=2)
+plan = TrainPlan(label="y", runs=int(sys.argv[2]), folds=3, time="t", workers=2)
 searched(Path(sys.argv[1]), examples("binary", timed=True), plan)
 """
 
 
-def test_a_search_that_is_killed_again_and_again_ends_in_the_same_bytes(
-    tmp_path: Path, table: Examples, undisturbed: Searched
-) -> None:
+def test_a_search_that_is_killed_again_and_again_ends_in_the_same_bytes(tmp_path: Path, table: Examples) -> None:
     chance = random.Random(15)
-    command = [sys.executable, "-c", DRIVER, str(tmp_path)]
+    plan = replace(PLAN, runs=4 * KILLS, workers=2)  # more than end before the last kill
+    undisturbed = searched(tmp_path / "undisturbed", table, plan)
+    tmp_path = tmp_path / "killed"
+    command = [sys.executable, "-c", DRIVER, str(tmp_path), str(plan.runs)]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     journal, killed = tmp_path / "runs.jsonl", 0
     for _ in range(KILLS):
@@ -140,8 +141,8 @@ def test_a_search_that_is_killed_again_and_again_ends_in_the_same_bytes(
         time.sleep(0.05)
 
     assert [] == workers_of(tmp_path)
-    assert killed
-    assert fingerprint(undisturbed) == fingerprint(searched(tmp_path, table, PLAN))
+    assert KILLS == killed
+    assert fingerprint(undisturbed) == fingerprint(searched(tmp_path, table, plan))
     assert ["oof", "runs.jsonl"] == sorted(path.name for path in tmp_path.iterdir())
 
 

@@ -87,7 +87,7 @@ def test_a_run_that_failed_says_why_and_is_behind_all_others():
     board = html.render(few).partition("<h2>Leaderboard<")[2].partition("</section>")[0]
 
     assert board.index("<td>failed</td>") > board.index("2 linear")
-    assert '<td class="p">LightGBM: the leaf has no rows</td>' in board
+    assert '<td class="n">LightGBM: the leaf has no rows</td>' in board
 
 
 def test_what_knows_nothing_does_not_flatten_the_leaderboard():
@@ -160,3 +160,14 @@ def test_a_metric_that_cannot_be_had_leaves_the_page_whole():
 @pytest.mark.parametrize("width", [400, 1200])
 def test_a_browser_draws_the_page(tmp_path, width):
     assert drawn(tmp_path, html.render(train_reports.bank()), width) > 20_000
+
+
+def test_what_a_run_was_given_makes_no_row_high_and_shuffles_have_their_deviation():
+    page = html.render(train_reports.bank())
+    board = page.partition("<h2>Leaderboard<")[2].partition("</section>")[0]
+    columns = page.partition("<h2>Importance of columns</h2>")[2].partition("</section>")[0]
+
+    assert '<th class="n">parameters</th>' in board
+    assert 'class="p"' not in board
+    assert "<th>sd over shuffles</th>" in columns
+    assert "95 % interval" not in columns

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from epkit.core.train.report import Figure, Leak
-from epkit.reporters.train import junit, markdown, text, words
+from epkit.reporters.train import html, junit, markdown, text, words
 from support import train_reports
 from support.goldens import check
 
@@ -117,6 +117,17 @@ def test_a_directory_with_spaces_is_quoted_in_the_next_command():
     spaced = replace(report, artefact=replace(report.artefact, path="my model"))
 
     assert "epkit deploy create NAME --model 'my model' --entry score.py" == words.next_command(spaced)
+
+
+def test_why_an_estimator_of_the_user_failed_is_said_and_of_the_others_the_first():
+    own = replace(train_reports.failed(9, "bad fit"), family="custom", parameters={"make": "mine.py:make"})
+    others = (train_reports.failed(7), train_reports.failed(8, "no memory"))
+    report = replace(train_reports.bank(), runs=(*train_reports.search(5), *others, own))
+
+    assert ["--custom mine.py:make: bad fit", "run 7, gbdt: LightGBM: the leaf has no rows"] == words.failures(report)
+    assert "Failed:       --custom mine.py:make: bad fit\n" in text.render(report)
+    assert "- failed: --custom mine.py:make: bad fit\n" in markdown.render(report)
+    assert "failed: --custom mine.py:make: bad fit<" in html.render(report)
 
 
 def test_the_leaderboard_begins_with_the_best_and_ends_with_what_failed():

@@ -189,8 +189,7 @@ def _refuse(options: "BenchOptions", output: "OutputOptions") -> None:
                 raise UsageError(f"{flag} contradicts --repeat: ab's layout is of one run")
             raise UsageError(f"{flag} contradicts --repeat: --save keeps every run for epkit report and compare")
     for flag, path in (*output.files, ("--save", options.save), ("--samples", options.samples)):
-        if path is not None:
-            check_writable(path, flag)
+        check_writable(path, flag)
     if options.samples is not None:
         check_table(options.samples)
     if options.keep_failures is not None:

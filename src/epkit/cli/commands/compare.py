@@ -46,8 +46,7 @@ def compare(
     from epkit.flows.bench.compare import compare_runs
 
     terminal.check_choice("--format", format_, FORMATS)
-    if html is not None:
-        check_writable(html, "--html")
+    check_writable(html, "--html")
     found = compare_runs(base, new, fail_if=fail_if or (), threshold=threshold / 100, force=force)
     code = 0 if found.passed else 5
     if html is not None:

@@ -59,9 +59,8 @@ def drift(
     from epkit.flows.drift import DriftOptions, find_drift
 
     terminal.check_choice("--format", format_, FORMATS)
-    for flag, path in (("--html", html), ("--junit", junit)):
-        if path is not None:
-            check_writable(path, flag)
+    check_writable(html, "--html")
+    check_writable(junit, "--junit")
     options = DriftOptions(old=old, new=new, label=label, drop=tuple(drop or ()), seed=seed)
     report = find_drift(options, terminal.context(), terminal.stdin())
     code = 0 if report.passed else 5

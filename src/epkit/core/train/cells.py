@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from epkit.core.shortening import cut
 from epkit.core.validate.frames import plain
 from epkit.errors import UsageError
 from epkit.served.encoding import MISSING_NUMBERS, BadValueError, Encoder
@@ -13,7 +14,7 @@ from epkit.served.encoding import MISSING_NUMBERS, BadValueError, Encoder
 if TYPE_CHECKING:
     import polars as pl
 
-NUMBER: Final = r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,2})?$"
+NUMBER: Final = r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?$"
 """Of a text that is a number: as JSON writes it, so that `007` and `+5` stay texts."""
 
 DATE: Final = r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?$"
@@ -25,11 +26,12 @@ HASH_RULE: Final = "epkit.rows/1"
 """How `row_hashes` makes them."""
 
 
-def canonical(series: "pl.Series", name: str) -> "pl.Series":
+def canonical(series: "pl.Series", name: str, advice: str | None = None) -> "pl.Series":
     """Return a column as numbers, booleans or texts, as it would be sent; a category and a date are texts.
 
     Args:
         name: what messages call the table.
+        advice: what to do with a column that no model takes; None for dropping it.
 
     Raises:
         UsageError: it holds what no model takes.
@@ -38,9 +40,8 @@ def canonical(series: "pl.Series", name: str) -> "pl.Series":
 
     dtype = series.dtype
     if dtype.is_nested() or dtype in (pl.Object, pl.Binary, pl.Duration):
-        raise UsageError(
-            f'{name}: column "{series.name}": its type is {dtype}, which no model takes: --drop "{series.name}"'
-        )
+        advice = advice or f'--drop "{series.name}"'
+        raise UsageError(f'{name}: column "{series.name}": its type is {dtype}, which no model takes: {advice}')
     found = plain(series)
     return found.set(found == "", None) if found.dtype == pl.String else found
 
@@ -51,6 +52,22 @@ def missing(series: "pl.Series") -> np.ndarray:
     if series.dtype.is_float():
         gone |= series.is_nan().fill_null(value=False)
     return gone.to_numpy()
+
+
+def words_among_numbers(texts: "pl.Series") -> list[str] | None:
+    """Return those of different texts that stand for a missing number; None if the others are no numbers.
+
+    A reader takes a column of numbers for texts because of one such word in it, or of one number that is very large.
+    """
+    words = texts.filter(texts.str.strip_chars().str.to_lowercase().is_in(list(MISSING_NUMBERS)))
+    others = texts.filter(~texts.is_in(words.to_list()))
+    return words.sort().to_list() if len(others) and others.str.contains(NUMBER).all() else None
+
+
+def listed(texts: Sequence[str]) -> str:
+    """Quote texts, at most three of them, for a message."""
+    shown = [f'"{cut(text, 20)}"' for text in texts[:3]]
+    return " and ".join(shown) if len(texts) <= 3 else ", ".join(shown) + " and others"
 
 
 def infinite(series: "pl.Series") -> int | None:

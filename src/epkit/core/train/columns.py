@@ -8,13 +8,23 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from epkit.core.shortening import cut
-from epkit.core.train.cells import DATE, NUMBER, canonical, days_of, encode_series, infinite, missing, row_hashes
-from epkit.core.train.labels import known_rows, learn_label
+from epkit.core.train.cells import (
+    DATE,
+    canonical,
+    days_of,
+    encode_series,
+    infinite,
+    listed,
+    missing,
+    row_hashes,
+    words_among_numbers,
+)
+from epkit.core.train.labels import as_numbers, known_rows, learn_label
 from epkit.core.train.plan import TrainPlan
 from epkit.core.train.problem import MOST_CATEGORIES, Examples, Feature
 from epkit.core.train.report import ColumnInfo
 from epkit.errors import UsageError
-from epkit.served.encoding import DATE_PARTS, MISSING_NUMBERS
+from epkit.served.encoding import DATE_PARTS
 
 if TYPE_CHECKING:
     import polars as pl
@@ -56,7 +66,7 @@ def learn(frame: "pl.DataFrame", plan: TrainPlan, name: str = "the table") -> Le
         UsageError: a column that is named is not there, the label is not fit, or a value is infinite.
     """
     _check_names(frame.columns, plan, name)
-    label_series = canonical(frame.get_column(plan.label), name)
+    label_series, said = as_numbers(canonical(frame.get_column(plan.label), name, "name another with --label"))
     known = known_rows(label_series, name)
     rows = np.flatnonzero(known)
     if len(rows) < frame.height:
@@ -87,7 +97,7 @@ def learn(frame: "pl.DataFrame", plan: TrainPlan, name: str = "the table") -> Le
     return Learned(
         examples=examples,
         columns=tuple(found.infos),
-        warnings=(*warnings, *found.warnings),
+        warnings=(*said, *warnings, *found.warnings),
         rows=rows,
         duplicates=len(hashes) - len(np.unique(hashes)),
         hashed=hashed,
@@ -208,19 +218,17 @@ class _Columns:
         texts = series.drop_nulls().unique()
         if raw.dtype.is_temporal() and raw.dtype != pl.Time:
             return {"name": name, "kind": "date", "parts": list(DATE_PARTS)}
-        words = texts.filter(texts.str.strip_chars().str.to_lowercase().is_in(list(MISSING_NUMBERS)))
-        others = texts.filter(~texts.is_in(words.to_list()))
-        if len(others) and others.str.contains(NUMBER).all():
-            whole = bool((~others.str.contains(r"[.eE]")).all())
-            if len(words):
-                self._warn(name, f"holds numbers, and {_listed(words.sort().to_list())} where one is missing")
+        if (words := words_among_numbers(texts)) is not None:
+            whole = bool((~texts.filter(~texts.is_in(words)).str.contains(r"[.eE]")).all())
+            if words:
+                self._warn(name, f"holds numbers, and {listed(words)} where one is missing")
             else:
                 self._warn(name, "holds numbers as texts, and is taken as numbers")
             return {"name": name, "kind": "number", "integer": whole}
         if texts.str.contains(DATE).all() and not np.isnan(days_of(texts.to_list())).any():
             return {"name": name, "kind": "date", "parts": list(DATE_PARTS)}
         if texts.str.contains(DECIMAL_COMMA).all():
-            self._warn(name, f"holds texts like {_listed(texts.head(1).to_list())}: write numbers with a point")
+            self._warn(name, f"holds texts like {listed(texts.head(1).to_list())}: write numbers with a point")
         return {"name": name, "kind": "category", "categories": self._categories(series, distinct)}
 
     def _categories(self, series: "pl.Series", distinct: int) -> list[str]:
@@ -248,11 +256,6 @@ class _Columns:
         self.warnings.append(f'column "{column}" {text}')
 
 
-def _listed(texts: Sequence[str]) -> str:
-    shown = [f'"{cut(text, 20)}"' for text in texts[:3]]
-    return " and ".join(shown) if len(texts) <= 3 else ", ".join(shown) + " and others"
-
-
 def _check_names(names: Sequence[str], plan: TrainPlan, name: str) -> None:
     asked = [("--label", plan.label), *(("--drop", column) for column in plan.drop)]
     asked += [("--id", column) for column in plan.ids]
@@ -278,7 +281,7 @@ def _groups(frame: "pl.DataFrame", plan: TrainPlan, name: str) -> np.ndarray | N
 def _order(frame: "pl.DataFrame", plan: TrainPlan, name: str) -> np.ndarray | None:
     if plan.time is None:
         return None
-    series = canonical(frame.get_column(plan.time), name)
+    series = canonical(frame.get_column(plan.time), name, "name another with --time")
     if series.dtype.is_numeric():
         order = encode_series({"name": plan.time, "kind": "number"}, series, name)[:, 0]
     else:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from epkit.core.shortening import cut
-from epkit.core.train.cells import by_distinct, infinite, missing, to_floats
+from epkit.core.train.cells import by_distinct, infinite, listed, missing, to_floats, words_among_numbers
 from epkit.core.train.plan import TrainPlan
 from epkit.core.train.problem import Label
 from epkit.errors import UsageError
@@ -37,6 +37,27 @@ def known_rows(label: "pl.Series", name: str) -> np.ndarray:
     return known
 
 
+def as_numbers(label: "pl.Series") -> tuple["pl.Series", list[str]]:
+    """Return a label of texts that are numbers as numbers, missing where a word stands for one, and what to say of it.
+
+    A few different numbers that a file has as texts, none of them missing, are classes: they are answered as they were.
+
+    Args:
+        label: canonical.
+    """
+    import polars as pl
+
+    if label.dtype != pl.String:
+        return label, []
+    texts = label.drop_nulls().unique()
+    words = words_among_numbers(texts)
+    if words is None or (not words and len(texts) <= MOST_WHOLE_CLASSES):
+        return label, []
+    said = f"and {listed(words)} where one is missing" if words else "as texts, and is taken as numbers"
+    found = label.replace(words, [None] * len(words)).cast(pl.Float64)
+    return found, [f"the label holds numbers{',' if words else ''} {said}"]
+
+
 def learn_label(label: "pl.Series", plan: TrainPlan, name: str) -> tuple[Label, np.ndarray, list[str]]:
     """Find the task and what is to be predicted.
 
@@ -59,6 +80,7 @@ def learn_label(label: "pl.Series", plan: TrainPlan, name: str) -> tuple[Label, 
     task, said = _task(label, classes, plan, where)
     if task == "regression":
         return Label(name=label.name, task="regression"), to_floats(label), said
+    said += _alike(classes)
     places = {value: place for place, value in enumerate(classes)}
     y = by_distinct(label, lambda values: np.array([places[value] for value in values], np.int64), -1)
     counts = np.bincount(y, minlength=len(classes))
@@ -101,6 +123,19 @@ def _task(label: "pl.Series", classes: tuple[Any, ...], plan: TrainPlan, where: 
     whole = isinstance(classes[0], int)
     kinds = f"{len(classes):,} different whole numbers, taken for amounts" if whole else "numbers with fractions"
     return "regression", [f"the label has {kinds}: a regression; --task classification if they are classes"]
+
+
+def _alike(classes: tuple[Any, ...]) -> list[str]:
+    """Name two classes that are written differently and may be one."""
+    seen: dict[str, str] = {}
+    for value in classes:
+        if isinstance(value, str):
+            other = seen.setdefault(" ".join(value.split()).casefold(), value)
+            if other != value:
+                return [
+                    f"the label has {_quoted(other)} and {_quoted(value)}: are they one class, written differently?"
+                ]
+    return []
 
 
 def _enough(classes: tuple[Any, ...], counts: np.ndarray, plan: TrainPlan, where: str) -> None:

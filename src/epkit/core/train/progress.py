@@ -1,4 +1,4 @@
-"""How far a search is: what the panel draws."""
+"""How far a training is: what the panel draws."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ RunScore = tuple[int, str, float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """A search under way.
+    """A training under way.
 
     Args:
         done: runs that are finished, the failed ones and those of an earlier call included.
@@ -17,9 +17,10 @@ class Progress:
         last: the run that was finished last, None before the first; failed runs have no score and are left out.
         best: the best run so far, the earliest of equals.
         metric: the name of the scores.
-        elapsed_s: since the search began.
+        elapsed_s: since the search began; afterwards, how long it took.
         left_s: how much longer it may take, None while nothing is known; at most the rest of the time limit.
         failed: how many runs failed.
+        phase: what is done before the runs, or with them once they are over; None while they are tried.
     """
 
     done: int
@@ -31,3 +32,4 @@ class Progress:
     elapsed_s: float
     left_s: float | None
     failed: int
+    phase: str | None = None

@@ -47,6 +47,12 @@ def prepare(table: Table, plan: TrainPlan, check: Callable[[Examples], None]) ->
     check(examples)
     is_test = split.held_out(examples.hashes, plan.seed, plan.test_size, groups=examples.groups, order=examples.order)
     places, test = np.flatnonzero(~is_test), np.flatnonzero(is_test)
+    if len(places) < FEWEST_ROWS and examples.groups is not None:
+        count = len(np.unique(examples.groups))
+        raise UsageError(
+            f'--group "{plan.group}": {table.name} has {count:,} group{"s" * (count != 1)}, and {len(places)} rows are '
+            "left to learn from where some are test rows: name a column with more values, or --test-size 0"
+        )
     if len(places) < FEWEST_ROWS:
         raise UsageError(
             f"{table.name}: {len(places)} rows with a label are left to learn from, and {FEWEST_ROWS} are the fewest"

@@ -66,18 +66,23 @@ def explain(material: TrainingMaterial, chosen: Chosen, judgement: Judgement, pl
     )
 
 
-def leaking(search: SearchRows, chosen: Chosen, plan: TrainPlan, stopped: Callable[[], object]) -> tuple[Leak, ...]:
+def leaking(
+    search: SearchRows, chosen: Chosen, plan: TrainPlan, stopped: Callable[[], object], *, show: Callable[[str], None]
+) -> tuple[Leak, ...]:
     """Find columns that tell too much alone, and what the model is worth without each.
 
     Args:
         stopped: whether nothing more is to be fitted.
+        show: takes what is done next.
     """
     found: list[Leak] = []
     run = _leader(chosen)
     examples = search.examples
+    show("looking for columns that know too much")
     for column, alone in leaks.suspects(examples.take(search.places)):
         without = None
         if run is not None and len(found) < MOST_LEAKS and not stopped():
+            show(f"fitting the model without {column}")
             without = _without(search, run, examples.without(column), plan)
         found.append(Leak(column=column, alone=alone, without=without, disguise=alone > leaks.DISGUISE))
     return tuple(found)

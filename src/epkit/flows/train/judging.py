@@ -14,7 +14,8 @@ from epkit.core.train.judged import judge_rows
 from epkit.core.train.metrics import Metrics
 from epkit.core.train.problem import Examples
 from epkit.core.train.report import Base, Cohort, Gate, JudgedRows
-from epkit.errors import UsageError, unreadable
+from epkit.errors import UsageError
+from epkit.files import model_directory
 from epkit.flows.train.choosing import Chosen
 from epkit.flows.train.examples import TrainingMaterial
 from epkit.flows.train.unseen import check_label, column_names, held_out_by
@@ -73,7 +74,7 @@ def in_use(path: str, material: TrainingMaterial, cwd: Path) -> InUse:
     try:
         model = Model.load(cwd / path)
     except OSError as error:
-        raise unreadable(where, error, "the directory of a model") from None
+        raise model_directory.no_model(cwd / path, where, error) from None
     except (ValueError, KeyError) as error:
         raise UsageError(f"--base {cut(str(error), 300)}") from None
     examples = material.search.examples

@@ -88,6 +88,7 @@ def search(
                     _drive(pool, standing, stopped)
         except OSError as error:
             raise journal.trouble(error) from None
+    standing.shown(())  # of a search whose runs are all in the journal, the only time
     return standing.result()
 
 

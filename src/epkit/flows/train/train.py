@@ -2,14 +2,14 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from signal import Signals
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Final
 
 import epkit
-from epkit.core.http.masking import mask_values
+from epkit.core.http.masking import clean, mask_values
 from epkit.core.train import gates
 from epkit.core.train.curves import name_of
 from epkit.core.train.metrics import names_of
@@ -32,10 +32,13 @@ from epkit.flows.train.options import TrainOptions, TrainOrder, order_of, run_di
 from epkit.flows.train.reading import read_table
 from epkit.flows.train.search import search
 from epkit.flows.train.unseen import column_names
+from epkit.learners import foreign
 from epkit.learners.base import LearnerError
 from epkit.reporters.train import html
 
 LIBRARIES = ("lightgbm", "sklearn")
+
+_PHASE_CHARACTERS: Final = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +75,7 @@ def train(options: TrainOptions, context: Context, stdin: BinaryIO, *, show: Cal
     """Train: search for a model, judge it, explain it, write it.
 
     Args:
-        show: called a few times a second while runs are tried.
+        show: called a few times a second while runs are tried, and once as each other phase begins.
 
     Raises:
         UsageError: an option, the table or a directory cannot be used; nothing half-written is left.
@@ -81,20 +84,30 @@ def train(options: TrainOptions, context: Context, stdin: BinaryIO, *, show: Cal
     order = _ready(options)
     plan, out = order.plan, context.cwd / options.out
     model_directory.check(out, overwrite=options.overwrite)
+    saying = _Saying(plan.runs, show)
     with TrainingJournal(run_directory(out), restart=options.restart) as journal, noted() as stopped:
+        saying.phase("reading the table")
         material = _material(options, order, context, stdin)
         base = None if options.base is None else in_use(options.base, material, context.cwd)
         rows = material.search
         searched = search(
-            rows.examples, rows.places, rows.folds, plan, journal, show=show, stopped=lambda: stopped() is not None
+            rows.examples,
+            rows.places,
+            rows.folds,
+            plan,
+            journal,
+            show=saying.search,
+            stopped=lambda: stopped() is not None,
         )
         number = stopped()
         if number is not None and all(tried.margins is None for tried in searched.tried):
             raise NotedInterrupt(number)  # there is no model to end with
+        saying.phase("choosing and fitting the model")
         try:
             chosen = choose(rows, searched.tried, plan)
         except LearnerError as error:
             raise UsageError(f"the model that was chosen cannot be fitted on all rows: {error}") from None
+        saying.phase("judging the model")
         judgement = judge(material, chosen, order.gates, base, columns_shown=plan.cohorts, pairs=plan.pairs)
         best = Best(
             kind=chosen.choice.kind,
@@ -103,8 +116,10 @@ def train(options: TrainOptions, context: Context, stdin: BinaryIO, *, show: Cal
             optimism=chosen.choice.optimism,
         )
         data = _data(material)
-        leaks = leaking(rows, chosen, plan, stopped)
+        leaks = leaking(rows, chosen, plan, stopped, show=saying.phase)
+        saying.phase("explaining the model")
         explanation = explain(material, chosen, judgement, plan)
+        saying.phase("writing the model")
         files = writing.model_files(material, chosen, judgement, best, data, plan, options.exports)
         artefact = writing.write_model(out, files, options.shown or options.out, overwrite=options.overwrite)
         report = TrainReport(
@@ -138,6 +153,25 @@ def train(options: TrainOptions, context: Context, stdin: BinaryIO, *, show: Cal
         return TrainResult(report=report, page=page, stopped_by=stopped())
 
 
+class _Saying:
+    """Shows what a training is at: the search, and the phases before and after it."""
+
+    def __init__(self, runs: int, show: Callable[[Progress], None]) -> None:
+        self._show = show
+        self._last = Progress(
+            done=0, total=runs, running=(), last=None, best=None, metric="", elapsed_s=0.0, left_s=None, failed=0
+        )
+
+    def search(self, progress: Progress) -> None:
+        """Show how far the search is."""
+        self._last = progress
+        self._show(progress)
+
+    def phase(self, text: str) -> None:
+        """Show what begins now."""
+        self._show(replace(self._last, phase=clean(text, _PHASE_CHARACTERS), running=(), left_s=None))
+
+
 def dry_run(options: TrainOptions, context: Context, stdin: BinaryIO) -> Planned:
     """Read the table, and list the runs; train nothing.
 
@@ -158,7 +192,10 @@ def _ready(options: TrainOptions) -> TrainOrder:
     missing = [name for name in LIBRARIES if find_spec(name) is None]
     if missing:
         raise UsageError(f"epkit train needs {' and '.join(missing)}: pip install 'epkit[train]'")
-    return order_of(options)
+    order = order_of(options)
+    if "onnx" in options.exports:
+        foreign.check_onnx()  # before the runs, which may take hours
+    return order
 
 
 def _material(options: TrainOptions, order: TrainOrder, context: Context, stdin: BinaryIO) -> TrainingMaterial:

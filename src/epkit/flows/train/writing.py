@@ -90,7 +90,10 @@ def _exported(form: str, chosen: Chosen, material: TrainingMaterial) -> dict[str
     for _, run, fitted in chosen.members:
         if not isinstance(fitted, Boosted):
             family = run.candidate.family
-            raise UsageError(f"--export {form}: run {run.candidate.run} of the model is {family}, and no trees")
+            raise UsageError(
+                f"--export {form}: run {run.candidate.run} of the model is {family}, and no trees: "
+                f"leave out --export {form}, and what was tried is taken up again"
+            )
         booster = fitted.as_booster(checked)
         stem = "model" if len(chosen.members) == 1 else f"model-{run.candidate.run}"
         if form == "onnx":

@@ -33,8 +33,8 @@ svg{width:100%;height:auto;display:block}.t{font:12px system-ui,sans-serif;fill:
 .l.c1,.s.c1{stroke:var(--c1)}.l.c2,.s.c2{stroke:var(--c2)}.l.c3,.s.c3{stroke:var(--c3)}.l.c4,.s.c4{stroke:var(--c4)}
 .l.c5,.s.c5{stroke:var(--c5)}.b.c1,.d.c1{fill:var(--c1)}.b.c2,.d.c2{fill:var(--c2)}.b.c3,.d.c3{fill:var(--c3)}
 .b.c4,.d.c4{fill:var(--c4)}.b.c5,.d.c5{fill:var(--c5)}
-td.p,th.p{text-align:left}td.p{white-space:normal;overflow-wrap:anywhere;min-width:200px}
-td.p:last-child{min-width:400px}.heat{width:auto}.heat td{min-width:64px}
+td.p,th.p,td.n,th.n{text-align:left}td.p{white-space:normal;overflow-wrap:anywhere;min-width:200px}
+td.p:last-child{min-width:400px}td.w:first-child{min-width:9em}.heat{width:auto}.heat td{min-width:64px}
 td[style],.tree b{print-color-adjust:exact;-webkit-print-color-adjust:exact}
 .tree,.tree ul{list-style:none;margin:0;padding:0}.tree{font-size:.9rem}.tree li{overflow-wrap:anywhere;padding:3px 0}
 .tree ul li{border-left:2px solid var(--line);padding-left:14px}.tree b{border-radius:4px;padding:0 5px}
@@ -97,16 +97,23 @@ def tiles(entries: Iterable[tuple[str, str]]) -> str:
 
 
 def table(
-    heads: Sequence[str], rows: Iterable[Sequence[str]], *, words: bool = False, prose: Sequence[int] = ()
+    heads: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    words: bool = False,
+    prose: Sequence[int] = (),
+    lists: Sequence[int] = (),
 ) -> str:
     """Lay out a table.
 
     Args:
         words: whether all cells are prose, which may be broken.
         prose: places of the columns that are, where others are not.
+        lists: places of columns with much on a line, which is not broken: on a phone it would make a row a screen high.
     """
-    kinds = [' class="w"' if words else ' class="p"' if place in prose else "" for place in range(len(heads))]
-    head = "".join(f"<th{kind if prose else ''}>{said(cell)}</th>" for cell, kind in zip(heads, kinds, strict=True))
+    named = dict.fromkeys(range(len(heads)), "w") if words else dict.fromkeys(prose, "p") | dict.fromkeys(lists, "n")
+    kinds = [f' class="{named[place]}"' if place in named else "" for place in range(len(heads))]
+    head = "".join(f"<th{'' if words else kind}>{said(cell)}</th>" for cell, kind in zip(heads, kinds, strict=True))
     lines = "".join(
         f"<tr>{''.join(f'<td{kind}>{said(cell)}</td>' for cell, kind in zip(row, kinds, strict=True))}</tr>"
         for row in rows

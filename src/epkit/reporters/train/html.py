@@ -43,6 +43,7 @@ def render(report: TrainReport) -> str:
             page.note(_subtitle(report)),
             page.verdict(words.verdict(report)),
             "".join(f"<p>{page.said(words.leak(leak, report))}</p>" for leak in report.leaks),
+            *(page.note(f"failed: {failure}") for failure in words.failures(report)),
             *(page.note(words.name(warning, 300)) for warning in report.warnings),
             page.tiles(_tiles(report)),
             page.grid(_charts(report)),
@@ -263,6 +264,12 @@ def _pair(figure: Figure | None) -> tuple[str, str]:
     return number(figure.value), interval(figure, dash="–") or "–"
 
 
+def _lost(figure: Figure | None) -> tuple[str, str]:
+    if figure is None:
+        return "–", "–"
+    return number(figure.value), "–" if figure.sd is None else number(figure.sd)
+
+
 def _confusion(classes: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
     rows = []
     for place, (true, row) in enumerate(zip(classes, counts, strict=True)):
@@ -331,7 +338,7 @@ def _leaderboard(report: TrainReport) -> Iterable[str]:
                 words.parameters(run),
             )
         )
-    yield page.table(heads, rows, prose=(len(heads) - 1,))
+    yield page.table(heads, rows, lists=(len(heads) - 1,))
     yield from _more(len(ranked) - SHOWN_RUNS, "run")
 
 
@@ -379,9 +386,9 @@ def _cohorts(report: TrainReport) -> Iterable[str]:
 
 
 def _importance(report: TrainReport) -> Iterable[str]:
-    heads = ["column", "share", f"{report.metric} lost when shuffled", "95 % interval"]
+    heads = ["column", "share", f"{report.metric} lost when shuffled", "sd over shuffles"]
     shown = report.importance[:SHOWN_COLUMNS]
-    rows = ((name(each.name), f"{each.share:.3f}", *_pair(each.permutation)) for each in shown)
+    rows = ((name(each.name), f"{each.share:.3f}", *_lost(each.permutation)) for each in shown)
     yield page.table(heads, rows, prose=(0,))
     yield from _more(len(report.importance) - SHOWN_COLUMNS, "column")
 

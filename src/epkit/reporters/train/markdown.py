@@ -16,13 +16,15 @@ SHOWN: Final = 5
 def render(report: TrainReport) -> str:
     """Render a training as GitHub-flavoured Markdown: verdict, figures with intervals, the best runs, what is wrong."""
     *remarks, result = [line.text for line in words.verdict(report)] or [f"no {report.metric}"]
+    failures = words.failures(report)
     lines = [
         f"### epkit train: {escape(result)}",
         "",
         *(f"- {escape(remark)}" for remark in remarks),
         *(f"- {escape(words.leak(leak, report))}" for leak in report.leaks),
+        *(f"- failed: {escape(failure)}" for failure in failures),
         *(f"- {escape(warning)}" for warning in report.warnings),
-        *([""] if remarks or report.leaks or report.warnings else []),
+        *([""] if remarks or report.leaks or failures or report.warnings else []),
         *_figures(report),
         "",
         *_gates(report),

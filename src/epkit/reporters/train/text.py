@@ -136,6 +136,7 @@ def _cohort(report: TrainReport, cohort: Cohort) -> str:
 def _remarks(report: TrainReport) -> list[str]:
     lines = [line for each in report.leaks[:LEAKS] for line in _labelled("Leak", words.leak(each, report))]
     lines += _cut(len(report.leaks) - LEAKS, "such column")
+    lines += [line for each in words.failures(report) for line in _labelled("Failed", each)]
     lines += [line for each in report.warnings[:WARNINGS] for line in _labelled("Warning", name(each, 300))]
     return [*lines, *_cut(len(report.warnings) - WARNINGS, "warning")]
 

@@ -112,6 +112,17 @@ def parameters(run: RunInfo, limit: int = 200) -> str:
     return clean(", ".join(shown), limit)
 
 
+def failures(report: TrainReport) -> list[str]:
+    """Say why runs failed: each estimator of the user's, and of the others the first."""
+    failed = sorted((run for run in report.runs if run.state != "done"), key=lambda run: run.run)
+    own = [run for run in failed if run.family == "custom"]
+    others = [run for run in failed if run.family != "custom"]
+    return [
+        *(f"--custom {name(str(run.parameters.get('make')), 80)}: {parameters(run)}" for run in own),
+        *(f"run {run.run}, {run.family}: {parameters(run)}" for run in others[:1]),
+    ]
+
+
 def members(report: TrainReport) -> str:
     """Say what the model is made of."""
     parts = report.best.members

@@ -118,16 +118,20 @@ class TrainStep:
 
 
 class _Saying:
-    """Says how far a search is, a line each time that a run has ended."""
+    """Says how far a training is, a line each time that a run has ended or a phase begins."""
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._done = -1
+        self._said: tuple[int, str | None] = (-1, None)
 
     def __call__(self, progress: "Progress") -> None:
-        if progress.done == self._done:
+        now = (progress.done, progress.phase)
+        if now == self._said:
             return
-        self._done = progress.done
+        self._said = now
+        if progress.phase is not None:
+            self._world.show(progress.phase)
+            return
         best = ""
         if progress.best is not None:
             run, family, value = progress.best
