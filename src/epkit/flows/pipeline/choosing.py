@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from epkit.core.report.wording import plural
 from epkit.core.train import intervals
 from epkit.core.train.gates import LEAST_SHARED
@@ -14,7 +12,7 @@ from epkit.core.train.metrics import GREATER_IS_BETTER
 from epkit.core.train.report import TrainReport
 from epkit.files import model_directory
 from epkit.flows.pipeline.candidates import candidates_of
-from epkit.flows.pipeline.rows import LabelledTable, answered, labelled, loaded
+from epkit.flows.pipeline.rows import LabelledTable, answered, labelled, loaded, unseen_test_rows
 from epkit.flows.pipeline.world import World
 from epkit.served.model import Model
 
@@ -87,8 +85,3 @@ def _compared(table: LabelledTable, own: Model, other: Model, metric: str) -> di
         "better": bool(better),
         "reason": None,
     }
-
-
-def unseen_test_rows(table: LabelledTable, model: Model) -> np.ndarray:
-    """Return the places of the test rows that a model was not trained on, as far as its card says."""
-    return np.intersect1d(table.test, table.unseen_by(model))

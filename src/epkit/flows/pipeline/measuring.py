@@ -23,7 +23,8 @@ from epkit.files.writing import replacing
 from epkit.flows.bench.bench import bench
 from epkit.flows.bench.options import BenchOptions, BenchResult
 from epkit.flows.context import Context
-from epkit.flows.pipeline.sides import CandidateRecord, CandidateTarget, Side
+from epkit.flows.pipeline.records import CandidateRecord
+from epkit.flows.pipeline.sides import CandidateTarget, Side
 from epkit.flows.pipeline.world import StepStopped, World
 from epkit.flows.target.client import Client, wait_for
 from epkit.flows.target.contract import body_of

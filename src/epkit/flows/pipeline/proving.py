@@ -25,7 +25,8 @@ from epkit.core.shortening import cut
 from epkit.core.validate.examples import sample_body
 from epkit.core.validate.validation import Validator
 from epkit.errors import ContractError, EndpointError
-from epkit.flows.pipeline.sides import CandidateRecord, Side
+from epkit.flows.pipeline.records import CandidateRecord
+from epkit.flows.pipeline.sides import Side
 from epkit.flows.pipeline.world import StepStopped, World
 from epkit.flows.target.client import Client, SingleRequest, wait_for
 from epkit.flows.target.contract import body_of as contract_of

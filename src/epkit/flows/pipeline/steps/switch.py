@@ -5,7 +5,7 @@ from typing import Any
 
 from epkit.core.pipeline.steps import StepName, StepResult
 from epkit.errors import EpkitError
-from epkit.flows.pipeline.sides import open_side, saving
+from epkit.flows.pipeline.records import saving
 from epkit.flows.pipeline.steps.deploy import candidate_of, skipped, take_away
 from epkit.flows.pipeline.world import Before, World
 from epkit.flows.target.request_options import TargetOptions
@@ -40,6 +40,8 @@ class SwitchStep:
         found = candidate_of(before, world)
         if found is None:
             return skipped("switch")
+        from epkit.flows.pipeline.sides import open_side  # late: a step that is skipped needs none of it
+
         record, directory = found
         side = open_side(world, self.reach)
         looks: list[dict[str, Any]] = []
