@@ -89,9 +89,6 @@ class TrainStep:
         run = part / f"{MODEL}.run"
         shutil.rmtree(run / "oof", ignore_errors=True)  # what the search alone needed, and is large
         chosen = choose(world, data, report, part / MODEL)
-        test = None
-        if report.test is not None:
-            test = {"rows": report.test.rows, **figures_plain(report.test.metrics)}
         return StepResult(
             step="train",
             state="ok",
