@@ -153,11 +153,13 @@ def compare(
     name: Name,
     one: Annotated[int, typer.Argument(metavar="A", help="Number of a run.")],
     other: Annotated[int, typer.Argument(metavar="B", help="Number of another one.")],
+    format_: Annotated[str, typer.Option("--format", metavar="text|json", help="How to print them.")] = "text",
 ) -> None:
     """Show two runs side by side: what was asked otherwise, and what came of it."""
     from epkit.cli.output import pipeline as output
 
-    output.show_comparison(name, one, other, terminal.context())
+    terminal.check_choice("--format", format_, ("text", "json"))
+    output.show_comparison(name, one, other, terminal.context(), format_=format_)
 
 
 @app.command(epilog="Example: epkit pipeline cancel bank")

@@ -85,16 +85,16 @@ def _line(verdicts: "Verdicts", metric: str) -> str:
     if absolute is not None and absolute.observed is not None:
         parts.append(f"{_observed(absolute)}")
     elif (figure := verdicts.figures.get(metric)) is not None:
-        parts.append(f"{metric} {figure.value:.3f} of {plural(verdicts.rows, 'row')}")
+        parts.append(f"{metric} {figure.value:.3f} of {verdicts.rows:,} rows")
     if verdicts.beside is not None and (apart := verdicts.beside.differences.get(metric)) is not None:
         parts.append(f"champion {_apart(apart)}")
         new = verdicts.beside.new
         if new is not None and (apart := new.differences.get(metric)) is not None:
-            parts.append(f"on {plural(new.rows, 'new row')} {_apart(apart)}")
+            parts.append(f"on {new.rows:,} new rows {_apart(apart)}")
     if verdicts.worst is not None:
         measured = next(iter(verdicts.worst.metrics.values()), None)
         value = "" if measured is None else f" {measured.value:.2f}"
-        parts.append(f"worst cohort {verdicts.worst.where.replace(' = ', '=')}{value}, {verdicts.worst.rows} rows")
+        parts.append(f"worst cohort {verdicts.worst.where.replace(' = ', '=')}{value}, {verdicts.worst.rows:,} rows")
     return "; ".join(parts) or "no gate"
 
 
