@@ -104,7 +104,7 @@ class HandTrain:
         return StepResult(
             step="train",
             state="ok",
-            result={"model_sha256": model_directory.digest(directory), "kind": "run"},
+            result={"model_sha256": model_directory.digest(directory), "kind": "run", "metric": "AUC"},
             files={"model": "model", "predictions": "predictions.parquet"},
         )
 

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, Self
 
+from epkit.core.json.records import Record, loads_record
 from epkit.core.pipeline import document
 from epkit.core.pipeline.run import PipelineRun
 from epkit.core.pipeline.steps import STEP_NAMES, StepName, StepResult
@@ -213,9 +214,8 @@ class PipelineStore:
         if content is None:
             return None
         try:
-            found = json.loads(content)
-            return Crowned(**{name: found[name] for name in Crowned.__dataclass_fields__})
-        except (ValueError, KeyError, TypeError, RecursionError):
+            return _crowned(Record(loads_record(content)))
+        except ValueError:
             raise UsageError(f"{self._champion}: damaged: remove it to begin without a champion") from None
 
     def crown(self, crowned: Crowned) -> None:
@@ -340,7 +340,11 @@ class RunJournal:
         self._path = directory / JOURNAL
         with _trouble(self._path):
             self._file: IO[bytes] = self._path.open("xb", buffering=0)
-        self._append({"run": run, **head})
+        try:
+            self._append({"run": run, **head})
+        except BaseException:
+            self._file.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -421,6 +425,25 @@ def known_hashes(path: Path) -> "np.ndarray":
     if len(content) % 8:
         raise UsageError(f"{path}: is cut off")
     return np.frombuffer(content, "<u8")
+
+
+def _crowned(found: Record) -> Crowned:
+    """Check the values of `champion.json`, which others may have written.
+
+    Raises:
+        ValueError: one is missing or of another type.
+    """
+    keys = found.object("keys")
+    if not all(isinstance(key, str) and _KEY.fullmatch(key) for key in keys.values()):
+        raise ValueError("keys are no keys of outcomes")
+    return Crowned(
+        run=found.whole("run"),
+        keys=keys,
+        model=found.text("model"),
+        sha256=found.text("sha256"),
+        endpoint=None if found.values.get("endpoint") is None else found.text("endpoint"),
+        table=found.text("table"),
+    )
 
 
 def _journaled(records: list[dict[str, Any]]) -> Journaled | None:

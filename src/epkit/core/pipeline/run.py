@@ -85,9 +85,7 @@ def gate_figures(run: PipelineRun) -> Mapping[str, Figure]:
     """Return the metrics of the model on the rows of the gate; none where the run did not come so far."""
     found = run.step("gate")
     given = found.result.get("figures", {}) if found is not None else {}
-    return {name: _figure(each) for name, each in given.items() if isinstance(each, Mapping)}
-
-
-def _figure(value: Mapping[str, Any]) -> Figure:
-    ci95 = value.get("ci95")
-    return Figure(value=value["value"], ci95=None if ci95 is None else (ci95[0], ci95[1]))
+    return {
+        name: Figure(value=each["value"], ci95=None if each["ci95"] is None else tuple(each["ci95"]))
+        for name, each in given.items()
+    }

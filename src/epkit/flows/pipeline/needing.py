@@ -1,5 +1,6 @@
 """Whether the champion is still good enough for a table that it was not trained on."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from epkit.core.pipeline.judgement import DriftFound, need, surely_missed
@@ -22,7 +23,7 @@ def needed(world: World, champion: Champion, data: StepResult) -> Need:
     Raises:
         UsageError: the table or the champion cannot be read.
     """
-    drift = _drift(data.result["drift"] or {})
+    drift = _drift(data.result.get("drift"))
     expressions = [each for each in gates_of(world.config) if not each.base]
     if drift.schema or not expressions:
         return need(drift, (), new_rows=None)
@@ -41,7 +42,10 @@ def needed(world: World, champion: Champion, data: StepResult) -> Need:
     return need(drift, missed, new_rows=len(places))
 
 
-def _drift(found: dict[str, Any]) -> DriftFound:
+def _drift(found: Any) -> DriftFound:
+    given = found if isinstance(found, Mapping) else {}
     return DriftFound(
-        found=found.get("found"), columns=tuple(found.get("columns", ())), schema=tuple(found.get("schema", ()))
+        found=given.get("found"),
+        columns=tuple(map(str, given.get("columns") or ())),
+        schema=tuple(map(str, given.get("schema") or ())),
     )

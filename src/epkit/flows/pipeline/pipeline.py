@@ -283,7 +283,7 @@ class _Sequence:
                 raise
             if state in ("failed", "interrupted", "stopped"):
                 reason = " ".join(filter(None, [reason, self._undo(journal)])) or None
-            switched = state == "ok" and self._crowned(journal.run)
+            switched = self._crowned(journal.run)
             ran = self._report(journal.run, state, code, reason, switched=switched)
             write_report(self._store, ran)
             journal.over(code)
@@ -399,7 +399,7 @@ class _Sequence:
         return f"({'; '.join(problems)})" if problems else ""
 
     def _crowned(self, run_number: int) -> bool:
-        """Make the model the champion, where it was switched to, or there is nothing to deploy."""
+        """Make the model the champion, where it was switched to, whatever came later, or there is nothing to deploy."""
         last = "gate" if self._loaded.config.deploy is None else "switch"
         passed = {name: result for name, result in self._results.items() if result.passed}
         return last in passed and crown(self._store, self._loaded.config, run_number, passed)

@@ -6,6 +6,7 @@ the same endpoint, which gets no traffic before `switch` gives it some. Either w
 """
 
 import contextlib
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -193,7 +194,7 @@ class _LocalSide(_PlacedSide):
 
     def take_away(self, record: CandidateRecord) -> None:
         found = self._shown(record.name)
-        if found is not None and found.deployments[0].model == record.model:
+        if found is not None and _same_place(found.deployments[0].model, record.model):
             self.place.backend.delete(record.name, self.context.note)
 
     def candidate(self, record: CandidateRecord) -> CandidateTarget:
@@ -322,6 +323,11 @@ class _AzureSide(_PlacedSide):
         for name in off:
             self.place.backend.set_app_insights(self.place.service, on=True, deployment=name, say=self.context.note)
         return bool(off)
+
+
+def _same_place(one: str | None, other: str) -> bool:
+    """Tell whether two paths lead to one place: the backend keeps the one without links."""
+    return one is not None and os.path.realpath(one) == os.path.realpath(other)
 
 
 def _named(endpoint: Endpoint, name: str) -> Deployment | None:

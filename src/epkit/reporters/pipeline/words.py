@@ -33,8 +33,12 @@ def _verdict(run: PipelineRun) -> str:
     if run.state == "ok":
         served = f": {run.pipeline} has the model of this run now" if run.switched else ""
         return f"{name}: ok, {run.seconds:.1f} s{served}"
-    kept = "" if run.champion is None else f"; the model of run {run.champion} stays"
-    return f"{name}: {run.state}: {run.reason or ''}{kept if run.state != 'unfinished' else ''}"
+    kept = ""
+    if run.switched:
+        kept = f"; {run.pipeline} has the model of this run"
+    elif run.champion is not None and run.state != "unfinished":
+        kept = f"; the model of run {run.champion} stays"
+    return f"{name}: {run.state}: {run.reason or ''}{kept}"
 
 
 def metric(run: PipelineRun) -> str | None:
