@@ -61,6 +61,7 @@ def slo(bank: HandPipeline, *objectives: str, more: str = "") -> None:
 @pytest.fixture(scope="module")
 def first(bank: HandPipeline) -> Any:
     """The first run ever, and what there was after it: endpoints, what served, `epkit.toml`."""
+    slo(bank, "p99<60s")
     ran = bank.run("one")
 
     assert 0 == ran.exit_code, ran.reason

@@ -47,7 +47,8 @@ class TrainStep:
         config = world.config
         found = candidates_of(config, world.context.cwd)
         try:
-            makes = [[make, sha256(Path(make.rpartition(":")[0]).read_bytes()).hexdigest()] for make in found.makes]
+            functions = [*found.makes, *(make for _, make in found.rules)]
+            makes = [[make, sha256(Path(make.rpartition(":")[0]).read_bytes()).hexdigest()] for make in functions]
             models = [[name, model_directory.digest(path)] for name, path in found.models]
         except OSError as error:
             raise unreadable(f"{config.place}.custom: {error.filename}", error, "a candidate") from None
