@@ -27,7 +27,7 @@ from epkit.core.pipeline import document
 from epkit.core.pipeline.run import PipelineRun
 from epkit.core.pipeline.steps import STEP_NAMES, StepName, StepResult
 from epkit.errors import UsageError, unwritable
-from epkit.files.writing import replacing, write_all
+from epkit.files.writing import replacing, sync_directory, write_all
 
 if TYPE_CHECKING:
     import numpy as np
@@ -201,7 +201,7 @@ class PipelineStore:
             with contextlib.suppress(FileNotFoundError):
                 place.rename(old)
             part.rename(place)
-            _sync(self.cache)
+            sync_directory(self.cache)
             shutil.rmtree(old, ignore_errors=True)
 
     def crowned(self) -> Crowned | None:
@@ -515,16 +515,7 @@ def _sync_tree(directory: Path) -> None:
         for name in names:
             with (Path(at) / name).open("rb") as file:
                 os.fsync(file.fileno())
-        _sync(Path(at))
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):  # a file system that has no such thing
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync_directory(Path(at))
 
 
 @contextlib.contextmanager

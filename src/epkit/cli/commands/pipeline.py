@@ -100,6 +100,7 @@ def run(
 ) -> int:
     """Run a pipeline: a line a step."""
     from epkit.cli.output import pipeline as output
+    from epkit.files import outputs
     from epkit.flows.pipeline import pipeline as flow
 
     terminal.check_choice("--format", format_, FORMATS)
@@ -108,7 +109,7 @@ def run(
     )
     if dry_run:
         return output.show_foreseen(flow.foresee(name, options, terminal.context()))
-    output.check(html=html, junit=junit)
+    outputs.check_reports(html=html, junit=junit)
     display = output.RunDisplay(quiet=quiet, steps=format_ == "text")
     context = terminal.context()
     try:

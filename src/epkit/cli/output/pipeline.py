@@ -11,7 +11,6 @@ from epkit.core.pipeline.document import to_document
 from epkit.core.pipeline.run import PipelineRun
 from epkit.core.pipeline.steps import StepResult
 from epkit.errors import UsageError
-from epkit.files.outputs import check_writable
 from epkit.flows.pipeline import reports
 from epkit.flows.pipeline.loading import load, names
 from epkit.reporters.pipeline import words
@@ -45,17 +44,6 @@ class RunDisplay:
     def clear(self) -> None:
         """Take the line of the terminal away."""
         self._line.clear()
-
-
-def check(*, html: str | None, junit: str | None) -> None:
-    """Make sure that the files can be written before anything runs.
-
-    Raises:
-        UsageError: one of them cannot.
-    """
-    for flag, path in (("--html", html), ("--junit", junit)):
-        if path is not None:
-            check_writable(path, flag)
 
 
 def show_foreseen(steps: "Iterable[Foreseen]") -> int:

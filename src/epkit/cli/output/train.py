@@ -3,19 +3,7 @@
 import json
 
 from epkit.cli import terminal
-from epkit.files.outputs import check_writable
 from epkit.flows.train.train import Planned, TrainResult
-
-
-def check(*, html: str | None, junit: str | None) -> None:
-    """Make sure that the files can be written before a model is trained.
-
-    Raises:
-        UsageError: one of them cannot.
-    """
-    for flag, path in (("--html", html), ("--junit", junit)):
-        if path is not None:
-            check_writable(path, flag)
 
 
 def show_plan(planned: Planned) -> int:
