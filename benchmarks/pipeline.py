@@ -1,4 +1,4 @@
-"""Measures what `epkit pipeline run` costs beside its steps, and prints Markdown tables.
+"""Measures what `epkit pipeline run` costs apart from its steps, and prints Markdown tables.
 
     pip install ".[local,train]" && python benchmarks/pipeline.py [--rounds N]
 

@@ -58,7 +58,7 @@ def test_every_key_is_read(tmp_path):
         (f'{BANK}deploy = {{ endpoint = "b", backend = "locl" }}\n', 'did you mean "local"?'),
         (
             f'{BANK}deploy = {{ endpoint = "b", backend = "azureml-v1" }}\n',
-            "backend: has no deployments one beside another",
+            "backend: has one deployment an endpoint, and no room for a candidate",
         ),
         (f'{BANK}deploy = {{ endpoint = "b", compute = "aci" }}\n', "deploy.compute: unknown key"),
         (f'{AZURE}canary_wait = "2m"\n', "canary_wait: is the time between parts of the traffic"),

@@ -1,4 +1,4 @@
-"""How the step `bench` writes what was measured beside what was wanted."""
+"""How the step `bench` writes what was measured next to what was wanted."""
 
 import pytest
 

@@ -69,7 +69,7 @@ BENCH_KINDS: Final[Mapping[str, type]] = {
 }
 
 STAGED: Final[tuple[BackendName, ...]] = ("local", "azureml")
-"""Backends that have room for a candidate beside what serves."""
+"""Backends that have room for a candidate next to what serves."""
 
 MOST_WAIT_S: Final = 24 * 3600
 """Between two parts of the traffic."""
@@ -236,7 +236,8 @@ class _Checked:
             self.refuse(("deploy",), 'endpoint is missing: deploy = { endpoint = "NAME" }')
         backend = found.get("backend", "local")
         if backend == "azureml-v1":
-            self.refuse(("deploy", "backend"), "has no deployments one beside another: azureml has (SDK v2)")
+            why = "has one deployment an endpoint, and no room for a candidate: azureml has (SDK v2)"
+            self.refuse(("deploy", "backend"), why)
         if backend not in STAGED:
             self.refuse(("deploy", "backend"), f"must be one of {', '.join(STAGED)}{self.suggest(backend, STAGED)}")
         if "instances" in found and found["instances"] < 1:

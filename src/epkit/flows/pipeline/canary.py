@@ -19,7 +19,7 @@ MOST_REQUESTS: Final = 600
 """While one part is watched."""
 
 TOLERATED: Final = 100
-"""Of so many requests one may fail."""
+"""Requests of which one may fail."""
 
 SLICE_S: Final = 0.1
 """How long a wait goes on before the user's wish to end it is seen."""

@@ -183,7 +183,7 @@ def _groups(table: LabelledTable, places: np.ndarray) -> np.ndarray | None:
 def _beside(
     names: Sequence[str], table: LabelledTable, shared: tuple[Metrics, Metrics], places: np.ndarray, new: np.ndarray
 ) -> Beside:
-    """Measure the model beside the champion.
+    """Measure the model against the champion.
 
     Args:
         places: of the rows of *shared* in the examples.

@@ -1,4 +1,4 @@
-"""Functions of the user that return predictions: judged beside the model that was trained, and never deployed."""
+"""Functions of the user that return predictions: compared with the model that was trained, and never deployed."""
 
 import math
 from collections.abc import Mapping
