@@ -144,7 +144,7 @@ SINKS = {
     "flows/hosting/deploy.py": "a contract, masked",
     "flows/pipeline/golden.py": "rows of the table that was trained on, for nobody else",
     "flows/pipeline/measuring.py": "names and addresses of two endpoints, and a body made of a contract",
-    "flows/pipeline/sides.py": "names and numbers of a candidate",
+    "flows/pipeline/records.py": "names and numbers of a candidate",
     "flows/context.py": "the note of a context that a test makes",
     "endpoint/config_writing.py": "epkit.toml",
     "files/samples.py": "numbers, and names that the flow masked",

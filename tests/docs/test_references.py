@@ -16,6 +16,7 @@ import pytest
 from epkit import errors
 from epkit.cli.options.common import MORE
 from epkit.core.drift import document as drift_document
+from epkit.core.pipeline import comparison
 from epkit.core.pipeline import document as pipeline_document
 from epkit.core.report import document as report_document
 from epkit.core.samples import saved
@@ -141,6 +142,7 @@ DOCUMENTS = {
     "train.md": ("TrainReport", train_document.schema()),
     "drift.md": ("DriftReport", drift_document.schema()),
     "pipeline.md": ("PipelineRun", pipeline_document.schema()),
+    "pipeline-comparison.md": ("RunComparison", comparison.schema()),
 }
 """The pages of JSON documents: the name of the whole, and its schema."""
 

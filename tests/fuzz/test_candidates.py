@@ -5,9 +5,10 @@ from pathlib import Path
 from hypothesis import strategies as st
 
 from epkit.errors import UsageError
+from epkit.files.pipelines import CANDIDATE as RECORD
 from epkit.flows.pipeline.golden import GOLDEN
 from epkit.flows.pipeline.golden import read as read_golden
-from epkit.flows.pipeline.sides import RECORD, CandidateRecord, load_record
+from epkit.flows.pipeline.records import CandidateRecord, load_record
 from support.fuzzing import changed, damaged, fuzz, text_of
 
 CANDIDATE = {

@@ -5,6 +5,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+from epkit.core.pipeline.comparison import compare
 from epkit.core.pipeline.steps import StepResult
 from epkit.reporters.pipeline import html, junit, markdown, text, words
 from support import train_reports
@@ -43,7 +44,7 @@ def test_runs_in_a_list_have_their_figures_and_the_last_is_first():
 
 def test_two_runs_are_compared_by_what_differs():
     other = pipeline_run(5, parameters={"data": "bank.csv", "label": "y", "train": {"runs": 4}})
-    lines = text.render_compare(pipeline_run(4), other).splitlines()
+    lines = text.render_compare(compare(pipeline_run(4), other)).splitlines()
 
     assert ["run", "4", "run", "5"] == lines[0].split()
     assert ["train.runs", "30", "4"] == lines[1].split()
@@ -85,7 +86,7 @@ def test_what_a_file_or_a_user_says_cannot_act(given):
     run = hostile(given)
     page = html.render(run)
     made = [*(render(run) for render in RENDERERS.values()), page, html.render_history(given, [run], None)]
-    made += [text.render_list("bank", [run], None), text.render_compare(run, run)]
+    made += [text.render_list("bank", [run], None), text.render_compare(compare(run, run))]
 
     for each in made:
         each.encode()

@@ -16,7 +16,7 @@ import polars as pl
 from epkit.core.pipeline.run import PipelineRun
 from epkit.core.pipeline.steps import StepName, StepResult, key_of
 from epkit.files import model_directory
-from epkit.files.sources import digest_of
+from epkit.files.digests import digest_of
 from epkit.flows.context import Context
 from epkit.flows.pipeline.pipeline import PipelineOptions, run
 from epkit.flows.pipeline.steps.base import PipelineStep
@@ -104,7 +104,7 @@ class HandTrain:
         return StepResult(
             step="train",
             state="ok",
-            result={"model_sha256": model_directory.digest(directory), "kind": "run"},
+            result={"model_sha256": model_directory.digest(directory), "kind": "run", "metric": "AUC"},
             files={"model": "model", "predictions": "predictions.parquet"},
         )
 

@@ -19,11 +19,12 @@ def steps(*, missed: bool = False) -> tuple[StepResult, ...]:
     found = [
         StepResult(
             step="data", state="ok", key="a" * 32, seconds=0.3, line="32,950 rows, 21 columns",
-            result={"rows": 32950, "sha256": "b" * 64}, files={"hashes": "../../cache/a/hashes.bin"},
+            result={"rows": 32950, "sha256": "b" * 64, "file_sha256": "b" * 64}, files={"hashes": "../../cache/a/hashes.bin"},
         ),
         StepResult(
             step="train", state="reused", key="c" * 32, line="best of 30: vote of 3, AUC 0.950 ± 0.001",
-            result={"metric": "AUC", "model_sha256": "d" * 64, "validation": {"AUC": {"value": 0.951, "ci95": None}}},
+            result={"metric": "AUC", "kind": "vote", "model_sha256": "d" * 64,
+                    "validation": {"AUC": {"value": 0.951, "ci95": None}}},
             files={"train.html": "../../cache/c/model.run/train.html"},
         ),
         StepResult(
@@ -34,7 +35,13 @@ def steps(*, missed: bool = False) -> tuple[StepResult, ...]:
     ]  # fmt: skip
     if not missed:
         found += [
-            StepResult(step="deploy", state="ok", seconds=4.1, line="bank-green, no traffic"),
+            StepResult(
+                step="deploy",
+                state="ok",
+                seconds=4.1,
+                line="bank-green, no traffic",
+                result={"endpoint": "bank", "run": 4, "candidate": {"name": "bank-green"}},
+            ),
             StepResult(step="bench", state="ok", seconds=12.0, line="p99 9.1 ms < 250 ms", result={"p99_ms": 9.1}),
             StepResult(step="switch", state="skipped", line="bank serves it already"),
         ]

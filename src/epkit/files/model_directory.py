@@ -1,6 +1,5 @@
 """The directory of a model: written whole or not at all, and never over what is not a model."""
 
-import contextlib
 import ctypes
 import errno
 import hashlib
@@ -18,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 
 from epkit.errors import UsageError, unreadable, unwritable
-from epkit.files.writing import write_all
+from epkit.files.writing import sync_directory, write_all
 
 CARD: Final = "card.json"
 CARD_FORMAT: Final = "epkit.card/1"
@@ -193,9 +192,9 @@ def write(directory: Path, files: Mapping[str, bytes], *, overwrite: bool) -> tu
         temporary.mkdir()
         for name, content in files.items():
             _write_file(temporary / name, content)
-        _sync(temporary)
+        sync_directory(temporary)
         _put(temporary, target)
-        _sync(target.parent)
+        sync_directory(target.parent)
     except OSError as error:
         raise unwritable(str(directory), error) from None
     finally:
@@ -208,15 +207,6 @@ def _write_file(path: Path, content: bytes) -> None:
     with path.open("xb", buffering=0) as file:
         write_all(file, content)
         os.fsync(file.fileno())
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):  # a file system that has no such thing
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _put(temporary: Path, target: Path) -> None:

@@ -60,6 +60,17 @@ def check_directory(path: str, flag: str) -> None:
         raise UsageError(f"{flag} {path}: permission denied")
 
 
+def check_reports(*, html: str | None, junit: str | None) -> None:
+    """Make sure that the reports of something long can be written before it begins.
+
+    Raises:
+        UsageError: one of them cannot.
+    """
+    for flag, path in (("--html", html), ("--junit", junit)):
+        if path is not None:
+            check_writable(path, flag)
+
+
 def write(path: str, text: str, flag: str) -> None:
     """Write a file, whole or not at all.
 

@@ -2,7 +2,7 @@
 
     .epkit/pipelines/NAME/lock             held while a run goes on; the process that holds it
                          /champion.json    which run's model serves, or was last let pass
-                         /runs/4/run.jsonl  a line a step begun and ended, each on the disk before the next
+                         /runs/4/run.jsonl  a line a step begun and ended, on the disk before what it does
                                 /report.json, report.html, and what steps put there
                          /cache/KEY/       the outcome of a step: step.json, and its files
                                /KEY.part/  of a step that has not ended: what it can go on from
@@ -20,15 +20,17 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final, Self
+from typing import IO, TYPE_CHECKING, Any, Final, Self
 
-import numpy as np
-
+from epkit.core.json.records import Record, loads_record
 from epkit.core.pipeline import document
 from epkit.core.pipeline.run import PipelineRun
 from epkit.core.pipeline.steps import STEP_NAMES, StepName, StepResult
 from epkit.errors import UsageError, unwritable
-from epkit.files.writing import replacing, write_all
+from epkit.files.writing import replacing, sync_directory, write_all
+
+if TYPE_CHECKING:
+    import numpy as np
 
 try:
     import fcntl
@@ -41,6 +43,9 @@ PAGE: Final = "report.html"
 JOURNAL: Final = "run.jsonl"
 STEP: Final = "step.json"
 LOGS: Final = "logs"
+CANDIDATE: Final = "candidate.json"
+"""Of a run that has put something up, which is there still."""
+
 PART: Final = ".part"
 MOST_BYTES: Final = 16 << 20
 """Of a file of ours that is read whole."""
@@ -136,10 +141,11 @@ class PipelineStore:
 
     def journal(self, run: int) -> Journaled | None:
         """Read the journal of a run, as far as it is whole; None where there is none."""
-        content = _read(self.run_directory(run) / JOURNAL)
-        if content is None:
-            return None
-        records = []
+        return _journaled(self._records(run))
+
+    def _records(self, run: int) -> list[dict[str, Any]]:
+        content = _read(self.run_directory(run) / JOURNAL) or b""
+        records: list[dict[str, Any]] = []
         for line in content[: content.rfind(b"\n") + 1].splitlines():
             try:
                 record = json.loads(line)
@@ -148,7 +154,7 @@ class PipelineStore:
             if not isinstance(record, dict):
                 break
             records.append(record)
-        return _journaled(records)
+        return records
 
     def outcome(self, key: str) -> StepResult | None:
         """Return the outcome of a key; None where there is none that is whole."""
@@ -195,7 +201,7 @@ class PipelineStore:
             with contextlib.suppress(FileNotFoundError):
                 place.rename(old)
             part.rename(place)
-            _sync(self.cache)
+            sync_directory(self.cache)
             shutil.rmtree(old, ignore_errors=True)
 
     def crowned(self) -> Crowned | None:
@@ -208,9 +214,8 @@ class PipelineStore:
         if content is None:
             return None
         try:
-            found = json.loads(content)
-            return Crowned(**{name: found[name] for name in Crowned.__dataclass_fields__})
-        except (ValueError, KeyError, TypeError, RecursionError):
+            return _crowned(Record(loads_record(content)))
+        except ValueError:
             raise UsageError(f"{self._champion}: damaged: remove it to begin without a champion") from None
 
     def crown(self, crowned: Crowned) -> None:
@@ -249,17 +254,20 @@ class PipelineStore:
         return RunJournal(run, directory, head)
 
     def prune(self, keep: int) -> None:
-        """Remove the oldest runs, and outcomes that no run that is left has; never what the champion is made of."""
+        """Remove the oldest runs, and outcomes that no run that is left has.
+
+        What the champion is made of stays, and so does a run that has put something up which is there still.
+        """
         crowned = self.crowned()
         numbers = self.numbers()
         left = {*numbers[-keep:], *([crowned.run] if crowned is not None else [])}
+        left |= {run for run in numbers if (self.run_directory(run) / CANDIDATE).exists()}
         for run in numbers:
             if run not in left:
                 shutil.rmtree(self.run_directory(run), ignore_errors=True)
         used = set(crowned.keys.values()) if crowned is not None else set()
         for run in left:
-            journal = self.journal(run)
-            used |= set(journal.keys.values()) if journal is not None else set()
+            used |= set(_keys(self._records(run)).values())
         with contextlib.suppress(FileNotFoundError):
             for entry in list(self.cache.iterdir()):
                 key = entry.name.partition(".")[0]
@@ -332,7 +340,11 @@ class RunJournal:
         self._path = directory / JOURNAL
         with _trouble(self._path):
             self._file: IO[bytes] = self._path.open("xb", buffering=0)
-        self._append({"run": run, **head})
+        try:
+            self._append({"run": run, **head})
+        except BaseException:
+            self._file.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -347,6 +359,16 @@ class RunJournal:
             UsageError: the disk is full.
         """
         self._append({"begun": step, "key": key})
+
+    def reused(self, result: StepResult) -> None:
+        """Write down that a step needed nothing; another line will bring it to the disk.
+
+        Raises:
+            UsageError: the disk is full.
+        """
+        begun = b"" if result.key is None else _line({"begun": result.step, "key": result.key})
+        with _trouble(self._path):
+            write_all(self._file, begun + _line({"ended": document.step_to_plain(result)}))
 
     def ended(self, result: StepResult) -> None:
         """Write down what a step left.
@@ -378,22 +400,26 @@ class RunJournal:
             os.fsync(self._file.fileno())
 
 
-def keep_hashes(path: Path, hashes: np.ndarray) -> None:
+def keep_hashes(path: Path, hashes: "np.ndarray") -> None:
     """Write the hashes of rows, whole or not at all.
 
     Raises:
         UsageError: the disk is full.
     """
+    import numpy as np  # late, here and below: a run in which everything is reused needs none
+
     with _trouble(path), replacing(path) as file:
         file.write(np.ascontiguousarray(hashes, "<u8").tobytes())
 
 
-def known_hashes(path: Path) -> np.ndarray:
+def known_hashes(path: Path) -> "np.ndarray":
     """Read what `keep_hashes` wrote.
 
     Raises:
         UsageError: it cannot be read, or is cut off.
     """
+    import numpy as np
+
     with _trouble(path):
         content = path.read_bytes()
     if len(content) % 8:
@@ -401,29 +427,47 @@ def known_hashes(path: Path) -> np.ndarray:
     return np.frombuffer(content, "<u8")
 
 
+def _crowned(found: Record) -> Crowned:
+    """Check the values of `champion.json`, which others may have written.
+
+    Raises:
+        ValueError: one is missing or of another type.
+    """
+    keys = found.object("keys")
+    if not all(isinstance(key, str) and _KEY.fullmatch(key) for key in keys.values()):
+        raise ValueError("keys are no keys of outcomes")
+    return Crowned(
+        run=found.whole("run"),
+        keys=keys,
+        model=found.text("model"),
+        sha256=found.text("sha256"),
+        endpoint=None if found.values.get("endpoint") is None else found.text("endpoint"),
+        table=found.text("table"),
+    )
+
+
 def _journaled(records: list[dict[str, Any]]) -> Journaled | None:
     if not records:
         return None
-    begun: list[StepName] = []
-    keys: dict[str, str] = {}
     ended: dict[str, StepResult] = {}
     for record in records[1:]:
-        step = record.get("begun")
-        if step in STEP_NAMES:
-            begun.append(step)
-            if isinstance(record.get("key"), str) and _KEY.fullmatch(record["key"]):
-                keys[step] = record["key"]
         if "ended" in record:
             with contextlib.suppress(ValueError):
                 result = document.step_from_plain(record["ended"])
                 ended[result.step] = result
     return Journaled(
         head=records[0],
-        begun=tuple(begun),
-        keys=keys,
+        begun=tuple(record["begun"] for record in records[1:] if record.get("begun") in STEP_NAMES),
+        keys=_keys(records),
         ended=tuple(ended.values()),
         over=any("over" in record for record in records),
     )
+
+
+def _keys(records: list[dict[str, Any]]) -> dict[str, str]:
+    """Return the keys of the steps that were begun."""
+    found = ((record.get("begun"), record.get("key")) for record in records[1:])
+    return {step: key for step, key in found if step in STEP_NAMES and isinstance(key, str) and _KEY.fullmatch(key)}
 
 
 def _line(value: Mapping[str, Any]) -> bytes:
@@ -471,16 +515,7 @@ def _sync_tree(directory: Path) -> None:
         for name in names:
             with (Path(at) / name).open("rb") as file:
                 os.fsync(file.fileno())
-        _sync(Path(at))
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):  # a file system that has no such thing
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync_directory(Path(at))
 
 
 @contextlib.contextmanager

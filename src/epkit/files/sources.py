@@ -1,7 +1,6 @@
 """Where rows come from: files of any form, standard input, frames and lists of Python, all read a piece at a time."""
 
 import csv
-import hashlib
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -59,23 +58,6 @@ class Source(Protocol):
 
     def findings(self, piece: Piece, start: int, stop: int, validator: Validator) -> Findings:
         """Check some of the rows of a piece."""
-
-
-def digest_of(path: Path, name: str) -> str:
-    """Return a digest of a file, by which a changed input is known; of a directory, of its parts and their names.
-
-    Raises:
-        UsageError: it cannot be read.
-    """
-    try:
-        if path.is_dir():
-            parts = parquet.parts_of(path)
-            names = "".join(f"{part.relative_to(path)} {digest_of(part, name)}\n" for part in parts)
-            return hashlib.sha256(names.encode()).hexdigest()
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise UsageError(f"{name}: cannot be read: {error.strerror}") from None
 
 
 def rows_of(path: Path, kind: str, name: str) -> int | None:

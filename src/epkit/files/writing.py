@@ -103,3 +103,17 @@ def _mode(path: Path) -> int | None:
         return path.stat().st_mode
     except FileNotFoundError:
         return None
+
+
+def sync_directory(directory: Path) -> None:
+    """Bring the names in a directory to the disk, where the file system can.
+
+    Raises:
+        OSError: there is no such directory.
+    """
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # a file system that has no such thing
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

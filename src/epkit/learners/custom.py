@@ -85,8 +85,11 @@ def check(make: str, task: Task) -> None:
             raise UsageError(f"--custom {make}: {type(estimator).__name__} has no {name}, which {_kind(task)} needs")
 
 
-def built(make: str) -> Any:
+def built(make: str, *arguments: Any) -> Any:
     """Load the file, and call what it names.
+
+    Args:
+        arguments: none for an estimator; rows for a function that predicts.
 
     Raises:
         UsageError: there is no such file or name, or it raises.
@@ -100,7 +103,7 @@ def built(make: str) -> Any:
         raise UsageError(f"--custom {make}: {name} is no function: it is called without arguments for a new estimator")
     try:
         with _quiet():
-            return found()
+            return found(*arguments)
     except (Exception, SystemExit) as error:  # noqa: BLE001
         raise UsageError(f"--custom {make}: {name}() raised {worded(error)}") from None
 

@@ -138,6 +138,52 @@ def test_a_look_that_finds_something_moves_the_traffic_back(project: Project):
     assert ({"blue": 100}, {"blue"}) == (project.now, project.deployments)
 
 
+def waits(project: Project, wait: str) -> None:
+    more = ("canary = [10, 50, 100]", f'canary_wait = "{wait}"')
+    write_config(project.directory, 'deploy = { endpoint = "bank", backend = "azureml" }', *more)
+
+
+def test_each_part_but_the_last_is_watched_by_requests_to_the_candidate(project: Project):
+    seed(project)
+    waits(project, "3s")
+    asked: dict[int, int] = {}
+
+    def counted(body: bytes) -> tuple[int, object]:
+        part = project.now.get("green", 0)
+        asked[part] = asked.get(part, 0) + 1
+        return project.script(body)
+
+    project.cloud.state.scripts["green"] = counted
+    code, ran = project.run()
+
+    assert 0 == code, ran
+    assert (PARTS, {"green": 100}) == (project.traffic(), project.now)
+    assert asked[100] + 3 == asked[10] == asked[50]
+    assert "50 % of the traffic: 0 of 3 requests failed" in ran["said"]
+    report = json.loads((project.directory / ".epkit/pipelines/bank/runs/1/report.json").read_bytes())
+    (parts,) = [step["result"]["parts"] for step in report["steps"] if step["step"] == "switch"]
+    assert [{"requests": 3, "failed": 0}] * 2 + [None] == [part["watched"] for part in parts]
+
+
+def test_errors_while_a_part_is_watched_move_the_traffic_back(project: Project):
+    seed(project)
+    waits(project, "30s")
+    seen: list[bytes] = []
+
+    def fails_later(body: bytes) -> tuple[int, object]:
+        if project.now.get("green") == 10:
+            seen.append(body)
+        return project.script(body) if len(seen) < 5 else (500, "boom")
+
+    project.cloud.state.scripts["green"] = fails_later
+    project.cloud.state.scripts["blue"] = project.script
+    code, ran = project.run()
+
+    assert (4, "failed") == (code, ran["steps"]["switch"]), ran
+    assert "with 10 % of the traffic: bank-green: " in ran["reason"]
+    assert ({"blue": 100}, {"blue"}) == (project.now, project.deployments)
+
+
 def test_a_run_that_is_killed_half_way_is_gone_back_first(project: Project):
     seed(project)
     half, over = threading.Event(), threading.Event()

@@ -52,7 +52,6 @@ def test_a_run_that_is_killed_in_a_step_goes_on_with_the_same_command(fresh, ran
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_training_says_so_and_goes_on(fresh, number, code):
-    bank_like(1500).write_csv(fresh.directory / "bank.csv")
     fresh.write("epkit.toml", fresh.read("epkit.toml").replace("runs = 2", "runs = 12"))
     with fresh.start("pipeline", "run", "bank") as process:
         wait_for(fresh.directory / STORE / "runs/1/logs/train.txt", b"2 of 12 runs")
@@ -68,7 +67,6 @@ def test_an_interrupted_training_says_so_and_goes_on(fresh, number, code):
 
 
 def test_a_second_run_is_refused_with_the_process_that_runs_and_cancel_ends_that(fresh):
-    bank_like(1500).write_csv(fresh.directory / "bank.csv")
     fresh.write("epkit.toml", fresh.read("epkit.toml").replace("runs = 2", "runs = 40"))
     with fresh.start("pipeline", "run", "bank") as process:
         wait_for(fresh.directory / STORE / "runs/1/logs/train.txt", b" runs")
@@ -83,11 +81,10 @@ def test_a_second_run_is_refused_with_the_process_that_runs_and_cancel_ends_that
 
 
 def test_a_table_that_changes_while_a_run_goes_on_is_refused(fresh):
-    bank_like(1500).write_csv(fresh.directory / "bank.csv")
     with fresh.start("pipeline", "run", "bank") as process:
         wait_for(fresh.directory / STORE / "runs/1/run.jsonl", b'"begun": "train"')
         wait_for(fresh.directory / STORE / "runs/1/logs/train.txt", b"0 of 2 runs")
-        bank_like(1501).write_csv(fresh.directory / "bank.csv")
+        bank_like(401).write_csv(fresh.directory / "bank.csv")
         ran = fresh.finished(process)
 
     assert "bank.csv: changed while the run went on" in complaint(ran, 2)

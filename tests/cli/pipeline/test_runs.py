@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from epkit.core.pipeline import comparison
 from epkit.core.pipeline.document import schema
 from support.cli_harness import complaint
 from support.trained import bank_like
@@ -212,6 +213,9 @@ def test_runs_are_listed_shown_and_compared(cli):
     assert "a second look" in shown
     assert "gate     stopped" in shown
     assert "gate" in compared
+    as_json = json.loads(cli("pipeline", "compare", "bank", "1", "2", "--format", "json").out)
+    jsonschema.Draft202012Validator(comparison.schema()).validate(as_json)
+    assert ["gate"] == [each["name"] for each in as_json["parameters"]]
     suite = ET.fromstring(cli.read("run.xml"))
     assert {"failures": "2", "tests": "4"}.items() <= suite.attrib.items()
     assert "model.run/train.html" in cli.read("run.html")

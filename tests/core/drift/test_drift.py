@@ -58,15 +58,15 @@ def test_the_economy_that_turned_is_found_in_a_hundred_rows(sample):
     assert any('column "month"' in remark and '"apr"' in remark for remark in found.remarks)
 
 
-@pytest.mark.parametrize("rows", [100, 300, 1000, 3000])
-def test_false_alarms_of_all_columns_together_are_at_most_five_percent(sample, rows):
-    table, trials = sample[0], 40
-    alarms = 0
-    for trial in range(trials):
-        old, new = dealt(table, max(rows, 1000), rows, [rows, trial])
-        alarms += drift(Reference.of(old, label="y"), new, seed=trial).found
+def test_false_alarms_of_all_columns_together_are_at_most_five_percent(sample):
+    alarms = dict.fromkeys((100, 300, 1000, 3000), 0)
+    for rows in alarms:
+        for trial in range(20):
+            old, new = dealt(sample[0], max(rows, 1000), rows, [rows, trial])
+            alarms[rows] += drift(Reference.of(old, label="y"), new, seed=trial).found
 
-    assert alarms <= 2  # of 40; the seeds are fixed
+    assert sum(alarms.values()) <= 4, alarms  # of 80; the seeds are fixed
+    assert max(alarms.values()) <= 2, alarms
 
 
 def test_a_card_gives_the_verdicts_that_its_table_gives(sample):

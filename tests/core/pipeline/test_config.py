@@ -28,7 +28,7 @@ def test_a_pipeline_of_three_lines_has_the_defaults(tmp_path):
 def test_every_key_is_read(tmp_path):
     text = (
         f'{AZURE}train = {{ runs = 4, test_size = 0.25, drop = ["duration"], balanced = true }}\n'
-        'custom = ["a.py:make"]\ngate = ["AUC>=0.9"]\ncanary = [10, 100]\nwatch = false\nkeep = 3\nprove = false\n'
+        'custom = ["a.py:make"]\ngate = ["AUC>=0.9"]\ncanary = [10, 100]\ncanary_wait = "90s"\nwatch = false\nkeep = 3\nprove = false\n'
         'bench = { requests = 9, slo = ["p99<1s"], against_live = true, rate = 20, fail_if = ["p99>+5%"] }\n'
     )
     found = read(text, tmp_path)
@@ -37,6 +37,7 @@ def test_every_key_is_read(tmp_path):
     assert (("a.py:make",), ("AUC>=0.9",), (10, 100), False, 3, None) == (
         found.custom, found.gate, found.canary, found.watch, found.keep, found.prove,
     )  # fmt: skip
+    assert 90.0 == found.canary_wait_s
     assert DeploySettings(endpoint="bank", backend="azureml") == found.deploy
     assert BenchSettings(requests=9, slo=("p99<1s",), fail_if=("p99>+5%",), against_live=True, rate=20.0) == found.bench
 
@@ -55,6 +56,15 @@ def test_every_key_is_read(tmp_path):
         (f"{BANK}bench = {{}}\n", 'bench: is of a pipeline that deploys: add deploy = { endpoint = "NAME" }'),
         (f"{BANK}deploy = {{}}\n", 'deploy: endpoint is missing: deploy = { endpoint = "NAME" }'),
         (f'{BANK}deploy = {{ endpoint = "b", backend = "locl" }}\n', 'did you mean "local"?'),
+        (
+            f'{BANK}deploy = {{ endpoint = "b", backend = "azureml-v1" }}\n',
+            "backend: has one deployment an endpoint, and no room for a candidate",
+        ),
+        (f'{BANK}deploy = {{ endpoint = "b", compute = "aci" }}\n', "deploy.compute: unknown key"),
+        (f'{AZURE}canary_wait = "2m"\n', "canary_wait: is the time between parts of the traffic"),
+        (f'{AZURE}canary = [10, 100]\ncanary_wait = "2x"\n', "canary_wait: is a time of at most 24h"),
+        (f'{AZURE}canary = [10, 100]\ncanary_wait = "25h"\n', "canary_wait: is a time of at most 24h"),
+        (f"{AZURE}canary = [10, 100]\ncanary_wait = 2\n", "canary_wait: must be a string"),
         (f"{DEPLOYED}canary = [10, 100]\n", "canary: is for Azure"),
         (f"{AZURE}canary = [10, 50]\n", "canary: rise, and end with 100"),
         (f"{AZURE}canary = [50, 10, 100]\n", "canary: rise, and end with 100"),

@@ -100,7 +100,7 @@ def run(
 ) -> int:
     """Run a pipeline: a line a step."""
     from epkit.cli.output import pipeline as output
-    from epkit.files.outputs import check_writable
+    from epkit.files import outputs
     from epkit.flows.pipeline import pipeline as flow
 
     terminal.check_choice("--format", format_, FORMATS)
@@ -109,8 +109,7 @@ def run(
     )
     if dry_run:
         return output.show_foreseen(flow.foresee(name, options, terminal.context()))
-    check_writable(html, "--html")
-    check_writable(junit, "--junit")
+    outputs.check_reports(html=html, junit=junit)
     display = output.RunDisplay(quiet=quiet, steps=format_ == "text")
     context = terminal.context()
     try:
@@ -155,11 +154,13 @@ def compare(
     name: Name,
     one: Annotated[int, typer.Argument(metavar="A", help="Number of a run.")],
     other: Annotated[int, typer.Argument(metavar="B", help="Number of another one.")],
+    format_: Annotated[str, typer.Option("--format", metavar="text|json", help="How to print them.")] = "text",
 ) -> None:
     """Show two runs side by side: what was asked otherwise, and what came of it."""
     from epkit.cli.output import pipeline as output
 
-    output.show_comparison(name, one, other, terminal.context())
+    terminal.check_choice("--format", format_, ("text", "json"))
+    output.show_comparison(name, one, other, terminal.context(), format_=format_)
 
 
 @app.command(epilog="Example: epkit pipeline cancel bank")

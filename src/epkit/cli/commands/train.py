@@ -80,7 +80,7 @@ def train(
     """
     from epkit.cli import panel
     from epkit.cli.output import train as output
-    from epkit.files.outputs import check_writable
+    from epkit.files import outputs
     from epkit.flows.train import train as flow
     from epkit.flows.train.options import TrainOptions
 
@@ -96,8 +96,7 @@ def train(
     context, stdin = terminal.context(), terminal.stdin()
     if dry_run:
         return output.show_plan(flow.dry_run(options, context, stdin))
-    check_writable(html, "--html")
-    check_writable(junit, "--junit")
+    outputs.check_reports(html=html, junit=junit)
     with panel.search_display(quiet=quiet) as display:
         result = flow.train(options, context, stdin, show=display.show)
     return output.finish(result, format_=format_, html=html, junit=junit)

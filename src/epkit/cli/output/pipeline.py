@@ -111,12 +111,18 @@ def show_run(
     _write_files(run, html=html, junit=junit, directory=store.run_directory(run.run or 0))
 
 
-def show_comparison(name: str, one: int, other: int, context: "Context") -> None:
+def show_comparison(name: str, one: int, other: int, context: "Context", *, format_: str) -> None:
     """Print two runs side by side."""
-    from epkit.reporters.pipeline import text
+    from epkit.core.pipeline import comparison
 
     store = load(name, context).store
-    terminal.write(text.render_compare(reports.find(store, one), reports.find(store, other)))
+    compared = comparison.compare(reports.find(store, one), reports.find(store, other))
+    if format_ == "json":
+        terminal.write(json.dumps(comparison.to_document(compared), indent=2, ensure_ascii=False) + "\n")
+        return
+    from epkit.reporters.pipeline import text
+
+    terminal.write(text.render_compare(compared))
 
 
 def _render(run: PipelineRun, format_: str) -> str:

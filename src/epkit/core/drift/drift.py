@@ -166,16 +166,16 @@ def _categories(
     """
     found = counts_of(column, known)
     listed = dict(zip(column.values, column.counts.tolist(), strict=True))
-    unseen = sorted(value for value in found if value not in listed)
+    # In an order that depends on nothing but the rows: ranges are dealt, and named, in theirs.
+    unseen = sorted((value for value in found if value not in listed), key=lambda text: (-found[text], text))
     if unseen and not column.label and len(unseen) == len(found) and not _texts(known) and listed:
         schema.append(f'column "{column.name}" held texts, and holds other values now, as {_quoted(unseen[:1])}')
         return None
     if unseen and not column.other:
         rows, all_rows = sum(found[value] for value in unseen), len(known) + absent
-        frequent = sorted(unseen, key=lambda text: (-found[text], text))
         remarks.append(
             f'column "{column.name}": {rows:,} of {all_rows:,} rows ({100 * rows / all_rows:.2g} %) with '
-            f"values that the reference does not have: {_quoted(frequent)}"
+            f"values that the reference does not have: {_quoted(unseen)}"
         )
     if column.other:  # which of the new values these were is not known
         pooled = {value: (rows, found.get(value, 0)) for value, rows in listed.items()}

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
 
-from epkit.core.hosting.deployments import BACKENDS, BackendName
+from epkit.core.hosting.deployments import BackendName
+from epkit.core.load.stages import parse_time
 
 Refuse = Callable[[tuple[str, ...], str], NoReturn]
 """Says what is wrong with the value at a path of keys, and raises."""
@@ -19,6 +20,7 @@ PIPELINE_KEYS: Final = (
     "prove",
     "bench",
     "canary",
+    "canary_wait",
     "watch",
     "keep",
 )
@@ -50,7 +52,6 @@ DEPLOY_KINDS: Final[Mapping[str, type]] = {
     "endpoint": str,
     "backend": str,
     "environment": str,
-    "compute": str,
     "instance_type": str,
     "instances": int,
     "env": list,
@@ -67,6 +68,12 @@ BENCH_KINDS: Final[Mapping[str, type]] = {
     "rate": float,
 }
 
+STAGED: Final[tuple[BackendName, ...]] = ("local", "azureml")
+"""Backends that have room for a candidate next to what serves."""
+
+MOST_WAIT_S: Final = 24 * 3600
+"""Between two parts of the traffic."""
+
 MOST_PROVED: Final = 50
 """Requests that `prove` may send."""
 
@@ -82,13 +89,12 @@ class DeploySettings:
 
     Args:
         endpoint: its name in `epkit.toml` and at the backend.
-        environment, compute, instance_type, instances, env: as in `epkit deploy create`; None or empty for its default.
+        environment, instance_type, instances, env: as in `epkit deploy create`; None or empty for its default.
     """
 
     endpoint: str
     backend: BackendName = "local"
     environment: str | None = None
-    compute: str | None = None
     instance_type: str | None = None
     instances: int = 1
     env: tuple[str, ...] = ()
@@ -145,6 +151,7 @@ class PipelineConfig:
         prove: None to leave the step out.
         bench: None to leave the step out.
         canary: percent of the traffic that the candidate gets, part by part; empty for all at once.
+        canary_wait_s: how long each part but the last is watched.
         watch: whether Application Insights is turned on.
         keep: how many runs are kept.
     """
@@ -161,6 +168,7 @@ class PipelineConfig:
     prove: ProveSettings | None = field(default_factory=ProveSettings)
     bench: BenchSettings | None = None
     canary: tuple[int, ...] = ()
+    canary_wait_s: float = 0.0
     watch: bool = True
     keep: int = DEFAULT_KEEP
 
@@ -199,7 +207,7 @@ class _Checked:
         bench = self.bench()
         canary = self.canary(deploy)
         if deploy is None:
-            for key in ("bench", "canary", "watch"):
+            for key in ("bench", "canary", "canary_wait", "watch"):
                 if key in self.table:
                     self.refuse((key,), 'is of a pipeline that deploys: add deploy = { endpoint = "NAME" }, or drop it')
         return PipelineConfig(
@@ -215,6 +223,7 @@ class _Checked:
             prove=self.prove(),
             bench=bench,
             canary=canary,
+            canary_wait_s=self.canary_wait_s(canary),
             watch=bool(self.value((), "watch", bool, self.table.get("watch", True))),
             keep=self.whole((), "keep", self.table, DEFAULT_KEEP, 1, MOST_KEPT),
         )
@@ -226,8 +235,11 @@ class _Checked:
         if not found.get("endpoint"):
             self.refuse(("deploy",), 'endpoint is missing: deploy = { endpoint = "NAME" }')
         backend = found.get("backend", "local")
-        if backend not in BACKENDS:
-            self.refuse(("deploy", "backend"), f"must be one of {', '.join(BACKENDS)}{self.suggest(backend, BACKENDS)}")
+        if backend == "azureml-v1":
+            why = "has one deployment an endpoint, and no room for a candidate: azureml has (SDK v2)"
+            self.refuse(("deploy", "backend"), why)
+        if backend not in STAGED:
+            self.refuse(("deploy", "backend"), f"must be one of {', '.join(STAGED)}{self.suggest(backend, STAGED)}")
         if "instances" in found and found["instances"] < 1:
             self.refuse(("deploy", "instances"), "must be 1 or more")
         return DeploySettings(**{**found, "env": tuple(found.get("env", ()))})
@@ -273,6 +285,20 @@ class _Checked:
         if parts and deploy is not None and deploy.backend == "local":
             self.refuse(("canary",), "is for Azure: backend local has one server an endpoint, and no parts of traffic")
         return parts
+
+    def canary_wait_s(self, parts: tuple[int, ...]) -> float:
+        if "canary_wait" not in self.table:
+            return 0.0
+        text = self.text((), "canary_wait", self.table)
+        try:
+            found = parse_time(text) / 1e9
+        except ValueError:
+            found = 0.0
+        if not 0.0 < found <= MOST_WAIT_S:
+            self.refuse(("canary_wait",), "is a time of at most 24h, written 90s, 10m or 1h")
+        if len(parts) < 2:
+            self.refuse(("canary_wait",), "is the time between parts of the traffic: canary = [10, 50, 100]")
+        return found
 
     def part(self, key: str, kinds: Mapping[str, type]) -> dict[str, Any] | None:
         """Return a table inside the table, None where it is not there."""

@@ -1,10 +1,13 @@
 """A run of a pipeline as the JSON document `report.json`, back again, and the schema of it."""
 
+from collections.abc import Mapping
 from typing import Any, Final, get_args, get_type_hints
 
-from epkit.core.json.documents import DocumentFormat
+from epkit.core.json.documents import DocumentFormat, wanted
+from epkit.core.json.records import Record
 from epkit.core.pipeline.run import FORMAT, PipelineRun, RunState
-from epkit.core.pipeline.steps import STEP_NAMES, StepResult, StepState
+from epkit.core.pipeline.steps import PASSED, STEP_NAMES, StepName, StepResult, StepState
+from epkit.core.train.report import Figure, Gate
 
 _WORDS: Final = {
     ("StepResult", "step"): STEP_NAMES,
@@ -12,6 +15,13 @@ _WORDS: Final = {
     ("PipelineRun", "state"): get_args(RunState),
 }
 """Fields that hold one of some words."""
+
+
+_TEXTS: Final[Mapping[StepName, tuple[str, ...]]] = {
+    "data": ("sha256", "file_sha256"),
+    "train": ("model_sha256", "metric", "kind"),
+}
+"""What later steps take out of the result of a step that passed."""
 
 
 class _Runs(DocumentFormat[PipelineRun]):
@@ -23,6 +33,27 @@ class _Runs(DocumentFormat[PipelineRun]):
         for (owner, name), words in _WORDS.items():
             if owner == kind.__name__ and given.get(name) not in words:
                 raise ValueError(f"{name} is one of {', '.join(words)}")
+        if kind is StepResult and isinstance(given.get("result"), Mapping):
+            self._check_result(given["step"], Record(given["result"]), passed=given.get("state") in PASSED)
+
+    def _check_result(self, step: StepName, result: Record, *, passed: bool) -> None:
+        """Check what readers and later steps take out of the result of a step.
+
+        Raises:
+            ValueError: it is of another shape.
+        """
+        if passed:
+            for name in _TEXTS.get(step, ()):
+                result.text(name)
+        if passed and step == "deploy":
+            result.whole("run")
+            result.text("endpoint")
+            if result.values.get("candidate") is not None:
+                result.object("candidate")
+        for figure in result.object("figures", default={}).values() if step == "gate" else ():
+            self.from_plain(Figure, figure)
+        for gate in wanted(result.values.get("gates", ()), list | tuple, "an array") if step == "gate" else ():
+            self.from_plain(Gate, gate)
 
     def schema(self) -> dict[str, Any]:
         found = super().schema()

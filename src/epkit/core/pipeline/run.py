@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from epkit.core.pipeline.steps import StepName, StepResult
+from epkit.core.train.report import Figure
 
 FORMAT: Final = "epkit.pipeline/1"
 
@@ -78,3 +79,13 @@ def figure(run: PipelineRun, step: StepName, *keys: str) -> float | None:
     for key in keys:
         value = value.get(key) if isinstance(value, Mapping) else None
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def gate_figures(run: PipelineRun) -> Mapping[str, Figure]:
+    """Return the metrics of the model on the rows of the gate; none where the run did not come so far."""
+    found = run.step("gate")
+    given = found.result.get("figures", {}) if found is not None else {}
+    return {
+        name: Figure(value=each["value"], ci95=None if each["ci95"] is None else tuple(each["ci95"]))
+        for name, each in given.items()
+    }

@@ -12,6 +12,9 @@ STEP_NAMES: Final[tuple[StepName, ...]] = get_args(StepName)
 
 StepState = Literal["ok", "reused", "skipped", "stopped", "failed"]
 
+PASSED: Final[frozenset[StepState]] = frozenset({"ok", "reused", "skipped"})
+"""States of a step after which the next one may run."""
+
 KEPT: Final[frozenset[StepName]] = frozenset({"data", "train", "gate"})
 """Steps whose outcome is kept by its key, and reused."""
 
@@ -43,7 +46,7 @@ class StepResult:
     @property
     def passed(self) -> bool:
         """Tell whether the next step may run."""
-        return self.state in ("ok", "reused", "skipped")
+        return self.state in PASSED
 
 
 def key_of(**parts: Any) -> str:

@@ -1,5 +1,6 @@
 """What `custom` of a pipeline names: functions that `epkit train` tries among its own, and models that are there."""
 
+import ast
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,17 +16,20 @@ class Candidates:
 
     Args:
         makes: `FILE.py:make` each, as `epkit train --custom` takes them.
+        rules: functions of rows that return predictions, as they were named and as `FILE.py:function`.
         models: directories of models, as they were named and where they are.
     """
 
     makes: tuple[str, ...]
+    rules: tuple[tuple[str, str], ...]
     models: tuple[tuple[str, Path], ...]
 
 
 def candidates_of(config: PipelineConfig, root: Path) -> Candidates:
     """Find out what each candidate is.
 
-    `module:function` is a function in a file below *root*, whose name the module's is: nothing is imported here.
+    `module:function` is a function in a file below *root*, whose name the module's is: nothing is imported here. What
+    takes an argument predicts rows; what takes none makes an estimator.
 
     Args:
         root: the directory of `epkit.toml`.
@@ -34,6 +38,7 @@ def candidates_of(config: PipelineConfig, root: Path) -> Candidates:
         UsageError: one is none of these, or is not there; one line.
     """
     makes: list[str] = []
+    rules: list[tuple[str, str]] = []
     models: list[tuple[str, Path]] = []
     for given in config.custom:
         where = f"{config.place}.custom: {cut(given, 100)}"
@@ -47,8 +52,22 @@ def candidates_of(config: PipelineConfig, root: Path) -> Candidates:
         path = root / _file_of(file, where)
         if not path.is_file():
             raise UsageError(f"{where}: there is no file {path}")
-        makes.append(f"{path}:{name}")
-    return Candidates(makes=tuple(makes), models=tuple(models))
+        if _takes_rows(path, name):
+            rules.append((given, f"{path}:{name}"))
+        else:
+            makes.append(f"{path}:{name}")
+    return Candidates(makes=tuple(makes), rules=tuple(rules), models=tuple(models))
+
+
+def _takes_rows(path: Path, name: str) -> bool:
+    """Tell whether a function of a file wants an argument, from the text of the file alone."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (OSError, ValueError, SyntaxError, RecursionError, MemoryError):
+        return False  # who runs the file says what is wrong with it
+    defined = [each for each in tree.body if isinstance(each, ast.FunctionDef) and each.name == name]
+    given = defined[-1].args if defined else None
+    return given is not None and len(given.posonlyargs) + len(given.args) > len(given.defaults)
 
 
 def _file_of(text: str, where: str) -> Path:

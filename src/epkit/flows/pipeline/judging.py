@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -13,8 +12,8 @@ from epkit.core.train.gates import Evidence, GateExpression
 from epkit.core.train.metrics import Metrics, names_of
 from epkit.core.train.report import Cohort, Figure, Gate
 from epkit.errors import UsageError
-from epkit.flows.pipeline.choosing import unseen_test_rows
-from epkit.flows.pipeline.rows import LabelledTable, answered, loaded
+from epkit.flows.pipeline.rows import LabelledTable, answered, loaded, new_places, unseen_test_rows
+from epkit.flows.pipeline.world import Champion
 from epkit.flows.train.unseen import column_names
 from epkit.served.model import Model
 
@@ -29,11 +28,14 @@ class Beside:
         rows: how many.
         figures: of the champion.
         differences: the model's metric less the champion's.
+        new: the same on those of these rows that the champion's table did not have, where there are enough of them, and
+            others too; else None.
     """
 
     rows: int
     figures: Mapping[str, Figure]
     differences: Mapping[str, Figure]
+    new: "Beside | None" = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +60,7 @@ class Verdicts:
 def judge_model(
     table: LabelledTable,
     model: Model,
-    champion: Path | None,
+    champion: Champion | None,
     expressions: Sequence[GateExpression],
     *,
     foreign: bool,
@@ -66,7 +68,7 @@ def judge_model(
     """Judge a model on test rows.
 
     Args:
-        champion: directory of the model that it is compared with; None for none.
+        champion: that it is compared with; None for none.
         foreign: whether another training made the model, which may have seen some of the test rows.
 
     Raises:
@@ -74,11 +76,12 @@ def judge_model(
     """
     places = unseen_test_rows(table, model) if foreign else table.test
     rows = answered(model, table, places)
-    shared, at, problem = None, places, None
+    shared, at, new, problem = None, places, places[:0], None
     if champion is not None:
         try:
-            other = loaded(champion, table, "the champion")
+            other = loaded(champion.model, table, "the champion")
             at = np.intersect1d(places, unseen_test_rows(table, other))
+            new = np.intersect1d(at, new_places(table, other, champion))
             shared = answered(model, table, at), answered(other, table, at)
         except UsageError as error:  # the label or a column has changed since it was trained
             problem = str(error)
@@ -89,13 +92,16 @@ def judge_model(
         judged += [_not_judged(each.expression, problem, 0) for each in expressions if each.base]
     groups = _groups(table, places)
     names = measured_by(rows)
+    beside = None
+    if shared is not None:
+        beside = _beside(names, table, shared, at, np.isin(at, new))
     found = cohorts.cohorts(rows, verdicts.cuts, groups) if len(places) else ()
     return Verdicts(
         rows=len(places),
         figures=intervals.figures(names, rows, groups=groups) if len(places) else {},
         gates=tuple(judged),
         left_out=tuple(each.expression for each in expressions if champion is None and each.base),
-        beside=None if shared is None else _beside(names, *shared, _groups(table, at)),
+        beside=beside,
         worst=next((each for each in found if each.rows >= gates.LEAST_ROWS), None),
     )
 
@@ -149,9 +155,12 @@ def measured_by(rows: Metrics) -> tuple[str, ...]:
     return (*names, "accuracy_at_threshold") if rows.label.task == "binary" else names
 
 
-def figure_plain(figure: Figure) -> dict[str, Any]:
-    """Return a figure as plain JSON."""
-    return {"value": figure.value, "ci95": None if figure.ci95 is None else list(figure.ci95)}
+def figures_plain(figures: Mapping[str, Figure]) -> dict[str, Any]:
+    """Return figures as plain JSON."""
+    return {
+        name: {"value": figure.value, "ci95": None if figure.ci95 is None else list(figure.ci95)}
+        for name, figure in figures.items()
+    }
 
 
 def _not_judged(expression: str, why: str, rows: int) -> Gate:
@@ -171,11 +180,25 @@ def _groups(table: LabelledTable, places: np.ndarray) -> np.ndarray | None:
     return None if groups is None else groups[places]
 
 
-def _beside(names: Sequence[str], own: Metrics, other: Metrics, groups: np.ndarray | None) -> Beside:
-    if not len(own.y):
+def _beside(
+    names: Sequence[str], table: LabelledTable, shared: tuple[Metrics, Metrics], places: np.ndarray, new: np.ndarray
+) -> Beside:
+    """Measure the model against the champion.
+
+    Args:
+        places: of the rows of *shared* in the examples.
+        new: bool a row, whether the champion's table did not have it.
+    """
+    if not len(places):
         return Beside(rows=0, figures={}, differences={})
+    own, other = shared
+    groups = _groups(table, places)
+    on_new = None
+    if gates.LEAST_SHARED <= int(new.sum()) < len(new):
+        on_new = _beside(names, table, (own[new], other[new]), places[new], new[:0])
     return Beside(
-        rows=len(own.y),
+        rows=len(places),
         figures=intervals.figures(names, other, groups=groups),
         differences=intervals.differences(names, own, other, groups=groups),
+        new=on_new,
     )

@@ -40,8 +40,9 @@ deploy = {{ endpoint = "{name}", backend = "local" }}
 # prove = {{ rows = 20, payloads = 20 }}
 # How fast the new model has to be. Load on the one that serves too: against_live = true, rate = 20.
 bench = {{ requests = 200, concurrency = 2, slo = ["p99<250ms"] }}
-# Azure: parts of the traffic that the new model gets, with a check at each.
+# Azure: parts of the traffic that the new model gets, with a check at each, and how long each is watched.
 # canary = [10, 50, 100]
+# canary_wait = "5m"
 
 # How many runs are kept; the champion's always is.
 keep = 10

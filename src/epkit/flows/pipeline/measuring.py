@@ -13,8 +13,9 @@ from epkit.core.http.masking import mask_values
 from epkit.core.http.url import Url
 from epkit.core.pipeline.config import BenchSettings
 from epkit.core.pipeline.steps import StepResult
+from epkit.core.report import slo
 from epkit.core.report.compare import LEAST_RUNS
-from epkit.core.report.report import Report
+from epkit.core.report.report import Report, Threshold
 from epkit.core.report.wording import plural
 from epkit.core.validate.examples import sample_body
 from epkit.errors import unwritable
@@ -23,7 +24,8 @@ from epkit.files.writing import replacing
 from epkit.flows.bench.bench import bench
 from epkit.flows.bench.options import BenchOptions, BenchResult
 from epkit.flows.context import Context
-from epkit.flows.pipeline.sides import CandidateRecord, CandidateTarget, Side
+from epkit.flows.pipeline.records import CandidateRecord
+from epkit.flows.pipeline.sides import CandidateTarget, Side
 from epkit.flows.pipeline.world import StepStopped, World
 from epkit.flows.target.client import Client, wait_for
 from epkit.flows.target.contract import body_of
@@ -176,11 +178,25 @@ def _compared(saved: Path, fail_if: Sequence[str]) -> tuple[list[dict[str, Any]]
 
 
 def _line(report: Report) -> str:
-    said = [f"{one.expression}: {one.observed:.3g}" for one in report.thresholds if one.expression != "failed==0"]
+    said = [met_line(one) for one in report.thresholds if one.expression != "failed==0"]
+    if said:
+        return ", ".join(said)
     service = report.latency_ms.service
-    if not said and service is not None:
-        said = [f"p99 {service.percentiles['99']:.3g} ms"]
-    return ", ".join([*said, f"{plural(report.counts.sent, 'request')}, none failed"])
+    p99 = [] if service is None else [f"p99 {_number(service.percentiles['99'])} ms"]
+    return ", ".join([*p99, f"{plural(report.counts.sent, 'request')}, none failed"])
+
+
+def met_line(threshold: Threshold) -> str:
+    """Write an objective with what was observed behind its figure's name: `p99 9.1 ms < 250 ms`."""
+    wanted = slo.parse(threshold.expression)
+    figure = f"{wanted.part}.{wanted.metric}" if wanted.part not in ("", "response") else wanted.metric
+    unit = " ms" if wanted.part else " %" if wanted.share else ""
+    return f"{figure} {_number(threshold.observed)}{unit} {wanted.op} {_number(wanted.limit)}{unit}"
+
+
+def _number(value: float) -> str:
+    """Write three digits, or all of a whole number: 9.1, 0.123, 1,234."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def _written(directory: Path, result: BenchResult, report: Report) -> dict[str, str]:

@@ -283,7 +283,7 @@ class _Sequence:
                 raise
             if state in ("failed", "interrupted", "stopped"):
                 reason = " ".join(filter(None, [reason, self._undo(journal)])) or None
-            switched = state == "ok" and self._crowned(journal.run)
+            switched = self._crowned(journal.run)
             ran = self._report(journal.run, state, code, reason, switched=switched)
             write_report(self._store, ran)
             journal.over(code)
@@ -322,9 +322,9 @@ class _Sequence:
         world = self._world_of(journal, say)
         key = step.key(self._results, world)
         known = None if key is None or self._options.force or step.name not in KEPT else self._store.outcome(key)
-        journal.begun(step.name, key)
         if known is not None:
-            return self._take(_reused(known), journal)
+            return self._take_reused(known, journal)
+        journal.begun(step.name, key)
         self._begun.append(step)
         if key is not None and step.name in KEPT:
             world = replace(world, part=self._store.part(key, afresh=self._options.force))
@@ -346,7 +346,6 @@ class _Sequence:
         if step.name in KEPT:
             key = step.key(self._results, world)
             known = None if key is None else self._store.outcome(key)
-            journal.begun(step.name, key)
         else:
             known = self._of_last_run(step, journal.run)
         if known is None:
@@ -354,7 +353,7 @@ class _Sequence:
                 f"{self._span.flag}: needs {step.name}, which was not done with this table and configuration: "
                 f"--from {step.name}"
             )
-        return self._take(_reused(known), journal)
+        return self._take_reused(known, journal)
 
     def _of_last_run(self, step: PipelineStep, run_number: int) -> StepResult | None:
         """Return what a step that is not kept left in the last run, where that stopped behind it with this model."""
@@ -400,13 +399,21 @@ class _Sequence:
         return f"({'; '.join(problems)})" if problems else ""
 
     def _crowned(self, run_number: int) -> bool:
-        """Make the model the champion, where it was switched to, or there is nothing to deploy."""
+        """Make the model the champion, where it was switched to, whatever came later, or there is nothing to deploy."""
         last = "gate" if self._loaded.config.deploy is None else "switch"
         passed = {name: result for name, result in self._results.items() if result.passed}
         return last in passed and crown(self._store, self._loaded.config, run_number, passed)
 
+    def _take_reused(self, known: StepResult, journal: RunJournal) -> StepResult:
+        result = _reused(known)
+        journal.reused(result)
+        return self._taken_in(result)
+
     def _take(self, result: StepResult, journal: RunJournal) -> StepResult:
         journal.ended(result)
+        return self._taken_in(result)
+
+    def _taken_in(self, result: StepResult) -> StepResult:
         self._results[result.step] = result
         self._show(result)
         return result

@@ -25,7 +25,8 @@ from epkit.core.shortening import cut
 from epkit.core.validate.examples import sample_body
 from epkit.core.validate.validation import Validator
 from epkit.errors import ContractError, EndpointError
-from epkit.flows.pipeline.sides import CandidateRecord, Side
+from epkit.flows.pipeline.records import CandidateRecord
+from epkit.flows.pipeline.sides import Side
 from epkit.flows.pipeline.world import StepStopped, World
 from epkit.flows.target.client import Client, SingleRequest, wait_for
 from epkit.flows.target.contract import body_of as contract_of
@@ -74,15 +75,24 @@ class Prover:
         Raises:
             ContractError, EndpointError: it is not answered with a prediction a row.
         """
-        contract, _ = self._known
-        once = self._send(sample_body(contract, rows=1, seed=0))
-        failure, detail = judging.judge_status(once.status), ""
-        if not failure:
-            failure, detail = judging.judge_reply(once.head, once.body, 1)
+        once = self._send(self._sample_body)
+        failure, detail = _judged(once)
         if failure is not Failure.NONE:
             raise ContractError(
                 f"{self.name}: a sample of the contract: status {once.status}: {self._said(once, detail)}"
             )
+
+    def answers(self) -> bool:
+        """Score the same body again, which is not one of the requests that prove; tell whether it is answered.
+
+        Raises:
+            StepStopped: the user stopped it.
+        """
+        self.go_on()
+        try:
+            return _judged(self._post(self._sample_body))[0] is Failure.NONE
+        except EndpointError:
+            return False
 
     def rows(self) -> bool:
         """Score the golden rows, whose answers have to be those of the training.
@@ -156,13 +166,20 @@ class Prover:
         assert self._validator is not None
         return self._contract, self._validator
 
+    @property
+    def _sample_body(self) -> bytes:
+        return sample_body(self._known[0], rows=1, seed=0)
+
     def _send(self, body: bytes) -> SingleRequest:
-        """Send a body to the candidate.
+        """Send a body to the candidate, as one of the requests that prove.
 
         Raises:
             EndpointError: there is no reply.
         """
         self._count()
+        return self._post(body)
+
+    def _post(self, body: bytes) -> SingleRequest:
         client = self.client
         request = client.request("POST", client.target.uri.request_path, body, content_type="application/json")
         once = wait_for(client.send(request))
@@ -177,6 +194,12 @@ class Prover:
 
     def _said(self, once: SingleRequest, detail: str) -> str:
         return detail or clean(mask_text(cut(once.text, 500), self.client.target.secrets)) or "no reply"
+
+
+def _judged(once: SingleRequest) -> tuple[Failure, str]:
+    """Judge the reply to one row."""
+    failure = judging.judge_status(once.status)
+    return (failure, "") if failure else judging.judge_reply(once.head, once.body, 1)
 
 
 def _decoded(once: SingleRequest) -> Any:

@@ -10,13 +10,15 @@ import numpy as np
 
 from epkit.core.shortening import cut
 from epkit.core.train import columns, split
+from epkit.core.train.cells import row_hashes
 from epkit.core.train.columns import Learned
 from epkit.core.train.metrics import Metrics
 from epkit.errors import UsageError, unreadable
-from epkit.files.sources import digest_of
+from epkit.files.digests import digest_of
+from epkit.files.pipelines import HASHES, known_hashes
 from epkit.flows.pipeline import table
 from epkit.flows.pipeline.orders import train_order
-from epkit.flows.pipeline.world import World
+from epkit.flows.pipeline.world import Champion, World
 from epkit.flows.train.reading import read_table
 from epkit.flows.train.unseen import check_label, held_out_by
 from epkit.served.model import Model
@@ -133,3 +135,25 @@ def answered(model: Model, rows: LabelledTable, places: np.ndarray) -> Metrics:
     threshold = (model.card.get("threshold") or {}).get("value")
     weight = None if examples.weight is None else examples.weight[places]
     return Metrics(examples.y[places], model.scorer.margins(matrix), examples.label, weight, threshold)
+
+
+def unseen_test_rows(table: LabelledTable, model: Model) -> np.ndarray:
+    """Return the places of the test rows that a model was not trained on, as far as its card says."""
+    return np.intersect1d(table.test, table.unseen_by(model))
+
+
+def new_places(table: LabelledTable, model: Model, champion: Champion) -> np.ndarray:
+    """Return the places of the labelled rows that the champion's table did not have.
+
+    Where that table's rows are not known any more, those are returned that its card says it was not trained on.
+    """
+    hashed: list[str] = list(model.card.get("test", {}).get("hashed", ()))
+    frame = table.frame
+    if champion.data is None or not set(hashed) <= set(frame.columns):
+        return table.unseen_by(model)
+    try:
+        known = known_hashes(champion.data / HASHES)
+    except UsageError:
+        return table.unseen_by(model)
+    own = row_hashes(frame[table.learned.rows], hashed, table.name)
+    return np.flatnonzero(~np.isin(own, known))

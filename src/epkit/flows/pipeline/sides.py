@@ -6,73 +6,29 @@ the same endpoint, which gets no traffic before `switch` gives it some. Either w
 """
 
 import contextlib
-import json
+import os
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, Literal, Protocol, get_args
+from typing import Any, Final, Protocol
 
-from epkit.core.hosting.deployments import BackendName, Deployment, Endpoint, Order, Replacement
+from epkit.core.hosting.deployments import Deployment, Endpoint, Order, Replacement
 from epkit.core.http.secret import Secret
-from epkit.core.json.records import Record, loads_record
-from epkit.errors import BackendError, EndpointError, EpkitError, UsageError, unreadable, unwritable
-from epkit.files.writing import replacing
+from epkit.errors import BackendError, EndpointError, EpkitError, UsageError
 from epkit.flows.context import Context
 from epkit.flows.hosting import deploy
 from epkit.flows.hosting.backends import Place, find_place, staged
 from epkit.flows.hosting.proof import check_flags, client_to
+from epkit.flows.pipeline.records import COLOURS, LOCAL_SUFFIX, CandidateRecord, Save
 from epkit.flows.pipeline.world import World
 from epkit.flows.target.client import Client
 from epkit.flows.target.request_options import TargetOptions
 
-RECORD: Final = "candidate.json"
-"""In the run's directory: what was put up."""
-
 ENTRY: Final = "score.py"
 """The entry script, one of the model's files."""
 
-COLOURS: Final = ("blue", "green")
-
-LOCAL_SUFFIX: Final = "-green"
-"""Of the candidate's name on this machine, behind that of the endpoint."""
-
-MOST_BYTES: Final = 1 << 20
-"""Of a record."""
-
-Phase = Literal["beside", "moving", "serving"]
-PHASES: Final[tuple[Phase, ...]] = get_args(Phase)
 Check = Callable[[int], None]
 """Looks at the candidate while it gets so many percent of the traffic; raises where something is wrong."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CandidateRecord:
-    """A candidate that is put up.
-
-    Args:
-        place: name of the endpoint in `epkit.toml` that it is to take over; *endpoint* is its name at the backend.
-        name: of the candidate: an endpoint on this machine, a deployment at Azure.
-        model: directory of the copy that it is made of.
-        sha256: of that copy.
-        before: percent of the traffic of each deployment when it was put up; empty where there was no endpoint.
-        phase: `beside` without traffic; `moving` while the traffic moves to it; `serving` alone.
-        part: percent of the traffic that it may have.
-    """
-
-    place: str
-    endpoint: str
-    backend: BackendName
-    name: str
-    model: str
-    sha256: str
-    before: Mapping[str, int] = field(default_factory=dict)
-    phase: Phase = "beside"
-    part: int = 0
-
-    @property
-    def first(self) -> bool:
-        """Whether there was no endpoint before."""
-        return not self.before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +76,7 @@ class Side(Protocol):
     def client(self, record: CandidateRecord) -> Client:
         """Return what asks the candidate."""
 
-    def switch(self, record: CandidateRecord, parts: tuple[int, ...], check: Check, save: "Save") -> None:
+    def switch(self, record: CandidateRecord, parts: tuple[int, ...], check: Check, save: Save) -> None:
         """Have the candidate's model serve; what served goes on until then.
 
         Args:
@@ -133,9 +89,6 @@ class Side(Protocol):
 
     def watch(self) -> bool:
         """Turn Application Insights on where it is off; tell whether it was off."""
-
-
-Save = Callable[[CandidateRecord], None]
 
 
 def open_side(world: World, reach: TargetOptions, record: CandidateRecord | None = None) -> Side:
@@ -160,74 +113,6 @@ def open_side(world: World, reach: TargetOptions, record: CandidateRecord | None
         kind = _AzureSide
     more = {name: getattr(settings, name) for name in ("environment", "instance_type", "instances", "env")}
     return kind(place=place, context=world.context, reach=reach, more=more)
-
-
-def serves(live: Endpoint | None, sha256: str) -> bool:
-    """Tell whether all that gets requests of an endpoint is the model of this hash."""
-    serving = [] if live is None else [each for each in live.deployments if each.traffic]
-    return bool(serving) and all(each.model_sha256 == sha256 for each in serving)
-
-
-def load_record(directory: Path) -> CandidateRecord | None:
-    """Read what a run put up; None where nothing is left of it.
-
-    Args:
-        directory: of the run.
-
-    Raises:
-        UsageError: the file is damaged.
-    """
-    path = directory / RECORD
-    try:
-        return _record(Record(loads_record(path.read_bytes()[:MOST_BYTES])))
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise unreadable(str(path), error, "what a run put up") from None
-    except ValueError as error:
-        raise UsageError(
-            f"{path}: damaged: {error}: see epkit deploy list for a candidate that is left, and remove the file"
-        ) from None
-
-
-def _record(record: Record) -> CandidateRecord:
-    """Check the values of a record, which others may have written.
-
-    Raises:
-        ValueError: a value is missing or of another type, or what it names is no candidate.
-    """
-    before = record.values.get("before")
-    if not isinstance(before, dict) or not all(type(share) is int for share in before.values()):
-        raise ValueError("before is not how the traffic was divided")
-    texts = {name: record.text(name) for name in ("place", "endpoint", "backend", "name", "model", "sha256", "phase")}
-    backend, phase = texts["backend"], texts["phase"]
-    names = (f"{texts['endpoint']}{LOCAL_SUFFIX}",) if backend == "local" else COLOURS
-    if backend not in ("local", "azureml") or phase not in PHASES or texts["name"] not in names:
-        raise ValueError("it names no candidate")
-    return CandidateRecord(**texts, before=before, part=record.whole("part", most=100))  # type: ignore[arg-type]
-
-
-def saving(directory: Path) -> Save:
-    """Return what writes a record into the directory of a run, whole or not at all.
-
-    Raises:
-        UsageError: the disk is full.
-    """
-
-    def save(record: CandidateRecord) -> None:
-        path = directory / RECORD
-        try:
-            with replacing(path) as file:
-                file.write(json.dumps(asdict(record)).encode())
-        except OSError as error:
-            raise unwritable(str(path), error) from None
-
-    return save
-
-
-def forget(directory: Path) -> None:
-    """Remove the record of a candidate of which nothing is left."""
-    (directory / RECORD).unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -309,7 +194,7 @@ class _LocalSide(_PlacedSide):
 
     def take_away(self, record: CandidateRecord) -> None:
         found = self._shown(record.name)
-        if found is not None and found.deployments[0].model == record.model:
+        if found is not None and _same_place(found.deployments[0].model, record.model):
             self.place.backend.delete(record.name, self.context.note)
 
     def candidate(self, record: CandidateRecord) -> CandidateTarget:
@@ -438,6 +323,11 @@ class _AzureSide(_PlacedSide):
         for name in off:
             self.place.backend.set_app_insights(self.place.service, on=True, deployment=name, say=self.context.note)
         return bool(off)
+
+
+def _same_place(one: str | None, other: str) -> bool:
+    """Tell whether two paths lead to one place: the backend keeps the one without links."""
+    return one is not None and os.path.realpath(one) == os.path.realpath(other)
 
 
 def _named(endpoint: Endpoint, name: str) -> Deployment | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from epkit.core.http.masking import mask_url, url_secrets
 from epkit.errors import UsageError, unwritable
 from epkit.files import fetching, remote
-from epkit.files.sources import digest_of
+from epkit.files.digests import digest_of
 from epkit.flows.pipeline.world import World
 
 FETCHED = "table"

@@ -21,10 +21,11 @@ from epkit.core.stats.histogram import Histogram
 from epkit.endpoint.target import resolve, to_destination
 from epkit.engines.batches import REQUEST_ID
 from epkit.errors import UsageError
+from epkit.files.digests import digest_of
 from epkit.files.jobs import Job
 from epkit.files.predicted import Writer
 from epkit.files.recording import OutputWriter, check_format, make_writer, refuse_names
-from epkit.files.sources import digest_of, rows_of
+from epkit.files.sources import rows_of
 from epkit.flows.context import Context
 from epkit.flows.rows.input import Given, prepare, spooled
 from epkit.flows.score.drivers import check_workers, hire, make_driver

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from epkit.errors import UsageError
+from epkit.files.digests import digest_of
 from epkit.files.frames import stacked
-from epkit.files.sources import digest_of
 from epkit.flows.context import Context
 from epkit.flows.rows.input import source_of, spooled
 

@@ -1,13 +1,18 @@
 """Runs of pipelines for a terminal: one, all, and two side by side."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from typing import Final
 
 from epkit.core.http.masking import clean
+from epkit.core.pipeline.comparison import RunComparison, RunValue
 from epkit.core.pipeline.run import PipelineRun
 from epkit.core.train.report import Figure
 from epkit.reporters.parts.layout import labelled, wrap
 from epkit.reporters.pipeline import words
 from epkit.reporters.train.words import number, with_interval
+
+HASH: Final = 12
+"""Digits of a hash that are shown."""
 
 
 def render(run: PipelineRun) -> str:
@@ -73,16 +78,21 @@ def _row(run: PipelineRun, champion: int | None) -> list[str]:
     ]
 
 
-def render_compare(one: PipelineRun, other: PipelineRun) -> str:
+def render_compare(compared: RunComparison) -> str:
     """Render two runs side by side: what was asked otherwise, and what came of it."""
-    rows: list[tuple[str, str, str]] = [("", f"run {one.run}", f"run {other.run}")]
-    rows += _otherwise(words.parameters(one.parameters), words.parameters(other.parameters))
-    rows.append(("state", one.state, other.state))
-    rows += _otherwise(_facts(one), _facts(other))
-    mine, theirs = words.figures(one), words.figures(other)
-    rows += [(name, _shown(mine.get(name)), _shown(theirs.get(name))) for name in dict.fromkeys([*mine, *theirs])]
-    rows.append(("p99", _ms(words.p99_ms(one)), _ms(words.p99_ms(other))))
-    rows.append(("took", f"{one.seconds:.1f} s", f"{other.seconds:.1f} s"))
+    rows: list[tuple[str, str, str]] = [("", f"run {compared.one}", f"run {compared.other}")]
+    rows += [_otherwise(each) for each in compared.parameters]
+    outcomes = {each.name: each for each in compared.outcomes}
+    rows.append(_otherwise(outcomes["state"]))
+    rows += [
+        _otherwise(each, None if name == "rows" else HASH)
+        for name in ("rows", "table", "model")
+        if (each := outcomes[name]).one != each.other
+    ]
+    rows += [(clean(each.name, 60), _shown(each.one), _shown(each.other)) for each in compared.figures]
+    p99, took = outcomes["p99_ms"], outcomes["seconds"]
+    rows.append(("p99", _ms(p99.one), _ms(p99.other)))
+    rows.append(("took", f"{took.one:.1f} s", f"{took.other:.1f} s"))
     widths = [max(len(row[place]) for row in rows) for place in range(3)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     note = "Two intervals that overlap say nothing: the gate of a run compares it with the champion, row by row."
@@ -97,21 +107,6 @@ def _ms(value: float | None) -> str:
     return "–" if value is None else f"{value:.1f} ms"
 
 
-def _facts(run: PipelineRun) -> Iterable[tuple[str, str]]:
-    data, trained = run.step("data"), run.step("train")
-    if data is not None:
-        yield "rows", f"{data.result.get('rows', '–')}"
-        yield "table", str(data.result.get("sha256", "–"))[:12]
-    if trained is not None:
-        yield "model", str(trained.result.get("model_sha256", "–"))[:12]
-
-
-def _otherwise(one: Iterable[tuple[str, str]], other: Iterable[tuple[str, str]]) -> list[tuple[str, str, str]]:
-    """Return what is not the same in both."""
-    mine, theirs = dict(one), dict(other)
-    names = dict.fromkeys([*mine, *theirs])
-    return [
-        (name, clean(mine.get(name, "–"), 60), clean(theirs.get(name, "–"), 60))
-        for name in names
-        if mine.get(name) != theirs.get(name)
-    ]
+def _otherwise(value: RunValue, digits: int | None = None) -> tuple[str, str, str]:
+    one, other = (clean(words.value_text(each)[:digits], 60) for each in (value.one, value.other))
+    return clean(value.name, 60), one, other

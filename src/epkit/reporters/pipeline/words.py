@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from epkit.core.http.masking import clean
-from epkit.core.pipeline.run import PipelineRun, figure
+from epkit.core.pipeline.comparison import flat
+from epkit.core.pipeline.run import PipelineRun, figure, gate_figures
 from epkit.core.pipeline.steps import StepResult
 from epkit.core.train.report import Figure
 from epkit.reporters.parts.verdict import VerdictLine
@@ -32,8 +33,12 @@ def _verdict(run: PipelineRun) -> str:
     if run.state == "ok":
         served = f": {run.pipeline} has the model of this run now" if run.switched else ""
         return f"{name}: ok, {run.seconds:.1f} s{served}"
-    kept = "" if run.champion is None else f"; the model of run {run.champion} stays"
-    return f"{name}: {run.state}: {run.reason or ''}{kept if run.state != 'unfinished' else ''}"
+    kept = ""
+    if run.switched:
+        kept = f"; {run.pipeline} has the model of this run"
+    elif run.champion is not None and run.state != "unfinished":
+        kept = f"; the model of run {run.champion} stays"
+    return f"{name}: {run.state}: {run.reason or ''}{kept}"
 
 
 def metric(run: PipelineRun) -> str | None:
@@ -66,9 +71,7 @@ def gates(run: PipelineRun) -> list[Mapping[str, Any]]:
 
 def figures(run: PipelineRun) -> Mapping[str, Figure]:
     """Return the metrics of the model on the rows of the gate."""
-    found = run.step("gate")
-    given = found.result.get("figures", {}) if found is not None else {}
-    return {clean(name, 60): _figure(each) for name, each in given.items() if isinstance(each, Mapping)}
+    return {clean(name, 60): each for name, each in gate_figures(run).items()}
 
 
 def observed(gate: Mapping[str, Any]) -> Figure | None:
@@ -78,16 +81,13 @@ def observed(gate: Mapping[str, Any]) -> Figure | None:
     return None if value is None else Figure(value=value, ci95=None if ci95 is None else (ci95[0], ci95[1]))
 
 
-def parameters(values: Mapping[str, Any], above: str = "") -> Iterable[tuple[str, str]]:
+def parameters(values: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     """Give the parameters of a run by their dotted names."""
-    for key, value in values.items():
-        name = f"{above}.{key}" if above else key
-        if isinstance(value, Mapping):
-            yield from parameters(value, name)
-        else:
-            yield clean(name, 100), ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return ((clean(name, 100), value_text(value)) for name, value in flat(values))
 
 
-def _figure(value: Mapping[str, Any]) -> Figure:
-    ci95 = value.get("ci95")
-    return Figure(value=value["value"], ci95=None if ci95 is None else (ci95[0], ci95[1]))
+def value_text(value: Any) -> str:
+    """Write a value of a parameter."""
+    if value is None:
+        return "–"
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

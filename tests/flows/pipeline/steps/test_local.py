@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import stat
 import subprocess
@@ -14,16 +15,20 @@ from typing import Any
 
 import pytest
 
+from epkit.backends.local.backend import LocalBackend
 from epkit.backends.local.state import Home, Homes
-from epkit.errors import UsageError
+from epkit.errors import BackendError, UsageError
 from epkit.files import model_directory
 from epkit.flows.pipeline.steps.deploy import COPY
 from support.cli_harness import Cli, Ran
 from support.hand_pipeline import MODELS, HandPipeline, states, write_config
 from support.places import ROOT
+from support.small_disk import fill, small_disk
 
 PATIENCE_S = 120
 SCORED = re.compile(r'"?POST /score')
+KILLS = int(os.environ.get("EPKIT_KILLS", "3"))
+KILLED = ("deploy", "switch", "bench", "prove", "watch")
 OK = ("data", "train", "gate", "deploy", "prove", "bench", "switch", "watch")
 
 
@@ -56,6 +61,7 @@ def slo(bank: HandPipeline, *objectives: str, more: str = "") -> None:
 @pytest.fixture(scope="module")
 def first(bank: HandPipeline) -> Any:
     """The first run ever, and what there was after it: endpoints, what served, `epkit.toml`."""
+    slo(bank, "p99<60s")
     ran = bank.run("one")
 
     assert 0 == ran.exit_code, ran.reason
@@ -180,28 +186,112 @@ def test_an_endpoint_that_has_the_candidates_name_is_left_alone(bank: HandPipeli
     assert 0 == cli("deploy", "delete", "bank-green").code
 
 
-def test_a_run_that_is_killed_leaves_the_old_or_the_new_and_the_next_one_goes_on(bank: HandPipeline, other: str):
-    kills = int(os.environ.get("EPKIT_KILLS", "3"))
+def start(bank: HandPipeline, model: str) -> "subprocess.Popen[bytes]":
     environ = {**bank.environ, "PYTHONPATH": str(ROOT / "tests")}
-    command = [sys.executable, "-m", "support.hand_pipeline"]
-    old, new = serving(bank), other
-    for kill in range(kills):
-        process = subprocess.Popen([*command, new], cwd=bank.directory, env=environ, stderr=subprocess.DEVNULL)
-        begun = time.monotonic()
-        while process.poll() is None and not _begun(bank, ("deploy", "bench", "switch")[kill % 3]):
-            assert time.monotonic() - begun < PATIENCE_S
-            time.sleep(0.01)
-        time.sleep(0.4 * (kill // 3 + 1) / (kills // 3 + 1))
+    command = [sys.executable, "-m", "support.hand_pipeline", model]
+    return subprocess.Popen(command, cwd=bank.directory, env=environ, stdout=subprocess.DEVNULL)
+
+
+def in_step(bank: HandPipeline, process: "subprocess.Popen[bytes]", step: str) -> None:
+    """Wait until the run of a process has begun a step, or is over."""
+    begun = time.monotonic()
+    while process.poll() is None and not _begun(bank, step):
+        assert time.monotonic() - begun < PATIENCE_S
+        time.sleep(0.01)
+
+
+def test_a_run_that_is_killed_leaves_the_old_or_the_new_and_the_next_one_goes_on(bank: HandPipeline, other: str):
+    for kill in range(KILLS):
+        old = serving(bank)
+        new = "one" if old == "two" else "two"
+        process = start(bank, new)
+        in_step(bank, process, KILLED[kill % len(KILLED)])
+        time.sleep(0.4 * (kill // len(KILLED) + 1) / (KILLS // len(KILLED) + 1))
         process.kill()
         process.wait(PATIENCE_S)
 
         assert serving(bank) in (old, new)
         assert "Healthy" == _state(bank)
-    ran = bank.run(new)
+    ran = bank.run(other)
 
     assert 0 == ran.exit_code, ran.reason
-    assert (["bank"], new) == (names(bank), serving(bank))
+    assert (["bank"], other) == (names(bank), serving(bank))
     assert [] == [*bank.runs.rglob("candidate.json")]
+
+
+@pytest.mark.parametrize("step", KILLED if KILLS > 3 else KILLED[:2])
+def test_ctrl_c_in_a_step_takes_the_candidate_away_or_leaves_what_was_switched_to(
+    bank: HandPipeline, other: str, step: str
+):
+    old = serving(bank)
+    process = start(bank, other)
+    in_step(bank, process, step)
+    process.send_signal(signal.SIGINT)
+    code = process.wait(PATIENCE_S)
+
+    switched = serving(bank) == other
+    assert switched == (step in ("switch", "watch"))
+    assert code == 130 or (code == 0 and step == "watch")  # the last step may end by itself
+    assert (["bank"], [], "Healthy") == (names(bank), [*bank.runs.rglob("candidate.json")], _state(bank))
+    champion = json.loads((bank.runs.parent / "champion.json").read_bytes())
+    assert (champion["sha256"] == home(bank).settings().model_sha256) is True
+    assert old != other
+
+
+@pytest.mark.parametrize("verb", ["create", "update", "delete"])
+def test_a_backend_that_fails_half_way_leaves_what_serves(
+    bank: HandPipeline, other: str, verb: str, monkeypatch: pytest.MonkeyPatch
+):
+    old, real = serving(bank), getattr(LocalBackend, verb)
+    failures = []
+
+    def fails(self: LocalBackend, *arguments: Any) -> Any:
+        if failures:
+            return real(self, *arguments)
+        failures.append(verb)
+        if verb == "create":
+            real(self, *arguments)  # it is there, and the backend says no
+        raise BackendError("the backend is out of order")
+
+    monkeypatch.setattr(LocalBackend, verb, fails)
+    ran = bank.run(other)
+
+    if verb == "delete":  # the model serves, and what is left goes with the next run
+        assert (0, other, ["bank", "bank-green"]) == (ran.exit_code, serving(bank), names(bank))
+        assert 0 == bank.run(other).exit_code
+        assert ["bank"] == names(bank)
+        return
+    step = {"create": "deploy", "update": "switch"}[verb]
+    assert (6, f"{step}: the backend is out of order") == (ran.exit_code, ran.reason)
+    assert (["bank"], old, "Healthy") == (names(bank), serving(bank), _state(bank))
+
+
+def test_a_full_disk_in_any_step_is_one_line_and_leaves_what_serves(bank: HandPipeline, other: str):
+    old, place = serving(bank), bank.directory / ".epkit"
+    assert 0 == bank.run(other, to="gate").exit_code
+    with small_disk(8 << 20) as disk:
+        shutil.copytree(place, disk, dirs_exist_ok=True, symlinks=True)
+        kept = place.rename(bank.directory / "epkit-kept")
+        try:
+            place.symlink_to(disk)
+            for left in (0, 64 << 10, 112 << 10):
+                fill(disk, left=left)
+                try:
+                    ran = bank.run(other)
+                    said, code = str(ran.reason), ran.exit_code
+                except UsageError as error:
+                    said, code = str(error), error.exit_code
+
+                assert (2, 1) == (code, len(said.splitlines())), said
+                assert "no space left on device" in said
+                assert (["bank"], old) == (names(bank), serving(bank))
+                (disk / "ballast").unlink()
+            ran = bank.run(other)
+            assert (0, other) == (ran.exit_code, serving(bank)), ran.reason
+        finally:
+            place.unlink()
+            kept.rename(place)
+    assert 0 == bank.run(other).exit_code
 
 
 def _begun(bank: HandPipeline, step: str) -> bool:

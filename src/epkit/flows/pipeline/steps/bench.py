@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from epkit.core.pipeline.config import PipelineConfig
 from epkit.core.pipeline.steps import StepName, StepResult
 from epkit.errors import UsageError
-from epkit.flows.pipeline.sides import open_side
 from epkit.flows.pipeline.steps.deploy import candidate_of, skipped
 from epkit.flows.pipeline.world import Before, World
 from epkit.flows.target.request_options import TargetOptions
@@ -42,6 +41,7 @@ class BenchStep:
         if found is None:
             return skipped("bench")
         from epkit.flows.pipeline.measuring import measure  # late: a step that is skipped needs none of it
+        from epkit.flows.pipeline.sides import open_side
 
         assert world.config.bench is not None  # a pipeline without it leaves the step out
         return measure(world, world.config.bench, open_side(world, self.reach), found[0], self.reach)

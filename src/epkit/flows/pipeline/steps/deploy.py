@@ -8,8 +8,7 @@ from typing import Any, Final
 
 from epkit.core.pipeline.steps import StepName, StepResult
 from epkit.errors import UsageError, unwritable
-from epkit.flows.hosting.backends import copy_model
-from epkit.flows.pipeline.sides import CandidateRecord, forget, load_record, open_side, saving, serves
+from epkit.flows.pipeline.records import CandidateRecord, forget, load_record, saving, serves
 from epkit.flows.pipeline.world import Before, World
 from epkit.flows.target.request_options import TargetOptions
 
@@ -43,6 +42,10 @@ class DeployStep:
             UsageError: the model cannot be copied, or something else has the candidate's name.
             BackendError: the backend said no, and what serves goes on.
         """
+        from epkit.flows.pipeline.sides import (
+            open_side,  # late: the backends, which a step that is reused needs none of
+        )
+
         side = open_side(world, self.reach)
         self._sweep(world)
         live = side.live()
@@ -128,6 +131,8 @@ def take_away(directory: Path, world: World, reach: TargetOptions) -> None:
     record = load_record(directory)
     if record is None:
         return
+    from epkit.flows.pipeline.sides import open_side
+
     open_side(world, reach, record).take_away(record)
     forget(directory)
     if record.phase != "serving":
@@ -135,6 +140,8 @@ def take_away(directory: Path, world: World, reach: TargetOptions) -> None:
 
 
 def _copied(model: Path, destination: Path) -> str:
+    from epkit.flows.hosting.backends import copy_model
+
     try:
         destination.parent.mkdir(exist_ok=True)
     except OSError as error:

@@ -9,8 +9,8 @@ from epkit.core.report.wording import plural
 from epkit.flows.pipeline.world import Before, Champion, World
 
 if TYPE_CHECKING:
-    from epkit.core.train.report import Gate
-    from epkit.flows.pipeline.judging import Verdicts
+    from epkit.core.train.report import Figure, Gate
+    from epkit.flows.pipeline.judging import Beside, Verdicts
 
 
 class GateStep:
@@ -48,7 +48,7 @@ class GateStep:
         verdicts = judge_model(
             table,
             loaded(world.path(trained, "model"), table, "the model that was trained"),
-            None if other is None else other.model,
+            other,
             gates_of(world.config),
             foreign=trained.result["kind"] == "candidate",
         )
@@ -85,15 +85,23 @@ def _line(verdicts: "Verdicts", metric: str) -> str:
     if absolute is not None and absolute.observed is not None:
         parts.append(f"{_observed(absolute)}")
     elif (figure := verdicts.figures.get(metric)) is not None:
-        parts.append(f"{metric} {figure.value:.3f} of {plural(verdicts.rows, 'row')}")
+        parts.append(f"{metric} {figure.value:.3f} of {verdicts.rows:,} rows")
     if verdicts.beside is not None and (apart := verdicts.beside.differences.get(metric)) is not None:
-        sure = "" if apart.ci95 is None else f" ({apart.ci95[0]:+.4f} to {apart.ci95[1]:+.4f})"
-        parts.append(f"champion {apart.value:+.4f}{sure}")
+        parts.append(f"champion {_apart(apart)}")
+        new = verdicts.beside.new
+        if new is not None and (apart := new.differences.get(metric)) is not None:
+            parts.append(f"on {new.rows:,} new rows {_apart(apart)}")
     if verdicts.worst is not None:
         measured = next(iter(verdicts.worst.metrics.values()), None)
         value = "" if measured is None else f" {measured.value:.2f}"
-        parts.append(f"worst cohort {verdicts.worst.where.replace(' = ', '=')}{value}, {verdicts.worst.rows} rows")
+        parts.append(f"worst cohort {verdicts.worst.where.replace(' = ', '=')}{value}, {verdicts.worst.rows:,} rows")
     return "; ".join(parts) or "no gate"
+
+
+def _apart(figure: "Figure") -> str:
+    """Write the difference of two models."""
+    sure = "" if figure.ci95 is None else f" ({figure.ci95[0]:+.4f} to {figure.ci95[1]:+.4f})"
+    return f"{figure.value:+.4f}{sure}"
 
 
 def _observed(gate: "Gate") -> str:
@@ -106,20 +114,16 @@ def _observed(gate: "Gate") -> str:
 
 
 def _plain(verdicts: "Verdicts", world: World) -> Mapping[str, Any]:
-    from epkit.flows.pipeline.judging import figure_plain
+    from epkit.flows.pipeline.judging import figures_plain
 
     beside, worst = verdicts.beside, verdicts.worst
     champion = None
     if beside is not None and world.champion is not None:
-        champion = {
-            "run": world.champion.run,
-            "rows": beside.rows,
-            "figures": {name: figure_plain(figure) for name, figure in beside.figures.items()},
-            "differences": {name: figure_plain(figure) for name, figure in beside.differences.items()},
-        }
+        new = None if beside.new is None else _beside_plain(beside.new)
+        champion = {"run": world.champion.run, **_beside_plain(beside), "new": new}
     return {
         "rows": verdicts.rows,
-        "figures": {name: figure_plain(figure) for name, figure in verdicts.figures.items()},
+        "figures": figures_plain(verdicts.figures),
         "gates": [gate_plain(gate) for gate in verdicts.gates],
         "left_out": list(verdicts.left_out),
         "champion": champion,
@@ -128,8 +132,18 @@ def _plain(verdicts: "Verdicts", world: World) -> Mapping[str, Any]:
         else {
             "where": worst.where,
             "rows": worst.rows,
-            "figures": {name: figure_plain(figure) for name, figure in worst.metrics.items()},
+            "figures": figures_plain(worst.metrics),
         },
+    }
+
+
+def _beside_plain(beside: "Beside") -> dict[str, Any]:
+    from epkit.flows.pipeline.judging import figures_plain
+
+    return {
+        "rows": beside.rows,
+        "figures": figures_plain(beside.figures),
+        "differences": figures_plain(beside.differences),
     }
 
 

@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 
 from epkit.core.pipeline.steps import StepName, StepResult
 from epkit.core.report.wording import plural
-from epkit.flows.pipeline.sides import open_side
 from epkit.flows.pipeline.steps.deploy import candidate_of, skipped
 from epkit.flows.pipeline.world import Before, World
 from epkit.flows.target.request_options import TargetOptions
@@ -43,6 +42,7 @@ class ProveStep:
             return skipped("prove")
         from epkit.flows.pipeline.golden import golden_rows, load_model  # late: a step that is skipped needs neither
         from epkit.flows.pipeline.proving import prover_of
+        from epkit.flows.pipeline.sides import open_side
 
         settings = world.config.prove
         assert settings is not None  # a pipeline without it leaves the step out

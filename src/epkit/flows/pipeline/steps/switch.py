@@ -1,11 +1,11 @@
 """The step `switch`: the candidate's model takes over, and what is left of both is tidied up."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from epkit.core.pipeline.steps import StepName, StepResult
 from epkit.errors import EpkitError
-from epkit.flows.pipeline.sides import open_side, saving
+from epkit.flows.pipeline.records import saving
 from epkit.flows.pipeline.steps.deploy import candidate_of, skipped, take_away
 from epkit.flows.pipeline.world import Before, World
 from epkit.flows.target.request_options import TargetOptions
@@ -40,12 +40,15 @@ class SwitchStep:
         found = candidate_of(before, world)
         if found is None:
             return skipped("switch")
+        from epkit.flows.pipeline.sides import open_side  # late: a step that is skipped needs none of it
+
         record, directory = found
         side = open_side(world, self.reach)
         looks: list[dict[str, Any]] = []
 
         def look(part: int) -> None:
             """Ask the candidate for the golden rows once more."""
+            from epkit.flows.pipeline.canary import watch_part
             from epkit.flows.pipeline.golden import golden_rows, load_model  # late: for parts of the traffic alone
             from epkit.flows.pipeline.proving import prover_of
 
@@ -53,8 +56,18 @@ class SwitchStep:
             prover = prover_of(side, record, golden_rows(before, world, model), world)
             prover.contract(model.card["columns"])
             prover.rows()
-            looks.append({"percent": part, "requests": prover.requests})
             world.show(f"{part} % of the traffic: {prover.requests} requests are answered as they have to be")
+            watched = None
+            if part < 100 and (wait_s := world.config.canary_wait_s):
+                watched = watch_part(prover, wait_s)
+                world.show(f"{part} % of the traffic: {watched.failed} of {watched.requests} requests failed")
+            looks.append(
+                {
+                    "percent": part,
+                    "requests": prover.requests,
+                    "watched": None if watched is None else asdict(watched),
+                }
+            )
 
         side.switch(record, world.config.canary or (100,), look, saving(directory))
         try:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from epkit.core.pipeline.steps import StepName, StepResult
-from epkit.flows.pipeline.sides import open_side
 from epkit.flows.pipeline.world import Before, World
 from epkit.flows.target.request_options import TargetOptions
 
@@ -27,6 +26,8 @@ class WatchStep:
         Raises:
             BackendError: the backend said no.
         """
+        from epkit.flows.pipeline.sides import open_side  # late: the backends
+
         changed = open_side(world, TargetOptions()).watch()
         return StepResult(
             step="watch",
