@@ -23,7 +23,8 @@ from epkit.core.validate.culling import cull
 from epkit.core.validate.validation import Validator
 from epkit.core.validate.violations import Verdict
 from epkit.errors import ContractError, UsageError, unwritable
-from epkit.files import fetching, payloads, remote, unpacking
+from epkit.files import fetching, payloads, remote, transcoding, unpacking
+from epkit.files.dialects import DEFAULT, TableOptions
 from epkit.files.parquet import parts_of
 from epkit.files.sources import CsvSource, FrameSource, LinesSource, ParquetSource, Source, ValuesSource
 from epkit.flows.context import Context, Note
@@ -32,9 +33,16 @@ if TYPE_CHECKING:
     from epkit.core.contract.contract import ParsedContract
 
 TABLES: Final = (".csv", ".parquet", ".jsonl")
+SEPARATED: Final = {".tsv": ".csv", ".tab": ".csv"}
+"""What other names of tables of cells with something between them are as good as."""
+
+PARQUET: Final = b"PAR1"
 SNIFFED: Final = 1 << 16
 LONGEST_LINE: Final = 64 << 20
 WHOLE: Final = "(--no-validate sends it all the same)"
+FAULTS: Final = ("cells", "decimal")
+"""Rules by which a row of a table is none, whatever the contract says."""
+
 OTHERS: Final = "(--no-validate sends it all the same, --skip-invalid all other rows)"
 
 
@@ -47,12 +55,14 @@ class Given:
         kind: `.csv`, `.parquet`, `.jsonl` or `.json`; empty for `values`.
         name: what messages call it.
         values: rows from Python: a polars frame, or a list.
+        options: what the user says of a table.
     """
 
     name: str
     kind: str = ""
     path: Path | None = None
     values: Any = None
+    options: TableOptions = DEFAULT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,14 +87,16 @@ class Input:
         pieces = self.source.pieces(skip, lists=self.envelope.wants_lists)
         for piece in regroup(pieces, batch_rows):
             chunk = Chunk(first, piece.rows, piece)
+            wrong: Mapping[int, str] = piece.faults
             if self.validator is not None:
                 validator = self.validator
 
                 def check(start: int, stop: int) -> Any:
                     return self.source.findings(piece, start, stop, validator)  # noqa: B023 - called in this turn
 
-                for place, words in cull(len(piece), check).items():
-                    chunk.fail(place, place + 1, Failed(reason="contract", status=0, detail=words))
+                wrong = {**cull(len(piece), check), **wrong}
+            for place, words in wrong.items():
+                chunk.fail(place, place + 1, Failed(reason="contract", status=0, detail=words))
             yield chunk
             first += len(piece)
 
@@ -95,11 +107,14 @@ class Input:
 
 
 @contextlib.contextmanager
-def spooled(file: str | None, stdin: BinaryIO, context: Context) -> Iterator[Given | None]:
+def spooled(
+    file: str | None, stdin: BinaryIO, context: Context, options: TableOptions = DEFAULT
+) -> Iterator[Given | None]:
     """Find out what a file is; standard input is first written to a file of its own.
 
     Args:
         file: a path, of a directory of Parquet files too, a URL, `-`, or None.
+        options: what the user says of a table.
 
     Raises:
         UsageError: it is no file, or empty.
@@ -114,9 +129,9 @@ def spooled(file: str | None, stdin: BinaryIO, context: Context) -> Iterator[Giv
                 directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="epkit-"))
             except OSError as error:
                 raise unwritable(f"{mask_url(file)}: cannot be kept in TMPDIR", error) from None
-            yield _given(fetching.fetch(file, Path(directory)), mask_url(file), stack)
+            yield given_of(fetching.fetch(file, Path(directory)), mask_url(file), stack, options)
         elif file != "-":
-            yield _given(Path(file), file, stack)
+            yield given_of(Path(file), file, stack, options)
         else:
             spool = _temporary(stack, "stdin: cannot be kept in TMPDIR")
             try:
@@ -127,21 +142,23 @@ def spooled(file: str | None, stdin: BinaryIO, context: Context) -> Iterator[Giv
             path = Path(spool.name)
             if not path.stat().st_size:
                 raise UsageError("stdin: empty: there is nothing to send")
-            yield _given(path, "stdin", stack)
+            yield given_of(path, "stdin", stack, options)
 
 
-def _given(path: Path, name: str, stack: contextlib.ExitStack) -> Given:
-    """Tell what a file holds by its name, or else by how it begins; a compressed one is written out.
+def given_of(path: Path, name: str, stack: contextlib.ExitStack, options: TableOptions = DEFAULT) -> Given:
+    """Tell what a file holds by its name, or else by how it begins.
+
+    What is compressed, of another encoding than UTF-8, or has other line ends is written out first.
 
     Args:
         stack: keeps what was written out as long as it is needed.
 
     Raises:
-        UsageError: it is no file, nor a directory of Parquet files, or cannot be unpacked.
+        UsageError: it is no file, nor a directory of Parquet files, or cannot be unpacked or decoded.
     """
     if path.is_dir():
         parts_of(path)
-        return Given(name=name, path=path, kind=".parquet")
+        return Given(name=name, path=path, kind=".parquet", options=options)
     if not path.is_file():
         raise UsageError(f"{name}: no such file")
     kind = path.suffix.lower()
@@ -150,7 +167,14 @@ def _given(path: Path, name: str, stack: contextlib.ExitStack) -> Given:
             whole = _temporary(stack, f"{name}: cannot be unpacked into TMPDIR")
             unpacking.unpack(path, whole, name)
             kind, path = Path(path.stem).suffix.lower(), Path(whole.name)
-        return Given(name=name, path=path, kind=kind if kind in (*TABLES, ".json") else sniff(path))
+        if kind not in (".parquet", ".json") and not is_parquet(path):
+            encoding = transcoding.needs(path, options.encoding)
+            if encoding is not None:
+                whole = _temporary(stack, f"{name}: cannot be kept in TMPDIR")
+                transcoding.transcode(path, whole, name, encoding)
+                path = Path(whole.name)
+        kind = SEPARATED.get(kind, kind)
+        return Given(name=name, path=path, kind=kind if kind in (*TABLES, ".json") else sniff(path), options=options)
     except OSError as error:
         raise UsageError(f"{name}: cannot be read: {error.strerror}") from None
 
@@ -162,11 +186,17 @@ def _temporary(stack: contextlib.ExitStack, what: str) -> Any:
         raise unwritable(what, error) from None
 
 
+def is_parquet(path: Path) -> bool:
+    """Tell whether a file is Parquet by how it begins."""
+    with path.open("rb") as file:
+        return file.read(len(PARQUET)) == PARQUET
+
+
 def sniff(path: Path) -> str:
     """Tell what a file holds by how it begins."""
     with path.open("rb") as file:
         head = file.read(SNIFFED)
-        if head.startswith(b"PAR1"):
+        if head.startswith(PARQUET):
             return ".parquet"
         text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
         if not text.startswith((b"{", b"[")):
@@ -218,10 +248,13 @@ def prepare(
         payload = _payload(given, contract)
         body = payload.parse()
         bare = isinstance(body, list)
-        if validator is not None and not bare:
+        chosen = given is not None and bool(given.options.left_out)
+        if validator is not None and not bare and not chosen:
             verdict = validator.check(payload.body, limit=100)
             _refuse(payload.name, verdict, skip_invalid, advice)
         source, own = _from_body(payload.name, body, spec)
+        if given is not None:
+            source.choose(given.options)
         envelope = own if not bare and wrap is None else None
     if envelope is None:
         envelope = _envelope(spec, wrap, contract, path, note, scoring=scoring)
@@ -230,6 +263,12 @@ def prepare(
         validator = _check_rows(source, envelope, validator, skip_invalid, note, advice)
     elif verdict is not None and verdict.valid:
         validator = None
+    if spec is None:
+        source.survey()
+        if not skip_invalid:
+            source.refuse_faults(" (--skip-invalid sends all other rows)" if scoring else ": mend the line")
+    for remark in source.remarks:
+        note(remark)
     return Input(source=source, envelope=envelope, validator=validator)
 
 
@@ -249,13 +288,19 @@ def source_of(given: Given, spec: RowSpec | None) -> Source:
     Raises:
         UsageError: it cannot be read as what its name says.
     """
+    source = _opened(given, spec)
+    source.choose(given.options)
+    return source
+
+
+def _opened(given: Given, spec: RowSpec | None) -> Source:
     if given.path is None:
         if hasattr(given.values, "write_ndjson"):
             return FrameSource(given.values, given.name, spec)
         return ValuesSource(given.values, given.name)
     match given.kind:
         case ".csv":
-            return CsvSource(given.path, given.name, spec)
+            return CsvSource(given.path, given.name, spec, given.options)
         case ".parquet":
             return ParquetSource(given.path, given.name, spec)
     return LinesSource(given.path, given.name)
@@ -347,6 +392,8 @@ def _refuse(name: str, verdict: Verdict, skip_invalid: bool, advice: str) -> Non
     if verdict.valid or not errors:
         return
     first = errors[0]
+    if first.rule in FAULTS:
+        advice = "(--skip-invalid sends all other rows)" if advice is OTHERS else "(mend the line)"
     place = name if first.line is None else f"{name}:{first.line}:{first.column}"
     more = f"; {verdict.errors} errors in all, epkit validate shows them" if verdict.errors > 1 else ""
     raise ContractError(f"{place}: {in_words(first)}{more} {advice}")
