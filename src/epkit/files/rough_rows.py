@@ -78,8 +78,9 @@ def tidy(data: bytes, separator: str, *, wide: int, least: int) -> TidyBlock:
         if len(row) < least or any(cell.strip() for cell in row[wide:]):
             ragged[place - gone] = len(row)
         line = io.StringIO()
-        csv.writer(line, delimiter=separator, lineterminator="\n").writerow([*row, *[""] * (wide - len(row))][:wide])
-        kept.append(line.getvalue().encode("latin-1"))
+        # Only what stands in the line end is quoted where it stands in a cell.
+        csv.writer(line, delimiter=separator, lineterminator="\r\n").writerow([*row, *[""] * (wide - len(row))][:wide])
+        kept.append(line.getvalue()[:-2].encode("latin-1") + b"\n")
     kept.append(data[at:])
     return TidyBlock(b"".join(kept), len(found.ends) - gone, ragged)
 

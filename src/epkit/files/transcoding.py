@@ -1,10 +1,11 @@
 """Text of other encodings and line ends, written out as UTF-8 before it is read: rows are read more than once."""
 
 import codecs
+import io
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from epkit.core.shortening import cut
+from epkit.core.http.masking import clean
 from epkit.errors import UsageError, unwritable
 from epkit.files.unpacking import MOST_BYTES
 
@@ -134,13 +135,13 @@ def first_fault(text: bytes) -> int | None:
 
 def _known(encoding: str) -> str:
     try:
-        b"".decode(encoding)  # refuses what is no encoding of text, such as zlib
+        io.TextIOWrapper(io.BytesIO(), encoding=encoding)  # refuses what is no encoding of text, such as zlib
         found = codecs.lookup(encoding).name
     except (LookupError, ValueError):
         found = ""
-    if not found or found in _NOT_OF_FILES:
+    if not found or found.replace("-", "_") in _NOT_OF_FILES:
         raise UsageError(
-            f"--encoding {cut(encoding, 30)}: no encoding of text that Python knows: "
+            f"--encoding {clean(encoding, 30)}: no encoding of text that Python knows: "
             "utf-8, utf-16, cp1252, latin-1, cp1250, gb18030, shift_jis, …"
         )
     return found
