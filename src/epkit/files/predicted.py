@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from epkit.core.json.reading import loads_row
 from epkit.core.json.writing import dumps
-from epkit.core.replies.predictions import Layout, csv_cell, csv_line
+from epkit.core.replies.predictions import Layout
 from epkit.core.score.pieces import Piece
+from epkit.core.shapes.csv_lines import csv_cell, csv_line
 from epkit.files.jobs import Appended
 from epkit.files.written import part_start
 

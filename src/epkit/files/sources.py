@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from epkit.core.contract.columns import RowSpec
 from epkit.core.json.reading import read
 from epkit.core.json.writing import dumps_row
-from epkit.core.replies.predictions import csv_line
 from epkit.core.score.encoding import as_list, as_object, encode_frame
 from epkit.core.score.pieces import NONE, Piece
+from epkit.core.shapes.csv_lines import csv_line
 from epkit.core.shortening import cut
 from epkit.core.validate.frames import check_frame
 from epkit.core.validate.validation import LIMIT, Validator

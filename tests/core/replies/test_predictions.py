@@ -3,12 +3,9 @@
 import json
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from epkit.core.json.writing import dumps
 from epkit.core.replies.decoding import predictions
-from epkit.core.replies.predictions import csv_cell, csv_line, fault_of, layout_of, read_reply
+from epkit.core.replies.predictions import fault_of, layout_of, read_reply
 from epkit.core.samples.rows import Failure
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n"
@@ -102,20 +99,3 @@ def test_a_prediction_of_another_shape_does_not_fit():
 @pytest.mark.parametrize(("prediction", "fault"), [(None, True), (float("nan"), True), (0, False), ("", False)])
 def test_null_and_nan_are_no_predictions(prediction, fault):
     assert fault is (fault_of(prediction) is not None)
-
-
-@given(st.lists(st.one_of(st.text(st.characters(codec="utf-8")), st.integers(), st.none(), st.booleans()), min_size=1))
-def test_a_line_of_csv_is_read_back_as_it_was_written(cells):
-    import csv
-    import io
-
-    line = csv_line(["first", *cells])
-    (read,) = csv.reader(io.StringIO(line, newline=""))
-    texts = ["" if cell is None else cell if isinstance(cell, str) else dumps(cell).decode() for cell in cells]
-
-    assert ["first", *texts] == read
-
-
-def test_a_cell_that_is_empty_is_told_from_one_that_is_not_there():
-    assert ["", '""'] == [csv_cell(None), csv_cell("")]
-    assert ['""\n', "a,,\n"] == [csv_line([""]), csv_line(["a", "", None])]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from epkit.core.contract.schemas import Resolver, flatten, is_nullable
+from epkit.core.shapes.forms import Form
 
 _SCALARS: Final = ("integer", "number", "string", "boolean")
 _DEEPEST: Final = 3
@@ -32,6 +33,7 @@ class RowSpec:
     Args:
         path: keys that lead to the list of rows; () where the body is that list.
         shape: `records` are objects, `matrix` lists.
+        form: how the rows are written in the body.
         columns: of records, in the contract's order.
         required: columns that no row may lack.
         closed: whether a column that the contract does not name is refused.
@@ -44,6 +46,7 @@ class RowSpec:
 
     path: tuple[str, ...]
     shape: Literal["records", "matrix"]
+    form: Form = "records"
     columns: Mapping[str, Column] = field(default_factory=dict)
     required: tuple[str, ...] = ()
     closed: bool = False
@@ -118,6 +121,7 @@ def _rows_at(
         return RowSpec(
             path=path,
             shape="matrix",
+            form="lists",
             cell=column(row["items"], resolver),
             width=len(first) if isinstance(first, list) else None,
             enforced=schema.get("format") == "numpy.ndarray",

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from epkit.core.json.reading import loads
-from epkit.core.wrapping import same_length
+from epkit.core.shapes.forms import same_length
 
 _PREDICTIONS = ("result", "results", "Results", "predictions", "outputs", "output", "forecast")
 

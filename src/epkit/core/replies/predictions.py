@@ -1,4 +1,4 @@
-"""What a scoring reply gives for each row, and how that is written: as JSON, and as columns of a table."""
+"""What a scoring reply gives for each row, and the columns that it is written in."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -7,7 +7,6 @@ from typing import Any
 
 from epkit.core.http.headers import fields
 from epkit.core.json.reading import MAX_DEPTH
-from epkit.core.json.writing import dumps
 from epkit.core.replies import decoding, judging
 from epkit.core.samples.rows import Failure
 
@@ -143,22 +142,6 @@ def _is_deep(value: object) -> bool:
         if not level:
             return False
     return True
-
-
-def csv_cell(value: Any) -> str:
-    """Write a value as a cell of a CSV file, quoted where it has to be; lists and objects as JSON, None as nothing."""
-    if value is None:
-        return ""
-    text = value if isinstance(value, str) else dumps(value).decode()
-    if not text or any(mark in text for mark in ',"\r\n'):
-        return '"' + text.replace('"', '""') + '"'
-    return text
-
-
-def csv_line(cells: Sequence[Any]) -> str:
-    """Write a line of a CSV file, its line break included."""
-    # A line of one empty cell would be an empty line, which is none; else an empty text is written as nothing.
-    return ",".join(csv_cell(cell) if cell != "" or len(cells) == 1 else "" for cell in cells) + "\n"
 
 
 def _is_number(value: object) -> bool:

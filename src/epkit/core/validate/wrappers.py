@@ -1,27 +1,13 @@
 """Guesses at what was meant by a body whose rows are not where the contract wants them."""
 
-import json
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any
 
 from epkit.core.contract.columns import RowSpec
+from epkit.core.shapes.envelopes import wrapped
+from epkit.core.shapes.forms import recognise
+from epkit.core.shapes.table import foreign
 from epkit.core.validate.violations import Path, nearest
-from epkit.core.wrapping import same_length
-
-_FOREIGN: Final = {
-    "dataframe_split": "an MLflow",
-    "dataframe_records": "an MLflow",
-    "input_data": "an MLflow",
-    "instances": "a TF Serving",
-    "inputs": "an MLflow",
-}
-
-
-def wrapped(path: Iterable[str], inside: str = "[…]") -> str:
-    """Write the body that has its rows under *path*: `{"Inputs": {"data": […]}}`."""
-    for key in reversed(tuple(path)):
-        inside = f"{{{json.dumps(key)}: {inside}}}"
-    return inside
 
 
 def missing_key_hint(name: str, found: dict[str, Any], rows: RowSpec | None, known: Mapping[str, Any]) -> str | None:
@@ -43,10 +29,10 @@ def missing_key_hint(name: str, found: dict[str, Any], rows: RowSpec | None, kno
             return f"this is a v1 body, the contract is v2: write {shape}"
         if len(rows.path) == 1 and isinstance(found.get("Inputs"), dict):
             return f"this is a v2 body, the contract is v1: write {shape}"
-    for key, owner in _FOREIGN.items():
-        # Only what differs in case alone is a likelier guess: `input_data` is no misspelt `Inputs`.
-        if key in found and (near or "").casefold() != name.casefold():
-            return f"this is {owner} body; this contract wants {shape}"
+    # Only what differs in case alone is a likelier guess: `input_data` is no misspelt `Inputs`.
+    other = None if (near or "").casefold() == name.casefold() else foreign(found, rows.path)
+    if other is not None:
+        return f"this body is for {other.owner}: this contract wants {shape}"
     if meant:
         return meant
     if rows.columns.keys() & found.keys():
@@ -72,8 +58,9 @@ def not_rows_hint(value: object, rows: RowSpec | None, path: Path) -> str | None
 
 def unwrap_columns(value: object, rows: RowSpec) -> list[dict[str, Any]] | None:
     """Turn columns (`{"age": [17, 87], …}`) into rows; None where the value is anything else."""
-    if not isinstance(value, dict) or not value or not rows.columns.keys() & value.keys():
+    if not isinstance(value, dict) or not rows.columns.keys() & value.keys():
         return None
-    if same_length(value.values()) is None:
+    found = recognise(value)
+    if found is None or found.form != "columns":
         return None
-    return [dict(zip(value, cells, strict=True)) for cells in zip(*value.values(), strict=True)]
+    return [dict(zip(value, cells, strict=True)) for cells in found.rows()]

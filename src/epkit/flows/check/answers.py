@@ -18,11 +18,11 @@ from epkit.core.http.payload import Payload
 from epkit.core.http.url import Url
 from epkit.core.replies.judging import judge_reply, judge_status
 from epkit.core.samples.rows import Failure
+from epkit.core.shapes.bodies import count_rows
 from epkit.core.validate.checked import in_words
 from epkit.core.validate.examples import sample_body
 from epkit.core.validate.reply_validation import ReplyValidator
 from epkit.core.validate.validation import Validator
-from epkit.core.wrapping import count_rows
 from epkit.endpoint.advice import advise_failure, refuses_key
 from epkit.errors import EndpointError, EpkitError, UsageError
 from epkit.files import contracts

@@ -13,8 +13,8 @@ from epkit.core.http.masking import clean, mask_text
 from epkit.core.http.secret import Secret
 from epkit.core.replies import decoding, judging
 from epkit.core.samples.rows import Failure
+from epkit.core.shapes.bodies import count_rows
 from epkit.core.shortening import cut
-from epkit.core.wrapping import count_rows
 from epkit.endpoint.config import TargetSpec
 from epkit.endpoint.keys import Key
 from epkit.engines.wire.tls import make_context

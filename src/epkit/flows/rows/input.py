@@ -16,8 +16,10 @@ from epkit.core.http.payload import Payload
 from epkit.core.replies.predictions import Failed
 from epkit.core.score.batching import Chunk
 from epkit.core.score.encoding import as_object
-from epkit.core.score.envelopes import Envelope, find_rows, from_wrap
 from epkit.core.score.pieces import regroup
+from epkit.core.shapes import table
+from epkit.core.shapes.bodies import find_rows, value_at
+from epkit.core.shapes.envelopes import Envelope, from_wrap, of_body
 from epkit.core.validate.checked import in_words
 from epkit.core.validate.culling import cull
 from epkit.core.validate.validation import Validator
@@ -99,11 +101,6 @@ class Input:
                 chunk.fail(place, place + 1, Failed(reason="contract", status=0, detail=words))
             yield chunk
             first += len(piece)
-
-    @property
-    def columns(self) -> tuple[str, ...] | None:
-        """Names of the columns that the rows are turned into, None where they stay rows."""
-        return (self.envelope.names or ()) if self.envelope.shape == "columns" else None
 
 
 @contextlib.contextmanager
@@ -308,17 +305,18 @@ def _opened(given: Given, spec: RowSpec | None) -> Source:
 
 def _from_body(name: str, body: object, spec: RowSpec | None) -> tuple[Source, Envelope]:
     """Take the rows out of a request body, whose wrapping stays."""
-    found = None if spec is None or isinstance(body, list) else find_rows(body, spec.path)
-    found = found or find_rows(body)
+    found = None if spec is None or isinstance(body, list) else of_body(body, spec.path)
+    found = found or of_body(body)
     if found is None:
         raise UsageError(f"{name}: there are no rows in it: a list of objects or of arrays is looked for")
-    envelope, rows = found
+    envelope, there = found
+    rows = there.rows()
     if not rows:
         raise UsageError(f"{name}: there are no rows in it")
-    if spec is not None and spec.shape == "records" and envelope.shape == "columns" and envelope.path == spec.path:
+    if spec is not None and spec.form == "records" and envelope.form == "columns" and envelope.path == spec.path:
         # Columns where the contract has rows, which not every server takes.
         rows = [as_object(row, envelope.names or ()) for row in rows]
-        return ValuesSource(rows, name), replace(envelope, shape="records", names=None)
+        return ValuesSource(rows, name), replace(envelope, form="records", names=None)
     return ValuesSource(rows, name, envelope.names), envelope
 
 
@@ -337,9 +335,10 @@ def _envelope(
     if spec is not None:
         example = contract.example if contract is not None else None
         template = example if isinstance(example, dict) else None
-        return Envelope(path=spec.path, shape="lists" if spec.shape == "matrix" else "records", template=template)
-    if path.rstrip("/").endswith("/invocations"):
-        return from_wrap("dataframe_split")
+        return Envelope(path=spec.path, form=spec.form, template=template)
+    shape = table.of_target(path)
+    if shape is not None:
+        return Envelope(path=shape.path, form=shape.form)
     envelope = from_wrap("data")
     otherwise = "; --wrap says otherwise" if scoring else ""
     note(f"no contract says how rows are wrapped: they are sent as {envelope.shown}{otherwise}")
@@ -347,9 +346,17 @@ def _envelope(
 
 
 def _named(envelope: Envelope, source: Source) -> Envelope:
-    if envelope.shape in ("split", "columns"):
-        return replace(envelope, names=tuple(source.names))
-    return envelope
+    """Give an envelope the names of the columns, where it has a place for them.
+
+    Raises:
+        UsageError: the rows cannot be written so.
+    """
+    if envelope.form == "table" and not isinstance(value_at(envelope.template, (*envelope.path, "schema")), dict):
+        raise UsageError("--wrap: a table has a schema, which comes from a contract's example: name one with --schema")
+    if envelope.form == "values" and len(source.names) > 1:
+        names = ", ".join(source.names[:5])
+        raise UsageError(f"{source.name}: the body holds one value a row, and there are the columns {names}: keep one")
+    return replace(envelope, names=tuple(source.names)) if envelope.is_named else envelope
 
 
 def _check_rows(
@@ -373,7 +380,7 @@ def _check_rows(
         return None
     before, after = envelope.around()
     first = next(source.pieces(0, lists=envelope.wants_lists), None)
-    if envelope.shape in ("records", "lists") and first is not None and first.rows:
+    if envelope.form in ("records", "lists") and first is not None and first.rows:
         around = validator.check(before + first.rows[0] + after)
         outside = [v for v in around.violations if v.severity == "error" and v.row is None]
         if outside:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from epkit.core.http.payload import Payload
-from epkit.core.score.envelopes import columns_text
 from epkit.errors import UsageError
 from epkit.files.dialects import DEFAULT, TableOptions
 from epkit.flows.context import Note
@@ -54,16 +53,14 @@ def table_payloads(
 
 def _bodies(file: str, rows: Input, batch_rows: int) -> Iterator[Payload]:
     before, after = rows.envelope.around()
-    columns = rows.columns
+    writer = rows.envelope.writer
+    batch_rows = rows.envelope.most_rows or batch_rows
     batch: list[bytes] = []
     first = size = 0
 
     def body() -> Payload:
-        joined = b",".join(batch)
         name = f"{file} rows {first}-{first + len(batch) - 1}"
-        return Payload.of(
-            name, before + (joined if columns is None else columns_text(columns, joined)) + after, checked=True
-        )
+        return Payload.of(name, before + writer.write(batch) + after, checked=True)
 
     for text in (text for chunk in rows.chunks(0, batch_rows) for text in chunk.rows):
         batch.append(text)

@@ -33,7 +33,7 @@ from epkit.flows.score.options import ScoreOptions, check
 from epkit.flows.score.words import advise
 from epkit.flows.target.opening import open_target
 from epkit.flows.target.request_options import RequestOptions, compose_headers
-from epkit.flows.target.requests import JSON, KnownContract, contract_finder
+from epkit.flows.target.requests import KnownContract, contract_finder
 from epkit.flows.target.tokens import renewing
 from epkit.flows.target.transport import engine_class, proxy_of
 from epkit.flows.target.unlocking import unlocked
@@ -197,17 +197,27 @@ def _prepare(options: ScoreOptions, given: Given | None, context: Context) -> It
             note=context.note,
         )
         before, after = prepared.envelope.around()
+        content_type = request.content_type or prepared.envelope.content_type
         try:
             template = Template(
                 "POST",
                 destination.request_target(target.uri.request_path),
                 destination.authority,
-                with_proxy_headers(destination, compose_headers(request, target, request.content_type or JSON)),
+                with_proxy_headers(
+                    destination,
+                    compose_headers(request, target, content_type),
+                ),
                 marked=REQUEST_ID,
             )
         except ValueError as error:
             raise UsageError(f"the request cannot be built: {error}") from None
-        packer = Packer(before, after, most_bytes=options.batch_bytes, columns=prepared.columns)
+        packer = Packer(
+            before,
+            after,
+            most_bytes=options.batch_bytes,
+            most_rows=prepared.envelope.most_rows,
+            writer=prepared.envelope.writer,
+        )
         yield ReadyJob(
             target=target,
             destination=destination,

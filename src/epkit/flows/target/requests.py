@@ -16,7 +16,7 @@ from epkit.core.http.masking import mask_url
 from epkit.core.http.payload import Payload
 from epkit.core.http.request import Request
 from epkit.core.http.url import Url
-from epkit.core.wrapping import count_rows
+from epkit.core.shapes.bodies import count_rows
 from epkit.engines.base import Engine
 from epkit.errors import ContractError, EpkitError, UsageError
 from epkit.files.dialects import is_tabular

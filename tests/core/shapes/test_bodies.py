@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epkit.core.wrapping import count_rows
+from epkit.core.shapes.bodies import count_rows
 
 ROW = {"age": 17, "job": "admin."}
 
