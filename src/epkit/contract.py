@@ -18,7 +18,7 @@ from epkit.core.validate.violations import Verdict
 from epkit.errors import UsageError
 from epkit.files import contracts, tables
 from epkit.files.dialects import TableOptions, names_of
-from epkit.flows.rows.input import given_of
+from epkit.flows.rows.opening import given_of
 
 _log = logging.getLogger("epkit")
 

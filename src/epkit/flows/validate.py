@@ -102,7 +102,7 @@ def _check(
     file: str, validator: Validator, limit: int, options: TableOptions, note: Callable[[str], object]
 ) -> Verdict:
     if tables.may_be_table(file):
-        from epkit.flows.rows.input import given_of  # late: most bodies are JSON
+        from epkit.flows.rows.opening import given_of  # late: most bodies are JSON
 
         with ExitStack() as stack:
             given = given_of(Path(file), file, stack, options)

@@ -9,7 +9,8 @@ from epkit.core.http.payload import Payload
 from epkit.errors import UsageError
 from epkit.files.dialects import DEFAULT, TableOptions
 from epkit.flows.context import Note
-from epkit.flows.rows.input import Input, given_of, prepare
+from epkit.flows.rows.input import Input, prepare
+from epkit.flows.rows.opening import given_of
 
 if TYPE_CHECKING:
     from epkit.core.contract.contract import ParsedContract

@@ -9,7 +9,7 @@ from epkit.core.load.cluster import ClusterAddress
 from epkit.core.score.scored import ScoreResult
 from epkit.errors import EndpointError, UsageError
 from epkit.files.dialects import DEFAULT, TableOptions
-from epkit.flows.rows.input import Given
+from epkit.flows.rows.opening import Given
 from epkit.flows.target.request_options import RequestOptions, check_proxy
 
 MOST_CONCURRENCY: Final = 10_000

@@ -26,7 +26,8 @@ from epkit.files.predicted import Writer
 from epkit.files.recording import OutputWriter, check_format, make_writer, refuse_names
 from epkit.files.sources import digest_of, rows_of
 from epkit.flows.context import Context
-from epkit.flows.rows.input import Given, prepare, spooled
+from epkit.flows.rows.input import prepare
+from epkit.flows.rows.opening import Given, spooled
 from epkit.flows.score.drivers import check_workers, hire, make_driver
 from epkit.flows.score.job import JobWorkers, ReadyJob
 from epkit.flows.score.options import ScoreOptions, check
