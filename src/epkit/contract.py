@@ -1,7 +1,8 @@
 """A contract for Python and notebooks: load it, ask it, make bodies of it."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from epkit.core.validate.validation import Validator
 from epkit.core.validate.violations import Verdict
 from epkit.errors import UsageError
 from epkit.files import contracts, tables
+from epkit.files.dialects import TableOptions, names_of
+from epkit.flows.rows.opening import given_of
 
 _log = logging.getLogger("epkit")
 
@@ -93,13 +96,31 @@ class Contract:
         validator = self._as_declared if as_declared else self._as_taken
         return validator.check(bytes(payload) if isinstance(payload, bytes | bytearray) else _encoded(payload))
 
-    def validate_table(self, file: str | Path, *, as_declared: bool = False) -> Verdict:
-        """Check the rows of a `.csv`, `.parquet` or `.jsonl`.
+    def validate_table(
+        self,
+        file: str | Path,
+        *,
+        as_declared: bool = False,
+        drop: Sequence[str] = (),
+        encoding: str | None = None,
+        decimal: str | None = None,
+        header: bool = True,
+    ) -> Verdict:
+        """Check the rows of a `.csv`, `.tsv`, `.parquet` or `.jsonl`, or of a `.gz` of one.
+
+        Args:
+            drop: columns that are not sent.
+            encoding, decimal, header: of a table's text, as for `epkit.score`.
 
         Raises:
             UsageError: the file cannot be read, or the contract has no rows.
         """
-        return tables.check_table(Path(file), self._as_declared if as_declared else self._as_taken)
+        options = TableOptions(drop=names_of(drop), encoding=encoding, decimal=decimal, header=header)
+        validator = self._as_declared if as_declared else self._as_taken
+        with ExitStack() as stack:
+            given = given_of(Path(file), str(file), stack, options)
+            assert given.path is not None
+            return tables.check_table(given.path, validator, name=given.name, kind=given.kind, options=options)
 
     def validate_reply(self, reply: bytes, *, rows: int | None = None, as_declared: bool = False) -> Verdict:
         """Check the body of a reply.

@@ -5,7 +5,7 @@ import io
 import logging
 import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from epkit.core.replies.predictions import Failed, Layout
 from epkit.core.score.pieces import Piece
 from epkit.core.score.scored import ScoreResult
 from epkit.errors import EndpointError
+from epkit.files.dialects import TableOptions, names_of
 from epkit.files.predicted import FilelessWriter, Writer
 from epkit.flows.context import Context
 from epkit.flows.rows.input import rows_from_python
@@ -181,6 +182,11 @@ def score(
     schema: str | None = None,
     validate: bool = True,
     skip_invalid: bool = False,
+    carry: Sequence[str] = (),
+    drop: Sequence[str] = (),
+    encoding: str | None = None,
+    decimal: str | None = None,
+    header: bool = True,
     cacert: str | None = None,
     insecure: bool = False,
     client_cert: str | None = None,
@@ -212,6 +218,10 @@ def score(
         schema: a contract to use instead of the target's own.
         validate: False asks for no contract and checks no row.
         skip_invalid: rows that break the contract fail, and the others are sent.
+        carry, drop: names of columns that are not sent.
+        encoding: of the text of a file, such as `cp1252`; None for UTF-8.
+        decimal: what separates decimals in a CSV file, `.` or `,`; None refuses numbers with a comma.
+        header: False where the first line of a CSV file is a row, whose columns are the contract's.
         cacert: a file of authorities to trust (PEM); *insecure* trusts anybody.
         client_cert: a file with the client's certificate and its key (PEM).
         proxy: `HOST:PORT`, or a URL with credentials in it.
@@ -226,7 +236,8 @@ def score(
         ContractError, EndpointError: while iterating: nothing was sent, or the endpoint ended the job.
     """
     file = str(rows) if isinstance(rows, str | Path) else None
-    given = None if rows is None or file is not None else rows_from_python(rows)
+    table = TableOptions(carry=names_of(carry), drop=names_of(drop), encoding=encoding, decimal=decimal, header=header)
+    given = None if rows is None or file is not None else replace(rows_from_python(rows), options=table)
     request = RequestOptions(
         headers=tuple((headers or {}).items()),
         deployment=deployment,
@@ -238,6 +249,7 @@ def score(
         ScoreOptions(
             given=given,
             file=file,
+            table=table,
             target=target,
             key_file=key_file,
             wrap=wrap,

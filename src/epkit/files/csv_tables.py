@@ -1,18 +1,21 @@
 """CSV files, read a block at a time with the types that a contract names, or those that every cell has."""
 
-import contextlib
 import csv
 import io
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
 from epkit.core.contract.columns import RowSpec
 from epkit.core.shortening import cut
 from epkit.errors import UsageError
+from epkit.files import dialects, number_columns, rough_rows, transcoding
+from epkit.files.dialects import DEFAULT, TableOptions
+from epkit.files.guessing import Guess
+from epkit.files.rough_rows import Fault
 
 if TYPE_CHECKING:
     import polars as pl
@@ -26,59 +29,143 @@ LONGEST_HEADER: Final = 16 << 20
 MOST_COLUMNS: Final = 100_000
 """Each costs some kB in a frame."""
 
-_INTEGER: Final = r"^-?(0|[1-9][0-9]{0,17})$"
-_REAL: Final = r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,2})?$"
-_BOOLEAN: Final = r"^(true|false|True|False|TRUE|FALSE)$"
+_BOM: Final = b"\xef\xbb\xbf"
 
 
 class CsvBlock(NamedTuple):
-    """Consecutive rows of a file: as a frame, and as the text they were read from."""
+    """Consecutive rows of a file: as a frame, as the text they were read from, and those of them that are faulty."""
 
     frame: "pl.DataFrame"
     text: bytes
+    faults: Mapping[int, Fault]
 
 
 class CsvTable:
-    """A CSV file with its header read: `names`, `comma` (the separator), `header` (the line as it stands).
+    """A CSV file with its header read: `names` of its columns, `cells` of its header, `comma` (the separator).
 
-    `rows` is how many there are, once all have been read.
+    `rows` is how many there are, once all have been read; `fault` is then the first faulty one with its number, and
+    `faults` how many there are. `remarks` says what a user should know of how it is read.
     """
 
-    def __init__(self, path: Path, *, name: str | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        name: str | None = None,
+        spec: RowSpec | None = None,
+        options: TableOptions = DEFAULT,
+    ) -> None:
         """Read the header.
 
         Args:
             name: what messages call the file.
+            spec: the rows of a contract, by which a header is told from a row.
 
         Raises:
-            UsageError: the file is empty, no text in UTF-8, or names a column twice.
+            UsageError: the file is empty, no text in UTF-8, names a column twice, or has no header.
             OSError: it cannot be read.
         """
         self.path, self.name = path, name or str(path)
+        self.options = options
         self.rows: int | None = None
+        self.fault: tuple[int, Fault] | None = None
+        self.faults = 0
+        self.remarks: list[str] = []
+        self._counted = (0, 0)
         csv.field_size_limit(max(csv.field_size_limit(), LONGEST_ROW))  # of 128 kB, where nobody has said more
         with path.open("rb") as file:
-            head = file.readline(LONGEST_HEADER + 1).removeprefix(b"\xef\xbb\xbf")
-        if len(head) > LONGEST_HEADER:
-            raise UsageError(f"{self.name}:1: a line of more than {LONGEST_HEADER >> 20} MB: is this a CSV file?")
-        if not head.strip():
-            raise UsageError(f"{self.name}: the file is empty: a line of column names is expected")
-        try:
-            self.header = head.decode("utf-8").rstrip("\r\n")
-        except UnicodeDecodeError:
-            raise UsageError(f"{self.name}:1: not a text in UTF-8") from None
-        self.comma = next((mark for mark in (",", ";", "\t") if mark in self.header), ",")
+            head = self._head(file)
+            sample = file.read(dialects.SAMPLE_BYTES)
         if head.count(b'"') % 2:
-            raise UsageError(f"{self.name}:1: a quote is not closed in the line of column names")
-        self.names = next(csv.reader([self.header], delimiter=self.comma))
-        if len(self.names) > MOST_COLUMNS:
-            raise UsageError(f"{self.name}:1: {len(self.names):,} columns, and {MOST_COLUMNS:,} are the most")
-        if len(set(self.names)) < len(self.names):
-            column = next(column for column, times in Counter(self.names).items() if times > 1)
-            raise UsageError(f'{self.name}:1: the column "{cut(column, 60)}" stands there twice')
+            what = "line of column names" if options.header else "first line"
+            raise UsageError(f"{self.name}:{self.line}: a quote is not closed in the {what}")
+        text = head.decode("utf-8")
+        if self._marked is None:
+            self.comma = dialects.separator_of(text + sample.decode("utf-8", "replace"))
+        else:
+            self.comma = self._marked
+        cells = next(csv.reader([text.rstrip("\r\n")], delimiter=self.comma))
+        self.cells = self._named(cells, spec) if options.header else self._borrowed(cells, spec)
+        self._start = self._begin + (len(head) if options.header else 0)
+        self.first_line = self.line + options.header
+        self.names = [cell for cell in self.cells if cell.strip()]
+        self._least = max(place for place, cell in enumerate(self.cells) if cell.strip()) + 1
+        self._unique = [cell if cell.strip() else f"\0{place}" for place, cell in enumerate(self.cells)]
+        self._rough = set(self.names) if options.decimal == self.comma == "," else set[str]()
+
+    def _head(self, file: IO[bytes]) -> bytes:
+        """Read up to the first line that is not blank: the header, or a row; `sep=;` before it is heeded.
+
+        Raises:
+            UsageError: there is none, it is too long, or not UTF-8.
+        """
+        self._marked: str | None = None
+        self.line = self._begin = 0
+        left = LONGEST_HEADER
+        while line := file.readline(left + 1):
+            left -= len(line)
+            self.line += 1
+            if left < 0:
+                raise UsageError(
+                    f"{self.name}:{self.line}: a line of more than {LONGEST_HEADER >> 20} MB: is this a CSV file?"
+                )
+            bare = line.removeprefix(_BOM) if self.line == 1 else line
+            if (place := transcoding.first_fault(bare)) is not None:
+                raise transcoding.not_utf8(self.name, self.line, bare[:place], bare[place:])
+            marked = dialects.marked(bare.decode("utf-8")) if self._marked is None else None
+            if bare.strip() and marked is None:
+                self._begin += len(line) - len(bare)
+                return bare
+            self._marked = marked or self._marked
+            self._begin += len(line)
+        raise UsageError(f"{self.name}: the file is empty: a line of column names is expected")
+
+    def _named(self, cells: list[str], spec: RowSpec | None) -> list[str]:
+        """Check the names that a header gives.
+
+        Raises:
+            UsageError: it is a row, or a column is named twice, or none is.
+        """
+        where = f"{self.name}:{self.line}"
+        if len(cells) > MOST_COLUMNS:
+            raise UsageError(f"{where}: {len(cells):,} columns, and {MOST_COLUMNS:,} are the most")
+        if dialects.data_as_header(cells, spec):
+            shown = cut(", ".join(cells), 60)
+            what = "write a line of column names above it"
+            if spec is not None and spec.shape == "records" and len(cells) == len(spec.columns):
+                what = f"--no-header takes the contract's {len(cells)} names in their order"
+            raise UsageError(f"{where}: the first line is data and no header ({shown}): {what}")
+        twice = [column for column, times in Counter(cells).items() if times > 1 and column.strip()]
+        if twice:
+            raise UsageError(f'{where}: the column "{cut(twice[0], 60)}" stands there twice')
+        bare = [place for place, cell in enumerate(cells, start=1) if not cell.strip()]
+        if len(bare) == len(cells):
+            raise UsageError(f"{where}: no column has a name: a line of column names is expected")
+        if bare:
+            places = cut(", ".join(map(str, bare)), 60)
+            one = f"column {places} has no name: it is"
+            many = f"columns {places} have no names: they are"
+            self.remarks.append(f"{where}: {one if len(bare) == 1 else many} left out")
+        return cells
+
+    def _borrowed(self, cells: list[str], spec: RowSpec | None) -> list[str]:
+        """Take the names from the contract, or where it has none their places.
+
+        Raises:
+            UsageError: it has not as many as there are cells.
+        """
+        if spec is None or spec.shape == "matrix":
+            return [str(place) for place in range(len(cells))]
+        names = list(spec.columns)
+        if len(names) != len(cells):
+            raise UsageError(
+                f"{self.name}:{self.line}: {len(cells)} cells, and the contract has {len(names)} columns "
+                f"({cut(', '.join(names), 60)}): --no-header needs a cell for each"
+            )
+        return names
 
     def blocks(self, types: Mapping[str, Any], *, block_bytes: int | None = None) -> Iterator[CsvBlock]:
-        """Read the rows, a block with the types given, and as bare text where that fails.
+        """Read the rows, a block with the types given, and a column as bare text where that fails.
 
         Args:
             types: polars' type of each column.
@@ -86,99 +173,251 @@ class CsvTable:
         Raises:
             UsageError: this is no CSV file.
         """
-        import polars as pl  # late: it costs 0.2 s
-
+        self.fault, self.faults = None, 0
         rows = 0
-        for number, block in enumerate(self._texts(block_bytes or BLOCK_BYTES)):
-            data = block if number else block.removeprefix(b"\xef\xbb\xbf")
-            if number == 0:
-                _, _, data = data.partition(b"\n")
-            if not data.strip():
-                continue
-            try:
-                frame = self._read(data, types)
-            except pl.exceptions.PolarsError:
-                try:
-                    frame = self._read(data, dict.fromkeys(self.names, pl.String))
-                except pl.exceptions.PolarsError as error:
-                    self._check_text(data, rows)
-                    words = cut(str(error)[:1000].splitlines()[0], 120)  # the rest may be the whole block
-                    why = self._ragged(data) or f"after row {rows:,}: {words}"
-                    raise UsageError(f"{self.name}: not a CSV file, {why}") from None
-            rows += frame.height
-            yield CsvBlock(frame, data)
+        begin = self._start
+        for data in self._texts(block_bytes or BLOCK_BYTES, begin):
+            if data.strip():
+                block = self._block(data, begin, types)
+                if block.faults and self.fault is None:
+                    first = min(block.faults)
+                    self.fault = rows + first, block.faults[first]
+                self.faults += len(block.faults)
+                rows += block.frame.height
+                if block.frame.height:
+                    yield block
+            begin += len(data)
         self.rows = rows
 
+    def _block(self, data: bytes, begin: int, types: Mapping[str, Any]) -> CsvBlock:
+        """Read one block.
+
+        Args:
+            begin: of *data* in the file.
+        """
+        import polars as pl  # late: it costs 0.2 s
+
+        text, rows, ragged = data, None, dict[int, int]()
+        quick = rough_rows.looks_tidy(data, self.comma, len(self.cells))
+        if not quick:
+            text, rows, ragged = self._tidy(data)
+        try:
+            frame, odd = self._read(text, types, self._rough)
+        except pl.exceptions.PolarsError:
+            if quick:
+                text, rows, ragged = self._tidy(data)
+            try:
+                frame, odd = self._read(text, types, set(self.names))
+            except pl.exceptions.PolarsError as error:
+                self._check_text(data, begin)
+                words = cut(str(error)[:1000].splitlines()[0], 120)  # the rest may be the whole block
+                line = self._line_at(begin)
+                raise UsageError(f"{self.name}:{line}: not a CSV file, from this line on: {words}") from None
+        if rows is not None and frame.height != rows:
+            raise self.quoted_within(data, line=self._line_at(begin))
+        if not ragged and not odd:
+            return CsvBlock(frame, text, {})
+        return CsvBlock(frame, text, self._faults(data, begin, ragged, odd))
+
+    def typed(self, spec: RowSpec) -> dict[str, Any]:
+        """Choose the types of columns by a contract: never by a guess. What is not sent is text."""
+        import polars as pl
+
+        left_out = self.options.left_out
+        return {name: pl.String if name in left_out else csv_type(spec, name) for name in self.names}
+
     def inferred(self) -> dict[str, Any]:
-        """Find the type that every cell of a column has: one that gives each back as it stands there, or text.
+        """Find the type that every cell of a column has: one that gives each back, or text. Carried columns are text.
 
         Raises:
-            UsageError: this is no CSV file.
+            UsageError: this is no CSV file, or a column of numbers has commas for points.
         """
         import polars as pl
 
-        possible: dict[str, list[tuple[str, Any]]] = {
-            name: [(_INTEGER, pl.Int64), (_REAL, pl.Float64), (_BOOLEAN, pl.Boolean)] for name in self.names
-        }
-        seen: set[str] = set()
+        guesses = {name: Guess(self.options.decimal) for name in self.names if name not in self.options.left_out}
+        rows = 0
         for block in self.blocks(dict.fromkeys(self.names, pl.String)):
-            for name, choices in possible.items():
-                cells = block.frame.get_column(name).drop_nulls()
-                if len(cells):
-                    seen.add(name)
-                    choices[:] = [choice for choice in choices if cells.str.contains(choice[0]).all()]
-        types = {name: choices[0][1] if choices else pl.String for name, choices in possible.items()}
-        return {name: types[name] if name in seen else pl.String for name in self.names}
+            frame = block.frame
+            if block.faults:
+                faulty = pl.Series(sorted(block.faults))
+                frame = frame.with_row_index("\0row").filter(~pl.col("\0row").is_in(faulty.implode()))
+            for name, guess in guesses.items():
+                guess.look(frame.get_column(name), rows)
+            rows += block.frame.height
+        for name, guess in guesses.items():
+            self._tell(name, guess)
+        return {name: guesses[name].dtype if name in guesses else pl.String for name in self.names}
 
-    def _read(self, data: bytes, types: Mapping[str, Any]) -> "pl.DataFrame":
+    def _tell(self, name: str, guess: Guess) -> None:
+        """Say which numbers go as text, and why.
+
+        Raises:
+            UsageError: because of commas.
+        """
+        if guess.first is None or not (guess.has_commas or guess.is_mostly_numbers):
+            return
+        row, text = guess.first
+        line, shown = self.line_of(row) or 1, f'"{cut(text, 40)}"'
+        if guess.has_commas and self.options.decimal is None:
+            raise UsageError(
+                f'{self.name}:{line}: {shown} in the column "{cut(name, 60)}": --decimal , reads a decimal '
+                "comma, --decimal . the text that it is"
+            )
+        share = f"{guess.others:,} of {guess.numbers + guess.others:,} cells are no numbers, the first is {shown}"
+        self.remarks.append(f'{self.name}:{line}: the column "{cut(name, 60)}" is read as text: {share}')
+
+    def _tidy(self, data: bytes) -> rough_rows.TidyBlock:
+        return rough_rows.tidy(data, self.comma, wide=len(self.cells), least=self._least)
+
+    def _read(
+        self, data: bytes, types: Mapping[str, Any], rough: set[str]
+    ) -> "tuple[pl.DataFrame, dict[str, pl.Series]]":
+        """Read rows of one width.
+
+        Args:
+            rough: columns whose numbers polars does not read by itself.
+
+        Returns:
+            The rows, and by column the cells that have the other decimal separator.
+        """
         import polars as pl
 
+        if not data:
+            return pl.DataFrame(schema=dict.fromkeys(self.names, pl.String)), {}
         # Booleans in any case of letters, which polars does not read as such.
-        booleans = [name for name in self.names if types[name] == pl.Boolean]
-        overrides = [pl.String if types[name] == pl.Boolean else types[name] for name in self.names]
+        whole = [types[name] if name in types and name not in rough else pl.String for name in self.cells]
+        decimal = self.options.decimal or "."
         frame: pl.DataFrame = pl.read_csv(
             io.BytesIO(data),
             has_header=False,
-            new_columns=self.names,
-            schema_overrides=overrides,
+            new_columns=self._unique,
+            schema_overrides=[pl.String if dtype == pl.Boolean else dtype for dtype in whole],
             separator=self.comma,
+            decimal_comma=decimal == "," and self.comma != ",",
         )
-        return frame.with_columns(pl.col(name).str.to_lowercase() == "true" for name in booleans)
+        if len(self.names) < len(self.cells):
+            frame = frame.select(self.names)
+        changed: list[pl.Series] = []
+        odd: dict[str, pl.Series] = {}
+        for name in self.names:
+            dtype = types[name]
+            if dtype == pl.Boolean:
+                cells = frame.get_column(name)
+                known = cells.str.contains(number_columns.BOOLEAN)
+                changed.append((cells.str.to_lowercase() == "true").set(~known, None))
+            elif name in rough and dtype in (pl.Int64, pl.Float64):
+                series, found = self._numbers(frame.get_column(name), dtype, decimal)
+                changed.append(series)
+                if found is not None:
+                    odd[name] = found
+            elif dtype == pl.Float64 and (cells := frame.get_column(name)).is_nan().any():
+                changed.append(cells.fill_nan(None))
+        return (frame.with_columns(changed) if changed else frame), odd
 
-    def _check_text(self, data: bytes, before: int) -> None:
+    def _numbers(self, cells: "pl.Series", dtype: Any, decimal: str) -> "tuple[pl.Series, pl.Series | None]":
+        """Read a column of text as numbers; one that polars would not have read so is remembered."""
+        import polars as pl
+
+        if cells.name not in self._rough:
+            plain = cells.cast(dtype, strict=False)
+            if plain.null_count() == cells.null_count():
+                return (plain.fill_nan(None) if dtype == pl.Float64 else plain), None
+            self._rough.add(cells.name)
+        return number_columns.as_numbers(cells, dtype, decimal)
+
+    def _faults(
+        self, data: bytes, begin: int, ragged: Mapping[int, int], odd: "Mapping[str, pl.Series]"
+    ) -> dict[int, Fault]:
+        """Say what is wrong with rows, by their place in a block.
+
+        Args:
+            begin: of *data* in the file.
+            ragged: how many cells rows have that are of another width than the header.
+            odd: by column, the cells that have the other decimal separator; the others are null.
+        """
+        lines = self._line_at(begin) + rough_rows.lines_of_rows(data)
+        wide = f"where {'the header' if self.options.header else 'the contract'} has {len(self.cells)}"
+        found = {
+            row: Fault("cells", None, int(lines[row]), f"{count} cell{'s' * (count != 1)} {wide}")
+            for row, count in ragged.items()
+        }
+        what = "--decimal , reads a decimal comma"
+        if self.options.decimal == ",":
+            what = "--decimal , says that a comma separates decimals"
+        for name, cells in odd.items():
+            for row in cells.is_not_null().arg_true().to_list():
+                text = f'"{cut(cells[row], 40)}" in the column "{cut(name, 60)}" is no number: {what}'
+                found.setdefault(row, Fault("decimal", name, int(lines[row]), text))
+        return found
+
+    def _check_text(self, data: bytes, begin: int) -> None:
         """Refuse a block that is not a text.
 
         Args:
-            before: rows in front of the block.
+            begin: of *data* in the file.
 
         Raises:
-            UsageError: it is not; the row is named as well as line breaks tell.
+            UsageError: it is not.
         """
-        try:
-            data.decode("utf-8")
-        except UnicodeDecodeError as error:
-            row = before + data.count(b"\n", 0, error.start) + 1
-            raise UsageError(f"{self.name}: row {row:,}: not a text in UTF-8: save the file as UTF-8") from None
+        place = transcoding.first_fault(data)
+        if place is not None:
+            line = self._line_at(begin) + data.count(b"\n", 0, place)
+            raise transcoding.not_utf8(self.name, line, data[data.rfind(b"\n", 0, place) + 1 : place], data[place:])
 
-    def _ragged(self, data: bytes) -> str | None:
-        """Find the first row of a block that is not as wide as the header, and word it."""
-        with contextlib.suppress(UnicodeDecodeError, csv.Error):
-            for row in csv.reader(io.StringIO(data.decode("utf-8"), newline=""), delimiter=self.comma):
-                if row and len(row) != len(self.names):
-                    return f"{len(row)} cells where the header has {len(self.names)}: {cut(self.comma.join(row), 60)!r}"
-        return None
+    def quoted_within(self, data: bytes, *, line: int = 1) -> UsageError:
+        """Say that there are quotes that do not enclose cells, so that nobody can cut the text into rows.
 
-    def _texts(self, block_bytes: int) -> Iterator[bytes]:
+        Args:
+            line: that *data* begins with.
+        """
+        place = _unclosed(data, self.comma.encode(), ends=True)
+        line += data.count(b"\n", 0, data.find(b'"') if place is None else place)
+        what = "quotes that do not enclose a cell: put the cell in quotes, and write a quote in it twice"
+        return UsageError(f"{self.name}:{line}: {what}")
+
+    def _line_at(self, place: int) -> int:
+        """Return the number of the line that begins at a place; what was counted before is not counted again."""
+        if place < self._counted[0]:
+            self._counted = (0, 0)
+        start, lines = self._counted
+        self._counted = place, lines + _breaks_between(self.path, start, place)
+        return self._counted[1] + 1
+
+    def line_of(self, row: int) -> int | None:
+        """Return the number of the line that a row begins in, None where the file has no such row."""
+        return next((line for line, _ in self.lines_from(row)), None)
+
+    def lines_from(self, row: int) -> Iterator[tuple[int, str]]:
+        """Give the lines that a row begins in and those that it goes on in, with their numbers."""
+        left, odd, found = row, False, False
+        with self.path.open(encoding="utf-8-sig", errors="replace", newline="\n") as file:
+            for number, text in enumerate(file, start=1):
+                if number < self.first_line or not (odd or text.strip()):
+                    continue
+                if left == 0:
+                    yield number, text
+                    found = True
+                odd ^= bool(text.count('"') % 2)
+                if not odd:
+                    if found:
+                        return
+                    left -= 1
+
+    def _texts(self, block_bytes: int, begin: int = 0) -> Iterator[bytes]:
         """Cut the file into blocks that end where a row does: at a line break outside of quotes.
 
         Each byte is looked at a fixed number of times, however long a row is.
+
+        Args:
+            begin: where the first row begins.
 
         Raises:
             UsageError: a row is too long, or a quote is not closed.
         """
         held: list[bytes] = []
-        begin = size = odd = 0  # where the rows that are held begin, their bytes, and whether these end inside quotes
+        size = odd = 0  # of the rows that are held, from *begin* on: their bytes, and whether these end inside quotes
         with self.path.open("rb") as file:
+            file.seek(begin)
             while piece := file.read(block_bytes):
                 cut = _end_of_rows(piece, odd)
                 if cut:
@@ -202,7 +441,7 @@ class CsvTable:
             ends: whether the file ends with it.
         """
         opened = _unclosed(text, self.comma.encode(), ends=ends)
-        line = 1 + _lines_before(self.path, begin + (opened or 0))
+        line = 1 + _breaks_between(self.path, 0, begin + (opened or 0))
         if opened is not None:
             what = "the quote that opens here is not closed: close it, or write a quote inside of quotes twice"
             return UsageError(f"{self.name}:{line}: {what}")
@@ -247,13 +486,14 @@ def _unclosed(text: bytes, comma: bytes, *, ends: bool) -> int | None:
     return None
 
 
-def _lines_before(path: Path, place: int) -> int:
-    """Count the line breaks of a file before a place."""
-    count = 0
+def _breaks_between(path: Path, start: int, stop: int) -> int:
+    """Count the line breaks of a file from one place up to another."""
+    count, left = 0, stop - start
     with path.open("rb") as file:
-        while place > 0 and (piece := file.read(min(place, BLOCK_BYTES))):
+        file.seek(start)
+        while left > 0 and (piece := file.read(min(left, BLOCK_BYTES))):
             count += piece.count(b"\n")
-            place -= len(piece)
+            left -= len(piece)
     return count
 
 

@@ -67,8 +67,7 @@ def check_reports(*, html: str | None, junit: str | None) -> None:
         UsageError: one of them cannot.
     """
     for flag, path in (("--html", html), ("--junit", junit)):
-        if path is not None:
-            check_writable(path, flag)
+        check_writable(path, flag)
 
 
 def write(path: str, text: str, flag: str) -> None:

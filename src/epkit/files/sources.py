@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -10,7 +11,7 @@ from epkit.core.contract.columns import RowSpec
 from epkit.core.json.reading import read
 from epkit.core.json.writing import dumps_row
 from epkit.core.score.encoding import as_list, as_object, encode_frame
-from epkit.core.score.pieces import Piece
+from epkit.core.score.pieces import NONE, Piece
 from epkit.core.shapes.csv_lines import csv_line
 from epkit.core.shortening import cut
 from epkit.core.validate.frames import check_frame
@@ -18,9 +19,11 @@ from epkit.core.validate.validation import LIMIT, Validator
 from epkit.core.validate.violations import Findings, Verdict, verdict
 from epkit.errors import UsageError
 from epkit.files import parquet
-from epkit.files.csv_tables import CsvTable, csv_type
+from epkit.files.csv_tables import CsvBlock, CsvTable
+from epkit.files.dialects import DEFAULT, TableOptions
 from epkit.files.lines import bounded_lines
-from epkit.files.tables import check_table
+from epkit.files.rough_rows import looks_tidy
+from epkit.files.tables import check_table, offer_columns, without
 
 if TYPE_CHECKING:
     import polars as pl
@@ -34,13 +37,35 @@ LINES_AT_ONCE: Final = 2_000
 class Source(Protocol):
     """Rows of one input.
 
-    `name` is what messages call it, `names` are its columns in their order, `total` is how many rows there are, None
-    where that is not known.
+    `name` is what messages call it, `names` are the columns that are sent in their order, `total` is how many rows
+    there are, None where that is not known. `remarks` says what a user should know of how it is read.
     """
 
     name: str
     names: tuple[str, ...]
     total: int | None
+    remarks: Sequence[str]
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """The columns that are written out again: those that are sent, and those that are carried."""
+
+    def choose(self, options: TableOptions) -> None:
+        """Say which columns are not sent; before any row is read.
+
+        Raises:
+            UsageError: there is no such column, or none is left.
+        """
+
+    def survey(self) -> None:
+        """Read as much as has to be known before the first row is sent, where no contract tells."""
+
+    def refuse_faults(self, advice: str) -> None:
+        """Refuse rows that are no rows of this table, once all were read.
+
+        Raises:
+            UsageError: naming the first, and how many there are.
+        """
 
     def pieces(self, skip: int, *, lists: bool) -> Iterator[Piece]:
         """Read the rows.
@@ -60,7 +85,7 @@ class Source(Protocol):
         """Check some of the rows of a piece."""
 
 
-def rows_of(path: Path, kind: str, name: str) -> int | None:
+def rows_of(path: Path, kind: str, name: str, options: TableOptions = DEFAULT) -> int | None:
     """Count the rows of an input, None of a request body.
 
     Raises:
@@ -72,7 +97,7 @@ def rows_of(path: Path, kind: str, name: str) -> int | None:
         case ".csv":
             import polars as pl  # late: it costs 0.2 s
 
-            table = CsvTable(path, name=name)
+            table = CsvTable(path, name=name, options=options)
             return sum(block.frame.height for block in table.blocks(dict.fromkeys(table.names, pl.String)))
         case ".parquet":
             return ParquetSource(path, name, None).total
@@ -97,7 +122,49 @@ def lines_of(path: Path, name: str) -> Iterator[tuple[int, bytes]]:
         raise UsageError(f"{name}: cannot be read: {error.strerror}") from None
 
 
-class _File:
+class _Chosen:
+    """What all sources have in common: columns of which some are not sent."""
+
+    name: str
+    names: tuple[str, ...]
+    remarks: Sequence[str] = ()
+    options = DEFAULT
+    _kept: tuple[str, ...] | None = None
+    _given: tuple[str, ...] | None = None
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """All columns, those that are dropped as well."""
+        return self.names if self._given is None else self._given
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """The columns that are written out again."""
+        return self.names if self._kept is None else self._kept
+
+    def choose(self, options: TableOptions) -> None:
+        """Say which columns are not sent.
+
+        Raises:
+            UsageError: there is no such column, or none is left.
+        """
+        options.check(self.names, self.name)
+        self.options = options
+        if options.left_out:
+            self._given = self.names
+            self._kept = tuple(name for name in self.names if name not in options.drop)
+            self.names = tuple(name for name in self._kept if name not in options.carry)
+            if not self.names:
+                raise UsageError(f"{self.name}: no column is left to send: --carry and --drop name all of them")
+
+    def survey(self) -> None:
+        """All is known."""
+
+    def refuse_faults(self, advice: str) -> None:
+        """There are none."""
+
+
+class _File(_Chosen):
     """What files have in common."""
 
     kind: str
@@ -109,14 +176,32 @@ class _File:
 
     def check(self, validator: Validator, *, limit: int = LIMIT) -> Verdict:
         """Check every row against a contract."""
-        found = check_table(self.path, validator, limit=limit, name=self.name, kind=self.kind, table=self.table)
+        found = check_table(
+            self.path,
+            validator,
+            limit=limit,
+            name=self.name,
+            kind=self.kind,
+            table=self.table,
+            options=self.options,
+        )
         if self.table is not None:
             self.total = self.table.rows
         return found
 
 
-class _Lines:
+class _Lines(_Chosen):
     """What sources have in common whose rows are JSON."""
+
+    def _values_piece(self, values: Sequence[Any], *, lists: bool) -> Piece:
+        """Encode decoded rows."""
+        options = self.options
+        sent = [without(value, options.left_out, self.given) for value in values] if options.left_out else values
+        rows = [dumps_row(as_list(value, self.names) if lists else value) for value in sent]
+        if not lists and not options.carry and all(isinstance(value, dict) for value in sent):
+            return Piece(rows, objects=rows)
+        written = [as_object(value, self.given) for value in values]
+        return Piece(rows, objects=[dumps_row(without(value, frozenset(options.drop))) for value in written])
 
     def findings(self, piece: Piece, start: int, stop: int, validator: Validator) -> Findings:
         """Check some of the rows of a piece."""
@@ -132,13 +217,35 @@ class _Frames(_File):
     text = False
     spec: RowSpec | None = None
 
+    def _piece(
+        self,
+        frame: "pl.DataFrame",
+        *,
+        lists: bool,
+        lines: list[bytes] | None = None,
+        faults: Mapping[int, str] | None = None,
+    ) -> Piece:
+        """Encode the rows of a frame."""
+        encode = partial(encode_frame, spec=self.spec, text=self.text)
+        kept = self.kept
+        sent = frame if len(self.names) == frame.width else frame.select(self.names)
+        rows = encode(sent, lists=lists)
+        return Piece(
+            rows,
+            objects=None if lists or len(kept) > len(self.names) else rows,
+            lines=lines,
+            frames=(frame if len(kept) == frame.width else frame.select(kept),),
+            faults=faults or NONE,
+            encode=partial(encode, lists=False),
+        )
+
     def findings(self, piece: Piece, start: int, stop: int, validator: Validator) -> Findings:
         """Check some of the rows of a piece."""
         found = Findings()
         assert validator.rows is not None
         first = start
         for frame in piece.cut(start, stop).frames:
-            check_frame(frame, first, validator.rows, found, validator.schemas, text=self.text)
+            check_frame(frame.select(self.names), first, validator.rows, found, validator.schemas, text=self.text)
             first += frame.height
         return found
 
@@ -149,11 +256,17 @@ class CsvSource(_Frames):
     kind = ".csv"
     text = True
 
-    def __init__(self, path: Path, name: str, spec: RowSpec | None) -> None:
+    def __init__(self, path: Path, name: str, spec: RowSpec | None, options: TableOptions = DEFAULT) -> None:
         super().__init__(path, name)
+        if spec is None and not options.header:
+            raise UsageError(
+                f"--no-header: no contract says what the columns of {name} are called: name one (--schema), or write a "
+                "line of column names above the rows"
+            )
         self.spec = spec
-        self.table: CsvTable = CsvTable(path, name=name)
+        self.table: CsvTable = CsvTable(path, name=name, spec=spec, options=options)
         self.names = tuple(self.table.names)
+        self.remarks = self.table.remarks
         self._types: Mapping[str, Any] | None = None
 
     @property
@@ -164,8 +277,23 @@ class CsvSource(_Frames):
                 self._types = self.table.inferred()
                 self.total = self.table.rows
             else:
-                self._types = {name: csv_type(self.spec, name) for name in self.names}
+                self._types = self.table.typed(self.spec)
         return self._types
+
+    def survey(self) -> None:
+        """Find the types of the columns, for which all rows are read."""
+        _ = self.types
+
+    def refuse_faults(self, advice: str) -> None:
+        """Refuse rows that are not as wide as the header, or whose numbers have the other decimal separator.
+
+        Raises:
+            UsageError: naming the first, and how many there are.
+        """
+        if self.table.fault is not None:
+            _, fault = self.table.fault
+            more = f"; {self.table.faults:,} such rows in all" if self.table.faults > 1 else ""
+            raise UsageError(f"{self.name}:{fault.line}: {fault.text}{more}{advice}")
 
     def frames(self) -> Iterator["pl.DataFrame"]:
         """Read the table for its values."""
@@ -173,37 +301,46 @@ class CsvSource(_Frames):
             yield block.frame
 
     def pieces(self, skip: int, *, lists: bool) -> Iterator[Piece]:
-        """Read the rows; a block's own text is kept for whoever writes it out again."""
-        for frame, text in self.table.blocks(self.types, block_bytes=BLOCK_BYTES):
+        """Read the rows; a block's own text is kept for what writes it out again."""
+        for block in self.table.blocks(self.types, block_bytes=BLOCK_BYTES):
+            frame = block.frame
             if skip >= frame.height:
                 skip -= frame.height
                 continue
-            lines = self._lines(text, frame)[skip:]
-            rest = frame.slice(skip)
+            lines = self._lines(block)
+            for start in range(skip, frame.height, FRAME_ROWS):
+                stop = min(start + FRAME_ROWS, frame.height)
+                faults = {row - start: fault.words for row, fault in block.faults.items() if start <= row < stop}
+                yield self._piece(frame.slice(start, FRAME_ROWS), lists=lists, lines=lines[start:stop], faults=faults)
             skip = 0
-            for start in range(0, rest.height, FRAME_ROWS):
-                part = rest.slice(start, FRAME_ROWS)
-                rows = encode_frame(part, self.spec, text=True, lists=lists)
-                taken = lines[start : start + FRAME_ROWS]
-                yield Piece(rows, objects=None if lists else rows, lines=taken, frames=(part,))
         if skip:
             raise UsageError(f"{self.name}: has fewer rows than the journal says are done: --restart starts over")
 
-    def _lines(self, text: bytes, frame: "pl.DataFrame") -> list[bytes]:
+    def _lines(self, block: CsvBlock) -> list[bytes]:
         """Give the line of each row with commas between its cells, to the letter where it has them already."""
-        each = len(self.names) - 1
-        if self.table.comma == "," and text.count(b",") == each * frame.height:
+        frame, text, _ = block
+        cells, comma = self.table.cells, self.table.comma
+        wide = len(cells)
+        kept = frozenset(self.kept)
+        places = [place for place, cell in enumerate(cells) if cell in kept]
+        quoted = b'"' in text
+        if comma == "," and (quoted or wide == 1 or looks_tidy(text, comma, wide)):
             lines = [line.removesuffix(b"\r") for line in text.split(b"\n")]
             if not lines[-1]:
                 lines.pop()
-            # Without quotes a line is a row, and too long a one was refused; with quotes each has to show that it is.
-            if len(lines) == frame.height and (
-                b'"' not in text or all(line.count(b",") == each and line.count(b'"') % 2 == 0 for line in lines)
+            # Without quotes a line is a row; with quotes each has to show that it is.
+            if len(lines) == frame.height and not (
+                quoted and any(line.count(b",") != wide - 1 or line.count(b'"') % 2 for line in lines)
             ):
-                return lines
-        rows = csv.reader(io.StringIO(text.decode("utf-8", "replace"), newline=""), delimiter=self.table.comma)
-        wide = len(self.names)
-        return [csv_line([*row, *[""] * (wide - len(row))])[:-1].encode() for row in rows if row]
+                if len(places) == wide:
+                    return lines
+                if not quoted:
+                    return [b",".join([row[place] for place in places]) for row in (line.split(b",") for line in lines)]
+        rows = csv.reader(io.StringIO(text.decode("utf-8", "replace"), newline=""), delimiter=comma)
+        found = [csv_line([row[place] for place in places])[:-1].encode() for row in rows if row]
+        if len(found) != frame.height:
+            raise self.table.quoted_within(text)
+        return found
 
 
 class ParquetSource(_Frames):
@@ -233,7 +370,7 @@ class ParquetSource(_Frames):
         """Read the rows."""
         for group in self.frames(skip):
             for low in range(0, group.height, FRAME_ROWS):
-                yield frame_piece(group.slice(low, FRAME_ROWS), self.spec, lists=lists)
+                yield self._piece(group.slice(low, FRAME_ROWS), lists=lists)
 
 
 class LinesSource(_Lines, _File):
@@ -289,10 +426,20 @@ class LinesSource(_Lines, _File):
             held.append(line)
             size += len(line)
             if len(held) >= LINES_AT_ONCE or size >= BLOCK_BYTES:
-                yield text_piece(held, self.names, lists=lists)
+                yield self._text_piece(held, lists=lists)
                 held, size = [], 0
         if held:
-            yield text_piece(held, self.names, lists=lists)
+            yield self._text_piece(held, lists=lists)
+
+    def _text_piece(self, lines: list[bytes], *, lists: bool) -> Piece:
+        """Make a piece of rows that are JSON already."""
+        if self.options.left_out:
+            return self._values_piece([read(line).value for line in lines], lists=lists)
+        if lists or any(not line.startswith(b"{") for line in lines):
+            values = [read(line).value for line in lines]
+            rows = [dumps_row(as_list(value, self.names)) for value in values] if lists else lines
+            return Piece(rows, objects=[dumps_row(as_object(value, self.names)) for value in values])
+        return Piece(lines, objects=lines)
 
 
 class ValuesSource(_Lines):
@@ -309,22 +456,23 @@ class ValuesSource(_Lines):
         """Encode the rows."""
         for start in range(skip, len(self._rows), LINES_AT_ONCE):
             values = self._rows[start : start + LINES_AT_ONCE]
-            yield values_piece(values, self.names, lists=lists)
+            yield self._values_piece(values, lists=lists)
 
     def frames(self) -> Iterator["pl.DataFrame"]:
         """Give the rows for their values."""
         for start in range(0, len(self._rows), FRAME_ROWS):
             rows = self._rows[start : start + FRAME_ROWS]
-            yield values_frame([as_object(row, self.names) for row in rows], self.names)
+            yield values_frame([as_object(row, self.given) for row in rows], self.names)
 
     def check(self, validator: Validator, *, limit: int = LIMIT) -> Verdict:
         """Check every row against a contract."""
         found = Findings()
-        rows = list(self._rows)
+        rows = [without(row, self.options.left_out, self.given) for row in self._rows]
         if not rows:
             found.add("minItems", (), "there are no rows")
         else:
             validator.check_some(rows, list(range(len(rows))), found)
+        offer_columns(found, validator)
         return verdict(found, limit=limit)
 
 
@@ -339,7 +487,7 @@ class FrameSource(_Frames):
     def pieces(self, skip: int, *, lists: bool) -> Iterator[Piece]:
         """Encode the rows."""
         for start in range(skip, self._frame.height, FRAME_ROWS):
-            yield frame_piece(self._frame.slice(start, FRAME_ROWS), self.spec, lists=lists)
+            yield self._piece(self._frame.slice(start, FRAME_ROWS), lists=lists)
 
     def frames(self) -> Iterator["pl.DataFrame"]:
         """Give the frame."""
@@ -351,7 +499,8 @@ class FrameSource(_Frames):
         assert validator.rows is not None
         if not self._frame.height:
             found.add("minItems", (), "there are no rows")
-        check_frame(self._frame, 0, validator.rows, found, validator.schemas, text=False)
+        check_frame(self._frame.select(self.names), 0, validator.rows, found, validator.schemas, text=False)
+        offer_columns(found, validator)
         return verdict(found, limit=limit)
 
 
@@ -362,27 +511,3 @@ def values_frame(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> "pl
     from epkit.files.frames import series_of  # late: it brings polars, which costs 0.2 s
 
     return pl.DataFrame([series_of(name, [row.get(name) for row in rows]) for name in names])
-
-
-def frame_piece(frame: "pl.DataFrame", spec: RowSpec | None, *, lists: bool) -> Piece:
-    """Encode the rows of a frame."""
-    rows = encode_frame(frame, spec, text=False, lists=lists)
-    return Piece(rows, objects=None if lists else rows, frames=(frame,))
-
-
-def text_piece(lines: list[bytes], names: Sequence[str], *, lists: bool) -> Piece:
-    """Make a piece of rows that are JSON already."""
-    if lists or any(not line.startswith(b"{") for line in lines):
-        values = [read(line).value for line in lines]
-        rows = [dumps_row(as_list(value, names)) for value in values] if lists else lines
-        return Piece(rows, objects=[dumps_row(as_object(value, names)) for value in values])
-    return Piece(lines, objects=lines)
-
-
-def values_piece(values: Sequence[Any], names: Sequence[str], *, lists: bool) -> Piece:
-    """Encode decoded rows."""
-    sent = [as_list(value, names) if lists else value for value in values]
-    rows = [dumps_row(value) for value in sent]
-    if not lists and all(isinstance(value, dict) for value in values):
-        return Piece(rows, objects=rows)
-    return Piece(rows, objects=[dumps_row(as_object(value, names)) for value in values])

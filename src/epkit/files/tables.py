@@ -1,6 +1,7 @@
 """Tables from files (CSV, Parquet, JSON lines), read in pieces, held against a contract."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,21 +12,33 @@ from epkit.core.shortening import cut
 from epkit.core.validate import bodies
 from epkit.core.validate.frames import check_frame, read_text
 from epkit.core.validate.validation import LIMIT, Validator
-from epkit.core.validate.violations import Finding, Findings, Places, Verdict, verdict
+from epkit.core.validate.violations import Finding, Findings, Hint, Places, Verdict, verdict
 from epkit.errors import UsageError
 from epkit.files import parquet
-from epkit.files.csv_tables import CsvTable, csv_type
+from epkit.files.csv_tables import CsvTable
+from epkit.files.dialects import DEFAULT, TableOptions, offer
 from epkit.files.lines import bounded_lines
+from epkit.files.rough_rows import Fault
 
 if TYPE_CHECKING:
     import polars as pl
 
 SUFFIXES: Final = (".csv", ".parquet", ".jsonl")
+NAMED: Final = (*SUFFIXES, ".tsv", ".tab", ".txt")
+"""How the names of tables end, perhaps with `.gz` behind it; a `.txt` may be a body, too."""
+
 PIECE_BYTES: Final = 32 << 20
 """Of a Parquet file, read at once: unpacked they may be ten times as many."""
 
 PIECE_ROWS: Final = 500_000
 LINES_AT_ONCE: Final = 10_000
+MOST_STRETCHES: Final = 100
+"""Between faulty rows of a block: more are not looked at, as every stretch costs as much as a short table."""
+
+
+def may_be_table(file: str) -> bool:
+    """Tell by its name whether a file may be a table, or a directory of parts of one."""
+    return file.lower().removesuffix(".gz").endswith(NAMED)
 
 
 def check_table(
@@ -36,6 +49,8 @@ def check_table(
     name: str | None = None,
     kind: str | None = None,
     table: CsvTable | None = None,
+    options: TableOptions = DEFAULT,
+    note: Callable[[str], object] = str,
 ) -> Verdict:
     """Check the rows of a table.
 
@@ -44,6 +59,8 @@ def check_table(
         name: what messages call the file.
         kind: one of `SUFFIXES`.
         table: of a CSV file whose header has been read already.
+        options: what the user says of it; columns that are not sent are not checked.
+        note: is given what a user should know of how it is read.
         validator: of a contract that has rows.
         limit: how many violations to tell.
 
@@ -58,30 +75,49 @@ def check_table(
     try:
         match kind or path.suffix.lower():
             case ".csv":
-                rows, places = _check_csv(table or CsvTable(path, name=name), spec, validator, findings)
+                table = table or CsvTable(path, name=name, spec=spec, options=options)
+                options.check(table.names, name)
+                for remark in table.remarks:
+                    note(remark)
+                rows, places = _check_csv(table, spec, validator, findings)
             case ".parquet":
-                rows = _check_parquet(path, name, spec, validator, findings)
+                rows = _check_parquet(path, name, spec, validator, findings, options)
             case _:
-                rows, places = _check_lines(path, name, validator, findings)
+                rows, places = _check_lines(path, name, validator, findings, options)
     except OSError as error:
         raise UsageError(f"{name}: cannot be read: {error.strerror or error}") from None
     if not rows and not findings:
         findings.add("minItems", spec.path, "there are no rows")
+    offer_columns(findings, validator)
     return verdict(findings, limit=limit, places=places)
 
 
-def _check_pieces(
-    pieces: "Iterable[pl.DataFrame]", spec: RowSpec, validator: Validator, findings: Findings, *, text: bool
-) -> int:
-    """Check frame after frame; return how many rows there were."""
-    first = 0
-    for frame in pieces:
-        if validator.as_declared:
-            _check_declared(_retyped(frame, spec) if text else frame, first, spec, validator, findings)
-        else:
-            check_frame(frame, first, spec, findings, validator.schemas, text=text)
-        first += frame.height
-    return first
+def offer_columns(findings: Findings, validator: Validator) -> None:
+    """Say of columns that the contract does not name what can be done with them."""
+    assert validator.rows is not None
+    depth = len(validator.rows.path) + 2
+    for finding in findings.in_order():
+        if finding.rule == "additionalProperties" and len(finding.path) == depth:
+            finding.hint = partial(_offered, finding.hint, str(finding.path[-1]))
+
+
+def _offered(hint: Hint, name: str) -> str:
+    known = hint() if callable(hint) else hint
+    return f"{known} Else {offer(name)}" if known else offer(name)
+
+
+def without(row: Any, columns: Collection[str], names: Sequence[str] = ()) -> Any:
+    """Leave columns out of a decoded row.
+
+    Args:
+        names: of the cells of a row that is a list; those beyond are called by their place.
+    """
+    if isinstance(row, dict):
+        return {name: cell for name, cell in row.items() if name not in columns}
+    if isinstance(row, list):
+        named = [*names, *map(str, range(len(names), len(row)))]
+        return [cell for name, cell in zip(named, row, strict=False) if name not in columns]
+    return row
 
 
 def _check_declared(frame: "pl.DataFrame", first: int, spec: RowSpec, validator: Validator, findings: Findings) -> None:
@@ -92,7 +128,9 @@ def _check_declared(frame: "pl.DataFrame", first: int, spec: RowSpec, validator:
     validator.check_some(rows, list(range(first, first + len(rows))), findings)
 
 
-def _check_parquet(path: Path, name: str, spec: RowSpec, validator: Validator, findings: Findings) -> int:
+def _check_parquet(
+    path: Path, name: str, spec: RowSpec, validator: Validator, findings: Findings, options: TableOptions
+) -> int:
     import polars as pl  # late: it costs 0.2 s
 
     try:
@@ -100,16 +138,60 @@ def _check_parquet(path: Path, name: str, spec: RowSpec, validator: Validator, f
         total = lazy.select(pl.len()).collect().item()
         # Fat rows few at a time; thin ones many, since each piece looks through the whole of its row group.
         rows = max(1, min(PIECE_ROWS, total * PIECE_BYTES // parquet.size_of(path)))
-        pieces = (lazy.slice(start, rows).collect() for start in range(0, total, rows))
-        return _check_pieces(pieces, spec, validator, findings, text=False)
+        names = lazy.collect_schema().names()
+        options.check(names, name)
+        sent = [column for column in names if column not in options.left_out]
+        for first in range(0, total, rows):
+            frame = lazy.slice(first, rows).select(sent).collect()
+            if validator.as_declared:
+                _check_declared(frame, first, spec, validator, findings)
+            else:
+                check_frame(frame, first, spec, findings, validator.schemas, text=False)
+        return int(total)
     except pl.exceptions.PolarsError as error:
         raise UsageError(f"{name}: not a Parquet file: {cut(str(error).splitlines()[0], 120)}") from None
 
 
 def _check_csv(table: CsvTable, spec: RowSpec, validator: Validator, findings: Findings) -> tuple[int, Places]:
-    frames = (block.frame for block in table.blocks({name: csv_type(spec, name) for name in table.names}))
-    rows = _check_pieces(frames, spec, validator, findings, text=True)
-    return rows, _CsvPlaces(table.path, table.names, table.comma)
+    sent = [name for name in table.names if name not in table.options.left_out]
+    types = table.typed(spec)
+    first = 0
+    for frame, _, faults in table.blocks(types):
+        _add_faults(faults, first, spec, findings)
+        for start, stop in _between(sorted(faults), frame.height):
+            part = frame.slice(start, stop - start).select(sent)
+            if validator.as_declared:
+                _check_declared(_retyped(part, spec), first + start, spec, validator, findings)
+            else:
+                check_frame(part, first + start, spec, findings, validator.schemas, text=True)
+        first += frame.height
+    return first, _CsvPlaces(table, sent)
+
+
+def _add_faults(faults: Mapping[int, Fault], first: int, spec: RowSpec, findings: Findings) -> None:
+    """Add what is wrong with rows by themselves, whatever the contract says.
+
+    Args:
+        first: number of the row that place 0 is.
+    """
+    kinds: dict[tuple[str, str | None], list[int]] = {}
+    for row, fault in sorted(faults.items()):
+        kinds.setdefault((fault.rule, fault.column), []).append(row)
+    for (rule, column), rows in kinds.items():
+        path = (*spec.path, first + rows[0], *(() if column is None else (column,)))
+        text = faults[rows[0]].text
+        findings.add(rule, path, text, rows=[first + row for row in rows], place=("fault", rule, column))
+
+
+def _between(faulty: Sequence[int], rows: int) -> Iterator[tuple[int, int]]:
+    """Give the rows between those that are faulty; none where there are too many of them to look at each stretch."""
+    if len(faulty) > MOST_STRETCHES:
+        return
+    start = 0
+    for row in (*faulty, rows):
+        if row > start:
+            yield start, row
+        start = row + 1
 
 
 def _retyped(frame: "pl.DataFrame", spec: RowSpec) -> "pl.DataFrame":
@@ -128,33 +210,30 @@ def _retyped(frame: "pl.DataFrame", spec: RowSpec) -> "pl.DataFrame":
 
 
 class _CsvPlaces:
-    """Line and column of a cell, where no row spans several lines."""
+    """Line and column of a cell; of a cell that does not begin in the first line of its row, the line alone."""
 
-    def __init__(self, path: Path, names: list[str], comma: str) -> None:
-        self._path, self._names, self._comma = path, names, comma
+    def __init__(self, table: CsvTable, sent: Sequence[str]) -> None:
+        self._table, self._sent = table, sent
 
     def __call__(self, finding: Finding) -> tuple[int | None, int | None]:
         """Read the file as far as the row."""
         if not finding.rows or finding.rule in ("additionalProperties", "required"):
-            return 1, 1
-        with self._path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-            next(file, "")
-            for line, text in enumerate(file, start=2):
-                if '"' in text and text.count('"') % 2:
-                    return None, None
-                if line == finding.rows[0] + 2:
-                    return line, self._column(text, finding.path[-1])
+            return self._table.line, 1
+        for line, text in self._table.lines_from(finding.rows[0]):
+            return line, 1 if finding.rule == "cells" else self._column(text, finding.path[-1])
         return None, None
 
     def _column(self, text: str, key: str | int) -> int | None:
-        position = self._names.index(key) if isinstance(key, str) and key in self._names else key
-        if not isinstance(position, int):
+        cells, comma = self._table.cells, self._table.comma
+        name = self._sent[key] if isinstance(key, int) and key < len(self._sent) else key
+        if name not in cells:
             return None
+        position = cells.index(str(name))
         offset = 0
         for _ in range(position):
             if text[offset : offset + 1] == '"':
-                offset = text.find('"' + self._comma, offset + 1) + 1
-            offset = text.find(self._comma, offset) + 1
+                offset = text.find('"' + comma, offset + 1) + 1
+            offset = text.find(comma, offset) + 1
             if offset == 0:
                 return None
         return offset + 1
@@ -166,7 +245,9 @@ def _is_whole_body(value: object, spec: RowSpec) -> bool:
     return spec.path[0] in value and not value.keys() & spec.columns.keys()
 
 
-def _check_lines(path: Path, name: str, validator: Validator, findings: Findings) -> tuple[int, Places]:
+def _check_lines(
+    path: Path, name: str, validator: Validator, findings: Findings, options: TableOptions
+) -> tuple[int, Places]:
     """Check a file with one row a line; empty lines are no rows.
 
     Returns:
@@ -196,7 +277,7 @@ def _check_lines(path: Path, name: str, validator: Validator, findings: Findings
                 hint = "give a body as .json; of a table, a row a line"
                 findings.add("type", (*spec.path, row), text, hint=hint, rows=[row], place=("body",))
             else:
-                rows.append(body.value)
+                rows.append(without(body.value, options.left_out) if options.left_out else body.value)
                 numbers.append(row)
             row += 1
             if len(rows) >= LINES_AT_ONCE:

@@ -1,7 +1,8 @@
 """Checks files against a contract."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from epkit.core.validate.violations import Verdict
 from epkit.endpoint.target import resolve
 from epkit.errors import UsageError
 from epkit.files import contracts, tables
+from epkit.files.dialects import DEFAULT, TableOptions
 from epkit.files.payloads import read_body
 from epkit.flows.context import Context
 
@@ -59,17 +61,21 @@ def validate(
     as_declared: bool = False,
     strict: bool = False,
     limit: int = LIMIT,
+    table: TableOptions = DEFAULT,
+    note: Callable[[str], object] = str,
 ) -> Validation:
     """Check files; none means the contract's own example.
 
     Args:
-        files: paths, or `-` for standard input; `.csv`, `.parquet` and `.jsonl` are tables.
+        files: paths, or `-` for standard input; `.csv`, `.tsv`, `.parquet`, `.jsonl` and `.gz` of them are tables.
         schema: the contract's name.
         reply: they are replies.
         rows: how many rows the replies answer, where that is known.
         as_declared: JSON Schema to the letter and nothing more.
         strict: warnings are errors.
         limit: how many violations of each file to tell.
+        table: what the user says of tables.
+        note: is given what a user should know of how a table is read.
 
     Raises:
         UsageError: a file cannot be read, or there is nothing to check.
@@ -83,7 +89,7 @@ def validate(
         ]
     else:
         validator = Validator(contract, as_declared=as_declared)
-        found = [(_name(file), _check(file, validator, limit)) for file in files]
+        found = [(_name(file), _check(file, validator, limit, table, note)) for file in files]
         if not files:
             if contract.example is None:
                 raise UsageError(f"{schema}: the contract has no example: name the file to check")
@@ -92,9 +98,20 @@ def validate(
     return Validation(schema=schema, files=checked)
 
 
-def _check(file: str, validator: Validator, limit: int) -> Verdict:
-    if Path(file).suffix.lower() in tables.SUFFIXES:
-        return tables.check_table(Path(file), validator, limit=limit)
+def _check(
+    file: str, validator: Validator, limit: int, options: TableOptions, note: Callable[[str], object]
+) -> Verdict:
+    if tables.may_be_table(file):
+        from epkit.flows.rows.opening import given_of  # late: most bodies are JSON
+
+        with ExitStack() as stack:
+            given = given_of(Path(file), file, stack, options)
+            assert given.path is not None
+            if given.kind != ".json":
+                return tables.check_table(
+                    given.path, validator, limit=limit, name=file, kind=given.kind, options=options, note=note
+                )
+            return validator.check(read_body(str(given.path), sys.stdin.buffer), limit=limit)
     return validator.check(read_body(file, sys.stdin.buffer), limit=limit)
 
 

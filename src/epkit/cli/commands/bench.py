@@ -7,6 +7,7 @@ import typer
 from epkit.cli import terminal
 from epkit.cli.options import common as o
 from epkit.cli.options import load as load
+from epkit.cli.options import table as t
 from epkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -64,6 +65,11 @@ def bench(
     payloads: o.Payloads = None,
     shuffle: o.Shuffle = False,
     batch_rows: o.BatchRows = 100,
+    carry: t.Carry = None,
+    drop: t.Drop = None,
+    encoding: t.Encoding = None,
+    decimal: t.Decimal = None,
+    no_header: t.NoHeader = False,
     put: o.Put = None,
     content_type: o.ContentType = None,
     header: o.Header = None,
@@ -136,6 +142,7 @@ def bench(
         headers=tuple(parse_header(text) for text in header or ()), cookies=tuple(cookies or ()), basic=basic,
         proxy=proxy, proxy_basic=proxy_basic, deployment=deployment, schema=schema, validate=not no_validate,
         keepalive=keepalive, shuffle=shuffle, batch_rows=batch_rows,
+        table=t.table_options(carry, drop, encoding, decimal, no_header),
     )  # fmt: skip
     tls = Tls(verify=not insecure, cacert=cacert, client_cert=client_cert, ciphers=ciphers, version=tls_version)
     scheduler = ClusterAddress.given(

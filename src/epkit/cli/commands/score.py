@@ -9,6 +9,7 @@ import typer
 from epkit.cli import terminal
 from epkit.cli.options import common as o
 from epkit.cli.options import load
+from epkit.cli.options import table as t
 from epkit.errors import UsageError
 
 EPILOG = """\b
@@ -17,6 +18,7 @@ Examples:
   epkit score rows.csv --target bank -o predictions.csv
   epkit score rows.parquet --target bank -o out.parquet -c 32 --batch-rows 200
   cat rows.jsonl | epkit score - --target bank --method predict_proba
+  epkit score customers.csv --carry id,Churn -o out.csv
 \b
 A job with -o keeps a journal beside it: the same command goes on after a
 crash, where it was. Rows that fail stand in OUT.failed.jsonl with the reason.
@@ -113,6 +115,11 @@ def score(
     param: Parameter = None,
     skip_invalid: SkipInvalid = False,
     no_validate: NoValidate = False,
+    carry: t.Carry = None,
+    drop: t.Drop = None,
+    encoding: t.Encoding = None,
+    decimal: t.Decimal = None,
+    no_header: t.NoHeader = False,
     out: Output = None,
     overwrite: Overwrite = False,
     restart: Restart = False,
@@ -145,8 +152,8 @@ def score(
 ) -> int:
     """Send the rows of FILE to an endpoint, and give their predictions back.
 
-    FILE is a request body or a list of rows (.json), a table (.csv, .parquet, .jsonl), or - for stdin. Without it the
-    example in the contract is sent.
+    FILE is a request body or a list of rows (.json), a table (.csv, .tsv, .parquet, .jsonl, or .gz of one), or - for
+    stdin. Without it the example in the contract is sent.
     """
     from epkit.cli.output import score as output
     from epkit.core.http.destination import Tls
@@ -162,7 +169,7 @@ def score(
         file=file, target=target, key_file=key_file, out=out, wrap=wrap, concurrency=concurrency,
         batch_rows=batch_rows, batch_bytes=batch_bytes, rate=rate, retries=retries, timeout_s=timeout_s, method=method,
         params=_parameters(param or ()), skip_invalid=skip_invalid, restart=restart, overwrite=overwrite,
-        workers=workers,
+        workers=workers, table=t.table_options(carry, drop, encoding, decimal, no_header),
         cluster=ClusterAddress.given(
             cluster, ca=cluster_ca, cert=cluster_cert, key=cluster_key, insecure=insecure_cluster
         ),

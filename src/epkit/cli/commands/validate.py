@@ -6,6 +6,7 @@ import typer
 
 from epkit.cli import terminal
 from epkit.cli.options import common as o
+from epkit.cli.options import table as t
 from epkit.cli.options.target import FINDING, REACHING, with_reach
 from epkit.errors import ContractError
 
@@ -55,6 +56,11 @@ def validate(
         bool, o.option(o.VERDICT, "--as-declared", help="The schema to the letter, nothing more.")
     ] = False,
     strict: Annotated[bool, o.option(o.VERDICT, "--strict", help="Warnings are errors.")] = False,
+    carry: t.Carry = None,
+    drop: t.Drop = None,
+    encoding: t.Encoding = None,
+    decimal: t.Decimal = None,
+    no_header: t.NoHeader = False,
     format_: Annotated[
         str, o.option(o.OUT, "--format", metavar="|".join(FORMATS), help="How to print the verdict.")
     ] = "text",
@@ -67,14 +73,27 @@ def validate(
 ) -> int:
     """Check FILEs against a contract, before they are sent.
 
-    Request bodies (.json, -) or tables (.csv, .parquet, .jsonl); the contract's own example where no FILE is named.
+    Request bodies (.json, -) or tables (.csv, .tsv, .parquet, .jsonl, or .gz of one); the contract's own example where
+    no FILE is named.
     """
     from epkit.flows import validate as flow
 
     terminal.check_choice("--format", format_, FORMATS)
-    contract, name = flow.find_contract(reach, terminal.context(), path=path)
+    context = terminal.context()
+    contract, name = flow.find_contract(reach, context, path=path)
     limits = {"as_declared": as_declared, "strict": strict}
-    checked = flow.validate(files or [], contract, schema=name, reply=reply, rows=rows, limit=limit, **limits)
+    table = t.table_options(carry, drop, encoding, decimal, no_header)
+    checked = flow.validate(
+        files or [],
+        contract,
+        schema=name,
+        reply=reply,
+        rows=rows,
+        limit=limit,
+        table=table,
+        note=context.note,
+        **limits,
+    )
     terminal.write_verdict(_render(terminal.masked(checked), format_))
     return 0 if checked.valid else ContractError.exit_code
 

@@ -151,7 +151,7 @@ def _layout(values: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def difference(before: Mapping[str, str], now: Mapping[str, str]) -> str | None:
     """Name what of a job is not what it was, None where it is the same job."""
-    changed = [name for name in now if before.get(name) != now[name]]
+    changed = [name for name in {**now, **before} if before.get(name) != now.get(name)]
     return ", ".join(changed) or None
 
 

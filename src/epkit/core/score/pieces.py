@@ -1,6 +1,8 @@
 """Consecutive rows of an input: encoded for the endpoint, and in the forms in which they are written out again."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from epkit.core.score.encoding import encode_frame
@@ -8,8 +10,11 @@ from epkit.core.score.encoding import encode_frame
 if TYPE_CHECKING:
     import polars as pl
 
+    Encode = Callable[[pl.DataFrame], list[bytes]]
+
 CHUNK_ROWS: Final = 4_000
 CHUNK_BYTES: Final = 4 << 20
+NONE: Final[Mapping[int, str]] = MappingProxyType({})
 
 
 class Piece:
@@ -17,12 +22,14 @@ class Piece:
 
     Args:
         rows: as they stand in a body.
-        objects: as JSON objects, None where they have to be made of the frames.
+        objects: as JSON objects, None where they have to be made of the frames, by *encode*.
         lines: as lines of a CSV file, without line breaks, None where they have to be made.
         frames: as frames, one after the other; none where the rows come from JSON.
+        faults: why rows cannot be sent, by their place; of the others nothing is said.
+        encode: writes a frame as JSON objects; None where its own types tell how. Joined pieces have one in common.
     """
 
-    __slots__ = ("frames", "lines", "objects", "rows")
+    __slots__ = ("encode", "faults", "frames", "lines", "objects", "rows")
 
     def __init__(
         self,
@@ -31,8 +38,11 @@ class Piece:
         objects: list[bytes] | None = None,
         lines: list[bytes] | None = None,
         frames: "tuple[pl.DataFrame, ...]" = (),
+        faults: Mapping[int, str] = NONE,
+        encode: "Encode | None" = None,
     ) -> None:
         self.rows, self.objects, self.lines, self.frames = rows, objects, lines, frames
+        self.faults, self.encode = faults, encode
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -51,6 +61,8 @@ class Piece:
             objects=None if self.objects is None else self.objects[start:stop],
             lines=None if self.lines is None else self.lines[start:stop],
             frames=tuple(frames),
+            faults={place - start: why for place, why in self.faults.items() if start <= place < stop},
+            encode=self.encode,
         )
 
     def joined(self, other: "Piece") -> "Piece":
@@ -62,17 +74,16 @@ class Piece:
             objects=None if self.objects is None or other.objects is None else self.objects + other.objects,
             lines=None if self.lines is None or other.lines is None else self.lines + other.lines,
             frames=self.frames + other.frames,
+            faults={**self.faults, **{place + len(self): why for place, why in other.faults.items()}},
+            encode=self.encode,
         )
 
     def as_objects(self, start: int, stop: int) -> list[bytes]:
         """Return rows as JSON objects."""
         if self.objects is not None:
             return self.objects[start:stop]
-        return [
-            line
-            for frame in self.cut(start, stop).frames
-            for line in encode_frame(frame, None, text=False, lists=False)
-        ]
+        encode = self.encode or partial(encode_frame, spec=None, text=False, lists=False)
+        return [line for frame in self.cut(start, stop).frames for line in encode(frame)]
 
 
 def regroup(pieces: Iterator[Piece], batch_rows: int) -> Iterator[Piece]:

@@ -20,17 +20,31 @@ from epkit.core.validate.violations import FIRST_ROWS, Findings, Path
 if TYPE_CHECKING:
     import polars as pl
 
+MISSING: Final = frozenset(
+    {"", "?", "na", "n/a", "<na>", "nan", "-nan", "+nan", "null", "none", "#na", "#n/a", "#n/a n/a"}
+    | {"1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan"}
+)
+"""What stands for a missing value where a number or a boolean is expected, in lower case and without blanks around it.
+
+Source: pandas' `read_csv` takes these for missing (`STR_NA_VALUES`), all but the question mark.
+"""
+
 _WHOLE: Final = re.compile(r"[+-]?[0-9]{1,400}", re.ASCII)
 _REAL: Final = re.compile(
-    r"[+-]?([0-9]{1,400}+\.?[0-9]{0,400}+|\.[0-9]{1,400})([eE][+-]?[0-9]{1,5})?|[+-]?inf(inity)?|nan", re.ASCII | re.I
+    r"[+-]?([0-9]{1,400}+\.?[0-9]{0,400}+|\.[0-9]{1,400})([eE][+-]?[0-9]{1,5})?|[+-]?inf(inity)?", re.ASCII | re.I
 )
 
 
 def read_text(text: str, column: Column) -> Any:
-    """Read a cell of a CSV file as the contract's type says; what cannot be read so stays the text it is."""
+    """Read a cell of a CSV file as the contract's type says; what cannot be read so stays the text it is.
+
+    What stands for a missing value is None, unless the column has text.
+    """
     if column.kind == "string":
         return text
     bare = text.strip()
+    if column.kind is not None and bare.lower() in MISSING:
+        return None
     if column.kind == "number" and _REAL.fullmatch(bare):
         return float(bare)
     if column.kind == "integer":

@@ -1,60 +1,38 @@
-"""From what the user gave to rows that can be sent: where they are, what goes around them, whether they may go."""
+"""From what the user gave to rows that can be sent: what goes around them, and whether they may go."""
 
-import contextlib
 import io
 import json
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from epkit.core.contract.columns import RowSpec
-from epkit.core.http.masking import mask_url, url_secrets
 from epkit.core.http.payload import Payload
 from epkit.core.replies.predictions import Failed
 from epkit.core.score.batching import Chunk
 from epkit.core.score.encoding import as_object
 from epkit.core.score.pieces import regroup
 from epkit.core.shapes import table
-from epkit.core.shapes.bodies import find_rows, value_at
+from epkit.core.shapes.bodies import value_at
 from epkit.core.shapes.envelopes import Envelope, from_wrap, of_body
 from epkit.core.validate.checked import in_words
 from epkit.core.validate.culling import cull
 from epkit.core.validate.validation import Validator
 from epkit.core.validate.violations import Verdict
-from epkit.errors import ContractError, UsageError, unwritable
-from epkit.files import fetching, payloads, remote, unpacking
-from epkit.files.parquet import parts_of
+from epkit.errors import ContractError, UsageError
+from epkit.files import payloads
 from epkit.files.sources import CsvSource, FrameSource, LinesSource, ParquetSource, Source, ValuesSource
-from epkit.flows.context import Context, Note
+from epkit.flows.context import Note
+from epkit.flows.rows.opening import Given
 
 if TYPE_CHECKING:
     from epkit.core.contract.contract import ParsedContract
 
-TABLES: Final = (".csv", ".parquet", ".jsonl")
-SNIFFED: Final = 1 << 16
-LONGEST_LINE: Final = 64 << 20
 WHOLE: Final = "(--no-validate sends it all the same)"
+FAULTS: Final = ("cells", "decimal")
+"""Rules by which a row of a table is none, whatever the contract says."""
+
 OTHERS: Final = "(--no-validate sends it all the same, --skip-invalid all other rows)"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
-    """What the user gave, before a contract is known.
-
-    Args:
-        path: of a file, None where the rows are `values`.
-        kind: `.csv`, `.parquet`, `.jsonl` or `.json`; empty for `values`.
-        name: what messages call it.
-        values: rows from Python: a polars frame, or a list.
-    """
-
-    name: str
-    kind: str = ""
-    path: Path | None = None
-    values: Any = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,104 +57,18 @@ class Input:
         pieces = self.source.pieces(skip, lists=self.envelope.wants_lists)
         for piece in regroup(pieces, batch_rows):
             chunk = Chunk(first, piece.rows, piece)
+            wrong: Mapping[int, str] = piece.faults
             if self.validator is not None:
                 validator = self.validator
 
                 def check(start: int, stop: int) -> Any:
                     return self.source.findings(piece, start, stop, validator)  # noqa: B023 - called in this turn
 
-                for place, words in cull(len(piece), check).items():
-                    chunk.fail(place, place + 1, Failed(reason="contract", status=0, detail=words))
+                wrong = {**cull(len(piece), check), **wrong}
+            for place, words in wrong.items():
+                chunk.fail(place, place + 1, Failed(reason="contract", status=0, detail=words))
             yield chunk
             first += len(piece)
-
-
-@contextlib.contextmanager
-def spooled(file: str | None, stdin: BinaryIO, context: Context) -> Iterator[Given | None]:
-    """Find out what a file is; standard input is first written to a file of its own.
-
-    Args:
-        file: a path, of a directory of Parquet files too, a URL, `-`, or None.
-
-    Raises:
-        UsageError: it is no file, or empty.
-    """
-    if file is None:
-        yield None
-        return
-    with contextlib.ExitStack() as stack:
-        if remote.is_remote(file):
-            context.know(url_secrets(file))  # a store's errors quote the URL, signature and all
-            try:
-                directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="epkit-"))
-            except OSError as error:
-                raise unwritable(f"{mask_url(file)}: cannot be kept in TMPDIR", error) from None
-            yield _given(fetching.fetch(file, Path(directory)), mask_url(file), stack)
-        elif file != "-":
-            yield _given(Path(file), file, stack)
-        else:
-            spool = _temporary(stack, "stdin: cannot be kept in TMPDIR")
-            try:
-                shutil.copyfileobj(stdin, spool, 1 << 20)
-                spool.flush()
-            except OSError as error:
-                raise unwritable("stdin: cannot be kept in TMPDIR", error) from None
-            path = Path(spool.name)
-            if not path.stat().st_size:
-                raise UsageError("stdin: empty: there is nothing to send")
-            yield _given(path, "stdin", stack)
-
-
-def _given(path: Path, name: str, stack: contextlib.ExitStack) -> Given:
-    """Tell what a file holds by its name, or else by how it begins; a compressed one is written out.
-
-    Args:
-        stack: keeps what was written out as long as it is needed.
-
-    Raises:
-        UsageError: it is no file, nor a directory of Parquet files, or cannot be unpacked.
-    """
-    if path.is_dir():
-        parts_of(path)
-        return Given(name=name, path=path, kind=".parquet")
-    if not path.is_file():
-        raise UsageError(f"{name}: no such file")
-    kind = path.suffix.lower()
-    try:
-        if unpacking.is_packed(path):
-            whole = _temporary(stack, f"{name}: cannot be unpacked into TMPDIR")
-            unpacking.unpack(path, whole, name)
-            kind, path = Path(path.stem).suffix.lower(), Path(whole.name)
-        return Given(name=name, path=path, kind=kind if kind in (*TABLES, ".json") else sniff(path))
-    except OSError as error:
-        raise UsageError(f"{name}: cannot be read: {error.strerror}") from None
-
-
-def _temporary(stack: contextlib.ExitStack, what: str) -> Any:
-    try:
-        return stack.enter_context(tempfile.NamedTemporaryFile(prefix="epkit-"))
-    except OSError as error:
-        raise unwritable(what, error) from None
-
-
-def sniff(path: Path) -> str:
-    """Tell what a file holds by how it begins."""
-    with path.open("rb") as file:
-        head = file.read(SNIFFED)
-        if head.startswith(b"PAR1"):
-            return ".parquet"
-        text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-        if not text.startswith((b"{", b"[")):
-            return ".csv"
-        if b"\n" not in text:
-            text += file.readline(LONGEST_LINE) + file.read(SNIFFED)
-    first, _, rest = text.partition(b"\n")
-    with contextlib.suppress(ValueError):
-        value = json.loads(first)
-        # A single line may be a whole body or a single row; a body says where its rows are.
-        if rest.strip() or (isinstance(value, dict) and find_rows(value) is None):
-            return ".jsonl"
-    return ".json"
 
 
 def prepare(
@@ -215,10 +107,13 @@ def prepare(
         payload = _payload(given, contract)
         body = payload.parse()
         bare = isinstance(body, list)
-        if validator is not None and not bare:
+        chosen = given is not None and bool(given.options.left_out)
+        if validator is not None and not bare and not chosen:
             verdict = validator.check(payload.body, limit=100)
             _refuse(payload.name, verdict, skip_invalid, advice)
         source, own = _from_body(payload.name, body, spec)
+        if given is not None:
+            source.choose(given.options)
         envelope = own if not bare and wrap is None else None
     if envelope is None:
         envelope = _envelope(spec, wrap, contract, path, note, scoring=scoring)
@@ -227,6 +122,12 @@ def prepare(
         validator = _check_rows(source, envelope, validator, skip_invalid, note, advice)
     elif verdict is not None and verdict.valid:
         validator = None
+    if spec is None:
+        source.survey()
+        if not skip_invalid:
+            source.refuse_faults(" (--skip-invalid sends all other rows)" if scoring else ": mend the line")
+    for remark in source.remarks:
+        note(remark)
     return Input(source=source, envelope=envelope, validator=validator)
 
 
@@ -246,13 +147,19 @@ def source_of(given: Given, spec: RowSpec | None) -> Source:
     Raises:
         UsageError: it cannot be read as what its name says.
     """
+    source = _opened(given, spec)
+    source.choose(given.options)
+    return source
+
+
+def _opened(given: Given, spec: RowSpec | None) -> Source:
     if given.path is None:
         if hasattr(given.values, "write_ndjson"):
             return FrameSource(given.values, given.name, spec)
         return ValuesSource(given.values, given.name)
     match given.kind:
         case ".csv":
-            return CsvSource(given.path, given.name, spec)
+            return CsvSource(given.path, given.name, spec, given.options)
         case ".parquet":
             return ParquetSource(given.path, given.name, spec)
     return LinesSource(given.path, given.name)
@@ -354,6 +261,8 @@ def _refuse(name: str, verdict: Verdict, skip_invalid: bool, advice: str) -> Non
     if verdict.valid or not errors:
         return
     first = errors[0]
+    if first.rule in FAULTS:
+        advice = "(--skip-invalid sends all other rows)" if advice is OTHERS else "(mend the line)"
     place = name if first.line is None else f"{name}:{first.line}:{first.column}"
     more = f"; {verdict.errors} errors in all, epkit validate shows them" if verdict.errors > 1 else ""
     raise ContractError(f"{place}: {in_words(first)}{more} {advice}")

@@ -1,13 +1,16 @@
 """Payloads from a table: its rows, so many a body, wrapped and checked as `score` does it, before the run begins."""
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from epkit.core.http.payload import Payload
 from epkit.errors import UsageError
+from epkit.files.dialects import DEFAULT, TableOptions
 from epkit.flows.context import Note
-from epkit.flows.rows.input import Given, prepare
+from epkit.flows.rows.input import Input, prepare
+from epkit.flows.rows.opening import given_of
 
 if TYPE_CHECKING:
     from epkit.core.contract.contract import ParsedContract
@@ -17,15 +20,22 @@ MOST_BYTES: Final = 512 * 1024 * 1024
 
 
 def table_payloads(
-    file: str, contract: "ParsedContract | None", *, batch_rows: int, target: str, note: Note
+    file: str,
+    contract: "ParsedContract | None",
+    *,
+    batch_rows: int,
+    target: str,
+    note: Note,
+    options: TableOptions = DEFAULT,
 ) -> Iterator[Payload]:
     """Make the bodies of a table.
 
     Args:
-        file: ends in `.csv` or `.parquet`.
+        file: ends in `.csv`, `.tsv`, `.tab` or `.parquet`, perhaps with `.gz` behind it.
         contract: says how rows are wrapped and is what they are checked against; None where nothing is checked.
         batch_rows: rows of a body, ≥ 1; the last has what is left.
         target: the path of the target, which tells how rows are wrapped where no contract does.
+        options: what the user says of the table.
 
     Raises:
         UsageError: the file cannot be read, holds no rows, or too many.
@@ -34,8 +44,15 @@ def table_payloads(
     path = Path(file)
     if not path.is_file():
         raise UsageError(f"{file}: {'is a directory, not a file' if path.is_dir() else 'no such file'}")
-    given = Given(name=file, path=path, kind=path.suffix.lower())
-    rows = prepare(given, contract, wrap=None, parameters={}, skip_invalid=False, path=target, note=note, scoring=False)
+    with contextlib.ExitStack() as stack:
+        given = given_of(path, file, stack, options)
+        rows = prepare(
+            given, contract, wrap=None, parameters={}, skip_invalid=False, path=target, note=note, scoring=False
+        )
+        yield from _bodies(file, rows, batch_rows)
+
+
+def _bodies(file: str, rows: Input, batch_rows: int) -> Iterator[Payload]:
     before, after = rows.envelope.around()
     writer = rows.envelope.writer
     batch_rows = rows.envelope.most_rows or batch_rows

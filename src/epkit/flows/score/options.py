@@ -8,7 +8,8 @@ from epkit.core.http.destination import Tls
 from epkit.core.load.cluster import ClusterAddress
 from epkit.core.score.scored import ScoreResult
 from epkit.errors import EndpointError, UsageError
-from epkit.flows.rows.input import Given
+from epkit.files.dialects import DEFAULT, TableOptions
+from epkit.flows.rows.opening import Given
 from epkit.flows.target.request_options import RequestOptions, check_proxy
 
 MOST_CONCURRENCY: Final = 10_000
@@ -20,6 +21,7 @@ class ScoreOptions:
 
     Args:
         file: a path, `-`, or None for the contract's example.
+        table: what the user says of a table.
         given: rows from Python, instead of a file.
         out: a path, None for a stream.
         timeout_s: one request's; None for the target's own.
@@ -30,6 +32,7 @@ class ScoreOptions:
     """
 
     file: str | None = None
+    table: TableOptions = DEFAULT
     given: Given | None = None
     target: str | None = None
     key_file: str | None = None

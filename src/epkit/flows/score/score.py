@@ -27,7 +27,8 @@ from epkit.files.predicted import Writer
 from epkit.files.recording import OutputWriter, check_format, make_writer, refuse_names
 from epkit.files.sources import rows_of
 from epkit.flows.context import Context
-from epkit.flows.rows.input import Given, prepare, spooled
+from epkit.flows.rows.input import prepare
+from epkit.flows.rows.opening import Given, spooled
 from epkit.flows.score.drivers import check_workers, hire, make_driver
 from epkit.flows.score.job import JobWorkers, ReadyJob
 from epkit.flows.score.options import ScoreOptions, check
@@ -67,7 +68,7 @@ def score(
     check(options)
     check_workers(options)
     with ExitStack() as stack:
-        given = options.given or stack.enter_context(spooled(options.file, stdin, context))
+        given = options.given or stack.enter_context(spooled(options.file, stdin, context, options.table))
         job = None
         if options.out is not None:
             job = stack.enter_context(_claim(options, given, context))
@@ -76,17 +77,17 @@ def score(
                 return _already(job, options, context)
         ready = stack.enter_context(_prepare(options, given, context))
         if job is not None:
-            refuse_names(("prediction",), ready.input.source.names)
+            refuse_names(("prediction",), ready.input.source.kept)
             job.expect(ready.input.source.total)
         workers = stack.enter_context(hire(options, context))
         if workers is not None:
             workers.check_reach(ready.destination)
         if job is not None:
             job.begin()
-            writer = make_writer(job, ready.input.source.names)
+            writer = make_writer(job, ready.input.source.kept)
         assert writer is not None
         probabilities = options.method == "predict_proba"
-        taken = () if job is None else ready.input.source.names
+        taken = () if job is None else ready.input.source.kept
         secrets = ready.target.secrets
         recorder = OutputWriter(
             writer,
@@ -108,7 +109,7 @@ def dry_run(options: ScoreOptions, context: Context, stdin: BinaryIO) -> tuple[s
     """
     check(options)
     check_workers(options)
-    with spooled(options.file, stdin, context) as given, _prepare(options, given, context) as ready:
+    with spooled(options.file, stdin, context, options.table) as given, _prepare(options, given, context) as ready:
         chunk = next(ready.input.chunks(0, options.batch_rows), None)
         if chunk is None:
             raise UsageError("there are no rows to send")
@@ -249,6 +250,8 @@ def _claim(options: ScoreOptions, given: Given | None, context: Context) -> Iter
                 "target": spec.shown,
                 "wrapping": json.dumps([options.wrap, options.parameters, _named(options.request)], sort_keys=True),
                 "deployment": options.request.deployment or spec.deployment or "",
+                # A journal of a job without such options does not speak of them.
+                **({"reading of the table": options.table.identity} if options.table.identity else {}),
             }
         )
         yield job
@@ -261,7 +264,7 @@ def _check_complete(job: Job, given: Given | None) -> None:
         UsageError: it is such a one, or the input cannot be read.
     """
     if given is not None and given.path is not None:
-        rows = rows_of(given.path, given.kind, given.name)
+        rows = rows_of(given.path, given.kind, given.name, given.options)
         job.expect(rows, least=rows or 0)
 
 

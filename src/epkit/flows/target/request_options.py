@@ -12,6 +12,7 @@ from epkit.core.http.secret import Secret
 from epkit.core.http.url import is_url, proxy_secrets
 from epkit.endpoint.headers import header_problem
 from epkit.errors import UsageError
+from epkit.files.dialects import DEFAULT, TableOptions
 from epkit.flows.target.target import Target
 
 AGENT: Final = f"epkit/{__version__}"
@@ -35,6 +36,7 @@ class RequestOptions:
         validate: whether a contract is asked for at all.
         shuffle: whether payloads are sent in an order of the seed's, not in theirs.
         batch_rows: rows of a body that is made of a table.
+        table: what the user says of such a table.
     """
 
     payloads: tuple[str, ...] = ()
@@ -53,6 +55,7 @@ class RequestOptions:
     keepalive: bool = True
     shuffle: bool = False
     batch_rows: int = 100
+    table: TableOptions = DEFAULT
 
     def secrets(self) -> Iterator[Secret]:
         """Give everything in here that must not be shown."""

@@ -1,5 +1,6 @@
 """From options to the requests of a run: payloads, rows, headers, the bytes that go out."""
 
+import contextlib
 import json
 import random
 import re
@@ -18,6 +19,7 @@ from epkit.core.http.url import Url
 from epkit.core.shapes.bodies import count_rows
 from epkit.engines.base import Engine
 from epkit.errors import ContractError, EpkitError, UsageError
+from epkit.files.dialects import is_tabular
 from epkit.files.payloads import read_payloads
 from epkit.flows.context import Note
 from epkit.flows.target.request_options import RequestOptions, compose_headers
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from epkit.core.contract.contract import ParsedContract
 
 JSON: Final = "application/json"
+TABLES: Final = (".csv", ".tsv", ".tab", ".parquet")
 
 BODILESS: Final = ("GET", "HEAD", "OPTIONS", "DELETE", "TRACE")
 """Methods that are not given the contract's example to send."""
@@ -137,11 +140,15 @@ def _read(
     Args:
         target: the target's path, for the rows of a table; None where a table's bytes are the body.
     """
-    if target is not None and file.lower().endswith((".csv", ".parquet")):
+    if target is not None and _is_table(file, options):
         from epkit.flows.rows.payloads import table_payloads
 
         of = known.contract("rows are sent unchecked") if options.validate else None
-        return tuple(table_payloads(file, of, batch_rows=options.batch_rows, target=target, note=known.note))
+        return tuple(
+            table_payloads(
+                file, of, batch_rows=options.batch_rows, target=target, note=known.note, options=options.table
+            )
+        )
     if not file.startswith("gen:"):
         return read_payloads(file, stdin)
     count = re.fullmatch(r"gen:rows=([1-9][0-9]{0,6})", file)
@@ -152,6 +159,17 @@ def _read(
     contract = known.contract(None)
     assert contract is not None  # without one there is an error
     return (Payload.of(file, sample_body(contract, rows=int(count[1]), seed=seed)),)
+
+
+def _is_table(file: str, options: RequestOptions) -> bool:
+    """Tell whether a file is a table by its name, a `.txt` by its first rows: of most the bytes are the body."""
+    name = file.lower().removesuffix(".gz")
+    if not name.endswith(".txt"):
+        return name.endswith(TABLES)
+    with contextlib.suppress(OSError):
+        if options.content_type in (None, JSON) and name == file.lower():
+            return is_tabular(Path(file))
+    return False
 
 
 def contract_finder(

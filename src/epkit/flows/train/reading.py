@@ -7,7 +7,8 @@ from epkit.errors import UsageError
 from epkit.files.digests import digest_of
 from epkit.files.frames import stacked
 from epkit.flows.context import Context
-from epkit.flows.rows.input import source_of, spooled
+from epkit.flows.rows.input import source_of
+from epkit.flows.rows.opening import spooled
 
 if TYPE_CHECKING:
     import polars as pl

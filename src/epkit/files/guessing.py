@@ -1,0 +1,93 @@
+"""The type of a column that no contract names: one that gives each of its cells back, or text."""
+
+from typing import TYPE_CHECKING, Any, Final
+
+from epkit.files import number_columns
+
+if TYPE_CHECKING:
+    import polars as pl
+
+MOSTLY: Final = 0.9
+"""The share of numbers in a column of text from which on a user wants to know of the cells that are none."""
+
+
+class Guess:
+    """What the cells of a column that were seen so far may be.
+
+    `numbers` and `commas` count those that are numbers, and numbers but for a decimal comma, `others` all that are no
+    numbers; `first` is the first of these, with its row. What stands for a missing value counts for nothing.
+    """
+
+    def __init__(self, decimal: str | None) -> None:
+        """Begin with every type.
+
+        Args:
+            decimal: what separates decimals; None where the user has not said.
+        """
+        import polars as pl  # late: it costs 0.2 s
+
+        self._real = number_columns.real(decimal or ".")
+        self._possible: list[tuple[str, Any]] = [
+            (number_columns.INTEGER, pl.Int64),
+            (self._real, pl.Float64),
+            (number_columns.BOOLEAN, pl.Boolean),
+        ]
+        self._seen = False
+        self.numbers = self.commas = self.others = 0
+        self.first: tuple[int, str] | None = None
+
+    @property
+    def dtype(self) -> Any:
+        """Polars' type of the column."""
+        import polars as pl
+
+        return self._possible[0][1] if self._seen and self._possible else pl.String
+
+    @property
+    def is_mostly_numbers(self) -> bool:
+        """Whether it is text for the sake of a few cells."""
+        return bool(self.others) and self.numbers >= MOSTLY * (self.numbers + self.others)
+
+    @property
+    def has_commas(self) -> bool:
+        """Whether all cells are numbers, were it not for a comma."""
+        return bool(self.commas) and self.commas == self.others
+
+    def look(self, cells: "pl.Series", row: int) -> None:
+        """Look at some more cells.
+
+        Args:
+            cells: text, null where there is none.
+            row: number of the first one's row.
+        """
+        if self._seen and not self._possible and not self.numbers and not self.commas:
+            return  # words, as they are in most columns of text
+        kept = cells.drop_nulls()
+        if not len(kept):
+            return
+        if self._possible and self._fit(kept):
+            return
+        kept = kept.filter(~number_columns.is_missing(kept))
+        if not len(kept) or (self._possible and self._fit(kept)):
+            return
+        self._possible, self._seen = [], True
+        numbers = int(kept.str.contains(self._real).sum())
+        self.numbers += numbers
+        self.others += len(kept) - numbers
+        self.commas += int(kept.str.contains(number_columns.COMMA).sum())
+        if self.first is None and numbers < len(kept):
+            odd = ~(cells.str.contains(self._real) | number_columns.is_missing(cells))
+            place = int(odd.fill_null(False).arg_true()[0])
+            self.first = row + place, cells[place]
+
+    def _fit(self, cells: "pl.Series") -> bool:
+        """Keep the types that all cells have; False, and nothing is changed, where there is none."""
+        fitting = [choice for choice in self._possible if cells.str.contains(choice[0]).all()]
+        if not fitting:
+            return False
+        self._possible, self._seen = fitting, True
+        if any(pattern == self._real for pattern, _ in fitting):
+            self.numbers += len(cells)
+        else:
+            self.others += len(cells)
+        return True

@@ -1,0 +1,151 @@
+"""Files as the user names them: brought here, unpacked, decoded, and known for what they hold."""
+
+import contextlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from epkit.core.http.masking import mask_url, url_secrets
+from epkit.core.shapes.bodies import find_rows
+from epkit.errors import UsageError, unwritable
+from epkit.files import fetching, remote, transcoding, unpacking
+from epkit.files.dialects import DEFAULT, TableOptions
+from epkit.files.parquet import parts_of
+from epkit.flows.context import Context
+
+TABLES: Final = (".csv", ".parquet", ".jsonl")
+SEPARATED: Final = {".tsv": ".csv", ".tab": ".csv"}
+"""What other names of tables of cells with something between them are as good as."""
+
+PARQUET: Final = b"PAR1"
+SNIFFED: Final = 1 << 16
+LONGEST_LINE: Final = 64 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What the user gave, before a contract is known.
+
+    Args:
+        path: of a file, None where the rows are `values`.
+        kind: `.csv`, `.parquet`, `.jsonl` or `.json`; empty for `values`.
+        name: what messages call it.
+        values: rows from Python: a polars frame, or a list.
+        options: what the user says of a table.
+    """
+
+    name: str
+    kind: str = ""
+    path: Path | None = None
+    values: Any = None
+    options: TableOptions = DEFAULT
+
+
+@contextlib.contextmanager
+def spooled(
+    file: str | None, stdin: BinaryIO, context: Context, options: TableOptions = DEFAULT
+) -> Iterator[Given | None]:
+    """Find out what a file is; standard input is first written to a file of its own.
+
+    Args:
+        file: a path, of a directory of Parquet files too, a URL, `-`, or None.
+        options: what the user says of a table.
+
+    Raises:
+        UsageError: it is no file, or empty.
+    """
+    if file is None:
+        yield None
+        return
+    with contextlib.ExitStack() as stack:
+        if remote.is_remote(file):
+            context.know(url_secrets(file))  # a store's errors quote the URL, signature and all
+            try:
+                directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="epkit-"))
+            except OSError as error:
+                raise unwritable(f"{mask_url(file)}: cannot be kept in TMPDIR", error) from None
+            yield given_of(fetching.fetch(file, Path(directory)), mask_url(file), stack, options)
+        elif file != "-":
+            yield given_of(Path(file), file, stack, options)
+        else:
+            spool = _temporary(stack, "stdin: cannot be kept in TMPDIR")
+            try:
+                shutil.copyfileobj(stdin, spool, 1 << 20)
+                spool.flush()
+            except OSError as error:
+                raise unwritable("stdin: cannot be kept in TMPDIR", error) from None
+            path = Path(spool.name)
+            if not path.stat().st_size:
+                raise UsageError("stdin: empty: there is nothing to send")
+            yield given_of(path, "stdin", stack, options)
+
+
+def given_of(path: Path, name: str, stack: contextlib.ExitStack, options: TableOptions = DEFAULT) -> Given:
+    """Tell what a file holds by its name, or else by how it begins.
+
+    What is compressed, of another encoding than UTF-8, or has other line ends is written out first.
+
+    Args:
+        stack: keeps what was written out as long as it is needed.
+
+    Raises:
+        UsageError: it is no file, nor a directory of Parquet files, or cannot be unpacked or decoded.
+    """
+    if path.is_dir():
+        parts_of(path)
+        return Given(name=name, path=path, kind=".parquet", options=options)
+    if not path.is_file():
+        raise UsageError(f"{name}: no such file")
+    kind = path.suffix.lower()
+    try:
+        if unpacking.is_packed(path):
+            whole = _temporary(stack, f"{name}: cannot be unpacked into TMPDIR")
+            unpacking.unpack(path, whole, name)
+            kind, path = Path(path.stem).suffix.lower(), Path(whole.name)
+        if kind not in (".parquet", ".json") and not is_parquet(path):
+            encoding = transcoding.needs(path, options.encoding)
+            if encoding is not None:
+                whole = _temporary(stack, f"{name}: cannot be kept in TMPDIR")
+                transcoding.transcode(path, whole, name, encoding)
+                path = Path(whole.name)
+        kind = SEPARATED.get(kind, kind)
+        return Given(name=name, path=path, kind=kind if kind in (*TABLES, ".json") else sniff(path), options=options)
+    except OSError as error:
+        raise UsageError(f"{name}: cannot be read: {error.strerror}") from None
+
+
+def _temporary(stack: contextlib.ExitStack, what: str) -> Any:
+    try:
+        return stack.enter_context(tempfile.NamedTemporaryFile(prefix="epkit-"))
+    except OSError as error:
+        raise unwritable(what, error) from None
+
+
+def is_parquet(path: Path) -> bool:
+    """Tell whether a file is Parquet by how it begins."""
+    with path.open("rb") as file:
+        return file.read(len(PARQUET)) == PARQUET
+
+
+def sniff(path: Path) -> str:
+    """Tell what a file holds by how it begins."""
+    with path.open("rb") as file:
+        head = file.read(SNIFFED)
+        if head.startswith(PARQUET):
+            return ".parquet"
+        text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+        if not text.startswith((b"{", b"[")):
+            return ".csv"
+        if b"\n" not in text:
+            text += file.readline(LONGEST_LINE) + file.read(SNIFFED)
+    first, _, rest = text.partition(b"\n")
+    with contextlib.suppress(ValueError):
+        value = json.loads(first)
+        # A single line may be a whole body or a single row; a body says where its rows are.
+        if rest.strip() or (isinstance(value, dict) and find_rows(value) is None):
+            return ".jsonl"
+    return ".json"
