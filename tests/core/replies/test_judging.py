@@ -53,7 +53,8 @@ def test_only_2xx_is_a_success() -> None:
         (TWO, 2, NONE, ""),
         (DOUBLE, 2, NONE, ""),
         (TWO, None, NONE, ""),
-        (b'{"status": "fine"}', 2, NONE, ""),
+        (b'{"status": "fine"}', None, NONE, ""),
+        (b'{"status": "fine"}', 2, CONTRACT, "no list of predictions is recognised"),
         (b'{"error": null, "result": [1, 2]}', 2, NONE, ""),
         (b"", 2, EMPTY, "no body"),
         (b"{", 2, CONTRACT, "the body is not"),
@@ -77,8 +78,9 @@ def test_a_reply_is_judged_by_what_it_says(body: bytes, rows: int | None, failur
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "text/html; charset=utf-8", ""])
-def test_text_that_does_not_claim_to_be_json_is_a_reply_too(kind: str) -> None:
-    assert (NONE, "") == judge_reply(head(kind=kind), b"Healthy", 2)
+def test_text_that_does_not_claim_to_be_json_answers_a_request_without_rows(kind: str) -> None:
+    assert (NONE, "") == judge_reply(head(kind=kind), b"Healthy", None, sent_json=False)
+    assert CONTRACT is judge_reply(head(kind=kind), b"Healthy", 2)[0]
 
 
 @pytest.mark.parametrize("kind", ["text/plain", ""])

@@ -42,7 +42,7 @@ def register(app: typer.Typer) -> None:
     app.command("validate", epilog=EPILOG, cls=o.Sections)(validate)
 
 
-@with_reach(FINDING | REACHING | {"deployment": o.Deployment})
+@with_reach(FINDING | REACHING | {"deployment": o.Deployment, "predictions_at": o.PredictionsAt})
 def validate(
     reach: "TargetOptions",
     files: Files = None,
@@ -69,12 +69,17 @@ def validate(
 
     Request bodies (.json, -) or tables (.csv, .parquet, .jsonl); the contract's own example where no FILE is named.
     """
+    from epkit.core.replies.finding import place_of
     from epkit.flows import validate as flow
 
     terminal.check_choice("--format", format_, FORMATS)
     contract, name = flow.find_contract(reach, terminal.context(), path=path)
     limits = {"as_declared": as_declared, "strict": strict}
-    checked = flow.validate(files or [], contract, schema=name, reply=reply, rows=rows, limit=limit, **limits)
+    at = reach.request.predictions_at
+    place = None if at is None else place_of(at)
+    checked = flow.validate(
+        files or [], contract, schema=name, reply=reply, rows=rows, place=place, limit=limit, **limits
+    )
     terminal.write_verdict(_render(terminal.masked(checked), format_))
     return 0 if checked.valid else ContractError.exit_code
 

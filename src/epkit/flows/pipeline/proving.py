@@ -20,6 +20,8 @@ from epkit.core.pipeline.proving import (
     wrong_answer,
 )
 from epkit.core.replies import decoding, judging
+from epkit.core.replies.declared import declared_place
+from epkit.core.replies.finding import find_predictions
 from epkit.core.samples.rows import Failure
 from epkit.core.shortening import cut
 from epkit.core.validate.examples import sample_body
@@ -78,7 +80,7 @@ class Prover:
         once = self._send(sample_body(contract, rows=1, seed=0))
         failure, detail = judging.judge_status(once.status), ""
         if not failure:
-            failure, detail = judging.judge_reply(once.head, once.body, 1)
+            failure, detail = judging.judge_reply(once.head, once.body, 1, place=declared_place(contract))
         if failure is not Failure.NONE:
             raise ContractError(
                 f"{self.name}: a sample of the contract: status {once.status}: {self._said(once, detail)}"
@@ -146,8 +148,9 @@ class Prover:
         once = self._send(dumps_payload(body))
         if judging.judge_status(once.status):
             raise ContractError(f"{self.name}: golden rows: status {once.status}: {self._said(once, '')}")
-        found = decoding.predictions(_decoded(once))
-        if fault := wrong_answer(expected, found, self.tolerance):
+        found = find_predictions(_decoded(once), len(expected), declared_place(self._known[0]))
+        values = None if found is None else found.values
+        if fault := wrong_answer(expected, values, self.tolerance):
             raise ContractError(f"{self.name}: golden rows: {what}: {fault}: it does not compute what was trained")
 
     @property

@@ -35,6 +35,7 @@ class RequestOptions:
         validate: whether a contract is asked for at all.
         shuffle: whether payloads are sent in an order of the seed's, not in theirs.
         batch_rows: rows of a body that is made of a table.
+        predictions_at: a JSON pointer to the predictions in a reply; None where they are looked for.
     """
 
     payloads: tuple[str, ...] = ()
@@ -53,6 +54,7 @@ class RequestOptions:
     keepalive: bool = True
     shuffle: bool = False
     batch_rows: int = 100
+    predictions_at: str | None = None
 
     def secrets(self) -> Iterator[Secret]:
         """Give everything in here that must not be shown."""
