@@ -31,7 +31,7 @@ from epkit.core.samples.rows import Failure
 from epkit.core.score.adaptive import ConcurrencyWindow
 from epkit.core.score.batching import FIRST, Batch, Packer
 from epkit.core.score.conveyor import Conveyor, Policy
-from epkit.core.score.doubt import Doubt
+from epkit.core.score.doubt import ENOUGH, Doubt
 from epkit.core.score.retrying import REFUSED, RetryWait, Waits, is_transient, retry_after
 from epkit.core.stats.histogram import Histogram
 from epkit.engines.base import FOREVER, INTERRUPTED, Arrival, Exchange
@@ -191,9 +191,9 @@ class BatchDriver:
         soon = max(self._not_before, self._due, now)
         times = [max(soon, ready) for ready, _, _ in self._waiting[:1]]
         free = len(self._flying) + len(self._waiting) < self._window.size
-        if free and self._rows.may_cut and not self._doubt.is_raised:
+        if free and self._rows.may_cut and self._may_cut:
             times.append(soon)
-        if not (self._flying or self._waiting or self._doubt.is_empty):
+        if self._doubt.held and not (self._flying or self._waiting):
             times.append(soon)
         return min(times, default=FOREVER)
 
@@ -229,7 +229,7 @@ class BatchDriver:
     @property
     def is_over(self) -> bool:
         """Whether every row has been settled."""
-        return self._rows.is_cut_up and not (self._flying or self._waiting) and self._doubt.is_empty
+        return self._rows.is_cut_up and not (self._flying or self._waiting) and not self._doubt.held
 
     def finish(self) -> None:
         """Hand on what is settled, and note what was timed: at the end, or whenever that is to be known."""
@@ -320,10 +320,16 @@ class BatchDriver:
         for batch, outcome in self._doubt.close():
             self._divide(batch, outcome._replace(end=now), self._patience(batch))
 
+    @property
+    def _may_cut(self) -> bool:
+        """Whether more batches may be sent: where some failed and none has succeeded, no more than tell enough."""
+        held = self._doubt.held
+        return not held or held + len(self._flying) < ENOUGH
+
     def _pick(self, now: int) -> tuple[Batch, bytes] | None:
         """Cut the next batch; where the first ones failed alike, take a row by itself."""
-        cut = None if self._doubt.is_raised else self._rows.cut()
-        if cut is not None or self._flying or self._waiting or self._doubt.is_empty:
+        cut = self._rows.cut() if self._may_cut else None
+        if cut is not None or self._flying or self._waiting or not self._doubt.held:
             return cut
         batch = self._doubt.probe()
         if batch is not None:

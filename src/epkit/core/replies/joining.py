@@ -7,6 +7,7 @@ Source: AutoML's scoring scripts for forecasting, which return `forecast` and `i
 `json.loads` make them.
 """
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from datetime import UTC, datetime
 from math import isfinite
@@ -71,7 +72,8 @@ def join(found: FoundPredictions, count: int, rows: Callable[[], Sequence[Row]])
 def in_order(values: list[Any], rows: Callable[[], Sequence[Row]], first: Row) -> list[Any]:
     """Bring predictions that repeat cells of their rows into the order of the rows, where it is another one.
 
-    Only where each is exactly one row's: a column of the same name may be something else.
+    Only where each is exactly one row's, by those columns that have the same cells in both: a column of the same name
+    may be what is predicted.
 
     Args:
         values: as many as there are rows, the first an object.
@@ -84,7 +86,10 @@ def in_order(values: list[Any], rows: Callable[[], Sequence[Row]], first: Row) -
     sent = rows()
     if len(sent) != len(values) or not all(all(key in row for key in shared) for row in sent):
         return values
-    of_rows, of_values = _keys(sent, values, shared)
+    columns = [_alike([row[key] for row in sent], [value[key] for value in values]) for key in shared]
+    columns = [(mine, theirs) for mine, theirs in columns if Counter(mine) == Counter(theirs)]
+    of_rows = list(zip(*(mine for mine, _ in columns), strict=True))
+    of_values = list(zip(*(theirs for _, theirs in columns), strict=True))
     if of_rows == of_values or len(set(of_rows)) < len(of_rows) or set(of_rows) != set(of_values):
         return values
     found = dict(zip(of_values, values, strict=True))

@@ -88,11 +88,11 @@ def judge_reply(
     found = reading.found
     if reading.failure and not (reading.streamed and reading.failure is Failure.MISMATCH):
         return reading.failure, reading.reason
-    if found is None or not sent_json:
+    if found is None or reading.streamed or not sent_json:
         return NOTHING
     if (fault := first_fault(found.values)) is not None:
         return Failure.EMPTY, f"row {fault[0]}: {fault[1]}"
-    if rows is not None and len(found.values) != rows and not reading.streamed:
+    if rows is not None and len(found.values) != rows:
         return Failure.MISMATCH, _counted(len(found.values), rows)
     return NOTHING
 

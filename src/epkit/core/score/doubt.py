@@ -16,6 +16,9 @@ ENOUGH: Final = 5
 Where a tenth of the rows is bad, and rows are bad independently, five are so once in a hundred thousand jobs.
 """
 
+GOLDEN: Final = 0.618034
+"""The golden ratio: its multiples, without their whole parts, repeat no distance."""
+
 Cause = TypeVar("Cause")
 
 
@@ -34,14 +37,9 @@ class Doubt(Generic[Cause]):
         self._first: tuple[object, str, bytes] | None = None
 
     @property
-    def is_empty(self) -> bool:
-        """Whether nothing is held."""
-        return not (self._whole or self._alone)
-
-    @property
-    def is_raised(self) -> bool:
-        """Whether nothing but single rows is to be sent."""
-        return len(self._whole) + len(self._alone) >= ENOUGH
+    def held(self) -> int:
+        """How many batches are held."""
+        return len(self._whole) + len(self._alone)
 
     @property
     def is_certain(self) -> bool:
@@ -78,15 +76,13 @@ class Doubt(Generic[Cause]):
         """Take a row out of what is held, to be sent by itself; None where all were."""
         if not self._whole:
             return None
-        # From another batch each time.
-        place = len(self._alone) % len(self._whole)
-        batch, _ = self._whole[place]
-        if len(batch) == 1:
-            del self._whole[place]
-            return batch
-        row = Batch(batch.chunk, batch.start, batch.start + 1, batch.patience)
-        batch.start += 1
-        return row
+        # From another batch each time, and from another place in it: bad rows may come at regular distances.
+        batch, cause = self._whole.pop(0)
+        at = batch.start + int(len(batch) * (GOLDEN * (len(self._alone) + 1) % 1))
+        for start, stop in ((batch.start, at), (at + 1, batch.stop)):
+            if start < stop:
+                self._whole.append((Batch(batch.chunk, start, stop, batch.patience), cause))
+        return Batch(batch.chunk, at, at + 1, batch.patience)
 
     def close(self) -> list[tuple[Batch, Cause]]:
         """End the doubt, and return what was held."""
