@@ -8,13 +8,14 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any, Final, Literal, get_args
 
 import orjson
 
 from epkit.core.json.reading import has_long_number
 from epkit.core.json.writing import dumps, dumps_words
-from epkit.core.shapes.csv_lines import csv_line
+from epkit.core.shapes.csv_lines import csv_lines
 
 Form = Literal[
     "records", "lists", "values", "split", "ndarray", "table", "columns", "index", "dicts",
@@ -251,7 +252,7 @@ def _is_flat(row: Sequence[object]) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Writer:
+class RowWriter:
     """Writes encoded rows in a form.
 
     Args:
@@ -286,15 +287,18 @@ class Writer:
                     }
                 )
             case "csv":
-                return "".join(map(csv_line, cells)).encode("utf-8", "replace")
+                return csv_lines(cells).encode("utf-8", "replace")
             case "tensor":
                 width = len(cells[0]) if cells else 0
                 whole = self.tensors[0] if self.tensors else Tensor(name="input-0")
                 flat = [cell for row in cells for cell in row]
                 return write([_tensor(whole, [len(cells), *(whole.shape or (width,))], flat)])
-        known = {tensor.name: tensor for tensor in self.tensors}
-        columns = [(known.get(name) or Tensor(name=name), column) for name, column in self._columns(cells).items()]
-        return write([_tensor(tensor, [len(cells), *tensor.shape], column) for tensor, column in columns])
+        columns = self._columns(cells)
+        # In the model's own order: some servers go by the place of a tensor, not by its name.
+        first = [tensor for tensor in self.tensors if tensor.name in columns]
+        rest = columns.keys() - {tensor.name for tensor in first}
+        tensors = [*first, *(Tensor(name=name) for name in columns if name in rest)]
+        return write([_tensor(tensor, [len(cells), *tensor.shape], columns[tensor.name]) for tensor in tensors])
 
     def inside(self, mark: str, around: Mapping[str, Any]) -> tuple[Any, str, str]:
         """Return what goes where a body has its rows, and the texts before and after the rows in it.
@@ -312,8 +316,11 @@ class Writer:
             return mark, "", ""
         return mark, "[", "]"
 
-    def _columns(self, cells: list[list[Any]]) -> dict[str, list[Any]]:
-        return {name: [row[place] for row in cells] for place, name in enumerate(self.names)}
+    def _columns(self, cells: list[list[Any]]) -> dict[str, Sequence[Any]]:
+        """Turn rows into columns; a row that is too short has null in the last ones."""
+        columns: list[Sequence[Any]] = list(zip_longest(*cells))
+        columns += [(None,) * len(cells)] * (len(self.names) - len(columns))
+        return dict(zip(self.names, columns, strict=False))
 
 
 def _decoded(text: bytes) -> tuple[Any, Callable[[Any], bytes]]:
@@ -326,7 +333,7 @@ def _decoded(text: bytes) -> tuple[Any, Callable[[Any], bytes]]:
     return json.loads(text), dumps_words
 
 
-def _tensor(tensor: Tensor, shape: list[int], data: list[Any]) -> dict[str, Any]:
+def _tensor(tensor: Tensor, shape: list[int], data: Sequence[Any]) -> dict[str, Any]:
     datatype = tensor.datatype or datatype_of(data)
     written: dict[str, Any] = {"name": tensor.name, "shape": shape, "datatype": datatype}
     if tensor.parameters:
@@ -339,9 +346,10 @@ def datatype_of(values: Sequence[Any]) -> str:
 
     Source: Open Inference Protocol, *Tensor Data Types*.
     """
-    kinds = {type(value) for value in values if value is not None}
+    all_kinds = set(map(type, values))
+    kinds = all_kinds - {type(None)}
     if kinds == {bool}:
         return "BOOL"
-    if kinds and kinds <= {int}:
-        return "INT64" if None not in values else "FP64"
+    if all_kinds == {int}:
+        return "INT64"
     return "FP64" if kinds <= {int, float} else "BYTES"
