@@ -25,7 +25,7 @@ from epkit.core.http.headers import fields
 from epkit.core.http.request import Request
 from epkit.core.replies.finding import FoundPredictions, ReplyPlace
 from epkit.core.replies.joining import JoinError, in_order, join
-from epkit.core.replies.judging import ReplyReading, read_reply
+from epkit.core.replies.judging import BadReply, read_reply
 from epkit.core.replies.predictions import Failed
 from epkit.core.samples.rows import Failure
 from epkit.core.score.adaptive import ConcurrencyWindow
@@ -205,14 +205,15 @@ class BatchDriver:
         failure, detail = x.failure, x.detail
         if not failure:
             if 200 <= x.status < 300:
-                reading = read_reply(x.head, x.body, len(batch), place=self._place, mask=self._mask)
-                if not reading.failure and _is_foreign(x.head, x.body, batch.id):
-                    reading = ReplyReading(Failure.TRANSPORT, "the reply names the id of another request")
-                failure, detail = reading.failure, reading.reason
-                if not failure:
-                    assert reading.found is not None  # else it is no success, as the number of rows is known
+                found = read_reply(x.head, x.body, len(batch), place=self._place, mask=self._mask)
+                assert found is not None  # the number of rows is known
+                if isinstance(found, FoundPredictions) and _is_foreign(x.head, x.body, batch.id):
+                    found = BadReply(Failure.TRANSPORT, "the reply names the id of another request")
+                if isinstance(found, BadReply):
+                    failure, detail, _ = found
+                else:
                     try:
-                        self._succeed(batch, reading.found, x)
+                        self._succeed(batch, found, x)
                     except JoinError as error:
                         failure, detail = Failure.MISMATCH, str(error)
                     else:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from epkit.core.replies import judging
+from epkit.core.replies.finding import FoundPredictions
 from epkit.core.replies.judging import PLAIN_BYTES, judge_reply, judge_status, read_reply, unpack
 from epkit.core.samples.rows import Failure
 
@@ -293,9 +294,9 @@ class TestLinesOfJson:
         ],
     )
     def test_have_a_prediction_each_or_several(self, body: bytes, predictions: list[object]) -> None:
-        found = read_reply(head(kind=NDJSON), body, len(predictions)).found
+        found = read_reply(head(kind=NDJSON), body, len(predictions))
 
-        assert found is not None
+        assert isinstance(found, FoundPredictions)
         assert predictions == found.values
 
     @pytest.mark.parametrize(
@@ -324,9 +325,9 @@ class TestLinesOfJson:
     ],
 )
 def test_a_reply_in_csv_has_a_prediction_a_line(body: bytes, predictions: list[object]) -> None:
-    found = read_reply(head(kind="text/csv; charset=utf-8"), body, 2).found
+    found = read_reply(head(kind="text/csv; charset=utf-8"), body, 2)
 
-    assert found is not None
+    assert isinstance(found, FoundPredictions)
     assert predictions == found.values
 
 
@@ -366,15 +367,14 @@ class TestAcceptedForLater:
 def test_a_reply_with_an_index_is_not_counted_before_it_is_joined() -> None:
     reply = b'{"Results": {"forecast": [1, 2], "index": [{"a": 1}, {"a": 2}]}}'
 
-    assert NONE is read_reply(head(), reply, 3).failure
+    assert FoundPredictions([1, 2], [{"a": 1}, {"a": 2}]) == read_reply(head(), reply, 3)
     assert MISMATCH is judge_reply(head(), reply, 3)[0]
 
 
 def test_predictions_are_masked_by_what_their_reply_says() -> None:
-    reading = read_reply(head(), TWO, 2, mask=lambda body, values: [*values, len(body)])
+    found = read_reply(head(), TWO, 2, mask=lambda body, values: [*values, len(body)])
 
-    assert reading.found is not None
-    assert ["yes", "no", len(TWO)] == reading.found.values
+    assert FoundPredictions(["yes", "no", len(TWO)]) == found
 
 
 TEXTS = ["text/event-stream", "application/jsonlines", "text/csv", "text/html", "application/json", ""]

@@ -28,6 +28,8 @@ _NO_PREDICTIONS: Final = frozenset(
 _NAMED_ROWS: Final = (("columns", "data"), ("names", "ndarray"), ("names", "tensor"))
 """The keys of objects that have the names of the columns apart from the rows: pandas' split, and Seldon's two."""
 
+_TENSOR: Final = frozenset({"name", "shape", "data"})
+
 _MISSING: Final = object()
 
 
@@ -37,10 +39,12 @@ class FoundPredictions(NamedTuple):
     Args:
         values: as many as it has.
         row_keys: what says which row each of them belongs to, None where nothing does.
+        streamed: whether they came as a stream of events, whose number says nothing.
     """
 
     values: list[Any]
     row_keys: list[Any] | None = None
+    streamed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,9 +98,16 @@ def find_predictions(decoded: Any, rows: int | None = None, place: ReplyPlace | 
         found = _at(decoded, place.path, rows)
         if found is not None or place.named:
             return found
+    # What nearly all replies are costs no further call.
     if type(decoded) is list:
-        return _in_list(decoded)
+        return _in_list(decoded) if decoded and type(decoded[0]) is dict else FoundPredictions(decoded)
     if isinstance(decoded, dict):
+        for key in REPLY_KEYS:
+            if key in decoded:
+                value = decoded[key]
+                if type(value) is list and len(decoded) == 1 and value and type(value[0]) is not dict:
+                    return FoundPredictions(value)
+                break
         found = _by_key(decoded, rows, 0)
         return _by_length(decoded, rows) if found is None and rows else found
     is_number = isinstance(decoded, int | float)
@@ -177,8 +188,7 @@ def _in_object(value: dict[str, Any], rows: int | None, depth: int) -> FoundPred
 
 
 def _in_list(value: list[Any]) -> FoundPredictions | None:
-    first = value[0] if value else None
-    if isinstance(first, dict) and "shape" in first and "data" in first and "name" in first:
+    if value and type(value[0]) is dict and value[0].keys() >= _TENSOR:
         tensors = recognise(value)
         if tensors is None or tensors.form not in ("tensors", "tensor"):
             return None

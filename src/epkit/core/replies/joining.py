@@ -50,7 +50,7 @@ def join(found: FoundPredictions, count: int, rows: Callable[[], Sequence[Row]])
     Raises:
         JoinError: the index does not fit the predictions, or has nothing that the rows have.
     """
-    values, index = found
+    values, index = found.values, found.row_keys
     assert index is not None
     if len(index) != len(values):
         raise JoinError(f"{len(values)} predictions and an index of {len(index)} in the reply")

@@ -57,19 +57,16 @@ def judge_status(status: int) -> Failure:
     return Failure.NONE if 200 <= status < 300 else Failure.STATUS
 
 
-class ReplyReading(NamedTuple):
-    """What a reply to a status of success says.
+class BadReply(NamedTuple):
+    """What is wrong with a reply to a status of success.
 
     Args:
-        failure: what is wrong with it, NONE if nothing.
-        reason: why, in words.
-        found: its predictions, None where none are recognised.
+        reason: in words.
         streamed: whether it is a stream of events, whose number says nothing.
     """
 
     failure: Failure
     reason: str
-    found: FoundPredictions | None = None
     streamed: bool = False
 
 
@@ -84,11 +81,10 @@ def judge_reply(
     Returns:
         What is wrong with it (NONE if nothing) and the reason in words.
     """
-    reading = read_reply(head, body, rows, place=place, sent_json=sent_json)
-    found = reading.found
-    if reading.failure and not (reading.streamed and reading.failure is Failure.MISMATCH):
-        return reading.failure, reading.reason
-    if found is None or reading.streamed or not sent_json:
+    found = read_reply(head, body, rows, place=place, sent_json=sent_json)
+    if isinstance(found, BadReply):
+        return NOTHING if found.streamed and found.failure is Failure.MISMATCH else (found.failure, found.reason)
+    if found is None or found.streamed or not sent_json:
         return NOTHING
     if (fault := first_fault(found.values)) is not None:
         return Failure.EMPTY, f"row {fault[0]}: {fault[1]}"
@@ -105,7 +101,7 @@ def read_reply(
     place: ReplyPlace | None = None,
     sent_json: bool = True,
     mask: Callable[[bytes, list[Any]], list[Any]] | None = None,
-) -> ReplyReading:
+) -> FoundPredictions | BadReply | None:
     """Read a reply whose status is a success.
 
     Args:
@@ -116,32 +112,32 @@ def read_reply(
         place: where they are, if that was said.
         sent_json: whether the request had a body of JSON, which a page of HTML does not answer.
         mask: takes credentials out of predictions, whose reply is its other argument; see `KeyGuard`.
+
+    Returns:
+        Its predictions, as many as *rows* unless it has an index; what is wrong with it; or None where nothing is, and
+        it is not known to have any: only without *rows*.
     """
-    if b"ontent-encoding" in _block(head, body).lower():
+    block = head[: len(head) - len(body)] if head.endswith(body) else head
+    if b"ontent-encoding" in block.lower():
         try:
             body = unpack(fields(head).get("content-encoding", ""), body, whole=True)
         except ValueError as error:
-            return ReplyReading(Failure.TRANSPORT, str(error))
+            return BadReply(Failure.TRANSPORT, str(error))
         if not body:
-            return _accepted(head, sent_json) or ReplyReading(
-                Failure.EMPTY, "the reply has no body once it is unpacked"
-            )
+            return _accepted(head, sent_json) or BadReply(Failure.EMPTY, "the reply has no body once it is unpacked")
     if not body:
-        return _accepted(head, sent_json) or ReplyReading(Failure.EMPTY, "the reply has no body")
+        return _accepted(head, sent_json) or BadReply(Failure.EMPTY, "the reply has no body")
     try:
         decoded = decoding.decode(body)
     except ValueError:
         return _accepted(head, sent_json) or _read_text(head, body, rows, sent_json)
-    hidden = decoding.hidden_error(decoded)
-    if hidden is not None:
+    if isinstance(decoded, dict) and "error" in decoded and (hidden := decoding.hidden_error(decoded)) is not None:
         # JSON can name half a surrogate pair, which no file and no terminal can be written with.
-        return ReplyReading(Failure.APPLICATION, hidden.encode("utf-8", "replace").decode())
+        return BadReply(Failure.APPLICATION, hidden.encode("utf-8", "replace").decode())
     found = find_predictions(decoded, rows, place)
     if found is None or (rows is not None and found.row_keys is None and len(found.values) != rows):
         return _without(head, body, found, rows, place, sent_json)
-    if mask is not None:
-        found = FoundPredictions(mask(body, found.values), found.row_keys)
-    return ReplyReading(Failure.NONE, "", found)
+    return found if mask is None else FoundPredictions(mask(body, found.values), found.row_keys)
 
 
 def _without(
@@ -151,7 +147,7 @@ def _without(
     rows: int | None,
     place: ReplyPlace | None,
     sent_json: bool,
-) -> ReplyReading:
+) -> FoundPredictions | BadReply | None:
     """Judge a reply in JSON that has not a prediction for each row."""
     if (accepted := _accepted(head, sent_json)) is not None:
         return accepted
@@ -159,22 +155,17 @@ def _without(
         return _read_text(head, body, rows, sent_json)  # a single line
     if found is not None:
         assert rows is not None
-        return ReplyReading(Failure.MISMATCH, _counted(len(found.values), rows), found)
+        return BadReply(Failure.MISMATCH, _counted(len(found.values), rows))
     if place is not None and place.named:
-        return ReplyReading(Failure.CONTRACT, f'no list of predictions is at "{place.pointer}" in the reply')
-    return ReplyReading(Failure.NONE, "") if rows is None else ReplyReading(Failure.CONTRACT, UNRECOGNISED)
+        return BadReply(Failure.CONTRACT, f'no list of predictions is at "{place.pointer}" in the reply')
+    return None if rows is None else BadReply(Failure.CONTRACT, UNRECOGNISED)
 
 
 def _counted(found: int, rows: int) -> str:
     return f"{found} predictions for {rows} rows"
 
 
-def _block(head: bytes, body: bytes) -> bytes:
-    """Return a header block without the body that may follow."""
-    return head[: len(head) - len(body)] if head.endswith(body) else head
-
-
-def _accepted(head: bytes, sent_json: bool) -> ReplyReading | None:
+def _accepted(head: bytes, sent_json: bool) -> BadReply | None:
     """Say that a reply is a promise: 202, and where the result is going to be.
 
     Source: RFC 9110 § 15.3.3; `Operation-Location` and `Azure-AsyncOperation` are Azure's, the last is SageMaker's.
@@ -186,10 +177,10 @@ def _accepted(head: bytes, sent_json: bool) -> ReplyReading | None:
     if where is None:
         return None
     text = f"202, accepted for later: nothing is scored yet; the result is to be at {mask_url(where)[:300]}"
-    return ReplyReading(Failure.EMPTY, text)
+    return BadReply(Failure.EMPTY, text)
 
 
-def _read_text(head: bytes, body: bytes, rows: int | None, sent_json: bool) -> ReplyReading:
+def _read_text(head: bytes, body: bytes, rows: int | None, sent_json: bool) -> FoundPredictions | BadReply | None:
     """Read a reply that is no JSON document."""
     kind = content_type(fields(head).get("content-type", ""))
     text = body.decode("utf-8", "replace")
@@ -198,23 +189,23 @@ def _read_text(head: bytes, body: bytes, rows: int | None, sent_json: bool) -> R
     if kind in LINES:
         return _read_lines(text, rows)
     if is_page(kind, body):
-        return _page(text) if sent_json or "json" in kind else ReplyReading(Failure.NONE, "")
+        return _page(text) if sent_json or "json" in kind else None
     if "json" in kind:
-        return ReplyReading(Failure.CONTRACT, "Content-Type says JSON, the body is not")
+        return BadReply(Failure.CONTRACT, "Content-Type says JSON, the body is not")
     if rows is None:
-        return ReplyReading(Failure.NONE, "")
+        return None
     if kind == "text/csv" and (values := values_of_csv(text, rows)):
         return _of_values(values, rows)
-    return ReplyReading(Failure.CONTRACT, "the reply is not JSON")
+    return BadReply(Failure.CONTRACT, "the reply is not JSON")
 
 
-def _page(text: str) -> ReplyReading:
+def _page(text: str) -> BadReply:
     title = title_of(text)
     quoted = "" if title is None else f', "{cut(title, MOST_TITLE)}"'
-    return ReplyReading(Failure.CONTRACT, f"the reply is a page of HTML{quoted}, not JSON")
+    return BadReply(Failure.CONTRACT, f"the reply is a page of HTML{quoted}, not JSON")
 
 
-def _read_events(text: str, rows: int | None) -> ReplyReading:
+def _read_events(text: str, rows: int | None) -> FoundPredictions | BadReply | None:
     values: list[Any] = []
     count = 0
     for event in events_of(text):
@@ -226,38 +217,38 @@ def _read_events(text: str, rows: int | None) -> ReplyReading:
         if hidden is not None or event.name == "error":
             words = event.data if hidden is None else hidden
             reason = f"event {count}: {words}"
-            return ReplyReading(Failure.APPLICATION, reason.encode("utf-8", "replace").decode(), streamed=True)
+            return BadReply(Failure.APPLICATION, reason.encode("utf-8", "replace").decode(), streamed=True)
         values.append(value)
     if not count:
-        return ReplyReading(Failure.EMPTY, "the stream has no event", streamed=True)
-    return _of_values(values, rows)._replace(streamed=True)
+        return BadReply(Failure.EMPTY, "the stream has no event", streamed=True)
+    return _of_values(values, rows, streamed=True)
 
 
-def _read_lines(text: str, rows: int | None) -> ReplyReading:
+def _read_lines(text: str, rows: int | None) -> FoundPredictions | BadReply | None:
     try:
         values = values_of_lines(text)
     except ValueError as error:
-        return ReplyReading(Failure.CONTRACT, str(error))
+        return BadReply(Failure.CONTRACT, str(error))
     for number, value in enumerate(values, 1):
         if (hidden := decoding.hidden_error(value)) is not None:
             reason = f"line {number}: {hidden}"
-            return ReplyReading(Failure.APPLICATION, reason.encode("utf-8", "replace").decode())
+            return BadReply(Failure.APPLICATION, reason.encode("utf-8", "replace").decode())
     if not values:
-        return ReplyReading(Failure.EMPTY, "the reply has no line")
+        return BadReply(Failure.EMPTY, "the reply has no line")
     return _of_values(values, rows)
 
 
-def _of_values(values: list[Any], rows: int | None) -> ReplyReading:
+def _of_values(values: list[Any], rows: int | None, *, streamed: bool = False) -> FoundPredictions | BadReply | None:
     """Take lines or events for the predictions: one of each, or those that are in them, one after the other."""
     if rows is None:
-        return ReplyReading(Failure.NONE, "")
+        return None
     inner = [find_predictions(value, 1) if isinstance(value, dict) else None for value in values]
     flat = [prediction for found in inner if found is not None for prediction in found.values]
     if None not in inner and len(flat) == rows:
-        return ReplyReading(Failure.NONE, "", FoundPredictions(flat))
+        return FoundPredictions(flat, streamed=streamed)
     if len(values) != rows:
-        return ReplyReading(Failure.MISMATCH, _counted(len(values), rows), FoundPredictions(values))
-    return ReplyReading(Failure.NONE, "", FoundPredictions(values))
+        return BadReply(Failure.MISMATCH, _counted(len(values), rows), streamed)
+    return FoundPredictions(values, streamed=streamed)
 
 
 def unread_coding(head: bytes) -> str | None:
