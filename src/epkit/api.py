@@ -52,6 +52,7 @@ def run_bench(
     key_file: str | None = None,
     deployment: str | None = None,
     schema: str | None = None,
+    predictions_at: str | None = None,
     validate: bool = True,
     check: str = "reply",
     expect: str | None = None,
@@ -88,6 +89,8 @@ def run_bench(
         headers: sent along; an Authorization among them is the key.
         deployment: the one to ask.
         schema: a contract to use instead of the target's own.
+        predictions_at: a JSON pointer to the predictions in a reply; None where the contract has them, or the usual
+            keys.
         validate: False asks for no contract.
         check: how deep each reply is looked at: `status`, `reply`, `contract`, or `expect`.
         expect: a file of golden predictions, for the deepest check.
@@ -129,6 +132,7 @@ def run_bench(
             headers=tuple((headers or {}).items()),
             deployment=deployment,
             schema=schema,
+            predictions_at=predictions_at,
             validate=validate,
             keepalive=keepalive,
             proxy=proxy,

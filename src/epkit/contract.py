@@ -11,6 +11,7 @@ from epkit.core.contract import contract as core
 from epkit.core.http.destination import Tls
 from epkit.core.http.url import is_url
 from epkit.core.json.writing import dumps_payload
+from epkit.core.replies.finding import place_of
 from epkit.core.validate.examples import sample
 from epkit.core.validate.reply_validation import ReplyValidator
 from epkit.core.validate.validation import Validator
@@ -122,13 +123,20 @@ class Contract:
             assert given.path is not None
             return tables.check_table(given.path, validator, name=given.name, kind=given.kind, options=options)
 
-    def validate_reply(self, reply: bytes, *, rows: int | None = None, as_declared: bool = False) -> Verdict:
+    def validate_reply(
+        self, reply: bytes, *, rows: int | None = None, predictions_at: str | None = None, as_declared: bool = False
+    ) -> Verdict:
         """Check the body of a reply.
 
         Args:
             rows: how many were sent, where that is known.
+            predictions_at: a JSON pointer to the predictions; None where they are looked for.
+
+        Raises:
+            UsageError: it is no JSON pointer.
         """
-        return ReplyValidator(self.parsed, as_declared=as_declared).check(reply, rows=rows)
+        place = None if predictions_at is None else place_of(predictions_at, where="predictions_at")
+        return ReplyValidator(self.parsed, as_declared=as_declared, place=place).check(reply, rows=rows)
 
     def sample(self, rows: int | None = None, *, seed: int = 0) -> Any:
         """Make a request body; the same seed gives the same one.

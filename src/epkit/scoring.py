@@ -180,6 +180,7 @@ def score(
     key_file: str | None = None,
     deployment: str | None = None,
     schema: str | None = None,
+    predictions_at: str | None = None,
     validate: bool = True,
     skip_invalid: bool = False,
     carry: Sequence[str] = (),
@@ -216,6 +217,8 @@ def score(
         wrap: where the rows go in the body, if not where the contract says.
         headers: sent along; an Authorization among them is the key.
         schema: a contract to use instead of the target's own.
+        predictions_at: a JSON pointer to the predictions in a reply; None where the contract has them, or the usual
+            keys.
         validate: False asks for no contract and checks no row.
         skip_invalid: rows that break the contract fail, and the others are sent.
         carry, drop: names of columns that are not sent.
@@ -242,6 +245,7 @@ def score(
         headers=tuple((headers or {}).items()),
         deployment=deployment,
         schema=schema,
+        predictions_at=predictions_at,
         validate=validate,
         proxy=proxy,
     )

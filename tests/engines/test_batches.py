@@ -39,7 +39,7 @@ class Line:
 class World:
     """An engine of so many slots, on which every request takes 1 ms and is answered by a function of its rows."""
 
-    def __init__(self, sizes, answer, *, policy=None, invalid=()):
+    def __init__(self, sizes, answer, *, policy=None, invalid=(), rows=None):
         self.answer = answer
         self.now = 0
         self.line = Line()
@@ -47,7 +47,8 @@ class World:
         chunks = deque()
         first = 0
         for size in sizes:
-            chunk = Chunk(first, [b"%d" % n for n in range(first, first + size)])
+            texts = [b"%d" % n if rows is None else json.dumps(rows[n]).encode() for n in range(first, first + size)]
+            chunk = Chunk(first, texts)
             for place in [n - first for n in invalid if first <= n < first + size]:
                 chunk.fail(place, place + 1, Failed)
             chunks.append(chunk)
@@ -348,3 +349,127 @@ def test_whatever_the_endpoint_does_each_row_is_settled_once_and_in_order(
         assert all(said != f"p{number}" for number, said in context.line.rows if number in poisoned | invalid)
     assert all(said == f"p{number}" for number, said in context.line.rows if said.startswith("p"))
     assert len(numbers) == context.driver.rows
+
+
+# A failure that the first batches share.
+
+SAME = [
+    (400, b""),
+    (422, b""),
+    (500, b""),
+    {"error": "no such column"},
+    {"answer": {"a": 1}},
+    {"predictions": []},
+    "no JSON that is known",
+]
+
+
+@pytest.mark.parametrize("answer", SAME, ids=str)
+@pytest.mark.parametrize("policy", [Policy(batch_rows=100, concurrency=1), Policy(batch_rows=100, concurrency=8)])
+def test_a_failure_that_all_requests_share_ends_the_run(answer, policy):
+    context = World([1000], lambda rows, number: answer, policy=policy).run()
+
+    assert context.driver.hopeless.shared
+    assert len(context.sent) <= max(5, policy.concurrency) + 5
+    assert not context.driver.is_over
+    assert {True} == {said in ("status", "application", "contract", "mismatch") for _, said in context.line.rows}
+
+
+@pytest.mark.parametrize(("sizes", "most"), [([300], 8), ([100, 100, 100], 8), ([100], 6), ([20], 6), ([6], 6)])
+def test_fewer_batches_are_not_asked_for_every_row_either(sizes, most):
+    policy = Policy(batch_rows=100, concurrency=8)
+    context = World(sizes, lambda rows, number: (400, b""), policy=policy).run()
+
+    assert context.driver.hopeless.shared
+    assert len(context.sent) <= most
+    assert [(n, "status") for n in range(sum(sizes))] == context.line.rows, "what was asked is said of all rows"
+
+
+@pytest.mark.parametrize("rows", [1, 2, 4])
+def test_where_every_row_was_asked_by_itself_the_run_is_over_and_not_ended(rows):
+    context = World([rows], lambda rows, number: (400, b"")).run()
+
+    assert context.driver.hopeless is None
+    assert [(n, "status") for n in range(rows)] == context.line.rows
+    assert len(context.sent) <= 2 * rows
+
+
+def test_batches_of_one_row_end_the_run_after_five():
+    context = World([1000], lambda rows, number: (400, b""), policy=Policy(batch_rows=1, concurrency=1)).run()
+
+    assert 5 == len(context.sent)
+    assert context.driver.hopeless.shared
+
+
+@pytest.mark.parametrize("bad", [{0}, {7, 150, 299}, set(range(0, 300, 10)), set(range(1, 300, 2))])
+def test_bad_rows_of_a_healthy_endpoint_are_found_though_every_batch_has_some(bad):
+    def answer(rows, _number):
+        return (400, b"") if bad.intersection(rows) else good(rows)
+
+    context = World([300], answer, policy=Policy(batch_rows=20, concurrency=4)).run()
+
+    assert context.driver.hopeless is None
+    assert expected(300, **{f"r{n}": "status" for n in bad}) == context.line.rows
+
+
+def test_failures_that_differ_end_no_run():
+    context = World([20], lambda rows, number: {"error": f"rows {rows}"}).run()
+
+    assert context.driver.hopeless is None
+    assert [(n, "application") for n in range(20)] == context.line.rows
+
+
+def test_a_job_that_has_predictions_already_is_not_ended():
+    policy = Policy(batch_rows=10, concurrency=1, proved=True)
+    context = World([20], lambda rows, number: (400, b""), policy=policy).run()
+
+    assert context.driver.hopeless is None
+    assert [(n, "status") for n in range(20)] == context.line.rows
+
+
+def test_a_success_while_batches_are_held_sends_them_again():
+    context = World([100], lambda rows, number: (400, b"") if number < 4 else good(rows)).run()
+
+    assert expected(100) == context.line.rows
+
+
+# Replies that say which row a value belongs to.
+
+
+def test_predictions_are_joined_on_the_index_of_their_reply():
+    def forecast(rows, _number):
+        rows = sorted(rows, key=lambda row: (row["store"], row["day"]))
+        return {"Results": {"forecast": [f"{row['store']}{row['day']}" for row in rows], "index": rows}}
+
+    rows = [{"day": day, "store": store} for day in range(5) for store in "ab"]
+    context = World([10], forecast, rows=rows).run()
+
+    assert [(n, f"{row['store']}{row['day']}") for n, row in enumerate(rows)] == context.line.rows
+    assert 0 == context.driver.failed_rows
+
+
+def test_rows_that_an_index_does_not_have_fail_and_the_others_are_kept():
+    def forecast(rows, _number):
+        rows = [row for row in rows if row["day"] != 2]
+        return {"forecast": [row["day"] for row in rows][::-1], "index": rows[::-1]}
+
+    rows = [{"day": day} for day in range(6)]
+    context = World([6], forecast, rows=rows).run()
+
+    assert [(0, 0), (1, 1), (2, "mismatch"), (3, 3), (4, 4), (5, 5)] == context.line.rows
+    assert 1 == context.driver.failed_rows
+    assert 2 == len(context.sent), "what was answered is not asked again"
+
+
+def test_an_index_of_columns_that_were_not_sent_places_nothing():
+    answer = {"forecast": [1, 2, 3, 4], "index": [{"x": n} for n in range(4)]}
+    context = World([4], lambda rows, number: answer, rows=[{"day": day} for day in range(4)]).run()
+
+    assert [(n, "mismatch") for n in range(4)] == context.line.rows
+
+
+def test_rows_that_are_repeated_in_the_reply_bring_their_predictions_along():
+    rows = [{"id": n, "y": 0} for n in range(8)]
+    context = World([8], lambda rows, number: [{**row, "y": row["id"] * 2} for row in rows[::-1]], rows=rows).run()
+
+    assert [(n, {"id": n, "y": n * 2}) for n in range(8)] == context.line.rows

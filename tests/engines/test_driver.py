@@ -67,9 +67,9 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> list[tuple[bytes, int | None]]:
     seen: list[tuple[bytes, int | None]] = []
     judge = module.judge_reply
 
-    def note(head: bytes, body: bytes, rows: int | None) -> tuple[Failure, str]:
+    def note(head: bytes, body: bytes, rows: int | None, **further: Any) -> tuple[Failure, str]:
         seen.append((body, rows))
-        return judge(head, body, rows)
+        return judge(head, body, rows, **further)
 
     monkeypatch.setattr(module, "judge_reply", note)
     return seen

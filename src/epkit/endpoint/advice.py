@@ -8,6 +8,7 @@ from typing import Final
 
 from epkit.core.http.masking import clean, mask_text, mask_url
 from epkit.core.http.secret import Secret
+from epkit.core.replies.texts import title_of
 from epkit.core.samples.rows import Failure
 from epkit.core.shortening import cut
 
@@ -55,6 +56,12 @@ _STATUSES: Final[Mapping[int, str]] = {
     ),
     504: "the gateway gave up waiting for the model: send fewer rows a request, or raise the timeout",
 }
+
+_MODEL_ERROR: Final = (
+    ("ms-azureml-model-error-statuscode", "the model's own status"),
+    ("ms-azureml-model-error-reason", "its reason"),
+)
+"""Headers in which Azure says why a model failed (status 424)."""
 
 _TLS_PORT = re.compile(r"plain HTTP request was sent to HTTPS port|HTTP request to an HTTPS server", re.IGNORECASE)
 
@@ -148,6 +155,24 @@ _FAILURES: Final[tuple[tuple[tuple[Failure, ...], str, str], ...]] = (
         "the reply breaks HTTP's rules: check the port, which of http:// and https:// it speaks, and any proxy",
     ),
     (
+        (Failure.CONTRACT,),
+        "^the reply is a page of HTML",
+        "a sign-in page or a gateway answers in place of the endpoint: check the URL, the key, and any proxy or VPN",
+    ),
+    (
+        (Failure.CONTRACT,),
+        "^no list of predictions ",
+        (
+            "if the reply has predictions, name their place with --predictions-at POINTER; if it has none, bench "
+            "--check status looks at the status alone"
+        ),
+    ),
+    (
+        (Failure.EMPTY,),
+        "^202, accepted for later",
+        "the endpoint scores later, in a job of its own: use the URI of an endpoint that answers at once",
+    ),
+    (
         (_TLS, _TRANSPORT),
         "wrong version number|record.layer|http.request|unknown protocol|packet length too long",
         "the port does not speak TLS: try http:// in the URL",
@@ -209,10 +234,7 @@ def explain(
     """
     lowered = {name.lower(): value for name, value in headers.items()}
     line = _meaning(status, lowered, body, key_sent)
-    for name, words in (
-        ("ms-azureml-model-error-statuscode", "the model's own status"),
-        ("ms-azureml-model-error-reason", "its reason"),
-    ):
+    for name, words in _MODEL_ERROR:
         if lowered.get(name):
             line += f"; {words}: {clean(lowered[name])}"
     return mask_text(line, secrets)
@@ -250,10 +272,20 @@ def detail(body: str, secrets: Iterable[Secret] = ()) -> str:
         words = _from_json(text)
     elif text.startswith("<"):
         page = cut(text, _PAGE_LIMIT)
-        title = re.search(r"<title[^<>]*>([^<]*)", page, re.IGNORECASE)
-        words = html.unescape(title[1] if title else re.sub(r"<[^<>]*>", " ", page)).strip()
+        words = title_of(page) or html.unescape(re.sub(r"<[^<>]*>", " ", page)).strip()
     first_line = cut((text if words is None else words).strip().partition("\n")[0], 20 * DETAIL_LIMIT)
     return clean(mask_text(first_line, secrets), DETAIL_LIMIT)
+
+
+def said(headers: Mapping[str, str], body: str, secrets: Iterable[Secret] = ()) -> str:
+    """Take the server's own words out of an error reply, and what its headers say of the model's error.
+
+    Args:
+        headers: of the reply, names in lower case.
+        body, secrets: as `detail` has them.
+    """
+    model = [clean(mask_text(f"{words} {headers[name]}", secrets)) for name, words in _MODEL_ERROR if headers.get(name)]
+    return "; ".join([*model, *filter(None, [detail(body, secrets)])])
 
 
 def _meaning(status: int, headers: Mapping[str, str], body: str, key_sent: bool) -> str:

@@ -31,7 +31,7 @@ AUTHS: Final[tuple[Auth, ...]] = ("key", "aad", "aml_token", "none")
 
 _KEYS = (
     "uri", "swagger", "auth", "key_env", "key_file", "deployment", "timeout", "headers",
-    "backend", "service", "workspace",
+    "predictions_at", "backend", "service", "workspace",
 )  # fmt: skip
 DEEPEST: Final = 4
 """Parts of the longest path that a mistake is reported for: `endpoints.NAME.headers.HEADER`."""
@@ -66,6 +66,7 @@ class TargetSpec:
         key_file: path of the file that holds it.
         timeout_s: of one request, > 0.
         headers: of the table, in its order; never credentials.
+        predictions_at: a JSON pointer to the predictions in a reply; None where they are looked for.
         backend, service, workspace: who hosts it, under which name and where, as `epkit deploy` wrote it.
         found_in: the file that names it, where the user may not know of that file (`Config.found`); it is said.
         outside: that file lies outside the project (`Config.outside`).
@@ -81,6 +82,7 @@ class TargetSpec:
     deployment: str | None = None
     timeout_s: float = DEFAULT_TIMEOUT_S
     headers: tuple[tuple[str, str], ...] = ()
+    predictions_at: str | None = None
     backend: str | None = None
     service: str | None = None
     workspace: str | None = None
@@ -257,6 +259,7 @@ class _Reader:
             deployment=self.header((*at, "deployment"), "azureml-model-deployment", table.get("deployment")),
             timeout_s=self.timeout(table, (*at, "timeout")),
             headers=self.headers(table, (*at, "headers")),
+            predictions_at=self.pointer(table, (*at, "predictions_at")),
             backend=self.word(table, (*at, "backend")),
             service=self.word(table, (*at, "service")),
             workspace=self.word(table, (*at, "workspace")),
@@ -279,6 +282,12 @@ class _Reader:
         value: str | None = self.typed(table, at, str, "a string")
         if value is not None and not value.strip():
             self.refuse(at, "is empty")
+        return value
+
+    def pointer(self, table: dict[str, Any], at: tuple[str, ...]) -> str | None:
+        value: str | None = self.typed(table, at, str, "a string")
+        if value and not value.startswith("/"):
+            self.refuse(at, "must be a JSON pointer, which begins with /, such as /result")
         return value
 
     def url(self, value: object, at: tuple[str, ...]) -> Url:

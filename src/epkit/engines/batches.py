@@ -3,7 +3,8 @@
 Theory of operation. Chunks of rows are taken from a supply as the window of open chunks has room; batches are cut from
 them and sent. A batch that comes back settles its rows. One that fails for a passing reason waits and goes again, and
 keeps its place among the requests under way while it waits: an endpoint that asks for less gets less. One that fails
-for good is cut in halves, down to the rows that are to blame. Rows are handed on in input order, as far as everything
+for good is cut in halves, down to the rows that are to blame; where no row is, since the first requests all fail alike,
+the run ends (`epkit.core.score.doubt`). Rows are handed on in input order, as far as everything
 before them is settled (`epkit.core.score.conveyor`). Reading and writing are left until the replies that are there have
 been dealt with.
 
@@ -22,11 +23,15 @@ import numpy as np
 
 from epkit.core.http.headers import fields
 from epkit.core.http.request import Request
-from epkit.core.replies.predictions import Failed, read_reply
+from epkit.core.replies.finding import FoundPredictions, ReplyPlace
+from epkit.core.replies.joining import JoinError, in_order, join
+from epkit.core.replies.judging import BadReply, read_reply
+from epkit.core.replies.predictions import Failed
 from epkit.core.samples.rows import Failure
 from epkit.core.score.adaptive import ConcurrencyWindow
 from epkit.core.score.batching import FIRST, Batch, Packer
 from epkit.core.score.conveyor import Conveyor, Policy
+from epkit.core.score.doubt import ENOUGH, Doubt
 from epkit.core.score.retrying import REFUSED, RetryWait, Waits, is_transient, retry_after
 from epkit.core.stats.histogram import Histogram
 from epkit.engines.base import FOREVER, INTERRUPTED, Arrival, Exchange
@@ -55,6 +60,7 @@ class Outcome(NamedTuple):
 
     An exchange is reused for its connection's next request, and what the reply says is not the engine's to know.
     `stale` is whether a connection that was kept broke before a byte of the reply: most likely it was closed already.
+    `shared` is whether the first requests all got the same, rows by themselves too.
     """
 
     failure: Failure
@@ -65,6 +71,7 @@ class Outcome(NamedTuple):
     start: int
     end: int
     stale: bool = False
+    shared: bool = False
 
 
 class BatchDriver:
@@ -82,6 +89,7 @@ class BatchDriver:
         later: Callable[[Callable[[], None]], object],
         wake: Callable[[], None],
         mask: Callable[[bytes, list[Any]], list[Any]] | None = None,
+        place: ReplyPlace | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         waiting: Callable[[RetryWait], None] = lambda _: None,
     ) -> None:
@@ -98,11 +106,14 @@ class BatchDriver:
             later: calls something once the replies that are there have been dealt with.
             wake: has parked slots ask again.
             mask: takes credentials out of predictions, as `read_reply` has it.
+            place: where predictions are in a reply, if that was said.
             now: the wall clock.
             waiting: called when a wait begins that the endpoint asks for.
         """
         self._rows, self._packer, self._make = rows, packer, make
         self._policy, self._explain, self._dice, self._now, self._mask = policy, explain, dice, now, mask
+        self._place = place
+        self._doubt: Doubt[Outcome] = Doubt(proved=policy.proved)
         self._window = ConcurrencyWindow(policy.concurrency)
         self._later, self._wake = later, wake
         self._tidying = False
@@ -157,7 +168,7 @@ class BatchDriver:
         else:
             if len(self._flying) + len(self._waiting) >= self._window.size:
                 return None
-            cut = self._rows.cut()
+            cut = self._pick(now)
             if cut is None:
                 return None
             batch, body = cut
@@ -179,7 +190,10 @@ class BatchDriver:
             return FOREVER
         soon = max(self._not_before, self._due, now)
         times = [max(soon, ready) for ready, _, _ in self._waiting[:1]]
-        if self._rows.may_cut and len(self._flying) + len(self._waiting) < self._window.size:
+        free = len(self._flying) + len(self._waiting) < self._window.size
+        if free and self._rows.may_cut and self._may_cut:
+            times.append(soon)
+        if self._doubt.held and not (self._flying or self._waiting):
             times.append(soon)
         return min(times, default=FOREVER)
 
@@ -191,13 +205,20 @@ class BatchDriver:
         failure, detail = x.failure, x.detail
         if not failure:
             if 200 <= x.status < 300:
-                found = read_reply(x.head, x.body, len(batch), mask=self._mask)
-                if isinstance(found, list) and not _is_foreign(x.head, x.body, batch.id):
-                    self._succeed(batch, found, x)
-                    self._go_on(x.end)
-                    return
-                other = (Failure.TRANSPORT, "the reply names the id of another request")
-                failure, detail = found if isinstance(found, tuple) else other
+                found = read_reply(x.head, x.body, len(batch), place=self._place, mask=self._mask)
+                assert found is not None  # the number of rows is known
+                if isinstance(found, FoundPredictions) and _is_foreign(x.head, x.body, batch.id):
+                    found = BadReply(Failure.TRANSPORT, "the reply names the id of another request")
+                if isinstance(found, BadReply):
+                    failure, detail, _ = found
+                else:
+                    try:
+                        self._succeed(batch, found, x)
+                    except JoinError as error:
+                        failure, detail = Failure.MISMATCH, str(error)
+                    else:
+                        self._go_on(x.end)
+                        return
             else:
                 failure = Failure.STATUS
         stale = failure is Failure.TRANSPORT and not x.head and x.connected == x.start
@@ -209,7 +230,7 @@ class BatchDriver:
     @property
     def is_over(self) -> bool:
         """Whether every row has been settled."""
-        return self._rows.is_cut_up and not (self._flying or self._waiting)
+        return self._rows.is_cut_up and not (self._flying or self._waiting) and not self._doubt.held
 
     def finish(self) -> None:
         """Hand on what is settled, and note what was timed: at the end, or whenever that is to be known."""
@@ -219,13 +240,45 @@ class BatchDriver:
 
     # What becomes of them.
 
-    def _succeed(self, batch: Batch, found: list[object], x: Exchange) -> None:
-        batch.chunk.succeed(batch.start, found)
+    def _succeed(self, batch: Batch, found: FoundPredictions, x: Exchange) -> None:
+        """Settle the rows of a batch by what its reply has for them.
+
+        Raises:
+            JoinError: it does not say for which rows that is.
+        """
+        values = found.values
+        if found.row_keys is not None or isinstance(values[0], dict):
+            self._join(batch, found, x.status)
+        else:
+            batch.chunk.succeed(batch.start, values)
         self._wins += 1
         self._window.succeeded()
+        if self._doubt.is_open:
+            self._release(x.end)
         self._times.append(x.end - x.start)
         if len(self._times) >= 4096:
             self._note_times()
+
+    def _join(self, batch: Batch, found: FoundPredictions, status: int) -> None:
+        """Settle rows by a reply that says which is which.
+
+        Raises:
+            JoinError: none is what the reply says.
+        """
+
+        def rows() -> list[dict[str, Any]]:
+            return self._packer.decoded(batch.chunk, batch.start, batch.stop)
+
+        if found.row_keys is None:
+            first = self._packer.decoded(batch.chunk, batch.start, batch.start + 1)
+            values = in_order(found.values, rows, first[0]) if first else found.values
+            batch.chunk.succeed(batch.start, values)
+            return
+        joined = join(found, len(batch), rows)
+        batch.chunk.succeed(batch.start, joined.values)
+        for place, words in joined.faults.items():
+            why = Failed(reason=Failure.MISMATCH.name.lower(), status=status, detail=words)
+            self._rows.miss(batch.chunk, batch.start + place, why)
 
     def _fail(self, batch: Batch, size: int, x: Outcome) -> None:
         if x.detail == INTERRUPTED:
@@ -233,16 +286,58 @@ class BatchDriver:
             return
         if self._is_hopeless(batch, x):
             self._end(batch, x)
-        elif x.failure is Failure.STATUS and x.status == 413:
-            if len(batch) > 1:
-                self._packer.most_bytes = min(self._packer.most_bytes, size // 2)
+        elif x.failure is Failure.STATUS and x.status == 413 and len(batch) > 1:
+            self._packer.most_bytes = min(self._packer.most_bytes, size // 2)
             self._divide(batch, x, batch.patience)
-        elif is_transient(x.failure, x.status) and self._may_go_again(batch, x):
+        elif not is_transient(x.failure, x.status):
+            self._blame(batch, x)
+        elif self._may_go_again(batch, x):
             self.retries += 1
         else:
-            # Where nothing else succeeds either, it may be the endpoint: the halves are as patient as the whole was.
-            healthy = self._wins > batch.began
-            self._divide(batch, x, min(1, self._policy.retries) if healthy else self._policy.retries)
+            self._divide(batch, x, self._patience(batch))
+
+    def _patience(self, batch: Batch) -> int:
+        """Return how patient the halves of a batch are.
+
+        Where nothing else succeeds either, it may be the endpoint: they are as patient as the whole was.
+        """
+        return min(1, self._policy.retries) if self._wins > batch.began else self._policy.retries
+
+    def _blame(self, batch: Batch, x: Outcome) -> None:
+        """Look for the rows that are to blame for a failure, unless none is."""
+        doubt = self._doubt
+        kind = x.failure, x.status
+        if not (doubt.is_open and doubt.take(batch, x, kind=kind, words=self._explain(x), body=x.body)):
+            self._release(x.end)
+            self._divide(batch, x, self._patience(batch))
+        elif doubt.is_certain and (doubt.has_more or not self._rows.is_cut_up or self._flying or self._waiting):
+            for held, outcome in doubt.close():
+                self._lose(held, outcome)
+            self._stopped = True
+            self.hopeless = self.hopeless or x._replace(shared=True)
+
+    def _release(self, now: int) -> None:
+        """Look for the rows that are to blame in what was held."""
+        for batch, outcome in self._doubt.close():
+            self._divide(batch, outcome._replace(end=now), self._patience(batch))
+
+    @property
+    def _may_cut(self) -> bool:
+        """Whether more batches may be sent: where some failed and none has succeeded, no more than tell enough."""
+        held = self._doubt.held
+        return not held or held + len(self._flying) < ENOUGH
+
+    def _pick(self, now: int) -> tuple[Batch, bytes] | None:
+        """Cut the next batch; where the first ones failed alike, take a row by itself."""
+        cut = self._rows.cut() if self._may_cut else None
+        if cut is not None or self._flying or self._waiting or not self._doubt.held:
+            return cut
+        batch = self._doubt.probe()
+        if batch is not None:
+            return batch, self._packer.pack(batch.chunk, batch.start, batch.stop)[0]
+        self._release(now)
+        self._go_on(now)
+        return None
 
     def _may_go_again(self, batch: Batch, x: Outcome) -> bool:
         """Put a batch back, unless it has been tried often enough."""
@@ -274,6 +369,9 @@ class BatchDriver:
             for half in batch.halves(patience):
                 self._push(half, x.end)
             return
+        self._lose(batch, x)
+
+    def _lose(self, batch: Batch, x: Outcome) -> None:
         why = Failed(reason=x.failure.name.lower(), status=x.status, detail=self._explain(x))
         self._rows.lose(batch.chunk, batch.start, batch.stop, why)
 

@@ -16,9 +16,10 @@ from typing import Final, NamedTuple, Self
 
 import numpy as np
 
+from epkit.core.replies.judging import Verdict
 from epkit.core.samples.rows import Failure
 from epkit.engines.base import Exchange
-from epkit.engines.driver import EXAMPLE_BYTES, FirstFailure, Sink, Verdict
+from epkit.engines.driver import EXAMPLE_BYTES, FirstFailure, Sink
 
 MOST_WAITING: Final = 256
 MOST_BYTES: Final = 16 * 1024 * 1024

@@ -17,7 +17,8 @@ from epkit.core.http.headers import fields, server_ns
 from epkit.core.http.request import Request
 from epkit.core.load.phases import PhaseTimes
 from epkit.core.load.plan import Phase
-from epkit.core.replies.judging import Depth, judge_reply, judge_status, unread_coding
+from epkit.core.replies.finding import ReplyPlace
+from epkit.core.replies.judging import NOTHING, Depth, Verdict, judge_reply, judge_status, unread_coding
 from epkit.core.samples.rows import KEPT, PACKER, SAMPLE, TIMES, Failure, block, complete
 from epkit.engines.base import Arrival, Exchange
 
@@ -37,9 +38,6 @@ DEPLOYMENTS: Final = 255
 EXAMPLE_BYTES: Final = 64 * 1024
 
 Sink = Callable[[np.ndarray], None]
-
-Verdict = tuple[Failure, str]
-"""What a reply is worth, and why; never false, so that `or` tells a known one from none."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -64,12 +62,16 @@ class Judging:
         inspect: looks deeper at a reply that is good so far, given the place of its row in the block; None where
             it cannot tell yet.
         log: called with every exchange, before it is judged; for `-v`.
+        place: where predictions are in a reply, if that was said.
+        strict: whether a contract says what a row is; else a reply with another number of predictions is no failure.
     """
 
     sinks: Sequence[Sink]
     depth: Depth = Depth.REPLY
     inspect: Callable[[int, Exchange], Verdict | None] | None = None
     log: Callable[[Exchange], None] | None = None
+    place: ReplyPlace | None = None
+    strict: bool = True
 
 
 class DriverBase:
@@ -86,7 +88,8 @@ class DriverBase:
 
         Public attributes, to be read when the run is over: `began`, `ended` (`time.perf_counter_ns`),
         `started_at`, `deployments` (names by index), `examples` (by kind and status), `first_head` (the header block
-        of the first whole reply), `unsent` (requests of each payload that never found a connection), `sent` and
+        of the first whole reply), `miscounted` (the first numbers of predictions and rows that differed, where that
+        is no failure), `unsent` (requests of each payload that never found a connection), `sent` and
         `failed` (as of the last block), `most` (most in flight in each phase that was entered), `gaps` (ns that passed
         between the end of a phase, by its index, and the next one), `cpu_s` (process time spent before the measured
         phases), `late_ns` (how long after `began` the run really began). To be set before: `began_at`, the time that is
@@ -101,6 +104,7 @@ class DriverBase:
         self._rows = tuple(rows)
         self._sinks = tuple(judging.sinks)
         self._depth, self._inspect, self._log = judging.depth, judging.inspect, judging.log
+        self._place, self._strict = judging.place, judging.strict
         self.times = times
         self._verdicts: tuple[dict[bytes, Verdict], ...] = tuple({} for _ in self._requests)
         self._known = tuple(verdicts.get for verdicts in self._verdicts)
@@ -111,6 +115,7 @@ class DriverBase:
         self.deployments: list[str] = [""]
         self.examples: dict[tuple[Failure, int], FirstFailure] = {}
         self.first_head = b""
+        self.miscounted = ""
         self.unsent: dict[int, int] = {}
         self.began_at: int | None = None
         self.began = self.ended = self.late_ns = 0
@@ -200,14 +205,20 @@ class DriverBase:
     def _judge(self, x: Exchange) -> Verdict:
         self.first_head = self.first_head or x.head
         failure = judge_status(x.status)
-        method = self._requests[x.payload].method
+        request = self._requests[x.payload]
+        method = request.method
         # A 204 has no body: that answers a GET or a PUT, and gives no prediction for rows that were posted.
         bodiless = method == "HEAD" or (x.status == 204 and method != "POST")
         if failure or bodiless or self._depth is Depth.STATUS:
             return failure, ""
         if self._depth is Depth.REPLY and x.body and unread_coding(x.head) is not None:
             return failure, ""  # the report says that such replies are judged by their status
-        verdict = judge_reply(x.head, x.body, self._rows[x.payload])
+        rows = self._rows[x.payload]
+        sent_json = rows is not None or request.body[:1] in (b"{", b"[")
+        verdict = judge_reply(x.head, x.body, rows, place=self._place, sent_json=sent_json)
+        if verdict[0] is Failure.MISMATCH and not self._strict:
+            self.miscounted = self.miscounted or verdict[1]
+            verdict = NOTHING
         if self._inspect is not None and not verdict[0]:
             known = self._inspect(self._offset // ROW_BYTES, x)
             if known is None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from epkit.core.http.request import Request
+from epkit.core.replies.finding import ReplyPlace
 from epkit.core.score.batching import Chunk, Packer
 from epkit.core.score.conveyor import Fed, Policy
 from epkit.core.score.retrying import RetryWait
@@ -32,6 +33,7 @@ class FedDriver(BatchDriver):
         wake: Callable[[], None],
         waiting: Callable[[RetryWait], None],
         mask: Callable[[bytes, list[Any]], list[Any]] | None = None,
+        place: ReplyPlace | None = None,
     ) -> None:
         """Prepare a run; see `BatchDriver`.
 
@@ -51,6 +53,7 @@ class FedDriver(BatchDriver):
             wake=wake,
             waiting=waiting,
             mask=mask,
+            place=place,
         )
 
     @property

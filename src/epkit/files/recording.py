@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from epkit.core.json.writing import dumps
-from epkit.core.replies.predictions import Failed, Layout, fault_of, layout_of
+from epkit.core.replies.faults import are_sound, fault_of
+from epkit.core.replies.predictions import Failed, Layout, layout_of
 from epkit.core.score.batching import Chunk
 from epkit.core.score.journal import Point
 from epkit.core.score.pieces import Piece
@@ -225,7 +226,7 @@ class OutputWriter:
     def _check(self, predictions: list[Any], reasons: dict[int, Failed]) -> None:
         """Take out predictions that are none, or not what the first one was."""
         kinds = set(map(type, predictions))
-        if self.layout is not None and self.layout.kind == "value" and kinds <= {str, int, bool}:
+        if self.layout is not None and self.layout.kind == "value" and are_sound(predictions, kinds):
             return
         for place, prediction in enumerate(predictions):
             if place in reasons:

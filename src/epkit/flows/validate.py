@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from epkit.core.contract.contract import ParsedContract
 from epkit.core.http import url as urls
+from epkit.core.replies.finding import ReplyPlace
 from epkit.core.validate.checked import CheckedFile, Validation
 from epkit.core.validate.reply_validation import ReplyValidator
 from epkit.core.validate.validation import LIMIT, Validator
@@ -58,6 +59,7 @@ def validate(
     schema: str,
     reply: bool = False,
     rows: int | None = None,
+    place: ReplyPlace | None = None,
     as_declared: bool = False,
     strict: bool = False,
     limit: int = LIMIT,
@@ -71,6 +73,7 @@ def validate(
         schema: the contract's name.
         reply: they are replies.
         rows: how many rows the replies answer, where that is known.
+        place: where predictions are in a reply, if that was said.
         as_declared: JSON Schema to the letter and nothing more.
         strict: warnings are errors.
         limit: how many violations of each file to tell.
@@ -83,7 +86,7 @@ def validate(
     if reply:
         if not files:
             raise UsageError("--reply: name the file with the reply, or - for stdin")
-        replies = ReplyValidator(contract, as_declared=as_declared)
+        replies = ReplyValidator(contract, as_declared=as_declared, place=place)
         found = [
             (_name(file), replies.check(read_body(file, sys.stdin.buffer), rows=rows, limit=limit)) for file in files
         ]

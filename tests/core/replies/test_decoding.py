@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epkit.core.replies.decoding import decode, hidden_error, predictions
+from epkit.core.replies.decoding import decode, hidden_error
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(st.characters(codec="utf-8")),
@@ -67,28 +67,3 @@ def test_an_error_under_a_status_of_success_is_found(decoded: object, error: str
     found = hidden_error(decoded)
 
     assert error == found
-
-
-@pytest.mark.parametrize(
-    ("decoded", "count"),
-    [
-        (["yes", "no"], 2),
-        ([[0.25, 0.75], [0.5, 0.5]], 2),
-        ([], 0),
-        ({"result": ["yes", "no"]}, 2),
-        ({"Results": ["yes"]}, 1),
-        ({"predictions": [1, 2, 3]}, 3),
-        ({"outputs": {"label": [1, 2], "score": [0.1, 0.2]}}, 2),
-        ({"outputs": {"label": [1, 2], "score": 1}}, None),
-        ({"Results": {"forecast": [1.5], "prediction_interval": ["[1, 2]"], "index": [{"a": 1}]}}, 1),
-        ({"Results": "yes"}, None),
-        ({"Results": {}}, None),
-        ({"a": [1, 2]}, None),
-        ("yes", None),
-        (3, None),
-    ],
-)
-def test_predictions_are_counted_or_said_to_be_unknown(decoded: object, count: int | None) -> None:
-    found = predictions(decoded)
-
-    assert count == (None if found is None else len(found))

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from epkit.core.replies import judging
-from epkit.core.replies.judging import PLAIN_BYTES, judge_reply, judge_status, unpack
+from epkit.core.replies.finding import FoundPredictions
+from epkit.core.replies.judging import PLAIN_BYTES, judge_reply, judge_status, read_reply, unpack
 from epkit.core.samples.rows import Failure
 
 NONE, TRANSPORT, EMPTY = Failure.NONE, Failure.TRANSPORT, Failure.EMPTY
@@ -53,7 +54,8 @@ def test_only_2xx_is_a_success() -> None:
         (TWO, 2, NONE, ""),
         (DOUBLE, 2, NONE, ""),
         (TWO, None, NONE, ""),
-        (b'{"status": "fine"}', 2, NONE, ""),
+        (b'{"status": "fine"}', None, NONE, ""),
+        (b'{"status": "fine"}', 2, CONTRACT, "no list of predictions is recognised"),
         (b'{"error": null, "result": [1, 2]}', 2, NONE, ""),
         (b"", 2, EMPTY, "no body"),
         (b"{", 2, CONTRACT, "the body is not"),
@@ -77,8 +79,9 @@ def test_a_reply_is_judged_by_what_it_says(body: bytes, rows: int | None, failur
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "text/html; charset=utf-8", ""])
-def test_text_that_does_not_claim_to_be_json_is_a_reply_too(kind: str) -> None:
-    assert (NONE, "") == judge_reply(head(kind=kind), b"Healthy", 2)
+def test_text_that_does_not_claim_to_be_json_answers_a_request_without_rows(kind: str) -> None:
+    assert (NONE, "") == judge_reply(head(kind=kind), b"Healthy", None, sent_json=False)
+    assert CONTRACT is judge_reply(head(kind=kind), b"Healthy", 2)[0]
 
 
 @pytest.mark.parametrize("kind", ["text/plain", ""])
@@ -214,3 +217,177 @@ def test_a_judgement_does_not_depend_on_the_coding(body: bytes, rows: int | None
     verdicts = {judge_reply(head(coding), pack(body), rows)[0] for coding, pack in CODINGS.items()}
 
     assert 1 == len(verdicts)
+
+
+class TestWhatIsNoPrediction:
+    @pytest.mark.parametrize(
+        ("body", "reason"),
+        [
+            (b'{"result": [1, null]}', "row 1: null is no prediction"),
+            (b'{"result": [NaN, 1]}', "row 0: NaN is no prediction"),
+            (b'{"result": ["inf", "x"]}', "row 0: inf is no prediction"),
+            (b'{"result": [-Infinity, 1]}', "row 0: -Infinity is no prediction"),
+            (b'{"result": [[0.5, 0.5], [0.5, NaN]]}', "row 1: NaN at 1 is no prediction"),
+            (b'{"outputs": [{"name": "y", "shape": [2], "datatype": "FP64", "data": [1.0, null]}]}', "row 1: null"),
+        ],
+    )
+    def test_fails_the_request(self, body: bytes, reason: str) -> None:
+        failure, words = judge_reply(head(), body, 2)
+
+        assert (EMPTY, True) == (failure, words.startswith(reason))
+
+    def test_is_of_no_interest_where_nothing_was_asked_for(self) -> None:
+        assert (NONE, "") == judge_reply(head(), b'{"data": [null]}', None, sent_json=False)
+
+
+OIP_REPLY = b'{"outputs": [{"name": "y", "shape": [2, 1], "datatype": "FP64", "data": [4.0, 9.0]}]}'
+
+
+def test_the_first_dimension_of_tensors_counts_their_rows() -> None:
+    assert [NONE, MISMATCH] == [judge_reply(head(), OIP_REPLY, rows)[0] for rows in (2, 1)]
+
+
+SSE = "text/event-stream; charset=utf-8"
+
+
+class TestAStreamOfEvents:
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b'data: {"token": "a"}\n\ndata: {"token": "b"}\n\ndata: [DONE]\n\n',
+            b'event: message\r\ndata: {"token":\r\ndata: "a"}\r\n\r\n: a comment\r\n\r\n',
+            b"data: just words\n\ndata: [DONE]",
+            b'\xef\xbb\xbfdata: {"error": null}\n\n',
+        ],
+    )
+    @pytest.mark.parametrize("rows", [None, 1, 7])
+    def test_that_is_good_is_no_failure_whatever_its_length(self, body: bytes, rows: int | None) -> None:
+        assert (NONE, "") == judge_reply(head(kind=SSE), body, rows)
+
+    @pytest.mark.parametrize(
+        ("body", "reason"),
+        [
+            (b'data: {"token": "a"}\n\ndata: {"error": {"message": "no room"}}\n\n', 'event 2: {"message": "no room"}'),
+            (b'data: {"error": "no room"}', "event 1: no room"),
+            (b"event: error\ndata: no room\n\n", "event 1: no room"),
+        ],
+    )
+    def test_with_an_error_in_it_is_one(self, body: bytes, reason: str) -> None:
+        assert (APPLICATION, reason) == judge_reply(head(kind=SSE), body, None)
+
+    def test_without_an_event_is_empty(self) -> None:
+        assert (EMPTY, "the stream has no event") == judge_reply(head(kind=SSE), b": ping\n\n", None)
+
+
+NDJSON = "application/x-ndjson"
+
+
+class TestLinesOfJson:
+    @pytest.mark.parametrize(
+        ("body", "predictions"),
+        [
+            (b'{"prediction": 1}\n{"prediction": 2}\n', [1, 2]),
+            (b'{"predictions": [1, 2]}\n{"predictions": [3]}\n', [1, 2, 3]),
+            (b'"yes"\n\n"no"', ["yes", "no"]),
+            (b'{"a": 1, "b": 2}\n{"a": 3, "b": 4}\n', [{"a": 1, "b": 2}, {"a": 3, "b": 4}]),
+            (b'{"prediction": 1}\n', [1]),
+        ],
+    )
+    def test_have_a_prediction_each_or_several(self, body: bytes, predictions: list[object]) -> None:
+        found = read_reply(head(kind=NDJSON), body, len(predictions))
+
+        assert isinstance(found, FoundPredictions)
+        assert predictions == found.values
+
+    @pytest.mark.parametrize(
+        ("body", "failure", "reason"),
+        [
+            (b'{"prediction": 1}\n{"error": "bad"}', APPLICATION, "line 2: bad"),
+            (b'{"prediction": 1}\n{"predi', CONTRACT, "line 2 of the reply is not JSON"),
+            (b'"a"\n"b"\n"c"', MISMATCH, "3 predictions for 2 rows"),
+            (b" \n ", EMPTY, "the reply has no line"),
+        ],
+    )
+    def test_with_something_wrong_say_where(self, body: bytes, failure: Failure, reason: str) -> None:
+        assert (failure, reason) == judge_reply(head(kind=NDJSON), body, 2)
+
+
+@pytest.mark.parametrize(
+    ("body", "predictions"),
+    [
+        (b"0.25\n0.5\n", [0.25, 0.5]),
+        (b"0.25,0.5", [0.25, 0.5]),
+        (b'yes\r\n"no, not yet"\r\n', ["yes", "no, not yet"]),
+        (b"0.25,0.75\n0.5,0.5", [[0.25, 0.75], [0.5, 0.5]]),
+        (b"prediction\nyes\nno", ["yes", "no"]),
+        (b"no,yes\n0.25,0.75\n0.5,0.5", [{"no": 0.25, "yes": 0.75}, {"no": 0.5, "yes": 0.5}]),
+        (b"007\n1e400\n", ["007", float("inf")]),
+    ],
+)
+def test_a_reply_in_csv_has_a_prediction_a_line(body: bytes, predictions: list[object]) -> None:
+    found = read_reply(head(kind="text/csv; charset=utf-8"), body, 2)
+
+    assert isinstance(found, FoundPredictions)
+    assert predictions == found.values
+
+
+PAGE = b"<!DOCTYPE html>\n<html><head><title>\n Sign in to\n your account &amp; more</title></head><body></body></html>"
+
+
+@pytest.mark.parametrize("kind", ["text/html", "application/json", ""])
+def test_a_page_for_a_request_in_json_is_a_failure_that_quotes_its_title(kind: str) -> None:
+    verdict = judge_reply(head(kind=kind), PAGE, None)
+
+    assert (CONTRACT, 'the reply is a page of HTML, "Sign in to your account & more", not JSON') == verdict
+
+
+def test_a_page_for_a_request_without_a_body_is_a_reply() -> None:
+    assert (NONE, "") == judge_reply(head(kind="text/html"), PAGE, None, sent_json=False)
+    assert CONTRACT is judge_reply(head(kind="text/html"), b"<p>no title", None)[0]
+
+
+class TestAcceptedForLater:
+    @pytest.mark.parametrize("name", ["Location", "Operation-Location", "Azure-AsyncOperation"])
+    @pytest.mark.parametrize("body", [b"", b'{"id": 7}', b"queued"])
+    def test_is_named_as_what_it_is(self, name: str, body: bytes) -> None:
+        block = f"HTTP/1.1 202 Accepted\r\n{name}: https://host/jobs/7?sig=s3cr3t&n=1\r\n\r\n".encode()
+        failure, reason = judge_reply(block, body, 2)
+
+        assert EMPTY is failure
+        assert reason.startswith("202, accepted for later: nothing is scored yet; the result is to be at https://host/")
+        assert "s3cr3t" not in reason
+
+    def test_is_not_said_of_a_reply_with_predictions(self) -> None:
+        assert (NONE, "") == judge_reply(b"HTTP/1.1 202 Accepted\r\nLocation: /jobs/7\r\n\r\n", TWO, 2)
+
+    def test_is_not_said_without_a_place_for_the_result(self) -> None:
+        assert CONTRACT is judge_reply(b"HTTP/1.1 202 Accepted\r\n\r\n", b'{"id": 7}', 2)[0]
+
+
+def test_a_reply_with_an_index_is_not_counted_before_it_is_joined() -> None:
+    reply = b'{"Results": {"forecast": [1, 2], "index": [{"a": 1}, {"a": 2}]}}'
+
+    assert FoundPredictions([1, 2], [{"a": 1}, {"a": 2}]) == read_reply(head(), reply, 3)
+    assert MISMATCH is judge_reply(head(), reply, 3)[0]
+
+
+def test_predictions_are_masked_by_what_their_reply_says() -> None:
+    found = read_reply(head(), TWO, 2, mask=lambda body, values: [*values, len(body)])
+
+    assert FoundPredictions(["yes", "no", len(TWO)]) == found
+
+
+TEXTS = ["text/event-stream", "application/jsonlines", "text/csv", "text/html", "application/json", ""]
+
+
+@given(
+    st.sampled_from(TEXTS),
+    st.text(alphabet='data:event\n\r[]{}",<>0.5 errorDONE', max_size=60).map(str.encode) | st.binary(max_size=60),
+    st.none() | st.integers(0, 3),
+    st.booleans(),
+)
+def test_no_text_raises(kind: str, body: bytes, rows: int | None, sent_json: bool) -> None:
+    failure, reason = judge_reply(head(kind=kind), body, rows, sent_json=sent_json)
+
+    assert bool(failure) == bool(reason)
+    assert reason.encode().decode() == reason

@@ -33,7 +33,9 @@ def register(app: typer.Typer) -> None:
     app.command("check", epilog=EPILOG, cls=o.Sections)(check)
 
 
-@with_reach(FINDING | REACHING | {"target_flag": o.TargetFlag, "deployment": o.Deployment})
+@with_reach(
+    FINDING | REACHING | {"target_flag": o.TargetFlag, "deployment": o.Deployment, "predictions_at": o.PredictionsAt}
+)
 def check(
     reach: "TargetOptions",
     target: o.Target = None,

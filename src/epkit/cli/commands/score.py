@@ -140,6 +140,7 @@ def score(
     target: o.TargetName = None,
     key_file: o.KeyFile = None,
     schema: o.Schema = None,
+    predictions_at: o.PredictionsAt = None,
     header: o.Header = None,
     deployment: o.Deployment = None,
     proxy: o.Proxy = None,
@@ -178,7 +179,7 @@ def score(
         ),
         request=RequestOptions(
             headers=tuple(parse_header(text) for text in header or ()), deployment=deployment, schema=schema,
-            validate=not no_validate, proxy=proxy, proxy_basic=proxy_basic,
+            validate=not no_validate, proxy=proxy, proxy_basic=proxy_basic, predictions_at=predictions_at,
         ),
     )  # fmt: skip
     context, stdin = terminal.context(), terminal.stdin()

@@ -43,7 +43,7 @@ def register(app: typer.Typer) -> None:
     app.command("validate", epilog=EPILOG, cls=o.Sections)(validate)
 
 
-@with_reach(FINDING | REACHING | {"deployment": o.Deployment})
+@with_reach(FINDING | REACHING | {"deployment": o.Deployment, "predictions_at": o.PredictionsAt})
 def validate(
     reach: "TargetOptions",
     files: Files = None,
@@ -76,21 +76,23 @@ def validate(
     Request bodies (.json, -) or tables (.csv, .tsv, .parquet, .jsonl, or .gz of one); the contract's own example where
     no FILE is named.
     """
+    from epkit.core.replies.finding import place_of
     from epkit.flows import validate as flow
 
     terminal.check_choice("--format", format_, FORMATS)
     context = terminal.context()
     contract, name = flow.find_contract(reach, context, path=path)
     limits = {"as_declared": as_declared, "strict": strict}
-    table = t.table_options(carry, drop, encoding, decimal, no_header)
+    at = reach.request.predictions_at
     checked = flow.validate(
         files or [],
         contract,
         schema=name,
         reply=reply,
         rows=rows,
+        place=None if at is None else place_of(at),
         limit=limit,
-        table=table,
+        table=t.table_options(carry, drop, encoding, decimal, no_header),
         note=context.note,
         **limits,
     )

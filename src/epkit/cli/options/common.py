@@ -170,6 +170,16 @@ KeyFile = Annotated[
 Schema = Annotated[
     str | None, option(ENDPOINT, "--schema", metavar="FILE|URL", help="Contract to use, not the target's own.")
 ]
+PredictionsAt = Annotated[
+    str | None,
+    option(
+        ENDPOINT,
+        "--predictions-at",
+        metavar="POINTER",
+        help="Where a reply has its predictions, a JSON pointer such as /answer/values. Default: where the contract "
+        "has them, or under the usual keys.",
+    ),
+]
 NoValidate = Annotated[
     bool, option(ENDPOINT, "--no-validate", help="Ask for no contract: nothing but the load is sent.")
 ]

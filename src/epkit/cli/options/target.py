@@ -86,6 +86,7 @@ def _target_options(given: Mapping[str, Any]) -> "TargetOptions":
             headers=tuple(parse_header(text) for text in given.get("header") or ()),
             deployment=given.get("deployment"),
             schema=given.get("schema"),
+            predictions_at=given.get("predictions_at"),
             proxy=given["proxy"],
             proxy_basic=given["proxy_basic"],
         ),

@@ -45,6 +45,17 @@ def _final(head: bytes) -> tuple[int, int]:
     return start, -1
 
 
+def final_status(head: bytes) -> int:
+    """Return the status of the final reply, 0 where there is none.
+
+    Args:
+        head: as for `final_block`.
+    """
+    start, _ = _final(head)
+    digits = head[start + 9 : start + 12]
+    return int(digits) if digits.isdigit() else 0
+
+
 def with_crlf(head: bytes) -> bytes | None:
     """Return a reply whose header lines end in LF alone, here or there, as if all ended in CRLF.
 

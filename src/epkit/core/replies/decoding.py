@@ -1,12 +1,9 @@
-"""What a reply says: decoded, the error it may hide, the predictions it holds."""
+"""What a reply says: decoded, and the error it may hide."""
 
 import json
-from typing import Any
 
 from epkit.core.json.reading import loads
-from epkit.core.shapes.forms import same_length
-
-_PREDICTIONS = ("result", "results", "Results", "predictions", "outputs", "output", "forecast")
+from epkit.core.replies.finding import unwrapped
 
 
 def decode(body: bytes) -> object:
@@ -25,7 +22,7 @@ def decode(body: bytes) -> object:
     encodes that string again.
     """
     value = loads(body)
-    return _unwrap(value) if isinstance(value, str) else value
+    return unwrapped(value) if isinstance(value, str) else value
 
 
 def hidden_error(decoded: object) -> str | None:
@@ -41,7 +38,7 @@ def hidden_error(decoded: object) -> str | None:
     Source: AutoML's scoring scripts catch every exception and return `{"error": str(e)}` under status 200.
     """
     if isinstance(decoded, str):
-        decoded = _unwrap(decoded)
+        decoded = unwrapped(decoded)
     if not isinstance(decoded, dict) or not (error := decoded.get("error")):
         return None
     if isinstance(error, str):
@@ -51,33 +48,3 @@ def hidden_error(decoded: object) -> str | None:
     except RecursionError:
         # orjson reads deeper than json writes.
         return "an error that is nested too deeply to be shown"
-
-
-def predictions(decoded: object) -> list[Any] | None:
-    """Find the predictions in a decoded reply.
-
-    Known are a bare list; `result`, `Results`, `predictions`, `outputs`, `output`, `forecast`, in each other too
-    (`{"Results": {"forecast": […]}}`); and columns of one length under any of them.
-
-    Returns:
-        One a row, of columns as a dict; None where there is nothing known.
-    """
-    under_key = False
-    while isinstance(decoded, dict):
-        key = next((key for key in _PREDICTIONS if key in decoded), None)
-        if key is None:
-            if not under_key or same_length(decoded.values()) is None:
-                return None
-            return [dict(zip(decoded, row, strict=True)) for row in zip(*decoded.values(), strict=True)]
-        decoded, under_key = decoded[key], True
-    return decoded if isinstance(decoded, list) else None
-
-
-def _unwrap(text: str) -> object:
-    """Decode the JSON object or array in *text*, if there is one."""
-    if text.lstrip()[:1] not in ("{", "["):
-        return text
-    try:
-        return loads(text)
-    except ValueError:
-        return text

@@ -5,19 +5,22 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Any, Final
 
-from epkit.core.replies.decoding import decode, predictions
+from epkit.core.replies.decoding import decode
+from epkit.core.replies.finding import ReplyPlace, find_predictions
+from epkit.core.replies.judging import UNRECOGNISED
 
 CLOSE: Final = 1e-6
 """How far, relatively, a number may be from the expected one: machines add in different orders."""
 
 
-def by_payload(expected: Sequence[Any], rows: Sequence[int | None]) -> list[list[Any]]:
+def by_payload(expected: Sequence[Any], rows: Sequence[int | None], at: ReplyPlace | None = None) -> list[list[Any]]:
     """Divide expected predictions among the payloads.
 
     Args:
         expected: one value for each payload: a reply, or a list of predictions; or one record for each row of all
             payloads, as `epkit score` writes them: `{"row": 0, "prediction": …}`.
         rows: how many each payload holds, None where that is not known.
+        at: where predictions are in a reply, if that was said.
 
     Raises:
         ValueError: their numbers do not fit the payloads.
@@ -28,11 +31,11 @@ def by_payload(expected: Sequence[Any], rows: Sequence[int | None]) -> list[list
     if len(expected) != len(rows):
         raise ValueError(f"{len(expected)} replies are expected, and {len(rows)} payloads are sent")
     found = []
-    for place, value in enumerate(expected, 1):
-        told = predictions(value)
+    for number, (value, count) in enumerate(zip(expected, rows, strict=True), 1):
+        told = find_predictions(value, count, at)
         if told is None:
-            raise ValueError(f"reply {place}: no list of predictions is recognised")
-        found.append(told)
+            raise ValueError(f"reply {number}: no list of predictions is recognised")
+        found.append(told.values)
     return found
 
 
@@ -46,19 +49,21 @@ def _divided(told: list[Any], rows: Sequence[int | None]) -> list[list[Any]]:
     return [list(islice(left, count)) for count in counts]
 
 
-def mismatch(expected: list[Any], body: bytes) -> str | None:
+def mismatch(expected: list[Any], body: bytes, place: ReplyPlace | None = None) -> str | None:
     """Say what is other in a reply than expected; None where nothing is.
 
     Args:
         expected: predictions, one a row.
         body: of the reply, without its content coding.
+        place: where its predictions are, if that was said.
     """
     try:
-        found = predictions(decode(body))
+        told = find_predictions(decode(body), len(expected), place)
     except ValueError:
-        found = None
-    if found is None:
-        return "no list of predictions is recognised in the reply"
+        told = None
+    if told is None:
+        return UNRECOGNISED
+    found = told.values
     if len(found) != len(expected):
         return f"{len(found)} predictions, {len(expected)} are expected"
     for row, (wanted, got) in enumerate(zip(expected, found, strict=True)):

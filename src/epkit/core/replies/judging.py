@@ -2,10 +2,38 @@
 
 import enum
 import zlib
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
 
-from epkit.core.http.headers import fields
+from epkit.core.http.headers import fields, final_status
+from epkit.core.http.masking import mask_url
 from epkit.core.replies import decoding
+from epkit.core.replies.faults import first_fault
+from epkit.core.replies.finding import FoundPredictions, ReplyPlace, find_predictions, unwrapped
+from epkit.core.replies.texts import (
+    DONE,
+    EVENTS,
+    LINES,
+    MOST_TITLE,
+    content_type,
+    events_of,
+    is_page,
+    title_of,
+    values_of_csv,
+    values_of_lines,
+)
 from epkit.core.samples.rows import Failure
+from epkit.core.shortening import cut
+
+Verdict = tuple[Failure, str]
+"""What a reply is worth, and why; never false, so that `or` tells a known one from none."""
+
+NOTHING: Final[Verdict] = (Failure.NONE, "")
+
+UNRECOGNISED: Final = "no list of predictions is recognised in the reply"
+
+_RESULTS: Final = ("location", "operation-location", "azure-asyncoperation", "x-amzn-sagemaker-outputlocation")
+"""Headers that say where the result of a request is going to be."""
 
 PLAIN_BYTES = 16 * 1024 * 1024
 """The largest body that is unpacked: a compressed reply must not fill the memory."""
@@ -29,40 +57,198 @@ def judge_status(status: int) -> Failure:
     return Failure.NONE if 200 <= status < 300 else Failure.STATUS
 
 
-def judge_reply(head: bytes, body: bytes, rows: int | None) -> tuple[Failure, str]:
+class BadReply(NamedTuple):
+    """What is wrong with a reply to a status of success.
+
+    Args:
+        reason: in words.
+        streamed: whether it is a stream of events, whose number says nothing.
+    """
+
+    failure: Failure
+    reason: str
+    streamed: bool = False
+
+
+def judge_reply(
+    head: bytes, body: bytes, rows: int | None, *, place: ReplyPlace | None = None, sent_json: bool = True
+) -> Verdict:
     """Judge the body of a reply whose status is 2xx.
 
     Args:
-        head: the raw header block.
-        body: as it came, a content coding not yet taken off.
-        rows: how many predictions there should be, None where that is not known.
+        head, body, rows, place, sent_json: as `read_reply` has them.
 
     Returns:
         What is wrong with it (NONE if nothing) and the reason in words.
     """
-    headers = fields(head)
+    found = read_reply(head, body, rows, place=place, sent_json=sent_json)
+    if isinstance(found, BadReply):
+        return NOTHING if found.streamed and found.failure is Failure.MISMATCH else (found.failure, found.reason)
+    if found is None or found.streamed or not sent_json:
+        return NOTHING
+    if (fault := first_fault(found.values)) is not None:
+        return Failure.EMPTY, f"row {fault[0]}: {fault[1]}"
+    if rows is not None and len(found.values) != rows:
+        return Failure.MISMATCH, _counted(len(found.values), rows)
+    return NOTHING
+
+
+def read_reply(
+    head: bytes,
+    body: bytes,
+    rows: int | None,
+    *,
+    place: ReplyPlace | None = None,
+    sent_json: bool = True,
+    mask: Callable[[bytes, list[Any]], list[Any]] | None = None,
+) -> FoundPredictions | BadReply | None:
+    """Read a reply whose status is a success.
+
+    Args:
+        head: the raw header block; a body may follow.
+        body: as it came, a content coding not yet taken off.
+        rows: how many predictions there have to be, None where that is not known; a reply with an index may have
+            another number.
+        place: where they are, if that was said.
+        sent_json: whether the request had a body of JSON, which a page of HTML does not answer.
+        mask: takes credentials out of predictions, whose reply is its other argument; see `KeyGuard`.
+
+    Returns:
+        Its predictions, as many as *rows* unless it has an index; what is wrong with it; or None where nothing is, and
+        it is not known to have any: only without *rows*.
+    """
+    block = head[: len(head) - len(body)] if head.endswith(body) else head
+    if b"ontent-encoding" in block.lower():
+        try:
+            body = unpack(fields(head).get("content-encoding", ""), body, whole=True)
+        except ValueError as error:
+            return BadReply(Failure.TRANSPORT, str(error))
+        if not body:
+            return _accepted(head, sent_json) or BadReply(Failure.EMPTY, "the reply has no body once it is unpacked")
     if not body:
-        return Failure.EMPTY, "the reply has no body"
+        return _accepted(head, sent_json) or BadReply(Failure.EMPTY, "the reply has no body")
     try:
-        plain = unpack(headers.get("content-encoding", ""), body, whole=True)
-    except ValueError as error:
-        return Failure.TRANSPORT, str(error)
-    if not plain:
-        return Failure.EMPTY, "the reply has no body once it is unpacked"
-    try:
-        decoded = decoding.decode(plain)
+        decoded = decoding.decode(body)
     except ValueError:
-        if "json" in headers.get("content-type", "").lower():
-            return Failure.CONTRACT, "Content-Type says JSON, the body is not"
-        return Failure.NONE, ""
-    hidden = decoding.hidden_error(decoded)
-    if hidden is not None:
+        return _accepted(head, sent_json) or _read_text(head, body, rows, sent_json)
+    if isinstance(decoded, dict) and "error" in decoded and (hidden := decoding.hidden_error(decoded)) is not None:
         # JSON can name half a surrogate pair, which no file and no terminal can be written with.
-        return Failure.APPLICATION, hidden.encode("utf-8", "replace").decode()
-    found = decoding.predictions(decoded)
-    if rows is not None and found is not None and len(found) != rows:
-        return Failure.MISMATCH, f"{len(found)} predictions for {rows} rows"
-    return Failure.NONE, ""
+        return BadReply(Failure.APPLICATION, hidden.encode("utf-8", "replace").decode())
+    found = find_predictions(decoded, rows, place)
+    if found is None or (rows is not None and found.row_keys is None and len(found.values) != rows):
+        return _without(head, body, found, rows, place, sent_json)
+    return found if mask is None else FoundPredictions(mask(body, found.values), found.row_keys)
+
+
+def _without(
+    head: bytes,
+    body: bytes,
+    found: FoundPredictions | None,
+    rows: int | None,
+    place: ReplyPlace | None,
+    sent_json: bool,
+) -> FoundPredictions | BadReply | None:
+    """Judge a reply in JSON that has not a prediction for each row."""
+    if (accepted := _accepted(head, sent_json)) is not None:
+        return accepted
+    if content_type(fields(head).get("content-type", "")) in LINES:
+        return _read_text(head, body, rows, sent_json)  # a single line
+    if found is not None:
+        assert rows is not None
+        return BadReply(Failure.MISMATCH, _counted(len(found.values), rows))
+    if place is not None and place.named:
+        return BadReply(Failure.CONTRACT, f'no list of predictions is at "{place.pointer}" in the reply')
+    return None if rows is None else BadReply(Failure.CONTRACT, UNRECOGNISED)
+
+
+def _counted(found: int, rows: int) -> str:
+    return f"{found} predictions for {rows} rows"
+
+
+def _accepted(head: bytes, sent_json: bool) -> BadReply | None:
+    """Say that a reply is a promise: 202, and where the result is going to be.
+
+    Source: RFC 9110 § 15.3.3; `Operation-Location` and `Azure-AsyncOperation` are Azure's, the last is SageMaker's.
+    """
+    if not sent_json or final_status(head) != 202:
+        return None
+    headers = fields(head)
+    where = next((headers[name] for name in _RESULTS if headers.get(name)), None)
+    if where is None:
+        return None
+    text = f"202, accepted for later: nothing is scored yet; the result is to be at {mask_url(where)[:300]}"
+    return BadReply(Failure.EMPTY, text)
+
+
+def _read_text(head: bytes, body: bytes, rows: int | None, sent_json: bool) -> FoundPredictions | BadReply | None:
+    """Read a reply that is no JSON document."""
+    kind = content_type(fields(head).get("content-type", ""))
+    text = body.decode("utf-8", "replace")
+    if kind == EVENTS:
+        return _read_events(text, rows)
+    if kind in LINES:
+        return _read_lines(text, rows)
+    if is_page(kind, body):
+        return _page(text) if sent_json or "json" in kind else None
+    if "json" in kind:
+        return BadReply(Failure.CONTRACT, "Content-Type says JSON, the body is not")
+    if rows is None:
+        return None
+    if kind == "text/csv" and (values := values_of_csv(text, rows)):
+        return _of_values(values, rows)
+    return BadReply(Failure.CONTRACT, "the reply is not JSON")
+
+
+def _page(text: str) -> BadReply:
+    title = title_of(text)
+    quoted = "" if title is None else f', "{cut(title, MOST_TITLE)}"'
+    return BadReply(Failure.CONTRACT, f"the reply is a page of HTML{quoted}, not JSON")
+
+
+def _read_events(text: str, rows: int | None) -> FoundPredictions | BadReply | None:
+    values: list[Any] = []
+    count = 0
+    for event in events_of(text):
+        count += 1
+        if event.data.strip() == DONE:
+            continue
+        value = unwrapped(event.data)
+        hidden = decoding.hidden_error(value)
+        if hidden is not None or event.name == "error":
+            words = event.data if hidden is None else hidden
+            reason = f"event {count}: {words}"
+            return BadReply(Failure.APPLICATION, reason.encode("utf-8", "replace").decode(), streamed=True)
+        values.append(value)
+    if not count:
+        return BadReply(Failure.EMPTY, "the stream has no event", streamed=True)
+    return _of_values(values, rows, streamed=True)
+
+
+def _read_lines(text: str, rows: int | None) -> FoundPredictions | BadReply | None:
+    try:
+        values = values_of_lines(text)
+    except ValueError as error:
+        return BadReply(Failure.CONTRACT, str(error))
+    for number, value in enumerate(values, 1):
+        if (hidden := decoding.hidden_error(value)) is not None:
+            reason = f"line {number}: {hidden}"
+            return BadReply(Failure.APPLICATION, reason.encode("utf-8", "replace").decode())
+    if not values:
+        return BadReply(Failure.EMPTY, "the reply has no line")
+    return _of_values(values, rows)
+
+
+def _of_values(values: list[Any], rows: int | None, *, streamed: bool = False) -> FoundPredictions | BadReply | None:
+    """Take lines or events for the predictions: one of each, or those that are in them, one after the other."""
+    if rows is None:
+        return None
+    inner = [find_predictions(value, 1) if isinstance(value, dict) else None for value in values]
+    flat = [prediction for found in inner if found is not None for prediction in found.values]
+    if None not in inner and len(flat) == rows:
+        return FoundPredictions(flat, streamed=streamed)
+    if len(values) != rows:
+        return BadReply(Failure.MISMATCH, _counted(len(values), rows), streamed)
+    return FoundPredictions(values, streamed=streamed)
 
 
 def unread_coding(head: bytes) -> str | None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from epkit.core.json.reading import loads_row
 from epkit.core.replies.predictions import Failed
 from epkit.core.shapes.forms import RowWriter
 
@@ -155,6 +156,22 @@ class Packer:
             stop = start + max(1, min(count - 1, count * self.most_bytes // len(body)))
             body = self._body(chunk.rows[start:stop])
         return body, stop
+
+    def decoded(self, chunk: Chunk, start: int, stop: int) -> list[dict[str, Any]]:
+        """Decode rows of a chunk, with the names of their columns; empty where a row has none."""
+        names = self._writer.names
+        rows: list[dict[str, Any]] = []
+        for text in chunk.rows[start:stop]:
+            try:
+                row = loads_row(text)
+            except ValueError:
+                return []
+            if isinstance(row, list) and len(row) == len(names):
+                row = dict(zip(names, row, strict=True))
+            if not isinstance(row, dict):
+                return []
+            rows.append(row)
+        return rows
 
     def _body(self, rows: Sequence[bytes]) -> bytes:
         return self._before + self._writer.write(rows) + self._after

@@ -26,6 +26,7 @@ class Policy:
         concurrency: most requests under way.
         interval_ns: least time from one request to the next, 0 for none.
         retries: how often a request is sent again.
+        proved: whether the endpoint has scored rows of the job before.
     """
 
     batch_rows: int = 100
@@ -34,6 +35,7 @@ class Policy:
     interval_ns: int = 0
     retries: int = 5
     backoff: Backoff = field(default_factory=Backoff)
+    proved: bool = False
 
 
 class ChunkQueue:
@@ -86,6 +88,11 @@ class ChunkQueue:
         """Give rows up."""
         chunk.fail(start, stop, why)
         self.failed_rows += stop - start
+
+    def miss(self, chunk: Chunk, place: int, why: Failed) -> None:
+        """Give up a row that is settled, for its reply has nothing for it."""
+        chunk.reasons[place] = why
+        self.failed_rows += 1
 
     def drain(self) -> None:
         """Hand on the chunks that are settled whole, from the first on."""

@@ -104,8 +104,11 @@ SHAPES: Final = (
 PLACES: Final = tuple(dict.fromkeys(shape.path for shape in SHAPES if shape.path))
 """Where rows are looked for in a body whose contract is not known, in this order."""
 
-REPLY_KEYS: Final = tuple(dict.fromkeys(key for shape in SHAPES for key in shape.replies))
-"""Keys under which predictions are looked for in a reply, in this order."""
+REPLY_KEYS: Final = (*dict.fromkeys(key for shape in SHAPES for key in shape.replies), "jsonData")
+"""Keys under which predictions are looked for in a reply, in this order; the last is Seldon's."""
+
+REPLY_COLUMNS: Final = ("scores", "probabilities")
+"""Keys of lists that may be one column of several: ONNX has `label` next to `probabilities`."""
 
 
 def by_name(name: str) -> Shape | None:

@@ -8,7 +8,10 @@ from typing import Any
 
 from epkit.core.contract.compiled import SchemaSet, breaches
 from epkit.core.contract.contract import ParsedContract
-from epkit.core.replies.decoding import decode, hidden_error, predictions
+from epkit.core.replies.declared import declared_place
+from epkit.core.replies.decoding import decode, hidden_error
+from epkit.core.replies.faults import first_fault
+from epkit.core.replies.finding import ReplyPlace, find_predictions
 from epkit.core.validate import bodies
 from epkit.core.validate.validation import LIMIT
 from epkit.core.validate.violations import Findings, Verdict, verdict
@@ -17,13 +20,18 @@ from epkit.core.validate.violations import Findings, Verdict, verdict
 class ReplyValidator:
     """Checks replies against one contract."""
 
-    def __init__(self, contract: ParsedContract, *, as_declared: bool = False) -> None:
+    def __init__(self, contract: ParsedContract, *, as_declared: bool = False, place: ReplyPlace | None = None) -> None:
         """Compile a contract.
+
+        Args:
+            as_declared: whether a reply has to be what the contract declares, to the letter.
+            place: where predictions are in a reply, if that was said; else where the contract has them.
 
         Raises:
             UsageError: the reply's schema cannot be used.
         """
         self.as_declared = as_declared
+        self._place = declared_place(contract) if place is None else place
         self._declared: Any = None
         if contract.reply is not None:
             schemas = SchemaSet(contract.document)
@@ -67,8 +75,9 @@ class ReplyValidator:
         if (error := hidden_error(value)) is not None:
             findings.add("error", ("error",), f"the reply is an error under a status of success: {error[:200]}")
             return
-        told = predictions(value)
-        count = None if told is None else len(told)
+        told = find_predictions(value, rows, self._place)
+        count = None if told is None else len(told.values)
+        fault = None if told is None else first_fault(told.values)
         if value is None:
             findings.add("empty", (), "null is no prediction")
         elif count == 0:
@@ -76,6 +85,11 @@ class ReplyValidator:
         elif rows is not None and count is not None and count != rows:
             found = f"{count:,} prediction{'' if count == 1 else 's'}"
             findings.add("predictions", (), f"{found} for {rows:,} row{'' if rows == 1 else 's'}")
+        elif fault is not None:
+            findings.add("prediction", (), f"row {fault[0]}: {fault[1]}")
+        elif count is None and self._place is not None and self._place.named:
+            text = f'no list of predictions is at "{self._place.pointer}"'
+            findings.add("predictions", (), text)
         elif count is None:
             text = "no list of predictions is recognised: their number cannot be checked"
             findings.add("predictions", (), text, severity="warning")

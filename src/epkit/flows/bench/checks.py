@@ -2,27 +2,25 @@
 
 import io
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from epkit.core.http.headers import fields
 from epkit.core.http.masking import clean
 from epkit.core.json.reading import parse
 from epkit.core.json.writing import dumps
 from epkit.core.replies import golden, judging
-from epkit.core.replies.decoding import decode, predictions
-from epkit.core.replies.judging import Depth
+from epkit.core.replies.decoding import decode
+from epkit.core.replies.finding import ReplyPlace, find_predictions
+from epkit.core.replies.judging import NOTHING, Depth, Verdict
 from epkit.core.report.caveats import Caveat, CaveatKind
 from epkit.core.samples.rows import Failure
 from epkit.engines.deferred import Check, CheckCounts
-from epkit.engines.driver import Verdict
 from epkit.errors import UsageError
 from epkit.files.payloads import read_payload
 from epkit.flows.target.requests import Requests
 
 if TYPE_CHECKING:
     from epkit.core.contract.contract import ParsedContract
-
-NOTHING: Final[Verdict] = (Failure.NONE, "")
 
 
 def make_check(
@@ -39,13 +37,25 @@ def make_check(
     return _contract(find_contract(), load) if depth is Depth.CONTRACT else None
 
 
-def warnings(counts: CheckCounts, sent: int, depth: Depth, head: bytes) -> list[Caveat]:
+def warnings(counts: CheckCounts, sent: int, depth: Depth, head: bytes, miscounted: str) -> list[Caveat]:
     """Say which replies passed unchecked: those of a coding that is not read, and those that a check had no time for.
 
     Args:
         sent: requests of the whole run.
         head: the header block of the first reply.
+        miscounted: what was wrong with the number of predictions in a reply that passed, empty where nothing was.
     """
+    found = _unchecked(counts, sent, depth, head)
+    if miscounted:
+        text = (
+            f"{miscounted}: no contract says what a row is, so this is no failure (--check status looks at the status "
+            "alone, --schema FILE|URL names a contract)"
+        )
+        found.append(Caveat(kind=CaveatKind.MISCOUNTED, text=text))
+    return found
+
+
+def _unchecked(counts: CheckCounts, sent: int, depth: Depth, head: bytes) -> list[Caveat]:
     if depth is Depth.REPLY and (coding := judging.unread_coding(head)) is not None:
         coded = f"replies are coded in {clean(coding, 40)}, which epkit does not read"
         text = f"{coded}: they are judged by their status alone"
@@ -73,12 +83,13 @@ def _contract(contract: "ParsedContract", load: Requests) -> Check:
 
     if contract.reply is None:
         raise UsageError("--check contract: the contract says nothing about replies")
-    meaning, declared = ReplyValidator(contract), ReplyValidator(contract, as_declared=True)
+    meaning = ReplyValidator(contract, place=load.place)
+    declared = ReplyValidator(contract, as_declared=True)
 
     def check(payload: int, head: bytes, body: bytes) -> Verdict:
         plain = _plain(head, body)
         broken = [v for v in meaning.check(plain, rows=load.rows[payload], limit=5).violations if v.severity == "error"]
-        for reading in _readings(plain) if not broken else ():
+        for reading in _readings(plain, load.place) if not broken else ():
             broken = list(declared.check(reading, limit=1).violations)
             if not broken:
                 break
@@ -87,16 +98,16 @@ def _contract(contract: "ParsedContract", load: Requests) -> Check:
     return check
 
 
-def _readings(body: bytes) -> Iterator[bytes]:
+def _readings(body: bytes, place: ReplyPlace | None) -> Iterator[bytes]:
     """Give what a contract may mean by a reply: its list of predictions, what is in its JSON string, itself.
 
     Source: Azure ML's contracts, made by inference-schema from a sample of what `run()` returns, declare an array where
     the server sends a JSON string that holds an object around it.
     """
     value = decode(body)
-    told = predictions(value)
-    if told is not None and told is not value:
-        yield dumps(told)
+    told = find_predictions(value, place=place)
+    if told is not None and told.values is not value:
+        yield dumps(told.values)
     yield dumps(value)
     yield body  # last: what is wrong with it is what the user is told
 
@@ -107,7 +118,7 @@ def _expecting(expect: str | None, load: Requests) -> Check:
     expected = _read(expect, load)
 
     def check(payload: int, head: bytes, body: bytes) -> Verdict:
-        why = golden.mismatch(expected[payload], _plain(head, body))
+        why = golden.mismatch(expected[payload], _plain(head, body), load.place)
         return NOTHING if why is None else (Failure.MISMATCH, why)
 
     return check
@@ -125,7 +136,7 @@ def _read(path: str, load: Requests) -> list[list[object]]:
         values = list(value) if several else [value]
     try:
         told = [decode(value.encode()) if isinstance(value, str) else value for value in values]
-        return golden.by_payload(told, load.rows)
+        return golden.by_payload(told, load.rows, load.place)
     except ValueError as error:
         raise UsageError(f"--expect {path}: {error}") from None
 

@@ -43,6 +43,7 @@ class RunFacts:
         deployments: names by the index that samples have.
         examples: the first failure of each kind.
         first_head: the header block of the first whole reply; empty where there was none.
+        miscounted: what was wrong with the number of predictions in a reply, where that was no failure.
         unsent: requests of each payload that never found a connection.
         cpu_s: process time since the run began; `cpu_before_s` of it before the measured phases.
         checks: what became of the replies that were to be checked beside the run.
@@ -64,6 +65,7 @@ class RunFacts:
     deployments: tuple[str, ...] = ("",)
     examples: Mapping[tuple[Failure, int], FirstFailure] = field(default_factory=dict)
     first_head: bytes = b""
+    miscounted: str = ""
     unsent: Mapping[int, int] = field(default_factory=dict)
     traffic: Traffic = field(default_factory=Traffic)
     cpu_s: float = 0.0
@@ -188,6 +190,7 @@ class DrivenPlan:
             deployments=tuple(driver.deployments),
             examples={kind: replace(example) for kind, example in driver.examples.items()},
             first_head=driver.first_head,
+            miscounted=driver.miscounted,
             unsent=dict(driver.unsent),
             traffic=replace(self.engine.traffic),
             cpu_s=time.process_time() - self._cpu_s,

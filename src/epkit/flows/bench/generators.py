@@ -32,8 +32,9 @@ class OwnGenerator:
         engine = ready.make_engine()
         self.engine = engine.name
         log = make_log(options.verbosity, ready.load.requests[0], ready.target.secrets, say)
-        judging = Judging(sinks=measured.sinks, depth=options.depth, log=log)
-        self._driven = DrivenPlan(measured.plan, ready.load, engine, judging, measured.times, check=ready.check)
+        load = ready.load
+        judging = Judging(sinks=measured.sinks, depth=options.depth, log=log, place=load.place, strict=load.strict)
+        self._driven = DrivenPlan(measured.plan, load, engine, judging, measured.times, check=ready.check)
 
     def run(self, tick: Callable[[], None]) -> RunFacts:
         """Run, to the end."""

@@ -149,6 +149,7 @@ class _Run:
     def _report(self, facts: RunFacts) -> Report:
         options = self._asked.options
         lost = [] if self._abort is None or self._abort.lost is None else [self._abort.lost]
+        unchecked = checks.warnings(facts.checks, facts.sent, options.depth, facts.first_head, facts.miscounted)
         return make_report(
             self._setup,
             self._measured,
@@ -157,7 +158,7 @@ class _Run:
             records=self._generator.records(),
             slos=self._asked.slos,
             reasons=checks.reasons(facts.checks, options.depth),
-            warnings=[*lost, *checks.warnings(facts.checks, facts.sent, options.depth, facts.first_head)],
+            warnings=[*lost, *unchecked],
         )
 
 

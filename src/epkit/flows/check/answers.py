@@ -16,6 +16,7 @@ from epkit.core.contract.contract import ParsedContract
 from epkit.core.http.masking import clean
 from epkit.core.http.payload import Payload
 from epkit.core.http.url import Url
+from epkit.core.replies.finding import ReplyPlace
 from epkit.core.replies.judging import judge_reply, judge_status
 from epkit.core.samples.rows import Failure
 from epkit.core.shapes.bodies import count_rows
@@ -29,6 +30,7 @@ from epkit.files import contracts
 from epkit.flows.check.session import Found, Session, Unwell
 from epkit.flows.target.client import SingleRequest
 from epkit.flows.target.contract import body_of
+from epkit.flows.target.requests import reply_place
 
 SKEW_S: Final = 60.0
 """A difference of clocks beyond which tokens begin to be taken for expired, or not yet valid."""
@@ -150,13 +152,19 @@ class Answers:
         if not failure:
             failure, words = judge_status(once.status), ""
         if not failure:
-            failure, words = judge_reply(once.head, once.body, rows)
+            failure, words = judge_reply(once.head, once.body, rows, place=self._place)
         if failure is Failure.STATUS:
             raise Unwell(f"{once.status} {self._session.words(once)}", self._session.advice(once) + self._suspect())
         if failure:
             raise Unwell(words, advise_failure(failure, words, quote=False) + self._suspect())
         sent = f"{rows} row{'' if rows == 1 else 's'} of {self._payload.file}" if rows else self._payload.file
         return Found(f"{once.status} for {sent}: {clean(once.text, 80)}", ms=once.took_ns / 1e6)
+
+    @property
+    def _place(self) -> ReplyPlace | None:
+        """Where predictions are in a reply, if that was said."""
+        contract = self._contract if isinstance(self._contract, ParsedContract) else None
+        return reply_place(self._session.client.options, self._session.target, contract)
 
     def _suspect(self) -> str:
         """Name what the contract has against the body that was not scored."""
@@ -171,7 +179,7 @@ class Answers:
         assert self._scored is not None
         assert self._payload is not None
         try:
-            validator = ReplyValidator(self._contract)
+            validator = ReplyValidator(self._contract, place=self._place)
         except UsageError as error:
             raise Unwell(str(error), _MEND) from None
         verdict = validator.check(self._scored.text.encode(), rows=_rows(self._payload), limit=1)

@@ -12,6 +12,8 @@ from epkit.core.http.destination import Proxy
 from epkit.core.http.masking import clean, mask_text
 from epkit.core.http.secret import Secret
 from epkit.core.replies import decoding, judging
+from epkit.core.replies.declared import declared_place
+from epkit.core.replies.finding import ReplyPlace
 from epkit.core.samples.rows import Failure
 from epkit.core.shapes.bodies import count_rows
 from epkit.core.shortening import cut
@@ -147,20 +149,20 @@ def score_row(endpoint: Endpoint, contract: ParsedContract, client: Client, cont
     request = client.request("POST", client.target.uri.request_path, body, content_type="application/json")
     once = wait_for(client.send(request))
     rows = count_rows(documents.decode(body, name="the row"))
-    _judge(endpoint, once, rows, client)
+    _judge(endpoint, once, rows, client, declared_place(contract))
     reply: object = once.text
     with contextlib.suppress(ValueError):  # not every model answers in JSON
         reply = decoding.decode(once.text.encode())
     return Scored(status=once.status, rows=rows, ms=round(once.took_ns / 1e6, 3), reply=reply)
 
 
-def _judge(endpoint: Endpoint, once: SingleRequest, rows: int | None, client: Client) -> None:
+def _judge(endpoint: Endpoint, once: SingleRequest, rows: int | None, client: Client, place: ReplyPlace | None) -> None:
     unscored = f"{endpoint.name}: it is deployed, but a row is not scored"
     if once.failure:
         raise EndpointError(f"{unscored}: {once.advice(client.target)}")
     failure, detail = judging.judge_status(once.status), ""
     if not failure:
-        failure, detail = judging.judge_reply(once.head, once.body, rows)
+        failure, detail = judging.judge_reply(once.head, once.body, rows, place=place)
     if failure is not Failure.NONE:
         said = detail or clean(mask_text(cut(once.text, 2000), client.target.secrets))
         raise EndpointError(f"{unscored}: status {once.status}: {said}; epkit logs show {endpoint.name}")

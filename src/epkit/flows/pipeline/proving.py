@@ -20,6 +20,8 @@ from epkit.core.pipeline.proving import (
     wrong_answer,
 )
 from epkit.core.replies import decoding, judging
+from epkit.core.replies.declared import declared_place
+from epkit.core.replies.finding import find_predictions
 from epkit.core.samples.rows import Failure
 from epkit.core.shortening import cut
 from epkit.core.validate.examples import sample_body
@@ -76,7 +78,7 @@ class Prover:
             ContractError, EndpointError: it is not answered with a prediction a row.
         """
         once = self._send(self._sample_body)
-        failure, detail = _judged(once)
+        failure, detail = self._judged(once)
         if failure is not Failure.NONE:
             raise ContractError(
                 f"{self.name}: a sample of the contract: status {once.status}: {self._said(once, detail)}"
@@ -90,7 +92,7 @@ class Prover:
         """
         self.go_on()
         try:
-            return _judged(self._post(self._sample_body))[0] is Failure.NONE
+            return self._judged(self._post(self._sample_body))[0] is Failure.NONE
         except EndpointError:
             return False
 
@@ -156,9 +158,17 @@ class Prover:
         once = self._send(dumps_payload(body))
         if judging.judge_status(once.status):
             raise ContractError(f"{self.name}: golden rows: status {once.status}: {self._said(once, '')}")
-        found = decoding.predictions(_decoded(once))
-        if fault := wrong_answer(expected, found, self.tolerance):
+        found = find_predictions(_decoded(once), len(expected), declared_place(self._known[0]))
+        values = None if found is None else found.values
+        if fault := wrong_answer(expected, values, self.tolerance):
             raise ContractError(f"{self.name}: golden rows: {what}: {fault}: it does not compute what was trained")
+
+    def _judged(self, once: SingleRequest) -> tuple[Failure, str]:
+        """Judge the reply to one row."""
+        failure = judging.judge_status(once.status)
+        if failure:
+            return failure, ""
+        return judging.judge_reply(once.head, once.body, 1, place=declared_place(self._known[0]))
 
     @property
     def _known(self) -> tuple[ParsedContract, Validator]:
@@ -194,12 +204,6 @@ class Prover:
 
     def _said(self, once: SingleRequest, detail: str) -> str:
         return detail or clean(mask_text(cut(once.text, 500), self.client.target.secrets)) or "no reply"
-
-
-def _judged(once: SingleRequest) -> tuple[Failure, str]:
-    """Judge the reply to one row."""
-    failure = judging.judge_status(once.status)
-    return (failure, "") if failure else judging.judge_reply(once.head, once.body, 1)
 
 
 def _decoded(once: SingleRequest) -> Any:

@@ -36,6 +36,7 @@ class OwnDriver(BatchDriver):
             wake=self._engine.wake,
             waiting=lambda wait: note_wait(wait, note),
             mask=KeyGuard(ready.target.secrets),
+            place=ready.place,
         )
 
     def renew(self, value: Secret) -> None:

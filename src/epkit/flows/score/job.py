@@ -8,6 +8,7 @@ from typing import Protocol
 from epkit.core.http.destination import Destination
 from epkit.core.http.request import Template
 from epkit.core.http.secret import Secret
+from epkit.core.replies.finding import ReplyPlace
 from epkit.core.score.batching import Chunk, Packer
 from epkit.core.score.conveyor import Policy
 from epkit.core.score.retrying import Waits
@@ -26,7 +27,11 @@ Write = Callable[[Chunk, int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadyJob:
-    """A job that can begin."""
+    """A job that can begin.
+
+    Args:
+        place: where predictions are in a reply, if that was said.
+    """
 
     target: Target
     destination: Destination
@@ -35,6 +40,7 @@ class ReadyJob:
     packer: Packer
     engine: Engine
     timeout_ns: int
+    place: ReplyPlace | None = None
 
 
 class JobDriver(Protocol):

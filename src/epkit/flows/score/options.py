@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from epkit.core.http.destination import Tls
 from epkit.core.load.cluster import ClusterAddress
+from epkit.core.replies.finding import place_of
 from epkit.core.score.scored import ScoreResult
 from epkit.errors import EndpointError, UsageError
 from epkit.files.dialects import DEFAULT, TableOptions
@@ -74,6 +75,8 @@ def check(options: ScoreOptions) -> None:
         raise UsageError(f"--rate {options.rate:g}: requests a second are more than 0, and at most a million")
     if options.timeout_s is not None and not 0 < options.timeout_s < 1e9:
         raise UsageError(f"-s {options.timeout_s:g}: the seconds are more than 0, and less than 10^9")
+    if options.request.predictions_at is not None:
+        place_of(options.request.predictions_at)
     check_proxy(options.request)
 
 

@@ -7,8 +7,9 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from epkit.core.http.masking import mask_text, mask_url, mask_values
 from epkit.core.http.request import Template, with_proxy_headers
@@ -18,6 +19,7 @@ from epkit.core.score.batching import Chunk, Packer
 from epkit.core.score.conveyor import Policy
 from epkit.core.score.scored import JobProgress, ScoreResult
 from epkit.core.stats.histogram import Histogram
+from epkit.endpoint.config import TargetSpec
 from epkit.endpoint.target import resolve, to_destination
 from epkit.engines.batches import REQUEST_ID
 from epkit.errors import UsageError
@@ -35,7 +37,7 @@ from epkit.flows.score.options import ScoreOptions, check
 from epkit.flows.score.words import advise
 from epkit.flows.target.opening import open_target
 from epkit.flows.target.request_options import RequestOptions, compose_headers
-from epkit.flows.target.requests import KnownContract, contract_finder
+from epkit.flows.target.requests import KnownContract, contract_finder, reply_place
 from epkit.flows.target.tokens import renewing
 from epkit.flows.target.transport import engine_class, proxy_of
 from epkit.flows.target.unlocking import unlocked
@@ -129,6 +131,7 @@ def _run(
     workers: JobWorkers | None,
 ) -> ScoreResult:
     before, failed_before = recorder.rows, recorder.failed_rows
+    policy = replace(policy, proved=before > failed_before)
     chunks = ready.input.chunks(before, policy.batch_rows)
 
     def supply() -> Chunk | None:
@@ -228,6 +231,7 @@ def _prepare(options: ScoreOptions, given: Given | None, context: Context) -> It
             packer=packer,
             engine=engine,
             timeout_ns=timeout_ns,
+            place=reply_place(request, target, contract),
         )
 
 
@@ -248,7 +252,7 @@ def _claim(options: ScoreOptions, given: Given | None, context: Context) -> Iter
             {
                 "input": _digest(given),
                 "target": spec.shown,
-                "wrapping": json.dumps([options.wrap, options.parameters, _named(options.request)], sort_keys=True),
+                "wrapping": json.dumps(_wrapping(options, spec), sort_keys=True),
                 "deployment": options.request.deployment or spec.deployment or "",
                 # A journal of a job without such options does not speak of them.
                 **({"reading of the table": options.table.identity} if options.table.identity else {}),
@@ -266,6 +270,14 @@ def _check_complete(job: Job, given: Given | None) -> None:
     if given is not None and given.path is not None:
         rows = rows_of(given.path, given.kind, given.name, given.options)
         job.expect(rows, least=rows or 0)
+
+
+def _wrapping(options: ScoreOptions, spec: TargetSpec) -> list[Any]:
+    """Return what makes a job another one: how rows are wrapped, and where their predictions are."""
+    named = [options.wrap, options.parameters, _named(options.request)]
+    place = options.request.predictions_at
+    place = spec.predictions_at if place is None else place
+    return named if place is None else [*named, place]  # as in journals of before there were places
 
 
 def _named(request: RequestOptions) -> str | None:

@@ -14,6 +14,9 @@ from epkit.engines.batches import Outcome
 from epkit.flows.context import Note
 from epkit.flows.target.target import Target
 
+MOST_SHOWN: Final = 500
+"""The most characters of a reply in a message."""
+
 TOLD_NS: Final = 10_000_000_000
 """A shorter wait is not worth a line."""
 
@@ -27,7 +30,8 @@ def explainer(secrets: Sequence[Secret]) -> Callable[[Outcome], str]:
 
     def explain(outcome: Outcome) -> str:
         if outcome.failure is Failure.STATUS:
-            return advice.detail(cut(outcome.body.decode("utf-8", "replace"), 100_000), secrets)
+            body = cut(outcome.body.decode("utf-8", "replace"), 100_000)
+            return advice.said(fields(outcome.head), body, secrets)
         return clean(mask_text(outcome.detail, secrets), 300)
 
     return explain
@@ -50,6 +54,14 @@ def advise(hopeless: Outcome | str, target: Target) -> str:
     """
     if isinstance(hopeless, str):
         return hopeless
+    if hopeless.shared:
+        reply = clean(mask_text(cut(hopeless.body.decode("utf-8", "replace"), MOST_SHOWN), target.secrets), MOST_SHOWN)
+        shown = f"; the reply: {reply}" if reply else ""
+        return f"all requests so far failed alike, those of single rows too: {_advise(hopeless, target)}{shown}"
+    return _advise(hopeless, target)
+
+
+def _advise(hopeless: Outcome, target: Target) -> str:
     if hopeless.failure is not Failure.STATUS:
         return advice.advise_failure(hopeless.failure, hopeless.detail, target.secrets)
     body = hopeless.body.decode("utf-8", "replace")

@@ -37,6 +37,7 @@ class RequestOptions:
         shuffle: whether payloads are sent in an order of the seed's, not in theirs.
         batch_rows: rows of a body that is made of a table.
         table: what the user says of such a table.
+        predictions_at: a JSON pointer to the predictions in a reply; None where they are looked for.
     """
 
     payloads: tuple[str, ...] = ()
@@ -56,6 +57,7 @@ class RequestOptions:
     shuffle: bool = False
     batch_rows: int = 100
     table: TableOptions = DEFAULT
+    predictions_at: str | None = None
 
     def secrets(self) -> Iterator[Secret]:
         """Give everything in here that must not be shown."""

@@ -16,6 +16,8 @@ from epkit.core.http.masking import mask_url
 from epkit.core.http.payload import Payload
 from epkit.core.http.request import Request
 from epkit.core.http.url import Url
+from epkit.core.replies.declared import declared_place
+from epkit.core.replies.finding import ReplyPlace, place_of
 from epkit.core.shapes.bodies import count_rows
 from epkit.engines.base import Engine
 from epkit.errors import ContractError, EpkitError, UsageError
@@ -43,11 +45,15 @@ class Requests:
 
     Args:
         rows: how many rows each holds, None where that is not known.
+        place: where predictions are in a reply, if that was said.
+        strict: whether a contract says what a row is.
     """
 
     payloads: tuple[Payload, ...]
     requests: tuple[Request, ...]
     rows: tuple[int | None, ...]
+    place: ReplyPlace | None = None
+    strict: bool = False
 
 
 def make_load(
@@ -100,9 +106,24 @@ def make_load(
                 "character that HTTP cannot write (outside Latin-1)"
             ) from None
 
+    place = reply_place(options, target, known.found)
     if not payloads:
-        return Requests(payloads=(), requests=(build(b""),), rows=(None,))
-    return Requests(payloads=payloads, requests=tuple(build(payload.body) for payload in payloads), rows=rows)
+        return Requests(payloads=(), requests=(build(b""),), rows=(None,), place=place)
+    built = tuple(build(payload.body) for payload in payloads)
+    return Requests(payloads=payloads, requests=built, rows=rows, place=place, strict=known.found is not None)
+
+
+def reply_place(options: RequestOptions, target: Target, contract: "ParsedContract | None") -> ReplyPlace | None:
+    """Say where predictions are in a reply: where the user says, else where the contract has them, if it does.
+
+    Raises:
+        UsageError: what the user says is no JSON pointer.
+    """
+    if options.predictions_at is not None:
+        return place_of(options.predictions_at)
+    if target.spec.predictions_at is not None:
+        return place_of(target.spec.predictions_at, where=f"{target.spec.place}.predictions_at")
+    return None if contract is None else declared_place(contract)
 
 
 def _payloads(
@@ -197,6 +218,11 @@ class KnownContract:
         self._find = find
         self._looked = False
         self._contract: ParsedContract | None = None
+
+    @property
+    def found(self) -> "ParsedContract | None":
+        """The contract, if it was looked for and found."""
+        return self._contract
 
     def contract(self, without: str | None) -> "ParsedContract | None":
         """Return the contract, or None where the target's own is missing or unusable.

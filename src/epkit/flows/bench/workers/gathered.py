@@ -99,6 +99,7 @@ def gathered(parts: Sequence[WorkerPart], *, began: int, started_at: datetime, b
         waiting=sum(part.facts.waiting for part in parts if part.facts is not None and not part.is_over),
         examples=_examples(known),
         first_head=next((facts.first_head for facts in known if facts.first_head), b""),
+        miscounted=next((facts.miscounted for facts in known if facts.miscounted), ""),
         unsent=sum((Counter(facts.unsent) for facts in known), Counter[int]()),
         traffic=_traffic([facts.traffic for facts in known]),
         cpu_s=sum(facts.cpu_s for facts in known),

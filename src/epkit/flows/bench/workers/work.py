@@ -117,7 +117,7 @@ class _Share:
             job.plan,
             job.load,
             engine,
-            Judging(sinks=(self._add,), depth=job.depth, log=log),
+            Judging(sinks=(self._add,), depth=job.depth, log=log, place=job.load.place, strict=job.load.strict),
             times,
             check=job.make_check(),
             gate=self._wait_at,

@@ -18,7 +18,6 @@ import numpy as np
 from epkit.core.http.masking import clean, mask_text
 from epkit.core.http.secret import Secret
 from epkit.core.load.shares import count
-from epkit.core.samples.rows import Failure
 from epkit.core.score.batching import Chunk
 from epkit.core.score.conveyor import room_rows
 from epkit.core.score.ledger import Ledger
@@ -280,6 +279,8 @@ class ScoreCrew:
                 if number not in part.spans or not self._ledger.fits(number, place, len(predictions), reasons):
                     raise MalformedError("predictions of rows that it does not have")
                 part.in_hand -= len(predictions)
+                if len(predictions) > len(reasons) and not self._work.policy.proved:
+                    self._work = replace(self._work, policy=replace(self._work.policy, proved=True))
                 if self._ledger.settle(number, place, predictions, reasons):
                     part.spans.discard(number)
             case ScoreAskMessage(rows):
@@ -313,7 +314,9 @@ class ScoreCrew:
         part.is_over = True
         # A machine may have no way to the endpoint; a status is what the endpoint says to all.
         others = self._crew.is_elsewhere and bool(self._living)
-        if hopeless is not None and (hopeless.failure is Failure.STATUS or not others):
+        if hopeless is not None and hopeless.shared and self._work.policy.proved and self._living:
+            self._lose(part, "met nothing but rows that fail")
+        elif hopeless is not None and (hopeless.status or not others):
             self.hopeless = self.hopeless or hopeless
             self._stop(drain=True)
         elif hopeless is not None:

@@ -40,6 +40,7 @@ class HiredJobWorkers:
             template=ready.template,
             secrets=tuple(secret.reveal() for secret in ready.target.secrets),
             files=carried.read(ready.destination) if self._crew.is_elsewhere else {},
+            place=ready.place,
         )
         secrets = ready.target.secrets
         return ScoreCrew(self._crew, work, supply, write, secrets=secrets, note=self._context.note)

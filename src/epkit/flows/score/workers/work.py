@@ -16,6 +16,7 @@ from epkit.core.http.destination import Destination
 from epkit.core.http.masking import KeyGuard
 from epkit.core.http.request import Request, Template
 from epkit.core.http.secret import Secret
+from epkit.core.replies.finding import ReplyPlace
 from epkit.core.replies.predictions import Failed
 from epkit.core.score.batching import Chunk, Packer
 from epkit.core.score.conveyor import Policy
@@ -139,6 +140,7 @@ class ScoreWork:
         asked: so many rows are on their way to it.
         secrets: that no word about a row may show.
         files: what stands in the files that the destination names, where they are not on this machine.
+        place: where predictions are in a reply, if that was said.
     """
 
     destination: Destination = field(repr=False)
@@ -152,6 +154,7 @@ class ScoreWork:
     template: Template = field(repr=False)
     secrets: tuple[str, ...] = field(repr=False)
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    place: ReplyPlace | None = None
 
     def work(self, channel: "Channel") -> None:
         """Do it.
@@ -182,6 +185,7 @@ class _Part:
             wake=engine.wake,
             waiting=lambda wait: channel.send(ScoreWaitMessage(wait)),
             mask=KeyGuard(self._secrets),
+            place=job.place,
         )
         self._asked = job.asked
         self._made = self._lately = 0

@@ -1,0 +1,47 @@
+"""Where a contract has the predictions in a reply, if its schema has a single list."""
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any, Final
+
+from epkit.core.contract.contract import ParsedContract
+from epkit.core.contract.schemas import Resolver, flatten
+from epkit.core.replies.finding import ReplyPlace
+from epkit.errors import UsageError
+
+DEEPEST: Final = 6
+"""So many keys deep a schema is looked through."""
+
+
+def declared_place(contract: ParsedContract) -> ReplyPlace | None:
+    """Return where the only list of a reply is by its schema.
+
+    Returns:
+        None where there is none, or several, or the reply itself is to be it, which needs no place.
+    """
+    if contract.reply is None:
+        return None
+    resolver = Resolver(contract.document)
+    try:
+        paths = list(islice(_lists(contract.reply, resolver, (), set()), 2))
+    except UsageError:  # what is broken there is said by what needs it
+        return None
+    return ReplyPlace(path=paths[0], named=False) if len(paths) == 1 and paths[0] else None
+
+
+def _lists(schema: Any, resolver: Resolver, path: tuple[str, ...], seen: set[int]) -> Iterator[tuple[str, ...]]:
+    if not isinstance(schema, Mapping) or len(path) > DEEPEST:
+        return
+    schema = resolver.schema(schema)
+    flat = flatten(schema, resolver)
+    kind = flat.get("type")
+    if kind == "array" or (isinstance(kind, list) and "array" in kind):
+        yield path
+        return
+    if id(schema) in seen:  # schemas refer to each other, and to themselves
+        return
+    seen.add(id(schema))
+    properties = flat.get("properties")
+    if isinstance(properties, Mapping):
+        for key, inner in properties.items():
+            yield from _lists(inner, resolver, (*path, str(key)), seen)
