@@ -136,11 +136,13 @@ class _File:
 class _Lines:
     """What sources have in common whose rows are JSON."""
 
+    names: tuple[str, ...]
+
     def findings(self, piece: Piece, start: int, stop: int, validator: Validator) -> Findings:
         """Check some of the rows of a piece."""
         found = Findings()
         values = [read(row).value for row in piece.rows[start:stop]]
-        validator.check_some(values, list(range(start, stop)), found)
+        validator.check_some(values, list(range(start, stop)), found, names=self.names)
         return found
 
 
@@ -342,7 +344,7 @@ class ValuesSource(_Lines):
         if not rows:
             found.add("minItems", (), "there are no rows")
         else:
-            validator.check_some(rows, list(range(len(rows))), found)
+            validator.check_some(rows, list(range(len(rows))), found, names=self.names)
         return verdict(found, limit=limit)
 
 
