@@ -479,8 +479,10 @@ def test_a_key_echoed_by_the_endpoint_is_masked_in_what_is_written(cli, server, 
         (["rows.csv", "--wrap", "a..b"], "--wrap a..b: keys are written with points between them, such as Inputs.data"),
         (
             ["rows.csv", "--wrap", "a:b"],
-            "--wrap a:b: the form after the colon is one of records, lists, values, split, ndarray, table, columns, index, "
-            "dicts, tensors, tensor, row, cells",
+            (
+                "--wrap a:b: the shape after the colon is one of records, lists, values, split, ndarray, table, "
+                "columns, index, dicts, tensors, tensor, row, cells"
+            ),
         ),
         (["taken.csv", "-o", "out.csv"], '-o: the input has a column "prediction" already: rename or drop it'),
         (["broken.jsonl"], "broken.jsonl:2:1: not JSON: expecting value"),

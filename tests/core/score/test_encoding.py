@@ -93,6 +93,32 @@ CELLS = st.one_of(
 )
 
 
+TYPED = st.one_of(
+    *(
+        st.lists(st.none() | cells, min_size=3, max_size=3).map(
+            lambda cells, dtype=dtype: pl.Series(cells, dtype=dtype)
+        )
+        for dtype, cells in (
+            (pl.String, st.text(st.characters(codec="utf-8"))),
+            (pl.Int64, st.integers(-(2**63), 2**63 - 1)),
+            (pl.UInt64, st.integers(0, 2**64 - 1)),
+            (pl.Float64, st.floats(allow_nan=False, allow_infinity=False)),
+            (pl.Boolean, st.booleans()),
+            (pl.List(pl.Int64), st.lists(st.integers(0, 9))),
+        )
+    )
+)
+
+
+@given(st.lists(TYPED, min_size=1, max_size=5))
+def test_rows_that_are_lists_have_the_cells_of_the_frame(columns):
+    frame = pl.DataFrame({f"c{place}": series for place, series in enumerate(columns)})
+
+    rows = [json.loads(row) for row in encode_frame(frame, None, text=False, lists=True)]
+
+    assert [list(row) for row in frame.iter_rows()] == rows
+
+
 @given(st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=5), CELLS, max_size=4))
 def test_a_row_is_read_back_as_it_was(row):
     assert row == json.loads(dumps_row(row))

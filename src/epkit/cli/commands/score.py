@@ -47,9 +47,9 @@ Wrap = Annotated[
     o.option(
         ROWS,
         "--wrap",
-        metavar="KEYS[:SHAPE]",
-        help="Where the rows go in the body, such as Inputs.data or dataframe_split; SHAPE is records, lists, split or "
-        "columns. Default: as the contract says.",
+        metavar="KEYS[:SHAPE]|@NAME",
+        help="Where the rows go in the body, such as Inputs.data or inputs:columns; or a shape by its name, such as "
+        "@oip or @mlflow-split. docs/score.md lists both. Default: as the contract says.",
     ),
 ]
 Predict = Annotated[

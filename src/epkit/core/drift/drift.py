@@ -166,7 +166,7 @@ def _categories(
     """
     found = counts_of(column, known)
     listed = dict(zip(column.values, column.counts.tolist(), strict=True))
-    unseen = [value for value in found if value not in listed]
+    unseen = sorted(value for value in found if value not in listed)
     if unseen and not column.label and len(unseen) == len(found) and not _texts(known) and listed:
         schema.append(f'column "{column.name}" held texts, and holds other values now, as {_quoted(unseen[:1])}')
         return None

@@ -1,7 +1,10 @@
 """Cells and lines of CSV files."""
 
+import csv
+import io
 from collections.abc import Sequence
-from typing import Any
+from itertools import chain
+from typing import Any, Final
 
 from epkit.core.json.writing import dumps
 
@@ -20,3 +23,16 @@ def csv_line(cells: Sequence[Any]) -> str:
     """Write a line of a CSV file, its line break included."""
     # A line of one empty cell would be an empty line, which is none; else an empty text is written as nothing.
     return ",".join(csv_cell(cell) if cell != "" or len(cells) == 1 else "" for cell in cells) + "\n"
+
+
+_PLAIN: Final = frozenset({int, float, str, type(None)})
+"""Types that the standard library writes as `csv_cell` does."""
+
+
+def csv_lines(rows: Sequence[Sequence[Any]]) -> str:
+    """Write lines of a CSV file."""
+    if set(map(type, chain.from_iterable(rows))) - _PLAIN:
+        return "".join(map(csv_line, rows))
+    lines = io.StringIO()
+    csv.writer(lines, lineterminator="\n").writerows(rows)
+    return lines.getvalue()

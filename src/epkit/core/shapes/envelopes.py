@@ -119,7 +119,7 @@ def from_wrap(text: str) -> Envelope:
         if form == word and form not in TEXTS:
             return Envelope(path=path, form=form)
     forms = ", ".join(form for form in FORMS if form not in TEXTS)
-    raise UsageError(f"--wrap {text}: the form after the colon is one of {forms}")
+    raise UsageError(f"--wrap {text}: the shape after the colon is one of {forms}")
 
 
 def of_body(body: object, path: tuple[str, ...] | None = None) -> tuple[Envelope, FoundRows] | None:

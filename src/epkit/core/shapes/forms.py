@@ -8,13 +8,14 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any, Final, Literal, get_args
 
 import orjson
 
 from epkit.core.json.reading import has_long_number
 from epkit.core.json.writing import dumps, dumps_words
-from epkit.core.shapes.csv_lines import csv_line
+from epkit.core.shapes.csv_lines import csv_lines
 
 Form = Literal[
     "records", "lists", "values", "split", "ndarray", "table", "columns", "index", "dicts",
@@ -286,7 +287,7 @@ class Writer:
                     }
                 )
             case "csv":
-                return "".join(map(csv_line, cells)).encode("utf-8", "replace")
+                return csv_lines(cells).encode("utf-8", "replace")
             case "tensor":
                 width = len(cells[0]) if cells else 0
                 whole = self.tensors[0] if self.tensors else Tensor(name="input-0")
@@ -319,8 +320,11 @@ class Writer:
             return mark, "", ""
         return mark, "[", "]"
 
-    def _columns(self, cells: list[list[Any]]) -> dict[str, list[Any]]:
-        return {name: [row[place] for row in cells] for place, name in enumerate(self.names)}
+    def _columns(self, cells: list[list[Any]]) -> dict[str, Sequence[Any]]:
+        """Turn rows into columns; a row that is too short has null in the last ones."""
+        columns: list[Sequence[Any]] = list(zip_longest(*cells))
+        columns += [(None,) * len(cells)] * (len(self.names) - len(columns))
+        return dict(zip(self.names, columns, strict=False))
 
 
 def _decoded(text: bytes) -> tuple[Any, Callable[[Any], bytes]]:
@@ -347,7 +351,7 @@ def _width(cell: Any) -> int:
     return len(cell) if isinstance(cell, list) else 1
 
 
-def _tensor(tensor: Tensor, shape: list[int], data: list[Any]) -> dict[str, Any]:
+def _tensor(tensor: Tensor, shape: list[int], data: Sequence[Any]) -> dict[str, Any]:
     datatype = tensor.datatype or datatype_of(data)
     written: dict[str, Any] = {"name": tensor.name, "shape": shape, "datatype": datatype}
     if tensor.parameters:
@@ -360,9 +364,10 @@ def datatype_of(values: Sequence[Any]) -> str:
 
     Source: Open Inference Protocol, *Tensor Data Types*.
     """
-    kinds = {type(value) for value in values if value is not None}
+    all_kinds = set(map(type, values))
+    kinds = all_kinds - {type(None)}
     if kinds == {bool}:
         return "BOOL"
-    if kinds and kinds <= {int}:
-        return "INT64" if None not in values else "FP64"
+    if all_kinds == {int}:
+        return "INT64"
     return "FP64" if kinds <= {int, float} else "BYTES"
