@@ -48,6 +48,7 @@ class RowSpec:
         enforced: whether a server is known to refuse another width.
         pandas: whether a server is known to make a pandas frame of the rows.
         keys: columns of a table that pandas writes to count the rows by, which may be left out.
+        fields: of the schema that pandas writes with a table, by name, as the example has them.
         tensors: that the rows are written in.
         schema: of one row.
     """
@@ -64,6 +65,7 @@ class RowSpec:
     enforced: bool = False
     pandas: bool = False
     keys: tuple[str, ...] = ()
+    fields: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     tensors: tuple[Tensor, ...] = ()
     schema: Mapping[str, Any]
 

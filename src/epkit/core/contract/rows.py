@@ -272,7 +272,12 @@ def _table(data: Schema, path: tuple[str, ...], sample: object, reading: _Readin
     keys = _at(sample, ("schema", "primaryKey"))
     keys = [key for key in keys if isinstance(key, str)] if isinstance(keys, list) else ["index"]
     columns = {name: reading.column(child, "frame") for name, child in properties.items() if name not in keys}
-    return replace(_with_columns("table", path, columns, pandas=True), keys=tuple(keys))
+    fields = _at(sample, ("schema", "fields"))
+    known = {
+        field["name"]: field for field in fields or () if isinstance(field, dict) and isinstance(field.get("name"), str)
+    }
+    # pandas leaves out what the table's schema does not name.
+    return replace(_with_columns("table", path, columns, pandas=True), closed=False, keys=tuple(keys), fields=known)
 
 
 def _index(row: Schema, path: tuple[str, ...], reading: _Reading, *, pandas: bool) -> RowSpec | None:
@@ -290,7 +295,12 @@ def _with_columns(form: Form, path: tuple[str, ...], columns: Mapping[str, Colum
 def _is_counted(schema: Schema) -> bool:
     """Tell whether a schema is that of a column whose cells have an index, `{"0": …}`."""
     properties = schema.get("properties")
-    return isinstance(properties, Mapping) and bool(properties) and all(map(str.isdecimal, properties))
+    if not isinstance(properties, Mapping) or not properties:
+        return False
+    cells = properties.values()
+    return all(map(str.isdecimal, properties)) and not any(
+        isinstance(cell, Mapping) and {"properties", "items"} & cell.keys() for cell in cells
+    )
 
 
 def _counted(schema: Schema) -> Schema | bool:

@@ -73,6 +73,8 @@ def judged(value: object, column: Column) -> Remark | None:
         return None
     if column.reader == "frame":
         return coerced(value, column.kind, column.format)
+    if type(value) is int and not LITERALS[0] <= value <= LITERALS[1]:
+        return Remark("error", "format", f"{show(value)} is larger than any number that servers read")
     remark = exact(value, column.kind, column.format)
     if isinstance(value, str) and column.kind == "string":
         return _published(value, column.format) or (remark if column.format not in _PUBLISHED else None)

@@ -10,7 +10,7 @@ from epkit.core.contract.columns import Column, RowSpec
 from epkit.core.contract.compiled import SchemaSet, accepts, breaches
 from epkit.core.contract.shown import show
 from epkit.core.shortening import cut
-from epkit.core.validate.cells import Remark, bounds, coerced, exact, judged
+from epkit.core.validate.cells import LITERALS, Remark, bounds, coerced, exact, judged
 from epkit.core.validate.values import walk
 from epkit.core.validate.violations import Findings, Path, Place, did_you_mean
 
@@ -169,7 +169,8 @@ def check_column(
             walk(value, column.schema, path(number), findings, schemas, row=number, place=place)
         return
     types = set(map(type, values))
-    plain = types == {_PYTHON[column.kind]} or (types == {int, float} and column.reader != "frame")
+    plain = types == {_PYTHON[column.kind]}
+    plain |= column.kind == "number" and column.reader != "frame" and types <= {int, float}
     if not (plain and _arrive_whole(values, column)):
         _judge(values, numbers, column, path, place, findings)
     if (residual := schemas.residual(column.schema)) is not None:
@@ -183,7 +184,8 @@ def _arrive_whole(values: Sequence[Any], column: Column) -> bool:
         low, high = bounds(column.format)
         return bool(low <= min(values) and max(values) <= high)
     if column.kind == "number":
-        return all(map(math.isfinite, values))
+        whole = (value for value in values if type(value) is int) if column.reader != "frame" else ()
+        return all(LITERALS[0] <= value <= LITERALS[1] for value in whole) and all(map(math.isfinite, values))
     if column.kind == "string" and column.format is not None:
         return all(judged(value, column) is None for value in set(values))
     return True

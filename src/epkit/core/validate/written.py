@@ -26,7 +26,6 @@ _HELD: Final[Mapping[Form, tuple[str, str]]] = {
 }
 _KNOWN: Final[Mapping[Form, tuple[str, ...]]] = {
     "split": ("columns", "data", "index"),
-    "table": ("schema", "data"),
 }
 """Keys that pandas takes in the forms that it refuses all others in."""
 
@@ -101,9 +100,9 @@ def _held(value: dict[str, Any], spec: RowSpec, findings: Findings) -> WrittenRo
     """Take rows that are under a key of their own, next to what they are called."""
     head, inner = _HELD[spec.form]
     base, path = spec.path, (*spec.path, inner)
-    if spec.pandas:
+    if spec.pandas and spec.form in _KNOWN:
         for key in value:
-            if key not in _KNOWN.get(spec.form, (head, inner)):
+            if key not in _KNOWN[spec.form]:
                 text = f'unknown key "{key[:60]}": pandas refuses it'
                 findings.add(
                     "additionalProperties", (*base, key), text, at_key=True, hint=did_you_mean(key, (head, inner))
@@ -133,6 +132,8 @@ def _check_index(value: dict[str, Any], rows: list[Any], spec: RowSpec, findings
         findings.add("type", path, f"{show(index)} is not an array")
     elif len(index) != len(rows):
         findings.add("shape", path, f"{len(index):,} labels in the index for {len(rows):,} rows: leave the index out")
+    elif odd := [place for place, label in enumerate(index) if isinstance(label, list | dict)]:
+        findings.add("type", (*path, odd[0]), f"{show(index[odd[0]])} is no label of a row")
 
 
 def _under_names(names: Any, rows: list[Any], spec: RowSpec, findings: Findings) -> WrittenRows | None:
@@ -186,40 +187,63 @@ def _odd_rows(rows: list[Any], width: int, base: Path, findings: Findings) -> No
 def _table(value: dict[str, Any], rows: list[Any], spec: RowSpec, findings: Findings) -> WrittenRows | None:
     """Take the rows of pandas' table, whose schema says which columns they have."""
     head, inner = _HELD[spec.form]
-    base, schema = (*spec.path, inner), value[head] if isinstance(value[head], dict) else {}
-    fields = schema.get("fields") if isinstance(schema.get("fields"), list) else []
-    names = [field.get("name") if isinstance(field, dict) else None for field in fields or [None]]
-    if not all(isinstance(name, str) for name in names):
-        text = "the schema of the table has no fields, each with a name and a type"
-        findings.add("type", (*spec.path, head), text)
+    base, depth = (*spec.path, inner), len(spec.path)
+    names = _fields(value[head], spec, findings)
+    if names is None:
         return None
-    keys = schema.get("primaryKey", [])
-    keys = [keys] if isinstance(keys, str) else keys if isinstance(keys, list) else []
-    lost = [key for key in keys if key not in names]
-    lacking = [name for name in spec.columns if name not in names]
-    strange = [name for name in names if name not in spec.columns and name not in (*spec.keys, *keys)]
-    for name, why in (
-        *((str(key), "is the key of the table and no field of it") for key in lost),
-        *((name, "is no field of the table's schema") for name in lacking),
-        *((name, "is a field that the contract does not name") for name in strange),
-    ):
-        findings.add(
-            "required", (*spec.path, head, "fields"), f'"{str(name)[:60]}" {why}', place=(*spec.path, head, name)
-        )
-    if lost or lacking or strange:
-        return None
-    counted = [name for name in names if name not in spec.columns]
-    kept = [
-        {name: cell for name, cell in row.items() if name not in counted} if isinstance(row, dict) else row
-        for row in rows
-    ]
-    depth = len(spec.path)
+    counted = {name: _KEY if _is_whole(value[head], name) else _ANY for name in names if name not in spec.columns}
     return WrittenRows(
-        rows=kept,
+        rows=rows,
         numbers=list(range(len(rows))),
         place=lambda path: (*base, *path[depth:]),
-        spec=spec,
+        spec=replace(spec, columns={**counted, **spec.columns}, required=(*counted, *spec.required)),
     )
+
+
+_KEY: Final = Column(kind="integer", format="int64", nullable=False, schema={})
+_ANY: Final = Column(kind="string", format=None, nullable=True, schema={})
+
+
+def _is_whole(schema: dict[str, Any], name: str) -> bool:
+    return any(field.get("name") == name and field.get("type") == "integer" for field in schema["fields"])
+
+
+def _fields(schema: Any, spec: RowSpec, findings: Findings) -> list[str] | None:
+    """Return the names of the fields of a table's schema; None where it is not as the contract's example has it."""
+    path = (*spec.path, "schema", "fields")
+    fields = schema.get("fields") if isinstance(schema, dict) else None
+    if not isinstance(fields, list) or not all(
+        isinstance(one, dict) and isinstance(one.get("name"), str) for one in fields
+    ):
+        findings.add("type", path, "the schema of the table has no fields, each with a name and a type")
+        return None
+    names = [one["name"] for one in fields]
+    keys = schema.get("primaryKey", [])
+    keys = [keys] if isinstance(keys, str) else keys if isinstance(keys, list) else [keys]
+    before = findings.errors
+    for name, why in (
+        *((show(key), "is the key of the table and no field of it") for key in keys if key not in names),
+        *((name, "is a column and a key of the table") for name in spec.columns if name in keys),
+        *((name, "is no field of the table's schema") for name in spec.columns if name not in names),
+        *(
+            (name, "is a field that the contract does not name")
+            for name in names
+            if name not in (*spec.columns, *spec.keys)
+        ),
+        *((name, "is a field twice") for place, name in enumerate(names) if name in names[:place]),
+        *(
+            (name, "is neither a column nor a key of the table")
+            for name in spec.keys
+            if name in names and name not in keys
+        ),
+        *((one["name"], "is another field than in the contract's example") for one in fields if _differs(one, spec)),
+    ):
+        findings.add("required", path, f'"{name[:60]}" {why}', place=(*path, name))
+    return names if findings.errors == before else None
+
+
+def _differs(one: Mapping[str, Any], spec: RowSpec) -> bool:
+    return bool(one != spec.fields.get(one["name"], one))
 
 
 def _index(value: dict[str, Any], spec: RowSpec) -> WrittenRows:
