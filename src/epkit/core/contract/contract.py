@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from epkit.core.contract import operations
 from epkit.core.contract.compiled import SchemaSet
-from epkit.core.contract.oip import as_openapi
 from epkit.core.contract.operations import bases_of
 from epkit.core.contract.schemas import Resolver, escape, fault, is_schema, schema_fault, subschemas
 from epkit.core.shortening import cut
@@ -58,7 +57,7 @@ class ParsedContract:
 
 
 def parse(document: Mapping[str, Any], *, path: str | None = None, at: str | None = None) -> ParsedContract:
-    """Read a decoded Swagger 2.0, OpenAPI 3.0 or 3.1 document, or the description of an Open Inference Protocol model.
+    """Read a decoded Swagger 2.0, OpenAPI 3.0 or 3.1 document.
 
     Args:
         document: JSON values with string keys.
@@ -68,7 +67,6 @@ def parse(document: Mapping[str, Any], *, path: str | None = None, at: str | Non
     Raises:
         UsageError: the contract is broken; the message says where (a JSON pointer) and what is wrong.
     """
-    document = as_openapi(document)
     version = _version(document)
     resolver = Resolver(document)
     paths = document.get("paths")

@@ -26,6 +26,8 @@ CELLS: Final[Mapping[str, Mapping[str, Any]]] = {
 }
 """The schema of an element of each datatype."""
 
+_DESCRIPTION: Final = "A model of the Open Inference Protocol, as the server describes it"
+
 _MOST_CELLS: Final = 4096
 """Elements that a tensor has in the example."""
 
@@ -46,6 +48,12 @@ def is_model(document: object) -> bool:
         and isinstance(document.get("inputs"), list)
         and not {"swagger", "openapi"} & document.keys()
     )
+
+
+def is_model_contract(document: Mapping[str, Any]) -> bool:
+    """Tell whether a document is one that `as_openapi` has made of the description of a model."""
+    info = document.get("info")
+    return isinstance(info, Mapping) and info.get("description") == _DESCRIPTION
 
 
 def as_openapi(document: Any) -> Any:
@@ -76,7 +84,7 @@ def as_openapi(document: Any) -> Any:
     }
     return {
         "openapi": "3.1.0",
-        "info": {"title": name, "version": "2", "description": "Open Inference Protocol"},
+        "info": {"title": name, "version": "2", "description": _DESCRIPTION},
         "paths": {f"/v2/models/{quote(name, safe='')}/infer": {"post": operation}},
     }
 

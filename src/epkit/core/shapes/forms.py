@@ -252,7 +252,7 @@ def _is_flat(row: Sequence[object]) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Writer:
+class RowWriter:
     """Writes encoded rows in a form.
 
     Args:
@@ -293,16 +293,14 @@ class Writer:
                 whole = self.tensors[0] if self.tensors else Tensor(name="input-0")
                 flat = [cell for row in cells for cell in row]
                 return write([_tensor(whole, [len(cells), *_filled(whole.shape or (0,), width)], flat)])
-        left = self._columns(cells)
-        # Many servers take the tensors by their place: those that are known come in their own order.
-        columns = [(tensor, left.pop(tensor.name)) for tensor in self.tensors if tensor.name in left]
-        columns += [(Tensor(name=name), column) for name, column in left.items()]
-        return write(
-            [
-                _tensor(tensor, [len(cells), *_filled(tensor.shape, _width(column[0]) if column else 1)], column)
-                for tensor, column in columns
-            ]
-        )
+        columns = self._columns(cells)
+        # In the model's own order: some servers go by the place of a tensor, not by its name.
+        first = [tensor for tensor in self.tensors if tensor.name in columns]
+        rest = columns.keys() - {tensor.name for tensor in first}
+        tensors = [*first, *(Tensor(name=name) for name in columns if name in rest)]
+        width_of = {name: _width(column[0]) if column else 1 for name, column in columns.items()}
+        shaped = [(tensor, [len(cells), *_filled(tensor.shape, width_of[tensor.name])]) for tensor in tensors]
+        return write([_tensor(tensor, shape, columns[tensor.name]) for tensor, shape in shaped])
 
     def inside(self, mark: str, around: Mapping[str, Any]) -> tuple[Any, str, str]:
         """Return what goes where a body has its rows, and the texts before and after the rows in it.

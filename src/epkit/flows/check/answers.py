@@ -24,11 +24,12 @@ from epkit.core.validate.examples import sample_body
 from epkit.core.validate.reply_validation import ReplyValidator
 from epkit.core.validate.validation import Validator
 from epkit.endpoint.advice import advise_failure, refuses_key
-from epkit.errors import EndpointError, EpkitError, UsageError
+from epkit.errors import EpkitError, UsageError
 from epkit.files import contracts
 from epkit.flows.check.session import Found, Session, Unwell
 from epkit.flows.target.client import SingleRequest
-from epkit.flows.target.contract import body_of
+from epkit.flows.target.discovery import body_of, discover
+from epkit.flows.target.target import UnreachableError
 
 SKEW_S: Final = 60.0
 """A difference of clocks beyond which tokens begin to be taken for expired, or not yet valid."""
@@ -45,12 +46,12 @@ class Answers:
     """Judges what an endpoint answers."""
 
     def __init__(
-        self, session: Session, source: Path | Url, document: Any, payload: Payload | None, path: str | None
+        self, session: Session, source: Path | Url | None, document: Any, payload: Payload | None, path: str | None
     ) -> None:
         """Prepare the questions.
 
         Args:
-            source: of the contract.
+            source: of the contract; None where it has to be looked for.
             document: what it decodes to, where it is a file.
             payload: to score instead of the contract's example.
             path: of the contract's scoring operation.
@@ -84,19 +85,29 @@ class Answers:
     async def _fetch(self) -> None:
         """Get the contract, or the reason why there is none."""
         began = time.perf_counter()
-        name = self._source.shown if isinstance(self._source, Url) else str(self._source)
+        target = self._session.target
         try:
-            document = self._document
-            if isinstance(self._source, Url):
-                self._fetched = await self._session.fetch(self._source)
-                if self._fetched.failure:
-                    raise EndpointError(f"{name}: {self._fetched.detail}")  # what to do is told apart
-                body = body_of(self._fetched, name, self._session.target.secrets)
+            if self._source is None:
+                document, name = await discover(target, self._ask, named=self._path)
+            elif isinstance(self._source, Url):
+                name = self._source.shown
+                body = body_of(await self._ask(self._source), name, target.secrets)
                 document = documents.decode(body, name=name)
-            self._contract = contracts.parsed(document, name, path=self._path)
+            else:
+                document, name = self._document, str(self._source)
+            self._contract = contracts.parsed(document, name, path=self._path, at=target.uri.path)
         except EpkitError as error:
             self._contract = error
         self._fetch_ms = (time.perf_counter() - began) * 1e3
+
+    async def _ask(self, source: Url) -> SingleRequest:
+        """Get what a URL has; the first of several that are asked is the one that tells of the key."""
+        reply = await self._session.fetch(source)
+        if self._fetched is None or reply.failure or reply.status == 200:
+            self._fetched = reply
+        if reply.failure:
+            raise UnreachableError(f"{source.shown}: {reply.detail}")  # what to do is told apart
+        return reply
 
     async def _score(self) -> None:
         """Send a row, if there is one to send."""

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from epkit.core.http import request
@@ -14,7 +13,6 @@ from epkit.core.http.destination import Destination
 from epkit.core.http.masking import mask_url
 from epkit.core.http.payload import Payload
 from epkit.core.http.request import Request
-from epkit.core.http.url import Url
 from epkit.core.shapes.bodies import count_rows
 from epkit.engines.base import Engine
 from epkit.errors import ContractError, EpkitError, UsageError
@@ -126,7 +124,7 @@ def _payloads(
         known.note("no payload (-p FILE) and no example in the contract: sending without a body")
         return ()
     body = json.dumps(contract.example).encode()
-    return (Payload.of(f"the example in {_shown(options.schema or target.contract)}", body),)
+    return (Payload.of(f"the example in {mask_url(contract.source)}", body),)
 
 
 def _read(
@@ -227,10 +225,6 @@ def _check(payloads: Sequence[Payload], contract: "ParsedContract | None") -> No
         place = payload.file if line is None else f"{payload.file}:{line}:{first.column}"
         more = f"; {verdict.errors} errors in all, epkit validate shows them" if verdict.errors > 1 else ""
         raise ContractError(f"{place}: {in_words(first)}{more} (--no-validate sends it all the same)")
-
-
-def _shown(source: str | Path | Url) -> str:
-    return source.shown if isinstance(source, Url) else mask_url(str(source))
 
 
 def _given(headers: Sequence[tuple[str, str]], name: str) -> str | None:
