@@ -17,15 +17,16 @@ MOST_BYTES: Final = 512 * 1024 * 1024
 
 
 def table_payloads(
-    file: str, contract: "ParsedContract | None", *, batch_rows: int, target: str, note: Note
+    file: str, contract: "ParsedContract | None", *, batch_rows: int, target: str, note: Note, validate: bool = True
 ) -> Iterator[Payload]:
     """Make the bodies of a table.
 
     Args:
         file: ends in `.csv` or `.parquet`.
-        contract: says how rows are wrapped and is what they are checked against; None where nothing is checked.
+        contract: says how rows are wrapped and is what they are checked against; None where there is none.
         batch_rows: rows of a body, ≥ 1; the last has what is left.
         target: the path of the target, which tells how rows are wrapped where no contract does.
+        validate: whether a row that breaks the contract is refused.
 
     Raises:
         UsageError: the file cannot be read, holds no rows, or too many.
@@ -35,7 +36,10 @@ def table_payloads(
     if not path.is_file():
         raise UsageError(f"{file}: {'is a directory, not a file' if path.is_dir() else 'no such file'}")
     given = Given(name=file, path=path, kind=path.suffix.lower())
-    rows = prepare(given, contract, wrap=None, parameters={}, skip_invalid=False, path=target, note=note, scoring=False)
+    rows = prepare(
+        given, contract, wrap=None, parameters={}, skip_invalid=False, path=target, note=note, validate=validate,
+        scoring=False,
+    )  # fmt: skip
     before, after = rows.envelope.around()
     writer = rows.envelope.writer
     batch_rows = rows.envelope.most_rows or batch_rows

@@ -186,7 +186,8 @@ def _prepare(options: ScoreOptions, given: Given | None, context: Context) -> It
         engine = make_engine(destination, timeout_ns=timeout_ns)
         find = contract_finder(request, target, destination, make_engine)
         known = KnownContract(request.schema, context.note, find)
-        contract = known.contract("the rows are not checked") if request.validate else None
+        # Without a verdict the contract still says how rows are written.
+        contract = known.contract("the rows are not checked")
         prepared = prepare(
             given,
             contract,
@@ -195,6 +196,7 @@ def _prepare(options: ScoreOptions, given: Given | None, context: Context) -> It
             skip_invalid=options.skip_invalid,
             path=target.uri.request_path.partition("?")[0],
             note=context.note,
+            validate=request.validate,
         )
         before, after = prepared.envelope.around()
         content_type = request.content_type or prepared.envelope.content_type
@@ -246,7 +248,7 @@ def _claim(options: ScoreOptions, given: Given | None, context: Context) -> Iter
             {
                 "input": _digest(given),
                 "target": spec.shown,
-                "wrapping": json.dumps([options.wrap, options.parameters, _named(options.request)], sort_keys=True),
+                "wrapping": json.dumps([options.wrap, options.parameters, *_named(options.request)], sort_keys=True),
                 "deployment": options.request.deployment or spec.deployment or "",
             }
         )
@@ -264,10 +266,11 @@ def _check_complete(job: Job, given: Given | None) -> None:
         job.expect(rows, least=rows or 0)
 
 
-def _named(request: RequestOptions) -> str | None:
-    """Say which contract was named; the journal holds no signature of a URL."""
+def _named(request: RequestOptions) -> list[str | None]:
+    """Say which contract was named, and which operation of it; the journal holds no signature of a URL."""
     schema = request.schema
-    return mask_url(schema) if schema is not None and is_url(schema) else schema
+    shown = mask_url(schema) if schema is not None and is_url(schema) else schema
+    return [shown] if request.operation is None else [shown, request.operation]
 
 
 def _digest(given: Given | None) -> str:

@@ -72,8 +72,13 @@ def make_load(
     known = KnownContract(options.schema, note, find_contract)
     if options.batch_rows < 1:
         raise UsageError(f"--batch-rows {options.batch_rows}: a body has 1 row or more")
-    content_type = options.content_type or _given(options.headers, "content-type") or JSON
+    named = options.content_type or _given(options.headers, "content-type")
+    content_type = named or JSON
     payloads = _payloads(options, target, stdin, seed, known, tables="json" in content_type.lower())
+    if named is None and options.validate and not all(map(_may_be_json, payloads)):
+        # Bytes are no broken JSON where the contract asks for bytes.
+        of = known.contract("the payload is not checked")
+        content_type = JSON if of is None or of.media is None else of.media
     if options.shuffle:
         order = list(payloads)
         random.Random(seed).shuffle(order)  # noqa: S311 - nothing here is a secret
@@ -82,6 +87,8 @@ def make_load(
     if options.validate and (options.payloads or options.put) and "json" in content_type.lower():
         bodies = [payload for payload in payloads if not payload.checked]
         _check(bodies, known.contract("the payload is not checked") if bodies else None)
+    if options.schema is not None and not known.looked and not options.validate:
+        note("--schema is not used: with --no-validate a contract is needed for the rows of a table alone")
     method = options.method or ("HEAD" if options.head else "PUT" if options.put else "POST" if payloads else "GET")
     headers = compose_headers(options, target, content_type if payloads else None)
     path = target.uri.request_path
@@ -138,8 +145,11 @@ def _read(
     if target is not None and file.lower().endswith((".csv", ".parquet")):
         from epkit.flows.rows.payloads import table_payloads
 
-        of = known.contract("rows are sent unchecked") if options.validate else None
-        return tuple(table_payloads(file, of, batch_rows=options.batch_rows, target=target, note=known.note))
+        of = known.contract("rows are sent unchecked")
+        rows = table_payloads(
+            file, of, batch_rows=options.batch_rows, target=target, note=known.note, validate=options.validate
+        )
+        return tuple(rows)
     if not file.startswith("gen:"):
         return read_payloads(file, stdin)
     count = re.fullmatch(r"gen:rows=([1-9][0-9]{0,6})", file)
@@ -163,7 +173,7 @@ def contract_finder(
         from epkit.flows.target.client import Client
 
         client = Client(target=target, destination=destination, make_engine=make_engine, options=options)
-        return contract.find(options.schema, client)
+        return contract.find(options.schema, client, path=options.operation)
 
     return find
 
@@ -175,7 +185,7 @@ class KnownContract:
         self.note = note
         self._named = schema is not None
         self._find = find
-        self._looked = False
+        self.looked = False
         self._contract: ParsedContract | None = None
 
     def contract(self, without: str | None) -> "ParsedContract | None":
@@ -187,11 +197,11 @@ class KnownContract:
         Raises:
             EpkitError: it is missing, and the user named it or it cannot be done without.
         """
-        if self._looked and self._contract is None and without is not None:
+        if self.looked and self._contract is None and without is not None:
             return None
         try:
             if self._contract is None:
-                self._looked = True
+                self.looked = True
                 self._contract = self._find()
         except UnreachableError:
             # The load meets the same in a moment, and says so.
@@ -225,6 +235,12 @@ def _check(payloads: Sequence[Payload], contract: "ParsedContract | None") -> No
         place = payload.file if line is None else f"{payload.file}:{line}:{first.column}"
         more = f"; {verdict.errors} errors in all, epkit validate shows them" if verdict.errors > 1 else ""
         raise ContractError(f"{place}: {in_words(first)}{more} (--no-validate sends it all the same)")
+
+
+def _may_be_json(payload: Payload) -> bool:
+    """Tell by its first character whether a body may be JSON, or is meant as such."""
+    first = payload.body.lstrip(b" \t\r\n\xef\xbb\xbf")[:1]
+    return first == b"" or first in b"{[\"'-0123456789tfnNTFI</"
 
 
 def _given(headers: Sequence[tuple[str, str]], name: str) -> str | None:
