@@ -156,6 +156,8 @@ def _in_list(
     row = reading.flat(schema["items"])
     properties = row.get("properties")
     if isinstance(properties, Mapping) and properties:
+        if properties.keys() >= {"name", "shape", "datatype"}:
+            return None  # tensors of any model: what the columns of this one are is not said
         return _records(row, properties, path, reading, pandas=pandas)
     if isinstance(row.get("items"), Mapping):
         # Of a frame without names no type is enforced: its columns are numbers, and those of the sample are not.

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from epkit.core.contract import documents
 from epkit.core.contract.contract import ParsedContract
+from epkit.core.contract.oip import is_model_contract
 from epkit.core.http.masking import clean
 from epkit.core.http.payload import Payload
 from epkit.core.http.url import Url
@@ -129,8 +130,10 @@ class Answers:
             self._validator = Validator(contract)
         except UsageError as error:
             raise Unwell(str(error), _MEND) from None
-        kind = "Swagger" if contract.version == "2.0" else "OpenAPI"
-        said = f"{kind} {contract.version}, {contract.method} {contract.path}"
+        said = f"{_kind(contract)}, {contract.method} {contract.path}"
+        if contract.request is None:
+            said += ", which says nothing about the body" if contract.media is None else f", {contract.media}"
+            return Found(said, None if self._given else "a row to score cannot be made: give one with -p FILE")
         if contract.example is None:
             warning = "the contract has no example: a row made from its schema is scored instead"
             return Found(said, None if self._given else warning, ms=self._fetch_ms)
@@ -225,6 +228,13 @@ class Answers:
             advice = f'deployment "{wanted}" was asked for, "{answered}" answered: check its name and that it is up'
             raise Unwell(said, advice)
         return Found(said)
+
+
+def _kind(contract: ParsedContract) -> str:
+    """Say what kind of contract it is, and in what version."""
+    if is_model_contract(contract.document):
+        return "Open Inference Protocol"
+    return f"{'Swagger' if contract.version == '2.0' else 'OpenAPI'} {contract.version}"
 
 
 def _example(contract: ParsedContract) -> Payload:
