@@ -26,7 +26,7 @@ def answer(path: str, body: bytes) -> Any:
         return [len(body)]
     value = json.loads(body)
     if path == "/row":
-        return {"prediction": predicted(value["age"], value["income"])}
+        return {"predictions": [predicted(value["age"], value["income"])]}
     if path.startswith("/v2/"):
         columns = {tensor["name"]: tensor["data"] for tensor in value["inputs"]}
         if "x" in columns:
@@ -123,7 +123,7 @@ def test_a_wrapping_of_the_users_own_keeps_columns_and_no_verdict_keeps_the_wrap
     ran = cli("score", "rows.csv", "--target", f"{server.origin}/rows/churn", "--dry-run", *flags)
 
     assert 0 == ran.code, ran.err
-    assert body == json.loads(ran.out[ran.out.index("\n\n{" if "\n\n{" in ran.out else "{") :].strip().splitlines()[-1])
+    assert body == json.loads(ran.out[ran.out.index("{") :].partition("\n")[0])
 
 
 def test_a_row_that_breaks_the_contract_is_refused_in_any_wrapping(cli: Cli, server: PublishingServer) -> None:
