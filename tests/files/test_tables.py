@@ -351,7 +351,7 @@ def test_lines_as_declared_and_many_lines_are_checked_in_pieces(
 
 
 def test_a_contract_without_rows_has_none_for_a_table(tmp_path: Path) -> None:
-    body = {"type": "object", "properties": {"question": {"type": "string"}}}
+    body = {"type": "object", "properties": {"question": {"type": "object"}}}
     document = {"swagger": "2.0", "paths": {"/": {"post": {"parameters": [{"in": "body", "schema": body}]}}}}
 
     with pytest.raises(UsageError, match="has no rows"):

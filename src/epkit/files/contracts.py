@@ -1,5 +1,6 @@
 """Contracts from files."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,28 +10,35 @@ from epkit.errors import UsageError
 from epkit.reading import CONTRACT, read_whole
 
 
-def load(source: str | Path, *, path: str | None = None, name: str | None = None) -> ParsedContract:
+def load(
+    source: str | Path, *, path: str | None = None, at: str | None = None, name: str | None = None
+) -> ParsedContract:
     """Read a contract.
 
     Args:
         source: a file.
         path: of the scoring operation, where the contract alone does not tell.
+        at: the path of the target, where there is one.
         name: what messages call it; by default the source.
 
     Raises:
         UsageError: the file cannot be read, or the contract is broken.
     """
-    return parsed(*read(source, name=name), path=path)
+    return parsed(*read(source, name=name), path=path, at=at)
 
 
-def parsed(document: Any, name: str, *, path: str | None) -> ParsedContract:
+def parsed(document: Any, name: str, *, path: str | None, at: str | None = None) -> ParsedContract:
     """Read a decoded contract, whose name is in what is said of it.
+
+    Args:
+        path: of the scoring operation, where the user names it.
+        at: the path of the target.
 
     Raises:
         UsageError: it is broken.
     """
     try:
-        return parse(document, path=path)
+        return replace(parse(document, path=path, at=at), source=name)
     except UsageError as error:
         raise UsageError(f"{name}: {error}") from None
 

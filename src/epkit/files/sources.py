@@ -193,6 +193,8 @@ class _File(_Chosen):
 class _Lines(_Chosen):
     """What sources have in common whose rows are JSON."""
 
+    names: tuple[str, ...]
+
     def _values_piece(self, values: Sequence[Any], *, lists: bool) -> Piece:
         """Encode decoded rows."""
         options = self.options
@@ -207,7 +209,7 @@ class _Lines(_Chosen):
         """Check some of the rows of a piece."""
         found = Findings()
         values = [read(row).value for row in piece.rows[start:stop]]
-        validator.check_some(values, list(range(start, stop)), found)
+        validator.check_some(values, list(range(start, stop)), found, names=self.names)
         return found
 
 
@@ -471,7 +473,7 @@ class ValuesSource(_Lines):
         if not rows:
             found.add("minItems", (), "there are no rows")
         else:
-            validator.check_some(rows, list(range(len(rows))), found)
+            validator.check_some(rows, list(range(len(rows))), found, names=self.names)
         offer_columns(found, validator)
         return verdict(found, limit=limit)
 

@@ -122,7 +122,7 @@ def _subject(options: DocsOptions, context: Context, stdin: BinaryIO) -> Iterato
             document, name = documents.decode(read_whole(stdin, CONTRACT, name="stdin"), name="stdin"), "stdin"
         else:
             document, name = _contract(file or schema, client)
-        _look_at(document, name, context)
+        _look_at(document, name, context, at=target.uri.path)
         yield _Subject(title=_title(target), document=document, client=client, note=_key_note(target))
 
 
@@ -157,12 +157,12 @@ def _contract(schema: str | None, client: Client) -> tuple[Any, str]:
         raise EndpointError(f"{error}: name the contract with --schema FILE|URL, or see epkit check") from None
 
 
-def _look_at(document: object, name: str, context: Context) -> None:
+def _look_at(document: object, name: str, context: Context, *, at: str | None = None) -> None:
     """Refuse what is no contract; of one that is broken only say so, for the page is there to look at it."""
     if not isinstance(document, Mapping) or not ("swagger" in document or "openapi" in document):
         raise UsageError(f"{name}: is neither a Swagger 2.0 nor an OpenAPI 3 document")
     try:
-        parse(document)
+        parse(document, at=at)
     except UsageError as error:
         context.note(f"{name}: {error}; the page shows the contract all the same")
 

@@ -40,7 +40,9 @@ def find_contract(options: "TargetOptions", context: Context, *, path: str | Non
     """
     schema = options.request.schema
     if schema is not None and not urls.is_url(schema):
-        return contracts.load(context.cwd / schema, path=path, name=schema), schema
+        uri = None if options.target is None else resolve(options.target, environ=context.environ, cwd=context.cwd).uri
+        at = None if uri is None else uri.path
+        return contracts.load(context.cwd / schema, path=path, at=at, name=schema), schema
     # Late: they bring what sends, and most contracts are files.
     from epkit.flows.target.client import open_client
     from epkit.flows.target.contract import find, find_at
@@ -49,7 +51,7 @@ def find_contract(options: "TargetOptions", context: Context, *, path: str | Non
         return find_at(schema, options, context, path=path), urls.shown(schema)
     with open_client(options, context, "the contract") as client:
         contract = find(schema, client, path=path)
-        return contract, urls.shown(schema) if schema is not None else str(client.target.contract)
+        return contract, contract.source
 
 
 def validate(

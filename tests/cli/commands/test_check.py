@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import socket
 import threading
 
@@ -296,7 +297,8 @@ def test_a_missing_contract_is_named(check):
         _, steps, _ = check(url, payload=False)
 
     assert ("contract", "name the contract with --schema FILE|URL, or with swagger in epkit.toml") == cause(steps)
-    assert "status 404 instead of a contract" in steps["contract"]["detail"]
+    assert steps["contract"]["detail"].startswith("no contract is found: http://")
+    assert ["swagger", "openapi", "docs"] == re.findall(r"/(\w+)\.json: status 404", steps["contract"]["detail"])
 
 
 @pytest.mark.parametrize(

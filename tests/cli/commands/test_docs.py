@@ -324,9 +324,8 @@ def test_an_endpoint_without_a_contract_says_how_to_name_one(cli, fault_server):
 
     said = complaint(cli("docs", "--port", 0, url), 4)
 
-    assert said.endswith(
-        "status 404 instead of a contract: name the contract with --schema FILE|URL, or see epkit check"
-    )
+    assert said.endswith("status 404: name the contract with --schema FILE|URL, or see epkit check")
+    assert [name in said for name in ("/elsewhere/swagger.json", "/elsewhere/docs.json", "/openapi.json")] == [True] * 3
 
 
 def test_the_extra_that_is_missing_is_named(cli, monkeypatch):

@@ -82,6 +82,7 @@ def bench(
     key_file: o.KeyFile = None,
     schema: o.Schema = None,
     predictions_at: o.PredictionsAt = None,
+    path: o.Operation = None,
     no_validate: o.NoValidate = False,
     check: o.Check = "reply",
     expect: o.Expect = None,
@@ -141,9 +142,9 @@ def bench(
     request = RequestOptions(
         payloads=tuple(payloads or ()), put=put, head=head, method=method, content_type=content_type,
         headers=tuple(parse_header(text) for text in header or ()), cookies=tuple(cookies or ()), basic=basic,
-        proxy=proxy, proxy_basic=proxy_basic, deployment=deployment, schema=schema, validate=not no_validate,
-        keepalive=keepalive, shuffle=shuffle, batch_rows=batch_rows, predictions_at=predictions_at,
-        table=t.table_options(carry, drop, encoding, decimal, no_header),
+        proxy=proxy, proxy_basic=proxy_basic, deployment=deployment, schema=schema, operation=path,
+        validate=not no_validate, keepalive=keepalive, shuffle=shuffle, batch_rows=batch_rows,
+        predictions_at=predictions_at, table=t.table_options(carry, drop, encoding, decimal, no_header),
     )  # fmt: skip
     tls = Tls(verify=not insecure, cacert=cacert, client_cert=client_cert, ciphers=ciphers, version=tls_version)
     scheduler = ClusterAddress.given(

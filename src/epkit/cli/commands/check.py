@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from epkit.cli import terminal
-from epkit.cli.commands.validate import Path
 from epkit.cli.options import common as o
 from epkit.cli.options.target import FINDING, REACHING, with_reach
 from epkit.errors import UsageError
@@ -45,7 +44,7 @@ def check(
             o.SENT, "-p", "--payload", metavar="FILE", help="Score this instead of the contract's example; - is stdin."
         ),
     ] = None,
-    path: Path = None,
+    path: o.Operation = None,
     format_: Annotated[
         str, o.option(o.OUT, "--format", metavar="|".join(FORMATS), help="How to print the steps.")
     ] = "text",

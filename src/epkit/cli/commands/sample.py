@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from epkit.cli import terminal
-from epkit.cli.commands.validate import Path
 from epkit.cli.options import common as o
 from epkit.cli.options.target import FINDING, REACHING, with_reach
 
@@ -34,7 +33,7 @@ def sample(
     output: Annotated[
         str | None, o.option(o.OUT, "-o", "--output", metavar="FILE", help="Where to write it; default: stdout.")
     ] = None,
-    path: Path = None,
+    path: o.Operation = None,
 ) -> None:
     """Make a request body from a contract: the example's rows, then rows varied within what is declared."""
     from epkit.core.validate.examples import sample_body

@@ -65,7 +65,9 @@ Parameter = Annotated[
 SkipInvalid = Annotated[
     bool, o.option(ROWS, "--skip-invalid", help="Send the rows that keep the contract, list the others as failed.")
 ]
-NoValidate = Annotated[bool, o.option(ROWS, "--no-validate", help="Ask for no contract, and check no row.")]
+NoValidate = Annotated[
+    bool, o.option(ROWS, "--no-validate", help="Check no row; the contract still says how rows are written.")
+]
 BatchRows = Annotated[int, o.number(PACE, "--batch-rows", kind=int, metavar="N", help="Rows in a request, at most.")]
 BatchBytes = Annotated[
     int, o.number(PACE, "--batch-bytes", kind=int, metavar="N", help="Bytes in a request's body, at most.")
@@ -141,6 +143,7 @@ def score(
     key_file: o.KeyFile = None,
     schema: o.Schema = None,
     predictions_at: o.PredictionsAt = None,
+    path: o.Operation = None,
     header: o.Header = None,
     deployment: o.Deployment = None,
     proxy: o.Proxy = None,
@@ -179,7 +182,8 @@ def score(
         ),
         request=RequestOptions(
             headers=tuple(parse_header(text) for text in header or ()), deployment=deployment, schema=schema,
-            validate=not no_validate, proxy=proxy, proxy_basic=proxy_basic, predictions_at=predictions_at,
+            operation=path, validate=not no_validate, proxy=proxy, proxy_basic=proxy_basic,
+            predictions_at=predictions_at,
         ),
     )  # fmt: skip
     context, stdin = terminal.context(), terminal.stdin()

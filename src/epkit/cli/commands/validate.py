@@ -30,12 +30,6 @@ FORMATS = ("text", "json", "junit", "sarif")
 LIMIT = 100
 
 Files = Annotated[list[str] | None, typer.Argument(metavar="[FILE]...", hidden=True)]
-Path = Annotated[
-    str | None,
-    o.option(
-        o.ENDPOINT, "--path", metavar="PATH", help="The scoring operation's path; default: /score or the only POST."
-    ),
-]
 
 
 def register(app: typer.Typer) -> None:
@@ -47,7 +41,7 @@ def register(app: typer.Typer) -> None:
 def validate(
     reach: "TargetOptions",
     files: Files = None,
-    path: Path = None,
+    path: o.Operation = None,
     reply: Annotated[bool, o.option(o.VERDICT, "--reply", help="Check replies instead of requests.")] = False,
     rows: Annotated[
         int | None, o.option(o.VERDICT, "--rows", metavar="N", min=0, help="With --reply: how many rows were sent.")

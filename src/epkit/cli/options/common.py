@@ -180,8 +180,17 @@ PredictionsAt = Annotated[
         "has them, or under the usual keys.",
     ),
 ]
+Operation = Annotated[
+    str | None,
+    option(
+        ENDPOINT, "--path", metavar="PATH", help="The contract's scoring path; default: the target's, or the only POST."
+    ),
+]
 NoValidate = Annotated[
-    bool, option(ENDPOINT, "--no-validate", help="Ask for no contract: nothing but the load is sent.")
+    bool,
+    option(
+        ENDPOINT, "--no-validate", help="Check no payload; of a table, the contract still says how rows are written."
+    ),
 ]
 Check = Annotated[
     str,

@@ -1,14 +1,18 @@
-"""Where the rows stand in a request body, and what a contract says of their columns."""
+"""What a contract says of the rows of a body: where they are, how they are written, and of what their columns are."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from epkit.core.contract.schemas import Resolver, flatten, is_nullable
-from epkit.core.shapes.forms import Form
+from epkit.core.shapes.envelopes import Envelope
+from epkit.core.shapes.forms import Form, Tensor
 
 _SCALARS: Final = ("integer", "number", "string", "boolean")
-_DEEPEST: Final = 3
+
+Reader = Literal["frame", "pydantic", "schema"]
+"""Who reads a cell: pandas or numpy, which turn it into the type of its column; pydantic, which does so where nothing
+is lost; or a server of which no more is known than the schema that it publishes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +28,7 @@ class Column:
     format: str | None
     nullable: bool
     schema: Mapping[str, Any]
+    reader: Reader = "frame"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,16 +36,20 @@ class RowSpec:
     """The rows of a contract.
 
     Args:
-        path: keys that lead to the list of rows; () where the body is that list.
-        shape: `records` are objects, `matrix` lists.
+        path: keys that lead to the rows; () where they are the body.
+        shape: whether the columns of a row have names (`records`) or places (`matrix`), however it is written.
         form: how the rows are written in the body.
         columns: of records, in the contract's order.
         required: columns that no row may lack.
         closed: whether a column that the contract does not name is refused.
-        cell: of a matrix.
+        cell: of a matrix; what is known of all its cells.
+        cells: of a matrix whose columns are known one by one, else empty.
         width: cells in a row of a matrix, where the contract's example tells.
         enforced: whether a server is known to refuse another width.
         pandas: whether a server is known to make a pandas frame of the rows.
+        keys: columns of a table that pandas writes to count the rows by, which may be left out.
+        fields: of the schema that pandas writes with a table, by name, as the example has them.
+        tensors: that the rows are written in.
         schema: of one row.
     """
 
@@ -51,36 +60,36 @@ class RowSpec:
     required: tuple[str, ...] = ()
     closed: bool = False
     cell: Column | None = None
+    cells: tuple[Column, ...] = ()
     width: int | None = None
     enforced: bool = False
     pandas: bool = False
+    keys: tuple[str, ...] = ()
+    fields: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    tensors: tuple[Tensor, ...] = ()
     schema: Mapping[str, Any]
 
+    def at(self, place: int, name: str) -> Column | None:
+        """Return what is said of a column of a table: by its name, or by its place in a matrix."""
+        if self.shape == "records":
+            return self.columns.get(name)
+        return self.cells[place] if place < len(self.cells) else self.cell
 
-def find_rows(request: Mapping[str, Any], example: object, reply: object, resolver: Resolver) -> RowSpec | None:
-    """Find the rows of a request body: the first list of objects, or of lists, under at most three keys.
+    def envelope(self, example: object) -> Envelope:
+        """Return the body around the rows, like the contract's example.
 
-    Args:
-        example: of a body; tells the width of a matrix, which no schema does.
-        reply: its schema; a forecast is known by it.
-    """
-    pending: list[tuple[Mapping[str, Any], tuple[str, ...], object]] = [(request, (), example)]
-    while pending:
-        schema, path, sample = pending.pop(0)
-        schema = flatten(resolver.schema(schema), resolver)
-        if isinstance(schema.get("items"), Mapping):
-            found = _rows_at(schema, path, sample, resolver, forecast=_mentions_forecast(reply, resolver))
-            if found is not None:
-                return found
-        elif len(path) < _DEEPEST and isinstance(schema.get("properties"), Mapping):
-            for key, child in schema["properties"].items():
-                if isinstance(child, Mapping):
-                    inner = sample.get(key) if isinstance(sample, dict) else None
-                    pending.append((child, (*path, key), inner))
-    return None
+        Args:
+            example: of a body, or anything else.
+        """
+        template = example if isinstance(example, dict) else None
+        if self.form == "table":
+            template = _without_keys(template, self.path, self.keys)
+        return Envelope(
+            path=self.path, form=self.form, names=tuple(self.columns) or None, tensors=self.tensors, template=template
+        )
 
 
-def column(schema: Mapping[str, Any] | bool, resolver: Resolver) -> Column:
+def column(schema: Mapping[str, Any] | bool, resolver: Resolver, reader: Reader = "frame") -> Column:
     """Read a column's schema."""
     resolved = flatten(resolver.schema(schema), resolver)
     types = resolved.get("type")
@@ -93,49 +102,30 @@ def column(schema: Mapping[str, Any] | bool, resolver: Resolver) -> Column:
         format=format_ if isinstance(format_, str) else None,
         nullable=is_nullable(resolved) or "null" in kinds,
         schema=resolved,
+        reader=reader,
     )
 
 
-def _rows_at(
-    schema: Mapping[str, Any], path: tuple[str, ...], sample: object, resolver: Resolver, *, forecast: bool
-) -> RowSpec | None:
-    row = flatten(resolver.schema(schema["items"]), resolver)
-    properties = row.get("properties")
-    if isinstance(properties, Mapping) and properties:
-        columns = {name: column(child, resolver) for name, child in properties.items()}
-        # inference-schema listed no required columns before 2021, though the server demanded each.
-        required = tuple(row["required"]) if "required" in row else tuple(columns)
-        # AutoML's forecasting scripts let a frame have more columns; and a contract may say that it does.
-        closed = not forecast and row.get("additionalProperties", False) is False
-        return RowSpec(
-            path=path,
-            shape="records",
-            columns=columns,
-            required=required,
-            closed=closed,
-            pandas=str(schema.get("format", "")).startswith("pandas.DataFrame"),
-            schema=row,
-        )
-    if isinstance(row.get("items"), Mapping):
-        first = sample[0] if isinstance(sample, list) and sample else None
-        return RowSpec(
-            path=path,
-            shape="matrix",
-            form="lists",
-            cell=column(row["items"], resolver),
-            width=len(first) if isinstance(first, list) else None,
-            enforced=schema.get("format") == "numpy.ndarray",
-            schema=row,
-        )
-    return None
+def named(spec: RowSpec, columns: Mapping[str, Column]) -> RowSpec:
+    """Return rows whose columns have names, each of which has to be there, and no other."""
+    schema = {
+        "type": "object",
+        "properties": {name: known.schema for name, known in columns.items()},
+        "required": list(columns),
+    }
+    return replace(spec, shape="records", columns=columns, required=tuple(columns), closed=True, schema=schema)
 
 
-def _mentions_forecast(reply: object, resolver: Resolver) -> bool:
-    """Tell whether a reply's schema has the property `forecast`, at the top or one below it."""
-    if not isinstance(reply, Mapping):
-        return False
-    properties = resolver.schema(reply).get("properties", {})
-    inner = [
-        resolver.schema(child).get("properties", {}) for child in properties.values() if isinstance(child, Mapping)
-    ]
-    return any(isinstance(names, Mapping) and "forecast" in names for names in [properties, *inner])
+def _without_keys(template: Any, path: Sequence[str], keys: Sequence[str]) -> Any:
+    """Copy a body as far as its table, whose schema counts its rows no more by columns that no user has."""
+    if not isinstance(template, dict):
+        return template
+    if path:
+        return {**template, path[0]: _without_keys(template.get(path[0]), path[1:], keys)}
+    schema = template.get("schema")
+    if not isinstance(schema, dict):
+        return template
+    listed = schema.get("fields")
+    fields = [part for part in listed if not (isinstance(part, dict) and part.get("name") in keys)] if listed else []
+    rest = {key: value for key, value in schema.items() if key != "primaryKey"}
+    return {**template, "schema": {**rest, "fields": fields}}

@@ -14,6 +14,7 @@ from epkit.core.contract.shown import show
 from epkit.core.shortening import cut
 
 _PATTERNS = jsonschema_rs.RegexOptions(size_limit=1 << 20)
+_DEEPEST_CHOICE = 8
 _STRUCTURE = ("type", "properties", "items", "required", "additionalProperties")
 
 
@@ -108,13 +109,46 @@ def breaches(validator: Any, value: object) -> Iterator[Breach]:
     """
     try:
         for error in validator.iter_errors(value):
+            error, choice = _nearest(error)
             details = error.kind.as_dict()
             detail = details.get("property") or str(details.get("unexpected", ""))
             path = tuple(error.instance_path)
             found = error.instance if error.instance is not None else _at(value, path)
-            yield Breach(path, error.kind.name, _worded(error, details, show(found)), detail)
+            yield Breach(path, error.kind.name, _worded(error, details, show(found)) + choice, detail)
     except (UnicodeEncodeError, ValueError, RecursionError):
         yield Breach((), "unreadable", "the value cannot be checked: it is too deep, or no Unicode text")
+
+
+def _nearest(error: Any) -> tuple[Any, str]:
+    """Go down into the branch of a choice that came nearest, to what is wrong in it.
+
+    Nearest is the one that what was found fits deepest: of a body that is an object, the branch that wants an object.
+
+    Returns:
+        The error, and what to add to its words.
+    """
+    said = ""
+    for _ in range(_DEEPEST_CHOICE):
+        if error.kind.name not in ("anyOf", "oneOf"):
+            break
+        branches = [branch for branch in error.kind.as_dict().get("context") or () if branch]
+        if not branches:
+            break
+        place, branch = max(enumerate(branches), key=lambda one: (_depth(one[1]), -len(one[1]), -one[0]))
+        if all(inner.kind.name == "type" and _at_top(inner, error) for one in branches for inner in one):
+            break  # none is nearer than another
+        error, said = branch[0], f" (in the choice that comes nearest, number {place + 1} of {len(branches)})"
+    return error, said
+
+
+def _at_top(inner: Any, outer: Any) -> bool:
+    return len(list(inner.instance_path)) <= len(list(outer.instance_path))
+
+
+def _depth(branch: list[Any]) -> int:
+    """Say how deep in a value the first thing is that a branch has against it: a wrong type is none at all."""
+    least = min(len(list(error.instance_path)) * 2 + (error.kind.name != "type") for error in branch)
+    return int(least)
 
 
 def accepts(validator: Any, value: object) -> bool:

@@ -6,16 +6,20 @@ shape that a schema allows, and both can be compiled. Nothing a document names i
 loop, not a recursion: schemas may refer to themselves, and may be deep.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from epkit.core.contract import operations
 from epkit.core.contract.compiled import SchemaSet
+from epkit.core.contract.operations import bases_of
 from epkit.core.contract.schemas import Resolver, escape, fault, is_schema, schema_fault, subschemas
 from epkit.core.shortening import cut
 
 MAX_DEPTH: Final = 100
 """Levels of schema inside schema, references not counted: real contracts have ten."""
+
+_BYTES: Final = "application/octet-stream"
 
 MAX_SCHEMAS: Final = 100_000
 """Schemas that an operation may reach."""
@@ -36,6 +40,8 @@ class ParsedContract:
         example: a request body that the contract offers, or None. It may break its own schema: many do.
         reply_pointer: where the reply's schema is in the document, for messages.
         document: the whole document, which `$ref`s point into.
+        media: the content type of the body, where it is no JSON: its bytes are taken as they are.
+        source: what the document came from, for messages.
     """
 
     version: str
@@ -46,14 +52,17 @@ class ParsedContract:
     example: Any = field(repr=False)
     reply_pointer: str
     document: Mapping[str, Any] = field(repr=False)
+    media: str | None = None
+    source: str = ""
 
 
-def parse(document: Mapping[str, Any], *, path: str | None = None) -> ParsedContract:
+def parse(document: Mapping[str, Any], *, path: str | None = None, at: str | None = None) -> ParsedContract:
     """Read a decoded Swagger 2.0, OpenAPI 3.0 or 3.1 document.
 
     Args:
         document: JSON values with string keys.
-        path: of the scoring operation; by default `/score`, else the only path with a POST.
+        path: of the scoring operation; by default the target's, else `/score`, else the only path with a POST.
+        at: the path of the target, without a query.
 
     Raises:
         UsageError: the contract is broken; the message says where (a JSON pointer) and what is wrong.
@@ -66,14 +75,17 @@ def parse(document: Mapping[str, Any], *, path: str | None = None) -> ParsedCont
             "/paths",
             "the contract has no paths" if "paths" not in document else "is not an object with a path",
         )
-    name = _find_path(paths, resolver, path)
+    name = _find_path(paths, resolver, path, at, bases_of(document))
     pointer = f"/paths/{escape(name)}"
     item, pointer = resolver.target(paths[name], pointer)
     operation, pointer = resolver.target(item["post"], f"{pointer}/post")
+    media = None
     if version == "2.0":
         request, example = _body_parameter(resolver, item, operation, pointer)
     else:
-        request, example = _request_body(resolver, operation, pointer)
+        request, example, media = _request_body(resolver, operation, pointer)
+    if request[0] is not None and _is_binary(request[0], resolver):
+        request, example, media = (None, request[1]), None, media or _BYTES
     reply = _reply(resolver, operation, pointer, version)
     schemas = SchemaSet(document)
     for schema, where in (request, reply):
@@ -91,6 +103,7 @@ def parse(document: Mapping[str, Any], *, path: str | None = None) -> ParsedCont
         example=example,
         reply_pointer=reply[1],
         document=document,
+        media=media if request[0] is None else None,
     )
 
 
@@ -106,7 +119,9 @@ def _version(document: object) -> str:
     raise fault("", "is neither a Swagger 2.0 nor an OpenAPI 3 document: it has no key swagger or openapi")
 
 
-def _find_path(paths: Mapping[str, Any], resolver: Resolver, wanted: str | None) -> str:
+def _find_path(
+    paths: Mapping[str, Any], resolver: Resolver, wanted: str | None, at: str | None, bases: Sequence[str]
+) -> str:
     """Return the path of the scoring operation."""
     posts = []
     for name, item in paths.items():
@@ -121,14 +136,19 @@ def _find_path(paths: Mapping[str, Any], resolver: Resolver, wanted: str | None)
         for name in posts:
             if name in (wanted, asked) or name.rstrip("/") == asked:
                 return name
+        if len(meant := operations.find(posts, asked)) == 1:
+            return meant[0]
         raise fault("/paths", f"there is no POST {asked}; there is {listed or 'no POST at all'}")
+    if at is not None and len(meant := operations.find(posts, at, bases)) == 1:
+        return meant[0]
     if "/score" in posts:
         return "/score"
     if len(posts) == 1:
         return posts[0]
     if not posts:
         raise fault("/paths", "no path has a POST operation")
-    raise fault("/paths", f"more than one path has a POST ({listed}): name the scoring one with --path")
+    which = "" if at is None else f", and none is {cut(at, 80)} alone"
+    raise fault("/paths", f"more than one path has a POST ({listed}){which}: name the scoring one with --path")
 
 
 _Place = tuple[Schema | None, str]
@@ -148,13 +168,29 @@ def _body_parameter(resolver: Resolver, item: Schema, operation: Schema, pointer
     return ((None, pointer), None)
 
 
-def _request_body(resolver: Resolver, operation: Schema, pointer: str) -> tuple[_Place, object]:
-    """Find the request schema of an OpenAPI 3 operation."""
+def _request_body(resolver: Resolver, operation: Schema, pointer: str) -> tuple[_Place, object, str | None]:
+    """Find the request schema of an OpenAPI 3 operation, and the content type of a body that is no JSON."""
     if "requestBody" not in operation:
-        return ((None, pointer), None)
+        return ((None, pointer), None, None)
     body, where = resolver.target(operation["requestBody"], f"{pointer}/requestBody")
-    media, where = _json_media(resolver, body, where)
-    return (_schema_at(media, where), _example_of(media))
+    media, inside = _json_media(resolver, body, where)
+    if inside != where:
+        return (_schema_at(media, inside), _example_of(media), None)
+    content = body.get("content") or {}
+    kind = next(iter(content), None)
+    return ((None, where), None, _BYTES if kind is not None and "*" in kind else kind)
+
+
+def _is_binary(schema: object, resolver: Resolver) -> bool:
+    """Tell whether a body is bytes, whatever its content type says.
+
+    Source: OpenAPI 3.0, *Considerations for File Uploads* (`format: binary`); Swagger 2.0 (`type: file`).
+    """
+    if not isinstance(schema, Mapping):
+        return False
+    where = "/schema"
+    found, _ = resolver.target(schema, where) if "$ref" in schema else (schema, where)
+    return found.get("type") in ("string", "file") and (found.get("format") == "binary" or found.get("type") == "file")
 
 
 def _reply(resolver: Resolver, operation: Schema, pointer: str, version: str) -> _Place:

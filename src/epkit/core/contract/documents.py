@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Final
 
 import orjson
 
+from epkit.core.contract.oip import as_openapi
 from epkit.core.json.reading import as_utf8, not_utf8, parse
 from epkit.core.shortening import cut
 from epkit.errors import UsageError
@@ -22,7 +23,7 @@ _COMMENT: Final = re.compile(rb"^[ \t]*//[^\n]*", re.MULTILINE)
 
 
 def decode(data: bytes, *, name: str) -> Any:
-    """Decode the text of a contract.
+    """Decode the text of a contract; the description of a model becomes the OpenAPI document of its one operation.
 
     Args:
         data: UTF-8, or another encoding that JSON may be in.
@@ -32,6 +33,10 @@ def decode(data: bytes, *, name: str) -> Any:
     Raises:
         UsageError: it is neither JSON nor YAML; the message has line and column.
     """
+    return as_openapi(_decoded(data, name))
+
+
+def _decoded(data: bytes, name: str) -> Any:
     data, _ = as_utf8(data)
     if (fault := not_utf8(data)) is not None:
         raise UsageError(f"{name}:{fault.line}:{fault.column}: {fault.sentence}")

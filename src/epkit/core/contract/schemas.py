@@ -192,10 +192,15 @@ def flatten(schema: Mapping[str, Any], resolver: Resolver, *, depth: int = 0) ->
     """Return a schema with what its `allOf` says in it.
 
     Inheritance is how OpenAPI writes a record in parts; whoever wants the columns wants them in one place. What
-    two parts say differently stays in `allOf`.
+    two parts say differently stays in `allOf`. A choice between one schema and null is that schema, and nullable.
     """
+    if depth > _DEEPEST_INHERITANCE:
+        return schema
+    if (only := _or_null(schema)) is not None:
+        rest = {key: value for key, value in schema.items() if key not in ("anyOf", "oneOf")}
+        schema = {**rest, **flatten(resolver.schema(only), resolver, depth=depth + 1), "x-nullable": True}
     parts = schema.get("allOf")
-    if not isinstance(parts, list) or depth > _DEEPEST_INHERITANCE:
+    if not isinstance(parts, list):
         return schema
     merged: dict[str, Any] = {key: value for key, value in schema.items() if key != "allOf"}
     others = []
@@ -213,6 +218,18 @@ def flatten(schema: Mapping[str, Any], resolver: Resolver, *, depth: int = 0) ->
             else:
                 merged.setdefault(key, value)
     return merged | ({"allOf": others} if others else {})
+
+
+def _or_null(schema: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the one schema that a choice leaves besides null, which is how OpenAPI 3.1 writes what may be null."""
+    for keyword in ("anyOf", "oneOf"):
+        parts = schema.get(keyword)
+        if not isinstance(parts, list) or {"allOf", "type", "$ref", "properties"} & schema.keys():
+            continue
+        bare = [part for part in parts if not (isinstance(part, Mapping) and part.get("type") == "null")]
+        if len(bare) == 1 and len(parts) > 1 and isinstance(bare[0], Mapping):
+            return bare[0]
+    return None
 
 
 def bundle(schema: Mapping[str, Any] | bool, resolver: Resolver) -> dict[str, Any]:

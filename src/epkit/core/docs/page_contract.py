@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
+from epkit.core.contract import operations
 from epkit.core.contract.schemas import Resolver
 from epkit.core.http.url import Url
 from epkit.errors import UsageError
@@ -98,14 +99,19 @@ class Routes:
         listed = paths.items() if isinstance(paths, Mapping) else ()
         short = ((name, item) for name, item in listed if len(name) <= MAX_TEMPLATE_CHARACTERS)
         found = {name: _methods(document, item) for name, item in itertools.islice(short, MAX_TEMPLATES)}
-        scoring = _scoring(found, uri.path)
-        base = uri.path.rpartition("/")[0]
-        if scoring is not None and uri.path.endswith(scoring):
-            base = uri.path.removesuffix(scoring)
+        scoring = _scoring(found, uri.path, operations.bases_of(document))
+        base = None if scoring is None else operations.base_of(scoring, uri.path)
+        base = uri.path.rpartition("/")[0] if base is None else base
         # The target's own query (a signature) goes where its own path goes.
         self._query = None if uri.query is None else uri.query.reveal()
         self._routes = [
-            Route(segments=_segments(name), methods=methods, base=base, uri=uri.path if name == scoring else None)
+            Route(
+                segments=_segments(name),
+                methods=methods,
+                base=base,
+                # Where a part of the path is open, the page says what it is.
+                uri=uri.path if name == scoring and "{" not in name else None,
+            )
             for name, methods in found.items()
         ]
 
@@ -136,12 +142,11 @@ def _methods(document: Mapping[str, Any], item: object) -> frozenset[str]:
     return frozenset(method.upper() for method in resolved if method in _FORWARDED)
 
 
-def _scoring(found: Mapping[str, frozenset[str]], path: str) -> str | None:
-    """Return the path of the contract that the target's URI is meant by: its longest end, else the one that scores."""
-    posts = [name for name, methods in found.items() if "POST" in methods]
-    ends = [name for name in posts if name.startswith("/") and name != "/" and path.endswith(name)]
-    if ends:
-        return max(ends, key=len)
+def _scoring(found: Mapping[str, frozenset[str]], path: str, bases: Sequence[str]) -> str | None:
+    """Return the path of the contract that the target is: what fits the end of its URI, else the one that scores."""
+    posts = [name for name, methods in found.items() if "POST" in methods and name.startswith("/")]
+    if ends := operations.find(posts, path, bases):
+        return ends[0]
     if "/score" in posts:
         return "/score"
     return posts[0] if len(posts) == 1 else None
@@ -163,26 +168,8 @@ def _is_control(char: str) -> bool:
 
 
 def _segments(name: str) -> tuple[tuple[str, ...], ...]:
-    return tuple(tuple(re.split(r"\{[^{}]*\}", segment)) for segment in name.split("/"))
+    return tuple(map(operations.segment, name.split("/")))
 
 
-def _matches(template: Sequence[Sequence[str]], segments: Sequence[str]) -> bool:
-    return len(template) == len(segments) and all(map(_fits, template, segments))
-
-
-def _fits(texts: Sequence[str], segment: str) -> bool:
-    """Tell whether a segment is these texts with something between each two of them, in one walk along it."""
-    first, *others = texts
-    if not others:
-        return segment == first
-    *middle, last = others
-    at = len(first)
-    end = len(segment) - len(last)
-    if not segment.startswith(first) or not segment.endswith(last):
-        return False
-    for text in middle:
-        found = segment.find(text, at + 1, end)  # the first place leaves most for what follows
-        if found < 0:
-            return False
-        at = found + len(text)
-    return at < end
+def _matches(template: Sequence[tuple[str, ...]], segments: Sequence[str]) -> bool:
+    return len(template) == len(segments) and all(map(operations.fits, template, segments))

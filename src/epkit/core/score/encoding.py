@@ -28,8 +28,8 @@ def encode_frame(frame: "pl.DataFrame", spec: RowSpec | None, *, text: bool, lis
 
     columns: list[pl.Series] = []
     values: dict[str, list[Any]] = {}
-    for series in frame.get_columns():
-        column = None if spec is None else spec.cell if spec.shape == "matrix" else spec.columns.get(series.name)
+    for place, series in enumerate(frame.get_columns()):
+        column = None if spec is None else spec.at(place, series.name)
         typed = plain(series)
         if text and column is not None:
             typed = _typed(typed, column)

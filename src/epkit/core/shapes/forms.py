@@ -73,7 +73,7 @@ class Tensor:
 
     Args:
         datatype: such as `FP64` or `BYTES`, None where it is chosen by the values.
-        shape: without the first dimension, which counts the rows.
+        shape: without the first dimension, which counts the rows; an extent of 0 is open, and that of the values.
         parameters: what goes with it in a request.
     """
 
@@ -292,13 +292,15 @@ class RowWriter:
                 width = len(cells[0]) if cells else 0
                 whole = self.tensors[0] if self.tensors else Tensor(name="input-0")
                 flat = [cell for row in cells for cell in row]
-                return write([_tensor(whole, [len(cells), *(whole.shape or (width,))], flat)])
+                return write([_tensor(whole, [len(cells), *_filled(whole.shape or (0,), width)], flat)])
         columns = self._columns(cells)
         # In the model's own order: some servers go by the place of a tensor, not by its name.
         first = [tensor for tensor in self.tensors if tensor.name in columns]
         rest = columns.keys() - {tensor.name for tensor in first}
         tensors = [*first, *(Tensor(name=name) for name in columns if name in rest)]
-        return write([_tensor(tensor, [len(cells), *tensor.shape], columns[tensor.name]) for tensor in tensors])
+        width_of = {name: _width(column[0]) if column else 1 for name, column in columns.items()}
+        shaped = [(tensor, [len(cells), *_filled(tensor.shape, width_of[tensor.name])]) for tensor in tensors]
+        return write([_tensor(tensor, shape, columns[tensor.name]) for tensor, shape in shaped])
 
     def inside(self, mark: str, around: Mapping[str, Any]) -> tuple[Any, str, str]:
         """Return what goes where a body has its rows, and the texts before and after the rows in it.
@@ -331,6 +333,20 @@ def _decoded(text: bytes) -> tuple[Any, Callable[[Any], bytes]]:
         except orjson.JSONDecodeError:  # NaN and the infinities, as words
             pass
     return json.loads(text), dumps_words
+
+
+def _filled(shape: Sequence[int], width: int) -> list[int]:
+    """Return the shape of a row of so many cells, its first open dimension what the others leave."""
+    if 0 not in shape:
+        return list(shape)
+    place = shape.index(0)
+    others = [extent or 1 for extent in (*shape[:place], *shape[place + 1 :])]
+    others.insert(place, max(1, width // math.prod(others)))
+    return others
+
+
+def _width(cell: Any) -> int:
+    return len(cell) if isinstance(cell, list) else 1
 
 
 def _tensor(tensor: Tensor, shape: list[int], data: Sequence[Any]) -> dict[str, Any]:

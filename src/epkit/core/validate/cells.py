@@ -11,6 +11,7 @@ import re
 from datetime import datetime
 from typing import Final, NamedTuple
 
+from epkit.core.contract.columns import Column
 from epkit.core.contract.shown import show
 from epkit.core.validate.violations import Severity
 
@@ -34,6 +35,13 @@ _MOMENT: Final = re.compile(
     r"(\d{4})-(\d\d?)(?:-(\d\d?)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.\d{1,9})?)?)?)?(Z| ?[+-]\d\d:?\d\d)?",
     re.ASCII,
 )
+_PUBLISHED: Final = {
+    "date": re.compile(r"\d{4}-\d\d-\d\d", re.ASCII),
+    "date-time": re.compile(
+        r"\d{4}-\d\d-\d\d(?:[T ](?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,6})?)?(?:Z|[+-]\d\d:?\d\d)?)?", re.ASCII
+    ),
+    "uuid": re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", re.ASCII),
+}
 _AMERICAN: Final = re.compile(r"(\d\d?)/(\d\d?)/(\d{4})(?: (\d\d?):(\d\d)(?::(\d\d))?)?", re.ASCII)
 _BASE64: Final = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?", re.ASCII)
 
@@ -49,6 +57,52 @@ class Remark(NamedTuple):
 def bounds(format_: object) -> tuple[int, int]:
     """Return the least and the greatest whole number of a format; without a known one, of 64 bits."""
     return INTEGERS.get(format_, INTEGERS["int64"]) if isinstance(format_, str) else INTEGERS["int64"]
+
+
+def judged(value: object, column: Column) -> Remark | None:
+    """Judge a cell of a row as the server of its column reads it.
+
+    Args:
+        column: with a kind.
+
+    Returns:
+        None where the cell arrives as it was sent, or is null where it may be.
+    """
+    assert column.kind is not None
+    if value is None and column.nullable:
+        return None
+    if column.reader == "frame":
+        return coerced(value, column.kind, column.format)
+    if type(value) is int and not LITERALS[0] <= value <= LITERALS[1]:
+        return Remark("error", "format", f"{show(value)} is larger than any number that servers read")
+    remark = exact(value, column.kind, column.format)
+    if isinstance(value, str) and column.kind == "string":
+        return _published(value, column.format) or (remark if column.format not in _PUBLISHED else None)
+    if remark is None or remark.severity == "warning":
+        return remark
+    if column.kind == "integer" and isinstance(value, float) and value.is_integer():
+        if _fits(value, column.format):
+            return Remark("warning", "type", f"{show(value)} for an integer: servers make {int(value)} of it")
+        return remark
+    lenient = column.reader == "pydantic" and isinstance(value, str)
+    if lenient and column.kind == "integer" and _WHOLE.fullmatch(str(value)) and _fits(int(str(value)), column.format):
+        return Remark("warning", "type", f"{show(value)} for an integer: the server reads it as a number")
+    if lenient and column.kind == "number" and _REAL.fullmatch(str(value)):
+        return Remark("warning", "type", f"{show(value)} for a number: the server reads it as one")
+    return remark
+
+
+def _published(value: str, format_: str | None) -> Remark | None:
+    """Judge a text by a format of which a server is sure to take no more than the standard says."""
+    pattern = _PUBLISHED.get(format_ or "")
+    if pattern is None or (pattern.fullmatch(value) and (format_ == "uuid" or _is_moment(value[:10]))):
+        return None
+    return Remark("error", "format", f"{show(value)} is no {format_}")
+
+
+def _fits(value: float, format_: object) -> bool:
+    low, high = bounds(format_)
+    return low <= value <= high
 
 
 def coerced(value: object, kind: str, format_: object) -> Remark | None:

@@ -79,7 +79,7 @@ class Declared:
     def _plain_rows(self, value: Any) -> list[Any] | None:
         """Return the rows where nothing is declared of them but what each has to be by itself."""
         schema = self._request
-        if self._rows is None or schema is None:
+        if self._rows is None or schema is None or self._rows.form not in ("records", "lists"):
             return None
         for key in (*self._rows.path, None):
             if set(constraints(schema)) - _PLAIN:

@@ -7,13 +7,17 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any, Final
 
-from epkit.core.contract.columns import RowSpec, find_rows
+from epkit.core.contract.columns import RowSpec
 from epkit.core.contract.compiled import SchemaSet, accepts
 from epkit.core.contract.contract import ParsedContract
+from epkit.core.contract.rows import rows_of
 from epkit.core.contract.schemas import flatten
 from epkit.core.contract.shown import show
-from epkit.core.json.writing import dumps_payload
+from epkit.core.json.reading import loads
+from epkit.core.json.writing import dumps_payload, dumps_row
+from epkit.core.shapes.envelopes import of_body
 from epkit.core.validate.cells import bounds
+from epkit.core.validate.written import PLAIN, as_named
 from epkit.errors import UsageError
 
 _DEEPEST: Final = 12
@@ -59,9 +63,7 @@ class Sampler:
         self._schemas = SchemaSet(contract.document)
         self._random = Random(f"epkit {seed}")  # noqa: S311  (the same seed has to give the same bytes)
         self._request = None if contract.request is None else flatten(contract.request, self._schemas.resolver)
-        self.rows: RowSpec | None = None
-        if self._request is not None:
-            self.rows = find_rows(self._request, contract.example, contract.reply, self._schemas.resolver)
+        self.rows: RowSpec | None = rows_of(contract)
         self._given = self._example_rows()
         self._left = _MAX_VALUES
 
@@ -75,12 +77,26 @@ class Sampler:
             example = self._contract.example
             return self._value(self._request, None, 0) if example is None else _copy(example)
         count = max(len(self._given), 1) if count is None else count
+        if self.rows.form == "row" and count != 1:
+            raise UsageError("a body is one row: the contract has no list of rows; send each by itself")
         made = self.make_rows(count)
         example = self._contract.example
+        if self.rows.form not in PLAIN:
+            return self._written(self.rows, made)
         if not self.rows.path:
             return made
         body = _copy(example) if isinstance(example, dict) else self._value(self._request, None, 0)
         return _with(body, self.rows.path, made)
+
+    def _written(self, spec: RowSpec, rows: list[Any]) -> Any:
+        """Write rows in a form that is no list of them."""
+        envelope = spec.envelope(self._contract.example)
+        if spec.form == "table" and not isinstance(self._contract.example, dict):
+            raise UsageError("the contract has no example: what it wants of the table's schema cannot be known")
+        if envelope.wants_lists:
+            rows = [list(row.values()) if isinstance(row, dict) else row for row in rows]
+        before, after = envelope.around()
+        return loads(before + envelope.writer.write([dumps_row(row) for row in rows]) + after)
 
     def make_rows(self, count: int) -> list[Any]:
         """Make *count* rows: the example's as long as there are any, then varied ones."""
@@ -101,22 +117,30 @@ class Sampler:
                     name: self._value(column.schema, known.get(name), 0) for name, column in self.rows.columns.items()
                 }
             else:
-                known_cells = model if isinstance(model, list) else [None]
                 assert self.rows.cell is not None
-                row = [self._value(self.rows.cell.schema, cell, 0) for cell in known_cells]
+                known_cells = model if isinstance(model, list) else [None] * (self.rows.width or 1)
+                cells = self.rows.cells or [self.rows.cell] * len(known_cells)
+                row = [self._value(of.schema, cell, 0) for of, cell in zip(cells, known_cells, strict=False)]
             residual = self._schemas.residual(self.rows.schema)
             if residual is None or accepts(residual, row):
                 return row
         return _copy(model) if model is not None else row
 
     def _example_rows(self) -> list[Any]:
-        value = self._contract.example
-        if self.rows is None:
+        spec, example = self.rows, self._contract.example
+        if spec is None:
             return []
-        for key in self.rows.path:
-            value = value.get(key) if isinstance(value, dict) else None
-        wanted = dict if self.rows.shape == "records" else list
-        return [row for row in value if isinstance(row, wanted)] if isinstance(value, list) else []
+        if spec.form == "row":
+            return [example] if isinstance(example, dict) and example.keys() >= set(spec.required) else []
+        place_and_rows = of_body(example, spec.path)
+        if place_and_rows is None or place_and_rows[0].form != spec.form or place_and_rows[0].path != spec.path:
+            return []
+        envelope, found = place_and_rows
+        wanted = dict if spec.shape == "records" else list
+        rows = [row for row in as_named(found.rows(), envelope.names or (), spec) if isinstance(row, wanted)]
+        if spec.form == "table":
+            return [{name: row[name] for name in row if name in spec.columns} for row in rows]
+        return rows
 
     def _value(self, declared: Mapping[str, Any] | bool, model: Any, depth: int) -> Any:
         """Make a value of a schema; *model* is the example's, which stands in where none can be made."""

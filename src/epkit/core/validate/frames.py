@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from epkit.core.contract.columns import Column, RowSpec
 from epkit.core.contract.compiled import SchemaSet, accepts, breaches
-from epkit.core.validate.cells import LITERALS, Remark, bounds, coerced, exact
+from epkit.core.validate.cells import LITERALS, Remark, bounds, exact, judged
 from epkit.core.validate.records import cell_path, check_column, check_names
 from epkit.core.validate.violations import FIRST_ROWS, Findings, Path
 
@@ -100,7 +100,7 @@ def check_frame(
         return
     check_header(frame.columns, frame.height, first, spec, findings)
     for position, name in enumerate(frame.columns):
-        column = spec.cell if spec.shape == "matrix" else spec.columns.get(name)
+        column = spec.at(position, name)
         if column is None:
             continue
         key: str | int = position if spec.shape == "matrix" else name
@@ -157,9 +157,7 @@ def _check_series(
     late = []
     for value, count, lowest, rows in groups.sort("first").iter_rows():
         read = read_text(value, column) if text and isinstance(value, str) else value
-        if read is None and column.nullable:
-            continue
-        remark = coerced(read, column.kind, column.format)
+        remark = judged(read, column)
         if remark is not None:
             kind = remark.severity, remark.rule
             told.setdefault(kind, (remark, []))[1].extend(rows)

@@ -10,7 +10,7 @@ from epkit.core.contract.columns import Column, RowSpec
 from epkit.core.contract.compiled import SchemaSet, accepts, breaches
 from epkit.core.contract.shown import show
 from epkit.core.shortening import cut
-from epkit.core.validate.cells import Remark, bounds, coerced, exact
+from epkit.core.validate.cells import LITERALS, Remark, bounds, coerced, exact, judged
 from epkit.core.validate.values import walk
 from epkit.core.validate.violations import Findings, Path, Place, did_you_mean
 
@@ -169,7 +169,9 @@ def check_column(
             walk(value, column.schema, path(number), findings, schemas, row=number, place=place)
         return
     types = set(map(type, values))
-    if not (types == {_PYTHON[column.kind]} and _arrive_whole(values, column)):
+    plain = types == {_PYTHON[column.kind]}
+    plain |= column.kind == "number" and column.reader != "frame" and types <= {int, float}
+    if not (plain and _arrive_whole(values, column)):
         _judge(values, numbers, column, path, place, findings)
     if (residual := schemas.residual(column.schema)) is not None:
         kept = [(v, n) for v, n in zip(values, numbers, strict=True) if exact(v, column.kind, None) is None]
@@ -182,9 +184,10 @@ def _arrive_whole(values: Sequence[Any], column: Column) -> bool:
         low, high = bounds(column.format)
         return bool(low <= min(values) and max(values) <= high)
     if column.kind == "number":
-        return all(map(math.isfinite, values))
+        whole = (value for value in values if type(value) is int) if column.reader != "frame" else ()
+        return all(LITERALS[0] <= value <= LITERALS[1] for value in whole) and all(map(math.isfinite, values))
     if column.kind == "string" and column.format is not None:
-        return all(coerced(value, "string", column.format) is None for value in set(values))
+        return all(judged(value, column) is None for value in set(values))
     return True
 
 
@@ -197,12 +200,9 @@ def _judge(
     findings: Findings,
 ) -> None:
     """Judge each cell, and tell each kind of remark once."""
-    assert column.kind is not None
     told: dict[tuple[str, str], tuple[Remark, list[int]]] = {}
     for value, number in zip(values, numbers, strict=True):
-        if value is None and column.nullable:
-            continue
-        remark = coerced(value, column.kind, column.format)
+        remark = judged(value, column)
         if remark is not None:
             told.setdefault((remark.severity, remark.rule), (remark, []))[1].append(number)
     for remark, rows in told.values():
@@ -248,11 +248,13 @@ def _check_matrix(
     if len(set(widths)) == 1:
         columns: Sequence[Sequence[Any]] = list(zip(*rows, strict=True))
         for position, values in enumerate(columns):
-            check_column(values, numbers, spec.cell, partial(cell_path, base, position), findings, schemas)
+            cell = spec.at(position, "") or spec.cell
+            check_column(values, numbers, cell, partial(cell_path, base, position), findings, schemas)
         return
     for row, number in zip(rows, numbers, strict=True):
         for position, value in enumerate(row):
-            check_column([value], [number], spec.cell, partial(cell_path, base, position), findings, schemas)
+            cell = spec.at(position, "") or spec.cell
+            check_column([value], [number], cell, partial(cell_path, base, position), findings, schemas)
 
 
 def cell_path(base: Path, key: str | int, number: int) -> Path:

@@ -9,14 +9,15 @@ A body is first held against one compiled schema that only a faultless body pass
 what fails is looked at closely, column by column.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, Final
 
-from epkit.core.contract.columns import Column, RowSpec, find_rows
+from epkit.core.contract.columns import Column, RowSpec
 from epkit.core.contract.compiled import SchemaSet, accepts, breaches
 from epkit.core.contract.contract import ParsedContract
-from epkit.core.contract.schemas import flatten
+from epkit.core.contract.rows import all_rows
+from epkit.core.contract.schemas import flatten, is_nullable
 from epkit.core.contract.shown import show
 from epkit.core.json.reading import JsonReading, has_long_number
 from epkit.core.validate import bodies
@@ -26,6 +27,7 @@ from epkit.core.validate.records import check_rows
 from epkit.core.validate.values import walk
 from epkit.core.validate.violations import Findings, Path, Severity, Verdict, verdict
 from epkit.core.validate.wrappers import missing_key_hint, not_rows_hint, unwrap_columns
+from epkit.core.validate.written import PLAIN, as_named, read_written
 
 _GIANT: Final = 2.0**63
 
@@ -46,9 +48,9 @@ class Validator:
         self.as_declared = as_declared
         self.schemas = SchemaSet(contract.document)
         self.request = None if contract.request is None else flatten(contract.request, self.schemas.resolver)
-        self.rows = None
-        if self.request is not None:
-            self.rows = find_rows(self.request, contract.example, contract.reply, self.schemas.resolver)
+        found = all_rows(contract)
+        self.rows = found[0] if found else None
+        self._others = {spec.path: spec for spec in found[1:]}
         self._declared = Declared(self.request, self.rows, self.schemas) if as_declared else None
         clean = None if as_declared else self._clean_schema()
         self._clean = None if clean is None else self.schemas.compile(clean)
@@ -60,6 +62,8 @@ class Validator:
             data: as it would be sent.
             limit: how many violations to tell; all are counted.
         """
+        if self.contract.media is not None:
+            return Verdict()  # bytes, which nobody decodes
         findings = Findings()
         body = bodies.quickly(data, findings)
         if not body.careful and body.fault is None:
@@ -79,14 +83,16 @@ class Validator:
         self._look(payload, findings)
         return verdict(findings, limit=limit)
 
-    def check_some(self, rows: list[Any], numbers: list[int], findings: Findings) -> None:
+    def check_some(self, rows: list[Any], numbers: list[int], findings: Findings, *, names: Sequence[str] = ()) -> None:
         """Check rows without a body around them.
 
         Args:
             rows: decoded JSON; the contract has rows.
             numbers: of the rows, ascending.
+            names: of the cells of rows that are lists, where they have some.
         """
         assert self.rows is not None
+        rows = as_named(rows, names, self.rows)
         if self._declared is not None:
             self._declared.check_rows(rows, numbers, findings)
         else:
@@ -124,7 +130,7 @@ class Validator:
 
     def _find(self, value: Any) -> list[Any] | None:
         """Return the rows of a body whose every row is a flat object, as far as the contract says so."""
-        if self.rows is None or self.rows.shape != "records":
+        if self.rows is None or self.rows.form != "records":
             return None
         if any(column.kind is None for column in self.rows.columns.values()):
             return None
@@ -141,13 +147,15 @@ class Validator:
             findings.add("undeclared", (), text, severity="warning")
             if self.request is not None and self.request.get("type") == "object" and not isinstance(value, dict):
                 findings.add("type", (), f"{show(value)} is not an object")
+        elif self.rows is not None and not self.rows.path:
+            self._list_of_rows(value, self.rows, findings)
+        elif value is None and is_nullable(self.request):
+            return
         elif "properties" in self.request and not isinstance(value, dict):
             hint = not_rows_hint(value, self.rows, ())
             findings.add("type", (), f"{show(value)} is not an object: the server takes nothing else", hint=hint)
         elif isinstance(value, dict) and "properties" in self.request:
             self._object(value, self.request, findings)
-        elif self.rows is not None and not self.rows.path:
-            self._list_of_rows(value, self.rows, findings)
         else:
             walk(value, self.request, (), findings, self.schemas)
 
@@ -180,9 +188,15 @@ class Validator:
         if is_rows or bare or name in schema.get("required", ()):
             what = ", which holds the rows," if is_rows else ""
             findings.add("required", (), f'the key "{name}"{what} is missing', hint=hint, place=(name,))
-        else:
+        elif "required" not in schema and self._is_demanded(schema["properties"][name]):
             text = f'the parameter "{name}" is left out: the script has to have a default for it'
             findings.add("parameter", (), text, hint=hint, severity="warning", place=(name,))
+
+    def _is_demanded(self, schema: Mapping[str, Any] | bool) -> bool:
+        """Tell whether a key may have to be there of which the contract does not say that it can be left out."""
+        flat = self.schemas.flat(schema)
+        types = flat.get("type")
+        return not ("default" in flat or is_nullable(flat) or (isinstance(types, list) and "null" in types))
 
     def _unknown_keys(
         self,
@@ -225,8 +239,9 @@ class Validator:
                 return
             for name, child in value.items():
                 if name != key and name in schema["properties"]:
-                    walk(child, schema["properties"][name], (*path, name), findings, self.schemas)
-            for name in schema.get("required", ()):
+                    self._next_to(child, schema["properties"][name], (*path, name), findings)
+            others = [spec.path[-1] for spec in self._others.values() if spec.path[:-1] == path]
+            for name in schema.get("required", others):
                 if name not in value and name != key:
                     findings.add("required", path, f'the key "{name}" is missing', place=(*path, name))
             self._unknown_keys(value, schema, path, findings, hinted=key not in value)
@@ -238,7 +253,18 @@ class Validator:
             value = value[key]
         self._list_of_rows(value, rows, findings)
 
+    def _next_to(self, value: object, schema: Mapping[str, Any] | bool, path: Path, findings: Findings) -> None:
+        """Check what is next to the rows: other rows, or a parameter."""
+        other = self._others.get(tuple(map(str, path)))
+        if other is None:
+            walk(value, schema, path, findings, self.schemas)
+        elif value != [] or other.form != "records":
+            self._list_of_rows(value, other, findings)
+
     def _list_of_rows(self, value: object, rows: RowSpec, findings: Findings) -> None:
+        if rows.form not in PLAIN:
+            self._written(value, rows, findings)
+            return
         if rows.pandas and (turned := unwrap_columns(value, rows)) is not None:
             text = "columns where the contract has rows: the server takes them too"
             findings.add("type", rows.path, text, severity="warning")
@@ -251,9 +277,24 @@ class Validator:
         else:
             check_rows(value, rows, rows.path, findings, self.schemas)
 
+    def _written(self, value: object, rows: RowSpec, findings: Findings) -> None:
+        """Check rows that are written in another form than a list."""
+        written = read_written(value, rows, findings)
+        if written is None:
+            return
+        if not written.numbers:
+            if not findings.errors:
+                findings.add("minItems", rows.path, "there are no rows")
+            return
+        inner = Findings()
+        check_rows(written.rows, written.spec, rows.path, inner, self.schemas, numbers=written.numbers)
+        findings.take(inner, written.place, alone=rows.form == "row")
+
     def _clean_schema(self) -> dict[str, Any] | None:
         """Build the schema that only a body without the least remark passes; None where that takes a closer look."""
-        if self.request is None or self.rows is None or self.rows.shape != "records" or not self.rows.path:
+        if self.request is None or self.rows is None or self.rows.form != "records" or not self.rows.path:
+            return None
+        if self._others or any(column.reader != "frame" for column in self.rows.columns.values()):
             return None
         if set(self.request) & {"anyOf", "oneOf", "not", "allOf", "if"} or not self.rows.closed:
             return None

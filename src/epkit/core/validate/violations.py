@@ -154,6 +154,19 @@ class Findings:
             if rows and (len(known.rows) < FIRST_ROWS or rows[0] < known.rows[-1]):
                 known.rows = sorted([*known.rows, *rows[:FIRST_ROWS]])[:FIRST_ROWS]
 
+    def take(self, others: "Findings", place: Callable[[Path], Path], *, alone: bool = False) -> None:
+        """Take over what was found in rows that are written in another way.
+
+        Args:
+            place: turns a path in a list of rows into the path in the body.
+            alone: the rows are one that is the body itself, so that its number says nothing.
+        """
+        for key, found in others._groups.items():  # noqa: SLF001 - its own kind
+            self._groups.setdefault(key, replace(found, path=place(found.path), rows=[] if alone else found.rows))
+        self.errors += others.errors
+        self.warnings += others.warnings
+        self.beyond += others.beyond
+
     def in_order(self) -> list[Finding]:
         """Return the findings: errors first, else in the order they were made."""
         return sorted(self._groups.values(), key=lambda finding: finding.severity)

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from epkit.core.contract import documents
 from epkit.core.contract.contract import ParsedContract
+from epkit.core.contract.oip import is_model_contract
 from epkit.core.http.masking import clean
 from epkit.core.http.payload import Payload
 from epkit.core.http.url import Url
@@ -25,12 +26,13 @@ from epkit.core.validate.examples import sample_body
 from epkit.core.validate.reply_validation import ReplyValidator
 from epkit.core.validate.validation import Validator
 from epkit.endpoint.advice import advise_failure, refuses_key
-from epkit.errors import EndpointError, EpkitError, UsageError
+from epkit.errors import EpkitError, UsageError
 from epkit.files import contracts
 from epkit.flows.check.session import Found, Session, Unwell
 from epkit.flows.target.client import SingleRequest
-from epkit.flows.target.contract import body_of
+from epkit.flows.target.discovery import body_of, discover
 from epkit.flows.target.requests import reply_place
+from epkit.flows.target.target import UnreachableError
 
 SKEW_S: Final = 60.0
 """A difference of clocks beyond which tokens begin to be taken for expired, or not yet valid."""
@@ -47,12 +49,12 @@ class Answers:
     """Judges what an endpoint answers."""
 
     def __init__(
-        self, session: Session, source: Path | Url, document: Any, payload: Payload | None, path: str | None
+        self, session: Session, source: Path | Url | None, document: Any, payload: Payload | None, path: str | None
     ) -> None:
         """Prepare the questions.
 
         Args:
-            source: of the contract.
+            source: of the contract; None where it has to be looked for.
             document: what it decodes to, where it is a file.
             payload: to score instead of the contract's example.
             path: of the contract's scoring operation.
@@ -86,19 +88,29 @@ class Answers:
     async def _fetch(self) -> None:
         """Get the contract, or the reason why there is none."""
         began = time.perf_counter()
-        name = self._source.shown if isinstance(self._source, Url) else str(self._source)
+        target = self._session.target
         try:
-            document = self._document
-            if isinstance(self._source, Url):
-                self._fetched = await self._session.fetch(self._source)
-                if self._fetched.failure:
-                    raise EndpointError(f"{name}: {self._fetched.detail}")  # what to do is told apart
-                body = body_of(self._fetched, name, self._session.target.secrets)
+            if self._source is None:
+                document, name = await discover(target, self._ask, named=self._path)
+            elif isinstance(self._source, Url):
+                name = self._source.shown
+                body = body_of(await self._ask(self._source), name, target.secrets)
                 document = documents.decode(body, name=name)
-            self._contract = contracts.parsed(document, name, path=self._path)
+            else:
+                document, name = self._document, str(self._source)
+            self._contract = contracts.parsed(document, name, path=self._path, at=target.uri.path)
         except EpkitError as error:
             self._contract = error
         self._fetch_ms = (time.perf_counter() - began) * 1e3
+
+    async def _ask(self, source: Url) -> SingleRequest:
+        """Get what a URL has; the first of several that are asked is the one that tells of the key."""
+        reply = await self._session.fetch(source)
+        if self._fetched is None or reply.failure or reply.status == 200:
+            self._fetched = reply
+        if reply.failure:
+            raise UnreachableError(f"{source.shown}: {reply.detail}")  # what to do is told apart
+        return reply
 
     async def _score(self) -> None:
         """Send a row, if there is one to send."""
@@ -120,8 +132,10 @@ class Answers:
             self._validator = Validator(contract)
         except UsageError as error:
             raise Unwell(str(error), _MEND) from None
-        kind = "Swagger" if contract.version == "2.0" else "OpenAPI"
-        said = f"{kind} {contract.version}, {contract.method} {contract.path}"
+        said = f"{_kind(contract)}, {contract.method} {contract.path}"
+        if contract.request is None:
+            said += ", which says nothing about the body" if contract.media is None else f", {contract.media}"
+            return Found(said, None if self._given else "a row to score cannot be made: give one with -p FILE")
         if contract.example is None:
             warning = "the contract has no example: a row made from its schema is scored instead"
             return Found(said, None if self._given else warning, ms=self._fetch_ms)
@@ -222,6 +236,13 @@ class Answers:
             advice = f'deployment "{wanted}" was asked for, "{answered}" answered: check its name and that it is up'
             raise Unwell(said, advice)
         return Found(said)
+
+
+def _kind(contract: ParsedContract) -> str:
+    """Say what kind of contract it is, and in what version."""
+    if is_model_contract(contract.document):
+        return "Open Inference Protocol"
+    return f"{'Swagger' if contract.version == '2.0' else 'OpenAPI'} {contract.version}"
 
 
 def _example(contract: ParsedContract) -> Payload:

@@ -60,11 +60,11 @@ def check(
     payload = None if options.payload is None else read_payloads(options.payload, stdin)[0]
     with open_client(options.reach, context, "the check") as client:
         target, schema = client.target, options.reach.request.schema
-        source: str | Path | Url = target.contract if schema is None else schema
+        source: str | Path | Url | None = target.contract if schema is None else schema
         if isinstance(source, str):
             source = urls.parse(source) if urls.is_url(source) else context.cwd / source
         # A file that is missing is the user's, not the endpoint's.
-        document = None if isinstance(source, Url) else contracts.read(source)[0]
+        document = contracts.read(source)[0] if isinstance(source, Path) else None
         session = Session(client)
         if begin is not None:
             begin(session.line(target.shown))

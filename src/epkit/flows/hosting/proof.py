@@ -23,7 +23,7 @@ from epkit.engines.wire.tls import make_context
 from epkit.errors import EndpointError, UsageError
 from epkit.flows.context import Context
 from epkit.flows.target.client import Client, SingleRequest, check_options, client_for, wait_for
-from epkit.flows.target.contract import body_of
+from epkit.flows.target.discovery import body_of
 from epkit.flows.target.request_options import TargetOptions
 from epkit.flows.target.target import Target
 from epkit.flows.target.transport import proxy_of

@@ -18,6 +18,7 @@ from epkit.core.report.compare import LEAST_RUNS
 from epkit.core.report.report import Report, Threshold
 from epkit.core.report.wording import plural
 from epkit.core.validate.examples import sample_body
+from epkit.endpoint.target import contract_url
 from epkit.errors import unwritable
 from epkit.files import outputs
 from epkit.files.writing import replacing
@@ -28,7 +29,7 @@ from epkit.flows.pipeline.records import CandidateRecord
 from epkit.flows.pipeline.sides import CandidateTarget, Side
 from epkit.flows.pipeline.world import StepStopped, World
 from epkit.flows.target.client import Client, wait_for
-from epkit.flows.target.contract import body_of
+from epkit.flows.target.discovery import body_of
 from epkit.flows.target.request_options import TargetOptions
 
 REPORT, PAGE, SAVED, PAYLOAD, TARGETS = "bench.json", "bench.html", "bench.run", "payload.json", "targets.toml"
@@ -216,7 +217,7 @@ def _written(directory: Path, result: BenchResult, report: Report) -> dict[str, 
 
 def _body(client: Client) -> bytes:
     """Make a body of the candidate's contract."""
-    source = client.target.contract
+    source = client.target.contract or contract_url(client.target.uri)
     assert isinstance(source, Url)  # the candidate's own
     reply = body_of(wait_for(client.fetch(source)), source.shown, client.target.secrets)
     return sample_body(parse(documents.decode(reply, name="the contract")), rows=None, seed=0)

@@ -26,12 +26,13 @@ from epkit.core.samples.rows import Failure
 from epkit.core.shortening import cut
 from epkit.core.validate.examples import sample_body
 from epkit.core.validate.validation import Validator
+from epkit.endpoint.target import contract_url
 from epkit.errors import ContractError, EndpointError
 from epkit.flows.pipeline.records import CandidateRecord
 from epkit.flows.pipeline.sides import Side
 from epkit.flows.pipeline.world import StepStopped, World
 from epkit.flows.target.client import Client, SingleRequest, wait_for
-from epkit.flows.target.contract import body_of as contract_of
+from epkit.flows.target.discovery import body_of as contract_of
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,7 +64,7 @@ class Prover:
             ContractError: it has other columns.
         """
         self._count()
-        source = self.client.target.contract
+        source = self.client.target.contract or contract_url(self.client.target.uri)
         assert isinstance(source, Url)  # the candidate's own
         body = contract_of(wait_for(self.client.fetch(source)), source.shown, self.client.target.secrets)
         self._contract = parse(documents.decode(body, name=f"{self.name}: the contract"))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from epkit.core.contract.columns import RowSpec
+from epkit.core.contract.rows import rows_of
 from epkit.core.http.payload import Payload
 from epkit.core.replies.predictions import Failed
 from epkit.core.score.batching import Chunk
@@ -80,15 +81,18 @@ def prepare(
     skip_invalid: bool,
     path: str,
     note: Note,
+    validate: bool = True,
     scoring: bool = True,
 ) -> Input:
     """Make rows of what was given, and check each of them.
 
     Args:
         given: None for the contract's example.
-        wrap: how the user wants rows wrapped, None for what else is known.
+        contract: says how rows are written, and what their columns are.
+        wrap: how the user wants rows wrapped, None for what else is known; the contract's columns stay.
         parameters: that go beside the rows.
         path: of the target, which tells MLflow's servers.
+        validate: whether a row that breaks the contract is refused.
         scoring: whether messages may name the flags that only `score` has.
 
     Raises:
@@ -97,9 +101,12 @@ def prepare(
     """
     validator = None
     advice = OTHERS if scoring else WHOLE
-    if contract is not None and contract.request is not None:
-        validator = Validator(contract)
-    spec = None if validator is None else validator.rows
+    spec = None if contract is None else rows_of(contract)
+    if validate and contract is not None:
+        if contract.request is None:
+            note("the contract says nothing about the body: the rows are not checked")
+        else:
+            validator = Validator(contract)
     verdict = envelope = None
     if given is not None and given.kind != ".json":
         source = source_of(given, spec)
@@ -108,7 +115,7 @@ def prepare(
         body = payload.parse()
         bare = isinstance(body, list)
         chosen = given is not None and bool(given.options.left_out)
-        if validator is not None and not bare and not chosen:
+        if validator is not None and not bare and not chosen and wrap is None:
             verdict = validator.check(payload.body, limit=100)
             _refuse(payload.name, verdict, skip_invalid, advice)
         source, own = _from_body(payload.name, body, spec)
@@ -119,7 +126,7 @@ def prepare(
         envelope = _envelope(spec, wrap, contract, path, note, scoring=scoring)
     envelope = _named(envelope.with_parameters(parameters), source)
     if validator is not None and verdict is None:
-        validator = _check_rows(source, envelope, validator, skip_invalid, note, advice)
+        validator = _check_rows(source, envelope, validator, skip_invalid, note, advice, rewrapped=wrap is not None)
     elif verdict is not None and verdict.valid:
         validator = None
     if spec is None:
@@ -167,6 +174,8 @@ def _opened(given: Given, spec: RowSpec | None) -> Source:
 
 def _from_body(name: str, body: object, spec: RowSpec | None) -> tuple[Source, Envelope]:
     """Take the rows out of a request body, whose wrapping stays."""
+    if spec is not None and spec.form == "row" and isinstance(body, dict):
+        return ValuesSource([body], name), spec.envelope(None)
     found = None if spec is None or isinstance(body, list) else of_body(body, spec.path)
     found = found or of_body(body)
     if found is None:
@@ -193,11 +202,11 @@ def _envelope(
 ) -> Envelope:
     """Choose what goes around the rows: what the user says, what the contract says, what the target's path tells."""
     if wrap is not None:
-        return from_wrap(wrap)
+        envelope = from_wrap(wrap)
+        same = spec is not None and spec.form == envelope.form and spec.form in ("tensors", "tensor")
+        return replace(envelope, tensors=spec.tensors) if spec is not None and same else envelope
     if spec is not None:
-        example = contract.example if contract is not None else None
-        template = example if isinstance(example, dict) else None
-        return Envelope(path=spec.path, form=spec.form, template=template)
+        return spec.envelope(contract.example if contract is not None else None)
     shape = table.of_target(path)
     if shape is not None:
         return Envelope(path=shape.path, form=shape.form)
@@ -228,8 +237,13 @@ def _check_rows(
     skip_invalid: bool,
     note: Note,
     advice: str,
+    *,
+    rewrapped: bool,
 ) -> Validator | None:
     """Check every row, and the body around them.
+
+    Args:
+        rewrapped: the body is the user's own, which the contract knows nothing of.
 
     Returns:
         The validator, where some rows are wrong and are to be left out; None where all may go.
@@ -240,10 +254,10 @@ def _check_rows(
     if validator.rows is None:
         note("the contract says nothing about rows: they are not checked")
         return None
-    before, after = envelope.around()
-    first = next(source.pieces(0, lists=envelope.wants_lists), None)
-    if envelope.form in ("records", "lists") and first is not None and first.rows:
-        around = validator.check(before + first.rows[0] + after)
+    first = None if rewrapped or envelope.most_rows else next(source.pieces(0, lists=envelope.wants_lists), None)
+    if first is not None and first.rows:
+        before, after = envelope.around()
+        around = validator.check(before + envelope.writer.write(first.rows[:1]) + after)
         outside = [v for v in around.violations if v.severity == "error" and v.row is None]
         if outside:
             raise ContractError(f"{source.name}: {in_words(outside[0])} {WHOLE}")

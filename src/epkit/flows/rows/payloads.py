@@ -27,15 +27,17 @@ def table_payloads(
     target: str,
     note: Note,
     options: TableOptions = DEFAULT,
+    validate: bool = True,
 ) -> Iterator[Payload]:
     """Make the bodies of a table.
 
     Args:
         file: ends in `.csv`, `.tsv`, `.tab` or `.parquet`, perhaps with `.gz` behind it.
-        contract: says how rows are wrapped and is what they are checked against; None where nothing is checked.
+        contract: says how rows are wrapped and is what they are checked against; None where there is none.
         batch_rows: rows of a body, ≥ 1; the last has what is left.
         target: the path of the target, which tells how rows are wrapped where no contract does.
         options: what the user says of the table.
+        validate: whether a row that breaks the contract is refused.
 
     Raises:
         UsageError: the file cannot be read, holds no rows, or too many.
@@ -47,7 +49,15 @@ def table_payloads(
     with contextlib.ExitStack() as stack:
         given = given_of(path, file, stack, options)
         rows = prepare(
-            given, contract, wrap=None, parameters={}, skip_invalid=False, path=target, note=note, scoring=False
+            given,
+            contract,
+            wrap=None,
+            parameters={},
+            skip_invalid=False,
+            path=target,
+            note=note,
+            validate=validate,
+            scoring=False,
         )
         yield from _bodies(file, rows, batch_rows)
 

@@ -191,7 +191,8 @@ def _prepare(options: ScoreOptions, given: Given | None, context: Context) -> It
         engine = make_engine(destination, timeout_ns=timeout_ns)
         find = contract_finder(request, target, destination, make_engine)
         known = KnownContract(request.schema, context.note, find)
-        contract = known.contract("the rows are not checked") if request.validate else None
+        # Without a verdict the contract still says how rows are written.
+        contract = known.contract("the rows are not checked")
         prepared = prepare(
             given,
             contract,
@@ -200,6 +201,7 @@ def _prepare(options: ScoreOptions, given: Given | None, context: Context) -> It
             skip_invalid=options.skip_invalid,
             path=target.uri.request_path.partition("?")[0],
             note=context.note,
+            validate=request.validate,
         )
         before, after = prepared.envelope.around()
         content_type = request.content_type or prepared.envelope.content_type
@@ -274,16 +276,18 @@ def _check_complete(job: Job, given: Given | None) -> None:
 
 def _wrapping(options: ScoreOptions, spec: TargetSpec) -> list[Any]:
     """Return what makes a job another one: how rows are wrapped, and where their predictions are."""
-    named = [options.wrap, options.parameters, _named(options.request)]
+    named = [options.wrap, options.parameters, *_named(options.request)]
     place = options.request.predictions_at
     place = spec.predictions_at if place is None else place
-    return named if place is None else [*named, place]  # as in journals of before there were places
+    # As in journals of before there were places.
+    return named if place is None else [*named, {"predictions at": place}]
 
 
-def _named(request: RequestOptions) -> str | None:
-    """Say which contract was named; the journal holds no signature of a URL."""
+def _named(request: RequestOptions) -> list[str | None]:
+    """Say which contract was named, and which operation of it; the journal holds no signature of a URL."""
     schema = request.schema
-    return mask_url(schema) if schema is not None and is_url(schema) else schema
+    shown = mask_url(schema) if schema is not None and is_url(schema) else schema
+    return [shown] if request.operation is None else [shown, request.operation]
 
 
 def _digest(given: Given | None) -> str:

@@ -1,6 +1,5 @@
 """The contract of a target: from a file, from elsewhere, or asked for the way the load itself will go."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,17 +7,12 @@ from typing import Any
 from epkit.core.contract import documents
 from epkit.core.contract.contract import ParsedContract
 from epkit.core.http import url as urls
-from epkit.core.http.secret import Secret
 from epkit.core.http.url import Url
-from epkit.core.replies import judging
-from epkit.core.samples.rows import Failure
-from epkit.endpoint.advice import advise_failure, explain
-from epkit.errors import EndpointError
 from epkit.files import contracts
 from epkit.flows.context import Context
-from epkit.flows.target.client import Client, SingleRequest, open_client, wait_for
+from epkit.flows.target.client import Client, open_client, wait_for
+from epkit.flows.target.discovery import body_of, discover
 from epkit.flows.target.request_options import TargetOptions
-from epkit.flows.target.target import UnreachableError
 
 
 def find(schema: str | None, client: Client, *, path: str | None = None) -> ParsedContract:
@@ -30,7 +24,8 @@ def find(schema: str | None, client: Client, *, path: str | None = None) -> Pars
     Raises:
         UnreachableError, EndpointError, UsageError: as `read`.
     """
-    return contracts.parsed(*read(schema, client), path=path)
+    document, name = read(schema, client, path=path)
+    return contracts.parsed(document, name, path=path, at=client.target.uri.path)
 
 
 def find_at(url: str, options: TargetOptions, context: Context, *, path: str | None = None) -> ParsedContract:
@@ -43,11 +38,14 @@ def find_at(url: str, options: TargetOptions, context: Context, *, path: str | N
     """
     environ = {name: value for name, value in context.environ.items() if name != "EPKIT_KEY"}
     with open_client(replace(options, target=url), replace(context, environ=environ), "the contract") as client:
-        return find(url, client, path=path)
+        return contracts.parsed(*read(url, client), path=path)
 
 
-def read(schema: str | None, client: Client) -> tuple[Any, str]:
+def read(schema: str | None, client: Client, *, path: str | None = None) -> tuple[Any, str]:
     """Read the document of a contract: the one that the user named, or the target's own.
+
+    Args:
+        path: of the scoring operation, where the user names it.
 
     Returns:
         What it decodes to, and the name of its source.
@@ -57,35 +55,12 @@ def read(schema: str | None, client: Client) -> tuple[Any, str]:
         EndpointError: it answers, but not with a document.
         UsageError: a file cannot be read, or is neither JSON nor YAML.
     """
-    source: str | Path | Url = client.target.contract if schema is None else schema
+    source: str | Path | Url | None = client.target.contract if schema is None else schema
+    if source is None:
+        return wait_for(discover(client.target, client.fetch, named=path))
     if isinstance(source, str) and urls.is_url(source):
         source = urls.parse(source)
     if not isinstance(source, Url):
         return contracts.read(source)
     body = body_of(wait_for(client.fetch(source)), source.shown, client.target.secrets)
     return documents.decode(body, name=source.shown), source.shown
-
-
-def body_of(reply: SingleRequest, name: str, secrets: Iterable[Secret]) -> bytes:
-    """Take the text of a contract out of a reply.
-
-    Args:
-        name: of its source.
-        secrets: not shown, whatever the reply says.
-
-    Raises:
-        UnreachableError, EndpointError: as `read`.
-    """
-    if reply.failure:
-        kind = UnreachableError if reply.failure in (Failure.CONNECT, Failure.TLS) else EndpointError
-        raise kind(f"{name}: {advise_failure(reply.failure, reply.detail, secrets)}")
-    if reply.status in (401, 403):
-        raise EndpointError(f"{name}: status {reply.status}: the contract asks for a key, or this one is not it")
-    if reply.status == 407:
-        raise EndpointError(f"{name}: status 407: {explain(407, {}, '', key_sent=False)}")
-    if reply.status != 200:
-        raise EndpointError(f"{name}: status {reply.status} instead of a contract")
-    try:
-        return judging.unpack(reply.headers.get("content-encoding", ""), reply.body, whole=True)
-    except ValueError as error:
-        raise EndpointError(f"{name}: {error}") from None

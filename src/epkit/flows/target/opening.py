@@ -13,7 +13,7 @@ from epkit.endpoint import embedded
 from epkit.endpoint.config import TargetSpec
 from epkit.endpoint.finding import found_note
 from epkit.endpoint.keys import TOKENS, Key, find_key
-from epkit.endpoint.target import contract_url, resolve
+from epkit.endpoint.target import resolve
 from epkit.flows.context import Context
 from epkit.flows.target.request_options import RequestOptions
 from epkit.flows.target.target import Target
@@ -42,7 +42,7 @@ def open_target(
     with contextlib.ExitStack() as stack:
         if spec.uri is not None:
             uri = spec.uri
-            contract = spec.swagger if spec.swagger is not None else contract_url(uri)
+            contract: Path | Url | None = spec.swagger
         else:
             started = stack.enter_context(embedded.start())
             uri, contract = urls.parse(started.uri), urls.parse(started.swagger)
@@ -62,7 +62,7 @@ def open_target(
         yield Target(spec=spec, uri=uri, key=key, contract=contract, secrets=found, renewal=renewal)
 
 
-def _secrets(spec: TargetSpec, uri: Url, contract: Path | Url, key: Key) -> Iterator[Secret]:
+def _secrets(spec: TargetSpec, uri: Url, contract: Path | Url | None, key: Key) -> Iterator[Secret]:
     if key.authorization is not None:
         yield key.authorization
     yield from (Secret(value) for name, value in spec.headers if is_sensitive(name))

@@ -33,7 +33,8 @@ class RequestOptions:
         proxy: where the requests go through, if not directly; may hold `user:password@`.
         proxy_basic: `user:password` for the proxy; as in ab it goes to the server where there is none.
         schema: a contract to use instead of the target's own.
-        validate: whether a contract is asked for at all.
+        operation: the path of the contract's scoring operation, where the target's does not tell.
+        validate: whether what breaks the contract is refused.
         shuffle: whether payloads are sent in an order of the seed's, not in theirs.
         batch_rows: rows of a body that is made of a table.
         table: what the user says of such a table.
@@ -52,6 +53,7 @@ class RequestOptions:
     proxy_basic: str | None = field(default=None, repr=False)
     deployment: str | None = None
     schema: str | None = None
+    operation: str | None = None
     validate: bool = True
     keepalive: bool = True
     shuffle: bool = False

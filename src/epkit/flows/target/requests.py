@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from epkit.core.http import request
@@ -15,7 +14,6 @@ from epkit.core.http.destination import Destination
 from epkit.core.http.masking import mask_url
 from epkit.core.http.payload import Payload
 from epkit.core.http.request import Request
-from epkit.core.http.url import Url
 from epkit.core.replies.declared import declared_place
 from epkit.core.replies.finding import ReplyPlace, place_of
 from epkit.core.shapes.bodies import count_rows
@@ -83,8 +81,13 @@ def make_load(
     known = KnownContract(options.schema, note, find_contract)
     if options.batch_rows < 1:
         raise UsageError(f"--batch-rows {options.batch_rows}: a body has 1 row or more")
-    content_type = options.content_type or _given(options.headers, "content-type") or JSON
+    named = options.content_type or _given(options.headers, "content-type")
+    content_type = named or JSON
     payloads = _payloads(options, target, stdin, seed, known, tables="json" in content_type.lower())
+    if named is None and options.validate and not all(map(_may_be_json, payloads)):
+        # Bytes are no broken JSON where the contract asks for bytes.
+        of = known.contract("the payload is not checked")
+        content_type = JSON if of is None or of.media is None else of.media
     if options.shuffle:
         order = list(payloads)
         random.Random(seed).shuffle(order)  # noqa: S311 - nothing here is a secret
@@ -93,6 +96,8 @@ def make_load(
     if options.validate and (options.payloads or options.put) and "json" in content_type.lower():
         bodies = [payload for payload in payloads if not payload.checked]
         _check(bodies, known.contract("the payload is not checked") if bodies else None)
+    if options.schema is not None and not known.looked and not options.validate:
+        note("--schema is not used: with --no-validate a contract is needed for the rows of a table alone")
     method = options.method or ("HEAD" if options.head else "PUT" if options.put else "POST" if payloads else "GET")
     headers = compose_headers(options, target, content_type if payloads else None)
     path = target.uri.request_path
@@ -150,7 +155,7 @@ def _payloads(
         known.note("no payload (-p FILE) and no example in the contract: sending without a body")
         return ()
     body = json.dumps(contract.example).encode()
-    return (Payload.of(f"the example in {_shown(options.schema or target.contract)}", body),)
+    return (Payload.of(f"the example in {mask_url(contract.source)}", body),)
 
 
 def _read(
@@ -164,10 +169,16 @@ def _read(
     if target is not None and _is_table(file, options):
         from epkit.flows.rows.payloads import table_payloads
 
-        of = known.contract("rows are sent unchecked") if options.validate else None
+        of = known.contract("rows are sent unchecked")
         return tuple(
             table_payloads(
-                file, of, batch_rows=options.batch_rows, target=target, note=known.note, options=options.table
+                file,
+                of,
+                batch_rows=options.batch_rows,
+                target=target,
+                note=known.note,
+                options=options.table,
+                validate=options.validate,
             )
         )
     if not file.startswith("gen:"):
@@ -204,7 +215,7 @@ def contract_finder(
         from epkit.flows.target.client import Client
 
         client = Client(target=target, destination=destination, make_engine=make_engine, options=options)
-        return contract.find(options.schema, client)
+        return contract.find(options.schema, client, path=options.operation)
 
     return find
 
@@ -216,7 +227,7 @@ class KnownContract:
         self.note = note
         self._named = schema is not None
         self._find = find
-        self._looked = False
+        self.looked = False
         self._contract: ParsedContract | None = None
 
     @property
@@ -233,11 +244,11 @@ class KnownContract:
         Raises:
             EpkitError: it is missing, and the user named it or it cannot be done without.
         """
-        if self._looked and self._contract is None and without is not None:
+        if self.looked and self._contract is None and without is not None:
             return None
         try:
             if self._contract is None:
-                self._looked = True
+                self.looked = True
                 self._contract = self._find()
         except UnreachableError:
             # The load meets the same in a moment, and says so.
@@ -273,8 +284,10 @@ def _check(payloads: Sequence[Payload], contract: "ParsedContract | None") -> No
         raise ContractError(f"{place}: {in_words(first)}{more} (--no-validate sends it all the same)")
 
 
-def _shown(source: str | Path | Url) -> str:
-    return source.shown if isinstance(source, Url) else mask_url(str(source))
+def _may_be_json(payload: Payload) -> bool:
+    """Tell by its first character whether a body may be JSON, or is meant as such."""
+    first = payload.body.lstrip(b" \t\r\n\xef\xbb\xbf")[:1]
+    return first == b"" or first in b"{[\"'-0123456789tfnNTFI</"
 
 
 def _given(headers: Sequence[tuple[str, str]], name: str) -> str | None:

@@ -22,7 +22,7 @@ class Target:
     Args:
         uri: where rows are scored.
         key: what goes into Authorization, if anything.
-        contract: where the target's own contract is.
+        contract: where the target's own contract is; None where it has to be looked for.
         secrets: everything that must not be shown, the key among it; grows where a token is replaced.
         renewal: how the key, a token, is replaced before it ends; `epkit.flows.target.tokens.renewing` does it.
     """
@@ -30,7 +30,7 @@ class Target:
     spec: TargetSpec
     uri: Url
     key: Key
-    contract: Path | Url
+    contract: Path | Url | None
     secrets: list[Secret] = field(repr=False)
     renewal: Renewal | None = None
 

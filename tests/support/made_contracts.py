@@ -1,0 +1,91 @@
+"""Contracts in the manner of the servers that publish them, written by hand for tests."""
+
+from typing import Any
+
+ROW: dict[str, Any] = {
+    "type": "object",
+    "title": "Row",
+    "required": ["age", "income"],
+    "properties": {
+        "age": {"type": "integer", "title": "Age"},
+        "income": {"type": "number", "title": "Income"},
+        "city": {"type": "string", "title": "City", "default": "Rome"},
+        "note": {"anyOf": [{"type": "string"}, {"type": "null"}], "title": "Note"},
+    },
+}
+REF = {"$ref": "#/components/schemas/Row"}
+CELLS = {"type": "array", "items": {"type": "array", "items": {"type": "number", "format": "double"}}}
+SPLIT = {
+    "type": "object",
+    "required": ["columns", "index", "data"],
+    "properties": {
+        "columns": {"type": "array", "items": {"type": "string"}},
+        "index": {"type": "array", "items": {"type": "integer"}},
+        "data": CELLS,
+    },
+    "format": "pandas.DataFrame:split",
+}
+INDEX = {"type": "object", "required": ["0"], "properties": {"0": ROW}, "format": "pandas.DataFrame:index"}
+DICTS = {
+    "type": "object",
+    "properties": {
+        "age": {"type": "object", "properties": {"0": {"type": "integer"}}},
+        "city": {"type": "object", "properties": {"0": {"type": "string"}}},
+    },
+    "format": "pandas.DataFrame:columns",
+}
+LISTS = {
+    "type": "object",
+    "required": ["age"],
+    "properties": {
+        "age": {"type": "array", "items": {"type": "integer"}},
+        "city": {"type": "array", "items": {"type": "string"}},
+    },
+}
+TABLE = {
+    "type": "object",
+    "properties": {
+        "schema": {"type": "object", "properties": {"fields": {"type": "array", "items": {"type": "object"}}}},
+        "data": {
+            "type": "array",
+            "items": {"type": "object", "properties": {"index": {"type": "integer"}, "age": {"type": "integer"}}},
+        },
+    },
+    "format": "pandas.DataFrame:table",
+}
+TABLE_EXAMPLE = {
+    "schema": {"fields": [{"name": "index", "type": "integer"}, {"name": "age", "type": "integer"}],
+               "primaryKey": ["index"]},
+    "data": [{"index": 0, "age": 1}],
+}  # fmt: skip
+
+
+def openapi(
+    path: str, schema: dict[str, Any] | None, *, media: str = "application/json", **more: Any
+) -> dict[str, Any]:
+    """Return an OpenAPI document with one operation."""
+    body = {} if schema is None else {"requestBody": {"required": True, "content": {media: {"schema": schema}}}}
+    post = {**body, "responses": {"200": {"description": "", "content": {"application/json": {"schema": {}}}}}, **more}
+    return {"openapi": "3.1.0", "info": {"title": "t", "version": "1"}, "paths": {path: {"post": post}}}
+
+
+def fastapi(path: str, schema: dict[str, Any] | None, **more: Any) -> dict[str, Any]:
+    """Return a document as FastAPI writes it, with the schema `Row` among its components."""
+    document = openapi(path, schema, **more)
+    document["components"] = {"schemas": {"Row": ROW, "HTTPValidationError": {"type": "object"}}}
+    return document
+
+
+def azure(data: dict[str, Any], example: Any) -> dict[str, Any]:
+    """Return a document as the genuine server writes it, of a parameter `data`."""
+    body = {"type": "object", "properties": {"data": data}, "example": {"data": example}}
+    document = openapi("/score", {"$ref": "#/components/schemas/ServiceInput"})
+    document["components"] = {"schemas": {"ServiceInput": body}}
+    return document
+
+
+def model(*inputs: tuple[str, str, list[int]], name: str = "one") -> dict[str, Any]:
+    """Return a model of the Open Inference Protocol as its server describes it."""
+    listed = [{"name": key, "datatype": datatype, "shape": shape} for key, datatype, shape in inputs]
+    output = {"name": "y", "datatype": "FP64", "shape": [-1]}
+    return {"name": name, "versions": None, "platform": "", "inputs": listed, "outputs": [output]}
