@@ -16,6 +16,8 @@ from support.server_cases import CASES, PENDING, Case, cases, prediction, table
 
 ROWS = 250
 MUTATED = 120
+EXCUSED = {"undeclared", "encoding"}
+"""Warnings that leave it open whether a server takes a body: no contract tells, and what is no proper JSON."""
 Start = Callable[[str], Running]
 
 
@@ -95,9 +97,11 @@ def test_no_body_is_passed_that_the_server_refuses(started: Start, cli: Cli, cas
     verdicts = {verdict["file"]: verdict for verdict in json.loads(ran.out)["files"]}
     taken = {name: server.takes(case.path, data) for name, data in files.items()}
     passed = [
-        (bodies[data], data.decode(errors="replace"))
+        (bodies[data], data.decode(errors="replace"), verdict["violations"])
         for name, data in files.items()
-        if verdicts[name]["valid"] and not taken[name] and not verdicts[name]["violations"]
+        if (verdict := verdicts[name])["valid"]
+        and not taken[name]
+        and not any(violation["rule"] in EXCUSED for violation in verdict["violations"])
     ]
 
     assert [] == passed

@@ -244,8 +244,9 @@ def _pending() -> Iterator[tuple[str, tuple[Trial, ...], str]]:
         if case.wrap == "@row":
             yield case.key, ("wrap",), "the prediction of one row is not recognised"
     yield "fastapi/predictions/m1 @list", ("wrap",), "`scores` are not recognised"
-    yield "azure-index/score data:index", ("score",), "the orient `index` is not read"
-    yield "azure-lists/score data:columns", ("score",), "a list a column is not read"
+    yield "azure-index/score data:index", ("score", "validate"), "the orient `index` is not read"
+    yield "azure-columns/score data:dicts", ("validate",), "the orient `columns` is not read"
+    yield "azure-lists/score data:columns", ("score", "validate"), "a list a column is not read"
     yield "azure-table/score data:table", ("contract", "score"), "`extDtype` is wanted where the server wants none"
     yield "azure-table/score data:table", ("wrap",), "the schema of a table is not made of its rows"
     yield "azure-table/score data:table", ("load",), "the rows of a table are not counted"
