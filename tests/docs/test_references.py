@@ -20,6 +20,8 @@ from epkit.core.pipeline import document as pipeline_document
 from epkit.core.report import document as report_document
 from epkit.core.samples import saved
 from epkit.core.samples.rows import FAILURES, SAMPLE
+from epkit.core.shapes.forms import FORMS, TEXTS
+from epkit.core.shapes.table import SHAPES
 from epkit.core.train import document as train_document
 from support.goldens import check_file
 from support.pages import read
@@ -204,3 +206,10 @@ def test_the_examples_are_yaml():
 
     assert found["dask-cluster.yaml"]["kind"] == "DaskCluster"
     assert "epkit bench" in found["azureml-job.yaml"]["command"]
+
+
+def test_the_page_of_score_names_every_shape_and_every_form():
+    page = (ROOT / "docs" / "score.md").read_text()
+
+    assert [] == [shape.name for shape in SHAPES if f"`@{shape.name}`" not in page]
+    assert [] == [form for form in FORMS if form not in TEXTS and f"`{form}`" not in page]

@@ -12,7 +12,7 @@ from epkit.errors import UsageError
 from epkit.learners import custom
 from epkit.learners.base import LearnerError
 from epkit.learners.folds import folds
-from epkit.learners.material import Material, Shape
+from epkit.learners.material import LearningTask, Material
 from epkit.learners.trials import Trial, Trials
 from support.training import examples
 
@@ -65,7 +65,7 @@ def tried(make: str, task: str = "binary", *, balanced: bool = False, rows: int 
     found = folds(table, np.arange(rows), TrainPlan(label="y", folds=3))
     weight = np.linspace(1.0, 2.0, rows) if balanced else None
     material = Material(
-        shape=Shape.of(table, 0), matrix=np.nan_to_num(table.matrix), y=table.y, weight=weight, folds=found.pairs
+        shape=LearningTask.of(table, 0), matrix=np.nan_to_num(table.matrix), y=table.y, weight=weight, folds=found.pairs
     )
     return Trials(material).run(Candidate(run=7, family="custom", parameters={"make": make}))
 

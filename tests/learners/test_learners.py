@@ -11,7 +11,7 @@ from epkit.core.train.space import schedule
 from epkit.learners import linear
 from epkit.learners.base import LearnerError
 from epkit.learners.folds import folds
-from epkit.learners.material import Material, Shape
+from epkit.learners.material import LearningTask, Material
 from epkit.learners.trials import Trials, learner_of, weights
 from epkit.served.model import margins
 from support.training import examples
@@ -33,7 +33,7 @@ def of_family(family: str, table: Examples, seed: int = 0) -> Candidate:
 
 
 def fitted(family: str, table: Examples):
-    learner = learner_of(of_family(family, table), Shape.of(table, 0))
+    learner = learner_of(of_family(family, table), LearningTask.of(table, 0))
     return learner.fit(table.matrix, table.y, weight=None, valid=None, rounds=20)
 
 
@@ -79,7 +79,7 @@ class TestEveryFamily:
 def test_weights_of_rows_matter(family) -> None:
     table = examples("binary")
     heavy = np.where(table.y == 1, 20.0, 1.0)
-    learner = learner_of(of_family(family, table), Shape.of(table, 0))
+    learner = learner_of(of_family(family, table), LearningTask.of(table, 0))
     plain = learner.fit(table.matrix, table.y, weight=None, valid=None, rounds=20).margins(table.matrix)
     weighted = learner.fit(table.matrix, table.y, weight=heavy, valid=None, rounds=20).margins(table.matrix)
 
@@ -155,7 +155,9 @@ class TestTrials:
         plan = TrainPlan(label="y", **given)  # type: ignore[arg-type]
         found = folds(table, np.arange(len(table)), plan)
         weight = weights(table.y, None, balanced=plan.balanced)
-        return Material(shape=Shape.of(table, 0), matrix=table.matrix, y=table.y, weight=weight, folds=found.pairs)
+        return Material(
+            shape=LearningTask.of(table, 0), matrix=table.matrix, y=table.y, weight=weight, folds=found.pairs
+        )
 
     def test_the_order_of_runs_changes_nothing(self) -> None:
         table = examples("binary")

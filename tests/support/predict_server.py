@@ -5,6 +5,8 @@ behind each row. One background thread, loopback, a free port.
 """
 
 import asyncio
+import csv
+import io
 import json
 import threading
 import time
@@ -29,15 +31,24 @@ class Answer:
 
 
 def rows_of(body: bytes) -> list[Any]:
-    """Return the rows of a body, wherever they stand."""
-    value = json.loads(body)
+    """Return the rows of a body, wherever they are."""
+    if not body.startswith((b"{", b"[")):
+        return list(csv.reader(io.StringIO(body.decode())))
+    value = json.loads(b"[" + body.replace(b"}\n{", b"},{") + b"]")
+    value = value[0] if len(value) == 1 else value
     while isinstance(value, dict):
         if isinstance(value.get("columns"), list):
             value = value["data"]
+        elif "ndarray" in value:
+            value = value["ndarray"]
+        elif not isinstance(next(iter(value.values())), dict | list):
+            return [value]
         elif all(isinstance(column, list) for column in value.values()) and len(value) > 1:
             value = [list(row) for row in zip(*value.values(), strict=True)]
         else:
             value = next(iter(value.values()))
+    if value and isinstance(value[0], dict) and "datatype" in value[0]:
+        return [list(row) for row in zip(*(tensor["data"] for tensor in value), strict=True)]
     return value
 
 

@@ -16,7 +16,7 @@ _BLOCK: Final = 65_536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
+class LearningTask:
     """What a learner has to know of the table.
 
     Args:
@@ -46,7 +46,7 @@ class Material:
         weight: float64 a row, None where all count 1.
     """
 
-    shape: Shape
+    shape: LearningTask
     matrix: np.ndarray
     y: np.ndarray
     weight: np.ndarray | None
@@ -59,7 +59,7 @@ class Material:
         features = tuple(Feature(**each) for each in about["features"])
         weight = directory / "weight.npy"
         return cls(
-            shape=Shape(task=about["task"], outputs=about["outputs"], features=features, seed=about["seed"]),
+            shape=LearningTask(task=about["task"], outputs=about["outputs"], features=features, seed=about["seed"]),
             matrix=np.load(directory / "matrix.npy", mmap_mode="r"),
             y=np.load(directory / "y.npy"),
             weight=np.load(weight) if weight.exists() else None,
@@ -100,5 +100,5 @@ def lay_out(
     for number, (train, valid) in enumerate(folds):
         np.save(directory / f"train-{number}.npy", train)
         np.save(directory / f"valid-{number}.npy", valid)
-    about = asdict(Shape.of(examples, seed)) | {"folds": len(folds)}
+    about = asdict(LearningTask.of(examples, seed)) | {"folds": len(folds)}
     (directory / "about.json").write_text(json.dumps(about), encoding="utf-8")

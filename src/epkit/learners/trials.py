@@ -20,7 +20,7 @@ from epkit.learners.base import Fitted, Learner, LearnerError
 from epkit.learners.custom import CustomLearner
 from epkit.learners.lightgbm import Binned, Boosted, BoostingLearner, bin_rows
 from epkit.learners.linear import LinearLearner
-from epkit.learners.material import Material, Shape
+from epkit.learners.material import LearningTask, Material
 from epkit.learners.naive import Naive
 
 _UNSTEADY: Final = "does not give the same twice: give it a random_state, or the same command ends differently"
@@ -36,7 +36,7 @@ class Trial:
     note: str | None
 
 
-def learner_of(candidate: Candidate, shape: Shape) -> Learner:
+def learner_of(candidate: Candidate, shape: LearningTask) -> Learner:
     """Return what fits a candidate."""
     match candidate.family:
         case "naive":

@@ -193,6 +193,16 @@ BODIES = {
     "instances": '{"instances": [{"id":0,"name":"n0"},{"id":1,"name":"n1"}]}',
     "instances:lists": '{"instances": [[0,"n0"],[1,"n1"]]}',
     "inputs": '{"inputs": {"id":[0,1],"name":["n0","n1"]}}',
+    "@azure": '{"Inputs": {"data": [{"id":0,"name":"n0"},{"id":1,"name":"n1"}]}}',
+    "@list": '[{"id":0,"name":"n0"},{"id":1,"name":"n1"}]',
+    "@lists": '[[0,"n0"],[1,"n1"]]',
+    "@seldon": '{"data": {"names": ["id", "name"], "ndarray": [[0,"n0"],[1,"n1"]]}}',
+    "@oip": (
+        '{"inputs": [{"name":"id","shape":[2],"datatype":"INT64","data":[0,1]},'
+        '{"name":"name","shape":[2],"datatype":"BYTES","data":["n0","n1"]}]}'
+    ),
+    "@jsonlines": '{"id":0,"name":"n0"}\n{"id":1,"name":"n1"}',
+    "@csv": "0,n0\n1,n1\n",
     "a.b.c:split": '{"a": {"b": {"c": {"columns": ["id", "name"], "data": [[0,"n0"],[1,"n1"]]}}}}',
 }
 
@@ -207,7 +217,37 @@ def test_rows_are_wrapped_as_asked(cli, server, wrap, body):
     assert expected(2) == lines(ran.out)
 
 
-@pytest.mark.parametrize("body", [body for body in BODIES.values() if '"a"' not in body])
+def test_a_row_a_request_where_the_body_is_one(cli, server):
+    cli.write("rows.csv", table(3))
+    ran = cli("score", "rows.csv", "--target", server.url, NO, "--wrap", "@row")
+
+    assert ['{"id":0,"name":"n0"}', '{"id":1,"name":"n1"}', '{"id":2,"name":"n2"}'] == [
+        body.decode() for body in sorted(server.bodies)
+    ]
+    assert expected(3) == lines(ran.out)
+
+
+def test_the_path_of_a_target_tells_the_shape(cli, server):
+    cli.write("rows.csv", table(2))
+    ran = cli("score", "rows.csv", "--target", f"{server.url.removesuffix('/score')}/v2/models/m/infer", NO)
+
+    assert "inputs" in json.loads(server.bodies[0])
+    assert "wrapped" not in ran.err
+
+
+@pytest.mark.parametrize(
+    ("wrap", "kind"), [("@csv", "text/csv"), ("@jsonlines", "application/jsonlines"), ("@oip", "application/json")]
+)
+def test_the_content_type_is_that_of_the_shape(cli, server, wrap, kind):
+    cli.write("rows.csv", table(1))
+    ran = cli("score", "rows.csv", "--target", server.url, NO, "--wrap", wrap, "--dry-run")
+
+    assert f"Content-Type: {kind}" in ran.out + ran.err
+
+
+@pytest.mark.parametrize(
+    "body", [body for body in BODIES.values() if '"a"' not in body and body[0] == "{" and "\n" not in body]
+)
 def test_a_body_keeps_its_own_wrapping(cli, server, body):
     cli.write("rows.json", body)
     ran = cli("score", "rows.json", "--target", server.url, NO, "--batch-rows", 1)
@@ -484,6 +524,15 @@ def test_a_key_echoed_by_the_endpoint_is_masked_in_what_is_written(cli, server, 
                 "columns, index, dicts, tensors, tensor, row, cells"
             ),
         ),
+        (
+            ["rows.csv", "--wrap", "data:table"],
+            "--wrap: a table has a schema, which comes from a contract's example: name one with --schema",
+        ),
+        (
+            ["rows.csv", "--wrap", "data:values"],
+            "rows.csv: the body holds one value a row, and there are the columns id, name: keep one",
+        ),
+        (["rows.csv", "--wrap", "@nothing"], None),
         (["taken.csv", "-o", "out.csv"], '-o: the input has a column "prediction" already: rename or drop it'),
         (["broken.jsonl"], "broken.jsonl:2:1: not JSON: expecting value"),
         (["empty.json"], "empty.json: empty: there is nothing to send"),

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from epkit.core.shapes.envelopes import Envelope, from_wrap, of_body
-from epkit.core.shapes.forms import Writer
+from epkit.core.shapes.forms import RowWriter
 from epkit.errors import UsageError
 
 ROWS = [{"a": 1}, {"a": 2}]
@@ -111,7 +111,7 @@ def test_there_is_no_place_for_parameters_around_a_bare_list_nor_under_the_key_o
 
 
 def test_lists_become_columns_with_every_number_as_it_was():
-    assert b'{"a":[1,18446744073709551617],"b":["x",null]}' == Writer(form="columns", names=("a", "b")).write(
+    assert b'{"a":[1,18446744073709551617],"b":["x",null]}' == RowWriter(form="columns", names=("a", "b")).write(
         [b'[1,"x"]', b"[18446744073709551617,null]"]
     )
 

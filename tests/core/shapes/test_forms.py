@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from epkit.core.shapes.envelopes import Envelope, of_body
-from epkit.core.shapes.forms import FORMS, OF_OBJECTS, Tensor, Writer, datatype_of, recognise, split_tensor
+from epkit.core.shapes.forms import FORMS, OF_OBJECTS, RowWriter, Tensor, datatype_of, recognise, split_tensor
 
 NAMES = ("age", "job")
 ROWS = [[17, "admin."], [87, 'a "b", c']]
@@ -91,12 +91,12 @@ def test_one_tensor_of_all_columns_is_flat_and_keeps_what_the_model_says_of_it()
     assert ("tensor", [[1, 2.5], [3, None]]) == (found.form, found.rows())
 
 
-def test_a_tensor_of_a_column_keeps_the_dimensions_that_the_model_gives_it():
+def test_tensors_of_columns_have_the_order_and_the_dimensions_of_the_model():
     known = (Tensor(name="job", datatype="BYTES", shape=(1,)),)
 
-    (age, job) = json.loads(body_of("tensors", ROWS, path=("inputs",), tensors=known))["inputs"]
+    written = json.loads(body_of("tensors", ROWS, path=("inputs",), tensors=known))["inputs"]
 
-    assert [[2], [2, 1]] == [age["shape"], job["shape"]]
+    assert [("job", [2, 1]), ("age", [2])] == [(part["name"], part["shape"]) for part in written]
 
 
 @pytest.mark.parametrize(
@@ -176,12 +176,12 @@ def test_a_datatype_is_chosen_by_the_values(values, datatype):
     ],
 )
 def test_a_row_that_is_too_short_has_null_in_the_last_columns(rows, columns):
-    assert columns == json.loads(Writer(form="columns", names=("a", "b")).write(rows))
+    assert columns == json.loads(RowWriter(form="columns", names=("a", "b")).write(rows))
 
 
 @pytest.mark.parametrize("form", ["columns", "tensors", "dicts"])
 def test_numbers_stay_as_they_are(form):
-    text = Writer(form=form, names=("a",)).write([b"[NaN]", b"[18446744073709551617]", b"[0.1]"])
+    text = RowWriter(form=form, names=("a",)).write([b"[NaN]", b"[18446744073709551617]", b"[0.1]"])
 
     assert b"NaN" in text
     assert b"18446744073709551617" in text

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from epkit.core.replies.predictions import Failed
-from epkit.core.shapes.forms import Writer
+from epkit.core.shapes.forms import RowWriter
 
 if TYPE_CHECKING:
     from epkit.core.score.pieces import Piece
 
 FIRST: Final = -1
-JOINED: Final = Writer()
+JOINED: Final = RowWriter()
 
 
 class Chunk:
@@ -103,7 +103,8 @@ class PackerState:
     before: bytes = field(repr=False)
     after: bytes = field(repr=False)
     most_bytes: int
-    writer: Writer
+    most_rows: int | None
+    writer: RowWriter
 
 
 class Packer:
@@ -112,21 +113,32 @@ class Packer:
     Args:
         before, after: what stands around the rows.
         most_bytes: of a body.
+        most_rows: of a body, None where it can hold any number.
         writer: what puts rows together.
     """
 
-    def __init__(self, before: bytes, after: bytes, *, most_bytes: int, writer: Writer = JOINED) -> None:
+    def __init__(
+        self, before: bytes, after: bytes, *, most_bytes: int, most_rows: int | None = None, writer: RowWriter = JOINED
+    ) -> None:
         self._before, self._after, self._writer = before, after, writer
-        self.most_bytes = most_bytes
+        self.most_bytes, self._most_rows = most_bytes, most_rows
 
     def state(self) -> PackerState:
         """Return what travels to a worker."""
-        return PackerState(before=self._before, after=self._after, most_bytes=self.most_bytes, writer=self._writer)
+        return PackerState(
+            before=self._before,
+            after=self._after,
+            most_bytes=self.most_bytes,
+            most_rows=self._most_rows,
+            writer=self._writer,
+        )
 
     @classmethod
     def restored(cls, state: PackerState) -> Self:
         """Make the packer again."""
-        return cls(state.before, state.after, most_bytes=state.most_bytes, writer=state.writer)
+        return cls(
+            state.before, state.after, most_bytes=state.most_bytes, most_rows=state.most_rows, writer=state.writer
+        )
 
     def pack(self, chunk: Chunk, start: int, stop: int) -> tuple[bytes, int]:
         """Make a body of as many rows as go into it.
@@ -135,6 +147,8 @@ class Packer:
             The body and the place of the first row that is not in it, at least *start* + 1: a row that is too long
             by itself makes a body that is too long, and the caller's to refuse.
         """
+        if self._most_rows is not None:
+            stop = min(stop, start + self._most_rows)
         body = self._body(chunk.rows[start:stop])
         while len(body) > self.most_bytes and stop - start > 1:
             count = stop - start

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from epkit.core.shapes.bodies import find_rows
-from epkit.core.shapes.forms import FORMS, LOOKS, OF_OBJECTS, SINGLE, TEXTS, Form, FoundRows, Tensor, Writer
+from epkit.core.shapes.forms import FORMS, LOOKS, OF_OBJECTS, SINGLE, TEXTS, Form, FoundRows, RowWriter, Tensor
 from epkit.core.shapes.table import SHAPES, by_name, usual
 from epkit.errors import UsageError
 
@@ -50,9 +50,9 @@ class Envelope:
         return self.form in ("split", "ndarray", "columns", "dicts", "tensors")
 
     @property
-    def is_single(self) -> bool:
-        """Whether a body holds one row."""
-        return self.form in SINGLE
+    def most_rows(self) -> int | None:
+        """How many rows a body can hold, None where that is any number."""
+        return 1 if self.form in SINGLE else None
 
     @property
     def content_type(self) -> str:
@@ -60,9 +60,9 @@ class Envelope:
         return TEXTS.get(self.form, "application/json")
 
     @property
-    def writer(self) -> Writer:
+    def writer(self) -> RowWriter:
         """What writes the rows of a body."""
-        return Writer(form=self.form, names=self.names or (), tensors=self.tensors)
+        return RowWriter(form=self.form, names=self.names or (), tensors=self.tensors)
 
     def around(self) -> tuple[bytes, bytes]:
         """Return the text before the rows and after them; `writer` writes what is between."""
@@ -85,7 +85,7 @@ class Envelope:
         if not parameters:
             return self
         if not self.path:
-            what = LOOKS[self.form] if self.form in TEXTS else "a row" if self.is_single else "a bare list of rows"
+            what = LOOKS[self.form] if self.form in TEXTS else "a row" if self.most_rows else "a bare list of rows"
             raise UsageError(f"--method, --param: the body is {what}: there is no place for parameters")
         body = dict(self.template) if isinstance(self.template, dict) else {}
         if self.path[0] == "Inputs" or "GlobalParameters" in body:

@@ -252,7 +252,7 @@ def _is_flat(row: Sequence[object]) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Writer:
+class RowWriter:
     """Writes encoded rows in a form.
 
     Args:
@@ -293,9 +293,12 @@ class Writer:
                 whole = self.tensors[0] if self.tensors else Tensor(name="input-0")
                 flat = [cell for row in cells for cell in row]
                 return write([_tensor(whole, [len(cells), *(whole.shape or (width,))], flat)])
-        known = {tensor.name: tensor for tensor in self.tensors}
-        columns = [(known.get(name) or Tensor(name=name), column) for name, column in self._columns(cells).items()]
-        return write([_tensor(tensor, [len(cells), *tensor.shape], column) for tensor, column in columns])
+        columns = self._columns(cells)
+        # In the model's own order: some servers go by the place of a tensor, not by its name.
+        first = [tensor for tensor in self.tensors if tensor.name in columns]
+        rest = columns.keys() - {tensor.name for tensor in first}
+        tensors = [*first, *(Tensor(name=name) for name in columns if name in rest)]
+        return write([_tensor(tensor, [len(cells), *tensor.shape], columns[tensor.name]) for tensor in tensors])
 
     def inside(self, mark: str, around: Mapping[str, Any]) -> tuple[Any, str, str]:
         """Return what goes where a body has its rows, and the texts before and after the rows in it.

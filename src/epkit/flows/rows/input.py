@@ -18,7 +18,7 @@ from epkit.core.score.batching import Chunk
 from epkit.core.score.encoding import as_object
 from epkit.core.score.pieces import regroup
 from epkit.core.shapes import table
-from epkit.core.shapes.bodies import find_rows
+from epkit.core.shapes.bodies import find_rows, value_at
 from epkit.core.shapes.envelopes import Envelope, from_wrap, of_body
 from epkit.core.validate.checked import in_words
 from epkit.core.validate.culling import cull
@@ -76,7 +76,6 @@ class Input:
             skip: so many from the first on are left out.
         """
         first = skip
-        batch_rows = 1 if self.envelope.is_single else batch_rows
         pieces = self.source.pieces(skip, lists=self.envelope.wants_lists)
         for piece in regroup(pieces, batch_rows):
             chunk = Chunk(first, piece.rows, piece)
@@ -302,7 +301,13 @@ def _envelope(
 
 
 def _named(envelope: Envelope, source: Source) -> Envelope:
-    """Give an envelope the names of the columns, where it has a place for them."""
+    """Give an envelope the names of the columns, where it has a place for them.
+
+    Raises:
+        UsageError: the rows cannot be written so.
+    """
+    if envelope.form == "table" and not isinstance(value_at(envelope.template, (*envelope.path, "schema")), dict):
+        raise UsageError("--wrap: a table has a schema, which comes from a contract's example: name one with --schema")
     if envelope.form == "values" and len(source.names) > 1:
         names = ", ".join(source.names[:5])
         raise UsageError(f"{source.name}: the body holds one value a row, and there are the columns {names}: keep one")

@@ -38,6 +38,7 @@ def table_payloads(
     rows = prepare(given, contract, wrap=None, parameters={}, skip_invalid=False, path=target, note=note, scoring=False)
     before, after = rows.envelope.around()
     writer = rows.envelope.writer
+    batch_rows = rows.envelope.most_rows or batch_rows
     batch: list[bytes] = []
     first = size = 0
 

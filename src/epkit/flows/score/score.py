@@ -211,7 +211,13 @@ def _prepare(options: ScoreOptions, given: Given | None, context: Context) -> It
             )
         except ValueError as error:
             raise UsageError(f"the request cannot be built: {error}") from None
-        packer = Packer(before, after, most_bytes=options.batch_bytes, writer=prepared.envelope.writer)
+        packer = Packer(
+            before,
+            after,
+            most_bytes=options.batch_bytes,
+            most_rows=prepared.envelope.most_rows,
+            writer=prepared.envelope.writer,
+        )
         yield ReadyJob(
             target=target,
             destination=destination,

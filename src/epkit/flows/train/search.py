@@ -21,7 +21,7 @@ from epkit.files.training import TrainingJournal
 from epkit.learners import custom
 from epkit.learners.base import Fitted
 from epkit.learners.folds import Fold
-from epkit.learners.material import Shape, lay_out
+from epkit.learners.material import LearningTask, lay_out
 from epkit.learners.pool import Pool
 from epkit.learners.trials import learner_of, weights
 
@@ -100,7 +100,7 @@ def refit(candidate: Candidate, examples: Examples, rows: np.ndarray, rounds: in
     Raises:
         LearnerError: the rows cannot be fitted.
     """
-    learner = learner_of(candidate, Shape.of(examples, plan.seed))
+    learner = learner_of(candidate, LearningTask.of(examples, plan.seed))
     matrix = np.ascontiguousarray(examples.matrix[rows])
     return learner.fit(matrix, examples.y[rows], weight=_weights(examples, rows, plan), valid=None, rounds=rounds)
 
