@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Callable
 from random import Random
 from typing import Any
@@ -17,7 +18,9 @@ from support.server_cases import CASES, PENDING, Case, cases, prediction, table
 ROWS = 250
 MUTATED = 120
 EXCUSED = {"undeclared", "encoding"}
-"""Warnings that leave it open whether a server takes a body: no contract tells, and what is no proper JSON."""
+"""Warnings that leave it open whether a server takes a body: no contract tells; half a surrogate pair."""
+ALMOST = re.compile(rb'\xef\xbb\xbf|(?<!")(NaN|Infinity)')
+"""What is no JSON, and many servers read all the same."""
 Start = Callable[[str], Running]
 
 
@@ -89,7 +92,8 @@ def test_no_body_is_passed_that_the_server_refuses(started: Start, cli: Cli, cas
     bodies: dict[bytes, str] = {}
     while len(bodies) < MUTATED:
         what, data = mutate_anywhere(case.body(case.rows), random)
-        bodies.setdefault(data, what)
+        if not ALMOST.search(data):
+            bodies.setdefault(data, what)
     files = {cli.write(f"{number}.json", data): data for number, data in enumerate(bodies)}
     ran = cli("validate", *files, "--target", server.origin + case.path, "--format", "json")
 
@@ -106,6 +110,24 @@ def test_no_body_is_passed_that_the_server_refuses(started: Start, cli: Cli, cas
 
     assert [] == passed
     assert min(sum(taken.values()), len(files) - sum(taken.values())) > 2
+
+
+@pytest.mark.parametrize("case", cases("text"))
+def test_what_is_no_proper_json_is_passed_only_where_the_server_takes_it(started: Start, cli: Cli, case: Case) -> None:
+    right = json.dumps(case.body(case.rows)).encode()
+    number = re.compile(rb"(?<=[ \[])\d+\.\d+(?=[,}\]])")
+    texts = {
+        "mark": b"\xef\xbb\xbf" + right,
+        "nan": number.sub(b"NaN", right, 1),
+        "inf": number.sub(b"Infinity", right, 1),
+    }
+    server = started(case.server)
+    files = [cli.write(f"{name}.json", text) for name, text in texts.items()]
+    ran = cli("validate", *files, "--target", server.origin + case.path, "--format", "json")
+    passed = {verdict["file"] for verdict in json.loads(ran.out)["files"] if verdict["valid"]}
+
+    assert ran.code in (0, 3), ran.err
+    assert set() == passed - {f"{name}.json" for name, text in texts.items() if server.takes(case.path, text)}
 
 
 @pytest.mark.parametrize("case", cases("score"))
@@ -129,7 +151,8 @@ def test_every_row_of_a_table_gets_its_prediction_by_the_name_of_a_shape(started
 
 @pytest.mark.parametrize("case", cases("bench"))
 def test_every_request_of_a_load_succeeds_by_the_contract(started: Start, cli: Cli, case: Case) -> None:
-    ran = cli("bench", started(case.server).origin + case.path, "-n", 40, "-c", 4, "--format", "json")
+    made = "gen:rows=1" if case.wrap == "@row" else "gen:rows=3"
+    ran = cli("bench", started(case.server).origin + case.path, "-p", made, "-n", 40, "-c", 4, "--format", "json")
 
     assert 0 == ran.code, ran.err
     assert ({}, 40) == (ran.failures, ran.report["counts"]["ok"])

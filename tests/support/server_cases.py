@@ -10,8 +10,9 @@ from typing import Any, Final, Literal
 import pytest
 
 Row = dict[str, Any]
-Trial = Literal["contract", "sample", "validate", "score", "wrap", "bench", "load", "check"]
-"""`score` and `bench` go by the contract, `wrap` and `load` by the name of a shape."""
+Trial = Literal["contract", "sample", "validate", "text", "score", "wrap", "bench", "load", "check"]
+"""`score` and `bench` go by the contract, `wrap` by the name of a shape, `load` has a body made by hand. `text` is what
+`validate` says of texts that are almost JSON."""
 
 ALONE: Final = ("wrap", "load", "check")
 """What is tried where the server has no contract, too."""
@@ -120,7 +121,7 @@ class Case:
         return table(self.names, 3)
 
 
-TRIALS: Final[tuple[Trial, ...]] = ("contract", "sample", "validate", "score", "wrap", "bench", "load", "check")
+TRIALS: Final[tuple[Trial, ...]] = ("contract", "sample", "validate", "text", "score", "wrap", "bench", "load", "check")
 ORIENTS: Final = {
     "split": ("data:split", split),
     "values": ("data:lists", lists),
@@ -236,7 +237,11 @@ def _pending() -> Iterator[tuple[str, tuple[Trial, ...], str]]:
         if case.contract not in (None, "/swagger.json"):
             by_luck = case.server == "azure-values"  # the script takes the records that are sent without a contract
             scored: tuple[Trial, ...] = () if by_luck else ("score",)
-            yield case.key, ("contract", "sample", "validate", "bench", "check", *scored), "the contract is not found"
+            yield (
+                case.key,
+                ("contract", "sample", "validate", "text", "bench", "check", *scored),
+                "the contract is not found",
+            )
         if case.contract is None:
             yield case.key, ("check",), "a body is tried only where there is a contract"
         if case.under == "inputs" and "/infer" in case.path:

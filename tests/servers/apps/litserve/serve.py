@@ -1,5 +1,6 @@
 """LitServe: a row as the whole body, rows under a key, and a request without a type, as its own examples have it."""
 
+import math
 import sys
 
 import litserve
@@ -21,8 +22,9 @@ class Rows(BaseModel):
 
 
 def score(row: Row) -> float:
-    """Score a row."""
-    return 2.0 * row.age + 0.5 * row.income + 1.0 + 100.0 * (row.city == "Oslo")
+    """Score a row; what is not finite is 0, as the server has no JSON for it."""
+    value = 2.0 * row.age + 0.5 * row.income + 1.0 + 100.0 * (row.city == "Oslo")
+    return value if math.isfinite(value) else 0.0
 
 
 class One(litserve.LitAPI):
