@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nox
@@ -43,7 +44,7 @@ SIDE_BY_SIDE = ["-n", "auto", "--maxprocesses=4", "--dist=worksteal"]
 """How pytest runs much: most tests wait for servers and processes."""
 AGAIN = ["--reruns=2", "-raR"] if os.environ.get("CI") else []
 """Busy machines make tests of real processes late: the last of three runs counts; who needs it is named (RERUN)."""
-SUITE = ["--ignore=tests/browser", *SIDE_BY_SIDE, *AGAIN]  # a browser has a session of its own
+SUITE = ["--ignore=tests/browser", "--ignore=tests/servers", *SIDE_BY_SIDE, *AGAIN]  # they have sessions of their own
 
 
 def group(name: str) -> list[str]:
@@ -104,11 +105,29 @@ def azure(session: nox.Session, sdks: str) -> None:
     session.run("pytest", *AGAIN, *(session.posargs or usual))
 
 
+LOCKS = Path("tests/servers/locks")
+
+
 @nox.session(python=FOUND[0])
-def mlflow(session: nox.Session) -> None:
-    """Run what is tested on MLflow's own scoring server, which wants an environment of its own."""
-    session.install(".", *group("test"), *group("mlflow"))
-    session.run("pytest", "tests/flows/score/test_mlflow.py", *AGAIN, *session.posargs)
+def servers(session: nox.Session) -> None:
+    """Try epkit at the genuine servers of models, each in an environment of its own (arguments go to pytest)."""
+    python = find("3.11")
+    if python is None:
+        session.skip("the servers' environments are locked for Python 3.11, which is not here")
+    session.install(".", *group("test"), *group("servers"))
+    folder = Path(session.cache_dir).resolve() / "servers"
+    # Compiling all of it takes longer than starting each server once does, which compiles what it imports.
+    environment = {**os.environ, "UV_COMPILE_BYTECODE": "0"}
+
+    def make(lock: Path) -> None:
+        made = folder / lock.stem
+        for command in (["venv", "--allow-existing", "-p", python, made], ["pip", "sync", "-p", made, lock]):
+            subprocess.run([Path(session.bin, "uv"), "--quiet", *command], env=environment, check=True)
+
+    with ThreadPoolExecutor(2) as both:
+        list(both.map(make, LOCKS.glob("*.txt")))
+    by_server = [*SIDE_BY_SIDE, "--dist=loadgroup"]
+    session.run("pytest", "tests/servers", *by_server, *AGAIN, *session.posargs, env={"EPKIT_SERVERS": str(folder)})
 
 
 @nox.session(python=FOUND[0])

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from collections.abc import Iterable, Iterator
 from random import Random
 from typing import Any
 
@@ -33,6 +34,73 @@ def mutate(body: Any, rows_path: tuple[str, ...], random: Random) -> tuple[str, 
         name, text = _spoil(text, random)
         names.append(name)
     return " + ".join(names), text.encode("utf-8", "surrogatepass")
+
+
+def mutate_anywhere(body: Any, random: Random) -> tuple[str, bytes]:
+    """Return what was done and the text of a body with one thing changed, in any place: it may have any shape."""
+    places = list(_places(body, ()))
+    place = random.choice(places)
+    name, changed = _changed(_at(body, place), random)
+    text = json.dumps(_with(body, place, changed))
+    if random.random() < 0.08:
+        name, text = _spoil(text, random)
+    return f"{'/'.join(map(str, place)) or 'all'}: {name}", text.encode("utf-8", "surrogatepass")
+
+
+def _places(value: Any, place: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...]]:
+    """Give the way to each value, the whole first."""
+    yield place
+    inside: Iterable[tuple[str | int, Any]] = ()
+    if isinstance(value, dict):
+        inside = value.items()
+    elif isinstance(value, list):
+        inside = enumerate(value)
+    for key, item in inside:
+        yield from _places(item, (*place, key))
+
+
+def _at(value: Any, place: tuple[str | int, ...]) -> Any:
+    for key in place:
+        value = value[key]
+    return value
+
+
+def _with(value: Any, place: tuple[str | int, ...], changed: Any) -> Any:
+    """Return a copy with one value replaced."""
+    if not place:
+        return changed
+    value = copy.copy(value)
+    value[place[0]] = _with(value[place[0]], place[1:], changed)
+    return value
+
+
+def _changed(value: Any, random: Random) -> tuple[str, Any]:
+    """Change a value as what it is: an object, an array, or a cell."""
+    if isinstance(value, dict) and value and random.random() < 0.8:
+        key, others = random.choice(list(value)), dict(value)
+        held = others.pop(key)
+        return random.choice(
+            (
+                (f"{key} left out", others),
+                (f"{key} renamed", {**others, random.choice((key.upper(), f"{key}x", "other")): held}),
+                ("a key more", {**value, "extra": random.choice(CELLS)}),
+                (f"{key} last", {**others, key: held}),
+            )
+        )
+    if isinstance(value, list) and value and random.random() < 0.8:
+        at = random.randrange(len(value))
+        return random.choice(
+            (
+                (f"{at} left out", value[:at] + value[at + 1 :]),
+                (f"{at} twice", value[: at + 1] + value[at:]),
+                ("one more", [*value, random.choice(CELLS)]),
+                ("empty", []),
+                ("turned round", value[::-1]),
+                ("one deeper", [value]),
+            )
+        )
+    cell = random.choice(CELLS)
+    return f"= {str(cell)[:30]!r} ({type(cell).__name__})", cell
 
 
 def _holder(body: Any, path: tuple[str, ...]) -> Any:

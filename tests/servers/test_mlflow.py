@@ -5,16 +5,15 @@ import json
 import polars as pl
 import pytest
 
-from support import mlflow_server
 from support.cli_harness import Cli
-from support.mlflow_server import MlflowServer
+from support.server_cases import NAMED, prediction, table
+
+pytestmark = pytest.mark.xdist_group("mlflow")
 
 
-@pytest.fixture(scope="module")
-def server():
-    mlflow_server.require()
-    with MlflowServer() as running:
-        yield running
+@pytest.fixture
+def target(started):
+    return f"{started('mlflow').origin}/invocations"
 
 
 @pytest.fixture
@@ -22,7 +21,8 @@ def cli(tmp_path):
     return Cli(directory=tmp_path)
 
 
-ROWS = [{"id": n, "size": n + 0.5, "name": f"n{n}"} for n in range(250)]
+ROWS = table(NAMED, 250)
+RIGHT = list(map(prediction, ROWS))
 
 
 def predictions(text):
@@ -31,15 +31,15 @@ def predictions(text):
 
 @pytest.mark.parametrize("wrap", [None, "dataframe_split", "dataframe_records", "inputs", "instances"])
 @pytest.mark.parametrize("form", [".csv", ".jsonl", ".parquet"])
-def test_a_table_is_scored_in_every_body(cli, server, wrap, form):
+def test_a_table_is_scored_in_every_body(cli, target, wrap, form):
     frame = pl.DataFrame(ROWS)
     path = cli.directory / f"rows{form}"
     {".csv": frame.write_csv, ".jsonl": frame.write_ndjson, ".parquet": frame.write_parquet}[form](path)
     flags = [] if wrap is None else ["--wrap", wrap]
-    ran = cli("score", path.name, "--target", server.url, *flags)
+    ran = cli("score", path.name, "--target", target, *flags)
 
     assert 0 == ran.code, ran.err
-    assert [f"p{n}-n{n}" for n in range(250)] == predictions(ran.out)
+    assert RIGHT == predictions(ran.out)
 
 
 BODIES = {
@@ -51,19 +51,19 @@ BODIES = {
 
 
 @pytest.mark.parametrize("key", BODIES)
-def test_a_body_is_scored_as_it_is_wrapped_whole_and_in_batches(cli, server, key):
+def test_a_body_is_scored_as_it_is_wrapped_whole_and_in_batches(cli, target, key):
     cli.write("body.json", json.dumps({key: BODIES[key]}))
     for flags in ([], ["--batch-rows", 2]):
-        ran = cli("score", "body.json", "--target", server.url, *flags)
+        ran = cli("score", "body.json", "--target", target, *flags)
 
         assert 0 == ran.code, ran.err
-        assert ["p0-n0", "p1-n1", "p2-n2"] == predictions(ran.out)
+        assert RIGHT[:3] == predictions(ran.out)
 
 
-def test_a_row_that_the_model_chokes_on_costs_one_row(cli, server):
-    rows = [row | ({"name": "bad"} if row["id"] == 61 else {}) for row in ROWS]
+def test_a_row_that_the_model_chokes_on_costs_one_row(cli, target):
+    rows = [row | ({"city": "bad"} if row["age"] == 61 else {}) for row in ROWS]
     cli.write("rows.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
-    ran = cli("score", "rows.jsonl", "--target", server.url, "-o", "out.csv")
+    ran = cli("score", "rows.jsonl", "--target", target, "-o", "out.csv")
 
     assert 4 == ran.code
     (failed,) = [json.loads(line) for line in cli.read("out.csv.failed.jsonl").splitlines()]

@@ -1,0 +1,284 @@
+"""What is tried at the genuine servers: a path of each, what it takes, and what of it does not work yet.
+
+`docs/servers.md` is made from it.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import pytest
+
+Row = dict[str, Any]
+Trial = Literal["contract", "sample", "validate", "text", "score", "wrap", "bench", "load", "check"]
+"""`score` and `bench` go by the contract, `wrap` by the name of a shape, `load` has a body made by hand. `text` is what
+`validate` says of texts that are almost JSON."""
+
+ALONE: Final = ("wrap", "load", "check")
+"""What is tried where the server has no contract, too."""
+
+NAMED: Final = ("age", "income", "city")
+NUMBERS: Final = NAMED[:2]
+
+
+def prediction(row: Row) -> float:
+    """Compute what each model answers for a row; a row without a city is of Rome."""
+    return 2.0 * row["age"] + 0.5 * row["income"] + 1.0 + 100.0 * (row.get("city") == "Oslo")
+
+
+def table(columns: Sequence[str], count: int) -> list[Row]:
+    """Make rows whose predictions are all different, and exact."""
+    rows = [{"age": n, "income": n / 4, "city": ("Oslo", "Rome", "Paris")[n % 3]} for n in range(count)]
+    return [{name: row[name] for name in columns} for row in rows]
+
+
+def records(rows: list[Row]) -> Any:
+    return rows
+
+
+def lists(rows: list[Row]) -> Any:
+    return [list(row.values()) for row in rows]
+
+
+def columns(rows: list[Row]) -> Any:
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def split(rows: list[Row]) -> Any:
+    return {"columns": list(rows[0]), "index": list(range(len(rows))), "data": lists(rows)}
+
+
+def frame(rows: list[Row]) -> Any:
+    kinds = {"index": "integer", "age": "integer", "income": "number", "city": "string"}
+    fields = [{"name": name, "type": kinds[name]} for name in ("index", *rows[0])]
+    described = {"fields": fields, "primaryKey": ["index"], "pandas_version": "1.4.0"}
+    return {"schema": described, "data": [{"index": number, **row} for number, row in enumerate(rows)]}
+
+
+def one(rows: list[Row]) -> Any:
+    return rows[0]
+
+
+def tensor(rows: list[Row]) -> Any:
+    cells = [float(cell) for row in rows for cell in row.values()]
+    return [{"name": "x", "datatype": "FP64", "shape": [len(rows), len(rows[0])], "data": cells}]
+
+
+def tensors(rows: list[Row]) -> Any:
+    kinds = {"age": "INT64", "income": "FP64", "city": "BYTES"}
+    return [
+        {"name": name, "datatype": kinds[name], "shape": [len(rows)], "data": cells}
+        for name, cells in columns(rows).items()
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One path of a server.
+
+    Args:
+        server: its name in `support.genuine_servers.SERVERS`.
+        model: what it takes, for the manual.
+        wrap: what `--wrap` takes for it.
+        under: the key of the rows in the body; "" where they are the body.
+        form: writes rows.
+        contract: where the server publishes it, None where it publishes none that says anything.
+        names: of the columns.
+    """
+
+    server: str
+    path: str
+    model: str
+    wrap: str
+    under: str
+    form: Callable[[list[Row]], Any]
+    contract: str | None
+    names: tuple[str, ...] = NAMED
+
+    @property
+    def name(self) -> str:
+        """How the case is called."""
+        return f"{self.server}{self.path}"
+
+    @property
+    def key(self) -> str:
+        """What tells it from the others: a path may take more than one shape."""
+        return f"{self.name} {self.wrap}"
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        """What is tried."""
+        return TRIALS if self.contract else ALONE
+
+    def body(self, rows: list[Row]) -> Any:
+        """Make a right body by hand."""
+        made = self.form(rows)
+        return {self.under: made} if self.under else made
+
+    @property
+    def rows(self) -> list[Row]:
+        """Rows of a body made by hand."""
+        return table(self.names, 3)
+
+
+TRIALS: Final[tuple[Trial, ...]] = ("contract", "sample", "validate", "text", "score", "wrap", "bench", "load", "check")
+ORIENTS: Final = {
+    "split": ("data:split", split),
+    "values": ("data:lists", lists),
+    "records": ("data", records),
+    "index": ("data:index", lambda rows: {str(number): row for number, row in enumerate(rows)}),
+    "columns": (
+        "data:dicts",
+        lambda rows: {name: {str(n): cell for n, cell in enumerate(cells)} for name, cells in columns(rows).items()},
+    ),
+    "table": ("data:table", frame),
+    "lists": ("data:columns", columns),
+}
+"""Azure's scripts: what `--wrap` takes, and a body's rows."""
+
+
+def _oip(server: str) -> Iterator[Case]:
+    """The same two models at both servers of the Open Inference Protocol."""
+    yield Case(
+        server=server, path="/v2/models/tensor/infer", model="one tensor of all columns", names=NUMBERS,
+        wrap="@oip-tensor", under="inputs", form=tensor, contract="/v2/models/tensor",
+    )  # fmt: skip
+    yield Case(
+        server=server, path="/v2/models/named/infer", model="a tensor a column",
+        wrap="@oip", under="inputs", form=tensors, contract="/v2/models/named",
+    )  # fmt: skip
+
+
+CASES: Final = (
+    *_oip("mlserver"),
+    Case(
+        server="mlserver", path="/v2/models/tensor/versions/v1/infer", model="a version of a model", names=NUMBERS,
+        wrap="@oip-tensor", under="inputs", form=tensor, contract="/v2/models/tensor/versions/v1",
+    ),
+    *_oip("kserve"),
+    Case(
+        server="kserve", path="/v1/models/lists:predict", model="protocol v1, rows as lists", names=NUMBERS,
+        wrap="@kserve-v1", under="instances", form=lists, contract=None,
+    ),
+    Case(
+        server="kserve", path="/v1/models/records:predict", model="protocol v1, rows as records",
+        wrap="@tf-rows", under="instances", form=records, contract=None,
+    ),
+    Case(
+        server="bentoml", path="/rows", model="`rows: list[Row]`",
+        wrap="rows", under="rows", form=records, contract="/docs.json",
+    ),
+    Case(
+        server="bentoml", path="/root", model="`rows: list[Row], /`",
+        wrap="@list", under="", form=records, contract="/docs.json",
+    ),
+    Case(
+        server="bentoml", path="/row", model="a parameter a column",
+        wrap="@row", under="", form=one, contract="/docs.json",
+    ),
+    Case(
+        server="bentoml", path="/array", model="`x: numpy.ndarray`", names=NUMBERS,
+        wrap="x:lists", under="x", form=lists, contract=None,
+    ),
+    Case(
+        server="fastapi", path="/row", model="`row: Row`",
+        wrap="@row", under="", form=one, contract="/openapi.json",
+    ),
+    Case(
+        server="fastapi", path="/list", model="`rows: list[Row]`",
+        wrap="@list", under="", form=records, contract="/openapi.json",
+    ),
+    Case(
+        server="fastapi", path="/rows", model="a model with `rows: list[Row]`",
+        wrap="rows", under="rows", form=records, contract="/openapi.json",
+    ),
+    Case(
+        server="fastapi", path="/predictions/m1", model="`/predictions/{model_name}`, `rows: list[Row]`",
+        wrap="@list", under="", form=records, contract="/openapi.json",
+    ),
+    Case(
+        server="litserve", path="/row", model="`decode_request(request: Row)`",
+        wrap="@row", under="", form=one, contract="/openapi.json",
+    ),
+    Case(
+        server="litserve", path="/rows", model="`decode_request(request: Rows)`",
+        wrap="rows", under="rows", form=records, contract="/openapi.json",
+    ),
+    Case(
+        server="litserve", path="/untyped", model="`decode_request(request)`",
+        wrap="input", under="input", form=records, contract=None,
+    ),
+    *(
+        Case(
+            server="mlflow", path="/invocations", model=f"`{under}`",
+            wrap=wrap, under=under, form=form, contract=None,
+        )
+        for wrap, under, form in (
+            ("@mlflow-split", "dataframe_split", split),
+            ("@mlflow-records", "dataframe_records", records),
+            ("@tf-rows", "instances", records),
+            ("@tf-columns", "inputs", columns),
+        )
+    ),
+    *(
+        Case(
+            server=f"azure-{orient}", path="/score", model="a list a column" if orient == "lists" else f"orient `{orient}`",
+            wrap=wrap, under="data", form=form,
+            contract="/swagger.json?version=3" if orient in ("split", "values") else "/swagger.json",
+        )
+        for orient, (wrap, form) in ORIENTS.items()
+    ),
+)  # fmt: skip
+
+
+def _pending() -> Iterator[tuple[str, tuple[Trial, ...], str]]:
+    """Give what does not work yet: the name of a case with its shape, the trials, and why."""
+    for case in CASES:
+        if case.contract not in (None, "/swagger.json"):
+            by_luck = case.server == "azure-values"  # the script takes the records that are sent without a contract
+            scored: tuple[Trial, ...] = () if by_luck else ("score",)
+            yield (
+                case.key,
+                ("contract", "sample", "validate", "text", "bench", "check", *scored),
+                "the contract is not found",
+            )
+        if case.contract is None:
+            yield case.key, ("check",), "a body is tried only where there is a contract"
+        if case.under == "inputs" and "/infer" in case.path:
+            yield case.key, ("wrap", "load"), "tensors of a reply are no predictions"
+        if case.wrap == "@row":
+            yield case.key, ("wrap",), "the prediction of one row is not recognised"
+    yield "fastapi/predictions/m1 @list", ("wrap",), "`scores` are not recognised"
+    yield "azure-index/score data:index", ("score", "validate"), "the orient `index` is not read"
+    yield "azure-columns/score data:dicts", ("validate",), "the orient `columns` is not read"
+    yield "azure-lists/score data:columns", ("score", "validate"), "a list a column is not read"
+    yield "azure-table/score data:table", ("contract", "score"), "`extDtype` is wanted where the server wants none"
+    yield "azure-table/score data:table", ("wrap",), "the schema of a table is not made of its rows"
+    yield "azure-table/score data:table", ("load",), "the rows of a table are not counted"
+
+
+PENDING: Final[dict[tuple[str, Trial], str]] = {
+    (name, trial): why for name, trials, why in _pending() for trial in trials
+}
+"""What does not work yet, by case and trial, and why: strictly expected to fail."""
+
+
+def cases(trial: Trial | None = None) -> list[Any]:
+    """Return the cases of a trial, or all of them, for `parametrize`: those of a server run in one process."""
+    return [
+        pytest.param(
+            case,
+            id=case.key,
+            marks=[
+                pytest.mark.xdist_group(case.server),
+                *([pytest.mark.xfail(reason=why)] if trial and (why := pending(case, trial)) else []),
+            ],
+        )
+        for case in CASES
+        if trial is None or trial in case.trials
+    ]
+
+
+def pending(case: Case, trial: Trial) -> str | None:
+    """Return why a trial does not work yet, None where it does."""
+    return PENDING.get((case.key, trial))
