@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from clients import Client, Load
 from measure import Bench, MeasureError
-from servers import Origins
 from table import Cost, Reading, cpu_us_per_request, startup_ms
+
+from servers import Origins
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
