@@ -149,8 +149,8 @@ def test_a_gate_that_is_missed_ends_with_5_and_everything_is_written(trained):
 
 
 def test_a_challenger_is_held_against_the_model_in_use_on_rows_that_neither_saw(cli):
-    cli.write("old.csv", sample_table(rows=3000))
-    lines = sample_table(rows=4000, seed=5).splitlines(keepends=True)
+    cli.write("old.csv", sample_table(rows=1500))
+    lines = sample_table(rows=2000, seed=5).splitlines(keepends=True)
     cli.write("new.csv", "".join([cli.read("old.csv"), *lines[1:]]))
     cli("train", "old.csv", "--label", "y", "-o", "old", *QUICK)
     gate = ("--base", "old", "--gate", "AUC>=base-0.02")
@@ -160,7 +160,7 @@ def test_a_challenger_is_held_against_the_model_in_use_on_rows_that_neither_saw(
     _, report = documents(cli, "new")
     assert report["base"]["rows"] == report["test"]["rows"]
     assert "passed" == report["gates"][0]["state"]
-    # Of another seed a fifth of the test rows are new to both, too few of 3,000 rows.
+    # Of another seed a fifth of the test rows are new to both, too few of 1,500 rows.
     other = cli("train", "old.csv", "--label", "y", "-o", "other", "--seed", 1, *gate, *QUICK)
     complaint(other, 5)
     _, report = documents(cli, "other")
