@@ -118,7 +118,7 @@ class CsvTable:
                 )
             bare = line.removeprefix(_BOM) if self.line == 1 else line
             if (place := transcoding.first_fault(bare)) is not None:
-                raise transcoding.not_utf8(self.name, self.line, bare[:place], bare[place:])
+                raise self._not_utf8(self.line, bare, place)
             marked = dialects.marked(bare.decode("utf-8")) if self._marked is None else None
             if bare.strip() and marked is None:
                 self._begin += len(line) - len(bare)
@@ -270,10 +270,10 @@ class CsvTable:
         row, text = guess.first
         line, shown = self.line_of(row) or 1, f'"{cut(text, 40)}"'
         if guess.has_commas and self.options.decimal is None:
-            raise UsageError(
-                f'{self.name}:{line}: {shown} in the column "{cut(name, 60)}": --decimal , reads a decimal '
-                "comma, --decimal . the text that it is"
-            )
+            advice = "write numbers with a point"
+            if self.options.flags:
+                advice = "--decimal , reads a decimal comma, --decimal . the text that it is"
+            raise UsageError(f'{self.name}:{line}: {shown} in the column "{cut(name, 60)}": {advice}')
         share = f"{guess.others:,} of {guess.numbers + guess.others:,} cells are no numbers, the first is {shown}"
         self.remarks.append(f'{self.name}:{line}: the column "{cut(name, 60)}" is read as text: {share}')
 
@@ -386,7 +386,12 @@ class CsvTable:
         place = transcoding.first_fault(data)
         if place is not None:
             line = self.line_at(begin) + data.count(b"\n", 0, place)
-            raise transcoding.not_utf8(self.name, line, data[data.rfind(b"\n", 0, place) + 1 : place], data[place:])
+            begin = data.rfind(b"\n", 0, place) + 1
+            raise self._not_utf8(line, data[begin:], place - begin)
+
+    def _not_utf8(self, line: int, text: bytes, place: int) -> UsageError:
+        """Name a byte of a line by its place in the text that begins with the line."""
+        return transcoding.not_utf8(self.name, line, text[:place], text[place:], flags=self.options.flags)
 
     def not_csv(self, line: int) -> UsageError:
         """Say that rows cannot be told apart, from a line on."""

@@ -117,8 +117,8 @@ Payloads = Annotated[
         "-p",
         "--payload",
         metavar="FILE",
-        help="Body to POST, checked against the contract first; - is stdin, .jsonl a body a line, .csv and .parquet "
-        "rows to wrap, gen:rows=K is made from the contract; repeatable, sent in turn. Default: the contract's "
+        help="Body to POST, checked against the contract first; - is stdin, .jsonl a body a line, .csv, .tsv and "
+        ".parquet rows to wrap, gen:rows=K is made from the contract; repeatable, sent in turn. Default: the contract's "
         "example; without one, GET.",
     ),
 ]
