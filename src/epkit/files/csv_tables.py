@@ -274,6 +274,8 @@ class CsvTable:
             if self.options.flags:
                 advice = "--decimal , reads a decimal comma, --decimal . the text that it is"
             raise UsageError(f'{self.name}:{line}: {shown} in the column "{cut(name, 60)}": {advice}')
+        if not self.options.flags:
+            return  # what learns from the table looks for such cells itself
         share = f"{guess.others:,} of {guess.numbers + guess.others:,} cells are no numbers, the first is {shown}"
         self.remarks.append(f'{self.name}:{line}: the column "{cut(name, 60)}" is read as text: {share}')
 
