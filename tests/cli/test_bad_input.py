@@ -67,7 +67,7 @@ URL = "http://127.0.0.1:9/score"  # never connected to: the command ends before
         (["-e", "."], "-e .: is a directory"),
         (["-g", "no/x.tsv"], "-g no/x.tsv: there is no directory no"),
         (["another"], "got unexpected extra argument(s) (another) (see epkit bench --help)"),
-        (["--turbo"], "no such option: --turbo (see epkit bench --help)"),
+        (["--xyzzy"], "no such option: --xyzzy (see epkit bench --help)"),
         (["-y", "x"], "no such option: -y (see epkit bench --help)"),
         (["-n"], "option '-n' requires an argument (see epkit bench --help)"),
     ],

@@ -33,11 +33,15 @@ _BOM: Final = b"\xef\xbb\xbf"
 
 
 class CsvBlock(NamedTuple):
-    """Consecutive rows of a file: as a frame, as the text they were read from, and those of them that are faulty."""
+    """Consecutive rows of a file: as a frame, as the text they were read from, those of them that are faulty.
+
+    `begin` is the place in the file at which they begin.
+    """
 
     frame: "pl.DataFrame"
     text: bytes
     faults: Mapping[int, Fault]
+    begin: int
 
 
 class CsvTable:
@@ -84,7 +88,10 @@ class CsvTable:
             self.comma = dialects.separator_of(text + sample.decode("utf-8", "replace"))
         else:
             self.comma = self._marked
-        cells = next(csv.reader([text.rstrip("\r\n")], delimiter=self.comma))
+        try:
+            cells = next(csv.reader([text.rstrip("\r\n")], delimiter=self.comma))
+        except csv.Error:
+            raise self.not_csv(self.line) from None
         self.cells = self._named(cells, spec) if options.header else self._borrowed(cells, spec)
         self._start = self._begin + (len(head) if options.header else 0)
         self.first_line = self.line + options.header
@@ -111,7 +118,7 @@ class CsvTable:
                 )
             bare = line.removeprefix(_BOM) if self.line == 1 else line
             if (place := transcoding.first_fault(bare)) is not None:
-                raise transcoding.not_utf8(self.name, self.line, bare[:place], bare[place:])
+                raise self._not_utf8(self.line, bare, place)
             marked = dialects.marked(bare.decode("utf-8")) if self._marked is None else None
             if bare.strip() and marked is None:
                 self._begin += len(line) - len(bare)
@@ -198,26 +205,30 @@ class CsvTable:
         import polars as pl  # late: it costs 0.2 s
 
         text, rows, ragged = data, None, dict[int, int]()
-        quick = rough_rows.looks_tidy(data, self.comma, len(self.cells))
-        if not quick:
+        if len(self.cells) == 1:
             text, rows, ragged = self._tidy(data)
         try:
-            frame, odd = self._read(text, types, self._rough)
-        except pl.exceptions.PolarsError:
-            if quick:
+            frame = self._parse(text, types, self._rough)
+            # Of a row that is too short, and of a blank line, the last cell is null; a row that is too long is refused.
+            if rows is None and frame.to_series(-1).null_count() and not rough_rows.looks_tidy(data, self.comma, frame):
                 text, rows, ragged = self._tidy(data)
+                frame = frame if text is data else self._parse(text, types, self._rough)
+            frame, odd = self._convert(frame, types, self._rough)
+        except pl.exceptions.PolarsError:
+            text, rows, ragged = self._tidy(data)
             try:
-                frame, odd = self._read(text, types, set(self.names))
+                frame = self._parse(text, types, set(self.names))
             except pl.exceptions.PolarsError as error:
                 self._check_text(data, begin)
                 words = cut(str(error)[:1000].splitlines()[0], 120)  # the rest may be the whole block
-                line = self._line_at(begin)
+                line = self.line_at(begin)
                 raise UsageError(f"{self.name}:{line}: not a CSV file, from this line on: {words}") from None
+            frame, odd = self._convert(frame, types, set(self.names))
         if rows is not None and frame.height != rows:
-            raise self.quoted_within(data, line=self._line_at(begin))
+            raise self.not_csv(self.line_at(begin))
         if not ragged and not odd:
-            return CsvBlock(frame, text, {})
-        return CsvBlock(frame, text, self._faults(data, begin, ragged, odd))
+            return CsvBlock(frame, text, {}, begin)
+        return CsvBlock(frame, text, self._faults(data, begin, ragged, odd), begin)
 
     def typed(self, spec: RowSpec) -> dict[str, Any]:
         """Choose the types of columns by a contract: never by a guess. What is not sent is text."""
@@ -259,44 +270,59 @@ class CsvTable:
         row, text = guess.first
         line, shown = self.line_of(row) or 1, f'"{cut(text, 40)}"'
         if guess.has_commas and self.options.decimal is None:
-            raise UsageError(
-                f'{self.name}:{line}: {shown} in the column "{cut(name, 60)}": --decimal , reads a decimal '
-                "comma, --decimal . the text that it is"
-            )
+            advice = "write numbers with a point"
+            if self.options.flags:
+                advice = "--decimal , reads a decimal comma, --decimal . the text that it is"
+            raise UsageError(f'{self.name}:{line}: {shown} in the column "{cut(name, 60)}": {advice}')
+        if not self.options.flags:
+            return  # what learns from the table looks for such cells itself
         share = f"{guess.others:,} of {guess.numbers + guess.others:,} cells are no numbers, the first is {shown}"
         self.remarks.append(f'{self.name}:{line}: the column "{cut(name, 60)}" is read as text: {share}')
 
     def _tidy(self, data: bytes) -> rough_rows.TidyBlock:
         return rough_rows.tidy(data, self.comma, wide=len(self.cells), least=self._least)
 
-    def _read(
-        self, data: bytes, types: Mapping[str, Any], rough: set[str]
-    ) -> "tuple[pl.DataFrame, dict[str, pl.Series]]":
-        """Read rows of one width.
+    def _parse(self, data: bytes, types: Mapping[str, Any], rough: set[str]) -> "pl.DataFrame":
+        """Read rows, with the columns that have no names.
 
         Args:
-            rough: columns whose numbers polars does not read by itself.
+            rough: columns whose numbers polars does not read by itself: they are text.
+
+        Raises:
+            PolarsError: a cell is not of its type, a row has too many cells, or this is no text.
+        """
+        import polars as pl
+
+        if not data:
+            return pl.DataFrame(schema=dict.fromkeys(self._unique, pl.String))
+        whole = [types[name] if name in types and name not in rough else pl.String for name in self.cells]
+        frame: pl.DataFrame = pl.read_csv(
+            io.BytesIO(data),
+            has_header=False,
+            new_columns=self._unique,
+            # Booleans in any case of letters, which polars does not read as such.
+            schema_overrides=[pl.String if dtype == pl.Boolean else dtype for dtype in whole],
+            separator=self.comma,
+            decimal_comma=self.options.decimal == "," and self.comma != ",",
+        )
+        return frame
+
+    def _convert(
+        self, frame: "pl.DataFrame", types: Mapping[str, Any], rough: set[str]
+    ) -> "tuple[pl.DataFrame, dict[str, pl.Series]]":
+        """Give columns their types, and leave out those that have no names.
+
+        Args:
+            rough: columns of numbers that were read as text.
 
         Returns:
             The rows, and by column the cells that have the other decimal separator.
         """
         import polars as pl
 
-        if not data:
-            return pl.DataFrame(schema=dict.fromkeys(self.names, pl.String)), {}
-        # Booleans in any case of letters, which polars does not read as such.
-        whole = [types[name] if name in types and name not in rough else pl.String for name in self.cells]
-        decimal = self.options.decimal or "."
-        frame: pl.DataFrame = pl.read_csv(
-            io.BytesIO(data),
-            has_header=False,
-            new_columns=self._unique,
-            schema_overrides=[pl.String if dtype == pl.Boolean else dtype for dtype in whole],
-            separator=self.comma,
-            decimal_comma=decimal == "," and self.comma != ",",
-        )
         if len(self.names) < len(self.cells):
             frame = frame.select(self.names)
+        decimal = self.options.decimal or "."
         changed: list[pl.Series] = []
         odd: dict[str, pl.Series] = {}
         for name in self.names:
@@ -335,7 +361,7 @@ class CsvTable:
             ragged: how many cells rows have that are of another width than the header.
             odd: by column, the cells that have the other decimal separator; the others are null.
         """
-        lines = self._line_at(begin) + rough_rows.lines_of_rows(data)
+        lines = self.line_at(begin) + rough_rows.lines_of_rows(data)
         wide = f"where {'the header' if self.options.header else 'the contract'} has {len(self.cells)}"
         found = {
             row: Fault("cells", None, int(lines[row]), f"{count} cell{'s' * (count != 1)} {wide}")
@@ -361,21 +387,20 @@ class CsvTable:
         """
         place = transcoding.first_fault(data)
         if place is not None:
-            line = self._line_at(begin) + data.count(b"\n", 0, place)
-            raise transcoding.not_utf8(self.name, line, data[data.rfind(b"\n", 0, place) + 1 : place], data[place:])
+            line = self.line_at(begin) + data.count(b"\n", 0, place)
+            begin = data.rfind(b"\n", 0, place) + 1
+            raise self._not_utf8(line, data[begin:], place - begin)
 
-    def quoted_within(self, data: bytes, *, line: int = 1) -> UsageError:
-        """Say that there are quotes that do not enclose cells, so that nobody can cut the text into rows.
+    def _not_utf8(self, line: int, text: bytes, place: int) -> UsageError:
+        """Name a byte of a line by its place in the text that begins with the line."""
+        return transcoding.not_utf8(self.name, line, text[:place], text[place:], flags=self.options.flags)
 
-        Args:
-            line: that *data* begins with.
-        """
-        place = _unclosed(data, self.comma.encode(), ends=True)
-        line += data.count(b"\n", 0, data.find(b'"') if place is None else place)
-        what = "quotes that do not enclose a cell: put the cell in quotes, and write a quote in it twice"
-        return UsageError(f"{self.name}:{line}: {what}")
+    def not_csv(self, line: int) -> UsageError:
+        """Say that rows cannot be told apart, from a line on."""
+        what = "from this line on a cell holds a quote or a carriage return and is not in quotes itself"
+        return UsageError(f"{self.name}:{line}: {what}: put such cells in quotes, and write a quote in them twice")
 
-    def _line_at(self, place: int) -> int:
+    def line_at(self, place: int) -> int:
         """Return the number of the line that begins at a place; what was counted before is not counted again."""
         if place < self._counted[0]:
             self._counted = (0, 0)

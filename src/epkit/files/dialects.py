@@ -38,6 +38,7 @@ class TableOptions:
         encoding: of its text, as Python calls it; None for UTF-8, or what a byte order mark says.
         decimal: `.` or `,`; None for `.`, where a number with a comma is refused and not taken for a text.
         header: whether the first line has the names; else they are the contract's.
+        flags: whether the command has flags for all this, which messages may name.
     """
 
     carry: tuple[str, ...] = ()
@@ -45,6 +46,7 @@ class TableOptions:
     encoding: str | None = None
     decimal: str | None = None
     header: bool = True
+    flags: bool = True
 
     def __post_init__(self) -> None:
         if self.decimal not in (None, ".", ","):
@@ -78,6 +80,8 @@ class TableOptions:
 
 
 DEFAULT: Final = TableOptions()
+PLAIN: Final = TableOptions(flags=False)
+"""Of commands that read a table and have no flags for it."""
 
 
 def names_in(texts: Sequence[str]) -> tuple[str, ...]:

@@ -2,9 +2,12 @@
 
 import csv
 import io
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _BREAK: Final = ord("\n")
 _BLANKS: Final = np.frombuffer(b" \t\r\n", dtype=np.uint8)
@@ -35,16 +38,16 @@ class TidyBlock(NamedTuple):
     ragged: dict[int, int]
 
 
-def looks_tidy(data: bytes, separator: str, wide: int) -> bool:
-    """Tell whether rows may all be as wide as they have to be; asked first, as it costs next to nothing.
+def looks_tidy(data: bytes, separator: str, frame: "pl.DataFrame") -> bool:
+    """Tell whether the rows that polars read are all of one width and none is a blank line, without a close look.
 
-    Rows of which one is too short and another too long pass: of the long one polars complains.
+    Args:
+        frame: what polars read *data* as, with each of its columns. A row that is too long it would have refused.
     """
-    if wide < 2 or b'"' in data:
+    if frame.width < 2 or b'"' in data:
         return False
-    view = np.frombuffer(data, dtype=np.uint8)
-    rows = int(np.count_nonzero(view == _BREAK)) + (not data.endswith(b"\n"))
-    return int(np.count_nonzero(view == ord(separator))) == (wide - 1) * rows
+    marks = np.count_nonzero(np.frombuffer(data, dtype=np.uint8) == ord(separator))
+    return int(marks) == (frame.width - 1) * frame.height
 
 
 def tidy(data: bytes, separator: str, *, wide: int, least: int) -> TidyBlock:
@@ -74,7 +77,10 @@ def tidy(data: bytes, separator: str, *, wide: int, least: int) -> TidyBlock:
             gone += 1
             continue
         text = data[begin:end].decode("latin-1").removesuffix("\r")
-        row = next(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
+        try:
+            row = next(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
+        except csv.Error:  # a carriage return that no quotes enclose
+            row = text.split(separator)
         if len(row) < least or any(cell.strip() for cell in row[wide:]):
             ragged[place - gone] = len(row)
         line = io.StringIO()

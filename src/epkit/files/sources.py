@@ -22,7 +22,6 @@ from epkit.files import parquet
 from epkit.files.csv_tables import CsvBlock, CsvTable
 from epkit.files.dialects import DEFAULT, TableOptions
 from epkit.files.lines import bounded_lines
-from epkit.files.rough_rows import looks_tidy
 from epkit.files.tables import check_table, offer_columns, without
 
 if TYPE_CHECKING:
@@ -320,13 +319,13 @@ class CsvSource(_Frames):
 
     def _lines(self, block: CsvBlock) -> list[bytes]:
         """Give the line of each row with commas between its cells, to the letter where it has them already."""
-        frame, text, _ = block
+        frame, text = block.frame, block.text
         cells, comma = self.table.cells, self.table.comma
         wide = len(cells)
         kept = frozenset(self.kept)
         places = [place for place, cell in enumerate(cells) if cell in kept]
         quoted = b'"' in text
-        if comma == "," and (quoted or wide == 1 or looks_tidy(text, comma, wide)):
+        if comma == "," and (quoted or text.count(b",") == (wide - 1) * frame.height):
             lines = [line.removesuffix(b"\r") for line in text.split(b"\n")]
             if not lines[-1]:
                 lines.pop()
@@ -338,11 +337,14 @@ class CsvSource(_Frames):
                     return lines
                 if not quoted:
                     return [b",".join([row[place] for place in places]) for row in (line.split(b",") for line in lines)]
-        rows = csv.reader(io.StringIO(text.decode("utf-8", "replace"), newline=""), delimiter=comma)
-        found = [csv_line([row[place] for place in places])[:-1].encode() for row in rows if row]
-        if len(found) != frame.height:
-            raise self.table.quoted_within(text)
-        return found
+        try:
+            rows = list(csv.reader(io.StringIO(text.decode("utf-8", "replace"), newline=""), delimiter=comma))
+        except csv.Error:
+            raise self.table.not_csv(self.table.line_at(block.begin)) from None
+        rows = [row for row in rows if row]
+        if len(rows) != frame.height or any(len(row) != wide for row in rows):
+            raise self.table.not_csv(self.table.line_at(block.begin))
+        return [csv_line([row[place] for place in places])[:-1].encode() for row in rows]
 
 
 class ParquetSource(_Frames):

@@ -156,7 +156,7 @@ def _check_csv(table: CsvTable, spec: RowSpec, validator: Validator, findings: F
     sent = [name for name in table.names if name not in table.options.left_out]
     types = table.typed(spec)
     first = 0
-    for frame, _, faults in table.blocks(types):
+    for frame, _, faults, _ in table.blocks(types):
         _add_faults(faults, first, spec, findings)
         for start, stop in _between(sorted(faults), frame.height):
             part = frame.slice(start, stop - start).select(sent)

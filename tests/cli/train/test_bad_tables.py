@@ -89,7 +89,8 @@ TABLES = {
         't.csv: the label "y" holds texts, and a regression predicts numbers: --task classification',
     ),
     "Latin-1": (
-        table().replace("no", "n\xe4").encode("latin-1"), (), "t.csv: row 1: not a text in UTF-8: save the file as UTF-8",
+        table().replace("no", "n\xe4").encode("latin-1"), (),
+        't.csv:2:4: the byte 0xE4 ("ä" in cp1252) is not UTF-8: save the file as UTF-8',
     ),
 }  # fmt: skip
 

@@ -117,9 +117,9 @@ Payloads = Annotated[
         "-p",
         "--payload",
         metavar="FILE",
-        help="Body to POST, checked against the contract first; - is stdin, .jsonl a body a line, .csv and .parquet "
-        "rows to wrap, gen:rows=K is made from the contract; repeatable, sent in turn. Default: the contract's "
-        "example; without one, GET.",
+        help="Body to POST, checked against the contract first; - is stdin, .jsonl a body a line, .csv, .tsv "
+        "and .parquet rows to wrap, gen:rows=K is made from the contract; repeatable, sent in turn. Default: the "
+        "contract's example; without one, GET.",
     ),
 ]
 Shuffle = Annotated[bool, option(SENT, "--shuffle", help="Send payloads in an order of --seed's.")]

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from epkit.core.http.masking import mask_url, url_secrets
-from epkit.core.shapes.bodies import find_rows
 from epkit.errors import UsageError, unwritable
-from epkit.files import fetching, remote, transcoding, unpacking
+from epkit.files import remote, transcoding, unpacking
 from epkit.files.dialects import DEFAULT, TableOptions
 from epkit.files.parquet import parts_of
 from epkit.flows.context import Context
@@ -63,6 +62,8 @@ def spooled(
         return
     with contextlib.ExitStack() as stack:
         if remote.is_remote(file):
+            from epkit.files import fetching  # late: most files are here
+
             context.know(url_secrets(file))  # a store's errors quote the URL, signature and all
             try:
                 directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="epkit-"))
@@ -142,6 +143,8 @@ def sniff(path: Path) -> str:
             return ".csv"
         if b"\n" not in text:
             text += file.readline(LONGEST_LINE) + file.read(SNIFFED)
+    from epkit.core.shapes.bodies import find_rows  # late: most tables say by their name what they are
+
     first, _, rest = text.partition(b"\n")
     with contextlib.suppress(ValueError):
         value = json.loads(first)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from epkit.errors import UsageError
+from epkit.files.dialects import PLAIN
 from epkit.files.digests import digest_of
 from epkit.files.frames import stacked
 from epkit.flows.context import Context
@@ -37,13 +38,17 @@ def read_table(file: str, stdin: BinaryIO, context: Context) -> Table:
     Raises:
         UsageError: it cannot be read as what its name says, has no rows, or changed while it was read.
     """
-    with spooled(file, stdin, context) as given:
+    with spooled(file, stdin, context, PLAIN) as given:
         assert given is not None
         assert given.path is not None
         if given.kind == ".json":
             raise UsageError(f"{given.name}: is a request body: name a table, .csv, .parquet or .jsonl, or .gz of one")
         before = digest_of(given.path, given.name)
-        frames = list(source_of(given, None).frames())
+        source = source_of(given, None)
+        frames = list(source.frames())
+        source.refuse_faults(": mend the line")
+        for remark in source.remarks:
+            context.note(remark)
         if not frames:
             raise UsageError(f"{given.name}: there are no rows")
         frame = stacked(frames)
