@@ -44,7 +44,7 @@ def works(case: Case, trials: tuple[Trial, ...]) -> str:
 
 def row(case: Case) -> list[str]:
     by_contract = [works(case, trials) for trials in COLUMNS.values()]
-    wrap = "–" if pending(case, "wrap") else f"`--wrap {case.wrap}`"
+    wrap = "none" if case.wrap is None else "–" if pending(case, "wrap") else f"`--wrap {case.wrap}`"
     return [maker(case), f"`{general(case.path)}`", case.model, *by_contract, wrap, works(case, ("load", "check"))]
 
 

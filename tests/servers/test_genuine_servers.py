@@ -76,6 +76,16 @@ def test_the_contract_is_found_and_allows_a_right_body(started: Start, cli: Cli,
     assert f"{target}{case.contract}" == json.loads(ran.out)["schema"]
 
 
+@pytest.mark.parametrize("case", cases("silence"))
+def test_a_contract_that_says_nothing_of_bodies_gives_no_verdict(started: Start, cli: Cli, case: Case) -> None:
+    right = cli.write("right.json", json.dumps(case.body(case.rows)))
+    ran = cli("validate", right, "--target", started(case.server).origin + case.path, "--format", "json")
+
+    assert 0 == ran.code, ran.err
+    (verdict,) = json.loads(ran.out)["files"]
+    assert ["undeclared"] == [violation["rule"] for violation in verdict["violations"]]
+
+
 @pytest.mark.parametrize("case", cases("sample"))
 def test_a_sample_is_taken(started: Start, cli: Cli, case: Case) -> None:
     server = started(case.server)
