@@ -44,6 +44,9 @@ class TestAFailureThatAllRequestsShare:
         assert '{"status": "scored", "answer": {"count": 3}}' in ran.err
         assert {"no list of predictions is recognised in the reply"} == {each["detail"] for each in failed(cli)}
         assert 500 <= len(failed(cli)) <= 1000
+        kept = [each["reply"] for each in failed(cli) if "reply" in each]
+        assert {'{"status": "scored", "answer": {"count": 3}}'} == set(kept)
+        assert 5 <= len(kept) <= 30
 
     def test_goes_on_from_the_first_row_once_it_is_mended(self, cli, server, thousand):
         command = ("score", "rows.csv", "--no-validate", "-o", "out.jsonl", "--target", server.url)

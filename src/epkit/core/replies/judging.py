@@ -3,6 +3,7 @@
 import enum
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from epkit.core.http.headers import fields, final_status
@@ -249,6 +250,18 @@ def _of_values(values: list[Any], rows: int | None, *, streamed: bool = False) -
     if len(values) != rows:
         return BadReply(Failure.MISMATCH, _counted(len(values), rows), streamed)
     return FoundPredictions(values, streamed=streamed)
+
+
+def text_of_reply(head: bytes, body: bytes, most: int) -> str:
+    """Return a reply as a text, however broken it is.
+
+    Args:
+        head, body: as `read_reply` has them.
+        most: characters.
+    """
+    with suppress(ValueError):
+        body = unpack(fields(head).get("content-encoding", ""), body)
+    return cut(body.decode("utf-8", "replace"), most)
 
 
 def unread_coding(head: bytes) -> str | None:
