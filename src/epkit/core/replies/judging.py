@@ -177,7 +177,7 @@ def _accepted(head: bytes, sent_json: bool) -> BadReply | None:
     where = next((headers[name] for name in _RESULTS if headers.get(name)), None)
     if where is None:
         return None
-    text = f"202, accepted for later: nothing is scored yet; the result is to be at {mask_url(where)[:300]}"
+    text = f"202, accepted for later: nothing is scored yet; the result is to be at {cut(mask_url(where), 300)}"
     return BadReply(Failure.EMPTY, text)
 
 
