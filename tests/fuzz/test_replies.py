@@ -1,6 +1,7 @@
 """Replies of a server that is mad: every request is a success or a failure of a known kind, and the run ends."""
 
 import contextlib
+import json
 import socket
 import threading
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import strategies as st
 
 from support.cli_harness import Cli
-from support.fuzzing import damaged, fuzz
+from support.fuzzing import STRANGE, damaged, fuzz, text_of
 
 BODY = b'{"result": ["yes", "no"]}'
 REPLIES = (
@@ -75,6 +76,60 @@ def server() -> Iterator[MadServer]:
     running = MadServer()
     yield running
     running.close()
+
+
+KINDS = (
+    "application/json", "text/event-stream", "application/x-ndjson", "text/csv", "text/html", "text/plain", "x/y",
+)  # fmt: skip
+
+KEYS = (
+    "result", "Results", "outputs", "data", "ndarray", "names", "tensor", "shape", "values", "columns", "index",
+    "forecast", "name", "error", "age", "0", "1",
+)  # fmt: skip
+
+PIECES = st.sampled_from(
+    [
+        b'{"result": ["yes", "no"]}', b'{"Results": {"forecast": [1, 2], "index": [{"age": 87}, {"age": 17}]}}',
+        b'{"outputs": [{"name": "y", "shape": [2], "datatype": "FP64", "data": [1, NaN]}]}', b'{"error": "\\ud800"}',
+        b'{"data": {"names": ["a"], "ndarray": [[1], [2]]}}', b'{"data": {"tensor": {"shape": [2], "values": [1, 2]}}}',
+        b"data: [DONE]\n\n", b"event: error\ndata: x\n\n", b'data: {"error": 1}\n\n', b"1,2\n3,4\n", b'"', b"\r\n", b"[",
+        b"<title>\x1b[2J</title>", b"\xff\xfe", b"[[0.5, 0.5], [NaN, null]]", b'[{"age": 87}, {"age": 17}]', b"[]" * 9,
+    ]
+)  # fmt: skip
+
+
+@st.composite
+def bodies(draw: st.DrawFn) -> bytes:
+    """A whole reply of some kind of text, with a status of success."""
+    body = b"".join(draw(st.lists(PIECES | st.binary(max_size=8), max_size=3)))
+    if draw(st.booleans()):
+        body = text_of(draw(st.recursive(st.sampled_from(STRANGE), _containers, max_leaves=12)))
+    if draw(st.booleans()):
+        body = draw(damaged(body))
+    status = draw(st.sampled_from((b"200 OK", b"202 Accepted\r\nLocation: /x?sig=1", b"424 Failed")))
+    kind = draw(st.sampled_from(KINDS)).encode()
+    return b"HTTP/1.1 %b\r\nContent-Type: %b\r\nContent-Length: %d\r\n\r\n%b" % (status, kind, len(body), body)
+
+
+def _containers(inner: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
+    return st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=4)
+
+
+def test_a_job_settles_every_row_whatever_the_replies_say(tmp_path, server):
+    cli = Cli(directory=tmp_path)
+    cli.write("rows.json", '{"data": [{"age": 17}, {"age": 87}]}')
+    score = ["score", "rows.json", "--no-validate", "--retries", 0, "--timeout", 1, "--target", server.url]
+
+    def check(reply: bytes) -> None:
+        server.reply = reply
+        ran = cli(*score)
+
+        assert ran.code in (0, 4), ran.err
+        assert "Traceback" not in ran.err, ran.err
+        assert "\x1b" not in ran.out + ran.err
+        assert [0, 1] == [json.loads(line)["row"] for line in ran.out.splitlines()]
+
+    fuzz("texts of replies", bodies(), check)
 
 
 def test_a_run_counts_every_reply_and_ends(tmp_path, server):

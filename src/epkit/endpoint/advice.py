@@ -157,7 +157,10 @@ _FAILURES: Final[tuple[tuple[tuple[Failure, ...], str, str], ...]] = (
     (
         (Failure.CONTRACT,),
         "^the reply is a page of HTML",
-        "a sign-in page or a gateway answers in place of the endpoint: check the URL, the key, and any proxy or VPN",
+        (
+            "the reply breaks the contract: a sign-in page or a gateway answers in place of the endpoint: check the "
+            "URL, the key, and any proxy or VPN"
+        ),
     ),
     (
         (Failure.CONTRACT,),

@@ -16,6 +16,7 @@ import heapq
 import random
 from array import array
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
@@ -25,7 +26,7 @@ from epkit.core.http.headers import fields
 from epkit.core.http.request import Request
 from epkit.core.replies.finding import FoundPredictions, ReplyPlace
 from epkit.core.replies.joining import JoinError, in_order, join
-from epkit.core.replies.judging import BadReply, read_reply
+from epkit.core.replies.judging import BadReply, read_reply, text_of_reply
 from epkit.core.replies.predictions import Failed
 from epkit.core.samples.rows import Failure
 from epkit.core.score.adaptive import ConcurrencyWindow
@@ -50,6 +51,9 @@ CATCH_UP_NS: Final = 20_000_000
 
 HOPELESS: Final = frozenset({401, 403, 404, 405, 407, 415, 431})
 """Statuses that every other request would get as well."""
+
+KEPT_CHARACTERS: Final = 64 * 1024
+"""The most of a reply that is kept of those that could not be used."""
 
 REQUEST_ID: Final = "x-ms-client-request-id"
 """Azure's servers send it back."""
@@ -307,7 +311,7 @@ class BatchDriver:
         """Look for the rows that are to blame for a failure, unless none is."""
         doubt = self._doubt
         kind = x.failure, x.status
-        if not (doubt.is_open and doubt.take(batch, x, kind=kind, words=self._explain(x), body=x.body)):
+        if not (doubt.is_open and doubt.take(batch, x, kind=kind, words=x.detail or self._explain(x), body=x.body)):
             self._release(x.end)
             self._divide(batch, x, self._patience(batch))
         elif doubt.is_certain and (doubt.has_more or not self._rows.is_cut_up or self._flying or self._waiting):
@@ -374,6 +378,9 @@ class BatchDriver:
     def _lose(self, batch: Batch, x: Outcome) -> None:
         why = Failed(reason=x.failure.name.lower(), status=x.status, detail=self._explain(x))
         self._rows.lose(batch.chunk, batch.start, batch.stop, why)
+        if x.failure is not Failure.TRANSPORT and 200 <= x.status < 300 and x.body:
+            # It was paid for, and may have the predictions somewhere.
+            batch.chunk.reasons[batch.start] = replace(why, reply=text_of_reply(x.head, x.body, KEPT_CHARACTERS))
 
     def _is_hopeless(self, batch: Batch, x: Outcome) -> bool:
         """Tell whether every other request would end as this one did."""

@@ -247,7 +247,9 @@ class OutputWriter:
     def _list(self, first: int, piece: Piece, reasons: Mapping[int, Failed]) -> None:
         lines = []
         for place in sorted(reasons):
-            why = replace(reasons[place], detail=self._mask(reasons[place].detail))
+            why = replace(
+                reasons[place], detail=self._mask(reasons[place].detail), reply=self._mask(reasons[place].reply)
+            )
             row = first + place
             key = why.reason, why.status
             self._counts[why.reason] += 1
@@ -256,7 +258,8 @@ class OutputWriter:
             if self._kept is not None:
                 self._kept.append((row, why))
             if self._failed is not None:
-                head = dumps({"row": row, "reason": why.reason, "status": why.status or None, "detail": why.detail})
+                line = {"row": row, "reason": why.reason, "status": why.status or None, "detail": why.detail}
+                head = dumps({**line, "reply": why.reply} if why.reply else line)
                 lines.append(head[:-1] + b',"input":' + piece.as_objects(place, place + 1)[0] + b"}\n")
         self.failed_rows += len(reasons)
         if self._failed is not None:

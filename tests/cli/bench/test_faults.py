@@ -8,7 +8,6 @@ from support.faults import FAULTS, ODD
 OK = frozenset(
     [
         "ok",
-        "swagger.json",
         "ok-chunked",
         "ok-close-delimited",
         "ok-connection-close",
@@ -71,7 +70,7 @@ KINDS = {
     "204-with-body": "empty",
     **dict.fromkeys(["error-in-200", "error-in-200-doubled"], "application"),
     "wrong-count": "mismatch",
-    **dict.fromkeys(["not-json", "ok-large"], "contract"),
+    **dict.fromkeys(["not-json", "ok-large", "swagger.json"], "contract"),
     **dict.fromkeys(
         [
             "gzip-broken",

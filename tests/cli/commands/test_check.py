@@ -19,7 +19,7 @@ WELL = frozenset(
     [
         *("ok", "ok-chunked", "ok-close-delimited", "ok-connection-close", "ok-split", "ok-split-chunked"),
         *("delay", "gated", "stall", "flaky", "second-dies", "early-hints", "gzip", "deflate", "deflate-raw", "azure"),
-        *("big-header", "closes-idle", "twice", "swagger.json", "nested"),
+        *("big-header", "closes-idle", "twice", "nested"),
         *("version-1.0", "chunk-extension", "cut", "cut-length", "cut-chunked"),
         *("bare-lf", "only-lf", "only-lf-split", "only-lf-chunked"),
     ]
@@ -47,6 +47,7 @@ CAUSES = {
     "redirect": ("example", "a redirect, which is not followed, for the key goes to this origin alone: use /fault/ok"),
     "error-in-200": ("example", "the reply is an error, whatever its status"),
     "error-in-200-doubled": ("example", "the reply is an error, whatever its status"),
+    "swagger.json": ("example", "if the reply has predictions, name their place with --predictions-at POINTER"),
     "wrong-count": ("example", "the reply has not as many predictions as rows were sent"),
     **dict.fromkeys(["not-json", "ok-large", "length-too-short"], ("example", "the reply breaks the contract")),
     **dict.fromkeys(

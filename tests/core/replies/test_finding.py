@@ -158,6 +158,7 @@ class TestAPlaceThatIsNamed:
 
         assert [3, 4] == find_predictions({"answer": [3, 4], "result": [1, 2]}, 2, place).values  # type: ignore[union-attr]
         assert [1, 2] == find_predictions({"result": [1, 2]}, 2, place).values  # type: ignore[union-attr]
+        assert [1, 2] == find_predictions({"answer": [3], "result": [1, 2]}, 2, place).values  # type: ignore[union-attr]
 
     @pytest.mark.parametrize("pointer", ["answer", "#/answer", "/a~b", "/a~"])
     def test_has_to_be_a_pointer(self, pointer: str) -> None:
@@ -183,6 +184,8 @@ ARRAY = {"type": "array", "items": {"type": "number"}}
         ({"$ref": "#/components/schemas/Own"}, ("list",)),
         (ARRAY, None),
         ({"type": "object", "properties": {"a": ARRAY, "b": ARRAY}}, None),
+        ({"type": "object", "properties": {"prediction": {"type": "number"}, "notes": ARRAY}}, None),
+        ({"type": "object", "properties": {"result": ARRAY}}, ("result",)),
         ({"type": "object"}, None),
         ({"type": "string"}, None),
     ],

@@ -130,6 +130,17 @@ class TestRowsThatAreRepeatedInTheReply:
         assert values == in_order(values, lambda: ROWS, ROWS[0])
 
 
+def test_no_depth_of_nesting_is_too_much() -> None:
+    deep: Any = 1
+    for _ in range(1020):
+        deep = [deep]
+    rows = [{"a": deep}, {"a": 2}]
+
+    with pytest.raises(JoinError, match="nested too deeply"):
+        join(FoundPredictions([1, 2], rows), 2, lambda: rows)
+    assert rows == in_order(rows, lambda: rows, rows[0])
+
+
 CELLS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.lists(st.integers())
 OBJECTS = st.dictionaries(st.sampled_from("abc"), CELLS)
 

@@ -3,8 +3,11 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from epkit.core.contract.contract import parse
+from epkit.core.replies.finding import place_of
 from epkit.core.validate.reply_validation import ReplyValidator
 
 
@@ -71,3 +74,29 @@ def test_what_is_wrong_with_a_reply_has_its_place(reply: bytes, place: tuple[int
 
 def test_one_prediction_is_one() -> None:
     assert "1 prediction for 2 rows" == validator_of(STRINGS).check(b'["yes"]', rows=2).violations[0].message
+
+
+@pytest.mark.parametrize("body", [b"[1, null]", b"[1, NaN]", b'[1, "-inf"]', b"[1, -Infinity]", b"[[1], [1, null]]"])
+def test_what_is_no_prediction_is_an_error(body: bytes) -> None:
+    verdict = validator_of(None).check(body, rows=2)
+
+    assert [("error", "prediction")] == [(v.severity, v.rule) for v in verdict.violations]
+    assert verdict.violations[0].message.startswith("row 1: ")
+
+
+def test_predictions_are_where_it_was_said_or_where_the_contract_has_them() -> None:
+    reply = b'{"answer": {"mine": [1, 2, 3]}, "result": [1, 2]}'
+    schema = {"type": "object", "properties": {"answer": {"type": "object", "properties": {"mine": {"type": "array"}}}}}
+    contract = parse({"swagger": "2.0", "paths": {"/": {"post": {"responses": {"200": {"schema": schema}}}}}})
+    named = ReplyValidator(contract, place=place_of("/result"))
+
+    assert ReplyValidator(contract).check(reply, rows=3).valid
+    assert named.check(reply, rows=2).valid
+    assert ["predictions"] == [v.rule for v in named.check(b'{"answer": {"mine": [1, 2]}}', rows=2).violations]
+
+
+@given(st.binary(max_size=40) | st.sampled_from([b"[NaN]", b'{"data": [1]}', b'{"index": 1, "result": [1]}']))
+def test_no_bytes_raise(body: bytes) -> None:
+    verdict = validator_of(STRINGS).check(body, rows=1)
+
+    assert verdict.valid == (verdict.errors == 0)

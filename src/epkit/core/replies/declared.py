@@ -7,6 +7,7 @@ from typing import Any, Final
 from epkit.core.contract.contract import ParsedContract
 from epkit.core.contract.schemas import Resolver, flatten
 from epkit.core.replies.finding import ReplyPlace
+from epkit.core.shapes.table import REPLY_KEYS
 from epkit.errors import UsageError
 
 DEEPEST: Final = 6
@@ -17,7 +18,8 @@ def declared_place(contract: ParsedContract) -> ReplyPlace | None:
     """Return where the only list of a reply is by its schema.
 
     Returns:
-        None where there is none, or several, or the reply itself is to be it, which needs no place.
+        None where there is none, or several, where the reply itself is to be it, which needs no place, or where the
+        schema has another key that is usual for predictions.
     """
     if contract.reply is None:
         return None
@@ -26,7 +28,10 @@ def declared_place(contract: ParsedContract) -> ReplyPlace | None:
         paths = list(islice(_lists(contract.reply, resolver, (), set()), 2))
     except UsageError:  # what is broken there is said by what needs it
         return None
-    return ReplyPlace(path=paths[0], named=False) if len(paths) == 1 and paths[0] else None
+    if len(paths) != 1 or not paths[0]:
+        return None
+    usual = [key for key in flatten(resolver.schema(contract.reply), resolver)["properties"] if key in REPLY_KEYS]
+    return ReplyPlace(path=paths[0], named=False) if usual in ([], [paths[0][0]]) else None
 
 
 def _lists(schema: Any, resolver: Resolver, path: tuple[str, ...], seen: set[int]) -> Iterator[tuple[str, ...]]:

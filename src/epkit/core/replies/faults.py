@@ -13,6 +13,9 @@ NO_NUMBERS: Final = frozenset(
 )
 """How servers write NaN and the infinities as texts, because JSON has no numbers for them."""
 
+TOO_DEEP: Final = f"it is nested deeper than {MAX_DEPTH} levels"
+"""Said of what cannot be written out again."""
+
 NO_TEXTS: Final = NO_NUMBERS | {"null"}
 """Texts that are no prediction."""
 
@@ -33,11 +36,11 @@ def fault_of(prediction: Any) -> str | None:
 
 
 def first_fault(predictions: Sequence[Any]) -> tuple[int, str] | None:
-    """Find the first prediction that is none: its place, and why it is none."""
+    """Find the first prediction that is none: its place, and why it is none; the depth of nesting is no reason."""
     if are_sound(predictions, set(map(type, predictions))):
         return None
     faults = ((place, fault_of(prediction)) for place, prediction in enumerate(predictions))
-    return next(((place, fault) for place, fault in faults if fault is not None), None)
+    return next(((place, fault) for place, fault in faults if fault is not None and fault is not TOO_DEEP), None)
 
 
 def are_sound(predictions: Sequence[Any], kinds: set[type]) -> bool:
@@ -79,7 +82,7 @@ def _fault_inside(value: list[Any] | dict[str, Any]) -> str | None:
         if not below:
             return None
         level = below
-    return f"it is nested deeper than {MAX_DEPTH} levels"
+    return TOO_DEEP
 
 
 def _fault_among(holder: list[Any] | dict[str, Any], kinds: set[type]) -> str | None:

@@ -96,7 +96,8 @@ def find_predictions(decoded: Any, rows: int | None = None, place: ReplyPlace | 
     """
     if place is not None:
         found = _at(decoded, place.path, rows)
-        if found is not None or place.named:
+        # What a contract has there may be something else.
+        if place.named or (found is not None and rows in (None, len(found.values))):
             return found
     # What nearly all replies are costs no further call.
     if type(decoded) is list:

@@ -66,7 +66,10 @@ def join(found: FoundPredictions, count: int, rows: Callable[[], Sequence[Row]])
     if not shared:
         columns = ", ".join(map(str, index[0]))
         raise JoinError(f"the reply names its rows by {cut(columns, MOST_SHOWN)}, which the rows sent do not have")
-    return _by_columns(values, index, sent, shared)
+    try:
+        return _by_columns(values, index, sent, shared)
+    except RecursionError:
+        raise JoinError("the reply is nested too deeply to be compared with the rows") from None
 
 
 def in_order(values: list[Any], rows: Callable[[], Sequence[Row]], first: Row) -> list[Any]:
@@ -86,7 +89,10 @@ def in_order(values: list[Any], rows: Callable[[], Sequence[Row]], first: Row) -
     sent = rows()
     if len(sent) != len(values) or not all(all(key in row for key in shared) for row in sent):
         return values
-    columns = [_alike([row[key] for row in sent], [value[key] for value in values]) for key in shared]
+    try:
+        columns = [_alike([row[key] for row in sent], [value[key] for value in values]) for key in shared]
+    except RecursionError:
+        return values
     columns = [(mine, theirs) for mine, theirs in columns if Counter(mine) == Counter(theirs)]
     of_rows = list(zip(*(mine for mine, _ in columns), strict=True))
     of_values = list(zip(*(theirs for _, theirs in columns), strict=True))

@@ -3,6 +3,7 @@
 import enum
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from epkit.core.http.headers import fields, final_status
@@ -176,7 +177,7 @@ def _accepted(head: bytes, sent_json: bool) -> BadReply | None:
     where = next((headers[name] for name in _RESULTS if headers.get(name)), None)
     if where is None:
         return None
-    text = f"202, accepted for later: nothing is scored yet; the result is to be at {mask_url(where)[:300]}"
+    text = f"202, accepted for later: nothing is scored yet; the result is to be at {cut(mask_url(where), 300)}"
     return BadReply(Failure.EMPTY, text)
 
 
@@ -249,6 +250,18 @@ def _of_values(values: list[Any], rows: int | None, *, streamed: bool = False) -
     if len(values) != rows:
         return BadReply(Failure.MISMATCH, _counted(len(values), rows), streamed)
     return FoundPredictions(values, streamed=streamed)
+
+
+def text_of_reply(head: bytes, body: bytes, most: int) -> str:
+    """Return a reply as a text, however broken it is.
+
+    Args:
+        head, body: as `read_reply` has them.
+        most: characters.
+    """
+    with suppress(ValueError):
+        body = unpack(fields(head).get("content-encoding", ""), body)
+    return cut(body.decode("utf-8", "replace"), most)
 
 
 def unread_coding(head: bytes) -> str | None:

@@ -14,11 +14,13 @@ class Failed:
         reason: the name of a `Failure` in lower case; `contract` for rows that were never sent.
         status: of the reply, 0 where there was none.
         detail: in words, not yet masked.
+        reply: of a status of success that could not be used, with the first row of its request; not yet masked.
     """
 
     reason: str
     status: int
     detail: str
+    reply: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

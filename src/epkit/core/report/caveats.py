@@ -25,8 +25,8 @@ class CaveatKind(StrEnum):
     - `capped`: -c limited an open load.
     - `histogram`: percentiles are from a histogram. `clamped`: latencies beyond its range count as its end.
     - `unsolicited`: replies were followed by bytes that nobody asked for.
-    - `unchecked`: replies passed without the check that was asked for; as a reason: all of them.
-    - `miscounted`: a reply had another number of predictions than rows were sent, and no contract says what a row is.
+    - `unchecked`: replies passed without the check that was asked for, or although their number of predictions is not
+      that of the rows, where no contract says what a row is; as a reason: all of them passed unchecked.
     - `objective_lost`: the run was ended early, because an objective could no longer be met.
     - `cut_off`: the report was made from a saved run without an end.
     - `clocks`: the workers' clocks differ by an unknown time that matters.
@@ -49,7 +49,6 @@ class CaveatKind(StrEnum):
     CLAMPED = "clamped"
     UNSOLICITED = "unsolicited"
     UNCHECKED = "unchecked"
-    MISCOUNTED = "miscounted"
     OBJECTIVE_LOST = "objective_lost"
     CUT_OFF = "cut_off"
     CLOCKS = "clocks"

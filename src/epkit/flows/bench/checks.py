@@ -51,7 +51,7 @@ def warnings(counts: CheckCounts, sent: int, depth: Depth, head: bytes, miscount
             f"{miscounted}: no contract says what a row is, so this is no failure (--check status looks at the status "
             "alone, --schema FILE|URL names a contract)"
         )
-        found.append(Caveat(kind=CaveatKind.MISCOUNTED, text=text))
+        found.append(Caveat(kind=CaveatKind.UNCHECKED, text=text))
     return found
 
 

@@ -17,6 +17,7 @@ from epkit.core.contract.oip import is_model_contract
 from epkit.core.http.masking import clean
 from epkit.core.http.payload import Payload
 from epkit.core.http.url import Url
+from epkit.core.replies.decoding import decode
 from epkit.core.replies.finding import ReplyPlace
 from epkit.core.replies.judging import judge_reply, judge_status
 from epkit.core.samples.rows import Failure
@@ -196,7 +197,10 @@ class Answers:
             validator = ReplyValidator(self._contract, place=self._place)
         except UsageError as error:
             raise Unwell(str(error), _MEND) from None
-        verdict = validator.check(self._scored.text.encode(), rows=_rows(self._payload), limit=1)
+        text = self._scored.text.encode()
+        if self._contract.reply is None and not _is_json(text):
+            return Found("the contract declares none")  # lines, or CSV: they have been counted
+        verdict = validator.check(text, rows=_rows(self._payload), limit=1)
         if not verdict.violations:
             return Found("as the contract declares it" if self._contract.reply else "the contract declares none")
         first = in_words(verdict.violations[0])
@@ -254,6 +258,14 @@ def _example(contract: ParsedContract) -> Payload:
     if contract.example is not None:
         return Payload.of("the example", json.dumps(contract.example).encode())
     return Payload.of("made from the contract", sample_body(contract, rows=1, seed=0))
+
+
+def _is_json(text: bytes) -> bool:
+    try:
+        decode(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _rows(payload: Payload) -> int | None:
