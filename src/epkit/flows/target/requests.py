@@ -19,7 +19,7 @@ from epkit.errors import ContractError, EpkitError, UsageError
 from epkit.files.payloads import read_payloads
 from epkit.flows.context import Note
 from epkit.flows.target.request_options import RequestOptions, compose_headers
-from epkit.flows.target.target import Target, UnreachableError
+from epkit.flows.target.target import NoContractError, Target, UnreachableError
 
 if TYPE_CHECKING:
     from epkit.core.contract.contract import ParsedContract
@@ -207,6 +207,10 @@ class KnownContract:
             # The load meets the same in a moment, and says so.
             if self._named or without is None:
                 raise
+        except NoContractError as error:
+            if without is None:
+                raise
+            self.note(f"{error}: {without}")
         except EpkitError as error:
             if self._named or without is None:
                 raise
