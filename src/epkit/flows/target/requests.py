@@ -145,7 +145,7 @@ def _read(
     if target is not None and file.lower().endswith((".csv", ".parquet")):
         from epkit.flows.rows.payloads import table_payloads
 
-        of = known.contract("rows are sent unchecked")
+        of = known.contract("rows are sent unchecked", quiet=not options.validate)
         rows = table_payloads(
             file, of, batch_rows=options.batch_rows, target=target, note=known.note, validate=options.validate
         )
@@ -188,11 +188,13 @@ class KnownContract:
         self.looked = False
         self._contract: ParsedContract | None = None
 
-    def contract(self, without: str | None) -> "ParsedContract | None":
+    def contract(self, without: str | None, *, quiet: bool = False) -> "ParsedContract | None":
         """Return the contract, or None where the target's own is missing or unusable.
 
         Args:
             without: what that means for the user, who is told; None where there is no going on.
+
+            quiet: the user has said that it may be missing, and is not told.
 
         Raises:
             EpkitError: it is missing, and the user named it or it cannot be done without.
@@ -210,11 +212,13 @@ class KnownContract:
         except NoContractError as error:
             if without is None:
                 raise
-            self.note(f"{error}: {without}")
+            if not quiet:
+                self.note(f"{error}: {without}")
         except EpkitError as error:
             if self._named or without is None:
                 raise
-            self.note(f"no contract ({error}): {without}")
+            if not quiet:
+                self.note(f"no contract ({error}): {without}")
         return self._contract
 
 
