@@ -6,10 +6,17 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
+from epkit.core.contract.contract import parse
+from epkit.core.contract.documents import decode
+from epkit.core.json.writing import dumps_payload
+from epkit.core.validate.examples import sample
+from epkit.core.validate.validation import Validator
 from support.cli_harness import TWO_ROWS, Cli
 from support.fuzzing import changed, damaged, fuzz, text_of
+from support.made_contracts import every_kind
 
 FILES = sorted((Path(__file__).parents[2] / "swagger").glob("*.json"))
+MADE = every_kind()
 STRANGE_SCHEMAS = (
     {"$ref": "#"}, {"$ref": "#/definitions/none"}, {"$ref": "http://127.0.0.1:1/x"}, {"allOf": [{"$ref": "#"}]},
     {"type": "array", "items": {}, "minItems": 10**9}, {"type": "string", "minLength": 10**9}, {"enum": []},
@@ -31,7 +38,7 @@ COMMANDS = cycle(
 @st.composite
 def documents(draw: st.DrawFn) -> bytes:
     """A contract of which some parts are others, or which is no text any more."""
-    base = draw(st.sampled_from(FILES)).read_bytes()
+    base = draw(st.sampled_from([*(file.read_bytes() for file in FILES), *map(text_of, MADE.values())]))
     if draw(st.integers(0, 4)) == 0:
         return draw(damaged(base))
     made = draw(changed(json.loads(base)))
@@ -55,3 +62,28 @@ def test_a_contract_is_used_or_refused_in_one_line(tmp_path):
         assert "\x1b" not in ran.out + ran.err
 
     fuzz("contracts", documents(), check)
+
+
+@st.composite
+def bodies(draw: st.DrawFn) -> tuple[str, bytes]:
+    """The kind of a contract, and a body that was made by it and then changed, or damaged."""
+    kind = draw(st.sampled_from(sorted(BODIES)))
+    base = BODIES[kind]
+    if draw(st.integers(0, 4)) == 0:
+        return kind, draw(damaged(dumps_payload(base)))
+    return kind, text_of(draw(changed(base)))
+
+
+VALIDATORS = {kind: Validator(parse(decode(text_of(document), name=kind))) for kind, document in MADE.items()}
+BODIES = {kind: sample(validator.contract, rows=None, seed=1) for kind, validator in VALIDATORS.items()}
+
+
+def test_a_body_of_any_form_is_judged_with_a_place_in_it() -> None:
+    def check(drawn: tuple[str, bytes]) -> None:
+        kind, data = drawn
+        for validator in (VALIDATORS[kind], Validator(VALIDATORS[kind].contract, as_declared=True)):
+            for violation in validator.check(data).violations:
+                assert (violation.line is None) == (violation.column is None)
+                assert "\n" not in violation.message
+
+    fuzz("bodies of contracts", bodies(), check)

@@ -89,3 +89,21 @@ def model(*inputs: tuple[str, str, list[int]], name: str = "one") -> dict[str, A
     listed = [{"name": key, "datatype": datatype, "shape": shape} for key, datatype, shape in inputs]
     output = {"name": "y", "datatype": "FP64", "shape": [-1]}
     return {"name": name, "versions": None, "platform": "", "inputs": listed, "outputs": [output]}
+
+
+def every_kind() -> dict[str, dict[str, Any]]:
+    """Return a contract of each kind, with an example where its kind has one."""
+    split = {"columns": ["age", "city"], "index": [0], "data": [[1, "x"]]}
+    return {
+        "split": azure(SPLIT, split),
+        "values": azure({**CELLS, "format": "pandas.DataFrame:values"}, [["x", 1.5]]),
+        "index": azure(INDEX, {"0": {"age": 1, "income": 2.5, "city": "x", "note": None}}),
+        "dicts": azure(DICTS, {"age": {"0": 1}, "city": {"0": "x"}}),
+        "table": azure(TABLE, TABLE_EXAMPLE),
+        "lists": openapi("/c", LISTS),
+        "row": fastapi("/one", REF),
+        "rows": fastapi("/some", {"type": "array", "items": REF}),
+        "choice": openapi("/x", {"anyOf": [ROW, {"type": "array", "items": ROW}]}),
+        "tensor": model(("x", "FP64", [-1, 2])),
+        "tensors": model(("age", "INT64", [-1]), ("v", "FP32", [-1, 2]), ("city", "BYTES", [-1])),
+    }

@@ -148,6 +148,23 @@ def test_a_parameter_is_one_segment(method, path, wanted):
     assert wanted == find("http://h/m/go", method, path, document=document)
 
 
+@pytest.mark.parametrize(
+    ("uri", "asked", "wanted"),
+    [
+        ("http://h/predictions/churn", "/predictions/churn", "/predictions/churn"),
+        ("http://h/predictions/churn", "/predictions/other", "/predictions/other"),
+        ("http://h/api/predictions/churn", "/predictions/churn", "/api/predictions/churn"),
+        ("http://h/api/predictions/churn", "/health", "/api/health"),
+        ("http://h/predictions/churn", "/predictions/a/b", None),
+    ],
+)
+def test_an_operation_with_an_open_part_lies_where_the_target_is(uri, asked, wanted):
+    operation = {"post": {}, "get": {}}
+    routes = Routes({"openapi": "3.1.0", "paths": {"/predictions/{name}": operation, "/health": operation}}, parse(uri))
+
+    assert wanted == routes.find("POST", asked, "")
+
+
 def test_a_reference_is_followed():
     document = {
         "openapi": "3.1.0",

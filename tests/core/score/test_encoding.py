@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epkit.core.contract.columns import find_rows
 from epkit.core.contract.contract import parse
-from epkit.core.contract.schemas import Resolver
+from epkit.core.contract.rows import rows_of
 from epkit.core.json.writing import dumps_row
 from epkit.core.score.encoding import as_list, as_object, encode_frame
 
@@ -26,8 +25,7 @@ def spec(**columns):
     rows = {"type": "array", "items": {"type": "object", "properties": properties}}
     schema = {"type": "object", "properties": {"data": rows}}
     document = {"swagger": "2.0", "paths": {"/score": {"post": {"parameters": [{"in": "body", "schema": schema}]}}}}
-    contract = parse(document)
-    return find_rows(contract.request, None, None, Resolver(document))
+    return rows_of(parse(document))
 
 
 def decoded(lines):

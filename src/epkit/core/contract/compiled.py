@@ -4,7 +4,7 @@ Patterns run on an engine that takes linear time, so that none can be made to ha
 back-references) is a fault of the contract.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import jsonschema_rs
@@ -112,7 +112,7 @@ def breaches(validator: Any, value: object) -> Iterator[Breach]:
             error, choice = _nearest(error)
             details = error.kind.as_dict()
             detail = details.get("property") or str(details.get("unexpected", ""))
-            path = tuple(error.instance_path)
+            path = _path(value, error.instance_path)
             found = error.instance if error.instance is not None else _at(value, path)
             yield Breach(path, error.kind.name, _worded(error, details, show(found)) + choice, detail)
     except (UnicodeEncodeError, ValueError, RecursionError):
@@ -157,6 +157,15 @@ def accepts(validator: Any, value: object) -> bool:
         return bool(validator.is_valid(value))
     except (UnicodeEncodeError, ValueError, RecursionError):
         return False
+
+
+def _path(value: Any, steps: Iterable[Any]) -> tuple[str | int, ...]:
+    """Write a path with the keys that there are: jsonschema-rs takes a key of digits for the place in an array."""
+    path: list[str | int] = []
+    for step in steps:
+        path.append(str(step) if isinstance(value, dict) else step)
+        value = value.get(path[-1]) if isinstance(value, dict) else value[step] if isinstance(value, list) else None
+    return tuple(path)
 
 
 def _at(value: Any, path: tuple[str | int, ...]) -> Any:

@@ -82,7 +82,7 @@ def column_fault(columns: Sequence[Mapping[str, Any]], rows: RowSpec | None) -> 
         columns: of the card.
         rows: of the contract.
     """
-    if rows is None or rows.shape != "records":
+    if rows is None or rows.form != "records":
         return "the contract declares no rows with named columns"
     named = [str(column["name"]) for column in columns]
     if lacking := [name for name in named if name not in rows.columns]:

@@ -118,7 +118,10 @@ class Sampler:
                 }
             else:
                 assert self.rows.cell is not None
-                known_cells = model if isinstance(model, list) else [None] * (self.rows.width or 1)
+                width = self.rows.width or 1
+                if width > _MAX_VALUES:
+                    raise UsageError(f"a row has {width:,} values: that many are not made up")
+                known_cells = model if isinstance(model, list) else [None] * width
                 cells = self.rows.cells or [self.rows.cell] * len(known_cells)
                 row = [self._value(of.schema, cell, 0) for of, cell in zip(cells, known_cells, strict=False)]
             residual = self._schemas.residual(self.rows.schema)

@@ -5,7 +5,7 @@ from typing import Any
 
 from epkit.core.contract.columns import RowSpec
 from epkit.core.shapes.envelopes import wrapped
-from epkit.core.shapes.forms import recognise
+from epkit.core.shapes.forms import LOOKS, recognise
 from epkit.core.shapes.table import foreign
 from epkit.core.validate.violations import Path, nearest
 
@@ -23,7 +23,7 @@ def missing_key_hint(name: str, found: dict[str, Any], rows: RowSpec | None, kno
     meant = f'there is "{near}": did you mean "{name}"?' if near else None
     if rows is None:
         return meant
-    shape = wrapped(rows.path)
+    shape = _whole(rows)
     if name == rows.path[0]:
         if len(rows.path) == 2 and "data" in found:
             return f"this is a v1 body, the contract is v2: write {shape}"
@@ -44,7 +44,7 @@ def not_rows_hint(value: object, rows: RowSpec | None, path: Path) -> str | None
     """Say what to do about a value that is not the object or array which *path* is to lead to."""
     if rows is None:
         return None
-    whole = wrapped(rows.path)
+    whole = _whole(rows)
     if isinstance(value, list) and len(path) < len(rows.path):
         return f"the rows go inside: write {whole}"
     if unwrap_columns(value, rows) is not None:
@@ -54,6 +54,11 @@ def not_rows_hint(value: object, rows: RowSpec | None, path: Path) -> str | None
     if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
         return "this is JSON inside a string: leave out the outer quotes and the backslashes"
     return f"write {whole}"
+
+
+def _whole(rows: RowSpec) -> str:
+    """Write the body that a contract wants."""
+    return wrapped(rows.path) if rows.form in ("records", "lists") else wrapped(rows.path, LOOKS[rows.form])
 
 
 def unwrap_columns(value: object, rows: RowSpec) -> list[dict[str, Any]] | None:

@@ -332,7 +332,7 @@ def _check_tensor(part: object, path: Path, findings: Findings) -> None:
     shape, data = part["shape"], part["data"]
     if not isinstance(part["name"], str):
         findings.add("type", (*path, "name"), f"{show(part['name'])} is not a string")
-    if part["datatype"] not in CELLS:
+    if not isinstance(part["datatype"], str) or part["datatype"] not in CELLS:
         hint = did_you_mean(part["datatype"], CELLS) if isinstance(part["datatype"], str) else None
         findings.add("enum", (*path, "datatype"), f"{show(part['datatype'])} is no datatype", hint=hint)
     if not (isinstance(shape, list) and shape and all(type(extent) is int and extent >= 0 for extent in shape)):

@@ -20,7 +20,7 @@ from epkit.endpoint.advice import advise_failure, explain
 from epkit.endpoint.target import contract_url
 from epkit.errors import EndpointError, UsageError
 from epkit.flows.target.client import SingleRequest
-from epkit.flows.target.target import Target, UnreachableError
+from epkit.flows.target.target import NoContractError, Target, UnreachableError
 
 PUBLISHED: Final = ("openapi.json", "docs.json")
 """Names under which servers other than the genuine one publish their contracts."""
@@ -46,7 +46,8 @@ async def discover(target: Target, fetch: Fetch, *, named: str | None = None) ->
 
     Raises:
         UnreachableError: there is no connection to the target.
-        EndpointError: it has no contract at any of the places; each is named with what it answered.
+        NoContractError: it has no contract at any of the places; each is named with what it answered.
+        EndpointError: it answers that it gives none now, or not to this key.
     """
     tried: list[str] = []
     pending = list(_places(target.uri))
@@ -79,7 +80,7 @@ async def discover(target: Target, fetch: Fetch, *, named: str | None = None) ->
         if why is None:
             return document, place.shown
         tried.append(f"{place.shown}: {why}")
-    raise EndpointError(f"no contract is found: {', '.join(tried)}")
+    raise NoContractError(f"no contract is found: {', '.join(tried)}")
 
 
 def body_of(reply: SingleRequest, name: str, secrets: Iterable[Secret]) -> bytes:

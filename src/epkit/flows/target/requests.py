@@ -24,7 +24,7 @@ from epkit.files.dialects import is_tabular
 from epkit.files.payloads import read_payloads
 from epkit.flows.context import Note
 from epkit.flows.target.request_options import RequestOptions, compose_headers
-from epkit.flows.target.target import Target, UnreachableError
+from epkit.flows.target.target import NoContractError, Target, UnreachableError
 
 if TYPE_CHECKING:
     from epkit.core.contract.contract import ParsedContract
@@ -170,7 +170,7 @@ def _read(
     if target is not None and _is_table(file, options):
         from epkit.flows.rows.payloads import table_payloads
 
-        of = known.contract("rows are sent unchecked")
+        of = known.contract("rows are sent unchecked", quiet=not options.validate)
         return tuple(
             table_payloads(
                 file,
@@ -236,11 +236,13 @@ class KnownContract:
         """The contract, if it was looked for and found."""
         return self._contract
 
-    def contract(self, without: str | None) -> "ParsedContract | None":
+    def contract(self, without: str | None, *, quiet: bool = False) -> "ParsedContract | None":
         """Return the contract, or None where the target's own is missing or unusable.
 
         Args:
             without: what that means for the user, who is told; None where there is no going on.
+
+            quiet: the user has said that it may be missing, and is not told.
 
         Raises:
             EpkitError: it is missing, and the user named it or it cannot be done without.
@@ -255,10 +257,16 @@ class KnownContract:
             # The load meets the same in a moment, and says so.
             if self._named or without is None:
                 raise
+        except NoContractError as error:
+            if without is None:
+                raise
+            if not quiet:
+                self.note(f"{error}: {without}")
         except EpkitError as error:
             if self._named or without is None:
                 raise
-            self.note(f"no contract ({error}): {without}")
+            if not quiet:
+                self.note(f"no contract ({error}): {without}")
         return self._contract
 
 

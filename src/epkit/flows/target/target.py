@@ -15,6 +15,10 @@ class UnreachableError(EndpointError):
     """There is no connection to the target: a load would say the same."""
 
 
+class NoContractError(EndpointError):
+    """The target answers, and publishes no contract at any place that is known; the message names them."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """A target that can be spoken to.
