@@ -5,11 +5,10 @@ from dataclasses import asdict
 from statistics import median
 
 import outputs
+import servers
 from clients import Client, Load, epkit_program
 from measure import Bench, Finished, MeasureError, environment, run
 from table import Goal, markdown
-
-import servers
 
 HEAVY = {"azure", "azureml", "dask", "matplotlib", "pandas", "plotly", "polars", "pyarrow"}
 CONCURRENCY = 64

@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 from measure import MeasureError, find_cores, pin
-
 from servers import nginx
 
 RATE, SECONDS, WARMUP_S = 10_000.0, 10.0, 1.0

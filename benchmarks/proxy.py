@@ -20,12 +20,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import servers
 import speed
 from clients import CLIENTS, Client, Load
 from measure import Bench, MeasureError, find_cores, pin
 from table import SUBJECT, Reading, speed_table
-
-import servers
 
 REQUESTS = 100_000
 HTTPX_SHARE = 0.02

@@ -20,12 +20,11 @@ from types import FrameType
 from typing import Any, NoReturn
 
 import claims
+import servers
 import speed
 from clients import CLIENTS, Client
 from measure import Bench, MeasureError, find_cores
 from table import SUBJECT, Goal, Reading, goals_table, speed_goals, speed_table
-
-import servers
 
 QUICK_ROUNDS, ROUNDS = 1, 5
 QUICK_REQUESTS, REQUESTS, MEMORY_REQUESTS = 10_000, 100_000, 10_000_000

@@ -18,11 +18,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
+import servers
 from clients import epkit_program
 from measure import Cores, Finished, MeasureError, find_cores, run
 from table import Goal, goals_table, markdown
-
-import servers
 
 HERE = Path(__file__).parent
 SCHEMA = HERE.parent / "swagger" / "bank.swagger2.json"

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 from clients import Client, Load
 from measure import Bench, MeasureError
-from table import Cost, Reading, cpu_us_per_request, startup_ms
-
 from servers import Origins
+from table import Cost, Reading, cpu_us_per_request, startup_ms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,10 +17,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
+import servers
 from score import BATCH, REPLY, SCHEMA, make
 from table import markdown
-
-import servers
 
 HERE = Path(__file__).parent
 

@@ -30,7 +30,6 @@ from pathlib import Path
 
 import numpy as np
 from measure import Cores, MeasureError, environment, find_cores, pin
-
 from servers import free_port, nginx, waiting
 
 PLACES, SECONDS, ROUNDS = 64, 4.0, 5
