@@ -32,7 +32,14 @@ def fault_of(prediction: Any) -> str | None:
         return "null is no prediction"
     if isinstance(prediction, str):
         return f"{prediction} is no prediction" if prediction in NO_TEXTS else None
-    return _fault_inside(prediction) if isinstance(prediction, list | dict) else None
+    if not isinstance(prediction, list | dict):
+        return None
+    try:
+        # Numbers alone are what most lists and objects are.
+        sound = all(map(isfinite, prediction.values() if isinstance(prediction, dict) else prediction))
+    except (TypeError, OverflowError):
+        sound = False
+    return None if sound else _fault_inside(prediction)
 
 
 def first_fault(predictions: Sequence[Any]) -> tuple[int, str] | None:
@@ -70,12 +77,6 @@ def _fault_inside(value: list[Any] | dict[str, Any]) -> str | None:
         for holder in level:
             cells = holder.values() if isinstance(holder, dict) else holder
             kinds = set(map(type, cells))
-            if kinds <= {float, int}:
-                try:
-                    if all(map(isfinite, cells)):
-                        continue
-                except OverflowError:  # a whole number beyond the range of floats, which is finite
-                    pass
             if (fault := _fault_among(holder, kinds)) is not None:
                 return fault
             below += (cell for cell in cells if isinstance(cell, list | dict))
