@@ -88,7 +88,7 @@ def run_bench(
         headers: sent along; an Authorization among them is the key.
         deployment: the one to ask.
         schema: a contract to use instead of the target's own.
-        validate: False asks for no contract.
+        validate: False checks no payload; a contract still says how rows of a table are written.
         check: how deep each reply is looked at: `status`, `reply`, `contract`, or `expect`.
         expect: a file of golden predictions, for the deepest check.
         save: the file that the run is saved to, for `load_reports` and `compare`.

@@ -210,7 +210,7 @@ def score(
         wrap: where the rows go in the body, if not where the contract says.
         headers: sent along; an Authorization among them is the key.
         schema: a contract to use instead of the target's own.
-        validate: False asks for no contract and checks no row.
+        validate: False checks no row; a contract still says how rows are written.
         skip_invalid: rows that break the contract fail, and the others are sent.
         cacert: a file of authorities to trust (PEM); *insecure* trusts anybody.
         client_cert: a file with the client's certificate and its key (PEM).
