@@ -91,7 +91,7 @@ def run_bench(
         schema: a contract to use instead of the target's own.
         predictions_at: a JSON pointer to the predictions in a reply; None where the contract has them, or the usual
             keys.
-        validate: False asks for no contract.
+        validate: False checks no payload; a contract still says how rows of a table are written.
         check: how deep each reply is looked at: `status`, `reply`, `contract`, or `expect`.
         expect: a file of golden predictions, for the deepest check.
         save: the file that the run is saved to, for `load_reports` and `compare`.

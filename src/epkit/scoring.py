@@ -219,7 +219,7 @@ def score(
         schema: a contract to use instead of the target's own.
         predictions_at: a JSON pointer to the predictions in a reply; None where the contract has them, or the usual
             keys.
-        validate: False asks for no contract and checks no row.
+        validate: False checks no row; a contract still says how rows are written.
         skip_invalid: rows that break the contract fail, and the others are sent.
         carry, drop: names of columns that are not sent.
         encoding: of the text of a file, such as `cp1252`; None for UTF-8.

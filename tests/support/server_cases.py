@@ -236,28 +236,7 @@ CASES: Final = (
 
 def _pending() -> Iterator[tuple[str, tuple[Trial, ...], str]]:
     """Give what does not work yet: the name of a case with its shape, the trials, and why."""
-    for case in CASES:
-        if case.contract not in (None, "/swagger.json"):
-            by_luck = case.server == "azure-values"  # the script takes the records that are sent without a contract
-            scored: tuple[Trial, ...] = () if by_luck else ("score",)
-            yield (
-                case.key,
-                ("contract", "sample", "validate", "text", "bench", "check", *scored),
-                "the contract is not found",
-            )
-        if case.contract is None:
-            silent: tuple[Trial, ...] = () if case.is_described else ("silence",)
-            yield case.key, ("check", *silent), "the contract, which says nothing of bodies, is not found"
-        if case.under == "inputs" and "/infer" in case.path:
-            yield case.key, ("wrap", "load"), "tensors of a reply are no predictions"
-        if case.wrap == "@row":
-            yield case.key, ("wrap",), "the prediction of one row is not recognised"
-    yield "fastapi/predictions/m1 @list", ("wrap",), "`scores` are not recognised"
-    yield "azure-index/score data:index", ("score", "bench", "validate"), "the orient `index` is not read"
-    yield "azure-columns/score data:dicts", ("bench", "validate"), "the orient `columns` is not read"
-    yield "azure-lists/score data:columns", ("score", "bench", "validate"), "a list a column is not read"
-    yield "azure-table/score", ("contract", "score", "bench"), "`extDtype` is wanted where the server wants none"
-    yield "azure-table/score", ("load",), "the rows of a table are not counted"
+    yield from ()
 
 
 PENDING: Final[dict[tuple[str, Trial], str]] = {

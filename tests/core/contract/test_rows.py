@@ -68,6 +68,15 @@ def test_rows_of_every_form_are_found(document: dict[str, Any], expected: Any) -
     assert expected == kinds(document)
 
 
+def test_an_object_of_lists_is_a_parameter_where_there_are_rows() -> None:
+    rows = {"type": "object", "properties": {"data": {"type": "array", "items": ROW}}}
+    parameters = {"type": "object", "properties": {"quantiles": {"type": "array", "items": {"type": "number"}}}}
+    spec = rows_of(parse(openapi("/score", {"type": "object", "properties": {"Global": parameters, "Inputs": rows}})))
+
+    assert spec is not None
+    assert (("Inputs", "data"), "records") == (spec.path, spec.form)
+
+
 def test_what_may_be_left_out_is_not_required() -> None:
     spec = rows_of(parse(fastapi("/some", {"type": "array", "items": REF})))
     bare = {key: value for key, value in ROW.items() if key != "required"}

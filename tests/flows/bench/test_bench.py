@@ -164,7 +164,7 @@ def test_a_missing_contract_is_a_note_and_the_run_goes_on(fault_server, context,
     result = bench(options(url, rows, validate=True), context[0], io.BytesIO())
 
     (note,) = context[1]
-    assert note.startswith("no contract (")
+    assert note.startswith("no contract is found: http://")
     assert 1 == result.report.counts.sent
 
 

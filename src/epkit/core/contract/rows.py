@@ -32,6 +32,7 @@ class _Reading:
         forecast: whether the reply is a forecast, whose scripts let a frame have more columns.
         foreign: whether another than Azure's tools wrote the contract.
         lenient: whether the server takes keys that the schema does not name, as JSON Schema has it.
+        of_lists: whether an object of lists is taken for columns.
         nested: whether arrays of numbers mean arrays of any depth, as BentoML writes numpy's.
     """
 
@@ -41,6 +42,7 @@ class _Reading:
     foreign: bool
     lenient: bool
     nested: bool
+    of_lists: bool = False
 
     def flat(self, schema: Schema | bool) -> Schema:
         return flatten(self.resolver.schema(schema), self.resolver)
@@ -64,6 +66,8 @@ def _found(contract: "ParsedContract", declared: Schema) -> Iterator[RowSpec]:
     reading = _reading(contract, resolver)
     request = reading.flat(declared)
     first = _first(request, contract.example, reading)
+    if first is None:  # an object of lists may be a parameter, so that all else goes before it
+        first = _first(request, contract.example, replace(reading, of_lists=True))
     if first is None:
         if (row := _row(request, reading)) is not None:
             yield row
@@ -144,7 +148,7 @@ def _recognise(schema: Schema, path: tuple[str, ...], sample: object, reading: _
     if (pandas and orient == "columns") or all(map(_is_counted, inner.values())):
         columns = {key: reading.column(_counted(one), "frame") for key, one in inner.items()}
         return _with_columns("dicts", path, columns, pandas=pandas)
-    return _lists(schema, inner, path, reading)
+    return _lists(schema, inner, path, reading) if reading.of_lists else None
 
 
 def _in_list(
