@@ -13,7 +13,7 @@ import pytest
 from support.cli_harness import Cli
 from support.genuine_servers import APPS, LOCKS, SERVERS, Running
 from support.mutations import mutate_anywhere
-from support.server_cases import CASES, PENDING, Case, cases, prediction, table
+from support.server_cases import CASES, Case, cases, prediction, table
 
 ROWS = 250
 MUTATED = 120
@@ -55,10 +55,6 @@ def test_every_server_has_an_app_and_a_lock() -> None:
     assert environments == {path.name for path in APPS.iterdir()}
     assert environments == {path.stem for path in LOCKS.glob("*.txt")} == {path.stem for path in LOCKS.glob("*.in")}
     assert set(SERVERS) == {case.server for case in CASES}
-
-
-def test_what_is_pending_is_tried() -> None:
-    assert set() == set(PENDING) - {(case.key, trial) for case in CASES for trial in case.trials}
 
 
 @pytest.mark.parametrize("case", cases())

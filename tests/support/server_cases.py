@@ -234,33 +234,14 @@ CASES: Final = (
 )  # fmt: skip
 
 
-def _pending() -> Iterator[tuple[str, tuple[Trial, ...], str]]:
-    """Give what does not work yet: the name of a case with its shape, the trials, and why."""
-    yield from ()
-
-
-PENDING: Final[dict[tuple[str, Trial], str]] = {
-    (name, trial): why for name, trials, why in _pending() for trial in trials
-}
-"""What does not work yet, by case and trial, and why: strictly expected to fail."""
-
-
 def cases(trial: Trial | None = None) -> list[Any]:
     """Return the cases of a trial, or all of them, for `parametrize`: those of a server run in one process."""
     return [
         pytest.param(
             case,
             id=case.key,
-            marks=[
-                pytest.mark.xdist_group(case.server),
-                *([pytest.mark.xfail(reason=why)] if trial and (why := pending(case, trial)) else []),
-            ],
+            marks=pytest.mark.xdist_group(case.server),
         )
         for case in CASES
         if trial is None or trial in case.trials
     ]
-
-
-def pending(case: Case, trial: Trial) -> str | None:
-    """Return why a trial does not work yet, None where it does."""
-    return PENDING.get((case.key, trial))

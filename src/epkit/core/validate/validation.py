@@ -9,6 +9,7 @@ A body is first held against one compiled schema that only a faultless body pass
 what fails is looked at closely, column by column.
 """
 
+import codecs
 from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, Final
@@ -50,6 +51,7 @@ class Validator:
         self.request = None if contract.request is None else flatten(contract.request, self.schemas.resolver)
         found = all_rows(contract)
         self.rows = found[0] if found else None
+        self._is_foreign = self.rows is not None and _is_foreign(self.rows)
         self._others = {spec.path: spec for spec in found[1:]}
         self._declared = Declared(self.request, self.rows, self.schemas) if as_declared else None
         clean = None if as_declared else self._clean_schema()
@@ -65,9 +67,11 @@ class Validator:
         if self.contract.media is not None:
             return Verdict()  # bytes, which nobody decodes
         findings = Findings()
+        if self._is_foreign and data.startswith(codecs.BOM_UTF8):
+            findings.add("encoding", (), "a byte order mark: JSON has none, and the server refuses it")
         body = bodies.quickly(data, findings)
         if not body.careful and body.fault is None:
-            if self._is_clean(body):
+            if not findings and self._is_clean(body):
                 return Verdict()
             if self._needs_care(body):
                 body = bodies.thoroughly(data, findings)
@@ -315,6 +319,12 @@ class Validator:
                         properties[name] = {"enum": [example[name]]}
             inner = _closed(properties, properties)
         return inner
+
+
+def _is_foreign(rows: RowSpec) -> bool:
+    """Tell whether rows are for another server than Azure's, which is pandas and numpy."""
+    columns = [*rows.columns.values(), *([] if rows.cell is None else [rows.cell])]
+    return not rows.pandas and any(column.reader != "frame" for column in columns)
 
 
 def _difference(value: Any, example: Any, path: Path) -> tuple[Path, object, object]:
