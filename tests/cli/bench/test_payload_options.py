@@ -54,6 +54,51 @@ def test_rows_of_a_table_are_wrapped_as_the_contract_wants_them(cli, fault_serve
     assert {"mismatch": 1} == ran.failures, "the reply has two predictions, the last body one row"
 
 
+@pytest.mark.parametrize(
+    ("wrap", "kind", "bodies"),
+    [
+        ("Inputs.data", "application/json", [b'{"Inputs": {"data": [{"age":17},{"age":87}]}}']),
+        ("@oip", "application/json", [b'{"inputs": [{"name":"age","shape":[2],"datatype":"INT64","data":[17,87]}]}']),
+        ("@csv", "text/csv", [b"17\n87\n"]),
+        ("@row", "application/json", [b'{"age":17}', b'{"age":87}']),
+    ],
+)
+def test_rows_of_a_table_are_wrapped_as_asked(cli, fault_server, wrap, kind, bodies):
+    name = cli.write("rows.csv", "age\n17\n87\n")
+    ran = cli("bench", "-p", name, "--wrap", wrap, "-n", len(bodies), fault_server.url("ok"))
+    posts = [seen for seen in fault_server.seen if seen.method == "POST"]
+
+    assert ran.code in (0, 4), ran.err
+    assert bodies == [seen.body for seen in posts]
+    assert {kind} == {dict(seen.headers)["Content-Type"] for seen in posts}
+
+
+def test_rows_that_are_made_are_wrapped_as_asked(cli, fault_server):
+    ran = cli("bench", "-p", "gen:rows=2", "--wrap", "@lists", "-n", 1, fault_server.url("ok"))
+    made = cli("sample", "--rows", 2, "--wrap", "@lists", "--target", fault_server.url("ok"))
+
+    assert 0 == ran.code, ran.err
+    assert [json.loads(made.out)] == sent(fault_server)
+    assert 2 == len(json.loads(made.out))
+
+
+@pytest.mark.parametrize(
+    ("command", "flags", "said"),
+    [
+        ("bench", ["-p", "body.json"], "--wrap: body.json has no rows to wrap: a table has, or gen:rows=K"),
+        ("sample", ["--rows", 2, "--wrap", "@row"], "--wrap: a body holds one row, and 2 are asked for"),
+        ("sample", ["--wrap", "@nothing"], None),
+    ],
+)
+def test_what_cannot_be_wrapped_is_said(cli, fault_server, command, flags, said):
+    cli.write("body.json", TWO_ROWS)
+    target = [fault_server.url("ok")] if command == "bench" else ["--target", fault_server.url("ok")]
+    wrap = [] if "--wrap" in flags else ["--wrap", "@oip"]
+    line = complaint(cli(command, *flags, *wrap, *target), 2)
+
+    assert line == said or said is None
+
+
 def test_without_a_contract_rows_go_into_data_and_that_is_said(cli, fault_server):
     name = cli.write("rows.csv", "age,name\n17,x\n")
     ran = cli("bench", "-p", name, "--no-validate", "--check", "status", fault_server.url("ok"))

@@ -64,6 +64,7 @@ def bench(
     insecure_cluster: load.InsecureCluster = False,
     payloads: o.Payloads = None,
     shuffle: o.Shuffle = False,
+    wrap: o.Wrap = None,
     batch_rows: o.BatchRows = 100,
     carry: t.Carry = None,
     drop: t.Drop = None,
@@ -143,7 +144,7 @@ def bench(
         payloads=tuple(payloads or ()), put=put, head=head, method=method, content_type=content_type,
         headers=tuple(parse_header(text) for text in header or ()), cookies=tuple(cookies or ()), basic=basic,
         proxy=proxy, proxy_basic=proxy_basic, deployment=deployment, schema=schema, operation=path,
-        validate=not no_validate, keepalive=keepalive, shuffle=shuffle, batch_rows=batch_rows,
+        validate=not no_validate, keepalive=keepalive, shuffle=shuffle, batch_rows=batch_rows, wrap=wrap,
         predictions_at=predictions_at, table=t.table_options(carry, drop, encoding, decimal, no_header),
     )  # fmt: skip
     tls = Tls(verify=not insecure, cacert=cacert, client_cert=client_cert, ciphers=ciphers, version=tls_version)

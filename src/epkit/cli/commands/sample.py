@@ -34,6 +34,7 @@ def sample(
         str | None, o.option(o.OUT, "-o", "--output", metavar="FILE", help="Where to write it; default: stdout.")
     ] = None,
     path: o.Operation = None,
+    wrap: o.Wrap = None,
 ) -> None:
     """Make a request body from a contract: the example's rows, then rows varied within what is declared."""
     from epkit.core.validate.examples import sample_body
@@ -43,7 +44,7 @@ def sample(
     if output not in (None, "-"):
         check_writable(output, "-o")
     contract, _ = find_contract(reach, terminal.context(), path=path)
-    body = sample_body(contract, rows=rows, seed=seed).decode() + "\n"
+    body = sample_body(contract, rows=rows, seed=seed, wrap=wrap).decode() + "\n"
     if output is None or output == "-":
         terminal.write(body)
     else:

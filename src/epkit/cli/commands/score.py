@@ -44,16 +44,6 @@ Output = Annotated[
 ]
 Overwrite = Annotated[bool, o.option(OUT, "--overwrite", help="Replace an OUT that no journal owns.")]
 Restart = Annotated[bool, o.option(OUT, "--restart", help="Start over, whatever the journal says.")]
-Wrap = Annotated[
-    str | None,
-    o.option(
-        ROWS,
-        "--wrap",
-        metavar="KEYS[:SHAPE]|@NAME",
-        help="Where the rows go in the body, such as Inputs.data or inputs:columns; or a shape by its name, such as "
-        "@oip or @mlflow-split. docs/score.md lists both. Default: as the contract says.",
-    ),
-]
 Predict = Annotated[
     str | None,
     o.option(ROWS, "--method", metavar="predict|predict_proba", help="Ask for predictions, or for probabilities."),
@@ -112,7 +102,7 @@ def register(app: typer.Typer) -> None:
 
 def score(
     file: File = None,
-    wrap: Wrap = None,
+    wrap: o.Wrap = None,
     method: Predict = None,
     param: Parameter = None,
     skip_invalid: SkipInvalid = False,

@@ -126,6 +126,16 @@ Shuffle = Annotated[bool, option(SENT, "--shuffle", help="Send payloads in an or
 BatchRows = Annotated[
     int, number(SENT, "--batch-rows", kind=int, metavar="K", help="Rows of a body made of a .csv or .parquet.")
 ]
+Wrap = Annotated[
+    str | None,
+    option(
+        SENT,
+        "--wrap",
+        metavar="KEYS[:SHAPE]|@NAME",
+        help="Where the rows go in the body, such as Inputs.data or inputs:columns; or a shape by its name, such as "
+        "@oip or @mlflow-split. docs/score.md lists both. Default: as the contract says.",
+    ),
+]
 Put = Annotated[str | None, option(SENT, "-u", "--put", metavar="FILE", help="Body to PUT.")]
 ContentType = Annotated[
     str | None,

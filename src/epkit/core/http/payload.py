@@ -16,7 +16,8 @@ class Payload:
         body: sent as it is; rows may be personal data, hence not in the repr.
         sha256: of the body, in hexadecimal.
         line: the line of its file that it stands on, None where it is the whole file.
-        checked: whether its rows have been checked already, where they stand in their file.
+        checked: whether its rows have been checked already, where they are in their file.
+        rows: how many it holds, None where that shows in the body alone.
     """
 
     name: str
@@ -24,11 +25,14 @@ class Payload:
     sha256: str
     line: int | None = None
     checked: bool = False
+    rows: int | None = None
 
     @classmethod
-    def of(cls, name: str, body: bytes, *, line: int | None = None, checked: bool = False) -> Self:
+    def of(
+        cls, name: str, body: bytes, *, line: int | None = None, checked: bool = False, rows: int | None = None
+    ) -> Self:
         """Build a payload and compute its digest."""
-        return cls(name=name, body=body, sha256=hashlib.sha256(body).hexdigest(), line=line, checked=checked)
+        return cls(name=name, body=body, sha256=hashlib.sha256(body).hexdigest(), line=line, checked=checked, rows=rows)
 
     def parse(self) -> Any:
         """Decode the body as JSON.

@@ -3,6 +3,7 @@
 import base64
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any, Final
@@ -15,7 +16,7 @@ from epkit.core.contract.schemas import flatten
 from epkit.core.contract.shown import show
 from epkit.core.json.reading import loads
 from epkit.core.json.writing import dumps_payload, dumps_row
-from epkit.core.shapes.envelopes import of_body
+from epkit.core.shapes.envelopes import Envelope, from_wrap, of_body
 from epkit.core.validate.cells import bounds
 from epkit.core.validate.written import PLAIN, as_named
 from epkit.errors import UsageError
@@ -46,13 +47,18 @@ def sample(contract: ParsedContract, *, rows: int | None = None, seed: int = 0) 
     return Sampler(contract, seed=seed).body(rows)
 
 
-def sample_body(contract: ParsedContract, *, rows: int | None, seed: int) -> bytes:
+def sample_body(contract: ParsedContract, *, rows: int | None, seed: int, wrap: str | None = None) -> bytes:
     """Make a request body as `sample` does, as the bytes that are sent.
+
+    Args:
+        wrap: how the rows are wrapped, as `--wrap` has it, None for the contract's own way.
 
     Raises:
         UsageError: as `sample`.
     """
-    return dumps_payload(sample(contract, rows=rows, seed=seed))
+    if wrap is None:
+        return dumps_payload(sample(contract, rows=rows, seed=seed))
+    return Sampler(contract, seed=seed).wrapped(rows, from_wrap(wrap))
 
 
 class Sampler:
@@ -88,15 +94,30 @@ class Sampler:
         body = _copy(example) if isinstance(example, dict) else self._value(self._request, None, 0)
         return _with(body, self.rows.path, made)
 
+    def wrapped(self, count: int | None, envelope: Envelope) -> bytes:
+        """Write *count* rows in another envelope than the contract's.
+
+        Raises:
+            UsageError: the contract knows no rows, or the envelope does not hold them.
+        """
+        if self.rows is None:
+            raise UsageError("--wrap: the contract says nothing about rows: there is nothing to wrap")
+        if envelope.form == "table":
+            raise UsageError("--wrap: a table has a schema, which only a contract that wants one has an example of")
+        count = count or envelope.most_rows or max(len(self._given), 1)
+        if count > (envelope.most_rows or count):
+            raise UsageError(f"--wrap: a body holds one row, and {count} are asked for")
+        rows = self.make_rows(count)
+        names = tuple(map(str, rows[0] if isinstance(rows[0], dict) else range(len(rows[0]))))
+        if envelope.form == "values" and len(names) > 1:
+            raise UsageError(f"--wrap: the body holds one value a row, and a row of the contract has {len(names)}")
+        return _enveloped(replace(envelope, names=names), rows)
+
     def _written(self, spec: RowSpec, rows: list[Any]) -> Any:
         """Write rows in a form that is no list of them."""
-        envelope = spec.envelope(self._contract.example)
         if spec.form == "table" and not isinstance(self._contract.example, dict):
             raise UsageError("the contract has no example: what it wants of the table's schema cannot be known")
-        if envelope.wants_lists:
-            rows = [list(row.values()) if isinstance(row, dict) else row for row in rows]
-        before, after = envelope.around()
-        return loads(before + envelope.writer.write([dumps_row(row) for row in rows]) + after)
+        return loads(_enveloped(spec.envelope(self._contract.example), rows))
 
     def make_rows(self, count: int) -> list[Any]:
         """Make *count* rows: the example's as long as there are any, then varied ones."""
@@ -244,6 +265,15 @@ class Sampler:
         # Deep down only what has to be there, or a schema that refers to itself would never end.
         names = [name for name in properties if depth < _DEEPEST // 3 or name in required]
         return {name: self._value(properties[name], given.get(name), depth + 1) for name in names}
+
+
+def _enveloped(envelope: Envelope, rows: list[Any]) -> bytes:
+    if envelope.wants_lists:
+        rows = [list(row.values()) if isinstance(row, dict) else row for row in rows]
+    elif envelope.names:
+        rows = [row if isinstance(row, dict) else dict(zip(envelope.names, row, strict=True)) for row in rows]
+    before, after = envelope.around()
+    return before + envelope.writer.write([dumps_row(row) for row in rows]) + after
 
 
 def _limits(schema: Mapping[str, Any], low: float, high: float) -> tuple[float, float]:

@@ -28,6 +28,7 @@ def table_payloads(
     note: Note,
     options: TableOptions = DEFAULT,
     validate: bool = True,
+    wrap: str | None = None,
 ) -> Iterator[Payload]:
     """Make the bodies of a table.
 
@@ -38,6 +39,7 @@ def table_payloads(
         target: the path of the target, which tells how rows are wrapped where no contract does.
         options: what the user says of the table.
         validate: whether a row that breaks the contract is refused.
+        wrap: how the user wants rows wrapped, None for what else is known.
 
     Raises:
         UsageError: the file cannot be read, holds no rows, or too many.
@@ -51,7 +53,7 @@ def table_payloads(
         rows = prepare(
             given,
             contract,
-            wrap=None,
+            wrap=wrap,
             parameters={},
             skip_invalid=False,
             path=target,
@@ -71,7 +73,7 @@ def _bodies(file: str, rows: Input, batch_rows: int) -> Iterator[Payload]:
 
     def body() -> Payload:
         name = f"{file} rows {first}-{first + len(batch) - 1}"
-        return Payload.of(name, before + writer.write(batch) + after, checked=True)
+        return Payload.of(name, before + writer.write(batch) + after, checked=True, rows=len(batch))
 
     for text in (text for chunk in rows.chunks(0, batch_rows) for text in chunk.rows):
         batch.append(text)

@@ -18,6 +18,7 @@ from epkit.core.http.request import Request
 from epkit.core.replies.declared import declared_place
 from epkit.core.replies.finding import ReplyPlace, place_of
 from epkit.core.shapes.bodies import count_rows
+from epkit.core.shapes.envelopes import from_wrap
 from epkit.engines.base import Engine
 from epkit.errors import ContractError, EpkitError, UsageError
 from epkit.files.dialects import is_tabular
@@ -82,9 +83,13 @@ def make_load(
     known = KnownContract(options.schema, note, find_contract)
     if options.batch_rows < 1:
         raise UsageError(f"--batch-rows {options.batch_rows}: a body has 1 row or more")
+    wrapping = None if options.wrap is None else from_wrap(options.wrap)
     named = options.content_type or _given(options.headers, "content-type")
+    if named is None and wrapping is not None:
+        named = wrapping.content_type
     content_type = named or JSON
-    payloads = _payloads(options, target, stdin, seed, known, tables="json" in content_type.lower())
+    tables = wrapping is not None or "json" in content_type.lower()
+    payloads = _payloads(options, target, stdin, seed, known, tables=tables)
     if named is None and options.validate and not all(map(_may_be_json, payloads)):
         # Bytes are no broken JSON where the contract asks for bytes.
         of = known.contract("the payload is not checked")
@@ -180,9 +185,12 @@ def _read(
                 note=known.note,
                 options=options.table,
                 validate=options.validate,
+                wrap=options.wrap,
             )
         )
     if not file.startswith("gen:"):
+        if options.wrap is not None:
+            raise UsageError(f"--wrap: {file} has no rows to wrap: a table has, or gen:rows=K")
         return read_payloads(file, stdin)
     count = re.fullmatch(r"gen:rows=([1-9][0-9]{0,6})", file)
     if count is None:
@@ -191,7 +199,9 @@ def _read(
 
     contract = known.contract(None)
     assert contract is not None  # without one there is an error
-    return (Payload.of(file, sample_body(contract, rows=int(count[1]), seed=seed)),)
+    rows = int(count[1])
+    body = sample_body(contract, rows=rows, seed=seed, wrap=options.wrap)
+    return (Payload.of(file, body, checked=options.wrap is not None, rows=rows),)
 
 
 def _is_table(file: str, options: RequestOptions) -> bool:
@@ -305,6 +315,8 @@ def _given(headers: Sequence[tuple[str, str]], name: str) -> str | None:
 
 def _rows(payload: Payload, content_type: str, *, strict: bool) -> int | None:
     """Count the rows of a payload; a JSON payload that is none is refused, unless nothing is to be checked."""
+    if payload.rows is not None:
+        return payload.rows
     if "json" not in content_type.lower():
         return None
     try:
