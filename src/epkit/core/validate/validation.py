@@ -9,6 +9,7 @@ A body is first held against one compiled schema that only a faultless body pass
 what fails is looked at closely, column by column.
 """
 
+import codecs
 from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, Final
@@ -51,6 +52,8 @@ class Validator:
         found = all_rows(contract)
         self.rows = found[0] if found else None
         self._others = {spec.path: spec for spec in found[1:]}
+        cells = [] if self.rows is None else [*self.rows.columns.values(), self.rows.cell]
+        self._by_schema = any(cell is not None and cell.reader != "frame" for cell in cells)
         self._declared = Declared(self.request, self.rows, self.schemas) if as_declared else None
         clean = None if as_declared else self._clean_schema()
         self._clean = None if clean is None else self.schemas.compile(clean)
@@ -65,8 +68,11 @@ class Validator:
         if self.contract.media is not None:
             return Verdict()  # bytes, which nobody decodes
         findings = Findings()
+        if self._by_schema and data.startswith(codecs.BOM_UTF8):
+            text = "a byte order mark before the body: many servers take it for no JSON"
+            findings.add("encoding", (), text, hint="leave it out")
         body = bodies.quickly(data, findings)
-        if not body.careful and body.fault is None:
+        if not findings and not body.careful and body.fault is None:
             if self._is_clean(body):
                 return Verdict()
             if self._needs_care(body):
@@ -294,7 +300,7 @@ class Validator:
         """Build the schema that only a body without the least remark passes; None where that takes a closer look."""
         if self.request is None or self.rows is None or self.rows.form != "records" or not self.rows.path:
             return None
-        if self._others or any(column.reader != "frame" for column in self.rows.columns.values()):
+        if self._others or self._by_schema:
             return None
         if set(self.request) & {"anyOf", "oneOf", "not", "allOf", "if"} or not self.rows.closed:
             return None

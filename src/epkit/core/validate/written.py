@@ -14,6 +14,7 @@ from epkit.core.contract.oip import CELLS
 from epkit.core.contract.shown import show
 from epkit.core.shapes.envelopes import wrapped
 from epkit.core.shapes.forms import LOOKS, OF_OBJECTS, Form
+from epkit.core.validate.cells import LITERALS
 from epkit.core.validate.violations import Findings, Path, did_you_mean
 
 PLAIN: Final[tuple[Form, ...]] = ("records", "lists", "values")
@@ -132,8 +133,13 @@ def _check_index(value: dict[str, Any], rows: list[Any], spec: RowSpec, findings
         findings.add("type", path, f"{show(index)} is not an array")
     elif len(index) != len(rows):
         findings.add("shape", path, f"{len(index):,} labels in the index for {len(rows):,} rows: leave the index out")
-    elif odd := [place for place, label in enumerate(index) if isinstance(label, list | dict)]:
+    elif odd := [place for place, label in enumerate(index) if not _is_label(label)]:
         findings.add("type", (*path, odd[0]), f"{show(index[odd[0]])} is no label of a row")
+
+
+def _is_label(label: object) -> bool:
+    """Tell whether pandas takes a value for the label of a row."""
+    return not isinstance(label, list | dict) and not (type(label) is int and not LITERALS[0] <= label <= LITERALS[1])
 
 
 def _under_names(names: Any, rows: list[Any], spec: RowSpec, findings: Findings) -> WrittenRows | None:
@@ -243,7 +249,8 @@ def _fields(schema: Any, spec: RowSpec, findings: Findings) -> list[str] | None:
 
 
 def _differs(one: Mapping[str, Any], spec: RowSpec) -> bool:
-    return bool(one != spec.fields.get(one["name"], one))
+    known = spec.fields.get(one["name"], one)
+    return bool(one != known and one != {key: value for key, value in known.items() if key != "extDtype"})
 
 
 def _index(value: dict[str, Any], spec: RowSpec) -> WrittenRows:
