@@ -119,6 +119,10 @@ def test_a_model_that_describes_itself_oddly_is_a_contract_all_the_same() -> Non
     assert (("inputs",), "tensor", "number") == kinds(as_openapi(odd))
 
 
+def test_a_model_whose_name_is_no_unicode_is_a_contract_all_the_same() -> None:
+    assert parse(as_openapi(model(("x", "FP64", [-1]), name="\ud800"))).path == "/v2/models/%3F/infer"
+
+
 def test_the_example_of_a_picture_is_no_megabyte() -> None:
     contract = parse(as_openapi(model(("image", "FP32", [-1, 3, 640, 640]))))
 

@@ -137,7 +137,7 @@ def test_line_and_column_are_those_of_the_cell() -> None:
 
 @pytest.mark.parametrize(
     ("cell", "severity"),
-    [("1", "warning"), (1.0, "warning"), (True, "error"), (1.5, "error"), ("1.5", "error"), (None, "error"), (10**30, "error")],
+    [("1", "warning"), (1.0, "warning"), (True, "error"), (1.5, "error"), ("1.5", "error"), (None, "error"), (10**30, "error"), (float("nan"), "error")],
 )  # fmt: skip
 def test_a_cell_is_judged_as_pydantic_takes_it(cell: Any, severity: str) -> None:
     assert [severity] == [one.severity for one in found("row", {"age": cell, "income": 2})]
@@ -175,6 +175,13 @@ def test_each_list_of_a_designer_is_required_and_typed_by_its_own_columns() -> N
     assert [("error", "/Inputs/WebServiceInput1/0/b")] == told(
         WebServiceInput0=[{"a": 1}], WebServiceInput1=[{"b": []}]
     )
+
+
+def test_a_byte_order_mark_is_refused_where_the_server_is_not_known_to_take_it() -> None:
+    text = json.dumps({"age": 1, "income": 2}).encode()
+
+    assert VALIDATORS["row"].check(text).valid
+    assert ["encoding"] == [one.rule for one in VALIDATORS["row"].check(b"\xef\xbb\xbf" + text).violations]
 
 
 def test_bytes_pass_where_the_contract_asks_for_bytes() -> None:

@@ -126,6 +126,7 @@ def _without_keys(template: Any, path: Sequence[str], keys: Sequence[str]) -> An
     if not isinstance(schema, dict):
         return template
     listed = schema.get("fields")
-    fields = [part for part in listed if not (isinstance(part, dict) and part.get("name") in keys)] if listed else []
+    listed = listed if isinstance(listed, list) else []
+    fields = [part for part in listed if not (isinstance(part, dict) and part.get("name") in keys)]
     rest = {key: value for key, value in schema.items() if key != "primaryKey"}
     return {**template, "schema": {**rest, "fields": fields}}

@@ -85,7 +85,7 @@ def as_openapi(document: Any) -> Any:
     return {
         "openapi": "3.1.0",
         "info": {"title": name, "version": "2", "description": _DESCRIPTION},
-        "paths": {f"/v2/models/{quote(name, safe='')}/infer": {"post": operation}},
+        "paths": {f"/v2/models/{quote(name, safe='', errors='replace')}/infer": {"post": operation}},
     }
 
 

@@ -279,9 +279,8 @@ def _table(data: Schema, path: tuple[str, ...], sample: object, reading: _Readin
     keys = [key for key in keys if isinstance(key, str)] if isinstance(keys, list) else ["index"]
     columns = {name: reading.column(child, "frame") for name, child in properties.items() if name not in keys}
     fields = _at(sample, ("schema", "fields"))
-    known = {
-        field["name"]: field for field in fields or () if isinstance(field, dict) and isinstance(field.get("name"), str)
-    }
+    fields = fields if isinstance(fields, list) else []
+    known = {field["name"]: field for field in fields if isinstance(field, dict) and isinstance(field.get("name"), str)}
     # pandas leaves out what the table's schema does not name.
     return replace(_with_columns("table", path, columns, pandas=True), closed=False, keys=tuple(keys), fields=known)
 

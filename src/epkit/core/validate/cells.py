@@ -75,6 +75,8 @@ def judged(value: object, column: Column) -> Remark | None:
         return coerced(value, column.kind, column.format)
     if type(value) is int and not LITERALS[0] <= value <= LITERALS[1]:
         return Remark("error", "format", f"{show(value)} is larger than any number that servers read")
+    if isinstance(value, float) and not math.isfinite(value):
+        return Remark("error", "number", f"{show(value)} is not JSON: many servers refuse it, or cannot answer it")
     remark = exact(value, column.kind, column.format)
     if isinstance(value, str) and column.kind == "string":
         return _published(value, column.format) or (remark if column.format not in _PUBLISHED else None)

@@ -51,8 +51,9 @@ class Validator:
         self.request = None if contract.request is None else flatten(contract.request, self.schemas.resolver)
         found = all_rows(contract)
         self.rows = found[0] if found else None
-        self._is_foreign = self.rows is not None and _is_foreign(self.rows)
         self._others = {spec.path: spec for spec in found[1:]}
+        cells = [] if self.rows is None else [*self.rows.columns.values(), self.rows.cell]
+        self._by_schema = any(cell is not None and cell.reader != "frame" for cell in cells)
         self._declared = Declared(self.request, self.rows, self.schemas) if as_declared else None
         clean = None if as_declared else self._clean_schema()
         self._clean = None if clean is None else self.schemas.compile(clean)
@@ -67,11 +68,12 @@ class Validator:
         if self.contract.media is not None:
             return Verdict()  # bytes, which nobody decodes
         findings = Findings()
-        if self._is_foreign and data.startswith(codecs.BOM_UTF8):
-            findings.add("encoding", (), "a byte order mark: JSON has none, and the server refuses it")
+        if self._by_schema and data.startswith(codecs.BOM_UTF8):
+            text = "a byte order mark before the body: many servers take it for no JSON"
+            findings.add("encoding", (), text, hint="leave it out")
         body = bodies.quickly(data, findings)
-        if not body.careful and body.fault is None:
-            if not findings and self._is_clean(body):
+        if not findings and not body.careful and body.fault is None:
+            if self._is_clean(body):
                 return Verdict()
             if self._needs_care(body):
                 body = bodies.thoroughly(data, findings)
@@ -298,7 +300,7 @@ class Validator:
         """Build the schema that only a body without the least remark passes; None where that takes a closer look."""
         if self.request is None or self.rows is None or self.rows.form != "records" or not self.rows.path:
             return None
-        if self._others or any(column.reader != "frame" for column in self.rows.columns.values()):
+        if self._others or self._by_schema:
             return None
         if set(self.request) & {"anyOf", "oneOf", "not", "allOf", "if"} or not self.rows.closed:
             return None
@@ -319,12 +321,6 @@ class Validator:
                         properties[name] = {"enum": [example[name]]}
             inner = _closed(properties, properties)
         return inner
-
-
-def _is_foreign(rows: RowSpec) -> bool:
-    """Tell whether rows are for another server than Azure's, which is pandas and numpy."""
-    columns = [*rows.columns.values(), *([] if rows.cell is None else [rows.cell])]
-    return not rows.pandas and any(column.reader != "frame" for column in columns)
 
 
 def _difference(value: Any, example: Any, path: Path) -> tuple[Path, object, object]:

@@ -14,7 +14,7 @@ from epkit.core.contract.oip import CELLS
 from epkit.core.contract.shown import show
 from epkit.core.shapes.envelopes import wrapped
 from epkit.core.shapes.forms import LOOKS, OF_OBJECTS, Form
-from epkit.core.validate.cells import bounds
+from epkit.core.validate.cells import LITERALS
 from epkit.core.validate.violations import Findings, Path, did_you_mean
 
 PLAIN: Final[tuple[Form, ...]] = ("records", "lists", "values")
@@ -29,9 +29,6 @@ _KNOWN: Final[Mapping[Form, tuple[str, ...]]] = {
     "split": ("columns", "data", "index"),
 }
 """Keys that pandas takes in the forms that it refuses all others in."""
-
-
-_LOW, _HIGH = bounds("int64")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,10 +133,13 @@ def _check_index(value: dict[str, Any], rows: list[Any], spec: RowSpec, findings
         findings.add("type", path, f"{show(index)} is not an array")
     elif len(index) != len(rows):
         findings.add("shape", path, f"{len(index):,} labels in the index for {len(rows):,} rows: leave the index out")
-    elif odd := [place for place, label in enumerate(index) if isinstance(label, list | dict)]:
+    elif odd := [place for place, label in enumerate(index) if not _is_label(label)]:
         findings.add("type", (*path, odd[0]), f"{show(index[odd[0]])} is no label of a row")
-    elif big := [place for place, label in enumerate(index) if isinstance(label, int) and not _LOW <= label <= _HIGH]:
-        findings.add("format", (*path, big[0]), "a label of more than 64 bits: the server refuses it")
+
+
+def _is_label(label: object) -> bool:
+    """Tell whether pandas takes a value for the label of a row."""
+    return not isinstance(label, list | dict) and not (type(label) is int and not LITERALS[0] <= label <= LITERALS[1])
 
 
 def _under_names(names: Any, rows: list[Any], spec: RowSpec, findings: Findings) -> WrittenRows | None:
@@ -249,11 +249,8 @@ def _fields(schema: Any, spec: RowSpec, findings: Findings) -> list[str] | None:
 
 
 def _differs(one: Mapping[str, Any], spec: RowSpec) -> bool:
-    """Tell whether a field is another than in the contract's example; pandas needs no `extDtype`."""
     known = spec.fields.get(one["name"], one)
-    if "extDtype" not in one:
-        known = {key: value for key, value in known.items() if key != "extDtype"}
-    return one != known
+    return bool(one != known and one != {key: value for key, value in known.items() if key != "extDtype"})
 
 
 def _index(value: dict[str, Any], spec: RowSpec) -> WrittenRows:
@@ -356,18 +353,6 @@ def _check_tensor(part: object, path: Path, findings: Findings) -> None:
     elif len(data) != math.prod(shape) and not _is_nested(data, shape):
         text = f"{len(data):,} elements do not fill the shape {shape[:6]}, which has {min(math.prod(shape), 10**15):,}"
         findings.add("shape", (*path, "data"), text)
-    elif not _is_finite(data):
-        findings.add("json", (*path, "data"), "NaN or an infinity: JSON has no word for it, and the server reads none")
-
-
-def _is_finite(data: list[Any]) -> bool:
-    """Tell whether there is no NaN and no infinity in arrays, however deep they are."""
-    level = data
-    while level:
-        if not all(math.isfinite(cell) for cell in level if isinstance(cell, float)):
-            return False
-        level = [cell for part in level if isinstance(part, list) for cell in part]
-    return True
 
 
 def _is_nested(data: Any, shape: Sequence[int]) -> bool:
