@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from support.cli_harness import TWO_ROWS, complaint
+from support.predict_server import PredictServer
 
 
 def sent(fault_server):
@@ -99,12 +100,13 @@ def test_what_cannot_be_wrapped_is_said(cli, fault_server, command, flags, said)
     assert line == said or said is None
 
 
-def test_without_a_contract_rows_go_into_data_and_that_is_said(cli, fault_server):
+def test_without_a_contract_rows_go_into_data_and_that_is_said(cli):
     name = cli.write("rows.csv", "age,name\n17,x\n")
-    ran = cli("bench", "-p", name, "--no-validate", "--check", "status", fault_server.url("ok"))
+    with PredictServer() as server:
+        ran = cli("bench", "-p", name, "--no-validate", "--check", "status", server.url)
 
-    assert 0 == ran.code
-    assert [{"data": [{"age": 17, "name": "x"}]}] == sent(fault_server)
+        assert 0 == ran.code
+        assert [{"data": [{"age": 17, "name": "x"}]}] == [json.loads(body) for body in server.bodies]
     assert ['epkit: no contract says how rows are wrapped: they are sent as {"data": [{…}]}'] == ran.lines
 
 
