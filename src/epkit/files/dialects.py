@@ -22,7 +22,7 @@ SAMPLE_BYTES: Final = 1 << 16
 """Of the rows by which the separator is known."""
 
 _MARK: Final = re.compile(r"sep=(.)\r?\n?", re.IGNORECASE)
-"""The line by which Excel is told the separator."""
+"""The line that names the separator for Excel."""
 
 _NUMBER: Final = re.compile(r"\s*[+-]?([0-9]+([.,][0-9]*)?|[.,][0-9]+)([eE][+-]?[0-9]{1,3})?\s*", re.ASCII)
 _WHOLE: Final = re.compile(r"[0-9]{1,9}", re.ASCII)

@@ -53,7 +53,7 @@ def looks_tidy(data: bytes, separator: str, frame: "pl.DataFrame") -> bool:
 def tidy(data: bytes, separator: str, *, wide: int, least: int) -> TidyBlock:
     """Leave out blank lines, and give every row the width of the header.
 
-    A row that is short is filled up and one that is long is cut, for the sake of the rows around it; both are told.
+    A row that is short is filled up and one that is long is cut, for the sake of the rows around it; both are reported.
     Empty cells at the end are no fault: what is too many of them is cut off.
 
     Args:
@@ -84,7 +84,7 @@ def tidy(data: bytes, separator: str, *, wide: int, least: int) -> TidyBlock:
         if len(row) < least or any(cell.strip() for cell in row[wide:]):
             ragged[place - gone] = len(row)
         line = io.StringIO()
-        # Only what stands in the line end is quoted where it stands in a cell.
+        # Only what is part of a line end is quoted inside a cell.
         csv.writer(line, delimiter=separator, lineterminator="\r\n").writerow([*row, *[""] * (wide - len(row))][:wide])
         kept.append(line.getvalue()[:-2].encode("latin-1") + b"\n")
     kept.append(data[at:])

@@ -11,7 +11,7 @@ from epkit.core.shapes.table import REPLY_KEYS
 from epkit.errors import UsageError
 
 DEEPEST: Final = 6
-"""So many keys deep a schema is looked through."""
+"""How many keys deep a schema is looked through."""
 
 
 def declared_place(contract: ParsedContract) -> ReplyPlace | None:

@@ -15,7 +15,7 @@ from epkit.core.shapes.table import REPLY_COLUMNS, REPLY_KEYS
 from epkit.errors import UsageError
 
 DEEPEST: Final = 6
-"""So many keys deep a list is looked for whose key is not known."""
+"""How many keys deep a list is looked for whose key is not known."""
 
 _NO_PREDICTIONS: Final = frozenset(
     {

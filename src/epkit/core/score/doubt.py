@@ -11,7 +11,7 @@ from typing import Final, Generic, TypeVar
 from epkit.core.score.batching import Batch
 
 ENOUGH: Final = 5
-"""So many batches that fail alike raise the doubt, and so many rows by themselves settle it.
+"""How many batches that fail alike raise the doubt, and how many single rows settle it.
 
 Where a tenth of the rows is bad, and rows are bad independently, five are so once in a hundred thousand jobs.
 """

@@ -336,7 +336,7 @@ def _decoded(text: bytes) -> tuple[Any, Callable[[Any], bytes]]:
 
 
 def _filled(shape: Sequence[int], width: int) -> list[int]:
-    """Return the shape of a row of so many cells, its first open dimension what the others leave."""
+    """Return the shape of a row of *width* cells: its first open dimension is what the others leave."""
     if 0 not in shape:
         return list(shape)
     place = shape.index(0)

@@ -110,7 +110,7 @@ class Answers:
         if self._fetched is None or reply.failure or reply.status == 200:
             self._fetched = reply
         if reply.failure:
-            raise UnreachableError(f"{source.shown}: {reply.detail}")  # what to do is told apart
+            raise UnreachableError(f"{source.shown}: {reply.detail}")  # the advice is a line of its own
         return reply
 
     async def _score(self) -> None:
