@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 import epkit
+from support.cli_harness import Cli
 from support.predict_server import Answer, PredictServer, poisoned, rows_of
 
 ROWS = [{"id": n, "name": f"n{n}"} for n in range(250)]
@@ -183,3 +184,27 @@ def test_what_pandas_has_of_its_own_arrives_as_json_has_it(server):
     first, second = rows_of(server.bodies[0])
     assert [0, "2020-01-31T00:00:00", "a", 0.5, 1, "x"] == list(first.values())
     assert [1, None, None, None, "y"] == [value for value in second.values() if value == value]
+
+
+def test_the_operation_of_a_contract_is_named(server, tmp_path):
+    def takes(key):
+        rows = {"type": "array", "items": {"type": "object", "properties": {"id": {"type": "integer"}}}}
+        schema = {"type": "object", "properties": {key: rows}}
+        return {"post": {"parameters": [{"in": "body", "schema": schema}], "responses": {}}}
+
+    document = {"swagger": "2.0", "paths": {"/one": takes("rows"), "/two": takes("items")}}
+    (tmp_path / "contract.json").write_text(json.dumps(document))
+    schema = str(tmp_path / "contract.json")
+
+    epkit.run_score(server.url, [{"id": 1}], schema=schema, operation="/two")
+    epkit.run_bench(server.url, requests=1, payloads=["gen:rows=1"], schema=schema, operation="/one")
+
+    assert [["items"], ["rows"]] == [list(json.loads(body)) for body in server.bodies]
+
+
+def test_a_table_without_rows_makes_a_file_without_lines(server, tmp_path):
+    (tmp_path / "rows.csv").write_text("id,name\n")
+    cli = Cli(directory=tmp_path, environ={}, patience_s=45)
+    ran = cli("score", "rows.csv", "--target", server.url, "--no-validate", "-o", "out.jsonl")
+
+    assert (0, b"") == (ran.code, (tmp_path / "out.jsonl").read_bytes()), ran.err

@@ -52,6 +52,7 @@ def run_bench(
     key_file: str | None = None,
     deployment: str | None = None,
     schema: str | None = None,
+    operation: str | None = None,
     predictions_at: str | None = None,
     validate: bool = True,
     check: str = "reply",
@@ -89,6 +90,7 @@ def run_bench(
         headers: sent along; an Authorization among them is the key.
         deployment: the one to ask.
         schema: a contract to use instead of the target's own.
+        operation: the contract's scoring path; None for the target's, or the only POST.
         predictions_at: a JSON pointer to the predictions in a reply; None where the contract has them, or the usual
             keys.
         validate: False checks no payload; a contract still says how rows of a table are written.
@@ -132,6 +134,7 @@ def run_bench(
             headers=tuple((headers or {}).items()),
             deployment=deployment,
             schema=schema,
+            operation=operation,
             predictions_at=predictions_at,
             validate=validate,
             keepalive=keepalive,

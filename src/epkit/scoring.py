@@ -180,6 +180,7 @@ def score(
     key_file: str | None = None,
     deployment: str | None = None,
     schema: str | None = None,
+    operation: str | None = None,
     predictions_at: str | None = None,
     validate: bool = True,
     skip_invalid: bool = False,
@@ -217,6 +218,7 @@ def score(
         wrap: where the rows go in the body, if not where the contract says.
         headers: sent along; an Authorization among them is the key.
         schema: a contract to use instead of the target's own.
+        operation: the contract's scoring path; None for the target's, or the only POST.
         predictions_at: a JSON pointer to the predictions in a reply; None where the contract has them, or the usual
             keys.
         validate: False checks no row; a contract still says how rows are written.
@@ -245,6 +247,7 @@ def score(
         headers=tuple((headers or {}).items()),
         deployment=deployment,
         schema=schema,
+        operation=operation,
         predictions_at=predictions_at,
         validate=validate,
         proxy=proxy,

@@ -248,6 +248,11 @@ class Appended:
             raise
         self.length += len(data)
 
+    def create(self) -> None:
+        """Make the file where nothing has been appended."""
+        if self._file is None:
+            self._open()
+
     def sync(self) -> None:
         """Bring everything to the disk."""
         if self._file is not None:

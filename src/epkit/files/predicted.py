@@ -126,7 +126,7 @@ class JsonlWriter(_AppendingWriter):
 
     def finish(self, layout: Layout) -> None:  # noqa: ARG002
         """Make sure that there is a file, even where there are no rows."""
-        self._file.append(b"")
+        self._file.create()
 
 
 class CsvWriter(_AppendingWriter):
