@@ -77,7 +77,7 @@ def test_expected_predictions(cli, rows, key, parrot):
 def test_a_job(cli, key, parrot, way):
     cli("score", "two.csv", "--target", parrot.url(way), "--retries", 0, "-o", "out.jsonl", *key)
 
-    assert way != "error" or 2 == cli.read("out.jsonl.failed.jsonl").count('"detail":"no such key: ***"')
+    assert way != "error" or 2 == cli.read("out.jsonl.failed.jsonl").count('; no such key: ***"')
     assert way != "kinds" or "***" in cli.read("out.jsonl.failed.jsonl")
 
 

@@ -30,7 +30,7 @@ def init():
 @input_schema("data", StandardPythonParameterType([{{"age": 17, "version": {version}}}]))
 @output_schema(StandardPythonParameterType({{"result": [1]}}))
 def run(data):
-    return {{"result": [[VERSION, weight, os.environ.get("VARIANT")]]}}
+    return {{"result": [[VERSION, weight, os.environ.get("VARIANT", "none")]]}}
 """
 
 
@@ -116,7 +116,7 @@ def test_what_is_served_is_a_copy_that_no_later_training_changes(bank: Cli):
     assert 0o400 == stat.S_IMODE((folder / "model/weights.json").stat().st_mode)
     shutil.rmtree(bank.directory / "model")
     crash(bank)
-    assert [1, 1, None] == served(bank)
+    assert [1, 1, "none"] == served(bank)
 
 
 def test_no_request_is_lost_under_load_and_url_key_and_configuration_stay(bank: Cli):
@@ -143,8 +143,8 @@ def test_no_request_is_lost_under_load_and_url_key_and_configuration_stay(bank: 
     assert 130 == ran.code, ran.err
     assert {} == ran.failures
     assert ran.report["counts"]["ok"] > 100
-    assert [[1, 1, None], [2, 2, None]] == [row for at, row in enumerate(seen) if row not in seen[:at]]
-    assert [2, 2, None] == made["scored"]["reply"]["result"][0]
+    assert [[1, 1, "none"], [2, 2, "none"]] == [row for at, row in enumerate(seen) if row not in seen[:at]]
+    assert [2, 2, "none"] == made["scored"]["reply"]["result"][0]
     assert (before["scoring_uri"], keys) == (made["endpoint"]["scoring_uri"], home(bank).keys())
     assert configuration == bank.read("epkit.toml")
     assert '"version": 2' in bank.read("swagger/bank.json")
@@ -155,7 +155,7 @@ def test_no_request_is_lost_under_load_and_url_key_and_configuration_stay(bank: 
     for command in (["list"], ["show", "bank"]):
         assert f"{second['model_sha256'][:12]} {second['model_at']}" in bank("deploy", *command).out
     crash(bank)
-    assert [2, 2, None] == served(bank)
+    assert [2, 2, "none"] == served(bank)
 
 
 def test_a_model_that_does_not_start_changes_nothing_and_leaves_nothing(bank: Cli):
@@ -169,15 +169,15 @@ def test_a_model_that_does_not_start_changes_nothing_and_leaves_nothing(bank: Cl
         "epkit: bank: it goes on as it was: the server ended with code 3; "
         f"the end of the log is above, all of it in {home(bank).log}"
     )
-    assert [1, 1, None] == served(bank)
+    assert [1, 1, "none"] == served(bank)
     assert (contract, kept, None) == (bank.read("swagger/bank.json"), copies(bank), home(bank).wanted())
     assert ("Healthy", None) == (shown(bank)["state"], shown(bank)["error"])
     crash(bank)
-    assert [1, 1, None] == served(bank)
+    assert [1, 1, "none"] == served(bank)
 
 
 def test_an_update_that_is_killed_leaves_the_old_or_the_new_and_the_next_one_tidies_up(bank: Cli):
-    version, both = 1, ([1, 1, None], [2, 2, None])
+    version, both = 1, ([1, 1, "none"], [2, 2, "none"])
     kills = int(os.environ.get("EPKIT_KILLS", "3"))
     for after_s in (0.2 + 2 * kill / kills for kill in range(kills)):
         new = 3 - version
@@ -195,7 +195,7 @@ def test_an_update_that_is_killed_leaves_the_old_or_the_new_and_the_next_one_tid
     home(bank).copies.joinpath("0123abcd").mkdir()
     update(bank, "--model", "model2")
 
-    assert [2, 2, None] == served(bank)
+    assert [2, 2, "none"] == served(bank)
     until(lambda: {home(bank).settings().copy} == copies(bank))
 
 
@@ -208,7 +208,7 @@ def test_an_endpoint_whose_server_does_not_come_back_is_mended_by_another_model(
     until(lambda: there.status().restarts >= before + 2)
     update(bank, "--model", "model2")
 
-    assert [2, 2, None] == served(bank)
+    assert [2, 2, "none"] == served(bank)
     assert ("Healthy", None) == (shown(bank)["state"], shown(bank)["error"])
 
 
@@ -223,7 +223,7 @@ def test_a_change_that_is_given_up_ends_what_had_begun(bank: Cli):
         assert 130 == bank.finished(process).code
     until(lambda: {home(bank).settings().copy} == copies(bank))
     assert None is home(bank).wanted()
-    assert [1, 1, None] == served(bank)
+    assert [1, 1, "none"] == served(bank)
 
 
 def test_a_script_that_lies_apart_from_the_model_stays_and_another_one_may_be_named(bank: Cli):
@@ -239,7 +239,7 @@ def test_a_script_that_lies_apart_from_the_model_stays_and_another_one_may_be_na
     assert 0 == ran.code, ran.err
     assert {"helper.py", "score.py"} <= {path.name for path in code.iterdir()} - {"rows.csv"}
     assert not (code / "rows.csv").exists()
-    assert [11, 1, None] == served(bank)
+    assert [11, 1, "none"] == served(bank)
     (bank.directory / "helper.py").unlink()
     bank.environ["VARIANT"] = "b"
     update(bank, "--model", "model2", "--env", "VARIANT")

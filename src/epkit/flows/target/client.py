@@ -24,6 +24,7 @@ from epkit.endpoint.advice import advise_failure
 from epkit.endpoint.keys import basic
 from epkit.endpoint.target import to_destination
 from epkit.engines.base import Arrival, Engine, Exchange
+from epkit.engines.runner import loop_factory
 from epkit.errors import EndpointError, UsageError
 from epkit.flows.context import Context
 from epkit.flows.target.opening import open_target
@@ -251,9 +252,17 @@ def wait_for(question: Coroutine[Any, Any, T]) -> T:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(question)
+        return _answered(question)
     with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, question).result()
+        return thread.submit(_answered, question).result()
+
+
+def _answered(question: Coroutine[Any, Any, T]) -> T:
+    try:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            return runner.run(question)
+    finally:
+        question.close()  # it has not begun where no loop can be made, for want of descriptors
 
 
 def _built(destination: Destination, method: str, path: str, headers: list[tuple[str, str]], body: bytes) -> Request:
