@@ -32,20 +32,20 @@ def by_payload(expected: Sequence[Any], rows: Sequence[int | None], at: ReplyPla
         raise ValueError(f"{len(expected)} replies are expected, and {len(rows)} payloads are sent")
     found = []
     for number, (value, count) in enumerate(zip(expected, rows, strict=True), 1):
-        told = find_predictions(value, count, at)
-        if told is None:
+        reply = find_predictions(value, count, at)
+        if reply is None:
             raise ValueError(f"reply {number}: no list of predictions is recognised")
-        found.append(told.values)
+        found.append(reply.values)
     return found
 
 
-def _divided(told: list[Any], rows: Sequence[int | None]) -> list[list[Any]]:
+def _divided(records: list[Any], rows: Sequence[int | None]) -> list[list[Any]]:
     if any(count is None for count in rows):
         raise ValueError("how many rows a payload holds is not known, so predictions by row cannot be divided")
     counts = [count or 0 for count in rows]
-    if sum(counts) != len(told):
-        raise ValueError(f"{len(told)} predictions are expected, and the payloads hold {sum(counts)} rows")
-    left = iter(told)
+    if sum(counts) != len(records):
+        raise ValueError(f"{len(records)} predictions are expected, and the payloads hold {sum(counts)} rows")
+    left = iter(records)
     return [list(islice(left, count)) for count in counts]
 
 
@@ -58,12 +58,12 @@ def mismatch(expected: list[Any], body: bytes, place: ReplyPlace | None = None) 
         place: where its predictions are, if that was said.
     """
     try:
-        told = find_predictions(decode(body), len(expected), place)
+        reply = find_predictions(decode(body), len(expected), place)
     except ValueError:
-        told = None
-    if told is None:
+        reply = None
+    if reply is None:
         return UNRECOGNISED
-    found = told.values
+    found = reply.values
     if len(found) != len(expected):
         return f"{len(found)} predictions, {len(expected)} are expected"
     for row, (wanted, got) in enumerate(zip(expected, found, strict=True)):

@@ -75,16 +75,16 @@ class ReplyValidator:
         if (error := hidden_error(value)) is not None:
             findings.add("error", ("error",), f"the reply is an error under a status of success: {error[:200]}")
             return
-        told = find_predictions(value, rows, self._place)
-        count = None if told is None else len(told.values)
-        fault = None if told is None else first_fault(told.values)
+        found = find_predictions(value, rows, self._place)
+        count = None if found is None else len(found.values)
+        fault = None if found is None else first_fault(found.values)
         if value is None:
             findings.add("empty", (), "null is no prediction")
         elif count == 0:
             findings.add("empty", (), "there are no predictions")
         elif rows is not None and count is not None and count != rows:
-            found = f"{count:,} prediction{'' if count == 1 else 's'}"
-            findings.add("predictions", (), f"{found} for {rows:,} row{'' if rows == 1 else 's'}")
+            counted = f"{count:,} prediction{'' if count == 1 else 's'}"
+            findings.add("predictions", (), f"{counted} for {rows:,} row{'' if rows == 1 else 's'}")
         elif fault is not None:
             findings.add("prediction", (), f"row {fault[0]}: {fault[1]}")
         elif count is None and self._place is not None and self._place.named:

@@ -105,9 +105,9 @@ def _readings(body: bytes, place: ReplyPlace | None) -> Iterator[bytes]:
     the server sends a JSON string that holds an object around it.
     """
     value = decode(body)
-    told = find_predictions(value, place=place)
-    if told is not None and told.values is not value:
-        yield dumps(told.values)
+    found = find_predictions(value, place=place)
+    if found is not None and found.values is not value:
+        yield dumps(found.values)
     yield dumps(value)
     yield body  # last: what is wrong with it is what the user is told
 
