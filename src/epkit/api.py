@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import wraps
 from typing import Any, ParamSpec
 
+from epkit.core import quantities
 from epkit.core.http.destination import Tls
 from epkit.core.load.cluster import ClusterAddress
 from epkit.core.report.compare import THRESHOLD, Comparison
@@ -35,10 +36,10 @@ def _beside(call: Callable[Options, Report]) -> Callable[Options, Coroutine[Any,
 def run_bench(
     target: str | None = None,
     *,
-    requests: int | None = None,
-    concurrency: int | None = None,
-    seconds: float | None = None,
-    rate: float | None = None,
+    requests: int | str | None = None,
+    concurrency: int | str | None = None,
+    seconds: float | str | None = None,
+    rate: float | str | None = None,
     arrivals: str = "constant",
     stages: str | None = None,
     sweep: str | None = None,
@@ -46,7 +47,7 @@ def run_bench(
     warmup: str | None = None,
     until: str | None = None,
     slos: Sequence[str] = (),
-    timeout_s: float | None = None,
+    timeout_s: float | str | None = None,
     payloads: Sequence[str] = (),
     headers: Mapping[str, str] | None = None,
     key_file: str | None = None,
@@ -78,7 +79,8 @@ def run_bench(
 
     Args:
         target: a URL or a name in `epkit.toml`; None for EPKIT_TARGET, the default, or the embedded endpoint.
-        requests: how many; with *seconds*, whichever comes first; 1 with neither.
+        requests: how many; with *seconds*, whichever comes first; 1 with neither. Counts, times and rates may be
+            texts: `10k`, `1m30s`, `100/m`.
         concurrency: most in flight; None for 1, or for what suits a rate.
         rate, stages, sweep, find_max: the load, as on the command line; at most one of them.
         arrivals: `constant` or `poisson`, where there is a rate.
@@ -113,10 +115,10 @@ def run_bench(
     options = BenchOptions(
         target=target,
         key_file=key_file,
-        requests=requests,
-        concurrency=concurrency,
-        time_limit_s=seconds,
-        rate=rate,
+        requests=quantities.given("requests", requests, quantities.read_count),
+        concurrency=quantities.given("concurrency", concurrency, quantities.read_count),
+        time_limit_s=quantities.given("seconds", seconds, quantities.read_seconds),
+        rate=quantities.given("rate", rate, quantities.read_rate),
         arrivals=arrivals,
         stages=stages,
         sweep=sweep,
@@ -124,7 +126,7 @@ def run_bench(
         warmup=warmup,
         until=until,
         slos=tuple(slos),
-        timeout_s=timeout_s,
+        timeout_s=quantities.given("timeout_s", timeout_s, quantities.read_seconds),
         depth=depth_of("check", check.lower(), expect),
         expect=expect,
         save=save,

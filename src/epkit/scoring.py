@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from epkit.core import quantities
 from epkit.core.http.destination import Tls
 from epkit.core.load.cluster import ClusterAddress
 from epkit.core.replies.predictions import Failed, Layout
@@ -167,12 +168,12 @@ def score(
     target: str | None = None,
     rows: Any = None,
     *,
-    concurrency: int = 8,
+    concurrency: int | str = 8,
     batch_rows: int = 100,
     batch_bytes: int = 1_500_000,
-    rate: float | None = None,
+    rate: float | str | None = None,
     retries: int = 5,
-    timeout_s: float | None = None,
+    timeout_s: float | str | None = None,
     method: str | None = None,
     params: Mapping[str, Any] | None = None,
     wrap: str | None = None,
@@ -208,7 +209,7 @@ def score(
         target: a URL or a name in `epkit.toml`; None for EPKIT_TARGET, the default, or the embedded endpoint.
         rows: a polars or pandas frame, a list of objects or of lists, the path of a file, or None for the contract's
             example.
-        concurrency: most requests in flight.
+        concurrency: most requests in flight. Counts, times and rates may be texts: `10k`, `1m30s`, `100/m`.
         batch_rows, batch_bytes: most rows and bytes of a request.
         rate: most requests a second.
         retries: how often a request is sent again that failed for a passing reason.
@@ -260,12 +261,12 @@ def score(
             target=target,
             key_file=key_file,
             wrap=wrap,
-            concurrency=concurrency,
+            concurrency=quantities.given("concurrency", concurrency, quantities.read_count) or 0,
             batch_rows=batch_rows,
             batch_bytes=batch_bytes,
-            rate=rate,
+            rate=quantities.given("rate", rate, quantities.read_rate),
             retries=retries,
-            timeout_s=timeout_s,
+            timeout_s=quantities.given("timeout_s", timeout_s, quantities.read_seconds),
             method=method,
             params=params or {},
             request=request,

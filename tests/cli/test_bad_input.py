@@ -25,8 +25,8 @@ URL = "http://127.0.0.1:9/score"  # never connected to: the command ends before
     [
         (["-n", "0"], "-n 0: the number of requests is 1 or more"),
         (["-n", "-1"], "-n -1: the number of requests is 1 or more"),
-        (["-n", "ten"], "-n ten: not a whole number"),
-        (["-n", "1.5"], "-n 1.5: not a whole number"),
+        (["-n", "ten"], "-n ten: a number is written 100, 10k, 1M, 1e6 or 1_000"),
+        (["-n", "1.5"], "-n 1.5: a number is written 100, 10k, 1M, 1e6 or 1_000"),
         (["-c", "0"], "-c 0: the concurrency is 1 to 20000"),
         (["-c", "20001", "-n", "30000"], "-c 20001: the concurrency is 1 to 20000"),
         (["-n", "2", "-c", "3"], "-c 3 is more than -n 2: no more can be in flight than are sent"),
@@ -35,7 +35,7 @@ URL = "http://127.0.0.1:9/score"  # never connected to: the command ends before
         (["-t", "-5"], "-t -5: the seconds are more than 0, and less than 10^9"),
         (["-t", "nan"], "-t nan: the seconds are more than 0, and less than 10^9"),
         (["-t", "inf"], "-t inf: the seconds are more than 0, and less than 10^9"),
-        (["-t", "soon"], "-t soon: not a number"),
+        (["-t", "soon"], "-t soon: a time is written 30s, 500ms, 1m30s or 2h; a number alone is seconds"),
         (["-s", "0"], "-s 0: the seconds are more than 0, and less than 10^9"),
         (["-b", "0"], "-b 0: the bytes are more than 0, and less than 2^31"),
         (["-b", "99999999999"], "-b 99999999999: the bytes are more than 0, and less than 2^31"),
@@ -323,3 +323,10 @@ def test_a_working_directory_that_is_gone(cli):
     gone.mkdir()
     with cli.start("bench", URL, preexec_fn=lambda: (os.chdir(gone), gone.rmdir())) as process:
         assert "the working directory is gone: change to another one" == complaint(cli.finished(process), 2)
+
+
+def test_help_and_version_are_commands_too(cli):
+    assert cli("bench", "--help").out == cli("help", "bench").out
+    assert cli("deploy", "create", "--help").out == cli("help", "deploy", "create").out
+    assert cli("--version").out == cli("version").out
+    assert "help bensh: no such command; epkit --help lists them" == complaint(cli("help", "bensh"), 2)

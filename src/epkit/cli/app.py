@@ -94,6 +94,24 @@ for command in (
     command.register(app)
 
 
+@app.command("help", hidden=True)
+def help_(ctx: typer.Context, command: Annotated[list[str] | None, typer.Argument(metavar="COMMAND")] = None) -> None:
+    """Show the help of a command, as its --help does."""
+    found = ctx.find_root()
+    for name in command or ():
+        inner = found.command.get_command(found, name) if isinstance(found.command, TyperGroup) else None
+        if inner is None:
+            raise UsageError(f"help {' '.join(command or ())}: no such command; epkit --help lists them")
+        found = typer.Context(inner, info_name=name, parent=found)
+    terminal.write(found.get_help() + "\n")
+
+
+@app.command("version", hidden=True)
+def version_() -> None:
+    """Show the version, as --version does."""
+    terminal.show_version(True)
+
+
 @app.callback()
 def root(
     version: Annotated[

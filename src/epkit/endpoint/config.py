@@ -12,6 +12,7 @@ from epkit.core.http.masking import clean, is_sensitive
 from epkit.core.http.url import Url, is_url, parse
 from epkit.core.pipeline.config import NAME as PIPELINE_NAME
 from epkit.core.pipeline.config import PipelineConfig, read_pipeline
+from epkit.core.quantities import read_seconds
 from epkit.endpoint.headers import header_problem
 from epkit.errors import UsageError
 
@@ -314,8 +315,13 @@ class _Reader:
 
     def timeout(self, table: dict[str, Any], at: tuple[str, ...]) -> float:
         value = table.get(at[-1], DEFAULT_TIMEOUT_S)
+        if isinstance(value, str):
+            try:
+                value = read_seconds(value)
+            except ValueError as error:
+                self.refuse(at, str(error))
         if isinstance(value, bool) or not isinstance(value, int | float):
-            self.refuse(at, f"must be a number of seconds, not {_kind(value)}")
+            self.refuse(at, f"must be a number of seconds, or a time such as 30s, not {_kind(value)}")
         if not 0 < value <= MAX_TIMEOUT_S:
             # Python writes no number of thousands of digits, which TOML may have in base 16.
             shown = value if isinstance(value, float) or value.bit_length() < 64 else "a number of many digits"

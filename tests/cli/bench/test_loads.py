@@ -283,7 +283,10 @@ def test_an_interrupt_ends_all_there_is_to_do_and_it_is_reported(cli, rows, faul
         (["--repeat", 2, "-g", "times.tsv"], "-g contradicts --repeat"),
         (["--repeat", 0], "--repeat 0: the number of runs is 1 or more"),
         (["--against", "http://h/score"], "--against needs --repeat K"),
-        (["--rate", "fast"], "--rate fast: not a number"),
+        (
+            ["--rate", "fast"],
+            "--rate fast: a rate is written 50, 50/s, 100/m or 1k: requests a second, a minute, an hour (h)",
+        ),
     ],
 )
 def test_plans_that_contradict_themselves_are_refused(cli, rows, fault_server, flags, said):
@@ -300,3 +303,15 @@ def test_a_dry_run_tells_the_load(cli, rows, fault_server):
 
     assert "for 10 s (warm-up: 50/s, measure: 50/s), constant arrivals, at most 1000 in flight" in said
     assert 0 == fault_server.connections
+
+
+def test_times_rates_and_counts_take_units(cli, fault_server):
+    (cli.directory / "epkit.toml").write_text(
+        f'[endpoints.bank]\nuri = "{fault_server.url("ok")}"\ntimeout = "1m30s"\n'
+    )
+    ran = cli(
+        "bench", "-n", "1_0", "-c", "1e0", "--rate", "6k/m", "-s", "900ms", "-t", "1m", "--format", "json", "bank"
+    )
+
+    assert 0 == ran.code, ran.err
+    assert (10, 100.0) == (ran.report["counts"]["ok"], ran.report["plan"]["rate"])

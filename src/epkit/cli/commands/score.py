@@ -10,6 +10,7 @@ from epkit.cli import terminal
 from epkit.cli.options import common as o
 from epkit.cli.options import load
 from epkit.cli.options import table as t
+from epkit.core.quantities import read_count, read_rate, read_seconds
 from epkit.errors import UsageError
 
 EPILOG = """\b
@@ -58,11 +59,16 @@ SkipInvalid = Annotated[
 NoValidate = Annotated[
     bool, o.option(ROWS, "--no-validate", help="Check no row; the contract still says how rows are written.")
 ]
-BatchRows = Annotated[int, o.number(PACE, "--batch-rows", kind=int, metavar="N", help="Rows in a request, at most.")]
-BatchBytes = Annotated[
-    int, o.number(PACE, "--batch-bytes", kind=int, metavar="N", help="Bytes in a request's body, at most.")
+BatchRows = Annotated[
+    int, o.number(PACE, "--batch-rows", kind=read_count, metavar="N", help="Rows in a request, at most.")
 ]
-Rate = Annotated[float | None, o.number(PACE, "--rate", kind=float, metavar="R", help="Requests a second, at most.")]
+BatchBytes = Annotated[
+    int, o.number(PACE, "--batch-bytes", kind=read_count, metavar="N", help="Bytes in a request's body, at most.")
+]
+Rate = Annotated[
+    float | None,
+    o.number(PACE, "--rate", kind=read_rate, metavar="RATE", help="Requests a second (or 100/m, a minute), at most."),
+]
 Retries = Annotated[
     int,
     o.number(
@@ -75,11 +81,11 @@ Retries = Annotated[
 ]
 Concurrency = Annotated[
     int,
-    o.number(PACE, "-c", "--concurrency", kind=int, metavar="C", help="Requests in flight; fewer if refused."),
+    o.number(PACE, "-c", "--concurrency", kind=read_count, metavar="C", help="Requests in flight; fewer if refused."),
 ]
 Timeout = Annotated[
     float | None,
-    o.number(PACE, "-s", "--timeout", kind=float, metavar="SECONDS", help="Time for one request. [default: 60]"),
+    o.number(PACE, "-s", "--timeout", kind=read_seconds, metavar="TIME", help="Time for one request. [default: 60]"),
 ]
 Workers = Annotated[
     int | None,

@@ -7,6 +7,7 @@ import typer
 from typer.core import TyperCommand
 
 from epkit.cli.terminal import show_version
+from epkit.core.quantities import read_count, read_seconds
 from epkit.errors import UsageError
 
 Number = TypeVar("Number", int, float)
@@ -45,14 +46,18 @@ def option(panel: str, *names: str, help: str, metavar: str | None = None, **mor
 def number(
     panel: str, letter: str, *names: str, kind: Callable[[str], Number], metavar: str, help: str, **more: Any  # noqa: A002
 ) -> Any:  # fmt: skip
-    """Make an option that is a number, with a message of its own for what is none."""
-    what = "a whole number" if kind is int else "a number"
+    """Make an option that is a number or a quantity, with a message of its own for what is none.
+
+    Args:
+        kind: reads it: `int`, `float`, or a reader of `epkit.core.quantities`, whose error says how one is written.
+    """
+    forms: dict[object, str] = {int: "not a whole number", float: "not a number"}
 
     def parse(text: str) -> Number:
         try:
             return kind(text)
-        except ValueError:
-            raise UsageError(f"{letter} {text}: not {what}") from None
+        except ValueError as error:
+            raise UsageError(f"{letter} {text}: {forms.get(kind, str(error))}") from None
 
     return option(panel, letter, *names, help=help, metavar=metavar, parser=parse, **more)
 
@@ -61,7 +66,7 @@ def number(
 Target = Annotated[str | None, typer.Argument(metavar="TARGET", hidden=True)]
 
 Requests = Annotated[
-    int | None, number(LOAD, "-n", "--requests", kind=int, metavar="N", help="Number of requests. [default: 1]")
+    int | None, number(LOAD, "-n", "--requests", kind=read_count, metavar="N", help="Number of requests. [default: 1]")
 ]
 Concurrency = Annotated[
     int | None,
@@ -69,7 +74,7 @@ Concurrency = Annotated[
         LOAD,
         "-c",
         "--concurrency",
-        kind=int,
+        kind=read_count,
         metavar="C",
         help="Requests in flight; with a rate, the most of them. [default: 1; with a rate 1000, with httpx 100]",
     ),
@@ -80,10 +85,10 @@ TimeLimit = Annotated[
         LOAD,
         "-t",
         "--time-limit",
-        kind=float,
-        metavar="SECONDS",
-        help="Send for so long, then wait for what is in flight; with -n, whichever comes first, in any order "
-        "(ab: -t means -n 50000).",
+        kind=read_seconds,
+        metavar="TIME",
+        help="Send for a time (30s, 1m30s), then wait for what is in flight; with -n, whichever comes first, in any "
+        "order (ab: -t means -n 50000).",
     ),
 ]
 Timeout = Annotated[
@@ -92,8 +97,8 @@ Timeout = Annotated[
         LOAD,
         "-s",
         "--timeout",
-        kind=float,
-        metavar="SECONDS",
+        kind=read_seconds,
+        metavar="TIME",
         help="Time for one request, after which it has failed and the run goes on (ab: the run ends). [default: 60]",
     ),
 ]
@@ -104,8 +109,8 @@ Patience = Annotated[
         WAY,
         "-s",
         "--timeout",
-        kind=float,
-        metavar="SECONDS",
+        kind=read_seconds,
+        metavar="TIME",
         help="Time for one request. [default: 60; for a contract 10]",
     ),
 ]
@@ -124,7 +129,7 @@ Payloads = Annotated[
 ]
 Shuffle = Annotated[bool, option(SENT, "--shuffle", help="Send payloads in an order of --seed's.")]
 BatchRows = Annotated[
-    int, number(SENT, "--batch-rows", kind=int, metavar="K", help="Rows of a body made of a .csv or .parquet.")
+    int, number(SENT, "--batch-rows", kind=read_count, metavar="K", help="Rows of a body made of a .csv or .parquet.")
 ]
 Wrap = Annotated[
     str | None,

@@ -3,16 +3,17 @@
 from typing import Annotated
 
 from epkit.cli.options.common import CLUSTER, LOAD, number, option
+from epkit.core.quantities import read_count, read_rate
 
 Rate = Annotated[
     float | None,
     number(
         LOAD,
         "--rate",
-        kind=float,
-        metavar="R",
-        help="Send R requests per second, whatever the endpoint does (open loop), for -n or -t; latency then counts "
-        "from when a request was due, too.",
+        kind=read_rate,
+        metavar="RATE",
+        help="Send at a rate (50, 50/s, 100/m), whatever the endpoint does (open loop), for -n or -t; latency then "
+        "counts from when a request was due, too.",
     ),
 ]
 ArrivalsName = Annotated[
@@ -67,7 +68,7 @@ UntilTight = Annotated[
     ),
 ]
 Repeat = Annotated[
-    int | None, number(LOAD, "--repeat", kind=int, metavar="K", help="Run K times, and report every run.")
+    int | None, number(LOAD, "--repeat", kind=read_count, metavar="K", help="Run K times, and report every run.")
 ]
 Against = Annotated[
     str | None,

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from epkit.cli.options.common import VERDICT, number, option
+from epkit.core.quantities import read_count
 
 DATA = "Table"
 SEARCH = "Search"
@@ -36,7 +37,7 @@ Metric = Annotated[
         "[default: AUC, or rmse]",
     ),
 ]
-Runs = Annotated[int, number(SEARCH, "--runs", kind=int, metavar="N", help="Models that are tried, at most.")]
+Runs = Annotated[int, number(SEARCH, "--runs", kind=read_count, metavar="N", help="Models that are tried, at most.")]
 TimeLimit = Annotated[
     str | None, option(SEARCH, "--time-limit", metavar="TIME", help="Begin no run after so long: 90s, 10m, 1h.")
 ]

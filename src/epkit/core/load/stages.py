@@ -1,19 +1,15 @@
 """The words for what a load is to be: `--stages`, `--sweep`, `--warmup`."""
 
+import contextlib
 import itertools
-import re
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
 from epkit.core.load.plan import WARMUP, Arrivals, Phase
+from epkit.core.quantities import has_unit, read_count, read_ns, read_rate
 from epkit.errors import UsageError
-
-_NUMBER: Final = r"(?:\d+\.?\d*|\.\d+)"
-_TIME: Final = re.compile(rf"({_NUMBER})(ms|s|m|h)?")
-_STAGE: Final = re.compile(rf"({_NUMBER}(?:ms|s|m|h)?)@(?:c=(\d+)|rate=({_NUMBER})(?:\.\.({_NUMBER}))?)")
-_SWEEP: Final = re.compile(rf"(c|rate)=({_NUMBER}(?:,{_NUMBER})*)")
-_UNITS: Final = {"ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 
 STAGES: Final = "stages are written '10s@c=1,30s@c=8' or '30s@rate=50..500'"
 SWEEP: Final = "a sweep is written 'c=1,2,4,8' or 'rate=50,100,200'"
@@ -33,20 +29,21 @@ def parse_stages(text: str, *, concurrency: int, most_concurrency: int, arrivals
     """
     phases = []
     for number, part in enumerate(text.split(","), 1):
-        found = _STAGE.fullmatch(part.strip())
-        if found is None:
-            raise UsageError(f"--stages: stage {number}, '{part.strip()}', cannot be read: {STAGES}")
-        long, slots, rate, rate_to = found.groups()
-        duration = parse_time(long)
+        long, _, load = part.strip().partition("@")
+        what, _, amount = load.partition("=")
+        try:
+            duration = read_ns(long)
+            slots, begin, end = _amount(what, amount)
+        except ValueError:
+            raise UsageError(f"--stages: stage {number}, '{part.strip()}', cannot be read: {STAGES}") from None
         if not duration:
             raise UsageError(f"--stages: stage {number}, '{part.strip()}', lasts no time")
         name = f"stage {number}"
         if slots is not None:
-            if not 1 <= int(slots) <= most_concurrency:
+            if not 1 <= slots <= most_concurrency:
                 raise UsageError(f"--stages: stage {number}, c={slots}: the concurrency is 1 to {most_concurrency}")
-            phases.append(Phase(name=name, concurrency=int(slots), duration_ns=duration))
+            phases.append(Phase(name=name, concurrency=slots, duration_ns=duration))
             continue
-        begin, end = float(rate), None if rate_to is None else float(rate_to)
         check_rate(f"--stages: stage {number}, rate", max(begin, end or 0.0))
         phases.append(
             Phase(
@@ -75,13 +72,14 @@ def parse_sweep(text: str, step: Phase, *, concurrency: int, most_concurrency: i
     Raises:
         UsageError: it cannot be read, or goes down: the knee is looked for upward.
     """
-    found = _SWEEP.fullmatch(text.replace(" ", ""))
-    if found is None:
-        raise UsageError(f"--sweep {text}: cannot be read: {SWEEP}")
-    what, values = found[1], found[2].split(",")
-    if what == "c" and any("." in value for value in values):
+    what, _, listed = text.replace(" ", "").partition("=")
+    values = listed.split(",")
+    try:
+        numbers = [_step(what, value) for value in values]
+    except ValueError:
+        raise UsageError(f"--sweep {text}: cannot be read: {SWEEP}") from None
+    if what == "c" and any(number != int(number) for number in numbers):
         raise UsageError(f"--sweep {text}: a concurrency is a whole number")
-    numbers = [float(value) for value in values]
     if len(numbers) < 2 or any(b <= a for a, b in itertools.pairwise(numbers)):
         raise UsageError(f"--sweep {text}: two steps at least, each higher than the last")
     if what == "c":
@@ -108,10 +106,11 @@ def parse_warmup(text: str, first: Phase) -> Phase:
     """
     requests: int | None = None
     duration: int | None = None
-    if text.isascii() and text.isdigit():
-        requests = int(text)
-    elif (found := _TIME.fullmatch(text)) and found[2]:
-        duration = parse_time(text)
+    with contextlib.suppress(ValueError):
+        if has_unit(text):
+            duration = read_ns(text)
+        else:
+            requests = max(0, read_count(text))
     if not requests and not duration:
         raise UsageError(f"--warmup {text}: a number of requests, such as 100, or a time, such as 10s")
     rate = first.rate
@@ -121,19 +120,36 @@ def parse_warmup(text: str, first: Phase) -> Phase:
     return replace(first, name=WARMUP, requests=requests, duration_ns=duration, rate=rate, rate_to=None)
 
 
-def parse_time(text: str) -> int:
-    """Read a time: `10s`, `500ms`, `2m`; seconds without a unit.
-
-    Returns:
-        ns.
+def _amount(what: str, amount: str) -> tuple[int | None, float, float | None]:
+    """Read what a stage sends: how many slots, or the rate at its beginning and, of a ramp, at its end.
 
     Raises:
-        ValueError: it is not written like that.
+        ValueError: it is neither.
     """
-    found = _TIME.fullmatch(text)
-    if found is None:
-        raise ValueError(f"{text}: not a time")
-    return round(float(found[1]) * _UNITS[found[2] or "s"])
+    if what == "c":
+        return read_count(amount), 0.0, None
+    if what != "rate":
+        raise ValueError
+    begin, dots, end = amount.partition("..")
+    return None, _rate(begin), _rate(end) if dots else None
+
+
+def _step(what: str, value: str) -> float:
+    """Read a step of a sweep: a concurrency, which may not be whole yet, or a rate.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if what not in ("c", "rate") or (what == "c" and "/" in value):
+        raise ValueError
+    return _rate(value)
+
+
+def _rate(text: str) -> float:
+    rate = read_rate(text)
+    if not 0 <= rate < math.inf:
+        raise ValueError
+    return rate
 
 
 def check_rate(what: str, rate: float) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
 
 from epkit.core.hosting.deployments import BackendName
-from epkit.core.load.stages import parse_time
+from epkit.core.quantities import read_ns
 
 Refuse = Callable[[tuple[str, ...], str], NoReturn]
 """Says what is wrong with the value at a path of keys, and raises."""
@@ -291,7 +291,7 @@ class _Checked:
             return 0.0
         text = self.text((), "canary_wait", self.table)
         try:
-            found = parse_time(text) / 1e9
+            found = read_ns(text) / 1e9
         except ValueError:
             found = 0.0
         if not 0.0 < found <= MOST_WAIT_S:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from epkit.core.load.stages import parse_time
+from epkit.core.quantities import read_ns
 from epkit.core.shortening import cut
 from epkit.core.train import gates, threshold
 from epkit.core.train.cohorts import suggestion
@@ -144,7 +144,7 @@ def _time_limit_s(text: str | None) -> float | None:
     if text is None:
         return None
     try:
-        seconds = parse_time(text) / 1e9
+        seconds = read_ns(text) / 1e9
     except ValueError:
         seconds = 0.0
     if not seconds:
