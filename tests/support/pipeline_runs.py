@@ -15,7 +15,7 @@ def steps(*, missed: bool = False) -> tuple[StepResult, ...]:
     """Make the steps of a run, whose gate said no or yes."""
     gate = {**GATE, "state": "missed", "observed": 0.93, "ci95": [0.92, 0.94], "reason": "AUC is 0.93"}
     figures = {"AUC": {"value": 0.93 if missed else 0.95, "ci95": [0.92, 0.96]}}
-    reason = "AUC>=0.945: AUC is 0.93 of 6590 rows, not >= 0.945" if missed else None
+    reason = "AUC>=0.945: AUC is 0.93 of 6,590 rows, not >= 0.945" if missed else None
     found = [
         StepResult(
             step="data", state="ok", key="a" * 32, seconds=0.3, line="32,950 rows, 21 columns",
@@ -57,7 +57,7 @@ def pipeline_run(number: int | None = 4, *, missed: bool = False, **others: Any)
         "asked": {"if_needed": True}, "need": Need(retrain=True, reasons=("drift: nr.employed 3.2",)),
         "steps": steps(missed=missed), "champion": 3, "switched": not missed,
         "state": "stopped" if missed else "ok", "exit_code": 5 if missed else 0,
-        "reason": "gate: AUC>=0.945: AUC is 0.93 of 6590 rows, not >= 0.945" if missed else None,
+        "reason": "gate: AUC>=0.945: AUC is 0.93 of 6,590 rows, not >= 0.945" if missed else None,
     }  # fmt: skip
     return PipelineRun(**{**values, **others})
 

@@ -129,7 +129,7 @@ def test_a_gate_of_all_rows() -> None:
     assert found.ci95 is not None
     assert found.ci95[0] < auc < found.ci95[1]
     assert "missed" == judged("AUC>=0.999", by).state
-    assert f"AUC is {auc:.4g} of 2000 rows, not >= 0.999" == judged("AUC>=0.999", by).reason
+    assert f"AUC is {auc:.4g} of 2,000 rows, not >= 0.999" == judged("AUC>=0.999", by).reason
 
 
 def test_the_limit_itself_passes_only_with_its_sign() -> None:

@@ -2,5 +2,5 @@
 
 
 def plural(count: int, noun: str) -> str:
-    """Write a count and its noun: `1 run`, `2 runs`."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+    """Write a count and its noun: `1 run`, `2 runs`, `1,000 runs`."""
+    return f"{count} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -157,8 +157,16 @@ class _PlacedSide:
         return client_to(endpoint, authorized, self.context, reach=reach, proxy=proxy)
 
     def _renew_contract(self) -> None:
-        """Keep the contract of the model that serves now; what hinders is said, as the model serves."""
+        """Keep the contract of the model that serves now; what hinders is said, as the model serves.
+
+        An endpoint that `epkit.toml` does not have, as it was made from another directory, is written there.
+        """
         try:
+            if self.place.entry is None:
+                proxy = check_flags(self.reach, self.context, local=self.place.backend.name == "local")
+                endpoint = self.place.backend.show(self.place.service)
+                deploy.adopt(self.place, endpoint, self.context, self.reach, proxy=proxy, deployment=None)
+                return
             deploy.swagger(self.place, self.context, self.reach, output=None)
         except EpkitError as error:
             self.context.note(f"its contract is not kept: {error}")

@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -115,6 +116,19 @@ def test_no_key_is_left_in_the_directory_of_a_run(bank: HandPipeline, first: Any
 
     assert [] == [path for path in bank.runs.rglob("*") if path.is_file() and key in path.read_bytes()]
     assert [] == [*bank.runs.rglob("targets.toml")]
+
+
+def test_an_endpoint_that_epkit_toml_does_not_have_is_written_there(bank: HandPipeline, other: str):
+    file, contract = bank.directory / "epkit.toml", bank.directory / "swagger" / "bank.json"
+    whole, begins = file.read_text(), file.read_text().index("[pipelines.bank]")
+    file.write_text(whole[begins:])
+    contract.unlink()
+
+    ran = bank.run(other)
+
+    assert 0 == ran.exit_code, ran.reason
+    assert tomllib.loads(whole)["endpoints"]["bank"] == tomllib.loads(file.read_text())["endpoints"]["bank"]
+    assert contract.is_file()
 
 
 def test_a_model_that_serves_already_is_not_deployed_again(bank: HandPipeline, other: str):
