@@ -71,6 +71,14 @@ def test_a_changed_schema_ends_with_5_without_drift(bank):
     assert 'schema: column "job" is not in less.csv' in ran.out
 
 
+def test_tables_with_decimal_commas_are_compared(bank):
+    german = pl.read_csv(bank.directory / "old.csv").write_csv(separator=";", decimal_comma=True)
+    bank.write("german.csv", german.encode("utf-8-sig"))
+
+    assert "--decimal , reads a decimal comma" in complaint(bank("drift", "model", "german.csv"), 2)
+    assert 0 == bank("drift", "model", "german.csv", "--decimal", ",").code
+
+
 def test_a_table_from_stdin_is_compared(bank):
     ran = bank("drift", "model", "-", stdin=bank.read("old.csv").encode())
 

@@ -270,11 +270,9 @@ class CsvTable:
         row, text = guess.first
         line, shown = self.line_of(row) or 1, f'"{cut(text, 40)}"'
         if guess.has_commas and self.options.decimal is None:
-            advice = "write numbers with a point"
-            if self.options.flags:
-                advice = "--decimal , reads a decimal comma, --decimal . the text that it is"
+            advice = "--decimal , reads a decimal comma, --decimal . the text that it is"
             raise UsageError(f'{self.name}:{line}: {shown} in the column "{cut(name, 60)}": {advice}')
-        if not self.options.flags:
+        if not self.options.remarks:
             return  # what learns from the table looks for such cells itself
         share = f"{guess.others:,} of {guess.numbers + guess.others:,} cells are no numbers, the first is {shown}"
         self.remarks.append(f'{self.name}:{line}: the column "{cut(name, 60)}" is read as text: {share}')
@@ -393,7 +391,7 @@ class CsvTable:
 
     def _not_utf8(self, line: int, text: bytes, place: int) -> UsageError:
         """Name a byte of a line by its place in the text that begins with the line."""
-        return transcoding.not_utf8(self.name, line, text[:place], text[place:], flags=self.options.flags)
+        return transcoding.not_utf8(self.name, line, text[:place], text[place:])
 
     def not_csv(self, line: int) -> UsageError:
         """Say that rows cannot be told apart, from a line on."""

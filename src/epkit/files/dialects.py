@@ -38,7 +38,7 @@ class TableOptions:
         encoding: of its text, as Python calls it; None for UTF-8, or what a byte order mark says.
         decimal: `.` or `,`; None for `.`, where a number with a comma is refused and not taken for a text.
         header: whether the first line has the names; else they are the contract's.
-        flags: whether the command has flags for all this, which messages may name.
+        remarks: whether a user wants to know of a column of numbers that is read as text.
     """
 
     carry: tuple[str, ...] = ()
@@ -46,7 +46,7 @@ class TableOptions:
     encoding: str | None = None
     decimal: str | None = None
     header: bool = True
-    flags: bool = True
+    remarks: bool = True
 
     def __post_init__(self) -> None:
         if self.decimal not in (None, ".", ","):
@@ -80,8 +80,6 @@ class TableOptions:
 
 
 DEFAULT: Final = TableOptions()
-PLAIN: Final = TableOptions(flags=False)
-"""Of commands that read a table and have no flags for it."""
 
 
 def names_in(texts: Sequence[str]) -> tuple[str, ...]:

@@ -106,20 +106,19 @@ def transcode(path: Path, into: BinaryIO, name: str, encoding: str, *, most_byte
         raise unwritable(f"{name}: cannot be kept in TMPDIR", error) from None
 
 
-def not_utf8(name: str, line: int, before: bytes, rest: bytes, *, flags: bool = True) -> UsageError:
+def not_utf8(name: str, line: int, before: bytes, rest: bytes) -> UsageError:
     """Word that a byte of a text is not UTF-8, and what the text probably is.
 
     Args:
         line: number of the line that the byte is in.
         before: what stands before it in the line.
         rest: the byte, and what follows it.
-        flags: whether there is `--encoding`.
     """
     likely = next((each for each in _LIKELY if _decodes(rest[:SEEN_BYTES], each)), _LIKELY[-1])
     column = len(before.decode("utf-8", "replace")) + 1
     shown = rest[:1].decode(likely, "replace")
     what = f' ("{shown}" in {likely})' if shown.isprintable() else ""
-    advice = f"--encoding {likely} reads such a file, or save it as UTF-8" if flags else "save the file as UTF-8"
+    advice = f"--encoding {likely} reads such a file, or save it as UTF-8"
     return UsageError(f"{name}:{line}:{column}: the byte 0x{rest[0]:02X}{what} is not UTF-8: {advice}")
 
 

@@ -14,7 +14,7 @@ from epkit.core.shortening import cut
 from epkit.errors import UsageError
 from epkit.files import model_directory
 from epkit.flows.context import Context
-from epkit.flows.train.reading import read_table
+from epkit.flows.train.reading import Table, read_table
 
 if TYPE_CHECKING:
     import polars as pl
@@ -31,6 +31,7 @@ class DriftOptions:
         new: a table, likewise.
         label: the column that is predicted; of a model its card knows it.
         drop: columns that are not compared.
+        encoding, decimal: of the tables' text.
         seed: of what is drawn.
     """
 
@@ -38,6 +39,8 @@ class DriftOptions:
     new: str
     label: str | None = None
     drop: tuple[str, ...] = ()
+    encoding: str | None = None
+    decimal: str | None = None
     seed: int = 0
 
 
@@ -52,7 +55,7 @@ def find_drift(options: DriftOptions, context: Context, stdin: BinaryIO) -> Drif
     if options.seed < 0:
         raise UsageError(f"--seed {options.seed}: a seed is 0 or more")
     old = _reference(options, context, stdin)
-    table = read_table(options.new, stdin, context)
+    table = _read(options.new, options, context, stdin)
     _check_names("--drop", options.drop, [*old.known, *table.frame.columns], f"neither {old.name} nor {table.name}")
     return mask_values(compare_table(old, table.frame, name=table.name, seed=options.seed), context.secrets)
 
@@ -87,10 +90,14 @@ def _reference(options: DriftOptions, context: Context, stdin: BinaryIO) -> Refe
         if options.label is not None and found.label is not None and options.label != found.label.name:
             raise UsageError(f'--label "{options.label}": the model of {options.old} predicts "{found.label.name}"')
         return found
-    table = read_table(options.old, stdin, context)
+    table = _read(options.old, options, context, stdin)
     if options.label is not None:
         _check_names("--label", (options.label,), table.frame.columns, table.name)
     return Reference.of(table.frame, name=table.name, label=options.label, drop=options.drop)
+
+
+def _read(file: str, options: DriftOptions, context: Context, stdin: BinaryIO) -> Table:
+    return read_table(file, stdin, context, encoding=options.encoding, decimal=options.decimal)
 
 
 def _check_names(flag: str, asked: tuple[str, ...], names: "tuple[str, ...] | list[str]", where: str) -> None:

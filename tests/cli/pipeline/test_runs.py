@@ -123,7 +123,7 @@ def test_with_if_needed_a_champion_that_is_bad_on_new_rows_is_replaced(cli):
 
     assert found["need"]["retrain"]
     assert any(
-        reason.startswith("the champion misses AUC>=0.8 on 1500 new rows: 0.") for reason in found["need"]["reasons"]
+        reason.startswith("the champion misses AUC>=0.8 on 1,500 new rows: 0.") for reason in found["need"]["reasons"]
     )
 
 
@@ -134,6 +134,17 @@ def test_with_if_needed_another_label_needs_a_new_model(cli):
 
     assert found["need"]["retrain"]
     assert any('predicts "y" with other answers' in reason for reason in found["need"]["reasons"])
+
+
+def test_a_table_with_decimal_commas_is_read_as_the_configuration_says(cli):
+    (cli.directory / "bank.csv").write_text(bank_like(1500).write_csv(separator=";", decimal_comma=True))
+    refused = cli("pipeline", "run", "bank", "--to", "gate", "--force")
+    found = document(cli, "run", "bank", "--to", "gate", "--set", "train.decimal=,")
+
+    assert "--decimal , reads a decimal comma" in refused.err
+    assert {"data": "ok", "train": "ok", "gate": "ok"} == {
+        name: states(found)[name] for name in ("data", "train", "gate")
+    }
 
 
 def test_with_if_needed_another_schema_needs_a_new_model(cli):

@@ -90,7 +90,7 @@ TABLES = {
     ),
     "Latin-1": (
         table().replace("no", "n\xe4").encode("latin-1"), (),
-        't.csv:2:4: the byte 0xE4 ("ä" in cp1252) is not UTF-8: save the file as UTF-8',
+        't.csv:2:4: the byte 0xE4 ("ä" in cp1252) is not UTF-8: --encoding cp1252 reads such a file, or save it as UTF-8',
     ),
 }  # fmt: skip
 

@@ -123,6 +123,19 @@ def test_the_form_of_the_table_does_not_matter_nor_an_id(trained, kind):
     assert bytes_of(cli, "model")["model.npz"] == bytes_of(cli, kind)["model.npz"]
 
 
+def test_a_table_with_decimal_commas_in_another_encoding_gives_the_same_model(trained):
+    cli = trained.cli
+    text = pl.read_csv(cli.directory / "bank.csv").write_csv(separator=";", decimal_comma=True)
+    cli.write("german.csv", text.replace("admin.", "ädmin.").encode("cp1252"))
+    cli.write("english.csv", cli.read("bank.csv").replace("admin.", "ädmin."))
+    german = ("german.csv", "--encoding", "cp1252")
+
+    assert "--decimal , reads a decimal comma" in complaint(cli("train", *german, "--label", "y", "-o", "g", *QUICK), 2)
+    assert 0 == cli("train", *german, "--decimal", ",", "--label", "y", "-o", "german", *QUICK).code
+    assert 0 == cli("train", "english.csv", "--label", "y", "-o", "english", *QUICK).code
+    assert bytes_of(cli, "english")["model.npz"] == bytes_of(cli, "german")["model.npz"]
+
+
 def test_predictions_are_of_models_that_did_not_see_the_row(trained):
     found = pl.read_parquet(trained.cli.directory / "model.run" / "predictions.parquet")
 

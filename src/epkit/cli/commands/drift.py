@@ -6,6 +6,7 @@ import typer
 
 from epkit.cli import terminal
 from epkit.cli.options import common as o
+from epkit.cli.options import table as t
 
 if TYPE_CHECKING:
     from epkit.core.drift.report import DriftReport
@@ -45,6 +46,8 @@ def drift(
     new: Annotated[str, typer.Argument(metavar="NEW", hidden=True)],
     label: Label = None,
     drop: Drop = None,
+    encoding: t.Encoding = None,
+    decimal: t.Decimal = None,
     format_: Format = "text",
     html: Html = None,
     junit: Junit = None,
@@ -61,7 +64,9 @@ def drift(
     terminal.check_choice("--format", format_, FORMATS)
     check_writable(html, "--html")
     check_writable(junit, "--junit")
-    options = DriftOptions(old=old, new=new, label=label, drop=tuple(drop or ()), seed=seed)
+    options = DriftOptions(
+        old=old, new=new, label=label, drop=tuple(drop or ()), encoding=encoding, decimal=decimal, seed=seed
+    )
     report = find_drift(options, terminal.context(), terminal.stdin())
     code = 0 if report.passed else 5
     try:

@@ -6,6 +6,7 @@ import typer
 
 from epkit.cli import terminal
 from epkit.cli.options import common as o
+from epkit.cli.options import table as tables
 from epkit.cli.options import train as t
 
 EPILOG = """\b
@@ -47,6 +48,8 @@ def train(
     drop: t.Drop = None,
     id_: t.Id = None,
     positive: t.Positive = None,
+    encoding: tables.Encoding = None,
+    decimal: tables.Decimal = None,
     runs: t.Runs = 85,
     time_limit: t.TimeLimit = None,
     metric: t.Metric = None,
@@ -86,9 +89,9 @@ def train(
 
     terminal.check_choice("--format", format_, FORMATS)
     options = TrainOptions(
-        file=table, label=label, task=task, drop=tuple(drop or ()), ids=tuple(id_ or ()), positive=positive, runs=runs,
-        time_limit=time_limit, metric=metric,
-        balanced=balanced, custom=tuple(custom or ()), workers=workers, seed=seed, folds=folds, holdout=holdout,
+        file=table, label=label, task=task, drop=tuple(drop or ()), ids=tuple(id_ or ()), positive=positive,
+        encoding=encoding, decimal=decimal, runs=runs, time_limit=time_limit, metric=metric, balanced=balanced,
+        custom=tuple(custom or ()), workers=workers, seed=seed, folds=folds, holdout=holdout,
         group=group, time=time, test_size=test_size, threshold=threshold, gates=tuple(gate or ()), base=base,
         cohorts=None if cohorts is None else tuple(cohorts), pairs=tuple(pairs or ()), out=out, overwrite=overwrite,
         restart=restart, exports=tuple(export or ()),

@@ -7,7 +7,7 @@ from epkit.cli.options import common as o
 if TYPE_CHECKING:
     from epkit.files.dialects import TableOptions
 
-TABLE = "Tables"
+TABLE = "Table"
 
 Carry = Annotated[
     list[str] | None,

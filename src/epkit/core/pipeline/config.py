@@ -45,6 +45,8 @@ TRAIN_KINDS: Final[Mapping[str, type]] = {
     "cohorts": list,
     "pairs": list,
     "export": list,
+    "encoding": str,
+    "decimal": str,
 }
 """What the keys of `train` are; they are the flags of `epkit train`, `-` written `_`."""
 

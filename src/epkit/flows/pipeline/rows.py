@@ -51,7 +51,8 @@ def read(world: World) -> RunTable:
     """
     path, name = table.path_of(world), table.name_of(world)
     before = digest_of(path, name)
-    found = read_table(str(path), io.BytesIO(), world.context)
+    written = {name: world.config.train[name] for name in ("encoding", "decimal") if name in world.config.train}
+    found = read_table(str(path), io.BytesIO(), world.context, **written)
     if digest_of(path, name) != before:
         raise changed(name)
     return RunTable(name=name, sha256=found.sha256, file_sha256=before, frame=found.frame)

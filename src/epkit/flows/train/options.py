@@ -26,6 +26,7 @@ class TrainOptions:
 
     Args:
         file: a path, a directory of Parquet files, a URL, or `-`.
+        encoding, decimal: of its text.
         out: the directory of the model; what else is written goes to `OUT.run`.
         shown: what the report calls that directory; None for *out*.
         base: the directory of the model that is in use.
@@ -36,6 +37,8 @@ class TrainOptions:
     label: str
     out: str = "model"
     shown: str | None = None
+    encoding: str | None = None
+    decimal: str | None = None
     task: str | None = None
     drop: tuple[str, ...] = ()
     ids: tuple[str, ...] = ()

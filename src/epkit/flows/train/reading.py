@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from epkit.errors import UsageError
-from epkit.files.dialects import PLAIN
+from epkit.files.dialects import TableOptions
 from epkit.files.digests import digest_of
 from epkit.files.frames import stacked
 from epkit.flows.context import Context
@@ -29,16 +29,21 @@ class Table:
     frame: "pl.DataFrame"
 
 
-def read_table(file: str, stdin: BinaryIO, context: Context) -> Table:
+def read_table(
+    file: str, stdin: BinaryIO, context: Context, *, encoding: str | None = None, decimal: str | None = None
+) -> Table:
     """Read a table whole.
 
     Args:
         file: a path, a directory of Parquet files, a URL, or `-`.
+        encoding, decimal: of its text, as `TableOptions` has them.
 
     Raises:
         UsageError: it cannot be read as what its name says, has no rows, or changed while it was read.
     """
-    with spooled(file, stdin, context, PLAIN) as given:
+    # What learns from a table looks for cells that are no numbers itself.
+    options = TableOptions(encoding=encoding, decimal=decimal, remarks=False)
+    with spooled(file, stdin, context, options) as given:
         assert given is not None
         assert given.path is not None
         if given.kind == ".json":

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from epkit.flows.pipeline.rows import RunTable
 
 
-READING: Final = ("label", "task", "drop", "id", "positive", "group", "time", "cohorts", "pairs")
+READING: Final = (
+    "label", "task", "drop", "id", "positive", "group", "time", "cohorts", "pairs", "encoding", "decimal",
+)  # fmt: skip
 """What of the configuration decides how a table is read."""
 
 
