@@ -1,87 +1,122 @@
+"""The model that is embedded: what it answers, where it comes from, and what the docs say of it."""
+
 import json
+import math
+import re
+from hashlib import sha256
 
 import numpy as np
 import pytest
 
-from epkit.bank.model import COLUMNS, HERE, BankModel, encode
-from epkit.bank.score import ROWS
+from epkit.bank import score
+from epkit.bank.score import CARD, COLUMNS, HERE, ROWS
+from epkit.served.model import Model
+from support.cli_harness import Cli
+from support.places import ROOT
 
-MODEL = BankModel.load()
+MODEL = Model.load(HERE)
+TRAINED = json.loads((ROOT / "tests/bank/train.json").read_text(encoding="utf-8"))
+START = " ".join((ROOT / "docs/start.md").read_text(encoding="utf-8").split())
 
 
 def columns(rows):
     return {name: [row[name] for row in rows] for name in COLUMNS}
 
 
-def test_the_first_course_row_is_above_the_threshold_and_the_second_below():
-    yes = MODEL.probability(columns(ROWS))
-
-    assert (yes >= MODEL.threshold).tolist() == [True, False]
+def yes(rows):
+    return MODEL.probabilities(score.encode(columns(rows)))[:, 1]
 
 
 def test_the_course_rows_are_told_apart_with_room_to_spare():
-    yes = MODEL.probability(columns(ROWS))
+    first, second = yes(ROWS)
 
-    assert yes[0] - MODEL.threshold > 0.1
-    assert MODEL.threshold - yes[1] > 0.1
+    assert first > MODEL.threshold + 0.1
+    assert second < MODEL.threshold - 0.1
 
 
 def test_a_row_scores_the_same_alone_and_among_thousands():
     rows = [{**ROWS[i % 2], "duration": i, "age": 18 + i % 70} for i in range(5000)]
-    together = MODEL.probability(columns(rows))
-    alone = [MODEL.probability(columns([rows[i]]))[0] for i in (0, 1, 2047, 2048, 4095, 4096, 4999)]
+    some = [0, 1, 2047, 2048, 4095, 4096, 4999]
 
-    assert alone == together[[0, 1, 2047, 2048, 4095, 4096, 4999]].tolist()
+    assert [yes([rows[i]])[0] for i in some] == yes(rows)[some].tolist()
 
 
 def test_the_data_sets_noisy_decimals_score_as_the_clean_ones():
     noisy = [{**row, "cons.price.idx": 92.89299999999999, "euribor3m": 1.2990000000000002} for row in ROWS]
 
-    assert MODEL.probability(columns(ROWS)).tolist() == MODEL.probability(columns(noisy)).tolist()
+    assert yes(ROWS).tolist() == yes(noisy).tolist()
 
 
-def test_no_rows_have_no_probabilities():
-    assert MODEL.probability(columns([])).tolist() == []
+def test_what_is_missing_or_unseen_is_nan():
+    row = {**ROWS[0], "job": "astronaut", "euribor3m": math.nan}
+    found = [list(COLUMNS)[place] for place in np.flatnonzero(np.isnan(score.encode(columns([row]))[0]))]
+
+    assert ["job", "euribor3m"] == found
 
 
-def test_a_category_nobody_has_seen_counts_as_missing():
-    row = {**ROWS[0], "job": "astronaut"}
-    matrix = encode(columns([row]), MODEL.categories)
+def test_the_columns_are_those_of_the_data_set_with_their_types():
+    whole = ["age", "duration", "campaign", "pdays", "previous"]
+    real = ["emp.var.rate", "cons.price.idx", "cons.conf.idx", "euribor3m", "nr.employed"]
 
-    assert [list(COLUMNS).index("job")] == np.flatnonzero(np.isnan(matrix[0])).tolist()
-
-
-def test_a_missing_value_goes_where_the_trees_say():
-    # One split: missing goes left, to the leaf that says no.
-    arrays = {
-        "roots": np.array([0]),
-        "depth": 1,
-        "feature": np.array([0, 0, 0]),
-        "split": np.array([40.0, 0.0, 0.0]),
-        "missing_left": np.array([True, False, False]),
-        "left": np.array([1, 1, 2]),
-        "right": np.array([2, 1, 2]),
-        "value": np.array([0.0, -30.0, 30.0]),
-    }
-    stump = BankModel(categories=MODEL.categories, threshold=0.5, baseline=0.0, **arrays)
-    rows = [{**ROWS[0], "age": age} for age in (40, 41, float("nan"))]
-
-    assert (stump.probability(columns(rows)) >= 0.5).tolist() == [False, True, False]
-
-
-def test_a_missing_column_is_named():
-    table = columns(ROWS)
-    del table["duration"]
-
-    with pytest.raises(KeyError, match="duration"):
-        MODEL.probability(table)
+    assert whole == [name for name, kind in COLUMNS.items() if kind is int]
+    assert real == [name for name, kind in COLUMNS.items() if kind is float]
+    assert 20 == len(COLUMNS)
 
 
 def test_the_stored_model_is_small():
-    assert (HERE / "model.npz").stat().st_size + (HERE / "model.json").stat().st_size < 300_000
+    assert (HERE / "model.npz").stat().st_size + (HERE / "card.json").stat().st_size < 150_000
 
 
-def test_the_card_says_where_the_data_come_from():
-    source = json.loads((HERE / "model.json").read_text(encoding="utf-8"))["source"]
+def test_the_report_of_the_training_is_that_of_the_stored_model():
+    stored = {name: sha256((HERE / name).read_bytes()).hexdigest() for name in ("model.npz", "card.json")}
 
-    assert (source["doi"], source["licence"]) == ("10.24432/C5K306", "CC BY 4.0")
+    assert stored == {name: TRAINED["artefact"]["sha256"][name] for name in stored}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        f"{TRAINED['data']['rows']:,} rows",
+        f"({TRAINED['data']['test_rows']:,} rows)",
+        "AUC {AUC}",
+        "at the threshold of {threshold:.2f} accuracy {accuracy_at_threshold} and F1 {f1}",
+        "probabilities {first:.3f} and {second:.3f}",
+        "{trees} boosted trees",
+        "right for {no:.3f}",
+    ],
+)
+def test_what_the_docs_say_of_it_is_what_the_training_reported(words):
+    first, second = yes(ROWS)
+    with np.load(HERE / "model.npz") as arrays:
+        trees = len(arrays["roots"])
+    (negatives, _) = (sum(counts) for counts in TRAINED["test"]["confusion"]["counts"])
+    share = negatives / TRAINED["test"]["rows"]
+    figures = {name: f"{figure['value']:.3f}" for name, figure in TRAINED["test"]["metrics"].items()}
+
+    assert (
+        words.format(**figures, threshold=MODEL.threshold, first=first, second=second, trees=trees, no=share) in START
+    )
+
+
+def test_where_the_data_come_from_is_said():
+    said = score.__doc__
+
+    assert "doi 10.24432/C5K306, CC BY 4.0" in said
+    assert "doi 10.24432/C5K306, CC BY 4.0" in START
+
+
+def test_the_command_that_is_named_makes_the_same_model(data_set, tmp_path):
+    pytest.importorskip("lightgbm", reason="needs the extra train")
+    versions = re.search(r"LightGBM (\S+) and scikit-learn (\S+):", score.__doc__)
+    command = re.search(r"epkit (train .*)\n", score.__doc__)[1].split()
+    (tmp_path / command[1]).symlink_to(data_set)
+    ran = Cli(directory=tmp_path, patience_s=150)(*command)
+
+    assert 0 == ran.code
+    card = json.loads((tmp_path / "model/card.json").read_text(encoding="utf-8"))
+    if (card["versions"]["lightgbm"], card["versions"]["scikit-learn"]) != versions.groups():
+        pytest.skip("other versions of LightGBM and scikit-learn may choose other splits")
+    assert (
+        CARD["versions"]["numpy"] != card["versions"]["numpy"]
+        or (HERE / "model.npz").read_bytes() == (tmp_path / "model/model.npz").read_bytes()
+    )

@@ -7,8 +7,7 @@ import urllib.request
 import pytest
 
 from epkit.bank.contracts import FILES, fetch
-from epkit.bank.model import COLUMNS
-from epkit.bank.score import ROWS
+from epkit.bank.score import COLUMNS, ROWS
 from support.places import ROOT
 
 PAYLOADS = ROOT / "payloads"

@@ -99,7 +99,7 @@ def _check(arrays: Mapping[str, np.ndarray]) -> None:
         ends = arrays["mask"].astype(np.int64) + arrays["words_of"]
         if not (
             (leaf | inner).all()  # no way leads back
-            and len(np.unique(children)) == len(children)  # nor do two lead to one node
+            and len(_distinct(children)) == len(children)  # nor do two lead to one node
             and _within(arrays["roots"], count)
             and _within(arrays["output"], outputs)
             and _within(ends[(arrays["flags"] & CATEGORICAL) != 0], len(arrays["words"]) + 1)
@@ -109,6 +109,20 @@ def _check(arrays: Mapping[str, np.ndarray]) -> None:
         shape = (len(arrays["linear_feature"]), outputs)
         if arrays["linear_weight"].shape != shape or not _within(arrays["linear_code"] + 2, _MOST_CODES):
             raise ValueError("the arrays are no coefficients")
+
+
+def _distinct(values: np.ndarray) -> np.ndarray:
+    """Return the values that there are, ascending; `np.unique` imports `numpy.ma`, as long as all else here takes."""
+    ordered = np.sort(values)
+    found: np.ndarray = ordered[_begins(ordered)]
+    return found
+
+
+def _begins(ordered: np.ndarray) -> np.ndarray:
+    """Tell of each of some ordered values whether it is another than the one before it."""
+    begins = np.ones(len(ordered), bool)
+    begins[1:] = ordered[1:] != ordered[:-1]
+    return begins
 
 
 def _within(places: np.ndarray, count: int) -> bool:
@@ -125,7 +139,7 @@ class _Linear:
         self._mean, self._scale = arrays["linear_mean"][numbers], arrays["linear_scale"][numbers]
         self._weight, self._missing_weight = weight[numbers], weight[missing]
         self._codes: list[tuple[int, np.ndarray]] = []
-        for column in np.unique(feature[code >= 0]).tolist():
+        for column in _distinct(feature[code >= 0]).tolist():
             own = (feature == column) & (code >= 0)
             table = np.zeros((int(code[own].max()) + 2, weight.shape[1]))  # the last row: a code without one
             table[code[own]] = weight[own]
@@ -179,7 +193,8 @@ class _Group:
         """
         self._columns, self._values = columns, values.reshape(-1)
         self._offsets = np.arange(len(outputs), dtype=np.intp) * (_WORD_BITS + 1)
-        self._outputs, self._starts = np.unique(outputs, return_index=True)
+        self._starts = np.flatnonzero(_begins(outputs))
+        self._outputs = outputs[self._starts]
         self._all = all_leaves
         self._block = max(16, _BLOCK_BYTES // (2 * len(outputs)))
 
@@ -276,7 +291,7 @@ def _group(arrays: Mapping[str, np.ndarray], trees: list[_Leaves], outputs: list
     feature = arrays["feature"][marks.node].astype(np.intp)
     categorical = (arrays["flags"][marks.node] & CATEGORICAL) != 0
     columns: list[_Column] = []
-    for place in np.unique(feature).tolist():
+    for place in _distinct(feature).tolist():
         for kind, build in ((False, _numeric), (True, _categorical)):
             own = marks.only((feature == place) & (categorical == kind))
             if len(own.node):
@@ -335,7 +350,7 @@ def _numeric(place: int, marks: _Marks, arrays: Mapping[str, np.ndarray], words:
     split, flags = arrays["split"][marks.node], arrays["flags"][marks.node]
     zero_missing = (flags & ZERO_MISSING) != 0
     zero_edges = [np.nextafter(-_ZERO, -np.inf), _ZERO] if zero_missing.any() else []
-    edges = np.unique(np.concatenate((split, zero_edges, [np.inf])))
+    edges = _distinct(np.concatenate((split, zero_edges, [np.inf])))
     at = edges.searchsorted(split)
     table = np.full((len(edges) + 1, words), _ALL)
     np.bitwise_and.at(table, (at, marks.word), marks.if_left)  # left up to the range that ends at the split
@@ -356,13 +371,16 @@ def _numeric(place: int, marks: _Marks, arrays: Mapping[str, np.ndarray], words:
 
 def _categorical(place: int, marks: _Marks, arrays: Mapping[str, np.ndarray], words: int) -> _Column:
     start, count = arrays["mask"][marks.node].astype(np.intp), arrays["words_of"][marks.node].astype(np.intp)
-    codes = int(count.max()) * 64
-    table = np.full((codes + 1, words), _ALL)
-    for code in range(codes + 1):  # the last one: missing, or seen by no node
-        known = count > code // 64
-        bits = arrays["words"][np.where(known, start + code // 64, 0)] >> np.uint64(code % 64)
+    blocks = int(count.max())
+    table = np.full((blocks * 64 + 1, words), _ALL)
+    place_in_block = np.arange(64)[:, None]
+    for block in range(blocks):
+        known = count > block
+        bits = arrays["words"][np.where(known, start + block, 0)] >> place_in_block.astype(np.uint64)
         goes_left = known & ((bits & np.uint64(1)) != 0)
-        np.bitwise_and.at(table[code], marks.word, marks.where(goes_left))
+        rows = table[block * 64 : block * 64 + 64]
+        np.bitwise_and.at(rows, (place_in_block, marks.word), marks.where(goes_left))
+    np.bitwise_and.at(table[-1], marks.word, marks.if_right)  # missing, or seen by no node
     return _Column(place=place, edges=None, table=table)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from epkit.bank.model import COLUMNS
+from epkit.bank.score import COLUMNS
 from epkit.core.train.sample import ROWS, sample_table
 
 PAYLOADS = Path(__file__).parents[3] / "payloads"
