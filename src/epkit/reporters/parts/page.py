@@ -2,47 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from epkit.core.http.masking import clean
+from epkit.reporters.parts.style import STYLE
 from epkit.reporters.parts.verdict import VerdictLine
 from epkit.reporters.parts.xml import text
-
-STYLE: Final = """
-:root{color-scheme:light dark;--bg:#fff;--fg:#1b1f24;--dim:#5c6672;--line:#d9dee4;--card:#f6f8fa;
---c1:#1f6feb;--c2:#d9730d;--c3:#c4314b;--c4:#1a8a6e;--c5:#8250df;--ok:#1a7f37;--bad:#c4314b}
-@media(prefers-color-scheme:dark){:root{--bg:#0e1116;--fg:#e6e9ee;--dim:#9aa5b1;--line:#30363d;--card:#171c23;
---c1:#6cb0ff;--c2:#f0a35e;--c3:#ff7b8a;--c4:#4fd1a8;--c5:#c4a5ff;--ok:#56d364;--bad:#ff7b8a}}
-*{box-sizing:border-box}body{margin:0;background:var(--bg);color:var(--fg);font:15px/1.5 system-ui,sans-serif}
-main{max-width:1200px;margin:0 auto;padding:16px}h1{font-size:1.35rem;margin:.2em 0;overflow-wrap:anywhere}
-h2{font-size:1.02rem;margin:0 0 .5em}p{margin:.3em 0}p,h2,.tile{overflow-wrap:anywhere}
-.dim{color:var(--dim)}.ok{color:var(--ok)}.bad{color:var(--bad)}
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(112px,1fr));gap:10px;margin:14px 0}
-.tile{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:8px 12px}
-.tile b{display:block;font-size:1.25rem;font-variant-numeric:tabular-nums}.tile span{color:var(--dim);font-size:.85rem}
-.grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));gap:14px}
-section{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:12px;margin:0 0 14px;min-width:0}
-.grid section{margin:0}.grid{margin-bottom:14px}.wide{overflow-x:auto}
-table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;font-size:.88rem}
-th,td{text-align:right;padding:3px 8px;border-bottom:1px solid var(--line);white-space:nowrap}
-th:first-child,td:first-child{text-align:left}th{color:var(--dim);font-weight:600}
-td.w{white-space:normal;overflow-wrap:anywhere}
-svg{width:100%;height:auto;display:block}.t{font:12px system-ui,sans-serif;fill:var(--dim)}.e{text-anchor:end}
-.m{text-anchor:middle}.a{stroke:var(--dim)}.g{stroke:var(--line);stroke-width:.7}.l{fill:none;stroke-width:2}
-.s{stroke-width:3}.b,.d{stroke:none}
-.l.c1,.s.c1{stroke:var(--c1)}.l.c2,.s.c2{stroke:var(--c2)}.l.c3,.s.c3{stroke:var(--c3)}.l.c4,.s.c4{stroke:var(--c4)}
-.l.c5,.s.c5{stroke:var(--c5)}.b.c1,.d.c1{fill:var(--c1)}.b.c2,.d.c2{fill:var(--c2)}.b.c3,.d.c3{fill:var(--c3)}
-.b.c4,.d.c4{fill:var(--c4)}.b.c5,.d.c5{fill:var(--c5)}
-td.p,th.p,td.n,th.n{text-align:left}td.p{white-space:normal;overflow-wrap:anywhere;min-width:200px}
-td.p:last-child{min-width:400px}td.w:first-child{min-width:9em}.heat{width:auto}.heat td{min-width:64px}
-td[style],.tree b{print-color-adjust:exact;-webkit-print-color-adjust:exact}
-.tree,.tree ul{list-style:none;margin:0;padding:0}.tree{font-size:.9rem}.tree li{overflow-wrap:anywhere;padding:3px 0}
-.tree ul li{border-left:2px solid var(--line);padding-left:14px}.tree b{border-radius:4px;padding:0 5px}
-@media print{:root{--bg:#fff;--fg:#000;--dim:#444;--line:#bbb;--card:#fff;--c1:#1f6feb;--c2:#d9730d;--c3:#c4314b;
---c4:#1a8a6e;--c5:#8250df;--ok:#1a7f37;--bad:#c4314b}main{max-width:none;padding:0}section{break-inside:avoid}
-.grid{grid-template-columns:1fr 1fr}body{font-size:11px}table{font-size:8px}th,td{padding:2px 3px}
-td.p,td.p:last-child{min-width:0}}
-"""
 
 
 def page(title: str, body: Iterable[str]) -> str:
