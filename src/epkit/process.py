@@ -134,7 +134,7 @@ def signals_to(handle: Handle, loop: "asyncio.AbstractEventLoop | None" = None) 
 
 
 def beside_a_loop(work: Callable[[], Result]) -> Result:
-    """Do *work*, which runs an event loop: here, or on another thread where this one's loop runs already (a notebook's).
+    """Do *work*, which runs an event loop, here; on another thread where a loop runs here already (a notebook's).
 
     Signals that come here meanwhile are the work's.
 

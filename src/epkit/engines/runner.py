@@ -52,7 +52,6 @@ def run(engine: Engine, driver: Driver, slots: int, *, tick: Callable[[], None] 
         BaseException: whatever the driver, one of its sinks or *tick* raised.
     """
 
-
     def work() -> Ran:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             return runner.run(attend(engine, driver, slots, tick=tick))
