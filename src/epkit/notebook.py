@@ -7,8 +7,8 @@ import asyncio
 import logging
 import sys
 import time
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial, singledispatch
 from signal import Signals
@@ -129,7 +129,7 @@ class Progress:
     """
 
     def __init__(self, over: Callable[[], str]) -> None:
-        self.active = _in_kernel()
+        self.active = in_kernel()
         self._over = over
         self._due = 0.0
         self._handle: Any = None
@@ -159,7 +159,7 @@ class Progress:
             self.active, self._handle = False, None
 
 
-def _in_kernel() -> bool:
+def in_kernel() -> bool:
     """Tell whether this process is a notebook's kernel."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     return getattr(shell, "kernel", None) is not None and "IPython.display" in sys.modules
@@ -176,17 +176,34 @@ def beside(call: Callable[Options, Result]) -> Callable[Options, Coroutine[Any, 
         work = asyncio.ensure_future(asyncio.to_thread(interrupts.over, partial(call, *args, **kwargs)))
         # What is given up may fail without anybody who looks.
         work.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
-        try:
-            return await asyncio.shield(work)
-        except asyncio.CancelledError:
-            end_early(interrupts)
-        try:
-            return await asyncio.shield(work)
-        except asyncio.CancelledError:
-            interrupts.send(Signals.SIGINT)
-            raise
+        async with awake():
+            try:
+                return await asyncio.shield(work)
+            except asyncio.CancelledError:
+                end_early(interrupts)
+            try:
+                return await asyncio.shield(work)
+            except asyncio.CancelledError:
+                interrupts.send(Signals.SIGINT)
+                raise
 
     return awaited
+
+
+@asynccontextmanager
+async def awake() -> AsyncIterator[None]:
+    """Wake a kernel's loop now and then: the stop button cancels the cell, and does not wake a loop that sleeps."""
+
+    async def beat() -> None:
+        while True:  # noqa: ASYNC110 - no event is waited for: the loop is to wake
+            await asyncio.sleep(EVERY_S)
+
+    beating = asyncio.create_task(beat()) if in_kernel() else None
+    try:
+        yield
+    finally:
+        if beating is not None:
+            beating.cancel()
 
 
 def end_early(interrupts: Interrupts) -> None:

@@ -24,7 +24,7 @@ from epkit.flows.rows.input import rows_from_python
 from epkit.flows.score.options import ScoreOptions
 from epkit.flows.score.score import score as run
 from epkit.flows.target.request_options import RequestOptions
-from epkit.notebook import Look, Progress, at_work, end_early, look, masked
+from epkit.notebook import Look, Progress, at_work, awake, end_early, look, masked
 from epkit.process import Interrupts
 from epkit.reporters import score_text
 
@@ -119,23 +119,12 @@ class Scoring:
         hand = _Hand(loop, queue)
         interrupts = Interrupts()
         job = asyncio.create_task(asyncio.to_thread(interrupts.over, self._work, hand))
-        stopped = False
         try:
-            while True:
-                try:
-                    piece = await queue.get()
-                except asyncio.CancelledError:
-                    if stopped:
-                        interrupts.send(Signals.SIGINT)
-                        raise
-                    end_early(interrupts)
-                    stopped = True
-                    continue
-                if piece is None:
-                    break
-                for prediction in piece:
-                    yield prediction
-                hand.taken()
+            async with awake():
+                async for piece in _taken(queue, interrupts):
+                    for prediction in piece:
+                        yield prediction
+                    hand.taken()
             await job
         finally:
             hand.let_go()
@@ -166,6 +155,24 @@ class Scoring:
             raise EndpointError(f"{result.target}: {result.hopeless}")
         self.summary = result
         return result
+
+
+async def _taken(queue: "asyncio.Queue[Sequence[Any] | None]", interrupts: Interrupts) -> AsyncIterator[Sequence[Any]]:
+    """Give what comes until the end; to be cancelled ends the job, and only then this."""
+    ending = False
+    while True:
+        try:
+            piece = await queue.get()
+        except asyncio.CancelledError:
+            if ending:
+                interrupts.send(Signals.SIGINT)
+                raise
+            end_early(interrupts)
+            ending = True
+            continue
+        if piece is None:
+            return
+        yield piece
 
 
 class _LeftError(Exception):

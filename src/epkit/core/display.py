@@ -1,7 +1,7 @@
 """Values that show themselves in a notebook, by what the Python face hands in: the core knows no reporter."""
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Final
+from typing import Any, Final
 
 Renderings = Mapping[str, Callable[[], str]]
 """What makes a value's text, by MIME type."""
@@ -35,3 +35,7 @@ class Displayed:
             for kind, make in known.items()
             if (include is None or kind in include) and kind not in (exclude or ())
         }
+
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+        """Write the value's text, which IPython would take from a list or a tuple that the value is besides."""
+        printer.text(self._repr_mimebundle_(include=("text/plain",))["text/plain"])
