@@ -1,8 +1,10 @@
 """epkit from Python and notebooks: what the commands do, as functions that return values and print nothing."""
 
 import io
+import logging
 from collections.abc import Mapping, Sequence
 from functools import wraps
+from typing import Any
 
 from epkit.core import quantities
 from epkit.core.display import Displayed
@@ -11,12 +13,15 @@ from epkit.core.load.cluster import ClusterAddress
 from epkit.core.report.compare import THRESHOLD, Comparison
 from epkit.core.report.live import Live
 from epkit.core.report.report import Report
+from epkit.core.report.wording import plural
 from epkit.core.train.report import TrainReport
 from epkit.errors import UsageError
 from epkit.flows.bench.bench import bench as run
 from epkit.flows.bench.options import BenchOptions, depth_of
 from epkit.flows.target.request_options import RequestOptions
 from epkit.notebook import Look, Progress, at_work, beside, look, masked
+
+_log = logging.getLogger("epkit")
 
 
 class Reports(Displayed, tuple[Report, ...]):
@@ -160,14 +165,17 @@ def _bench(options: BenchOptions) -> Report:
 
     live = Live()
     with at_work() as context, Progress(lambda: panel.over(live.view())) as progress:
-        if not progress.active:
-            return run(options, context, io.BytesIO()).report
 
         def show(done: int, failed: int) -> None:
             if done or failed:
                 progress.show(lambda: panel.text(live.view(), *options.known_end))
 
-        return run(options, context, io.BytesIO(), progress=show, live=live).report
+        shown: Any = {"progress": show, "live": live} if progress.active else {}
+        result = run(options, context, io.BytesIO(), **shown)
+    report = result.report
+    if result.stopped_by is not None:
+        _log.warning("%s: interrupted after %s", report.run.target, plural(report.counts.sent, "request"))
+    return report
 
 
 bench = wraps(run_bench)(beside(run_bench))

@@ -4,7 +4,8 @@ import asyncio
 import io
 import logging
 import threading
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from signal import Signals
@@ -120,8 +121,8 @@ class Scoring:
         interrupts = Interrupts()
         job = asyncio.create_task(asyncio.to_thread(interrupts.over, self._work, hand))
         try:
-            async with awake():
-                async for piece in _taken(queue, interrupts):
+            async with awake(), aclosing(_taken(queue, interrupts)) as pieces:
+                async for piece in pieces:
                     for prediction in piece:
                         yield prediction
                     hand.taken()
@@ -157,7 +158,9 @@ class Scoring:
         return result
 
 
-async def _taken(queue: "asyncio.Queue[Sequence[Any] | None]", interrupts: Interrupts) -> AsyncIterator[Sequence[Any]]:
+async def _taken(
+    queue: "asyncio.Queue[Sequence[Any] | None]", interrupts: Interrupts
+) -> AsyncGenerator[Sequence[Any], None]:
     """Give what comes until the end; to be cancelled ends the job, and only then this."""
     ending = False
     while True:
