@@ -7,11 +7,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from epkit.api import bench, compare, load_reports, render, run_bench
+    from epkit.api import bench, compare, load_reports, load_training, render, run_bench
     from epkit.contract import Contract
     from epkit.core.pipeline.run import PipelineRun
     from epkit.core.report.compare import Comparison
     from epkit.core.report.report import Report
+    from epkit.core.train.report import TrainReport
     from epkit.core.validate.violations import Verdict, Violation
     from epkit.errors import BackendError, ContractError, EndpointError, EpkitError, UsageError
     from epkit.pipeline import Pipeline
@@ -31,12 +32,14 @@ __all__ = [
     "PipelineRun",
     "Predictions",
     "Report",
+    "TrainReport",
     "UsageError",
     "Verdict",
     "Violation",
     "bench",
     "compare",
     "load_reports",
+    "load_training",
     "render",
     "run_bench",
     "run_score",
@@ -48,6 +51,7 @@ _HOMES = {
     "run_bench": "epkit.api",
     "compare": "epkit.api",
     "load_reports": "epkit.api",
+    "load_training": "epkit.api",
     "render": "epkit.api",
     "Comparison": "epkit.core.report.compare",
     "score": "epkit.scoring",
@@ -55,6 +59,7 @@ _HOMES = {
     "Predictions": "epkit.scoring",
     "FailedRow": "epkit.scoring",
     "Report": "epkit.core.report.report",
+    "TrainReport": "epkit.core.train.report",
     "Verdict": "epkit.core.validate.violations",
     "Violation": "epkit.core.validate.violations",
     "Contract": "epkit.contract",

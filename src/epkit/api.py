@@ -1,36 +1,44 @@
 """epkit from Python and notebooks: what the commands do, as functions that return values and print nothing."""
 
-import asyncio
 import io
 import logging
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import wraps
-from typing import Any, ParamSpec
+from typing import Any
 
 from epkit.core import quantities
+from epkit.core.display import Displayed
 from epkit.core.http.destination import Tls
 from epkit.core.load.cluster import ClusterAddress
 from epkit.core.report.compare import THRESHOLD, Comparison
+from epkit.core.report.live import Live
 from epkit.core.report.report import Report
+from epkit.core.report.wording import plural
+from epkit.core.train.report import TrainReport
 from epkit.errors import UsageError
 from epkit.flows.bench.bench import bench as run
 from epkit.flows.bench.options import BenchOptions, depth_of
-from epkit.flows.context import Context
 from epkit.flows.target.request_options import RequestOptions
-
-Options = ParamSpec("Options")
+from epkit.notebook import Look, Progress, at_work, beside, look, masked
 
 _log = logging.getLogger("epkit")
 
 
-def _beside(call: Callable[Options, Report]) -> Callable[Options, Coroutine[Any, Any, Report]]:
-    """Make a function that does the same in a thread of its own, to be awaited."""
+class Reports(Displayed, tuple[Report, ...]):
+    """Reports, which a notebook shows as one table."""
 
-    @wraps(call)
-    async def beside(*args: Options.args, **kwargs: Options.kwargs) -> Report:
-        return await asyncio.to_thread(call, *args, **kwargs)
+    __slots__ = ()
 
-    return beside
+
+@look.register
+def _(reports: Reports) -> Look:
+    from epkit.reporters.notebook import sheets
+    from epkit.reporters.run import repeats
+
+    found = masked(reports)
+    return Look(
+        sheet=lambda: sheets.of_reports(found), text=lambda: repeats.text(found) if found else "there are no reports"
+    )
 
 
 def run_bench(
@@ -74,8 +82,8 @@ def run_bench(
 ) -> Report:
     """Load an endpoint and measure it; `epkit bench` in Python. Notes go to the logger `epkit`.
 
-    While it runs, this process collects no garbage, and on the main thread SIGINT and SIGTERM end the run early. Both
-    are as they were when it returns.
+    While it runs, this process collects no garbage, and on the main thread SIGINT and SIGTERM end the run early with a
+    report that says `partial`. Both are as they were when it returns. A notebook's cell shows how far the run is.
 
     Args:
         target: a URL or a name in `epkit.toml`; None for EPKIT_TARGET, the default, or the embedded endpoint.
@@ -148,20 +156,41 @@ def run_bench(
             cluster, ca=cluster_ca, cert=cluster_cert, key=cluster_key, insecure=insecure_cluster
         ),
     )
-    return run(options, Context(note=_log.info, warn=_log.warning), io.BytesIO()).report
+    return _bench(options)
 
 
-bench = _beside(run_bench)
+def _bench(options: BenchOptions) -> Report:
+    """Run a load, and show in a notebook how far it is."""
+    from epkit.reporters.run import panel
+
+    live = Live()
+    with at_work() as context, Progress(lambda: panel.over(live.view())) as progress:
+
+        def show(done: int, failed: int) -> None:
+            if done or failed:
+                progress.show(lambda: panel.text(live.view(), *options.known_end))
+
+        shown: Any = {"progress": show, "live": live} if progress.active else {}
+        result = run(options, context, io.BytesIO(), **shown)
+    report = result.report
+    if result.stopped_by is not None:
+        _log.warning("%s: interrupted after %s", report.run.target, plural(report.counts.sent, "request"))
+    return report
+
+
+bench = wraps(run_bench)(beside(run_bench))
 bench.__name__ = bench.__qualname__ = "bench"
 bench.__doc__ = f"""Do what `run_bench` does, from a notebook or another running event loop: `await epkit.bench(…)`.
 
     The load has a loop and a thread of its own, so that nothing else on this one disturbs what is measured.
-    Cancelling does not end a run: bound it with *requests* or *seconds*.
+    To cancel it, as a notebook's stop button does, ends the run early: it returns a report that says `partial`, once
+    what is in flight has been waited for. A second time gives the run up. Before the first request there is nothing to
+    return, and it is cancelled.
 
     {(run_bench.__doc__ or "").partition("`epkit bench` in Python. ")[2]}"""
 
 
-def load_reports(path: str) -> tuple[Report, ...]:
+def load_reports(path: str) -> Reports:
     """Read the reports of saved runs; `epkit report` in Python.
 
     Args:
@@ -172,7 +201,21 @@ def load_reports(path: str) -> tuple[Report, ...]:
     """
     from epkit.flows.bench.saved_runs import load, report_of
 
-    return tuple(report_of(run) for run in load(path))
+    return Reports(report_of(run) for run in load(path))
+
+
+def load_training(path: str) -> TrainReport:
+    """Read the report of a training that `epkit train` made.
+
+    Args:
+        path: the model's directory, the directory `MODEL.run` beside it, or its `train.json`.
+
+    Raises:
+        UsageError: there is none, or it is damaged.
+    """
+    from epkit.flows.train.loading import load_report
+
+    return load_report(path)
 
 
 def compare(

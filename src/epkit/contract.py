@@ -1,6 +1,5 @@
 """A contract for Python and notebooks: load it, ask it, make bodies of it."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from epkit.core.contract import contract as core
+from epkit.core.display import Displayed
 from epkit.core.http.destination import Tls
 from epkit.core.http.url import is_url
 from epkit.core.json.writing import dumps_payload
@@ -20,11 +20,10 @@ from epkit.errors import UsageError
 from epkit.files import contracts, tables
 from epkit.files.dialects import TableOptions, names_of
 from epkit.flows.rows.opening import given_of
+from epkit.notebook import Look, at_work, look, masked
 
-_log = logging.getLogger("epkit")
 
-
-class Contract:
+class Contract(Displayed):
     """The contract of an endpoint.
 
     >>> contract = epkit.Contract.load("swagger/bank.json")
@@ -67,7 +66,6 @@ class Contract:
         if isinstance(source, Path) or not is_url(source):
             return cls(contracts.load(source, path=path))
         # Late: they bring what sends, and most contracts are files.
-        from epkit.flows.context import Context
         from epkit.flows.target.contract import find_at
         from epkit.flows.target.request_options import RequestOptions, TargetOptions
 
@@ -77,7 +75,8 @@ class Contract:
             tls=Tls(verify=not insecure, cacert=cacert, client_cert=client_cert),
             request=RequestOptions(headers=tuple((headers or {}).items()), proxy=proxy),
         )
-        return cls(find_at(source, options, Context(note=_log.info), path=path))
+        with at_work() as context:
+            return cls(find_at(source, options, context, path=path))
 
     @property
     def example(self) -> Any:
@@ -153,6 +152,14 @@ class Contract:
     @cached_property
     def _as_declared(self) -> Validator:
         return Validator(self.parsed, as_declared=True)
+
+
+@look.register
+def _(contract: Contract) -> Look:
+    from epkit.reporters.notebook import sheets
+
+    found = masked(contract.parsed)
+    return Look(sheet=lambda: sheets.of_contract(found), text=lambda: sheets.contract_text(found))
 
 
 def _encoded(payload: object) -> bytes:

@@ -1,17 +1,51 @@
 """Pipelines in Python: `epkit.Pipeline.load("bank").run()`."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
+from epkit.core.display import Displayed
+from epkit.core.http.masking import clean
 from epkit.core.pipeline.run import PipelineRun
+from epkit.core.pipeline.steps import StepResult
 from epkit.flows.context import Context
 from epkit.flows.pipeline import pipeline as flow
 from epkit.flows.pipeline import reports
 from epkit.flows.pipeline.loading import load
+from epkit.notebook import Look, Progress, know, look, masked
+from epkit.reporters.pipeline import words
 
 _log = logging.getLogger("epkit")
+
+
+class PipelineRuns(Displayed, tuple[PipelineRun, ...]):
+    """The runs of a pipeline, which a notebook shows as one page: figures over runs, and a table.
+
+    Args:
+        name: of the pipeline.
+        champion: number of the run whose model it has, None before there is one.
+    """
+
+    name: str
+    champion: int | None
+
+    def __new__(cls, runs: Iterable[PipelineRun], *, name: str = "", champion: int | None = None) -> Self:
+        """Make a tuple that knows whose runs these are."""
+        made = super().__new__(cls, runs)
+        made.name, made.champion = name, champion
+        return made
+
+
+@look.register
+def _(runs: PipelineRuns) -> Look:
+    from epkit.reporters.pipeline import html, text
+
+    found, name, champion = masked(tuple(runs)), runs.name, runs.champion
+    return Look(
+        sheet=lambda: html.history_sheet(name, found, champion),
+        text=lambda: text.render_list(name, found, champion),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,18 +103,30 @@ class Pipeline:
             why=why,
             by="python",
         )
-        return flow.run(
-            self.name,
-            options,
-            self._context,
-            show=lambda step: _log.info("%s %s: %s", step.step, step.state, step.line),
-            say=_log.debug,
-        )
+        lines: list[str] = []
+        with Progress(lambda: "\n".join(lines)) as progress:
 
-    def runs(self) -> tuple[PipelineRun, ...]:
+            def show(step: StepResult) -> None:
+                _log.info("%s %s: %s", step.step, step.state, step.line)
+                lines.append(words.step(step))
+                progress.show(lambda: "\n".join(lines), at_once=True)
+
+            def say(line: str) -> None:
+                _log.debug(line)
+                progress.show(lambda: "\n".join([*lines, clean(line, words.LINE)]))
+
+            try:
+                return flow.run(self.name, options, self._context, show=show, say=say)
+            finally:
+                know(self._context)
+
+    def runs(self) -> PipelineRuns:
         """Return the runs that are kept, the oldest first.
 
         Raises:
             UsageError: a report is damaged.
         """
-        return tuple(reports.history(load(self.name, self._context).store))
+        store = load(self.name, self._context).store
+        crowned = store.crowned()
+        champion = None if crowned is None else crowned.run
+        return PipelineRuns(reports.history(store), name=self.name, champion=champion)

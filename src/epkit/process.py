@@ -8,10 +8,16 @@ import signal
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Final
+from concurrent.futures import Future
+from contextvars import ContextVar, copy_context
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     import asyncio
+
+Options = ParamSpec("Options")
+Result = TypeVar("Result")
+Handle = Callable[[signal.Signals], object]
 
 _INHERITED: Final = frozenset({
     *("HOME", "PATH", "USER", "LOGNAME", "TMPDIR", "TZ", "LANG", "LANGUAGE", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"),
@@ -31,17 +37,80 @@ _silent: Final[dict[str, tuple[int, int]]] = {}
 """Of each logger that is silenced: in how many blocks, and the level that it had before the first."""
 
 
+class Interrupts:
+    """Signals for work on a thread that gets none: who waits for the work passes them on, and `signals_to` takes them.
+
+    What comes between two blocks of `signals_to` waits for the next one.
+    """
+
+    def __init__(self) -> None:
+        # Taken again by a signal that comes while one is being passed on.
+        self._lock = threading.RLock()
+        self._takers: list[Handle] = []
+        self._waiting: list[signal.Signals] = []
+        self._begun = False
+
+    def over(self, work: Callable[Options, Result], *args: Options.args, **kwargs: Options.kwargs) -> Result:
+        """Do *work*, here and now, with these signals."""
+        token = _INTERRUPTS.set(self)
+        try:
+            return work(*args, **kwargs)
+        finally:
+            _INTERRUPTS.reset(token)
+
+    def send(self, number: signal.Signals) -> bool:
+        """Pass a signal on; from any thread.
+
+        Returns:
+            Whether the work has begun what can be ended early. If it has not, it ends as soon as it does.
+        """
+        with self._lock:
+            if not self._takers:
+                self._waiting.append(number)
+                return self._begun
+            take = self._takers[-1]
+        take(number)
+        return True
+
+    @contextlib.contextmanager
+    def taken_by(self, handle: Handle, loop: "asyncio.AbstractEventLoop | None" = None) -> Iterator[None]:
+        """Have the signals call *handle*, on *loop* if there is one, for the length of a block."""
+
+        def take(number: signal.Signals) -> None:
+            if loop is None:
+                handle(number)
+            else:
+                with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile: there is nothing to end
+                    loop.call_soon_threadsafe(handle, number)
+
+        with self._lock:
+            self._begun = True
+            self._takers.append(take)
+            waiting, self._waiting = self._waiting, []
+        for number in waiting:
+            take(number)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._takers.remove(take)
+
+
+_INTERRUPTS: Final[ContextVar[Interrupts | None]] = ContextVar("epkit.interrupts", default=None)
+"""What this thread gets instead of signals, None for nothing."""
+
+
 @contextlib.contextmanager
-def signals_to(
-    handle: Callable[[signal.Signals], object], loop: "asyncio.AbstractEventLoop | None" = None
-) -> Iterator[None]:
-    """Have SIGINT and SIGTERM call *handle*, where this thread may handle signals.
+def signals_to(handle: Handle, loop: "asyncio.AbstractEventLoop | None" = None) -> Iterator[None]:
+    """Have SIGINT and SIGTERM call *handle*: those of the process on the main thread, else those of its `Interrupts`.
 
     Args:
         loop: the running loop, if it is to call *handle*; else that happens between two instructions of Python.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield
+        interrupts = _INTERRUPTS.get()
+        with contextlib.nullcontext() if interrupts is None else interrupts.taken_by(handle, loop):
+            yield
         return
     before = {}
     try:
@@ -62,6 +131,40 @@ def signals_to(
                 loop.remove_signal_handler(number)
             # A loop leaves the system's own handling behind, not what there was: SIGTERM would kill in silence.
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+
+def beside_a_loop(work: Callable[[], Result]) -> Result:
+    """Do *work*, which runs an event loop, here; on another thread where a loop runs here already (a notebook's).
+
+    Signals that come here meanwhile are the work's.
+
+    Raises:
+        KeyboardInterrupt: one came before there was anything to end early; the work ends by itself.
+        BaseException: whatever the work raised.
+    """
+    import asyncio
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return work()
+    outcome: Future[Result] = Future()
+    interrupts = Interrupts()
+
+    def do() -> None:
+        try:
+            outcome.set_result(interrupts.over(work))
+        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+            outcome.set_exception(error)
+
+    def pass_on(number: signal.Signals) -> None:
+        if not interrupts.send(number):
+            raise KeyboardInterrupt
+
+    # With its context, in which a notebook finds the cell that output belongs to. Not waited for when Python ends.
+    threading.Thread(target=copy_context().run, args=(do,), name="epkit-loop", daemon=True).start()
+    with signals_to(pass_on):
+        return outcome.result()
 
 
 @contextlib.contextmanager

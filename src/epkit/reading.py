@@ -45,6 +45,9 @@ CHECKED: Final = FileBound(
 )
 """Ten times what Azure's endpoints take; tables may be as long as they like."""
 
+TRAINING: Final = FileBound(
+    what="the report of a training", most_bytes=256 << 20, advice="name the train.json that epkit train wrote"
+)
 WORKSPACE: Final = FileBound(
     what="Azure's config.json", most_bytes=1 << 20, advice="download it from the workspace's page"
 )

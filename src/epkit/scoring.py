@@ -4,25 +4,30 @@ import asyncio
 import io
 import logging
 import threading
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from signal import Signals
 from typing import Any, Final
 
 from epkit.core import quantities
+from epkit.core.display import Displayed
 from epkit.core.http.destination import Tls
 from epkit.core.load.cluster import ClusterAddress
 from epkit.core.replies.predictions import Failed, Layout
 from epkit.core.score.pieces import Piece
-from epkit.core.score.scored import ScoreResult
+from epkit.core.score.scored import JobProgress, ScoreResult
 from epkit.errors import EndpointError
 from epkit.files.dialects import TableOptions, names_of
 from epkit.files.predicted import FilelessWriter, Writer
-from epkit.flows.context import Context
 from epkit.flows.rows.input import rows_from_python
 from epkit.flows.score.options import ScoreOptions
 from epkit.flows.score.score import score as run
 from epkit.flows.target.request_options import RequestOptions
+from epkit.notebook import Look, Progress, at_work, awake, end_early, look, masked
+from epkit.process import Interrupts
+from epkit.reporters import score_text
 
 _log = logging.getLogger("epkit")
 
@@ -47,10 +52,10 @@ class FailedRow:
     detail: str
 
 
-class Predictions(list[Any]):
+class Predictions(Displayed, list[Any]):
     """The predictions of rows in their order, None for a row that has none.
 
-    `failures` tells why, `summary` how it went.
+    `failures` tells why, `summary` how it went, `partial` whether it was interrupted: these are the first rows then.
     """
 
     def __init__(self, predictions: Sequence[Any], failures: Sequence[FailedRow], summary: ScoreResult) -> None:
@@ -58,18 +63,37 @@ class Predictions(list[Any]):
         self.failures = tuple(failures)
         self.summary = summary
 
+    @property
+    def partial(self) -> bool:
+        """Whether the job was interrupted, so that there are predictions of the first rows only."""
+        return self.summary.stopped_by is not None
+
+
+@look.register
+def _(predictions: Predictions) -> Look:
+    from epkit.reporters.notebook import sheets
+
+    first, summary = masked(predictions[: sheets.SHOWN_ROWS]), masked(predictions.summary)
+    lost = [(failed.row, failed.reason, failed.detail) for failed in masked(predictions.failures)]
+    return Look(
+        sheet=lambda: sheets.of_predictions(first, len(predictions), lost, summary),
+        text=lambda: sheets.predictions_text(first, len(predictions), summary),
+    )
+
 
 class Scoring:
     """Predictions as they come, in the order of the rows: `async for prediction in epkit.score(target, rows)`.
 
     A row without a prediction gives None; `failures` tells why, as far as the iteration has come, and `summary`, once
-    it is over, how it went. To leave the iteration ends the job.
+    it is over, how it went. To leave the iteration ends the job. To cancel it while it waits for a prediction, as a
+    notebook's stop button does, ends the job early and the iteration with it, once what is in flight has come.
     """
 
     def __init__(self, options: ScoreOptions) -> None:
         self._options = options
         self._kept: list[tuple[int, Failed]] = []
         self.summary: ScoreResult | None = None
+        self._over = ""
 
     @property
     def failures(self) -> tuple[FailedRow, ...]:
@@ -80,7 +104,7 @@ class Scoring:
         )
 
     def gather(self) -> Predictions:
-        """Run the job here and now, and return everything.
+        """Run the job here and now, and return everything; what there is by then where it is interrupted.
 
         Raises:
             UsageError, ContractError, EndpointError: as for `score`.
@@ -94,12 +118,14 @@ class Scoring:
         loop = asyncio.get_running_loop()
         queue: asyncio.Queue[Sequence[Any] | None] = asyncio.Queue()
         hand = _Hand(loop, queue)
-        job = asyncio.create_task(asyncio.to_thread(self._work, hand))
+        interrupts = Interrupts()
+        job = asyncio.create_task(asyncio.to_thread(interrupts.over, self._work, hand))
         try:
-            while (piece := await queue.get()) is not None:
-                for prediction in piece:
-                    yield prediction
-                hand.taken()
+            async with awake(), aclosing(_taken(queue, interrupts)) as pieces:
+                async for piece in pieces:
+                    for prediction in piece:
+                        yield prediction
+                    hand.taken()
             await job
         finally:
             hand.let_go()
@@ -115,13 +141,41 @@ class Scoring:
             hand.end()
 
     def _run(self, writer: Writer) -> ScoreResult:
-        result = run(self._options, Context(note=_log.info, warn=_log.warning), io.BytesIO(), writer, kept=self._kept)
+        with at_work() as context, Progress(lambda: self._over) as shown:
+
+            def show(now: JobProgress) -> None:
+                self._over = score_text.progress(now)
+                shown.show(lambda: self._over)
+
+            progress = show if shown.active else None
+            result = run(self._options, context, io.BytesIO(), writer, kept=self._kept, progress=progress)
+            self._over = score_text.summary(result)[0]
         if result.stopped_by is not None:
-            raise KeyboardInterrupt
+            _log.warning("%s: interrupted after %s", result.target, score_text.rows(result))
         if result.hopeless is not None:
             raise EndpointError(f"{result.target}: {result.hopeless}")
         self.summary = result
         return result
+
+
+async def _taken(
+    queue: "asyncio.Queue[Sequence[Any] | None]", interrupts: Interrupts
+) -> AsyncGenerator[Sequence[Any], None]:
+    """Give what comes until the end; to be cancelled ends the job, and only then this."""
+    ending = False
+    while True:
+        try:
+            piece = await queue.get()
+        except asyncio.CancelledError:
+            if ending:
+                interrupts.send(Signals.SIGINT)
+                raise
+            end_early(interrupts)
+            ending = True
+            continue
+        if piece is None:
+            return
+        yield piece
 
 
 class _LeftError(Exception):

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from epkit.core.report.live import View
     from epkit.core.train.progress import Progress, RunScore
 
-BARS: Final = "▁▂▃▄▅▆▇█"
 EVERY_S: Final = 0.4
 """Drawing takes some hundred microseconds, in which no reply is read: not oftener."""
 
@@ -127,19 +126,9 @@ class SearchLine:
 
 def draw(view: "View", total: int | None, time_limit_s: float | None) -> "Text":
     """Draw a run so far."""
-    of = f" of {total:,}" if total else ""
-    rate = view.done / view.elapsed_s if view.elapsed_s else 0.0
-    left = _left(view, rate, total, time_limit_s)
-    latency = "  ".join(f"p{p} {ms:.4g} ms" for p, ms in zip((50, 90, 99), view.percentiles_ms, strict=False))
-    kinds = ", ".join(f"{n:,} {kind}" for kind, n in view.failures)
-    lines = [
-        ("requests", f"{view.done:,}{of} in {view.elapsed_s:.0f} s{left}", ""),
-        ("throughput", f"{rate:,.1f}/s  {sparkline(view.per_s)}", "cyan"),
-        ("latency", latency or "no request has succeeded", "" if latency else "red"),
-        ("failed", kinds or "none", "red" if kinds else "green"),
-        ("in flight", f"{view.in_flight:.1f}", ""),
-    ]
-    return _lines(lines)
+    from epkit.reporters.run import panel
+
+    return _lines(panel.lines(view, total, time_limit_s))
 
 
 def draw_search(progress: "Progress") -> "Text":
@@ -176,24 +165,10 @@ def _lines(lines: Sequence[tuple[str, str, str]]) -> "Text":
     """Put lines together: name, value, style."""
     from rich.text import Text
 
+    from epkit.reporters.run.panel import WIDTH
+
     text = Text(no_wrap=True, overflow="ellipsis")
     for place, (name, value, style) in enumerate(lines):
-        text.append(f"{name:<12}", style="dim")
+        text.append(f"{name:<{WIDTH}}", style="dim")
         text.append(value + ("\n" if place < len(lines) - 1 else ""), style=style)
     return text
-
-
-def sparkline(values: tuple[int, ...]) -> str:
-    """Draw numbers as bars, the highest of them full."""
-    most = max(values, default=0)
-    return "".join(BARS[round(value / most * (len(BARS) - 1))] for value in values) if most else ""
-
-
-def _left(view: "View", rate: float, total: int | None, time_limit_s: float | None) -> str:
-    """Say how long the run will go on, by what ends it first."""
-    ends = []
-    if time_limit_s is not None:
-        ends.append(time_limit_s - view.elapsed_s)
-    if total is not None and rate:
-        ends.append((total - view.done) / rate)
-    return f", {max(0, min(ends)):.0f} s left" if ends else ""

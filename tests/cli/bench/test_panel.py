@@ -7,8 +7,9 @@ import sys
 
 import pytest
 
-from epkit.cli.panel import Panel, draw, sparkline
+from epkit.cli.panel import Panel, draw
 from epkit.core.report.live import View
+from epkit.reporters.run.panel import sparkline
 
 
 def view(**changes):

@@ -174,10 +174,7 @@ def _run(options: "BenchOptions", output: "OutputOptions", *, dry: bool) -> int:
     context, stdin = terminal.context(), terminal.stdin()
     if dry:
         return shown.show_plan(flow.dry_run(options, context, stdin))
-    # Of a run of several parts neither is how far the whole is.
-    single = not (options.warmup or options.sweep or options.repeat or options.stages or options.find_max)
-    total, limit_s = (options.requests, options.time_limit_s) if single else (None, None)
-    with panel.display(total, limit_s, quiet=output.quiet or options.verbosity > 0) as display:
+    with panel.display(*options.known_end, quiet=output.quiet or options.verbosity > 0) as display:
         result = flow.bench(options, context, stdin, progress=display.show, live=display.live, say=terminal.say)
     return shown.finish(result, options, output)
 

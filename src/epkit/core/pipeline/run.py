@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from epkit.core.display import Displayed
 from epkit.core.pipeline.steps import StepName, StepResult
 from epkit.core.train.report import Figure
 
@@ -27,7 +28,7 @@ class Need:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PipelineRun:
+class PipelineRun(Displayed):
     """A run.
 
     Args:

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from epkit.core.display import Displayed
 from epkit.core.report.gates import METRICS, ChangeGate
 from epkit.core.report.report import Report
 from epkit.core.stats.distribution import Distribution
@@ -108,7 +109,7 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class Comparison(Displayed):
     """All that two arms have to say to each other."""
 
     base: Arm

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from epkit.core.display import Displayed
 from epkit.core.http.masking import OWN
 from epkit.core.report.caveats import Caveat
 from epkit.core.stats.distribution import Distribution
@@ -301,7 +302,7 @@ class Search:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Report(Displayed):
     """Everything a run has to say."""
 
     tool: Tool

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from epkit.core.display import Displayed
+
 FORMAT: Final = "epkit.train/1"
 
 Interval = tuple[float, float]
@@ -284,7 +286,7 @@ class Artefact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrainReport:
+class TrainReport(Displayed):
     """Everything that a training found."""
 
     version: str

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Final, Literal
 
 from epkit.core.contract.schemas import escape
+from epkit.core.display import Displayed
 
 Severity = Literal["error", "warning"]
 Path = tuple[str | int, ...]
@@ -52,7 +53,7 @@ class Violation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(Displayed):
     """What a check found.
 
     Args:

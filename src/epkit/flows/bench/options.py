@@ -93,6 +93,15 @@ class BenchOptions:
     histograms_wanted: bool = False
     seed: int = 0
 
+    @property
+    def known_end(self) -> tuple[int | None, float | None]:
+        """How many requests there will be and how many seconds they go on, None where nothing says so.
+
+        Of a run of several parts neither is how far the whole is.
+        """
+        parts = self.warmup or self.sweep or self.repeat or self.stages or self.find_max
+        return (None, None) if parts else (self.requests, self.time_limit_s)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:

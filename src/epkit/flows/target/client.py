@@ -7,9 +7,9 @@ connection of its own. A key goes to the target's own origin: a contract that li
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Final, TypeVar
 from urllib.parse import urljoin
 
@@ -32,6 +32,7 @@ from epkit.flows.target.request_options import AGENT, RequestOptions, TargetOpti
 from epkit.flows.target.target import Target
 from epkit.flows.target.transport import engine_class, proxy_of
 from epkit.flows.target.unlocking import unlocked
+from epkit.process import beside_a_loop
 
 T = TypeVar("T")
 
@@ -249,12 +250,7 @@ def client_for(target: Target, options: TargetOptions, *, proxy: Proxy | None = 
 
 def wait_for(question: Coroutine[Any, Any, T]) -> T:
     """Wait for an answer, in a thread of its own where this one's event loop runs already (a notebook's)."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return _answered(question)
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(_answered, question).result()
+    return beside_a_loop(partial(_answered, question))
 
 
 def _answered(question: Coroutine[Any, Any, T]) -> T:

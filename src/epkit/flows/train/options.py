@@ -18,6 +18,8 @@ MOST_RUNS: Final = 10_000
 MOST_WORKERS: Final = 64
 EXPORTS: Final = ("lightgbm", "onnx")
 TASKS: Final = ("classification", "regression")
+REPORT: Final = "train.json"
+"""The name of the report, in the directory next to the model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ from epkit.files.frames import keep_frame
 from epkit.flows.train.choosing import Chosen
 from epkit.flows.train.examples import TrainingMaterial
 from epkit.flows.train.judging import Judgement
+from epkit.flows.train.options import REPORT
 from epkit.learners import custom, foreign
 from epkit.learners.base import LearnerError
 from epkit.learners.lightgbm import Boosted
@@ -29,7 +30,7 @@ from epkit.served.model import combine
 if TYPE_CHECKING:
     import polars as pl
 
-REPORT, PAGE, PREDICTIONS = "train.json", "train.html", "predictions.parquet"
+PAGE, PREDICTIONS = "train.html", "predictions.parquet"
 
 CHECKED: Final = 1000
 """Rows on which an exported model has to give the answers of the model."""

@@ -12,13 +12,18 @@ from epkit.reporters.parts.verdict import VerdictLine
 
 def render(comparison: Comparison) -> str:
     """Render a comparison as an HTML page."""
+    return page.render(sheet(comparison))
+
+
+def sheet(comparison: Comparison) -> page.Sheet:
+    """Say what is on the page of a comparison."""
     *remarks, result = verdict(comparison)
     worse = not comparison.passed or any(metric.verdict == SLOWER for metric in comparison.metrics)
     heads = ["metric", "base", "new", "change", "95 % interval", "verdict"]
     rows = [(metric.name, *cells(metric), said(metric)) for metric in comparison.metrics]
-    return page.page(
-        f"epkit compare: {comparison.base.name}, {comparison.new.name}",
-        [
+    return page.Sheet(
+        title=f"epkit compare: {comparison.base.name}, {comparison.new.name}",
+        first=[
             "<h1>epkit compare</h1>",
             page.verdict(
                 [VerdictLine(text=result, bad=worse), *(VerdictLine(text=line, bad=True) for line in remarks)],
@@ -31,8 +36,8 @@ def render(comparison: Comparison) -> str:
                 ]
             ),
             page.section("Metrics", page.table(heads, rows), wide=True),
-            page.section("Runs", page.table(_HEADS, _table(comparison)), wide=True),
         ],
+        rest=[page.section("Runs", page.table(_HEADS, _table(comparison)), wide=True)],
     )
 
 

@@ -10,6 +10,26 @@ from epkit.reporters.parts.verdict import VerdictLine
 from epkit.reporters.parts.xml import text
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """What a page holds, in pieces of HTML.
+
+    Args:
+        title: of the window.
+        first: what a reader sees at once.
+        rest: what is looked up; a notebook folds it away.
+    """
+
+    title: str
+    first: Sequence[str]
+    rest: Sequence[str] = ()
+
+
+def render(sheet: Sheet) -> str:
+    """Make a page of a sheet."""
+    return page(sheet.title, [*sheet.first, *sheet.rest])
+
+
 def page(title: str, body: Iterable[str]) -> str:
     """Put a page together."""
     return (

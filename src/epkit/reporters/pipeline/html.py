@@ -25,20 +25,29 @@ def render(run: PipelineRun, above: str = "") -> str:
     Args:
         above: the way from the page's directory to that of the run, `""` where they are the same.
     """
+    return page.render(sheet(run, above))
+
+
+def sheet(run: PipelineRun, above: str | None) -> page.Sheet:
+    """Say what is on the page of a run.
+
+    Args:
+        above: as for `render`; None links nothing.
+    """
     title = run.pipeline if run.run is None else f"{run.pipeline} run {run.run}"
     sure = [(name, number(each.value), interval(each, dash="–") or "–") for name, each in words.figures(run).items()]
-    return page.page(
-        f"epkit pipeline: {title}",
-        [
+    return page.Sheet(
+        title=f"epkit pipeline: {title}",
+        first=[
             f"<h1>{page.said(title)}</h1>",
             page.note(_subtitle(run)),
             page.verdict([words.verdict(run)], _why(run)),
-            page.section("Steps", _picture(run), _links(run, above)),
+            page.section("Steps", _picture(run), "" if above is None else _links(run, above)),
             _steps(run),
             *([page.section("Gates", _gates(run), wide=True)] if words.gates(run) else []),
             *([page.section("Figures", page.table(["", "value", "95 % interval"], sure), wide=True)] if sure else []),
-            page.section("Parameters", page.table(["", ""], words.parameters(run.parameters), words=True)),
         ],
+        rest=[page.section("Parameters", page.table(["", ""], words.parameters(run.parameters), words=True))],
     )
 
 
@@ -48,6 +57,11 @@ def render_history(name: str, runs: Sequence[PipelineRun], champion: int | None)
     Args:
         champion: number of the run whose model it is, None before there is one.
     """
+    return page.render(history_sheet(name, runs, champion))
+
+
+def history_sheet(name: str, runs: Sequence[PipelineRun], champion: int | None) -> page.Sheet:
+    """Say what is on the page of a pipeline's runs; see `render_history`."""
     shown = runs[-SHOWN_RUNS:]
     rows = [
         (
@@ -62,9 +76,9 @@ def render_history(name: str, runs: Sequence[PipelineRun], champion: int | None)
         for run in reversed(shown)
     ]
     heads = ["run", "started", "state", "metric", "p99", "by", ""]
-    return page.page(
-        f"epkit pipeline: {name}",
-        [
+    return page.Sheet(
+        title=f"epkit pipeline: {name}",
+        first=[
             f"<h1>{page.said(name)}</h1>",
             page.note(f"{len(runs)} runs; the champion is {f'run {champion}' if champion is not None else 'none yet'}"),
             page.grid(_over_runs(shown)),

@@ -30,17 +30,26 @@ def render(report: Report, histograms: Mapping[str, Histogram]) -> str:
     Args:
         histograms: of its latencies, by the report's names.
     """
+    return page.render(sheet(report, histograms))
+
+
+def sheet(report: Report, histograms: Mapping[str, Histogram]) -> page.Sheet:
+    """Say what is on the page of a run.
+
+    Args:
+        histograms: as for `render`; without them some charts are left out.
+    """
     what = f"{report.run.method} {report.run.target}"
-    return page.page(
-        f"epkit: {what}",
-        [
+    return page.Sheet(
+        title=f"epkit: {what}",
+        first=[
             f"<h1>{page.said(what)}</h1>",
             f'<p class="dim">{page.said(_subtitle(report))}</p>',
             page.verdict(verdict(report), (warning.text for warning in report.warnings)),
             page.tiles(_tiles(report)),
             page.grid(_charts(report, histograms)),
-            *_tables(report),
         ],
+        rest=[*_tables(report)],
     )
 
 

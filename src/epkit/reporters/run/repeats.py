@@ -22,8 +22,8 @@ def text(runs: Sequence[Report]) -> str:
     lines = [f"{'Run':<4}{'arm':<4}" + "".join(f"{column:>12}" for column in COLUMNS)]
     for number, run in enumerate(runs, 1):
         mark = "" if run.validity.valid else "  not valid"
-        cells = "".join(f"{cell:>12}" for cell in _cells(run))
-        lines.append(f"{number:<4}{names[run.run.target]:<4}{cells}{mark}")
+        figures = "".join(f"{cell:>12}" for cell in cells(run))
+        lines.append(f"{number:<4}{names[run.run.target]:<4}{figures}{mark}")
     sections = [
         [f"{plural(len(runs), 'run')} of {plural(len(names), 'target')}"]
         + [f"{name}: {clean(target, 1000)}" for target, name in names.items()],
@@ -42,7 +42,7 @@ def markdown(runs: Sequence[Report]) -> str:
     lines += [f"- {name}: `{clean(target, 1000)}`" for target, name in names.items()]
     lines += ["", "| run | arm | " + " | ".join(COLUMNS) + " |", "|---|---|" + "---:|" * len(COLUMNS)]
     for number, run in enumerate(runs, 1):
-        lines.append(f"| {number} | {names[run.run.target]} | " + " | ".join(_cells(run)) + " |")
+        lines.append(f"| {number} | {names[run.run.target]} | " + " | ".join(cells(run)) + " |")
     return "\n".join(lines) + "\n"
 
 
@@ -56,7 +56,8 @@ def _values(run: Report) -> list[float | None]:
     return [run.throughput.requests_per_s, *(times.percentiles[p] if times else None for p in ("50", "90", "99"))]
 
 
-def _cells(run: Report) -> list[str]:
+def cells(run: Report) -> list[str]:
+    """Write the figures of a run, in the order of `COLUMNS`."""
     values = ["–" if value is None else f"{value:.3f}" for value in _values(run)]
     return [*values, f"{run.counts.failed}/{run.counts.sent}"]
 

@@ -35,10 +35,15 @@ DIAGONAL: Final = ((0.0, 0.0), (1.0, 1.0))
 
 def render(report: TrainReport) -> str:
     """Render a training as an HTML page."""
+    return page.render(sheet(report))
+
+
+def sheet(report: TrainReport) -> page.Sheet:
+    """Say what is on the page of a training."""
     data = report.data
-    return page.page(
-        f"epkit train: {name(data.label)} of {name(data.path)}",
-        [
+    return page.Sheet(
+        title=f"epkit train: {name(data.label)} of {name(data.path)}",
+        first=[
             f"<h1>{page.said(f'{name(data.label)} of {name(data.path, 200)}')}</h1>",
             page.note(_subtitle(report)),
             page.verdict(words.verdict(report)),
@@ -47,8 +52,8 @@ def render(report: TrainReport) -> str:
             *(page.note(words.name(warning, 300)) for warning in report.warnings),
             page.tiles(_tiles(report)),
             page.grid(_charts(report)),
-            *_tables(report),
         ],
+        rest=[*_tables(report)],
     )
 
 

@@ -19,7 +19,7 @@ def _lines(checked: CheckedFile) -> Iterator[str]:
         yield f"{file}{_place(violation)}  {where}  {violation.rule}  {warning}{in_words(violation)}"
     if more := checked.verdict.kinds - len(checked.verdict.violations):
         yield f"{file}: {more:,} more {'kind' if more == 1 else 'kinds'} of violation not shown (--max-violations)"
-    yield f"{file}: {_summary(checked.verdict)}"
+    yield f"{file}: {summary(checked.verdict)}"
 
 
 def _place(violation: Violation) -> str:
@@ -28,7 +28,8 @@ def _place(violation: Violation) -> str:
     return f":{violation.line}" if violation.column is None else f":{violation.line}:{violation.column}"
 
 
-def _summary(verdict: Verdict) -> str:
+def summary(verdict: Verdict) -> str:
+    """Say whether a payload is valid, and how much is wrong."""
     counts = [_count(verdict.errors, "error"), _count(verdict.warnings, "warning")]
     told = ", ".join(count for count in counts if count)
     return f"{'valid' if verdict.valid else 'invalid'}{': ' if told else ''}{told}"

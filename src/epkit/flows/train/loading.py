@@ -1,0 +1,32 @@
+"""The report of a training, read again."""
+
+import json
+from pathlib import Path
+
+from epkit.core.train.document import TRAININGS
+from epkit.core.train.report import TrainReport
+from epkit.errors import UsageError
+from epkit.flows.train.options import REPORT, run_directory
+from epkit.reading import TRAINING, read_whole
+
+
+def load_report(path: str) -> TrainReport:
+    """Read the report of a training.
+
+    Args:
+        path: of the model's directory, of the directory `MODEL.run` beside it, or of a `train.json`.
+
+    Raises:
+        UsageError: there is none, or it is damaged.
+    """
+    given = Path(path)
+    if given.is_dir():
+        beside = run_directory(given) / REPORT
+        given = beside if beside.is_file() else given / REPORT
+    try:
+        document = json.loads(read_whole(given, TRAINING, name=str(given)))
+        return TRAININGS.from_document(document)
+    except OSError as error:
+        raise UsageError(f"{given}: {error.strerror}: name the directory that epkit train wrote with -o") from None
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{given}: is no report of a training: {error}") from None

@@ -1,0 +1,23 @@
+"""What is shown of a value in a notebook's cell: a small page, and text where there are no pages."""
+
+from typing import Final
+
+from epkit.reporters.notebook.style import style
+from epkit.reporters.parts.page import Sheet
+
+LINES: Final = 80
+"""Of a text, before it is cut."""
+
+
+def html(sheet: Sheet) -> str:
+    """Make a piece of HTML that stands alone, and changes nothing around it: what is looked up is folded away."""
+    folded = f"<details><summary>More</summary>{''.join(sheet.rest)}</details>" if sheet.rest else ""
+    return f'<div class="epkit"><style>{style()}</style>\n{"".join(sheet.first)}{folded}</div>'
+
+
+def shortened(text: str) -> str:
+    """Cut a text that is long; the page has all."""
+    lines = text.rstrip("\n").split("\n")
+    if len(lines) > LINES:
+        lines = [*lines[: LINES - 1], f"… and {len(lines) - LINES + 1} more lines"]
+    return "\n".join(lines)

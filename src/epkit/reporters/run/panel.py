@@ -1,0 +1,65 @@
+"""A run under way in a few lines, for a terminal's panel and a notebook's cell."""
+
+from typing import Final
+
+from epkit.core.report.live import View
+
+BARS: Final = "▁▂▃▄▅▆▇█"
+WIDTH: Final = 12
+"""Characters for the names of lines."""
+
+Line = tuple[str, str, str]
+"""Name, value, and the style of the value as rich calls it."""
+
+
+def lines(view: View, total: int | None, time_limit_s: float | None) -> list[Line]:
+    """Say how a run is so far.
+
+    Args:
+        total: how many requests there will be, where that is known.
+        time_limit_s: how long they go on, where that is known.
+    """
+    of = f" of {total:,}" if total else ""
+    rate = _rate(view)
+    left = _left(view, rate, total, time_limit_s)
+    latency = "  ".join(f"p{p} {ms:.4g} ms" for p, ms in zip((50, 90, 99), view.percentiles_ms, strict=False))
+    kinds = ", ".join(f"{n:,} {kind}" for kind, n in view.failures)
+    return [
+        ("requests", f"{view.done:,}{of} in {view.elapsed_s:.0f} s{left}", ""),
+        ("throughput", f"{rate:,.1f}/s  {sparkline(view.per_s)}", "cyan"),
+        ("latency", latency or "no request has succeeded", "" if latency else "red"),
+        ("failed", kinds or "none", "red" if kinds else "green"),
+        ("in flight", f"{view.in_flight:.1f}", ""),
+    ]
+
+
+def text(view: View, total: int | None, time_limit_s: float | None) -> str:
+    """Write a run so far, without colours; see `lines`."""
+    return "\n".join(f"{name:<{WIDTH}}{value}" for name, value, _ in lines(view, total, time_limit_s))
+
+
+def over(view: View) -> str:
+    """Say in one line what a run was."""
+    failed = sum(n for _, n in view.failures)
+    much = f"{failed:,}" if failed else "none"
+    return f"{view.done:,} requests in {view.elapsed_s:.1f} s, {_rate(view):,.1f}/s, {much} failed"
+
+
+def sparkline(values: tuple[int, ...]) -> str:
+    """Draw numbers as bars, the highest of them full."""
+    most = max(values, default=0)
+    return "".join(BARS[round(value / most * (len(BARS) - 1))] for value in values) if most else ""
+
+
+def _rate(view: View) -> float:
+    return view.done / view.elapsed_s if view.elapsed_s else 0.0
+
+
+def _left(view: View, rate: float, total: int | None, time_limit_s: float | None) -> str:
+    """Say how long the run will go on, by what ends it first."""
+    ends = []
+    if time_limit_s is not None:
+        ends.append(time_limit_s - view.elapsed_s)
+    if total is not None and rate:
+        ends.append((total - view.done) / rate)
+    return f", {max(0, min(ends)):.0f} s left" if ends else ""
