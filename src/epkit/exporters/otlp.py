@@ -105,6 +105,8 @@ def _reason(error: BaseException) -> str:
     """Say in a few words why there was no answer: what the system said, where that is the cause."""
     if isinstance(error, requests.ReadTimeout):
         return "it does not answer"
+    if isinstance(error, ValueError):
+        return type(error).__name__  # the text of an invalid header holds it
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.strerror:
@@ -212,5 +214,5 @@ class OtlpExporter:
         except _UndeliveredError:
             pass
         except Exception as error:  # noqa: BLE001 - a dashboard is not worth a run
-            return clean(f"{type(error).__name__}: {error}")
+            return type(error).__name__
         return self._session.problem

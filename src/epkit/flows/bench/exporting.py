@@ -11,14 +11,14 @@ from urllib.parse import unquote
 from epkit import __version__
 from epkit.core.http import url as urls
 from epkit.core.http.destination import Destination
-from epkit.core.http.masking import KEY, is_distinct, is_sensitive, mask_values
+from epkit.core.http.masking import KEY, is_distinct, is_sensitive, mask_text, mask_values
 from epkit.core.http.secret import Secret
 from epkit.core.report.outcomes import Outcomes, OutcomeSnapshot
 from epkit.endpoint.headers import header_problem
 from epkit.errors import UsageError
 from epkit.flows.bench.driving import LoadGenerator, RunFacts
 from epkit.flows.bench.measurement import Measurement
-from epkit.flows.context import Context, Note
+from epkit.flows.context import Context
 from epkit.flows.target.target import Target
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def exporting(text: str | None, context: Context) -> Iterator["Exporting | None"
 
     exporter = OtlpExporter(endpoint, headers, __version__)
     try:
-        yield Exporting(exporter, endpoint.removesuffix(PATH), context.warn or context.note)
+        yield Exporting(exporter, endpoint.removesuffix(PATH), context)
     finally:
         exporter.close()
 
@@ -74,9 +74,9 @@ def exporting(text: str | None, context: Context) -> Iterator["Exporting | None"
 class Exporting:
     """A collector that runs are sent to, one after the other; what goes wrong with it is said once."""
 
-    def __init__(self, exporter: "OtlpExporter", shown: str, warn: Note) -> None:
+    def __init__(self, exporter: "OtlpExporter", shown: str, context: Context) -> None:
         self.exporter = exporter
-        self._shown, self._warn = shown, warn
+        self._shown, self._context = shown, context
         self._has_warned = False
 
     def run(self, target: Target, destination: Destination, method: str, measured: Measurement) -> "RunExport":
@@ -92,7 +92,8 @@ class Exporting:
         problem = self.exporter.problem
         if problem is not None and not self._has_warned:
             self._has_warned = True
-            self._warn(f"--otlp {self._shown}: {problem}; {otherwise}")
+            warn = self._context.warn or self._context.note
+            warn(mask_text(f"--otlp {self._shown}: {problem}; {otherwise}", self._context.secrets))
 
 
 class RunExport:
