@@ -1,9 +1,10 @@
-"""What `--otlp` costs `epkit bench`: `python benchmarks/exporting.py [--rounds 7] [--seconds 5]`.
+"""What `--otlp` costs `epkit bench`: `python benchmarks/exporting.py [--rounds 15] [--seconds 3]`.
 
 The load is that of `run.py` at c=64, over nginx on the first core; epkit has the last. Within a round three ways take
 turns: without `--otlp`, with a collector that takes everything, and with one that is not there. What is compared is the
 CPU of a request and the lag of the event loop, both from the report: a request that waits while metrics are made shows
-as lag. Needs `epkit[otlp]`; some two minutes.
+as lag. What other processes of the machine do can only add to a reading: the goal is about the least ones, and the
+median of the ratios within a round is given with them. Needs `epkit[otlp]`; some three minutes.
 """
 
 import argparse
@@ -56,8 +57,8 @@ def collector() -> Iterator[str]:
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=7, metavar="N", help="rounds, default 7")
-    parser.add_argument("--seconds", type=int, default=5, metavar="S", help="of each run, default 5")
+    parser.add_argument("--rounds", type=int, default=15, metavar="N", help="rounds, default 15")
+    parser.add_argument("--seconds", type=int, default=3, metavar="S", help="of each run, default 3")
     options = parser.parse_args()
     cores, note = find_cores()
     if note:
@@ -80,18 +81,18 @@ def main() -> int:
                     reading = {"cpu": generator["cpu_us_per_request"], "rate": rate, **generator["lag_ms"]}
                     reports[way].append(reading)
                     print(f"round {round_ + 1}  {way:24} {reading}", file=sys.stderr, flush=True)
-    print("| c=64 | CPU µs/request | × without, in each round | requests/s | lag p99 ms | lag max ms |")
-    print("|---|--:|--:|--:|--:|--:|")
-    worst = 0.0
+    print("| c=64 | CPU µs/request, least | × without | × in a round, median | requests/s | lag p99 ms | lag max ms |")
+    print("|---|--:|--:|--:|--:|--:|--:|")
+    worst, alone = 0.0, min(reading["cpu"] for reading in reports[PLAIN])
     for way, readings in reports.items():
         ratio = statistics.median(
             mine["cpu"] / plain["cpu"] for mine, plain in zip(readings, reports[PLAIN], strict=True)
         )
-        worst = max(worst, ratio)
-        cpu, rate, p99, most = (
-            statistics.median(reading[name] for reading in readings) for name in ("cpu", "rate", "p99", "max")
-        )
-        print(f"| {way} | {cpu:.2f} | {ratio:.3f} | {rate:,.0f} | {p99:.2f} | {most:.2f} |")
+        least = min(reading["cpu"] for reading in readings)
+        worst = max(worst, least / alone)
+        rate, p99, most = (statistics.median(reading[name] for reading in readings) for name in ("rate", "p99", "max"))
+        cells = (f"{least:.2f}", f"{least / alone:.3f}", f"{ratio:.3f}", f"{rate:,.0f}", f"{p99:.2f}", f"{most:.2f}")
+        print(f"| {way} | {' | '.join(cells)} |")
     print(f"\ngoal: at most {GOAL} ×: {'pass' if worst <= GOAL else 'FAIL'}")
     return 0
 
