@@ -35,7 +35,7 @@ def find(version: str) -> str | None:
 
 # nox with CI=true would fail on a missing interpreter.
 FOUND = [found for version in PYTHONS if (found := find(version))] or [None]
-TESTED = ".[local,docs,cluster,onnx]"
+TESTED = ".[local,docs,cluster,onnx,otlp]"
 """What `tests` installs: Azure's two SDKs are heavy, hold packages back, and have a session of their own."""
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 

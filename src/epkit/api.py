@@ -79,6 +79,7 @@ def run_bench(
     cluster_cert: str | None = None,
     cluster_key: str | None = None,
     insecure_cluster: bool = False,
+    otlp: str | None = None,
 ) -> Report:
     """Load an endpoint and measure it; `epkit bench` in Python. Notes go to the logger `epkit`.
 
@@ -116,6 +117,8 @@ def run_bench(
         cluster_ca, cluster_cert, cluster_key: files with its authority, and our certificate and key (PEM); None for
             those of Dask's configuration.
         insecure_cluster: go to a scheduler of another machine without encryption (`tcp://host:port`).
+        otlp: URL of an OpenTelemetry collector that is sent, each second, how the run goes; its credentials are in the
+            environment's `OTEL_EXPORTER_OTLP_HEADERS`.
 
     Raises:
         UsageError, ContractError, EndpointError: nothing could be sent. A failed request is data in the report.
@@ -155,6 +158,7 @@ def run_bench(
         cluster=ClusterAddress.given(
             cluster, ca=cluster_ca, cert=cluster_cert, key=cluster_key, insecure=insecure_cluster
         ),
+        otlp=otlp,
     )
     return _bench(options)
 

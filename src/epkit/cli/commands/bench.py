@@ -118,6 +118,7 @@ def bench(
     verbosity: o.Verbosity = 0,
     quiet: o.Quiet = False,
     dry_run: o.DryRun = False,
+    otlp: o.Otlp = None,
     seed: o.Seed = 0,
     go_on: o.GoOn = True,  # noqa: ARG001 - as ab has it: a run always goes on
     version: o.Version = False,  # noqa: ARG001 - its callback has ended the command
@@ -160,7 +161,7 @@ def bench(
         buffer_bytes=buffer_bytes, tls=tls, sni=not no_sni, verbosity=verbosity, keep_failures=keep_failures,
         rows_wanted=output.rows_wanted, slos=tuple(slos or ()), abort_on_slo=abort_on_slo,
         failures_as_infinite=failures_as_infinite, save=save, samples=samples, histograms_wanted=html is not None,
-        seed=seed,
+        seed=seed, otlp=otlp,
     )  # fmt: skip
     _refuse(options, output)
     return _run(options, output, dry=dry_run)

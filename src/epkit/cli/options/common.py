@@ -317,6 +317,16 @@ Samples = Annotated[
         help="Write every request as a row: its times, its outcome, the payload it sent.",
     ),
 ]
+Otlp = Annotated[
+    str | None,
+    option(
+        OUT,
+        "--otlp",
+        metavar="URL",
+        help="Send what the panel shows to this OpenTelemetry collector each second (OTLP over HTTP); its credentials "
+        "are in OTEL_EXPORTER_OTLP_HEADERS.",
+    ),
+]
 RunNumber = Annotated[
     int | None, number(MORE, "--run", kind=int, metavar="N", help="Of a file with several runs, the Nth, from 1.")
 ]

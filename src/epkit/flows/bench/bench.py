@@ -20,6 +20,7 @@ from epkit.engines.deferred import Check
 from epkit.errors import UsageError
 from epkit.files.runs import RunWriter
 from epkit.flows.bench import checks
+from epkit.flows.bench.exporting import check_otlp, exporting
 from epkit.flows.bench.generators import check_workers, hire
 from epkit.flows.bench.options import BenchOptions, BenchResult, DryRun, Shown
 from epkit.flows.bench.plan import AskedBench, parse, plan_info
@@ -57,9 +58,10 @@ def bench(
     """
     asked = _parse(options)
     with ExitStack() as stack:
+        collector = stack.enter_context(exporting(options.otlp, context))
         workers = stack.enter_context(hire(options.workers, options.cluster, context))
         ready = stack.enter_context(prepare(asked, context, stdin, workers=workers))
-        shown = Shown(progress=progress, live=live, say=say or context.note)
+        shown = Shown(progress=progress, live=live, say=say or context.note, exporting=collector)
         writer = None if options.save is None else stack.enter_context(RunWriter(options.save))
         if options.find_max is not None:
             from epkit.flows.bench.find_max import find_max
@@ -191,6 +193,7 @@ def _parse(options: BenchOptions) -> AskedBench:
     Raises:
         UsageError: which flag, and why.
     """
+    check_otlp(options.otlp)
     check_workers(options.workers, options.cluster)
     asked = parse(options)
     if options.buffer_bytes is not None and not 0 < options.buffer_bytes < 2**31:

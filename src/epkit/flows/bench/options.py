@@ -12,6 +12,7 @@ from epkit.core.report.live import Live
 from epkit.core.report.report import PayloadInfo, PlanInfo, Report
 from epkit.core.stats.histogram import Histogram
 from epkit.errors import UsageError
+from epkit.flows.bench.exporting import Exporting
 from epkit.flows.target.request_options import RequestOptions
 
 
@@ -52,6 +53,7 @@ class BenchOptions:
         save: the file that the run is saved to.
         samples: the table that every sample is written to.
         histograms_wanted: whether the latencies are wanted as histograms too, for a report to look at.
+        otlp: URL of an OpenTelemetry collector that the run is sent to while it goes on.
     """
 
     target: str | None = None
@@ -92,6 +94,7 @@ class BenchOptions:
     samples: str | None = None
     histograms_wanted: bool = False
     seed: int = 0
+    otlp: str | None = None
 
     @property
     def known_end(self) -> tuple[int | None, float | None]:
@@ -111,11 +114,13 @@ class Shown:
         progress: told some five times a second how many requests are done and how many of them failed.
         live: collects what a display shows besides.
         say: prints what `-v` shows.
+        exporting: sends what a display shows to a collector.
     """
 
     progress: Callable[[int, int], None] | None
     live: Live | None
     say: Callable[[str], None]
+    exporting: Exporting | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from epkit.files.runs import RunWriter
 from epkit.files.spill import Spill
 from epkit.flows.bench import checks
 from epkit.flows.bench.driving import LoadGenerator, RunFacts
+from epkit.flows.bench.exporting import RunExport
 from epkit.flows.bench.generators import make_generator
 from epkit.flows.bench.measurement import Measurement
 from epkit.flows.bench.options import BenchOptions, BenchResult, Shown
@@ -60,8 +61,13 @@ def run(
             guard=_guard(asked.slos, plan) if options.abort_on_slo else None,
         )
         measured = Measurement(plan, sinks=sinks.all(), failures_as_infinite=options.failures_as_infinite)
-        generator = make_generator(asked, ready, measured, shown, all_rows=sinks.want_all_rows)
-        one = _Run(asked, ready, measured, generator, sinks)
+        export = None
+        if shown.exporting is not None:
+            method = ready.load.requests[0].method
+            export = shown.exporting.run(ready.target, ready.destination, method, measured)
+        all_rows = sinks.want_all_rows or export is not None
+        generator = make_generator(asked, ready, measured, shown, all_rows=all_rows)
+        one = _Run(asked, ready, measured, generator, sinks, export)
         one.drive(shown.progress, watch)
         return one.result()
 
@@ -98,8 +104,10 @@ class _Run:
         measured: Measurement,
         generator: LoadGenerator,
         sinks: _RunSinks,
+        export: RunExport | None,
     ) -> None:
         self._asked, self._ready, self._measured, self._sinks = asked, ready, measured, sinks
+        self._export = export
         self._generator = generator
         self._setup = RunSetup(
             target=ready.target,
@@ -119,15 +127,20 @@ class _Run:
         generator, recording = self._generator, self._sinks.recording
         if recording is not None:
             recording.watch(self._measured, generator, lambda facts: known_run(self._setup, self._measured, facts))
+        if self._export is not None:
+            self._export.watch(self._setup.id, generator)
         ticks: list[Tick] = _there(
             self._until,
             None if watch is None else watch(self._measured, generator),
             self._abort,
             None if progress is None else _showing(progress, generator),
             None if recording is None else recording.tick,
+            None if self._export is None else self._export.tick,
         )
         self._ready.current.drive(generator)
         self._facts = generator.run(_all(ticks))
+        if self._export is not None:
+            self._export.finish(self._facts)
 
     def result(self) -> BenchResult:
         """Report the run, when it is over, and write what was asked for."""

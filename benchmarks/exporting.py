@@ -1,0 +1,101 @@
+"""What `--otlp` costs `epkit bench`: `python benchmarks/exporting.py [--rounds 15] [--seconds 3]`.
+
+The load is that of `run.py` at c=64, over nginx on the first core; epkit has the last. Within a round three ways take
+turns: without `--otlp`, with a collector that takes everything, and with one that is not there. What is compared is the
+CPU of a request and the lag of the event loop, both from the report: a request that waits while metrics are made shows
+as lag. What other processes of the machine do can only add to a reading: the goal is about the least ones, and the
+median of the ratios within a round is given with them. Needs `epkit[otlp]`; some three minutes.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from clients import PAYLOAD, epkit_program
+from measure import environment, find_cores, run
+from servers import free_port, nginx
+
+GOAL = 1.02
+"""CPU of a request with `--otlp`, over that without."""
+
+PLAIN, SENT, AWAY = "without", "`--otlp`", "`--otlp`, nobody there"
+
+
+class Taker(BaseHTTPRequestHandler):
+    """A collector that takes everything."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        """Take a request."""
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def collector() -> Iterator[str]:
+    """Run a collector in this process; yields its URL."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Taker) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=15, metavar="N", help="rounds, default 15")
+    parser.add_argument("--seconds", type=int, default=3, metavar="S", help="of each run, default 3")
+    options = parser.parse_args()
+    cores, note = find_cores()
+    if note:
+        print(note, file=sys.stderr)
+    if cores.server is not None:
+        os.sched_setaffinity(0, {cores.server})
+    reports: dict[str, list[dict[str, float]]] = {PLAIN: [], SENT: [], AWAY: []}
+    with tempfile.TemporaryDirectory(prefix="epkit-benchmark-") as name, collector() as url:
+        scratch = Path(name)
+        flags = {PLAIN: [], SENT: ["--otlp", url], AWAY: ["--otlp", f"http://127.0.0.1:{free_port()}"]}
+        with nginx(scratch, core=cores.server) as origins:
+            for round_ in range(options.rounds):
+                for place in range(len(flags)):
+                    way = list(flags)[(round_ + place) % len(flags)]
+                    command = [epkit_program(), "bench", "-t", str(options.seconds), "-c", "64", "-p", str(PAYLOAD)]
+                    command += ["--no-validate", "--format", "json", *flags[way], f"{origins.plain}/score"]
+                    done = run(command, core=cores.client, cwd=scratch, timeout_s=300, env=environment())
+                    report = json.loads(done.stdout)
+                    generator, rate = report["generator"], report["throughput"]["requests_per_s"]
+                    reading = {"cpu": generator["cpu_us_per_request"], "rate": rate, **generator["lag_ms"]}
+                    reports[way].append(reading)
+                    print(f"round {round_ + 1}  {way:24} {reading}", file=sys.stderr, flush=True)
+    print("| c=64 | CPU µs/request, least | × without | × in a round, median | requests/s | lag p99 ms | lag max ms |")
+    print("|---|--:|--:|--:|--:|--:|--:|")
+    worst, alone = 0.0, min(reading["cpu"] for reading in reports[PLAIN])
+    for way, readings in reports.items():
+        ratio = statistics.median(
+            mine["cpu"] / plain["cpu"] for mine, plain in zip(readings, reports[PLAIN], strict=True)
+        )
+        least = min(reading["cpu"] for reading in readings)
+        worst = max(worst, least / alone)
+        rate, p99, most = (statistics.median(reading[name] for reading in readings) for name in ("rate", "p99", "max"))
+        cells = (f"{least:.2f}", f"{least / alone:.3f}", f"{ratio:.3f}", f"{rate:,.0f}", f"{p99:.2f}", f"{most:.2f}")
+        print(f"| {way} | {' | '.join(cells)} |")
+    print(f"\ngoal: at most {GOAL} ×: {'pass' if worst <= GOAL else 'FAIL'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,218 @@
+"""Sends a run's metrics to an OpenTelemetry collector (OTLP over HTTP), from a thread of its own.
+
+Theory of operation. Only the latest frame waits: a collector that is slow gets fewer of them, and as all values are
+cumulative, nothing is lost by that. A frame that could not be delivered is not sent again; the next one says the same
+and more. After a failure there is a pause, which doubles. OpenTelemetry's own exporter encodes and sends; its retries,
+which sleep for up to a minute, never begin, because its session raises what is no delivery.
+"""
+
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from itertools import islice
+from typing import Any, Final
+
+import requests
+from google.protobuf.message import DecodeError
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
+
+from epkit.core.http.masking import clean
+from epkit.errors import UsageError
+from epkit.exporters.points import ExportFrame, MetricsMaker
+from epkit.process import silenced
+
+PAUSES_S: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+"""How long nothing is sent after so many failures in a row."""
+
+ANSWER_BYTES: Final = 16 * 1024
+"""The most that is read of an answer."""
+
+ADVICE: Final = {
+    301: "the redirect is not followed: give the URL that it leads to",
+    401: "check OTEL_EXPORTER_OTLP_HEADERS",
+    403: "check OTEL_EXPORTER_OTLP_HEADERS",
+    404: "no receiver of OTLP over HTTP is at this URL",
+}
+"""What to do about an answer."""
+
+
+class _UndeliveredError(Exception):
+    """The collector did not take a frame; why, in a few words."""
+
+
+class CollectorSession(requests.Session):
+    """Sends a request once, follows no redirect, and uses neither proxies nor credentials of the machine.
+
+    `problem` says why the last request was no delivery; None where it was one.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trust_env = False  # proxies and .netrc
+        self.problem: str | None = None
+        self._is_kept = False
+
+    def request(self, method: str, url: str, *args: Any, **options: Any) -> requests.Response:
+        """Send a request.
+
+        Raises:
+            _UndeliveredError: an answer other than 2xx, or none; nothing that OpenTelemetry's exporter would repeat.
+        """
+        options |= {"allow_redirects": False, "stream": True}
+        self.problem = None
+        try:
+            try:
+                response = super().request(method, url, *args, **options)
+            except requests.ConnectionError as error:
+                if not self._is_kept or isinstance(error, requests.Timeout):
+                    raise
+                # The collector may have closed a kept connection as the request left.
+                response = super().request(method, url, *args, **options)
+            # Read to its end, so that the connection can be used again.
+            body = b"".join(islice(response.iter_content(ANSWER_BYTES), 2))
+        except (OSError, ValueError) as error:  # what requests raises is an OSError, a wrong URL or header a ValueError
+            self._is_kept = False
+            self.problem = _reason(error)
+            raise _UndeliveredError from None
+        self._is_kept = len(body) <= ANSWER_BYTES
+        if not self._is_kept:
+            response.close()
+        self.problem = _refusal(response.status_code, body)
+        if response.status_code // 100 != 2:
+            raise _UndeliveredError
+        return response
+
+
+def _refusal(status: int, body: bytes) -> str | None:
+    """Say what an answer of the collector means; None where it took all."""
+    if status // 100 != 2:
+        advice = ADVICE.get(301 if status // 100 == 3 else status)
+        return f"it answered {status}" + (f": {advice}" if advice else "")
+    try:
+        partial = ExportMetricsServiceResponse.FromString(body).partial_success
+    except DecodeError:
+        return None  # JSON or a page: it was a 2xx
+    if not partial.rejected_data_points:
+        return None
+    return (
+        f"it refused {partial.rejected_data_points} of the values: {clean(partial.error_message) or 'no reason said'}"
+    )
+
+
+def _reason(error: BaseException) -> str:
+    """Say in a few words why there was no answer: what the system said, where that is the cause."""
+    if isinstance(error, requests.ReadTimeout):
+        return "it does not answer"
+    if isinstance(error, ValueError):
+        return type(error).__name__  # the text of an invalid header holds it
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return clean(cause.strerror)
+        cause = cause.__context__
+    return clean(f"{type(error).__name__}: {error}")
+
+
+class OtlpExporter:
+    """A connection to a collector, and the thread that uses it."""
+
+    def __init__(self, endpoint: str, headers: Mapping[str, str], version: str) -> None:
+        """Start the thread; nothing is sent before there is a frame.
+
+        Args:
+            endpoint: URL of the collector's metrics, without userinfo and query.
+            headers: sent along; credentials.
+            version: epkit's own.
+
+        Raises:
+            UsageError: a variable of the environment (`OTEL_EXPORTER_OTLP_…`) cannot be read.
+        """
+        self._session = CollectorSession()
+        self._quiet = ExitStack()
+        self._quiet.enter_context(silenced("opentelemetry", "urllib3"))
+        try:
+            self._exporter = OTLPMetricExporter(endpoint=endpoint, headers=dict(headers), session=self._session)
+            self._make = MetricsMaker(version)
+        except ValueError as error:
+            self._quiet.close()
+            raise UsageError(f"--otlp: a variable OTEL_EXPORTER_OTLP_… cannot be read: {clean(str(error))}") from None
+        self._changed = threading.Condition()
+        self._waiting: ExportFrame | None = None
+        self._is_busy = self._is_stuck = self._is_closed = False
+        self._failures = 0
+        self._pause_until = 0.0
+        self.problem: str | None = None
+        """Why the last frame was not delivered; None where it was."""
+        self._thread = threading.Thread(target=self._serve, name="epkit-otlp", daemon=True)
+        self._thread.start()
+
+    def offer(self, frame: ExportFrame) -> None:
+        """Have a frame sent, unless the collector failed a moment ago; returns at once."""
+        if time.monotonic() >= self._pause_until:
+            self._put(frame)
+
+    def deliver(self, frame: ExportFrame, timeout_s: float) -> bool:
+        """Send a frame now; return whether it was delivered.
+
+        Args:
+            timeout_s: the most that this takes. A collector that used it up once is not waited for again before it
+                has answered.
+        """
+        self._put(frame)
+        with self._changed:
+            settled = self._changed.wait_for(
+                lambda: self._waiting is None and not self._is_busy, 0.0 if self._is_stuck else timeout_s
+            )
+            if not settled:
+                self._is_stuck = True
+                self.problem = self.problem or "it does not answer"
+            return settled and self.problem is None
+
+    def close(self) -> None:
+        """Stop; a request under way is left to end by itself."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
+            is_busy = self._is_busy
+        if not is_busy:
+            self._thread.join()
+
+    def _put(self, frame: ExportFrame) -> None:
+        with self._changed:
+            self._waiting = frame
+            self._changed.notify_all()
+
+    def _serve(self) -> None:
+        with self._quiet:
+            while (frame := self._next()) is not None:
+                problem = self._send(frame)
+                with self._changed:
+                    self._is_busy = self._is_stuck = False
+                    self.problem = problem
+                    self._failures = 0 if problem is None else self._failures + 1
+                    if problem is not None:
+                        pause_s = PAUSES_S[min(self._failures, len(PAUSES_S)) - 1]
+                        self._pause_until = time.monotonic() + pause_s
+                    self._changed.notify_all()
+            self._exporter.shutdown()
+            self._session.close()
+
+    def _next(self) -> ExportFrame | None:
+        """Wait for a frame; return None where there will be none."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting is not None or self._is_closed)
+            frame, self._waiting = self._waiting, None
+            self._is_busy = frame is not None
+            return None if self._is_closed else frame
+
+    def _send(self, frame: ExportFrame) -> str | None:
+        """Send a frame; return why it was not delivered."""
+        try:
+            self._exporter.export(self._make(frame))
+        except _UndeliveredError:
+            pass
+        except Exception as error:  # noqa: BLE001 - a dashboard is not worth a run
+            return type(error).__name__
+        return self._session.problem
