@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Self, TypeVar
 
 import typer
 
+from epkit.cli.build_server import defused
 from epkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def _to_stderr(text: str) -> None:
     if sys.stderr is None:  # closed before we began
         return
     try:
-        sys.stderr.write(masked(text))
+        sys.stderr.write(defused(masked(text)))
         sys.stderr.flush()
     except OSError:
         # Nobody reads notes any more; the work goes on.
@@ -121,7 +122,7 @@ def write(text: str, *, reveal: bool = False) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # for what an old encoding cannot write
     try:
-        sys.stdout.write(text if reveal else _document(text))
+        sys.stdout.write(defused(text if reveal else _document(text)))
         sys.stdout.flush()
     except BrokenPipeError:
         raise
