@@ -10,9 +10,9 @@ from typing import Any, ParamSpec
 from epkit.core import quantities
 from epkit.core.http.destination import Tls
 from epkit.core.load.cluster import ClusterAddress
+from epkit.core.near import not_one_of
 from epkit.core.report.compare import THRESHOLD, Comparison
 from epkit.core.report.report import Report
-from epkit.errors import UsageError
 from epkit.flows.bench.bench import bench as run
 from epkit.flows.bench.options import BenchOptions, depth_of
 from epkit.flows.context import Context
@@ -223,4 +223,4 @@ def render(what: Report | Comparison, format: str = "text") -> str:  # noqa: A00
             return comparison.render_markdown(what)
         case Comparison(), "json":
             return writing.document(compared.to_document(what))
-    raise UsageError(f"format {format}: not one of text, markdown, json")
+    raise not_one_of("format", format, ("text", "markdown", "json"))

@@ -29,10 +29,12 @@ def check_choice(flag: str, value: str, known: Iterable[str]) -> None:
     """Refuse a value that is none of those that a flag takes.
 
     Raises:
-        UsageError: it is not; which are.
+        UsageError: it is not; which are, and which was probably meant.
     """
     if value not in known:
-        raise UsageError(f"{flag} {value}: not one of {', '.join(known)}")
+        from epkit.core.near import not_one_of
+
+        raise not_one_of(flag, value, known)
 
 
 def fill_descriptors() -> None:

@@ -6,6 +6,7 @@ import typer
 
 from epkit.cli import terminal
 from epkit.cli.options import common as o
+from epkit.cli.options.common import Group
 
 STEPS = "Steps"
 RUN = "The run"
@@ -57,6 +58,7 @@ Junit = Annotated[
 Quiet = Annotated[bool, o.option(o.OUT, "-q", "--quiet", help="No progress.")]
 
 app = typer.Typer(
+    cls=Group,
     help="Pipelines: train, judge, deploy, prove, bench, switch; again when it is needed. They are in epkit.toml.",
     epilog=EPILOG,
     no_args_is_help=True,
