@@ -98,11 +98,16 @@ def say(text: str) -> None:
     _to_stderr(f"{text}\n")
 
 
-def _to_stderr(text: str) -> None:
+def upload_summary(path: str) -> None:
+    """Say where the summary is to Azure DevOps, which reads both streams: the only command that is printed."""
+    _to_stderr(f"##vso[task.uploadsummary]{path}\n", command=True)
+
+
+def _to_stderr(text: str, *, command: bool = False) -> None:
     if sys.stderr is None:  # closed before we began
         return
     try:
-        sys.stderr.write(defused(masked(text)))
+        sys.stderr.write(text if command else defused(masked(text)))
         sys.stderr.flush()
     except OSError:
         # Nobody reads notes any more; the work goes on.
@@ -142,6 +147,17 @@ def write_file(path: str, text: str, flag: str) -> None:
     from epkit.files import outputs
 
     outputs.write(path, _document(text), flag)
+
+
+def append_file(path: str, text: str, flag: str) -> None:
+    """Write a result at the end of a file.
+
+    Raises:
+        UsageError: it cannot be written (disk full, permission).
+    """
+    from epkit.files import outputs
+
+    outputs.append(path, _document(text), flag)
 
 
 def _document(text: str) -> str:

@@ -360,6 +360,14 @@ ThresholdPercent = Annotated[
 Force = Annotated[
     bool, option(VERDICT, "--force", help="Compare runs that differ in more than the target, or were cut off.")
 ]
+Summary = Annotated[
+    bool,
+    option(
+        OUT,
+        "--summary",
+        help="Add the report as Markdown to the job's summary: GitHub Actions, Azure DevOps.",
+    ),
+]
 CompareFormat = Annotated[str, option(OUT, "--format", metavar="text|json|markdown", help="What is printed.")]
 Junit = Annotated[
     str | None, option(OUT, "--junit", metavar="FILE", help="Write the objectives as JUnit XML, a test case each.")
