@@ -10,12 +10,12 @@ from epkit.core import quantities
 from epkit.core.display import Displayed
 from epkit.core.http.destination import Tls
 from epkit.core.load.cluster import ClusterAddress
+from epkit.core.near import not_one_of
 from epkit.core.report.compare import THRESHOLD, Comparison
 from epkit.core.report.live import Live
 from epkit.core.report.report import Report
 from epkit.core.report.wording import plural
 from epkit.core.train.report import TrainReport
-from epkit.errors import UsageError
 from epkit.flows.bench.bench import bench as run
 from epkit.flows.bench.options import BenchOptions, depth_of
 from epkit.flows.target.request_options import RequestOptions
@@ -270,4 +270,4 @@ def render(what: Report | Comparison, format: str = "text") -> str:  # noqa: A00
             return comparison.render_markdown(what)
         case Comparison(), "json":
             return writing.document(compared.to_document(what))
-    raise UsageError(f"format {format}: not one of text, markdown, json")
+    raise not_one_of("format", format, ("text", "markdown", "json"))

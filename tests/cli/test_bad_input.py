@@ -77,10 +77,7 @@ def test_a_flag_that_cannot_be_followed(cli, arguments, said):
 
 
 def test_a_command_that_does_not_exist(cli):
-    said = complaint(cli("bensch"), 2)
-
-    assert said.startswith("no such command 'bensch'")
-    assert said.endswith("(see epkit --help)")
+    assert 'no such command: bensch; did you mean "bench"? (see epkit --help)' == complaint(cli("bensch"), 2)
 
 
 @pytest.mark.parametrize(
@@ -329,4 +326,4 @@ def test_help_and_version_are_commands_too(cli):
     assert cli("bench", "--help").out == cli("help", "bench").out
     assert cli("deploy", "create", "--help").out == cli("help", "deploy", "create").out
     assert cli("--version").out == cli("version").out
-    assert "help bensh: no such command; epkit --help lists them" == complaint(cli("help", "bensh"), 2)
+    assert 'no such command: bensh; did you mean "bench"? (see epkit --help)' == complaint(cli("help", "bensh"), 2)

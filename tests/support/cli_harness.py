@@ -31,7 +31,18 @@ PIECE: Final = 8
 TWO_ROWS: Final = '{"data": [{"age": 17}, {"age": 87}]}'
 
 # What a shell of the tests' user may have set, and no test means.
-FOREIGN: Final = ("EPKIT_", "OTEL_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_")
+FOREIGN: Final = (
+    "EPKIT_",
+    "GITHUB_",
+    "TF_BUILD",
+    "AGENT_TEMP",
+    "OTEL_",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "SSL_CERT_",
+)
 
 
 @cache

@@ -13,7 +13,6 @@ from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
-from typer.core import TyperGroup
 
 from epkit.cli import terminal
 from epkit.cli.commands import (
@@ -32,6 +31,7 @@ from epkit.cli.commands import (
     train,
     validate,
 )
+from epkit.cli.options.common import Group
 from epkit.errors import REMEDIES, EpkitError, UsageError, unwritable
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Unread(Exception):  # noqa: N818 - nothing went wrong
     """The reader of stdout is gone, in a form that typer does not take for its own: it would end with 1."""
 
 
-class Commands(TyperGroup):
+class Commands(Group):
     """The commands, of which an interrupt is told apart from the exit code of a run that was interrupted."""
 
     def invoke(self, ctx: Any) -> Any:
@@ -99,9 +99,11 @@ def help_(ctx: typer.Context, command: Annotated[list[str] | None, typer.Argumen
     """Show the help of a command, as its --help does."""
     found = ctx.find_root()
     for name in command or ():
-        inner = found.command.get_command(found, name) if isinstance(found.command, TyperGroup) else None
+        if not isinstance(found.command, Group):
+            raise UsageError(f"help {' '.join(command or ())}: {found.command_path} has no commands under it")
+        inner = found.command.get_command(found, name)
         if inner is None:
-            raise UsageError(f"help {' '.join(command or ())}: no such command; epkit --help lists them")
+            raise found.command.unknown(found, name)
         found = typer.Context(inner, info_name=name, parent=found)
     terminal.write(found.get_help() + "\n")
 
@@ -192,8 +194,26 @@ def _usage(error: Any, arguments: Sequence[str]) -> int:
         words.append(arguments[1])
     command = " ".join(["epkit", *words])
     message = str(error.format_message()).strip().rstrip(".")
+    if hasattr(error, "possibilities"):
+        message = _no_such_option(error, arguments)
     terminal.complain(f"{message[:1].lower()}{message[1:]} (see {command} --help)")
     return 2
+
+
+def _no_such_option(error: Any, arguments: Sequence[str]) -> str:
+    """Name the flag that was probably meant; `-rate`, which typer takes for flags of a letter each, is `--rate`."""
+    from epkit.core.near import nearest
+
+    name, known = error.option_name, []
+    for param in error.ctx.command.get_params(error.ctx):
+        known += [flag for flag in (*param.opts, *param.secondary_opts) if flag.startswith("-")]
+    words = [word.partition("=")[0] for word in arguments]
+    short = [word for word in words if len(word) > len(name) and word[:1] == "-" != word[1:2] and name[1:] in word]
+    for shown, word in (*((one, f"-{one}") for one in short), (name, name)):
+        near = nearest(word, known)
+        if near is not None:
+            return f'no such option: {shown}; did you mean "{near}"?'
+    return f"no such option: {name}"
 
 
 def _commands(parent: typer.Typer) -> dict[str, tuple[str, ...]]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Self, TypeVar
 
 import typer
 
+from epkit.cli.build_server import defused
 from epkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,10 +29,12 @@ def check_choice(flag: str, value: str, known: Iterable[str]) -> None:
     """Refuse a value that is none of those that a flag takes.
 
     Raises:
-        UsageError: it is not; which are.
+        UsageError: it is not; which are, and which was probably meant.
     """
     if value not in known:
-        raise UsageError(f"{flag} {value}: not one of {', '.join(known)}")
+        from epkit.core.near import not_one_of
+
+        raise not_one_of(flag, value, known)
 
 
 def fill_descriptors() -> None:
@@ -95,11 +98,16 @@ def say(text: str) -> None:
     _to_stderr(f"{text}\n")
 
 
-def _to_stderr(text: str) -> None:
+def upload_summary(path: str) -> None:
+    """Say where the summary is to Azure DevOps, which reads both streams: the only command that is printed."""
+    _to_stderr(f"##vso[task.uploadsummary]{path}\n", command=True)
+
+
+def _to_stderr(text: str, *, command: bool = False) -> None:
     if sys.stderr is None:  # closed before we began
         return
     try:
-        sys.stderr.write(masked(text))
+        sys.stderr.write(text if command else defused(masked(text)))
         sys.stderr.flush()
     except OSError:
         # Nobody reads notes any more; the work goes on.
@@ -121,7 +129,7 @@ def write(text: str, *, reveal: bool = False) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # for what an old encoding cannot write
     try:
-        sys.stdout.write(text if reveal else _document(text))
+        sys.stdout.write(defused(text if reveal else _document(text)))
         sys.stdout.flush()
     except BrokenPipeError:
         raise
@@ -139,6 +147,17 @@ def write_file(path: str, text: str, flag: str) -> None:
     from epkit.files import outputs
 
     outputs.write(path, _document(text), flag)
+
+
+def append_file(path: str, text: str, flag: str) -> None:
+    """Write a result at the end of a file.
+
+    Raises:
+        UsageError: it cannot be written (disk full, permission).
+    """
+    from epkit.files import outputs
+
+    outputs.append(path, _document(text), flag)
 
 
 def _document(text: str) -> str:

@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, NoReturn
 
 from epkit.core.http.masking import clean, is_sensitive
 from epkit.core.http.url import Url, is_url, parse
+from epkit.core.near import suggestion
 from epkit.core.pipeline.config import NAME as PIPELINE_NAME
 from epkit.core.pipeline.config import PipelineConfig, read_pipeline
 from epkit.core.quantities import read_seconds
@@ -24,8 +25,6 @@ MAX_BYTES: Final = 256 * 1024
 """Of an `epkit.toml`: some thousand endpoints have room in it."""
 MAX_KEY_PARTS: Final = 32
 """Of a dotted key; `tomllib` takes time by the square of them. The longest that has a meaning has four."""
-MAX_SUGGESTED: Final = 100
-"""Characters of a word that a similar one is looked for: `difflib` takes time by the square of them."""
 
 Auth = Literal["key", "aad", "aml_token", "none"]
 AUTHS: Final[tuple[Auth, ...]] = ("key", "aad", "aml_token", "none")
@@ -183,15 +182,6 @@ def parse_config(content: bytes, path: Path) -> Config:
     return _Reader(path, text).config(document)
 
 
-def suggestion(word: str, options: Iterable[str]) -> str:
-    """Return `; did you mean "…"?` where one of the options is near, else nothing."""
-    from difflib import get_close_matches  # only on the way to an error
-
-    known = [option for option in options if len(option) <= MAX_SUGGESTED]
-    near = get_close_matches(word, known, n=1) if len(word) <= MAX_SUGGESTED else []
-    return f'; did you mean "{near[0]}"?' if near else ""
-
-
 class _Reader:
     """Turns the parsed document into values, and says where in the text something is wrong."""
 
@@ -225,7 +215,6 @@ class _Reader:
             self.typed(tables, at, dict, "a table") or {},
             f"{self.path}: {_dotted(at)}",
             lambda inner, why: self.refuse((*at, *inner), why),
-            suggestion,
         )
 
     def entry(self, tables: dict[str, Any], at: tuple[str, ...]) -> TargetSpec:

@@ -7,7 +7,8 @@ from pathlib import Path
 from epkit.core.http.addresses import is_address
 from epkit.core.http.destination import Destination, Proxy, Tls
 from epkit.core.http.url import Url, is_url, parse, parse_connect_to, shown
-from epkit.endpoint.config import FILENAME, TargetSpec, suggestion
+from epkit.core.near import suggestion
+from epkit.endpoint.config import FILENAME, TargetSpec
 from epkit.endpoint.finding import find_config
 from epkit.errors import UsageError
 

@@ -1,7 +1,6 @@
 """How a table is written, and which of its columns go to the model: what the user says, and what the text shows."""
 
 import csv
-import difflib
 import io
 import itertools
 import json
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from epkit.core.contract.columns import RowSpec
+from epkit.core.near import hint
 from epkit.core.shortening import cut
 from epkit.errors import UsageError
 
@@ -74,9 +74,8 @@ class TableOptions:
         for flag, asked in (("--carry", self.carry), ("--drop", self.drop)):
             for name in asked:
                 if name not in names:
-                    near = difflib.get_close_matches(name, names, n=1)
-                    hint = f'did you mean "{near[0]}"?' if near else f"it has {cut(', '.join(names), 200)}"
-                    raise UsageError(f"{flag} {shlex.quote(cut(name, 60))}: {where} has no such column: {hint}")
+                    asked_for = shlex.quote(cut(name, 60))
+                    raise UsageError(f"{flag} {asked_for}: {where} has no such column: {hint(name, names)}")
 
 
 DEFAULT: Final = TableOptions()

@@ -83,6 +83,19 @@ def write(path: str, text: str, flag: str) -> None:
         raise unwritable(f"{flag} {path}", error) from None
 
 
+def append(path: str, text: str, flag: str) -> None:
+    """Write at the end of a file, which need not be there.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    try:
+        with Path(path).open("ab") as file:
+            file.write(text.encode("utf-8", "replace"))
+    except OSError as error:
+        raise unwritable(f"{flag} {path}", error) from None
+
+
 def create(path: Path, text: str, name: str) -> None:
     """Write a new file, whole or not at all; one that is there is left alone.
 

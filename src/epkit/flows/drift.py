@@ -1,6 +1,5 @@
 """`epkit drift`: a model's card or a table, held against a new table."""
 
-import difflib
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, BinaryIO, Final
@@ -10,7 +9,7 @@ from epkit.core.drift.drift import drift
 from epkit.core.drift.reference import Reference
 from epkit.core.drift.report import DriftReport
 from epkit.core.http.masking import mask_values
-from epkit.core.shortening import cut
+from epkit.core.near import hint
 from epkit.errors import UsageError
 from epkit.files import model_directory
 from epkit.flows.context import Context
@@ -103,6 +102,4 @@ def _read(file: str, options: DriftOptions, context: Context, stdin: BinaryIO) -
 def _check_names(flag: str, asked: tuple[str, ...], names: "tuple[str, ...] | list[str]", where: str) -> None:
     for column in asked:
         if column not in names:
-            near = difflib.get_close_matches(column, names, n=1)
-            hint = f'did you mean "{near[0]}"?' if near else f"it has {cut(', '.join(names), 200)}"
-            raise UsageError(f'{flag} "{column}": {where} has no such column: {hint}')
+            raise UsageError(f'{flag} "{column}": {where} has no such column: {hint(column, names)}')

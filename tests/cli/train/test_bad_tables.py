@@ -100,12 +100,12 @@ OPTIONS = {
         ("--metric", "rmse"),
         "--metric rmse: not a metric of this task, which is binary: one of",
     ),
-    "metric mistyped": (("--metric", "auv"), "--metric auv: no metric: do you mean AUC?"),
-    "gate's metric": (("--gate", "AUCC>=0.9"), "--gate 'AUCC>=0.9': 'AUCC' is no metric: do you mean AUC?"),
+    "metric mistyped": (("--metric", "auv"), '--metric auv: no metric: did you mean "AUC"?'),
+    "gate's metric": (("--gate", "AUCC>=0.9"), "--gate 'AUCC>=0.9': 'AUCC' is no metric: did you mean \"AUC\"?"),
     "gate's limit": (("--gate", "AUC>0.9x"), f"--gate 'AUC>0.9x': '0.9x' is no limit: {LIMITS}"),
     "gate's column": (
         ("--gate", "cohort(b).accuracy>0.9"),
-        "--gate 'cohort(b).accuracy>0.9': 'b' is no column of the model (known: a)",
+        "--gate 'cohort(b).accuracy>0.9': 'b' is no column of the model: it has a",
     ),
     "gate without base": (
         ("--gate", "AUC>=base-0.1"),

@@ -117,7 +117,9 @@ def test_pairs_are_cut_by_both() -> None:
 def test_an_unknown_column_is_refused_with_a_suggestion(
     columns: list[str] | None, pairs: list[tuple[str, str]]
 ) -> None:
-    with pytest.raises(UsageError, match=r"^--(cohorts|pairs) 'jbo': the model has no such column: do you mean job\?$"):
+    with pytest.raises(
+        UsageError, match=r"^--(cohorts|pairs) 'jbo': the model has no such column: did you mean \"job\"\?$"
+    ):
         cuts(drawn_examples(BINARY), columns, pairs)
 
 

@@ -52,8 +52,8 @@ def test_gates_are_read(text: str, expected: tuple[object, ...]) -> None:
         ("accuracy>=91.5", "metrics are fractions: 0.915"),
         ("AUC>=0.94%", "metrics are fractions"),
         ("AUC>=base-2", "metrics are fractions: 0.02"),
-        ("AUK>=0.9", "'AUK' is no metric: do you mean AUC?"),
-        ("acuracy>=0.9", "do you mean accuracy?"),
+        ("AUK>=0.9", "'AUK' is no metric: did you mean \"AUC\"?"),
+        ("acuracy>=0.9", 'did you mean "accuracy"?'),
         ("p99>=0.9", "'p99' is no metric"),
         ("AUC", "no comparison with a limit"),
         ("AUC=0.9", "no comparison with a limit"),
@@ -87,8 +87,8 @@ def test_what_is_no_gate_is_refused_in_one_line(text: str, why: str) -> None:
         ("ece<0.5", NUMBER, "ece is not measured of a regression"),
         ("accuracy_at_threshold>0.5", MANY, "not measured"),
         ("AUC>=base", BINARY, "there is no base: name the model that is in use with --base DIR"),
-        ("cohort(jbo).AUC>0.5", BINARY, "'jbo' is no column of the model: do you mean job?"),
-        ("cohort(jbo=x).AUC>0.5", BINARY, "'jbo' is no column of the model: do you mean job?"),
+        ("cohort(jbo).AUC>0.5", BINARY, "'jbo' is no column of the model: did you mean \"job\"?"),
+        ("cohort(jbo=x).AUC>0.5", BINARY, "'jbo' is no column of the model: did you mean \"job\"?"),
     ],
 )
 def test_what_this_training_cannot_judge_is_refused(text: str, label: Label, why: str) -> None:

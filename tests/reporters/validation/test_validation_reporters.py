@@ -7,6 +7,7 @@ from epkit.core.validate.checked import CheckedFile, Validation
 from epkit.core.validate.violations import Verdict, Violation
 from epkit.reporters.validation import json as validation_json
 from epkit.reporters.validation import junit as validation_junit
+from epkit.reporters.validation import markdown as validation_markdown
 from epkit.reporters.validation import sarif as validation_sarif
 from epkit.reporters.validation import text as validation_text
 
@@ -109,3 +110,43 @@ def test_sarif_has_a_result_a_violation_with_its_place() -> None:
     assert {"startLine": 7, "startColumn": 14} == results[0]["locations"][0]["physicalLocation"]["region"]
     assert {"startLine": 1} == results[1]["locations"][0]["physicalLocation"]["region"]
     assert "region" not in results[2]["locations"][0]["physicalLocation"]
+
+
+MARKDOWN = """\
+### epkit validate: 2 of 4 files invalid
+
+`a.json`: 10,001 errors, 1 warning
+
+| place | in the payload | rule | |
+|---|---|---|---|
+| 7:14 | /data/3/age | type | "old" is not an integer (row 3) |
+| 1 | /data/0/educaton | additionalProperties | unknown column "educaton": did you mean "education"? \
+(10,000 rows: 0, 1, 2, 3, 4, …) |
+|  | / | parameter | warning: "\\\\x1b\\[31m\\\\ud800\\<\\&" |
+
+2 more kinds of violation.
+
+`e.json`: 1 error
+
+`d.json`: 1 warning
+
+| place | in the payload | rule | |
+|---|---|---|---|
+|  | / | parameter | warning: "\\\\x1b\\[31m\\\\ud800\\<\\&" |
+
+contract: `swagger.json`
+"""
+
+
+def test_markdown_is_a_table_a_file_that_is_not_clean() -> None:
+    assert MARKDOWN == validation_markdown.render(VALIDATION)
+
+
+def test_markdown_of_many_files_and_violations_stays_short() -> None:
+    verdict = Verdict(violations=(ERROR,) * 30, errors=30, kinds=30)
+    files = tuple(CheckedFile(file=f"{number}.json", verdict=verdict) for number in range(101))
+    found = validation_markdown.render(Validation(schema="a", files=files))
+
+    assert 100 * 20 == found.count("| type |")
+    assert 100 == found.count("\n10 more kinds of violation.\n")
+    assert "\n1 more file with violations.\n" in found

@@ -38,6 +38,7 @@ from epkit.core.hosting.deployments import (
 from epkit.core.hosting.telemetry import read_requests
 from epkit.core.http.masking import clean
 from epkit.core.http.secret import Secret
+from epkit.core.near import suggestion
 from epkit.errors import BackendError, UsageError
 from epkit.process import child_environment
 
@@ -211,7 +212,8 @@ class LocalBackend:
     def _found(self, name: str, deployment: str | None = None) -> Home:
         home = self._homes.home(name) if NAME.fullmatch(name) else None
         if home is None or not home.exists or not self._lives(home):
-            raise BackendError(f"{clean(name)}: no endpoint of this name on this machine: epkit deploy list")
+            near = suggestion(name, (home.path.name for home in self._homes))
+            raise BackendError(f"{clean(name)}: no endpoint of this name on this machine: epkit deploy list{near}")
         only = home.settings().deployment
         if deployment not in (None, only):
             raise BackendError(f"{name}: it has no deployment {clean(deployment or '')}, only {only}")

@@ -107,6 +107,7 @@ def bench(
     save: o.Save = None,
     html: o.Html = None,
     junit: o.Junit = None,
+    summary: o.Summary = False,
     samples: o.Samples = None,
     format_: o.Format = "text",
     no_percentiles: o.NoPercentiles = False,
@@ -140,6 +141,7 @@ def bench(
     output = OutputOptions(
         format=format_, percentiles=not no_percentiles, deviations=not no_deviations, variable_length=variable_length,
         quiet=quiet, percentiles_csv=percentiles_csv, gnuplot=gnuplot, html=html, junit=junit,
+        summary=summary,
     )  # fmt: skip
     request = RequestOptions(
         payloads=tuple(payloads or ()), put=put, head=head, method=method, content_type=content_type,

@@ -6,6 +6,7 @@ import typer
 
 from epkit.cli import terminal
 from epkit.cli.options import common as o
+from epkit.cli.output import summary as job_summary
 
 if TYPE_CHECKING:
     from epkit.core.report.compare import Comparison
@@ -36,6 +37,7 @@ def compare(
     force: o.Force = False,
     format_: o.CompareFormat = "text",
     html: o.Html = None,
+    summary: o.Summary = False,
 ) -> int:
     """Compare runs: faster, slower, or no difference shown, never on noise alone.
 
@@ -47,10 +49,14 @@ def compare(
 
     terminal.check_choice("--format", format_, FORMATS)
     check_writable(html, "--html")
+    if summary:
+        job_summary.check()
     found = compare_runs(base, new, fail_if=fail_if or (), threshold=threshold / 100, force=force)
     code = 0 if found.passed else 5
     if html is not None:
         _write_html(html, found)
+    if summary:
+        job_summary.add(_render(found, "markdown"))
     try:
         terminal.write(_render(found, format_))
     except BrokenPipeError:

@@ -6,8 +6,8 @@ import typer
 
 from epkit.cli import terminal
 from epkit.cli.options import hosting as h
+from epkit.cli.options.common import Group
 from epkit.cli.options.target import REACHING, with_reach
-from epkit.errors import UsageError
 
 if TYPE_CHECKING:
     from epkit.flows.target.request_options import TargetOptions
@@ -39,6 +39,7 @@ Env = Annotated[
 ]
 
 app = typer.Typer(
+    cls=Group,
     help="Deploy models: on this machine (local), to Azure ML's managed online endpoints (azureml), or to ACI and AKS "
     "with SDK v1 (azureml-v1).",
     epilog=EPILOG,
@@ -188,8 +189,8 @@ def keys(
     from epkit.cli.output import hosting as output
     from epkit.flows.hosting import deploy as flow
 
-    if regenerate not in (None, "primary", "secondary"):
-        raise UsageError(f"--regenerate {regenerate}: not one of primary, secondary")
+    if regenerate is not None:
+        terminal.check_choice("--regenerate", regenerate, ("primary", "secondary"))
     place, context = h.find(name, backend, format_)
     which = cast("Literal['primary', 'secondary'] | None", regenerate)
     written = flow.keys(place, context, regenerate=which, reveal=reveal, key_file=key_file)

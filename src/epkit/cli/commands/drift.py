@@ -7,6 +7,7 @@ import typer
 from epkit.cli import terminal
 from epkit.cli.options import common as o
 from epkit.cli.options import table as t
+from epkit.cli.output import summary as job_summary
 
 if TYPE_CHECKING:
     from epkit.core.drift.report import DriftReport
@@ -16,7 +17,7 @@ Examples:
   epkit drift model new.csv                the model's card against new rows
   epkit drift old.csv new.csv --label y    two tables: a classifier is asked, too
   epkit drift model new.parquet --drop client --html drift.html
-  epkit drift model new.csv --format markdown >> "$GITHUB_STEP_SUMMARY"
+  epkit drift model new.csv --summary      in a job of a build server
 \b
 Exit codes: 0 no drift, 2 usage or a table that cannot be read, 5 drift was
 found or the schema has changed."""
@@ -51,6 +52,7 @@ def drift(
     format_: Format = "text",
     html: Html = None,
     junit: Junit = None,
+    summary: o.Summary = False,
     seed: o.Seed = 0,
 ) -> int:
     """Say whether new rows are distributed as old ones were, column by column, never on chance alone.
@@ -64,6 +66,8 @@ def drift(
     terminal.check_choice("--format", format_, FORMATS)
     check_writable(html, "--html")
     check_writable(junit, "--junit")
+    if summary:
+        job_summary.check()
     options = DriftOptions(
         old=old, new=new, label=label, drop=tuple(drop or ()), encoding=encoding, decimal=decimal, seed=seed
     )
@@ -74,6 +78,8 @@ def drift(
     except BrokenPipeError:
         code = terminal.broken_pipe(code)
     _write(report, html, junit)
+    if summary:
+        job_summary.add(_render(report, "markdown"))
     if code == 5:
         what = "drift was found" if report.found else "the schema has changed"
         terminal.complain(f"{report.new.name}: {what}")

@@ -6,6 +6,7 @@ import typer
 
 from epkit.cli import terminal
 from epkit.cli.options import hosting as h
+from epkit.cli.options.common import Group
 from epkit.errors import UsageError
 
 EPILOG = """\b
@@ -15,6 +16,7 @@ Examples:
   epkit logs show bank --requests --format json"""
 
 app = typer.Typer(
+    cls=Group,
     help="Show an endpoint's log; turn Application Insights on and off.",
     epilog=EPILOG,
     no_args_is_help=True,

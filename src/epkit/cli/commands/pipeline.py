@@ -6,6 +6,8 @@ import typer
 
 from epkit.cli import terminal
 from epkit.cli.options import common as o
+from epkit.cli.options.common import Group
+from epkit.cli.output import summary as job_summary
 
 STEPS = "Steps"
 RUN = "The run"
@@ -57,6 +59,7 @@ Junit = Annotated[
 Quiet = Annotated[bool, o.option(o.OUT, "-q", "--quiet", help="No progress.")]
 
 app = typer.Typer(
+    cls=Group,
     help="Pipelines: train, judge, deploy, prove, bench, switch; again when it is needed. They are in epkit.toml.",
     epilog=EPILOG,
     no_args_is_help=True,
@@ -96,6 +99,7 @@ def run(
     format_: Format = "text",
     html: Html = None,
     junit: Junit = None,
+    summary: o.Summary = False,
     quiet: Quiet = False,
 ) -> int:
     """Run a pipeline: a line a step."""
@@ -110,13 +114,15 @@ def run(
     if dry_run:
         return output.show_foreseen(flow.foresee(name, options, terminal.context()))
     outputs.check_reports(html=html, junit=junit)
+    if summary:
+        job_summary.check()
     display = output.RunDisplay(quiet=quiet, steps=format_ == "text")
     context = terminal.context()
     try:
         ran = flow.run(name, options, context, show=display.step, say=display.say)
     finally:
         display.clear()
-    return output.finish(ran, context, format_=format_, html=html, junit=junit)
+    return output.finish(ran, context, format_=format_, html=html, junit=junit, summary=summary)
 
 
 @app.command("list", epilog="Example: epkit pipeline list bank --html history.html")
@@ -141,12 +147,13 @@ def show(
     format_: Annotated[str, typer.Option("--format", metavar="text|json|markdown", help="How to print it.")] = "text",
     html: Annotated[str | None, typer.Option("--html", metavar="FILE", help="Write the page there, too.")] = None,
     junit: Annotated[str | None, typer.Option("--junit", metavar="FILE", help="Write JUnit XML there, too.")] = None,
+    summary: o.Summary = False,
 ) -> None:
     """Show a run: who, when, why, its steps, gates, figures, parameters and files."""
     from epkit.cli.output import pipeline as output
 
     terminal.check_choice("--format", format_, FORMATS)
-    output.show_run(name, run, terminal.context(), format_=format_, html=html, junit=junit)
+    output.show_run(name, run, terminal.context(), format_=format_, html=html, junit=junit, summary=summary)
 
 
 @app.command(epilog="Example: epkit pipeline compare bank 3 4")

@@ -38,6 +38,7 @@ def report(
     gnuplot: o.GnuplotFile = None,
     html: o.Html = None,
     junit: o.Junit = None,
+    summary: o.Summary = False,
     samples: o.Samples = None,
 ) -> int:
     """Render a saved run again, equal to what the run itself printed.
@@ -64,6 +65,7 @@ def report(
         gnuplot=gnuplot,
         html=html,
         junit=junit,
+        summary=summary,
     )
     return _show(_chosen(run, number, output, samples), output, samples)
 

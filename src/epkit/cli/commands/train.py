@@ -8,6 +8,7 @@ from epkit.cli import terminal
 from epkit.cli.options import common as o
 from epkit.cli.options import table as tables
 from epkit.cli.options import train as t
+from epkit.cli.output import summary as job_summary
 
 EPILOG = """\b
 Examples:
@@ -74,6 +75,7 @@ def train(
     format_: Format = "text",
     html: Html = None,
     junit: Junit = None,
+    summary: o.Summary = False,
     dry_run: t.DryRun = False,
     quiet: Quiet = False,
 ) -> int:
@@ -100,6 +102,8 @@ def train(
     if dry_run:
         return output.show_plan(flow.dry_run(options, context, stdin))
     outputs.check_reports(html=html, junit=junit)
+    if summary:
+        job_summary.check()
     with panel.search_display(quiet=quiet) as display:
         result = flow.train(options, context, stdin, show=display.show)
-    return output.finish(result, format_=format_, html=html, junit=junit)
+    return output.finish(result, format_=format_, html=html, junit=junit, summary=summary)

@@ -8,6 +8,7 @@ from epkit.cli import terminal
 from epkit.cli.options import common as o
 from epkit.cli.options import table as t
 from epkit.cli.options.target import FINDING, REACHING, with_reach
+from epkit.cli.output import summary as job_summary
 from epkit.errors import ContractError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ takes without loss.
 Exit codes: 0 valid, 2 the contract itself is broken, or usage, 3 violations,
 4 the contract cannot be fetched."""
 
-FORMATS = ("text", "json", "junit", "sarif")
+FORMATS = ("text", "json", "junit", "sarif", "markdown")
 LIMIT = 100
 
 Files = Annotated[list[str] | None, typer.Argument(metavar="[FILE]...", hidden=True)]
@@ -64,6 +65,7 @@ def validate(
             o.OUT, "--max-violations", metavar="N", min=0, help="Violations shown of each file; the rest is counted."
         ),
     ] = LIMIT,
+    summary: o.Summary = False,
 ) -> int:
     """Check FILEs against a contract, before they are sent.
 
@@ -74,6 +76,8 @@ def validate(
     from epkit.flows import validate as flow
 
     terminal.check_choice("--format", format_, FORMATS)
+    if summary:
+        job_summary.check()
     context = terminal.context()
     contract, name = flow.find_contract(reach, context, path=path)
     limits = {"as_declared": as_declared, "strict": strict}
@@ -90,7 +94,10 @@ def validate(
         note=context.note,
         **limits,
     )
-    terminal.write_verdict(_render(terminal.masked(checked), format_))
+    checked = terminal.masked(checked)
+    terminal.write_verdict(_render(checked, format_))
+    if summary:
+        job_summary.add(_render(checked, "markdown"))
     return 0 if checked.valid else ContractError.exit_code
 
 
@@ -98,6 +105,7 @@ def _render(checked: "Validation", name: str) -> str:
     from epkit import __version__
     from epkit.reporters.validation import json as validation_json
     from epkit.reporters.validation import junit as validation_junit
+    from epkit.reporters.validation import markdown as validation_markdown
     from epkit.reporters.validation import sarif as validation_sarif
     from epkit.reporters.validation import text as validation_text
 
@@ -106,6 +114,8 @@ def _render(checked: "Validation", name: str) -> str:
             return validation_json.render(checked)
         case "junit":
             return validation_junit.render(checked)
+        case "markdown":
+            return validation_markdown.render(checked)
         case "sarif":
             return validation_sarif.render(checked, version=__version__)
     return validation_text.render(checked)

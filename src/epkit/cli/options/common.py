@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from epkit.cli.terminal import show_version
 from epkit.core.quantities import read_count, read_seconds
@@ -21,6 +21,28 @@ CLUSTER = "Workers of a Dask cluster"
 VERDICT = "Verdict"
 OUT = "Output"
 MORE = "More"
+
+
+class Group(TyperGroup):
+    """Commands under one name, which says of a command that is none of them which was probably meant."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command that the first word names.
+
+        Raises:
+            UsageError: there is none.
+        """
+        name = args[0]
+        if name[:1] != "-" and not ctx.resilient_parsing and self.get_command(ctx, name) is None:
+            raise self.unknown(ctx, name)
+        return super().resolve_command(ctx, args)
+
+    def unknown(self, ctx: Any, name: str) -> UsageError:
+        """Make the error for a command that there is none of."""
+        from epkit.core.near import suggestion
+
+        near = suggestion(name, self.list_commands(ctx))
+        return UsageError(f"no such command: {name}{near} (see {ctx.command_path} --help)")
 
 
 class Sections(TyperCommand):
@@ -347,6 +369,14 @@ ThresholdPercent = Annotated[
 ]
 Force = Annotated[
     bool, option(VERDICT, "--force", help="Compare runs that differ in more than the target, or were cut off.")
+]
+Summary = Annotated[
+    bool,
+    option(
+        OUT,
+        "--summary",
+        help="Add the report as Markdown to the job's summary: GitHub Actions, Azure DevOps.",
+    ),
 ]
 CompareFormat = Annotated[str, option(OUT, "--format", metavar="text|json|markdown", help="What is printed.")]
 Junit = Annotated[

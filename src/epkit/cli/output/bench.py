@@ -1,11 +1,12 @@
 """What `epkit bench` prints and writes when a run is over, and its one line on stderr where not all went well."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from epkit.cli import terminal
+from epkit.cli.output import summary as job_summary
 from epkit.core.report.report import Report
 from epkit.core.report.wording import plural
 from epkit.flows.bench.bench import exit_code
@@ -24,6 +25,7 @@ class OutputOptions:
         percentiles, deviations: whether these are shown.
         variable_length, quiet: as ab has them.
         percentiles_csv, gnuplot, html, junit: files, None where they are not wanted.
+        summary: whether the summary of the job gets it.
     """
 
     format: str = "text"
@@ -35,6 +37,7 @@ class OutputOptions:
     gnuplot: str | None = None
     html: str | None = None
     junit: str | None = None
+    summary: bool = False
 
     @property
     def rows_wanted(self) -> bool:
@@ -48,12 +51,14 @@ class OutputOptions:
         return tuple((flag, path) for flag, path in named if path is not None)
 
     def check(self) -> None:
-        """Refuse a format that there is none of.
+        """Refuse a format that there is none of, and a summary where there is no job.
 
         Raises:
-            UsageError: it is unknown.
+            UsageError: it is unknown, or there is none.
         """
         terminal.check_choice("--format", self.format, FORMATS)
+        if self.summary:
+            job_summary.check()
 
 
 def show_plan(planned: DryRun) -> int:
@@ -121,6 +126,8 @@ def write_files(result: BenchResult, output: OutputOptions) -> None:
         from epkit.reporters.run import html
 
         terminal.write_file(output.html, html.render(result.report, result.histograms), "--html")
+    if output.summary:
+        job_summary.add(render(result, replace(output, format="markdown")))
 
 
 def _complaint(code: int, result: BenchResult) -> str:

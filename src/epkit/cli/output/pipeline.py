@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from epkit.cli import terminal
+from epkit.cli.output import summary as job_summary
 from epkit.core.pipeline.document import to_document
 from epkit.core.pipeline.run import PipelineRun
 from epkit.core.pipeline.steps import StepResult
@@ -52,7 +53,9 @@ def show_foreseen(steps: "Iterable[Foreseen]") -> int:
     return 0
 
 
-def finish(run: PipelineRun, context: "Context", *, format_: str, html: str | None, junit: str | None) -> int:
+def finish(
+    run: PipelineRun, context: "Context", *, format_: str, html: str | None, junit: str | None, summary: bool
+) -> int:
     """Print the report, write the files, say in one line what went wrong.
 
     Returns:
@@ -65,6 +68,8 @@ def finish(run: PipelineRun, context: "Context", *, format_: str, html: str | No
     if html is not None or junit is not None:
         store = load(run.pipeline, context).store
         _write_files(run, html=html, junit=junit, directory=store.run_directory(run.run or 0))
+    if summary:
+        job_summary.add(_render(run, "markdown"))
     if run.exit_code:
         terminal.complain(words.verdict(run).text)
     return run.exit_code
@@ -102,13 +107,24 @@ def show_list(name: str | None, context: "Context", *, format_: str, html: str |
 
 
 def show_run(
-    name: str, number: int | None, context: "Context", *, format_: str, html: str | None, junit: str | None
+    name: str,
+    number: int | None,
+    context: "Context",
+    *,
+    format_: str,
+    html: str | None,
+    junit: str | None,
+    summary: bool,
 ) -> None:
     """Print a run."""
     store = load(name, context).store
     run = reports.find(store, number)
+    if summary:
+        job_summary.check()
     terminal.write(_render(run, format_))
     _write_files(run, html=html, junit=junit, directory=store.run_directory(run.run or 0))
+    if summary:
+        job_summary.add(_render(run, "markdown"))
 
 
 def show_comparison(name: str, one: int, other: int, context: "Context", *, format_: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final, Self
 
 from epkit.cli import terminal
+from epkit.cli.build_server import defused_bytes
 from epkit.core.replies.predictions import Layout
 from epkit.core.score.pieces import Piece
 from epkit.core.score.scored import JobProgress, ScoreResult
@@ -78,7 +79,7 @@ def send(data: bytes) -> None:
     if sys.stdout is None:
         raise UsageError("stdout is closed: there is nowhere to write the result to")
     try:
-        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.write(defused_bytes(data))
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         raise

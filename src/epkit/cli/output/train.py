@@ -3,6 +3,7 @@
 import json
 
 from epkit.cli import terminal
+from epkit.cli.output import summary as job_summary
 from epkit.flows.train.train import Planned, TrainResult
 
 
@@ -14,7 +15,7 @@ def show_plan(planned: Planned) -> int:
     return 0
 
 
-def finish(result: TrainResult, *, format_: str, html: str | None, junit: str | None) -> int:
+def finish(result: TrainResult, *, format_: str, html: str | None, junit: str | None, summary: bool) -> int:
     """Print the report, write the files, say in one line what went wrong.
 
     Returns:
@@ -31,6 +32,8 @@ def finish(result: TrainResult, *, format_: str, html: str | None, junit: str | 
         from epkit.reporters.train import junit as cases
 
         terminal.write_file(junit, cases.render(report), "--junit")
+    if summary:
+        job_summary.add(_render(result, "markdown"))
     if code in (130, 143):
         done = sum(run.state == "done" and run.family != "vote" for run in report.runs)
         terminal.complain(f"interrupted after {done} of {report.plan['runs']} runs; the model is the best of these")

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
 
 from epkit.core.hosting.deployments import BackendName
+from epkit.core.near import suggestion
 from epkit.core.quantities import read_ns
 
 Refuse = Callable[[tuple[str, ...], str], NoReturn]
@@ -175,29 +176,25 @@ class PipelineConfig:
     keep: int = DEFAULT_KEEP
 
 
-def read_pipeline(
-    name: str, table: Mapping[str, Any], place: str, refuse: Refuse, suggest: Callable[[str, Sequence[str]], str]
-) -> PipelineConfig:
+def read_pipeline(name: str, table: Mapping[str, Any], place: str, refuse: Refuse) -> PipelineConfig:
     """Read a table.
 
     Args:
         place: as in `PipelineConfig`.
         refuse: called with the path of keys below the table.
-        suggest: returns `; did you mean "…"?` for a word and the ones that are known, or nothing.
 
     Raises:
         UsageError: what *refuse* raises, for an unknown key, or a value of another type or out of its bounds.
     """
-    return _Checked(table, refuse, suggest).pipeline(name, place)
+    return _Checked(table, refuse).pipeline(name, place)
 
 
 class _Checked:
     """Takes values out of a table, and refuses what is none of them."""
 
-    def __init__(self, table: Mapping[str, Any], refuse: Refuse, suggest: Callable[[str, Sequence[str]], str]) -> None:
+    def __init__(self, table: Mapping[str, Any], refuse: Refuse) -> None:
         self.table = table
         self.refuse = refuse
-        self.suggest = suggest
 
     def pipeline(self, name: str, place: str) -> PipelineConfig:
         self.known(self.table, PIPELINE_KEYS, ())
@@ -241,7 +238,7 @@ class _Checked:
             why = "has one deployment an endpoint, and no room for a candidate: azureml has (SDK v2)"
             self.refuse(("deploy", "backend"), why)
         if backend not in STAGED:
-            self.refuse(("deploy", "backend"), f"must be one of {', '.join(STAGED)}{self.suggest(backend, STAGED)}")
+            self.refuse(("deploy", "backend"), f"must be one of {', '.join(STAGED)}{suggestion(backend, STAGED)}")
         if "instances" in found and found["instances"] < 1:
             self.refuse(("deploy", "instances"), "must be 1 or more")
         return DeploySettings(**{**found, "env": tuple(found.get("env", ()))})
@@ -318,7 +315,7 @@ class _Checked:
     def known(self, table: Mapping[str, Any], keys: Sequence[str], at: tuple[str, ...]) -> None:
         for key in table:
             if key not in keys:
-                self.refuse((*at, key), f"unknown key{self.suggest(key, keys)}")
+                self.refuse((*at, key), f"unknown key{suggestion(key, keys)}")
 
     def value(self, at: tuple[str, ...], key: str, kind: type, value: Any) -> Any:
         """Return a value of a type; a whole number is a fraction too, and a boolean is neither."""

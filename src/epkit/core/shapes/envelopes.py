@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from epkit.core.near import not_one_of
 from epkit.core.shapes.bodies import find_rows
 from epkit.core.shapes.forms import FORMS, LOOKS, OF_OBJECTS, SINGLE, TEXTS, Form, FoundRows, RowWriter, Tensor
 from epkit.core.shapes.table import SHAPES, by_name, usual
@@ -107,7 +108,7 @@ def from_wrap(text: str) -> Envelope:
     if text.startswith("@"):
         shape = by_name(text[1:])
         if shape is None:
-            raise UsageError(f"--wrap {text}: the shapes are {', '.join(f'@{one.name}' for one in SHAPES)}")
+            raise not_one_of("--wrap", text, (f"@{one.name}" for one in SHAPES))
         return Envelope(path=shape.path, form=shape.form)
     where, colon, word = text.partition(":")
     path = tuple(where.split("."))

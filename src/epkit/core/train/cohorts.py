@@ -5,7 +5,6 @@ is the one whose interval ends lowest: by the value alone a group of three rows,
 it.
 """
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -13,6 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from epkit.core.near import hint
 from epkit.core.train import intervals
 from epkit.core.train.metrics import GREATER_IS_BETTER, Metrics
 from epkit.core.train.problem import Examples, Feature
@@ -122,16 +122,9 @@ def _measured(rows: Metrics) -> tuple[str, ...]:
     return ("accuracy_at_threshold", "accuracy", "AUC", "recall")
 
 
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """Name what was probably meant, or all there is."""
-    by_lower = {each.lower(): each for each in known}
-    close = difflib.get_close_matches(name.lower(), by_lower, n=1)
-    return f": do you mean {by_lower[close[0]]}?" if close else f" (known: {', '.join(by_lower.values())})"
-
-
 def _named(column: str, known: Sequence[str], option: str) -> str:
     if column not in known:
-        raise UsageError(f"{option} {column!r}: the model has no such column{suggestion(column, known)}")
+        raise UsageError(f"{option} {column!r}: the model has no such column: {hint(column, known)}")
     return column
 
 

@@ -1,12 +1,12 @@
 """From a table to examples: which columns are numbers, categories or dates, and what is left out and why."""
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from epkit.core.near import hint
 from epkit.core.shortening import cut
 from epkit.core.train.cells import (
     DATE,
@@ -264,9 +264,7 @@ def _check_names(names: Sequence[str], plan: TrainPlan, name: str) -> None:
     asked += [("--pairs", column) for pair in plan.pairs for column in pair]
     for flag, column in asked:
         if column not in names:
-            near = difflib.get_close_matches(column, names, n=1)
-            hint = f'did you mean "{near[0]}"?' if near else f"it has {cut(', '.join(names), 200)}"
-            raise UsageError(f'{flag} "{column}": {name} has no such column: {hint}')
+            raise UsageError(f'{flag} "{column}": {name} has no such column: {hint(column, names)}')
         if flag != "--label" and column == plan.label:
             raise UsageError(f'{flag} "{column}": it is the label: name another column')
 

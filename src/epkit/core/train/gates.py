@@ -27,9 +27,10 @@ from typing import Final, Literal
 
 import numpy as np
 
+from epkit.core.near import hint
 from epkit.core.report.wording import plural
 from epkit.core.train import intervals
-from epkit.core.train.cohorts import Cut, suggestion
+from epkit.core.train.cohorts import Cut
 from epkit.core.train.metrics import GREATER_IS_BETTER, Metrics, canonical, names_of
 from epkit.core.train.problem import Label
 from epkit.core.train.report import Figure, Gate
@@ -140,7 +141,7 @@ def parse(text: str) -> GateExpression:
         raise refuse(f"{figure or 'nothing'!r} is no metric: {GRAMMAR}")
     metric = canonical(name)
     if metric not in GREATER_IS_BETTER:
-        raise refuse(f"{name!r} is no metric{suggestion(name, GREATER_IS_BETTER)}")
+        raise refuse(f"{name!r} is no metric: {hint(name, GREATER_IS_BETTER, there='there are')}")
     if metric == "ece" and of != "all":
         raise refuse("ece is of all rows together: of few rows it is mostly chance")
     if limit is None or (limit[1] is None and limit[3] is None) or bool(limit[2]) != bool(limit[1] and limit[3]):
@@ -292,5 +293,5 @@ def _column(inside: str, columns: Sequence[str], where: str) -> tuple[str, str |
     """Split COLUMN=VALUE, and refuse a column that the model does not have."""
     column, value = _split(inside, columns)
     if column not in columns:
-        raise UsageError(f"{where}: {column!r} is no column of the model{suggestion(column, columns)}")
+        raise UsageError(f"{where}: {column!r} is no column of the model: {hint(column, columns)}")
     return column, value

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from epkit.core.http.destination import Tls
+from epkit.core.near import not_one_of
 from epkit.errors import UsageError
 from epkit.reading import CERTIFICATES, read_whole
 
@@ -70,7 +71,7 @@ def make_context(tls: Tls, *, alpn: tuple[str, ...] = ("http/1.1",)) -> ssl.SSLC
     if tls.version and tls.version.upper() != "ALL":
         version = VERSIONS.get(tls.version.upper().replace("TLSV", "TLS"))
         if version is None:
-            raise UsageError(f"-f {tls.version}: not one of ALL, {', '.join(VERSIONS)}")
+            raise not_one_of("-f", tls.version, ("ALL", *VERSIONS))
         context.minimum_version = context.maximum_version = version
     context.set_alpn_protocols(list(alpn))
     # Python has OpenSSL take the end of a connection for the end of what was sent (RFC 8446 § 6.1 says otherwise).

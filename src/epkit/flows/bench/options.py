@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 from epkit.core.http.destination import Tls
 from epkit.core.load.cluster import ClusterAddress
+from epkit.core.near import not_one_of
 from epkit.core.replies.judging import Depth
 from epkit.core.report import ab
 from epkit.core.report.live import Live
 from epkit.core.report.report import PayloadInfo, PlanInfo, Report
 from epkit.core.stats.histogram import Histogram
-from epkit.errors import UsageError
 from epkit.flows.bench.exporting import Exporting
 from epkit.flows.target.request_options import RequestOptions
 
@@ -24,7 +24,7 @@ def depth_of(flag: str, name: str, expect: str | None) -> Depth:
     """
     depths = {depth.name.lower(): depth for depth in Depth}
     if name not in depths:
-        raise UsageError(f"{flag} {name}: not one of {', '.join(depths)}")
+        raise not_one_of(flag, name, depths)
     return Depth.EXPECT if expect is not None else depths[name]
 
 

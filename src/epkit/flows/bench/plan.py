@@ -6,6 +6,7 @@ from typing import Final
 from epkit.core.load import stages
 from epkit.core.load.criteria import Bound, Tight, parse_bound, parse_tight
 from epkit.core.load.plan import Arrivals, Phase, Plan
+from epkit.core.near import not_one_of
 from epkit.core.report import slo
 from epkit.core.report.report import PlanInfo
 from epkit.core.report.slo import Slo
@@ -128,7 +129,7 @@ def _check_numbers(options: BenchOptions) -> None:
         if value is not None and not 0 < value < 1e9:
             raise UsageError(f"{flag} {value:g}: the seconds are more than 0, and less than 10^9")
     if options.arrivals not in ("constant", "poisson"):
-        raise UsageError(f"--arrivals {options.arrivals}: not one of constant, poisson")
+        raise not_one_of("--arrivals", options.arrivals, ("constant", "poisson"))
     if options.rate is not None:
         stages.check_rate("--rate", options.rate)
 

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 import numpy as np
 
 from epkit.core.json.records import Record
+from epkit.core.near import suggestion
 from epkit.core.report import ab
 from epkit.core.report.assembly import EngineFacts, KnownRun, LoadOutcome, Peer, assemble
 from epkit.core.report.caveats import Caveat, CaveatKind
@@ -50,7 +51,7 @@ def load(path: str) -> tuple[SavedRun, ...]:
     if not found:
         arms = sorted({run.section.arm for run in runs if run.section.arm})
         known = f"its arms are {', '.join(arms)}" if arms else "its runs have no arms"
-        raise UsageError(f"{path}: no run of the arm {arm}: {known}")
+        raise UsageError(f"{path}: no run of the arm {arm}: {known}{suggestion(arm, arms)}")
     return found
 
 

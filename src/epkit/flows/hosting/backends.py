@@ -9,7 +9,8 @@ from epkit.backends.base import Backend, StagedBackend
 from epkit.backends.copies import copy_tree
 from epkit.core.hosting.deployments import BACKENDS, BackendName
 from epkit.core.http import url as urls
-from epkit.endpoint.config import Config, TargetSpec, suggestion
+from epkit.core.near import not_one_of
+from epkit.endpoint.config import Config, TargetSpec
 from epkit.endpoint.finding import find_config, found_note
 from epkit.endpoint.keys import Key
 from epkit.errors import UsageError, unwritable
@@ -100,7 +101,7 @@ def _known(where: str, backend: str) -> BackendName:
     for name in BACKENDS:
         if name == backend:
             return name
-    raise UsageError(f"{where} {backend}: not one of {', '.join(BACKENDS)}{suggestion(backend, BACKENDS)}")
+    raise not_one_of(where, backend, BACKENDS)
 
 
 def _open(name: BackendName, context: Context, *, workspace: str | None) -> Backend:

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from epkit.core.pipeline.config import PipelineConfig, read_pipeline
 from epkit.core.shortening import cut
-from epkit.endpoint.config import FILENAME, suggestion
+from epkit.endpoint.config import FILENAME
 from epkit.endpoint.finding import find_config
 from epkit.errors import UsageError
 from epkit.files.pipelines import PipelineStore
@@ -88,7 +88,7 @@ def changed(config: PipelineConfig, changes: Sequence[str]) -> PipelineConfig:
     def refuse(at: tuple[str, ...], why: str) -> NoReturn:
         raise UsageError(f"--set {cut('.'.join(at), 60)}: {why}") from None
 
-    return read_pipeline(config.name, table, config.place, refuse, suggestion)
+    return read_pipeline(config.name, table, config.place, refuse)
 
 
 def _value(text: str) -> Any:

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from epkit.core.near import not_one_of
 from epkit.core.pipeline.config import PipelineConfig
 from epkit.core.pipeline.steps import STEP_NAMES, StepName
 from epkit.errors import UsageError
@@ -50,4 +51,4 @@ def check_name(flag: str, name: str, steps: tuple[PipelineStep, ...]) -> StepNam
             return each
     if name in STEP_NAMES:
         raise UsageError(f"{flag} {name}: this pipeline has no such step, it has {', '.join(known)}")
-    raise UsageError(f"{flag} {name}: is no step: one of {', '.join(known)}")
+    raise not_one_of(flag, name, known)

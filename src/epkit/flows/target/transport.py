@@ -12,6 +12,7 @@ from collections.abc import Callable
 from epkit.core.http import url as urls
 from epkit.core.http.destination import Proxy
 from epkit.core.http.secret import Secret
+from epkit.core.near import not_one_of
 from epkit.endpoint.keys import basic
 from epkit.engines.base import Engine
 from epkit.errors import UsageError
@@ -32,7 +33,7 @@ def engine_name(asked: str | None, *, http2: bool = False, wire_only: str | None
     """
     name = asked or ("httpx" if http2 else "wire")
     if name not in ("wire", "httpx"):
-        raise UsageError(f"--engine {name}: not one of wire, httpx")
+        raise not_one_of("--engine", name, ("wire", "httpx"))
     if name == "wire" and http2:
         raise UsageError("--http2 needs --engine httpx")
     if name == "httpx" and wire_only:

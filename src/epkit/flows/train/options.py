@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from epkit.core.near import hint
 from epkit.core.quantities import read_ns
 from epkit.core.shortening import cut
 from epkit.core.train import gates, threshold
-from epkit.core.train.cohorts import suggestion
 from epkit.core.train.gates import GateExpression
 from epkit.core.train.metrics import CLASSIFICATION, REGRESSION, canonical
 from epkit.core.train.plan import Metric, TrainPlan
@@ -141,7 +141,7 @@ def _metric(text: str) -> Metric:
     name = canonical(text)
     known = [*CLASSIFICATION, *REGRESSION]
     if name not in known:
-        raise UsageError(f"--metric {cut(text, 40)}: no metric{suggestion(text, known)}")
+        raise UsageError(f"--metric {cut(text, 40)}: no metric: {hint(text, known, there='there are')}")
     return name
 
 

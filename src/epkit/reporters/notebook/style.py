@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Final
 
-from epkit.reporters.parts.page import STYLE
+from epkit.reporters.parts.style import STYLE
 
 SCOPE: Final = ".epkit.epkit"
 """The element's class, twice: what JupyterLab says of tables in an output weighs as much as one class."""

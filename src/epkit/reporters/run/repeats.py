@@ -7,6 +7,7 @@ from epkit.core.http.masking import clean
 from epkit.core.report.report import Report
 from epkit.core.report.wording import plural
 from epkit.reporters.parts.layout import wrap
+from epkit.reporters.parts.markdown import code
 
 ASK = "epkit compare says whether a difference is one"
 COLUMNS = ("requests/s", "p50 (ms)", "p90 (ms)", "p99 (ms)", "failed")
@@ -39,7 +40,7 @@ def markdown(runs: Sequence[Report]) -> str:
     """Render runs as a GitHub-flavoured table."""
     names = _names(runs)
     lines = ["### epkit bench: repeated runs", ""]
-    lines += [f"- {name}: `{clean(target, 1000)}`" for target, name in names.items()]
+    lines += [f"- {name}: `{code(target)}`" for target, name in names.items()]
     lines += ["", "| run | arm | " + " | ".join(COLUMNS) + " |", "|---|---|" + "---:|" * len(COLUMNS)]
     for number, run in enumerate(runs, 1):
         lines.append(f"| {number} | {names[run.run.target]} | " + " | ".join(cells(run)) + " |")

@@ -16,13 +16,14 @@ def _lines(checked: CheckedFile) -> Iterator[str]:
     for violation in checked.verdict.violations:
         warning = "warning: " if violation.severity == "warning" else ""
         where = printable(violation.pointer) or "/"
-        yield f"{file}{_place(violation)}  {where}  {violation.rule}  {warning}{in_words(violation)}"
+        yield f"{file}{place(violation)}  {where}  {violation.rule}  {warning}{in_words(violation)}"
     if more := checked.verdict.kinds - len(checked.verdict.violations):
         yield f"{file}: {more:,} more {'kind' if more == 1 else 'kinds'} of violation not shown (--max-violations)"
     yield f"{file}: {summary(checked.verdict)}"
 
 
-def _place(violation: Violation) -> str:
+def place(violation: Violation) -> str:
+    """Write the line and column of a violation, as `:3:7`; "" where it has none."""
     if violation.line is None:
         return ""
     return f":{violation.line}" if violation.column is None else f":{violation.line}:{violation.column}"
@@ -30,10 +31,11 @@ def _place(violation: Violation) -> str:
 
 def summary(verdict: Verdict) -> str:
     """Say whether a payload is valid, and how much is wrong."""
-    counts = [_count(verdict.errors, "error"), _count(verdict.warnings, "warning")]
+    counts = [count(verdict.errors, "error"), count(verdict.warnings, "warning")]
     told = ", ".join(count for count in counts if count)
     return f"{'valid' if verdict.valid else 'invalid'}{': ' if told else ''}{told}"
 
 
-def _count(number: int, noun: str) -> str:
+def count(number: int, noun: str) -> str:
+    """Write a number with its noun; "" for none."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}" if number else ""

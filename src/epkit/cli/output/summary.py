@@ -1,0 +1,85 @@
+"""`--summary`: a report as Markdown in the summary of the job that runs epkit, at GitHub Actions and Azure DevOps."""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from epkit.cli import terminal
+from epkit.errors import UsageError, unwritable
+
+GITHUB: Final = "GITHUB_STEP_SUMMARY"
+"""Names the file to which a step of GitHub Actions appends its summary."""
+
+AZURE: Final = "TF_BUILD"
+"""Set in a job of Azure DevOps, which is given a file by a logging command."""
+
+MOST_BYTES: Final = 1 << 20
+"""Of the summary of a step; GitHub shows nothing of a longer one."""
+
+SHORTENED: Final = "\n\n*Shortened: the summary of a step has at most 1 MiB.*\n"
+
+
+def check() -> None:
+    """Make sure that there is a job whose summary can be written, before something long begins.
+
+    Raises:
+        UsageError: there is none, or its file cannot be written.
+    """
+    from epkit.files.outputs import check_writable
+
+    if GITHUB in os.environ:
+        check_writable(os.environ[GITHUB], "--summary")
+    elif AZURE not in os.environ:
+        raise UsageError(
+            f"--summary: this is no job of GitHub Actions ({GITHUB} is not set) or Azure DevOps ({AZURE} is not set): "
+            "--format markdown prints the same"
+        )
+
+
+def add(text: str) -> None:
+    """Append a report to the summary of the job.
+
+    Args:
+        text: Markdown.
+
+    Raises:
+        UsageError: as `check`, or the file cannot be written.
+    """
+    check()
+    if GITHUB in os.environ:
+        _append(Path(os.environ[GITHUB]), text)
+    else:
+        _upload(text)
+
+
+def fit(text: str, room: int) -> str:
+    """Shorten a text to a number of bytes, at the end of a line, and say so; "" where nothing of it has room."""
+    data = text.encode("utf-8", "replace")
+    if len(data) <= room:
+        return text
+    kept = data[: max(0, room - len(SHORTENED.encode()))]
+    lines, end, _ = kept.rpartition(b"\n")
+    return lines.decode().rstrip() + SHORTENED if end else ""
+
+
+def _append(path: Path, text: str) -> None:
+    size = path.stat().st_size if path.exists() else 0
+    apart = "\n" if size else ""
+    fitting = fit(apart + text, MOST_BYTES - size)
+    if not fitting:
+        terminal.note(f"--summary {path}: it has {size:,} bytes of at most {MOST_BYTES:,}: nothing was added")
+        return
+    terminal.append_file(str(path), fitting, "--summary")
+
+
+def _upload(text: str) -> None:
+    # The agent reads the file when it comes to the line, and empties its directory after the job.
+    where = os.environ.get("AGENT_TEMPDIRECTORY") or None
+    try:
+        descriptor, path = tempfile.mkstemp(prefix="epkit-summary-", suffix=".md", dir=where)
+    except OSError as error:
+        raise unwritable(f"--summary {where or tempfile.gettempdir()}", error) from None
+    os.close(descriptor)
+    terminal.write_file(path, fit(text, MOST_BYTES), "--summary")
+    terminal.upload_summary(path)
