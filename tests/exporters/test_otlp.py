@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -98,6 +99,26 @@ def test_a_frame_that_cannot_be_made_does_not_end_the_thread(exporter, collector
     assert not exporter.deliver(broken, 30)
     assert "AttributeError" == exporter.problem
     assert exporter.deliver(frame(1), 30)
+
+
+def test_a_frame_that_cannot_be_encoded_is_a_problem_too(exporter, collector):
+    odd = ExportFrame(run=replace(RUN, target=object()), snapshot=frame(1).snapshot, now_ns=-(2**70))
+
+    assert not exporter.deliver(odd, 30)
+    assert exporter.problem is not None
+    assert [] == collector.posted
+
+
+def test_a_connection_is_used_again_and_cookies_are_not_kept(exporter, collector):
+    collector.headers = (("Set-Cookie", "a=b"),)
+    collector.body = bytes(100)
+    ports = set()
+    for requests in (1, 2, 3):
+        assert exporter.deliver(frame(requests), 30)
+        ports.add(collector.last.port)
+
+    assert 1 == len(ports)
+    assert "cookie" not in collector.last.headers
 
 
 def test_nothing_is_logged_and_loggers_are_as_they_were(collector, caplog):

@@ -30,9 +30,11 @@ class Posted:
     """A request to the collector.
 
     Args:
+        port: that it came from.
         headers: by their names in lower case.
     """
 
+    port: int
     path: str
     headers: dict[str, str]
     metrics: ExportMetricsServiceRequest
@@ -153,7 +155,7 @@ class OtlpCollector:
             body = gzip.decompress(body)
         headers = {name.lower(): value for name, value in handler.headers.items()}
         metrics = ExportMetricsServiceRequest.FromString(body)
-        self.posted.append(Posted(path=handler.path, headers=headers, metrics=metrics))
+        self.posted.append(Posted(port=handler.client_address[1], path=handler.path, headers=headers, metrics=metrics))
         self.arrived.set()
         if self.status is None:
             self.released.wait(60)
