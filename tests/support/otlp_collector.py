@@ -4,6 +4,7 @@ One thread, loopback, a free port.
 """
 
 import gzip
+import ssl
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -29,9 +30,11 @@ class Posted:
     """A request to the collector.
 
     Args:
+        port: that it came from.
         headers: by their names in lower case.
     """
 
+    port: int
     path: str
     headers: dict[str, str]
     metrics: ExportMetricsServiceRequest
@@ -98,9 +101,17 @@ class OtlpCollector:
         body: of its answers.
     """
 
-    def __init__(self, status: int | None = 200, headers: tuple[tuple[str, str], ...] = (), body: bytes = b"") -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        """Prepare one that takes everything.
+
+        Args:
+            tls: of an https one.
+        """
         self.posted: list[Posted] = []
-        self.status, self.headers, self.body = status, headers, body
+        self.status: int | None = 200
+        self.headers: tuple[tuple[str, str], ...] = ()
+        self.body = b""
+        self._scheme = "http" if tls is None else "https"
         self.released = threading.Event()
         self.arrived = threading.Event()
         collector = self
@@ -116,11 +127,14 @@ class OtlpCollector:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
+        self._server.handle_error = lambda *_: None  # a client that is gone, or trusts us not
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}"
 
     @property
     def last(self) -> Posted:
@@ -141,7 +155,7 @@ class OtlpCollector:
             body = gzip.decompress(body)
         headers = {name.lower(): value for name, value in handler.headers.items()}
         metrics = ExportMetricsServiceRequest.FromString(body)
-        self.posted.append(Posted(path=handler.path, headers=headers, metrics=metrics))
+        self.posted.append(Posted(port=handler.client_address[1], path=handler.path, headers=headers, metrics=metrics))
         self.arrived.set()
         if self.status is None:
             self.released.wait(60)

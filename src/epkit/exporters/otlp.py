@@ -10,13 +10,14 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
-from itertools import islice
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Final
 
 import requests
 from google.protobuf.message import DecodeError
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
+from opentelemetry.sdk.metrics.export import MetricExportResult
 
 from epkit.core.http.masking import clean
 from epkit.errors import UsageError
@@ -43,7 +44,7 @@ class _UndeliveredError(Exception):
 
 
 class CollectorSession(requests.Session):
-    """Sends a request once, follows no redirect, and uses neither proxies nor credentials of the machine.
+    """Sends a request once; follows no redirect, keeps no cookie, uses no proxy and no credentials of the machine.
 
     `problem` says why the last request was no delivery; None where it was one.
     """
@@ -51,6 +52,7 @@ class CollectorSession(requests.Session):
     def __init__(self) -> None:
         super().__init__()
         self.trust_env = False  # proxies and .netrc
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self.problem: str | None = None
         self._is_kept = False
 
@@ -70,19 +72,27 @@ class CollectorSession(requests.Session):
                     raise
                 # The collector may have closed a kept connection as the request left.
                 response = super().request(method, url, *args, **options)
-            # Read to its end, so that the connection can be used again.
-            body = b"".join(islice(response.iter_content(ANSWER_BYTES), 2))
+            body = _read(response)
         except (OSError, ValueError) as error:  # what requests raises is an OSError, a wrong URL or header a ValueError
             self._is_kept = False
             self.problem = _reason(error)
             raise _UndeliveredError from None
         self._is_kept = len(body) <= ANSWER_BYTES
-        if not self._is_kept:
-            response.close()
         self.problem = _refusal(response.status_code, body)
         if response.status_code // 100 != 2:
             raise _UndeliveredError
         return response
+
+
+def _read(response: requests.Response) -> bytes:
+    """Read an answer to its end, so that its connection is used again; one that is too long ends its connection."""
+    body = bytearray()
+    for chunk in response.iter_content(ANSWER_BYTES):
+        body += chunk
+        if len(body) > ANSWER_BYTES:
+            response.close()
+            break
+    return bytes(body)
 
 
 def _refusal(status: int, body: bytes) -> str | None:
@@ -209,10 +219,13 @@ class OtlpExporter:
 
     def _send(self, frame: ExportFrame) -> str | None:
         """Send a frame; return why it was not delivered."""
+        self._session.problem = None
         try:
-            self._exporter.export(self._make(frame))
+            result = self._exporter.export(self._make(frame))
         except _UndeliveredError:
-            pass
+            return self._session.problem
         except Exception as error:  # noqa: BLE001 - a dashboard is not worth a run
             return type(error).__name__
+        if result is not MetricExportResult.SUCCESS and self._session.problem is None:
+            return "OpenTelemetry's exporter could not send the values"
         return self._session.problem
