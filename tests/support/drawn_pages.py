@@ -1,12 +1,17 @@
 """Pages that people look at: whether they are whole, and what a browser makes of them."""
 
+import re
 import shutil
 import subprocess
 from html.parser import HTMLParser
 
+from epkit.reporters.parts.script import SCRIPT
+
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 
-VOID = {"meta", "path", "rect", "line", "circle"}
+VOID = {"meta", "path", "rect", "line", "circle", "input"}
+
+OWN_SCRIPT = f"<script>{SCRIPT}</script>"
 
 
 class Balance(HTMLParser):
@@ -31,6 +36,12 @@ def balanced(text):
     parser = Balance()
     parser.feed(text)
     return parser.open == []
+
+
+def fetched(text):
+    """Return what makes a page fetch something, or run anything but its own script."""
+    foreign = text.removesuffix("</body></html>\n").removesuffix(OWN_SCRIPT)
+    return re.findall(r"(?:src|href)=|url\(|@import|<script|<link|<[^>]*\son\w+=", foreign)
 
 
 def drawn(folder, text, width):

@@ -1,9 +1,15 @@
 """The parts of pages: texts from anywhere stay texts, and trees and tables hold what they are given."""
 
-from epkit.reporters.parts import page
+import base64
+import hashlib
+import re
+
+from epkit.reporters.parts import charts, page
 from epkit.reporters.parts.page import Branch
+from epkit.reporters.parts.script import SCRIPT
+from epkit.reporters.parts.style import PARTS
 from epkit.reporters.parts.verdict import VerdictLine
-from support.drawn_pages import balanced
+from support.drawn_pages import balanced, fetched
 
 EVIL = "<script>alert(1)</script>"
 
@@ -22,7 +28,7 @@ def test_every_part_takes_texts_from_anywhere():
     )
 
     assert balanced(made)
-    assert "<script" not in made
+    assert [] == fetched(made)
     assert 15 == made.count("&lt;script&gt;")
 
 
@@ -40,9 +46,14 @@ def test_what_is_below_a_branch_is_a_list_in_it():
     assert "25%" in made.partition("all")[0]
 
 
-def test_the_leaves_of_a_document_have_paths_and_long_lists_an_end():
-    document = {"a": {"b": [1.5, True, None]}, "c": list(range(22))}
+def test_a_page_runs_the_script_that_its_policy_names_and_only_where_there_is_a_chart():
+    drawn = page.page("x", [charts.ranks("x", [("a", 1.0, "1", 1)])])
+    digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
 
-    assert [
-        ("x.a.b.0", "1.5"), ("x.a.b.1", "true"), *((f"x.c.{i}", str(i)) for i in range(20)), ("x.c", "and 2 more"),
-    ] == list(page.leaves("x", document))  # fmt: skip
+    assert f"script-src 'sha256-{digest}'" in drawn
+    assert 1 == drawn.count("<script") == drawn.count(f"<script>{SCRIPT}</script>")
+    assert "<script" not in page.page("x", [page.note("no chart")])
+
+
+def test_no_part_needs_the_frame_of_a_page():
+    assert not re.search(r"(^|[}\n,])\s*(body|main|html|:root)\b", PARTS)

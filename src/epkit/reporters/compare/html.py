@@ -1,12 +1,13 @@
 """A comparison to look at: how far each metric moved, how sure that is, and every run behind it."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from epkit.core.report.compare import FASTER, SLOWER, Comparison, latency
 from epkit.core.report.report import Report
 from epkit.reporters.compare.text import cells, said, verdict
 from epkit.reporters.parts import charts, page
-from epkit.reporters.parts.charts import Axis, Series
+from epkit.reporters.parts.charts import Series
 from epkit.reporters.parts.verdict import VerdictLine
 
 
@@ -52,12 +53,13 @@ def _changes(comparison: Comparison) -> str:
             low, high = metric.ci95 or (metric.ratio, metric.ratio)
             colour = 3 if metric.verdict == SLOWER else 4 if metric.verdict == FASTER else 1
             rows.append((metric.name, 100 * low - 100, 100 * metric.ratio - 100, 100 * high - 100, colour))
-    values = [abs(value) for _, low, _, high, _ in rows for value in (low, high)]
-    widest = max([*values, 100 * comparison.threshold, 1.0])
-    half = charts.linear("", [widest])
-    ticks = [(sign * tick, f"{sign * tick:+g}" if tick else "0") for tick, _ in half.ticks for sign in (-1, 1)]
-    axis = Axis(title="change in %", low=-half.high, high=half.high, ticks=sorted(set(ticks)))
-    return charts.spans("Change of each metric with its interval", rows, axis)
+    axis = charts.around("change in %", [0.0, *(value for _, *ends, _ in rows for value in ends)])
+    ticks = [(tick, f"{tick:+g}" if tick else "0") for tick, _ in axis.ticks]
+    return charts.spans("Change of each metric with its interval", rows, replace(axis, ticks=ticks, said=_percent))
+
+
+def _percent(change: float) -> str:
+    return f"{change:+.3g} %"
 
 
 def _runs(comparison: Comparison) -> str:
@@ -72,8 +74,8 @@ def _runs(comparison: Comparison) -> str:
             colour += 1
         at += len(arm.reports)
     heights = [value for line in lines for _, value in line.points if value is not None]
-    x = Axis(title="run", low=0.5, high=at - 0.5, ticks=[(float(i), str(i)) for i in range(1, at)])
-    return charts.lines("Percentiles of every run", lines, x, charts.logarithmic("ms, log scale", heights))
+    y = charts.logarithmic("ms, log scale", heights, unit="ms")
+    return charts.lines("Percentiles of every run", lines, charts.counted("run", range(1, at)), y)
 
 
 def _table(comparison: Comparison) -> Iterable[tuple[str, ...]]:

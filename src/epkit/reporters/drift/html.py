@@ -12,8 +12,10 @@ from epkit.reporters.parts import charts, page
 DRAWN: Final = 12
 """Columns that are drawn, and no more than these unless more drifted."""
 
-MOST_DRAWN: Final = 40
-LISTED: Final = 300
+ROWS: Final = 160
+"""Ranges of all columns together that are drawn: a page has 100 kB at most."""
+
+LISTED: Final = 120
 REMARKS: Final = 30
 
 BARS: Final = 24
@@ -69,7 +71,11 @@ def _charts(report: DriftReport) -> Iterable[str]:
     if report.label is not None:
         yield _chart(report.label, f"Label {words.column(report.label)}")
     drifted = sum(one.found for one in report.columns)
-    for one in report.columns[: min(MOST_DRAWN, max(DRAWN, drifted))]:
+    left = ROWS
+    for one in report.columns[: max(DRAWN, drifted)]:
+        left -= min(BARS, len(one.ranges))
+        if left < 0:
+            break
         yield _chart(one, words.column(one))
 
 

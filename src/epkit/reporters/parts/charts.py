@@ -1,4 +1,8 @@
-"""Charts as SVG, made by hand: a few kilobytes each, colours from the page, so that dark, light and paper all fit."""
+"""Charts as SVG, made by hand: a few kilobytes each, colours from the page, so that dark, light and paper all fit.
+
+Every point, bar and span can be read: a pointer or the arrow keys show its values by the page's script, and without it
+they are in a table below, in titles or next to what is drawn.
+"""
 
 import math
 import unicodedata
@@ -8,18 +12,42 @@ from typing import Final, TypeVar
 
 from epkit.core.http.masking import clean
 from epkit.core.shortening import ELLIPSIS
+from epkit.reporters.parts.axes import Axis, around, counted, figure, linear, logarithmic, number
+from epkit.reporters.parts.figures import Values, framed, ink, values_table
 from epkit.reporters.parts.xml import attribute, text
+
+__all__ = [
+    "Axis",
+    "Series",
+    "around",
+    "bars",
+    "counted",
+    "dots",
+    "figure",
+    "fit",
+    "linear",
+    "lines",
+    "logarithmic",
+    "number",
+    "pairs",
+    "ranks",
+    "spans",
+    "width",
+]
 
 WIDTH: Final = 480
 HEIGHT: Final = 250
 LEFT, RIGHT, TOP, BOTTOM = 56, 18, 12, 40
 """Room for the axes; what remains is the plot."""
 
-COLOURS: Final = 5
-"""Of the page. A higher number is one of them again, dashed."""
-
 ROOM: Final = LEFT + 34
 """For the names of rows, in units of a chart: a character has seven."""
+
+WHOLE: Final = 120
+"""Characters of the name of a row that are shown under the pointer."""
+
+MOST_DOTS: Final = 30
+"""A series of more points is seen by its line alone."""
 
 Point = tuple[float, float | None]
 """A place, and a value or a gap."""
@@ -33,82 +61,14 @@ class Series:
 
     Args:
         points: in the order in which they are joined.
-        colour: number of the page's colour, from 1; above `COLOURS` dashed.
+        colour: number of the page's colour, from 1; above the last dashed.
+        band: what is shaded around each point, from and to; `()` for nothing.
     """
 
     name: str
     points: Sequence[Point]
     colour: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Axis:
-    """One direction: where a value lies, and what is written beside it.
-
-    Args:
-        low, high: of what is shown; *low* > 0 where *log*.
-        ticks: values to mark, with their words.
-    """
-
-    title: str
-    low: float
-    high: float
-    ticks: Sequence[tuple[float, str]]
-    log: bool = False
-
-    def share(self, value: float) -> float:
-        """Return where a value lies, 0 … 1."""
-        if self.log:
-            value, low, high = (math.log10(max(v, 1e-12)) for v in (value, self.low, self.high))
-        else:
-            low, high = self.low, self.high
-        return min(1.0, max(0.0, (value - low) / (high - low))) if high > low else 0.5
-
-
-def linear(title: str, values: Iterable[float]) -> Axis:
-    """Make an axis from 0 with some four round marks."""
-    found = [value for value in values if math.isfinite(value)] or [0.0]
-    high = max(found) if max(found) > 0 else 1.0
-    step = _round_up(high / 5)
-    high = math.ceil(high / step - 1e-9) * step
-    ticks = [i * step for i in range(round(high / step) + 1)]
-    return Axis(title=title, low=0.0, high=high, ticks=[(tick, number(tick)) for tick in ticks])
-
-
-def around(title: str, values: Iterable[float]) -> Axis:
-    """Make an axis from the least to the most, with some four round marks."""
-    found = [value for value in values if math.isfinite(value)] or [0.0]
-    low, high = min(found), max(found)
-    step = _round_up((high - low) / 4 or abs(high) / 10 or 1.0)
-    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    last = max(last, first + 1)
-    ticks = [place * step for place in range(first, last + 1)]
-    return Axis(title=title, low=ticks[0], high=ticks[-1], ticks=[(tick, number(tick)) for tick in ticks])
-
-
-def logarithmic(title: str, values: Iterable[float]) -> Axis:
-    """Make an axis of decades, with 2 and 5 marked where there are few."""
-    found = [value for value in values if math.isfinite(value) and value > 0] or [1.0]
-    first, last = math.floor(math.log10(min(found)) + 1e-9), math.ceil(math.log10(max(found)) - 1e-9)
-    low, high = _around(min(found), max(found)) if last - first <= 2 else (10.0**first, 10.0**last)
-    marks = (1, 2, 5) if last - first <= 3 else (1,)
-    ticks = [m * 10.0**e for e in range(first, last + 1) for m in marks]
-    return Axis(
-        title=title,
-        low=low,
-        high=high,
-        ticks=[(tick, number(tick)) for tick in ticks if low * 0.999 <= tick <= high * 1.001],
-        log=True,
-    )
-
-
-def _around(low: float, high: float) -> tuple[float, float]:
-    """Return the next of 1, 2, 5 below and above."""
-    steps = [m * 10.0**e for e in range(-9, 12) for m in (1, 2, 5)]
-    return (
-        max(s for s in steps if s <= low * 1.0001),
-        min(s for s in steps if s >= high * 0.9999 and s > low),
-    )
+    band: Sequence[tuple[float, float]] = ()
 
 
 def lines(
@@ -125,56 +85,68 @@ def lines(
     Args:
         notes: place, value, and the words that are written above that point.
         guide: a thin line that the series are held against.
-        below: name the series below the plot, not inside it.
+        below: name the series below the plot, not above it.
     """
     parts = [_axes(x, y)]
-    parts += [f'<path class="a" fill="none" stroke-dasharray="2 4" d="{path}"/>' for path in _paths(guide, x, y)]
-    for line in series:
-        parts += [f'<path {_ink("l", line.colour)} d="{path}"/>' for path in _paths(line.points, x, y)]
-        parts += _dots(line, x, y)
-    for place, value, words in notes:
-        at, height = _x(x, place), _y(y, value) - 7
-        side = "e" if at > WIDTH - RIGHT - 40 else "m"
-        parts.append(f'<text class="t {side}" x="{at:.1f}" y="{max(TOP + 12, height):.1f}">{text(words)}</text>')
-    return _with_legend(label, parts, [(line.name, line.colour) for line in series], below=below)
+    parts += [f'<path class="a" fill="none" stroke-dasharray="2 4" d="{_path(guide, x, y)}"/>'] if guide else []
+    for place, line in enumerate(series):
+        curve = f'<path class="l {ink(line.colour)}" d="{_path(line.points, x, y)}"/>'
+        parts.append(f'<g data-s="{place}">{_band(line, x, y)}{curve}{_stops(line, x, y)}</g>')
+    parts += _noted(notes, x, y)
+    places = dict.fromkeys(place for line in series for place, _ in line.points)
+    orders = [list(map(x.word, order)) for order in (places, sorted(places))]
+    table = values_table(x.name or x.title, [(line.name, _read(line, x, y)) for line in series], orders)
+    return framed(_svg(label, parts), [(line.name, line.colour) for line in series], table, below=below)
 
 
 def bars(label: str, groups: Sequence[tuple[float, float, Sequence[tuple[float, int]]]], x: Axis, y: Axis, names: Sequence[tuple[str, int]]) -> str:  # fmt: skip  # noqa: E501
     """Draw stacked bars.
 
     Args:
-        groups: begin, end, and the parts from below: height and colour.
+        groups: begin, end, and the parts from below, as many in each: height and colour.
         names: of the colours, for the legend.
     """
     parts = [_axes(x, y)]
-    for begin, end, stack in groups:
-        base = 0.0
-        left, right = _x(x, begin), _x(x, end)
-        for height, colour in stack:
-            top, bottom = _y(y, base + height), _y(y, base)
-            if height > 0:
-                shape = f'x="{left:.1f}" y="{top:.1f}" width="{max(0.6, right - left - 0.4):.1f}"'
-                parts.append(f'<rect class="b c{colour}" {shape} height="{max(0.4, bottom - top):.1f}"/>')
-            base += height
-    return _with_legend(label, parts, names)
+    said: list[tuple[str, Values]] = []
+    values: list[tuple[str, str]] = []
+    for place, (_, colour) in enumerate(groups[0][2] if groups else ()):
+        shapes, values = [], []
+        for begin, end, stack in groups:
+            base = sum(height for height, _ in stack[:place])
+            height = stack[place][0]
+            left, right, top, bottom = _x(x, begin), _x(x, end), _y(y, base + height), _y(y, base)
+            wide, tall = max(0.6, right - left - 0.4), max(0.4, bottom - top) if height > 0 else 0.0
+            shapes.append(f"M{left:.1f} {top:.1f}h{wide:.1f}v{tall:.1f}h-{wide:.1f}z")
+            values.append((f"{x.word(begin)} to {x.word(end)}", y.word(height)))
+        parts.append(f'<g data-s="{place}"><path class="b c{colour}" d="{"".join(shapes)}"/></g>')
+        said.append((names[place][0] if place < len(names) else "", values))
+    return framed(_svg(label, parts), names, values_table(x.name or x.title, said, [[where for where, _ in values]]))
 
 
-def spans(label: str, rows: Sequence[tuple[str, float, float, float, int]], x: Axis, room: int = ROOM) -> str:
+def spans(
+    label: str,
+    rows: Sequence[tuple[str, float, float, float, int]],
+    x: Axis,
+    room: int = ROOM,
+    said: Callable[[Axis, float, float, float], str] | None = None,
+) -> str:
     """Draw a span and a point a row.
 
     Args:
         rows: name, low, middle, high, colour.
         room: for the names.
+        said: the words of low, middle and high; without it the middle and, in brackets, the span.
     """
     at = room + 6
     parts = []
     for (name, low, middle, high, colour), y in _places(rows):
         left, centre, right = (_x(x, value, at) for value in (low, middle, high))
-        parts += [
-            _name(name, room, y),
-            f'<line class="s c{colour}" x1="{left:.1f}" y1="{y}" x2="{right:.1f}" y2="{y}"/>',
-            f'<circle class="d c{colour}" cx="{centre:.1f}" cy="{y}" r="4"/>',
-        ]
+        words = (said or _interval)(x, low, middle, high)
+        parts.append(
+            f'<g class="p"><title>{text(clean(name, WHOLE))}: {text(words)}</title>{_name(name, room, y)}'
+            f'<line class="s c{colour}" x1="{left:.1f}" y1="{y}" x2="{right:.1f}" y2="{y}"/>'
+            f'<circle class="d c{colour}" cx="{centre:.1f}" cy="{y}" r="4"/></g>'
+        )
     return _rows(label, parts, len(rows), x, at)
 
 
@@ -191,12 +163,12 @@ def ranks(label: str, rows: Sequence[tuple[str, float, str, int]], room: int = R
     parts = []
     for (name, value, words, colour), y in _places(rows):
         width = max(0.0, value / most) * (WIDTH - RIGHT - at - behind)
-        parts += [
-            _name(name, room, y),
-            f'<rect class="b c{colour}" x="{at}" y="{y - 7}" width="{max(1.0, width):.1f}" height="14"/>',
-            f'<text class="t" x="{at + width + 6:.1f}" y="{y + 4}">{text(words)}</text>',
-        ]
-    return _svg(label, parts, TOP + 24 * len(rows) + TOP)
+        parts.append(
+            f'<g class="p">{_name(name, room, y)}'
+            f'<rect class="b c{colour}" x="{at}" y="{y - 7}" width="{max(1.0, width):.1f}" height="14"/>'
+            f'<text class="t" x="{at + width + 6:.1f}" y="{y + 4}">{text(words)}</text></g>'
+        )
+    return framed(_svg(label, parts, TOP + 24 * len(rows) + TOP))
 
 
 def pairs(
@@ -216,19 +188,15 @@ def pairs(
     for (name, first, second, words), y in _places(rows):
         values = (first, second)
         longest = max(values) / most * (WIDTH - RIGHT - at - behind)
-        parts += [
-            _name(name, room, y),
-            *(
-                f'<rect class="b c{colour}" x="{at}" y="{y + below}" height="8" '
-                f'width="{max(1.0, value / most * (WIDTH - RIGHT - at - behind)):.1f}"/>'
-                for value, (_, colour), below in zip(values, names, (-9, 0), strict=True)
-                if value > 0
-            ),
-            f'<text class="t" x="{at + longest + 6:.1f}" y="{y + 4}">{text(words)}</text>',
-        ]
-    bottom = TOP + 24 * len(rows)
-    legend, more = _legend(names, bottom + 6, left=at, right=RIGHT)
-    return _svg(label, [*parts, legend], bottom + 6 + more)
+        drawn = "".join(
+            f'<rect class="b c{colour}" data-s="{place}" x="{at}" y="{y + below}" height="8" '
+            f'width="{max(1.0, value / most * (WIDTH - RIGHT - at - behind)):.1f}"/>'
+            for place, (value, (_, colour), below) in enumerate(zip(values, names, (-9, 0), strict=True))
+            if value > 0
+        )
+        shown = f'<text class="t" x="{at + longest + 6:.1f}" y="{y + 4}">{text(words)}</text>'
+        parts.append(f'<g class="p">{_name(name, room, y)}{drawn}{shown}</g>')
+    return framed(_svg(label, parts, TOP + 24 * len(rows) + 6), names, below=True)
 
 
 def dots(
@@ -247,26 +215,18 @@ def dots(
     """
     at = room + 6
     parts = []
-    for (name, values), y in _places(rows):
+    for (row, values), y in _places(rows):
         places = [_x(x, value, at) for value in values]
         parts += [
-            _name(name, room, y),
+            _name(row, room, y),
             f'<line class="a" x1="{min(places):.1f}" y1="{y}" x2="{max(places):.1f}" y2="{y}"/>',
             *(
-                f'<circle class="d c{colour}" cx="{place:.1f}" cy="{y}" r="4"/>'
-                for place, (_, colour) in zip(places, names, strict=True)
+                f'<g class="p" data-s="{series}"><title>{text(clean(row, WHOLE))}: {text(name)} {text(x.word(value))}'
+                f'</title><circle class="d c{colour}" cx="{place:.1f}" cy="{y}" r="4"/></g>'
+                for series, (place, value, (name, colour)) in enumerate(zip(places, values, names, strict=True))
             ),
         ]
     return _rows(label, parts, len(rows), x, at, names)
-
-
-def number(value: float) -> str:
-    """Write a number short: 3 digits, thousands as k."""
-    if abs(value) >= 1e6:
-        return f"{value / 1e6:g}M"
-    if abs(value) >= 10_000:
-        return f"{value / 1000:g}k"
-    return f"{value:.4g}" if value else "0"
 
 
 def _svg(label: str, parts: Iterable[str], height: int = HEIGHT) -> str:
@@ -315,82 +275,75 @@ def _places(rows: Sequence[Row]) -> Iterable[tuple[Row, int]]:
 def _name(name: str, room: int, y: int) -> str:
     """Write the name of a row to the left of it, cut to the room that there is; a pointer over it shows the whole."""
     shown = fit(name, room)
-    whole = "" if shown == name else f"<title>{text(clean(name, 300))}</title>"
+    whole = "" if shown == name else f"<title>{text(clean(name, WHOLE))}</title>"
     return f'<text class="t e" x="{room}" y="{y + 4}">{whole}{text(shown)}</text>'
 
 
 def _rows(
     label: str, parts: Sequence[str], count: int, x: Axis, left: int, names: Sequence[tuple[str, int]] = ()
 ) -> str:
-    """Put rows above their axis, and a legend below it."""
+    """Put rows above their axis."""
     bottom = TOP + 24 * count
-    legend, more = _legend(names, bottom + BOTTOM, left=0, right=0)
-    return _svg(label, [_x_axis(x, bottom, left), *parts, legend], bottom + BOTTOM + more)
+    return framed(_svg(label, [_x_axis(x, bottom, left), *parts], bottom + BOTTOM), names, below=True)
 
 
-def _paths(points: Sequence[Point], x: Axis, y: Axis) -> Iterable[str]:
-    """Give a path for each stretch without a gap."""
-    stretch: list[str] = []
-    for place, value in [*points, (math.inf, None)]:
+def _interval(x: Axis, low: float, middle: float, high: float) -> str:
+    around = "" if low == high else f" ({x.word(low)} to {x.word(high)})"
+    return f"{x.word(middle)}{around}"
+
+
+def _path(points: Sequence[Point], x: Axis, y: Axis) -> str:
+    """Join points; after a gap, or an infinite value, a new stretch begins. A point alone is a stroke of no length."""
+    stretches: list[list[str]] = [[]]
+    for place, value in points:
         if value is None or not math.isfinite(value):
-            if len(stretch) > 1:
-                yield "M" + "L".join(stretch)
-            stretch = []
-            continue
-        stretch.append(f"{_x(x, place):.1f} {_y(y, value):.1f}")
+            stretches.append([])
+        else:
+            stretches[-1].append(f"{_x(x, place):.1f} {_y(y, value):.1f}")
+    return "".join(f"M{'L'.join(stretch)}{'' if len(stretch) > 1 else 'h0'}" for stretch in stretches if stretch)
 
 
-def _dots(line: Series, x: Axis, y: Axis) -> list[str]:
-    """Mark the points of a series so short that a line alone would not be seen."""
+def _noted(notes: Sequence[tuple[float, float, str]], x: Axis, y: Axis) -> Iterable[str]:
+    """Write words above points, else below them; what finds no room is left to the values."""
+    taken: list[tuple[float, float, float]] = []
+    for place, value, words in notes:
+        at, height, long = _x(x, place), _y(y, value), 7.0 * len(words)
+        left = min(max(at - long / 2, LEFT), WIDTH - RIGHT - long)
+        for top in (max(TOP + 12, height - 7), height + 18):
+            if all(abs(top - other) > 12 or left > end or left + long < begin for begin, end, other in taken):
+                taken.append((left, left + long, top))
+                yield f'<text class="t" x="{left:.1f}" y="{top:.1f}">{text(words)}</text>'
+                break
+
+
+def _stops(line: Series, x: Axis, y: Axis) -> str:
+    """Mark the points of a short series, as strokes of no length with round ends."""
     known = [(place, value) for place, value in line.points if value is not None and math.isfinite(value)]
-    if len(known) > 30:
-        return []
-    at: Callable[[float, float], str] = lambda a, b: f'cx="{_x(x, a):.1f}" cy="{_y(y, b):.1f}"'  # noqa: E731
-    return [f'<circle class="d c{line.colour}" {at(a, b)} r="2.5"/>' for a, b in known]
-
-
-def _ink(kind: str, colour: int) -> str:
-    """Return the attributes of a stroke."""
-    dashed = ' stroke-dasharray="5 4"' if colour > COLOURS else ""
-    return f'class="{kind} c{1 + (colour - 1) % COLOURS}"{dashed}'
-
-
-def _with_legend(label: str, parts: Sequence[str], names: Sequence[tuple[str, int]], *, below: bool = False) -> str:
-    """Name the colours inside the plot if they fit there, else below it."""
-    width = sum(7.2 * len(name) + 28 for name, _ in names)
-    if below or width > WIDTH - LEFT - RIGHT or any(colour > COLOURS for _, colour in names):
-        legend, more = _legend(names, HEIGHT, left=LEFT, right=RIGHT)
-        return _svg(label, [*parts, legend], HEIGHT + more)
-    return _svg(label, [*parts, _short_legend(names)])
-
-
-def _short_legend(names: Sequence[tuple[str, int]]) -> str:
-    """Name the colours, from the right, above the plot; a single series is named by the chart's heading."""
-    if len(names) < 2:
+    if len(known) > MOST_DOTS:
         return ""
-    parts, right = [], float(WIDTH - RIGHT)
-    for name, colour in reversed(names):
-        parts.append(f'<text class="t e" x="{right:.0f}" y="{TOP}">{text(name)}</text>')
-        right -= 7.2 * len(name) + 14
-        parts.append(f'<rect class="b c{colour}" x="{right:.0f}" y="{TOP - 8}" width="8" height="8"/>')
-        right -= 14
-    return "".join(parts)
+    stops = "".join(f"M{_x(x, place):.1f} {_y(y, value):.1f}h0" for place, value in known)
+    return f'<path class="o {ink(line.colour)}" d="{stops}"/>'
 
 
-def _legend(names: Sequence[tuple[str, int]], top: int, *, left: int, right: int) -> tuple[str, int]:
-    """Name the colours in lines from *top* on; return them and their height."""
-    if len(names) < 2:
-        return "", 0
-    parts, at, y = [], float(left), top + 10
-    for name, colour in names:
-        shown = fit(name, 150)
-        wide = width(shown) + 35
-        if at > left and at + wide > WIDTH - right:
-            at, y = float(left), y + 18
-        parts.append(f'<line {_ink("s", colour)} x1="{at:.0f}" y1="{y - 4}" x2="{at + 16:.0f}" y2="{y - 4}"/>')
-        parts.append(f'<text class="t" x="{at + 21:.0f}" y="{y}">{text(shown)}</text>')
-        at += wide
-    return "".join(parts), y + 8 - top
+def _band(line: Series, x: Axis, y: Axis) -> str:
+    """Shade what is around a line."""
+    if len(line.band) < 2:
+        return ""
+    places = [_x(x, place) for place, _ in line.points]
+    below, above = ([_y(y, end) for end in side] for side in zip(*line.band, strict=True))
+    there, back = zip(places, below, strict=True), zip(reversed(places), reversed(above), strict=True)
+    way = [f"{at:.1f} {height:.1f}" for at, height in (*there, *back)]
+    return f'<path class="f {ink(line.colour)}" d="M{"L".join(way)}z"/>'
+
+
+def _read(line: Series, x: Axis, y: Axis) -> Values:
+    """Write the points of a series, with their bands."""
+    bands = line.band or ((),) * len(line.points)
+    return [
+        (x.word(place), y.word(value) + (f" ({y.word(band[0])} to {y.word(band[1])})" if band else ""))
+        for (place, value), band in zip(line.points, bands, strict=True)
+        if value is not None and math.isfinite(value)
+    ]
 
 
 def fit(name: str, room: int) -> str:
@@ -406,9 +359,3 @@ def fit(name: str, room: int) -> str:
 def width(words: str) -> int:
     """Estimate how wide a text is, in units of a chart."""
     return sum(14 if unicodedata.east_asian_width(char) in "WF" else 7 for char in words)
-
-
-def _round_up(step: float) -> float:
-    """Return the next of 1, 2, 2.5, 5 times a power of ten."""
-    power = 10.0 ** math.floor(math.log10(step))
-    return next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= step * (1 - 1e-9))

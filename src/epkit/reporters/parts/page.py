@@ -1,10 +1,10 @@
 """The frame of a report to look at: one file that fetches nothing, for a screen light or dark, a phone, and paper."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from epkit.core.http.masking import clean
+from epkit.reporters.parts.script import DIGEST, SCRIPT
 from epkit.reporters.parts.style import STYLE
 from epkit.reporters.parts.verdict import VerdictLine
 from epkit.reporters.parts.xml import text
@@ -31,14 +31,17 @@ def render(sheet: Sheet) -> str:
 
 
 def page(title: str, body: Iterable[str]) -> str:
-    """Put a page together."""
+    """Put a page together; where it has a chart, with the script that reads its values out."""
+    content = "".join(body)
+    script = f"<script>{SCRIPT}</script>" if "<figure" in content else ""
+    # Nothing is loaded, and nothing runs but the page's own script, whatever a reply may have put into the text.
+    policy = f"default-src 'none';style-src 'unsafe-inline';script-src 'sha256-{DIGEST}'"
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        # Nothing is loaded and nothing runs, whatever a reply may have put into the text.
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none';style-src 'unsafe-inline'\">"
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         f"<title>{said(title)}</title><style>{STYLE}</style></head><body><main>\n"
-        f"{''.join(body)}</main></body></html>\n"
+        f"{content}</main>{script}</body></html>\n"
     )
 
 
@@ -148,24 +151,6 @@ def tree(branches: Sequence[Branch], colour: int = 3) -> str:
         return f"<li>{figure} {said(branch.words)}{inner}</li>"
 
     return f'<ul class="tree">{"".join(map(item, branches))}</ul>'
-
-
-def leaves(name: str, value: Any) -> Iterable[tuple[str, str]]:
-    """Give the leaves of a document by their paths, of a list the first twenty."""
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from leaves(f"{name}.{key}", inner)
-    elif isinstance(value, list | tuple):
-        for place, inner in enumerate(value[:20]):
-            yield from leaves(f"{name}.{place}", inner)
-        if len(value) > 20:
-            yield name, f"and {len(value) - 20} more"
-    elif isinstance(value, bool):
-        yield name, str(value).lower()
-    elif isinstance(value, float):
-        yield name, f"{value:g}"
-    elif value is not None:
-        yield name, str(value)
 
 
 def _tint(share: float, colour: int) -> str:

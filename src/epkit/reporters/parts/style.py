@@ -17,7 +17,7 @@ COLOURS: Final = 5
 """How many series have a colour of their own."""
 
 _INKS: Final = "".join(
-    f".l.c{n},.s.c{n}{{stroke:var(--c{n})}}.b.c{n},.d.c{n},.f.c{n}{{fill:var(--c{n})}}.k.c{n}{{border-color:var(--c{n})}}"
+    f".l.c{n},.s.c{n},.o.c{n}{{stroke:var(--c{n})}}.b.c{n},.d.c{n},.f.c{n}{{fill:var(--c{n})}}.k.c{n}{{border-color:var(--c{n})}}"
     for n in range(1, COLOURS + 1)
 )
 
@@ -40,7 +40,7 @@ linear-gradient(270deg,var(--dim),transparent) 100% 0/10px 100% scroll no-repeat
 table{{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;font-size:.88rem}}
 th,td{{text-align:right;padding:3px 8px;border-bottom:1px solid var(--line);white-space:nowrap}}
 th:first-child,td:first-child{{text-align:left}}th{{color:var(--dim);font-weight:600}}
-td.w{{white-space:normal;overflow-wrap:anywhere}}td.w:first-child{{min-width:9em}}
+td.w{{text-align:left;white-space:normal;overflow-wrap:anywhere}}td.w:first-child{{min-width:9em}}
 td.p,th.p,td.n,th.n{{text-align:left}}td.p{{white-space:normal;overflow-wrap:anywhere;min-width:200px}}
 td.p:last-child{{min-width:400px}}.heat{{width:auto}}.heat td{{min-width:64px}}
 td[style],.tree b{{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
@@ -51,7 +51,18 @@ figure{{margin:0}}svg{{width:100%;height:auto;display:block}}
 .t{{font:12px system-ui,sans-serif;fill:var(--dim)}}.e{{text-anchor:end}}.m{{text-anchor:middle}}
 .a{{stroke:var(--dim)}}.g{{stroke:var(--line);stroke-width:.7}}
 .l{{fill:none;stroke-width:2;stroke-linecap:round;stroke-linejoin:round}}
-.s{{stroke-width:3}}.b,.d{{stroke:none}}.f{{stroke:none;opacity:.2}}
+.o{{fill:none;stroke-width:5.5;stroke-linecap:round}}.l.h{{stroke-dasharray:5 4}}
+.s{{stroke-width:3}}.b,.d{{stroke:none}}.f{{stroke:none;opacity:.2}}.ring{{fill:none;stroke:var(--fg);stroke-width:2}}
+.grid>section:last-child:nth-child(odd) figure{{max-width:720px;margin:auto}}
+.legend{{display:flex;flex-wrap:wrap;gap:0 14px;font-size:.82rem;color:var(--dim);overflow-wrap:anywhere}}
+.legend label{{padding:2px 0}}.legend input{{display:none}}.js .legend input{{display:inline-block;margin:0 4px 0 0}}
+.k{{display:inline-block;width:16px;border-top:3px solid;margin-right:5px;vertical-align:middle}}
+.k.h{{border-top-style:dashed}}.js .legend label{{cursor:pointer}}
+.legend label:has(input:not(:checked)){{opacity:.5}}
+output{{display:block;min-height:1.5em;font-size:.85rem;font-variant-numeric:tabular-nums}}
+.values{{font-size:.85rem}}.values summary{{color:var(--dim);cursor:pointer}}
+.values .wide{{max-height:240px;overflow-y:auto}}
+@media(max-width:480px){{.t{{font-size:14px}}}}
 {_INKS}"""
 """Rules of sections, tables, tiles, trees and charts."""
 
@@ -62,8 +73,10 @@ main{max-width:1200px;margin:0 auto;padding:16px}h1{font-size:1.35rem;margin:.2e
 
 PRINT: Final = """main{max-width:none;padding:0}body{font-size:11px}.grid{grid-template-columns:1fr 1fr}
 section,figure,tr,.tile{break-inside:avoid}section:has(table){break-inside:auto}h2{break-after:avoid}
-thead{display:table-header-group}.wide{overflow:visible;background:none}
-table{font-size:8px}th,td{padding:2px 3px}td.p,td.p:last-child{min-width:0}"""
+thead{display:table-header-group}output,.ring,.values,.js .legend input{display:none}
+.wide{overflow:visible;background:none}
+table{font-size:8px}th,td{padding:2px 3px}td.p,td.p:last-child{min-width:0}
+td.n{white-space:normal;overflow-wrap:anywhere;min-width:120px}.heat td{min-width:0}"""
 """Rules of paper: whole charts, rows and headings, and nothing to press."""
 
 STYLE: Final = (

@@ -36,15 +36,18 @@ def sheet(run: PipelineRun, above: str | None) -> page.Sheet:
     """
     title = run.pipeline if run.run is None else f"{run.pipeline} run {run.run}"
     sure = [(name, number(each.value), interval(each, dash="–") or "–") for name, each in words.figures(run).items()]
+    gates = [page.section("Gates", _gates(run), wide=True)] if words.gates(run) else []
+    missed = any(gate["state"] != "passed" for gate in words.gates(run))
     return page.Sheet(
         title=f"epkit pipeline: {title}",
         first=[
             f"<h1>{page.said(title)}</h1>",
             page.note(_subtitle(run)),
             page.verdict([words.verdict(run)], _why(run)),
+            *(gates if missed else []),
             page.section("Steps", _picture(run), "" if above is None else _links(run, above)),
             _steps(run),
-            *([page.section("Gates", _gates(run), wide=True)] if words.gates(run) else []),
+            *([] if missed else gates),
             *([page.section("Figures", page.table(["", "value", "95 % interval"], sure), wide=True)] if sure else []),
         ],
         rest=[page.section("Parameters", page.table(["", ""], words.parameters(run.parameters), words=True))],
@@ -173,5 +176,5 @@ def _over_runs(runs: Sequence[PipelineRun]) -> Iterable[str]:
         if not known:
             continue
         series = Series(name=title, points=tuple(known), colour=1)
-        x = charts.around("run", [place for place, _ in known])
-        yield page.section(title, charts.lines(title, [series], x, charts.around(unit, [value for _, value in known])))
+        x, y = charts.counted("run", [place for place, _ in known]), [value for _, value in known]
+        yield page.section(title, charts.lines(title, [series], x, charts.around(unit, y, unit=unit)))

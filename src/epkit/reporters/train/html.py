@@ -9,11 +9,13 @@ from epkit.reporters.parts import charts, page
 from epkit.reporters.parts.charts import Axis, Series
 from epkit.reporters.parts.page import Branch
 from epkit.reporters.train import words
+from epkit.reporters.train.facts import everything
 from epkit.reporters.train.words import interval, name, number
 
 SHOWN_RUNS: Final = 40
-SHOWN_COLUMNS: Final = 300
+SHOWN_COLUMNS: Final = 100
 SHOWN_COHORTS: Final = 40
+SHOWN_CLASSES: Final = 16
 """Rows of a table; `train.json` has all."""
 
 DRAWN: Final = 12
@@ -50,6 +52,7 @@ def sheet(report: TrainReport) -> page.Sheet:
             "".join(f"<p>{page.said(words.leak(leak, report))}</p>" for leak in report.leaks),
             *(page.note(f"failed: {failure}") for failure in words.failures(report)),
             *(page.note(words.name(warning, 300)) for warning in report.warnings),
+            *(_gates(report) if _is_missed(report) else ()),
             page.tiles(_tiles(report)),
             page.grid(_charts(report)),
         ],
@@ -224,10 +227,9 @@ def _tables(report: TrainReport) -> Iterable[str]:
     if (confusion := words.headline(report).confusion) is not None:
         at = f" at the threshold {number(report.threshold.value)}" if report.threshold else ""
         heading = f"Confusion{at}, {words.where(report)}"
-        yield page.section(heading, _confusion(confusion.classes, confusion.counts), wide=True)
-    if report.gates:
-        heads = ["gate", "observed", "95 % interval", "rows", "", "reason"]
-        yield page.section("Gates", page.table(heads, _gates(report), prose=(0, 5)), wide=True)
+        yield page.section(heading, *_confusion(confusion.classes, confusion.counts), wide=True)
+    if not _is_missed(report):
+        yield from _gates(report)
     if report.base is not None:
         yield page.section(f"Against {name(report.base.path)}", *_base(report), wide=True)
     yield page.section("The model", *(f"<p>{page.said(line)}</p>" for line in _model(report)))
@@ -245,7 +247,7 @@ def _tables(report: TrainReport) -> Iterable[str]:
             for file, size in report.artefact.bytes.items()
         ]
         yield page.section("Files", page.table(["file", "bytes", "SHA-256"], files, prose=(0, 2)), wide=True)
-    yield page.section("Everything else", page.table(["", ""], _everything(report), words=True))
+    yield page.section("Everything else", page.table(["", ""], everything(report), words=True))
 
 
 def _figures(report: TrainReport) -> Iterable[str]:
@@ -275,19 +277,35 @@ def _lost(figure: Figure | None) -> tuple[str, str]:
     return number(figure.value), "–" if figure.sd is None else number(figure.sd)
 
 
-def _confusion(classes: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
+def _confusion(classes: Sequence[str], counts: Sequence[Sequence[int]]) -> Iterable[str]:
+    """Show how each class was answered; of very many classes those with the most wrong answers."""
+    wrong = [sum(row) - row[place] for place, row in enumerate(counts)]
+    shown = sorted(sorted(range(len(classes)), key=lambda place: -wrong[place])[:SHOWN_CLASSES])
     rows = []
-    for place, (true, row) in enumerate(zip(classes, counts, strict=True)):
+    for place in shown:
+        row = counts[place]
         whole = sum(row) or 1
         cells = [
-            (f"{count:,}", count / whole, BEST if place == answer else BAD if count else BEST)
-            for answer, count in enumerate(row)
+            (f"{row[answer]:,}", row[answer] / whole, BEST if place == answer or not row[answer] else BAD)
+            for answer in shown
         ]
-        rows.append((name(true, 30), cells))
-    return page.heat("is ↓, answered →", [name(answer, 30) for answer in classes], rows)
+        rows.append((name(classes[place], 30), cells))
+    yield page.heat("is ↓, answered →", [name(classes[place], 30) for place in shown], rows)
+    if len(classes) > len(shown):
+        yield page.note(f"The {len(shown)} of {len(classes)} classes with the most wrong answers: train.json has all.")
 
 
-def _gates(report: TrainReport) -> Iterable[tuple[str, ...]]:
+def _is_missed(report: TrainReport) -> bool:
+    return any(gate.state != "passed" for gate in report.gates)
+
+
+def _gates(report: TrainReport) -> Iterable[str]:
+    if report.gates:
+        heads = ["gate", "observed", "95 % interval", "rows", "", "reason"]
+        yield page.section("Gates", page.table(heads, _judged(report), prose=(0, 5)), wide=True)
+
+
+def _judged(report: TrainReport) -> Iterable[tuple[str, ...]]:
     for gate in report.gates:
         observed = None if gate.observed is None else Figure(value=gate.observed, ci95=gate.ci95)
         rows = "–" if gate.rows is None else f"{gate.rows:,}"
@@ -409,17 +427,3 @@ def _columns(report: TrainReport) -> Iterable[str]:
 def _more(left: int, noun: str) -> Iterable[str]:
     if left > 0:
         yield page.note(f"{plural(left, f'more {noun}')}: train.json has all.")
-
-
-def _everything(report: TrainReport) -> Iterable[tuple[str, str]]:
-    data = report.data
-    facts = {
-        "sha256": data.sha256,
-        "rows": data.rows,
-        "unlabelled": data.unlabelled,
-        "test_rows": data.test_rows,
-        "duplicates": data.duplicates,
-        "classes": {name(key): count for key, count in list(data.classes.items())[:SHOWN_COLUMNS]},
-    }
-    for key, value in (("data", facts), ("plan", dict(report.plan))):
-        yield from ((name(path, 100), name(words, 300)) for path, words in page.leaves(key, value))
