@@ -9,6 +9,7 @@ from typing import Any, ParamSpec
 
 from epkit.core import quantities
 from epkit.core.http.destination import Tls
+from epkit.core.http.request_ids import REQUEST_ID
 from epkit.core.load.cluster import ClusterAddress
 from epkit.core.report.compare import THRESHOLD, Comparison
 from epkit.core.report.report import Report
@@ -71,6 +72,7 @@ def run_bench(
     cluster_cert: str | None = None,
     cluster_key: str | None = None,
     insecure_cluster: bool = False,
+    request_ids: bool | str = False,
 ) -> Report:
     """Load an endpoint and measure it; `epkit bench` in Python. Notes go to the logger `epkit`.
 
@@ -108,6 +110,8 @@ def run_bench(
         cluster_ca, cluster_cert, cluster_key: files with its authority, and our certificate and key (PEM); None for
             those of Dask's configuration.
         insecure_cluster: go to a scheduler of another machine without encryption (`tcp://host:port`).
+        request_ids: send an id with each request, True in `x-ms-client-request-id`, or the name of a header; the
+            report's `slowest` and `failures` have them.
 
     Raises:
         UsageError, ContractError, EndpointError: nothing could be sent. A failed request is data in the report.
@@ -147,6 +151,7 @@ def run_bench(
         cluster=ClusterAddress.given(
             cluster, ca=cluster_ca, cert=cluster_cert, key=cluster_key, insecure=insecure_cluster
         ),
+        request_ids=REQUEST_ID if request_ids is True else request_ids or None,
     )
     return run(options, Context(note=_log.info, warn=_log.warning), io.BytesIO()).report
 

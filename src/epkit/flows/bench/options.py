@@ -52,6 +52,7 @@ class BenchOptions:
         save: the file that the run is saved to.
         samples: the table that every sample is written to.
         histograms_wanted: whether the latencies are wanted as histograms too, for a report to look at.
+        request_ids: the header in which each request is sent with an id; None for none.
     """
 
     target: str | None = None
@@ -92,6 +93,7 @@ class BenchOptions:
     samples: str | None = None
     histograms_wanted: bool = False
     seed: int = 0
+    request_ids: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
