@@ -13,6 +13,7 @@ from epkit.core.stats.distribution import PERCENTILES, Distribution
 from epkit.core.stats.histogram import Histogram, values
 from epkit.reporters.parts import charts, page
 from epkit.reporters.parts.charts import Axis, Series
+from epkit.reporters.run import slowest
 from epkit.reporters.run.words import percentile_notes, said, verdict
 
 CURVE: Final = (
@@ -184,8 +185,9 @@ def _tables(report: Report) -> Iterable[str]:
         rows = [(t.expression, f"{t.observed:.6g}", "met" if t.passed else "MISSED") for t in report.thresholds]
         yield page.section("Objectives", page.table(["objective", "observed", ""], rows))
     if report.failures:
-        heads = ["failure", "count", "first reply", "advice"]
-        failed = [(e.kind, str(e.count), said(e), e.advice) for e in report.failures]
+        ids = ["its id"] * any(e.id is not None for e in report.failures)
+        heads = ["failure", "count", "first reply", *ids, "advice"]
+        failed = [(e.kind, str(e.count), said(e), *[e.id or ""] * len(ids), e.advice) for e in report.failures]
         yield page.section("Failures", page.table(heads, failed, words=True), wide=True)
     if report.phases:
         heads = ["phase", "load", "sent", "failed", "requests/s", "p50 (ms)", "p99 (ms)", ""]
@@ -195,6 +197,7 @@ def _tables(report: Report) -> Iterable[str]:
         heads = ["worker", "host", *measures, ""]
         yield page.section("Workers", page.table(heads, map(_worker, report.workers)), wide=True)
     yield page.section("Latencies (ms)", *_latencies(report), wide=True)
+    yield slowest.section(report)
     if report.deployments:
         heads = ["deployment", "ok", "failed", "p50 (ms)", "p99 (ms)"]
         split = [
