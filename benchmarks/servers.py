@@ -57,6 +57,11 @@ http {{
       default_type application/json;
       return 200 '{body}';
     }}
+    location = /echo {{
+      default_type application/json;
+      add_header x-ms-client-request-id $http_x_ms_client_request_id;
+      return 200 '{body}';
+    }}
   }}
 }}
 """

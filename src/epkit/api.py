@@ -9,6 +9,7 @@ from typing import Any
 from epkit.core import quantities
 from epkit.core.display import Displayed
 from epkit.core.http.destination import Tls
+from epkit.core.http.request_ids import REQUEST_ID
 from epkit.core.load.cluster import ClusterAddress
 from epkit.core.near import not_one_of
 from epkit.core.report.compare import THRESHOLD, Comparison
@@ -80,6 +81,7 @@ def run_bench(
     cluster_key: str | None = None,
     insecure_cluster: bool = False,
     otlp: str | None = None,
+    request_ids: bool | str = False,
 ) -> Report:
     """Load an endpoint and measure it; `epkit bench` in Python. Notes go to the logger `epkit`.
 
@@ -119,6 +121,8 @@ def run_bench(
         insecure_cluster: go to a scheduler of another machine without encryption (`tcp://host:port`).
         otlp: URL of an OpenTelemetry collector that is sent, each second, how the run goes; its credentials are in the
             environment's `OTEL_EXPORTER_OTLP_HEADERS`.
+        request_ids: send an id with each request, True in `x-ms-client-request-id`, or the name of a header; the
+            report's `slowest` and `failures` have them.
 
     Raises:
         UsageError, ContractError, EndpointError: nothing could be sent. A failed request is data in the report.
@@ -159,6 +163,7 @@ def run_bench(
             cluster, ca=cluster_ca, cert=cluster_cert, key=cluster_key, insecure=insecure_cluster
         ),
         otlp=otlp,
+        request_ids=REQUEST_ID if request_ids is True else request_ids or None,
     )
     return _bench(options)
 

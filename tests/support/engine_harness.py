@@ -13,6 +13,7 @@ from epkit.core.http.request import Request, build_for
 from epkit.core.samples.rows import Failure
 from epkit.engines.base import Arrival, Engine, Exchange, Traffic
 from epkit.engines.httpx import HttpxEngine
+from epkit.engines.stamps import Stamps
 from epkit.engines.wire.wire import WireEngine
 from support.canary import CANARY
 from support.fault_server import FaultServer
@@ -86,6 +87,8 @@ class Recorder:
     def begin(self) -> None:
         assert self.given == 0
         self.begun += 1
+        if self.engine is not None and self.engine.stamps is not None:
+            self.engine.stamps.began = time.perf_counter_ns()
 
     def next(self, now: int) -> Arrival | None:
         if not self._waiting:
@@ -177,18 +180,21 @@ def execute(
     driver: Recorder | None = None,
     interrupt: Callable[[Engine], None] | None = None,
     after_s: float = 0.1,
+    stamps: Stamps | None = None,
 ) -> Run:
     """Run an engine and check what holds for every run, whatever the server does.
 
     Args:
         driver: what hands out the requests, if not a `Recorder`.
         interrupt: called with the engine *after_s* after the beginning.
+        stamps: of requests with ids.
 
     Raises:
         TimeoutError: the run does not end.
     """
     driver = driver or Recorder(sent, pause_s=pause_s)
     engine = driver.engine = kind.engine(to, timeout_ns=timeout_ns, keepalive=keepalive)
+    engine.stamps = stamps
 
     async def main() -> Traffic:
         if interrupt is not None:

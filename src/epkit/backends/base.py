@@ -73,8 +73,13 @@ class Backend(Protocol):
             deployment: None where there is one.
         """
 
-    def requests(self, name: str, *, tail: int) -> tuple[LoggedRequest, ...]:
-        """Return the last requests that Application Insights was told of, oldest first."""
+    def requests(self, name: str, *, tail: int, request_id: str | None = None) -> tuple[LoggedRequest, ...]:
+        """Return the last requests that Application Insights was told of, oldest first.
+
+        Args:
+            tail: how many, ≥ 1.
+            request_id: of the only one that is wanted, as the client or the server calls it.
+        """
 
     def set_app_insights(self, name: str, *, on: bool, deployment: str | None, say: Say) -> Endpoint:
         """Turn Application Insights on or off, and wait until that is so."""

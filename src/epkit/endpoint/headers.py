@@ -3,6 +3,7 @@
 import re
 from typing import Final
 
+from epkit.core.http.masking import is_sensitive
 from epkit.errors import UsageError
 
 FRAMING: Final = {
@@ -15,6 +16,12 @@ FRAMING: Final = {
 }
 """Headers that say how a message is framed, or what becomes of its connection. One given by hand contradicts what is
 sent, and the server waits for a body that does not come, or takes the next request for the rest of this one."""
+
+OWN: Final = frozenset({
+    *("host", "connection", "keep-alive", "proxy-connection", "user-agent", "accept", "accept-encoding"),
+    *("content-type", "content-encoding", "azureml-model-deployment"),
+})  # fmt: skip
+"""Headers that say something else, each with a value that is epkit's or the user's to give."""
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
@@ -56,3 +63,18 @@ def header_problem(name: str, value: str) -> str | None:
     if lower == "connection" and value.lower() not in ("close", "keep-alive"):
         return f"{name}: may be close or keep-alive; other options are about a connection that is epkit's own"
     return None
+
+
+def check_id_header(name: str) -> None:
+    """Refuse a header that no id can be sent in.
+
+    Raises:
+        UsageError: no name of a header, or one that has a meaning of its own, or that carries credentials.
+    """
+    problem = header_problem(name, "")
+    if problem is None and name.lower() in OWN:
+        problem = f"{name}: says something else, and is not free for an id: x-request-id is"
+    if problem is None and is_sensitive(name):
+        problem = f"{name}: carries credentials by its name, so that no report would show the id: x-request-id does not"
+    if problem is not None:
+        raise UsageError(f"--request-ids={name}: {problem.removeprefix(f'{name}: ')}")

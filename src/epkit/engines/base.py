@@ -19,6 +19,7 @@ from typing import Final, Protocol, TypeAlias, runtime_checkable
 from epkit.core.http.destination import Destination
 from epkit.core.http.request import Request
 from epkit.core.samples.rows import Failure
+from epkit.engines.stamps import Stamps
 
 Arrival: TypeAlias = tuple[int, int, Request]
 """A planned request: `time.perf_counter_ns` of when it should start (in the past or now), index of its payload,
@@ -102,10 +103,15 @@ class Traffic:
 
 
 class Engine(Protocol):
-    """What sends requests. Constructed with a `Destination`, a timeout in ns, and whether to keep connections."""
+    """What sends requests. Constructed with a `Destination`, a timeout in ns, and whether to keep connections.
+
+    Before `run` it may be given `stamps`, for requests with ids: then each is a `NumberedRequest`, and starts at a time
+    that these hand out, which is the number in its id. The driver tells them in its `begin` when the run began.
+    """
 
     name: str
     traffic: Traffic
+    stamps: Stamps | None
 
     async def prepare(self) -> None:
         """Look the host's name up, so that `run` begins at once; may be left out.
@@ -141,6 +147,7 @@ class CrashingEngine:
     def __init__(self, destination: Destination, *, timeout_ns: int, keepalive: bool = True) -> None:
         self.destination, self.timeout_ns, self.keepalive = destination, timeout_ns, keepalive
         self.traffic = Traffic()
+        self.stamps: Stamps | None = None
         self.crashed: BaseException | None = None
 
     def crash(self, error: BaseException) -> None:

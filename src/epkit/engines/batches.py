@@ -24,6 +24,7 @@ import numpy as np
 
 from epkit.core.http.headers import fields
 from epkit.core.http.request import Request
+from epkit.core.http.request_ids import REQUEST_ID, request_id
 from epkit.core.replies.finding import FoundPredictions, ReplyPlace
 from epkit.core.replies.joining import JoinError, in_order, join
 from epkit.core.replies.judging import BadReply, read_reply, text_of_reply
@@ -54,9 +55,6 @@ HOPELESS: Final = frozenset({401, 403, 404, 405, 407, 415, 431})
 
 KEPT_CHARACTERS: Final = 64 * 1024
 """The most of a reply that is kept of those that could not be used."""
-
-REQUEST_ID: Final = "x-ms-client-request-id"
-"""Azure's servers send it back."""
 
 
 class Outcome(NamedTuple):
@@ -179,7 +177,7 @@ class BatchDriver:
         if policy.interval_ns:
             self._due = max(self._due, now - CATCH_UP_NS) + policy.interval_ns
         self._number += 1
-        batch.id = f"{self._run_id}-{self._number}"
+        batch.id = request_id(self._run_id, self._number)
         if batch.began == FIRST:
             batch.began = batch.wins = self._wins
         self._flying[self._number] = batch, len(body)

@@ -21,6 +21,7 @@ from epkit.core.replies.finding import ReplyPlace
 from epkit.core.replies.judging import NOTHING, Depth, Verdict, judge_reply, judge_status, unread_coding
 from epkit.core.samples.rows import KEPT, PACKER, SAMPLE, TIMES, Failure, block, complete
 from epkit.engines.base import Arrival, Exchange
+from epkit.engines.stamps import Stamps
 
 BLOCK_ROWS: Final = 512
 PACK: Final = PACKER.pack_into
@@ -42,7 +43,11 @@ Sink = Callable[[np.ndarray], None]
 
 @dataclass(slots=True, kw_only=True)
 class FirstFailure:
-    """The first failed request of a kind, and how many followed."""
+    """The first failed request of a kind, and how many followed.
+
+    Args:
+        start_ns: when it started, ns since the run began; None where nothing of it was sent.
+    """
 
     failure: Failure
     status: int
@@ -50,6 +55,7 @@ class FirstFailure:
     head: bytes
     body: bytes
     payload: int
+    start_ns: int | None = None
     count: int = 1
 
 
@@ -93,7 +99,8 @@ class DriverBase:
         `failed` (as of the last block), `most` (most in flight in each phase that was entered), `gaps` (ns that passed
         between the end of a phase, by its index, and the next one), `cpu_s` (process time spent before the measured
         phases), `late_ns` (how long after `began` the run really began). To be set before: `began_at`, the time that is
-        the beginning, where it is not the moment of `begin`; that should be called shortly before it.
+        the beginning, where it is not the moment of `begin`; that should be called shortly before it; and `stamps`, to
+        which it says when the run began.
 
         Args:
             requests: one a payload.
@@ -118,6 +125,7 @@ class DriverBase:
         self.miscounted = ""
         self.unsent: dict[int, int] = {}
         self.began_at: int | None = None
+        self.stamps: Stamps | None = None
         self.began = self.ended = self.late_ns = 0
         self.started_at = datetime.now(UTC)
         self._flush_at = 2**63
@@ -135,6 +143,8 @@ class DriverBase:
                 now = time.perf_counter_ns()
             self.late_ns = now - self.began_at
         self.began = self.ended = now - self.late_ns
+        if self.stamps is not None:
+            self.stamps.began = self.began
         self.started_at = datetime.now(UTC)
         self._flush_at = now + FLUSH_NS
 
@@ -248,6 +258,7 @@ class DriverBase:
                 head=x.head,
                 body=x.body[:EXAMPLE_BYTES],
                 payload=x.payload,
+                start_ns=None if x.sent == x.connected else x.start - self.began,
             )
 
     def _read_headers(self, x: Exchange) -> tuple[int, int]:

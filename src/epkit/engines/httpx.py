@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import ssl
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from epkit.core.replies.framing import BODY_BYTES, HEADER_BYTES, REPLIES_BYTES, 
 from epkit.core.samples.rows import Failure
 from epkit.engines.base import FOREVER, INTERRUPTED, Arrival, CrashingEngine, Driver, Exchange, PacingDriver, Traffic
 from epkit.engines.guarded import GuardedBackend, GuardedStream
+from epkit.engines.stamps import Stamps
 from epkit.engines.wire.addresses import Addresses
 from epkit.engines.wire.tls import describe, make_context, tls_reason
 from epkit.engines.wire.tunnel import make_proxy_context
@@ -90,8 +92,9 @@ class HttpxEngine(CrashingEngine):
         if not self._addresses.known:
             await self.prepare()
         driver.begin()
+        stamp = clock if self.stamps is None else self.stamps.next
         async with asyncio.TaskGroup() as group:
-            self._tasks = [group.create_task(self._serve(driver)) for _ in range(slots)]
+            self._tasks = [group.create_task(self._serve(driver, stamp)) for _ in range(slots)]
         # Transports that were closed part with their sockets in the loop's next turns.
         for _ in range(3):
             await asyncio.sleep(0)
@@ -146,13 +149,13 @@ class HttpxEngine(CrashingEngine):
         else:
             await asyncio.sleep(0)
 
-    async def _serve(self, driver: Driver) -> None:
+    async def _serve(self, driver: Driver, stamp: Callable[[], int]) -> None:
         x = Exchange()
         client = self._client()
         try:
             while (arrival := await self._next(driver)) is not None:
                 x.due, x.payload, request = arrival
-                x.start = x.tcp = x.connected = x.sent = x.first = x.end = clock()
+                x.start = x.tcp = x.connected = x.sent = x.first = x.end = stamp()
                 x.failure, x.detail, x.head, x.body, x.status, x.received = Failure.NONE, "", b"", b"", 0, 0
                 await self._send(client, request, x)
                 if self.crashed is None:
@@ -183,7 +186,7 @@ class HttpxEngine(CrashingEngine):
         transport = _Transport(how | self._proxy)
         return httpx.AsyncClient(transport=transport, timeout=None, follow_redirects=False, trust_env=False)  # noqa: S113
 
-    def _request(self, request: Request, trace: "_Trace") -> httpx.Request:
+    def _request(self, request: Request, start: int, trace: "_Trace") -> httpx.Request:
         destination = self.destination
         host, port = destination.last_hop
         extensions: dict[str, Any] = {"trace": trace}
@@ -195,16 +198,21 @@ class HttpxEngine(CrashingEngine):
         return httpx.Request(
             request.method,
             httpx.URL(scheme=destination.scheme, host=host, port=port, raw_path=path),
-            headers=request.headers,
+            headers=request.headers if self.stamps is None else self._numbered(request, start, self.stamps),
             content=request.body or None,
             extensions=extensions,
         )
+
+    def _numbered(self, request: Request, start: int, stamps: Stamps) -> list[tuple[str, str]]:
+        """Return the headers of a request with its id."""
+        text = stamps.text(start)
+        return [(name, text if name == stamps.header else value) for name, value in request.headers]
 
     async def _send(self, client: httpx.AsyncClient, request: Request, x: Exchange) -> None:
         trace = _Trace(x, self.traffic, self.destination)
         try:
             async with asyncio.timeout(self.timeout_ns / 1e9):
-                response = await client.send(self._request(request, trace), stream=True)
+                response = await client.send(self._request(request, x.start, trace), stream=True)
                 try:
                     await self._read(response, x)
                 finally:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from epkit.core.report.report import PayloadInfo
+from epkit.core.report.report import Run
 from epkit.core.samples.rows import SAMPLE, Failure
 from epkit.errors import unwritable
 from epkit.files.outputs import check_table
@@ -22,15 +22,17 @@ KINDS: Final = tuple("" if kind is Failure.NONE else kind.name.lower() for kind 
 def write(
     path: str,
     blocks: Iterable[np.ndarray],
-    payloads: Sequence[PayloadInfo],
+    run: Run,
     rows: Sequence[int | None],
     deployments: Sequence[str],
 ) -> None:
     """Write the table: a row a request, in order of completion; times in ms.
 
+    Where requests had ids, `request_id` is that of each that was sent.
+
     Args:
         blocks: of samples; those of a CSV file are written as they come, a Parquet file is made of all at once.
-        payloads: what was sent, by index; `payload` is their name, `FILE:LINE` for a line of a `.jsonl`.
+        run: what was sent, by index; `payload` is their name, `FILE:LINE` for a line of a `.jsonl`.
         rows: how many rows each holds, None where that is not known.
         deployments: their names by index.
 
@@ -38,7 +40,7 @@ def write(
         UsageError: the file cannot be written; what was there before is there still.
     """
     check_table(path)
-    frames = _frames(blocks, payloads, rows, deployments)
+    frames = _frames(blocks, run, rows, deployments)
     try:
         with replacing(path) as file:
             if path.lower().endswith(".csv"):
@@ -57,20 +59,19 @@ def write(
 
 def _frames(
     blocks: Iterable[np.ndarray],
-    payloads: Sequence[PayloadInfo],
+    run: Run,
     rows: Sequence[int | None],
     deployments: Sequence[str],
 ) -> "Iterator[polars.DataFrame]":
-    names = [payload.name for payload in payloads] or [""]
     count = 0
     for block in itertools.chain(blocks, [np.empty(0, dtype=SAMPLE)]):  # an empty table has a head too
         if len(block) or not count:
-            yield _frame(block, count, names, rows, deployments)
+            yield _frame(block, count, run, rows, deployments)
         count += len(block)
 
 
 def _frame(
-    block: np.ndarray, count: int, names: Sequence[str], rows: Sequence[int | None], deployments: Sequence[str]
+    block: np.ndarray, count: int, run: Run, rows: Sequence[int | None], deployments: Sequence[str]
 ) -> "polars.DataFrame":
     import polars as pl
 
@@ -80,10 +81,12 @@ def _frame(
     def named(column: str, known: Sequence[str | int | None], kind: "type[polars.DataType]") -> "polars.Series":
         return pl.Series(known, dtype=kind).gather(np.minimum(block[column], len(known) - 1).astype(np.uint32))
 
+    names = [payload.name for payload in run.payloads] or [""]
     server = np.where(block["server"] < 0, np.nan, block["server"] / 1e6)
     return pl.DataFrame(
         {
             "request": np.arange(count, count + len(block)),
+            **({} if run.request_ids is None else {"request_id": pl.Series(_ids(block, run), dtype=pl.String)}),
             "payload": named("payload", names, pl.String),
             "payload_index": block["payload"].astype(np.int64),
             "rows": named("payload", list(rows) or [None], pl.Int64),
@@ -103,3 +106,12 @@ def _frame(
             "body_bytes": block["body"].astype(np.int64),
         }
     )
+
+
+def _ids(block: np.ndarray, run: Run) -> list[str | None]:
+    """Return the ids of requests; None of those of which nothing was sent."""
+    sent = block["sent"] > block["connected"]
+    return [
+        run.request_id(start) if went else None
+        for start, went in zip(block["start"].tolist(), sent.tolist(), strict=True)
+    ]

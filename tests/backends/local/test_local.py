@@ -20,6 +20,8 @@ from support.canary import CANARY
 from support.cli_harness import Cli, Ran, complaint
 
 PATIENCE_S = 60
+TELLS = "import flask; print('scored', flask.request.headers.get('x-ms-client-request-id'))"
+"""A statement of a script that prints the id of the request."""
 
 
 def create(cli: Cli, name: str, *more: object) -> dict:
@@ -243,6 +245,38 @@ def test_requests_are_recorded_by_the_genuine_exporter_once_it_is_enabled(local:
     disabled = document(local("logs", "disable", "bank", "--format", "json"))
     assert False is disabled["endpoint"]["app_insights"]
     assert 200 == score(uri, key)[0]
+
+
+def test_the_slowest_request_of_a_bench_is_found_by_its_id(local: Cli):
+    local.write("model/score.py", local.read("model/score.py").replace("return {", f"{TELLS}; return {{"))
+    create(local, "bank")
+    bench = ("bench", "-p", local.write("rows.json", '{"data": [{"age": 5}]}'), "-n", 20, "-c", 2, "--format", "json")
+    off = complaint(local("logs", "show", "bank", "--request", "4f0c9d1e2ab37788-000002345678901"), 2)
+    logged = document(local(*bench, "--request-ids", "bank"))["slowest"][0]["id"]
+    by_log = local("logs", "show", "bank", "--request", logged)
+    local("logs", "enable", "bank")
+    slowest, *_, last = document(local(*bench, "--request-ids", "bank"))["slowest"]
+    show = ("logs", "show", "bank", "--request")
+    until(lambda: all(local(*show, each["id"]).code == 0 for each in (slowest, last)))
+    text = local(*show, slowest["id"])
+    found = document(local(*show, slowest["id"], "--format", "json"))
+    (request,) = found["requests"]
+
+    assert "epkit logs enable bank turns Application Insights on" in off
+    assert by_log.out.endswith(f"scored {logged}\n")
+    assert "epkit logs enable bank turns Application Insights on" in complaint(by_log, 0)
+    assert ("epkit.request/1", slowest["id"]) == (found["format"], found["id"])
+    assert (slowest["id"], slowest["status"]) == (request["client_request_id"], request["status"])
+    assert 0 <= request["duration_ms"] <= slowest["service"] + 1
+    assert ["time", "status", "duration"] == text.out.split()[:3]
+    assert request["time"] in text.out
+    (line,) = found["lines"]
+    assert line.endswith(f"scored {slowest['id']}")
+    assert line in text.out
+    missing = complaint(local(*show, slowest["id"][:-1] + "x"), 2)
+    assert "no record names the request" in missing
+    assert "what Application Insights is told comes some seconds later" in missing
+    assert "an id is one word" in complaint(local(*show, "a' or 'b"), 2)
 
 
 def test_no_request_is_refused_while_the_exporter_is_turned_on(local: Cli):

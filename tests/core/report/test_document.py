@@ -15,7 +15,7 @@ from epkit.core.load.plan import Phase
 from epkit.core.report.assembly import LoadOutcome, assemble
 from epkit.core.report.caveats import Caveat, CaveatKind
 from epkit.core.report.document import from_document, schema, to_document
-from epkit.core.report.report import DeploymentInfo, FailureExample, PayloadInfo, Report, Search, Threshold
+from epkit.core.report.report import DeploymentInfo, FailureExample, PayloadInfo, Report, Search, SentIds, Threshold
 from epkit.core.report.summary import Summary
 from epkit.core.samples.rows import Failure
 from epkit.core.stats.distribution import Distribution
@@ -43,7 +43,7 @@ def full() -> Report:
     payload = PayloadInfo(name="two-rows.json", sha256="0" * 64, bytes=812)
     return replace(
         made,
-        run=replace(made.run, payloads=(payload,)),
+        run=replace(made.run, payloads=(payload,), request_ids=SentIds(header="traceparent", begin_ns=7)),
         phases=phases,
         search=search,
         thresholds=(Threshold(expression="p99<250ms", observed=31.5, passed=True),),
@@ -103,10 +103,10 @@ def test_the_keys_stand_in_the_order_of_the_manual():
     assert list(document) == [
         "format", "tool", "run", "plan", "counts", "throughput", "latency_ms", "http", "generator",
         "validity", "thresholds", "deployments", "series", "failures", "phases", "search", "warnings", "workers",
-        "warning_kinds",
+        "slowest", "warning_kinds",
     ]  # fmt: skip
     assert list(document["run"]) == [
-        "id", "started_at", "duration_s", "target", "method", "partial", "seed", "payloads",
+        "id", "started_at", "duration_s", "target", "method", "partial", "seed", "payloads", "request_ids",
     ]  # fmt: skip
     assert list(document["plan"]) == [
         "model", "concurrency", "requests", "duration_s", "rate", "arrivals", "warmup", "workers",

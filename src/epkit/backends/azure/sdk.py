@@ -55,11 +55,14 @@ class WorkspaceBackend:
         self._credential = credential
         self._say = say
 
-    def requests(self, name: str, *, tail: int) -> tuple[LoggedRequest, ...]:  # noqa: ARG002
+    def requests(self, name: str, *, tail: int, request_id: str | None = None) -> tuple[LoggedRequest, ...]:  # noqa: ARG002
         """Refuse: the SDK does not read Application Insights."""
+        query = "requests"
+        if request_id is not None:
+            query = f"\"requests | where tostring(customDimensions) contains '{request_id}'\""
         raise UsageError(
             f"{name}: the requests are in the workspace's Application Insights, which the SDK does not read: "
-            f"az monitor app-insights query --analytics-query requests"
+            f"az monitor app-insights query --analytics-query {query}"
         )
 
 

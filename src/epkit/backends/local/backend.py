@@ -189,14 +189,15 @@ class LocalBackend:
         home = self._found(name, deployment)
         return last_lines(home.init_log if init else home.log, tail)
 
-    def requests(self, name: str, *, tail: int) -> tuple[LoggedRequest, ...]:
+    def requests(self, name: str, *, tail: int, request_id: str | None = None) -> tuple[LoggedRequest, ...]:
         """Return the last requests that the exporter sent."""
         home = self._found(name)
         if not home.settings().app_insights and not home.requests.exists():
             raise UsageError(f"{name}: no request is recorded: epkit logs enable {name} turns Application Insights on")
         try:
             with home.requests.open(encoding="utf-8", errors="replace") as lines:
-                return tuple(deque(read_requests(lines), maxlen=tail))
+                found = (each for each in read_requests(lines) if request_id is None or each.is_called(request_id))
+                return tuple(deque(found, maxlen=tail))
         except FileNotFoundError:
             return ()
 

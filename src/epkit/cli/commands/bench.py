@@ -87,6 +87,7 @@ def bench(
     no_validate: o.NoValidate = False,
     check: o.Check = "reply",
     expect: o.Expect = None,
+    request_ids: o.RequestIds = None,
     keepalive: o.KeepAlive = True,
     proxy: o.Proxy = None,
     proxy_basic: o.ProxyAuth = None,
@@ -131,6 +132,7 @@ def bench(
     """
     from epkit.cli.output.bench import OutputOptions
     from epkit.core.http.destination import Tls
+    from epkit.core.http.request_ids import REQUEST_ID
     from epkit.core.load.cluster import ClusterAddress
     from epkit.endpoint.headers import parse_header
     from epkit.flows.bench.options import BenchOptions, depth_of
@@ -163,7 +165,7 @@ def bench(
         buffer_bytes=buffer_bytes, tls=tls, sni=not no_sni, verbosity=verbosity, keep_failures=keep_failures,
         rows_wanted=output.rows_wanted, slos=tuple(slos or ()), abort_on_slo=abort_on_slo,
         failures_as_infinite=failures_as_infinite, save=save, samples=samples, histograms_wanted=html is not None,
-        seed=seed, otlp=otlp,
+        seed=seed, otlp=otlp, request_ids=REQUEST_ID if request_ids == "" else request_ids,
     )  # fmt: skip
     _refuse(options, output)
     return _run(options, output, dry=dry_run)

@@ -13,7 +13,8 @@ EPILOG = """\b
 Examples:
   epkit logs enable bank
   epkit logs show bank --tail 20 --follow
-  epkit logs show bank --requests --format json"""
+  epkit logs show bank --requests --format json
+  epkit logs show bank --request 4f0c9d1e2ab37788-000002345678901"""
 
 app = typer.Typer(
     cls=Group,
@@ -41,22 +42,34 @@ def show(
     deployment: h.Deployment = None,
     backend: h.Backend = None,
     format_: h.Format = "text",
+    request: Annotated[
+        str | None,
+        typer.Option(
+            "--request",
+            metavar="ID",
+            help="One request by the id that bench --request-ids sent: when, how long, its status, the log's lines.",
+        ),
+    ] = None,
 ) -> None:
     """Print the last lines of an endpoint's log."""
     from epkit.cli.output import hosting as output
     from epkit.flows.hosting import logs as flow
 
-    if follow and (requests or format_ != "text"):
-        raise UsageError(f"--follow goes on without an end: drop {'--requests' if requests else '--format json'}")
+    others = {"--requests": requests, "--request": request is not None, "--format json": format_ != "text"}
+    if follow and any(others.values()):
+        raise UsageError(f"--follow goes on without an end: drop {next(flag for flag in others if others[flag])}")
     place, context = h.find(name, backend, format_)
-    if requests:
+    if request is not None:
+        found = flow.find_request(place, context, request, deployment=deployment)
+        terminal.write(output.found_request(place, found, format_))
+    elif requests:
         terminal.write(output.requests(place, place.backend.requests(place.service, tail=tail), format_))
     elif follow:
         for lines in flow.follow(place, context, tail=tail, init=init, deployment=deployment):
             terminal.write(output.logs(place, lines, "text"))
     else:
-        found = flow.show(place, context, tail=tail, init=init, deployment=deployment)
-        terminal.write(output.logs(place, found, format_))
+        lines = flow.show(place, context, tail=tail, init=init, deployment=deployment)
+        terminal.write(output.logs(place, lines, format_))
 
 
 @app.command(epilog="Example: epkit logs enable bank")

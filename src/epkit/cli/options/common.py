@@ -1,7 +1,7 @@
 """Option types that more than one command uses, and those of `bench`: ab's letters with a long name each."""
 
 from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -21,6 +21,10 @@ CLUSTER = "Workers of a Dask cluster"
 VERDICT = "Verdict"
 OUT = "Output"
 MORE = "More"
+
+
+REQUEST_IDS: Final = "--request-ids"
+"""The option whose value may be left out."""
 
 
 class Group(TyperGroup):
@@ -58,6 +62,12 @@ class Sections(TyperCommand):
         for name, records in sections.items():
             with formatter.section(name):
                 formatter.write_dl(records)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the arguments; an option whose value may be left out gets an empty one, and never the next argument."""
+        end = args.index("--") if "--" in args else len(args)
+        given = [f"{arg}=" if arg == REQUEST_IDS else arg for arg in args[:end]]
+        return list(super().parse_args(ctx, given + args[end:]))
 
 
 def option(panel: str, *names: str, help: str, metavar: str | None = None, **more: Any) -> Any:  # noqa: A002
@@ -248,6 +258,17 @@ Expect = Annotated[
         metavar="FILE",
         help="Golden predictions: a reply, or .jsonl with a reply a payload or a row a line (epkit score's); implies "
         "--check expect.",
+    ),
+]
+
+RequestIds = Annotated[
+    str | None,
+    option(
+        SENT,
+        REQUEST_IDS,
+        metavar="[=HEADER]",
+        help="Send an id with each request, run and number, to find it in the server's records by. HEADER may be "
+        "traceparent. [default: x-ms-client-request-id]",
     ),
 ]
 

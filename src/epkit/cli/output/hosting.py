@@ -9,6 +9,7 @@ from epkit.core.hosting.deployments import Endpoint, LoggedRequest, plain
 from epkit.core.http.masking import clean
 from epkit.flows.hosting.backends import Place
 from epkit.flows.hosting.deploy import Created, KeysWritten
+from epkit.flows.hosting.logs import FoundRequest
 from epkit.reporters.hosting import json as as_json
 from epkit.reporters.hosting import text as as_text
 
@@ -69,6 +70,14 @@ def requests(place: Place, found: Sequence[LoggedRequest], format_: str) -> str:
     if format_ == "json":
         return as_json.render_requests(place.service, place.backend.name, found)
     return as_text.render_requests(found)
+
+
+def found_request(place: Place, found: FoundRequest, format_: str) -> str:
+    """Render what the records say of a request."""
+    requests, lines = terminal.masked(found.requests), terminal.masked(found.lines)
+    if format_ == "json":
+        return as_json.render_found(place.service, place.backend.name, found.id, requests, lines)
+    return as_text.render_found(requests, lines)
 
 
 def _path(path: object) -> str | None:

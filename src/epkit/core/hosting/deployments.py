@@ -107,6 +107,10 @@ class LoggedRequest:
     client_request_id: str
     reply: str | None = None
 
+    def is_called(self, request_id: str) -> bool:
+        """Tell whether the client or the server calls it so."""
+        return request_id in (self.client_request_id, self.request_id)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Script:

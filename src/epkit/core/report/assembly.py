@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from epkit.core.report import health, workers
+from epkit.core.report import health, slowest, workers
 from epkit.core.report.caveats import Caveat, CaveatKind
 from epkit.core.report.counters import Counters
 from epkit.core.report.pace import Pace
@@ -189,6 +189,7 @@ def assemble(
             workers.doubtful_clocks(crew, latencies),
         ),
         workers=crew,
+        slowest=slowest.describe(summary.slowest(), known.run, outcome.phases),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from epkit.core.display import Displayed
 from epkit.core.http.masking import OWN
+from epkit.core.http.request_ids import RequestIds
 from epkit.core.report.caveats import Caveat
 from epkit.core.stats.distribution import Distribution
 
@@ -58,6 +59,19 @@ class PayloadInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SentIds:
+    """How the requests of a run were named to the server.
+
+    Args:
+        header: the header that each was sent with.
+        begin_ns: when the measured phases began, ns since the run did: from then on an id counts.
+    """
+
+    header: str
+    begin_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One execution: when, of what, how complete."""
 
@@ -69,6 +83,16 @@ class Run:
     partial: bool
     seed: int
     payloads: tuple[PayloadInfo, ...]
+    request_ids: SentIds | None = None
+
+    def request_id(self, start_ns: int) -> str | None:
+        """Return the id of a request, None where requests had none.
+
+        Args:
+            start_ns: when it started, since the measured phases began.
+        """
+        sent = self.request_ids
+        return None if sent is None else RequestIds(header=sent.header, run=self.id).text(start_ns + sent.begin_ns)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,13 +228,36 @@ class Window:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailureExample:
-    """One kind of failure: how often, and of its first reply the status, what it said (masked), and what to do."""
+    """One kind of failure: how often, and of its first reply the status, what it said (masked), and what to do.
+
+    Args:
+        id: that the first of these requests was sent with; None where it had none, or was never sent.
+    """
 
     kind: str = field(metadata=OWN)
     count: int
     status: int
     detail: str
     advice: str
+    id: str | None = field(default=None, metadata=OWN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlowRequest:
+    """One of the slowest requests.
+
+    Args:
+        id: that it was sent with; None where requests had none.
+        start_s: when it started, since the measured phases began.
+        service: its service time, ms.
+        phase: the one in which it was due, where there are several.
+    """
+
+    id: str | None = field(metadata=OWN)
+    start_s: float
+    service: float
+    status: int
+    phase: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -322,3 +369,4 @@ class Report(Displayed):
     search: Search | None = None
     warnings: tuple[Caveat, ...] = ()
     workers: tuple[WorkerInfo, ...] = ()
+    slowest: tuple[SlowRequest, ...] = ()

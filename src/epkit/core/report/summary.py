@@ -18,6 +18,7 @@ from epkit.core.load.plan import Phase
 from epkit.core.report.counters import Counters
 from epkit.core.report.pace import Late, Pace
 from epkit.core.report.report import DeploymentInfo, Latencies, PhaseInfo, Window
+from epkit.core.report.slowest import Slowest
 from epkit.core.report.windows import Windows
 from epkit.core.samples.latency import PARTS, series
 from epkit.core.samples.rows import SampleStore
@@ -41,6 +42,7 @@ class SummaryState:
     windows: Windows
     deployments: Mapping[int, Histogram]
     counters: Counters
+    slowest: bytes = b""
 
 
 class Summary:
@@ -59,6 +61,7 @@ class Summary:
         self._later = {name: Histogram() for name in PARTS}
         self._later_windows = Windows(exact=False)
         self._later_deployments: dict[int, Histogram] = {}
+        self._later_slowest = Slowest()
         self._counters = Counters()
         self._counted = 0  # of the rows kept
 
@@ -95,6 +98,7 @@ class Summary:
         for index, histogram in digest._later_deployments.items():
             here = index if deployments is None else deployments[index]
             self._later_deployments.setdefault(here, Histogram()).merge(histogram)
+        self._later_slowest.merge(digest._later_slowest)
         self._count(len(self._kept))
         self._counters.merge(digest._counters, deployments)
 
@@ -107,6 +111,7 @@ class Summary:
             windows=self._later_windows,
             deployments=self._later_deployments,
             counters=self._counters,
+            slowest=self._later_slowest.state(),
         )
 
     @classmethod
@@ -125,6 +130,7 @@ class Summary:
         made._later = dict(state.later)
         made._later_windows, made._later_deployments = state.windows, dict(state.deployments)
         made._counters = state.counters
+        made._later_slowest = Slowest.restored(state.slowest)
         return made
 
     @property
@@ -173,6 +179,14 @@ class Summary:
             for name, later in self._later.items()
         }
         return {name: whole for name, whole in wholes.items() if whole.count}
+
+    def slowest(self) -> np.ndarray:
+        """Return the slowest requests that succeeded, as rows, the slowest first."""
+        found = Slowest()
+        for block in self._kept.pieces():
+            found.add(block)
+        found.merge(self._later_slowest)
+        return found.rows
 
     def pace(self, sending_ns: int | None, duration_ns: int) -> Pace:
         """Say what the rates of the run are made from.
@@ -247,6 +261,7 @@ class Summary:
         for name, histogram in self._later.items():
             histogram.add(series(name, block))
         self._later_windows.add(block)
+        self._later_slowest.add(block)
         for index in np.unique(block["deployment"]):
             histogram = self._later_deployments.setdefault(int(index), Histogram())
             histogram.add(series("service", block[block["deployment"] == index]))

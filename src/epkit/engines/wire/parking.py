@@ -38,8 +38,9 @@ class Parking:
     def wake(self) -> None:
         """Give out arrivals as long as there are slots and arrivals, the slot that was parked last first."""
         engine, slots = self._engine, self._slots
+        stamp = engine.stamp
         while slots:
-            now = clock()
+            now = stamp()
             arrival = engine.next(now)
             if arrival is not None:
                 self._send(slots.pop(), arrival, now)

@@ -22,6 +22,7 @@ from epkit.core.samples.rows import Failure
 from epkit.engines.base import INTERRUPTED, Arrival, CrashingEngine, Driver, Exchange, PacingDriver, Traffic
 from epkit.engines.wire.addresses import Address, Addresses
 from epkit.engines.wire.connection import Connection, HeadConnection, clock
+from epkit.engines.wire.numbered import NumberedConnection, NumberedHeadConnection
 from epkit.engines.wire.parking import Parking, nothing
 from epkit.engines.wire.tls import TlsTransport, describe, handshake, make_context, tls_reason, until
 from epkit.engines.wire.tunnel import ProxyError, Tunnels, make_proxy_context, proxy_tls
@@ -51,6 +52,8 @@ class WireEngine(CrashingEngine):
             self._tls, self._name = proxy_tls(proxy), proxy.host
         self._opening: set[asyncio.Task[None]] = set()
         self._parking = Parking(self)
+        self.stamp: Callable[[], int] = clock  # when a request starts
+        self._kinds: tuple[type[Connection], type[Connection]] = Connection, HeadConnection
 
     async def prepare(self) -> None:
         """Look the host's name up.
@@ -79,6 +82,8 @@ class WireEngine(CrashingEngine):
         sweep = self._loop.create_task(self._sweep())
         try:
             driver.begin()
+            if self.stamps is not None:
+                self.stamp, self._kinds = self.stamps.next, (NumberedConnection, NumberedHeadConnection)
             for _ in range(slots):
                 self.go_on()
             await self._finished
@@ -169,10 +174,10 @@ class WireEngine(CrashingEngine):
 
     async def _serve(self, arrival: Arrival | None) -> None:
         while arrival is not None:
-            connection = (HeadConnection if arrival[2].method == "HEAD" else Connection)(self)
+            connection = self._kinds[arrival[2].method == "HEAD"](self)
             x: Exchange = connection
             x.due, x.payload, _ = arrival
-            x.start = x.tcp = clock()
+            x.start = x.tcp = self.stamp()
             try:
                 async with asyncio.timeout(self.timeout_ns / 1e9):
                     await self._connect(connection)

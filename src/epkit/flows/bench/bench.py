@@ -178,7 +178,14 @@ def _load(
     options = asked.options
     find = contract_finder(options.request, target, destination, engine_class(asked.engine))
     load = make_load(
-        options.request, target, destination, stdin=stdin, note=context.note, find_contract=find, seed=options.seed
+        options.request,
+        target,
+        destination,
+        stdin=stdin,
+        note=context.note,
+        find_contract=find,
+        seed=options.seed,
+        id_header=options.request_ids,
     )
     check = checks.make_check(options.depth, options.expect, load, find)
     if options.depth is not Depth.CONTRACT:

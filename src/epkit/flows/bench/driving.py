@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from epkit.core.http.request import Request
+from epkit.core.http.request_ids import RequestIds, numbered
 from epkit.core.load.phases import PhaseTimes
 from epkit.core.load.plan import Plan
 from epkit.core.report.workers import WorkerRecord
@@ -19,6 +20,7 @@ from epkit.engines.deferred import Check, CheckCounts, Deferred
 from epkit.engines.driver import ClosedLoop, FirstFailure, Judging
 from epkit.engines.phased import Phased
 from epkit.engines.runner import Ran
+from epkit.engines.stamps import Stamps
 from epkit.flows.target.requests import Requests
 
 
@@ -128,10 +130,12 @@ class DrivenPlan:
         *,
         check: Check | None = None,
         gate: Callable[[int], None] | None = None,
+        ids: RequestIds | None = None,
     ) -> None:
         """Make the driver.
 
         Args:
+            ids: of the requests, where they have some.
             check: what replies are held against beside the run.
             gate: as for `Phased`.
         """
@@ -139,16 +143,28 @@ class DrivenPlan:
         self._deferred = None if check is None else Deferred(check, judging.sinks)
         if self._deferred is not None:
             judging = replace(judging, sinks=(self._deferred.add,), inspect=self._deferred.inspect)
+        self._ids = ids
+        requests = self._numbered(load.requests)
         self.driver: ClosedLoop | Phased
         if is_simple(plan):
-            self.driver = ClosedLoop(plan.phases[0], load.requests, load.rows, judging, times)
+            self.driver = ClosedLoop(plan.phases[0], requests, load.rows, judging, times)
         else:
-            self.driver = Phased(plan.phases, load.requests, load.rows, judging, times, seed=plan.seed, gate=gate)
+            self.driver = Phased(plan.phases, requests, load.rows, judging, times, seed=plan.seed, gate=gate)
+        if ids is not None:
+            engine.stamps = self.driver.stamps = Stamps(ids)
         self._cpu_s = 0.0
 
     def begin(self) -> None:
         """Take note of the CPU time that was spent before."""
         self._cpu_s = time.process_time()
+
+    def replace(self, requests: Sequence[Request]) -> None:
+        """Send other requests from now on; from any thread."""
+        self.driver.replace(self._numbered(requests))
+
+    def _numbered(self, requests: Sequence[Request]) -> Sequence[Request]:
+        ids = self._ids
+        return requests if ids is None else [numbered(request, ids) for request in requests]
 
     def end(self, *, drain: bool) -> None:
         """End the run by a rule of its own."""
@@ -166,7 +182,8 @@ class DrivenPlan:
             if kind in examples:
                 examples[kind].count += example.count
             else:
-                examples[kind] = example
+                started = example.start_ns
+                examples[kind] = replace(example, start_ns=None if started is None else started - self.driver.began)
 
     def facts(self, ran: Ran | None = None) -> RunFacts:
         """Say what is known.

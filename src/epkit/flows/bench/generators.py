@@ -34,7 +34,9 @@ class OwnGenerator:
         log = make_log(options.verbosity, ready.load.requests[0], ready.target.secrets, say)
         load = ready.load
         judging = Judging(sinks=measured.sinks, depth=options.depth, log=log, place=load.place, strict=load.strict)
-        self._driven = DrivenPlan(measured.plan, load, engine, judging, measured.times, check=ready.check)
+        self._driven = DrivenPlan(
+            measured.plan, load, engine, judging, measured.times, check=ready.check, ids=measured.ids
+        )
 
     def run(self, tick: Callable[[], None]) -> RunFacts:
         """Run, to the end."""
@@ -53,7 +55,7 @@ class OwnGenerator:
 
     def replace(self, requests: Sequence[Request]) -> None:
         """Send other requests from now on."""
-        self._driven.driver.replace(requests)
+        self._driven.replace(requests)
 
     def end(self, *, drain: bool) -> None:
         """End the run by a rule of its own."""

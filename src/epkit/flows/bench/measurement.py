@@ -5,6 +5,7 @@ from typing import Final
 
 import numpy as np
 
+from epkit.core.http.request_ids import RequestIds
 from epkit.core.load import schedule
 from epkit.core.load.phases import PhaseTimes, Slice
 from epkit.core.load.plan import Plan
@@ -22,13 +23,21 @@ PHASE_ROWS: Final = 200_000
 class Measurement:
     """A plan, where the samples of its phases go, and their summaries."""
 
-    def __init__(self, plan: Plan, *, sinks: Sequence[Sink] = (), failures_as_infinite: bool = False):
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        sinks: Sequence[Sink] = (),
+        failures_as_infinite: bool = False,
+        ids: RequestIds | None = None,
+    ) -> None:
         """Prepare a run; `summary` is that of the measured phases.
 
         Args:
+            ids: of its requests, where they have some.
             sinks: of the measured phases, beside the summary; times in their blocks are ns since those began.
         """
-        self.plan = plan
+        self.plan, self.ids = plan, ids
         self.summary = Summary(failures_as_infinite=failures_as_infinite)
         self.parts: tuple[Summary, ...] = ()
         """Of each phase by itself, where there are several."""

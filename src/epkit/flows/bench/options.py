@@ -54,6 +54,7 @@ class BenchOptions:
         samples: the table that every sample is written to.
         histograms_wanted: whether the latencies are wanted as histograms too, for a report to look at.
         otlp: URL of an OpenTelemetry collector that the run is sent to while it goes on.
+        request_ids: the header in which each request is sent with an id; None for none.
     """
 
     target: str | None = None
@@ -95,6 +96,7 @@ class BenchOptions:
     histograms_wanted: bool = False
     seed: int = 0
     otlp: str | None = None
+    request_ids: str | None = None
 
     @property
     def known_end(self) -> tuple[int | None, float | None]:

@@ -10,6 +10,7 @@ from epkit.core.near import not_one_of
 from epkit.core.report import slo
 from epkit.core.report.report import PlanInfo
 from epkit.core.report.slo import Slo
+from epkit.endpoint.headers import check_id_header
 from epkit.errors import UsageError
 from epkit.flows.bench.options import BenchOptions
 from epkit.flows.target.transport import engine_name
@@ -75,6 +76,8 @@ def parse(options: BenchOptions) -> AskedBench:
     """
     wire_only = "-I" if not options.sni else "-b" if options.buffer_bytes is not None else None
     engine = engine_name(options.engine, http2=options.http2, wire_only=wire_only)
+    if options.request_ids is not None:
+        check_id_header(options.request_ids)
     slos = slo.parse_all(options.slos)
     _check_numbers(options)
     _check_modes(options)

@@ -3,18 +3,19 @@
 import platform
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from epkit import __version__
 from epkit.core.http.destination import Destination
 from epkit.core.http.headers import fields
 from epkit.core.http.masking import mask_url, mask_values
+from epkit.core.http.request_ids import RequestIds
 from epkit.core.load.plan import Plan
 from epkit.core.replies import judging
 from epkit.core.report.assembly import EngineFacts, KnownRun, LoadOutcome, Peer, assemble
 from epkit.core.report.caveats import Caveat, CaveatKind
 from epkit.core.report.knee import mark_knee
-from epkit.core.report.report import FailureExample, PayloadInfo, Report, Run, Search, Tool
+from epkit.core.report.report import FailureExample, PayloadInfo, Report, Run, Search, SentIds, Tool
 from epkit.core.report.slo import Slo
 from epkit.core.report.wording import plural
 from epkit.core.report.workers import WorkerRecord
@@ -44,10 +45,15 @@ class RunSetup:
     destination: Destination
     plan: Plan
     engine: str
+    id: str
     workers: int = 1
     warmup: str | None = None
     sweep: bool = False
-    id: str = field(default_factory=lambda: secrets.token_hex(8))
+
+
+def new_run_id() -> str:
+    """Make the id of a run: 16 hexadecimal digits."""
+    return secrets.token_hex(8)
 
 
 def make_report(
@@ -100,7 +106,7 @@ def known_run(setup: RunSetup, measured: Measurement, facts: RunFacts, *, early:
     Args:
         early: whether the run ended before its plan did, for another reason than a signal.
     """
-    traffic = facts.traffic
+    traffic, ids = facts.traffic, measured.ids
     known = KnownRun(
         tool=Tool(
             version=__version__,
@@ -117,6 +123,7 @@ def known_run(setup: RunSetup, measured: Measurement, facts: RunFacts, *, early:
             partial=early or facts.stopped_by is not None,
             seed=setup.plan.seed,
             payloads=payload_infos(setup.load),
+            request_ids=None if ids is None else SentIds(header=ids.header, begin_ns=measured.began_ns(facts)),
         ),
         plan=plan_info(setup.plan, setup.warmup, setup.workers),
         peer=_peer(setup, facts.first_head, traffic.tls),
@@ -132,7 +139,7 @@ def known_run(setup: RunSetup, measured: Measurement, facts: RunFacts, *, early:
         max_in_flight=measured.most(facts),
         drifts_ns=facts.drifts_ns,
         deployments=facts.deployments,
-        failures=tuple(_explain(example, setup.target) for example in _most_first(facts.examples.values())),
+        failures=tuple(_explain(example, setup.target, ids) for example in _most_first(facts.examples.values())),
     )
     return mask_values(known, setup.target.secrets)
 
@@ -144,13 +151,16 @@ def payload_infos(load: Requests) -> tuple[PayloadInfo, ...]:
     )
 
 
-def show_examples(examples: Iterable[FirstFailure], target: Target) -> dict[str, str]:
+def show_examples(examples: Iterable[FirstFailure], target: Target, ids: RequestIds | None = None) -> dict[str, str]:
     """Write the first reply of each kind of failure, credentials masked.
+
+    Args:
+        ids: of the requests, where they have some.
 
     Returns:
         The texts by the names of files.
     """
-    shown = {_file_name(example): _show_example(example, target) for example in _most_first(examples)}
+    shown = {_file_name(example): _show_example(example, target, ids) for example in _most_first(examples)}
     return mask_values(shown, target.secrets)
 
 
@@ -159,12 +169,19 @@ def _file_name(example: FirstFailure) -> str:
     return f"{kind}-{example.status}.txt" if example.status else f"{kind}.txt"
 
 
-def _show_example(example: FirstFailure, target: Target) -> str:
+def _show_example(example: FirstFailure, target: Target, ids: RequestIds | None) -> str:
     headers = fields(example.head)
     times = plural(example.count, "time")
     reply = show_reply(example.head, _plain_body(example, headers), target.secrets) if example.head else ""
     why = f"{times}: {example.detail}" if example.detail else times
+    if ids is not None and (sent := _id(example, ids)) is not None:
+        why += f"\n{ids.header} of this request: {sent}"
     return f"{why}\n\n{reply}\n" if reply else f"{why}\n"
+
+
+def _id(example: FirstFailure, ids: RequestIds | None) -> str | None:
+    """Return the id that a request was sent with, None where it had none or was never sent."""
+    return None if ids is None or example.start_ns is None else ids.text(example.start_ns)
 
 
 def _peer(setup: RunSetup, first_head: bytes, tls: str | None) -> Peer:
@@ -183,7 +200,7 @@ def _most_first(examples: Iterable[FirstFailure]) -> list[FirstFailure]:
     return sorted(examples, key=lambda example: -example.count)
 
 
-def _explain(example: FirstFailure, target: Target) -> FailureExample:
+def _explain(example: FirstFailure, target: Target, ids: RequestIds | None) -> FailureExample:
     """Say what a kind of failure was and what to do about it, credentials masked."""
     headers = fields(example.head)
     text = _plain_body(example, headers)
@@ -195,7 +212,12 @@ def _explain(example: FirstFailure, target: Target) -> FailureExample:
         words = example.detail
         advice = advise_failure(example.failure, example.detail, target.secrets, quote=False)
     return FailureExample(
-        kind=example.failure.name.lower(), count=example.count, status=example.status, detail=words, advice=advice
+        kind=example.failure.name.lower(),
+        count=example.count,
+        status=example.status,
+        detail=words,
+        advice=advice,
+        id=_id(example, ids),
     )
 
 

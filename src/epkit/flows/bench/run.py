@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from epkit.core.http.masking import mask_values
+from epkit.core.http.request_ids import RequestIds
 from epkit.core.load.plan import Plan
 from epkit.core.load.stages import total
 from epkit.core.report import ab
@@ -26,7 +27,7 @@ from epkit.flows.bench.measurement import Measurement
 from epkit.flows.bench.options import BenchOptions, BenchResult, Shown
 from epkit.flows.bench.plan import AskedBench
 from epkit.flows.bench.ready import PreparedRun
-from epkit.flows.bench.report import RunSetup, known_run, make_report, show_examples
+from epkit.flows.bench.report import RunSetup, known_run, make_report, new_run_id, show_examples
 from epkit.flows.bench.saving import Recording
 from epkit.flows.bench.until import Until
 
@@ -60,14 +61,20 @@ def run(
             live=None if shown.live is None else shown.live.restarted(),
             guard=_guard(asked.slos, plan) if options.abort_on_slo else None,
         )
-        measured = Measurement(plan, sinks=sinks.all(), failures_as_infinite=options.failures_as_infinite)
+        run_id, header = new_run_id(), options.request_ids
+        measured = Measurement(
+            plan,
+            sinks=sinks.all(),
+            failures_as_infinite=options.failures_as_infinite,
+            ids=None if header is None else RequestIds(header=header, run=run_id),
+        )
         export = None
         if shown.exporting is not None:
             method = ready.load.requests[0].method
             export = shown.exporting.run(ready.target, ready.destination, method, measured)
         all_rows = sinks.want_all_rows or export is not None
         generator = make_generator(asked, ready, measured, shown, all_rows=all_rows)
-        one = _Run(asked, ready, measured, generator, sinks, export)
+        one = _Run(asked, ready, measured, generator, sinks, export, run_id)
         one.drive(shown.progress, watch)
         return one.result()
 
@@ -105,6 +112,7 @@ class _Run:
         generator: LoadGenerator,
         sinks: _RunSinks,
         export: RunExport | None,
+        run_id: str,
     ) -> None:
         self._asked, self._ready, self._measured, self._sinks = asked, ready, measured, sinks
         self._export = export
@@ -115,6 +123,7 @@ class _Run:
             destination=ready.destination,
             plan=measured.plan,
             engine=generator.engine,
+            id=run_id,
             workers=generator.workers,
             warmup=asked.options.warmup,
             sweep=asked.options.sweep is not None,
@@ -152,10 +161,12 @@ class _Run:
         if sinks.spill is not None:
             if options.samples is not None:
                 rows, names = self._ready.load.rows, mask_values(facts.deployments, self._ready.target.secrets)
-                samples.write(options.samples, sinks.spill.blocks(), report.run.payloads, rows, names)
+                samples.write(options.samples, sinks.spill.blocks(), report.run, rows, names)
             if options.rows_wanted:
                 times = ab.from_samples(sinks.spill.blocks(), measured.started_ns(facts))
-        kept = {} if options.keep_failures is None else show_examples(facts.examples.values(), self._ready.target)
+        kept = {}
+        if options.keep_failures is not None:
+            kept = show_examples(facts.examples.values(), self._ready.target, measured.ids)
         histograms = hdr.as_saved(measured.summary.histograms()) if options.histograms_wanted else {}
         return BenchResult(report=report, ab_times=times, kept=kept, stopped_by=facts.stopped_by, histograms=histograms)
 

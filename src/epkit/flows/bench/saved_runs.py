@@ -92,7 +92,7 @@ def write_samples(run: SavedRun, report: Report, path: str) -> None:
         UsageError: the file cannot be written.
     """
     section = run.section
-    samples.write(path, run.blocks(), report.run.payloads, section.head.rows_of, section.stat.deployments)
+    samples.write(path, run.blocks(), report.run, section.head.rows_of, section.stat.deployments)
 
 
 def is_cut(run: SavedRun) -> bool:

@@ -2,17 +2,73 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
-from epkit.core.hosting.deployments import unseen
+from epkit.core.hosting.deployments import LoggedRequest, unseen
 from epkit.core.hosting.log_lines import harmless
 from epkit.core.http.masking import mask_text
+from epkit.errors import UsageError
 from epkit.flows.context import Context
 from epkit.flows.hosting.backends import Place
 
 POLL_S: Final = {"local": 0.2, "azureml": 2.0, "azureml-v1": 2.0}
+MOST_REQUESTS: Final = 100
+MOST_LINES: Final = {"local": 1_000_000, "azureml": 5000, "azureml-v1": 5000}
+"""Lines of a log that are searched for an id; on this machine all that are kept."""
+
 OVERLAP: Final = 500
 """Lines that are asked for again and again: as many may come between two looks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundRequest:
+    """What an endpoint's records say of a request.
+
+    Args:
+        id: that it was looked for by.
+        requests: with this id, as Application Insights was told of them; more than one where it was sent again.
+        lines: of the server's log, that name the id.
+    """
+
+    id: str
+    requests: tuple[LoggedRequest, ...]
+    lines: tuple[str, ...]
+
+
+def find_request(place: Place, context: Context, request_id: str, *, deployment: str | None) -> FoundRequest:
+    """Find a request in an endpoint's records by the id that it was sent with.
+
+    Raises:
+        UsageError: none of them names it, or they cannot be asked.
+    """
+    backend, name = place.backend, place.service
+    if not request_id.isprintable() or not request_id or set(request_id) & set("'\"\\ "):
+        raise UsageError("--request: an id is one word, as the report of the run has it")
+    refused: UsageError | None = None
+    requests: tuple[LoggedRequest, ...] = ()
+    try:
+        requests = backend.requests(name, tail=MOST_REQUESTS, request_id=request_id)
+    except UsageError as error:
+        refused = error
+    log = backend.logs(name, tail=MOST_LINES[backend.name], init=False, deployment=deployment)
+    lines = _shown([line for line in log if request_id in line], context)
+    if not requests and not lines:
+        raise refused or UsageError(f"{name}: no record names the request {request_id}: {_why(place)}")
+    if refused is not None:
+        context.note(str(refused))
+    return FoundRequest(id=request_id, requests=requests, lines=lines)
+
+
+def _why(place: Place) -> str:
+    """Say why a request may be in no record."""
+    name = place.service
+    if place.backend.show(name).app_insights is False:
+        return f"Application Insights is off: epkit logs enable {name} turns it on for those to come"
+    return (
+        "what Application Insights is told comes some seconds later; under a heavy load the server drops a part of it, "
+        "and the oldest is forgotten"
+    )
 
 
 def show(place: Place, context: Context, *, tail: int, init: bool, deployment: str | None) -> tuple[str, ...]:

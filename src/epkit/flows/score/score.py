@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 
 from epkit.core.http.masking import mask_text, mask_url, mask_values
 from epkit.core.http.request import Template, with_proxy_headers
+from epkit.core.http.request_ids import REQUEST_ID
 from epkit.core.http.url import is_url
 from epkit.core.replies.predictions import Failed
 from epkit.core.score.batching import Chunk, Packer
@@ -21,7 +22,6 @@ from epkit.core.score.scored import JobProgress, ScoreResult
 from epkit.core.stats.histogram import Histogram
 from epkit.endpoint.config import TargetSpec
 from epkit.endpoint.target import resolve, to_destination
-from epkit.engines.batches import REQUEST_ID
 from epkit.errors import UsageError
 from epkit.files.digests import digest_of
 from epkit.files.jobs import Job

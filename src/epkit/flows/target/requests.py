@@ -15,6 +15,7 @@ from epkit.core.http.destination import Destination
 from epkit.core.http.masking import mask_url
 from epkit.core.http.payload import Payload
 from epkit.core.http.request import Request
+from epkit.core.http.request_ids import unnumbered
 from epkit.core.replies.declared import declared_place
 from epkit.core.replies.finding import ReplyPlace, place_of
 from epkit.core.shapes.bodies import count_rows
@@ -65,6 +66,7 @@ def make_load(
     note: Note,
     find_contract: "Callable[[], ParsedContract]",
     seed: int = 0,
+    id_header: str | None = None,
 ) -> Requests:
     """Read the payloads, or take the contract's example, and build the requests.
 
@@ -72,6 +74,7 @@ def make_load(
         destination: where they go.
         find_contract: called at most once, and only where the contract is needed.
         seed: of rows that are made.
+        id_header: the header that an id goes into; the requests have none yet (`epkit.core.http.request_ids`).
 
     Raises:
         UsageError: a payload cannot be read or is not JSON, a header cannot be sent.
@@ -106,6 +109,8 @@ def make_load(
         note("--schema is not used: with --no-validate a contract is needed for the rows of a table alone")
     method = options.method or ("HEAD" if options.head else "PUT" if options.put else "POST" if payloads else "GET")
     headers = compose_headers(options, target, content_type if payloads else None)
+    if id_header is not None:
+        headers = _with_id(id_header, headers)
     path = target.uri.request_path
 
     def build(body: bytes) -> Request:
@@ -122,6 +127,17 @@ def make_load(
         return Requests(payloads=(), requests=(build(b""),), rows=(None,), place=place)
     built = tuple(build(payload.body) for payload in payloads)
     return Requests(payloads=payloads, requests=built, rows=rows, place=place, strict=known.found is not None)
+
+
+def _with_id(name: str, headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Add the header that ids go into.
+
+    Raises:
+        UsageError: it is sent already.
+    """
+    if _given(headers, name.lower()) is not None:
+        raise UsageError(f"--request-ids={name}: this header is sent already, and an id would be a second value of it")
+    return [*headers, unnumbered(name)]
 
 
 def reply_place(options: RequestOptions, target: Target, contract: "ParsedContract | None") -> ReplyPlace | None:

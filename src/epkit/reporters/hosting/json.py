@@ -43,5 +43,19 @@ def render_requests(endpoint: str, backend: str, requests: Sequence[LoggedReques
     return _document("epkit.requests/1", endpoint=endpoint, backend=backend, requests=plain(requests))
 
 
+def render_found(
+    endpoint: str, backend: str, request_id: str, requests: Sequence[LoggedRequest], lines: Sequence[str]
+) -> str:
+    """Write what the records say of a request."""
+    return _document(
+        "epkit.request/1",
+        endpoint=endpoint,
+        backend=backend,
+        id=request_id,
+        requests=plain(requests),
+        lines=list(lines),
+    )
+
+
 def _document(format_: str, **content: Any) -> str:
     return writing.document({"format": format_, **content}, allow_nan=True)

@@ -79,6 +79,11 @@ def render_requests(requests: Sequence[LoggedRequest]) -> str:
     return _text(_table(("time", "status", "duration", "path", "request id"), rows))
 
 
+def render_found(requests: Sequence[LoggedRequest], lines: Sequence[str]) -> str:
+    """Write what the records say of a request, then the lines of the log that name it."""
+    return "\n".join(part for part in (render_requests(requests) if requests else "", _text(lines)) if part)
+
+
 def _copy(deployment: Deployment) -> str:
     """Name the copy of a model that is served: the beginning of its hash, and when it was made."""
     return " ".join(part for part in ((deployment.model_sha256 or "")[:12], deployment.model_at) if part)

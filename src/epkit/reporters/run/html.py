@@ -12,7 +12,7 @@ from epkit.core.stats.distribution import PERCENTILES, Distribution
 from epkit.core.stats.histogram import Histogram, values
 from epkit.reporters.parts import charts, page
 from epkit.reporters.parts.charts import Axis, Series
-from epkit.reporters.run import over_time, percentiles
+from epkit.reporters.run import over_time, percentiles, slowest
 from epkit.reporters.run.facts import everything
 from epkit.reporters.run.words import is_implicit, percentile_notes, said, verdict
 
@@ -157,10 +157,14 @@ def _objectives(report: Report) -> str:
 
 def _failures(report: Report) -> Iterable[str]:
     if report.failures:
-        heads = ["failure", "count", "of all", "first reply", "advice"]
+        ids = ["its id"] * any(e.id is not None for e in report.failures)
+        heads = ["failure", "count", "of all", "first reply", *ids, "advice"]
         sent = max(1, report.counts.sent)
-        rows = [(e.kind, f"{e.count:,}", f"{100 * e.count / sent:.3g} %", said(e), e.advice) for e in report.failures]
-        yield page.section("Failures", page.table(heads, rows, prose=(3, 4)), wide=True)
+        rows = [
+            (e.kind, f"{e.count:,}", f"{100 * e.count / sent:.3g} %", said(e), *[e.id or ""] * len(ids), e.advice)
+            for e in report.failures
+        ]
+        yield page.section("Failures", page.table(heads, rows, prose=(3, len(heads) - 1)), wide=True)
 
 
 def _tables(report: Report) -> Iterable[str]:
@@ -174,6 +178,7 @@ def _tables(report: Report) -> Iterable[str]:
         heads = ["worker", "host", *measures, ""]
         yield page.section("Workers", *_rows(heads, list(map(_worker, report.workers))), wide=True)
     yield page.section("Latencies (ms)", *_latencies(report), wide=True)
+    yield slowest.section(report)
     if report.deployments:
         heads = ["deployment", "ok", "failed", "p50 (ms)", "p99 (ms)"]
         split = [

@@ -7,6 +7,7 @@ from epkit.core.report.caveats import Caveat, CaveatKind
 from epkit.core.report.report import DeploymentInfo, FailureExample, PhaseInfo, Report, Threshold
 from epkit.core.report.wording import plural
 from epkit.reporters.parts.layout import LABEL, labelled, wrap
+from epkit.reporters.run import slowest
 from epkit.reporters.run.layout import Rows, percentile_table, times_table
 from epkit.reporters.run.words import is_implicit, percentile_notes, said, verdict
 
@@ -26,6 +27,7 @@ def render(report: Report, *, percentiles: bool = True, deviations: bool = True)
         _connection_times(report, deviations=deviations),
         *(_percentiles(report) if percentiles else []),
         _shares(report, deviations=deviations),
+        slowest.lines(report),
         _deployments(report.deployments),
         _phases(report.phases),
         _workers(report),
@@ -261,5 +263,6 @@ def _failures(failures: Iterable[FailureExample]) -> list[str]:
     lines = []
     for example in failures:
         lines += wrap(f"{example.count} x {example.kind}: {said(example)}", "  ", "      ")
+        lines += [f"      {example.id}"] if example.id is not None else []
         lines += wrap(clean(example.advice, 1000), "      ", "      ")
     return ["Failures, with the first reply of each kind", *lines] if lines else []

@@ -80,6 +80,8 @@ def check_digest(message: DigestMessage, bounds: Bounds) -> None:
             raise MalformedError("counts of a deployment without a name")
         if any(index >= bounds.payloads for index in summary.counters.payloads):
             raise MalformedError("counts of a payload that is not sent")
+    for row in message.whole.slowest():
+        bounds.time(int(row["end"]), "one of the slowest")
 
 
 def check_gate(message: GateMessage, bounds: Bounds) -> None:
@@ -109,6 +111,7 @@ def check_facts(facts: RunFacts, bounds: Bounds) -> None:
         *(checks.checked, checks.skipped, checks.crashed),
         *(traffic.connections, traffic.closed, traffic.retried, traffic.unsolicited),
         *(example.count for example in facts.examples.values()),
+        *(example.start_ns or 0 for example in facts.examples.values()),
     )
     for number in numbers:
         _within(number, MOST, "a count")

@@ -166,9 +166,10 @@ class Fleet:
 
     def _begin(self) -> None:
         """Give everyone a share, and all a time to begin."""
-        for part in self._parts.values():
-            load = replace(self._work.load, requests=self._requests)
-            part.member.send(replace(self._work, plan=part.plan, load=load, exact=self._exact))
+        load, ids = replace(self._work.load, requests=self._requests), self._work.ids
+        for share, part in enumerate(self._parts.values()):
+            own = None if ids is None else replace(ids, share=share, shares=len(self._parts))
+            part.member.send(replace(self._work, plan=part.plan, load=load, exact=self._exact, ids=own))
         self._running = True
         deadline = time.monotonic() + READY_S
         while not all(part.ready for part in self._parts.values()):

@@ -49,6 +49,7 @@ class HiredWorkers:
             exact=None,
             verbosity=options.verbosity,
             secrets=tuple(secret.reveal() for secret in ready.target.secrets),
+            ids=measured.ids,
             files=carried.read(ready.destination, options.expect) if self._crew.is_elsewhere else {},
         )
         spare = len(self) - min(len(self), most_workers(ready.plan.phases))

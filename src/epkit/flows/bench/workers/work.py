@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from epkit.core.http.destination import Destination
+from epkit.core.http.request_ids import RequestIds
 from epkit.core.http.secret import Secret
 from epkit.core.load.phases import PhaseTimes
 from epkit.core.load.plan import Plan
@@ -63,6 +64,7 @@ class BenchWork:
         contract: the document and the path in it that replies are checked against.
         exact: so many samples are sent as they are; None for all of them.
         secrets: that `-v` must not show.
+        ids: of its requests, where they have some.
     """
 
     plan: Plan
@@ -75,6 +77,7 @@ class BenchWork:
     exact: int | None
     verbosity: int
     secrets: tuple[str, ...] = field(repr=False)
+    ids: RequestIds | None = None
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
     def work(self, channel: "Channel") -> None:
@@ -121,6 +124,7 @@ class _Share:
             times,
             check=job.make_check(),
             gate=self._wait_at,
+            ids=job.ids,
         )
         self._driver = self._driven.driver
         self._stream.deployments = self._driver.deployments
@@ -165,7 +169,7 @@ class _Share:
             case StopMessage(drain):
                 engine.stop(drain=drain)
             case ReplaceMessage(requests):
-                driver.replace(requests)
+                self._driven.replace(requests)
             case DocumentMessage(size):
                 self._stream.document = size
 

@@ -1,0 +1,89 @@
+"""Connections that write a number into the id of each request, and take a reply that has it back for what it is.
+
+A request is two fixed texts with the number between them (`epkit.core.http.request_ids`). Of a server that echoes the
+id no two header blocks are alike, but for the number: what is around it is remembered, and the block that is expected
+is that with the number of this request in between. Where nothing is echoed there is one piece, which `join` returns as
+it is.
+"""
+
+from typing import TYPE_CHECKING, cast
+
+from epkit.engines.base import Arrival
+from epkit.engines.wire.connection import NOTHING, Connection, HeadConnection, clock
+
+if TYPE_CHECKING:
+    from epkit.engines.stamps import Stamps
+    from epkit.engines.wire.wire import WireEngine
+
+
+class NumberedConnection(Connection):
+    """A connection of a run whose requests have ids."""
+
+    __slots__ = ("around", "began", "digits", "number", "stamp")
+
+    def __init__(self, engine: "WireEngine") -> None:
+        super().__init__(engine)
+        stamps = cast("Stamps", engine.stamps)
+        self.digits, self.began, self.stamp = stamps.digits, stamps.began, stamps.next
+        self.number = b""
+        self.around: list[bytes] = []
+
+    def send(self, arrival: Arrival) -> None:
+        """Send a request with its number, which is when it starts."""
+        self.due, self.payload, request = arrival
+        self.request = request
+        self.received = 0
+        self.body = b""
+        self.complete = False
+        self.number = number = self.digits % (self.start - self.began)
+        write = self.write
+        write(request.before + number + request.after)  # type: ignore[attr-defined] # a NumberedRequest
+        self.sent = clock()
+
+    def data_received(self, data: bytes) -> None:
+        """Do what `Connection` does, but that the header block is compared around the number."""
+        # Not by calling it: a call costs as much as all that differs.
+        try:
+            self.end = now = clock()
+            if (
+                len(data) == self.like_bytes
+                and not self.received
+                and data.startswith(like := self.number.join(self.around))
+            ):
+                self.first = now
+                self.head = data
+                self.received = len(data)
+                self.body = data[len(like) :]
+                self.complete = True
+            elif not self._parse(data, now):
+                return
+            engine = self.engine
+            done = engine.done
+            done(self)
+            if not self.keep:
+                self._part()
+                return
+            following = engine.next
+            stamp = self.stamp
+            now = stamp()
+            arrival = following(now)
+            if arrival is None:
+                self.body = b""
+                engine.park(self)
+                return
+            self.start = self.tcp = self.connected = now
+            self.send(arrival)
+        except BaseException as error:  # noqa: BLE001 - of the driver, or a sink: it ends the run
+            self.engine.crash(error)
+
+    def _learn(self, data: bytes) -> None:
+        """Remember a header block as what is around the number."""
+        super()._learn(data)
+        if self.like_bytes != NOTHING:
+            self.around = self.like.split(self.number)
+
+
+class NumberedHeadConnection(HeadConnection, NumberedConnection):
+    """The same for HEAD."""
+
+    __slots__ = ()
