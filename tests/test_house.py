@@ -137,6 +137,7 @@ def test_a_public_class_name_occurs_once() -> None:
 SINKS = {
     "cli/terminal.py": "stdout and stderr, masked",
     "cli/panel.py": "figures and kinds of failures",
+    "cli/completion.py": "names of endpoints, pipelines, saved runs and flags",
     "cli/output/score.py": "rows, in which `KeyGuard` looked for keys",
     "files/writing.py": "whole files, for the modules named here",
     "files/model_directory.py": "a model",

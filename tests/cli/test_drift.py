@@ -44,6 +44,14 @@ def test_a_model_against_rows_of_the_next_regime_is_drift(bank):
     assert 'name="column nr.employed"' in bank.read("d.xml")
 
 
+def test_the_summary_of_a_job_gets_the_table(bank):
+    bank.environ["GITHUB_STEP_SUMMARY"] = str(bank.directory / "summary.md")
+    ran = bank("drift", "model", "same.parquet", "--summary", "--format", "json")
+
+    assert (0, "") == (ran.code, ran.err)
+    assert bank("drift", "model", "same.parquet", "--format", "markdown").out == bank.read("summary.md")
+
+
 def test_two_tables_are_compared_as_a_whole_too(bank):
     pytest.importorskip("lightgbm", reason="needs the extra train")
     ran = bank("drift", "old.csv", "late.jsonl", "--label", "y", "--format", "json")

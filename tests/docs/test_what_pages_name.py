@@ -126,6 +126,18 @@ def test_every_command_that_is_named_exists_with_its_flags(page: Path):
     assert [] == wrong_commands(page)
 
 
+EXAMPLES = sorted((ROOT / "docs" / "examples").glob("*-*.yaml"))
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=[path.name for path in EXAMPLES])
+def test_every_command_of_an_example_exists_with_its_flags(example: Path):
+    lines = re.findall(r"(?:^|[\s:])epkit ([a-z-]+ [^\n]*)", example.read_text(encoding="utf-8"))
+    lines = [line for line in lines if line.split()[0] in verbs()]
+
+    assert [] == [f"{line}: {wrong}" for line in lines if (wrong := problem(words_of(line)))]
+    assert lines or not example.name.startswith(("github", "azure-devops"))
+
+
 @every_page
 def test_every_flag_that_is_named_exists(page: Path):
     assert [] == wrong_flags(page, spans(page))

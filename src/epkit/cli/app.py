@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from epkit.cli import terminal
+from epkit.cli import completion, terminal
 from epkit.cli.commands import (
     bench,
     check,
@@ -126,6 +126,8 @@ def root(
 
 def main() -> None:
     """Run the command line and exit."""
+    if completion.is_asked(os.environ):
+        sys.exit(completion.answer(app, os.environ))
     # numpy's BLAS starts threads that spin for a while; nothing here multiplies matrices.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     signal.signal(signal.SIGTERM, _terminate)

@@ -238,6 +238,14 @@ def test_runs_are_listed_shown_and_compared(cli):
     assert "there is no run 9: there are 1, 2" in complaint(cli("pipeline", "show", "bank", "9"), 2)
 
 
+def test_the_summary_of_a_job_gets_the_run(cli):
+    cli.environ["GITHUB_STEP_SUMMARY"] = str(cli.directory / "summary.md")
+    shown = cli("pipeline", "show", "bank", "--summary")
+
+    assert (0, "") == (shown.code, shown.err)
+    assert cli("pipeline", "show", "bank", "--format", "markdown").out == cli.read("summary.md")
+
+
 def test_a_run_leaves_its_page_its_journal_and_the_log_of_each_step(cli):
     run = f"{STORE}/runs/1"
 

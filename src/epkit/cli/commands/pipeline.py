@@ -147,7 +147,9 @@ def show(
     format_: Annotated[str, typer.Option("--format", metavar="text|json|markdown", help="How to print it.")] = "text",
     html: Annotated[str | None, typer.Option("--html", metavar="FILE", help="Write the page there, too.")] = None,
     junit: Annotated[str | None, typer.Option("--junit", metavar="FILE", help="Write JUnit XML there, too.")] = None,
-    summary: o.Summary = False,
+    summary: Annotated[
+        bool, typer.Option("--summary", help="Add it to the job's summary, too: GitHub Actions, Azure DevOps.")
+    ] = False,
 ) -> None:
     """Show a run: who, when, why, its steps, gates, figures, parameters and files."""
     from epkit.cli.output import pipeline as output

@@ -1,0 +1,17 @@
+"""The names of the endpoints of this machine, for a shell that completes one."""
+
+from collections.abc import Mapping
+
+from epkit.backends.local.state import Homes
+
+
+def local_names(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the names, whether the endpoints live or not.
+
+    Args:
+        environ: XDG_STATE_HOME and HOME are read.
+
+    Raises:
+        BackendError: there is no home directory.
+    """
+    return tuple(home.path.name for home in Homes(environ))
