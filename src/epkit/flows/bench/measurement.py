@@ -22,14 +22,22 @@ PHASE_ROWS: Final = 200_000
 class Measurement:
     """A plan, where the samples of its phases go, and their summaries."""
 
-    def __init__(self, plan: Plan, *, sinks: Sequence[Sink] = (), failures_as_infinite: bool = False):
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        sinks: Sequence[Sink] = (),
+        failures_as_infinite: bool = False,
+        rows_of: Sequence[int | None] = (),
+    ) -> None:
         """Prepare a run; `summary` is that of the measured phases.
 
         Args:
             sinks: of the measured phases, beside the summary; times in their blocks are ns since those began.
+            rows_of: how many rows each payload holds, None where that is not known.
         """
         self.plan = plan
-        self.summary = Summary(failures_as_infinite=failures_as_infinite)
+        self.summary = Summary(failures_as_infinite=failures_as_infinite, rows_of=rows_of)
         self.parts: tuple[Summary, ...] = ()
         """Of each phase by itself, where there are several."""
         first = self._first = len(plan.phases) - len(plan.measured)
@@ -39,7 +47,7 @@ class Measurement:
         if not is_simple(plan):
             wanted = [Slice(self.times, first, None, sink) for sink in wanted]
         if len(plan.phases) > 1:
-            self.parts = tuple(Summary(exact=PHASE_ROWS) for _ in plan.phases)
+            self.parts = tuple(Summary(exact=PHASE_ROWS, rows_of=rows_of) for _ in plan.phases)
             wanted += [Slice(self.times, i, i, part.add) for i, part in enumerate(self.parts)]
         self.sinks = tuple(wanted)
         """Take every block of the run."""

@@ -136,6 +136,7 @@ class DryRun:
     Args:
         request: the first one, credentials masked.
         phases: name and load of each.
+        grid: of a sweep of batch sizes, what it measures and how long that takes at most.
     """
 
     request: str
@@ -143,3 +144,4 @@ class DryRun:
     phases: tuple[tuple[str, str], ...]
     target: str
     payloads: tuple[PayloadInfo, ...]
+    grid: str | None = None

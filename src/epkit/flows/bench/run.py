@@ -45,21 +45,28 @@ def run(
     watch: Watch | None = None,
     writer: RunWriter | None = None,
     arm: str = "",
+    sink: Sink | None = None,
 ) -> BenchResult:
     """Run one plan and report it.
 
     Args:
         writer: of the file that the run is saved to, as one of *arm*.
+        sink: of the measured samples, beside those that the options ask for.
     """
     options = asked.options
     with ExitStack() as stack:
         sinks = _RunSinks(
             spill=stack.enter_context(Spill()) if options.rows_wanted or options.samples else None,
             recording=None if writer is None else _recording(options, ready, writer, arm),
-            live=None if shown.live is None else shown.live.restarted(),
+            live=None if shown.live is None else shown.live.restarted(ready.load.rows),
             guard=_guard(asked.slos, plan) if options.abort_on_slo else None,
         )
-        measured = Measurement(plan, sinks=sinks.all(), failures_as_infinite=options.failures_as_infinite)
+        measured = Measurement(
+            plan,
+            sinks=[*sinks.all(), *_there(sink)],
+            failures_as_infinite=options.failures_as_infinite,
+            rows_of=ready.load.rows,
+        )
         generator = make_generator(asked, ready, measured, shown, all_rows=sinks.want_all_rows)
         one = _Run(asked, ready, measured, generator, sinks)
         one.drive(shown.progress, watch)
@@ -109,7 +116,7 @@ class _Run:
             engine=generator.engine,
             workers=generator.workers,
             warmup=asked.options.warmup,
-            sweep=asked.options.sweep is not None,
+            sweep=asked.options.sweep is not None and asked.grid is None,
         )
         self._until = None if asked.until is None else Until(asked.until, measured, generator)
         self._abort = None if sinks.guard is None else _Abort(sinks.guard, generator)
@@ -126,7 +133,7 @@ class _Run:
             None if progress is None else _showing(progress, generator),
             None if recording is None else recording.tick,
         )
-        self._ready.current.drive(generator)
+        self._ready.current.drive(generator, self._ready.part)
         self._facts = generator.run(_all(ticks))
 
     def result(self) -> BenchResult:

@@ -52,6 +52,8 @@ def _subtitle(report: Report) -> str:
 
 def _tiles(report: Report) -> Iterable[tuple[str, str]]:
     yield f"{report.throughput.requests_per_s:,.1f}/s", "throughput"
+    if report.throughput.rows_per_s is not None:
+        yield f"{report.throughput.rows_per_s:,.1f}/s", "rows"
     times = report.latency_ms.response if report.plan.model == "open" else report.latency_ms.service
     if times is not None:
         yield from ((_ms(times.percentiles[p]), f"p{p}") for p in ("50", "90", "99"))

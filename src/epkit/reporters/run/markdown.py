@@ -32,6 +32,8 @@ def _rows(report: Report) -> list[str]:
     # In an open loop the wait before a late start is a part of what a user feels.
     since, shown = (" since due", times.response) if report.plan.model == "open" else ("", times.service)
     rows = [f"| throughput | {rate.requests_per_s:.2f} requests/s | |"]
+    if rate.rows_per_s is not None:
+        rows.append(f"| rows | {rate.rows_per_s:.2f} rows/s | |")
     if shown:
         rows.append(f"| mean{since} | {shown.mean:.3f} ms | {_interval(shown.ci95.get('mean'))} |")
         for percent in PERCENTILES:

@@ -108,6 +108,8 @@ def _rates(report: Report) -> list[str]:
     lines = [labelled("Requests per second", f"{rate.requests_per_s:.2f} [#/sec] (mean)")]
     if report.counts.failed:
         lines.append(labelled("Successes per second", f"{rate.ok_per_s:.2f} [#/sec] (mean)"))
+    if rate.rows_per_s is not None:
+        lines.append(labelled("Rows per second", f"{rate.rows_per_s:.2f} [rows/sec] (mean, of successes)"))
     steady = sum(phase.measured for phase in report.phases) <= 1
     if plan.model == "closed" and steady:  # in an open loop the rate is the plan's, and says nothing about time
         each = 1000 / rate.requests_per_s
