@@ -29,6 +29,9 @@ WRITTEN: Final = "a sweep of batch sizes is written 'rows=1,10,100' or 'rows=1,1
 LEAST_SHARE: Final = 0.5
 """A point whose time is over but for less than this share of a round has had its time."""
 
+OWN_S: Final = 0.2
+"""What epkit itself takes for a run, before and after its requests: it is of no point's time."""
+
 ROOM: Final = 1.25
 """What a round may take more than the longest before it."""
 
@@ -214,19 +217,24 @@ class GridRounds:
 
     def confirmation(self, point: PointSpec) -> Turn | None:
         """Return the run that confirms a point; None where there is no time left for it."""
-        if self.left_s < max(self._share, ROOM * self._longest[point]):
+        if self.left_s < OWN_S + max(self._share, ROOM * self._longest[point]):
             return None
         # What is in flight when the time of sending is over takes as long as it did beyond a round.
         beyond = max(0.0, self._longest[point] - self._share)
-        seconds = min(self._seconds, self.left_s - beyond)
+        seconds = min(self._seconds, self.left_s - beyond - OWN_S)
         return Turn(point=point, round=ROUNDS + 1, seconds=seconds, limit_s=self.left_s + self._share)
 
-    def spend(self, turn: Turn, took_s: float) -> None:
-        """Pay for a turn."""
+    def spend(self, turn: Turn, took_s: float, loaded_s: float) -> None:
+        """Pay for a turn.
+
+        Args:
+            took_s: in all, which the whole pays.
+            loaded_s: from its first request to the end of its last, which the point pays.
+        """
         self.left_s -= took_s
-        self._left[turn.point] -= took_s
+        self._left[turn.point] -= loaded_s
         if turn.round <= ROUNDS:
-            self._longest[turn.point] = max(self._longest[turn.point], took_s)
+            self._longest[turn.point] = max(self._longest[turn.point], loaded_s)
 
     @property
     def is_round_over(self) -> bool:
@@ -260,8 +268,8 @@ class GridRounds:
 
 
 def bound_s(points: int, seconds: float) -> float:
-    """Return how long a grid takes at most: each point its time, and the confirmation as long again."""
-    return (points + 1) * seconds
+    """Return how long a grid takes at most: each point its time, the confirmation as long, and what epkit itself takes."""
+    return (points + 1) * seconds + (points * ROUNDS + 1) * OWN_S
 
 
 def front(values: Iterable[tuple[float, float]]) -> list[bool]:

@@ -11,7 +11,16 @@ from typing import Final
 
 from epkit.core.load.criteria import BATCH_ROWS
 from epkit.core.load.grid import ROUNDS, GridState, PointSpec, Standing, front
-from epkit.core.report.report import FailureExample, Grid, GridPoint, Report, Search, Threshold, Throughput
+from epkit.core.report.report import (
+    FailureExample,
+    Grid,
+    GridPoint,
+    Latencies,
+    Report,
+    Search,
+    Threshold,
+    Throughput,
+)
 from epkit.core.report.slo import Slo, evaluate, implied
 from epkit.core.report.summary import Summary
 from epkit.core.report.wording import plural
@@ -44,12 +53,21 @@ class PointRecord:
     rounds: list[Report] = field(default_factory=list)
     confirmation: Report | None = None
     overdue: bool = False
+    _latencies: Latencies | None = None
 
     def add(self, report: Report, *, confirms: bool = False) -> None:
         """Take the report of a round, whose samples the summary has."""
         self.rounds.append(report)
+        self._latencies = None
         if confirms:
             self.confirmation = report
+
+    @property
+    def latencies(self) -> Latencies:
+        """The latencies of all rounds together; of so many samples they are not made twice."""
+        if self._latencies is None:
+            self._latencies, _ = self.summary.latencies(closed=True)
+        return self._latencies
 
     @property
     def sending_s(self) -> float:
@@ -85,7 +103,7 @@ class PointRecord:
     @property
     def p99_ci95(self) -> tuple[float, float] | None:
         """The 95 % interval of its p99, in ms."""
-        service = self.summary.latencies(closed=True)[0].service
+        service = self.latencies.service
         if service is None:
             return None
         return service.ci95["99"] or mean_interval(
@@ -95,9 +113,8 @@ class PointRecord:
     @property
     def thresholds(self) -> tuple[Threshold, ...]:
         """How the objectives went, in all rounds together."""
-        latencies, _ = self.summary.latencies(closed=True)
         counts = self.summary.counters.counts()
-        return evaluate(self.slos, counts=counts, throughput=self.throughput, latency_ms=latencies)
+        return evaluate(self.slos, counts=counts, throughput=self.throughput, latency_ms=self.latencies)
 
     def standing(self) -> Standing:
         """Say how the point stands, between two rounds."""
@@ -140,7 +157,7 @@ class PointRecord:
         if slo.metric == "failed" and not slo.share:
             return True  # a count only grows
         if slo.part and (slo.percentile or slo.metric == "mean"):
-            latency = getattr(self.summary.latencies(closed=True)[0], slo.part)
+            latency = getattr(self.latencies, slo.part)
             bounds = None if latency is None else latency.ci95[slo.percentile or "mean"]
             if bounds is not None:
                 return not any(slo.met(bound) for bound in bounds)
@@ -179,7 +196,7 @@ class PointRecord:
             failed=counts.failed,
             rows_per_s=_rows_per_s(self.throughput),
             rows_ci95=self.rows_ci95,
-            service=self.summary.latencies(closed=True)[0].service,
+            service=self.latencies.service,
             failure=_most(failures),
             doubts=tuple(dict.fromkeys(doubts)),
         )

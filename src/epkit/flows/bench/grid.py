@@ -109,8 +109,13 @@ class _Sweep:
         result = run(
             self._asked, ready, ready.plan, self._shown, watch=watcher, writer=self._writer, sink=record.summary.add
         )
-        took_s = time.perf_counter() - at - (result.report.phases[0].duration_s if first else 0.0)
-        self._rounds.spend(turn, took_s)
+        warm_s = result.report.phases[0].duration_s if first else 0.0
+        phase = result.report.phases[-1]
+        self._rounds.spend(
+            turn,
+            took_s=time.perf_counter() - at - warm_s,
+            loaded_s=phase.begin_s + phase.duration_s - warm_s,
+        )
         self._runs += 1
         self._last[point] = self._runs - 1, result
         self._kept = {**result.kept, **self._kept}

@@ -13,6 +13,7 @@ from epkit.core.stats.distribution import PERCENTILES, Distribution
 from epkit.core.stats.histogram import Histogram, values
 from epkit.reporters.parts import charts, page
 from epkit.reporters.parts.charts import Axis, Series
+from epkit.reporters.run import grid
 from epkit.reporters.run.words import percentile_notes, said, verdict
 
 CURVE: Final = (
@@ -67,6 +68,7 @@ def _ms(value: float) -> str:
 
 
 def _charts(report: Report, histograms: Mapping[str, Histogram]) -> Iterable[str]:
+    yield from grid.chart(report.grid)
     series = report.series
     if len(steps := _steps(report)) > 1:
         yield page.section("Latency by throughput", _load_curve(steps))
@@ -189,6 +191,7 @@ def _tables(report: Report) -> Iterable[str]:
         heads = ["failure", "count", "first reply", "advice"]
         failed = [(e.kind, str(e.count), said(e), e.advice) for e in report.failures]
         yield page.section("Failures", page.table(heads, failed, words=True), wide=True)
+    yield from grid.tables(report.grid)
     if report.phases:
         heads = ["phase", "load", "sent", "failed", "requests/s", "p50 (ms)", "p99 (ms)", ""]
         yield page.section("Phases", page.table(heads, map(_phase, report.phases)), wide=True)

@@ -2,6 +2,7 @@
 
 from epkit.core.report.report import Report
 from epkit.reporters.parts.markdown import code, escape
+from epkit.reporters.run import grid
 from epkit.reporters.run.words import is_implicit, percentile_notes, said, verdict
 
 PERCENTILES = ("50", "90", "99")
@@ -20,6 +21,7 @@ def render(report: Report) -> str:
         *_rows(report),
         "",
         *_phases(report),
+        *grid.markdown(report.grid),
         *_workers(report),
         *_reasons(report),
         _footer(report),

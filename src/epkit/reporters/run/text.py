@@ -7,6 +7,7 @@ from epkit.core.report.caveats import Caveat, CaveatKind
 from epkit.core.report.report import DeploymentInfo, FailureExample, PhaseInfo, Report, Threshold
 from epkit.core.report.wording import plural
 from epkit.reporters.parts.layout import LABEL, labelled, wrap
+from epkit.reporters.run import grid
 from epkit.reporters.run.layout import Rows, percentile_table, times_table
 from epkit.reporters.run.words import is_implicit, percentile_notes, said, verdict
 
@@ -28,6 +29,7 @@ def render(report: Report, *, percentiles: bool = True, deviations: bool = True)
         _shares(report, deviations=deviations),
         _deployments(report.deployments),
         _phases(report.phases),
+        grid.text(report.grid),
         _workers(report),
         _health(report),
         _warnings(report.warnings),
@@ -35,6 +37,7 @@ def render(report: Report, *, percentiles: bool = True, deviations: bool = True)
         wrap(clean(report.search.words, 1000)) if report.search else [],
         _failures(report.failures),
         [line for entry in verdict(report) for line in wrap(entry.text)],
+        grid.ending(report.grid),
     ]
     return "\n\n".join("\n".join(section) for section in sections if section) + "\n"
 
