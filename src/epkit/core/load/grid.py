@@ -268,7 +268,7 @@ class GridRounds:
 
 
 def bound_s(points: int, seconds: float) -> float:
-    """Return how long a grid takes at most: each point its time, the confirmation as long, and what epkit itself takes."""
+    """Return how long a grid takes at most: each point its time, the confirmation the same, and what epkit takes."""
     return (points + 1) * seconds + (points * ROUNDS + 1) * OWN_S
 
 

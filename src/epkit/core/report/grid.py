@@ -106,9 +106,10 @@ class PointRecord:
         service = self.latencies.service
         if service is None:
             return None
-        return service.ci95["99"] or mean_interval(
+        bounds = service.ci95["99"] or mean_interval(
             [each.latency_ms.service.percentiles["99"] for each in self.rounds if each.latency_ms.service]
         )
+        return None if bounds is None else (max(0.0, bounds[0]), bounds[1])
 
     @property
     def thresholds(self) -> tuple[Threshold, ...]:
@@ -197,6 +198,7 @@ class PointRecord:
             rows_per_s=_rows_per_s(self.throughput),
             rows_ci95=self.rows_ci95,
             service=self.latencies.service,
+            p99_ci95=self.p99_ci95,
             failure=_most(failures),
             doubts=tuple(dict.fromkeys(doubts)),
         )
@@ -303,7 +305,7 @@ def _figures(point: GridPoint) -> str:
     if point.rows_ci95 is not None:
         rows += f" (95 % interval {point.rows_ci95[0]:,.0f} to {point.rows_ci95[1]:,.0f})"
     p99 = "" if point.p99 is None else f", p99 {point.p99:.4g} ms"
-    bounds = None if point.service is None else point.service.ci95["99"]
+    bounds = point.p99_ci95
     return f"{rows}{p99}" + (f" ({bounds[0]:.4g} to {bounds[1]:.4g})" if bounds else "")
 
 

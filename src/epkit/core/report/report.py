@@ -317,6 +317,7 @@ class GridPoint:
         body_bytes: of a request, in the mean.
         rows_per_s: of the requests that succeeded; `rows_ci95` is its 95 % interval, None of fewer than two rounds.
         service: of its requests, all rounds together.
+        p99_ci95: 95 % interval of its p99, in ms; of the rounds where the sample is too small for one by itself.
         is_front: whether no other point has more rows per second and a lower p99.
         failure: what most of its failures were.
         doubts: why its measurement is not valid.
@@ -335,6 +336,7 @@ class GridPoint:
     rows_per_s: float
     rows_ci95: tuple[float, float] | None
     service: Distribution | None
+    p99_ci95: tuple[float, float] | None = None
     is_front: bool = False
     failure: FailureExample | None = None
     doubts: tuple[str, ...] = ()

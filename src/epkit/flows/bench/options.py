@@ -34,7 +34,8 @@ class BenchOptions:
     Args:
         requests, time_limit_s: what ends the run; with both, whichever comes first; with neither, one request.
         concurrency: most in flight; None for 1 in a closed loop, 1,000 (httpx: 100) in an open one.
-        rate, stages, sweep, find_max: at most one of them; without any the loop is closed.
+        rate, stages, sweep, find_max: at most one of them; without any the loop is closed. A sweep with `rows=` is one
+            of batch sizes.
         arrivals: `constant` or `poisson`, where there is a rate.
         warmup: requests, or a time such as `10s`, that are run first and reported apart.
         until: ends the run when an estimate is tight.

@@ -24,8 +24,8 @@ def text(grid: Grid | None) -> list[str]:
     """Lay out the points, and say why some were measured no further."""
     if grid is None:
         return []
-    heads = ("rows", "c", "rows/s", "95% interval", "p99 (ms)", "95% interval", "failed")
-    table = [heads, *((*_numbers(point), str(point.failed)) for point in grid.points)]
+    heads = ("rows", "c", "rows/s", "95%", "p99 (ms)", "95% interval", "failed")
+    table = [heads, *map(_short, grid.points)]
     widths = [max(len(row[place]) for row in table) for place in range(len(heads))]
     marks = ["", *(_mark(grid, i) for i in range(len(grid.points)))]
     lines = [
@@ -33,7 +33,7 @@ def text(grid: Grid | None) -> list[str]:
         for row, mark in zip(table, marks, strict=True)
     ]
     remarks = [line for name, words in _remarks(grid) for line in wrap(f"{name}: {words}", "  ", "      ")]
-    return [HEADING, *lines, EXPLAINED, *(["Left out, and doubts:", *remarks] if remarks else [])]
+    return [HEADING, *lines, *wrap(EXPLAINED), *(["Left out, and doubts:", *remarks] if remarks else [])]
 
 
 def ending(grid: Grid | None) -> list[str]:
@@ -101,9 +101,17 @@ def tables(grid: Grid | None) -> Iterable[str]:
         yield page.section("The line to use", line, *map(page.note, grid.notes))
 
 
+def _short(point: GridPoint) -> tuple[str, ...]:
+    """Write the figures of a point for a terminal, where there is no room for two intervals in full."""
+    rows, concurrency, rate, _, p99, _ = _numbers(point)
+    sure = "–"
+    if point.rows_ci95 is not None and point.rows_per_s:
+        sure = f"+/-{(point.rows_ci95[1] - point.rows_per_s) / point.rows_per_s:.0%}"
+    return rows, concurrency, rate, sure, p99, _interval(point.p99_ci95, ".4g"), str(point.failed)
+
+
 def _numbers(point: GridPoint) -> tuple[str, ...]:
     p99 = "–" if point.p99 is None else f"{point.p99:.3f}"
-    bounds = None if point.service is None else point.service.ci95["99"]
     rate = "–" if not point.rounds else f"{point.rows_per_s:,.0f}"
     return (
         str(point.rows),
@@ -111,7 +119,7 @@ def _numbers(point: GridPoint) -> tuple[str, ...]:
         rate,
         _interval(point.rows_ci95, ",.0f"),
         p99,
-        _interval(bounds, ".3f"),
+        _interval(point.p99_ci95, ".3f"),
     )
 
 
