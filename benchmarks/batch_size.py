@@ -1,11 +1,12 @@
 """Tries whether the batch size that a sweep proposes scores a table fastest: `python benchmarks/batch_size.py`.
 
-    pip install '.[local]' && python benchmarks/batch_size.py [--rows 20000] [--rounds 3] [--seconds 5]
+    pip install '.[local]' && python benchmarks/batch_size.py [--rows 20000] [--rounds 5] [--seconds 5]
 
 `epkit bench --sweep` proposes rows a request and requests in flight for the embedded endpoint. Then `epkit score` sends
-a table by every point of the grid, in turns, and the medians are put beside each other: the time of the command, the
-rows per second that it tells itself (without its start), and the CPU of client and server together, which a busy
-machine does not bend. A table is scored within the machine that the server runs on: both share its cores.
+a table by every point of the grid, in turns, and the best rounds are put beside each other: the time of the command, its
+start included, the rows per second that it tells itself, and the CPU of client and server together, which a busy machine
+bends least. Client and server share the machine's cores. A point that takes five times as long as the fastest in the
+first round is not measured again.
 """
 
 import argparse
@@ -16,7 +17,6 @@ import re
 import sys
 import tempfile
 from pathlib import Path
-from statistics import median
 
 from clients import epkit_program
 from measure import Finished, MeasureError, environment, run
@@ -29,13 +29,14 @@ GRID = "rows=1,10,100,1000;c=1,4,16"
 SLO = "p99<500ms"
 TOLD = re.compile(r"([\d,]+) rows/s")
 WITHIN = 1.1
+SLOW = 5.0
 
 
 def main() -> int:
     """Sweep, score, and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rows", type=int, default=20_000, metavar="N", help="of the table, default 20000")
-    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="of scoring, default 3")
+    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="of scoring, default 5")
     parser.add_argument("--seconds", default="5", metavar="TIME", help="of each point of the sweep, default 5")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="epkit-benchmark-") as scratch, start() as endpoint:
@@ -64,8 +65,9 @@ def measure(scratch: Path, endpoint: Embedded, options: argparse.Namespace) -> i
     if chosen is None:
         return 1
     readings: list[list[tuple[float, float, float]]] = [[] for _ in points]
+    still = range(len(points))
     for number in range(options.rounds):
-        for place in random.Random(number).sample(range(len(points)), len(points)):
+        for place in random.Random(number).sample(still, len(still)):
             point, before = points[place], server_cpu_s()
             scored = epkit("score", "rows.csv", "--target", endpoint.uri, "-o", "out.csv",
                            "--batch-rows", str(point["rows"]), "-c", str(point["concurrency"]))  # fmt: skip
@@ -74,7 +76,9 @@ def measure(scratch: Path, endpoint: Embedded, options: argparse.Namespace) -> i
                 raise MeasureError(f"epkit score: told no rate: {scored.stderr[-200:]}")
             cpu_s = scored.cpu_s + server_cpu_s() - before
             readings[place].append((scored.wall_s, int(told[1].replace(",", "")), cpu_s))
-    shown = [[median(each) for each in zip(*of_point, strict=True)] for of_point in readings]
+        fastest = min(readings[place][0][0] for place in still)
+        still = [place for place in still if readings[place][0][0] < SLOW * fastest or place == chosen]
+    shown = [(min(walls), max(rates), min(cpus)) for walls, rates, cpus in (zip(*one, strict=True) for one in readings)]
     kept = [place for place, point in enumerate(points) if point["state"] != "missed"]
     head = [f"{options.rows:,} rows", "sweep, rows/s", "p99 ms", "score, s", "score, rows/s", "CPU, s", ""]
     print(markdown(head, [row(points[i], shown[i], chosen=i == chosen) for i in range(len(points))], left=1))
@@ -88,11 +92,11 @@ def measure(scratch: Path, endpoint: Embedded, options: argparse.Namespace) -> i
     return 0
 
 
-def row(point: dict[str, object], medians: list[float], *, chosen: bool) -> list[str]:
+def row(point: dict[str, object], best: tuple[float, float, float], *, chosen: bool) -> list[str]:
     """Write a line of the table."""
     service = point["service"]
     p99 = f"{service['percentiles']['99']:.1f}" if isinstance(service, dict) else "–"
-    wall_s, rate, cpu_s = medians
+    wall_s, rate, cpu_s = best
     mark = "proposed" if chosen else str(point["state"]) if point["state"] != "measured" else ""
     name = f"{point['rows']} rows, {point['concurrency']} in flight"
     return [name, f"{point['rows_per_s']:,.0f}", p99, f"{wall_s:.2f}", f"{rate:,.0f}", f"{cpu_s:.2f}", mark]

@@ -26,7 +26,7 @@ from epkit.core.report.summary import Summary
 from epkit.core.report.wording import plural
 from epkit.core.stats.student import mean_interval
 
-NEAR: Final = 0.05
+NEAR: Final = 0.1
 """A point that is slower than the fastest by at most this share, and not by more than noise, is as good."""
 
 SURE: Final = 2

@@ -15,7 +15,7 @@ from epkit.reporters.run.words import said
 FRONT: Final = "front"
 USE: Final = "use"
 HEADING: Final = "Rows per second by rows per request and concurrency"
-EXPLAINED: Final = "front: no other point has more rows/s and a lower p99 (Pareto). Intervals are of 95 %."
+EXPLAINED: Final = "front (Pareto): no other point has more rows/s and a lower p99."
 MOST_CHARACTERS: Final = 4000
 """Of the line to use, which is never cut before a flag that matters."""
 
@@ -33,7 +33,7 @@ def text(grid: Grid | None) -> list[str]:
         for row, mark in zip(table, marks, strict=True)
     ]
     remarks = [line for name, words in _remarks(grid) for line in wrap(f"{name}: {words}", "  ", "      ")]
-    return [HEADING, *lines, *wrap(EXPLAINED), *(["Left out, and doubts:", *remarks] if remarks else [])]
+    return [HEADING, *lines, EXPLAINED, *(["Left out, and doubts:", *remarks] if remarks else [])]
 
 
 def ending(grid: Grid | None) -> list[str]:
