@@ -3,10 +3,10 @@
     pip install '.[local]' && python benchmarks/batch_size.py [--rows 20000] [--rounds 5] [--seconds 5]
 
 `epkit bench --sweep` proposes rows a request and requests in flight for the embedded endpoint. Then `epkit score` sends
-a table by every point of the grid, in turns, and the best rounds are put beside each other: the time of the command, its
-start included, the rows per second that it tells itself, and the CPU of client and server together, which a busy machine
-bends least. Client and server share the machine's cores. A point that takes five times as long as the fastest in the
-first round is not measured again.
+a table by every point of the grid, in turns, and the best rounds are put beside each other: the time of the command
+(its start included), the rows per second that it tells itself, and the CPU of client and server together, which a busy
+machine bends least. Client and server share the machine's cores. A point that takes five times as long as the fastest
+in the first round is not measured again.
 """
 
 import argparse

@@ -2,6 +2,8 @@
 
 import json
 import shlex
+import signal
+import sys
 import time
 
 import pytest
@@ -221,3 +223,24 @@ def test_a_warmup_is_made_once_and_in_no_point(cli, table):
 
     assert "50" == report["plan"]["warmup"]
     assert server.requests >= counted + 50
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_a_sweep_that_is_interrupted_reports_what_there_is(cli, table):
+    with PredictServer(delay_s=0.02) as server:
+        flags = ["--sweep", "rows=1,3,20", "-t", 10, "-p", table, "--wrap", "data", "--format", "json"]
+        with cli.start("bench", *flags, server.url) as process:
+            deadline = time.monotonic() + 60
+            while server.requests < 20:
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            process.send_signal(signal.SIGINT)
+            ran = cli.finished(process)
+    points = by_name(ran.report).values()
+
+    assert 130 == ran.code
+    assert ran.report["run"]["partial"]
+    assert 3 == len(points)
+    assert "never tried: the sweep was interrupted" in {point["words"] for point in points}
+    assert "epkit: " in ran.lines[-1]
+    assert "interrupted after" in ran.lines[-1]

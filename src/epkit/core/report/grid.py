@@ -94,11 +94,7 @@ class PointRecord:
     @property
     def rows_ci95(self) -> tuple[float, float] | None:
         """The 95 % interval of its rows per second."""
-        bounds = mean_interval([_rows_per_s(each.throughput) for each in self.rounds])
-        if bounds is None:
-            return None
-        middle, half = _rows_per_s(self.throughput), (bounds[1] - bounds[0]) / 2
-        return max(0.0, middle - half), middle + half
+        return _around(_rows_per_s(self.throughput), [_rows_per_s(each.throughput) for each in self.rounds])
 
     @property
     def p99_ci95(self) -> tuple[float, float] | None:
@@ -106,10 +102,10 @@ class PointRecord:
         service = self.latencies.service
         if service is None:
             return None
-        bounds = service.ci95["99"] or mean_interval(
-            [each.latency_ms.service.percentiles["99"] for each in self.rounds if each.latency_ms.service]
-        )
-        return None if bounds is None else (max(0.0, bounds[0]), bounds[1])
+        if service.ci95["99"] is not None:
+            return service.ci95["99"]
+        known = [each.latency_ms.service for each in self.rounds]
+        return _around(service.percentiles["99"], [one.percentiles["99"] for one in known if one is not None])
 
     @property
     def thresholds(self) -> tuple[Threshold, ...]:
@@ -323,6 +319,15 @@ def _most(failures: Sequence[FailureExample]) -> FailureExample | None:
         known = counted.get(kind)
         counted[kind] = example if known is None else replace(known, count=known.count + example.count)
     return max(counted.values(), key=lambda example: example.count, default=None)
+
+
+def _around(estimate: float, of_rounds: Sequence[float]) -> tuple[float, float] | None:
+    """Return the 95 % interval of an estimate from all rounds, as wide as that of the rounds' mean."""
+    bounds = mean_interval(of_rounds)
+    if bounds is None:
+        return None
+    half = (bounds[1] - bounds[0]) / 2
+    return max(0.0, estimate - half), estimate + half
 
 
 def _sending_s(report: Report) -> float:

@@ -90,8 +90,9 @@ def _shaping(options: BenchOptions) -> Iterator[str]:
     yield from _flag("--predictions-at", request.predictions_at)
     yield from ["--no-validate"] * (not request.validate)
     yield from _flag("--wrap", request.wrap)
-    yield from _flag("--carry", ",".join(table.carry) or None)
-    yield from _flag("--drop", ",".join(table.drop) or None)
+    for flag, columns in (("--carry", table.carry), ("--drop", table.drop)):
+        for name in columns:
+            yield from _flag(flag, f'"{name}"' if "," in name else name)
     yield from _flag("--encoding", table.encoding)
     yield from _flag("--decimal", table.decimal)
     yield from ["--no-header"] * (not table.header)
