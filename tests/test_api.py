@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 import epkit
 from support.fault_server import FaultServer
 from support.places import ROOT
+from support.predict_server import PredictServer
 from support.proxy_server import Proxy
 from support.trained import bank_like
 
@@ -178,3 +180,14 @@ def test_a_pipeline_is_run_and_its_runs_are_read(tmp_path: Path, monkeypatch):
     assert (run,) == pipeline.runs()
     with pytest.raises(epkit.UsageError, match='no pipeline has the name "x"; one of bank'):
         epkit.Pipeline.load("x")
+
+
+def test_a_sweep_of_batch_sizes_is_in_the_report(payload: str):
+    with PredictServer(delay_s=0.005) as server:
+        report = epkit.run_bench(server.url, sweep="rows=1,3", seconds="300ms", payloads=[payload])
+
+    assert report.grid is not None
+    assert [(1, 1), (3, 1)] == [(point.rows, point.concurrency) for point in report.grid.points]
+    assert report.grid.chosen == 1
+    assert report.throughput.rows_per_s == pytest.approx(3 * report.throughput.ok_per_s)
+    assert shlex.split(report.grid.command)[-4:] == ["--batch-rows", "3", "-c", "1"]

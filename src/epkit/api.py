@@ -93,7 +93,8 @@ def run_bench(
         requests: how many; with *seconds*, whichever comes first; 1 with neither. Counts, times and rates may be
             texts: `10k`, `1m30s`, `100/m`.
         concurrency: most in flight; None for 1, or for what suits a rate.
-        rate, stages, sweep, find_max: the load, as on the command line; at most one of them.
+        rate, stages, sweep, find_max: the load, as on the command line; at most one of them. What a sweep of batch
+            sizes (`rows=1,10,100;c=1,4`) found is the report's `grid`.
         arrivals: `constant` or `poisson`, where there is a rate.
         warmup: requests, or a time such as `10s`, that are run first and reported apart.
         until: ends the run when an estimate is tight, such as `ci(p99)<5%`.

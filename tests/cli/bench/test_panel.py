@@ -20,6 +20,13 @@ def view(**changes):
     return View(**{**usual, **changes})
 
 
+def test_a_point_of_a_sweep_is_drawn_with_its_rows():
+    drawn = draw(view(rows=5000, title="rows=10 c=4, round 2 of 5"), None, None).plain.splitlines()
+
+    assert "point       rows=10 c=4, round 2 of 5" == drawn[0]
+    assert "rows        2,000.0/s" == drawn[3]
+
+
 def test_a_run_is_drawn():
     drawn = draw(view(), 1000, None).plain.splitlines()
 

@@ -150,3 +150,22 @@ def test_the_document_has_the_keys_of_the_manual():
     assert ("epkit.comparison/1", 0.03, True) == (document["format"], document["threshold"], document["passed"])
     assert ["name", "base", "new", "ratio", "ci95", "verdict"] == list(document["metrics"][0])
     assert ["mean", "p50", "p90", "p95", "p99", "throughput", "failed"] == [m["name"] for m in document["metrics"]]
+
+
+def of_rows(arm, rows):
+    """Give an arm's requests so many rows each."""
+    reports = (
+        replace(one, throughput=replace(one.throughput, rows_per_s=rows * one.throughput.ok_per_s))
+        for one in arm.reports
+    )
+    return replace(arm, reports=tuple(reports))
+
+
+def test_rows_per_second_are_compared_where_requests_hold_other_numbers_of_them():
+    found = {metric.name: metric for metric in c.compare(of_rows(BASE, 10), of_rows(BASE, 100)).metrics}
+
+    assert (c.FASTER, pytest.approx(10)) == (found["rows"].verdict, found["rows"].ratio)
+    assert c.SAME == found["throughput"].verdict
+    assert "rows" not in verdicts(c.compare(of_rows(BASE, 10), of_rows(BASE, 10)))
+    assert "rows" not in verdicts(c.compare(BASE, of_rows(BASE, 10)))
+    assert "rows" in verdicts(c.compare(of_rows(BASE, 10), of_rows(BASE, 10), gates=[parse("rows<-5%")]))

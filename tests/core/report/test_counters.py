@@ -1,6 +1,9 @@
 """What is counted of a run."""
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -82,3 +85,21 @@ def test_what_ab_counts_is_counted_of_the_rows():
     assert (60, 24, 1, 2, 1) == (
         counters.received, counters.body, counters.non_2xx, counters.connect_failed, counters.receive_failed,
     )  # fmt: skip
+
+
+def test_rows_are_those_of_the_requests_that_succeeded_in_one_piece_and_merged():
+    one = rows(4, payload=[0, 1, 1, 1], failure=[0, 0, Failure.STATUS, 0])
+    other = rows(2, payload=[0, 1], failure=[Failure.TIMEOUT, 0])
+    rows_of = np.array([2, 100])
+    first, second = counted(one), counted(other)
+
+    assert 2 + 200 == first.rows(rows_of)
+    second.merge(Counters.restored(first.state()))
+    assert 2 + 300 == second.rows(rows_of) == counted(one, other).rows(rows_of)
+
+
+def test_a_state_with_more_failures_than_requests_of_a_payload_is_refused():
+    state = replace(counted(rows(2)).state(), failed_payloads={0: 3})
+
+    with pytest.raises(ValueError, match="more failures of a payload than requests with it"):
+        Counters.restored(state)

@@ -103,7 +103,7 @@ def test_the_keys_stand_in_the_order_of_the_manual():
     assert list(document) == [
         "format", "tool", "run", "plan", "counts", "throughput", "latency_ms", "http", "generator",
         "validity", "thresholds", "deployments", "series", "failures", "phases", "search", "warnings", "workers",
-        "slowest", "warning_kinds",
+        "slowest", "grid", "warning_kinds",
     ]  # fmt: skip
     assert list(document["run"]) == [
         "id", "started_at", "duration_s", "target", "method", "partial", "seed", "payloads", "request_ids",

@@ -45,3 +45,21 @@ def test_silent_seconds_count_as_zero_and_old_ones_are_forgotten():
     assert (1, 0, 0) == live.view().per_s
     live.add(rows(1, start=0, end=1000 * SECOND))
     assert (0,) * (SECONDS - 1) == live.view().per_s
+
+
+def test_rows_of_successes_are_counted_where_payloads_tell_them():
+    live = Live()
+    take = live.restarted([2, 100])
+    take(rows(3, payload=[0, 1, 1], failure=[0, 0, Failure.STATUS]))
+
+    assert 102 == live.view().rows
+    live.restarted([None])
+    assert None is live.view().rows
+
+
+def test_a_part_of_a_run_has_a_title():
+    live = Live()
+    live.title = "rows=10 c=4, round 2 of 5"
+    live.restarted()
+
+    assert "rows=10 c=4, round 2 of 5" == live.view().title

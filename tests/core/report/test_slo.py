@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from epkit.core.report.assembly import assemble
-from epkit.core.report.slo import FAILED_NONE, evaluate, implied, parse
+from epkit.core.report.slo import FAILED_NONE, evaluate, implied, parse, parse_all
 from epkit.core.report.summary import Summary
 from epkit.errors import UsageError
 from support.rows import MS, known, report, rows, timed
@@ -110,3 +110,14 @@ def test_throughput_is_taken_as_reported():
     seen = replace(report(block).throughput, ok_per_s=7.0)
 
     assert 7.0 == judge([parse("ok_per_s>5")], replace(report(block), throughput=seen))[0].observed
+
+
+@pytest.mark.parametrize(("rows_per_s", "passed"), [(150.0, True), (50.0, False), (None, False)])
+def test_rows_per_second_are_an_objective(rows_per_s, passed):
+    run = made()
+    rate = replace(run.throughput, rows_per_s=rows_per_s)
+    (threshold, _) = evaluate(
+        parse_all(["rows_per_s>100"]), counts=run.counts, throughput=rate, latency_ms=run.latency_ms
+    )
+
+    assert (passed, rows_per_s or 0.0) == (threshold.passed, threshold.observed)

@@ -302,3 +302,24 @@ def test_numbers_are_plain_python():
     numbers += [*service.percentiles.values(), *filter(None, service.ci95["50"]), result.series[0].p50]
 
     assert {int, float} == {type(number) for number in numbers}
+
+
+@pytest.mark.parametrize("exact", [1000, 0])
+def test_rows_per_second_are_of_the_time_of_sending_and_of_successes(exact):
+    summary = Summary(exact, rows_of=[10, 100])
+    block = rows(100, payload=np.arange(100) % 2)
+    block["failure"][:2] = Failure.STATUS
+    summary.add(block)
+    pace = summary.pace(None, 1_000_000_000)
+
+    assert 49 * 10 + 49 * 100 == pace.rows == pace.rows_per_s
+    half = summary.pace(500_000_000, 1_000_000_000)
+    assert pytest.approx(24 * 10 + 24 * 100, rel=0.05) == half.rows
+
+
+def test_rows_per_second_are_not_told_where_a_payload_does_not_tell_its_rows():
+    for rows_of in ((), (None,), (10, None)):
+        summary = Summary(rows_of=rows_of)
+        summary.add(rows(5))
+
+        assert None is summary.pace(None, 1_000_000_000).rows_per_s

@@ -39,6 +39,19 @@ def test_a_sweep_is_drawn_as_a_curve_with_its_knee():
     assert "<td>warm-up</td>" in text
 
 
+def test_a_sweep_of_batch_sizes_is_drawn_and_ends_with_the_line_to_use():
+    text = html.render(reports.grid(), {})
+    chart = text[text.index("<h2>p99 by rows per second") :]
+    chart = chart[: chart.index("</svg>")]
+
+    assert balanced(text)
+    assert ["rows=1 c=1", "rows=10 c=1", "rows=10 c=4", "rows=100 c=1"] == re.findall(r">(rows=\d+ c=\d)<", chart)
+    assert 5 == chart.count("<circle")
+    assert "<td>use, front</td>" in text
+    assert "epkit score 'my rows.csv' --target prod --batch-rows 10 -c 4" in text
+    assert "3 of 3 requests failed, after round 1" in text
+
+
 def test_a_run_of_one_load_has_no_curve():
     assert "Latency by throughput" not in page()
 

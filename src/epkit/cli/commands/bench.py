@@ -23,6 +23,7 @@ Examples:
   epkit bench --rate 200 -t 60 --warmup 5s prod  200 a second, due on time
   epkit bench --sweep c=1,2,4,8 -t 10 prod       where the knee is
   epkit bench --find-max 'p99<250ms' prod        how much it takes
+  epkit bench --sweep 'rows=1,10,100;c=1,4' -t 5 the best batch size
   epkit bench -t 30 -c 256 --workers 4 prod      from four processes
 \b
 Other than ab: connections are kept, HTTP/1.1 is spoken, certificates are
@@ -30,8 +31,8 @@ checked, redirects are not followed (3xx is a failure), failures count as
 failures, and -v never shows a credential.
 \b
 Exit codes: 0 all went well, 2 usage, 4 none succeeded, 5 some failed or
-an objective was missed (or --find-max found no rate, or --strict and the
-run is not valid),
+an objective was missed (or --find-max found no rate, a sweep of rows= no
+point that keeps the objectives, or --strict and the run is not valid),
 130 interrupted (143 by SIGTERM), with a report of what there was."""
 
 

@@ -40,7 +40,8 @@ Sweep = Annotated[
         LOAD,
         "--sweep",
         metavar="LIST",
-        help="Step by step, -n or -t each: c=1,2,4,8 or rate=50,100,200; marks the knee.",
+        help="Step by step, -n or -t each: c=1,2,4,8 or rate=50,100,200; marks the knee. 'rows=1,10,100;c=1,4', -t "
+        "each: finds the rows of a request, and the requests in flight, that score fastest and keep --slo.",
     ),
 ]
 FindMax = Annotated[

@@ -7,6 +7,7 @@ from typing import Final
 
 from epkit.cli import terminal
 from epkit.cli.output import summary as job_summary
+from epkit.core.load.criteria import BATCH_ROWS
 from epkit.core.report.report import Report
 from epkit.core.report.wording import plural
 from epkit.flows.bench.bench import exit_code
@@ -95,6 +96,9 @@ def finish(result: BenchResult, options: BenchOptions, output: OutputOptions) ->
 
 def _plan(planned: DryRun) -> str:
     plan = planned.plan
+    if planned.grid is not None:
+        kept = "kept" if plan.keepalive else "closed after each round"
+        return f"{planned.grid}; {plan.timeout_s:g} s for each request, connections {kept}"
     much = "1 request" if plan.requests == 1 else f"{plan.requests} requests" if plan.requests else "requests"
     long = f" for {'at most ' if plan.requests else ''}{plan.duration_s:g} s" if plan.duration_s else ""
     kept = "kept" if plan.keepalive else "closed after each"
@@ -141,9 +145,12 @@ def _complaint(code: int, result: BenchResult) -> str:
     if not any(run.counts.sent for run in reports):
         return "no request was made"
     missed = [threshold for run in reports for threshold in run.thresholds if not threshold.passed]
+    search = report.search
+    if code == 5 and search is not None and search.kind == BATCH_ROWS and search.value is None:
+        return search.words
     if code == 5 and not missed:
-        if report.search is not None and report.search.value is None:
-            return report.search.words
+        if search is not None and search.value is None:
+            return search.words
         return f"not valid: {next(reason.text for run in reports for reason in run.validity.reasons)}"
     if code == 5 and missed[0].expression != "failed==0":
         more = f", and {len(missed) - 1} more" if len(missed) > 1 else ""

@@ -11,6 +11,7 @@ from epkit.errors import UsageError
 FIND_MAX: Final = "find-max"
 KNEE: Final = "knee"
 UNTIL: Final = "until"
+BATCH_ROWS: Final = "batch-rows"
 
 _NUMBER: Final = r"(\d+\.?\d*|\.\d+)"
 _CI: Final = re.compile(rf"ci\(p(\d+(?:\.\d+)?)\)\s*<\s*{_NUMBER}\s*%")

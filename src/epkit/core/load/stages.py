@@ -12,7 +12,7 @@ from epkit.core.quantities import has_unit, read_count, read_ns, read_rate
 from epkit.errors import UsageError
 
 STAGES: Final = "stages are written '10s@c=1,30s@c=8' or '30s@rate=50..500'"
-SWEEP: Final = "a sweep is written 'c=1,2,4,8' or 'rate=50,100,200'"
+SWEEP: Final = "a sweep is written 'c=1,2,4,8', 'rate=50,100,200' or 'rows=1,10,100;c=1,4'"
 
 MOST_RATE: Final = 1_000_000
 

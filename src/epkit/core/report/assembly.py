@@ -144,6 +144,7 @@ def assemble(
         bytes_in_per_s=pace.per_s(pace.received),
         bytes_out_per_s=pace.per_s(http.bytes_out),
         sending_s=pace.sending_s,
+        rows_per_s=pace.rows_per_s,
     )
     reasons = _found(
         None if counts.ok else _fruitless(counts.sent),

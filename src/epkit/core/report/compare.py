@@ -36,7 +36,7 @@ LEAST_RUNS: Final = 3
 LEAST_FOR_P999: Final = 1000
 
 FASTER, SLOWER, SAME, UNKNOWN = "faster", "slower", "no difference shown", "no run-to-run information"
-BETTER_UP: Final = ("throughput",)
+BETTER_UP: Final = ("throughput", "rows")
 """Metrics of which more is better."""
 
 
@@ -135,7 +135,10 @@ def compare(base: Arm, new: Arm, *, threshold: float = THRESHOLD, gates: Sequenc
     wanted = {gate.metric for gate in gates}
     fewest = min((times.count if (times := latency(r)) else 0) for arm in (base, new) for r in arm.reports)
     # The largest of a hundred requests is no p99.9, and each metric more makes the correction stricter for the others.
-    names = [name for name in METRICS if name != "p99.9" or name in wanted or fewest >= LEAST_FOR_P999]
+    left_out = {
+        name for name, told in (("p99.9", fewest >= LEAST_FOR_P999), ("rows", _are_unlike(base, new))) if not told
+    }
+    names = [name for name in METRICS if name not in left_out - wanted]
     raw = [_measure(name, base, new) for name in names]
     everyone = holm({each.name: each.p for each in raw if each.p is not None})
     gated = holm({each.name: each.p for each in raw if each.p is not None and each.name in wanted})
@@ -149,6 +152,17 @@ def compare(base: Arm, new: Arm, *, threshold: float = THRESHOLD, gates: Sequenc
         gates=tuple(Judged(gate=gate, passed=not _passed_by(gate, by_name[gate.metric])) for gate in gates),
         warnings=tuple(_warnings(base, new, metrics)),
     )
+
+
+def _are_unlike(base: Arm, new: Arm) -> bool:
+    """Tell whether requests hold other numbers of rows: with the same, rows tell what throughput tells already."""
+
+    def per_request(arm: Arm) -> float:
+        rates = [report.throughput for report in arm.reports]
+        return sum((rate.rows_per_s or math.nan) / (rate.ok_per_s or math.nan) for rate in rates) / len(rates)
+
+    ratio = per_request(base) / per_request(new)
+    return math.isfinite(ratio) and abs(math.log(ratio)) > math.log1p(THRESHOLD)
 
 
 def _passed_by(gate: ChangeGate, metric: Change) -> bool:
@@ -245,6 +259,9 @@ def _value(name: str, report: Report) -> float:
     """Return a run's number; NaN where it has none."""
     if name == "throughput":
         return report.throughput.ok_per_s
+    if name == "rows":
+        rows_per_s = report.throughput.rows_per_s
+        return math.nan if rows_per_s is None else rows_per_s
     if name == "failed":
         return report.counts.failed / report.counts.sent if report.counts.sent else math.nan
     times = latency(report)

@@ -44,6 +44,7 @@ class CountersState:
     failures: np.ndarray
     statuses: Mapping[int, int]
     payloads: Mapping[int, int]
+    failed_payloads: Mapping[int, int]
     deployments: np.ndarray
     document: int | None
     settled: bool
@@ -62,6 +63,7 @@ class Counters:
         self._failures = np.zeros(len(Failure), dtype=np.int64)
         self._statuses: dict[int, int] = {}
         self._payloads: dict[int, int] = {}
+        self._failed_payloads: dict[int, int] = {}
         self._deployments = np.zeros((256, 2), dtype=np.int64)  # ok, failed
         self._document: int | None = None
         self._settled = False  # the document is that of a 2xx reply
@@ -72,6 +74,8 @@ class Counters:
         self._failures += np.bincount(kind, minlength=len(Failure))
         for column, counter in (("status", self._statuses), ("payload", self._payloads)):
             _count(block[column], counter)
+        if kind.any():
+            _count(block["payload"][kind != 0], self._failed_payloads)
         both = np.bincount(block["deployment"] * np.int64(2) + (kind != 0), minlength=512)
         self._deployments += both.reshape(256, 2)
         self.received += int(block["received"].sum(dtype=np.int64))
@@ -94,6 +98,7 @@ class Counters:
             failures=self._failures,
             statuses=self._statuses,
             payloads=self._payloads,
+            failed_payloads=self._failed_payloads,
             deployments=self._deployments.ravel(),
             document=self._document,
             settled=self._settled,
@@ -110,9 +115,11 @@ class Counters:
         arrays = ((state.failures, made._failures.size), (state.deployments, made._deployments.size))
         if any(len(given) != size or given.min() < 0 or given.max() > MOST_ROWS for given, size in arrays):
             raise ValueError("counts of failures or deployments that cannot be")
-        pairs = [*state.statuses.items(), *state.payloads.items()]
+        pairs = [*state.statuses.items(), *state.payloads.items(), *state.failed_payloads.items()]
         if any(not (0 <= key < 1 << 32 and 0 < count <= MOST_ROWS) for key, count in pairs):
             raise ValueError("counts of statuses or payloads that cannot be")
+        if any(count > state.payloads.get(key, 0) for key, count in state.failed_payloads.items()):
+            raise ValueError("more failures of a payload than requests with it")
         for name in ("received", "body", "in_flight_ns", "late", "last_start", "length_differs"):
             value = getattr(state, name)
             if not 0 <= value <= MOST:
@@ -120,6 +127,7 @@ class Counters:
             setattr(made, name, value)
         made._failures, made._deployments = state.failures.copy(), state.deployments.reshape(256, 2).copy()
         made._statuses, made._payloads = dict(state.statuses), dict(state.payloads)
+        made._failed_payloads = dict(state.failed_payloads)
         made._document, made._settled = state.document, state.settled
         return made
 
@@ -133,8 +141,9 @@ class Counters:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.last_start = max(self.last_start, other.last_start)
         self._failures += other._failures
-        for mine, more in ((self._statuses, other._statuses), (self._payloads, other._payloads)):
-            for value, n in more.items():
+        for name in ("_statuses", "_payloads", "_failed_payloads"):
+            mine = getattr(self, name)
+            for value, n in getattr(other, name).items():
                 mine[value] = mine.get(value, 0) + n
         if deployments is None:
             self._deployments += other._deployments
@@ -197,6 +206,15 @@ class Counters:
     def payloads(self) -> Mapping[int, int]:
         """Requests by index of their payload."""
         return dict(sorted(self._payloads.items()))
+
+    def rows(self, rows_of: np.ndarray) -> int:
+        """Return the rows of all requests that succeeded.
+
+        Args:
+            rows_of: how many rows each payload holds, by its index.
+        """
+        failed = self._failed_payloads
+        return sum((n - failed.get(index, 0)) * int(rows_of[index]) for index, n in self._payloads.items())
 
     def failures(self) -> Mapping[int, int]:
         """Return the failed requests by their kind (`Failure`)."""

@@ -6,8 +6,8 @@ from typing import Final
 
 from epkit.errors import UsageError
 
-METRICS: Final = ("mean", "p50", "p90", "p95", "p99", "p99.9", "throughput", "failed")
-"""What is compared."""
+METRICS: Final = ("mean", "p50", "p90", "p95", "p99", "p99.9", "throughput", "rows", "failed")
+"""What is compared; `rows` per second where requests of one arm hold more of them than those of the other."""
 
 GRAMMAR: Final = (
     "write METRIC>+N% or METRIC<-N%, as in p99>+5%, throughput<-3%, failed>+1% (percentage points); "

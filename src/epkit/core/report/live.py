@@ -1,7 +1,7 @@
 """What a display of a run under way is made of; a block costs microseconds, all else is left until somebody looks."""
 
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,6 +27,8 @@ class View:
         percentiles_ms: p50, p90, p99 of the successes so far; empty before the first.
         failures: by kind, the most frequent first.
         in_flight: mean of the last two seconds.
+        rows: of the successes, None where the payloads do not tell.
+        title: what of a run of several parts this is; empty where there is one part.
     """
 
     done: int
@@ -35,16 +37,26 @@ class View:
     percentiles_ms: tuple[float, ...]
     failures: tuple[tuple[str, int], ...]
     in_flight: float
+    rows: int | None = None
+    title: str = ""
 
 
 class Live:
-    """Collects the samples of a run for `view`."""
+    """Collects the samples of a run for `view`; `title` says what of a run of several parts is under way."""
 
     def __init__(self) -> None:
+        self.title = ""
         self.restarted()
 
-    def restarted(self) -> Callable[[np.ndarray], None]:
-        """Forget everything, as another run begins; return what takes its blocks."""
+    def restarted(self, rows_of: Sequence[int | None] = ()) -> Callable[[np.ndarray], None]:
+        """Forget everything, as another run begins; return what takes its blocks.
+
+        Args:
+            rows_of: how many rows each payload holds, None where that is not known.
+        """
+        known = [rows for rows in rows_of if rows is not None]
+        self._rows_of = np.array(known, dtype=np.int64) if known and len(known) == len(rows_of) else None
+        self._rows = 0
         self._histogram = Histogram()
         self._waiting: list[np.ndarray] = []
         self._failures: Counter[int] = Counter()
@@ -73,6 +85,8 @@ class Live:
             self._waiting.append(spent[failure == 0])
         else:
             self._waiting.append(spent)
+        if self._rows_of is not None:
+            self._rows += int(self._rows_of[block["payload"][failure == 0]].sum())
         self._note(len(block), int(spent.sum()))
 
     def merge(self, digest: Summary, end_ns: int) -> None:
@@ -81,6 +95,8 @@ class Live:
         self._done += digest.rows
         self._end_ns = max(self._end_ns, end_ns)
         self._failures.update(counters.failures())
+        if self._rows_of is not None:
+            self._rows += counters.rows(self._rows_of)
         self._histogram.merge(digest.later("service"))
         self._note(digest.rows, counters.in_flight_ns)
 
@@ -108,5 +124,7 @@ class Live:
             per_s=tuple(ended for _, ended, _ in whole),
             percentiles_ms=tuple(self._histogram.percentile(PS[p]) / 1e6 for p in ("50", "90", "99")) if told else (),
             failures=tuple((Failure(kind).name.lower(), n) for kind, n in self._failures.most_common()),
+            rows=None if self._rows_of is None else self._rows,
+            title=self.title,
             in_flight=sum(ns for _, _, ns in recent) / max(1, self._end_ns - since),
         )

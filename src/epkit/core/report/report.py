@@ -11,6 +11,7 @@ from typing import Final
 from epkit.core.display import Displayed
 from epkit.core.http.masking import OWN
 from epkit.core.http.request_ids import RequestIds
+from epkit.core.load.grid import GridState
 from epkit.core.report.caveats import Caveat
 from epkit.core.stats.distribution import Distribution
 
@@ -131,6 +132,7 @@ class Throughput:
     Args:
         sending_s: from the beginning to the last request that was sent, or to the end of its schedule; the rates are of
             what was over by then. None where they are over the whole run: fewer than half of the requests were.
+        rows_per_s: rows of the requests that succeeded; None where a payload does not tell how many it holds.
     """
 
     requests_per_s: float
@@ -138,6 +140,7 @@ class Throughput:
     bytes_in_per_s: float
     bytes_out_per_s: float
     sending_s: float | None = None
+    rows_per_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,7 +272,7 @@ class PhaseInfo:
         measured: whether the report as a whole counts it; the warm-up is not.
         begin_s: since the run began.
         late_starts: requests that started later than they were due.
-        sending_s: as in `Throughput`, since the phase began.
+        sending_s, rows_per_s: as in `Throughput`, since the phase began.
         mark: what was found out about it (`knee`, `met`, `missed`, `saturated`), or None.
     """
 
@@ -289,6 +292,7 @@ class PhaseInfo:
     mark: str | None = None
     ok_per_s: float | None = None
     sending_s: float | None = None
+    rows_per_s: float | None = None
 
     @property
     def successes_per_s(self) -> float:
@@ -332,9 +336,10 @@ class Search:
     """What was looked for over several phases, and found.
 
     Args:
-        kind: `find-max`, `knee` or `until`.
+        kind: `find-max`, `knee`, `until` or `batch-rows`.
         expression: what was asked for.
-        value: the rate or concurrency that was found, or the half width that was reached; None where there is none.
+        value: the rate, concurrency or number of rows that was found, or the half width that was reached; None where
+            there is none.
         above: the lowest load that was found to be too much, None where none was.
         confirmed: whether the 95 % interval of what was observed keeps the limit too.
         words: the same in a sentence.
@@ -346,6 +351,70 @@ class Search:
     above: float | None
     confirmed: bool
     words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GridPoint:
+    """A point of a sweep of batch sizes: what a number of rows in a request and of requests in flight gives.
+
+    Args:
+        rows, concurrency: of the point.
+        words: why it was measured no further, or is not chosen; empty where there is nothing to say.
+        rounds: in which it was measured, a confirmation included.
+        sending_s: in which requests were sent, in all of them.
+        body_bytes: of a request, in the mean.
+        rows_per_s: of the requests that succeeded; `rows_ci95` is its 95 % interval, None of fewer than two rounds.
+        service: of its requests, all rounds together.
+        p99_ci95: 95 % interval of its p99, in ms; of the rounds where the sample is too small for one by itself.
+        is_front: whether no other point has more rows per second and a lower p99.
+        failure: what most of its failures were.
+        doubts: why its measurement is not valid.
+    """
+
+    rows: int
+    concurrency: int
+    state: GridState
+    words: str
+    rounds: int
+    sending_s: float
+    body_bytes: int
+    sent: int
+    ok: int
+    failed: int
+    rows_per_s: float
+    rows_ci95: tuple[float, float] | None
+    service: Distribution | None
+    p99_ci95: tuple[float, float] | None = None
+    is_front: bool = False
+    failure: FailureExample | None = None
+    doubts: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The point in short: `rows=100 c=4`."""
+        return f"rows={self.rows} c={self.concurrency}"
+
+    @property
+    def p99(self) -> float | None:
+        """In ms; None without a success."""
+        return None if self.service is None else self.service.percentiles["99"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """A sweep of batch sizes.
+
+    Args:
+        points: by rows and then by concurrency.
+        chosen: index of the point to use, None where no point keeps the objectives.
+        command: the line of `epkit score` that uses it; empty where there is none.
+        notes: what the line does not say.
+    """
+
+    points: tuple[GridPoint, ...]
+    chosen: int | None
+    command: str
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -370,3 +439,4 @@ class Report(Displayed):
     warnings: tuple[Caveat, ...] = ()
     workers: tuple[WorkerInfo, ...] = ()
     slowest: tuple[SlowRequest, ...] = ()
+    grid: Grid | None = None

@@ -4,7 +4,7 @@
     METRIC = p50 | p99.9 | … | mean | median | min | max   a latency, of the response unless `service.` or another
                                                             part of a request stands before it: `server.p99`
            | failed | ok | sent                             a count, or with % a share of what was sent
-           | ok_per_s | requests_per_s                      a throughput
+           | ok_per_s | requests_per_s | rows_per_s         a throughput
     OP     = < | <= | > | >= | ==
     VALUE  = a number with its unit: us, ms or s for a latency, nothing or % for a count, nothing for a throughput
 
@@ -24,7 +24,7 @@ from epkit.errors import UsageError
 
 GRAMMAR: Final = (
     "write METRIC OP VALUE, as in p99<250ms, server.mean<=0.1s, failed<0.1%, failed==0, ok_per_s>50 "
-    "(METRIC: pN, mean, median, min, max, failed, ok, sent, ok_per_s, requests_per_s; OP: < <= > >= ==)"
+    "(METRIC: pN, mean, median, min, max, failed, ok, sent, ok_per_s, requests_per_s, rows_per_s; OP: < <= > >= ==)"
 )
 
 OPERATORS: Final[Mapping[str, Callable[[float, float], bool]]] = {
@@ -36,7 +36,7 @@ OPERATORS: Final[Mapping[str, Callable[[float, float], bool]]] = {
 }
 MOMENTS: Final = ("mean", "median", "min", "max")
 COUNTS: Final = ("failed", "ok", "sent")
-RATES: Final = ("ok_per_s", "requests_per_s")
+RATES: Final = ("ok_per_s", "requests_per_s", "rows_per_s")
 UNITS_MS: Final[Mapping[str, float]] = {"us": 0.001, "µs": 0.001, "ms": 1.0, "s": 1000.0}
 
 _METRIC: Final = re.compile(r"\s*([A-Za-z_]+\.)?(p[0-9.]+|[A-Za-z_]+)")
@@ -148,10 +148,10 @@ def observe(slo: Slo, *, counts: Counts, throughput: Throughput, latency_ms: Lat
     """Return what was observed of an objective's metric, in the unit of its limit.
 
     Returns:
-        Infinity for a latency of which there is no sample.
+        Infinity for a latency of which there is no sample; 0 for rows where payloads do not tell how many they hold.
     """
     if slo.metric in RATES:
-        return float(getattr(throughput, slo.metric))
+        return float(getattr(throughput, slo.metric) or 0.0)
     if slo.metric in COUNTS:
         count = float(getattr(counts, slo.metric))
         return 100 * count / counts.sent if slo.share and counts.sent else count

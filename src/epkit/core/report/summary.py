@@ -51,10 +51,15 @@ class Summary:
     Args:
         exact: how many rows are kept, the first ones.
         failures_as_infinite: whether a failure counts in the response time, as an infinite one.
+        rows_of: how many rows each payload holds, by its index; rates of rows are of payloads that all tell.
     """
 
-    def __init__(self, exact: int = EXACT, *, failures_as_infinite: bool = False) -> None:
+    def __init__(
+        self, exact: int = EXACT, *, failures_as_infinite: bool = False, rows_of: Sequence[int | None] = ()
+    ) -> None:
         self._failures_as_infinite = failures_as_infinite
+        known = [rows for rows in rows_of if rows is not None]
+        self._rows_of = np.array(known, dtype=np.int64) if known and len(known) == len(rows_of) else None
         self._exact = exact
         self._rows = 0
         self._kept = SampleStore()
@@ -197,7 +202,8 @@ class Summary:
         """
         counters = self.counters
         counts, received, in_flight_ns = counters.counts(), counters.received, counters.in_flight_ns
-        late = Late()
+        rows: float | None = None if self._rows_of is None else counters.rows(self._rows_of)
+        late = Late(rows_of=self._rows_of)
         whole = sending_ns is None or not 0 < sending_ns < duration_ns
         if sending_ns is not None and not whole:
             for block in self._kept.pieces():
@@ -206,6 +212,7 @@ class Summary:
             completed, ok, later_ns = self._later_windows.after(sending_ns)
             late.completed += round(completed)
             late.ok += round(ok)
+            late.rows += (rows or 0) * ok / max(1, counts.ok)
             late.received += round(completed * received / max(1, counts.completed))
             late.in_flight_ns += round(later_ns)
             whole = 2 * late.completed > counts.completed
@@ -218,6 +225,7 @@ class Summary:
             received=received - late.received,
             in_flight_ns=in_flight_ns - late.in_flight_ns,
             whole=whole,
+            rows=None if rows is None else rows - late.rows,
         )
 
     def phase(
@@ -249,6 +257,7 @@ class Summary:
             failed=counts.failed,
             requests_per_s=pace.per_s(pace.completed),
             ok_per_s=pace.per_s(pace.ok),
+            rows_per_s=pace.rows_per_s,
             sending_s=pace.sending_s,
             late_starts=0 if phase.model == "closed" else self.counters.late,
             max_in_flight=most,

@@ -45,6 +45,8 @@ LATEST_NS: Final = 2**53
 """No time of a run is later, nor earlier by as much: 104 days, which a float still holds to the nanosecond."""
 
 MOST_COLUMNS: Final = 64
+MOST_ROWS: Final = 2**31
+"""Of a payload."""
 _KINDS: Final = re.compile(r"[<>|=]?[iu][1248]")
 
 
@@ -165,7 +167,7 @@ def head_of(values: Mapping[str, Any]) -> Head:
     """
     record = Record(values)
     rows_of = record.array("rows_of", default=())
-    if not all(rows is None or (type(rows) is int and rows >= 0) for rows in rows_of):
+    if not all(rows is None or (type(rows) is int and 0 <= rows <= MOST_ROWS) for rows in rows_of):
         raise ValueError("rows_of is not an array of whole numbers")
     return Head(
         arm=record.text("arm", default=""),

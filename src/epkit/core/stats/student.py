@@ -4,6 +4,7 @@ scipy has it, and weighs 35 MB; these are two formulas.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Final
 
 _TINY: Final = 1e-300
@@ -37,6 +38,20 @@ def quantile(both_tails: float, df: float) -> float:
         middle = (low + high) / 2
         low, high = (middle, high) if tail(middle, df) > both_tails else (low, middle)
     return high
+
+
+def mean_interval(values: Sequence[float]) -> tuple[float, float] | None:
+    """Return the 95 % interval of the mean of a few independent values; None of fewer than two.
+
+    Source: Law, Simulation Modeling and Analysis (2015), eq. 4.12.
+    """
+    count = len(values)
+    if count < 2:
+        return None
+    mean = math.fsum(values) / count
+    sd = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (count - 1))
+    half = quantile(0.05, count - 1) * sd / math.sqrt(count)
+    return mean - half, mean + half
 
 
 def _beta(a: float, b: float, x: float) -> float:

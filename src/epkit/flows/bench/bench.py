@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, BinaryIO
 
 from epkit.core.http.destination import Destination
-from epkit.core.load.criteria import FIND_MAX
+from epkit.core.load.criteria import BATCH_ROWS, FIND_MAX
 from epkit.core.load.shares import most_workers
 from epkit.core.replies.judging import Depth
 from epkit.core.report.live import Live
@@ -23,7 +23,7 @@ from epkit.flows.bench import checks
 from epkit.flows.bench.exporting import check_otlp, exporting
 from epkit.flows.bench.generators import check_workers, hire
 from epkit.flows.bench.options import BenchOptions, BenchResult, DryRun, Shown
-from epkit.flows.bench.plan import AskedBench, parse, plan_info
+from epkit.flows.bench.plan import AskedBench, grid_in_words, parse, plan_info
 from epkit.flows.bench.ready import Current, PreparedRun, Workers
 from epkit.flows.bench.report import payload_infos
 from epkit.flows.bench.run import run
@@ -67,6 +67,11 @@ def bench(
             from epkit.flows.bench.find_max import find_max
 
             return find_max(asked, ready, shown, writer=writer)
+        if asked.grid is not None:
+            from epkit.flows.bench.grid import sweep_grid
+
+            context.note(grid_in_words(asked.grid, ready.plan))
+            return sweep_grid(asked, ready, asked.grid, shown, writer=writer)
         if options.repeat is not None:
             from epkit.flows.bench.repeat import repeat
 
@@ -84,13 +89,15 @@ def dry_run(options: BenchOptions, context: Context, stdin: BinaryIO) -> DryRun:
     Raises:
         UsageError, EndpointError: as `bench`.
     """
-    with prepare(_parse(options), context, stdin) as ready:
+    asked = _parse(options)
+    with prepare(asked, context, stdin) as ready:
         return DryRun(
             request=show_request(ready.load.requests[0], ready.target.secrets, body=True),
             plan=plan_info(ready.plan, options.warmup, options.workers or 1),
             phases=tuple((phase.name, phase.load) for phase in ready.plan.phases),
             target=ready.target.shown,
             payloads=payload_infos(ready.load),
+            grid=None if asked.grid is None else grid_in_words(asked.grid, ready.plan),
         )
 
 
@@ -108,7 +115,7 @@ def exit_code(result: BenchResult, *, strict: bool = False) -> int:
     if not any(report.counts.ok for report in reports):
         return 4
     search = result.report.search
-    missed = search is not None and search.kind == FIND_MAX and search.value is None
+    missed = search is not None and search.kind in (FIND_MAX, BATCH_ROWS) and search.value is None
     missed |= any(not threshold.passed for report in reports for threshold in report.thresholds)
     return 5 if missed or (strict and not all(report.validity.valid for report in reports)) else 0
 
@@ -176,9 +183,10 @@ def _load(
         The requests, the check, and what workers make that check of: a contract's document and the path in it.
     """
     options = asked.options
-    find = contract_finder(options.request, target, destination, engine_class(asked.engine))
+    request = options.request if asked.grid is None else replace(options.request, sizes=asked.grid.rows)
+    find = contract_finder(request, target, destination, engine_class(asked.engine))
     load = make_load(
-        options.request,
+        request,
         target,
         destination,
         stdin=stdin,

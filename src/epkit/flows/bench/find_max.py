@@ -3,27 +3,23 @@
 import math
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 
 from epkit.core.load import search as searching
 from epkit.core.load.criteria import FIND_MAX, Bound
 from epkit.core.load.plan import Phase, Plan
 from epkit.core.report.caveats import CaveatKind
-from epkit.core.report.document import to_document
 from epkit.core.report.report import PhaseInfo, Report, Search
 from epkit.engines import runner
 from epkit.files.runs import RunWriter
+from epkit.flows.bench.choosing import choose_run
 from epkit.flows.bench.driving import LoadGenerator
 from epkit.flows.bench.measurement import Measurement
 from epkit.flows.bench.options import BenchResult, Shown
 from epkit.flows.bench.plan import FIND_S, AskedBench
 from epkit.flows.bench.ready import PreparedRun
 from epkit.flows.bench.run import run
-from epkit.flows.bench.saved_runs import load, write_samples
 
 PATIENCE: Final = 3.0
 """A probe with so many times the requests under way that the limit would allow (Little's law) has missed it."""
@@ -35,20 +31,7 @@ def find_max(asked: AskedBench, ready: PreparedRun, shown: Shown, *, writer: Run
     Args:
         writer: of the file that the search is saved to.
     """
-    options = asked.options
-    with ExitStack() as stack:
-        saved_to = options.save
-        if options.samples is not None and writer is None:
-            # Which probe's samples are wanted shows in the end.
-            saved_to = str(Path(stack.enter_context(TemporaryDirectory(prefix="epkit-"))) / "search.epkit")
-            writer = stack.enter_context(RunWriter(saved_to, "--samples"))
-        number, result = _search(replace(asked, options=replace(options, samples=None)), ready, shown, writer)
-        if writer is not None:
-            writer.choose(number, to_document(result.report))
-        if options.samples is not None and saved_to is not None:
-            (run,) = load(saved_to)
-            write_samples(run, result.report, options.samples)
-        return result
+    return choose_run(asked, writer, lambda asked, writer: _search(asked, ready, shown, writer))
 
 
 def _search(asked: AskedBench, ready: PreparedRun, shown: Shown, writer: RunWriter | None) -> tuple[int, BenchResult]:

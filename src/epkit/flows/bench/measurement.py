@@ -30,15 +30,17 @@ class Measurement:
         sinks: Sequence[Sink] = (),
         failures_as_infinite: bool = False,
         ids: RequestIds | None = None,
+        rows_of: Sequence[int | None] = (),
     ) -> None:
         """Prepare a run; `summary` is that of the measured phases.
 
         Args:
             ids: of its requests, where they have some.
             sinks: of the measured phases, beside the summary; times in their blocks are ns since those began.
+            rows_of: how many rows each payload holds, None where that is not known.
         """
         self.plan, self.ids = plan, ids
-        self.summary = Summary(failures_as_infinite=failures_as_infinite)
+        self.summary = Summary(failures_as_infinite=failures_as_infinite, rows_of=rows_of)
         self.parts: tuple[Summary, ...] = ()
         """Of each phase by itself, where there are several."""
         first = self._first = len(plan.phases) - len(plan.measured)
@@ -48,7 +50,7 @@ class Measurement:
         if not is_simple(plan):
             wanted = [Slice(self.times, first, None, sink) for sink in wanted]
         if len(plan.phases) > 1:
-            self.parts = tuple(Summary(exact=PHASE_ROWS) for _ in plan.phases)
+            self.parts = tuple(Summary(exact=PHASE_ROWS, rows_of=rows_of) for _ in plan.phases)
             wanted += [Slice(self.times, i, i, part.add) for i, part in enumerate(self.parts)]
         self.sinks = tuple(wanted)
         """Take every block of the run."""

@@ -35,7 +35,8 @@ class BenchOptions:
     Args:
         requests, time_limit_s: what ends the run; with both, whichever comes first; with neither, one request.
         concurrency: most in flight; None for 1 in a closed loop, 1,000 (httpx: 100) in an open one.
-        rate, stages, sweep, find_max: at most one of them; without any the loop is closed.
+        rate, stages, sweep, find_max: at most one of them; without any the loop is closed. A sweep with `rows=` is one
+            of batch sizes.
         arrivals: `constant` or `poisson`, where there is a rate.
         warmup: requests, or a time such as `10s`, that are run first and reported apart.
         until: ends the run when an estimate is tight.
@@ -152,6 +153,7 @@ class DryRun:
     Args:
         request: the first one, credentials masked.
         phases: name and load of each.
+        grid: of a sweep of batch sizes, what it measures and how long that takes at most.
     """
 
     request: str
@@ -159,3 +161,4 @@ class DryRun:
     phases: tuple[tuple[str, str], ...]
     target: str
     payloads: tuple[PayloadInfo, ...]
+    grid: str | None = None

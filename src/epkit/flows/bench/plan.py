@@ -3,8 +3,9 @@
 from dataclasses import dataclass, replace
 from typing import Final
 
-from epkit.core.load import stages
+from epkit.core.load import grid, stages
 from epkit.core.load.criteria import Bound, Tight, parse_bound, parse_tight
+from epkit.core.load.grid import GridSpec
 from epkit.core.load.plan import Arrivals, Phase, Plan
 from epkit.core.near import not_one_of
 from epkit.core.report import slo
@@ -13,6 +14,7 @@ from epkit.core.report.slo import Slo
 from epkit.endpoint.headers import check_id_header
 from epkit.errors import UsageError
 from epkit.flows.bench.options import BenchOptions
+from epkit.flows.target.request_options import RequestOptions
 from epkit.flows.target.transport import engine_name
 
 MOST_CONCURRENCY: Final = 20_000
@@ -24,6 +26,8 @@ OPEN_CONCURRENCY: Final = {"wire": 1000, "httpx": 100}
 UNTIL_S: Final = 600.0
 """The most that `--until` takes, unless -n or -t says."""
 
+BATCH_ROWS: Final = RequestOptions().batch_rows
+
 FIND_S: Final = 120.0
 """The most that `--find-max` takes, unless -t says."""
 
@@ -34,7 +38,7 @@ class AskedBench:
 
     Args:
         engine: the name of the one that sends.
-        until: of `--until`, `bound` of `--find-max`.
+        until: of `--until`, `bound` of `--find-max`, `grid` of `--sweep` with `rows=`.
         phases: of the plan, for one worker.
     """
 
@@ -43,6 +47,7 @@ class AskedBench:
     slos: tuple[Slo, ...]
     until: Tight | None
     bound: Bound | None
+    grid: GridSpec | None
     phases: tuple[Phase, ...]
 
     def phases_for(self, workers: int) -> tuple[Phase, ...]:
@@ -93,6 +98,7 @@ def parse(options: BenchOptions) -> AskedBench:
         slos=tuple(slos),
         until=until,
         bound=bound,
+        grid=_grid(options),
         phases=_phases(options, OPEN_CONCURRENCY[engine]),
     )
 
@@ -119,6 +125,17 @@ def plan_info(plan: Plan, warmup: str | None = None, workers: int = 1) -> PlanIn
         workers=workers,
         timeout_s=plan.timeout_ns / 1e9,
         keepalive=plan.keepalive,
+    )
+
+
+def grid_in_words(spec: GridSpec, plan: Plan) -> str:
+    """Say what a sweep of batch sizes measures, and how long that takes at most."""
+    seconds = (plan.measured[0].duration_ns or 0) / 1e9
+    points = len(spec.points)
+    warm = "" if plan.warmup is None else ", and the warm-up"
+    return (
+        f"--sweep '{spec.shown}': {points} points, {seconds:g} s for each in {grid.ROUNDS} rounds: at most "
+        f"{grid.bound_s(points, seconds):g} s in all, the run that confirms one of them included{warm}"
     )
 
 
@@ -160,10 +177,8 @@ def _check_modes(options: BenchOptions) -> None:
                 raise UsageError(f"{flag} contradicts --stages: each stage says how long it lasts")
     if options.find_max is not None and options.requests is not None:
         raise UsageError("-n contradicts --find-max: -t bounds the search")
-    if options.sweep is not None and not any(limits.values()):
-        raise UsageError("--sweep: how much for each step? Give -n or -t")
-    if options.sweep is not None and options.sweep.startswith("c=") and options.concurrency is not None:
-        raise UsageError("-c contradicts --sweep c=: the sweep says the concurrency")
+    if options.sweep is not None:
+        _check_sweep(options, options.sweep)
     if options.rate is not None and not any(limits.values()) and options.until is None:
         raise UsageError("--rate: for how long? Give -n or -t")
     if options.arrivals != "constant" and not (options.rate or _by_rate(options)):
@@ -174,6 +189,41 @@ def _check_modes(options: BenchOptions) -> None:
         raise UsageError("--repeat needs runs that are alike: not --sweep, --find-max or --until")
     if options.against is not None and options.repeat is None:
         raise UsageError("--against needs --repeat K: a single run tells nothing of the noise between runs")
+
+
+def _check_sweep(options: BenchOptions, sweep: str) -> None:
+    if grid.is_grid(sweep):
+        _check_grid(options)
+    elif options.requests is None and options.time_limit_s is None:
+        raise UsageError("--sweep: how much for each step? Give -n or -t")
+    elif "c" in grid.swept(sweep) and options.concurrency is not None:
+        raise UsageError("-c contradicts --sweep c=: the sweep says the concurrency")
+
+
+def _check_grid(options: BenchOptions) -> None:
+    """Refuse what a sweep of batch sizes cannot be joined with."""
+    request = options.request
+    contradictions = {
+        "-n": (options.requests is not None, "-t says how long each point is measured"),
+        "--abort-on-slo": (options.abort_on_slo, "a point that misses an objective is dropped by itself"),
+        "--batch-rows": (request.batch_rows != BATCH_ROWS, "the sweep says the rows of a body"),
+        "-u": (request.put is not None, "its bodies are made of rows: name them with -p"),
+        "-i": (request.head, "its bodies are made of rows"),
+        "--expect": (options.expect is not None, "golden predictions are of bodies that stay"),
+    }
+    for flag, (given, why) in contradictions.items():
+        if given:
+            raise UsageError(f"{flag} contradicts --sweep rows=: {why}")
+    if options.time_limit_s is None:
+        raise UsageError("--sweep rows=: for how long is each point measured? Give -t")
+    if len(request.payloads) > 1:
+        raise UsageError("--sweep rows=: the rows come from one file: give -p once")
+
+
+def _grid(options: BenchOptions) -> GridSpec | None:
+    if options.sweep is None or not grid.is_grid(options.sweep):
+        return None
+    return grid.parse_grid(options.sweep, concurrency=options.concurrency, most_concurrency=MOST_CONCURRENCY)
 
 
 def _by_rate(options: BenchOptions) -> bool:
@@ -219,6 +269,9 @@ def _measured(options: BenchOptions, most_open: int) -> tuple[Phase, ...]:
         return stages.parse_stages(
             options.stages, concurrency=most, most_concurrency=MOST_CONCURRENCY, arrivals=arrivals
         )
+    if (spec := _grid(options)) is not None:
+        # What the points have in common, with the most of it; the rounds say how long and how many in flight.
+        return (Phase(concurrency=spec.concurrencies[-1], duration_ns=duration_ns),)
     if options.sweep is not None:
         step = Phase(requests=requests, duration_ns=duration_ns, arrivals=arrivals)
         return stages.parse_sweep(options.sweep, step, concurrency=most, most_concurrency=MOST_CONCURRENCY)

@@ -23,17 +23,22 @@ class Current:
 
     requests: tuple[Request, ...]
     generator: LoadGenerator | None = None
+    part: tuple[int, ...] | None = None
 
     def replace(self, requests: tuple[Request, ...]) -> None:
         """Take requests with another token; called from another thread."""
         self.requests = requests
         if self.generator is not None:
-            self.generator.replace(requests)
+            self.generator.replace(self._of_part())
 
-    def drive(self, generator: LoadGenerator) -> None:
-        """Let a generator that is about to begin send them."""
+    def drive(self, generator: LoadGenerator, part: tuple[int, ...] | None = None) -> None:
+        """Let a generator that is about to begin send them, or those of them that *part* names by their index."""
+        self.part = part
         self.generator = generator
-        generator.replace(self.requests)
+        generator.replace(self._of_part())
+
+    def _of_part(self) -> tuple[Request, ...]:
+        return self.requests if self.part is None else tuple(self.requests[index] for index in self.part)
 
 
 class Workers(Protocol):
@@ -60,7 +65,8 @@ class PreparedRun:
     """A run that can begin.
 
     Args:
-        current: the requests of *load*, as they are sent now.
+        current: the requests of *load*, as they are sent now; where *part* is given, *load* has those of them alone
+            that it names by their index.
         engine: the name of the one that sends.
         make_engine: makes it for one run.
         check: what replies are held against beside the run, if anything.
@@ -78,3 +84,4 @@ class PreparedRun:
     check: Check | None = None
     replies: tuple[Mapping[str, Any], str] | None = None
     workers: Workers | None = None
+    part: tuple[int, ...] | None = None

@@ -47,25 +47,28 @@ def run(
     watch: Watch | None = None,
     writer: RunWriter | None = None,
     arm: str = "",
+    sink: Sink | None = None,
 ) -> BenchResult:
     """Run one plan and report it.
 
     Args:
         writer: of the file that the run is saved to, as one of *arm*.
+        sink: of the measured samples, beside those that the options ask for.
     """
     options = asked.options
     with ExitStack() as stack:
         sinks = _RunSinks(
             spill=stack.enter_context(Spill()) if options.rows_wanted or options.samples else None,
             recording=None if writer is None else _recording(options, ready, writer, arm),
-            live=None if shown.live is None else shown.live.restarted(),
+            live=None if shown.live is None else shown.live.restarted(ready.load.rows),
             guard=_guard(asked.slos, plan) if options.abort_on_slo else None,
         )
         run_id, header = new_run_id(), options.request_ids
         measured = Measurement(
             plan,
-            sinks=sinks.all(),
+            sinks=[*sinks.all(), *_there(sink)],
             failures_as_infinite=options.failures_as_infinite,
+            rows_of=ready.load.rows,
             ids=None if header is None else RequestIds(header=header, run=run_id),
         )
         export = None
@@ -126,7 +129,7 @@ class _Run:
             id=run_id,
             workers=generator.workers,
             warmup=asked.options.warmup,
-            sweep=asked.options.sweep is not None,
+            sweep=asked.options.sweep is not None and asked.grid is None,
         )
         self._until = None if asked.until is None else Until(asked.until, measured, generator)
         self._abort = None if sinks.guard is None else _Abort(sinks.guard, generator)
@@ -146,7 +149,7 @@ class _Run:
             None if recording is None else recording.tick,
             None if self._export is None else self._export.tick,
         )
-        self._ready.current.drive(generator)
+        self._ready.current.drive(generator, self._ready.part)
         self._facts = generator.run(_all(ticks))
         if self._export is not None:
             self._export.finish(self._facts)

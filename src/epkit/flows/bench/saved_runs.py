@@ -134,7 +134,8 @@ def _recover(run: SavedRun) -> Report:
         ValueError: what was saved of it does not fit together.
     """
     head, stat = run.section.head, run.section.stat
-    summary = Summary(failures_as_infinite=head.failures_as_infinite)
+    rows_of = head.rows_of if len(head.rows_of) == len(head.wire_bytes) else ()
+    summary = Summary(failures_as_infinite=head.failures_as_infinite, rows_of=rows_of)
     last_ns = stat.elapsed_ns
     deployments, payloads = 1, 0
     for block in run.blocks():

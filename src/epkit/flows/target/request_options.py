@@ -37,6 +37,7 @@ class RequestOptions:
         validate: whether what breaks the contract is refused.
         shuffle: whether payloads are sent in an order of the seed's, not in theirs.
         batch_rows: rows of a body that is made of a table.
+        sizes: of a sweep of batch sizes, the rows of its bodies, ascending; empty for any other load.
         wrap: how rows of a table, or made ones, are wrapped; None for what the contract or the target's path says.
         table: what the user says of such a table.
         predictions_at: a JSON pointer to the predictions in a reply; None where they are looked for.
@@ -59,6 +60,7 @@ class RequestOptions:
     keepalive: bool = True
     shuffle: bool = False
     batch_rows: int = 100
+    sizes: tuple[int, ...] = ()
     wrap: str | None = None
     table: TableOptions = DEFAULT
     predictions_at: str | None = None

@@ -5,7 +5,7 @@ import json
 import random
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
@@ -55,6 +55,19 @@ class Requests:
     rows: tuple[int | None, ...]
     place: ReplyPlace | None = None
     strict: bool = False
+
+    def part(self, rows: int) -> tuple[int, ...]:
+        """Return the indices of the requests with so many rows."""
+        return tuple(index for index, held in enumerate(self.rows) if held == rows)
+
+    def of_part(self, part: Sequence[int]) -> "Requests":
+        """Return the requests that are named by their index, as a load of its own."""
+        return replace(
+            self,
+            payloads=tuple(self.payloads[index] for index in part),
+            requests=tuple(self.requests[index] for index in part),
+            rows=tuple(self.rows[index] for index in part),
+        )
 
 
 def make_load(
@@ -161,6 +174,8 @@ def _payloads(
     Args:
         tables: whether the rows of a table are wrapped; else its bytes are the body, as those of any file are.
     """
+    if options.sizes:
+        return _sized(options, target, seed, known)
     files = (options.put,) if options.put else options.payloads
     if files:
         return tuple(
@@ -178,6 +193,29 @@ def _payloads(
         return ()
     body = json.dumps(contract.example).encode()
     return (Payload.of(f"the example in {mask_url(contract.source)}", body),)
+
+
+def _sized(options: RequestOptions, target: Target, seed: int, known: "KnownContract") -> tuple[Payload, ...]:
+    """Make the bodies of a sweep of batch sizes."""
+    from epkit.flows.rows.sized import sized_payloads
+
+    file = options.payloads[0] if options.payloads else None
+    if file is not None and (file == "-" or file.startswith("gen:")):
+        raise UsageError(f"-p {file}: --sweep rows= takes rows from a file, or makes them of the contract without -p")
+    without = None if file is None else "rows are sent unchecked"
+    return tuple(
+        sized_payloads(
+            file,
+            known.contract(without, quiet=not options.validate),
+            options.sizes,
+            target=target.uri.request_path,
+            note=known.note,
+            options=options.table,
+            validate=options.validate,
+            wrap=options.wrap,
+            seed=seed,
+        )
+    )
 
 
 def _read(

@@ -95,7 +95,7 @@ def _value(metric: Change, value: float | None) -> str:
         return "–"
     if metric.name == "failed":
         return f"{value:.2%}"
-    return f"{value:.2f}/s" if metric.name == "throughput" else f"{value:.3f} ms"
+    return f"{value:.2f}/s" if metric.name in ("throughput", "rows") else f"{value:.3f} ms"
 
 
 def _change(metric: Change) -> str:

@@ -12,7 +12,7 @@ from epkit.core.stats.distribution import PERCENTILES, Distribution
 from epkit.core.stats.histogram import Histogram, values
 from epkit.reporters.parts import charts, page
 from epkit.reporters.parts.charts import Axis, Series
-from epkit.reporters.run import over_time, percentiles, slowest
+from epkit.reporters.run import grid, over_time, percentiles, slowest
 from epkit.reporters.run.facts import everything
 from epkit.reporters.run.words import is_implicit, percentile_notes, said, verdict
 
@@ -65,6 +65,8 @@ def _subtitle(report: Report) -> str:
 
 def _tiles(report: Report) -> Iterable[tuple[str, str]]:
     yield f"{report.throughput.requests_per_s:,.1f}/s", "throughput"
+    if report.throughput.rows_per_s is not None:
+        yield f"{report.throughput.rows_per_s:,.1f}/s", "rows"
     times = report.latency_ms.response if report.plan.model == "open" else report.latency_ms.service
     if times is not None:
         yield from ((_ms(times.percentiles[p]), f"p{p}") for p in ("50", "90", "99"))
@@ -78,6 +80,7 @@ def _ms(value: float) -> str:
 
 
 def _charts(report: Report, histograms: Mapping[str, Histogram]) -> Iterable[str]:
+    yield from grid.chart(report.grid)
     if len(steps := _steps(report)) > 1:
         yield page.section("Latency by throughput", _load_curve(steps))
     yield from over_time.sections(report)
@@ -170,6 +173,7 @@ def _failures(report: Report) -> Iterable[str]:
 def _tables(report: Report) -> Iterable[str]:
     if report.thresholds and not _is_missed(report):
         yield _objectives(report)
+    yield from grid.tables(report.grid)
     if report.phases:
         heads = ["phase", "load", "sent", "failed", "requests/s", "p50 (ms)", "p99 (ms)", ""]
         yield page.section("Phases", *_rows(heads, list(map(_phase, report.phases))), wide=True)

@@ -2,6 +2,7 @@
 
 from epkit.core.report.report import Report
 from epkit.reporters.parts.markdown import code, escape
+from epkit.reporters.run import grid
 from epkit.reporters.run.words import is_implicit, percentile_notes, said, verdict
 
 PERCENTILES = ("50", "90", "99")
@@ -20,6 +21,7 @@ def render(report: Report) -> str:
         *_rows(report),
         "",
         *_phases(report),
+        *grid.markdown(report.grid),
         *_workers(report),
         *_reasons(report),
         _footer(report),
@@ -32,6 +34,8 @@ def _rows(report: Report) -> list[str]:
     # In an open loop the wait before a late start is a part of what a user feels.
     since, shown = (" since due", times.response) if report.plan.model == "open" else ("", times.service)
     rows = [f"| throughput | {rate.requests_per_s:.2f} requests/s | |"]
+    if rate.rows_per_s is not None:
+        rows.append(f"| rows | {rate.rows_per_s:.2f} rows/s | |")
     if shown:
         rows.append(f"| mean{since} | {shown.mean:.3f} ms | {_interval(shown.ci95.get('mean'))} |")
         for percent in PERCENTILES:

@@ -24,9 +24,12 @@ def lines(view: View, total: int | None, time_limit_s: float | None) -> list[Lin
     left = _left(view, rate, total, time_limit_s)
     latency = "  ".join(f"p{p} {ms:.4g} ms" for p, ms in zip((50, 90, 99), view.percentiles_ms, strict=False))
     kinds = ", ".join(f"{n:,} {kind}" for kind, n in view.failures)
+    rows = [] if view.rows is None else [("rows", f"{view.rows / max(1e-9, view.elapsed_s):,.1f}/s", "cyan")]
     return [
+        *([("point", view.title, "")] if view.title else []),
         ("requests", f"{view.done:,}{of} in {view.elapsed_s:.0f} s{left}", ""),
         ("throughput", f"{rate:,.1f}/s  {sparkline(view.per_s)}", "cyan"),
+        *rows,
         ("latency", latency or "no request has succeeded", "" if latency else "red"),
         ("failed", kinds or "none", "red" if kinds else "green"),
         ("in flight", f"{view.in_flight:.1f}", ""),

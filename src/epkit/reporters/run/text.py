@@ -7,7 +7,7 @@ from epkit.core.report.caveats import Caveat, CaveatKind
 from epkit.core.report.report import DeploymentInfo, FailureExample, PhaseInfo, Report, Threshold
 from epkit.core.report.wording import plural
 from epkit.reporters.parts.layout import LABEL, labelled, wrap
-from epkit.reporters.run import slowest
+from epkit.reporters.run import grid, slowest
 from epkit.reporters.run.layout import Rows, percentile_table, times_table
 from epkit.reporters.run.words import is_implicit, percentile_notes, said, verdict
 
@@ -30,6 +30,7 @@ def render(report: Report, *, percentiles: bool = True, deviations: bool = True)
         slowest.lines(report),
         _deployments(report.deployments),
         _phases(report.phases),
+        grid.text(report.grid),
         _workers(report),
         _health(report),
         _warnings(report.warnings),
@@ -37,6 +38,7 @@ def render(report: Report, *, percentiles: bool = True, deviations: bool = True)
         wrap(clean(report.search.words, 1000)) if report.search else [],
         _failures(report.failures),
         [line for entry in verdict(report) for line in wrap(entry.text)],
+        grid.ending(report.grid),
     ]
     return "\n\n".join("\n".join(section) for section in sections if section) + "\n"
 
@@ -110,6 +112,8 @@ def _rates(report: Report) -> list[str]:
     lines = [labelled("Requests per second", f"{rate.requests_per_s:.2f} [#/sec] (mean)")]
     if report.counts.failed:
         lines.append(labelled("Successes per second", f"{rate.ok_per_s:.2f} [#/sec] (mean)"))
+    if rate.rows_per_s is not None:
+        lines.append(labelled("Rows per second", f"{rate.rows_per_s:.2f} [rows/sec] (mean, of successes)"))
     steady = sum(phase.measured for phase in report.phases) <= 1
     if plan.model == "closed" and steady:  # in an open loop the rate is the plan's, and says nothing about time
         each = 1000 / rate.requests_per_s

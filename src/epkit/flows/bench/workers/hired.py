@@ -53,7 +53,7 @@ class HiredWorkers:
             files=carried.read(ready.destination, options.expect) if self._crew.is_elsewhere else {},
         )
         spare = len(self) - min(len(self), most_workers(ready.plan.phases))
-        if spare and options.find_max is None:
+        if spare and options.find_max is None and asked.grid is None:
             shown.say(f"{spare} workers have nothing to do: no more requests are in flight at once (-c)")
         return Fleet(self._crew, work, measured, all_rows=all_rows, live=shown.live, say=shown.say)
 
