@@ -51,6 +51,7 @@ class WireEngine(CrashingEngine):
             self._tls, self._name = proxy_tls(proxy), proxy.host
         self._opening: set[asyncio.Task[None]] = set()
         self._parking = Parking(self)
+        self._stopped = False
 
     async def prepare(self) -> None:
         """Look the host's name up.
@@ -72,9 +73,10 @@ class WireEngine(CrashingEngine):
         self._finished = self._loop.create_future()
         self._slots = slots
         # Held here because each is called once a request; `stop` replaces the first, a crash both.
-        self.next: Callable[[int], Arrival | None] = driver.next
+        # One that came while the name was looked up counts, too.
+        self.next: Callable[[int], Arrival | None] = nothing if self._stopped else driver.next
         self.done: Callable[[Exchange], None] = driver.done
-        self._parking.rest = driver.rest if isinstance(driver, PacingDriver) else nothing
+        self._parking.rest = driver.rest if isinstance(driver, PacingDriver) and not self._stopped else nothing
         self._loop.set_exception_handler(self._heard)
         sweep = self._loop.create_task(self._sweep())
         try:
@@ -101,6 +103,7 @@ class WireEngine(CrashingEngine):
 
     def stop(self, *, drain: bool) -> None:
         """Take no more arrivals; without *drain*, end what is in flight as failed at once."""
+        self._stopped = True
         self.next = nothing
         self._parking.rest = nothing
         self.wake()

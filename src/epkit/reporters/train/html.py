@@ -16,6 +16,9 @@ SHOWN_COLUMNS: Final = 300
 SHOWN_COHORTS: Final = 40
 """Rows of a table; `train.json` has all."""
 
+SEEN_FIRST: Final = 4
+"""Charts that are not folded away in a notebook: how good the model is."""
+
 DRAWN: Final = 12
 """Rows of a chart."""
 
@@ -40,7 +43,7 @@ def render(report: TrainReport) -> str:
 
 def sheet(report: TrainReport) -> page.Sheet:
     """Say what is on the page of a training."""
-    data = report.data
+    data, drawn = report.data, list(_charts(report))
     return page.Sheet(
         title=f"epkit train: {name(data.label)} of {name(data.path)}",
         first=[
@@ -51,9 +54,9 @@ def sheet(report: TrainReport) -> page.Sheet:
             *(page.note(f"failed: {failure}") for failure in words.failures(report)),
             *(page.note(words.name(warning, 300)) for warning in report.warnings),
             page.tiles(_tiles(report)),
-            page.grid(_charts(report)),
+            page.grid(drawn[:SEEN_FIRST]),
         ],
-        rest=[*_tables(report)],
+        rest=[page.grid(drawn[SEEN_FIRST:]), *_tables(report)],
     )
 
 
