@@ -1,8 +1,6 @@
 """What the tests in a browser share: Chromium, and docs servers for it to look at."""
 
 import contextlib
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,26 +8,16 @@ from typing import Any
 import pytest
 
 from epkit.endpoint import embedded
+from support.chromium import artefacts as chromium_artefacts
+from support.chromium import chromium
 from support.cli_harness import Cli
-from support.places import ROOT
-
-CHROMIUM = next(
-    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
-)
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
-    """Chromium, headless; `evil.example` is a name that leads to this machine."""
-    sync_api = pytest.importorskip("playwright.sync_api")
-    if not CHROMIUM:
-        pytest.skip("there is no Chromium")
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--host-resolver-rules=MAP evil.example 127.0.0.1"]
-        )
-        yield chromium
-        chromium.close()
+    """Chromium, once."""
+    with chromium() as running:
+        yield running
 
 
 @pytest.fixture
@@ -66,6 +54,4 @@ def docs(tmp_path: Path) -> Iterator[Callable[..., str]]:
 @pytest.fixture(scope="session")
 def artefacts() -> Path:
     """Where screenshots stay after the tests."""
-    directory = Path(os.environ.get("EPKIT_ARTEFACTS", ROOT / "build" / "browser"))
-    directory.mkdir(parents=True, exist_ok=True)
-    return directory
+    return chromium_artefacts()

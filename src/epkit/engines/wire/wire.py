@@ -54,6 +54,7 @@ class WireEngine(CrashingEngine):
         self._parking = Parking(self)
         self.stamp: Callable[[], int] = clock  # when a request starts
         self._kinds: tuple[type[Connection], type[Connection]] = Connection, HeadConnection
+        self._stopped = False
 
     async def prepare(self) -> None:
         """Look the host's name up.
@@ -75,9 +76,10 @@ class WireEngine(CrashingEngine):
         self._finished = self._loop.create_future()
         self._slots = slots
         # Held here because each is called once a request; `stop` replaces the first, a crash both.
-        self.next: Callable[[int], Arrival | None] = driver.next
+        # One that came while the name was looked up counts, too.
+        self.next: Callable[[int], Arrival | None] = nothing if self._stopped else driver.next
         self.done: Callable[[Exchange], None] = driver.done
-        self._parking.rest = driver.rest if isinstance(driver, PacingDriver) else nothing
+        self._parking.rest = driver.rest if isinstance(driver, PacingDriver) and not self._stopped else nothing
         self._loop.set_exception_handler(self._heard)
         sweep = self._loop.create_task(self._sweep())
         try:
@@ -106,6 +108,7 @@ class WireEngine(CrashingEngine):
 
     def stop(self, *, drain: bool) -> None:
         """Take no more arrivals; without *drain*, end what is in flight as failed at once."""
+        self._stopped = True
         self.next = nothing
         self._parking.rest = nothing
         self.wake()

@@ -22,7 +22,7 @@ from epkit.reporters.parts.verdict import VerdictLine
 from epkit.reporters.run import repeats
 from epkit.reporters.validation import text as validation
 
-SHOWN_ROWS: Final = 20
+SHOWN_ROWS: Final = 10
 """Rows of predictions."""
 
 SHOWN: Final = 200
@@ -33,7 +33,7 @@ def of_verdict(verdict: Verdict) -> Sheet:
     """Show what a check found."""
     said = VerdictLine(text=validation.summary(verdict), bad=not verdict.valid)
     rows = [_violation(violation) for violation in verdict.violations[:SHOWN]]
-    table = page.table(["where", "rule", "found", "what to do", "rows"], rows, prose=(0, 2, 3))
+    table = page.table(["where", "rule", "found", "what to do", "rows"], rows, prose=(2, 3), lists=(1,))
     more = verdict.kinds - len(rows)
     return Sheet(
         title="epkit validate",
@@ -66,7 +66,9 @@ def of_contract(contract: ParsedContract) -> Sheet:
     first = [f"<h1>{page.said(title)}</h1>", page.note(_about(contract, rows))]
     if rows is not None and rows.columns:
         heads = ["column", "kind", "", "example"]
-        first.append(page.section("Columns", page.table(heads, _columns(contract, rows), prose=(3,)), wide=True))
+        first.append(
+            page.section("Columns", page.table(heads, _columns(contract, rows), prose=(3,), lists=(1, 2)), wide=True)
+        )
     example = [] if contract.example is None else [page.section("Example", _pre(_json(contract.example, 2000)))]
     return Sheet(title=f"epkit: {title}", first=first, rest=example)
 

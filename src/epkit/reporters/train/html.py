@@ -18,6 +18,9 @@ SHOWN_COHORTS: Final = 40
 SHOWN_CLASSES: Final = 16
 """Rows of a table; `train.json` has all."""
 
+SEEN_FIRST: Final = 4
+"""Charts that are not folded away in a notebook: how good the model is."""
+
 DRAWN: Final = 12
 """Rows of a chart."""
 
@@ -42,7 +45,7 @@ def render(report: TrainReport) -> str:
 
 def sheet(report: TrainReport) -> page.Sheet:
     """Say what is on the page of a training."""
-    data = report.data
+    data, drawn = report.data, list(_charts(report))
     return page.Sheet(
         title=f"epkit train: {name(data.label)} of {name(data.path)}",
         first=[
@@ -54,9 +57,9 @@ def sheet(report: TrainReport) -> page.Sheet:
             *(page.note(words.name(warning, 300)) for warning in report.warnings),
             *(_gates(report) if _is_missed(report) else ()),
             page.tiles(_tiles(report)),
-            page.grid(_charts(report)),
+            page.grid(drawn[:SEEN_FIRST]),
         ],
-        rest=[*_tables(report)],
+        rest=[page.grid(drawn[SEEN_FIRST:]), *_tables(report)],
     )
 
 

@@ -1,0 +1,87 @@
+"""What the tests of notebooks share: the course as it was run, and JupyterLab in a browser."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.chromium import chromium
+from support.jupyter_lab import Lab, environment, jupyter_lab
+from support.places import ROOT
+
+NOTEBOOK = ROOT / "docs" / "course.ipynb"
+BOUND_S = 600
+RUN = """
+import sys
+import nbformat
+from nbclient import NotebookClient
+from nbformat.sign import NotebookNotary
+
+notebook = nbformat.read(sys.argv[1], 4)
+try:
+    NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
+finally:
+    nbformat.write(notebook, sys.argv[2])
+NotebookNotary().sign(nbformat.read(sys.argv[2], 4))  # so that JupyterLab shows its outputs
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """The course after its run.
+
+    Args:
+        notebook: of `root`, with what its cells have shown.
+        home: what all of it kept its state in.
+        stderr: what was said besides.
+    """
+
+    root: Path
+    home: Path
+    notebook: Path
+    stderr: str
+
+
+@pytest.fixture(scope="session")
+def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
+    """The course, run once in a kernel."""
+    for package in ("nbclient", "ipykernel", "lightgbm"):
+        pytest.importorskip(package)
+    root, home = tmp_path_factory.mktemp("root"), tmp_path_factory.mktemp("home")
+    (home / "jupyter_data_dir").mkdir()
+    notebook = root / "course.ipynb"
+    # In a process of its own: Jupyter's warnings are no errors of ours.
+    ran = subprocess.run(
+        [sys.executable, "-c", RUN, str(NOTEBOOK), str(notebook)],
+        cwd=root, env=environment(home), capture_output=True, text=True, timeout=BOUND_S, check=False,
+    )  # fmt: skip
+    assert 0 == ran.returncode, ran.stderr[-4000:]
+    return Course(root=root, home=home, notebook=notebook, stderr=ran.stderr)
+
+
+@pytest.fixture(scope="session")
+def lab(course: Course) -> Iterator[Lab]:
+    """JupyterLab, beside the course."""
+    pytest.importorskip("jupyterlab")
+    with jupyter_lab(course.root, course.home) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Chromium, once."""
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    """A page of its own, with no cookie left from another test."""
+    context = browser.new_context(viewport={"width": 1200, "height": 1000})
+    context.set_default_timeout(60_000)
+    yield context.new_page()
+    context.close()
