@@ -18,7 +18,10 @@ OUTSIDE = f"::set-output name=x::y {VSO} ##[error]no\n::error::bad\r \t::add-mas
 def job(request, monkeypatch):
     monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
     monkeypatch.delenv("TF_BUILD", raising=False)
-    monkeypatch.setenv(request.param, {"GITHUB_ACTIONS": "true", "TF_BUILD": "True"}[request.param])
+    value = {"GITHUB_ACTIONS": "true", "TF_BUILD": "True"}[request.param]
+    monkeypatch.setenv(request.param, value)
+    if "cli" in request.fixturenames:  # whose environment is its own
+        request.getfixturevalue("cli").environ[request.param] = value
     return request.param
 
 

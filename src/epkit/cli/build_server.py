@@ -39,6 +39,6 @@ def defused(text: str) -> str:
 
 def defused_bytes(data: bytes) -> bytes:
     """Break commands in lines of JSON, where `::` never begins a line."""
-    if not (b"##" in data and listens()):
+    if not (b"#" in data and listens()):  # one byte is found faster than two
         return data
     return defused(data.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")

@@ -189,7 +189,9 @@ def test_the_label_may_have_many_classes_or_be_a_number(cli):
     table.with_columns(size=2 * x[:, 0] + 0.1 * x[:, 1]).write_csv(cli.directory / "number.csv")
 
     assert 0 == cli("train", "many.csv", "--label", "kind", "-o", "many", *QUICK).code
-    assert 0 == cli("train", "number.csv", "--label", "size", "-o", "number", *QUICK).code
+    cli.environ["GITHUB_STEP_SUMMARY"] = "summary.md"
+    assert 0 == cli("train", "number.csv", "--label", "size", "-o", "number", "--summary", *QUICK).code
+    assert cli.read("summary.md").startswith("### epkit train: ")
     many, number = documents(cli, "many")[1], documents(cli, "number")[1]
     assert ("multiclass", "regression") == (many["data"]["task"], number["data"]["task"])
     assert many["test"]["metrics"]["accuracy"]["value"] > 0.8
