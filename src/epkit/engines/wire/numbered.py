@@ -2,8 +2,7 @@
 
 A request is two fixed texts with the number between them (`epkit.core.http.request_ids`). Of a server that echoes the
 id no two header blocks are alike, but for the number: what is around it is remembered, and the block that is expected
-is that with the number of this request in between. Where nothing is echoed there is one piece, which `join` returns as
-it is.
+is that with the number of this request in between. Where nothing is echoed, blocks are compared as they always are.
 """
 
 from typing import TYPE_CHECKING, cast
@@ -48,7 +47,7 @@ class NumberedConnection(Connection):
             if (
                 len(data) == self.like_bytes
                 and not self.received
-                and data.startswith(like := self.number.join(self.around))
+                and data.startswith(like := self.number.join(self.around) if self.around else self.like)
             ):
                 self.first = now
                 self.head = data
@@ -80,7 +79,8 @@ class NumberedConnection(Connection):
         """Remember a header block as what is around the number."""
         super()._learn(data)
         if self.like_bytes != NOTHING:
-            self.around = self.like.split(self.number)
+            pieces = self.like.split(self.number)
+            self.around = pieces if len(pieces) > 1 else []
 
 
 class NumberedHeadConnection(HeadConnection, NumberedConnection):

@@ -26,7 +26,8 @@ def section(report: Report) -> str:
         for request in found
     ]
     sent = report.run.request_ids
-    notes = [] if sent is None else [page.note(f"The id is what {sent.header} said.")]
+    words = "The id is what {} had in it; epkit logs show NAME --request ID looks for it."
+    notes = [] if sent is None else [page.note(words.format(sent.header))]
     return page.section("The slowest requests", page.table(heads, rows), *notes, wide=True)
 
 
