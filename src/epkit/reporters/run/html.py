@@ -191,7 +191,7 @@ def _tables(report: Report) -> Iterable[str]:
         heads = ["failure", "count", "first reply", "advice"]
         failed = [(e.kind, str(e.count), said(e), e.advice) for e in report.failures]
         yield page.section("Failures", page.table(heads, failed, words=True), wide=True)
-    yield from grid.tables(report.grid)
+    yield from grid.tables(report.grid, report.search)
     if report.phases:
         heads = ["phase", "load", "sent", "failed", "requests/s", "p50 (ms)", "p99 (ms)", ""]
         yield page.section("Phases", page.table(heads, map(_phase, report.phases)), wide=True)
