@@ -50,6 +50,7 @@ def test_a_sweep_of_batch_sizes_is_drawn_and_ends_with_the_line_to_use():
     assert "<td>use, front</td>" in text
     assert "epkit score 'my rows.csv' --target prod --batch-rows 10 -c 4" in text
     assert "3 of 3 requests failed, after round 1" in text
+    assert "use 10 rows a request and 4 in flight: 12,786 rows/s" in text
 
 
 def test_a_run_of_one_load_has_no_curve():

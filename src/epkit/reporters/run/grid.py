@@ -5,7 +5,7 @@ from typing import Final
 
 from epkit.core.http.masking import clean
 from epkit.core.load.grid import GridState
-from epkit.core.report.report import Grid, GridPoint
+from epkit.core.report.report import Grid, GridPoint, Search
 from epkit.reporters.parts import charts, page
 from epkit.reporters.parts.charts import Series
 from epkit.reporters.parts.layout import wrap
@@ -84,21 +84,21 @@ def chart(grid: Grid | None) -> Iterable[str]:
         *([Series(name="others", points=apart, colour=2)] if others else []),
     ]
     heading = "p99 by rows per second"
-    yield page.section(heading, charts.lines(heading, series, x, y, names if len(names) <= 12 else ()))
+    yield page.section(heading, charts.lines(heading, series, x, y, names if len(names) <= 12 else (), below=True))
 
 
-def tables(grid: Grid | None) -> Iterable[str]:
-    """Lay out the points, and the line to use, for a page."""
+def tables(grid: Grid | None, found: Search | None) -> Iterable[str]:
+    """Lay out the points, and what was found with the line to use, for a page."""
     if grid is None:
         return
+    line = [page.table(["use"], [(clean(grid.command, MOST_CHARACTERS),)], words=True)] if grid.command else []
+    words = [] if found is None else [page.note(found.words)]
+    yield page.section("The batch size to use", *words, *line, *map(page.note, grid.notes))
     heads = ["rows", "in flight", "rows/s", "95 % interval", "p99 (ms)", "95 % interval", "failed", ""]
     rows = [(*_numbers(point), str(point.failed), _mark(grid, i)) for i, point in enumerate(grid.points)]
     yield page.section(HEADING, page.table(heads, rows), page.note(EXPLAINED), wide=True)
     if remarks := list(_remarks(grid)):
-        yield page.section("Left out, and doubts", page.table(["point", "why"], remarks, words=True))
-    if grid.command:
-        line = page.table(["use"], [(clean(grid.command, MOST_CHARACTERS),)], words=True)
-        yield page.section("The line to use", line, *map(page.note, grid.notes))
+        yield page.section("Left out, and doubts", page.table(["point", "why"], remarks, prose=[1]), wide=True)
 
 
 def _short(point: GridPoint) -> tuple[str, ...]:
@@ -117,7 +117,7 @@ def _numbers(point: GridPoint) -> tuple[str, ...]:
         str(point.rows),
         str(point.concurrency),
         rate,
-        _interval(point.rows_ci95, ",.0f"),
+        _interval(point.rows_ci95 if point.ok else None, ",.0f"),
         p99,
         _interval(point.p99_ci95, ".3f"),
     )

@@ -173,7 +173,7 @@ def _failures(report: Report) -> Iterable[str]:
 def _tables(report: Report) -> Iterable[str]:
     if report.thresholds and not _is_missed(report):
         yield _objectives(report)
-    yield from grid.tables(report.grid)
+    yield from grid.tables(report.grid, report.search)
     if report.phases:
         heads = ["phase", "load", "sent", "failed", "requests/s", "p50 (ms)", "p99 (ms)", ""]
         yield page.section("Phases", *_rows(heads, list(map(_phase, report.phases))), wide=True)
