@@ -119,7 +119,7 @@ def _renderings(value: object) -> display.Renderings:
 display.show_by(_renderings)
 
 
-class Progress:
+class CellProgress:
     """A text in a notebook's cell that is updated in place, as rarely as a terminal's panel; nothing elsewhere.
 
     A context manager. `active` tells whether it shows.
