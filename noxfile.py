@@ -44,7 +44,9 @@ SIDE_BY_SIDE = ["-n", "auto", "--maxprocesses=4", "--dist=worksteal"]
 """How pytest runs much: most tests wait for servers and processes."""
 AGAIN = ["--reruns=2", "-raR"] if os.environ.get("CI") else []
 """Busy machines make tests of real processes late: the last of three runs counts; who needs it is named (RERUN)."""
-SUITE = ["--ignore=tests/browser", "--ignore=tests/servers", *SIDE_BY_SIDE, *AGAIN]  # they have sessions of their own
+OWN_SESSIONS = ("browser", "notebook", "servers")
+"""Rooms of `tests/` with a session of their own."""
+SUITE = [*(f"--ignore=tests/{room}" for room in OWN_SESSIONS), *SIDE_BY_SIDE, *AGAIN]
 
 
 def group(name: str) -> list[str]:
@@ -85,13 +87,27 @@ def fuzz(session: nox.Session) -> None:
     session.run("pytest", "tests/fuzz", *SIDE_BY_SIDE, *arguments, env={"EPKIT_FUZZ_SECONDS": seconds})
 
 
+def has_chromium() -> bool:
+    """Tell whether this machine has a browser for the tests."""
+    return any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome")))
+
+
 @nox.session(python=FOUND[0])
 def browser(session: nox.Session) -> None:
     """Drive the docs page in the machine's own Chromium; screenshots stay in build/browser."""
-    if not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
+    if not has_chromium():
         session.error("there is no Chromium: apt-get install chromium")
     session.install(TESTED, *group("test"), *group("browser"))
     session.run("pytest", "tests/browser", *AGAIN, *session.posargs)
+
+
+@nox.session(python=FOUND[0])
+def notebook(session: nox.Session) -> None:
+    """Run docs/course.ipynb in a kernel and look at it in JupyterLab; screenshots stay in build/browser."""
+    if not has_chromium():
+        session.skip("there is no Chromium to look at notebooks with: apt-get install chromium")
+    session.install(".[local,docs,train]", *group("test"), *group("notebook"))
+    session.run("pytest", "tests/notebook", *AGAIN, *session.posargs)
 
 
 @nox.session(python=FOUND[0])

@@ -232,7 +232,7 @@ def test_a_display_that_fails_ends_no_load(server, kernel):
 
 
 def test_nothing_is_shown_where_there_is_no_kernel(server, capsys):
-    assert not notebook.Progress(lambda: "over").active
+    assert not notebook.CellProgress(lambda: "over").active
     epkit.run_bench(server.url, **load(server) | {"seconds": 0.5})
 
     assert ("", "") == capsys.readouterr()

@@ -20,7 +20,7 @@ from epkit.core.train.report import TrainReport
 from epkit.flows.bench.bench import bench as run
 from epkit.flows.bench.options import BenchOptions, depth_of
 from epkit.flows.target.request_options import RequestOptions
-from epkit.notebook import Look, Progress, at_work, beside, look, masked
+from epkit.notebook import CellProgress, Look, at_work, beside, look, masked
 
 _log = logging.getLogger("epkit")
 
@@ -174,7 +174,7 @@ def _bench(options: BenchOptions) -> Report:
     from epkit.reporters.run import panel
 
     live = Live()
-    with at_work() as context, Progress(lambda: panel.over(live.view())) as progress:
+    with at_work() as context, CellProgress(lambda: panel.over(live.view())) as progress:
 
         def show(done: int, failed: int) -> None:
             if done or failed:

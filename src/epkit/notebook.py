@@ -27,8 +27,11 @@ Options = ParamSpec("Options")
 Result = TypeVar("Result")
 Value = TypeVar("Value")
 
-EVERY_S: Final = 0.4
-"""As rarely as a terminal's panel: an update takes a quarter of a millisecond, in which no reply is read."""
+EVERY_S: Final = 1.0
+"""An update takes a millisecond of CPU, twice what a terminal's panel takes: so it is made less than half as often."""
+
+AWAKE_S: Final = 0.2
+"""How soon the stop button is noticed."""
 
 _log = logging.getLogger("epkit")
 
@@ -119,8 +122,8 @@ def _renderings(value: object) -> display.Renderings:
 display.show_by(_renderings)
 
 
-class Progress:
-    """A text in a notebook's cell that is updated in place, as rarely as a terminal's panel; nothing elsewhere.
+class CellProgress:
+    """A text in a notebook's cell that is updated in place, seldom; nothing elsewhere.
 
     A context manager. `active` tells whether it shows.
 
@@ -196,7 +199,7 @@ async def awake() -> AsyncIterator[None]:
 
     async def beat() -> None:
         while True:  # noqa: ASYNC110 - no event is waited for: the loop is to wake
-            await asyncio.sleep(EVERY_S)
+            await asyncio.sleep(AWAKE_S)
 
     beating = asyncio.create_task(beat()) if in_kernel() else None
     try:

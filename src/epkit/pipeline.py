@@ -13,7 +13,7 @@ from epkit.flows.context import Context
 from epkit.flows.pipeline import pipeline as flow
 from epkit.flows.pipeline import reports
 from epkit.flows.pipeline.loading import load
-from epkit.notebook import Look, Progress, know, look, masked
+from epkit.notebook import CellProgress, Look, know, look, masked
 from epkit.reporters.pipeline import words
 
 _log = logging.getLogger("epkit")
@@ -104,7 +104,7 @@ class Pipeline:
             by="python",
         )
         lines: list[str] = []
-        with Progress(lambda: "\n".join(lines)) as progress:
+        with CellProgress(lambda: "\n".join(lines)) as progress:
 
             def show(step: StepResult) -> None:
                 _log.info("%s %s: %s", step.step, step.state, step.line)

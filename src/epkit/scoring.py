@@ -25,7 +25,7 @@ from epkit.flows.rows.input import rows_from_python
 from epkit.flows.score.options import ScoreOptions
 from epkit.flows.score.score import score as run
 from epkit.flows.target.request_options import RequestOptions
-from epkit.notebook import Look, Progress, at_work, awake, end_early, look, masked
+from epkit.notebook import CellProgress, Look, at_work, awake, end_early, look, masked
 from epkit.process import Interrupts
 from epkit.reporters import score_text
 
@@ -141,7 +141,7 @@ class Scoring:
             hand.end()
 
     def _run(self, writer: Writer) -> ScoreResult:
-        with at_work() as context, Progress(lambda: self._over) as shown:
+        with at_work() as context, CellProgress(lambda: self._over) as shown:
 
             def show(now: JobProgress) -> None:
                 self._over = score_text.progress(now)

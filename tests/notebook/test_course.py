@@ -130,6 +130,7 @@ def test_nothing_around_the_pages_looks_other_for_them(course, lab, page):
     lab.use_theme("JupyterLab Light")
     page.goto(lab.url("course.ipynb"))
     page.wait_for_function(f"document.querySelectorAll('.epkit').length === {PAGES}")
+    page.wait_for_function("document.querySelectorAll('.jp-RenderedMarkdown h2').length === 8")
     with_pages = page.evaluate(AROUND)
     page.evaluate("document.querySelectorAll('.epkit style').forEach(style => style.remove())")
 
@@ -162,7 +163,7 @@ def test_the_stop_button_ends_a_load_with_its_report(course, lab, page, call):
     page.locator(".epkit").wait_for()
 
     assert page.locator(".epkit").inner_text().startswith("POST http://127.0.0.1:")
-    assert "interrupted" in page.locator(".epkit").inner_text()
+    assert "PARTIAL: ended early" in page.locator(".epkit").inner_text()
     assert re.search(r"[\d,]+ requests in \d", page.locator(".jp-OutputArea").inner_text())
     page.evaluate(
         "fetch('/api/sessions').then(r => r.json()).then(all => Promise.all(all.map(s => fetch('/api/sessions/' + s.id, {method: 'DELETE', headers: {'X-XSRFToken': (document.cookie.match(/_xsrf=([^;]*)/) || [])[1]}}))))"

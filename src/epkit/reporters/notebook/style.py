@@ -16,8 +16,8 @@ DARK: Final = '[data-jp-theme-light="false"]'
 # Where there is no JupyterLab, the colours are those of a light page, its background included: always readable.
 THEME: Final = """
 {scope}{background:var(--bg);color:var(--fg);padding:4px 8px;border-radius:8px;max-width:1200px;
-font:var(--jp-ui-font-size1,13px)/1.5 var(--jp-ui-font-family,system-ui,sans-serif);
---bg:var(--jp-layout-color0,#fff);--fg:var(--jp-content-font-color0,#1b1f24);--card:var(--jp-layout-color1,#f6f8fa);
+font:var(--jp-ui-font-size1,13px)/1.5 var(--jp-ui-font-family,system-ui,sans-serif)}
+{scope},{dark} {scope}{--bg:var(--jp-layout-color0,#fff);--fg:var(--jp-content-font-color0,#1b1f24);--card:var(--jp-layout-color1,#f6f8fa);
 --line:var(--jp-border-color2,#d9dee4)}
 {scope} h1{font-size:1.15em;font-weight:600;line-height:1.4;margin:.2em 0}
 {scope} h2{font-size:1.02em;font-weight:600;line-height:1.4;margin:0 0 .5em}
@@ -33,7 +33,7 @@ _PAGE = re.compile(r"^(?::root|html|body)\b")
 @cache
 def style() -> str:
     """Return the style sheet; each of its rules is about what is in the element, and nothing else."""
-    return scoped(STYLE, SCOPE) + THEME.replace("{scope}", SCOPE)
+    return scoped(STYLE, SCOPE) + THEME.replace("{scope}", SCOPE).replace("{dark}", DARK)
 
 
 def scoped(css: str, scope: str) -> str:
