@@ -128,6 +128,7 @@ def test_of_points_as_good_as_the_fastest_the_least_is_chosen():
     fastest, near, far = point(1000, 16, 10_000.0, 90.0), point(100, 4, 9600.0, 20.0), point(10, 1, 8900.0, 10.0)
 
     assert 1 == choose([fastest, near, far])  # the last one is slower by more than 10 %
+    assert 0 == choose([fastest, near, far], confirmed=[0, 2])  # what is confirmed, and as good, stays
     apart = replace(near, rows_ci95=(9500.0, 9700.0)), replace(fastest, rows_ci95=(9900.0, 10_100.0))
     assert 1 == choose(apart)  # slower by less than 10 %, but surely
     assert 0 == choose([replace(fastest, rows_ci95=None), near])  # nothing is known of the noise

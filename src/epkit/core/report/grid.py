@@ -5,7 +5,7 @@ per second; the interval of these is of the rounds, as the requests of one round
 that of the report, from order statistics; a sample too small for one has that of its rounds' p99s.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -219,18 +219,22 @@ def untried(spec: PointSpec, body_bytes: int, ended: str) -> GridPoint:
     )
 
 
-def choose(points: Sequence[GridPoint]) -> int | None:
+def choose(points: Sequence[GridPoint], confirmed: Collection[int] = ()) -> int | None:
     """Return the index of the point to use: of those as good as the fastest, the one that asks least of the server.
 
     As good is a point that is slower by at most `NEAR`, and not by more than the intervals. Least is the lowest
     concurrency, then the fewest rows. None where no point keeps the objectives.
+
+    Args:
+        confirmed: indices of points that a run of their own confirmed; one of them that is as good comes first, as what
+            changes places within noise is not worth another run.
     """
     fit = {i: point for i, point in enumerate(points) if point.state is GridState.MEASURED}
     if not fit:
         return None
     fastest = max(fit.values(), key=lambda point: point.rows_per_s)
     good = [i for i, point in fit.items() if point is fastest or _as_good(point, fastest)]
-    return min(good, key=lambda i: (points[i].concurrency, points[i].rows))
+    return min(good, key=lambda i: (i not in confirmed, points[i].concurrency, points[i].rows))
 
 
 def on_front(points: Sequence[GridPoint]) -> tuple[GridPoint, ...]:

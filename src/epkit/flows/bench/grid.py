@@ -78,7 +78,7 @@ class _Sweep:
     def _confirm(self) -> Signals | None:
         """Confirm the point that is chosen, and where it does not keep its place, the next one, while there is time."""
         while True:
-            chosen = choose(self._points(""))
+            chosen = choose(self._points(""), self._confirmed())
             if chosen is None:
                 return None
             point = self._spec.points[chosen]
@@ -147,6 +147,10 @@ class _Sweep:
             check=None if check is None else lambda payload, head, body: check(part[payload], head, body),
         )
 
+    def _confirmed(self) -> list[int]:
+        """Return the indices of the points that a run of their own confirmed."""
+        return [i for i, one in enumerate(self._records.values()) if one is not None and one.confirmation is not None]
+
     def _points(self, ended: str) -> tuple[GridPoint, ...]:
         return grid_of(self._records, self._rounds.out, self._sizes, ended=ended)
 
@@ -154,7 +158,7 @@ class _Sweep:
         options = self._asked.options
         ended = "the time was over (-t)" if stopped_by is None else "the sweep was interrupted"
         points = self._points(ended)
-        chosen = choose(points)
+        chosen = choose(points, self._confirmed())
         told = max(self._last, key=lambda one: points[self._spec.points.index(one)].rows_per_s)
         command, notes, confirmed = "", [], False
         if chosen is not None:
