@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from epkit.core.http.masking import clean
 from epkit.core.report.report import PhaseInfo, Report, WorkerInfo
 from epkit.core.samples.latency import PARTS
 from epkit.core.stats.distribution import PERCENTILES, Distribution
@@ -18,8 +19,14 @@ from epkit.reporters.run.words import is_implicit, percentile_notes, said, verdi
 
 COLOURS: Final = {"server": 4, "network": 2}
 
-SHOWN: Final = 60
+SHOWN: Final = 40
 """Rows of a table; the report as JSON has all."""
+
+DRAWN: Final = 12
+"""Deployments in a chart."""
+
+NAME: Final = 60
+"""Characters of a name that are shown."""
 
 
 def render(report: Report, histograms: Mapping[str, Histogram]) -> str:
@@ -99,7 +106,7 @@ def _charts(report: Report, histograms: Mapping[str, Histogram]) -> Iterable[str
     if answered:
         rows = [
             (name, times.percentiles["50"], times.mean, times.percentiles["99"], 1 + place % 5)
-            for place, (name, times) in enumerate(answered[:SHOWN])
+            for place, (name, times) in enumerate(answered[:DRAWN])
         ]
         yield page.section("By deployment (p50, mean, p99)", _spans("By deployment", rows))
 
@@ -186,7 +193,8 @@ def _tables(report: Report) -> Iterable[str]:
     if report.deployments:
         heads = ["deployment", "ok", "failed", "p50 (ms)", "p99 (ms)"]
         split = [
-            (name, str(info.ok), str(info.failed), *_pair(info.service)) for name, info in report.deployments.items()
+            (clean(name, NAME), str(info.ok), str(info.failed), *_pair(info.service))
+            for name, info in report.deployments.items()
         ]
         yield page.section("Deployments", *_rows(heads, split), wide=True)
     yield page.section("Everything else", page.table(["", ""], everything(report), words=True))
@@ -206,14 +214,14 @@ def _phase(phase: PhaseInfo) -> tuple[str, ...]:
 def _worker(worker: WorkerInfo) -> tuple[str, ...]:
     return (
         worker.name,
-        worker.host,
+        clean(worker.host, NAME),
         f"{worker.sent:,}",
         f"{worker.failed:,}",
         f"{worker.requests_per_s:,.1f}",
         *("–" if ms is None else f"{ms:.3f}" for ms in (worker.p50, worker.p99)),
         f"{worker.cpu_us_per_request:.1f}",
         f"{worker.lag_ms['p99']:.3f}",
-        "" if worker.lost is None else f"lost: {worker.lost}",
+        "" if worker.lost is None else f"lost: {clean(worker.lost, 2 * NAME)}",
     )
 
 

@@ -8,7 +8,7 @@ from epkit.core.report.report import Report, Window
 from epkit.reporters.parts import charts, page
 from epkit.reporters.parts.charts import Axis, Series
 
-DRAWN: Final = 120
+DRAWN: Final = 60
 """Stretches at most: as many as can be told apart."""
 
 

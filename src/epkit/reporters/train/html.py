@@ -12,10 +12,10 @@ from epkit.reporters.train import words
 from epkit.reporters.train.facts import everything
 from epkit.reporters.train.words import interval, name, number
 
-SHOWN_RUNS: Final = 40
-SHOWN_COLUMNS: Final = 100
-SHOWN_COHORTS: Final = 40
-SHOWN_CLASSES: Final = 16
+SHOWN_RUNS: Final = 20
+SHOWN_COLUMNS: Final = 30
+SHOWN_COHORTS: Final = 20
+SHOWN_CLASSES: Final = 10
 """Rows of a table; `train.json` has all."""
 
 SEEN_FIRST: Final = 4
@@ -24,7 +24,10 @@ SEEN_FIRST: Final = 4
 DRAWN: Final = 12
 """Rows of a chart."""
 
-DRAWN_EFFECTS: Final = 6
+DRAWN_EFFECTS: Final = 4
+
+DRAWN_POINTS: Final = 150
+"""Points of all curves of a chart together; of more every second or third is drawn."""
 
 ROOM: Final = 190
 """Units of a chart for the names of columns and cohorts."""
@@ -135,11 +138,17 @@ def _ends(figure: Figure) -> tuple[float, float, float]:
 
 
 def _curves(label: str, curves: Mapping[str, Curve], x: str, y: str, *, guide: bool = True) -> str:
+    each = -(-sum(len(curve.x) for curve in curves.values()) // DRAWN_POINTS)
     found = [
-        Series(name=name(key, 20), points=tuple(zip(curve.x, curve.y, strict=True)), colour=place)
+        Series(name=name(key, 20), points=_thinned(tuple(zip(curve.x, curve.y, strict=True)), each), colour=place)
         for place, (key, curve) in enumerate(curves.items(), 1)
     ]
     return charts.lines(label, found, _share(x), _share(y), guide=DIAGONAL if guide else (), below=True)
+
+
+def _thinned(points: Sequence[tuple[float, float]], each: int) -> Sequence[tuple[float, float]]:
+    """Take one of *each* points, and the last."""
+    return points if each <= 1 else [*points[:-1:each], points[-1]]
 
 
 def _share(title: str) -> Axis:
