@@ -17,7 +17,8 @@ DARK: Final = '[data-jp-theme-light="false"]'
 THEME: Final = """
 {scope}{background:var(--bg);color:var(--fg);padding:4px 8px;border-radius:8px;max-width:1200px;
 font:var(--jp-ui-font-size1,13px)/1.5 var(--jp-ui-font-family,system-ui,sans-serif)}
-{scope},{dark} {scope}{--bg:var(--jp-layout-color0,#fff);--fg:var(--jp-content-font-color0,#1b1f24);--card:var(--jp-layout-color1,#f6f8fa);
+{scope},{dark} {scope}{--bg:var(--jp-layout-color0,#fff);--fg:var(--jp-content-font-color0,#1b1f24);
+--card:var(--jp-layout-color1,#f6f8fa);
 --line:var(--jp-border-color2,#d9dee4)}
 {scope} h1{font-size:1.15em;font-weight:600;line-height:1.4;margin:.2em 0}
 {scope} h2{font-size:1.02em;font-weight:600;line-height:1.4;margin:0 0 .5em}
