@@ -12,13 +12,15 @@ from epkit.reporters.parts.charts import Axis, Series
 
 COLOURS: Final[Mapping[str, int]] = {"service": 1, "server": 4, "network": 2, "response": 5}
 
-UNSUPPORTED: Final = "This sample supports no percentile beyond the median: it is too small, or its requests depend too much on each other."
+UNSUPPORTED: Final = (
+    "The sample supports no percentile beyond the median: it is too small, or its requests are too much alike."
+)
 
 MARKS: Final = ("50", "75", "90", "95", "99", "99.9", "99.99", "99.999", "99.9999")
 
 
 def section(report: Report, histograms: Mapping[str, Histogram]) -> str:
-    """Draw the parts of the latency, from the median to the last percentile that the sample supports; `""` without a success."""
+    """Draw the parts of the latency to the last percentile that the sample supports; `""` without a success."""
     found = []
     for name, colour in COLOURS.items():
         times = getattr(report.latency_ms, name)
