@@ -14,6 +14,7 @@ from epkit.core.report.summary import Summary
 from epkit.core.stats.hdr import as_saved
 from epkit.reporters.compare import html as html_comparison
 from epkit.reporters.run import html
+from epkit.reporters.run.percentiles import UNSUPPORTED
 from support import reports
 from support.drawn_pages import BROWSER, balanced, drawn, fetched
 from support.rows import MS, known, timed
@@ -21,7 +22,7 @@ from support.rows import MS, known, timed
 
 def page(seconds=12, **changes):
     """Render a run of some seconds, with failures and two deployments."""
-    times = (np.random.default_rng(3).lognormal(0, 0.5, seconds * 90) * 10 * MS).astype(np.int64)
+    times = (np.random.default_rng(3).lognormal(0, 0.5, round(seconds * 90)) * 10 * MS).astype(np.int64)
     block = timed(times, server=5 * MS, deployment=1 + np.arange(len(times)) % 2)
     block["failure"][::50] = 5
     summary = Summary()
@@ -75,6 +76,12 @@ def test_a_page_is_small_and_fetches_nothing():
     assert [] == fetched(text)
     assert {"http://www.w3.org/2000/svg"} == set(re.findall(r"https?://www[^\"<]*", text))
     assert "default-src 'none'" in text
+
+
+def test_a_sample_that_supports_no_percentile_is_said_to():
+    text = page(seconds=1 / 18)  # five requests
+
+    assert UNSUPPORTED in text.partition("<h2>Percentiles")[2].partition("</section>")[0]
 
 
 def test_no_number_of_a_chart_is_missing():

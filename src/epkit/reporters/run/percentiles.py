@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from fractions import Fraction
+from typing import Final
 
 from epkit.core.report.report import Report
 from epkit.core.stats.histogram import Histogram
@@ -9,13 +10,17 @@ from epkit.core.stats.percentile_curve import nines, percentile_curve
 from epkit.reporters.parts import charts, page
 from epkit.reporters.parts.charts import Axis, Series
 
-COLOURS: Mapping[str, int] = {"service": 1, "server": 4, "network": 2, "response": 5}
+COLOURS: Final[Mapping[str, int]] = {"service": 1, "server": 4, "network": 2, "response": 5}
 
-MARKS = ("50", "75", "90", "95", "99", "99.9", "99.99", "99.999", "99.9999")
+UNSUPPORTED: Final = (
+    "The sample supports no percentile beyond the median: it is too small, or its requests are too much alike."
+)
+
+MARKS: Final = ("50", "75", "90", "95", "99", "99.9", "99.99", "99.999", "99.9999")
 
 
 def section(report: Report, histograms: Mapping[str, Histogram]) -> str:
-    """Draw the parts of the latency, from the median to the last percentile that the sample supports; `""` for none."""
+    """Draw the parts of the latency to the last percentile that the sample supports; `""` without a success."""
     found = []
     for name, colour in COLOURS.items():
         times = getattr(report.latency_ms, name)
@@ -32,7 +37,7 @@ def section(report: Report, histograms: Mapping[str, Histogram]) -> str:
         )
     found = [line for line in found if len(line.points) > 1]
     if not found:
-        return ""
+        return page.section("Percentiles", page.note(UNSUPPORTED)) if "service" in histograms else ""
     ends = [place for line in found for place, _ in (line.points[0], line.points[-1])]
     x = Axis(
         title="percentile",
