@@ -196,7 +196,9 @@ def test_a_load_shows_in_a_cell_how_far_it_is_and_what_it_was(server, kernel):
 
     (first, text), *others = kernel.shown
     assert "new" == first
-    assert ["requests", "throughput", "latency", "failed", "in"] == [line.split()[0] for line in text.splitlines()]
+    assert ["requests", "throughput", "rows", "latency", "failed", "in"] == [
+        line.split()[0] for line in text.splitlines()
+    ]
     assert {"again"} == {kind for kind, _ in others}
     assert others[-1][1].startswith(f"{report.counts.sent:,} requests in 0.")
 

@@ -31,7 +31,7 @@ connection stays open until the client closes it. A storm is one of these under 
 | malformed-auth | 400, the text of a container instance that got no `Bearer ` |
 | redirect | 302 to /fault/ok |
 | echo | 400, and all that the request said, its credentials too |
-| echo-id | ok, with the request's `?name=` (x-ms-client-request-id) sent back, twice as Azure's server does |
+| echo-id | ok, with the request's `?name=` (x-ms-client-request-id) sent back if it has one, twice as Azure's server does |
 | error-in-200 | 200 and `{"error": …}` |
 | error-in-200-doubled | the same as JSON in a JSON string |
 | wrong-count | three predictions for two rows |
@@ -493,8 +493,11 @@ async def _echo(x: Exchange) -> bool:
 @fault("echo-id")
 async def _echo_id(x: Exchange) -> bool:
     name = x.query.get("name", "x-ms-client-request-id")
-    (said,) = (value for key, _, value in (line.partition(": ") for line in x.said.split(", ")) if key.lower() == name)
-    await x.send(reply(200, COURSE, JSON, ("x-ms-request-id", said), (name, said)))
+    fields = (line.partition(": ") for line in x.said.split(", "))
+    echoed = [
+        (header, value) for key, _, value in fields if key.lower() == name for header in ("x-ms-request-id", name)
+    ]
+    await x.send(reply(200, COURSE, JSON, *echoed))
     return True
 
 

@@ -19,7 +19,7 @@ WELL = frozenset(
     [
         *("ok", "ok-chunked", "ok-close-delimited", "ok-connection-close", "ok-split", "ok-split-chunked"),
         *("delay", "gated", "stall", "flaky", "second-dies", "early-hints", "gzip", "deflate", "deflate-raw", "azure"),
-        *("big-header", "closes-idle", "twice", "nested"),
+        *("big-header", "closes-idle", "twice", "nested", "echo-id"),
         *("version-1.0", "chunk-extension", "cut", "cut-length", "cut-chunked"),
         *("bare-lf", "only-lf", "only-lf-split", "only-lf-chunked"),
     ]

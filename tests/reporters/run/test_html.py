@@ -47,7 +47,7 @@ def test_a_sweep_of_batch_sizes_is_drawn_and_ends_with_the_line_to_use():
 
     assert balanced(text)
     assert ["rows=1 c=1", "rows=10 c=1", "rows=10 c=4", "rows=100 c=1"] == re.findall(r">(rows=\d+ c=\d)<", chart)
-    assert 5 == chart.count("<circle")
+    assert 5 == sum(drawn.count("h0") for drawn in re.findall(r'<path class="o [^>]*>', chart))
     assert "<td>use, front</td>" in text
     assert "epkit score 'my rows.csv' --target prod --batch-rows 10 -c 4" in text
     assert "3 of 3 requests failed, after round 1" in text

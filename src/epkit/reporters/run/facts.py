@@ -21,6 +21,7 @@ WORDS: Final[Mapping[str, Fact]] = named(
         "run.target": "target",
         "run.method": "method",
         "run.partial": "ended early",
+        "run.request_ids.header": "header with the id of a request",
         "run.payloads.*.name": "payload {}",
         "run.payloads.*.sha256": "SHA-256 of payload {}",
         "plan.model": "model of the load",
@@ -67,11 +68,13 @@ WORDS: Final[Mapping[str, Fact]] = named(
             "generator.lag_ms.*": "lag of the load generator, {}",
             "generator.start_spread_ms": "time between the starts of the first and the last worker",
         },
+        "ns": {"run.request_ids.begin_ns": "begin of the measured phases, as ids count it"},
         "µs": {"generator.cpu_us_per_request": "CPU of the load generator per request"},
         "/s": {
             "plan.rate": "rate, as planned",
             "throughput.requests_per_s": "rate of requests with a whole reply",
             "throughput.ok_per_s": "rate of requests that succeeded",
+            "throughput.rows_per_s": "rate of rows in requests that succeeded",
         },
         "bytes": {
             "run.payloads.*.bytes": "size of payload {}",

@@ -73,8 +73,8 @@ def chart(grid: Grid | None) -> Iterable[str]:
     if len(told) < 2:
         return
     best = sorted((point for point in told if point.is_front), key=lambda point: point.rows_per_s)
-    x = charts.logarithmic("rows/s, log scale", [point.rows_per_s for point in told])
-    y = charts.logarithmic("p99 in ms, log scale", [point.p99 or 0.0 for point in told])
+    x = charts.logarithmic("rows/s, log scale", [point.rows_per_s for point in told], name="throughput", unit="rows/s")
+    y = charts.logarithmic("p99 in ms, log scale", [point.p99 or 0.0 for point in told], name="p99", unit="ms")
     names = [(point.rows_per_s, point.p99 or 0.0, point.name) for point in best]
     # A gap after each point that is not on the front: these are points alone, and no line.
     others = [(point.rows_per_s, point.p99) for point in told if not point.is_front]
