@@ -33,6 +33,9 @@ TYPES: Final[Mapping[ModelKind, str]] = {"custom": "custom_model", "mlflow": MLF
 BEST_CHILD_TAGS: Final = ("automl_best_child_run_id", "best_child_run_id")
 """Of an AutoML job, and of a sweep: the run whose model is the best."""
 
+ENDED: Final = frozenset({"Completed", "Finished"})
+"""Statuses of jobs and of runs that have all their files."""
+
 ARTIFACTS: Final = "workspaceartifactstore"
 """The datastore of the files of runs; those of a run are below `ExperimentRun/dcid.RUN`."""
 
@@ -54,7 +57,7 @@ class _Place:
 def registered(client: Any, reference: str) -> RegisteredModel:
     """Ask the workspace which version a reference means, and which kind of model that is."""
     found = _model(client, parse_reference(reference))
-    kind: ModelKind = "mlflow" if str(found.type) == MLFLOW else "custom"
+    kind: ModelKind = "mlflow" if found.type == MLFLOW else "custom"
     return RegisteredModel(reference=f"{PREFIX}{found.name}:{found.version}", kind=kind)
 
 
@@ -113,10 +116,9 @@ def _of_job(client: Any, reference: JobReference, say: Say) -> _Place:
         return _run(reference.job, reference.path)  # the service does not know every child as a job
     notes = {**(job.properties or {}), **(job.tags or {})}
     best = next((str(notes[tag]) for tag in BEST_CHILD_TAGS if notes.get(tag)), None)
-    if best is None and str(job.status) not in ("Completed", "Finished"):
-        raise BackendError(
-            f"{reference.job}: its status is {job.status}, and it has no best model: wait until it is done"
-        )
+    status = str(getattr(job.status, "value", job.status))
+    if best is None and status not in ENDED:
+        raise BackendError(f"{reference.job}: its status is {status}, and it has no best model: wait until it is done")
     if best is not None:
         say(f"the best child of {reference.job} is {best}")
     return _run(best or reference.job, reference.path)

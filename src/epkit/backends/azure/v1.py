@@ -146,7 +146,7 @@ class AzureMLv1Backend(WorkspaceBackend):
 
     @contextlib.contextmanager
     def _prepared(self, name: str, model: str, script: Script, conda: Path, tell: Say) -> Iterator[tuple[Any, Any]]:
-        """Register a model, unless it is; give it, and what the SDK calls an inference configuration, to upload in the block."""
+        """Give the model, registered, and what the SDK calls an inference configuration, to upload in the block."""
         from azureml.core import Environment
         from azureml.core.model import InferenceConfig, Model
 
@@ -183,7 +183,7 @@ class AzureMLv1Backend(WorkspaceBackend):
         version = found.version
         if version is not None and not version.isdecimal():
             raise UsageError(f"--model {reference}: to SDK v1 a version is a number")
-        return Model(self._ws, name=found.name, version=None if version is None else int(version))
+        return Model(self._ws, name=found.name, version=None if version is None else int(version), expand=False)
 
     def _await(self, service: Any, say: Say) -> None:
         """Wait for a service that was created or updated; say the end of its log if it fails."""
