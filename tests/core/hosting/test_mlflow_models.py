@@ -139,6 +139,13 @@ def test_types_in_types_without_end_are_cut_off():
     parse(contract_of(signed([{**spec, "name": "deep"}]), [], title="bank"))
 
 
+def test_a_shape_of_any_size_costs_nothing():
+    tensor = {"type": "tensor", "tensor-spec": {"dtype": "uint8", "shape": [-1, 10**9, 10**9]}}
+    made = contract_of(signed([tensor]), [], title="bank")["paths"]["/invocations"]["post"]["requestBody"]["content"]
+
+    assert {} == made["application/json"]["schema"]["example"]
+
+
 @pytest.mark.parametrize("info", [None, 3, {}, {"serving_input_path": 3}])
 def test_a_model_without_an_example_names_no_file(info):
     assert () == example_files({"saved_input_example_info": info})

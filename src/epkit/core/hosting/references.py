@@ -12,7 +12,8 @@ OUTPUTS: Final = "outputs"
 
 _NAME: Final = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}"
 _REGISTERED: Final = re.compile(rf"({_NAME})(?::([A-Za-z0-9_.-]{{1,30}})|@latest)")
-_JOB: Final = re.compile(rf"/*jobs/({_NAME})/({OUTPUTS}(?:/[^/]+)*)/*")
+_JOB: Final = re.compile(rf"/*jobs/({_NAME})/(?:outputs/artifacts/paths/)?({OUTPUTS}(?:/[^/]+)*)/*")
+"""The part that may be left out is how the SDK writes the files of a run (`azureml://jobs/RUN/outputs/artifacts/paths/…`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

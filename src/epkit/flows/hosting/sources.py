@@ -13,7 +13,7 @@ from epkit.flows.hosting.backends import Place, store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class TakenModel:
     """A model that can be deployed.
 
     Args:
@@ -26,7 +26,7 @@ class Source:
 
 
 @contextlib.contextmanager
-def taking(place: Place, context: Context, *, model: str | None, job: str | None) -> Iterator[Source]:
+def taking(place: Place, context: Context, *, model: str | None, job: str | None) -> Iterator[TakenModel]:
     """Take the model that `--model` or `--job` names; what had to be fetched lasts as long as the block.
 
     A registered model is deployed at Azure as it is there. The files of a job are fetched for every backend: which
@@ -39,15 +39,15 @@ def taking(place: Place, context: Context, *, model: str | None, job: str | None
     if (model is None) == (job is None):
         raise UsageError("--model DIR (a model) or --job NAME (the best model of a job at Azure): one of them")
     if model is not None and not is_reference(model):
-        yield Source(model=model)
+        yield TakenModel(model=model)
         return
     reference = parse_job(job) if job is not None else parse_reference(model or "")
     if place.backend.name != "local" and not isinstance(reference, JobReference):
-        yield Source(model=shown(reference))
+        yield TakenModel(model=shown(reference))
         return
     with _temporary() as directory:
         path = store(place, context).fetch(reference, directory, context.note)
-        yield Source(model=str(path), source=shown(reference))
+        yield TakenModel(model=str(path), source=shown(reference))
 
 
 @contextlib.contextmanager
