@@ -140,6 +140,12 @@ def test_a_model_of_mlflows_with_a_script_of_ones_own_is_a_model_like_any_other(
     assert ("custom", "own.py", None) == (made.kind, made.script.entry, made.contract)
 
 
+def test_a_directory_of_code_is_for_a_script_that_is_named(context: Context):
+    assert "--code: with --entry FILE, the script that is to be taken from there" == complaint(
+        context, LOGGED, code="."
+    )
+
+
 def test_an_update_keeps_the_script_unless_the_model_brings_one_of_automls(context: Context, model: Path):
     (model / "score.py").write_text(SCRIPT)
 

@@ -76,7 +76,7 @@ def fetch(client: Any, credential: Any, reference: Reference, directory: Path, s
     files = _listed(container, place.path, shown(reference))
     say(f"fetching {len(files)} files of {shown(reference)}, {sum(files.values()) / 1e6:,.1f} MB")
     for blob, size_bytes in files.items():
-        below = blob.removeprefix(place.path).lstrip("/")
+        below = blob.removeprefix(place.path).removeprefix("/")
         where = f"a file of {shown(reference)}"
         path = inside(directory, f"{name}/{below}" if below else name, where=where, parts=DEPTH)
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -134,8 +134,9 @@ class AzureMLBackend(WorkspaceBackend):
             if order.script is not None:
                 environment = order.environment or str(conda_file(order))
                 own["environment"] = self._environment(order.name, environment, say)
-                own["code_configuration"] = _code(order.script, uploads)
             with calling(say, order.name) as say:
+                if order.script is not None:
+                    own["code_configuration"] = _code(order.script, uploads)
                 deployment = self._deployment(order, own)
                 traffic = self._ensure_endpoint(order, say)
             try:

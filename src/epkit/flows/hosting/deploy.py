@@ -86,8 +86,6 @@ def make_replacement(
     Raises:
         UsageError: the model, the script or the environment's file is not there, or not as it has to be.
     """
-    if entry is None and code is not None:
-        raise UsageError("--code: with --entry FILE, the script that is to be taken from there")
     parts = pack(place, context, model=model, entry=entry, code=code, environment=more.pop("environment", None),
                  env=more.get("env"), source=more.pop("source", None), kept=True)  # fmt: skip
     return Replacement(name=place.service, **parts, **more)

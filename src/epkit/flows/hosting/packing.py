@@ -40,6 +40,8 @@ def pack(
     Raises:
         UsageError: something is not there, or not as it has to be.
     """
+    if entry is None and code is not None:
+        raise UsageError("--code: with --entry FILE, the script that is to be taken from there")
     environment = _environment(place, context, environment, env)
     if is_reference(model):
         return _pack_registered(place, context, model, entry, code, environment, kept=kept)
@@ -54,7 +56,7 @@ def pack(
         if kept:
             return parts | {"script": None}
         raise _no_entry(path, shown=source or model)
-    return parts | _with_script(place, context, path, found, environment)
+    return parts | _with_script(place, context, path, found, shown=source or model, environment=environment)
 
 
 def _no_entry(path: Path, shown: str) -> UsageError:
@@ -103,15 +105,17 @@ def _mlflow(place: Place, context: Context, path: Path, *, shown: str, environme
     return {"kind": "mlflow", "script": None, "contract": foreign.contract(path, title=place.service)}
 
 
-def _with_script(place: Place, context: Context, path: Path, name: str, environment: str | None) -> dict[str, Any]:
+def _with_script(
+    place: Place, context: Context, path: Path, name: str, *, shown: str, environment: str | None
+) -> dict[str, Any]:
     """Take the script that lies in the model's directory."""
-    context.note(f"--entry {name}: found in {path}")
+    context.note(f"--entry {name}: found in {shown}")
     if not foreign.is_automl(path, name):
         return {"script": _find_script(context, path, str(path / name), None)}
-    context.note(f"--model {path}: a pickle, made by AutoML: serving it runs the code in it")
+    context.note(f"--model {shown}: a pickle, made by AutoML: serving it runs the code in it")
     if place.backend.name == "local":
-        _note_lacking(context, path, str(path))
-    check_script(path / name, str(path / name))
+        _note_lacking(context, path, shown)
+    check_script(path / name, f"--entry {name}")
     # Its script looks for the file at the top of AZUREML_MODEL_DIR, where Azure puts a file and not a folder.
     script = Script(code=str(path), entry=name, selection="modules")
     conda = path / foreign.AUTOML_CONDA
