@@ -130,7 +130,7 @@ def servers(session: nox.Session) -> None:
     python = find("3.11")
     if python is None:
         session.skip("the servers' environments are locked for Python 3.11, which is not here")
-    session.install(".", *group("test"), *group("servers"))
+    session.install(".[mlflow]", "scikit-learn", *group("test"), *group("servers"))
     folder = Path(session.cache_dir).resolve() / "servers"
     # Compiling all of it takes longer than starting each server once does, which compiles what it imports.
     environment = {**os.environ, "UV_COMPILE_BYTECODE": "0"}

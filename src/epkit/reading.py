@@ -51,6 +51,9 @@ TRAINING: Final = FileBound(
 WORKSPACE: Final = FileBound(
     what="Azure's config.json", most_bytes=1 << 20, advice="download it from the workspace's page"
 )
+MLMODEL: Final = FileBound(
+    what="an MLmodel", most_bytes=512 << 10, advice="name the directory that MLflow wrote the model to"
+)
 CONDA: Final = FileBound(what="a conda file", most_bytes=1 << 20, advice="name the YAML file that lists the packages")
 
 

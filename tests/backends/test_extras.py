@@ -1,10 +1,12 @@
 """Each extra alone, both and neither: this file runs in an environment of each kind (`nox -s azure tests`)."""
 
+import importlib.util
 import sys
+from pathlib import Path
 
 import pytest
 
-from support.backend_hosts import SDKS, has, workspace_config
+from support.backend_hosts import SDKS, has, require, workspace_config
 from support.cli_harness import Cli, complaint
 from support.fault_server import FaultServer
 from support.places import ROOT
@@ -52,6 +54,17 @@ def test_an_sdk_that_is_alone_works_alone(cli: Cli, backend: str):
 
     assert ran.code in (2, 6), ran.err
     assert "Traceback" not in ran.err
+
+
+def test_a_model_of_mlflows_names_the_extra_that_serves_it_here(cli: Cli, monkeypatch: pytest.MonkeyPatch):
+    require("local")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "mlflow" else name)
+    ran = cli("deploy", "create", "bank", "--model", Path(__file__).parent / "mlflow_model")
+
+    assert 2 == ran.code
+    assert ran.lines[-1] == (
+        'epkit: an MLflow model on this machine needs MLflow\'s scoring server: pip install "epkit[mlflow]"'
+    )
 
 
 def test_both_sdks_live_in_one_process(cli: Cli):

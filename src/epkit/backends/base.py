@@ -5,9 +5,20 @@ methods; what they print goes to stderr, what they raise becomes a `BackendError
 """
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from epkit.core.hosting.deployments import BackendName, Endpoint, Keys, LoggedRequest, Order, Replacement, Token
+from epkit.core.hosting.deployments import (
+    BackendName,
+    Endpoint,
+    Keys,
+    LoggedRequest,
+    Order,
+    RegisteredModel,
+    Replacement,
+    Token,
+)
+from epkit.core.hosting.references import Reference
 
 Say = Callable[[str], None]
 """Tells the user, in a line, what is being done."""
@@ -100,3 +111,32 @@ class StagedBackend(Backend, Protocol):
 
     def delete_deployment(self, name: str, deployment: str, say: Say) -> None:
         """Delete a deployment that gets no traffic; one that is not there is no mistake."""
+
+
+class RegistryBackend(Backend, Protocol):
+    """Who hosts endpoints, and has models of its own."""
+
+    def registered(self, reference: str) -> RegisteredModel:
+        """Return a model that is registered.
+
+        Args:
+            reference: `azureml:NAME:VERSION`, or `azureml:NAME@latest`.
+        """
+
+
+class StoreBackend(RegistryBackend, Protocol):
+    """Who has models of its own, and hands out their files."""
+
+    def fetch(self, reference: Reference, directory: Path, say: Say) -> Path:
+        """Fetch the files of a registered model, or of a job; of one with children, those of the best.
+
+        Args:
+            directory: is there, and empty.
+
+        Returns:
+            The model in it: a directory, or a file.
+
+        Raises:
+            BackendError: there are none, too many, or they are too large.
+            UsageError: a name among them would lead out of the directory.
+        """

@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+from support.azure_cloud import model_files
 from support.azure_cloud.http import Reply, Request, Routes, refusal
 from support.azure_cloud.state import GROUP, NAME, REGION, SUBSCRIPTION, TENANT, WORKSPACE, Operation, State
 
@@ -38,6 +39,7 @@ def routes(state: State) -> Routes:
 
     _endpoints(found, state)
     _deployments(found, state)
+    model_files.add_jobs(found, state)
     _assets(found, state)
 
     def elsewhere(_: Request, name: str, rest: str) -> Reply | None:
@@ -214,8 +216,9 @@ def _assets(found: Routes, state: State) -> None:
 
     @found.on("GET", WORKSPACE + "/{kind}/{name}/versions")
     def versions(_: Request, kind: str, name: str) -> Reply:
+        """The newest first, as the SDK asks for the latest."""
         start = f"{WORKSPACE}/{kind}/{name}/versions/"
-        return Reply(body={"value": [made for path, made in state.assets.items() if path.startswith(start)]})
+        return Reply(body={"value": [made for path, made in state.assets.items() if path.startswith(start)][::-1]})
 
     @found.on("GET", WORKSPACE + "/{kind}/{name}/versions/{version}")
     def version(_: Request, kind: str, name: str, version: str) -> Reply:

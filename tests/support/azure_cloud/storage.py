@@ -1,8 +1,9 @@
-"""*.blob.core.windows.net: files are put and asked about."""
+"""*.blob.core.windows.net: files are put, asked about and read."""
 
 import base64
 import hashlib
 
+from support.azure_cloud import model_files
 from support.azure_cloud.http import Reply, Request, Routes
 from support.azure_cloud.state import State
 
@@ -28,13 +29,10 @@ def routes(state: State) -> Routes:
 
     @found.on("GET", "/{container}")
     def listed(request: Request, container: str) -> Reply:
-        prefix = request.query.get("prefix", "")
-        names = sorted(
-            name for blob in state.blobs
-            if blob.startswith(f"{container}/") and (name := blob.partition("/")[2]).startswith(prefix)
-        )  # fmt: skip
-        blobs = "".join(f"<Blob><Name>{name}</Name><Properties/></Blob>" for name in names)
-        text = f'<?xml version="1.0"?><EnumerationResults><Blobs>{blobs}</Blobs><NextMarker/></EnumerationResults>'
-        return Reply(body=text.encode(), headers={"Content-Type": "application/xml"})
+        return model_files.listing(state, container, request.query.get("prefix", ""))
+
+    @found.on("GET", "/{blob*}")
+    def get(request: Request, blob: str) -> Reply:
+        return model_files.read(state, request, blob)
 
     return found

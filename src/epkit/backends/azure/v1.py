@@ -27,10 +27,12 @@ from epkit.core.hosting.deployments import (
     Endpoint,
     Keys,
     Order,
+    RegisteredModel,
     Replacement,
     Script,
     Token,
 )
+from epkit.core.hosting.references import PREFIX, RegisteredReference, is_reference, parse_reference
 from epkit.core.http.secret import Secret
 from epkit.errors import BackendError, EpkitError, UsageError
 from epkit.process import environment
@@ -99,10 +101,13 @@ class AzureMLv1Backend(WorkspaceBackend):
             compute |= {"computeName": order.compute_target, "numReplicas": order.instances}
         else:
             compute |= {"containerResourceRequirements": {"cpu": CPU_CORES, "memoryInGB": MEMORY_GB}}
+        script = _needed(order.script)
+        model: Mapping[str, Any] = {"step": "use the model", "model": order.model}
+        if not is_reference(order.model):
+            model = {"step": "register the model", "name": order.name, "from": order.source or order.model}
         return (
-            {"step": "register the model", "name": order.name, "from": order.model, "workspace": self.workspace.id},
-            {"step": "upload the script", "from": order.script.code, "what": order.script.selection,
-             "entry": order.script.entry},
+            {**model, "workspace": self.workspace.id},
+            {"step": "upload the script", "from": script.code, "what": script.selection, "entry": script.entry},
             {"step": "create the service", "name": order.name, "environment": str(_conda(order)),
              "appInsightsEnabled": order.app_insights} | compute,
         )  # fmt: skip
@@ -111,13 +116,13 @@ class AzureMLv1Backend(WorkspaceBackend):
         """Register the model, upload the script, create the web service."""
         if order.deployment != DEFAULT_DEPLOYMENT:
             raise UsageError(f"--deployment {order.deployment}: {NO_DEPLOYMENTS}")
-        conda = _conda(order)
+        script, conda = _needed(order.script), _conda(order)
         warn_of_missing_server(conda, ("azureml-defaults",), say)
         with self._calling(say, order.name) as tell:
             self._refuse_existing(order.name)
             from azureml.core.model import Model
 
-            with self._prepared(order.name, order.model, order.script, conda, tell) as (registered, inference):
+            with self._prepared(order.name, order.model, script, conda, tell) as (registered, inference):
                 tell("uploading the script")
                 service = Model.deploy(
                     self._ws, order.name, [registered], inference, self._configuration(order), overwrite=False
@@ -129,13 +134,11 @@ class AzureMLv1Backend(WorkspaceBackend):
         """Have the service replace its container, as `service.update(models, inference_config)` does."""
         name = replacement.name
         _refuse_deployment(replacement.deployment)
-        if replacement.script is None:
-            raise UsageError("--entry FILE: which script? SDK v1 sends it again with every model")
-        conda = _conda(replacement)
+        script, conda = _needed(replacement.script), _conda(replacement)
         warn_of_missing_server(conda, ("azureml-defaults",), say)
         with self._calling(say, name) as tell:
             service = self._service(name)
-            with self._prepared(name, replacement.model, replacement.script, conda, tell) as (registered, inference):
+            with self._prepared(name, replacement.model, script, conda, tell) as (registered, inference):
                 tell("uploading the script")
                 service.update(models=[registered], inference_config=inference)
         self._await(service, say)
@@ -143,21 +146,44 @@ class AzureMLv1Backend(WorkspaceBackend):
 
     @contextlib.contextmanager
     def _prepared(self, name: str, model: str, script: Script, conda: Path, tell: Say) -> Iterator[tuple[Any, Any]]:
-        """Register a model; give it, and what the SDK calls an inference configuration, to upload in the block."""
+        """Give the model, registered, and what the SDK calls an inference configuration, to upload in the block."""
         from azureml.core import Environment
         from azureml.core.model import InferenceConfig, Model
 
         path = Path(model)
-        tell("registering the model")
-        with contextlib.chdir(path.parent), uploadable(script) as code:  # it refuses what lies elsewhere
+        with contextlib.ExitStack() as stack:
+            if is_reference(model):
+                registered = self._registered(model)
+            else:
+                tell("registering the model")
+                stack.enter_context(contextlib.chdir(path.parent))  # it refuses what lies elsewhere
+                registered = Model.register(self._ws, model_path=path.name, model_name=name)
+            code = stack.enter_context(uploadable(script))
             yield (
-                Model.register(self._ws, model_path=path.name, model_name=name),
+                registered,
                 InferenceConfig(
                     entry_script=script.entry,
                     source_directory=code,
                     environment=Environment.from_conda_specification(name, str(conda)),
                 ),
             )
+
+    def registered(self, reference: str) -> RegisteredModel:
+        """Return a model of the workspace; the SDK deploys every kind by a script."""
+        with self._calling(self._say, reference):
+            found = self._registered(reference)
+            return RegisteredModel(reference=f"{PREFIX}{found.name}:{found.version}", kind="custom")
+
+    def _registered(self, reference: str) -> Any:
+        from azureml.core.model import Model
+
+        found = parse_reference(reference)
+        if not isinstance(found, RegisteredReference):
+            raise UsageError(f"{reference}: the files of a job are no registered model")
+        version = found.version
+        if version is not None and not version.isdecimal():
+            raise UsageError(f"--model {reference}: to SDK v1 a version is a number")
+        return Model(self._ws, name=found.name, version=None if version is None else int(version), expand=False)
 
     def _await(self, service: Any, say: Say) -> None:
         """Wait for a service that was created or updated; say the end of its log if it fails."""
@@ -321,6 +347,12 @@ class _MissingError(EpkitError):
     """There is no web service of this name."""
 
     exit_code = BackendError.exit_code
+
+
+def _needed(script: Script | None) -> Script:
+    if script is None:
+        raise UsageError("--entry FILE: which script? SDK v1 sends it again with every model")
+    return script
 
 
 def _conda(order: Order | Replacement) -> Path:

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from epkit.backends.azure import models
 from epkit.backends.azure import sdk as azure_sdk
 from epkit.backends.azure.sdk import (
     TAIL_LINES,
@@ -22,7 +23,18 @@ from epkit.backends.azure.sdk import (
 from epkit.backends.azure.workspace import Workspace
 from epkit.backends.base import Say
 from epkit.core.hosting.azure_resources import differences, put_body
-from epkit.core.hosting.deployments import BackendName, Deployment, Endpoint, Keys, Order, Replacement, Token
+from epkit.core.hosting.deployments import (
+    BackendName,
+    Deployment,
+    Endpoint,
+    Keys,
+    Order,
+    RegisteredModel,
+    Replacement,
+    Script,
+    Token,
+)
+from epkit.core.hosting.references import Reference, is_reference, shown
 from epkit.core.http.secret import Secret
 from epkit.errors import BackendError, EpkitError, UsageError
 
@@ -89,16 +101,27 @@ class AzureMLBackend(WorkspaceBackend):
 
     def plan(self, order: Order) -> tuple[Mapping[str, Any], ...]:
         """Say what `create` would send."""
-        named = order.environment is not None and order.environment.startswith("azureml:")
-        environment = order.environment if named else str(conda_file(order))
+        steps: list[Mapping[str, Any]] = []
+        script = order.script
+        if script is not None:
+            named = order.environment is not None and order.environment.startswith("azureml:")
+            environment = order.environment if named else str(conda_file(order))
+            steps = [
+                {"step": "upload the script", "from": script.code, "what": script.selection},
+                {"step": "use the environment" if named else "register the environment", "environment": environment}
+                | ({} if named else {"image": IMAGE}),
+            ]
+        if is_reference(order.model):
+            steps.append({"step": "use the model", "model": order.model})
+        else:
+            steps.append({"step": "register the model", "name": order.name, "type": models.TYPES[order.kind],
+                          "from": order.source or order.model})  # fmt: skip
         return (
             {"step": "create the endpoint, unless it is there", "name": order.name, "authMode": "Key",
              "workspace": self.workspace.id},
-            {"step": "upload the script", "from": order.script.code, "what": order.script.selection},
-            {"step": "use the environment" if named else "register the environment", "environment": environment}
-            | ({} if named else {"image": IMAGE}),
-            {"step": "register the model", "name": order.name, "type": "custom_model", "from": order.model},
-            {"step": "create the deployment", "name": order.deployment, "scoringScript": order.script.entry,
+            *steps,
+            {"step": "create the deployment", "name": order.deployment,
+             **({} if script is None else {"scoringScript": script.entry}),
              "instanceType": order.instance_type or INSTANCE_TYPE, "capacity": order.instances,
              "appInsightsEnabled": order.app_insights},
             {"step": "send it the traffic, if it is the first", "traffic": {order.deployment: 100}},
@@ -106,14 +129,19 @@ class AzureMLBackend(WorkspaceBackend):
 
     def create(self, order: Order, say: Say) -> Endpoint:
         """Create the endpoint, unless it is there, and a deployment; the first one gets the traffic."""
-        environment = self._environment(order.name, order.environment or str(conda_file(order)), say)
-        with uploadable(order.script) as code:
+        with contextlib.ExitStack() as uploads:
+            own: dict[str, Any] = {}
+            if order.script is not None:
+                environment = order.environment or str(conda_file(order))
+                own["environment"] = self._environment(order.name, environment, say)
             with calling(say, order.name) as say:
-                deployment = self._deployment(order, code, environment)
+                if order.script is not None:
+                    own["code_configuration"] = _code(order.script, uploads)
+                deployment = self._deployment(order, own)
                 traffic = self._ensure_endpoint(order, say)
             try:
                 with calling(say, f"{order.name}/{order.deployment}") as say:
-                    say("uploading the script, registering environment and model")
+                    say("uploading what is new, registering it")
                     poller = self._client.online_deployments.begin_create_or_update(deployment)
                     _wait(poller, f"creating the deployment {order.deployment}", say)
             except BackendError:
@@ -145,6 +173,7 @@ class AzureMLBackend(WorkspaceBackend):
         """
         name = replacement.name
         old, new = self._beside(self.show(name), replacement.deployment)
+        self._check_script(old, replacement)
         environment = replacement.environment and self._environment(name, replacement.environment, say)
         try:
             with calling(say, f"{name}/{new}") as say:
@@ -194,31 +223,47 @@ class AzureMLBackend(WorkspaceBackend):
             )
         return serving[0], new
 
+    def _check_script(self, old: str, replacement: Replacement) -> None:
+        """Refuse a model that needs a script and an environment where the deployment that serves has none to keep.
+
+        Raises:
+            UsageError: it names the flags.
+        """
+        if replacement.kind == "mlflow" or (replacement.script and replacement.environment):
+            return
+        with calling(self._say, replacement.name):
+            if self._client.online_deployments.get(old, replacement.name).code_configuration is not None:
+                return
+        raise UsageError(
+            f"{replacement.name}: {old} serves an MLflow model, and has no script and no environment to keep: "
+            "--entry FILE --environment FILE"
+        )
+
     def _create_like(self, old: str, new: str, replacement: Replacement, environment: Any, say: Say) -> None:
         """Create a deployment with another model, and every other setting of the one that serves."""
-        from azure.ai.ml.entities import CodeConfiguration, Model
-
         name, deployments = replacement.name, self._client.online_deployments
         place = f"/onlineEndpoints/{name}/deployments"
         before = self._raw(f"{place}/{old}", lambda: deployments.get(old, name))
         entity = deployments.get(old, name)
         entity.name = new
-        entity.model = Model(path=replacement.model, name=name, type="custom_model")
+        entity.model = models.entity(replacement.model, name, replacement.kind)
         tags = _tags(replacement.model_sha256, before.get("tags"))
-        changed = ["model"]
+        changed = {"model"}
         if environment is not None:
             entity.environment = environment
-            changed.append("environmentId")
+            changed.add("environmentId")
         with contextlib.ExitStack() as uploads:
-            if replacement.script is None:
-                say("the script stays as it is: --entry FILE replaces it")
+            if replacement.kind == "mlflow":
+                entity.code_configuration = entity.environment = None
+                changed |= {"codeConfiguration", "environmentId"}
+            elif replacement.script is not None:
+                entity.code_configuration = _code(replacement.script, uploads)
+                changed.add("codeConfiguration")
             else:
-                code = uploads.enter_context(uploadable(replacement.script))
-                entity.code_configuration = CodeConfiguration(code=code, scoring_script=replacement.script.entry)
-                changed.append("codeConfiguration")
+                say("the script stays as it is: --entry FILE replaces it")
 
             def like_before(sent: Mapping[str, Any]) -> Mapping[str, Any]:
-                body = put_body(before, **{each: sent["properties"][each] for each in changed})
+                body = put_body(before, **{each: sent["properties"].get(each) for each in changed})
                 return {**body, "tags": tags} if tags or "tags" in body else body
 
             self._put(
@@ -228,6 +273,16 @@ class AzureMLBackend(WorkspaceBackend):
                 f"creating the deployment {new}",
                 say,
             )
+
+    def registered(self, reference: str) -> RegisteredModel:
+        """Return a model of the workspace."""
+        with calling(self._say, reference):
+            return models.registered(self._client, reference)
+
+    def fetch(self, reference: Reference, directory: Path, say: Say) -> Path:
+        """Fetch the files of a model."""
+        with calling(say, shown(reference)) as say:
+            return models.fetch(self._client, self._credential(), reference, directory, say)
 
     def set_traffic(self, name: str, traffic: Mapping[str, int], say: Say) -> Endpoint:
         """Divide the requests among the deployments."""
@@ -335,15 +390,16 @@ class AzureMLBackend(WorkspaceBackend):
             )
         return traffic
 
-    def _deployment(self, order: Order, code: str, environment: Any) -> Any:
-        from azure.ai.ml.entities import CodeConfiguration, ManagedOnlineDeployment, Model
+    @staticmethod
+    def _deployment(order: Order, own: Mapping[str, Any]) -> Any:
+        """Make the SDK's object; *own* are the script and the environment, which an MLflow model has not."""
+        from azure.ai.ml.entities import ManagedOnlineDeployment
 
         return ManagedOnlineDeployment(
             name=order.deployment,
             endpoint_name=order.name,
-            model=Model(path=order.model, name=order.name, type="custom_model"),
-            code_configuration=CodeConfiguration(code=code, scoring_script=order.script.entry),
-            environment=environment,
+            model=models.entity(order.model, order.name, order.kind),
+            **own,
             instance_type=order.instance_type or INSTANCE_TYPE,
             instance_count=order.instances,
             app_insights_enabled=order.app_insights,
@@ -437,6 +493,13 @@ class AzureMLBackend(WorkspaceBackend):
 
     def _is_place(self, url: str) -> bool:
         return self._place is not None and url.partition("?")[0].lower().endswith(self._place.lower())
+
+
+def _code(script: Script, uploads: contextlib.ExitStack) -> Any:
+    """Return what the SDK takes for a script, whose directory lasts as long as *uploads*."""
+    from azure.ai.ml.entities import CodeConfiguration
+
+    return CodeConfiguration(code=uploads.enter_context(uploadable(script)), scoring_script=script.entry)
 
 
 def _describe(workspace: str, endpoint: Any, deployments: tuple[Any, ...] = ()) -> Endpoint:

@@ -30,6 +30,7 @@ from epkit.core.hosting.deployments import (
     Endpoint,
     Keys,
     LoggedRequest,
+    ModelKind,
     Order,
     Replacement,
     Script,
@@ -81,24 +82,28 @@ class LocalBackend:
         """Say what `create` would start."""
         home = self._homes.home(order.name)
         _passed(order.env, self._environ)
-        return (
-            {"step": "copy the model", "from": order.model, "to": str(home.copies)},
+        script: tuple[Mapping[str, Any], ...] = () if order.script is None else (
             {"step": "copy the script", "from": order.script.code, "what": order.script.selection,
              "entry": order.script.entry},
-            {"step": "start the server", "app_insights": order.app_insights}
-            | ({"env": list(order.env)} if order.env else {}),
         )  # fmt: skip
+        server = {"server": "mlflow"} if order.kind == "mlflow" else {}
+        return (
+            {"step": "copy the model", "from": order.source or order.model, "to": str(home.copies)},
+            *script,
+            {"step": "start the server", **server, "app_insights": order.app_insights}
+            | ({"env": list(order.env)} if order.env else {}),
+        )
 
     def create(self, order: Order, say: Say) -> Endpoint:
         """Start an endpoint and its supervisor; wait until it answers."""
-        require()
+        require(order.kind)
         if not NAME.fullmatch(order.name):
             raise UsageError(f"{clean(order.name)}: a name is letters, digits, - and _, at most 63, no - at its start")
         home = self._homes.home(order.name)
         if home.exists and self._lives(home):
             raise BackendError(
                 f"{order.name}: there is an endpoint of this name: epkit deploy update {order.name} --model "
-                f"{order.model} replaces its model, epkit deploy delete {order.name} removes it"
+                f"{order.source or order.model} replaces its model, epkit deploy delete {order.name} removes it"
             )
         passed = _passed(order.env, self._environ)
         home = self._homes.make(order.name)
@@ -111,7 +116,7 @@ class LocalBackend:
                 home.clear()
                 say("copying the model")
                 with (
-                    copying(home, Path(order.model), order.script) as copy,
+                    copying(home, order, order.script) as copy,
                     socket.create_server(("127.0.0.1", 0), backlog=2048) as listener,
                     home.writing(),
                 ):
@@ -133,9 +138,9 @@ class LocalBackend:
         with home.changing():
             settings = home.settings()
             _check_changeable(settings)
-            script = replacement.script or _same_script(home, settings, Path(replacement.model))
+            script = _script(home, settings, replacement)
             say("copying the model")
-            with copying(home, Path(replacement.model), script) as copy:
+            with copying(home, replacement, script) as copy:
                 say("starting a server with it beside the one that serves")
                 self._change(home, say, copy, passed)
         return describe(home, self._is_healthy)
@@ -289,8 +294,8 @@ class LocalBackend:
             time.sleep(POLL_S)
 
 
-def require() -> None:
-    """Refuse where the genuine server is missing.
+def require(kind: ModelKind = "custom") -> None:
+    """Refuse where the genuine server is missing, or MLflow's.
 
     Raises:
         UsageError: it names the extra.
@@ -299,6 +304,8 @@ def require() -> None:
         raise UsageError("the local backend needs gunicorn, which Windows does not have: --backend azureml")
     if importlib.util.find_spec("azureml_inference_server_http") is None:
         raise UsageError('the local backend needs the Azure ML inference server: pip install "epkit[local]"')
+    if kind == "mlflow" and any(importlib.util.find_spec(module) is None for module in ("mlflow", "fastapi", "pandas")):
+        raise UsageError('an MLflow model on this machine needs MLflow\'s scoring server: pip install "epkit[mlflow]"')
 
 
 def _unknown(home: Home) -> str:
@@ -329,6 +336,25 @@ def _check_changeable(settings: Settings) -> None:
             f"{settings.name}: an earlier epkit made it, and this one cannot change it: "
             f"epkit deploy delete {settings.name}, then epkit deploy create"
         )
+
+
+def _script(home: Home, settings: Settings, replacement: Replacement) -> Script | None:
+    """Return the script of a new model, None for MLflow's, which has none.
+
+    Raises:
+        UsageError: another server would be needed, under another URL; or see `_same_script`.
+    """
+    model = Path(replacement.model)
+    if replacement.kind == settings.kind == "mlflow":
+        require("mlflow")
+        return None
+    if replacement.kind != settings.kind:
+        what = {"mlflow": "an MLflow model", "custom": "a model with a script"}
+        raise UsageError(
+            f"{settings.name}: it serves {what[settings.kind]}, and {what[replacement.kind]} has another URL: "
+            f"epkit deploy delete {settings.name}, then epkit deploy create"
+        )
+    return replacement.script or _same_script(home, settings, model)
 
 
 def _same_script(home: Home, settings: Settings, model: Path) -> Script:

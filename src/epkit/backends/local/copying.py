@@ -1,4 +1,4 @@
-"""Makes the copy that an endpoint on this machine serves: the model, and the script with what lies around it."""
+"""Makes the copy that an endpoint on this machine serves: the model, and its script with what lies around it."""
 
 import contextlib
 import secrets
@@ -11,7 +11,8 @@ from typing import Any
 
 from epkit.backends.copies import copy_tree
 from epkit.backends.local.state import Home
-from epkit.core.hosting.deployments import Script
+from epkit.core.hosting.deployments import Order, Replacement, Script
+from epkit.core.hosting.mlflow_models import MLMODEL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +37,11 @@ class Copy:
 
 
 @contextlib.contextmanager
-def copying(home: Home, model: Path, script: Script) -> Iterator[Copy]:
+def copying(home: Home, order: Order | Replacement, script: Script | None) -> Iterator[Copy]:
     """Copy a model and its script; a copy that is not published goes. One that is belongs to the supervisor.
+
+    Args:
+        script: None for an MLflow model.
 
     Azure keeps the name of the registered folder (`AZUREML_MODEL_DIR/FOLDER/model.pkl`), and puts a registered file at
     the top (`AZUREML_MODEL_DIR/model.pkl`): a folder's content is found both ways here.
@@ -50,14 +54,15 @@ def copying(home: Home, model: Path, script: Script) -> Iterator[Copy]:
     copy = Copy(home=home, name=name, settings={})
     try:
         with home.writing():
-            copy.settings.update(_fill(home, name, model, script))
+            copy.settings.update(_fill(home, name, order, script))
         yield copy
     finally:
         shutil.rmtree(home.copies / f".{name}", ignore_errors=True)
 
 
-def _fill(home: Home, name: str, model: Path, script: Script) -> dict[str, Any]:
+def _fill(home: Home, name: str, order: Order | Replacement, script: Script | None) -> dict[str, Any]:
     hidden = f".{name}"
+    model = Path(order.model)
     top = home.model_dir(hidden)
     home.copies.mkdir(mode=0o700, exist_ok=True)
     top.mkdir(parents=True)
@@ -67,17 +72,20 @@ def _fill(home: Home, name: str, model: Path, script: Script) -> dict[str, Any]:
         for entry in folder.iterdir():
             with contextlib.suppress(FileExistsError):
                 (top / entry.name).symlink_to(Path(model.name) / entry.name, target_is_directory=entry.is_dir())
-    source = Path(script.code)
-    if folder.is_dir() and source.is_relative_to(model):
-        code = home.model_dir(name) / model.name / source.relative_to(model)
+    if script is None:
+        code = home.model_dir(name) / model.name
+        home.contract(hidden).write_bytes(order.contract or b"{}")
+    elif folder.is_dir() and Path(script.code).is_relative_to(model):
+        code = home.model_dir(name) / model.name / Path(script.code).relative_to(model)
     else:
-        copy_tree(source, home.copies / hidden / "code", script.selection)
+        copy_tree(Path(script.code), home.copies / hidden / "code", script.selection)
         code = home.copies / name / "code"
     return {
-        "model": str(model),
+        "model": order.source or str(model),
         "code": str(code),
-        "entry": script.entry,
+        "entry": MLMODEL if script is None else script.entry,
         "copy": name,
         "model_sha256": sha256,
         "model_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "kind": order.kind,
     }

@@ -21,13 +21,15 @@ FINISH_S: Final = 86_400
 
 def main() -> None:
     """Serve until the lifeline ends."""
+    serve(LocalServer)
+
+
+def serve(kind: "type[LocalServer]") -> None:
+    """Serve, as the supervisor says on the command line and through the lifeline, until that ends."""
     listener, lifeline, ready = (int(argument) for argument in sys.argv[1:])
     keys = read_line(lifeline).split()
-    if not keys:
-        return  # the supervisor is gone already
-    version = importlib.metadata.version("azureml-inference-server-http")
-    os.environ["HTTP_X_MS_SERVER_VERSION"] = f"azmlinfsrv/{version}"
-    LocalServer(listener=listener, lifeline=lifeline, ready=ready, keys=keys).run()
+    if keys:  # else the supervisor is gone already
+        kind(listener=listener, lifeline=lifeline, ready=ready, keys=keys).run()
 
 
 class LocalServer(EndpointServer):
@@ -40,6 +42,8 @@ class LocalServer(EndpointServer):
 
     def load(self) -> Wsgi:
         """Return the genuine server behind the gate; the worker calls this."""
+        version = importlib.metadata.version("azureml-inference-server-http")
+        os.environ["HTTP_X_MS_SERVER_VERSION"] = f"azmlinfsrv/{version}"
         sys.path.insert(0, os.getcwd())  # noqa: PTH109 - the script's modules, as at Azure
         entry = importlib.import_module("azureml_inference_server_http.server.entry")
         return gate(one_at_a_time(entry.app), *self.keys)

@@ -12,6 +12,7 @@
         copies/ID/                 one copy of what is served; `.ID` while it is being made
             models/NAME/1/         AZUREML_MODEL_DIR: the model
             code/                  AML_APP_ROOT, unless the script is one of the model's files
+            swagger.json           the contract of an MLflow model, which has no script
             environ.json           variables for the script, until the supervisor has read them
         tmp/                       the server's own temporary files
 
@@ -34,7 +35,7 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import IO, Any, Final, Literal, TypeVar, get_args, get_type_hints
 
-from epkit.core.hosting.deployments import Keys
+from epkit.core.hosting.deployments import Keys, ModelKind
 from epkit.core.http.secret import Secret
 from epkit.core.json.records import MOST, Record, loads_record
 from epkit.errors import BackendError
@@ -61,7 +62,8 @@ class Settings:
     """What an endpoint is.
 
     Args:
-        code: the directory of the script; *entry* is relative to it.
+        model: where it was taken from.
+        code: the directory of the script; *entry* is relative to it. Of an MLflow model, its copy and the `MLmodel`.
         port: on 127.0.0.1.
         instrumentation_key: a UUID, by which the ingestion endpoint knows its own.
         created_at: ISO 8601, UTC.
@@ -69,6 +71,7 @@ class Settings:
         copy: the name of the copy; None where an earlier epkit linked the model.
         model_sha256: of the copied files.
         model_at: when the model was copied, ISO 8601, UTC.
+        kind: which server it has: the inference server, or MLflow's own.
     """
 
     name: str
@@ -84,6 +87,7 @@ class Settings:
     copy: str | None = None
     model_sha256: str | None = None
     model_at: str | None = None
+    kind: ModelKind = "custom"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +150,10 @@ class Home:
     def model_dir(self, copy: str | None) -> Path:
         """What the script finds in AZUREML_MODEL_DIR; the last part is the version, as at Azure."""
         return (self.path if copy is None else self.copies / copy) / "models" / self.path.name / "1"
+
+    def contract(self, copy: str | None) -> Path:
+        """Where the contract of an MLflow model is, which its server answers with."""
+        return self.copies / (copy or "") / "swagger.json"
 
     @property
     def exists(self) -> bool:

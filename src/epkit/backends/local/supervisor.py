@@ -22,12 +22,14 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from epkit.backends.local.ingestion import Ingestion, halve
 from epkit.backends.local.state import Home, Settings, Status
+from epkit.core.hosting.deployments import ModelKind
 from epkit.errors import BackendError
 
 TICK_S: Final = 1.0
@@ -36,6 +38,12 @@ GRACE_S: Final = 10.0
 """For a server that was told to end with the endpoint, or before it served; then it is killed."""
 FINISH_S: Final = 300.0
 """For the requests that are in flight at a server when another one takes over; then they are cut off."""
+SERVERS: Final[Mapping[ModelKind, str]] = {
+    "custom": "epkit.backends.local.server",
+    "mlflow": "epkit.backends.local.mlflow_server",
+}
+"""The module that serves each kind of model."""
+
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 30.0
 
 
@@ -165,7 +173,7 @@ class Supervisor:
         passed = [self.listener, lifeline_read, ready_write]
         try:
             process = subprocess.Popen(  # noqa: S603 - this interpreter, and a module of this package
-                [sys.executable, "-P", "-m", "epkit.backends.local.server", *map(str, passed)],
+                [sys.executable, "-P", "-m", SERVERS[settings.kind], *map(str, passed)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -199,6 +207,8 @@ class Supervisor:
             "TMPDIR": str(self.home.tmp),
             "PYTHONUNBUFFERED": "1",
         }
+        if settings.kind == "mlflow":
+            own |= {"EPKIT_CONTRACT": str(self.home.contract(settings.copy)), "MLFLOW_DISABLE_TELEMETRY": "true"}
         if settings.app_insights:
             own |= self._telemetry(settings.instrumentation_key)
         return dict(os.environ) | self._passed_to(settings.copy) | own  # `_spawn` has chosen what is in the first

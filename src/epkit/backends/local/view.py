@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 from epkit.backends.base import Say
 from epkit.backends.local.state import Home
 from epkit.core.hosting.deployments import Deployment, Endpoint
+from epkit.core.hosting.mlflow_models import SCORING_PATH
 
 HEALTH_S: Final = 2.0
 """For the health page."""
@@ -44,7 +45,7 @@ def describe(home: Home, is_healthy: IsHealthy) -> Endpoint:
         name=settings.name,
         backend="local",
         state=state,
-        scoring_uri=f"{origin}/score",
+        scoring_uri=origin + (SCORING_PATH if settings.kind == "mlflow" else "/score"),
         swagger_uri=f"{origin}/swagger.json",
         auth="key",
         app_insights=settings.app_insights,

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 EPILOG = """\b
 Examples:
   epkit deploy create bank --model model/ --entry score.py
+  epkit deploy create bank --model mlflow-model/
+  epkit deploy create bank --job brave_key_1a2b --backend azureml
   epkit deploy create bank --model model/ --entry score.py --backend azureml
       --environment conda.yml --enable-app-insights
   epkit deploy list --format json
@@ -25,7 +27,13 @@ Azure's workspace is that of config.json, found as the SDKs find it.
 Exit codes: 0 done, 2 usage, a missing extra or login, 4 deployed, but a row
 is not scored, 6 the backend said no."""
 
-ENTRY = "The script: in --code, else in the current directory, else in the model's."
+ENTRY = "The script: in --code, else in the current directory, else in the model's. Not for a model of MLflow's."
+MODEL = (
+    "The model: a directory or a file, or of Azure azureml:NAME:VERSION, azureml:NAME@latest, azureml:jobs/RUN/outputs."
+)
+Job = Annotated[
+    str | None, typer.Option("--job", metavar="NAME", help="Instead of --model: the best model of a job at Azure.")
+]
 Code = Annotated[
     str | None,
     typer.Option("--code", metavar="DIR", help="All that the script needs. Default: the modules around the script."),
@@ -62,8 +70,9 @@ Example:
 def create(
     reach: "TargetOptions",
     name: h.Name,
-    model: Annotated[str, typer.Option("--model", metavar="DIR", help="The model; what AZUREML_MODEL_DIR holds.")],
-    entry: Annotated[str, typer.Option("--entry", metavar="FILE", help=ENTRY)],
+    model: Annotated[str | None, typer.Option("--model", metavar="DIR", help=MODEL)] = None,
+    job: Job = None,
+    entry: Annotated[str | None, typer.Option("--entry", metavar="FILE", help=ENTRY)] = None,
     code: Code = None,
     app_insights: Annotated[
         bool, typer.Option("--enable-app-insights", help="Have requests and logs sent to Application Insights.")
@@ -87,26 +96,29 @@ def create(
     """Deploy a model and its script; wait, fetch the contract, write epkit.toml, score one row."""
     from epkit.cli.output import hosting as output
     from epkit.flows.hosting import deploy as flow
+    from epkit.flows.hosting.sources import taking
 
     place, context = h.find(name, backend, format_)
-    order = flow.make_order(
-        place,
-        context,
-        model=model,
-        entry=entry,
-        code=code,
-        app_insights=app_insights,
-        environment=environment,
-        compute=compute,
-        instance_type=instance_type,
-        instances=instances,
-        deployment=deployment,
-        env=tuple(env or ()),
-    )
-    if dry_run:
-        terminal.write(output.plan(place.backend.name, place.backend.plan(order), format_))
-    else:
-        terminal.write(output.created(flow.create(place, order, context, reach), format_))
+    with taking(place, context, model=model, job=job) as taken:
+        order = flow.make_order(
+            place,
+            context,
+            model=taken.model,
+            source=taken.source,
+            entry=entry,
+            code=code,
+            app_insights=app_insights,
+            environment=environment,
+            compute=compute,
+            instance_type=instance_type,
+            instances=instances,
+            deployment=deployment,
+            env=tuple(env or ()),
+        )
+        if dry_run:
+            terminal.write(output.plan(place.backend.name, place.backend.plan(order), format_))
+        else:
+            terminal.write(output.created(flow.create(place, order, context, reach), format_))
 
 
 @app.command("list", epilog="Example: epkit deploy list --backend azureml --format json")
@@ -138,8 +150,10 @@ def update(
     reach: "TargetOptions",
     name: h.Name,
     model: Annotated[
-        str | None, typer.Option("--model", metavar="DIR", help="Another model, under the same URL and key.")
+        str | None,
+        typer.Option("--model", metavar="DIR", help="Another model, under the same URL and key; named as for create."),
     ] = None,
+    job: Job = None,
     entry: Annotated[
         str | None, typer.Option("--entry", metavar="FILE", help="Another script; found as create finds it.")
     ] = None,
@@ -159,17 +173,19 @@ def update(
     """Replace the model of an endpoint, without a request refused, or divide the requests among its deployments."""
     from epkit.cli.output import hosting as output
     from epkit.flows.hosting import deploy as flow
+    from epkit.flows.hosting.sources import taking
 
     more: dict[str, Any] = {"entry": entry, "code": code, "environment": environment, "deployment": deployment}
     more["env"] = tuple(env or ())
-    h.check_change(model=model, traffic=traffic, **more)
+    h.check_change(model=model or job, traffic=traffic, **more)
     place, context = h.find(name, backend, format_)
-    if model is not None:
-        replacement = flow.make_replacement(place, context, model=model, **more)
-        terminal.write(output.created(flow.update(place, replacement, context, reach), format_))
-    elif traffic is not None:
+    if traffic is not None:
         divided = place.backend.set_traffic(place.service, h.read_traffic(traffic), context.note)
         terminal.write(output.endpoint(divided, format_))
+        return
+    with taking(place, context, model=model, job=job) as taken:
+        replacement = flow.make_replacement(place, context, model=taken.model, source=taken.source, **more)
+        terminal.write(output.created(flow.update(place, replacement, context, reach), format_))
 
 
 @app.command(epilog="Example: epkit deploy keys bank --regenerate secondary")

@@ -13,6 +13,9 @@ BACKENDS: Final[tuple[BackendName, ...]] = ("local", *AZURE)
 
 DEFAULT_DEPLOYMENT: Final = "blue"
 
+ModelKind = Literal["custom", "mlflow"]
+"""`custom`: files that a script opens. `mlflow`: a directory with an `MLmodel`, which is served without a script."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
@@ -127,13 +130,25 @@ class Script:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RegisteredModel:
+    """A model that a workspace of Azure has.
+
+    Args:
+        reference: `azureml:NAME:VERSION`, the version a number.
+    """
+
+    reference: str
+    kind: ModelKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Replacement:
     """What `epkit deploy update --model` was asked for.
 
     Args:
-        model: the directory (or file) of the new model, absolute.
+        model, kind, source, contract: of the new model, as in `Order`.
         script: None for the one that is deployed; on this machine, if it was one of the old model's files, the file
-            of that name in the new model.
+            of that name in the new model. None for an MLflow model.
         environment: as in `Order`; None for what is deployed.
         deployment: at Azure, the name of the new deployment; None for one that epkit chooses.
         env: names of variables that the script sees besides those that it saw before, for this machine.
@@ -147,6 +162,9 @@ class Replacement:
     deployment: str | None = None
     env: tuple[str, ...] = ()
     model_sha256: str | None = None
+    kind: ModelKind = "custom"
+    source: str | None = None
+    contract: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +172,10 @@ class Order:
     """What `epkit deploy create` was asked for.
 
     Args:
-        model: the directory (or file) of the model, absolute.
+        model: the directory (or file) of the model, absolute; at Azure also the reference of one that is registered.
+        script: None for an MLflow model.
+        source: where a model was fetched from, to show instead of *model*; None where nobody fetched it.
+        contract: of an MLflow model, made of its signature; an OpenAPI document.
         environment: a conda file, absolute, or the `azureml:NAME:VERSION` of an environment that is there.
         compute: `aci` or `aks`, for azureml-v1.
         env: names of variables that the script sees of the environment, for this machine.
@@ -164,7 +185,7 @@ class Order:
 
     name: str
     model: str
-    script: Script
+    script: Script | None
     app_insights: bool = False
     deployment: str = DEFAULT_DEPLOYMENT
     environment: str | None = None
@@ -175,6 +196,9 @@ class Order:
     env: tuple[str, ...] = ()
     model_sha256: str | None = None
     traffic: bool = True
+    kind: ModelKind = "custom"
+    source: str | None = None
+    contract: bytes | None = field(default=None, repr=False)
 
 
 def parse_traffic(text: str) -> dict[str, int]:

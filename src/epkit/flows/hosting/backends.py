@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from epkit.backends.base import Backend, StagedBackend
+from epkit.backends.base import Backend, RegistryBackend, StagedBackend, StoreBackend
 from epkit.backends.copies import copy_tree
 from epkit.core.hosting.deployments import BACKENDS, BackendName
 from epkit.core.http import url as urls
@@ -74,6 +74,29 @@ def staged(place: Place) -> StagedBackend:
     if place.backend.name != "azureml":
         raise UsageError(f"{place.name}: the backend {place.backend.name} has no deployments one beside another")
     return cast("StagedBackend", place.backend)
+
+
+def registry(place: Place) -> RegistryBackend:
+    """Return the backend of an endpoint at Azure, whose workspace has models.
+
+    Raises:
+        UsageError: it is this machine, which has none.
+    """
+    if place.backend.name == "local":
+        raise UsageError(f"{place.name}: this machine has no registered models: name a directory")
+    return cast("RegistryBackend", place.backend)
+
+
+def store(place: Place, context: Context) -> StoreBackend:
+    """Return who hands out the files of models in a workspace: SDK v2, for every backend.
+
+    Raises:
+        UsageError: the extra azure-v2 is missing.
+    """
+    if place.backend.name == "azureml":
+        return cast("StoreBackend", place.backend)
+    workspace = None if place.entry is None else place.entry.workspace
+    return cast("StoreBackend", open_azure("azureml", context, workspace=workspace))
 
 
 def copy_model(model: Path, destination: Path) -> str:

@@ -1,24 +1,22 @@
 """`epkit deploy`: endpoints made, shown, changed and deleted, whoever hosts them."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from epkit.core.contract.contract import ParsedContract
-from epkit.core.hosting.deployments import Endpoint, Keys, Order, Replacement, Script
+from epkit.core.hosting.deployments import Endpoint, Keys, Order, Replacement
 from epkit.core.http.destination import Proxy
 from epkit.core.http.masking import mask_text
 from epkit.core.http.secret import Secret
-from epkit.core.shortening import cut
 from epkit.endpoint.config_writing import home_relative, remove_entry, write_entry
 from epkit.endpoint.config_writing import place as config_place
 from epkit.endpoint.finding import unread_note
 from epkit.errors import EndpointError, UsageError, unwritable
-from epkit.files.model_directory import card_of
 from epkit.files.writing import replacing
 from epkit.flows.context import Context
 from epkit.flows.hosting.backends import Place, key_path
+from epkit.flows.hosting.packing import pack
 from epkit.flows.hosting.proof import Scored, UnansweredError, check_flags, client_to, fetch_contract, score_row
 from epkit.flows.target.client import Client
 from epkit.flows.target.request_options import TargetOptions
@@ -57,25 +55,24 @@ class KeysWritten:
     keys: Keys | None = field(default=None, repr=False)
 
 
-def make_order(place: Place, context: Context, *, model: str, entry: str, code: str | None, **more: Any) -> Order:
+def make_order(
+    place: Place, context: Context, *, model: str, entry: str | None, code: str | None, **more: Any
+) -> Order:
     """Check what is to be deployed, before anything is sent.
 
+    Args:
+        model: a path, or at Azure the reference of a registered model.
+        more: the other fields of an order.
+
     Raises:
-        UsageError: the model, the script or the environment's file is not there.
+        UsageError: the model, the script or the environment's file is not there, or not as it has to be.
     """
-    model_path = _model(context, model)
     compute, _, cluster = (more.pop("compute", None) or "").partition(":")
     if compute not in ("", "aci", "aks") or (cluster and compute != "aks") or (compute == "aks" and not cluster):
         raise UsageError(f"--compute {compute}: aci, or aks:CLUSTER, of a cluster that is attached to the workspace")
-    return Order(
-        name=place.service,
-        model=str(model_path),
-        script=_find_script(context, model_path, entry, code),
-        environment=_environment(place, context, more.pop("environment", None), more.get("env")),
-        compute=compute or None,
-        compute_target=cluster or None,
-        **more,
-    )
+    parts = pack(place, context, model=model, entry=entry, code=code, environment=more.pop("environment", None),
+                 env=more.get("env"), source=more.pop("source", None), kept=False)  # fmt: skip
+    return Order(name=place.service, **parts, compute=compute or None, compute_target=cluster or None, **more)
 
 
 def make_replacement(
@@ -83,19 +80,15 @@ def make_replacement(
 ) -> Replacement:
     """Check what is to replace a model, before anything is sent.
 
+    Args:
+        model, more: as in `make_order`.
+
     Raises:
-        UsageError: the model, the script or the environment's file is not there.
+        UsageError: the model, the script or the environment's file is not there, or not as it has to be.
     """
-    model_path = _model(context, model)
-    if entry is None and code is not None:
-        raise UsageError("--code: with --entry FILE, the script that is to be taken from there")
-    return Replacement(
-        name=place.service,
-        model=str(model_path),
-        script=None if entry is None else _find_script(context, model_path, entry, code),
-        environment=_environment(place, context, more.pop("environment", None), more.get("env")),
-        **more,
-    )
+    parts = pack(place, context, model=model, entry=entry, code=code, environment=more.pop("environment", None),
+                 env=more.get("env"), source=more.pop("source", None), kept=True)  # fmt: skip
+    return Replacement(name=place.service, **parts, **more)
 
 
 def create(place: Place, order: Order, context: Context, reach: TargetOptions) -> Created:
@@ -247,62 +240,6 @@ def write_key(file: Path, key: Secret) -> None:
         write_private(file, key.reveal().encode() + b"\n")
     except OSError as error:
         raise unwritable(f"{file}: cannot be written", error) from None
-
-
-def _model(context: Context, path: str) -> Path:
-    """Find the model; of one that is a pickle it is said what opening it means."""
-    found = _existing(context, path, "--model")
-    card = card_of(found)
-    described = None if card is None else card.get("model")
-    if isinstance(described, dict) and described.get("kind") == "pickle":
-        module = cut(str(described.get("module")), 60)
-        context.note(f"--model {path}: a pickle, made by {module}: serving it runs that code")
-    return found
-
-
-def _existing(context: Context, path: str, flag: str) -> Path:
-    found = (context.cwd / Path(path).expanduser()).resolve()
-    if not found.exists():
-        raise UsageError(f"{flag} {path}: no such file or directory")
-    return found
-
-
-def _find_script(context: Context, model: Path, entry: str, code: str | None) -> Script:
-    """Find the entry script: in `--code`, else in the current directory, else in the model's.
-
-    Raises:
-        UsageError: it is not there.
-    """
-    if code is not None:
-        folder = _existing(context, code, "--code")
-        if not folder.is_dir():
-            raise UsageError(f"--code {code}: not a directory")
-        script = (folder / entry).resolve()
-        if not script.is_file():
-            raise UsageError(f"--entry {entry}: no such file in {folder} (it is relative to --code)")
-        if not script.is_relative_to(folder):
-            raise UsageError(f"--entry {entry}: lies outside of {folder}, from where it is taken")
-        return Script(code=str(folder), entry=script.relative_to(folder).as_posix(), selection="code")
-    beside = model if model.is_dir() else model.parent
-    here, there = ((folder / Path(entry).expanduser()).resolve() for folder in (context.cwd, beside))
-    script = here if here.is_file() else there
-    if not script.is_file():
-        raise UsageError(f"--entry {entry}: no such file in {context.cwd}, where you are, nor in {beside}")
-    if script.suffix != ".py":
-        raise UsageError(f"--entry {entry}: no .py file, which the server would load")
-    if script != there and there.is_file():
-        context.note(f"--entry {entry}: {script} is taken, not {there}: the current directory comes first")
-    if model.is_dir() and script.is_relative_to(model):
-        return Script(code=str(model), entry=script.relative_to(model).as_posix())
-    return Script(code=str(script.parent), entry=script.name, selection="modules")
-
-
-def _environment(place: Place, context: Context, environment: str | None, env: Sequence[str] | None) -> str | None:
-    if env and place.backend.name != "local":
-        raise UsageError("--env: is for endpoints on this machine: --environment says what Azure's containers have")
-    if environment is None or environment.startswith("azureml:"):
-        return environment
-    return str(_existing(context, environment, "--environment"))
 
 
 def _key_target(place: Place, context: Context, key_file: str | None) -> Path | None:
