@@ -23,6 +23,7 @@ OK = frozenset(
         "azure",
         "big-header",
         "nested",
+        "echo-id",
         "version-1.0",
         "bare-lf",
         "only-lf",
