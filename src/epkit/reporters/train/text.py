@@ -85,14 +85,15 @@ def _leaderboard(runs: Sequence[RunInfo], metric: str) -> list[str]:
     if len(runs) < 2:
         return []
     ranked = words.ranked(runs)
-    lines = [f"{'Leaderboard':<{LABEL + 4}}{metric:>10}   {'95 % interval':<17}{'behind':>8}{'CPU (s)':>9}"]
+    wide = max(LABEL + 4, *(len(f"{run.run:>4} {run.family} ") for run in ranked[:LEADERS]))
+    lines = [f"{'Leaderboard':<{wide}}{metric:>10}   {'95 % interval':<17}{'behind':>8}{'CPU (s)':>9}"]
     for run in ranked[:LEADERS]:
         figure = run.metrics.get(metric)
         value, sure = ("–", "") if figure is None else (number(figure.value, 4), interval(figure, 4))
         behind = number(run.behind.value) if run.behind else ""
-        like = "  like the best" if run.state == "done" and run.behind and not run.distinguishable else ""
+        like = "  like the best" if words.like_the_best(run) else ""
         lines.append(
-            f"{f'{run.run:>4} {run.family}':<{LABEL + 4}}{value:>10}   {sure:<17}{behind:>8}{run.cpu_s:>9.1f}{like}"
+            f"{f'{run.run:>4} {run.family}':<{wide}}{value:>10}   {sure:<17}{behind:>8}{words.cpu(run):>9}{like}"
         )
     return [*lines, *_others(ranked)]
 
@@ -151,4 +152,6 @@ def _files(report: TrainReport) -> list[str]:
     path = name(report.artefact.path, 200).rstrip("/")
     files = ", ".join(name(file, 40) for file in report.artefact.bytes)
     lines = _labelled("Written", f"{path}/ ({files}); reports and the journal in {path}.run/")
+    if report.job is not None and report.job.registered is not None:
+        lines += _labelled("Registered", f"azureml:{report.job.registered} in {report.job.workspace}")
     return [*lines, f"{'Next:':<{LABEL}}{command}"]
