@@ -11,7 +11,9 @@ from epkit.endpoint.tokens import credential
 from epkit.flows.context import Context
 
 if TYPE_CHECKING:
-    from epkit.backends.azure.jobs import AutoMLJobs
+    # By these names for those who may not import backends.
+    from epkit.backends.azure.jobs import AutoMLJobs as AutoMLJobs
+    from epkit.backends.azure.runs import RunHistory as RunHistory
 
 
 def open_azure(name: AzureName, context: Context, *, workspace: str | None) -> Backend:

@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+from support.azure_cloud import jobs
 from support.azure_cloud.http import Reply, Request, Routes, refusal
 from support.azure_cloud.state import GROUP, NAME, REGION, SUBSCRIPTION, TENANT, WORKSPACE, Operation, State
 
@@ -38,6 +39,7 @@ def routes(state: State) -> Routes:
 
     _endpoints(found, state)
     _deployments(found, state)
+    jobs.arm(found, state, _begun, lambda: _headers(state.begin()))
     _assets(found, state)
 
     def elsewhere(_: Request, name: str, rest: str) -> Reply | None:

@@ -1,8 +1,9 @@
-"""*.blob.core.windows.net: files are put and asked about."""
+"""*.blob.core.windows.net: files are put and asked about, and those of runs fetched."""
 
 import base64
 import hashlib
 
+from support.azure_cloud import jobs
 from support.azure_cloud.http import Reply, Request, Routes
 from support.azure_cloud.state import State
 
@@ -36,5 +37,13 @@ def routes(state: State) -> Routes:
         blobs = "".join(f"<Blob><Name>{name}</Name><Properties/></Blob>" for name in names)
         text = f'<?xml version="1.0"?><EnumerationResults><Blobs>{blobs}</Blobs><NextMarker/></EnumerationResults>'
         return Reply(body=text.encode(), headers={"Content-Type": "application/xml"})
+
+    @found.on("GET", "/ExperimentRun/{run}/{path*}")
+    def artifact(request: Request, run: str, path: str) -> Reply:
+        """A file of a run: the address is signed, and a token has no place here."""
+        if request.query.get("sig") != jobs.SIGNATURE or "authorization" in request.headers:
+            return Reply(status=403, body=b"<Error><Code>AuthenticationFailed</Code></Error>")
+        content = jobs.files_of(state, run.removeprefix("dcid.")).get(path)
+        return Reply(status=404) if content is None else Reply(body=content, headers=HEADERS)
 
     return found

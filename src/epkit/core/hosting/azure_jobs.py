@@ -22,6 +22,9 @@ BEST_CHILD: Final = "automl_best_child_run_id"
 TAG: Final = "epkit-"
 """What the names of the tags begin with that epkit gives a job."""
 
+AUTOML_PICKLE: Final = "azure-automl-pickle"
+"""Kind of a model in its card: a pickle by Azure AutoML, which nothing of epkit opens."""
+
 MOST_PARAMETERS: Final = 40
 
 _NUMBER: Final = re.compile(r"_(\d{1,5})")

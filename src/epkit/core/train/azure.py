@@ -3,9 +3,9 @@
 import difflib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
-from epkit.core.hosting.azure_jobs import DONE, ChildRun
+from epkit.core.hosting.azure_jobs import AUTOML_PICKLE, DONE, ChildRun
 from epkit.core.shortening import cut
 from epkit.core.train.metrics import CLASSIFICATION, GREATER_IS_BETTER, REGRESSION, canonical
 from epkit.core.train.problem import Task
@@ -218,6 +218,33 @@ def leaderboard(
     ]
     infos[:1] = [_info(child, figures[child.name], None) for child in done[:1]]
     return (*infos, *(_info(child, {}, None) for child in others))
+
+
+def finished_card(
+    card: Mapping[str, Any], *, job: str, child: ChildRun, figures: Mapping[str, Figure], files: Mapping[str, str]
+) -> dict[str, Any]:
+    """Add to a card what a job found.
+
+    Args:
+        card: what was known when the job was begun.
+        files: SHA-256 of each file beside it.
+    """
+    return {
+        **card,
+        "model": {
+            "kind": AUTOML_PICKLE,
+            "chosen": "run",
+            "members": [{"run": child.number, "family": child.algorithm, "weight": 1.0}],
+            "job": job,
+            "child": child.name,
+            "sha256": {name: digest for name, digest in sorted(files.items()) if name == "model.pkl"},
+        },
+        "metrics": {
+            "validation": {name: {"value": figure.value, "sd": None, "ci95": None} for name, figure in figures.items()},
+            "test": None,
+        },
+        "files": sorted(files),
+    }
 
 
 def _info(child: ChildRun, figures: Mapping[str, Figure], behind: Figure | None) -> RunInfo:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from epkit.core.contract.contract import ParsedContract
+from epkit.core.hosting.azure_jobs import AUTOML_PICKLE
 from epkit.core.hosting.deployments import Endpoint, Keys, Order, Replacement, Script
 from epkit.core.http.destination import Proxy
 from epkit.core.http.masking import mask_text
@@ -254,8 +255,8 @@ def _model(context: Context, path: str) -> Path:
     found = _existing(context, path, "--model")
     card = card_of(found)
     described = None if card is None else card.get("model")
-    if isinstance(described, dict) and described.get("kind") == "pickle":
-        module = cut(str(described.get("module")), 60)
+    if isinstance(described, dict) and described.get("kind") in ("pickle", AUTOML_PICKLE):
+        module = "Azure AutoML" if described["kind"] == AUTOML_PICKLE else cut(str(described.get("module")), 60)
         context.note(f"--model {path}: a pickle, made by {module}: serving it runs that code")
     return found
 
