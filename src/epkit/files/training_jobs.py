@@ -1,15 +1,24 @@
-"""The job of a training at Azure, written down beside the model before it is begun: `model.run/job.json`."""
+"""What a training at Azure leaves beside its model: the job, the rows that were not sent, what Azure returned.
+
+model.run/job.json      the job, written before it is begun
+test.csv      the test rows
+azure/…       what the best trial left besides what is deployed
+"""
 
 import json
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from epkit.core.train.job_record import RECORDS, JobRecord
 from epkit.errors import UsageError, unreadable, unwritable
 from epkit.files.writing import replacing
 from epkit.reading import FileBound, read_whole
 
+if TYPE_CHECKING:
+    import polars as pl
+
 NAME: Final = "job.json"
+TEST_FILE: Final = "test.csv"
 BOUND: Final = FileBound(what="a job's record", most_bytes=64 << 20, advice="--restart forgets it")
 
 
@@ -45,3 +54,48 @@ def read(directory: Path) -> JobRecord | None:
     except (ValueError, AttributeError, RecursionError) as error:
         why = str(error).splitlines()[0][:200]
         raise UsageError(f"{path}: damaged: {why}: --restart forgets it") from None
+
+
+def write_table(directory: Path, frame: "pl.DataFrame", name: str, description: str) -> None:
+    """Write an MLTable into a new directory.
+
+    Args:
+        name: of the file of rows.
+        description: the file `MLTable`.
+
+    Raises:
+        UsageError: the disk is full.
+    """
+    try:
+        directory.mkdir()
+        frame.write_csv(directory / name)
+        (directory / "MLTable").write_text(description, encoding="utf-8")
+    except OSError as error:
+        raise unwritable(str(directory), error) from None
+
+
+def write_test(directory: Path, frame: "pl.DataFrame") -> None:
+    """Write the rows that were not sent; none, no file.
+
+    Raises:
+        UsageError: the disk is full.
+    """
+    path = directory / TEST_FILE
+    if frame.height:
+        write_fetched(path, frame.write_csv().encode())
+    else:
+        path.unlink(missing_ok=True)
+
+
+def write_fetched(path: Path, content: bytes) -> None:
+    """Write a file, whole or not at all, and the directories above it.
+
+    Raises:
+        UsageError: the disk is full.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as file:
+            file.write(content)
+    except OSError as error:
+        raise unwritable(str(path), error) from None

@@ -10,7 +10,7 @@ from epkit.backends.azure.sdk import LOGGERS, calling, is_missing
 from epkit.backends.azure.v2 import ml_client, wait, word
 from epkit.backends.azure.workspace import Workspace
 from epkit.backends.base import Say
-from epkit.core.hosting.azure_jobs import TAG, Job, JobOrder
+from epkit.core.hosting.azure_jobs import TAG, AzureJob, JobOrder
 from epkit.core.http.masking import clean
 from epkit.core.http.secret import Secret
 from epkit.errors import BackendError, UsageError
@@ -90,14 +90,14 @@ class AutoMLJobs:
             poller = self._patience(lambda: self._client.compute.begin_create_or_update(made))
             wait(poller, f"creating the compute {name}", tell)
 
-    def submit(self, order: JobOrder, say: Say) -> Job:
+    def submit(self, order: JobOrder, say: Say) -> AzureJob:
         """Upload the table, and begin a job."""
         with calling(say, f"the job {order.name}") as tell, environment(NO_GIT):
             job = _entity(order)
             tell("uploading the table, beginning the job")
             return _describe(self._patience(lambda: self._client.jobs.create_or_update(job)))
 
-    def job(self, name: str) -> Job:
+    def job(self, name: str) -> AzureJob:
         """Return how a job is."""
         with calling(self._say, f"the job {name}"):
             return _describe(self._patience(lambda: self._client.jobs.get(name)))
@@ -184,7 +184,7 @@ def _entity(order: JobOrder) -> Any:
     return job
 
 
-def _describe(job: Any) -> Job:
+def _describe(job: Any) -> AzureJob:
     """Turn the SDK's object of a job into a value.
 
     Raises:
@@ -199,7 +199,7 @@ def _describe(job: Any) -> Job:
     name = str(job.name)
     if job.status is None:
         raise BackendError(f"the job {name}: Azure does not say how it is")
-    return Job(
+    return AzureJob(
         name=name,
         status=str(word(job.status)),
         experiment=str(job.experiment_name or ""),

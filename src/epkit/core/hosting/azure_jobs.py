@@ -64,7 +64,7 @@ class JobOrder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class AzureJob:
     """An AutoML job.
 
     Args:

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from epkit.core.hosting.azure_jobs import TAG, Job
+from epkit.core.hosting.azure_jobs import TAG, AzureJob
 from epkit.core.json.documents import DocumentFormat
 from epkit.core.train.metrics import canonical
 from epkit.core.train.report import DataInfo
 
-_NUMBERS: Final = ("rows", "test-rows", "sent-rows")
+_NUMBERS: Final = ("rows", "test-rows", "validated-rows")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,11 +60,11 @@ def tags_of(record: JobRecord, version: str) -> dict[str, str]:
         f"{TAG}task": data.task,
         f"{TAG}rows": str(data.rows),
         f"{TAG}test-rows": str(data.test_rows),
-        f"{TAG}sent-rows": str(record.validated_rows),
+        f"{TAG}validated-rows": str(record.validated_rows),
     }
 
 
-def record_of(job: Job, workspace: str) -> JobRecord | None:
+def record_of(job: AzureJob, workspace: str) -> JobRecord | None:
     """Make a record of what a job carries, None where it was not begun by epkit.
 
     Args:
@@ -97,7 +97,7 @@ def record_of(job: Job, workspace: str) -> JobRecord | None:
         metric=canonical(job.metric),
         data=data,
         plan={**plan, "compute": job.compute},
-        validated_rows=numbers["sent-rows"],
+        validated_rows=numbers["validated-rows"],
         card=_plain_card(data),
         warnings=("it was begun elsewhere: the card does not say what the columns are",),
         gates=(),

@@ -292,6 +292,7 @@ class TrainingJob:
         child: the trial whose model it is.
         registered: name and version of the model in the workspace, `bank:3`; None where it could not be registered.
         page: in Azure's studio.
+        runs_here: whether this environment has the packages that the model is opened with.
     """
 
     name: str
@@ -299,6 +300,7 @@ class TrainingJob:
     child: str
     registered: str | None
     page: str | None
+    runs_here: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

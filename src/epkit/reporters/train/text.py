@@ -27,7 +27,7 @@ def render(report: TrainReport) -> str:
     sections = [
         _data(report),
         _model(report),
-        _leaderboard(report.runs, report.metric),
+        _leaderboard(report),
         _explained(report) + _remarks(report),
         _files(report),
         [line for entry in words.outcome(report)[:GATES] for line in wrap(entry.text)],
@@ -72,7 +72,7 @@ def _model(report: TrainReport) -> list[str]:
         for metric, figure in dict(shown).items()
         if figure is not None and (metric != "accuracy" or report.data.task != "regression")
     )
-    whose = "Test rows" if report.test else "Out of fold"
+    whose = "Test rows" if report.test else "Out of fold" if report.job is None else "At Azure"
     lines = [*_labelled("Best model", words.members(report)), *_labelled(whose, figures)]
     if said := words.optimism(report):
         lines += _labelled("Optimism", said)
@@ -81,20 +81,24 @@ def _model(report: TrainReport) -> list[str]:
     return lines
 
 
-def _leaderboard(runs: Sequence[RunInfo], metric: str) -> list[str]:
-    if len(runs) < 2:
+def _leaderboard(report: TrainReport) -> list[str]:
+    if len(report.runs) < 2:
         return []
-    ranked = words.ranked(runs)
+    ranked, metric, at_azure = words.ranked(report.runs), report.metric, report.job is not None
     wide = max(LABEL + 4, *(len(f"{run.run:>4} {run.family} ") for run in ranked[:LEADERS]))
-    lines = [f"{'Leaderboard':<{wide}}{metric:>10}   {'95 % interval':<17}{'behind':>8}{'CPU (s)':>9}"]
+    figures = max(10, len(metric))
+    more = "" if at_azure else f"{'CPU (s)':>9}"
+    lines = [
+        f"{'Leaderboard':<{wide}}{metric:>{figures}}   {'' if at_azure else '95 % interval':<17}{'behind':>8}{more}"
+    ]
     for run in ranked[:LEADERS]:
         figure = run.metrics.get(metric)
         value, sure = ("–", "") if figure is None else (number(figure.value, 4), interval(figure, 4))
         behind = number(run.behind.value) if run.behind else ""
         like = "  like the best" if words.like_the_best(run) else ""
-        lines.append(
-            f"{f'{run.run:>4} {run.family}':<{wide}}{value:>10}   {sure:<17}{behind:>8}{words.cpu(run):>9}{like}"
-        )
+        cpu = "" if at_azure else f"{words.cpu(run):>9}"
+        row = f"{f'{run.run:>4} {run.family}':<{wide}}{value:>{figures}}   {sure:<17}{behind:>8}{cpu}{like}"
+        lines.append(row.rstrip())
     return [*lines, *_others(ranked)]
 
 
@@ -154,4 +158,7 @@ def _files(report: TrainReport) -> list[str]:
     lines = _labelled("Written", f"{path}/ ({files}); reports and the journal in {path}.run/")
     if report.job is not None and report.job.registered is not None:
         lines += _labelled("Registered", f"azureml:{report.job.registered} in {report.job.workspace}")
-    return [*lines, f"{'Next:':<{LABEL}}{command}"]
+    lines.append(f"{'Next:':<{LABEL}}{command}")
+    if report.job is not None and report.job.runs_here:
+        lines.append(f"{'':<{LABEL}}or the same with --backend local")
+    return lines

@@ -66,7 +66,8 @@ def headline(report: TrainReport) -> JudgedRows:
 def where(report: TrainReport) -> str:
     """Say on which rows `headline` is."""
     judged = headline(report)
-    return f"{judged.rows:,} {'test rows' if report.test else 'rows, out of fold'}"
+    kind = "test rows" if report.test else "rows, out of fold" if report.job is None else "rows, by Azure"
+    return f"{judged.rows:,} {kind}"
 
 
 def accuracy(metrics: Mapping[str, Figure]) -> Figure | None:

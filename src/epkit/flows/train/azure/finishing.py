@@ -4,22 +4,23 @@ import hashlib
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import epkit
-from epkit.core.hosting.azure_jobs import DONE, ChildRun, Job, best_child_of, metrics_of
+from epkit.core.hosting.azure_jobs import DONE, AzureJob, ChildRun, best_child_of, metrics_of
 from epkit.core.http.masking import mask_values
 from epkit.core.train.azure import figures_of, finished_card, leaderboard, task_of
 from epkit.core.train.card import card_bytes
 from epkit.core.train.gates import GateExpression, judge_figure
 from epkit.core.train.job_record import JobRecord
 from epkit.core.train.report import Best, JudgedRows, RunInfo, TrainingJob, TrainReport, VoteMember
-from epkit.errors import BackendError, EpkitError, UsageError, unwritable
-from epkit.files.writing import replacing
+from epkit.errors import BackendError, EpkitError, UsageError
+from epkit.files import training_jobs
+from epkit.files.training_jobs import TEST_FILE
 from epkit.flows.context import Context
 from epkit.flows.train import writing
-from epkit.flows.train.azure.sending import TEST_FILE
 from epkit.flows.train.train import TrainResult
 from epkit.paths import inside
 from epkit.reporters.train import html
@@ -44,6 +45,9 @@ SCRIPTS: Final = ("outputs/scoring_file_v_1_0_0.py", "outputs/scoring_file_v_2_0
 CONDA: Final = ("outputs/conda_env_v_1_0_0.yml",)
 BESIDE: Final = (f"{MLFLOW}/MLmodel", "outputs/generated_code/script.py")
 EXPLAINED: Final = "explanation/"
+RUNTIME: Final = "azureml.automl.runtime"
+"""What the pickles of AutoML are made of."""
+
 FETCHED: Final = "azure"
 """Directory beside the journal, for what is not deployed."""
 
@@ -64,7 +68,7 @@ class ModelPlace:
 
 
 def finish(
-    job: Job,
+    job: AzureJob,
     children: Sequence[ChildRun],
     record: JobRecord,
     jobs: "AutoMLJobs",
@@ -143,13 +147,25 @@ def finish(
         artefact=artefact,
         warnings=(*_said(place.run), *trouble, *record.warnings),
         job=TrainingJob(
-            name=job.name, workspace=jobs.workspace.name, child=best.name, registered=registered, page=job.page
+            name=job.name,
+            workspace=jobs.workspace.name,
+            child=best.name,
+            registered=registered,
+            page=job.page,
+            runs_here=_has(RUNTIME),
         ),
     )
     report = mask_values(report, context.secrets)
     page = html.render(report)
     writing.write_reports(place.run, report, page)
     return TrainResult(report=report, page=page, stopped_by=None)
+
+
+def _has(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # not even its parent
+        return False
 
 
 def _task(record: JobRecord) -> Any:
@@ -208,18 +224,13 @@ def _fetch_beside(child: str, listed: Sequence[str], history: "RunHistory", dire
     """
     explained = [path for path in listed if path.startswith(EXPLAINED)][:MOST_EXPLAINED]
     left = MOST_EXPLAINED_BYTES
-    try:
-        shutil.rmtree(directory, ignore_errors=True)
-        for path in (*(each for each in BESIDE if each in listed), *explained):
-            # Before it is made: the name is Azure's.
-            target = inside(directory, path, where=f"a file of the trial {child}", parts=MOST_PARTS)
-            content = history.fetch(child, path, min(MOST_FILE_BYTES, left))
-            left -= len(content)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(target) as file:
-                file.write(content)
-    except OSError as error:
-        raise unwritable(str(directory), error) from None
+    shutil.rmtree(directory, ignore_errors=True)
+    for path in (*(each for each in BESIDE if each in listed), *explained):
+        # The name is Azure's.
+        target = inside(directory, path, where=f"a file of the trial {child}", parts=MOST_PARTS)
+        content = history.fetch(child, path, min(MOST_FILE_BYTES, left))
+        left -= len(content)
+        training_jobs.write_fetched(target, content)
 
 
 def _register(

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from signal import Signals
 from typing import TYPE_CHECKING, Final
 
-from epkit.core.hosting.azure_jobs import CANCELLED, DONE, ChildRun, Job, children_of, reason_of
+from epkit.core.hosting.azure_jobs import CANCELLED, DONE, AzureJob, ChildRun, children_of, reason_of
 from epkit.core.train.azure import is_better
 from epkit.core.train.metrics import canonical
 from epkit.core.train.progress import Progress, RunScore
@@ -56,7 +56,7 @@ def follow(
     context: Context,
     waiting: Waiting,
     show: Callable[[Progress], None],
-) -> tuple[Job, tuple[ChildRun, ...]]:
+) -> tuple[AzureJob, tuple[ChildRun, ...]]:
     """Wait until a job is over.
 
     Args:
@@ -83,7 +83,7 @@ def follow(
         pause_s = min(pause_s * GROWTH, LONGEST_S)
 
 
-def progress_of(job: Job, children: Sequence[ChildRun], elapsed_s: float) -> Progress:
+def progress_of(job: AzureJob, children: Sequence[ChildRun], elapsed_s: float) -> Progress:
     """Say how far a job is, as a search is shown."""
     metric = canonical(job.metric)
     best: RunScore | None = None
@@ -110,7 +110,7 @@ def progress_of(job: Job, children: Sequence[ChildRun], elapsed_s: float) -> Pro
     )
 
 
-def check_complete(job: Job, children: Sequence[ChildRun], history: "RunHistory") -> None:
+def check_complete(job: AzureJob, children: Sequence[ChildRun], history: "RunHistory") -> None:
     """Refuse a job that left no model.
 
     Raises:

@@ -15,19 +15,16 @@ from epkit.core.train import card as cards
 from epkit.core.train import columns, gates, split
 from epkit.core.train.azure import (
     METRICS,
-    TABLE_FILE,
     check_algorithms,
     check_metric,
     check_time,
-    mltable,
     task_of,
 )
 from epkit.core.train.columns import Learned
 from epkit.core.train.job_record import JobRecord, tags_of
 from epkit.core.train.plan import TrainPlan
 from epkit.core.train.report import Best, DataInfo
-from epkit.errors import UsageError, unwritable
-from epkit.files.writing import replacing
+from epkit.errors import UsageError
 from epkit.flows.context import Context
 from epkit.flows.train.azure.options import AzureOptions, AzureTrainOrder
 from epkit.flows.train.examples import FEWEST_ROWS, data_of
@@ -39,7 +36,6 @@ if TYPE_CHECKING:
     import polars as pl
 
 EXPERIMENT: Final = "epkit-train"
-TEST_FILE: Final = "test.csv"
 LONGEST_STEM: Final = 40
 
 
@@ -197,35 +193,6 @@ def steps_of(order: JobOrder, sendable: Sendable, azure: AzureOptions) -> tuple[
          "timeout_minutes": order.timeout_minutes, "blocked_training_algorithms": list(order.blocked)},
         {"step": "wait, fetch the best model, register it", "name": sendable.stem},
     )  # fmt: skip
-
-
-def write_table(sendable: Sendable, directory: Path) -> None:
-    """Write the MLTable.
-
-    Raises:
-        UsageError: the disk is full.
-    """
-    try:
-        sendable.sent.write_csv(directory / TABLE_FILE)
-        (directory / "MLTable").write_text(mltable(sendable.texts), encoding="utf-8")
-    except OSError as error:
-        raise unwritable(str(directory), error) from None
-
-
-def write_test(sendable: Sendable, path: Path) -> None:
-    """Write the rows that Azure does not get; none, no file.
-
-    Raises:
-        UsageError: the disk is full.
-    """
-    try:
-        if not sendable.test.height:
-            path.unlink(missing_ok=True)
-            return
-        with replacing(path) as file:
-            file.write(sendable.test.write_csv().encode())
-    except OSError as error:
-        raise unwritable(str(path), error) from None
 
 
 def _card(sendable: Sendable) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from epkit.core.hosting.azure_jobs import Job
+from epkit.core.hosting.azure_jobs import AzureJob
+from epkit.core.train.azure import TABLE_FILE, mltable
 from epkit.core.train.job_record import JobRecord, record_of
 from epkit.core.train.progress import Progress
 from epkit.errors import EpkitError, UsageError
@@ -20,15 +21,7 @@ from epkit.flows.interrupts import noted
 from epkit.flows.train.azure.finishing import ModelPlace, finish
 from epkit.flows.train.azure.following import Waiting, check_complete, follow, progress_of
 from epkit.flows.train.azure.options import AzureOptions, check_names, gates_of, order_at_azure
-from epkit.flows.train.azure.sending import (
-    TEST_FILE,
-    order_for,
-    prepare_table,
-    record_for,
-    steps_of,
-    write_table,
-    write_test,
-)
+from epkit.flows.train.azure.sending import order_for, prepare_table, record_for, steps_of
 from epkit.flows.train.options import TrainOptions, run_directory
 from epkit.flows.train.train import TrainResult
 
@@ -151,7 +144,7 @@ def _begun(
     context: Context,
     stdin: BinaryIO,
     show: Callable[[Progress], None],
-) -> tuple[Job, JobRecord]:
+) -> tuple[AzureJob, JobRecord]:
     """Send the table and begin the job; it is written down before, so that it is found again whatever happens."""
     nothing = Progress(
         done=0, total=options.runs, running=(), last=None, best=None, metric="", elapsed_s=0.0, left_s=None, failed=0
@@ -164,11 +157,10 @@ def _begun(
     record = record_for(sendable, azure, jobs.workspace.id)
     run = run_directory(context.cwd / options.out)
     training_jobs.write(run, record)
-    write_test(sendable, run / TEST_FILE)
+    training_jobs.write_test(run, sendable.test)
     with tempfile.TemporaryDirectory(prefix="epkit-") as folder:
         data = Path(folder) / "mltable"
-        data.mkdir()
-        write_table(sendable, data)
+        training_jobs.write_table(data, sendable.sent, TABLE_FILE, mltable(sendable.texts))
         order = order_for(record, sendable, azure, data, concurrent)
         phases("uploading the table, beginning the job")
         with _said_if_interrupted(record.job, options, context):
@@ -209,7 +201,7 @@ def _compute(options: TrainOptions, azure: AzureOptions, jobs: "AutoMLJobs", con
     return options.workers or nodes
 
 
-def _taken_up(name: str, jobs: "AutoMLJobs", run: Path) -> tuple[Job, JobRecord]:
+def _taken_up(name: str, jobs: "AutoMLJobs", run: Path) -> tuple[AzureJob, JobRecord]:
     """Find a job that is there, and what is known of it: beside the model, or what it carries.
 
     Raises:
