@@ -1,5 +1,6 @@
 """What is known of a training when its job is begun at Azure: enough to end it later, without the table."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -71,7 +72,7 @@ def record_of(job: AzureJob, workspace: str) -> JobRecord | None:
         workspace: its ARM id.
     """
     known = {name.removeprefix(TAG): text for name, text in job.tags.items() if name.startswith(TAG)}
-    numbers = {name: int(known[name]) for name in _NUMBERS if known.get(name, "").isascii() and known[name].isdigit()}
+    numbers = {name: int(known[name]) for name in _NUMBERS if re.fullmatch("[0-9]{1,15}", known.get(name, ""))}
     task = known.get("task")
     if len(numbers) != len(_NUMBERS) or not known.get("model") or task not in ("binary", "multiclass", "regression"):
         return None

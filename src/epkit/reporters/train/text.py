@@ -87,17 +87,16 @@ def _leaderboard(report: TrainReport) -> list[str]:
     ranked, metric, at_azure = words.ranked(report.runs), report.metric, report.job is not None
     wide = max(LABEL + 4, *(len(f"{run.run:>4} {run.family} ") for run in ranked[:LEADERS]))
     figures = max(10, len(metric))
-    more = "" if at_azure else f"{'CPU (s)':>9}"
-    lines = [
-        f"{'Leaderboard':<{wide}}{metric:>{figures}}   {'' if at_azure else '95 % interval':<17}{'behind':>8}{more}"
-    ]
+    # Azure gives no intervals, and no CPU seconds.
+    sure_head, cpu_head = ("", "") if at_azure else (f"   {'95 % interval':<17}", f"{'CPU (s)':>9}")
+    lines = [f"{'Leaderboard':<{wide}}{metric:>{figures}}{sure_head}{'behind':>8}{cpu_head}"]
     for run in ranked[:LEADERS]:
         figure = run.metrics.get(metric)
         value, sure = ("–", "") if figure is None else (number(figure.value, 4), interval(figure, 4))
         behind = number(run.behind.value) if run.behind else ""
         like = "  like the best" if words.like_the_best(run) else ""
-        cpu = "" if at_azure else f"{words.cpu(run):>9}"
-        row = f"{f'{run.run:>4} {run.family}':<{wide}}{value:>{figures}}   {sure:<17}{behind:>8}{cpu}{like}"
+        sure, cpu = ("", "") if at_azure else (f"   {sure:<17}", f"{words.cpu(run):>9}")
+        row = f"{f'{run.run:>4} {run.family}':<{wide}}{value:>{figures}}{sure}{behind:>8}{cpu}{like}"
         lines.append(row.rstrip())
     return [*lines, *_others(ranked)]
 

@@ -174,7 +174,7 @@ def _task(record: JobRecord) -> Any:
 
 def _said(run: Path) -> list[str]:
     """Say what the figures are of, and what was made."""
-    said = ["the figures are Azure's own, and have no intervals: of small differences nobody knows"]
+    said = ["the figures are Azure's own, without intervals: small differences may be chance"]
     if (run / TEST_FILE).is_file():
         said.append(f"the test rows were not sent: they are in {run.name}/{TEST_FILE}, to be scored by the endpoint")
     return [
