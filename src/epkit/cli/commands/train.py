@@ -1,5 +1,6 @@
 """`epkit train`: a table in, a model out that can be deployed, and how good it is."""
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -118,6 +119,7 @@ def train(
             return output.show_steps(azure_flow.plan_at_azure(options, azure, context, stdin))
         outputs.check_reports(html=html, junit=junit)
         with panel.search_display(quiet=quiet) as display:
+            context = replace(context, note=display.note)  # the display has the terminal
             ended = azure_flow.train_at_azure(options, azure, context, stdin, show=display.show)
         if isinstance(ended, azure_flow.JobNews):
             return output.show_job(ended, format_)

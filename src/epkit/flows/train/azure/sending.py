@@ -135,7 +135,8 @@ def _sent(table: Table, learned: Learned, places: np.ndarray) -> tuple["pl.DataF
 def record_for(sendable: Sendable, azure: AzureOptions, workspace: str) -> JobRecord:
     """Name a job, and write down what is known of it."""
     data, plan, metric = sendable.data, sendable.plan, sendable.metric
-    shown = {key: value for key, value in asdict(plan).items() if key not in ("threshold", "gates", "workers")}
+    plain = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(plan).items()}
+    shown = {key: value for key, value in plain.items() if key not in ("threshold", "gates", "workers")}
     return JobRecord(
         job=f"epkit-{sendable.stem}-{secrets.token_hex(4)}",
         workspace=workspace,
