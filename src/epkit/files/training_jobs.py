@@ -56,6 +56,19 @@ def read(directory: Path) -> JobRecord | None:
         raise UsageError(f"{path}: damaged: {why}: --restart forgets it") from None
 
 
+def forget(directory: Path) -> None:
+    """Take a record away, and the rows that belong to it.
+
+    Raises:
+        UsageError: they cannot be.
+    """
+    for name in (NAME, TEST_FILE):
+        try:
+            (directory / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise unwritable(str(directory / name), error) from None
+
+
 def write_table(directory: Path, frame: "pl.DataFrame", name: str, description: str) -> None:
     """Write an MLTable into a new directory.
 
@@ -75,16 +88,13 @@ def write_table(directory: Path, frame: "pl.DataFrame", name: str, description: 
 
 
 def write_test(directory: Path, frame: "pl.DataFrame") -> None:
-    """Write the rows that were not sent; none, no file.
+    """Write the rows that were not sent, before the record; none, no file.
 
     Raises:
         UsageError: the disk is full.
     """
-    path = directory / TEST_FILE
     if frame.height:
-        write_fetched(path, frame.write_csv().encode())
-    else:
-        path.unlink(missing_ok=True)
+        write_fetched(directory / TEST_FILE, frame.write_csv().encode())
 
 
 def write_fetched(path: Path, content: bytes) -> None:

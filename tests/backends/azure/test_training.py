@@ -287,6 +287,18 @@ TAGS = {
 }  # fmt: skip
 
 
+def test_a_job_that_azure_refuses_is_forgotten_and_a_cancelled_one_does_not_stand_in_the_way(trainer: Trainer):
+    trainer.cloud.fail("PUT", "/jobs/", refusal(403, "AuthorizationFailed", "You may not."), times=1)
+    begin = ["bank.csv", "--label", "y", "--backend", "azureml", "--compute", "cpu-cluster"]
+    said = trainer.told(6, *begin)[-1]
+
+    assert "AuthorizationFailed: You may not. (this login may not do that: ask for the role" in said
+    assert not (trainer.directory / "model.run/job.json").exists()
+    trainer.cloud.state.stages = ["Canceled"]
+    assert "was cancelled: there is no model" in trainer.told(6, *begin)[-1]
+    assert trainer.document("model.run/job.json")["finished"]
+
+
 def test_jobs_that_cannot_be_followed_are_told(trainer: Trainer):
     state = trainer.cloud.state
     jobs.job(state, "studios")

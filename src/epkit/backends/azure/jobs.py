@@ -102,6 +102,17 @@ class AutoMLJobs:
         with calling(self._say, f"the job {name}"):
             return _describe(self._patience(lambda: self._client.jobs.get(name)))
 
+    def has(self, name: str) -> bool:
+        """Tell whether there is a job of this name."""
+        with calling(self._say, f"the job {name}"):
+            try:
+                self._patience(lambda: self._client.jobs.get(name))
+            except Exception as error:
+                if is_missing(error):
+                    return False
+                raise
+            return True
+
     def cancel(self, name: str, say: Say) -> None:
         """Cancel a job; one that is over stays as it is."""
         with calling(say, f"the job {name}") as tell:

@@ -8,7 +8,6 @@ from typing import Any, Final, Literal
 from epkit.core.hosting.azure_jobs import AUTOML_PICKLE, DONE, ChildRun
 from epkit.core.shortening import cut
 from epkit.core.train.metrics import CLASSIFICATION, GREATER_IS_BETTER, REGRESSION, canonical
-from epkit.core.train.problem import Task
 from epkit.core.train.report import Figure, RunInfo
 from epkit.errors import UsageError
 
@@ -72,8 +71,8 @@ MOST_CELLS_IN_AN_HOUR: Final = 10_000_000
 TABLE_FILE: Final = "train.csv"
 
 
-def task_of(task: Task) -> AzureTask:
-    """Return Azure's word for a task."""
+def task_of(task: str) -> AzureTask:
+    """Return Azure's word for one of epkit's tasks."""
     return "regression" if task == "regression" else "classification"
 
 

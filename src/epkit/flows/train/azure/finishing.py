@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import epkit
 from epkit.core.hosting.azure_jobs import DONE, AzureJob, ChildRun, best_child_of, metrics_of
@@ -15,7 +15,7 @@ from epkit.core.train.azure import figures_of, finished_card, leaderboard, task_
 from epkit.core.train.card import card_bytes
 from epkit.core.train.gates import GateExpression, judge_figure
 from epkit.core.train.job_record import JobRecord
-from epkit.core.train.report import Best, JudgedRows, RunInfo, TrainingJob, TrainReport, VoteMember
+from epkit.core.train.report import Artefact, Best, JudgedRows, RunInfo, TrainingJob, TrainReport, VoteMember
 from epkit.errors import BackendError, EpkitError, UsageError
 from epkit.files import training_jobs
 from epkit.files.training_jobs import TEST_FILE
@@ -90,7 +90,7 @@ def finish(
         BackendError: the job left no model, or a file cannot be fetched.
         UsageError: the disk is full.
     """
-    task = task_of(_task(record))
+    task = task_of(record.data.task)
     phase("fetching the metrics")
     metrics = {child.name: metrics_of(history.logged(child.name)) for child in children if child.status == DONE}
     runs = leaderboard(children, metrics, record.metric, task)
@@ -114,38 +114,20 @@ def finish(
     )
     phase("registering the model")
     registered, trouble = _register(jobs, record, best.name, listed)
-    member = VoteMember(run=best.number, family=best.algorithm, weight=1.0)
-    report = TrainReport(
-        version=epkit.__version__,
-        started_at=record.started_at,
-        duration_s=elapsed_s(),
-        partial=False,
-        data=record.data,
-        plan=record.plan,
-        metric=record.metric,
-        runs=runs,
-        best=Best(kind="run", members=(member,), validation=figures, optimism=None),
-        threshold=None,
-        test=None,
-        out_of_fold=JudgedRows(
-            rows=record.validated_rows,
-            metrics=figures,
-            confusion=None,
-            roc={},
-            precision_recall={},
-            calibration=None,
-            ece=None,
-        ),
-        leaks=(),
-        importance=(),
-        engineered=(),
-        effects=(),
-        cohorts=(),
-        errors=(),
-        base=None,
-        gates=tuple(judge_figure(gate, figures, record.validated_rows) for gate in gates),
-        artefact=artefact,
-        warnings=(*_said(place.run), *trouble, *record.warnings),
+    judged = JudgedRows(
+        rows=record.validated_rows,
+        metrics=figures,
+        confusion=None,
+        roc={},
+        precision_recall={},
+        calibration=None,
+        ece=None,
+    )
+    report = _report(
+        record,
+        runs,
+        best,
+        judged,
         job=TrainingJob(
             name=job.name,
             workspace=jobs.workspace.name,
@@ -154,6 +136,10 @@ def finish(
             page=job.page,
             runs_here=_has(RUNTIME),
         ),
+        artefact=artefact,
+        gates=gates,
+        duration_s=elapsed_s(),
+        warnings=(*_said(place.run), *trouble, *record.warnings),
     )
     report = mask_values(report, context.secrets)
     page = html.render(report)
@@ -161,15 +147,52 @@ def finish(
     return TrainResult(report=report, page=page, stopped_by=None)
 
 
+def _report(
+    record: JobRecord,
+    runs: tuple[RunInfo, ...],
+    best: ChildRun,
+    judged: JudgedRows,
+    *,
+    job: TrainingJob,
+    artefact: Artefact,
+    gates: Sequence[GateExpression],
+    duration_s: float,
+    warnings: tuple[str, ...],
+) -> TrainReport:
+    """Put a report together; what needs the rows' predictions is not in it."""
+    member = VoteMember(run=best.number, family=best.algorithm, weight=1.0)
+    return TrainReport(
+        version=epkit.__version__,
+        started_at=record.started_at,
+        duration_s=duration_s,
+        partial=False,
+        data=record.data,
+        plan=record.plan,
+        metric=record.metric,
+        runs=runs,
+        best=Best(kind="run", members=(member,), validation=judged.metrics, optimism=None),
+        threshold=None,
+        test=None,
+        out_of_fold=judged,
+        leaks=(),
+        importance=(),
+        engineered=(),
+        effects=(),
+        cohorts=(),
+        errors=(),
+        base=None,
+        gates=tuple(judge_figure(gate, judged.metrics, judged.rows) for gate in gates),
+        artefact=artefact,
+        warnings=warnings,
+        job=job,
+    )
+
+
 def _has(module: str) -> bool:
     try:
         return find_spec(module) is not None
     except ModuleNotFoundError:  # not even its parent
         return False
-
-
-def _task(record: JobRecord) -> Any:
-    return record.data.task
 
 
 def _said(run: Path) -> list[str]:

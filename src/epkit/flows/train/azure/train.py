@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from epkit.core.hosting.azure_jobs import AzureJob
+from epkit.core.hosting.azure_jobs import DONE, AzureJob
 from epkit.core.train.azure import TABLE_FILE, mltable
 from epkit.core.train.job_record import JobRecord, record_of
 from epkit.core.train.progress import Progress
@@ -76,8 +76,9 @@ def train_at_azure(
         gates_of(options.gates)
         jobs = open_jobs(context, waiting)
         if azure.cancel:
-            return _cancelled(azure.job, jobs, context)
+            return _cancelled(azure.job, jobs, run_directory(out), context)
         model_directory.check(out, overwrite=options.overwrite)
+        _refuse_unfinished(run_directory(out), options, but=azure.job)
         job, record = _taken_up(azure.job, jobs, run_directory(out))
     else:
         order_at_azure(options, azure)
@@ -97,6 +98,8 @@ def train_at_azure(
             context.note(f"the job goes on at Azure: {command} follows it, {_cancel(job.name)} ends it")
             raise
         waiting.stopped = lambda: None
+        if ended.status != DONE:
+            training_jobs.write(run_directory(out), replace(record, finished=True))  # there is nothing to come back for
         check_complete(ended, children, history)
         try:
             result = finish(
@@ -156,14 +159,15 @@ def _begun(
     concurrent = _compute(options, azure, jobs, context)
     record = record_for(sendable, azure, jobs.workspace.id)
     run = run_directory(context.cwd / options.out)
-    training_jobs.write(run, record)
+    training_jobs.forget(run)
     training_jobs.write_test(run, sendable.test)
+    training_jobs.write(run, record)
     with tempfile.TemporaryDirectory(prefix="epkit-") as folder:
         data = Path(folder) / "mltable"
         training_jobs.write_table(data, sendable.sent, TABLE_FILE, mltable(sendable.texts))
         order = order_for(record, sendable, azure, data, concurrent)
         phases("uploading the table, beginning the job")
-        with _said_if_interrupted(record.job, options, context):
+        with _sure(record.job, jobs, run, options, context):
             job = jobs.submit(order, context.note)
     page = f" ({job.page})" if job.page else ""
     context.note(f"the job {job.name} is begun{page}: {_command(job.name, options)} follows it from anywhere")
@@ -171,12 +175,21 @@ def _begun(
 
 
 @contextlib.contextmanager
-def _said_if_interrupted(job: str, options: TrainOptions, context: Context) -> Iterator[None]:
-    """Say, where the request for a job is interrupted, that it may have been begun all the same."""
+def _sure(name: str, jobs: "AutoMLJobs", run: Path, options: TrainOptions, context: Context) -> Iterator[None]:
+    """Find out, where the request for a job fails, whether the job was begun all the same; forget one that was not."""
+    maybe = f"the job {name} may be begun: {_command(name, options)} follows it, {_cancel(name)} ends it"
     try:
         yield
     except KeyboardInterrupt:
-        context.note(f"the job {job} may be begun: {_command(job, options)} follows it, {_cancel(job)} ends it")
+        context.note(maybe)
+        raise
+    except EpkitError:
+        with contextlib.suppress(EpkitError):
+            if not jobs.has(name):
+                training_jobs.forget(run)
+                maybe = ""
+        if maybe:
+            context.note(maybe)
         raise
 
 
@@ -211,6 +224,7 @@ def _taken_up(name: str, jobs: "AutoMLJobs", run: Path) -> tuple[AzureJob, JobRe
     record = training_jobs.read(run)
     if record is None or record.job != name:
         record = record_of(job, jobs.workspace.id)
+        training_jobs.forget(run)
     if record is None:
         raise UsageError(
             f"--job {name}: was not begun by epkit train: az ml job download --name {name} has what it leaves"
@@ -219,23 +233,32 @@ def _taken_up(name: str, jobs: "AutoMLJobs", run: Path) -> tuple[AzureJob, JobRe
     return job, record
 
 
-def _refuse_unfinished(run: Path, options: TrainOptions) -> None:
-    """Refuse to begin a second job where the first one may go on, and cost."""
+def _refuse_unfinished(run: Path, options: TrainOptions, but: str | None = None) -> None:
+    """Refuse to forget a job that may go on, and cost.
+
+    Args:
+        but: the job that is meant.
+    """
     if options.restart:
+        training_jobs.forget(run)
         return
     record = training_jobs.read(run)
-    if record is not None and not record.finished:
+    if record is not None and not record.finished and record.job != but:
         raise UsageError(
             f"{run}: the job {record.job} was begun for it: {_command(record.job, options)} follows it, --restart "
-            "begins another"
+            "forgets it"
         )
 
 
-def _cancelled(name: str, jobs: "AutoMLJobs", context: Context) -> JobNews:
+def _cancelled(name: str, jobs: "AutoMLJobs", run: Path, context: Context) -> JobNews:
+    """Cancel a job, unless it is over."""
     job = jobs.job(name)
     if not job.is_over:
         jobs.cancel(name, context.note)
         job = jobs.job(name)
+        record = training_jobs.read(run)
+        if record is not None and record.job == name:
+            training_jobs.write(run, replace(record, finished=True))
     return JobNews(job=name, status=job.status, follow=None, page=job.page)
 
 
