@@ -114,7 +114,8 @@ def test_the_best_trial_becomes_a_directory_that_can_be_deployed(trainer: Traine
         "At Azure:     AUC_weighted 0.948, accuracy 0.917",
         "   3 VotingEnsemble          0.9476",
         "Registered:   azureml:bank:1 in ep-ws",
-        "Next:         epkit deploy create NAME --model model --entry score.py --backend azureml",
+        "Next:         epkit deploy create NAME --model model --entry score.py \\",
+        "                --backend azureml",
         "passed: AUC_weighted>=0.9 (observed 0.948)",
     ):
         assert line in ran.out.splitlines(), ran.out

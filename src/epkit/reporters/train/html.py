@@ -112,7 +112,9 @@ def _leaders(report: TrainReport) -> Iterable[str]:
         if figure := run.metrics.get(report.metric):
             colour = BEST if run.behind is None else WORSE if run.distinguishable else LIKE_BEST
             rows.append((f"{run.run} {run.family}", *_ends(figure), colour))
-    axis = charts.around(f"{report.metric}, out of fold", [value for _, *ends, _ in rows for value in ends])
+    axis = charts.around(
+        f"{report.metric}, {words.validated(report)}", [value for _, *ends, _ in rows for value in ends]
+    )
     yield charts.spans("Leaderboard with intervals", rows, axis)
     if report.job is not None:
         yield page.note("Green is the best run. Azure gives no intervals: small differences may be chance.")
@@ -250,7 +252,13 @@ def _tables(report: TrainReport) -> Iterable[str]:
 def _figures(report: TrainReport) -> Iterable[str]:
     test, fold = report.test, report.out_of_fold
     metrics = dict.fromkeys([*(test.metrics if test else ()), *fold.metrics])
-    heads = ["", *(["test rows", "95 % interval"] if test else []), "out of fold", "95 % interval", "sd over folds"]
+    heads = [
+        "",
+        *(["test rows", "95 % interval"] if test else []),
+        words.validated(report),
+        "95 % interval",
+        "sd over folds",
+    ]
     rows = []
     for metric in metrics:
         of_test = _pair(test.metrics.get(metric)) if test else ()

@@ -157,7 +157,9 @@ def _files(report: TrainReport) -> list[str]:
     lines = _labelled("Written", f"{path}/ ({files}); reports and the journal in {path}.run/")
     if report.job is not None and report.job.registered is not None:
         lines += _labelled("Registered", f"azureml:{report.job.registered} in {report.job.workspace}")
-    lines.append(f"{'Next:':<{LABEL}}{command}")
+    first, backend, rest = command.partition(" --backend")
+    more = f" \\\n{'':<{LABEL}} {backend}{rest}" if backend else ""
+    lines += f"{'Next:':<{LABEL}}{first}{more}".splitlines()
     if report.job is not None and report.job.runs_here:
         lines.append(f"{'':<{LABEL}}or the same with --backend local")
     return lines

@@ -66,8 +66,12 @@ def headline(report: TrainReport) -> JudgedRows:
 def where(report: TrainReport) -> str:
     """Say on which rows `headline` is."""
     judged = headline(report)
-    kind = "test rows" if report.test else "rows, out of fold" if report.job is None else "rows, by Azure"
-    return f"{judged.rows:,} {kind}"
+    return f"{judged.rows:,} {'test rows' if report.test else f'rows, {validated(report)}'}"
+
+
+def validated(report: TrainReport) -> str:
+    """Say how the figures came about that are not of test rows."""
+    return "out of fold" if report.job is None else "by Azure"
 
 
 def accuracy(metrics: Mapping[str, Figure]) -> Figure | None:
