@@ -153,6 +153,7 @@ SINKS = {
     "files/frames.py": "a table without rows, and rows of the table that was trained on",
     "files/jobs.py": "a journal",
     "files/training.py": "numbers, and names of columns",
+    "files/training_jobs.py": "the table that was named, what is known of it, and files of a model",
     "files/pipelines.py": "values that the flow masked, and numbers",
     "learners/material.py": "numbers and names of columns, for workers of this machine alone",
     "learners/worker.py": "answers to the process that started it",

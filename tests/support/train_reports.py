@@ -21,6 +21,7 @@ from epkit.core.train.report import (
     JudgedRows,
     Leak,
     RunInfo,
+    TrainingJob,
     TrainReport,
     VoteMember,
 )
@@ -515,6 +516,72 @@ def hostile(text):
     return replace(named, test=replace(base.test, confusion=confusion, roc=curves, precision_recall=curves))
 
 
-ALL = {"bank": bank, "digits": digits, "rents": rents, "tiny": tiny}
+def azure():
+    """A training at Azure: figures without intervals, a trial that failed, a gate by Azure's figure."""
+
+    def trial(number, algorithm, value, behind=None):
+        figures = {"AUC_weighted": Figure(value=value), "accuracy": Figure(value=value - 0.03)} if value else {}
+        return RunInfo(
+            run=number,
+            family=algorithm,
+            parameters={"preprocessor": "MaxAbsScaler", "min_data_in_leaf": 20},
+            state="done" if value else "failed",
+            metrics=figures,
+            behind=None if behind is None else Figure(value=behind),
+            distinguishable=None,
+            rounds=None,
+            cpu_s=None,
+            error=None if value else "UserError: too few neighbours",
+        )
+
+    best = trial(83, "VotingEnsemble", 0.9476)
+    judged = JudgedRows(
+        rows=26360, metrics=best.metrics, confusion=None, roc={}, precision_recall={}, calibration=None, ece=None
+    )
+    gate = Gate(
+        expression="accuracy>=0.9", state="passed", observed=0.9176, ci95=None, wanted=0.9, rows=26360, reason=None
+    )
+    files = ("model.pkl", "score.py", "conda.yml", "card.json")
+    return replace(
+        bank(),
+        plan={"label": "y", "runs": 85, "folds": 5, "seed": 0, "metric": "AUC_weighted", "backend": "azureml"},
+        metric="AUC_weighted",
+        runs=(
+            best,
+            trial(0, "LightGBM", 0.9421, 0.0055),
+            trial(1, "ExtremeRandomTrees", 0.9405, 0.0071),
+            trial(2, "KNN", None),
+        ),
+        best=Best(
+            kind="run",
+            members=(VoteMember(run=83, family="VotingEnsemble", weight=1.0),),
+            validation=best.metrics,
+            optimism=None,
+        ),
+        threshold=None,
+        test=None,
+        out_of_fold=judged,
+        leaks=(),
+        importance=(),
+        engineered=(),
+        effects=(),
+        cohorts=(),
+        errors=(),
+        base=None,
+        gates=(gate,),
+        artefact=Artefact(path="model", sha256=dict.fromkeys(files, "cd" * 32), bytes=dict.fromkeys(files, 4096)),
+        warnings=("the figures are Azure's own, without intervals: small differences may be chance",),
+        job=TrainingJob(
+            name="epkit-bank-1f2e3d4c",
+            workspace="ep-ws",
+            child="epkit-bank-1f2e3d4c_83",
+            registered="bank:3",
+            page="https://ml.azure.com/runs/epkit-bank-1f2e3d4c",
+            runs_here=True,
+        ),
+    )
+
+
+ALL = {"bank": bank, "digits": digits, "rents": rents, "tiny": tiny, "azure": azure}
 
 assert math.isclose(sum(share for _, share in IMPORTANCES), 1.0)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, Self
 
-from epkit.cli.terminal import ProgressLine, StatusLine
+from epkit.cli.terminal import ProgressLine, StatusLine, note
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -103,6 +103,11 @@ class SearchPanel(_Drawn):
         """Draw, if it is time to; a phase at once, as it is shown once."""
         self._draw(lambda: draw_search(progress), at_once=progress.phase is not None)
 
+    def note(self, message: str) -> None:
+        """Say a line above the panel, which is drawn again when there is something new."""
+        self._screen.stop()
+        note(message)
+
 
 class SearchLine:
     """How far a search is, on a line of its own. A context manager that clears it."""
@@ -115,6 +120,11 @@ class SearchLine:
 
     def __exit__(self, *_: object) -> None:
         self._line.clear()
+
+    def note(self, message: str) -> None:
+        """Say a line of its own."""
+        self._line.clear()
+        note(message)
 
     def show(self, progress: "Progress") -> None:
         """Show how far a search is."""

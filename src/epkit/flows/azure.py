@@ -1,4 +1,7 @@
-"""Opens Azure's backends: for those who host endpoints there, and for targets whose tokens they give out."""
+"""Opens Azure's backends: for those who host endpoints or train there, and for targets whose tokens they give out."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from epkit.backends.azure.sdk import require
 from epkit.backends.azure.workspace import find_workspace
@@ -6,6 +9,11 @@ from epkit.backends.base import Backend
 from epkit.core.hosting.deployments import AzureName
 from epkit.endpoint.tokens import credential
 from epkit.flows.context import Context
+
+if TYPE_CHECKING:
+    # By these names for those who may not import backends.
+    from epkit.backends.azure.jobs import AutoMLJobs as AutoMLJobs
+    from epkit.backends.azure.runs import RunHistory as RunHistory
 
 
 def open_azure(name: AzureName, context: Context, *, workspace: str | None) -> Backend:
@@ -26,3 +34,19 @@ def open_azure(name: AzureName, context: Context, *, workspace: str | None) -> B
     from epkit.backends.azure.v1 import AzureMLv1Backend
 
     return AzureMLv1Backend(find_workspace(context.cwd, expected=workspace), credential, context.note)
+
+
+def open_jobs(context: Context, pause: Callable[[float], None]) -> "AutoMLJobs":
+    """Make what begins and follows AutoML jobs, in the workspace of the nearest `config.json`.
+
+    Args:
+        pause: waits before something is asked again; what it raises ends the call.
+
+    Raises:
+        UsageError: the extra is missing, or there is no workspace.
+    """
+    require("azure.ai.ml", "azure-v2", "azureml")
+    from epkit.backends.azure.jobs import AutoMLJobs
+
+    workspace = find_workspace(context.cwd, expected=None)
+    return AutoMLJobs(workspace, credential, context.note, lambda secret: context.know((secret,)), pause)

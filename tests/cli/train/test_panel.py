@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from epkit.cli.panel import SearchPanel, draw_search
+from epkit.cli.panel import SearchLine, SearchPanel, draw_search
 from epkit.core.train.progress import Progress
 
 
@@ -147,3 +147,16 @@ def test_in_a_pipe_there_is_nothing():
     ran = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True, timeout=20)
 
     assert "over" == ran.stderr
+
+
+def test_a_line_is_said_above_the_panel_and_beside_the_line(capsys):
+    with SearchPanel() as panel:
+        panel.show(progress())
+        panel.note("job j: Running")
+    with SearchLine(quiet=False) as line:
+        line.show(progress())
+        line.note("job j: Completed")
+
+    err = capsys.readouterr().err.splitlines()
+    assert "epkit: job j: Completed" == err[-1]
+    assert any(each.endswith("epkit: job j: Running") for each in err)

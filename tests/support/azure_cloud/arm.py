@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from support.azure_cloud import model_files
+from support.azure_cloud import jobs, model_files
 from support.azure_cloud.http import Reply, Request, Routes, refusal
 from support.azure_cloud.state import GROUP, NAME, REGION, SUBSCRIPTION, TENANT, WORKSPACE, Operation, State
 
@@ -39,7 +39,8 @@ def routes(state: State) -> Routes:
 
     _endpoints(found, state)
     _deployments(found, state)
-    model_files.add_jobs(found, state)
+    jobs.arm(found, state, _begun, lambda: _headers(state.begin()))
+    model_files.add_store(found, state)
     _assets(found, state)
 
     def elsewhere(_: Request, name: str, rest: str) -> Reply | None:

@@ -4,7 +4,7 @@ import re
 from typing import Any
 from xml.sax.saxutils import escape
 
-from support.azure_cloud.http import Reply, Request, Routes, refusal
+from support.azure_cloud.http import Reply, Request, Routes
 from support.azure_cloud.state import WORKSPACE, State
 
 ARTIFACTS = "azureml"
@@ -24,7 +24,7 @@ def put_job(state: State, name: str, *, best: str | None = None, status: str = "
         },
     }  # fmt: skip
     path = f"{WORKSPACE}/jobs/{name}"
-    state.assets[path] = {"id": path, "name": name, "type": "jobs", "properties": properties}
+    state.jobs[name] = {"id": path, "name": name, "type": "jobs", "properties": properties}
 
 
 def put_files(state: State, run: str, files: dict[str, bytes]) -> None:
@@ -45,13 +45,8 @@ def put_model(state: State, name: str, version: str, kind: str, path: str) -> No
     state.assets[at] = {"id": at, "name": version, "type": "models", "properties": properties}
 
 
-def add_jobs(found: Routes, state: State) -> None:
-    """Let jobs and the store of their files be asked for."""
-
-    @found.on("GET", WORKSPACE + "/jobs/{name}")
-    def job(_: Request, name: str) -> Reply:
-        made = state.assets.get(f"{WORKSPACE}/jobs/{name}")
-        return Reply(body=made) if made else refusal(404, "UserError", f"Run {name} was not found.")
+def add_store(found: Routes, state: State) -> None:
+    """Let the store of the files of jobs be asked for."""
 
     @found.on("GET", WORKSPACE + "/datastores/workspaceartifactstore")
     def datastore(_: Request) -> Reply:

@@ -16,6 +16,15 @@ CLIENT_SECRET: Final = "client-secret-of-the-tests-2b9c"
 """What the service principal logs in with."""
 
 
+TRIALS: Final = (
+    ("LightGBM", "MaxAbsScaler", 0.9421),
+    ("XGBoostClassifier", "MaxAbsScaler", 0.9405),
+    ("KNN", "StandardScalerWrapper", float("nan")),
+    ("VotingEnsemble", None, 0.9476),
+)
+"""Of an AutoML job."""
+
+
 @dataclass(slots=True)
 class Operation:
     """A long-running operation.
@@ -41,6 +50,11 @@ class State:
         keys: primary and secondary, by endpoint or service.
         scripts: of deployments that are other than the usual one: from a body to status and reply.
         contract: of all deployments, None for the usual one.
+        looks: how often each job was looked at.
+        stages: the states of a job, one after each look; the last one stays.
+        trials: algorithm, preprocessor and score (NaN for one that fails) of each trial; the best is the last.
+        job_error: why jobs fail.
+        artifacts: files of runs that are others than the usual ones, by run.
         polls: of operations to come; `outcome` and `failure`, how they end.
     """
 
@@ -56,6 +70,13 @@ class State:
     operations: dict[str, Operation] = field(default_factory=dict)
     scripts: dict[str, Callable[[bytes], tuple[int, object]]] = field(default_factory=dict)
     contract: bytes | None = None
+    computes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    looks: dict[str, int] = field(default_factory=dict)
+    stages: list[str] = field(default_factory=lambda: ["Preparing", "Running", "Completed"])
+    trials: list[tuple[str, str | None, float]] = field(default_factory=lambda: list(TRIALS))
+    job_error: dict[str, Any] | None = None
+    artifacts: dict[str, dict[str, bytes]] = field(default_factory=dict)
     polls: int = 1
     outcome: str = "Succeeded"
     failure: dict[str, Any] | None = None

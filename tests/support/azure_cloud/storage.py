@@ -1,9 +1,9 @@
-"""*.blob.core.windows.net: files are put, asked about and read."""
+"""*.blob.core.windows.net: files are put, asked about and read, and those of runs fetched."""
 
 import base64
 import hashlib
 
-from support.azure_cloud import model_files
+from support.azure_cloud import jobs, model_files
 from support.azure_cloud.http import Reply, Request, Routes
 from support.azure_cloud.state import State
 
@@ -30,6 +30,14 @@ def routes(state: State) -> Routes:
     @found.on("GET", "/{container}")
     def listed(request: Request, container: str) -> Reply:
         return model_files.listing(state, container, request.query.get("prefix", ""))
+
+    @found.on("GET", "/ExperimentRun/{run}/{path*}")
+    def artifact(request: Request, run: str, path: str) -> Reply:
+        """A file of a run: the address is signed, and a token has no place here."""
+        if request.query.get("sig") != jobs.SIGNATURE or "authorization" in request.headers:
+            return Reply(status=403, body=b"<Error><Code>AuthenticationFailed</Code></Error>")
+        content = jobs.files_of(state, run.removeprefix("dcid.")).get(path)
+        return Reply(status=404) if content is None else Reply(body=content, headers=HEADERS)
 
     @found.on("GET", "/{blob*}")
     def get(request: Request, blob: str) -> Reply:

@@ -68,15 +68,9 @@ class AzureMLBackend(WorkspaceBackend):
 
     @cached_property
     def _client(self) -> Any:
-        from azure.ai.ml import MLClient
-
-        where = self.workspace
-        return MLClient(
+        return ml_client(
+            self.workspace,
             self._credential(),
-            where.subscription,
-            where.group,
-            where.name,
-            enable_telemetry=False,
             retry_total=RETRIES,
             retry_backoff_factor=0.3,
             raw_request_hook=self._about_to_send,
@@ -143,7 +137,7 @@ class AzureMLBackend(WorkspaceBackend):
                 with calling(say, f"{order.name}/{order.deployment}") as say:
                     say("uploading what is new, registering it")
                     poller = self._client.online_deployments.begin_create_or_update(deployment)
-                    _wait(poller, f"creating the deployment {order.deployment}", say)
+                    wait(poller, f"creating the deployment {order.deployment}", say)
             except BackendError:
                 self._say_logs(order.name, order.deployment, say)
                 raise
@@ -199,7 +193,7 @@ class AzureMLBackend(WorkspaceBackend):
                 if not azure_sdk.is_missing(error):
                     raise
                 return
-            _wait(poller, f"deleting the deployment {deployment}", say)
+            wait(poller, f"deleting the deployment {deployment}", say)
 
     @staticmethod
     def _beside(endpoint: Endpoint, wanted: str | None) -> tuple[str, str]:
@@ -315,7 +309,7 @@ class AzureMLBackend(WorkspaceBackend):
         """Replace one key."""
         with calling(say, name) as say:
             poller = self._client.online_endpoints.begin_regenerate_keys(name, key_type=which)
-            _wait(poller, f"making a new {which} key", say)
+            wait(poller, f"making a new {which} key", say)
         return self.keys(name)
 
     def token(self, name: str) -> Token:
@@ -331,7 +325,7 @@ class AzureMLBackend(WorkspaceBackend):
     def delete(self, name: str, say: Say) -> None:
         """Delete an endpoint with its deployments."""
         with calling(say, name) as say:
-            _wait(self._client.online_endpoints.begin_delete(name), "deleting the endpoint", say)
+            wait(self._client.online_endpoints.begin_delete(name), "deleting the endpoint", say)
 
     def logs(self, name: str, *, tail: int, init: bool, deployment: str | None) -> tuple[str, ...]:
         """Return the last lines of the server's log, or of the container that fetches the model."""
@@ -380,7 +374,7 @@ class AzureMLBackend(WorkspaceBackend):
             if not azure_sdk.is_missing(error):
                 raise
             made = ManagedOnlineEndpoint(name=order.name, auth_mode="key")
-            _wait(self._client.online_endpoints.begin_create_or_update(made), "creating the endpoint", say)
+            wait(self._client.online_endpoints.begin_create_or_update(made), "creating the endpoint", say)
             return {}
         traffic: Mapping[str, int] = {each: share for each, share in (there.traffic or {}).items() if share}
         if order.deployment in (there.traffic or {}):
@@ -475,7 +469,7 @@ class AzureMLBackend(WorkspaceBackend):
         """
         self._body, self._place = body, place
         try:
-            _wait(put(), doing, say)
+            wait(put(), doing, say)
         finally:
             self._body, self._place = None, None
 
@@ -502,6 +496,15 @@ def _code(script: Script, uploads: contextlib.ExitStack) -> Any:
     return CodeConfiguration(code=uploads.enter_context(uploadable(script)), scoring_script=script.entry)
 
 
+def ml_client(workspace: Workspace, credential: Any, **options: Any) -> Any:
+    """Return the SDK's client of a workspace, which sends no telemetry."""
+    from azure.ai.ml import MLClient
+
+    return MLClient(
+        credential, workspace.subscription, workspace.group, workspace.name, enable_telemetry=False, **options
+    )
+
+
 def _describe(workspace: str, endpoint: Any, deployments: tuple[Any, ...] = ()) -> Endpoint:
     """Turn the SDK's objects of an endpoint and its deployments into values."""
     traffic = dict(endpoint.traffic or {})
@@ -511,10 +514,10 @@ def _describe(workspace: str, endpoint: Any, deployments: tuple[Any, ...] = ()) 
     return Endpoint(
         name=endpoint.name,
         backend="azureml",
-        state=_word(endpoint.provisioning_state) or "Unknown",
+        state=word(endpoint.provisioning_state) or "Unknown",
         scoring_uri=endpoint.scoring_uri,
         swagger_uri=endpoint.openapi_uri,
-        auth=_AUTHS[str(_word(endpoint.auth_mode)).lower()],
+        auth=_AUTHS[str(word(endpoint.auth_mode)).lower()],
         app_insights=all(insights) if insights else None,
         compute="managed" if type(endpoint).__name__.startswith("Managed") else "kubernetes",
         workspace=workspace,
@@ -533,7 +536,7 @@ def _describe_deployment(deployment: Any, traffic: Mapping[str, int]) -> Deploym
     model = deployment.model
     return Deployment(
         name=deployment.name,
-        state=_word(deployment.provisioning_state) or "Unknown",
+        state=word(deployment.provisioning_state) or "Unknown",
         traffic=int(traffic.get(deployment.name, 0)),
         app_insights=bool(deployment.app_insights_enabled),
         model=None if model is None else str(model).rpartition("/models/")[2].replace("/versions/", ":"),
@@ -543,12 +546,12 @@ def _describe_deployment(deployment: Any, traffic: Mapping[str, int]) -> Deploym
     )
 
 
-def _word(value: Any) -> str | None:
+def word(value: Any) -> str | None:
     """Return an enumeration's own word."""
     return None if value is None else str(getattr(value, "value", value))
 
 
-def _wait(poller: Any, doing: str, say: Say) -> None:
+def wait(poller: Any, doing: str, say: Say) -> None:
     """Wait for an operation, and say every now and then that it goes on.
 
     Raises:

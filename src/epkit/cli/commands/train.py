@@ -1,5 +1,6 @@
 """`epkit train`: a table in, a model out that can be deployed, and how good it is."""
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -17,6 +18,7 @@ Examples:
   epkit train bank.csv --label y --drop duration --gate 'AUC>=0.78'
   epkit train new.csv --label y -o new --base model --gate 'AUC>=base-0.002'
   epkit train houses.parquet --label price --metric rmse --time-limit 10m
+  epkit train bank.csv --label y --backend azureml --compute cpu-cluster
   epkit deploy create bank --model model --entry score.py
 \b
 The same command goes on where it was after a crash or Ctrl-C. The same table,
@@ -24,11 +26,12 @@ seed and number of runs give the same bytes.
 \b
 Exit codes: 0 trained, 2 usage or a table that cannot be learned from, 5 a gate
 was missed or cannot be judged (the model is written all the same),
-130 interrupted (143 by SIGTERM), with the best model so far."""
+6 Azure said no, or the job failed, 130 interrupted (143 by SIGTERM), with
+the best model so far; a job at Azure goes on."""
 
 FORMATS = ("text", "json", "markdown")
 
-File = Annotated[str, typer.Argument(metavar="TABLE", hidden=True)]
+File = Annotated[str | None, typer.Argument(metavar="TABLE", hidden=True)]
 Format = Annotated[str, o.option(t.OUT, "--format", metavar="text|json|markdown", help="What is printed.")]
 Html = Annotated[str | None, o.option(t.OUT, "--html", metavar="FILE", help="Write the page there, too.")]
 Junit = Annotated[
@@ -43,8 +46,8 @@ def register(app: typer.Typer) -> None:
 
 
 def train(
-    table: File,
-    label: t.Label,
+    table: File = None,
+    label: t.Label = None,
     task: t.Task = None,
     drop: t.Drop = None,
     id_: t.Id = None,
@@ -78,6 +81,13 @@ def train(
     summary: o.Summary = False,
     dry_run: t.DryRun = False,
     quiet: Quiet = False,
+    backend: t.Backend = "local",
+    compute: t.Compute = None,
+    create_compute: t.CreateCompute = None,
+    block: t.Block = None,
+    no_wait: t.NoWait = False,
+    job: t.Job = None,
+    cancel: t.Cancel = False,
 ) -> int:
     """Find a model for a table, say how good it is and how sure that is, and write it so that it can be deployed.
 
@@ -86,24 +96,43 @@ def train(
     from epkit.cli import panel
     from epkit.cli.output import train as output
     from epkit.files import outputs
-    from epkit.flows.train import train as flow
+    from epkit.flows.train.azure.options import AzureOptions
     from epkit.flows.train.options import TrainOptions
 
     terminal.check_choice("--format", format_, FORMATS)
+    azure = AzureOptions(
+        compute=compute, create_compute=create_compute, blocked=tuple(block or ()), job=job, wait=not no_wait,
+        cancel=cancel,
+    )  # fmt: skip
+    at_azure = t.check_place(backend, table, label, azure)
     options = TrainOptions(
-        file=table, label=label, task=task, drop=tuple(drop or ()), ids=tuple(id_ or ()), positive=positive,
-        encoding=encoding, decimal=decimal, runs=runs, time_limit=time_limit, metric=metric, balanced=balanced,
-        custom=tuple(custom or ()), workers=workers, seed=seed, folds=folds, holdout=holdout,
+        file=table or "", label=label or "", task=task, drop=tuple(drop or ()), ids=tuple(id_ or ()),
+        positive=positive, encoding=encoding, decimal=decimal, runs=runs, time_limit=time_limit, metric=metric,
+        balanced=balanced, custom=tuple(custom or ()), workers=workers, seed=seed, folds=folds, holdout=holdout,
         group=group, time=time, test_size=test_size, threshold=threshold, gates=tuple(gate or ()), base=base,
         cohorts=None if cohorts is None else tuple(cohorts), pairs=tuple(pairs or ()), out=out, overwrite=overwrite,
         restart=restart, exports=tuple(export or ()),
     )  # fmt: skip
+    if summary:
+        job_summary.check()
     context, stdin = terminal.context(), terminal.stdin()
+    if at_azure:
+        from epkit.flows.train.azure import train as azure_flow
+
+        if dry_run:
+            return output.show_steps(azure_flow.plan_at_azure(options, azure, context, stdin))
+        outputs.check_reports(html=html, junit=junit)
+        with panel.search_display(quiet=quiet) as display:
+            context = replace(context, note=display.note)  # the display has the terminal
+            ended = azure_flow.train_at_azure(options, azure, context, stdin, show=display.show)
+        if isinstance(ended, azure_flow.JobNews):
+            return output.show_job(ended, format_)
+        return output.finish(ended, format_=format_, html=html, junit=junit, summary=summary)
+    from epkit.flows.train import train as flow
+
     if dry_run:
         return output.show_plan(flow.dry_run(options, context, stdin))
     outputs.check_reports(html=html, junit=junit)
-    if summary:
-        job_summary.check()
     with panel.search_display(quiet=quiet) as display:
         result = flow.train(options, context, stdin, show=display.show)
     return output.finish(result, format_=format_, html=html, junit=junit, summary=summary)

@@ -1,17 +1,25 @@
 """Options of `epkit train`."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
+from epkit.cli import terminal
 from epkit.cli.options.common import VERDICT, number, option
 from epkit.core.quantities import read_count
+from epkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from epkit.flows.train.azure.options import AzureOptions
+
+BACKENDS = ("local", "azureml")
 
 DATA = "Table"
 SEARCH = "Search"
 JUDGED = "How it is judged"
 SHOWN = "What is explained"
 OUT = "Output"
+AZURE = "At Azure"
 
-Label = Annotated[str, option(DATA, "--label", metavar="COLUMN", help="The column to predict.")]
+Label = Annotated[str | None, option(DATA, "--label", metavar="COLUMN", help="The column to predict. [required]")]
 Task = Annotated[
     str | None,
     option(DATA, "--task", metavar="classification|regression", help="Default: as the label's values say."),
@@ -114,3 +122,56 @@ Export = Annotated[
 Overwrite = Annotated[bool, option(OUT, "--overwrite", help="Replace a model that is in DIR.")]
 Restart = Annotated[bool, option(OUT, "--restart", help="Begin again, whatever runs the journal holds.")]
 DryRun = Annotated[bool, option(OUT, "--dry-run", help="Show the columns and the runs; train nothing.")]
+Backend = Annotated[
+    str,
+    option(AZURE, "--backend", metavar="local|azureml", help="Who trains: this machine, or Azure AutoML (SDK v2)."),
+]
+Compute = Annotated[str | None, option(AZURE, "--compute", metavar="NAME", help="The compute that trains.")]
+CreateCompute = Annotated[
+    str | None,
+    option(
+        AZURE,
+        "--create-compute",
+        metavar="SKU",
+        help="Make the compute of nodes of this size, unless it is there: STANDARD_DS12_V2.",
+    ),
+]
+Block = Annotated[
+    list[str] | None,
+    option(AZURE, "--block", metavar="NAME", help="An algorithm that is not tried, as KNN; repeatable."),
+]
+NoWait = Annotated[bool, option(AZURE, "--no-wait", help="Begin the job, and say how it is followed.")]
+Job = Annotated[
+    str | None, option(AZURE, "--job", metavar="NAME", help="Follow a job that was begun, and fetch its model.")
+]
+Cancel = Annotated[bool, option(AZURE, "--cancel", help="With --job: cancel it.")]
+
+
+def check_place(backend: str, table: str | None, label: str | None, azure: "AzureOptions") -> bool:
+    """Find out who trains, and refuse what is for somebody else.
+
+    Returns:
+        Whether Azure does: `--job` says so by itself.
+
+    Raises:
+        UsageError: it says which flag is missing, or which is too much.
+    """
+    terminal.check_choice("--backend", backend, BACKENDS)
+    if azure.job is not None:
+        if table is not None or label is not None:
+            raise UsageError(f"--job {azure.job}: its table was sent already: name no table and no --label")
+        return True
+    for flag, given in (
+        ("--compute", azure.compute),
+        ("--create-compute", azure.create_compute),
+        ("--block", azure.blocked),
+        ("--no-wait", not azure.wait),
+    ):
+        if given and backend == "local":
+            raise UsageError(f"{flag}: is for --backend azureml")
+    if azure.cancel:
+        raise UsageError("--cancel: of which job? --job NAME")
+    for what, value in (("argument 'TABLE'", table), ("option '--label'", label)):
+        if value is None:
+            raise UsageError(f"missing {what} (see epkit train --help)")
+    return backend == "azureml"

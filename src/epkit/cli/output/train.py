@@ -1,10 +1,15 @@
 """What `epkit train` prints and writes when it is over."""
 
 import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from epkit.cli import terminal
 from epkit.cli.output import summary as job_summary
 from epkit.flows.train.train import Planned, TrainResult
+
+if TYPE_CHECKING:
+    from epkit.flows.train.azure.train import JobNews
 
 
 def show_plan(planned: Planned) -> int:
@@ -12,6 +17,26 @@ def show_plan(planned: Planned) -> int:
     from epkit.reporters.train import plan
 
     terminal.write(plan.render(planned.data, planned.runs, planned.warnings))
+    return 0
+
+
+def show_steps(steps: Sequence[Mapping[str, Any]]) -> int:
+    """Print what a training at Azure would send."""
+    from epkit.reporters.hosting import text
+
+    terminal.write(text.render_plan("azureml", steps))
+    return 0
+
+
+def show_job(news: "JobNews", format_: str) -> int:
+    """Print how a job is that is not waited for."""
+    news = terminal.masked(news)
+    if format_ == "json":
+        found = {"job": news.job, "status": news.status, "follow": news.follow, "page": news.page}
+        terminal.write(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+        return 0
+    lines = [f"{news.job}: {news.status}", *(text for text in (news.page, news.follow) if text)]
+    terminal.write("".join(f"{line}\n" for line in lines))
     return 0
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from epkit.core.http.masking import clean
+from epkit.core.http.masking import clean, mask_urls
 
 LOGIN: Final = (
     "no login at Azure: az login, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET of a service "
@@ -27,8 +27,20 @@ _CONTENT_V1 = re.compile(r"Content:? ?b?(['\"])(?=\{)")
 _UNREACHABLE = (
     *("ServiceRequestError", "ServiceResponseError", "ServiceRequestTimeoutError", "ServiceResponseTimeoutError"),
     *("ConnectionError", "ConnectTimeout", "ReadTimeout", "ProxyError", "SSLError", "MaxRetryError"),
-    "ChunkedEncodingError",
+    *(
+        "ChunkedEncodingError",
+        "ConnectError",
+        "ReadError",
+        "WriteError",
+        "RemoteProtocolError",
+        "PoolTimeout",
+        "WriteTimeout",
+    ),
 )
+"""What requests, azure-core and httpx raise where nobody answers."""
+
+PASSING: Final = frozenset({408, 429, 500, 502, 503, 504})
+"""Statuses that may be another one a little later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +57,11 @@ class Refusal:
     code: str
     message: str
     kind: str = "refused"
+
+    @property
+    def passes(self) -> bool:
+        """Tell whether the same request may succeed a little later."""
+        return self.kind == "unreachable" or self.status in PASSING
 
     @property
     def line(self) -> str:
@@ -80,6 +97,11 @@ def reduce(error: BaseException) -> Refusal:
     return Refusal(status=None, code=type(error).__name__, message=_first_line(error))
 
 
+def said(message: str) -> str:
+    """Make one short line of a service's message, without the credentials of the URLs in it."""
+    return clean(mask_urls(message), LONGEST)
+
+
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
@@ -112,7 +134,7 @@ def _from_reply(error: BaseException) -> Refusal | None:
         body = _body(getattr(error, "response", None))
         code, message = body.get("code"), body.get("message")
     message = message or _first_line(error)
-    return Refusal(status=status, code=str(code or ""), message=clean(_without_code(str(message)), LONGEST))
+    return Refusal(status=status, code=str(code or ""), message=said(_without_code(str(message))))
 
 
 def _body(response: Any) -> Mapping[str, Any]:
@@ -151,7 +173,7 @@ def _from_v1(error: BaseException) -> Refusal | None:
     return Refusal(
         status=number if isinstance(number, int) else None,
         code=str(document.get("code") or ""),
-        message=clean(str(message), LONGEST),
+        message=said(str(message)),
     )
 
 
@@ -178,4 +200,4 @@ def _document(text: str) -> Mapping[str, Any]:
 def _first_line(error: BaseException) -> str:
     text = getattr(error, "message", None)
     lines = [line for line in str(text if isinstance(text, str) and text else error).splitlines() if line.strip()]
-    return clean(lines[0] if lines else type(error).__name__, LONGEST)
+    return said(lines[0] if lines else type(error).__name__)

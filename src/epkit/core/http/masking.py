@@ -58,6 +58,7 @@ _LOCATIONS: Final = (
 )
 _SCHEME = re.compile(r"(Bearer|Basic)[ \t]+\S", re.IGNORECASE)
 _URL = re.compile(r"(?<=:)//[^\s<>\"']+")  # what comes before it, a scheme, holds no credential
+_PAIR = re.compile(r"(?<=[?&])[^\s<>\"'?&=]+=[^\s<>\"'&)]+")  # of a query, also of a path without its host
 _AUTHORITY = re.compile(
     r"([A-Za-z][A-Za-z0-9+.-]*:[/\\]*|//)?"
     r"([^/?#]*@|[^/?#@\[:]*:(?!\d*(?:[/?#]|$)).*@)?",  # after a colon: no port, so a password
@@ -125,6 +126,11 @@ def mask_header(name: str, value: str) -> str:
     if lower in _LOCATIONS and "://" not in value:
         return mask_url(value)
     return _URL.sub(lambda found: mask_url(found.group()), value)
+
+
+def mask_urls(text: str) -> str:
+    """Mask the credentials in the URLs of a text, and in paths with a query, as libraries quote them in errors."""
+    return _PAIR.sub(lambda found: _mask_pair(found.group()), mask_header("", text))
 
 
 def mask_text(text: str, secrets: Iterable[Secret], *, distinct: bool = False) -> str:

@@ -201,6 +201,16 @@ def judge(gate: GateExpression, evidence: Evidence) -> Gate:
     return _of_cohorts(gate, evidence)
 
 
+def judge_figure(gate: GateExpression, figures: Mapping[str, Figure], rows: int) -> Gate:
+    """Judge a gate on all rows together by figures that somebody else measured.
+
+    Args:
+        figures: by metric.
+        rows: that they are of.
+    """
+    return _verdict(gate, figures.get(gate.metric), rows)
+
+
 def _of_cohorts(gate: GateExpression, evidence: Evidence) -> Gate:
     """Judge the worst of the cohorts that are meant, or one that is named."""
     found = [cut for cut in evidence.cuts if len(cut.columns) == 1]

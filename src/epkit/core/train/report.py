@@ -85,8 +85,9 @@ class RunInfo:
         metrics: on the out-of-fold predictions.
         behind: how much worse than the best run it is, by the metric that chooses, with the interval of the paired
             difference; None for the best itself and for what failed.
-        distinguishable: whether that interval leaves out 0.
+        distinguishable: whether that interval leaves out 0; None where Azure gives no interval.
         rounds: of boosting, the median over the folds; None where there are none.
+        cpu_s: None where Azure does not say.
     """
 
     run: int
@@ -95,9 +96,9 @@ class RunInfo:
     state: str  # done, failed
     metrics: Mapping[str, Figure]
     behind: Figure | None
-    distinguishable: bool
+    distinguishable: bool | None
     rounds: int | None
-    cpu_s: float
+    cpu_s: float | None
     error: str | None = None
 
 
@@ -286,8 +287,31 @@ class Artefact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingJob:
+    """The job of Azure AutoML that trained.
+
+    Args:
+        child: the trial whose model it is.
+        registered: name and version of the model in the workspace, `bank:3`; None where it could not be registered.
+        page: in Azure's studio.
+        runs_here: whether this environment has the packages that the model is opened with.
+    """
+
+    name: str
+    workspace: str
+    child: str
+    registered: str | None
+    page: str | None
+    runs_here: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainReport(Displayed):
-    """Everything that a training found."""
+    """Everything that a training found.
+
+    Args:
+        job: of a training at Azure, whose figures are Azure's own: without intervals, on the rows that it validated on.
+    """
 
     version: str
     started_at: str
@@ -311,6 +335,7 @@ class TrainReport(Displayed):
     gates: tuple[Gate, ...]
     artefact: Artefact | None
     warnings: tuple[str, ...]
+    job: TrainingJob | None = None
 
     @property
     def passed(self) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from epkit.core.hosting.azure_jobs import AUTOML_PICKLE
 from epkit.core.hosting.deployments import Script
 from epkit.core.hosting.mlflow_models import MLMODEL
 from epkit.core.hosting.references import is_reference
@@ -147,8 +148,8 @@ def _model(context: Context, path: str, *, shown: str) -> Path:
     found = _existing(context, path, "--model")
     card = card_of(found)
     described = None if card is None else card.get("model")
-    if isinstance(described, dict) and described.get("kind") == "pickle":
-        module = cut(str(described.get("module")), 60)
+    if isinstance(described, dict) and described.get("kind") in ("pickle", AUTOML_PICKLE):
+        module = "Azure AutoML" if described["kind"] == AUTOML_PICKLE else cut(str(described.get("module")), 60)
         context.note(f"--model {shown}: a pickle, made by {module}: serving it runs that code")
     return found
 

@@ -1,14 +1,16 @@
 """From a table to what a search works on: examples, test rows, folds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from epkit.core.train import columns, split
 from epkit.core.train.columns import Learned
+from epkit.core.train.curves import name_of
 from epkit.core.train.plan import TrainPlan
 from epkit.core.train.problem import Examples
+from epkit.core.train.report import DataInfo
 from epkit.errors import UsageError
 from epkit.flows.train.choosing import SearchRows
 from epkit.flows.train.reading import Table
@@ -69,4 +71,29 @@ def prepare(table: Table, plan: TrainPlan, check: Callable[[Examples], None]) ->
         search=SearchRows.of(examples, places, found.pairs, plan),
         test=test,
         warnings=tuple(warnings),
+    )
+
+
+def data_of(table: Table, learned: Learned, test_rows: int) -> DataInfo:
+    """Say what a table is."""
+    examples = learned.examples
+    label = examples.label
+    counts: Mapping[str, int] = {}
+    if label.task != "regression":
+        counts = {
+            name_of(label.class_of(k)): int((examples.y == k).sum())
+            for k in sorted(range(len(label.classes)), key=lambda k: label.classes.index(label.class_of(k)))
+        }
+    return DataInfo(
+        path=table.name,
+        sha256=table.sha256,
+        rows=len(examples),
+        unlabelled=table.frame.height - len(examples),
+        test_rows=test_rows,
+        duplicates=learned.duplicates,
+        label=label.name,
+        task=label.task,
+        positive=None if label.positive is None else name_of(label.classes[label.positive]),
+        classes=counts,
+        columns=learned.columns,
     )

@@ -1,7 +1,7 @@
 """`epkit train` from options to report: read, search, choose, judge, explain, write."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.util import find_spec
@@ -11,7 +11,6 @@ from typing import Any, BinaryIO, Final
 import epkit
 from epkit.core.http.masking import clean, mask_values
 from epkit.core.train import gates
-from epkit.core.train.curves import name_of
 from epkit.core.train.metrics import names_of
 from epkit.core.train.plan import Candidate, TrainPlan
 from epkit.core.train.problem import Examples
@@ -25,7 +24,7 @@ from epkit.flows.context import Context
 from epkit.flows.interrupts import NotedInterrupt, noted
 from epkit.flows.train import writing
 from epkit.flows.train.choosing import choose
-from epkit.flows.train.examples import TrainingMaterial, prepare
+from epkit.flows.train.examples import TrainingMaterial, data_of, prepare
 from epkit.flows.train.explaining import explain, leaking
 from epkit.flows.train.judging import in_use, judge
 from epkit.flows.train.options import TrainOptions, TrainOrder, order_of, run_directory
@@ -115,7 +114,7 @@ def train(options: TrainOptions, context: Context, stdin: BinaryIO, *, show: Cal
             validation=judgement.out_of_fold.metrics,
             optimism=chosen.choice.optimism,
         )
-        data = _data(material)
+        data = data_of(material.table, material.learned, len(material.test))
         leaks = leaking(rows, chosen, plan, stopped, show=saying.phase)
         saying.phase("explaining the model")
         explanation = explain(material, chosen, judgement, plan)
@@ -185,7 +184,9 @@ def dry_run(options: TrainOptions, context: Context, stdin: BinaryIO) -> Planned
     runs = schedule(
         plan.runs, plan.seed, rows=len(rows.places), outputs=rows.examples.label.outputs, custom=plan.custom
     )
-    return Planned(data=_data(material), runs=runs, warnings=material.warnings)
+    return Planned(
+        data=data_of(material.table, material.learned, len(material.test)), runs=runs, warnings=material.warnings
+    )
 
 
 def _ready(options: TrainOptions) -> TrainOrder:
@@ -212,30 +213,6 @@ def _material(options: TrainOptions, order: TrainOrder, context: Context, stdin:
 
     table = read_table(options.file, stdin, context, encoding=options.encoding, decimal=options.decimal)
     return prepare(table, plan, check)
-
-
-def _data(material: TrainingMaterial) -> DataInfo:
-    learned, examples = material.learned, material.search.examples
-    label = examples.label
-    counts: Mapping[str, int] = {}
-    if label.task != "regression":
-        counts = {
-            name_of(label.class_of(k)): int((examples.y == k).sum())
-            for k in sorted(range(len(label.classes)), key=lambda k: label.classes.index(label.class_of(k)))
-        }
-    return DataInfo(
-        path=material.table.name,
-        sha256=material.table.sha256,
-        rows=len(examples),
-        unlabelled=material.table.frame.height - len(examples),
-        test_rows=len(material.test),
-        duplicates=learned.duplicates,
-        label=label.name,
-        task=label.task,
-        positive=None if label.positive is None else name_of(label.classes[label.positive]),
-        classes=counts,
-        columns=learned.columns,
-    )
 
 
 def _shown(plan: TrainPlan) -> dict[str, Any]:

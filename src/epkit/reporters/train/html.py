@@ -84,7 +84,8 @@ def _tiles(report: TrainReport) -> Iterable[tuple[str, str]]:
     tried = words.searched(report.runs)
     failed = sum(run.state != "done" for run in tried)
     yield f"{len(tried):,}", f"runs, {failed} of them failed" if failed else "runs"
-    yield f"{sum(run.cpu_s for run in tried):,.0f} s", "CPU"
+    if known := [run.cpu_s for run in tried if run.cpu_s is not None]:
+        yield f"{sum(known):,.0f} s", "CPU"
     if report.threshold is not None:
         yield number(report.threshold.value), f"threshold ({name(report.threshold.rule, 30)})"
 
@@ -125,8 +126,13 @@ def _leaders(report: TrainReport) -> Iterable[str]:
         if figure := run.metrics.get(report.metric):
             colour = BEST if run.behind is None else WORSE if run.distinguishable else LIKE_BEST
             rows.append((f"{run.run} {run.family}", *_ends(figure), colour))
-    axis = charts.around(f"{report.metric}, out of fold", [value for _, *ends, _ in rows for value in ends])
+    axis = charts.around(
+        f"{report.metric}, {words.validated(report)}", [value for _, *ends, _ in rows for value in ends]
+    )
     yield charts.spans("Leaderboard with intervals", rows, axis)
+    if report.job is not None:
+        yield page.note("Green is the best run. Azure gives no intervals: small differences may be chance.")
+        return
     like = words.indistinguishable(report.runs)
     others = f"{plural(like, 'run')} (blue) cannot be distinguished from it" if like else "no other is as good"
     yield page.note(f"Green is the best run; {others}; orange ones are worse. Intervals are of 95 %.")
@@ -265,7 +271,13 @@ def _tables(report: TrainReport) -> Iterable[str]:
 def _figures(report: TrainReport) -> Iterable[str]:
     test, fold = report.test, report.out_of_fold
     metrics = dict.fromkeys([*(test.metrics if test else ()), *fold.metrics])
-    heads = ["", *(["test rows", "95 % interval"] if test else []), "out of fold", "95 % interval", "sd over folds"]
+    heads = [
+        "",
+        *(["test rows", "95 % interval"] if test else []),
+        words.validated(report),
+        "95 % interval",
+        "sd over folds",
+    ]
     rows = []
     for metric in metrics:
         of_test = _pair(test.metrics.get(metric)) if test else ()
@@ -368,7 +380,7 @@ def _leaderboard(report: TrainReport) -> Iterable[str]:
                 *(_pair(run.behind) if run.behind else ("", "")),
                 *more,
                 rounds,
-                f"{run.cpu_s:.1f}",
+                words.cpu(run),
                 words.told_apart(run),
                 words.parameters(run),
             )

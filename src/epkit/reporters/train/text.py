@@ -27,7 +27,7 @@ def render(report: TrainReport) -> str:
     sections = [
         _data(report),
         _model(report),
-        _leaderboard(report.runs, report.metric),
+        _leaderboard(report),
         _explained(report) + _remarks(report),
         _files(report),
         [line for entry in words.outcome(report)[:GATES] for line in wrap(entry.text)],
@@ -72,7 +72,7 @@ def _model(report: TrainReport) -> list[str]:
         for metric, figure in dict(shown).items()
         if figure is not None and (metric != "accuracy" or report.data.task != "regression")
     )
-    whose = "Test rows" if report.test else "Out of fold"
+    whose = "Test rows" if report.test else "Out of fold" if report.job is None else "At Azure"
     lines = [*_labelled("Best model", words.members(report)), *_labelled(whose, figures)]
     if said := words.optimism(report):
         lines += _labelled("Optimism", said)
@@ -81,19 +81,23 @@ def _model(report: TrainReport) -> list[str]:
     return lines
 
 
-def _leaderboard(runs: Sequence[RunInfo], metric: str) -> list[str]:
-    if len(runs) < 2:
+def _leaderboard(report: TrainReport) -> list[str]:
+    if len(report.runs) < 2:
         return []
-    ranked = words.ranked(runs)
-    lines = [f"{'Leaderboard':<{LABEL + 4}}{metric:>10}   {'95 % interval':<17}{'behind':>8}{'CPU (s)':>9}"]
+    ranked, metric, at_azure = words.ranked(report.runs), report.metric, report.job is not None
+    wide = max(LABEL + 4, *(len(f"{run.run:>4} {run.family} ") for run in ranked[:LEADERS]))
+    figures = max(10, len(metric))
+    # Azure gives no intervals, and no CPU seconds.
+    sure_head, cpu_head = ("", "") if at_azure else (f"   {'95 % interval':<17}", f"{'CPU (s)':>9}")
+    lines = [f"{'Leaderboard':<{wide}}{metric:>{figures}}{sure_head}{'behind':>8}{cpu_head}"]
     for run in ranked[:LEADERS]:
         figure = run.metrics.get(metric)
         value, sure = ("–", "") if figure is None else (number(figure.value, 4), interval(figure, 4))
         behind = number(run.behind.value) if run.behind else ""
-        like = "  like the best" if run.state == "done" and run.behind and not run.distinguishable else ""
-        lines.append(
-            f"{f'{run.run:>4} {run.family}':<{LABEL + 4}}{value:>10}   {sure:<17}{behind:>8}{run.cpu_s:>9.1f}{like}"
-        )
+        like = "  like the best" if words.like_the_best(run) else ""
+        sure, cpu = ("", "") if at_azure else (f"   {sure:<17}", f"{words.cpu(run):>9}")
+        row = f"{f'{run.run:>4} {run.family}':<{wide}}{value:>{figures}}{sure}{behind:>8}{cpu}{like}"
+        lines.append(row.rstrip())
     return [*lines, *_others(ranked)]
 
 
@@ -151,4 +155,11 @@ def _files(report: TrainReport) -> list[str]:
     path = name(report.artefact.path, 200).rstrip("/")
     files = ", ".join(name(file, 40) for file in report.artefact.bytes)
     lines = _labelled("Written", f"{path}/ ({files}); reports and the journal in {path}.run/")
-    return [*lines, f"{'Next:':<{LABEL}}{command}"]
+    if report.job is not None and report.job.registered is not None:
+        lines += _labelled("Registered", f"azureml:{report.job.registered} in {report.job.workspace}")
+    first, backend, rest = command.partition(" --backend")
+    more = f" \\\n{'':<{LABEL}} {backend}{rest}" if backend else ""
+    lines += f"{'Next:':<{LABEL}}{first}{more}".splitlines()
+    if report.job is not None and report.job.runs_here:
+        lines.append(f"{'':<{LABEL}}or the same with --backend local")
+    return lines

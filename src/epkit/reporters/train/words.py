@@ -66,7 +66,12 @@ def headline(report: TrainReport) -> JudgedRows:
 def where(report: TrainReport) -> str:
     """Say on which rows `headline` is."""
     judged = headline(report)
-    return f"{judged.rows:,} {'test rows' if report.test else 'rows, out of fold'}"
+    return f"{judged.rows:,} {'test rows' if report.test else f'rows, {validated(report)}'}"
+
+
+def validated(report: TrainReport) -> str:
+    """Say how the figures came about that are not of test rows."""
+    return "out of fold" if report.job is None else "by Azure"
 
 
 def accuracy(metrics: Mapping[str, Figure]) -> Figure | None:
@@ -85,7 +90,17 @@ def ranked(runs: Iterable[RunInfo]) -> list[RunInfo]:
 
 def indistinguishable(runs: Iterable[RunInfo]) -> int:
     """Count the runs that cannot be told from the best one, which is not counted."""
-    return sum(run.state == "done" and run.behind is not None and not run.distinguishable for run in runs)
+    return sum(like_the_best(run) for run in runs)
+
+
+def like_the_best(run: RunInfo) -> bool:
+    """Tell whether a run cannot be told from the best one, and is not that one."""
+    return run.state == "done" and run.behind is not None and run.distinguishable is False
+
+
+def cpu(run: RunInfo) -> str:
+    """Write the CPU seconds of a run."""
+    return "–" if run.cpu_s is None else f"{run.cpu_s:.1f}"
 
 
 def searched(runs: Iterable[RunInfo]) -> list[RunInfo]:
@@ -99,7 +114,7 @@ def told_apart(run: RunInfo) -> str:
         return "failed"
     if run.behind is None:
         return "best"
-    return "worse" if run.distinguishable else "not distinguishable"
+    return {None: "", True: "worse", False: "not distinguishable"}[run.distinguishable]
 
 
 def parameters(run: RunInfo, limit: int = 200) -> str:
@@ -238,4 +253,5 @@ def next_command(report: TrainReport) -> str | None:
     """Return the command that puts the model to use, None where none was written."""
     if report.artefact is None:
         return None
-    return f"epkit deploy create NAME --model {shlex.quote(name(report.artefact.path, 500))} --entry score.py"
+    command = f"epkit deploy create NAME --model {shlex.quote(name(report.artefact.path, 500))} --entry score.py"
+    return command if report.job is None else f"{command} --backend azureml"

@@ -1,0 +1,262 @@
+"""Azure AutoML's words for what a training is asked for, and its runs as epkit's leaderboard."""
+
+import difflib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, Literal
+
+from epkit.core.hosting.azure_jobs import AUTOML_PICKLE, DONE, ChildRun
+from epkit.core.shortening import cut
+from epkit.core.train.metrics import CLASSIFICATION, GREATER_IS_BETTER, REGRESSION, canonical
+from epkit.core.train.report import Figure, RunInfo
+from epkit.errors import UsageError
+
+AzureTask = Literal["classification", "regression"]
+
+METRICS: Final[Mapping[AzureTask, Mapping[str, str]]] = {
+    "classification": {
+        "AUC_weighted": "AUC_weighted",
+        "accuracy": "accuracy",
+        "norm_macro_recall": "norm_macro_recall",
+        "average_precision_weighted": "average_precision_score_weighted",
+        "precision_score_weighted": "precision_score_weighted",
+    },
+    "regression": {
+        "normalised_rmse": "normalized_root_mean_squared_error",
+        "normalised_mae": "normalized_mean_absolute_error",
+        "r2": "r2_score",
+        "spearman": "spearman_correlation",
+    },
+}
+"""What Azure AutoML chooses by: its name by epkit's; the first one is taken where none is asked for.
+
+Source: azure-ai-ml 1.35, `ClassificationPrimaryMetrics`, `RegressionPrimaryMetrics`.
+"""
+
+NEAREST: Final[Mapping[str, str]] = {
+    "AUC": "AUC_weighted",
+    "log_loss": "AUC_weighted",
+    "average_precision": "average_precision_score_weighted",
+    "average_precision_macro": "average_precision_score_weighted",
+    "f1": "average_precision_score_weighted",
+    "f1_macro": "norm_macro_recall",
+    "f1_weighted": "average_precision_score_weighted",
+    "precision": "precision_score_weighted",
+    "recall": "norm_macro_recall",
+    "balanced_accuracy": "norm_macro_recall",
+    "mcc": "norm_macro_recall",
+    "rmse": "normalized_root_mean_squared_error",
+    "mae": "normalized_mean_absolute_error",
+}
+"""Azure's name of the metric that chooses most alike, of those that Azure does not choose by.
+
+AUC of two classes is `AUC_weighted`; the normalised errors are the plain ones divided by the range of the label.
+"""
+
+ALGORITHMS: Final[Mapping[AzureTask, tuple[str, ...]]] = {
+    "classification": (
+        *("LogisticRegression", "SGD", "MultinomialNaiveBayes", "BernoulliNaiveBayes", "SVM", "LinearSVM", "KNN"),
+        *("DecisionTree", "RandomForest", "ExtremeRandomTrees", "LightGBM", "GradientBoosting", "XGBoostClassifier"),
+    ),
+    "regression": (
+        *("ElasticNet", "GradientBoosting", "DecisionTree", "KNN", "LassoLars", "SGD", "RandomForest"),
+        *("ExtremeRandomTrees", "LightGBM", "XGBoostRegressor"),
+    ),
+}
+"""What `--block` may name. Source: azure-ai-ml 1.35, `ClassificationModels`, `RegressionModels`."""
+
+MOST_CELLS_IN_AN_HOUR: Final = 10_000_000
+"""Rows × columns up to which Azure takes a limit of an hour or less. Source: azure-ai-ml 1.35, `set_limits`."""
+
+TABLE_FILE: Final = "train.csv"
+
+
+def task_of(task: str) -> AzureTask:
+    """Return Azure's word for one of epkit's tasks."""
+    return "regression" if task == "regression" else "classification"
+
+
+def check_metric(text: str, task: AzureTask | None) -> str:
+    """Find a metric that Azure chooses by.
+
+    Args:
+        text: epkit's name or Azure's.
+        task: None while it is not known.
+
+    Returns:
+        epkit's name; `METRICS` has Azure's.
+
+    Raises:
+        UsageError: Azure does not choose by it; the nearest is named.
+    """
+    name = canonical(text)
+    known = {each: theirs for of, metrics in METRICS.items() if task in (None, of) for each, theirs in metrics.items()}
+    if name in known:
+        return name
+    if (nearest := NEAREST.get(name)) is not None and nearest in known.values():
+        hint = f"the nearest is {nearest}"
+    else:
+        hint = f"it is one of {', '.join(known.values())}"
+    kind = f" of a {task}" if name in {*CLASSIFICATION, *REGRESSION, *METRICS["classification"]} and task else ""
+    raise UsageError(f"--metric {cut(text, 40)}: Azure AutoML does not choose a model{kind} by it: {hint}")
+
+
+def check_algorithms(names: Iterable[str], task: AzureTask | None) -> tuple[str, ...]:
+    """Find algorithms that Azure is not to try.
+
+    Args:
+        names: in any case.
+        task: None while it is not known.
+
+    Returns:
+        Azure's names, each once.
+
+    Raises:
+        UsageError: Azure has no such algorithm, or nothing is left to try.
+    """
+    known = {each.lower(): each for of, listed in ALGORITHMS.items() if task in (None, of) for each in listed}
+    found = []
+    for name in names:
+        if name.lower() not in known:
+            close = difflib.get_close_matches(name.lower(), known, n=1)
+            hint = f"do you mean {known[close[0]]}?" if close else f"it is one of {', '.join(known.values())}"
+            raise UsageError(
+                f"--block {cut(name, 40)}: no algorithm of Azure AutoML{f' for {task}' if task else ''}: {hint}"
+            )
+        found.append(known[name.lower()])
+    if task is not None and len(set(found)) == len(known):
+        raise UsageError("--block: names all algorithms of Azure AutoML: leave it one at least")
+    return tuple(dict.fromkeys(found))
+
+
+def check_time(minutes: int | None, rows: int, columns: int) -> None:
+    """Refuse a short time for a large table, which Azure refuses when the compute is up already.
+
+    Raises:
+        UsageError: it says what to ask for.
+    """
+    if minutes is not None and minutes <= 60 and rows * columns > MOST_CELLS_IN_AN_HOUR:
+        raise UsageError(
+            f"--time-limit {minutes}m: Azure AutoML wants more than an hour for {rows:,} rows of {columns} columns: 61m"
+        )
+
+
+def mltable(texts: Sequence[str]) -> str:
+    """Return the file `MLTable` beside `TABLE_FILE`: how Azure reads it.
+
+    Args:
+        texts: columns that stay texts, whatever their values look like (`007`).
+
+    Source: Microsoft, "CLI (v2) MLtable YAML schema".
+    """
+    lines = [
+        "type: mltable",
+        "paths:",
+        f"  - file: ./{TABLE_FILE}",
+        "transformations:",
+        "  - read_delimited:",
+        "      delimiter: ','",
+        "      encoding: utf8",
+        "      header: all_files_same_headers",
+        "      support_multi_line: true",
+    ]
+    if texts:
+        # A text of JSON is one of YAML too.
+        names = ", ".join(json.dumps(each) for each in texts)
+        lines += ["  - convert_column_types:", f"      - columns: [{names}]", "        column_type: string"]
+    return "\n".join(lines) + "\n"
+
+
+def figures_of(metrics: Mapping[str, float], task: AzureTask) -> dict[str, Figure]:
+    """Return Azure's metrics under epkit's names, without intervals, which Azure does not give.
+
+    Those that epkit does not know are left out, as are curves and tables.
+    """
+    known = (*CLASSIFICATION, "precision_score_weighted") if task == "classification" else REGRESSION
+    found: dict[str, Figure] = {}
+    for name, value in sorted(metrics.items(), key=lambda pair: not pair[0].endswith("_binary")):
+        if (own := canonical(name)) in known:
+            found.setdefault(own, Figure(value=value))  # of two classes, that of the positive one
+    return {name: found[name] for name in known if name in found}
+
+
+def is_better(metric: str, a: float, b: float) -> bool:
+    """Tell whether *a* is better than *b* by one of `METRICS`."""
+    return a > b if GREATER_IS_BETTER.get(metric, True) else a < b
+
+
+def leaderboard(
+    children: Sequence[ChildRun], metrics: Mapping[str, Mapping[str, float]], metric: str, task: AzureTask
+) -> tuple[RunInfo, ...]:
+    """Rank the trials of a job.
+
+    Args:
+        children: all of them.
+        metrics: Azure's metrics by a child's name.
+        metric: epkit's name of what chooses.
+
+    Returns:
+        The best first, the earlier of equals first, those without a figure last. Nobody can say which of them are
+        distinguishable: Azure gives figures, and no predictions.
+    """
+    figures: dict[str, dict[str, Figure]] = {}
+    for child in children:
+        own = figures_of(metrics.get(child.name, {}), task) if child.status == DONE else {}
+        if child.status == DONE and metric not in own and child.score is not None:
+            own = {metric: Figure(value=child.score), **own}
+        figures[child.name] = own
+    sign = -1.0 if GREATER_IS_BETTER.get(metric, True) else 1.0
+    done = sorted(
+        (child for child in children if metric in figures[child.name]),
+        key=lambda child: (sign * figures[child.name][metric].value, child.number),
+    )
+    others = [child for child in children if metric not in figures[child.name]]
+    top = figures[done[0].name][metric].value if done else 0.0
+    infos = [
+        _info(child, figures[child.name], Figure(value=abs(figures[child.name][metric].value - top))) for child in done
+    ]
+    infos[:1] = [_info(child, figures[child.name], None) for child in done[:1]]
+    return (*infos, *(_info(child, {}, None) for child in others))
+
+
+def finished_card(
+    card: Mapping[str, Any], *, job: str, child: ChildRun, figures: Mapping[str, Figure], files: Mapping[str, str]
+) -> dict[str, Any]:
+    """Add to a card what a job found.
+
+    Args:
+        card: what was known when the job was begun.
+        files: SHA-256 of each file beside it.
+    """
+    return {
+        **card,
+        "model": {
+            "kind": AUTOML_PICKLE,
+            "chosen": "run",
+            "members": [{"run": child.number, "family": child.algorithm, "weight": 1.0}],
+            "job": job,
+            "child": child.name,
+            "sha256": {name: digest for name, digest in sorted(files.items()) if name == "model.pkl"},
+        },
+        "metrics": {
+            "validation": {name: {"value": figure.value, "sd": None, "ci95": None} for name, figure in figures.items()},
+            "test": None,
+        },
+        "files": sorted(files),
+    }
+
+
+def _info(child: ChildRun, figures: Mapping[str, Figure], behind: Figure | None) -> RunInfo:
+    preprocessor = {} if child.preprocessor is None else {"preprocessor": child.preprocessor}
+    return RunInfo(
+        run=child.number,
+        family=child.algorithm,
+        parameters={**preprocessor, **child.parameters},
+        state="done" if figures else "failed",
+        metrics=figures,
+        behind=behind,
+        distinguishable=None,
+        rounds=None,
+        cpu_s=None,
+        error=None if figures else child.error or f"{child.status}, without a figure",
+    )
