@@ -38,12 +38,14 @@ class Course:
         notebook: of `root`, with what its cells have shown.
         home: what all of it kept its state in.
         stderr: what was said besides.
+        left: names of the files that there were in `root` then.
     """
 
     root: Path
     home: Path
     notebook: Path
     stderr: str
+    left: tuple[str, ...]
 
 
 @pytest.fixture(scope="session")
@@ -60,7 +62,8 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
         cwd=root, env=environment(home), capture_output=True, text=True, timeout=BOUND_S, check=False,
     )  # fmt: skip
     assert 0 == ran.returncode, ran.stderr[-4000:]
-    return Course(root=root, home=home, notebook=notebook, stderr=ran.stderr)
+    left = tuple(path.name for path in root.iterdir() if not path.name.startswith("."))
+    return Course(root=root, home=home, notebook=notebook, stderr=ran.stderr, left=left)
 
 
 @pytest.fixture(scope="session")
