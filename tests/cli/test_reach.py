@@ -201,7 +201,7 @@ def test_a_key_does_not_go_to_a_contract_that_lies_elsewhere(command):
 )
 def test_a_flag_that_cannot_be_followed_is_refused_before_anything_is_asked(desk, private, command, flags, said):
     with Target(private) as target:
-        desk.cli.write("model/score.py", "raise SystemExit")
+        desk.cli.write("model/score.py", "def init(): raise SystemExit\ndef run(data): raise SystemExit")
         model = ["--model", "model", "--entry", "score.py"] if command == "deploy create" else []
         named = ["bank", *model] if "deploy" in command else ["--target", target.url]
         ran = desk.cli(*command.split(), *named, *flags)
