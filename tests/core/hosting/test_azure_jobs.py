@@ -74,12 +74,14 @@ JSON = st.recursive(
 
 @given(JSON)
 def test_whatever_the_service_says_nothing_breaks(document: Any):
-    azure_jobs.children_of(
+    children = azure_jobs.children_of(
         "j", [document, {"runId": "j_1", "properties": document, "error": document, "startTimeUtc": document}]
     )
-    azure_jobs.metrics_of(document)
-    azure_jobs.best_child_of(document)
-    azure_jobs.reason_of(document)
+
+    assert len(children) <= 2
+    assert all(type(value) is float for value in azure_jobs.metrics_of(document).values())
+    assert isinstance(azure_jobs.best_child_of(document), str | None)
+    assert isinstance(azure_jobs.reason_of(document), str | None)
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ class AutoMLJobs:
 
         Args:
             credential: makes one of azure-identity.
-            say: is told what the SDK prints, and what is asked for again.
+            say: called with what the SDK prints, and with what is asked for again.
             know: is handed every token before it is sent.
             pause: waits before something is asked again; what it raises ends the call.
         """

@@ -29,7 +29,7 @@ class Patience:
         """Prepare.
 
         Args:
-            say: is told, once a question, that it is asked again.
+            say: called once a question, when it is asked again.
             pause: waits; what it raises ends the asking.
             limit_s: see `LIMIT_S`.
         """
