@@ -1,6 +1,6 @@
-"""Takes the pictures of the manual: `python docs/pictures.py`, with the group `browser` and the extras `local` and `docs`.
+"""Takes the pictures of the manual with the machine's own Chromium: `python docs/pictures.py`.
 
-They are taken with the machine's own Chromium, of what the commands on the pages show.
+It needs the dependency group `browser` and the extras `local` and `docs`.
 """
 
 import contextlib
