@@ -44,7 +44,7 @@ SIDE_BY_SIDE = ["-n", "auto", "--maxprocesses=4", "--dist=worksteal"]
 """How pytest runs much: most tests wait for servers and processes."""
 AGAIN = ["--reruns=2", "-raR"] if os.environ.get("CI") else []
 """Busy machines make tests of real processes late: the last of three runs counts; who needs it is named (RERUN)."""
-OWN_SESSIONS = ("browser", "notebook", "servers")
+OWN_SESSIONS = ("browser", "notebook", "servers", "site")
 """Rooms of `tests/` with a session of their own."""
 SUITE = [*(f"--ignore=tests/{room}" for room in OWN_SESSIONS), *SIDE_BY_SIDE, *AGAIN]
 
@@ -108,6 +108,15 @@ def notebook(session: nox.Session) -> None:
         session.skip("there is no Chromium to look at notebooks with: apt-get install chromium")
     session.install(".[local,docs,train]", *group("test"), *group("notebook"))
     session.run("pytest", "tests/notebook", *AGAIN, *session.posargs)
+
+
+@nox.session(python=FOUND[0])
+def docs(session: nox.Session) -> None:
+    """Build the site of the manual into build/site, and look at it in the machine's own Chromium."""
+    session.install(".", *group("test"), *group("browser"), *group("site"))
+    # A warning, such as one of a link or an anchor that leads nowhere, fails the build; all are shown.
+    session.run("sphinx-build", "-qEnW", "--keep-going", "-c", "docs", ".", "build/site")
+    session.run("pytest", "tests/site", *AGAIN, *session.posargs)
 
 
 @nox.session(python=FOUND[0])

@@ -207,6 +207,15 @@ def test_every_page_is_in_the_index():
     assert set() == set((ROOT / "docs").rglob("*.md")) - {index} - linked
 
 
+def test_every_picture_is_shown_and_taken_by_the_script():
+    pictures = ROOT / "docs" / "pictures"
+    shown = {(page.parent / link).resolve() for page in ALL for link in links(page) if link.endswith((".png", ".svg"))}
+    taken = re.findall(r'PICTURES / "(.+?)"', read(ROOT / "docs" / "pictures.py"))
+
+    assert shown == set(pictures.iterdir()) == {pictures / name for name in taken}
+    assert max(picture.stat().st_size for picture in shown) < 250_000
+
+
 def test_what_is_wrong_is_seen():
     page = ROOT / "docs" / "bench.md"
 
