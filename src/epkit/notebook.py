@@ -101,7 +101,7 @@ def look(value: Any) -> Look:
             from epkit.reporters.notebook import sheets
 
             return Look(sheet=lambda: sheets.of_verdict(found), text=lambda: sheets.verdict_text(found))
-    raise TypeError(f"{type(value).__name__}: a notebook is not told how it looks")
+    raise TypeError(f"{type(value).__name__}: it has no display for a notebook")
 
 
 def _renderings(value: object) -> display.Renderings:

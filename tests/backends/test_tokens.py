@@ -94,7 +94,7 @@ def test_tokens_of_azure_ml_need_a_backend_that_gives_them_out(cli: Cli):
     cli.write("epkit.toml", '[endpoints.bank]\nuri = "https://h.example/score"\nauth = "aml_token"\n')
     said = complaint(cli("bench", "bank"), 2)
 
-    assert 'who gives the tokens out? backend = "azureml" or backend = "azureml-v1"' in said
+    assert 'which backend issues the tokens? backend = "azureml" or backend = "azureml-v1"' in said
 
 
 def test_a_token_of_one_s_own_asks_nobody(cli: Cli, cloud: Cloud):

@@ -124,7 +124,7 @@ def test_a_refusal_says_what_to_do(page, docs, fault_server):
 
     said = execute(page).inner_text()
 
-    assert "the endpoint wants a key and none was sent: give it with --key-file" in said
+    assert "the endpoint requires a key, and none was sent: give it with --key-file" in said
 
 
 def test_a_dead_target_says_what_to_do(page, docs):

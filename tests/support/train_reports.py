@@ -210,7 +210,7 @@ GATES = (
         ci95=None,
         wanted=None,
         rows=120,
-        reason="cannot be judged: 120 rows that neither model was trained on, and 200 are wanted",
+        reason="cannot be judged: 120 rows that neither model was trained on, and 200 are needed",
     ),
 )
 

@@ -125,7 +125,7 @@ def write(text: str, *, reveal: bool = False) -> None:
         UsageError: stdout is closed, or its disk is full.
     """
     if sys.stdout is None:
-        raise UsageError("stdout is closed: there is nowhere to write the result to")
+        raise UsageError("stdout is closed: the result cannot be written")
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # for what an old encoding cannot write
     try:

@@ -73,7 +73,7 @@ def in_time(source: TokenSource, limit_s: float = PATIENCE_S) -> TokenSource:
         try:
             result = outcome.get(timeout=limit_s)
         except Empty:
-            raise UsageError(f"no token within {limit_s:g} s: is the network there?") from None
+            raise UsageError(f"no token within {limit_s:g} s: is the network up?") from None
         if isinstance(result, BaseException):
             raise result
         return result
@@ -139,7 +139,7 @@ class Keeper:
                 new = self._source()
             except EpkitError as error:
                 if not told:
-                    self._note(f"the token cannot be replaced yet: {error}")
+                    self._note(f"the token cannot be renewed yet: {error}")
                 told, wait = True, self._pause()
                 continue
             if new.text == self._token.text:

@@ -141,10 +141,10 @@ class CsvTable:
             what = "write a line of column names above it"
             if spec is not None and spec.shape == "records" and len(cells) == len(spec.columns):
                 what = f"--no-header takes the contract's {len(cells)} names in their order"
-            raise UsageError(f"{where}: the first line is data and no header ({shown}): {what}")
+            raise UsageError(f"{where}: the first line is data, not a header ({shown}): {what}")
         twice = [column for column, times in Counter(cells).items() if times > 1 and column.strip()]
         if twice:
-            raise UsageError(f'{where}: the column "{cut(twice[0], 60)}" stands there twice')
+            raise UsageError(f'{where}: the column "{cut(twice[0], 60)}" occurs twice')
         bare = [place for place, cell in enumerate(cells, start=1) if not cell.strip()]
         if len(bare) == len(cells):
             raise UsageError(f"{where}: no column has a name: a line of column names is expected")
@@ -270,7 +270,7 @@ class CsvTable:
         row, text = guess.first
         line, shown = self.line_of(row) or 1, f'"{cut(text, 40)}"'
         if guess.has_commas and self.options.decimal is None:
-            advice = "--decimal , reads a decimal comma, --decimal . the text that it is"
+            advice = "--decimal , reads a decimal comma, --decimal . keeps it as text"
             raise UsageError(f'{self.name}:{line}: {shown} in the column "{cut(name, 60)}": {advice}')
         if not self.options.remarks:
             return  # what learns from the table looks for such cells itself

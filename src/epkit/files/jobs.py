@@ -61,7 +61,7 @@ class Job:
                 raise UsageError(f"-o {self.out}: is a directory")
             known = self._path.exists()
             if not known and not self._overwrite and self.out.exists():
-                raise UsageError(f"-o {self.out}: exists, and no journal owns it: --overwrite replaces it")
+                raise UsageError(f"-o {self.out}: exists and has no journal: --overwrite replaces it")
             self._journal = self._path.open("a+b", buffering=0)
         except OSError as error:
             raise self.trouble(error) from None
@@ -95,7 +95,7 @@ class Job:
         try:
             recorded = self._recorded()
             if recorded is None and self.out.exists() and not self._overwrite:
-                raise UsageError(f"-o {self.out}: exists, and no journal owns it: --overwrite replaces it")
+                raise UsageError(f"-o {self.out}: exists and has no journal: --overwrite replaces it")
             if recorded is not None and not self._restart and self._is_ours(recorded, identity):
                 self.point = recorded.point
                 self._length = recorded.length
@@ -114,7 +114,7 @@ class Job:
         """
         if rows is not None and not least <= self.point.rows <= rows:
             raise UsageError(
-                f"{self._path}: damaged: it speaks of {self.point.rows:,} rows, and the input has {rows:,}: "
+                f"{self._path}: damaged: it is for {self.point.rows:,} rows, but the input has {rows:,}: "
                 "--restart starts over"
             )
 
@@ -165,9 +165,7 @@ class Job:
         if not (size == point.out if point.complete else max(size, 0) >= point.out):
             raise self._changed(self.out, "is gone" if size < 0 else "was changed")
         if (size >= 0 or not point.out) and not self._holds(point):
-            raise self._changed(
-                self.out, "does not hold the rows that the journal speaks of: one of the two was changed"
-            )
+            raise self._changed(self.out, "does not hold the rows that the journal records: one of the two was changed")
         self._check_failed(point)
         return True
 

@@ -55,9 +55,7 @@ def check(directory: Path, *, overwrite: bool) -> None:
     own = _own_files(directory)
     strange = [name for name in entries if name not in own]
     if strange:
-        raise UsageError(
-            f'{directory}: has other things in it ("{strange[0]}"): name another directory, or one that is new'
-        )
+        raise UsageError(f'{directory}: has other things in it ("{strange[0]}"): name another directory, or a new one')
     if not overwrite:
         raise UsageError(f"{directory}: holds a model already: --overwrite replaces it, or name another directory")
 

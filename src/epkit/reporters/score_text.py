@@ -49,7 +49,7 @@ def summary(result: ScoreResult) -> list[str]:
     """Say what came of a job: rows, failures by reason, times."""
     lines = [f"{rows(result)}, {result.seconds:.1f} s"]
     if result.before:
-        lines[0] += f" (the first {result.before:,} were there before)"
+        lines[0] += f" (the first {result.before:,} were done before)"
     fresh = result.rows - result.before
     rate = f", {fresh / result.seconds:,.0f} rows/s" if result.seconds > 0 and fresh else ""
     again = f", {result.retries:,} of them again" if result.retries else ""

@@ -50,13 +50,13 @@ def stranger(address, how, made):
 @pytest.mark.parametrize(
     ("how", "why"),
     [
-        ("pickled", f"sent what is refused: {REFUSED}"),
-        ("unsealed", f"sent what is refused: {REFUSED}"),
-        ("huge", f"sent what is refused: {REFUSED}"),
-        ("repeated", f"sent what is refused: {REFUSED}"),
-        ("swallowed", f"sent what is refused: {REFUSED}"),
-        ("typed", "sent what is refused: an answer that is not epkit's"),
-        ("deep", "sent what is refused: an answer that is not epkit's"),
+        ("pickled", f"sent an invalid message: {REFUSED}"),
+        ("unsealed", f"sent an invalid message: {REFUSED}"),
+        ("huge", f"sent an invalid message: {REFUSED}"),
+        ("repeated", f"sent an invalid message: {REFUSED}"),
+        ("swallowed", f"sent an invalid message: {REFUSED}"),
+        ("typed", "sent an invalid message: an answer that is not epkit's"),
+        ("deep", "sent an invalid message: an answer that is not epkit's"),
         ("posted", f"ended with code 1: {REFUSED}"),
     ],
 )
@@ -180,8 +180,9 @@ def test_another_machine_without_tls_is_refused_unless_it_is_meant(cli, rows, fa
     for command in (("bench", "-p", rows), ("score", rows, "--wrap", "data", "--target")):
         told = complaint(cli(*command, fault_server.url("ok"), "--cluster", address), 2)
         assert told == (
-            f"--cluster {address if '//' in address else 'tcp://' + address}: the connection is not encrypted, and who "
-            "gets between can run code on this machine: use tls:// with --cluster-ca, --cluster-cert and "
+            f"--cluster {address if '//' in address else 'tcp://' + address}: the connection is not encrypted, and "
+            f"anyone on the network between can run code on this machine: use tls:// with --cluster-ca, "
+            f"--cluster-cert and "
             "--cluster-key, or --insecure-cluster in a network that you trust"
         )
     assert 0 == fault_server.connections

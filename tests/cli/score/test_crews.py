@@ -108,7 +108,7 @@ def test_a_worker_that_joins_a_cluster_takes_part(cli, server, own):
         ran = cli.finished(process)
 
     assert 0 == ran.code, ran.err
-    assert any("has come, and takes part" in line for line in ran.lines)
+    assert any("joined" in line for line in ran.lines)
     assert 4 >= server.most_flying
     assert scored_once(server, 6000)
 
@@ -220,7 +220,7 @@ def test_the_key_reaches_the_workers_and_shows_nowhere(cli, server, crew, canary
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (["--workers", 0], "--workers 0: the processes are 1 to 1024"),
+        (["--workers", 0], "--workers 0: the number of processes must be from 1 to 1024"),
         (["--workers", 9], "--workers 9: no more than 8 would have something to do"),
         (["--workers", 2, "--cluster", "h:1"], "--workers and --cluster contradict each other"),
     ],

@@ -345,7 +345,9 @@ def test_what_is_no_trees_is_not_exported(bank):
     ran = bank("train", "bank.csv", "--label", "y", "--runs", 1, "--export", "lightgbm")
 
     said = complaint(ran, 2)
-    assert said.startswith("--export lightgbm: run 1 of the model is naive, and no trees: leave out --export lightgbm")
+    assert said.startswith(
+        "--export lightgbm: run 1 of the model is naive, which is not trees: leave out --export lightgbm"
+    )
     assert not (bank.directory / "model").exists()
 
 

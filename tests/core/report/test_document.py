@@ -177,8 +177,8 @@ def test_a_number_that_json_does_not_have_is_refused(number):
     [
         ({"format": "epkit.report/2"}, "epkit.report/2"),
         ({"counts": {"sent": 1}}, "Counts wants the keys"),
-        ({"counts": None}, "an object is wanted, not a NoneType"),
-        ({"deployments": []}, "an object is wanted, not a list"),
+        ({"counts": None}, "an object is expected, not a NoneType"),
+        ({"deployments": []}, "an object is expected, not a list"),
         ({"tool": {**DOCUMENT["tool"], "version": 1}}, "string is wanted, not a int"),
         ({"surplus": 1}, "Report wants the keys"),
         ({"warning_kinds": []}, "zip"),

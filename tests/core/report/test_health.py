@@ -45,7 +45,7 @@ def test_a_sample_that_is_large_but_correlated_is_told_so():
 
     assert health.unsupported(percentiles.distribution(slow_wave)) == Caveat(
         kind=CaveatKind.SMALL_SAMPLE,
-        text="p90 needs 36 independent requests: the 500 of this run depend on each other too much to count as so many",
+        text="p90 needs 36 independent requests: the 500 of this run depend on each other and count as fewer",
     )
 
 

@@ -144,7 +144,7 @@ def test_a_contract_that_is_named_has_to_be_there(fault_server, context, rows):
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("401", "status 401: the contract asks for a key, or this one is not it"),
+        ("401", "status 401: the contract needs a key, or the key sent is wrong"),
         ("redirect", "a contract is a JSON object"),  # it is followed inside its origin
         ("304", "status 304 instead of a contract"),
         ("truncated", "inside the reply's body"),

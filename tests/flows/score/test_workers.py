@@ -319,7 +319,7 @@ def test_a_worker_that_says_what_cannot_be_is_lost_and_its_rows_go_to_the_others
         ran = score(crew, "out.csv")
 
     assert expected(5000) == (tmp_path / "out.csv").read_text()
-    assert [f"worker 1 is lost: it sent what is refused: {why}; its rows go to the others"] == ran.notes
+    assert [f"worker 1 is lost: it sent an invalid message: {why}; its rows go to the others"] == ran.notes
 
 
 @given(st.integers(-2, 12), st.integers(0, 12), st.lists(st.integers(-2, 12), max_size=3))
@@ -382,7 +382,7 @@ def test_a_worker_that_comes_later_takes_part_and_no_more_are_under_way(score, s
         ran = score(crew, "out.csv", concurrency=4)
 
     assert 2 == len(workers_seen(server))
-    assert ["worker 3 has come, and takes part"] == ran.notes
+    assert ["worker 3 joined"] == ran.notes
     assert 4 == server.most_flying
     assert expected(20_000) == (tmp_path / "out.csv").read_text()
 

@@ -141,7 +141,9 @@ def conda_file(order: Order | Replacement) -> Path:
             path = Path(folder) / name
             if path.is_file():
                 return path
-    raise UsageError(f"--environment FILE: which packages does the script need? No {', '.join(CONDA_FILES)} beside it")
+    raise UsageError(
+        f"--environment FILE: which packages does the script need? There is no {', '.join(CONDA_FILES)} beside it"
+    )
 
 
 @contextlib.contextmanager

@@ -110,7 +110,7 @@ class LocalBackend:
         with home.writing():
             lock = home.lock()
         if lock is None:
-            raise BackendError(f"{order.name}: it is being made or deleted at this moment")
+            raise BackendError(f"{order.name}: it is being created or deleted at this moment")
         try:
             with lock:
                 home.clear()
@@ -141,7 +141,7 @@ class LocalBackend:
             script = _script(home, settings, replacement)
             say("copying the model")
             with copying(home, replacement, script) as copy:
-                say("starting a server with it beside the one that serves")
+                say("starting a new server next to the one that serves")
                 self._change(home, say, copy, passed)
         return describe(home, self._is_healthy)
 
@@ -185,7 +185,7 @@ class LocalBackend:
     def delete(self, name: str, say: Say) -> None:
         """End an endpoint and forget it."""
         home = self._found(name)
-        say("ending the server")
+        say("stopping the server")
         self._stop(home)
         home.remove()
 
@@ -248,7 +248,7 @@ class LocalBackend:
         before, status = home.settings(), home.status()
         _check_changeable(before)
         if status is None:
-            raise BackendError(f"{before.name}: it is being made or deleted at this moment")
+            raise BackendError(f"{before.name}: it is being created or deleted at this moment")
         undecided = home.wanted()  # of a command that was killed
         numbers = (before.generation, status.failed_generation, undecided.generation if undecided else 0)
         wanted = replace(before, **changes, **(copy.settings if copy else {}), generation=max(numbers) + 1)
@@ -270,7 +270,7 @@ class LocalBackend:
         if status.generation != wanted.generation:
             say_tail(home, say)
             raise BackendError(
-                f"{before.name}: it goes on as it was: {status.error}; "
+                f"{before.name}: nothing was changed: {status.error}; "
                 f"the end of the log is above, all of it in {home.log}"
             )
 

@@ -191,7 +191,7 @@ def _counts(given: Any, length: int) -> np.ndarray:
     """
     counts = [_count(one) for one in given]
     if len(counts) != length:
-        raise ValueError(f"{length} counts are wanted, not {len(counts)}")
+        raise ValueError(f"{length} counts are expected, not {len(counts)}")
     return np.array(counts, np.int64)
 
 

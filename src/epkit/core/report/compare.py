@@ -276,7 +276,7 @@ def _warnings(base: Arm, new: Arm, metrics: Sequence[Change]) -> Iterable[str]:
     if least == 1:
         yield "one run an arm: no run-to-run information, so no verdict; make several (--repeat, or save more runs)"
     elif least < LEAST_RUNS:
-        yield f"{least} runs an arm: the intervals are wide; five or more tell more"
+        yield f"{least} runs an arm: the intervals are wide; five or more are better"
     for arm in (base, new):
         if len(arm.targets) > 1:
             yield f"{arm.name}: its runs went to different targets: {', '.join(arm.targets)}"
@@ -285,7 +285,7 @@ def _warnings(base: Arm, new: Arm, metrics: Sequence[Change]) -> Iterable[str]:
             many = f"{len(invalid)} of {len(arm.reports)} runs are not valid"
             yield f"{arm.name}: {many}: {invalid[0].validity.reasons[0].text}"
         if any(report.run.partial for report in arm.reports):
-            yield f"{arm.name}: not every run came to its end"
+            yield f"{arm.name}: not every run is complete"
     named = {metric.name for metric in metrics}
     few = min((times.count if (times := latency(r)) else 0) for arm in (base, new) for r in arm.reports)
     for name in ("p99", "p99.9"):

@@ -269,7 +269,7 @@ def outcome(grid: Grid, slos: Sequence[Slo], *, confirmed: bool, took_s: float) 
             "flight or fewer rows"
         )
     if not confirmed:
-        words += "; not confirmed: the time was over"
+        words += "; not confirmed: the time was up"
     return _search(aim, float(point.rows), f"{words} ({spent})", confirmed=confirmed)
 
 

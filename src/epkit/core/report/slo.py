@@ -125,7 +125,7 @@ def _check_metric(part: str, name: str, refuse: Callable[[int, str], UsageError]
             raise refuse(2, f"{name} is not reported (known: p{', p'.join(PERCENTILES)})")
     elif name in (*COUNTS, *RATES):
         if part:
-            raise refuse(1, f"{name} is not a time: nothing stands before it")
+            raise refuse(1, f"{name} is not a time: no part can precede it")
     elif name not in MOMENTS:
         raise refuse(2, f"{name} is no metric")
 

@@ -245,7 +245,7 @@ def _against_base(gate: GateExpression, evidence: Evidence) -> Gate:
     new, old = evidence.shared
     rows = len(new.y)
     if rows < LEAST_SHARED:
-        why = f"{plural(rows, 'row')} that neither model was trained on, and {LEAST_SHARED} are wanted"
+        why = f"{plural(rows, 'row')} that neither model was trained on, and {LEAST_SHARED} are needed"
         return _not_judged(gate, why, rows)
     apart = intervals.difference(gate.metric, new, old, groups=evidence.shared_groups)
     if apart is None:

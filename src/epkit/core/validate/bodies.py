@@ -93,7 +93,7 @@ def _noted(body: JsonReading, findings: Findings) -> JsonReading:
         findings.add(
             "duplicate-key",
             (),
-            f'the key "{cut(key, 40)}" stands more than once in one object: the server takes the last',
+            f'the key "{cut(key, 40)}" occurs more than once in one object: the server takes the last',
             severity="warning",
             place=("duplicate", key),
         )

@@ -184,4 +184,4 @@ async def _take_reply(loop: asyncio.AbstractEventLoop, sock: socket.socket) -> N
         # Not in lower case: a reason that quotes the credentials would no longer be masked.
         raise ProxyError(clean(f"{found[1]}{found[2] or ''}"))
     if not head.endswith(block + b"\r\n\r\n"):
-        raise ProxyError("bytes follow its reply that nobody asked for")
+        raise ProxyError("unexpected bytes follow its reply")

@@ -140,7 +140,7 @@ class ClusterMember:
                 for frame in frames:
                     self._take(frame)
             except MalformedError as error:
-                self._lose(f"sent what is refused: {error}")
+                self._lose(f"sent an invalid message: {error}")
                 return
             except Exception as error:  # noqa: BLE001 - Dask raises much, and all of it means the same
                 self._lose(_words(error))
@@ -424,7 +424,7 @@ def _version(versions: object) -> str | None:
 def _reason(error: Exception) -> str:
     if isinstance(error, ImportError):
         return f"it lacks a part of epkit[cluster]: {_first_line(error)}"
-    return f"epkit cannot be started beside it: {_first_line(error)}"
+    return f"epkit cannot be started next to it: {_first_line(error)}"
 
 
 def _first_line(error: BaseException) -> str:

@@ -188,7 +188,7 @@ def received(messages: Messages, frame: bytes) -> Any:
     try:
         return messages.unpack(frame)
     except MalformedError as error:
-        return LostMessage(f"sent what is refused: {error}")
+        return LostMessage(f"sent an invalid message: {error}")
 
 
 def greet(inbox: Inbox, members: Sequence[Member]) -> None:
@@ -204,7 +204,7 @@ def greet(inbox: Inbox, members: Sequence[Member]) -> None:
             member, message = inbox.get(timeout=max(0.0, deadline - time.monotonic()))
         except Empty:
             names = ", ".join(sorted(each.name for each in waiting))
-            raise UsageError(f"{names}: not there after {START_S:.0f} s: is the machine overloaded?") from None
+            raise UsageError(f"{names}: not started after {START_S:.0f} s: is the machine overloaded?") from None
         if isinstance(message, LostMessage) and member in waiting:
             raise UsageError(f"{member.name} cannot be started: it {message.why}")
         if isinstance(message, HelloMessage) and member is not None:

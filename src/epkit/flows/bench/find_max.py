@@ -159,8 +159,8 @@ def _outcome(bound: Bound, search: searching.RateSearch, found: BenchResult, pro
     spent = f"{probes} probes in {took_s:.0f} s"
     if search.best is None:
         why = {
-            "hopeless": "not even one request at a time keeps it",
-            "budget": "no probed rate kept it before the time was over (-t)",
+            "hopeless": "even one request at a time misses it",
+            "budget": "no probed rate met it before the time was up (-t)",
         }.get(search.ended or "", "the search was interrupted")
         words = f"{bound.text}: no rate was found: {why} ({spent})"
         return Search(
@@ -175,10 +175,10 @@ def _outcome(bound: Bound, search: searching.RateSearch, found: BenchResult, pro
         limit = ", where the client is the limit" if search.limited else ""
         words += f", and no more at {search.above:.4g}{limit}"
     if not search.stood:
-        over = "the time was over (-t)" if search.ended == "budget" else "the search was interrupted"
+        over = "the time was up (-t)" if search.ended == "budget" else "the search was interrupted"
         words += f"; not confirmed: {over}"
     elif not search.confirmed:
-        words += "; the interval does not rule a miss out"
+        words += "; the interval does not exclude a miss"
     return Search(
         kind=FIND_MAX,
         expression=bound.text,

@@ -156,7 +156,7 @@ class _Sweep:
 
     def _result(self, stopped_by: Signals | None, took_s: float) -> tuple[int, BenchResult]:
         options = self._asked.options
-        ended = "the time was over (-t)" if stopped_by is None else "the sweep was interrupted"
+        ended = "the time was up (-t)" if stopped_by is None else "the sweep was interrupted"
         points = self._points(ended)
         chosen = choose(points, self._confirmed())
         told = max(self._last, key=lambda one: points[self._spec.points.index(one)].rows_per_s)

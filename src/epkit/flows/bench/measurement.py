@@ -132,8 +132,8 @@ class Measurement:
         phase = self.plan.measured[-1]
         if phase.model == "open" and self.most(facts) >= phase.concurrency:
             text = (
-                f"all {phase.concurrency} requests that may be in flight were: -c caps the load (late ones are timed "
-                "from when they were due)"
+                f"all {phase.concurrency} requests that -c allows were in flight: -c limits the load (late requests "
+                f"are timed from when they were due)"
             )
             found.append(Caveat(kind=CaveatKind.CAPPED, text=text))
         if phase.model == "open" and not self.varied and facts.stopped_by is None:

@@ -38,7 +38,7 @@ from epkit.flows.target.target import UnreachableError
 SKEW_S: Final = 60.0
 """A difference of clocks beyond which tokens begin to be taken for expired, or not yet valid."""
 
-_MEND: Final = "mend the contract at that place, or name another with --schema FILE|URL"
+_MEND: Final = "correct the contract at that place, or name another with --schema FILE|URL"
 _NAME: Final = "name the contract with --schema FILE|URL, or with swagger in epkit.toml"
 _TOLD: Final = (
     *("server", "x-ms-server-version", "azureml-model-deployment", "azureml-model-group"),
@@ -214,11 +214,11 @@ class Answers:
         once, received = self._session.last
         date = once.headers.get("date")
         if date is None:
-            return Found("the server does not tell its time")
+            return Found("the server does not send its time")
         try:
             moment = parsedate_to_datetime(date)
         except (ValueError, TypeError):
-            return Found(f"the server's Date is none: {date}")
+            return Found(f"the server's Date is not a date: {date}")
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
         skew_s = moment.timestamp() + 0.5 - received  # Date is cut to whole seconds
@@ -226,14 +226,16 @@ class Answers:
             return Found("the server's is the same as this machine's, to a second")
         client = "ahead of" if skew_s > 0 else "behind"
         said = f"the server's is {abs(skew_s):,.0f} s {client} this machine's"
-        advice = "tokens are judged by the time: set the clock that is wrong" if abs(skew_s) > SKEW_S else None
+        advice = (
+            "the validity of a token depends on the time: set the clock that is wrong" if abs(skew_s) > SKEW_S else None
+        )
         return Found(said, advice)
 
     async def headers(self) -> Found:
         """Tell what the reply's headers say about server and deployment."""
         assert self._session.last is not None
         headers = self._session.last[0].headers
-        said = ", ".join(f"{name}: {headers[name]}" for name in _TOLD if headers.get(name)) or "none that tell anything"
+        said = ", ".join(f"{name}: {headers[name]}" for name in _TOLD if headers.get(name)) or "none that say anything"
         wanted = self._session.deployment
         answered = headers.get("azureml-model-deployment")
         if wanted and answered and answered != wanted:

@@ -64,10 +64,10 @@ def _why(place: Place) -> str:
     """Say why a request may be in no record."""
     name = place.service
     if place.backend.show(name).app_insights is False:
-        return f"Application Insights is off: epkit logs enable {name} turns it on for those to come"
+        return f"Application Insights is off: epkit logs enable {name} turns it on for later requests"
     return (
-        "what Application Insights is told comes some seconds later; under a heavy load the server drops a part of it, "
-        "and the oldest is forgotten"
+        "records reach Application Insights some seconds later; under heavy load the server drops some, and the "
+        "oldest are deleted"
     )
 
 

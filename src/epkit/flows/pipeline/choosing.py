@@ -99,7 +99,7 @@ def _compared(table: LabelledTable, own: Model, other: Model, metric: str) -> Ma
 
 
 def _too_few(rows: int) -> Mapping[str, Any]:
-    why = f"{plural(rows, 'test row')} that it was not trained on, and {LEAST_SHARED} are wanted"
+    why = f"{plural(rows, 'test row')} that it was not trained on, and {LEAST_SHARED} are needed"
     return {"rows": rows, "difference": None, "ci95": None, "better": False, "reason": why}
 
 

@@ -82,7 +82,7 @@ def init(name: str, data: str, label: str, context: Context) -> Path:
 
 
 def cancel(name: str, context: Context) -> int | None:
-    """End the run that goes on, as SIGTERM does: what it has put up is taken away, and it writes its report.
+    """End the run that goes on, as SIGTERM does: what it has deployed is removed, and it writes its report.
 
     Returns:
         Its process; None where no run goes on.

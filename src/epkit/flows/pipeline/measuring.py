@@ -175,7 +175,7 @@ def _compared(saved: Path, fail_if: Sequence[str]) -> tuple[list[dict[str, Any]]
     comparison = compare_runs(str(saved), None, fail_if=fail_if)
     gates = [{"expression": each.gate.expression, "passed": each.passed} for each in comparison.gates]
     missed = next((each["expression"] for each in gates if not each["passed"]), None)
-    return gates, None if missed is None else f"missed {missed} beside what serves"
+    return gates, None if missed is None else f"missed {missed} against what serves"
 
 
 def _line(report: Report) -> str:

@@ -183,7 +183,7 @@ class _LocalSide(_PlacedSide):
     def prepare(self, live: Endpoint | None, model: Path, sha256: str) -> CandidateRecord:
         if self._shown(self._name) is not None:
             raise UsageError(
-                f"{self._name}: there is an endpoint of this name, which the candidate has to have: "
+                f"{self._name}: an endpoint of this name exists, and the candidate needs the name: "
                 f"epkit deploy delete {self._name}"
             )
         before = {} if live is None else {each.name: each.traffic for each in live.deployments}
@@ -249,7 +249,7 @@ class _AzureSide(_PlacedSide):
         before = {each.name: each.traffic for each in deployments if each.traffic}
         if deployments and not before:
             raise BackendError(
-                f"{self.place.service}: its requests are sent to none of its deployments: "
+                f"{self.place.service}: none of its deployments gets its requests: "
                 f"epkit deploy update {self.place.name} --traffic NAME=100 first"
             )
         taken = {each.name for each in deployments}

@@ -80,7 +80,7 @@ def _bodies(file: str, rows: Input, batch_rows: int) -> Iterator[Payload]:
         size += len(text)
         if size > MOST_BYTES:
             raise UsageError(
-                f"{file}: more than {MOST_BYTES >> 20} MB of bodies: take a part of it (epkit score takes all)"
+                f"{file}: more than {MOST_BYTES >> 20} MB of bodies: use a part of it (epkit score sends all of it)"
             )
         if len(batch) == batch_rows:
             yield body()

@@ -82,7 +82,7 @@ def sized_payloads(
             left -= len(body)
             if left < 0 and not number:
                 most_mb = MOST_BYTES // len(sizes) >> 20
-                raise UsageError(f"--sweep rows={size}: a body of so many rows has more than {most_mb} MB")
+                raise UsageError(f"--sweep rows={size}: a body of that size has more than {most_mb} MB")
             if left < 0:
                 break
             yield Payload.of(f"{given.name}, {size} rows, body {number}", body, checked=True, rows=size)

@@ -70,11 +70,11 @@ def check(options: ScoreOptions) -> None:
         ("--retries", options.retries, 0, 10**6),
     ):
         if not least <= value <= most:
-            raise UsageError(f"{flag} {value}: is from {least} to {most:,}")
+            raise UsageError(f"{flag} {value}: must be from {least} to {most:,}")
     if options.rate is not None and not 1e-6 <= options.rate <= 1e6:
-        raise UsageError(f"--rate {options.rate:g}: requests a second are more than 0, and at most a million")
+        raise UsageError(f"--rate {options.rate:g}: must be more than 0 and at most a million requests a second")
     if options.timeout_s is not None and not 0 < options.timeout_s < 1e9:
-        raise UsageError(f"-s {options.timeout_s:g}: the seconds are more than 0, and less than 10^9")
+        raise UsageError(f"-s {options.timeout_s:g}: must be more than 0 and less than 10^9 seconds")
     if options.request.predictions_at is not None:
         place_of(options.request.predictions_at)
     check_proxy(options.request)

@@ -67,8 +67,9 @@ def sample(one: DriftSample) -> str:
 
 def classifier(one: ToldApart) -> str:
     """Say how well a classifier tells the rows apart."""
-    how = "can be told apart" if one.found else "cannot be told apart"
-    return f"new rows {how} by all columns together: AUC {one.auc:.3f}, by chance up to {one.threshold:.3f}"
+    how = "can be distinguished" if one.found else "cannot be distinguished"
+    figure = f"AUC {one.auc:.3f}, by chance up to {one.threshold:.3f}"
+    return f"new rows {how} from old ones by all columns together: {figure}"
 
 
 def index(one: ColumnDrift) -> str:

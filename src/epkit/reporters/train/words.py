@@ -193,10 +193,10 @@ def leak(found: Leak, report: TrainReport) -> str:
     drop = f"--drop {shlex.quote(found.column)}" if name(found.column) == found.column else "leave it out with --drop"
     begin = f"{name(found.column)}: {alone} alone {number(found.alone)}"
     if found.disguise:
-        return f"{begin}: it is the label in other words; {drop}"
+        return f"{begin}: it repeats the label; {drop}"
     other = "" if report.metric == alone else f"{report.metric} "
     without = f"; without it {other}{with_interval(found.without)}" if found.without else ""
-    return f"{begin}{without}: is it known when the prediction is asked for? If not: {drop}"
+    return f"{begin}{without}: is it known when a prediction is requested? If not: {drop}"
 
 
 def optimism(report: TrainReport) -> str | None:

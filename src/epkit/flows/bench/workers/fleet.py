@@ -52,7 +52,7 @@ READY_S: Final = 60.0
 """How long workers may take until all are ready to begin."""
 
 SILENT_S: Final = 30.0
-"""A worker that has said nothing for so long is lost: it has something to say five times a second."""
+"""A worker that sends nothing for this time is lost: a healthy one sends five times a second."""
 
 ABRUPT_S: Final = 5.0
 """The same for a run that was told to end at once."""
@@ -205,7 +205,7 @@ class Fleet:
         try:
             self._hear_part(part, message)
         except MalformedError as error:
-            self._miss(part, f"sent what is refused: {error}")
+            self._miss(part, f"sent an invalid message: {error}")
 
     @property
     def _bounds(self) -> Bounds:
@@ -257,7 +257,7 @@ class Fleet:
                 part.heard_at = self._turned
         for part in self._parts.values():
             if not part.is_over and time.monotonic() - part.heard_at > limit_s:
-                self._miss(part, f"has said nothing for {limit_s:.0f} s")
+                self._miss(part, f"has sent nothing for {limit_s:.0f} s")
 
     def _note_begins(self, begins: tuple[int, ...]) -> None:
         times = self._measured.times

@@ -40,7 +40,7 @@ class DeployStep:
 
         Raises:
             UsageError: the model cannot be copied, or something else has the candidate's name.
-            BackendError: the backend said no, and what serves goes on.
+            BackendError: the backend refused, and what serves goes on.
         """
         from epkit.flows.pipeline.sides import (
             open_side,  # late: the backends, which a step that is reused needs none of

@@ -46,7 +46,7 @@ from epkit.process import signals_to
 TICK_S: Final = 0.2
 FLUSH_S: Final = 1.0
 SILENT_S: Final = 60.0
-"""A worker that has said nothing for so long is lost: it says each second that it is there."""
+"""A worker that sends nothing for this time is lost: a healthy one reports each second."""
 
 ABRUPT_S: Final = 5.0
 """The same for a job that was told to end at once."""
@@ -266,7 +266,7 @@ class ScoreCrew:
                 self._hear_part(part, message)
             except MalformedError as error:
                 self._crew.lose(part.member)
-                self._lose(part, f"sent what is refused: {error}")
+                self._lose(part, f"sent an invalid message: {error}")
 
     def _hear_part(self, part: WorkerShare, message: Any) -> None:
         """Take what a worker says.
@@ -315,7 +315,7 @@ class ScoreCrew:
         # A machine may have no way to the endpoint; a status is what the endpoint says to all.
         others = self._crew.is_elsewhere and bool(self._living)
         if hopeless is not None and hopeless.shared and self._work.policy.proved and self._living:
-            self._lose(part, "met nothing but rows that fail")
+            self._lose(part, "had only rows that fail")
         elif hopeless is not None and (hopeless.status or not others):
             self.hopeless = self.hopeless or hopeless
             self._stop(drain=True)
@@ -347,13 +347,13 @@ class ScoreCrew:
         for part in self._living:
             if now - part.heard_at > limit_s:
                 self._crew.lose(part.member)
-                self._lose(part, f"has said nothing for {limit_s:.0f} s")
+                self._lose(part, f"has sent nothing for {limit_s:.0f} s")
 
     def _welcome(self, member: Member) -> None:
         """Give a share to a worker that has come."""
         if self._stopping:
             return
-        self._note(f"{member.name} has come, and takes part")
+        self._note(f"{member.name} joined")
         self._parts[member] = self._part(member, ScoreShareMessage(0))
         self._balance()
 
