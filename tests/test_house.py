@@ -284,8 +284,8 @@ def decisions_by_sentences(tree: ast.AST, *, about_reports: bool) -> list[str]:
     def looks(node: ast.AST) -> bool:
         if isinstance(node, ast.Compare):
             sides = [node.left, *node.comparators]
-            told = all(isinstance(how, ast.In | ast.NotIn | ast.Eq | ast.NotEq) for how in node.ops)
-            return told and any(map(is_sentence, sides)) and any(isinstance(side, ast.Constant) for side in sides)
+            said = all(isinstance(how, ast.In | ast.NotIn | ast.Eq | ast.NotEq) for how in node.ops)
+            return said and any(map(is_sentence, sides)) and any(isinstance(side, ast.Constant) for side in sides)
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
             return False
         inside = node.func.attr in LOOKS and is_sentence(node.func.value)

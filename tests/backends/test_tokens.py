@@ -85,8 +85,8 @@ def test_a_login_that_is_refused_is_told_in_one_line(cli: Cli, cloud: Cloud):
     ran = cli.spawn(*command, "-n", 1)
 
     assert 2 == ran.code
-    told = 'endpoints.bank: auth = "aad": AADSTS7000215: Invalid client secret provided.; no login at Azure: az login'
-    assert told in ran.lines[-1]
+    found = 'endpoints.bank: auth = "aad": AADSTS7000215: Invalid client secret provided.; no login at Azure: az login'
+    assert found in ran.lines[-1]
     assert "canary" not in ran.err
 
 

@@ -82,7 +82,7 @@ def test_a_new_user_sees_the_models_and_gets_the_prediction(page, watch, docs, a
 
 def picture(page, reply):
     """Take the picture of the manual."""
-    page.evaluate("scrollTo(0, 0)")  # boxes are told from the top of what is seen
+    page.evaluate("scrollTo(0, 0)")  # boxes are measured from the top of what is seen
     top = page.get_by_role("button", name="Execute").bounding_box()["y"] - 20
     shown = reply.locator(".response-col_description .highlight-code").first.bounding_box()
     height = shown["y"] + shown["height"] + 10 - top
@@ -102,7 +102,7 @@ def test_every_version_of_the_standard_renders_and_scores(page, watch, docs, ban
 
 
 def test_the_key_never_enters_the_browser(page, watch, docs, fault_server, canary):
-    """The target answers with all it was told, cookies and credentials among it."""
+    """The target answers with all it received, cookies and credentials among it."""
     page.goto(docs(SWAGGER, "--target", fault_server.url("echo"), key=canary))
 
     reply = execute(page)

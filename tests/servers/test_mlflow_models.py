@@ -124,7 +124,7 @@ def test_the_gate_is_shut_without_a_key_and_health_is_open(cli: Cli):
 
 
 def requests(cli: Cli) -> list[dict[str, Any]]:
-    """What Application Insights was told of."""
+    """The requests in Application Insights."""
     shown = cli("logs", "show", "bank", "--requests", "--format", "json")
     found: list[dict[str, Any]] = json.loads(shown.out)["requests"]
     return found

@@ -15,7 +15,7 @@ from epkit.core.shortening import cut
 DETAIL_LIMIT: Final = 200
 """Most characters of a server's own words in a message."""
 
-# Longer replies are not error documents; a page's title stands at its beginning.
+# Longer replies are not error documents; a page's title is at its beginning.
 _PARSE_LIMIT = 1_000_000
 _PAGE_LIMIT = 10_000
 

@@ -61,7 +61,7 @@ class TargetSpec:
         uri: where rows are sent; None for the embedded endpoint, which has none before it runs.
         name: in `epkit.toml`, None for a URL.
         place: `FILE: endpoints.NAME` for messages, None for a URL.
-        swagger: where the contract is; None for beside the uri (`contract_url`).
+        swagger: where the contract is; None for next to the uri (`contract_url`).
         key_env: name of the environment variable that holds the key.
         key_file: path of the file that holds it.
         timeout_s: of one request, > 0.

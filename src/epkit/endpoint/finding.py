@@ -12,7 +12,7 @@ from epkit.errors import UsageError, unreadable
 from epkit.paths import foreign_owner, is_foreign, user_of
 
 VARIABLE: Final = "EPKIT_CONFIG"
-"""Names the file to read: it is meant, so nobody asks where it lies and whose it is."""
+"""Names the file to read: the user chose it, so its place and its owner are not checked."""
 
 
 def find_config(directory: Path, environ: Mapping[str, str]) -> Config | None:

@@ -55,7 +55,7 @@ class Starter:
 
 
 def render(starter: Starter) -> str:
-    """Write the file, a comment beside each setting."""
+    """Write the file, with a comment for each setting."""
     return "\n".join([_HEAD, *_lines(starter), ""])
 
 

@@ -63,7 +63,7 @@ class CsvTable:
 
         Args:
             name: what messages call the file.
-            spec: the rows of a contract, by which a header is told from a row.
+            spec: the rows of a contract, which distinguishes a header from a row.
 
         Raises:
             UsageError: the file is empty, no text in UTF-8, names a column twice, or has no header.
@@ -394,7 +394,7 @@ class CsvTable:
         return transcoding.not_utf8(self.name, line, text[:place], text[place:])
 
     def not_csv(self, line: int) -> UsageError:
-        """Say that rows cannot be told apart, from a line on."""
+        """Say that rows cannot be separated from a line on."""
         what = "from this line on a cell holds a quote or a carriage return and is not in quotes itself"
         return UsageError(f"{self.name}:{line}: {what}: put such cells in quotes, and write a quote in them twice")
 

@@ -1,6 +1,6 @@
-"""The files of a scoring job beside its output: the journal, which is also the lock, and the list of failed rows.
+"""The files of a scoring job next to its output: the journal, which is also the lock, and the list of failed rows.
 
-A point in the journal is written after everything it speaks of is on the disk. Whatever stands behind the last point
+A point in the journal is written after everything that it records is on the disk. Whatever follows the last point
 was written by a run that did not come to the next one, and is cut off before the job goes on.
 """
 
@@ -107,7 +107,7 @@ class Job:
 
         Args:
             rows: of the input, None where that is not known.
-            least: so many have to be done.
+            least: the number of rows that have to be done.
 
         Raises:
             UsageError: the journal speaks of more, or of fewer than *least*.

@@ -219,7 +219,7 @@ def _put(temporary: Path, target: Path) -> None:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             raise
         if not _exchanged(temporary, target):
-            # Without an exchange there is no model for a moment, and the old one beside until the new one is there.
+            # Without an exchange there is no model for a moment; the old one is kept next to it until then.
             aside = temporary.with_name(f"{temporary.name}-old")
             target.rename(aside)
             try:

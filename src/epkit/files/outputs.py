@@ -1,4 +1,4 @@
-"""The files that a command writes besides its standard output."""
+"""The files that a command writes in addition to its standard output."""
 
 import os
 from pathlib import Path

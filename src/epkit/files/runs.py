@@ -37,7 +37,7 @@ class RunWriter:
         """
         self._name = f"{flag} {path}"
         try:
-            # Without a buffer: what is told is in the file, and a full disk shows where a block is written.
+            # Without a buffer: what is reported is in the file, and a full disk shows where a block is written.
             self._file = NewFile(path)
         except OSError as error:
             raise unwritable(self._name, error) from None
@@ -224,7 +224,7 @@ class _Scan:
         except ValueError:
             raise fault from None
         if head.startswith(saved.RUN):
-            self._check(value.get("format"))  # first: who has another version is not to be told of damage
+            self._check(value.get("format"))  # first: another version is not damage
         if _content(whole) is None:
             raise fault
         return value

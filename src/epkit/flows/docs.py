@@ -71,7 +71,7 @@ def docs(
     """Serve until Ctrl-C or SIGTERM.
 
     Args:
-        announce: told the page's address once it can be opened, and whether anything can be tried out there.
+        announce: called with the page's address once it can be opened, and whether a request can be tried there.
 
     Returns:
         The signal that ended it.

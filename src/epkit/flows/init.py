@@ -177,10 +177,10 @@ def _nearby(context: Context) -> WorkspaceConfig | None:
 def _advice(key_file: str | None, cwd: Path) -> Iterator[str]:
     """Give what to do about files with keys in them that git would take."""
     named = [] if key_file is None else [(cwd / Path(key_file).expanduser())]
-    beside = [path for path in sorted(cwd.iterdir()) if path.is_file() and _KEY_FILES.fullmatch(path.name)]
+    nearby = [path for path in sorted(cwd.iterdir()) if path.is_file() and _KEY_FILES.fullmatch(path.name)]
     if named and not named[0].exists():
         yield f"{key_file}: does not exist yet: write the key into it, and chmod 600"
-    for path in dict.fromkeys([*named, *beside]):
+    for path in dict.fromkeys([*named, *nearby]):
         shown = str(path.relative_to(cwd)) if path.is_relative_to(cwd) else str(path)
         state = repository.exposure(path)
         root = repository.root_of(path.parent)

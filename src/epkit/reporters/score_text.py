@@ -60,9 +60,9 @@ def summary(result: ScoreResult) -> list[str]:
     if result.waits:
         often = "once" if result.waits == 1 else f"{result.waits:,} times"
         lines.append(f"the endpoint asked to wait {often} (Retry-After), {result.waited_s:,.1f} s together")
-    told = result.examples[:SHOWN_REASONS]
-    lines += [f"{example.count:,} x {_why(example.why)}, first row {example.row:,}" for example in told]
-    more = len(result.examples) - len(told)
+    shown = result.examples[:SHOWN_REASONS]
+    lines += [f"{example.count:,} x {_why(example.why)}, first row {example.row:,}" for example in shown]
+    more = len(result.examples) - len(shown)
     return [*lines, f"and {more} other {'reason' if more == 1 else 'reasons'}"] if more else lines
 
 

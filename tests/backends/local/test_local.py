@@ -281,7 +281,7 @@ def test_the_slowest_request_of_a_bench_is_found_by_its_id(local: Cli):
     assert line in text.out
     missing = complaint(local(*show, slowest["id"][:-1] + "x"), 2)
     assert "no record names the request" in missing
-    assert "what Application Insights is told comes some seconds later" in missing
+    assert "records reach Application Insights some seconds later" in missing
     assert "an id is one word" in complaint(local(*show, "a' or 'b"), 2)
 
 

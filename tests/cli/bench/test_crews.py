@@ -232,8 +232,8 @@ def test_a_worker_that_is_killed_is_missed_by_name_and_the_others_go_on(cli, row
     assert not report["validity"]["valid"]
     reason = f"{lost['name']} ({lost['host']}) was lost after {lost['sent']} of its 200 requests"
     assert any(line.startswith(reason) for line in report["validity"]["reasons"])
-    told = "lost: it was killed by signal 9; the report covers what it had sent until then"
-    assert [f"epkit: {lost['name']}: {told}"] == ran.lines
+    said = "lost: it was killed by signal 9; the report covers what it had sent until then"
+    assert [f"epkit: {lost['name']}: {said}"] == ran.lines
     assert lost["sent"] > 0
 
 
@@ -317,11 +317,11 @@ def test_one_worker_is_this_process(cli, rows, fault_server):
 
 
 def test_a_name_without_an_address_is_told_as_one_would(cli, rows):
-    told = complaint(
+    said = complaint(
         cli("bench", "-p", rows, "--no-validate", "-n", 4, "-c", 2, "--workers", 2, "http://no.invalid/x"), 4
     )
 
-    assert told.startswith("no.invalid: the name has no address")
+    assert said.startswith("no.invalid: the name has no address")
 
 
 def test_the_text_report_tells_each_worker(cli, rows, fault_server):

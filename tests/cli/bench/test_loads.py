@@ -58,7 +58,7 @@ def test_replies_that_hang_do_not_thin_the_rate_of_the_others(cli, rows, fault_s
 
 
 def test_a_stall_shows_in_response_times_as_the_arithmetic_of_the_schedule_has_it(cli, rows, fault_server):
-    # 100/s for 2 s; all stands still in the last 400 ms of each second. Of a stall's 40 arrivals the i-th waits
+    # 100/s for 2 s; everything pauses in the last 400 ms of each second. Of a stall's 40 arrivals the i-th waits
     # 400 - 10 i ms, so a fifth of all requests waits at least 200 ms: p80 is about 200, p95 350, p99 390 ms.
     url = fault_server.url("stall?every_ms=1000&for_ms=400")
     report = bench(cli, rows, url, "--rate", 100, "-t", 2, "-c", 1).report
@@ -118,9 +118,9 @@ def test_a_warm_up_is_reported_apart(cli, rows, fault_server, load):
 
 def test_failures_in_the_warm_up_are_not_the_runs(cli, rows, fault_server):
     ran = bench(cli, rows, fault_server.url("flaky?every=3"), "-n", 2, "--warmup", 2)
-    told = ran.report["phases"][0]
+    found = ran.report["phases"][0]
 
-    assert (2, 0) == (told["sent"], told["failed"])
+    assert (2, 0) == (found["sent"], found["failed"])
     assert 5 == ran.code, "the third request fails, and is measured"
 
 

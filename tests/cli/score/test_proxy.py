@@ -44,9 +44,9 @@ def test_rows_and_contract_go_through_the_proxy(cli, server, proxy, job, flags, 
 
     assert (0, PREDICTIONS) == (ran.code, predictions(ran)), ran.err
     assert COUNT == sum(server.scored.values())
-    told = [line for line, _ in proxy.seen]
-    assert f"GET {server.url.removesuffix('score')}swagger.json HTTP/1.1" in told
-    assert f"POST {server.url} HTTP/1.1" in told
+    said = [line for line, _ in proxy.seen]
+    assert f"GET {server.url.removesuffix('score')}swagger.json HTTP/1.1" in said
+    assert f"POST {server.url} HTTP/1.1" in said
     assert {f"Basic {USER}"} == {headers["proxy-authorization"] for _, headers in proxy.seen}
 
 

@@ -600,13 +600,13 @@ def test_a_storm_of_refusals_ends_complete(cli, server):
 
 @pytest.mark.parametrize("more", [(), ("--workers", 2)])
 @pytest.mark.parametrize(
-    ("header", "told"),
+    ("header", "shown"),
     [
         ("Retry-After:30", "30 s (Retry-After): waiting"),
         ("Retry-After:99999", "99,999 s (Retry-After), which is too long: the request is sent again in 300 s"),
     ],
 )
-def test_a_long_wait_is_told_in_a_line_and_ctrl_c_ends_it_at_once(cli, server, header, told, more):
+def test_a_long_wait_is_told_in_a_line_and_ctrl_c_ends_it_at_once(cli, server, header, shown, more):
     server.behave = throttling(every=1, header=header)
     cli.write("rows.csv", table(30))
     with cli.start("score", "rows.csv", "--target", server.url, NO, "--wrap", "data", "-c", 4, *more) as process:
@@ -615,7 +615,7 @@ def test_a_long_wait_is_told_in_a_line_and_ctrl_c_ends_it_at_once(cli, server, h
         asked = time.monotonic()
         ran = cli.finished(process)
 
-    assert f"epkit: the endpoint asks to wait {told}" == line.rstrip()
+    assert f"epkit: the endpoint asks to wait {shown}" == line.rstrip()
     assert (130, 0) == (ran.code, server.scored.total())
     assert time.monotonic() - asked < 15
     assert any(text.startswith("the endpoint asked to wait once (Retry-After), ") for text in ran.err.splitlines())

@@ -80,7 +80,7 @@ TABLES = {
         ('--group "g": t.csv has 1 group, and 0 rows are left to learn from where some are test rows: '
         "name a column with more values, or --test-size 0"),
     ),
-    "one group beside the test rows": (
+    "one group next to the test rows": (
         table(g=["l", "k"] * (ROWS // 2)), ("--group", "g"),
         "--folds 5: there is one group only (test rows have theirs), and each fold needs one of its own",
     ),

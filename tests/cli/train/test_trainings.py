@@ -75,7 +75,7 @@ def bytes_of(cli, out):
 
 
 def wait_for(journal, runs):
-    """Wait until so many runs are done."""
+    """Wait until that number of runs is done."""
     until = time.monotonic() + 60
     while not journal.exists() or journal.read_bytes().count(b'"run": ') < runs:
         assert time.monotonic() < until, "the runs take too long"

@@ -1,4 +1,4 @@
-"""What a sweep of batch sizes finds: how a point stands, which one to use, and in which words."""
+"""What a sweep of batch sizes finds: the state of a point, which one to use, and in which words."""
 
 from dataclasses import replace
 

@@ -58,17 +58,17 @@ def test_examples_of_failures_are_kept_only_where_they_are_wanted(fault_server, 
 
 
 def test_progress_is_told_while_the_run_goes_on(fault_server, context, rows):
-    told = []
+    found = []
 
     bench(
         options(fault_server.url("delay?ms=5"), rows, time_limit_s=1.0),
         context[0],
         io.BytesIO(),
-        progress=lambda done, failed: told.append((done, failed)),
+        progress=lambda done, failed: found.append((done, failed)),
     )
 
-    assert told == sorted(told)
-    assert told[-1][0] > 0
+    assert found == sorted(found)
+    assert found[-1][0] > 0
 
 
 def test_a_dry_run_tells_the_plan(fault_server, context, rows):

@@ -1,4 +1,4 @@
-"""The steps of a check that lead to an answer, through a proxy: its troubles are told from the endpoint's."""
+"""The steps of a check that lead to an answer, through a proxy: its troubles are kept apart from the endpoint's."""
 
 import asyncio
 

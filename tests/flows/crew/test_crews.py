@@ -8,7 +8,7 @@ from epkit.core.http.destination import Destination, Proxy
 from epkit.errors import UsageError
 from epkit.flows.crew.crews import check_reach
 
-ELSEWHERE = SimpleNamespace(is_elsewhere=True, is_beside=False)
+ELSEWHERE = SimpleNamespace(is_elsewhere=True, shares_loopback=False)
 NEAR, FAR = Proxy(scheme="http", host="127.0.0.1", port=3128), Proxy(scheme="http", host="proxy.corp", port=3128)
 
 

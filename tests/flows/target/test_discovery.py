@@ -1,4 +1,4 @@
-"""A contract is looked for where servers publish theirs, and every place that was tried is told."""
+"""A contract is looked for where servers publish theirs, and every place that was tried is named."""
 
 import asyncio
 import json

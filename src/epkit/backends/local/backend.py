@@ -62,7 +62,7 @@ class LocalBackend:
 
         Args:
             environ: XDG_STATE_HOME and HOME are read, and what an order passes on.
-            note: is told what was cleaned up.
+            note: called with what was cleaned up.
             is_healthy: asks a server's health page.
         """
         self._homes = Homes(environ)
@@ -240,7 +240,7 @@ class LocalBackend:
         """Have another server take over, of another generation.
 
         Args:
-            copy: what it serves, if that is another copy; *passed*: variables that its script sees besides.
+            copy: what it serves, if that is another copy; *passed*: further variables that its script sees.
 
         Raises:
             BackendError: it does not come up; the one that serves goes on.
@@ -402,7 +402,7 @@ def _spawn(home: Home, listener: int, lock: int, passed: Mapping[str, str]) -> N
     """Start the supervisor, which has nothing of this process but the socket and the lock.
 
     Args:
-        passed: variables that the script sees besides those that every child does.
+        passed: variables that the script sees in addition to those of every child.
     """
     log = os.open(home.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:

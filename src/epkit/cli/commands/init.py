@@ -44,7 +44,7 @@ def init(
     """Write a first, commented epkit.toml here.
 
     From the URL of an endpoint, an Azure config.json FILE, or both. What is known is filled in, everything else
-    stands there as a comment. Nothing is ever overwritten.
+    is there as a comment. Nothing is ever overwritten.
     """
     from epkit.flows import init as flow
 

@@ -71,7 +71,7 @@ class Sections(TyperCommand):
 
 
 def option(panel: str, *names: str, help: str, metavar: str | None = None, **more: Any) -> Any:  # noqa: A002
-    """Make an option that stands in a section of the help."""
+    """Make an option that is shown in a section of the help."""
     return typer.Option(*names, help=help, metavar=metavar, rich_help_panel=panel, **more)
 
 

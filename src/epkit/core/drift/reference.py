@@ -187,7 +187,7 @@ def _counts(given: Any, length: int) -> np.ndarray:
     """Check counts from a card.
 
     Raises:
-        ValueError: they are not so many whole numbers from 0 on.
+        ValueError: they are not that number of whole numbers from 0 on.
     """
     counts = [_count(one) for one in given]
     if len(counts) != length:

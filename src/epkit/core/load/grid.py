@@ -143,7 +143,7 @@ class GridState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """How a point stands.
+    """State of a point.
 
     Args:
         state: `MEASURED` while it is in; `MISSED` or `FAILED` where it surely is out.

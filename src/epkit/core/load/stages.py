@@ -98,7 +98,7 @@ def parse_sweep(text: str, step: Phase, *, concurrency: int, most_concurrency: i
 
 
 def parse_warmup(text: str, first: Phase) -> Phase:
-    """Read `--warmup`: so many requests, or so long, of the load that follows.
+    """Read `--warmup`: a number of requests, or a time, of the load that follows.
 
     Args:
         first: the phase that follows; of a ramp, its beginning is taken.

@@ -30,7 +30,7 @@ LATE: Final = 0.01
 """How many of the requests may start late."""
 
 FEW: Final = 2
-"""So many may in any case: a small run is not spoilt by one hiccup of the machine."""
+"""This many are always allowed: one hiccup of the machine does not spoil a small run."""
 
 GROWTH: Final = 2.0
 """By what factor the number in flight grows from the first half to the second where more is asked than is served."""
@@ -142,7 +142,7 @@ def behind(planned_ns: int, last_start_ns: int, requests: int) -> Caveat | None:
 
 
 def late(late_starts: int, requests: int, *, full: int | None) -> Caveat | None:
-    """Tell whether so many requests started late that the plan was not kept.
+    """Tell whether too many requests started late, so that the plan was not kept.
 
     Args:
         full: the concurrency, where all of it was in use.

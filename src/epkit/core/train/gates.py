@@ -15,7 +15,7 @@ A value or range whose rows do not define the metric (AUC of one class) is passe
 METRIC is a name of `metrics.py`, epkit's or Azure's, or `ece`. `accuracy` is of the likelier class, and
 `accuracy_at_threshold` of what is answered at the threshold, as are f1, recall, precision and mcc.
 
-A gate is judged by the figure itself; its interval is said beside it. A gate against the base is paired: both models
+A gate is judged by the figure itself; its interval is shown with it. A gate against the base is paired: both models
 are measured on the rows that neither was trained on.
 """
 

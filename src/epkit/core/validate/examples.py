@@ -167,7 +167,7 @@ class Sampler:
         return rows
 
     def _value(self, declared: Mapping[str, Any] | bool, model: Any, depth: int) -> Any:
-        """Make a value of a schema; *model* is the example's, which stands in where none can be made."""
+        """Make a value of a schema; *model* is the example's, used if none can be made."""
         self._left -= 1
         if self._left < 0:
             raise UsageError("the contract's schemas are too strict: no row could be made that satisfies all of them")

@@ -49,8 +49,8 @@ def bench(
     """Run a load and report it.
 
     Args:
-        progress: told some five times a second how many requests are done and how many of them failed.
-        live: collects what a display shows besides.
+        progress: called about five times a second with the number of requests done and failed.
+        live: collects what a display shows in addition.
         say: prints what `-v` shows.
 
     Raises:
@@ -177,7 +177,7 @@ def prepare(
 def _load(
     asked: AskedBench, target: Target, destination: Destination, context: Context, stdin: BinaryIO
 ) -> tuple[Requests, Check | None, tuple[Mapping[str, Any], str] | None]:
-    """Make the requests, and what their replies are checked by beside the run.
+    """Make the requests, and what checks their replies in parallel with the run.
 
     Returns:
         The requests, the check, and what workers make that check of: a contract's document and the path in it.

@@ -22,7 +22,7 @@ from epkit.flows.bench.ready import PreparedRun
 from epkit.flows.bench.run import run
 
 PATIENCE: Final = 3.0
-"""A probe with so many times the requests under way that the limit would allow (Little's law) has missed it."""
+"""A probe has missed the limit if this many times as many requests are in flight as the limit allows (Little's law)."""
 
 
 def find_max(asked: AskedBench, ready: PreparedRun, shown: Shown, *, writer: RunWriter | None = None) -> BenchResult:
@@ -68,8 +68,8 @@ def _search(asked: AskedBench, ready: PreparedRun, shown: Shown, writer: RunWrit
             break
     # The run at the rate that was found; the last one where none was, or the user ended it.
     place, found = (number, result) if stopped or search.best is None else runs[search.best]
-    told = _outcome(bound, search, found, number, time.perf_counter() - began)
-    report = replace(found.report, phases=tuple(phases), search=told)
+    outcome = _outcome(bound, search, found, number, time.perf_counter() - began)
+    report = replace(found.report, phases=tuple(phases), search=outcome)
     return place - 1, replace(found, report=report)
 
 

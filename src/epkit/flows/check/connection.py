@@ -27,7 +27,7 @@ class ConnectionSteps:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._client = session.client
-        # A proxy's troubles are told from the endpoint's.
+        # Keep a proxy's troubles apart from the endpoint's.
         self._whose = "" if session.client.destination.proxy is None else "proxy: "
         self._addresses: tuple[Address, ...] = ()
         self._sock: socket.socket | None = None

@@ -71,7 +71,7 @@ def check_reach(destination: Destination, crew: Crew) -> None:
     Raises:
         UsageError: it is such a one.
     """
-    if not crew.is_elsewhere or crew.is_beside:
+    if not crew.is_elsewhere or crew.shares_loopback:
         return
     if destination.bind is not None:
         raise UsageError(f"-B {destination.bind}: an address of this machine, but the workers are on others")

@@ -1,4 +1,4 @@
-"""`epkit deploy`: endpoints made, shown, changed and deleted, whoever hosts them."""
+"""`epkit deploy`: create, show, change and delete endpoints on any backend."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -199,7 +199,7 @@ def swagger(place: Place, context: Context, reach: TargetOptions, *, output: str
 
     Args:
         reach: how the endpoint is reached.
-        output: a file; None for `swagger/NAME.json` beside `epkit.toml`.
+        output: a file; None for `swagger/NAME.json` next to `epkit.toml`.
 
     Raises:
         EndpointError: there is none to be had.

@@ -27,7 +27,7 @@ class FoundRequest:
 
     Args:
         id: that it was looked for by.
-        requests: with this id, as Application Insights was told of them; more than one where it was sent again.
+        requests: those with this id in Application Insights; more than one if it was sent again.
         lines: of the server's log, that name the id.
     """
 

@@ -1,4 +1,4 @@
-"""What is deployed with a model: its script and environment, as named or as found beside it; nothing for MLflow's."""
+"""What is deployed with a model: its script and environment, as named or found next to it; nothing for MLflow's."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -179,11 +179,11 @@ def _find_script(context: Context, model: Path, entry: str, code: str | None) ->
             raise UsageError(f"--entry {entry}: is outside {folder}, from which the files are taken")
         check_script(script, f"--entry {entry}")
         return Script(code=str(folder), entry=script.relative_to(folder).as_posix(), selection="code")
-    beside = model if model.is_dir() else model.parent
-    here, there = ((folder / Path(entry).expanduser()).resolve() for folder in (context.cwd, beside))
+    near = model if model.is_dir() else model.parent
+    here, there = ((folder / Path(entry).expanduser()).resolve() for folder in (context.cwd, near))
     script = here if here.is_file() else there
     if not script.is_file():
-        raise UsageError(f"--entry {entry}: no such file in {context.cwd}, where you are, nor in {beside}")
+        raise UsageError(f"--entry {entry}: no such file in {context.cwd}, where you are, nor in {near}")
     if script.suffix != ".py":
         raise UsageError(f"--entry {entry}: no .py file, which the server would load")
     if script != there and there.is_file():

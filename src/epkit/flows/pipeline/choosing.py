@@ -1,4 +1,4 @@
-"""The model that was trained beside models that the user has already: which one goes on to the gate."""
+"""Choose between the trained model and the user's own: one goes on to the gate."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

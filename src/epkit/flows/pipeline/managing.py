@@ -1,4 +1,4 @@
-"""What is done with pipelines besides running them: a first table in `epkit.toml`, and ending a run that goes on."""
+"""Work on pipelines other than running them: a first table in `epkit.toml`, and ending a run that goes on."""
 
 import json
 import os

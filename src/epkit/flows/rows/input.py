@@ -52,7 +52,7 @@ class Input:
         """Read the rows.
 
         Args:
-            skip: so many from the first on are left out.
+            skip: number of rows to leave out at the beginning.
         """
         first = skip
         pieces = self.source.pieces(skip, lists=self.envelope.wants_lists)
@@ -90,7 +90,7 @@ def prepare(
         given: None for the contract's example.
         contract: says how rows are written, and what their columns are.
         wrap: how the user wants rows wrapped, None for what else is known; the contract's columns stay.
-        parameters: that go beside the rows.
+        parameters: that sent with the rows.
         path: of the target, which tells MLflow's servers.
         validate: whether a row that breaks the contract is refused.
         scoring: whether messages may name the flags that only `score` has.

@@ -1,4 +1,4 @@
-"""Payloads from a table: its rows, so many a body, wrapped and checked as `score` does it, before the run begins."""
+"""Payloads from a table: a fixed number of rows a body, wrapped and checked as in `score` before the run."""
 
 import contextlib
 from collections.abc import Iterator

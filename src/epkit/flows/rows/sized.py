@@ -39,7 +39,7 @@ def sized_payloads(
     wrap: str | None = None,
     seed: int = 0,
 ) -> Iterator[Payload]:
-    """Make bodies of each size, all of exactly so many rows, before a run begins.
+    """Make bodies of each size, with exactly that number of rows, before a run begins.
 
     Args:
         file: with the rows: a table, JSON lines, or a request body; None for rows that are made of the contract.
@@ -51,7 +51,7 @@ def sized_payloads(
         seed: of rows that are made.
 
     Raises:
-        UsageError: there are no rows to be had, or a body cannot hold so many.
+        UsageError: there are no rows to be had, or a body cannot hold that number.
         ContractError: a row breaks the contract.
     """
     with contextlib.ExitStack() as stack:

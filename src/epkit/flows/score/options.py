@@ -27,7 +27,7 @@ class ScoreOptions:
         out: a path, None for a stream.
         timeout_s: one request's; None for the target's own.
         rate: most requests a second, None for no limit.
-        params: go beside the rows.
+        params: sent with the rows.
         workers: how many processes of this machine share the job.
         cluster: a Dask scheduler whose workers share it.
     """
@@ -57,7 +57,7 @@ class ScoreOptions:
 
     @property
     def parameters(self) -> Mapping[str, Any]:
-        """What goes beside the rows, the method among it."""
+        """What is sent with the rows, including the method."""
         return {**self.params, **({"method": self.method} if self.method is not None else {})}
 
 

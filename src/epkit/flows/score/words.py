@@ -17,7 +17,7 @@ from epkit.flows.target.target import Target
 MOST_SHOWN: Final = 500
 """The most characters of a reply in a message."""
 
-TOLD_NS: Final = 10_000_000_000
+NOTED_NS: Final = 10_000_000_000
 """A shorter wait is not worth a line."""
 
 
@@ -44,7 +44,7 @@ def note_wait(wait: RetryWait, note: Note) -> None:
         note(
             f"the endpoint asks to wait {asked} (Retry-After), which is too long: the next request is sent in {granted}"
         )
-    elif wait.ns >= TOLD_NS:
+    elif wait.ns >= NOTED_NS:
         note(f"the endpoint asks to wait {asked} (Retry-After): waiting")
 
 

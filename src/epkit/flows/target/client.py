@@ -32,7 +32,7 @@ from epkit.flows.target.request_options import AGENT, RequestOptions, TargetOpti
 from epkit.flows.target.target import Target
 from epkit.flows.target.transport import engine_class, proxy_of
 from epkit.flows.target.unlocking import unlocked
-from epkit.process import beside_a_loop
+from epkit.process import outside_loop
 
 T = TypeVar("T")
 
@@ -250,7 +250,7 @@ def client_for(target: Target, options: TargetOptions, *, proxy: Proxy | None = 
 
 def wait_for(question: Coroutine[Any, Any, T]) -> T:
     """Wait for an answer, in a thread of its own where this one's event loop runs already (a notebook's)."""
-    return beside_a_loop(partial(_answered, question))
+    return outside_loop(partial(_answered, question))
 
 
 def _answered(question: Coroutine[Any, Any, T]) -> T:

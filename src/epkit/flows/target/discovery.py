@@ -114,9 +114,9 @@ def _places(uri: Url) -> Iterator[Url]:
     if (model := model_path(uri.path)) is not None:
         yield replace(uri, path=model, query=None)
     own = contract_url(uri)
-    beside = (own, *(uri.sibling(name) for name in PUBLISHED))
+    siblings = (own, *(uri.sibling(name) for name in PUBLISHED))
     root = (replace(uri, path=f"/{name}", query=None) for name in (own.path.rpartition("/")[2], *PUBLISHED))
-    yield from dict.fromkeys((*(beside if model is None else ()), *root))
+    yield from dict.fromkeys((*(siblings if model is None else ()), *root))
 
 
 def _other_version(place: Url, reply: SingleRequest) -> Iterator[Url]:

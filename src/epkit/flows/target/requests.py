@@ -57,7 +57,7 @@ class Requests:
     strict: bool = False
 
     def part(self, rows: int) -> tuple[int, ...]:
-        """Return the indices of the requests with so many rows."""
+        """Return the indices of the requests with that number of rows."""
         return tuple(index for index, held in enumerate(self.rows) if held == rows)
 
     def of_part(self, part: Sequence[int]) -> "Requests":
@@ -304,9 +304,9 @@ class KnownContract:
         """Return the contract, or None where the target's own is missing or unusable.
 
         Args:
-            without: what that means for the user, who is told; None where there is no going on.
+            without: note for the user if there is no contract; None: a contract is required.
 
-            quiet: the user has said that it may be missing, and is not told.
+            quiet: the user said that it may be missing, so there is no note.
 
         Raises:
             EpkitError: it is missing, and the user named it or it cannot be done without.

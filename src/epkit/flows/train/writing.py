@@ -1,4 +1,4 @@
-"""What a training leaves: the model's directory, and beside it the reports and every row's prediction."""
+"""What a training leaves: the model's directory, and next to it the reports and every row's prediction."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence

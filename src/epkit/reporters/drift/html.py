@@ -61,8 +61,8 @@ def _tiles(report: DriftReport) -> Iterable[tuple[str, str]]:
         label = report.label
         yield words.number(label.psi), f"PSI of the label, by chance up to {words.number(label.threshold)}"
     if report.classifier is not None:
-        told = report.classifier
-        yield f"{told.auc:.3f}", f"AUC of old against new rows, by chance up to {told.threshold:.3f}"
+        classifier = report.classifier
+        yield f"{classifier.auc:.3f}", f"AUC of old against new rows, by chance up to {classifier.threshold:.3f}"
     yield f"{report.old.rows:,}", "old rows"
     yield f"{report.new.rows:,}", "new rows"
 

@@ -255,11 +255,11 @@ def _warnings(warnings: Iterable[Caveat]) -> list[str]:
 
 
 def _thresholds(thresholds: Iterable[Threshold]) -> list[str]:
-    told = [threshold for threshold in thresholds if not is_implicit(threshold)]
+    explicit = [threshold for threshold in thresholds if not is_implicit(threshold)]
     return [
         f"{'' if i else 'Thresholds:':<{LABEL}}{threshold.expression} "
         f"{'met' if threshold.passed else 'missed'} (observed {threshold.observed:.6g})"
-        for i, threshold in enumerate(told)
+        for i, threshold in enumerate(explicit)
     ]
 
 

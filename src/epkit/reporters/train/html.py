@@ -383,7 +383,7 @@ def _leaderboard(report: TrainReport) -> Iterable[str]:
                 *more,
                 rounds,
                 words.cpu(run),
-                words.told_apart(run),
+                words.against_best(run),
                 words.parameters(run),
             )
         )

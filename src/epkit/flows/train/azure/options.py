@@ -21,7 +21,7 @@ ELSEWHERE: Final = "leave it out, or train on this machine (--backend local)"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AzureOptions:
-    """What a training at Azure is asked for besides `TrainOptions`.
+    """Options of a training at Azure, in addition to `TrainOptions`.
 
     Args:
         compute: that trains.

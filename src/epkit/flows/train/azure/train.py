@@ -215,7 +215,7 @@ def _compute(options: TrainOptions, azure: AzureOptions, jobs: "AutoMLJobs", con
 
 
 def _taken_up(name: str, jobs: "AutoMLJobs", run: Path) -> tuple[AzureJob, JobRecord]:
-    """Find a job that is there, and what is known of it: beside the model, or what it carries.
+    """Find a job that is there, and its record: next to the model, or carried by the job.
 
     Raises:
         UsageError: it was not begun by epkit.
