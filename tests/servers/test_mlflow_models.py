@@ -165,5 +165,5 @@ def test_a_model_that_cannot_be_opened_leaves_the_old_one(cli: Cli):
     refused = cli("deploy", "update", "bank", "--model", "broken")
 
     assert 6 == refused.code
-    assert "it goes on as it was: the server ended with code 3" in refused.lines[-1]
+    assert "nothing was changed: the server ended with code 3" in refused.lines[-1]
     assert 0 == cli("check", "bank").code

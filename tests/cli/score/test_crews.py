@@ -221,7 +221,7 @@ def test_the_key_reaches_the_workers_and_shows_nowhere(cli, server, crew, canary
     ("flags", "words"),
     [
         (["--workers", 0], "--workers 0: the number of processes must be from 1 to 1024"),
-        (["--workers", 9], "--workers 9: no more than 8 would have something to do"),
+        (["--workers", 9], "--workers 9: no more than 8 workers are of use"),
         (["--workers", 2, "--cluster", "h:1"], "--workers and --cluster contradict each other"),
     ],
 )

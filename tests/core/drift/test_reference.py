@@ -102,7 +102,7 @@ def test_a_column_that_is_dropped_is_known_and_not_compared():
         (lambda card: card.pop("reference"), "no 'reference'"),
         (lambda card: card["reference"]["columns"].pop("n"), "no 'n'"),
         (lambda card: card["reference"]["columns"]["n"]["edges"].reverse(), "edges do not ascend"),
-        (lambda card: card["reference"]["columns"]["n"]["counts"].pop(), "counts are wanted"),
+        (lambda card: card["reference"]["columns"]["n"]["counts"].pop(), "counts are expected"),
         (lambda card: card["reference"]["columns"]["c"].update(counts=[1, 2, -3]), "out of bounds"),
         (lambda card: card["reference"]["columns"]["c"].update(counts=[0, 0, 0]), "0 rows"),
         (lambda card: card["columns"][0].update(kind="image"), "no kind of columns"),
