@@ -290,8 +290,8 @@ def test_the_key_is_in_nothing_that_shows_of_a_worker(cli, rows, fault_server, c
     [
         (["--workers", 0], "--workers 0: the number of processes must be from 1 to 1024"),
         (["--workers", 3, "-n", 9, "-c", 2], "--workers 3: no more than 2 workers are of use"),
-        (["--workers", 2, "-t", 1, "-c", 1], "--workers 2: no more than 1 workers are of use to do"),
-        (["--workers", 2], "--workers 2: no more than 1 workers are of use to do"),
+        (["--workers", 2, "-t", 1, "-c", 1], "--workers 2: no more than 1 workers are of use"),
+        (["--workers", 2], "--workers 2: no more than 1 workers are of use"),
         (["--workers", 2, "--cluster", "tcp://h:1"], "--workers and --cluster contradict each other"),
     ],
 )
