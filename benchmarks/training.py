@@ -144,8 +144,8 @@ def sets(scratch: Path, _: Path, quick: bool) -> None:
         for seed in seeds:
             out = f"{name}-{seed}"
             trained(scratch, path, "label", out, "--runs", runs, "--seed", seed, "--metric", metric)
-            told = pl.read_parquet(scratch / f"{out}.run" / "predictions.parquet")
-            test = (told.filter(pl.col("judged") == "test")["row"] - 1).to_numpy()
+            said = pl.read_parquet(scratch / f"{out}.run" / "predictions.parquet")
+            test = (said.filter(pl.col("judged") == "test")["row"] - 1).to_numpy()
             report = json.loads((scratch / f"{out}.run" / "train.json").read_bytes())
             own.append(report["test"]["metrics"][metric]["value"])
             theirs.append(default_figure(frame, test, metric))
@@ -189,8 +189,8 @@ def artefact(scratch: Path, table: Path, quick: bool) -> None:
     try:
         served = {}
         for name, count in (("two", 500), ("thousand", 30)):
-            told = epkit(scratch, "bench", "-n", count, "-p", f"{name}.json", "--format", "json", "-q", "served")
-            served[name] = json.loads(told)["latency_ms"]["service"]["median"]
+            said = epkit(scratch, "bench", "-n", count, "-p", f"{name}.json", "--format", "json", "-q", "served")
+            served[name] = json.loads(said)["latency_ms"]["service"]["median"]
     finally:
         epkit(scratch, "deploy", "delete", "served", "--backend", "local")
     members = len(done["report"]["best"]["members"])
@@ -229,13 +229,13 @@ def peers(scratch: Path, table: Path, budget_s: int) -> None:
         subprocess.run([own, "-m", "pip", "install", "-q", *packages], check=True, timeout=1800)
         weight = sum(path.lstat().st_size for path in home.rglob("*") if path.is_file())
         began = os.times()
-        told = subprocess.run(
+        said = subprocess.run(
             [own, "-c", script, str(table), str(budget_s), str(scratch / f"{name}-model")],
             stdout=subprocess.PIPE, check=True, timeout=20 * budget_s, cwd=scratch,
         )  # fmt: skip
         ended = os.times()
         cpu = ended.children_user + ended.children_system - began.children_user - began.children_system
-        found = json.loads(told.stdout.splitlines()[-1])
+        found = json.loads(said.stdout.splitlines()[-1])
         lines.append(
             (name, f"{found['AUC']:.4f}", f"{found['accuracy']:.4f}", f"{cpu:.0f}", f"{weight / 2**20:,.0f} MiB",
              f"{found['bytes'] / 2**20:.1f} MiB")

@@ -88,8 +88,8 @@ def test_a_run_is_held_against_objectives_and_checked_as_deep_as_asked(fault_ser
         fault_server.url("ok"), requests=5, payloads=[payload], slos=["p99<60s", "ok_per_s>999999999"], check="status"
     )
 
-    told = {threshold.expression: threshold.passed for threshold in report.thresholds}
-    assert (True, False) == (told["p99<60s"], told["ok_per_s>999999999"])
+    shown = {threshold.expression: threshold.passed for threshold in report.thresholds}
+    assert (True, False) == (shown["p99<60s"], shown["ok_per_s>999999999"])
 
 
 @pytest.mark.parametrize(

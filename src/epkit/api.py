@@ -20,7 +20,7 @@ from epkit.core.train.report import TrainReport
 from epkit.flows.bench.bench import bench as run
 from epkit.flows.bench.options import BenchOptions, depth_of
 from epkit.flows.target.request_options import RequestOptions
-from epkit.notebook import CellProgress, Look, at_work, beside, look, masked
+from epkit.notebook import CellProgress, Look, at_work, awaitable, look, masked
 
 _log = logging.getLogger("epkit")
 
@@ -188,7 +188,7 @@ def _bench(options: BenchOptions) -> Report:
     return report
 
 
-bench = wraps(run_bench)(beside(run_bench))
+bench = wraps(run_bench)(awaitable(run_bench))
 bench.__name__ = bench.__qualname__ = "bench"
 bench.__doc__ = f"""Do what `run_bench` does, from a notebook or another running event loop: `await epkit.bench(…)`.
 
@@ -218,7 +218,7 @@ def load_training(path: str) -> TrainReport:
     """Read the report of a training that `epkit train` made.
 
     Args:
-        path: the model's directory, the directory `MODEL.run` beside it, or its `train.json`.
+        path: the model's directory, the directory `MODEL.run` next to it, or its `train.json`.
 
     Raises:
         UsageError: there is none, or it is damaged.

@@ -88,7 +88,7 @@ def test_every_version_of_the_standard_renders_and_scores(page, watch, docs, ban
 
 
 def test_the_key_never_enters_the_browser(page, watch, docs, fault_server, canary):
-    """The target answers with all it was told, cookies and credentials among it."""
+    """The target answers with all it received, cookies and credentials among it."""
     page.goto(docs(SWAGGER, "--target", fault_server.url("echo"), key=canary))
 
     reply = execute(page)
@@ -110,7 +110,7 @@ def test_a_refusal_says_what_to_do(page, docs, fault_server):
 
     said = execute(page).inner_text()
 
-    assert "the endpoint wants a key and none was sent: give it with --key-file" in said
+    assert "the endpoint requires a key, and none was sent: give it with --key-file" in said
 
 
 def test_a_dead_target_says_what_to_do(page, docs):

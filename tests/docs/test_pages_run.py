@@ -51,7 +51,7 @@ def shape(line: str) -> str:
 
 
 def is_quoted(quoted: Sequence[str], printed: Sequence[str]) -> bool:
-    """Tell whether *quoted* is what was printed; a line of `…` stands for any number of lines."""
+    """Tell whether *quoted* is what was printed; a line of `…` matches any number of lines."""
     if not quoted:
         return not printed
     if quoted[0] == "…":

@@ -52,7 +52,7 @@ def problem(words: list[str]) -> str | None:
 
 
 def command_lines(page: Path) -> Iterator[str]:
-    """Give what stands behind `epkit` in blocks of commands and in inline code."""
+    """Give what follows `epkit` in blocks of commands and in inline code."""
     for block in blocks(page):
         if block.language in ("console", "sh", "yaml", "text"):
             yield from re.findall(r"(?:^|&& |\$ |\| |^ +)epkit ([a-z-].*)$", block.text, re.MULTILINE)

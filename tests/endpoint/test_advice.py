@@ -14,7 +14,7 @@ from epkit.endpoint.advice import DETAIL_LIMIT, advise, advise_failure, detail
 CANARY = "c4naryK3y"
 GIVE = "give it with --key-file, EPKIT_KEY, or key_env in epkit.toml"
 WRONG = f"the key is wrong, expired, or belongs to another endpoint: {GIVE}"
-MISSING = f"the endpoint wants a key and none was sent: {GIVE}"
+MISSING = f"the endpoint requires a key, and none was sent: {GIVE}"
 MALFORMED = f"the key was not understood: Authorization has to be 'Bearer KEY'; {GIVE}"
 
 
@@ -198,7 +198,7 @@ def test_whatever_a_server_says_becomes_one_harmless_line(text, frame):
             "another name",
         ),
         (Failure.TLS, "certificate verify failed: self-signed certificate", "--cacert"),
-        (Failure.CONNECT, "proxy: connection refused", "the proxy is not reached: check -X"),
+        (Failure.CONNECT, "proxy: connection refused", "the proxy cannot be reached: check -X"),
         (Failure.CONNECT, "proxy: 407 Proxy Authentication Required", "give -P USER:PASSWORD"),
         (Failure.CONNECT, "proxy: 503", "the proxy lets nothing through to the endpoint"),
         (Failure.TLS, "proxy: certificate: certificate has expired", "TLS with the proxy itself failed"),

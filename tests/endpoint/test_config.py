@@ -108,10 +108,10 @@ def test_windows_line_ends_and_a_byte_order_mark_are_read():
     assert list(parse_config(content, Path("/p/epkit.toml")).endpoints) == ["bank"]
 
 
-LITERAL = "a key has no place here: files get committed; use key_env or key_file"
+LITERAL = "a key must not be written here, because files get committed; use key_env or key_file"
 
 
-PASSWORD = "a password has no place here: files get committed; give the URL in EPKIT_TARGET"
+PASSWORD = "a password must not be written here, because files get committed; give the URL in EPKIT_TARGET"
 AUTHS = "must be one of key, aad, aml_token, none"
 
 

@@ -24,7 +24,7 @@ PATIENCE_S = 20
 
 @dataclass
 class FakeEngine:
-    """An engine that does what it is told, and remembers how it was stopped."""
+    """An engine that does what the test asks, and remembers how it was stopped."""
 
     work: Work
     name: str = "fake"

@@ -68,7 +68,7 @@ def test_a_state_is_read_or_refused_in_one_line(tmp_path, monkeypatch):
     home.mkdir(parents=True)
     cli.write("model/score.py", "")
     killed: list[object] = []
-    monkeypatch.setattr(os, "kill", lambda *told: killed.append(told))
+    monkeypatch.setattr(os, "kill", lambda *said: killed.append(said))
     monkeypatch.setattr(backend, "PATIENCE_S", 0.1)
 
     def check(files: dict[str, bytes]) -> None:

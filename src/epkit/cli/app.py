@@ -53,7 +53,7 @@ class Unread(Exception):  # noqa: N818 - nothing went wrong
 
 
 class Commands(Group):
-    """The commands, of which an interrupt is told apart from the exit code of a run that was interrupted."""
+    """The commands, which keep an interrupt apart from the exit code of a run that was interrupted."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""

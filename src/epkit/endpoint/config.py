@@ -50,7 +50,7 @@ _TOKENS = re.compile(
 """What decides where a statement of TOML ends. Nothing in it goes back, so that it takes linear time."""
 _PUNCTUATION = frozenset("[]{}=,\n")
 
-_LITERAL = "a key has no place here: files get committed; use key_env or key_file"
+_LITERAL = "a key must not be written here, because files get committed; use key_env or key_file"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +61,7 @@ class TargetSpec:
         uri: where rows are sent; None for the embedded endpoint, which has none before it runs.
         name: in `epkit.toml`, None for a URL.
         place: `FILE: endpoints.NAME` for messages, None for a URL.
-        swagger: where the contract is; None for beside the uri (`contract_url`).
+        swagger: where the contract is; None for next to the uri (`contract_url`).
         key_env: name of the environment variable that holds the key.
         key_file: path of the file that holds it.
         timeout_s: of one request, > 0.
@@ -108,7 +108,7 @@ class TargetSpec:
         given = "key_env" if self.key_env is not None else "key_file" if self.key_file is not None else None
         if self.outside and self.found_in is not None and given is not None:
             raise UsageError(
-                f"{self.place}.{given}: refused, for the file lies outside this project, in {self.found_in.parent}: "
+                f"{self.place}.{given}: refused, because the file is outside this project, in {self.found_in.parent}: "
                 f"if you trust it, name it (EPKIT_CONFIG={self.found_in}) or run epkit there"
             )
 
@@ -151,7 +151,7 @@ class Config:
         found = self.pipelines[name]
         if self.outside:
             raise UsageError(
-                f"{found.place}: refused, for the file lies outside this project, in {self.path.parent}: "
+                f"{found.place}: refused, because the file is outside this project, in {self.path.parent}: "
                 f"if you trust it, name it (EPKIT_CONFIG={self.path}) or run epkit there"
             )
         return found
@@ -288,7 +288,9 @@ class _Reader:
         except UsageError as error:
             self.refuse(at, str(error))
         if url.userinfo is not None:
-            self.refuse(at, "a password has no place here: files get committed; give the URL in EPKIT_TARGET")
+            self.refuse(
+                at, "a password must not be written here, because files get committed; give the URL in EPKIT_TARGET"
+            )
         return url
 
     def document(self, text: str, at: tuple[str, ...]) -> Path | Url:

@@ -146,7 +146,7 @@ def test_a_dry_run_says_how_long_the_whole_takes_and_sends_nothing(cli, table):
         (["--repeat", 2], "--repeat needs runs that are alike"),
         (["--arrivals", "poisson"], "--arrivals poisson needs a rate"),
         (["--abort-on-slo"], "--abort-on-slo contradicts --sweep rows="),
-        (["--batch-rows", 5], "--batch-rows contradicts --sweep rows=: the sweep says the rows of a body"),
+        (["--batch-rows", 5], "--batch-rows contradicts --sweep rows=: the sweep sets the rows of a body"),
         (["--expect", "golden.json"], "--expect contradicts --sweep rows="),
         (["-p", "other.csv"], "--sweep rows=: the rows come from one file"),
     ],

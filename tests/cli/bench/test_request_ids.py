@@ -175,9 +175,9 @@ def test_what_is_no_name_of_a_header_is_refused(bench, name):
 
 
 def test_a_header_that_is_sent_already_is_refused(bench, fault_server):
-    told = complaint(bench("-H", f"{HEADER.upper()}: mine", "--request-ids"), 2)
+    said = complaint(bench("-H", f"{HEADER.upper()}: mine", "--request-ids"), 2)
 
-    assert f"--request-ids={HEADER}: this header is sent already, and an id would be a second value of it" == told
+    assert f"--request-ids={HEADER}: this header is sent already, and an id would be a second value of it" == said
     assert [] == fault_server.seen
 
 

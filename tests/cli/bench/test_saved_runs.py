@@ -79,7 +79,7 @@ def test_the_files_of_earlier_versions_are_read_for_ever(cli, name, sent):
     then = json.loads((RUNS / f"{name}.json").read_text(encoding="utf-8"))
 
     def holds(old, new):
-        """What was told then is told now; what came later may stand beside it."""
+        """What was reported then is reported now; later fields may be added."""
         if isinstance(old, dict):
             return all(key in new and holds(value, new[key]) for key, value in old.items())
         if isinstance(old, list):

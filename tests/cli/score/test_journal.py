@@ -195,7 +195,7 @@ def test_an_output_that_no_journal_owns_is_not_touched(cli, server):
     command = ["score", "rows.csv", "--target", server.url, NO, "-o", "out.csv"]
     said = complaint(cli(*command), 2)
 
-    assert "-o out.csv: exists, and no journal owns it: --overwrite replaces it" == said
+    assert "-o out.csv: exists and has no journal: --overwrite replaces it" == said
     assert ("mine\n", ["out.csv"]) == (cli.read("out.csv"), left_over(cli, "out.csv"))
     complaint(cli(*command, "--restart"), 2)
     assert 0 == cli(*command, "--overwrite").code

@@ -43,7 +43,7 @@ def bank(cli: Cli) -> Cli:
         (("--compute", "c", "--metric", "f1"), "--metric f1: Azure AutoML does not choose a model by it: the nearest is "),
         (("--compute", "c", "--block", "GBDT"), "--block GBDT: no algorithm of Azure AutoML"),
         (("--compute", "c", "--time-limit", "soon"), "--time-limit soon: a time is written"),
-        (("--compute", "c", "--cancel"), "--cancel: of which job? --job NAME"),
+        (("--compute", "c", "--cancel"), "--cancel: name the job with --job NAME"),
         (("--compute", "c", "--job", "j"), "--job j: its table was sent already: name no table and no --label"),
     ],
 )  # fmt: skip
@@ -63,7 +63,7 @@ def test_what_azure_has_no_counterpart_for_is_refused_in_one_line(bank: Cli, mor
         (("bank.csv", "--label", "y", "--compute", "c"), "--compute: is for --backend azureml"),
         (("bank.csv", "--label", "y", "--block", "KNN"), "--block: is for --backend azureml"),
         (("bank.csv", "--label", "y", "--no-wait"), "--no-wait: is for --backend azureml"),
-        (("bank.csv", "--label", "y", "--cancel"), "--cancel: of which job? --job NAME"),
+        (("bank.csv", "--label", "y", "--cancel"), "--cancel: name the job with --job NAME"),
         (("bank.csv", "--label", "y", "--backend", "azure"), "--backend azure: "),
         (("--job", "j", "--compute", "c"), "--compute: is for a job that is begun, and --job j was begun already"),
         (("--job", "j", "--cancel", "--no-wait"), "--cancel and --no-wait: one of them"),

@@ -153,7 +153,7 @@ def test_the_document_has_the_keys_of_the_manual():
 
 
 def of_rows(arm, rows):
-    """Give an arm's requests so many rows each."""
+    """Give an arm's requests that number of rows each."""
     reports = (
         replace(one, throughput=replace(one.throughput, rows_per_s=rows * one.throughput.ok_per_s))
         for one in arm.reports

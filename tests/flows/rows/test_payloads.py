@@ -57,7 +57,7 @@ def test_a_row_that_breaks_the_contract_is_refused_with_its_place(tmp_path, bank
     header, first, *_ = ROWS.read_text().splitlines()
     (tmp_path / "t.csv").write_text(f"{header}\n{first}\nold{first[first.index(',') :]}\n")
 
-    with pytest.raises(ContractError, match=r"t\.csv:3:1: .*\(--no-validate sends it all the same\)$"):
+    with pytest.raises(ContractError, match=r"t\.csv:3:1: .*\(--no-validate sends it anyway\)$"):
         bodies(tmp_path / "t.csv", bank)
 
 

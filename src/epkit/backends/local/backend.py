@@ -62,7 +62,7 @@ class LocalBackend:
 
         Args:
             environ: XDG_STATE_HOME and HOME are read, and what an order passes on.
-            note: is told what was cleaned up.
+            note: called with what was cleaned up.
             is_healthy: asks a server's health page.
         """
         self._homes = Homes(environ)
@@ -110,7 +110,7 @@ class LocalBackend:
         with home.writing():
             lock = home.lock()
         if lock is None:
-            raise BackendError(f"{order.name}: it is being made or deleted at this moment")
+            raise BackendError(f"{order.name}: it is being created or deleted at this moment")
         try:
             with lock:
                 home.clear()
@@ -141,7 +141,7 @@ class LocalBackend:
             script = _script(home, settings, replacement)
             say("copying the model")
             with copying(home, replacement, script) as copy:
-                say("starting a server with it beside the one that serves")
+                say("starting a new server next to the one that serves")
                 self._change(home, say, copy, passed)
         return describe(home, self._is_healthy)
 
@@ -185,7 +185,7 @@ class LocalBackend:
     def delete(self, name: str, say: Say) -> None:
         """End an endpoint and forget it."""
         home = self._found(name)
-        say("ending the server")
+        say("stopping the server")
         self._stop(home)
         home.remove()
 
@@ -240,7 +240,7 @@ class LocalBackend:
         """Have another server take over, of another generation.
 
         Args:
-            copy: what it serves, if that is another copy; *passed*: variables that its script sees besides.
+            copy: what it serves, if that is another copy; *passed*: further variables that its script sees.
 
         Raises:
             BackendError: it does not come up; the one that serves goes on.
@@ -248,7 +248,7 @@ class LocalBackend:
         before, status = home.settings(), home.status()
         _check_changeable(before)
         if status is None:
-            raise BackendError(f"{before.name}: it is being made or deleted at this moment")
+            raise BackendError(f"{before.name}: it is being created or deleted at this moment")
         undecided = home.wanted()  # of a command that was killed
         numbers = (before.generation, status.failed_generation, undecided.generation if undecided else 0)
         wanted = replace(before, **changes, **(copy.settings if copy else {}), generation=max(numbers) + 1)
@@ -270,7 +270,7 @@ class LocalBackend:
         if status.generation != wanted.generation:
             say_tail(home, say)
             raise BackendError(
-                f"{before.name}: it goes on as it was: {status.error}; "
+                f"{before.name}: nothing was changed: {status.error}; "
                 f"the end of the log is above, all of it in {home.log}"
             )
 
@@ -402,7 +402,7 @@ def _spawn(home: Home, listener: int, lock: int, passed: Mapping[str, str]) -> N
     """Start the supervisor, which has nothing of this process but the socket and the lock.
 
     Args:
-        passed: variables that the script sees besides those that every child does.
+        passed: variables that the script sees in addition to those of every child.
     """
     log = os.open(home.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:

@@ -31,7 +31,7 @@ the others where the endpoint serves the model already. After a crash or
 Ctrl-C the same command goes on.
 Exit codes: 0 done or nothing to do, 2 usage, configuration or table,
 3 a contract is broken, 4 the endpoint does not answer, 5 a gate or an
-objective was missed or cannot be judged, 6 the backend said no,
+objective was missed or cannot be judged, 6 the backend refused,
 130 interrupted (143 by SIGTERM)."""
 
 FORMATS = ("text", "json", "markdown")
@@ -52,7 +52,9 @@ IfNeeded = Annotated[
 ]
 DryRun = Annotated[bool, o.option(RUN, "--dry-run", help="Say what would be run and what reused; do nothing.")]
 Format = Annotated[str, o.option(o.OUT, "--format", metavar="text|json|markdown", help="What is printed.")]
-Html = Annotated[str | None, o.option(o.OUT, "--html", metavar="FILE", help="Write the page there, too.")]
+Html = Annotated[
+    str | None, o.option(o.OUT, "--html", metavar="FILE", help="Also write the report as an HTML page there.")
+]
 Junit = Annotated[
     str | None, o.option(o.OUT, "--junit", metavar="FILE", help="Write JUnit XML, a test case a step and a gate.")
 ]
@@ -145,8 +147,10 @@ def show(
     name: Name,
     run: Annotated[int | None, typer.Argument(metavar="RUN", help="Its number; the last one without it.")] = None,
     format_: Annotated[str, typer.Option("--format", metavar="text|json|markdown", help="How to print it.")] = "text",
-    html: Annotated[str | None, typer.Option("--html", metavar="FILE", help="Write the page there, too.")] = None,
-    junit: Annotated[str | None, typer.Option("--junit", metavar="FILE", help="Write JUnit XML there, too.")] = None,
+    html: Annotated[
+        str | None, typer.Option("--html", metavar="FILE", help="Also write the report as an HTML page there.")
+    ] = None,
+    junit: Annotated[str | None, typer.Option("--junit", metavar="FILE", help="Also write JUnit XML there.")] = None,
     summary: Annotated[
         bool, typer.Option("--summary", help="Add it to the job's summary, too: GitHub Actions, Azure DevOps.")
     ] = False,
@@ -174,7 +178,7 @@ def compare(
 
 @app.command(epilog="Example: epkit pipeline cancel bank")
 def cancel(name: Name) -> None:
-    """End the run that goes on; what it has put up is taken away."""
+    """End the run that goes on; what it has deployed is removed."""
     from epkit.flows.pipeline import managing
 
     pid = managing.cancel(name, terminal.context())

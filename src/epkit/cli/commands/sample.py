@@ -27,7 +27,7 @@ def sample(
     reach: "TargetOptions",
     rows: Annotated[
         int | None,
-        o.option(o.OUT, "--rows", metavar="K", min=1, help="How many; default: as many as the example has."),
+        o.option(o.OUT, "--rows", metavar="K", min=1, help="Number of rows. Default: as many as the example has."),
     ] = None,
     seed: Annotated[int, o.option(o.OUT, "--seed", metavar="N", help="The same seed gives the same bytes.")] = 0,
     output: Annotated[

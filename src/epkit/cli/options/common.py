@@ -71,7 +71,7 @@ class Sections(TyperCommand):
 
 
 def option(panel: str, *names: str, help: str, metavar: str | None = None, **more: Any) -> Any:  # noqa: A002
-    """Make an option that stands in a section of the help."""
+    """Make an option that is shown in a section of the help."""
     return typer.Option(*names, help=help, metavar=metavar, rich_help_panel=panel, **more)
 
 
@@ -119,8 +119,8 @@ TimeLimit = Annotated[
         "--time-limit",
         kind=read_seconds,
         metavar="TIME",
-        help="Send for a time (30s, 1m30s), then wait for what is in flight; with -n, whichever comes first, in any "
-        "order (ab: -t means -n 50000).",
+        help="Send for this time (30s, 1m30s), then wait for the requests in flight. With -n, the run ends at "
+        "whichever comes first; their order does not matter (ab: -t means -n 50000).",
     ),
 ]
 Timeout = Annotated[
@@ -131,7 +131,8 @@ Timeout = Annotated[
         "--timeout",
         kind=read_seconds,
         metavar="TIME",
-        help="Time for one request, after which it has failed and the run goes on (ab: the run ends). [default: 60]",
+        help="Time limit of one request. A request that exceeds it fails, and the run goes on (ab: the run ends). "
+        "[default: 60]",
     ),
 ]
 
@@ -143,7 +144,7 @@ Patience = Annotated[
         "--timeout",
         kind=read_seconds,
         metavar="TIME",
-        help="Time for one request. [default: 60; for a contract 10]",
+        help="Time limit of one request. [default: 60; for a contract 10]",
     ),
 ]
 
@@ -154,14 +155,15 @@ Payloads = Annotated[
         "-p",
         "--payload",
         metavar="FILE",
-        help="Body to POST, checked against the contract first; - is stdin, .jsonl a body a line, .csv, .tsv "
-        "and .parquet rows to wrap, gen:rows=K is made from the contract; repeatable, sent in turn. Default: the "
+        help="Body to POST, checked against the contract first. - is stdin; .jsonl has one body a line; .csv, .tsv "
+        "and .parquet have rows to wrap; gen:rows=K makes rows from the contract. Repeatable: bodies are sent in "
+        "turn. Default: the "
         "contract's example; without one, GET.",
     ),
 ]
-Shuffle = Annotated[bool, option(SENT, "--shuffle", help="Send payloads in an order of --seed's.")]
+Shuffle = Annotated[bool, option(SENT, "--shuffle", help="Send payloads in a random order, set by --seed.")]
 BatchRows = Annotated[
-    int, number(SENT, "--batch-rows", kind=read_count, metavar="K", help="Rows of a body made of a .csv or .parquet.")
+    int, number(SENT, "--batch-rows", kind=read_count, metavar="K", help="Rows in each body made from a table.")
 ]
 Wrap = Annotated[
     str | None,
@@ -194,14 +196,14 @@ Cookies = Annotated[
 BasicAuth = Annotated[
     str | None, option(SENT, "-A", "--basic-auth", metavar="USER:PASSWORD", help="Basic authorization.")
 ]
-Method = Annotated[str | None, option(SENT, "-m", "--method", metavar="METHOD", help="Send this method.")]
+Method = Annotated[str | None, option(SENT, "-m", "--method", metavar="METHOD", help="HTTP method to use.")]
 Head = Annotated[bool, option(SENT, "-i", "--head", help="Send HEAD.")]
 Deployment = Annotated[
     str | None,
     option(SENT, "--deployment", metavar="NAME", help="Pin a deployment (header azureml-model-deployment)."),
 ]
 
-TargetFlag = Annotated[str | None, option(ENDPOINT, "--target", metavar="TARGET", help="The same as the argument.")]
+TargetFlag = Annotated[str | None, option(ENDPOINT, "--target", metavar="TARGET", help="Same as the argument TARGET.")]
 TargetName = Annotated[
     str | None,
     option(
@@ -212,10 +214,11 @@ TargetName = Annotated[
     ),
 ]
 KeyFile = Annotated[
-    str | None, option(ENDPOINT, "--key-file", metavar="FILE", help="Holds the key; else EPKIT_KEY or epkit.toml.")
+    str | None,
+    option(ENDPOINT, "--key-file", metavar="FILE", help="File that holds the key. Default: EPKIT_KEY, or epkit.toml."),
 ]
 Schema = Annotated[
-    str | None, option(ENDPOINT, "--schema", metavar="FILE|URL", help="Contract to use, not the target's own.")
+    str | None, option(ENDPOINT, "--schema", metavar="FILE|URL", help="Contract to use in place of the target's own.")
 ]
 PredictionsAt = Annotated[
     str | None,
@@ -230,13 +233,18 @@ PredictionsAt = Annotated[
 Operation = Annotated[
     str | None,
     option(
-        ENDPOINT, "--path", metavar="PATH", help="The contract's scoring path; default: the target's, or the only POST."
+        ENDPOINT,
+        "--path",
+        metavar="PATH",
+        help="Scoring path in the contract. Default: the target's, or the only POST.",
     ),
 ]
 NoValidate = Annotated[
     bool,
     option(
-        ENDPOINT, "--no-validate", help="Check no payload; of a table, the contract still says how rows are written."
+        ENDPOINT,
+        "--no-validate",
+        help="Do not check payloads. For a table, the contract still says how rows are written.",
     ),
 ]
 Check = Annotated[
@@ -245,9 +253,9 @@ Check = Annotated[
         ENDPOINT,
         "--check",
         metavar="status|reply|contract|expect",
-        help="How deep a reply is looked at. reply: 2xx, not empty, no error under status 200, a prediction a row; "
-        "contract: of the declared type too; expect: with the predictions of --expect. The last two are made beside "
-        "the run; replies that they had no time for are counted.",
+        help="How thoroughly each reply is checked. reply: 2xx, not empty, no error under status 200, one prediction "
+        "a row; contract: of the declared type too; expect: with the predictions of --expect. The last two run in "
+        "the background; replies that they had no time to check are counted.",
     ),
 ]
 Expect = Annotated[
@@ -256,8 +264,8 @@ Expect = Annotated[
         ENDPOINT,
         "--expect",
         metavar="FILE",
-        help="Golden predictions: a reply, or .jsonl with a reply a payload or a row a line (epkit score's); implies "
-        "--check expect.",
+        help="File with the expected predictions: one reply, or .jsonl with one reply a payload or one row a line "
+        "(as epkit score writes). Implies --check expect.",
     ),
 ]
 
@@ -267,7 +275,8 @@ RequestIds = Annotated[
         SENT,
         REQUEST_IDS,
         metavar="[=HEADER]",
-        help="Send an id with each request, run and number, to find it in the server's records by. HEADER may be "
+        help="Send an id with each request (run and number), to find the request in the server's records. HEADER may "
+        "be "
         "traceparent. [default: x-ms-client-request-id]",
     ),
 ]
@@ -292,7 +301,7 @@ ConnectTo = Annotated[
         WAY,
         "--connect-to",
         metavar="HOST:PORT|unix:PATH",
-        help="Connect there; the request still names the target.",
+        help="Connect to this address; the request still names the target.",
     ),
 ]
 Bind = Annotated[str | None, option(WAY, "-B", "--bind", metavar="ADDRESS", help="Local address to connect from.")]
@@ -303,7 +312,8 @@ BufferSize = Annotated[
     ),
 ]
 EngineName = Annotated[
-    str | None, option(WAY, "--engine", metavar="wire|httpx", help="What sends. [default: wire, the fast one]")
+    str | None,
+    option(WAY, "--engine", metavar="wire|httpx", help="Engine that sends the requests. [default: wire, the fast one]"),
 ]
 Http2 = Annotated[bool, option(WAY, "--http2", help="Offer HTTP/2; selects --engine httpx.")]
 
@@ -326,8 +336,8 @@ Slos = Annotated[
         VERDICT,
         "--slo",
         metavar="EXPR",
-        help="An objective: 'p99<250ms', 'failed<0.1%', 'ok_per_s>50'; missed, exit 5. Repeatable. failed==0 applies "
-        "unless one names failed.",
+        help="An objective: 'p99<250ms', 'failed<0.1%', 'ok_per_s>50'. A missed one gives exit code 5. Repeatable. "
+        "failed==0 applies unless one names failed.",
     ),
 ]
 
@@ -345,11 +355,11 @@ FailuresAsInfinite = Annotated[
 
 Save = Annotated[
     str | None,
-    option(OUT, "--save", metavar="FILE.epkit", help="Save the run whole, for epkit report and epkit compare."),
+    option(OUT, "--save", metavar="FILE.epkit", help="Save the whole run, for epkit report and epkit compare."),
 ]
 Html = Annotated[
     str | None,
-    option(OUT, "--html", metavar="FILE", help="Write a report to look at: one file, no network, dark and light."),
+    option(OUT, "--html", metavar="FILE", help="Write an HTML report: one file, no network, dark and light."),
 ]
 Samples = Annotated[
     str | None,
@@ -366,12 +376,13 @@ Otlp = Annotated[
         OUT,
         "--otlp",
         metavar="URL",
-        help="Send what the panel shows to this OpenTelemetry collector each second (OTLP over HTTP); its credentials "
-        "are in OTEL_EXPORTER_OTLP_HEADERS.",
+        help="Send the panel's figures to this OpenTelemetry collector each second (OTLP over HTTP). Its credentials "
+        "come from OTEL_EXPORTER_OTLP_HEADERS.",
     ),
 ]
 RunNumber = Annotated[
-    int | None, number(MORE, "--run", kind=int, metavar="N", help="Of a file with several runs, the Nth, from 1.")
+    int | None,
+    number(MORE, "--run", kind=int, metavar="N", help="Take the Nth run of a file that holds several; 1 is the first."),
 ]
 JsonSchema = Annotated[bool, option(MORE, "--json-schema", help="Print the schema of --format json.")]
 FailIf = Annotated[
@@ -386,10 +397,10 @@ FailIf = Annotated[
 ]
 ThresholdPercent = Annotated[
     float,
-    number(VERDICT, "--threshold", kind=float, metavar="PERCENT", help="A change of less is called none."),
+    number(VERDICT, "--threshold", kind=float, metavar="PERCENT", help="A smaller change counts as no change."),
 ]
 Force = Annotated[
-    bool, option(VERDICT, "--force", help="Compare runs that differ in more than the target, or were cut off.")
+    bool, option(VERDICT, "--force", help="Compare even runs that differ in more than the target, or were cut off.")
 ]
 Summary = Annotated[
     bool,
@@ -413,7 +424,7 @@ Format = Annotated[
     ),
 ]
 NoPercentiles = Annotated[bool, option(OUT, "-d", "--no-percentiles", help="No percentiles.")]
-NoDeviations = Annotated[bool, option(OUT, "-S", "--no-deviations", help="No median and deviation.")]
+NoDeviations = Annotated[bool, option(OUT, "-S", "--no-deviations", help="Print no median and no deviation.")]
 VariableLength = Annotated[
     bool,
     option(OUT, "-l", "--variable-length", help="In --format ab, replies of another length do not count as failed."),
@@ -430,7 +441,7 @@ KeepFailures = Annotated[
         OUT,
         "--keep-failures",
         metavar="DIR",
-        help="Write the first reply of each kind of failure there, credentials masked.",
+        help="Write the first reply of each kind of failure to this directory, with credentials masked.",
     ),
 ]
 Verbosity = Annotated[
@@ -442,17 +453,17 @@ Verbosity = Annotated[
         kind=int,
         metavar="LEVEL",
         show_default=False,
-        help="Show traffic on stderr, credentials masked. 1: what failed; 2: headers and replies too; "
-        "3 and more: every status.",
+        help="Show traffic on stderr, with credentials masked. 1: failures; 2: headers and replies too; 3 or more: "
+        "every status.",
     ),
 ]
 Quiet = Annotated[bool, option(OUT, "-q", "--quiet", help="No progress.")]
 DryRun = Annotated[bool, option(OUT, "--dry-run", help="Show the first request and the plan; send no load.")]
 
-Seed = Annotated[int, number(MORE, "--seed", kind=int, metavar="N", help="Seed of everything random.")]
+Seed = Annotated[int, number(MORE, "--seed", kind=int, metavar="N", help="Seed of all random choices.")]
 GoOn = Annotated[
     bool,
-    option(MORE, "-r", "--go-on", show_default=False, help="Accepted for ab's sake: a run always goes on."),
+    option(MORE, "-r", "--go-on", show_default=False, help="Accepted for compatibility with ab: a run always goes on."),
 ]
 Version = Annotated[
     bool, option(MORE, "-V", "--version", is_eager=True, callback=show_version, help="Show the version and exit.")

@@ -20,7 +20,7 @@ class Doors:
 
     Args:
         port: that it listens on.
-        names: beside those of loopback, in lower case, IPv6 addresses in brackets.
+        names: in addition to those of loopback, in lower case, IPv6 addresses in brackets.
         any_address: whether every literal address is a name too, as it has to be where the server listens on all.
     """
 

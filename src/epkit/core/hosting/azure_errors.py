@@ -116,10 +116,10 @@ def _login(error: BaseException) -> Refusal | None:
         return None
     response = getattr(error, "response", None)
     text = str(error)
-    told = _AADSTS.search(text)
-    if told is None and response is not None and "login" not in str(getattr(response.request, "url", "")):
+    inner = _AADSTS.search(text)
+    if inner is None and response is not None and "login" not in str(getattr(response.request, "url", "")):
         return None
-    message = clean(told[0], LONGEST) if told else ""
+    message = clean(inner[0], LONGEST) if inner else ""
     return Refusal(status=None, code="", message=message, kind="login")
 
 
@@ -128,8 +128,8 @@ def _from_reply(error: BaseException) -> Refusal | None:
     status = getattr(error, "status_code", None)
     if not isinstance(status, int):
         return None
-    told = getattr(error, "error", None)
-    code, message = getattr(told, "code", None), getattr(told, "message", None)
+    inner = getattr(error, "error", None)
+    code, message = getattr(inner, "code", None), getattr(inner, "message", None)
     if not code:
         body = _body(getattr(error, "response", None))
         code, message = body.get("code"), body.get("message")

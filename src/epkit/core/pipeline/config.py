@@ -124,7 +124,7 @@ class BenchSettings:
 
     Args:
         slo: as in `epkit bench --slo`.
-        fail_if: as in `epkit compare --fail-if`, candidate beside the endpoint that serves; wants *against_live*.
+        fail_if: as in `epkit compare --fail-if`, candidate against the endpoint that serves; wants *against_live*.
         against_live: whether the endpoint that serves gets load too.
         rate: requests a second, the most that the endpoint that serves gets; None only without *against_live*.
     """

@@ -240,7 +240,7 @@ class _Columns:
             others = len(series) - series.null_count() - counts.get_column("rows").sum()
             self._warn(
                 series.name,
-                f"has {distinct:,} different texts: the {MOST_CATEGORIES} most frequent are told apart, the other "
+                f"has {distinct:,} different texts: the {MOST_CATEGORIES} most frequent are distinguished, the other "
                 f"{others:,} rows count as unseen",
             )
         return sorted(counts.get_column(series.name).to_list())

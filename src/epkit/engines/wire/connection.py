@@ -7,7 +7,7 @@ to the driver, asks it for the next request, and writes that, all before it retu
 What is parsed in callbacks is what every reply needs: its body, where it ends. Header lines are kept raw and read
 later by those who want them.
 
-A connection is in one of five states, told by three attributes:
+A connection is in one of five states, given by three attributes:
 
 * *new*: `complete`, and no `transport` yet; the engine connects it, and sends its first request.
 * *waiting*: not `complete`, nothing `received`: a request is out, or on its way.
@@ -200,7 +200,7 @@ class Connection(Exchange, asyncio.Protocol):
     def _learn(self, data: bytes) -> None:
         """Remember the header block of a reply that came whole: the next one with the same needs no parser.
 
-        The first blank line ends the header, and the body is all that follows it: so the header has told its length,
+        The first blank line ends the header, and the body is all that follows it: so the header has given its length,
         as neither chunks nor the end of the connection leave a body like this on a connection that is kept.
         """
         length = len(data) - len(self.body)

@@ -76,7 +76,7 @@ def changed(config: PipelineConfig, changes: Sequence[str]) -> PipelineConfig:
     for change in changes:
         key, equals, text = change.partition("=")
         if not equals or not key.strip():
-            raise UsageError(f"--set {cut(change, 60)}: is written KEY=VALUE, as in train.runs=4")
+            raise UsageError(f"--set {cut(change, 60)}: must be KEY=VALUE, such as train.runs=4")
         *path, last = key.strip().split(".")
         inner = table
         for part in path:

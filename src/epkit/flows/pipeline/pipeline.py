@@ -232,7 +232,7 @@ def _recovered(
     world = _world(loaded, store.run_directory(number), number, champion, say, stopped)
     for step in reversed(steps):
         if step.name in journal.begun and step.name not in KEPT:
-            say(f"run {number} was killed: what {step.name} has put up is taken away")
+            say(f"run {number} was killed: what {step.name} has deployed is removed")
             step.undo(world)
     return store
 
@@ -394,7 +394,7 @@ class _Sequence:
             try:
                 step.undo(self._world_of(journal, say))
             except (EpkitError, OSError) as error:
-                problems.append(f"{step.name} could not be taken back: {_trouble(error)}")
+                problems.append(f"{step.name} could not be undone: {_trouble(error)}")
                 say(problems[-1])
         return f"({'; '.join(problems)})" if problems else ""
 
@@ -484,7 +484,7 @@ def _owner() -> str:
 
 def _nothing_to_do(loaded: LoadedPipeline, options: PipelineOptions, champion: Champion) -> PipelineRun:
     """Return a run that was not begun: the table is that of the champion."""
-    reason = f"the table is that of run {champion.run}"
+    reason = f"the table is the same as in run {champion.run}"
     return PipelineRun(
         **_head(loaded, options, champion),
         run=None,

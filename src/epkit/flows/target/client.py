@@ -32,7 +32,7 @@ from epkit.flows.target.request_options import AGENT, RequestOptions, TargetOpti
 from epkit.flows.target.target import Target
 from epkit.flows.target.transport import engine_class, proxy_of
 from epkit.flows.target.unlocking import unlocked
-from epkit.process import beside_a_loop
+from epkit.process import outside_loop
 
 T = TypeVar("T")
 
@@ -222,7 +222,7 @@ def check_options(options: TargetOptions) -> None:
     """
     check_proxy(options.request)
     if options.timeout_s is not None and not 0 < options.timeout_s < 1e9:
-        raise UsageError(f"-s {options.timeout_s:g}: the seconds are more than 0, and less than 10^9")
+        raise UsageError(f"-s {options.timeout_s:g}: must be more than 0 and less than 10^9 seconds")
 
 
 def client_for(target: Target, options: TargetOptions, *, proxy: Proxy | None = None) -> Client:
@@ -250,7 +250,7 @@ def client_for(target: Target, options: TargetOptions, *, proxy: Proxy | None = 
 
 def wait_for(question: Coroutine[Any, Any, T]) -> T:
     """Wait for an answer, in a thread of its own where this one's event loop runs already (a notebook's)."""
-    return beside_a_loop(partial(_answered, question))
+    return outside_loop(partial(_answered, question))
 
 
 def _answered(question: Coroutine[Any, Any, T]) -> T:
@@ -278,7 +278,7 @@ def _redirected(url: Url, location: str, name: str) -> Url:
     try:
         to = urls.parse(urljoin(base.reveal(), location))
     except (UsageError, ValueError):
-        raise EndpointError(f"{name}: redirects to what is no URL") from None
+        raise EndpointError(f"{name}: redirects to something that is not a URL") from None
     if not urls.same_origin(to, base):
-        raise EndpointError(f"{name}: redirects to another origin, {to.shown}: name that one if it is meant")
+        raise EndpointError(f"{name}: redirects to another origin, {to.shown}: name that URL if you mean it")
     return replace(to, unix=url.unix)

@@ -14,15 +14,15 @@ def load_report(path: str) -> TrainReport:
     """Read the report of a training.
 
     Args:
-        path: of the model's directory, of the directory `MODEL.run` beside it, or of a `train.json`.
+        path: of the model's directory, of the directory `MODEL.run` next to it, or of a `train.json`.
 
     Raises:
         UsageError: there is none, or it is damaged.
     """
     given = Path(path)
     if given.is_dir():
-        beside = run_directory(given) / REPORT
-        given = beside if beside.is_file() else given / REPORT
+        written = run_directory(given) / REPORT
+        given = written if written.is_file() else given / REPORT
     try:
         document = json.loads(read_whole(given, TRAINING, name=str(given)))
         return TRAININGS.from_document(document)

@@ -130,11 +130,11 @@ def _check_numbers(options: TrainOptions) -> None:
         ("--workers", options.workers or 1, 1, MOST_WORKERS),
     ):
         if not least <= value <= most:
-            raise UsageError(f"{flag} {value}: is from {least} to {most:,}")
+            raise UsageError(f"{flag} {value}: must be from {least} to {most:,}")
     if not 0 <= options.test_size < 0.9:
-        raise UsageError(f"--test-size {options.test_size:g}: is a part of the rows: 0 for none, else below 0.9")
+        raise UsageError(f"--test-size {options.test_size:g}: must be a part of the rows: 0 for none, else below 0.9")
     if options.holdout is not None and not 0 < options.holdout < 0.9:
-        raise UsageError(f"--holdout {options.holdout:g}: is a part of the rows: above 0, below 0.9")
+        raise UsageError(f"--holdout {options.holdout:g}: must be a part of the rows: above 0, below 0.9")
 
 
 def _metric(text: str) -> Metric:
@@ -153,7 +153,7 @@ def _time_limit_s(text: str | None) -> float | None:
     except ValueError:
         seconds = 0.0
     if not seconds:
-        raise UsageError(f"--time-limit {cut(text, 40)}: a time is written 90s, 10m or 1h")
+        raise UsageError(f"--time-limit {cut(text, 40)}: write a time as 90s, 10m or 1h")
     return seconds
 
 
@@ -167,7 +167,7 @@ def _check_columns(options: TrainOptions) -> None:
             continue
         other = seen.setdefault(name, flag)
         if other != flag and {other, flag} != {"--group", "--id"}:
-            raise UsageError(f'{flag} "{cut(name, 60)}": is named by {other} too: a column is one of them')
+            raise UsageError(f'{flag} "{cut(name, 60)}": is also named by {other}: name a column only once')
     if options.group is not None and options.time is not None:
         raise UsageError("--group and --time contradict each other: each says which rows a model is judged on")
     if options.holdout is not None and options.folds != 5:
@@ -177,7 +177,7 @@ def _check_columns(options: TrainOptions) -> None:
 def _pair(text: str) -> tuple[str, str]:
     first, colon, second = text.partition(":")
     if not colon or not first or not second or first == second:
-        raise UsageError(f"--pairs {cut(text, 60)}: two columns are written A:B")
+        raise UsageError(f"--pairs {cut(text, 60)}: write two columns as A:B")
     return first, second
 
 

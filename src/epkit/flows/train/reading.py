@@ -51,7 +51,7 @@ def read_table(
         before = digest_of(given.path, given.name)
         source = source_of(given, None)
         frames = list(source.frames())
-        source.refuse_faults(": mend the line")
+        source.refuse_faults(": correct the line")
         for remark in source.remarks:
             context.note(remark)
         if not frames:

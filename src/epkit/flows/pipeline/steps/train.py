@@ -1,4 +1,4 @@
-"""The step `train`: `epkit train` on all labelled rows, and beside its model those that the user has already."""
+"""The step `train`: `epkit train` on all labelled rows, and compare its model with those of the user."""
 
 import io
 import os
