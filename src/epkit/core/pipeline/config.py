@@ -23,6 +23,7 @@ PIPELINE_KEYS: Final = (
     "canary",
     "canary_wait",
     "watch",
+    "publishable",
     "keep",
 )
 
@@ -173,6 +174,7 @@ class PipelineConfig:
     canary: tuple[int, ...] = ()
     canary_wait_s: float = 0.0
     watch: bool = True
+    publishable: tuple[str, ...] = ()
     keep: int = DEFAULT_KEEP
 
 
@@ -224,6 +226,7 @@ class _Checked:
             canary=canary,
             canary_wait_s=self.canary_wait_s(canary),
             watch=bool(self.value((), "watch", bool, self.table.get("watch", True))),
+            publishable=self.texts((), "publishable", self.table),
             keep=self.whole((), "keep", self.table, DEFAULT_KEEP, 1, MOST_KEPT),
         )
 
