@@ -163,6 +163,7 @@ class AutoMLJobs(WorkspaceJobs):
             made = Model(name=name, path=path, type=kind, tags={tag: job}, description=f"the best of the job {job}")
             return f"{name}:{self._patience(lambda: self._client.models.create_or_update(made)).version}"
 
+
 def _entity(order: JobOrder) -> Any:
     """Return the SDK's object of a job."""
     from azure.ai.ml import Input, automl

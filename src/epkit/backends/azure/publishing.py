@@ -6,7 +6,6 @@ refuses. A job is not begun here: the SDK's own `invoke` asks again after it has
 
 import contextlib
 import itertools
-from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from epkit.backends.azure.jobs import NO_GIT, WorkspaceJobs
@@ -20,7 +19,7 @@ from epkit.core.hosting.azure_pipelines import (
     PublishedData,
     Schedule,
 )
-from epkit.errors import BackendError, EpkitError
+from epkit.errors import BackendError
 from epkit.process import environment
 
 STEP: Final = "train"
@@ -71,8 +70,15 @@ class PipelineEndpoints(WorkspaceJobs):
             if schedule is None:
                 self._delete_schedule(order.endpoint, say)
                 return
-            from azure.ai.ml.entities import CronTrigger, JobSchedule, PipelineJob, RecurrenceTrigger
+            from azure.ai.ml.entities import (
+                CronTrigger,
+                JobSchedule,
+                PipelineJob,
+                PipelineJobSettings,
+                RecurrenceTrigger,
+            )
 
+            trigger: Any
             if isinstance(schedule, Crontab):
                 trigger = CronTrigger(expression=schedule.expression, time_zone=TIME_ZONE)
             else:
@@ -84,7 +90,7 @@ class PipelineEndpoints(WorkspaceJobs):
                 component=component,
                 display_name=order.pipeline,
                 experiment_name=order.endpoint,
-                settings=_settings(order),
+                settings=PipelineJobSettings(**_settings(order)),
             )
             made = JobSchedule(name=order.endpoint, trigger=trigger, create_job=job)
             poller = self._patience(lambda: self._client.schedules.begin_create_or_update(made))
@@ -243,7 +249,7 @@ class PipelineEndpoints(WorkspaceJobs):
 
 
 def _settings(order: PipelineOrder) -> dict[str, Any]:
-    return {"continue_on_step_failure": False, "default_compute": order.compute, "force_rerun": True}
+    return {"continue_on_step_failure": False, "default_compute": order.compute}
 
 
 def _state(job: Any) -> PipelineJobState:

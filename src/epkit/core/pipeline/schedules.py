@@ -14,6 +14,9 @@ LEAST_MINUTES: Final = 5
 
 MOST_INTERVAL: Final = 1000
 FIELDS: Final = (("minute", 0, 59), ("hour", 0, 23), ("day of the month", 1, 31), ("month", 1, 12), ("weekday", 0, 7))
+ENV: Final = "/usr/bin/env"
+"""What systemd starts, for it takes not every path for that of a program; env takes every one."""
+
 WEEKDAYS: Final = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
@@ -68,7 +71,7 @@ def systemd_service(command: Sequence[str], directory: str, description: str) ->
     return (
         f"[Unit]\nDescription={_plain(description).replace('%', '%%')}\n\n[Service]\nType=oneshot\n"
         f"WorkingDirectory={_plain(directory).replace('%', '%%')}\n"
-        f"ExecStart={' '.join(map(_systemd, command))}\n"
+        f"ExecStart={' '.join(map(_systemd, [ENV, *command]))}\n"
     )
 
 

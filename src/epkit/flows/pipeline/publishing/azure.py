@@ -221,20 +221,6 @@ class AzureJobs:
         with self._endpoints.history() as history:
             return history.fetch(files.run, path, most_bytes)
 
-    def fetch_all(self, files: JobFiles, below: str, most_bytes: int) -> "dict[str, bytes]":
-        """Return the files below a path, by what is behind it.
-
-        Raises:
-            BackendError: they are larger together, or Azure said no.
-        """
-        found: dict[str, bytes] = {}
-        with self._endpoints.history() as history:
-            for path in files.files:
-                if path.startswith(below):
-                    found[path.removeprefix(below)] = history.fetch(files.run, path, most_bytes)
-                    most_bytes -= len(found[path.removeprefix(below)])
-        return found
-
     def why(self, job: str) -> str:
         """Say in one line why a job has failed, as far as Azure says it."""
         with self._endpoints.history() as history:

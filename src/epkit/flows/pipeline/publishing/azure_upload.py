@@ -94,7 +94,9 @@ def make_upload(loaded: LoadedPipeline, publishable: tuple[str, ...], directory:
     try:
         code.mkdir()
         wheel = write_wheel(code)
-        text = tomlkit.dumps({"pipelines": {config.name: {key: config.table[key] for key in KEPT_KEYS if key in config.table}}})
+        text = tomlkit.dumps(
+            {"pipelines": {config.name: {key: config.table[key] for key in KEPT_KEYS if key in config.table}}}
+        )
         (code / "epkit.toml").write_text(text, encoding="utf-8")
         _copy_candidates(config, loaded.root, code)
         data = _data(loaded, directory)
@@ -105,7 +107,11 @@ def make_upload(loaded: LoadedPipeline, publishable: tuple[str, ...], directory:
         command=_command(config.name, wheel.name, publishable, has_data=data is not None),
         conda={
             "name": "epkit",
-            "dependencies": [f"python={sys.version_info[0]}.{sys.version_info[1]}", "pip", {"pip": list(pinned("train"))}],
+            "dependencies": [
+                f"python={sys.version_info[0]}.{sys.version_info[1]}",
+                "pip",
+                {"pip": list(pinned("train"))},
+            ],
         },
         data=data,
     )

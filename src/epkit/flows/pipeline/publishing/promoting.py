@@ -5,7 +5,6 @@ Only the training is taken from the job. Its outcome comes into the cache of thi
 """
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -133,16 +132,17 @@ def _take(loaded: LoadedPipeline, jobs: AzureJobs, files: JobFiles, key: str, jo
         BackendError: it is not what a training leaves.
         UsageError: a name leads out of the directory, another run goes on, or the disk is full.
     """
-    where = f"a file of the job {job}"
-    fetched = jobs.fetch_all(files, f"{LEFT}/cache/{key}/", MOST_MODEL_BYTES)
-    outcome = _outcome(fetched.pop(STEP, b""), key, job)
+    where, below, left_bytes = f"a file of the job {job}", f"{LEFT}/cache/{key}/", MOST_MODEL_BYTES
     with loaded.store.lock():
         part = loaded.store.part(key, afresh=True)
         try:
-            for name, content in fetched.items():
-                path = inside(part, name, where=where, parts=MOST_PARTS)
+            for name in (path.removeprefix(below) for path in files.files if path.startswith(below)):
+                path = inside(part, name, where=where, parts=MOST_PARTS)  # before it is asked for: it is part of a URL
+                content = jobs.fetch(files, below + name, left_bytes)
+                left_bytes -= len(content)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
+            outcome = _outcome(part / STEP, key, job)
             model = inside(part, outcome.files["model"], where=where, parts=MOST_PARTS)
             if not model.is_dir() or model_directory.digest(model) != outcome.result["model_sha256"]:
                 raise BackendError(f"the job {job}: its model is not the one that was trained there")
@@ -154,18 +154,18 @@ def _take(loaded: LoadedPipeline, jobs: AzureJobs, files: JobFiles, key: str, jo
             shutil.rmtree(part, ignore_errors=True)
 
 
-def _outcome(content: bytes, key: str, job: str) -> StepResult:
+def _outcome(path: Path, key: str, job: str) -> StepResult:
     """Read the outcome, its paths relative to its own directory.
 
     Raises:
         BackendError: it is not that of a training that passed.
     """
     try:
-        found = document.step_from_plain(json.loads(content))
-    except (ValueError, RecursionError) as error:
+        found = document.step_from_plain(json.loads(path.read_bytes()))
+    except (FileNotFoundError, ValueError, RecursionError) as error:
         raise BackendError(f"the job {job}: it has left no outcome of the training: {error}") from None
     start = f"../../cache/{key}/"
-    files = {name: os.fspath(path).removeprefix(start) for name, path in found.files.items() if path.startswith(start)}
+    files = {name: each.removeprefix(start) for name, each in found.files.items() if each.startswith(start)}
     if found.step != "train" or not found.passed or found.key != key or "model" not in files:
         raise BackendError(f"the job {job}: it has left no outcome of the training")
     return replace(found, files=files)
