@@ -29,6 +29,7 @@ from epkit.cli.commands import (
     sample,
     score,
     train,
+    triggering,
     validate,
 )
 from epkit.cli.options.common import Group
@@ -87,6 +88,7 @@ for command in (
     train,
     drift,
     pipeline,
+    triggering,
     deploy,
     logs,
     init,
