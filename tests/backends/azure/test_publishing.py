@@ -7,6 +7,7 @@ import ssl
 import subprocess
 import sys
 import sysconfig
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -205,7 +206,7 @@ def test_what_is_sent_is_what_the_service_takes(publisher: Publisher):
         each.json["properties"]["componentSpec"] for each in publisher.cloud.sent("PUT", "/components/.+")
     )
     optional = {
-        "train_runs": {"type": "integer", "optional": True},
+        "train_runs": {"type": "integer", "optional": True, "max": "20"},
         "train_test_size": {"type": "number", "optional": True},
     }
     assert {"data": {"type": "uri_file"}, **optional} == step["inputs"]
@@ -402,3 +403,28 @@ def test_files_that_no_training_leaves_are_not_taken(publisher: Publisher, files
 
     assert not (publisher.directory / "evil").exists()
     assert [] == list((publisher.directory / ".epkit").rglob("model.npz"))
+
+
+def test_the_commands_publish_show_and_take_back(publisher: Publisher):
+    def run(*arguments: str) -> Ran:
+        return publisher.checked(publisher.cli.spawn("pipeline", *arguments))
+
+    ran = run("publish", "bank", "--backend", "azureml", "--compute", "cpu-cluster", "--every", "week")
+    url = f"https://{batch.host(publisher.endpoint)}/jobs"
+    assert 0 == ran.code, ran.err
+    assert [url, "by itself: every 1 week, in UTC", "next: epkit pipeline trigger bank --wait"] == ran.out.splitlines()[
+        1:
+    ]
+    toml = tomllib.loads((publisher.directory / "epkit.toml").read_text())["published"]["bank"]
+    assert {"url": url, "backend": "azureml", "auth": "aad", "workspace": "ep-ws"} == toml
+
+    job = publisher.job({batch.LOG: b"trained\n"}, "Running")
+    assert f"{job}  Running" in run("status", "bank").out
+    assert "trained\n" == run("logs", "bank", job).out
+    assert f"{job}: Canceled\n" == run("cancel", "bank", job).out
+    assert "it was cancelled" in run("promote", "bank", job).err
+
+    ran = run("unpublish", "bank")
+    assert "the data, the components and the jobs with their files stay" in ran.out
+    assert ({}, {}) == (publisher.state.batch, publisher.state.schedules)
+    assert "published" not in tomllib.loads((publisher.directory / "epkit.toml").read_text())

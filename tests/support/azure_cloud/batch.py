@@ -132,6 +132,12 @@ def scoring(found: Routes, state: State) -> None:
         return Reply(status=201, body={"id": f"{ENDPOINTS}/{endpoint}/jobs/{name}", "name": name, "type": "jobs",
                                        "properties": {**sent, "name": name, "status": "Preparing"}})  # fmt: skip
 
+    @found.on("GET", "/jobs/{name}")
+    def get(_: Request, name: str) -> Reply:
+        return (
+            Reply(body=state.jobs[name]) if name in state.jobs else refusal(404, "NotFound", f"There is no job {name}.")
+        )
+
 
 def begin(state: State, endpoint: str, deployment: str, values: dict[str, Any]) -> str:
     """Begin a job of a deployment; it has one step, which is its child."""

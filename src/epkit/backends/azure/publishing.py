@@ -135,7 +135,7 @@ class PipelineEndpoints(WorkspaceJobs):
         if order.data is not None:
             self._ensure_data(order.data, say)
         say("uploading epkit and the pipeline")
-        optional = {name: Input(type=kind, optional=True) for name, kind in order.inputs.items()}
+        optional = _optional(order)
         kind = "uri_folder" if order.data is not None and order.data.is_directory else "uri_file"
         step = CommandComponent(
             name=f"{order.component}_{STEP}",
@@ -157,7 +157,7 @@ class PipelineEndpoints(WorkspaceJobs):
             name=order.component,
             version=order.version,
             display_name=order.pipeline,
-            inputs={name: Input(type=kind, optional=True) for name, kind in order.inputs.items()},
+            inputs=_optional(order),
             jobs={STEP: registered(**bound)},
         )
         return self._patience(lambda: self._client.components.create_or_update(pipeline))
@@ -246,6 +246,19 @@ class PipelineEndpoints(WorkspaceJobs):
         if found.is_enabled:  # an enabled one is not deleted
             wait(self._patience(lambda: schedules.begin_disable(name)), f"disabling the schedule {name}", say)
         wait(self._patience(lambda: schedules.begin_delete(name)), f"deleting the schedule {name}", say)
+
+
+def _optional(order: PipelineOrder) -> dict[str, Any]:
+    """Return the SDK's objects of what a caller may set."""
+    from azure.ai.ml import Input
+
+    found: dict[str, Any] = {}
+    for name, each in order.inputs.items():
+        bound: dict[str, Any] = (
+            {} if each.most is None else {"max": int(each.most) if each.kind == "integer" else each.most}
+        )
+        found[name] = Input(type=each.kind, optional=True, **bound)
+    return found
 
 
 def _settings(order: PipelineOrder) -> dict[str, Any]:

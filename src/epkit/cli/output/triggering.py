@@ -46,6 +46,11 @@ def trigger(
             return 0
         _say(published, begun, format_, context)
         run = _followed(published, begun.run, context, with_log=with_log, limit_s=limit_s, format_=format_)
+        at_azure = published.name if published.wire == "jobs" and _is_ours(published.name, context) else None
+    if at_azure is not None and run.outcome == "done":
+        from epkit.cli.output import azure_publishing
+
+        return azure_publishing.promote(at_azure, run.run, context, format_=format_)
     return _finish(run, about, format_)
 
 
@@ -64,6 +69,11 @@ def show_status(
     Returns:
         The exit code: that of the run, where it was waited for.
     """
+    if run is None and not wait and _is_ours(target, context):
+        from epkit.cli.output import azure_publishing
+
+        azure_publishing.show_jobs(target, context, format_=format_)
+        return 0
     with open_published(target, reach, context) as published:
         if run is None and not wait:
             runs = terminal.masked(listing.runs(published))
@@ -87,6 +97,11 @@ def show_log(
     with_end: bool,
 ) -> int:
     """Print the log of a run; with its end, follow it and return the run's exit code."""
+    if not with_end and _is_ours(target, context):
+        from epkit.cli.output import azure_publishing
+
+        azure_publishing.show_log(target, _checked(run), context)
+        return 0
     with open_published(target, reach, context) as published:
         _check_log(published)
         run = _checked(run) or listing.newest(published).run
@@ -99,6 +114,11 @@ def show_log(
 
 def cancel(target: str, run: str | None, reach: "TargetOptions", context: "Context") -> None:
     """Ask the server to end a run, and say so."""
+    if _is_ours(target, context):
+        from epkit.cli.output import azure_publishing
+
+        azure_publishing.cancel(target, _checked(run), context)
+        return
     with open_published(target, reach, context) as published:
         run = _checked(run) or listing.newest(published).run
         listing.cancel(published, run)
@@ -118,6 +138,13 @@ def show_pipeline(url: str, reach: "TargetOptions", context: "Context", *, forma
     with open_published(url, reach, context) as published:
         found = terminal.masked(listing.pipeline(published))
     terminal.write(_json(asdict(found)) if format_ == "json" else text.render_pipeline(found))
+
+
+def _is_ours(name: str | None, context: "Context") -> bool:
+    """Tell whether a pipeline of this project is published at Azure: its control plane says more."""
+    from epkit.flows.pipeline.publishing.azure import backend_of
+
+    return name is not None and backend_of(name, context) == "azureml"
 
 
 def _followed(

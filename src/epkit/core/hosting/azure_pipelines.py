@@ -12,9 +12,20 @@ from epkit.core.http.masking import clean
 LONGEST_NAME: Final = 32
 """Of a batch endpoint. Source: Azure ML's limits, `how-to-manage-quotas`."""
 
-NumberKind = Literal["integer", "number"]
 
 Frequency = Literal["minute", "hour", "day", "week"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberInput:
+    """What a caller may set.
+
+    Args:
+        most: that Azure takes, None for no bound.
+    """
+
+    kind: Literal["integer", "number"]
+    most: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +92,7 @@ class PipelineOrder:
     command: str
     conda: Mapping[str, Any]
     data: PublishedData | None
-    inputs: Mapping[str, NumberKind]
+    inputs: Mapping[str, NumberInput]
 
     @property
     def deployment(self) -> str:

@@ -18,6 +18,8 @@ from epkit.core.hosting.azure_pipelines import (
 )
 from epkit.core.pipeline import document
 from epkit.core.pipeline.run import PipelineRun, gate_figures
+from epkit.endpoint.config_writing import remove_entry, write_entry
+from epkit.endpoint.finding import find_config
 from epkit.errors import BackendError, UsageError
 from epkit.flows.azure import open_pipelines
 from epkit.flows.context import Context
@@ -93,7 +95,7 @@ def publish_at_azure(
     config = loaded.config
     if not compute:
         raise UsageError("--backend azureml: where are its jobs to run? --compute NAME, of the workspace")
-    inputs = inputs_of(config.publishable, config.place)
+    inputs = inputs_of(config)
     endpoints = open_pipelines(loaded.context, pause)
     if endpoints.most_nodes(compute) is None:
         raise UsageError(
@@ -104,7 +106,7 @@ def publish_at_azure(
         if "base" in gate:
             context.note(f"{gate}: is judged here when the model is fetched: at Azure there is no champion")
     with tempfile.TemporaryDirectory(prefix="epkit-") as directory:
-        upload = make_upload(loaded, config.publishable, Path(directory))
+        upload = make_upload(loaded, Path(directory))
         order = PipelineOrder(
             endpoint=endpoint_name(name, endpoints.workspace.id),
             pipeline=name,
@@ -117,6 +119,10 @@ def publish_at_azure(
             inputs=inputs,
         )
         url = endpoints.publish(order, context.note)
+        found = find_config(context.cwd, context.environ)
+        assert found is not None  # it was found just now
+        entry = {"url": url, "backend": "azureml", "auth": "aad", "workspace": endpoints.workspace.name}
+        write_entry(found.path.absolute(), name, {**entry, "key_file": None, "key_env": None}, "published")
         endpoints.schedule(order, schedule, context.note)
     return AzurePublication(
         pipeline=name,
@@ -140,7 +146,18 @@ def unpublish_at_azure(name: str, context: Context, pause: Pause) -> bool:
     """
     loaded = load(name, context)
     endpoints = open_pipelines(loaded.context, pause)
-    return endpoints.unpublish(endpoint_name(name, endpoints.workspace.id), context.note)
+    there = endpoints.unpublish(endpoint_name(name, endpoints.workspace.id), context.note)
+    found = find_config(context.cwd, context.environ)
+    if found is not None and (spec := found.published.get(name)) is not None and spec.backend == "azureml":
+        remove_entry(found.path.absolute(), name, "published")
+    return there
+
+
+def backend_of(name: str, context: Context) -> str:
+    """Return where a pipeline is published, as `epkit.toml` has it; `local` where it says nothing."""
+    found = find_config(context.cwd, context.environ)
+    spec = None if found is None else found.published.get(name)
+    return (spec.backend if spec is not None else None) or "local"
 
 
 class AzureJobs:
@@ -230,6 +247,18 @@ class AzureJobs:
                 (step.error for step in _steps(job, history) if step.error), None
             )
         return found or "Azure gives no reason"
+
+
+def newest(jobs: AzureJobs, pipeline: str) -> str:
+    """Return the newest job of a pipeline.
+
+    Raises:
+        UsageError: there is none.
+    """
+    found = jobs.listed(pipeline, 1)
+    if not found:
+        raise UsageError(f"{pipeline}: there is no job of it at Azure: epkit pipeline trigger {pipeline} begins one")
+    return found[0].name
 
 
 def _steps(job: str, history: "RunHistory") -> tuple[StepRun, ...]:

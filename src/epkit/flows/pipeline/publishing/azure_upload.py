@@ -11,9 +11,11 @@ from typing import Any, Final
 
 import tomlkit
 
-from epkit.core.hosting.azure_pipelines import NumberKind, PublishedData
+from epkit.core.hosting.azure_pipelines import NumberInput, PublishedData
 from epkit.core.http.masking import mask_url, url_secrets
-from epkit.core.pipeline.config import TRAIN_KINDS, PipelineConfig
+from epkit.core.pipeline.config import PipelineConfig
+from epkit.core.pipeline.publishable import BOUNDED, FACTOR, SETTABLE
+from epkit.core.pipeline.wires import input_name
 from epkit.errors import UsageError, unwritable
 from epkit.files import remote
 from epkit.files.digests import digest_of
@@ -50,36 +52,30 @@ class Upload:
     data: PublishedData | None
 
 
-def inputs_of(publishable: tuple[str, ...], place: str) -> dict[str, NumberKind]:
-    """Return the inputs of a pipeline at Azure: by name, of which kind.
+def inputs_of(config: PipelineConfig) -> dict[str, NumberInput]:
+    """Return the inputs of a pipeline at Azure by name: what a caller may set, bounded as on this machine.
 
     Azure writes an input into the command line of a shell, so only what cannot be a command is taken: numbers.
-
-    Args:
-        publishable: keys of the pipeline's table that a caller may set.
-        place: of the table, for messages.
 
     Raises:
         UsageError: one is no number.
     """
-    found: dict[str, NumberKind] = {}
-    for key in publishable:
-        kind = TRAIN_KINDS.get(key.removeprefix("train.")) if key.startswith("train.") else None
+    found: dict[str, NumberInput] = {}
+    for each in config.publishable:
+        kind = SETTABLE[each.key]
         if kind not in (int, float):
             raise UsageError(
-                f"{place}.publishable: {key} cannot be set by callers at Azure, which takes numbers alone: drop it, or "
-                "publish with --backend local"
+                f"{config.place}.publishable: {each.key} cannot be set by callers at Azure, which takes numbers alone: "
+                "drop it, or publish with --backend local"
             )
-        found[input_name(key)] = "integer" if kind is int else "number"
+        most = each.most
+        if most is None and each.key in BOUNDED:
+            most = FACTOR * float(config.train.get(each.key.removeprefix("train."), BOUNDED[each.key]))
+        found[input_name(each.key)] = NumberInput(kind="integer" if kind is int else "number", most=most)
     return found
 
 
-def input_name(key: str) -> str:
-    """Return what Azure calls a parameter: `train.runs` is `train_runs`."""
-    return key.replace(".", "_")
-
-
-def make_upload(loaded: LoadedPipeline, publishable: tuple[str, ...], directory: Path) -> Upload:
+def make_upload(loaded: LoadedPipeline, directory: Path) -> Upload:
     """Write what is uploaded.
 
     Args:
@@ -104,7 +100,9 @@ def make_upload(loaded: LoadedPipeline, publishable: tuple[str, ...], directory:
         raise unwritable(str(error.filename or directory), error) from None
     return Upload(
         code=code,
-        command=_command(config.name, wheel.name, publishable, has_data=data is not None),
+        command=_command(
+            config.name, wheel.name, tuple(each.key for each in config.publishable), has_data=data is not None
+        ),
         conda={
             "name": "epkit",
             "dependencies": [
@@ -117,15 +115,16 @@ def make_upload(loaded: LoadedPipeline, publishable: tuple[str, ...], directory:
     )
 
 
-def _command(name: str, wheel: str, publishable: tuple[str, ...], *, has_data: bool) -> str:
-    """Return the command of the step: epkit is installed from its wheel alone, and leaves its files whatever happens."""
+def _command(config: PipelineConfig, wheel: str, *, has_data: bool) -> str:
+    """Return the command of the step: epkit is installed from its wheel alone, and leaves its files in any case."""
     sets = ["--set \"data='${{inputs.data}}'\""] if has_data else []
-    sets += [f"$[[--set {key}=${{{{inputs.{input_name(key)}}}}}]]" for key in publishable]
-    home = f"{HOME}/{name}"
+    keys = [each.key for each in config.publishable]
+    sets += [f"$[[--set {key}=${{{{inputs.{input_name(key)}}}}}]]" for key in keys]
+    home = f"{HOME}/{config.name}"
     return " ".join(
         [
             f"python -m pip install --quiet --no-deps --no-index ./{wheel} &&",
-            f"{{ EPKIT_CONFIG=epkit.toml python -m epkit pipeline run {name} --to gate", *sets, "; code=$?;",
+            f"{{ EPKIT_CONFIG=epkit.toml python -m epkit pipeline run {config.name} --to gate", *sets, "; code=$?;",
             f"mkdir -p {LEFT} && rm -f {home}/cache/*/{TABLE} && cp -r {home}/runs {home}/cache {LEFT}; exit $code; }}",
         ]
     )  # fmt: skip

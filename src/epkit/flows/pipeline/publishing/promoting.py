@@ -1,4 +1,4 @@
-"""What follows a job at Azure: its model is fetched, judged by the same gates here, deployed, proved, benched, switched.
+"""What follows a job at Azure: its model is fetched, judged by the same gates, deployed, proved, benched, switched.
 
 Only the training is taken from the job. Its outcome comes into the cache of this pipeline under the key that the step
 `train` has here, so that an ordinary run takes it; the job's own verdict lets nothing pass.
@@ -82,7 +82,7 @@ def promote(
 def _changes(loaded: LoadedPipeline, parameters: Mapping[str, Any]) -> tuple[str, ...]:
     """Return what the caller of the job has set, as `--set` has it; only what is publishable is looked at."""
     found = []
-    for key in loaded.config.publishable:
+    for key in (each.key for each in loaded.config.publishable):
         given, here = _at(parameters, key), _at(loaded.config.table, key)
         if given != here and isinstance(given, int | float) and not isinstance(given, bool):
             found.append(f"{key}={given!r}")

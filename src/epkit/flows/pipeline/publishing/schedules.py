@@ -1,4 +1,4 @@
-"""Schedules: read from `--every` and `--cron`, and written for cron and systemd of this machine; nothing is installed."""
+"""Schedules: read from `--every` and `--cron`, and written for cron and systemd here; nothing is installed."""
 
 import re
 import sys

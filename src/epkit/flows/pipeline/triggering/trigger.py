@@ -89,6 +89,8 @@ def trigger(published: Published, options: TriggerOptions, context: Context) -> 
     values = check(options)
     if published.azure and published.wire == "submit":
         values = dict(wires.texts(values))
+    elif published.azure:
+        values = {wires.input_name(key): value for key, value in values.items()}
     experiment = options.experiment or published.name or _experiment(published)
     body = wires.ask(published.wire, experiment, values, options.why)
     key = options.idempotency_key or uuid.uuid4().hex
