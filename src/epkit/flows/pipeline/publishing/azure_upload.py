@@ -100,9 +100,7 @@ def make_upload(loaded: LoadedPipeline, directory: Path) -> Upload:
         raise unwritable(str(error.filename or directory), error) from None
     return Upload(
         code=code,
-        command=_command(
-            config.name, wheel.name, tuple(each.key for each in config.publishable), has_data=data is not None
-        ),
+        command=_command(config, wheel.name, has_data=data is not None),
         conda={
             "name": "epkit",
             "dependencies": [
