@@ -428,3 +428,22 @@ def test_the_commands_publish_show_and_take_back(publisher: Publisher):
     assert "the data, the components and the jobs with their files stay" in ran.out
     assert ({}, {}) == (publisher.state.batch, publisher.state.schedules)
     assert "published" not in tomllib.loads((publisher.directory / "epkit.toml").read_text())
+
+
+def test_who_waits_for_a_job_takes_its_model(publisher: Publisher, files: dict[str, bytes]):
+    class EveryJob(dict[str, dict[str, bytes]]):
+        def get(self, run: str, _: Any = None) -> dict[str, bytes]:  # type: ignore[override]
+            return files
+
+    publisher.state.stages, publisher.state.artifacts = ["Completed"], EveryJob()
+    published = publisher.value("publish", "bank")
+    arguments = ("trigger", "bank", "--wait", "-X", publisher.cloud.proxy, "--cacert", publisher.cloud.cacert)
+    ran = publisher.checked(publisher.cli.spawn("pipeline", *arguments))
+
+    assert 0 == ran.code, ran.err
+    assert ["data", "train", "gate"] == [
+        line.split()[0] for line in ran.out.splitlines() if "reused" in line or " ok " in line
+    ]
+    assert 1 == len(publisher.cloud.sent("POST", "/jobs"))
+    (post,) = publisher.cloud.sent("POST", "/jobs")
+    assert post.host in published["url"]
