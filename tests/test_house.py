@@ -155,6 +155,8 @@ SINKS = {
     "files/training.py": "numbers, and names of columns",
     "files/training_jobs.py": "the table that was named, what is known of it, and files of a model",
     "files/pipelines.py": "values that the flow masked, and numbers",
+    "flows/pipeline/publishing/azure_upload.py": "what goes to Azure: a table of epkit.toml without endpoints, and files that it names",
+    "flows/pipeline/publishing/promoting.py": "files of a training, which a job has left",
     "learners/material.py": "numbers and names of columns, for workers of this machine alone",
     "learners/worker.py": "answers to the process that started it",
     "files/predicted.py": "rows",

@@ -25,10 +25,12 @@ from epkit.cli.commands import (
     init,
     logs,
     pipeline,
+    publishing,
     report,
     sample,
     score,
     train,
+    triggering,
     validate,
 )
 from epkit.cli.options.common import Group
@@ -87,6 +89,8 @@ for command in (
     train,
     drift,
     pipeline,
+    triggering,
+    publishing,
     deploy,
     logs,
     init,

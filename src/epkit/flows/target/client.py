@@ -54,6 +54,7 @@ class SingleRequest:
 
     Args:
         took_ns: from the connect to the last byte.
+        sent: False where it is certain that not a byte of the request was written.
     """
 
     request: Request | None
@@ -63,6 +64,7 @@ class SingleRequest:
     head: bytes = b""
     body: bytes = field(default=b"", repr=False)
     took_ns: int = 0
+    sent: bool = True
 
     def begin(self) -> None:
         """Nothing has to be started."""
@@ -77,6 +79,7 @@ class SingleRequest:
         self.failure, self.detail = exchange.failure, exchange.detail
         self.status, self.head, self.body = exchange.status, exchange.head, exchange.body
         self.took_ns = exchange.end - exchange.start
+        self.sent = exchange.sent > exchange.connected  # equal where there was no connection to write to
 
     @property
     def headers(self) -> dict[str, str]:
@@ -84,12 +87,17 @@ class SingleRequest:
         return fields(self.head)
 
     @property
+    def content(self) -> bytes:
+        """The reply's body, unpacked; nothing where it cannot be."""
+        try:
+            return judging.unpack(self.headers.get("content-encoding", ""), self.body)
+        except ValueError:
+            return b""
+
+    @property
     def text(self) -> str:
         """The reply's body, unpacked, as text."""
-        try:
-            return judging.unpack(self.headers.get("content-encoding", ""), self.body).decode("utf-8", "replace")
-        except ValueError:
-            return ""
+        return self.content.decode("utf-8", "replace")
 
     def advice(self, target: Target) -> str:
         """Say what a request that got no reply met, and what to do."""
@@ -190,7 +198,7 @@ class Client:
         except TimeoutError:
             once.failure, once.detail = Failure.TIMEOUT, f"no whole reply within {timeout_s:g} s"
         except EndpointError as error:  # the host has no address
-            once.failure, once.detail = Failure.CONNECT, str(error)
+            once.failure, once.detail, once.sent = Failure.CONNECT, str(error), False
         return once
 
 

@@ -1,0 +1,162 @@
+"""Asks a published pipeline for a run: the request is sent once, and never again after a byte of it was written."""
+
+import re
+import tomllib
+import uuid
+from dataclasses import dataclass
+from typing import Any, Final
+
+from epkit.core.pipeline import triggered, wires
+from epkit.core.pipeline.triggered import TriggeredRun
+from epkit.core.shortening import cut
+from epkit.errors import EndpointError, UsageError
+from epkit.flows.context import Context
+from epkit.flows.pipeline.triggering.asking import DOUBTFUL, Published, is_well, refuse
+from epkit.flows.target.client import SingleRequest
+
+IDEMPOTENCY: Final = "Idempotency-Key"
+"""Header whose value a second request repeats: epkit's server answers with the run of the first one."""
+
+_KEY: Final = re.compile(r"[!-~]{1,128}")
+
+MOST_WHY: Final = 1000
+"""Characters of `--why`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerOptions:
+    """What a run is asked for with.
+
+    Args:
+        changes: `KEY=VALUE` each, as in `--set`.
+        why: for the record, None for nothing.
+        experiment: what the run is listed under; None for the pipeline's name.
+        idempotency_key: of an earlier request that this one repeats; None for a new one.
+    """
+
+    changes: tuple[str, ...] = ()
+    why: str | None = None
+    experiment: str | None = None
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BegunRun:
+    """A run that was begun.
+
+    Args:
+        idempotency_key: that the request had.
+    """
+
+    run: str
+    idempotency_key: str
+
+
+def check(options: TriggerOptions) -> dict[str, Any]:
+    """Read what a run is asked for with, before anything is sent.
+
+    Returns:
+        The values of parameters by name.
+
+    Raises:
+        UsageError: one of them is not written KEY=VALUE, or is given twice; the key or the reason cannot be sent.
+    """
+    key = options.idempotency_key
+    if key is not None and not _KEY.fullmatch(key):
+        raise UsageError("--idempotency-key: is made of 1 to 128 visible ASCII characters, without spaces")
+    if options.why is not None and len(options.why) > MOST_WHY:
+        raise UsageError(f"--why: {len(options.why):,} characters: at most {MOST_WHY:,}")
+    values: dict[str, Any] = {}
+    for change in options.changes:
+        name, equals, text = change.partition("=")
+        name = name.strip()
+        if not equals or not name:
+            raise UsageError(f"--set {cut(change, 60)}: is written KEY=VALUE, as in train.runs=4")
+        if name in values:
+            raise UsageError(f"--set {cut(name, 60)}: is given twice: keep one")
+        values[name] = _value(text.strip(), name)
+    return values
+
+
+def trigger(published: Published, options: TriggerOptions, context: Context) -> BegunRun:
+    """Ask for a run.
+
+    Raises:
+        UsageError: what is asked for cannot be sent, or the server does not take it.
+        EndpointError: there is no answer, or the key is refused; the message says whether a run may have begun.
+        BackendError: the server takes no further run now.
+    """
+    values = check(options)
+    if published.azure and published.wire == "submit":
+        values = dict(wires.texts(values))
+    elif published.azure:
+        values = {wires.input_name(key): value for key, value in values.items()}
+    experiment = options.experiment or published.name or _experiment(published)
+    body = wires.ask(published.wire, experiment, values, options.why)
+    key = options.idempotency_key or uuid.uuid4().hex
+    try:
+        reply = published.asker.ask("POST", published.url.request_path, body, ((IDEMPOTENCY, key),))
+    except KeyboardInterrupt:
+        context.note(f"{published.shown}: interrupted while a run was asked for{_doubt(published, key)}")
+        raise
+    return BegunRun(run=_run_of(published, reply, key), idempotency_key=key)
+
+
+def _run_of(published: Published, reply: SingleRequest, key: str) -> str:
+    where = published.url.shown
+    if reply.failure:
+        why = published.asker.why_none(reply)
+        if not reply.sent:
+            raise EndpointError(f"{where}: {why}: nothing was sent, so no run has begun")
+        raise EndpointError(f"{where}: {why}{_doubt(published, key)}")
+    if reply.status in DOUBTFUL:
+        said = published.asker.words(reply)
+        words = f" (the server says: {said})" if said else ""
+        raise EndpointError(f"{where}: {reply.status}: the server failed{words}{_doubt(published, key)}")
+    if not is_well(reply):
+        refuse(published.asker, published.url, reply)
+    try:
+        return triggered.begun_run(published.wire, triggered.parse(reply.text))
+    except ValueError as error:
+        raise EndpointError(f"{where}: {reply.status}: {error}{_doubt(published, key)}") from None
+
+
+def _doubt(published: Published, key: str) -> str:
+    """Say that a run may have begun, and how to find out."""
+    find = f"whether a run has begun is not known: epkit pipeline status {published.shown} lists the runs"
+    if published.azure:
+        return f"; {find}, and Azure would begin a second one for a second request"
+    return f"; {find}, and --idempotency-key {key} with the same command begins no second one"
+
+
+def shown_run(run: TriggeredRun) -> str:
+    """Return how a run is called: its id, and its number where there is one."""
+    return run.run if run.number is None else f"{run.run} (run {run.number})"
+
+
+def _value(text: str, name: str) -> Any:
+    """Return what TOML makes of a text, the text itself where it is none."""
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except (ValueError, KeyError, RecursionError):
+        return text
+    if not _is_plain(value):
+        raise UsageError(f"--set {cut(name, 60)}: JSON has no such value: write it as a text, in quotation marks")
+    return value
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    if isinstance(value, dict):
+        return all(map(_is_plain, value.values()))
+    if isinstance(value, float):
+        return value - value == 0  # JSON has no infinity
+    return isinstance(value, str | int | bool)
+
+
+def _experiment(published: Published) -> str:
+    """Name an experiment after what the URL names: a pipeline, or the endpoint that the host is called after."""
+    if published.wire == "submit":
+        return published.url.path.rstrip("/").rpartition("/")[2]
+    return published.url.host.partition(".")[0] if published.azure else "epkit"
