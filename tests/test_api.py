@@ -32,8 +32,8 @@ def test_every_public_name_is_there():
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="no attribute 'train'"):
-        epkit.train  # noqa: B018
+    with pytest.raises(AttributeError, match="no attribute 'trian'"):
+        epkit.trian  # noqa: B018
 
 
 def test_a_bench_returns_its_report(fault_server: FaultServer, payload: str):

@@ -16,7 +16,6 @@ from epkit.core.report.compare import THRESHOLD, Comparison
 from epkit.core.report.live import Live
 from epkit.core.report.report import Report
 from epkit.core.report.wording import plural
-from epkit.core.train.report import TrainReport
 from epkit.flows.bench.bench import bench as run
 from epkit.flows.bench.options import BenchOptions, depth_of
 from epkit.flows.target.request_options import RequestOptions
@@ -212,20 +211,6 @@ def load_reports(path: str) -> Reports:
     from epkit.flows.bench.saved_runs import load, report_of
 
     return Reports(report_of(run) for run in load(path))
-
-
-def load_training(path: str) -> TrainReport:
-    """Read the report of a training that `epkit train` made.
-
-    Args:
-        path: the model's directory, the directory `MODEL.run` next to it, or its `train.json`.
-
-    Raises:
-        UsageError: there is none, or it is damaged.
-    """
-    from epkit.flows.train.loading import load_report
-
-    return load_report(path)
 
 
 def compare(

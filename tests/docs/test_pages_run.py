@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from epkit.cli import app
+from epkit.core.train.sample import sample_table
 from support.pages import PAGES, Block, Command, blocks, commands, name_of, read
 from support.places import ROOT
 
@@ -166,8 +167,9 @@ def test_the_contract_and_the_payload_that_are_shown_are_those_of_the_files():
 
 
 def test_the_python_that_is_shown_runs():
-    # What pipeline.md shows needs a pipeline: `tests/test_api.py` runs it. The reference shows signatures.
-    shown = [page for page in PAGES if page.stem != "pipeline" and page.parent.name != "reference"]
+    # What pipeline.md shows needs a pipeline: `tests/test_api.py` runs it. That of train.md is run below. The reference
+    # shows signatures.
+    shown = [p for p in PAGES if p.stem not in ("pipeline", "train") and p.parent.name != "reference"]
     (block,) = [block for page in shown for block in blocks(page, "python")]
     out = io.StringIO()
 
@@ -177,3 +179,16 @@ def test_the_python_that_is_shown_runs():
     assert "there are no rows" in out.getvalue()
     assert re.search(r"^[\d.]+ 0 \(Threshold\(", out.getvalue(), re.MULTILINE)
     assert "| p90 | " in out.getvalue()
+
+
+def test_the_python_that_trains_runs():
+    pytest.importorskip("lightgbm", reason="needs the extra train")
+    (block,) = blocks(ROOT / "docs" / "train.md", "python")
+    Path("bank.csv").write_text(sample_table(rows=300))
+    out = io.StringIO()
+
+    with contextlib.redirect_stdout(out):
+        exec(block.text, {})
+
+    assert re.match(r"0\.\d+ True\n", out.getvalue())
+    assert Path("model/card.json").is_file()

@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -326,3 +328,27 @@ def test_every_algorithm_and_metric_of_azure_is_taken_by_the_sdk():
 
             assert list(names) == [each.value for each in job.training.blocked_training_algorithms]
             assert metric.lower() == job.primary_metric.name.lower()
+
+
+FROM_PYTHON = """
+import csv, epkit
+training = epkit.train(list(csv.DictReader(open("bank.csv"))), "y", backend="azureml", compute="cpu-cluster", runs=3)
+print(training.directory.name, training.report.job.child, "text/html" in training._repr_mimebundle_())
+try:
+    training.model
+except epkit.UsageError as error:
+    print(error)
+"""
+
+
+def test_from_python_the_same_comes_back_and_the_pickle_stays_closed(trainer: Trainer):
+    trainer.cli.write("script.py", FROM_PYTHON)
+    ran = subprocess.run(
+        [sys.executable, "script.py"], cwd=trainer.directory, env=trainer.cli.environ, capture_output=True, text=True,
+        timeout=PATIENCE_S, check=False,
+    )  # fmt: skip
+
+    assert 0 == ran.returncode, ran.stderr
+    first, second = ran.stdout.splitlines()
+    assert re.fullmatch(rf"model {trainer.job}_\d+ True", first)
+    assert "is a pickle that Azure AutoML made, and epkit does not open it: epkit deploy create NAME" in second

@@ -1,4 +1,4 @@
-"""The report of a training, read again."""
+"""The report of a training, read again, and where its model is."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,8 @@ from pathlib import Path
 from epkit.core.train.document import TRAININGS
 from epkit.core.train.report import TrainReport
 from epkit.errors import UsageError
-from epkit.flows.train.options import REPORT, run_directory
+from epkit.files import model_directory
+from epkit.flows.train.options import REPORT, RUN, run_directory
 from epkit.reading import TRAINING, read_whole
 
 
@@ -30,3 +31,13 @@ def load_report(path: str) -> TrainReport:
         raise UsageError(f"{given}: {error.strerror}: name the directory that epkit train wrote with -o") from None
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{given}: is no report of a training: {error}") from None
+
+
+def model_beside(path: Path) -> Path | None:
+    """Return the directory of the model whose report `load_report` reads, None where there is none."""
+    given = path.absolute()
+    run = given if given.is_dir() else given.parent
+    for directory in (given, run.with_name(run.name.removesuffix(RUN))):
+        if model_directory.is_model(directory):
+            return directory
+    return None

@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from epkit.core.near import hint
 from epkit.core.quantities import read_ns
@@ -14,12 +14,18 @@ from epkit.core.train.metrics import CLASSIFICATION, REGRESSION, canonical
 from epkit.core.train.plan import Metric, TrainPlan
 from epkit.errors import UsageError
 
+if TYPE_CHECKING:
+    from epkit.flows.train.reading import Table
+
 MOST_RUNS: Final = 10_000
 MOST_WORKERS: Final = 64
 EXPORTS: Final = ("lightgbm", "onnx")
 TASKS: Final = ("classification", "regression")
 REPORT: Final = "train.json"
 """The name of the report, in the directory next to the model."""
+
+RUN: Final = ".run"
+"""What the name of that directory ends with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +34,7 @@ class TrainOptions:
 
     Args:
         file: a path, a directory of Parquet files, a URL, or `-`.
+        table: that is in memory, in place of *file*.
         encoding, decimal: of its text.
         out: the directory of the model; what else is written goes to `OUT.run`.
         shown: what the report calls that directory; None for *out*.
@@ -35,8 +42,9 @@ class TrainOptions:
         exports: of `EXPORTS`.
     """
 
-    file: str
-    label: str
+    file: str = ""
+    label: str = ""
+    table: "Table | None" = None
     out: str = "model"
     shown: str | None = None
     encoding: str | None = None
@@ -65,6 +73,10 @@ class TrainOptions:
     exports: tuple[str, ...] = ()
     overwrite: bool = False
     restart: bool = False
+
+
+DEFAULTS: Final = TrainOptions()
+"""What is done where nothing is said, from Python as by the command line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,4 +195,4 @@ def _pair(text: str) -> tuple[str, str]:
 
 def run_directory(out: Path) -> Path:
     """Return where the journal and the reports are, next to the model."""
-    return out.with_name(out.name + ".run")
+    return out.with_name(out.name + RUN)

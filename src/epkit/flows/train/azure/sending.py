@@ -79,7 +79,9 @@ def prepare_table(
     Raises:
         UsageError: the table cannot be learned from, or an option does not fit it.
     """
-    table = read_table(options.file, stdin, context, encoding=options.encoding, decimal=options.decimal)
+    table = options.table or read_table(
+        options.file, stdin, context, encoding=options.encoding, decimal=options.decimal
+    )
     learned = columns.learn(table.frame, order.plan, table.name)
     examples = learned.examples
     task = task_of(examples.label.task)
