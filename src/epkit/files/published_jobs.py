@@ -69,7 +69,7 @@ class JobDirectory:
             record = self._record("progress.json")
             if record is None:
                 return None
-            steps = record.object("steps", default={})
+            steps = record.object("steps")
             if not all(isinstance(line, str) for line in steps.values()):
                 return None
             return JobProgress(

@@ -1,7 +1,7 @@
 """A run that was asked for at a published pipeline: a job, as it is remembered and as both wires show it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
@@ -60,7 +60,7 @@ class JobProgress:
     pid: int
     run: int | None = None
     begun_ms: int | None = None
-    steps: Mapping[str, str] | None = None
+    steps: Mapping[str, str] = field(default_factory=dict)
     exit_code: int | None = None
     interrupted: bool = False
     reason: str | None = None

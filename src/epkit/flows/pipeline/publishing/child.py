@@ -141,7 +141,7 @@ class _Job:
 
     def _show(self, result: StepResult) -> None:
         self._say(f"{result.step:<8} {result.state:<7} {result.seconds:6.1f} s  {result.line}".rstrip())
-        steps = {**(self._progress.steps or {}), result.step: f"{result.state} {cut(result.line, 300)}".strip()}
+        steps = {**self._progress.steps, result.step: f"{result.state} {cut(result.line, 300)}".strip()}
         self._progress = replace(self._progress, steps=steps)
         self._save()
 
