@@ -37,7 +37,12 @@ def opened(tmp_path, monkeypatch):
 
     yield open_
     (tmp_path / "go").write_text("0")
-    until(lambda: all(job.over for job in made[-1].jobs()))
+    for desk in made:
+        for known in list(desk._jobs.values()):
+            if known.process is not None:
+                known.process.wait(20)
+    if made:
+        until(lambda: all(job.over for job in made[-1].jobs()))
 
 
 def until(done: Callable[[], bool]) -> None:
