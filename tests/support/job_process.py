@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from epkit.core.pipeline.jobs import JobProgress
+from epkit.core.pipeline.jobs import PublishedProgress
 from epkit.files.published_jobs import JobDirectory
 
 PATIENCE_S = 30
@@ -17,7 +17,7 @@ def main() -> None:
     directory, lock = Path(sys.argv[1]), int(sys.argv[2])
     os.set_inheritable(lock, False)
     files = JobDirectory(directory)
-    began = JobProgress(pid=os.getpid(), run=files.order().number, begun_ms=1000)
+    began = PublishedProgress(pid=os.getpid(), run=files.order().number, begun_ms=1000)
 
     def end(code: int, *, interrupted: bool = False) -> None:
         files.save(replace(began, exit_code=code, interrupted=interrupted, reason="cancelled" if interrupted else None))

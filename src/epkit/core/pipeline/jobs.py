@@ -22,7 +22,7 @@ _STATUS_CODES: Final[Mapping[JobStatus, str]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JobOrder:
+class PublishedOrder:
     """What was asked for.
 
     Args:
@@ -45,7 +45,7 @@ class JobOrder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JobProgress:
+class PublishedProgress:
     """What the process of a job says of itself.
 
     Args:
@@ -67,7 +67,7 @@ class JobProgress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JobOutcome:
+class PublishedOutcome:
     """How a job ended."""
 
     status: Literal["Completed", "Failed", "Canceled"]
@@ -76,7 +76,7 @@ class JobOutcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class PublishedJob:
     """A job at this moment.
 
     Args:
@@ -84,9 +84,9 @@ class Job:
         ended_ms: None before it is over.
     """
 
-    order: JobOrder
+    order: PublishedOrder
     status: JobStatus
-    progress: JobProgress | None
+    progress: PublishedProgress | None
     reason: str | None
     ended_ms: int | None
 
@@ -96,7 +96,7 @@ class Job:
         return self.status in OVER
 
 
-def to_job(job: Job) -> dict[str, Any]:
+def to_job(job: PublishedJob) -> dict[str, Any]:
     """Show a job as a batch endpoint does; what epkit adds is below `properties.properties`, as texts."""
     progress = job.progress
     own = {
@@ -121,7 +121,7 @@ def to_job(job: Job) -> dict[str, Any]:
     }
 
 
-def to_pipeline_run(job: Job) -> dict[str, Any]:
+def to_pipeline_run(job: PublishedJob) -> dict[str, Any]:
     """Show a job as the service of published pipelines does (`PipelineRunEntity`)."""
     return {
         "Id": job.order.id,

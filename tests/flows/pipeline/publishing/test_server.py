@@ -13,7 +13,7 @@ pytest.importorskip("starlette", reason="needs the extra docs")
 
 from epkit.core.docs.doors import Doors
 from epkit.core.http.secret import Secret
-from epkit.core.pipeline.jobs import Job, JobOrder
+from epkit.core.pipeline.jobs import PublishedJob, PublishedOrder
 from epkit.files.published_jobs import JobStore
 from epkit.flows.context import Context
 from epkit.flows.pipeline.publishing.server import LocalService
@@ -21,8 +21,8 @@ from epkit.web.pipelines import MOST_BODY_BYTES, PublishedPipeline, make_app
 
 KEY = "k3y-0123456789-0123456789-0123456789-abc"
 CONFIG = '[pipelines.bank]\ndata = "bank.csv"\nlabel = "y"\ntrain = { runs = 3 }\npublishable = ["train.runs", "train.metric", "train.holdout"]\n'
-ORDER = JobOrder(id="id", pipeline="bank", number=1, experiment=None, changes=(), asked_ms=0, key=None, body="")
-JOB = Job(order=ORDER, status="Queued", progress=None, reason=None, ended_ms=None)
+ORDER = PublishedOrder(id="id", pipeline="bank", number=1, experiment=None, changes=(), asked_ms=0, key=None, body="")
+JOB = PublishedJob(order=ORDER, status="Queued", progress=None, reason=None, ended_ms=None)
 
 
 class Taking:
