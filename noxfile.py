@@ -173,13 +173,13 @@ def types(session: nox.Session) -> None:
 
 @nox.session(python=FOUND[0])
 def bench(session: nox.Session) -> None:
-    """Measure epkit beside ab, wrk, hey and Python clients; prints the tables of docs/performance.md."""
+    """Measure epkit against ab, wrk, hey and Python clients; prints the tables of docs/performance.md."""
     session.install(".", "-r", "benchmarks/requirements.txt")
     session.run("python", "benchmarks/run.py", *session.posargs, env={"PATH": os.environ["PATH"]})
 
 
 @nox.session(python=FOUND[0], name="bench-contract")
 def bench_contract(session: nox.Session) -> None:
-    """Measure `epkit validate` beside jsonschema, fastjsonschema, jsonschema-rs (4 GB: `-- --parquet-gb 4`)."""
+    """Measure `epkit validate` against jsonschema, fastjsonschema, jsonschema-rs (4 GB: `-- --parquet-gb 4`)."""
     session.install(".", "-r", "benchmarks/requirements.txt")
     session.run("python", "benchmarks/contract.py", *session.posargs)

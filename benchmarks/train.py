@@ -199,8 +199,8 @@ def tables(scratch: Path, options: argparse.Namespace) -> None:
 
 
 def _has(interpreter: str, module: str) -> bool:
-    told = subprocess.run([interpreter, "-c", f"import {module}"], capture_output=True, timeout=120)
-    return told.returncode == 0
+    found = subprocess.run([interpreter, "-c", f"import {module}"], capture_output=True, timeout=120)
+    return found.returncode == 0
 
 
 def _table_line(table: str, rows: int, name: str, found: Mapping[str, list[dict[str, Any]]]) -> Sequence[str]:
@@ -333,8 +333,8 @@ def _measured(command: Sequence[object], scratch: Path, most_s: float) -> dict[s
         if process.returncode:
             raise SystemExit(f"{command[0]} ended with {process.returncode}")
         stdout.seek(0)
-        told = stdout.read()
-        report = json.loads(told if told.startswith(b"{") else told.splitlines()[-1])
+        found = stdout.read()
+        report = json.loads(found if found.startswith(b"{") else found.splitlines()[-1])
     cost = {"cpu_s": usage.ru_utime + usage.ru_stime, "wall_s": time.perf_counter() - began, "peak_bytes": peak}
     return {"report": report, **cost}
 

@@ -1,4 +1,4 @@
-"""AutoML libraries that `train.py` measures epkit beside: what is installed, and what is run."""
+"""AutoML libraries that `train.py` measures epkit against: what is installed, and what is run."""
 
 from pathlib import Path
 from typing import Final

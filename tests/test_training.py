@@ -335,7 +335,7 @@ def test_an_estimator_of_ones_own_answers_and_has_no_contributions(directory, mo
 
 def test_it_works_beside_a_running_loop(directory):
     async def cell():
-        return epkit.train(columns(), "y", out=directory / "beside", **QUICK)
+        return epkit.train(columns(), "y", out=directory / "second", **QUICK)
 
     assert "y" == asyncio.run(cell()).report.data.label
 
@@ -359,8 +359,8 @@ def test_a_plain_script_needs_no_guard_for_the_processes_that_try_runs(tmp_path)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a process cannot signal itself there")
-@pytest.mark.parametrize("beside", [False, True], ids=["alone", "beside a running loop"])
-def test_ctrl_c_ends_with_the_best_so_far(tmp_path, beside, caplog):
+@pytest.mark.parametrize("in_loop", [False, True], ids=["alone", "in a running loop"])
+def test_ctrl_c_ends_with_the_best_so_far(tmp_path, in_loop, caplog):
     journal = tmp_path / "model.run" / "runs.jsonl"
 
     def interrupt() -> None:
@@ -380,7 +380,7 @@ def test_ctrl_c_ends_with_the_best_so_far(tmp_path, beside, caplog):
     before = signal.getsignal(signal.SIGINT)
     thread = threading.Thread(target=interrupt)
     thread.start()
-    found = asyncio.run(cell()) if beside else call()
+    found = asyncio.run(cell()) if in_loop else call()
     thread.join()
 
     assert found.partial

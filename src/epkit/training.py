@@ -482,7 +482,7 @@ def load_training(path: str | Path) -> Training:
     """Read a training that `epkit train` made: its report, and its model where that is there.
 
     Args:
-        path: the model's directory, the directory `MODEL.run` beside it, or its `train.json`.
+        path: the model's directory, the directory `MODEL.run` next to it, or its `train.json`.
 
     Raises:
         UsageError: there is none, or it is damaged.

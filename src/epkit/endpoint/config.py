@@ -128,7 +128,7 @@ class Config:
         endpoints: by name, in the file's order.
         pipelines: by name, in the file's order.
         published: pipelines that can be asked for a run at a URL, by name, in the file's order.
-        aad_hosts: hosts in lower case that an AAD token may go to, besides those of Azure.
+        aad_hosts: hosts in lower case that an AAD token may go to, in addition to those of Azure.
         found: it is neither named by EPKIT_CONFIG nor in the working directory or the repository's root.
         outside: it was found above the project: above the repository, or above a directory that is in none.
     """

@@ -19,7 +19,7 @@ DATE: Final = (1980, 1, 1, 0, 0, 0)
 MODE: Final = 0o100644 << 16
 LEFT_OUT: Final = frozenset({"__pycache__"})
 TAKEN: Final = ("METADATA", "entry_points.txt")
-"""Of what an installer writes down beside the package; where it was installed from is nobody else's matter."""
+"""Of what an installer adds to the package; where it was installed from concerns nobody else."""
 
 
 def write_wheel(directory: Path) -> Path:

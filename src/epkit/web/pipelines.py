@@ -44,7 +44,7 @@ class RefusedRequest(Exception):  # noqa: N818 - an answer
     """An answer to a request that is not done.
 
     Args:
-        more: members of the error besides code and message.
+        more: members of the error in addition to code and message.
     """
 
     def __init__(self, status: int, code: str, message: str, **more: str) -> None:

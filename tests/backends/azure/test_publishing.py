@@ -131,7 +131,7 @@ def publisher(cloud: Cloud, cli: Cli) -> Publisher:
 
 @pytest.fixture(scope="module")
 def job_path(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """`PATH` of an environment with pip and all that epkit needs, but not epkit: what the conda file stands for."""
+    """`PATH` of an environment with pip and all that epkit needs, but not epkit: what the conda file describes."""
     place = tmp_path_factory.mktemp("job") / "venv"
     subprocess.run([sys.executable, "-m", "venv", place], check=True)
     (site,) = place.glob("lib/python*/site-packages")

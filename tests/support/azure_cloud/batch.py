@@ -190,7 +190,7 @@ def _run(state: State, component: dict[str, Any], values: dict[str, Any]) -> tup
 
 
 def _optional(text: str, given: dict[str, str]) -> str:
-    """What stands in `$[[ ]]` goes into the command where the input that it names is given."""
+    """What is in `$[[ ]]` goes into the command where the input that it names is given."""
     name = re.search(r"inputs\.(\w+)", text)
     assert name is not None
     return text if name[1] in given else ""

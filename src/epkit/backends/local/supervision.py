@@ -31,7 +31,7 @@ def spawn(home: Home, listener: int, lock: int, passed: Mapping[str, str]) -> No
     """Start the supervisor, which has nothing of this process but the socket and the lock.
 
     Args:
-        passed: variables that the script sees besides those that every child does.
+        passed: variables that the script sees in addition to those of every child.
     """
     log = os.open(home.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
@@ -81,7 +81,7 @@ def change(
     """Have another server take over, of another generation.
 
     Args:
-        copy: what it serves, if that is another copy; *passed*: variables that its script sees besides.
+        copy: what it serves, if that is another copy; *passed*: further variables that its script sees.
 
     Raises:
         BackendError: it does not come up; the one that serves goes on.

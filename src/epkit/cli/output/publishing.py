@@ -4,10 +4,10 @@ import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from epkit.flows.pipeline.publishing.local import Published, PublishedKeys
+    from epkit.flows.pipeline.publishing.local import LocalPublication, PublishedKeys
 
 
-def published(found: "Published", format_: str) -> str:
+def published(found: "LocalPublication", format_: str) -> str:
     """Say where a pipeline is published, where its key is, and how it is asked for a run."""
     facts = {
         "pipeline": found.name,

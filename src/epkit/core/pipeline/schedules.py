@@ -141,7 +141,7 @@ def _weekdays(field: str) -> list[str]:
 
 
 def _values(field: str, least: int, most: int) -> list[str]:
-    """Return what a field of a crontab stands for, `*` alone as it is."""
+    """Return what a field of a crontab means, `*` alone as it is."""
     if field == "*":
         return ["*"]
     found: set[int] = set()

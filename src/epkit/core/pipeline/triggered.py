@@ -29,7 +29,7 @@ _NUMBERED: Final = {"0": "NotStarted", "1": "Running", "2": "Failed", "3": "Fini
 """Of the wire `submit`: what older services send in place of the word."""
 
 EXIT_CODES: Final = frozenset({0, 2, 3, 4, 5, 6, 130, 143})
-"""Of a run of epkit's: what a server tells besides is none."""
+"""Of a run of epkit's: what else a server says is none."""
 
 FAILED: Final = 6
 CANCELLED: Final = 130
@@ -53,7 +53,7 @@ class TriggeredRun:
         status: in the service's own word.
         number: of the run in the pipeline, where epkit's server tells it.
         reason: why it stopped or failed, in one line, where the server tells it.
-        told: exit code of the run, where the server tells it.
+        code: the exit code of the run, if the server gives it.
     """
 
     run: str
@@ -61,7 +61,7 @@ class TriggeredRun:
     experiment: str | None = None
     number: int | None = None
     reason: str | None = None
-    told: int | None = None
+    code: int | None = None
 
     @property
     def outcome(self) -> RunOutcome | None:
@@ -73,8 +73,8 @@ class TriggeredRun:
         """The exit code of a command that has waited for it; None while it goes on."""
         if self.outcome is None:
             return None
-        if self.told is not None and (self.told or self.outcome == "done"):
-            return self.told
+        if self.code is not None and (self.code or self.outcome == "done"):
+            return self.code
         return {"done": 0, "failed": FAILED, "cancelled": CANCELLED}[self.outcome]
 
 
@@ -148,7 +148,7 @@ def read_run(wire: Wire, reply: Any) -> TriggeredRun:
         experiment=_text(experiment),
         number=number,
         reason=_line(own.get("reason")) or _line(reason),
-        told=code if code in EXIT_CODES else None,
+        code=code if code in EXIT_CODES else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""Takes orders for runs of a published pipeline, starts one at a time, and knows how each stands.
+"""Takes orders for runs of a published pipeline, starts one at a time, and knows the state of each.
 
 Theory of operation. An order is on the disk before anything is started, and `begun` before its process is: so an order
 is started at most once, whatever is killed in between. The process is in a session of its own, and holds the job's
@@ -41,7 +41,7 @@ KILLED: Final = "its process is gone without a report: it was killed, or the mac
 UNSTARTED: Final = "the server ended before its process was started"
 
 Holder = Callable[[], tuple[bool, int | None]]
-"""Tells whether a run of the pipeline goes on, whoever began it, and in which process."""
+"""Tells whether a run of the pipeline goes on, begun by anybody, and in which process."""
 
 
 class BusyError(Exception):

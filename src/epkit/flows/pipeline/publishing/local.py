@@ -38,7 +38,7 @@ PASSED: Final = ("HOME", "XDG_STATE_HOME")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Published:
+class LocalPublication:
     """A pipeline that is published on this machine.
 
     Args:
@@ -66,12 +66,12 @@ class PublishedKeys:
     keys: Keys = field(repr=False)
 
 
-def publish(name: str, context: Context, *, port: int | None = None, env: tuple[str, ...] = ()) -> Published:
+def publish(name: str, context: Context, *, port: int | None = None, env: tuple[str, ...] = ()) -> LocalPublication:
     """Have a pipeline answer on loopback.
 
     Args:
         port: None for the one it had, else any free one.
-        env: names of variables that runs see besides those that every child process does.
+        env: names of variables that runs see in addition to those of every child process.
 
     Raises:
         UsageError: there is no such pipeline, the extra is missing, or the port is taken.
@@ -113,7 +113,7 @@ def publish(name: str, context: Context, *, port: int | None = None, env: tuple[
         "key_file": home_relative(key_file, context.environ),
     }
     write_entry(path, name, entry, "published")
-    return Published(
+    return LocalPublication(
         name=name,
         url=entry["url"] or "",
         submit_url=f"{origin}/{SUBMIT}/{name}",

@@ -100,7 +100,7 @@ class Asker:
         """Send one request; what fails is in the outcome.
 
         Args:
-            headers: besides those of every request.
+            headers: in addition to those of every request.
 
         Raises:
             UsageError: a header cannot be written.
