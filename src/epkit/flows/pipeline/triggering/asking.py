@@ -34,7 +34,7 @@ _ADVICE: Final[Mapping[int, tuple[type[EpkitError], str]]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Published:
+class RemotePipeline:
     """A published pipeline that can be asked.
 
     Args:
