@@ -66,7 +66,7 @@ def check(options: TriggerOptions) -> dict[str, Any]:
     if key is not None and not _KEY.fullmatch(key):
         raise UsageError("--idempotency-key: is made of 1 to 128 visible ASCII characters, without spaces")
     for flag, text in (("--why", options.why), ("--experiment", options.experiment)):
-        if text is not None and not (text.isprintable() and 0 < len(text.strip()) and len(text) <= LONGEST):
+        if text is not None and not (text.isprintable() and text.strip() and len(text) <= LONGEST):
             raise UsageError(f"{flag}: is a line of 1 to {LONGEST} printable characters")
     values: dict[str, Any] = {}
     for change in options.changes:
