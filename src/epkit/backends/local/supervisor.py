@@ -1,4 +1,4 @@
-"""Keeps one local endpoint alive: a process of its own that outlives the command which started it.
+"""Keeps one local endpoint or published pipeline alive, in a process that outlives the command which started it.
 
 Theory of operation. `epkit deploy create` hands over two descriptors: the listening socket, and the endpoint's lock,
 taken. The supervisor starts a server process (`local_server`) on the socket and waits for three things:
@@ -28,8 +28,7 @@ from pathlib import Path
 from typing import Final
 
 from epkit.backends.local.ingestion import Ingestion, halve
-from epkit.backends.local.state import Home, Settings, Status
-from epkit.core.hosting.deployments import ModelKind
+from epkit.backends.local.state import Home, ServerKind, Settings, Status
 from epkit.errors import BackendError
 
 TICK_S: Final = 1.0
@@ -38,11 +37,14 @@ GRACE_S: Final = 10.0
 """For a server that was told to end with the endpoint, or before it served; then it is killed."""
 FINISH_S: Final = 300.0
 """For the requests that are in flight at a server when another one takes over; then they are cut off."""
-SERVERS: Final[Mapping[ModelKind, str]] = {
+SERVERS: Final[Mapping[ServerKind, str]] = {
     "custom": "epkit.backends.local.server",
     "mlflow": "epkit.backends.local.mlflow_server",
+    "pipeline": "epkit.flows.pipeline.publishing.server",
 }
-"""The module that serves each kind of model."""
+"""The module that serves each kind."""
+PUBLISHED: Final = "EPKIT_PUBLISHED"
+"""Variable that names the directory of a published pipeline to its server."""
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 30.0
 
@@ -195,6 +197,8 @@ class Supervisor:
         self._events.register(ready, selectors.EVENT_READ, server)
 
     def _environment(self, settings: Settings) -> dict[str, str]:
+        if settings.kind == "pipeline":
+            return dict(os.environ) | {PUBLISHED: str(self.home.path), "PYTHONUNBUFFERED": "1"}
         own = {
             "AML_APP_ROOT": settings.code,
             "AZUREML_ENTRY_SCRIPT": settings.entry,

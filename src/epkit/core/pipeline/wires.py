@@ -16,6 +16,8 @@ SUBMIT: Final = "PipelineRuns/PipelineSubmit"
 """In the path of a published pipeline, before its name; the runs are behind `PipelineRuns`."""
 JOBS: Final = "jobs"
 """Last in the path of a batch endpoint; a run is behind it."""
+LONGEST_EXPERIMENT: Final = 255
+"""Characters of an experiment's name that a server here takes."""
 
 
 def wire_of(path: str) -> Wire | None:
@@ -104,8 +106,28 @@ def asked(wire: Wire, body: Any) -> dict[str, Any]:
         outer = _object(outer.get("properties"), "properties")
     given = _object(outer.get("ParameterAssignments" if wire == "submit" else "inputData"), place)
     if wire == "submit":
+        for place in ("DataPathAssignments", "DataSetDefinitionValueAssignments"):
+            if outer.get(place):
+                raise ValueError(f"{place}: data and paths cannot be set")
         return given
     return {name: _literal(each, f"{place}.{name}") for name, each in given.items()}
+
+
+def experiment_of(wire: Wire, body: Any) -> str | None:
+    """Return what a body wants the run to be listed under, None for nothing.
+
+    Args:
+        body: that `asked` has taken.
+
+    Raises:
+        ValueError: it is no text that can be shown.
+    """
+    place = "ExperimentName" if wire == "submit" else "properties.properties.experimentName"
+    outer = body if wire == "submit" else _object(_object(body, "").get("properties"), "properties").get("properties")
+    value = _object(outer, "properties.properties").get(place.rpartition(".")[2])
+    if value is not None and not (isinstance(value, str) and value.isprintable() and len(value) <= LONGEST_EXPERIMENT):
+        raise ValueError(f"{place}: is a text of at most {LONGEST_EXPERIMENT} printable characters")
+    return value or None
 
 
 def _base(path: str) -> str:

@@ -53,7 +53,7 @@ class PipelineOptions:
         changes: `KEY=VALUE` each, in place of what `epkit.toml` says.
         if_needed: run only if a new model is needed.
         why: what the user says of the run.
-        by: the face that asks: `cli`, `python`.
+        by: the face that asks: `cli`, `python`, `http`.
     """
 
     from_: str | None = None
@@ -95,6 +95,7 @@ def run(
     *,
     show: Callable[[StepResult], None],
     say: Callable[[str], None],
+    begun: Callable[[int], None] = lambda _: None,
     steps: tuple[PipelineStep, ...] = STEPS,
 ) -> PipelineRun:
     """Run a pipeline.
@@ -102,18 +103,20 @@ def run(
     Args:
         show: called when a step has ended.
         say: called with what a step says meanwhile.
+        begun: called with the number of the run, before its first step.
 
     Raises:
-        UsageError: the configuration is wrong, another run goes on, the champion is gone, or a disk is full.
+        PipelineBusyError: another run goes on.
+        UsageError: the configuration is wrong, the champion is gone, or a disk is full.
     """
     loaded = load(name, context, options.changes)
     span = _span(options, active(loaded.config, steps))
-    _check(loaded)
+    check(loaded)
     with loaded.store.lock(), noted() as stopped:
         champion = find_champion(_recovered(loaded, steps, stopped))
         if options.if_needed and champion is not None and _same_table(loaded, champion):
             return _nothing_to_do(loaded, options, champion)
-        return _Sequence(loaded, options, span, champion, show, say, stopped).run()
+        return _Sequence(loaded, options, span, champion, show, say, stopped).run(begun)
 
 
 def foresee(
@@ -126,7 +129,7 @@ def foresee(
     """
     loaded = load(name, context, options.changes)
     span = _span(options, active(loaded.config, steps))
-    _check(loaded)
+    check(loaded)
     champion = find_champion(loaded.store)
     before: dict[StepName, StepResult] = {}
     found: list[Foreseen] = []
@@ -179,7 +182,7 @@ def _span(options: PipelineOptions, steps: tuple[PipelineStep, ...]) -> _Span:
     return _Span(steps=steps[:last], first=first, flag=flag)
 
 
-def _check(loaded: LoadedPipeline) -> None:
+def check(loaded: LoadedPipeline) -> None:
     """Refuse what cannot be meant, before anything runs.
 
     Raises:
@@ -267,13 +270,14 @@ class _Sequence:
         self._begun: list[PipelineStep] = []
         self._need: Need | None = None
 
-    def run(self) -> PipelineRun:
+    def run(self, begun: Callable[[int], None]) -> PipelineRun:
         """Run the steps, and write down what came of them.
 
         Raises:
             UsageError: the disk is full.
         """
         with self._store.begin(self._head) as journal:
+            begun(journal.run)
             state: RunState
             try:
                 state, code, reason = self._steps(journal)
