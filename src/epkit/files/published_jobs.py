@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from epkit.core.json.records import Record, loads_record
-from epkit.core.pipeline.jobs import OVER, JobOrder, JobOutcome, JobProgress
+from epkit.core.pipeline.jobs import OVER, PublishedOrder, PublishedOutcome, PublishedProgress
 from epkit.files.writing import replacing, sync_directory
 
 ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -42,7 +42,7 @@ class JobDirectory:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def order(self) -> JobOrder:
+    def order(self) -> PublishedOrder:
         """Read what was asked for.
 
         Raises:
@@ -52,7 +52,7 @@ class JobDirectory:
         record = self._record("order.json")
         if record is None:
             raise ValueError("it is gone")
-        return JobOrder(
+        return PublishedOrder(
             id=self.path.name,
             pipeline=record.text("pipeline"),
             number=record.whole("number", least=1),
@@ -63,16 +63,16 @@ class JobDirectory:
             body=record.text("body"),
         )
 
-    def progress(self) -> JobProgress | None:
+    def progress(self) -> PublishedProgress | None:
         """Read what the process says of itself; None where it said nothing that can be read."""
         try:
             record = self._record("progress.json")
             if record is None:
                 return None
-            steps = record.object("steps", default={})
+            steps = record.object("steps")
             if not all(isinstance(line, str) for line in steps.values()):
                 return None
-            return JobProgress(
+            return PublishedProgress(
                 pid=record.whole("pid", least=2, most=2**31 - 1),
                 run=_whole(record, "run"),
                 begun_ms=_moment(record, "begun_ms"),
@@ -84,7 +84,7 @@ class JobDirectory:
         except (OSError, ValueError):
             return None
 
-    def outcome(self) -> JobOutcome | None:
+    def outcome(self) -> PublishedOutcome | None:
         """Read how it ended; None where that is not known."""
         try:
             record = self._record("outcome.json")
@@ -94,17 +94,17 @@ class JobDirectory:
             if status is None:
                 return None
             reason, ended_ms = _text(record, "reason"), _moment(record, "ended_ms")
-            return JobOutcome(status=status, reason=reason, ended_ms=ended_ms or 0)  # type: ignore[arg-type]
+            return PublishedOutcome(status=status, reason=reason, ended_ms=ended_ms or 0)  # type: ignore[arg-type]
         except (OSError, ValueError):
             return None
 
-    def save(self, value: JobProgress | JobOutcome) -> None:
+    def save(self, value: PublishedProgress | PublishedOutcome) -> None:
         """Write one of the two, whole or not at all.
 
         Raises:
             OSError: it cannot be written.
         """
-        name = "progress.json" if isinstance(value, JobProgress) else "outcome.json"
+        name = "progress.json" if isinstance(value, PublishedProgress) else "outcome.json"
         with replacing(self.path / name) as file:
             file.write(json.dumps(asdict(value)).encode())
 
@@ -199,7 +199,7 @@ class JobStore:
         """Return the directory of a job, which need not be there."""
         return JobDirectory(self.directory / name)
 
-    def add(self, order: JobOrder) -> JobDirectory:
+    def add(self, order: PublishedOrder) -> JobDirectory:
         """Write down what was asked for: when this returns it is on the disk, whole.
 
         Raises:

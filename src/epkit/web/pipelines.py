@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from epkit.core.docs.doors import Doors, refusal
 from epkit.core.http.secret import Secret
 from epkit.core.json.reading import loads
-from epkit.core.pipeline.jobs import Job, to_job, to_pipeline_run
+from epkit.core.pipeline.jobs import PublishedJob, to_job, to_pipeline_run
 from epkit.core.pipeline.wires import Wire
 
 MOST_BODY_BYTES: Final = 64 << 10
@@ -40,7 +40,7 @@ _PATHS: Final = re.compile(
 _ALWAYS: Final = {"x-content-type-options": "nosniff", "cache-control": "no-store"}
 
 
-class Refusal(Exception):  # noqa: N818 - an answer
+class RefusedRequest(Exception):  # noqa: N818 - an answer
     """An answer to a request that is not done.
 
     Args:
@@ -55,24 +55,24 @@ class Refusal(Exception):  # noqa: N818 - an answer
 class Service(Protocol):
     """What is published."""
 
-    def submit(self, wire: Wire, body: Any, key: str | None) -> tuple[Job, bool]:
+    def submit(self, wire: Wire, body: Any, key: str | None) -> tuple[PublishedJob, bool]:
         """Take an order, and say whether it is a new one.
 
         Raises:
-            Refusal: it is not taken.
+            RefusedRequest: it is not taken.
         """
 
-    def job(self, name: str) -> Job | None:
+    def job(self, name: str) -> PublishedJob | None:
         """Return a job."""
 
-    def jobs(self) -> Sequence[Job]:
+    def jobs(self) -> Sequence[PublishedJob]:
         """Return the jobs, the newest first."""
 
-    def cancel(self, name: str) -> Job | None:
+    def cancel(self, name: str) -> PublishedJob | None:
         """End a job.
 
         Raises:
-            Refusal: it cannot be ended.
+            RefusedRequest: it cannot be ended.
         """
 
     def log(self, name: str, offset: int, most: int) -> tuple[bytes, int]:
@@ -105,7 +105,7 @@ def make_app(published: PublishedPipeline) -> ASGIApp:
         request = Request(scope, receive)
         try:
             response = await handler.answer(request)
-        except Refusal as refused:
+        except RefusedRequest as refused:
             error = {"code": refused.code, "message": refused.message, **refused.more}
             response = _json(refused.status, {"error": error})
             if refused.status == 401:
@@ -129,26 +129,28 @@ class _Handler:
         """Answer a request.
 
         Raises:
-            Refusal: it is not done.
+            RefusedRequest: it is not done.
         """
         bodyless = request.headers.get("content-length", "0") == "0" and "transfer-encoding" not in request.headers
         method = request.method
         refused = refusal("GET" if bodyless else method, request.scope["headers"], self._published.doors)
         if refused is not None:
-            raise Refusal(refused[0], "Refused", refused[1])
+            raise RefusedRequest(refused[0], "Refused", refused[1])
         path = _PATHS.fullmatch(request.scope["path"])
         if path is not None and path["health"]:
             _allow(method, "GET")
             return _json(200, {"status": "Healthy"})
         self._check_key(request)
         if path is None:
-            raise Refusal(404, "NotFound", "no such path: POST /jobs asks for a run, GET /jobs lists them")
+            raise RefusedRequest(404, "NotFound", "no such path: POST /jobs asks for a run, GET /jobs lists them")
         if path["swagger"]:
             _allow(method, "GET")
             return Response(self._document, headers=_ALWAYS, media_type="application/json")
         if (pipeline := path["pipeline"]) is not None:
             if pipeline != self._published.name:
-                raise Refusal(404, "NotFound", f"no such pipeline is published here, only {self._published.name}")
+                raise RefusedRequest(
+                    404, "NotFound", f"no such pipeline is published here, only {self._published.name}"
+                )
             _allow(method, "POST")
             return await self._submit(request, "submit")
         if path["run"] is not None:
@@ -176,7 +178,7 @@ class _Handler:
     async def _submit(self, request: Request, wire: Wire) -> Response:
         keys = request.headers.getlist("idempotency-key")
         if len(keys) > 1 or (keys and not (0 < len(keys[0]) <= LONGEST_KEY)):
-            raise Refusal(400, "BadRequest", f"Idempotency-Key: is one, of 1 to {LONGEST_KEY} characters")
+            raise RefusedRequest(400, "BadRequest", f"Idempotency-Key: is one, of 1 to {LONGEST_KEY} characters")
         body = _parsed(await _body(request))
         job, new = self._service.submit(wire, body, keys[0] if keys else None)
         if wire == "submit":
@@ -197,15 +199,17 @@ class _Handler:
         shown = {"offset": begin, "next": begin + len(data), "text": data.decode("utf-8", "replace"), "over": job.over}
         return _json(200, shown)
 
-    def _cancel(self, name: str) -> Job:
+    def _cancel(self, name: str) -> PublishedJob:
         return self._found(self._service.cancel(name))
 
-    def _job(self, name: str) -> Job:
+    def _job(self, name: str) -> PublishedJob:
         return self._found(self._service.job(name))
 
-    def _found(self, job: Job | None) -> Job:
+    def _found(self, job: PublishedJob | None) -> PublishedJob:
         if job is None:
-            raise Refusal(404, "NotFound", f"{self._published.name} knows no such run: GET /jobs lists those it knows")
+            raise RefusedRequest(
+                404, "NotFound", f"{self._published.name} knows no such run: GET /jobs lists those it knows"
+            )
         return job
 
     def _check_key(self, request: Request) -> None:
@@ -213,25 +217,27 @@ class _Handler:
         headers = request.headers.getlist("authorization")
         scheme, _, token = headers[0].partition(" ") if headers else ("", "", "")
         if len(headers) != 1 or scheme.lower() != "bearer" or not token.strip():
-            raise Refusal(401, "Unauthorized", f"no key: send Authorization: Bearer KEY, with that of {name}")
+            raise RefusedRequest(401, "Unauthorized", f"no key: send Authorization: Bearer KEY, with that of {name}")
         given = token.strip().encode("latin-1", "replace")
         # Each is compared, so that the time does not tell which one was near.
         if not sum(hmac.compare_digest(given, key.reveal().encode()) for key in self._published.keys):
-            raise Refusal(401, "Unauthorized", f"this bearer token is not a key of {name}: epkit pipeline keys {name}")
+            raise RefusedRequest(
+                401, "Unauthorized", f"this bearer token is not a key of {name}: epkit pipeline keys {name}"
+            )
 
 
 def _allow(method: str, *allowed: str) -> None:
     if method not in allowed:
-        raise Refusal(405, "MethodNotAllowed", f"this path takes {' and '.join(allowed)}")
+        raise RefusedRequest(405, "MethodNotAllowed", f"this path takes {' and '.join(allowed)}")
 
 
 async def _body(request: Request) -> bytes:
     """Read a body, no further than its bound.
 
     Raises:
-        Refusal: it is longer, or was not finished.
+        RefusedRequest: it is longer, or was not finished.
     """
-    too_long = Refusal(413, "TooLarge", f"the body is over {MOST_BODY_BYTES >> 10} KiB")
+    too_long = RefusedRequest(413, "TooLarge", f"the body is over {MOST_BODY_BYTES >> 10} KiB")
     length = request.headers.get("content-length", "0")
     if not length.isdecimal() or int(length[:20]) > MOST_BODY_BYTES:
         raise too_long
@@ -247,13 +253,13 @@ def _parsed(body: bytes) -> Any:
     try:
         return loads(body) if body.strip() else {}
     except ValueError:
-        raise Refusal(400, "BadRequest", "the body is not JSON") from None
+        raise RefusedRequest(400, "BadRequest", "the body is not JSON") from None
 
 
 def _number(request: Request, name: str, default: int) -> int:
     text = request.query_params.get(name, str(default))
     if not re.fullmatch(r"-?[0-9]{1,15}", text):
-        raise Refusal(400, "BadRequest", f"{name}: is a whole number, below 0 for bytes from the end")
+        raise RefusedRequest(400, "BadRequest", f"{name}: is a whole number, below 0 for bytes from the end")
     return int(text)
 
 

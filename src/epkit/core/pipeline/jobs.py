@@ -1,7 +1,7 @@
 """A run that was asked for at a published pipeline: a job, as it is remembered and as both wires show it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
@@ -22,7 +22,7 @@ _STATUS_CODES: Final[Mapping[JobStatus, str]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JobOrder:
+class PublishedOrder:
     """What was asked for.
 
     Args:
@@ -45,7 +45,7 @@ class JobOrder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JobProgress:
+class PublishedProgress:
     """What the process of a job says of itself.
 
     Args:
@@ -60,14 +60,14 @@ class JobProgress:
     pid: int
     run: int | None = None
     begun_ms: int | None = None
-    steps: Mapping[str, str] | None = None
+    steps: Mapping[str, str] = field(default_factory=dict)
     exit_code: int | None = None
     interrupted: bool = False
     reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JobOutcome:
+class PublishedOutcome:
     """How a job ended."""
 
     status: Literal["Completed", "Failed", "Canceled"]
@@ -76,7 +76,7 @@ class JobOutcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class PublishedJob:
     """A job at this moment.
 
     Args:
@@ -84,9 +84,9 @@ class Job:
         ended_ms: None before it is over.
     """
 
-    order: JobOrder
+    order: PublishedOrder
     status: JobStatus
-    progress: JobProgress | None
+    progress: PublishedProgress | None
     reason: str | None
     ended_ms: int | None
 
@@ -96,7 +96,7 @@ class Job:
         return self.status in OVER
 
 
-def to_job(job: Job) -> dict[str, Any]:
+def to_job(job: PublishedJob) -> dict[str, Any]:
     """Show a job as a batch endpoint does; what epkit adds is below `properties.properties`, as texts."""
     progress = job.progress
     own = {
@@ -121,7 +121,7 @@ def to_job(job: Job) -> dict[str, Any]:
     }
 
 
-def to_pipeline_run(job: Job) -> dict[str, Any]:
+def to_pipeline_run(job: PublishedJob) -> dict[str, Any]:
     """Show a job as the service of published pipelines does (`PipelineRunEntity`)."""
     return {
         "Id": job.order.id,

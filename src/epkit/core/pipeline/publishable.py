@@ -127,7 +127,7 @@ def _toml(name: str, value: Any, allowed: Sequence[str]) -> str:
     """Write a value as TOML."""
     if name not in allowed:
         listed = f"only {', '.join(allowed)}" if allowed else "nothing: publishable in epkit.toml lists what may be"
-        raise ValueError(f"{name[:60]!a}: is no parameter that may be set: {listed}")
+        raise ValueError(f"{ascii(name[:60])[1:-1]}: is no parameter that may be set: {listed}")
     if isinstance(value, int | float) and abs(value) < 2**63:  # not NaN
         return json.dumps(value)
     if not isinstance(value, str) or len(value) > LONGEST or not value.isprintable():

@@ -17,7 +17,7 @@ from types import FrameType
 from typing import Final
 
 from epkit.core.http.masking import mask_text
-from epkit.core.pipeline.jobs import JobProgress
+from epkit.core.pipeline.jobs import PublishedProgress
 from epkit.core.pipeline.run import PipelineRun
 from epkit.core.pipeline.steps import StepResult
 from epkit.core.shortening import cut
@@ -97,7 +97,7 @@ class _Job:
     def __init__(self, directory: Path) -> None:
         self._files = JobDirectory(directory)
         self._order = self._files.order()
-        self._progress = JobProgress(pid=os.getpid())
+        self._progress = PublishedProgress(pid=os.getpid())
         self._save()
         self._context = Context(note=self._say, warn=self._say)
         self._log = BoundedLog(directory / LOG, lambda text: mask_text(text, self._context.secrets))
@@ -141,7 +141,7 @@ class _Job:
 
     def _show(self, result: StepResult) -> None:
         self._say(f"{result.step:<8} {result.state:<7} {result.seconds:6.1f} s  {result.line}".rstrip())
-        steps = {**(self._progress.steps or {}), result.step: f"{result.state} {cut(result.line, 300)}".strip()}
+        steps = {**self._progress.steps, result.step: f"{result.state} {cut(result.line, 300)}".strip()}
         self._progress = replace(self._progress, steps=steps)
         self._save()
 

@@ -23,7 +23,7 @@ from typing import IO, Final
 
 from epkit.backends.local.signalling import signal_module
 from epkit.backends.local.supervisor import PUBLISHED
-from epkit.core.pipeline.jobs import Job, JobOrder, JobOutcome, JobStatus
+from epkit.core.pipeline.jobs import JobStatus, PublishedJob, PublishedOrder, PublishedOutcome
 from epkit.errors import EpkitError, system_words
 from epkit.files.published_jobs import JobDirectory, JobStore
 
@@ -65,9 +65,9 @@ class OtherBodyError(Exception):
 class _Known:
     """A job in memory."""
 
-    order: JobOrder
+    order: PublishedOrder
     files: JobDirectory
-    outcome: JobOutcome | None = None
+    outcome: PublishedOutcome | None = None
     process: subprocess.Popen[bytes] | None = None
     begun: bool = False
     cancelled: bool = False
@@ -93,7 +93,7 @@ class Desk:
             self._load()
             self._advance()
 
-    def submit(self, changes: Sequence[str], experiment: str | None, key: str | None) -> tuple[Job, bool]:
+    def submit(self, changes: Sequence[str], experiment: str | None, key: str | None) -> tuple[PublishedJob, bool]:
         """Take an order.
 
         Args:
@@ -116,7 +116,7 @@ class Desk:
                 return self._job(known), False
             self._check_room()
             number = max((known.order.number for known in self._jobs.values()), default=0) + 1
-            order = JobOrder(
+            order = PublishedOrder(
                 id=str(uuid.uuid4()),
                 pipeline=self._pipeline,
                 number=number,
@@ -132,19 +132,19 @@ class Desk:
             self._prune()
             return self._job(known), True
 
-    def jobs(self) -> tuple[Job, ...]:
+    def jobs(self) -> tuple[PublishedJob, ...]:
         """Return the jobs, the newest first."""
         with self._lock:
             found = sorted(self._jobs.values(), key=lambda known: -known.order.number)
             return tuple(map(self._job, found))
 
-    def job(self, name: str) -> Job | None:
+    def job(self, name: str) -> PublishedJob | None:
         """Return a job; None where there is none of this name."""
         with self._lock:
             known = self._jobs.get(name)
             return None if known is None else self._job(known)
 
-    def cancel(self, name: str) -> Job | None:
+    def cancel(self, name: str) -> PublishedJob | None:
         """End a job, as SIGTERM does; one that is over stays as it is.
 
         Returns:
@@ -163,7 +163,7 @@ class Desk:
             if known.begun:
                 self._signal(known)
             else:
-                self._over(known, JobOutcome(status="Canceled", reason="cancelled", ended_ms=_now_ms()))
+                self._over(known, PublishedOutcome(status="Canceled", reason="cancelled", ended_ms=_now_ms()))
                 self._advance()
             return self._job(known)
 
@@ -212,7 +212,7 @@ class Desk:
         while (live := self._live()) and not live[0].begun:
             known = live[0]
             if known.cancelled:  # the server ended before it was written down
-                self._over(known, JobOutcome(status="Canceled", reason="cancelled", ended_ms=_now_ms()))
+                self._over(known, PublishedOutcome(status="Canceled", reason="cancelled", ended_ms=_now_ms()))
             else:
                 self._start(known)
 
@@ -226,7 +226,7 @@ class Desk:
                 known.process = self._spawn(known.files, lock)
         except OSError as error:
             reason = f"it could not be started: {error.filename or known.files.path}: {system_words(error)}"
-            self._over(known, JobOutcome(status="Failed", reason=reason, ended_ms=_now_ms()))
+            self._over(known, PublishedOutcome(status="Failed", reason=reason, ended_ms=_now_ms()))
             return
         self._say(f"{known.order.id}: started, process {known.process.pid}")
         self._watch(known)
@@ -261,7 +261,7 @@ class Desk:
             self._over(known, _outcome(known, code))
             self._advance()
 
-    def _over(self, known: _Known, outcome: JobOutcome) -> None:
+    def _over(self, known: _Known, outcome: PublishedOutcome) -> None:
         known.outcome = outcome
         self._say(f"{known.order.id}: {outcome.status}{f': {outcome.reason}' if outcome.reason else ''}")
         with contextlib.suppress(OSError):  # a full disk: the next server finds out again
@@ -273,7 +273,7 @@ class Desk:
         elif (progress := known.files.progress()) is not None:
             signal_module(progress.pid, MODULE, known.files.path, signal.SIGTERM)
 
-    def _job(self, known: _Known) -> Job:
+    def _job(self, known: _Known) -> PublishedJob:
         progress, outcome = known.files.progress(), known.outcome
         status: JobStatus = "Queued"
         if outcome is not None:
@@ -282,7 +282,7 @@ class Desk:
             status = "CancelRequested"
         elif progress is not None and progress.begun_ms is not None:
             status = "Running"
-        return Job(
+        return PublishedJob(
             order=known.order,
             status=status,
             progress=progress,
@@ -297,7 +297,7 @@ class Desk:
             self._store.forget(known.order.id)
 
 
-def _outcome(known: _Known, code: int | None) -> JobOutcome:
+def _outcome(known: _Known, code: int | None) -> PublishedOutcome:
     """Tell how a job ended from what its process left.
 
     Args:
@@ -306,16 +306,16 @@ def _outcome(known: _Known, code: int | None) -> JobOutcome:
     progress = known.files.progress()
     if progress is not None and progress.exit_code is not None:
         status = "Canceled" if progress.interrupted else "Failed" if progress.exit_code else "Completed"
-        return JobOutcome(status=status, reason=progress.reason, ended_ms=_now_ms())  # type: ignore[arg-type]
+        return PublishedOutcome(status=status, reason=progress.reason, ended_ms=_now_ms())  # type: ignore[arg-type]
     if known.cancelled:
-        return JobOutcome(status="Canceled", reason="cancelled", ended_ms=_now_ms())
+        return PublishedOutcome(status="Canceled", reason="cancelled", ended_ms=_now_ms())
     if code is not None and code < 0:
         reason = f"its process was killed by signal {-code}"
     elif code:
         reason = f"its process ended with code {code} and without a report: see its log"
     else:
         reason = KILLED if (known.files.path / "lock").exists() else UNSTARTED
-    return JobOutcome(status="Failed", reason=reason, ended_ms=_now_ms())
+    return PublishedOutcome(status="Failed", reason=reason, ended_ms=_now_ms())
 
 
 def _digest(text: str) -> str:

@@ -21,7 +21,7 @@ from epkit.backends.local.supervisor import PUBLISHED
 from epkit.core.docs.doors import Doors
 from epkit.core.http.masking import mask_text
 from epkit.core.http.secret import Secret
-from epkit.core.pipeline.jobs import Job
+from epkit.core.pipeline.jobs import PublishedJob
 from epkit.core.pipeline.publishable import changes_of, check_bounds
 from epkit.core.pipeline.published_contract import contract
 from epkit.core.pipeline.wires import Wire, asked, experiment_of
@@ -32,7 +32,7 @@ from epkit.flows.pipeline.loading import LoadedPipeline, changed, load
 from epkit.flows.pipeline.pipeline import check
 from epkit.flows.pipeline.publishing.desk import BusyError, Desk, OtherBodyError
 from epkit.web import pipelines, server
-from epkit.web.pipelines import Refusal
+from epkit.web.pipelines import RefusedRequest
 
 JOBS: Final = "jobs"
 PATIENCE_S: Final = 10.0
@@ -46,33 +46,33 @@ class LocalService:
         self._name, self._context, self._store = name, context, store
         self._desk = Desk(name, store, directory, lambda: self._load().store.lock().holder(), context.note)
 
-    def submit(self, wire: Wire, body: Any, key: str | None) -> tuple[Job, bool]:
+    def submit(self, wire: Wire, body: Any, key: str | None) -> tuple[PublishedJob, bool]:
         """Take an order."""
         try:
             values, experiment = asked(wire, body), experiment_of(wire, body)
         except ValueError as error:
-            raise Refusal(400, "BadRequest", str(error)) from None
+            raise RefusedRequest(400, "BadRequest", str(error)) from None
         changes = self._checked(values)
         try:
             return self._desk.submit(changes, experiment, key)
         except BusyError as error:
             more = {"running": error.running, "queued": error.queued}
-            raise Refusal(409, "Conflict", f"{self._name}: {error}", **more) from None
+            raise RefusedRequest(409, "Conflict", f"{self._name}: {error}", **more) from None
         except OtherBodyError as error:
             message = f"this Idempotency-Key came with another body, for the run {error}: take a new key"
-            raise Refusal(422, "IdempotencyKeyReused", message, run=str(error)) from None
+            raise RefusedRequest(422, "IdempotencyKeyReused", message, run=str(error)) from None
         except OSError as error:
             raise _unwritable(error) from None
 
-    def job(self, name: str) -> Job | None:
+    def job(self, name: str) -> PublishedJob | None:
         """Return a job."""
         return self._desk.job(name)
 
-    def jobs(self) -> Sequence[Job]:
+    def jobs(self) -> Sequence[PublishedJob]:
         """Return the jobs, the newest first."""
         return self._desk.jobs()
 
-    def cancel(self, name: str) -> Job | None:
+    def cancel(self, name: str) -> PublishedJob | None:
         """End a job."""
         try:
             return self._desk.cancel(name)
@@ -87,13 +87,13 @@ class LocalService:
         """Return the changes that a request asks for.
 
         Raises:
-            Refusal: one may not be made, or makes no sense.
+            RefusedRequest: one may not be made, or makes no sense.
         """
         try:
             loaded = self._load()
         except EpkitError as error:
             message = mask_text(f"the pipeline cannot be run: {error}", self._context.secrets)
-            raise Refusal(503, "Unavailable", message) from None
+            raise RefusedRequest(503, "Unavailable", message) from None
         publishable = loaded.config.publishable
         try:
             changes = changes_of(values, publishable)
@@ -103,9 +103,9 @@ class LocalService:
             check_bounds(own.train, wanted.train, sorted(values), publishable)
             check(replace(loaded, config=wanted))
         except ValueError as error:
-            raise Refusal(400, "BadRequest", str(error)) from None
+            raise RefusedRequest(400, "BadRequest", str(error)) from None
         except EpkitError as error:
-            raise Refusal(400, "BadRequest", _named(str(error), values)) from None
+            raise RefusedRequest(400, "BadRequest", _named(str(error), values)) from None
         return changes
 
     def _load(self) -> LoadedPipeline:
@@ -121,8 +121,10 @@ def _named(message: str, values: dict[str, Any]) -> str:
     return message
 
 
-def _unwritable(error: OSError) -> Refusal:
-    return Refusal(507, "InsufficientStorage", f"it cannot be written down, so nothing is begun: {system_words(error)}")
+def _unwritable(error: OSError) -> RefusedRequest:
+    return RefusedRequest(
+        507, "InsufficientStorage", f"it cannot be written down, so nothing is begun: {system_words(error)}"
+    )
 
 
 def main() -> None:
@@ -150,12 +152,12 @@ def main() -> None:
 def _serve(home: Home, store: JobStore, keys: list[bytes], listener: int) -> None:
     settings = home.settings()
     secrets = tuple(Secret(key.decode()) for key in keys)
-    context = Context(cwd=Path(settings.code), note=_log)
+    context = Context(cwd=Path(settings.code), note=lambda line: _log(mask_text(line, secrets)))
     context.know(secrets)
     try:
         publishable = load(settings.entry, context).config.publishable
     except EpkitError as error:  # it may come back
-        _log(f"{error}")
+        context.note(str(error))
         publishable = ()
     published = pipelines.PublishedPipeline(
         name=settings.entry,
