@@ -57,3 +57,28 @@ def test_the_run_that_was_begun() -> None:
     for reply in ([], {}, {"name": 3}, {"Id": ""}):
         with pytest.raises(ValueError, match="the reply has no Id"):
             wires.run_id("submit", reply)
+
+
+WORKSPACE = "/pipelines/v1.0/subscriptions/s/resourceGroups/g/providers/P/workspaces/w"
+ENDPOINT = f"{WORKSPACE}/PipelineRuns/PipelineSubmit/p-1"
+
+
+def test_where_a_run_is_looked_after() -> None:
+    assert wires.run_path("submit", ENDPOINT, "r 1") == f"{WORKSPACE}/PipelineRuns/r%201"
+    assert wires.run_path("jobs", "/jobs/", "r/1") == "/jobs/r%2F1"
+    assert wires.runs_path("submit", ENDPOINT) == f"{WORKSPACE}/PipelineRuns/Pipeline/p-1"
+    assert wires.cancelling("submit", ENDPOINT, "r") == ("DELETE", f"{WORKSPACE}/PipelineRuns/r/Execution")
+    assert wires.cancelling("jobs", "/jobs", "r") == ("POST", "/jobs/r/cancel")
+    assert wires.own_jobs_path("submit", "/PipelineRuns/PipelineSubmit/bank") == "/jobs"
+
+
+def test_where_the_published_pipelines_of_a_workspace_are() -> None:
+    for path in (ENDPOINT, WORKSPACE, f"{WORKSPACE}/Pipelines", f"{WORKSPACE}/Pipelines/p-1"):
+        assert wires.pipelines_path(path) == f"{WORKSPACE}/Pipelines"
+    assert wires.pipelines_path("/PipelineRuns/PipelineSubmit/bank") is None
+    assert wires.pipelines_path("/jobs") is None
+    assert wires.pipeline_path(ENDPOINT) == f"{WORKSPACE}/Pipelines/p-1"
+
+
+def test_values_as_texts() -> None:
+    assert wires.texts({"a": "x", "b": 1, "c": True, "d": [1]}) == {"a": "x", "b": "1", "c": "true", "d": "[1]"}

@@ -17,7 +17,7 @@ from epkit.reporters.pipeline import triggered as text
 
 if TYPE_CHECKING:
     from epkit.flows.context import Context
-    from epkit.flows.pipeline.triggering.asking import Published
+    from epkit.flows.pipeline.triggering.asking import RemotePipeline
     from epkit.flows.target.request_options import TargetOptions
 
 
@@ -148,7 +148,7 @@ def _is_ours(name: str | None, context: "Context") -> bool:
 
 
 def _followed(
-    published: "Published", run: str, context: "Context", *, with_log: bool, limit_s: float | None, format_: str
+    published: "RemotePipeline", run: str, context: "Context", *, with_log: bool, limit_s: float | None, format_: str
 ) -> TriggeredRun:
     log = None
     if with_log:
@@ -170,7 +170,7 @@ def _followed(
         line.clear()
 
 
-def _show_begun(published: "Published", begun: flow.BegunRun, about: Mapping[str, Any], format_: str) -> None:
+def _show_begun(published: "RemotePipeline", begun: flow.BegunRun, about: Mapping[str, Any], format_: str) -> None:
     if format_ == "json":
         terminal.write(_json(to_document(TriggeredRun(run=begun.run, status="Accepted"), **about)))
     else:
@@ -178,7 +178,7 @@ def _show_begun(published: "Published", begun: flow.BegunRun, about: Mapping[str
         _say(published, begun, format_, terminal.context())
 
 
-def _say(published: "Published", begun: flow.BegunRun, format_: str, context: "Context") -> None:
+def _say(published: "RemotePipeline", begun: flow.BegunRun, format_: str, context: "Context") -> None:
     """Say which run was begun, and what repeats the request without a second one."""
     if format_ == "json":
         return
@@ -202,7 +202,7 @@ def _show(run: TriggeredRun, about: Mapping[str, Any], format_: str) -> None:
     terminal.write_verdict(_json(to_document(run, **about)) if format_ == "json" else text.render_run(run))
 
 
-def _about(published: "Published") -> dict[str, Any]:
+def _about(published: "RemotePipeline") -> dict[str, Any]:
     return {"pipeline": published.name, "url": published.url.shown, "wire": published.wire}
 
 
@@ -215,7 +215,7 @@ def _checked(run: str | None) -> str | None:
     return run
 
 
-def _check_log(published: "Published") -> None:
+def _check_log(published: "RemotePipeline") -> None:
     if published.azure:
         raise UsageError(f"{published.shown}: its runs' logs are at Azure: az ml job stream, or the studio, shows them")
 

@@ -4,7 +4,6 @@ Sources: `PipelineRunEntity`, `PipelineEntity` of azureml-pipeline-core 1.62; az
 for the run of a batch endpoint; azure-ai-ml 1.35, `RunHistoryConstants`, for the words of a status.
 """
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any, Final, Literal
 
 from epkit.core.hosting.azure_errors import said
 from epkit.core.http.masking import clean
+from epkit.core.json.reading import loads
 from epkit.core.pipeline.wires import Wire, run_id
 
 FORMAT: Final = "epkit.triggered/1"
@@ -102,8 +102,8 @@ class PublishedPipelineV1:
 def parse(body: str) -> Any:
     """Return the JSON of a reply, None where it is none."""
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
+        return loads(body)
+    except ValueError:
         return None
 
 
@@ -128,7 +128,7 @@ def read_run(wire: Wire, reply: Any) -> TriggeredRun:
     if not isinstance(reply, dict):
         raise ValueError("the reply is no object")  # noqa: TRY004 - of a document
     inner = _table(reply.get("Status" if wire == "submit" else "properties"))
-    own = {**_table(reply.get("Properties")), **_table(inner.get("properties")), **_table(reply.get("epkit"))}
+    own = _table(reply.get("Properties") if wire == "submit" else inner.get("properties"))
     if wire == "submit":
         status, reason = inner.get("StatusCode", "NotStarted"), inner.get("StatusDetail")
         status = _NUMBERED.get(str(status), status)
@@ -141,15 +141,40 @@ def read_run(wire: Wire, reply: Any) -> TriggeredRun:
         raise ValueError("the reply names no run")
     if not isinstance(status, str) or not status:
         raise ValueError("the reply names no status")
-    code, number = _whole(own.get("exit_code")), _whole(own.get("run"))
+    code, number = _whole(own.get("epkit.exit_code")), _whole(own.get("epkit.run"))
     return TriggeredRun(
         run=run,
         status=clean(status, WORD),
         experiment=_text(experiment),
         number=number,
-        reason=_line(own.get("reason")) or _line(reason),
+        reason=_line(own.get("epkit.reason")) or _line(reason),
         code=code if code in EXIT_CODES else None,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogPiece:
+    """A piece of the log of a run at epkit's own server.
+
+    Args:
+        next: where the next piece begins, in bytes.
+    """
+
+    text: str
+    next: int
+
+
+def read_log(reply: Any) -> LogPiece:
+    """Read a piece of a log.
+
+    Raises:
+        ValueError: it is no such reply.
+    """
+    found = _table(reply)
+    text, following = found.get("text"), _whole(found.get("next"))
+    if not isinstance(text, str) or following is None or following < 0:
+        raise ValueError("the reply is no piece of a log")
+    return LogPiece(text=text, next=following)
 
 
 def read_runs(wire: Wire, reply: Any) -> tuple[TriggeredRun, ...]:

@@ -44,6 +44,11 @@ def runs_path(wire: Wire, path: str) -> str:
     return f"{_base(path)}/PipelineRuns/Pipeline/{_name(path)}" if wire == "submit" else path
 
 
+def own_jobs_path(wire: Wire, path: str) -> str:
+    """Return the path behind which epkit's own server lists runs, and has their logs, whichever wire asked for them."""
+    return f"/{JOBS}" if wire == "submit" else path.rstrip("/")
+
+
 def cancelling(wire: Wire, path: str, run: str) -> tuple[str, str]:
     """Return method and path that end a run.
 
@@ -51,11 +56,6 @@ def cancelling(wire: Wire, path: str, run: str) -> tuple[str, str]:
     """
     asked = run_path(wire, path, run)
     return ("DELETE", f"{asked}/Execution") if wire == "submit" else ("POST", f"{asked}/cancel")
-
-
-def log_path(wire: Wire, path: str, run: str) -> str:
-    """Return the path of a run's log at epkit's own server; `offset` in the query says how many bytes are known."""
-    return f"{run_path(wire, path, run)}/log"
 
 
 def pipelines_path(path: str) -> str | None:

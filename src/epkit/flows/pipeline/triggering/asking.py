@@ -28,13 +28,13 @@ _ADVICE: Final[Mapping[int, tuple[type[EpkitError], str]]] = {
     409: (BackendError, "the server takes no further run now"),
     410: (EndpointError, "the pipeline is published no more"),
     413: (UsageError, "the request is too large: set fewer or shorter values"),
-    422: (UsageError, "the server does not take this request: check --set"),
+    422: (UsageError, "the server does not take this request: check --set and --idempotency-key"),
     429: (EndpointError, "the server has too much to do: ask again in a while"),
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Published:
+class RemotePipeline:
     """A published pipeline that can be asked.
 
     Args:

@@ -1,4 +1,4 @@
-"""Published pipelines that `epkit.toml` names."""
+"""RemotePipeline pipelines that `epkit.toml` names."""
 
 from epkit.core.near import suggestion
 from epkit.core.shortening import cut

@@ -6,12 +6,12 @@ from typing import Any, TypeVar
 from epkit.core.pipeline import triggered, wires
 from epkit.core.pipeline.triggered import PublishedPipelineV1, TriggeredRun
 from epkit.errors import BackendError, EndpointError, UsageError
-from epkit.flows.pipeline.triggering.asking import Published, is_well, question, refuse
+from epkit.flows.pipeline.triggering.asking import RemotePipeline, is_well, question, refuse
 
 T = TypeVar("T")
 
 
-def runs(published: Published) -> tuple[TriggeredRun, ...]:
+def runs(published: RemotePipeline) -> tuple[TriggeredRun, ...]:
     """Return the runs of a published pipeline, in the server's order.
 
     Raises:
@@ -22,11 +22,14 @@ def runs(published: Published) -> tuple[TriggeredRun, ...]:
         raise UsageError(
             f"{published.shown}: a batch endpoint lists no runs: name the run; az ml job list, or the studio, has them"
         )
-    path = wires.runs_path(published.wire, published.url.path)
-    return _read(published, path, lambda reply: triggered.read_runs(published.wire, reply))
+    if published.azure:
+        path, wire = wires.runs_path(published.wire, published.url.path), published.wire
+    else:
+        path, wire = wires.own_jobs_path(published.wire, published.url.path), "jobs"
+    return _read(published, path, lambda reply: triggered.read_runs(wire, reply))
 
 
-def pipelines(published: Published) -> tuple[PublishedPipelineV1, ...]:
+def pipelines(published: RemotePipeline) -> tuple[PublishedPipelineV1, ...]:
     """Return the active published pipelines (SDK v1) of the workspace that a URL is in.
 
     Raises:
@@ -39,7 +42,7 @@ def pipelines(published: Published) -> tuple[PublishedPipelineV1, ...]:
     return _read(published, f"{path}?activeOnly=true", triggered.read_pipelines)
 
 
-def pipeline(published: Published) -> PublishedPipelineV1:
+def pipeline(published: RemotePipeline) -> PublishedPipelineV1:
     """Return a published pipeline (SDK v1).
 
     Raises:
@@ -51,7 +54,7 @@ def pipeline(published: Published) -> PublishedPipelineV1:
     return _read(published, wires.pipeline_path(published.url.path), triggered.read_pipeline)
 
 
-def newest(published: Published) -> TriggeredRun:
+def newest(published: RemotePipeline) -> TriggeredRun:
     """Return the run that goes on, else the first one that the server lists.
 
     Raises:
@@ -63,7 +66,7 @@ def newest(published: Published) -> TriggeredRun:
     return next((run for run in found if run.outcome is None), found[0])
 
 
-def cancel(published: Published, run: str) -> None:
+def cancel(published: RemotePipeline, run: str) -> None:
     """Ask the server to end a run.
 
     Raises:
@@ -81,7 +84,7 @@ def cancel(published: Published, run: str) -> None:
         refuse(published.asker, published.url, reply)
 
 
-def _read(published: Published, path: str, read: Callable[[Any], T]) -> T:
+def _read(published: RemotePipeline, path: str, read: Callable[[Any], T]) -> T:
     try:
         return read(question(published.asker, published.url, path))
     except ValueError as error:

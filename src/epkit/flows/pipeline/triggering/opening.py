@@ -11,7 +11,7 @@ from epkit.core.pipeline.wires import JOBS, SUBMIT, pipelines_path, wire_of
 from epkit.endpoint.config import TargetSpec
 from epkit.errors import UsageError
 from epkit.flows.context import Context
-from epkit.flows.pipeline.triggering.asking import Asker, Published
+from epkit.flows.pipeline.triggering.asking import Asker, RemotePipeline
 from epkit.flows.pipeline.triggering.known import find_published
 from epkit.flows.target.client import check_options, client_for
 from epkit.flows.target.opening import open_spec
@@ -27,7 +27,7 @@ SHAPES: Final = f"…/{SUBMIT}/ID (a published pipeline) or …/{JOBS} (a batch 
 @contextlib.contextmanager
 def open_published(
     argument: str, options: TargetOptions, context: Context, *, workspace: bool = False
-) -> Iterator[Published]:
+) -> Iterator[RemotePipeline]:
     """Find a published pipeline and its key, and keep its token fresh for as long as the block lasts.
 
     Args:
@@ -59,7 +59,7 @@ def open_published(
         asker = Asker(client_for(target, replace(options, tls=tls), proxy=proxy))
         azure = is_azure(spec.uri) or (spec.backend or "local") != "local"
         with renewing(target, context, asker.use):
-            yield Published(name=spec.name, url=spec.uri, wire=wire, azure=azure, asker=asker)
+            yield RemotePipeline(name=spec.name, url=spec.uri, wire=wire, azure=azure, asker=asker)
 
 
 def check_token(spec: TargetSpec, hosts: tuple[str, ...], *, verify: bool) -> None:

@@ -3,6 +3,7 @@
 import re
 import tomllib
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ from epkit.core.pipeline.triggered import TriggeredRun
 from epkit.core.shortening import cut
 from epkit.errors import EndpointError, UsageError
 from epkit.flows.context import Context
-from epkit.flows.pipeline.triggering.asking import DOUBTFUL, Published, is_well, refuse
+from epkit.flows.pipeline.triggering.asking import DOUBTFUL, RemotePipeline, is_well, refuse
 from epkit.flows.target.client import SingleRequest
 
 IDEMPOTENCY: Final = "Idempotency-Key"
@@ -19,8 +20,8 @@ IDEMPOTENCY: Final = "Idempotency-Key"
 
 _KEY: Final = re.compile(r"[!-~]{1,128}")
 
-MOST_WHY: Final = 1000
-"""Characters of `--why`."""
+LONGEST: Final = 255
+"""Characters of `--why` and `--experiment`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +65,9 @@ def check(options: TriggerOptions) -> dict[str, Any]:
     key = options.idempotency_key
     if key is not None and not _KEY.fullmatch(key):
         raise UsageError("--idempotency-key: is made of 1 to 128 visible ASCII characters, without spaces")
-    if options.why is not None and len(options.why) > MOST_WHY:
-        raise UsageError(f"--why: {len(options.why):,} characters: at most {MOST_WHY:,}")
+    for flag, text in (("--why", options.why), ("--experiment", options.experiment)):
+        if text is not None and not (text.isprintable() and text.strip() and len(text) <= LONGEST):
+            raise UsageError(f"{flag}: is a line of 1 to {LONGEST} printable characters")
     values: dict[str, Any] = {}
     for change in options.changes:
         name, equals, text = change.partition("=")
@@ -78,7 +80,7 @@ def check(options: TriggerOptions) -> dict[str, Any]:
     return values
 
 
-def trigger(published: Published, options: TriggerOptions, context: Context) -> BegunRun:
+def trigger(published: RemotePipeline, options: TriggerOptions, context: Context) -> BegunRun:
     """Ask for a run.
 
     Raises:
@@ -87,11 +89,11 @@ def trigger(published: Published, options: TriggerOptions, context: Context) -> 
         BackendError: the server takes no further run now.
     """
     values = check(options)
-    if published.azure and published.wire == "submit":
-        values = dict(wires.texts(values))
-    elif published.azure:
-        values = {wires.input_name(key): value for key, value in values.items()}
-    experiment = options.experiment or published.name or _experiment(published)
+    if published.azure:
+        values = _for_azure(published, values)
+    # epkit's server keeps the experiment as the reason of the run.
+    why = None if published.azure else options.why
+    experiment = options.experiment or why or published.name or _experiment(published)
     body = wires.ask(published.wire, experiment, values, options.why)
     key = options.idempotency_key or uuid.uuid4().hex
     try:
@@ -102,7 +104,21 @@ def trigger(published: Published, options: TriggerOptions, context: Context) -> 
     return BegunRun(run=_run_of(published, reply, key), idempotency_key=key)
 
 
-def _run_of(published: Published, reply: SingleRequest, key: str) -> str:
+def _for_azure(published: RemotePipeline, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values as Azure takes them: texts for SDK v1's service, names without dots for a batch endpoint.
+
+    Raises:
+        UsageError: two names are one without their dots.
+    """
+    if published.wire == "submit":
+        return dict(wires.texts(values))
+    found = {wires.input_name(name): value for name, value in values.items()}
+    if len(found) < len(values):
+        raise UsageError("--set: two of the keys are one key at Azure, where _ takes the place of a dot: keep one")
+    return found
+
+
+def _run_of(published: RemotePipeline, reply: SingleRequest, key: str) -> str:
     where = published.url.shown
     if reply.failure:
         why = published.asker.why_none(reply)
@@ -121,7 +137,7 @@ def _run_of(published: Published, reply: SingleRequest, key: str) -> str:
         raise EndpointError(f"{where}: {reply.status}: {error}{_doubt(published, key)}") from None
 
 
-def _doubt(published: Published, key: str) -> str:
+def _doubt(published: RemotePipeline, key: str) -> str:
     """Say that a run may have begun, and how to find out."""
     find = f"whether a run has begun is not known: epkit pipeline status {published.shown} lists the runs"
     if published.azure:
@@ -155,8 +171,8 @@ def _is_plain(value: Any) -> bool:
     return isinstance(value, str | int | bool)
 
 
-def _experiment(published: Published) -> str:
-    """Name an experiment after what the URL names: a pipeline, or the endpoint that the host is called after."""
+def _experiment(published: RemotePipeline) -> str:
+    """Name an experiment after what the URL names: a pipeline, or a batch endpoint by its host."""
     if published.wire == "submit":
         return published.url.path.rstrip("/").rpartition("/")[2]
     return published.url.host.partition(".")[0] if published.azure else "epkit"

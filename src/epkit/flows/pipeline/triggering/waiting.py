@@ -11,7 +11,7 @@ from epkit.core.pipeline.triggered import TriggeredRun
 from epkit.core.samples.rows import Failure
 from epkit.errors import EndpointError
 from epkit.flows.context import Context
-from epkit.flows.pipeline.triggering.asking import Published, is_well, refuse
+from epkit.flows.pipeline.triggering.asking import RemotePipeline, is_well, refuse
 from epkit.flows.pipeline.triggering.logs import LogReader
 from epkit.flows.target.client import SingleRequest
 
@@ -51,7 +51,7 @@ class WaitOptions:
     clock: Callable[[], float] = time.monotonic
 
 
-def look(published: Published, run: str) -> TriggeredRun:
+def look(published: RemotePipeline, run: str) -> TriggeredRun:
     """Ask once how a run is.
 
     Raises:
@@ -66,7 +66,7 @@ def look(published: Published, run: str) -> TriggeredRun:
 
 
 def follow(
-    published: Published,
+    published: RemotePipeline,
     run: str,
     context: Context,
     waits: WaitOptions,
@@ -109,7 +109,7 @@ def follow(
 class _Waiting:
     """One run that is asked after, and how patient that has to be."""
 
-    def __init__(self, published: Published, run: str, context: Context, waits: WaitOptions) -> None:
+    def __init__(self, published: RemotePipeline, run: str, context: Context, waits: WaitOptions) -> None:
         self._published, self._run, self._context, self._waits = published, run, context, waits
         self._began = self._well = waits.clock()
         self._pause_s = FIRST_S
@@ -180,20 +180,20 @@ class _Waiting:
         self._context.note(f"{self._run}: {why}; asked on")
 
 
-def _read(published: Published, reply: SingleRequest) -> TriggeredRun:
+def _read(published: RemotePipeline, reply: SingleRequest) -> TriggeredRun:
     try:
         return triggered.read_run(published.wire, triggered.parse(reply.text))
     except ValueError as error:
         raise EndpointError(f"{published.url.shown}: {reply.status}: {error}: check the URL") from None
 
 
-def _path(published: Published, run: str) -> str:
+def _path(published: RemotePipeline, run: str) -> str:
     query = published.url.query
     path = wires.run_path(published.wire, published.url.path, run)
     return path if query is None else f"{path}?{query.reveal()}"
 
 
-def _gone(published: Published, run: str) -> EndpointError:
+def _gone(published: RemotePipeline, run: str) -> EndpointError:
     return EndpointError(
         f"{published.url.shown}: 404: it knows no run {run}: it was deleted, belongs to another pipeline, or the "
         f"pipeline is published no more; epkit pipeline status {published.shown} lists the runs"
