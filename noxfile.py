@@ -12,7 +12,7 @@ import nox
 nox.options.sessions = ["lint", "types", "azure", "tests"]
 nox.options.reuse_existing_virtualenvs = True
 
-PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
+PYTHONS = ["3.11", "3.12", "3.13"]
 
 
 PYENV = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
@@ -40,13 +40,24 @@ TESTED = ".[local,docs,cluster,onnx,otlp]"
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 
 
-SIDE_BY_SIDE = ["-n", "auto", "--maxprocesses=4", "--dist=worksteal"]
-"""How pytest runs much: most tests wait for servers and processes."""
+SIDE_BY_SIDE = ["-n", "4", "--dist=worksteal"]
+"""How pytest runs much: on two cores, too, as most tests wait for servers and processes."""
 AGAIN = ["--reruns=2", "-raR"] if os.environ.get("CI") else []
 """Busy machines make tests of real processes late: the last of three runs counts; who needs it is named (RERUN)."""
-OWN_SESSIONS = ("browser", "notebook", "servers", "site")
+OWN_SESSIONS = ("browser", "fuzz", "notebook", "servers", "site")
 """Rooms of `tests/` with a session of their own."""
-SUITE = [*(f"--ignore=tests/{room}" for room in OWN_SESSIONS), *SIDE_BY_SIDE, *AGAIN]
+APART = [f"--ignore=tests/{room}" for room in OWN_SESSIONS]
+SUITE = [*APART, "-m", "not long", *SIDE_BY_SIDE, *AGAIN]
+"""The suite: all but what takes long, of which it has a quick relative."""
+OTHER_PYTHONS = [
+    *("tests/core", "tests/files", "tests/reporters", "tests/cli/commands", "tests/cli/bench/test_ab_flags.py"),
+    *("tests/cli/score/test_score.py", "tests/cli/test_startup.py", "tests/cli/test_validate_and_sample.py"),
+    *("tests/test_api.py", "tests/test_scoring.py", "tests/engines/wire"),
+]
+"""What a Python, or the versions of what epkit needs, may break: the core, files, and each command once."""
+QUICK = ("tests/core", "tests/files", "tests/reporters")
+COVERED_PERCENT = 90
+"""How many of the lines and branches of the core, of files and of reporters `coverage` has to run."""
 
 
 def group(name: str) -> list[str]:
@@ -69,22 +80,64 @@ def tests_all(session: nox.Session) -> None:
 
 
 @nox.session(python=FOUND[0])
+def long(session: nox.Session) -> None:
+    """Run what the suite leaves out: trainings, stories, kills, clusters of hosts (arguments go to pytest)."""
+    session.install(TESTED, *group("test"))
+    session.run("pytest", *APART, "-m", "long", *SIDE_BY_SIDE, *AGAIN, *session.posargs)
+
+
+@nox.session(python=FOUND[1:] or FOUND)
+def pythons(session: nox.Session) -> None:
+    """Run the core, files and the commands on the other supported Pythons found here (arguments go to pytest)."""
+    if len(FOUND) == 1:
+        session.skip("there is no other supported Python here")
+    session.install(TESTED, *group("test"))
+    session.run("pytest", "-m", "not long", *SIDE_BY_SIDE, *AGAIN, *(session.posargs or OTHER_PYTHONS))
+
+
+@nox.session(python=FOUND[0], venv_backend="uv")
+def lowest(session: nox.Session) -> None:
+    """Run the same with the lowest versions that pyproject.toml allows (arguments go to pytest)."""
+    pins = Path(session.create_tmp(), "lowest.txt")
+    extras = [f"--extra={name}" for name in ("local", "docs", "train", "cluster", "otlp")]
+    uv = ["uv", "pip", "compile", "--quiet", "--resolution=lowest-direct", f"--python={session.virtualenv.location}"]
+    session.run(*uv, *extras, "pyproject.toml", "-o", str(pins), external=True, silent=True)
+    # import-linter needs a later rich; what it holds is no matter of versions.
+    tools = [requirement for requirement in group("test") if not requirement.startswith("import-linter")]
+    session.install("-c", str(pins), ".[local,docs,train,cluster,otlp]", *tools)
+    session.run("pytest", "-m", "not long", *SIDE_BY_SIDE, *AGAIN, *(session.posargs or OTHER_PYTHONS))
+
+
+@nox.session(python=FOUND[0])
 def quick(session: nox.Session) -> None:
     """Run the tests of core, files and reporters: under a minute, for while you write (arguments go to pytest)."""
     session.install(".", *group("test"))
-    session.run("pytest", *SIDE_BY_SIDE, "tests/core", "tests/files", "tests/reporters", *session.posargs)
+    session.run("pytest", *SIDE_BY_SIDE, "-m", "not long", *QUICK, *session.posargs)
+
+
+@nox.session(python=FOUND[0])
+def coverage(session: nox.Session) -> None:
+    """Run what `quick` runs, and fail where less of the core, of files and of reporters is run than before."""
+    session.install(".", *group("test"), "pytest-cov>=6")
+    measured = [f"--cov=epkit.{room}" for room in ("core", "files", "reporters")]
+    floor = f"--cov-fail-under={COVERED_PERCENT}"
+    session.run("pytest", *SIDE_BY_SIDE, "-m", "not long", *QUICK, *measured, "--cov-report=", floor, *session.posargs)
 
 
 @nox.session(python=FOUND[0])
 def fuzz(session: nox.Session) -> None:
-    """Look for input that breaks epkit, for ten minutes or `-- --seconds 3600` (other arguments go to pytest)."""
+    """Look for input that breaks epkit, for ten minutes or `-- --seconds 3600` (other arguments go to pytest).
+
+    `-- --seconds 0` makes the same examples each time, as CI does: two minutes.
+    """
     arguments, seconds = list(session.posargs), "600"
     if "--seconds" in arguments:
         at = arguments.index("--seconds")
         _, seconds = arguments[at : at + 2]
         del arguments[at : at + 2]
     session.install(TESTED, *group("test"))
-    session.run("pytest", "tests/fuzz", *SIDE_BY_SIDE, *arguments, env={"EPKIT_FUZZ_SECONDS": seconds})
+    budget = {"EPKIT_FUZZ_SECONDS": seconds} if float(seconds) else {}
+    session.run("pytest", "tests/fuzz", *SIDE_BY_SIDE, *arguments, env=budget)
 
 
 def has_chromium() -> bool:
@@ -125,7 +178,7 @@ def azure(session: nox.Session, sdks: str) -> None:
     """Run the tests of the backends on Azure's genuine SDKs: both in one environment, and each alone."""
     session.install(f".[local,{sdks}]", *group("test"))
     # Each command imports an SDK, for a second or two; the local backend is tested by `tests`.
-    both = [*SIDE_BY_SIDE, "-k", "not local", "tests/backends", "tests/cli/test_startup.py"]
+    both = [*SIDE_BY_SIDE, "-m", "not long", "-k", "not local", "tests/backends", "tests/cli/test_startup.py"]
     usual = both if sdks == "azure" else ["tests/backends/test_extras.py"]
     session.run("pytest", *AGAIN, *(session.posargs or usual))
 

@@ -49,7 +49,7 @@ def cluster(request: pytest.FixtureRequest) -> DaskCluster:
     return request.getfixturevalue("_cluster")
 
 
-@pytest.fixture(params=["workers", "cluster"])
+@pytest.fixture(params=["workers", pytest.param("cluster", marks=pytest.mark.long)])
 def crew(request: pytest.FixtureRequest) -> list[object]:
     """The flags for two workers: processes of this machine, and those of a Dask cluster."""
     if request.param == "workers":

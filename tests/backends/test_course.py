@@ -23,6 +23,10 @@ def test_the_table_is_found_and_whole():
     assert all(row[1].startswith("`epkit ") for row in ROWS)
 
 
+# The old SDK has its own tests in azure/ and shares test_backends.py.
+@pytest.mark.parametrize(
+    "host", ["local", "azureml", pytest.param("azureml-v1", marks=pytest.mark.long)], indirect=True
+)
 @pytest.mark.parametrize("row", ROWS, ids=IDS)
 def test_a_step_of_the_course_works(host: Host, row: list[str]):
     arguments = shlex.split(row[1].strip("`"))[1:]

@@ -27,6 +27,7 @@ def test_columns_that_go_together_only_now_are_found_by_the_classifier_alone():
     assert found.classifier.auc > 0.7
 
 
+@pytest.mark.long
 def test_the_same_rows_give_the_same_figure_and_chance_gives_no_alarm():
     def looked_at(seed):
         rng = np.random.default_rng(seed)

@@ -143,6 +143,7 @@ def waits(project: Project, wait: str) -> None:
     write_config(project.directory, 'deploy = { endpoint = "bank", backend = "azureml" }', *more)
 
 
+@pytest.mark.long
 def test_each_part_but_the_last_is_watched_by_requests_to_the_candidate(project: Project):
     seed(project)
     waits(project, "3s")
@@ -165,6 +166,7 @@ def test_each_part_but_the_last_is_watched_by_requests_to_the_candidate(project:
     assert [{"requests": 3, "failed": 0}] * 2 + [None] == [part["watched"] for part in parts]
 
 
+@pytest.mark.long
 def test_errors_while_a_part_is_watched_move_the_traffic_back(project: Project):
     seed(project)
     waits(project, "30s")
@@ -184,6 +186,7 @@ def test_errors_while_a_part_is_watched_move_the_traffic_back(project: Project):
     assert ({"blue": 100}, {"blue"}) == (project.now, project.deployments)
 
 
+@pytest.mark.long
 def test_a_run_that_is_killed_half_way_is_gone_back_first(project: Project):
     seed(project)
     half, over = threading.Event(), threading.Event()

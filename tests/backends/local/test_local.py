@@ -225,6 +225,7 @@ def test_a_row_that_is_not_scored_is_told_but_the_endpoint_stays(local: Cli):
     assert 0 == local("deploy", "show", "bank").code
 
 
+@pytest.mark.long
 def test_requests_are_recorded_by_the_genuine_exporter_once_it_is_enabled(local: Cli):
     uri = create(local, "bank")["endpoint"]["scoring_uri"]
     key = home(local, "bank").keys().primary.reveal()
@@ -285,6 +286,7 @@ def test_the_slowest_request_of_a_bench_is_found_by_its_id(local: Cli):
     assert "an id is one word" in complaint(local(*show, "a' or 'b"), 2)
 
 
+@pytest.mark.long
 def test_no_request_is_refused_while_the_exporter_is_turned_on(local: Cli):
     create(local, "bank")
     with local.start("bench", "-t", 4, "-c", 2, "--format", "json", "bank") as process:
@@ -514,6 +516,7 @@ def test_a_change_that_does_not_come_up_changes_nothing_and_may_be_tried_again(l
     assert 200 == score(uri, keys.primary.reveal())[0]
 
 
+@pytest.mark.long
 def test_an_endpoint_that_cannot_come_back_says_so_and_does_when_it_can(local: Cli):
     create(local, "bank")
     script = rewrite(local, "bank", "raise ImportError('half written')")

@@ -199,6 +199,7 @@ def test_an_update_that_is_killed_leaves_the_old_or_the_new_and_the_next_one_tid
     until(lambda: {home(bank).settings().copy} == copies(bank))
 
 
+@pytest.mark.long
 def test_an_endpoint_whose_server_does_not_come_back_is_mended_by_another_model(bank: Cli):
     script = Path(home(bank).settings().code) / "score.py"
     script.unlink()
@@ -212,6 +213,7 @@ def test_an_endpoint_whose_server_does_not_come_back_is_mended_by_another_model(
     assert ("Healthy", None) == (shown(bank)["state"], shown(bank)["error"])
 
 
+@pytest.mark.long
 def test_a_change_that_is_given_up_ends_what_had_begun(bank: Cli):
     """Ctrl-C, while the new model loads."""
     bank.write("model2/score.py", f"import time\ntime.sleep({PATIENCE_S})\n")

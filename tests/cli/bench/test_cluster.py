@@ -135,6 +135,7 @@ def test_without_its_scheduler_a_run_ends_with_what_was_told(cli, rows, fault_se
     assert all("is gone from the cluster" in line for line in ran.lines)
 
 
+@pytest.mark.long
 def test_a_client_that_is_killed_leaves_no_load_behind(cli, rows, fault_server, own):
     with start(cli, rows, fault_server.url("delay?ms=20"), own, "-t", 300, "-c", 4) as process:
         until(lambda: fault_server.requests["delay"] >= 20, "requests are under way")
@@ -144,6 +145,7 @@ def test_a_client_that_is_killed_leaves_no_load_behind(cli, rows, fault_server, 
     until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in ours), "the load ends", seconds=20)
 
 
+@pytest.mark.long
 def test_a_worker_that_is_slow_to_answer_holds_up_nobody(cli, rows, fault_server, own):
     """Its Dask worker pauses for two seconds; the process next to it does not, and loses nothing."""
     with start(cli, rows, fault_server.url("delay?ms=10"), own, "-n", 800, "-c", 4) as process:
@@ -157,6 +159,7 @@ def test_a_worker_that_is_slow_to_answer_holds_up_nobody(cli, rows, fault_server
     assert 800 == ran.report["counts"]["ok"] == fault_server.requests["delay"]
 
 
+@pytest.mark.long
 def test_hosts_have_clocks_of_their_own_and_are_aligned_by_what_was_measured(cli, rows):
     with (
         network(2, ahead=True) as hosts,
@@ -177,6 +180,7 @@ def test_hosts_have_clocks_of_their_own_and_are_aligned_by_what_was_measured(cli
     assert sorted(gaps)[50] == pytest.approx(0.02, abs=0.01), "the two take turns"
 
 
+@pytest.mark.long
 def test_a_host_that_is_cut_off_is_missed_by_name(cli, rows):
     with (
         network(2) as hosts,
@@ -196,6 +200,7 @@ def test_a_host_that_is_cut_off_is_missed_by_name(cli, rows):
     assert any("has not answered for 10 s" in line or "is gone" in line for line in ran.lines)
 
 
+@pytest.mark.long
 def test_what_only_this_machine_reaches_is_not_for_workers_on_others(cli, rows, fault_server):
     with (
         network(1) as hosts,

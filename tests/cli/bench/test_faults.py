@@ -108,7 +108,9 @@ SOME = {
 }
 """Kinds of failure that some of the requests may meet."""
 
-LOADS = [(1, 2), (32, 40)]
+ONE = (1, 2)
+MANY = (32, 40)
+LOADS = [ONE, pytest.param(*MANY, marks=pytest.mark.long)]
 
 
 def bench(cli, fault_server, name, concurrency, requests, *more):
@@ -153,7 +155,7 @@ def test_each_failure_is_of_its_kind(cli, fault_server, name, concurrency, reque
     assert f"none of {requests} requests succeeded: " in complaint(ran, 4)
 
 
-@pytest.mark.parametrize(("concurrency", "requests"), LOADS)
+@pytest.mark.parametrize(("concurrency", "requests"), [ONE, MANY])
 @pytest.mark.parametrize("name", sorted(SOME))
 def test_what_fails_now_and_then_is_counted_once(cli, fault_server, name, concurrency, requests):
     ran = bench(cli, fault_server, name, concurrency, requests)

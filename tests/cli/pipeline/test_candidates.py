@@ -42,6 +42,7 @@ def test_a_function_of_a_file_is_tried_among_the_runs_and_one_of_a_module_is_the
     assert ("custom", "ok", "reused") == (train["result"]["kind"], gate["state"], again["state"])
 
 
+@pytest.mark.long
 def test_the_text_of_a_function_is_part_of_what_train_depends_on(cli):
     cli.write("texted.py", MINE)
     changes = ("train.runs=1", "custom=['texted.py:make']", "gate=[]")

@@ -16,6 +16,8 @@ from epkit.served.model import Model
 from support.cli_harness import Cli
 from support.shared import shared
 
+pytestmark = pytest.mark.long
+
 STORE = ".epkit/pipelines/bank"
 CONFIG = """\
 [pipelines.bank]

@@ -50,6 +50,7 @@ def test_a_run_that_is_killed_in_a_step_goes_on_with_the_same_command(fresh, ran
     assert [] == list((fresh.directory / STORE / "cache").glob("*.part"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_training_says_so_and_goes_on(fresh, number, code):
     fresh.write("epkit.toml", fresh.read("epkit.toml").replace("runs = 2", "runs = 12"))
@@ -80,6 +81,7 @@ def test_a_second_run_is_refused_with_the_process_that_runs_and_cancel_ends_that
     assert "bank: no run goes on\n" == fresh("pipeline", "cancel", "bank").out
 
 
+@pytest.mark.long
 def test_a_table_that_changes_while_a_run_goes_on_is_refused(fresh):
     with fresh.start("pipeline", "run", "bank") as process:
         wait_for(fresh.directory / STORE / "runs/1/run.jsonl", b'"begun": "train"')

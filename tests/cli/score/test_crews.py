@@ -95,6 +95,7 @@ def test_a_worker_of_a_cluster_that_is_killed_loses_and_doubles_nothing(cli, ser
     assert left(cli, "one.csv") == left(cli, "out.csv")
 
 
+@pytest.mark.long
 def test_a_worker_that_joins_a_cluster_takes_part(cli, server, own):
     server.delay_s = 0.03
     rows = given(cli, ".csv", 6000)
@@ -128,6 +129,7 @@ def sockets(pid, port):
     return False
 
 
+@pytest.mark.long
 def test_without_its_scheduler_a_job_goes_on_another_time(cli, server, own):
     server.delay_s = 0.02
     rows = given(cli, ".csv")

@@ -106,6 +106,7 @@ def test_the_report_keeps_its_schema(trained):
     assert document == json.loads(trained.cli.read("model.run/train.json"))
 
 
+@pytest.mark.long
 def test_the_same_command_gives_the_same_bytes_by_one_process_or_two(trained):
     ran = trained.cli("train", "bank.csv", "--label", "y", "-o", "one", "--runs", 12, "--workers", 1)
 
@@ -113,6 +114,7 @@ def test_the_same_command_gives_the_same_bytes_by_one_process_or_two(trained):
     assert bytes_of(trained.cli, "whole") == bytes_of(trained.cli, "one")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["parquet", "jsonl"])
 def test_the_form_of_the_table_does_not_matter_nor_an_id(trained, kind):
     cli = trained.cli
@@ -161,6 +163,7 @@ def test_a_gate_that_is_missed_ends_with_5_and_everything_is_written(trained):
     assert "model.npz" in bytes_of(trained.cli, "model")
 
 
+@pytest.mark.long
 def test_a_challenger_is_held_against_the_model_in_use_on_rows_that_neither_saw(cli):
     cli.write("old.csv", sample_table(rows=1500))
     lines = sample_table(rows=2000, seed=5).splitlines(keepends=True)
@@ -180,6 +183,7 @@ def test_a_challenger_is_held_against_the_model_in_use_on_rows_that_neither_saw(
     assert ("not judged", True) == (report["gates"][0]["state"], report["base"]["rows"] < 200)
 
 
+@pytest.mark.long
 def test_the_label_may_have_many_classes_or_be_a_number(cli):
     drawn = np.random.default_rng(0)
     x = drawn.normal(size=(400, 3))
@@ -288,6 +292,7 @@ def test_after_kill_9_the_same_command_goes_on_to_the_same_bytes(trained):
     assert bytes_of(cli, "whole") == bytes_of(cli, "killed")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupt_ends_with_the_best_so_far(bank, number, code):
     with bank.start("train", "bank.csv", "--label", "y", "--runs", 500, "--workers", 1) as process:
@@ -320,6 +325,7 @@ def test_model_files_load_without_what_trained_them(trained):
         assert all(name.endswith(".npy") for name in archive.namelist())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("label", ["y", "duration"])
 def test_the_model_is_written_for_lightgbm_too(bank, label):
     ran = bank("train", "bank.csv", "--label", label, "--runs", 6, "--workers", 1, "--export", "lightgbm")

@@ -58,6 +58,7 @@ def test_the_economy_that_turned_is_found_in_a_hundred_rows(sample):
     assert any('column "month"' in remark and '"apr"' in remark for remark in found.remarks)
 
 
+@pytest.mark.long
 def test_false_alarms_of_all_columns_together_are_at_most_five_percent(sample):
     alarms = dict.fromkeys((100, 300, 1000, 3000), 0)
     for rows in alarms:
@@ -125,6 +126,7 @@ def test_the_courses_drift_is_found_at_a_hundred_late_rows(course):
     )
 
 
+@pytest.mark.long
 def test_of_a_hundred_splits_of_one_regime_at_least_95_give_no_alarm(course):
     early = course[0]
     alarms = 0

@@ -117,6 +117,7 @@ searched(Path(sys.argv[1]), examples("binary", timed=True), plan)
 """
 
 
+@pytest.mark.long
 def test_a_search_that_is_killed_again_and_again_ends_in_the_same_bytes(tmp_path: Path, table: Examples) -> None:
     chance = random.Random(15)
     plan = replace(PLAN, runs=4 * KILLS, workers=2)  # more than end before the last kill
@@ -163,6 +164,7 @@ def test_a_run_whose_worker_is_killed_is_tried_once_more(
     assert fingerprint(undisturbed) == fingerprint(found)
 
 
+@pytest.mark.long
 def test_a_run_whose_workers_are_killed_twice_fails_in_a_line_and_is_not_written_down(
     tmp_path: Path, table: Examples, undisturbed: Searched
 ) -> None:

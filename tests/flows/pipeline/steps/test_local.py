@@ -153,6 +153,7 @@ def test_a_candidate_alone_is_asked_and_at_most_50_times(bank: HandPipeline, oth
     assert "ok" == states(later)["bench"], later.reason
 
 
+@pytest.mark.long
 def test_no_request_fails_whatever_becomes_of_the_candidate(bank: HandPipeline, other: str):
     """Three candidates are stopped, by a gate, an objective and a wrong answer; the fourth takes over."""
     old, key, port = serving(bank), home(bank).keys(), home(bank).settings().port
@@ -185,6 +186,7 @@ def test_no_request_fails_whatever_becomes_of_the_candidate(bank: HandPipeline, 
     assert report.report["counts"]["ok"] > 100
 
 
+@pytest.mark.long
 def test_an_endpoint_that_has_the_candidates_name_is_left_alone(bank: HandPipeline, other: str):
     cli = Cli(directory=bank.directory, environ=dict(bank.environ), patience_s=PATIENCE_S)
     model = ("--model", f"{MODELS}/one", "--entry", "score.py", "--code", f"{MODELS}/one")
@@ -233,6 +235,7 @@ def test_a_run_that_is_killed_leaves_the_old_or_the_new_and_the_next_one_goes_on
     assert [] == [*bank.runs.rglob("candidate.json")]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("step", KILLED if KILLS > 3 else KILLED[:2])
 def test_ctrl_c_in_a_step_takes_the_candidate_away_or_leaves_what_was_switched_to(
     bank: HandPipeline, other: str, step: str
