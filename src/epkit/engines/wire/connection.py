@@ -45,6 +45,9 @@ if TYPE_CHECKING:
 
 BLANK_LINE: Final = b"\r\n\r\n"
 
+NO_HEADER: Final = b"\0"
+"""What no header block begins with that the parser takes."""
+
 NOTHING: Final = -1
 """A length that no reply has."""
 
@@ -73,7 +76,7 @@ class Connection(Exchange, asyncio.Protocol):
         self.complete = True
         self.keep = False
         self.surplus = False
-        self.accepted = BLANK_LINE  # the header block that was looked at last; no reply begins with this one
+        self.accepted = NO_HEADER  # the header block that was looked at last
         self.like = b""
         self.like_bytes = NOTHING
         self._renew_parser()
