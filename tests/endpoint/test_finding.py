@@ -226,5 +226,5 @@ def test_what_needs_no_key_takes_the_place_of_an_endpoint_from_outside(project):
     spec = find_config(project, {}).endpoint("bank")
 
     assert ("local", project.parent / "epkit.toml", True) == (spec.backend, spec.found_in, spec.outside)
-    with pytest.raises(UsageError, match="key_file: refused, for the file lies outside this project"):
+    with pytest.raises(UsageError, match="key_file: refused, because the file is outside this project"):
         spec.check_keys()

@@ -194,8 +194,7 @@ _KINDS: Final[Mapping[Failure, str]] = {
     Failure.EMPTY: "the reply is empty: the scoring script returned nothing",
     Failure.APPLICATION: "the reply is an error, whatever its status: check the body with epkit validate",
     Failure.CONTRACT: "the reply breaks the contract",
-    Failure.MISMATCH: "the reply has another number of predictions than rows were sent, or other predictions than "
-    "expected",
+    Failure.MISMATCH: "the reply does not have one prediction for each row sent, or not the expected predictions",
 }
 
 

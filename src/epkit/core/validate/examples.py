@@ -170,7 +170,9 @@ class Sampler:
         """Make a value of a schema; *model* is the example's, used if none can be made."""
         self._left -= 1
         if self._left < 0:
-            raise UsageError("the contract's schemas are too strict: no row could be made that satisfies all of them")
+            raise UsageError(
+                "the contract's schemas are too strict or too large: no row could be made that satisfies all of them"
+            )
         schema = self._schemas.flat(declared)
         residual = self._schemas.residual(schema)
         for _ in range(_TRIES):
