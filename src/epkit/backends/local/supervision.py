@@ -88,7 +88,7 @@ def change(
     """
     before, status = home.settings(), home.status()
     if status is None:
-        raise BackendError(f"{before.name}: it is being made or deleted at this moment")
+        raise BackendError(f"{before.name}: it is being created or deleted at this moment")
     undecided = home.wanted()  # of a command that was killed
     numbers = (before.generation, status.failed_generation, undecided.generation if undecided else 0)
     wanted = replace(before, **changes, **(copy.settings if copy else {}), generation=max(numbers) + 1)
@@ -110,7 +110,8 @@ def change(
     if status.generation != wanted.generation:
         say_tail(home, say)
         raise BackendError(
-            f"{before.name}: it goes on as it was: {status.error}; the end of the log is above, all of it in {home.log}"
+            f"{before.name}: nothing was changed: {status.error}; "
+            f"the end of the log is above, all of it in {home.log}"
         )
 
 
