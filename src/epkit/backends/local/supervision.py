@@ -110,8 +110,7 @@ def change(
     if status.generation != wanted.generation:
         say_tail(home, say)
         raise BackendError(
-            f"{before.name}: nothing was changed: {status.error}; "
-            f"the end of the log is above, all of it in {home.log}"
+            f"{before.name}: nothing was changed: {status.error}; the end of the log is above, all of it in {home.log}"
         )
 
 
