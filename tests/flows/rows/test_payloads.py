@@ -81,5 +81,5 @@ def test_no_more_is_made_than_memory_should_hold(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "MOST_BYTES", 100)
     (tmp_path / "t.csv").write_text("a\n" + "1\n" * 100)
 
-    with pytest.raises(UsageError, match="take a part of it"):
+    with pytest.raises(UsageError, match="use a part of it"):
         bodies(tmp_path / "t.csv")

@@ -129,8 +129,8 @@ def test_each_place_that_was_tried_is_named_with_what_it_answered() -> None:
 @pytest.mark.parametrize(
     ("answer", "kind", "words"),
     [
-        (401, EndpointError, "the contract asks for a key"),
-        (403, EndpointError, "the contract asks for a key"),
+        (401, EndpointError, "the contract needs a key"),
+        (403, EndpointError, "the contract needs a key"),
         (503, EndpointError, "status 503 instead of a contract"),
         (Failure.CONNECT, UnreachableError, "refused"),
         (Failure.TIMEOUT, EndpointError, "refused"),
