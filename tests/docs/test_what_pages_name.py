@@ -15,7 +15,8 @@ from support.typer_app import verbs
 SOURCE = ROOT / "src" / "epkit"
 FLAG = re.compile(r"--?[A-Za-z][\w-]*")
 PATH = re.compile(r"[\w.-]+(?:/[\w.*-]+)*/?")
-TOPS = {path.name for folder in (ROOT, SOURCE) for path in folder.iterdir() if path.is_dir()} - {"__pycache__"}
+MADE = {"__pycache__", "build", "dist"}  # may be there or not, in part: what pages name in them is not looked for
+TOPS = {path.name for folder in (ROOT, SOURCE) for path in folder.iterdir() if path.is_dir()} - MADE
 """What the path of a file of the repository begins with."""
 PAGE_OF = {
     "bench": ("bench",), "loads": ("bench",), "compare": ("compare", "bench", "report"), "check": ("check",),
