@@ -220,7 +220,7 @@ def cancel(
         typer.Argument(metavar="ID", help="A run of the published pipeline; of a URL, the one that goes on."),
     ] = None,
 ) -> None:
-    """End the run that goes on; what it has put up is taken away."""
+    """End the run that goes on; what it has deployed is removed."""
     if run is not None or "://" in name:
         from epkit.cli.output import triggering
 
