@@ -212,7 +212,7 @@ def test_a_missing_extra_is_named(cli, monkeypatch):
     ("certificate", "said"),
     [
         ("expired", "the server's certificate has expired: "),
-        ("self-signed", "nobody known here signed the server's certificate: "),
+        ("self-signed", "the server's certificate is signed by an unknown authority: "),
         ("wrong-name", "the server's certificate is for another name: "),
     ],
 )

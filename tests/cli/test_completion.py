@@ -74,6 +74,7 @@ CASES = [
     ("epkit logs show ", ["mine", "prod"]),
     ("epkit deploy delete m", ["mine"]),
     ("epkit pipeline show ", ["bank"]),
+    ("epkit pipeline trigger ", ["bank"]),
     ("epkit report ", ["a.epkit"]),
     ("epkit compare a.epkit runs/", ["runs/d.epkit"]),
     ("epkit bench -p ", []),

@@ -171,7 +171,9 @@ def test_a_contract_is_not_followed_to_another_origin(command):
         with Target(contract=lambda request: reply(request, b"", 302, Location=to)) as target:
             said = command(target.url, Way())
 
-    assert f"redirects to another origin, {elsewhere.origin}/moved.json?sig=***: name that one" in said.text
+    assert (
+        f"redirects to another origin, {elsewhere.origin}/moved.json?sig=***: name that URL if you mean it" in said.text
+    )
     assert [] == elsewhere.seen
 
 

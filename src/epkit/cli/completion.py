@@ -210,7 +210,7 @@ class _Command:
         metavar = str(param.metavar or "")
         if _CHOICES.fullmatch(metavar):
             return metavar.split("|")
-        if metavar == "NAME" and param.param_type_name == "argument":
+        if metavar in ("NAME", "NAME|URL") and param.param_type_name == "argument":
             return self._pipelines() if self.path[0] == "pipeline" else self._endpoints(local=True)
         if metavar in ("RUN", "BASE", "NEW") and len(self.path) == 1:
             return _saved_runs(wanted)

@@ -83,7 +83,7 @@ def test_a_plan_that_cannot_be_kept_makes_a_run_invalid(cli, rows, fault_server)
     assert 60 == ran.report["counts"]["ok"]
     assert any("of 100 planned requests/s were achieved" in line for line in ran.report["validity"]["reasons"])
     assert ran.lines[0].startswith(f"epkit: {url}: not valid: ")
-    assert any(line.startswith("all 1 requests that may be in flight were") for line in ran.report["warnings"])
+    assert any(line.startswith("all 1 requests that -c allows were in flight") for line in ran.report["warnings"])
     assert 0 == bench(cli, rows, url, "--rate", 100, "-n", 60, "-c", 1).code
 
 
@@ -277,8 +277,8 @@ def test_an_interrupt_ends_all_there_is_to_do_and_it_is_reported(cli, rows, faul
         (["--find-max", "p98.7<1s"], "p98.7 is not one of p50, p66"),
         (["--find-max", "p99<1s", "-n", 5], "-n contradicts --find-max"),
         (["--until", "p99<5%"], "--until 'p99<5%': cannot be read: write 'ci(p99)<5%'"),
-        (["--until", "ci(p99)<5%", "--sweep", "c=1,2", "-n", 5], "--until needs a load that stays"),
-        (["--repeat", 2, "--until", "ci(p99)<5%"], "--repeat needs runs that are alike"),
+        (["--until", "ci(p99)<5%", "--sweep", "c=1,2", "-n", 5], "--until needs a constant load"),
+        (["--repeat", 2, "--until", "ci(p99)<5%"], "--repeat needs equal runs"),
         (["--repeat", 2, "--format", "ab"], "--format ab contradicts --repeat"),
         (["--repeat", 2, "-g", "times.tsv"], "-g contradicts --repeat"),
         (["--repeat", 0], "--repeat 0: the number of runs must be 1 or more"),

@@ -51,7 +51,7 @@ CAUSES = {
     "error-in-200": ("example", "the reply is an error, whatever its status"),
     "error-in-200-doubled": ("example", "the reply is an error, whatever its status"),
     "swagger.json": ("example", "if the reply has predictions, name their place with --predictions-at POINTER"),
-    "wrong-count": ("example", "the reply has not as many predictions as rows were sent"),
+    "wrong-count": ("example", "the reply does not have one prediction for each row sent"),
     **dict.fromkeys(["not-json", "ok-large", "length-too-short"], ("example", "the reply breaks the contract")),
     **dict.fromkeys(
         [
@@ -69,7 +69,7 @@ CAUSES = {
     "redirect-slowly": ("example", "a redirect, which is not followed"),
     **dict.fromkeys(
         ["huge-header", "many-headers", "endless-header", "endless-body", "endless-close", "endless-tiny"],
-        ("example", "the reply is larger than epkit takes"),
+        ("example", "the reply is larger than epkit accepts"),
     ),
     **dict.fromkeys(HANGING, ("example", "no complete reply in time")),
 }
@@ -203,7 +203,7 @@ def test_a_port_where_nothing_listens(check):
     ("certificate", "advice"),
     [
         ("expired", "the server's certificate has expired: renew it"),
-        ("self-signed", "nobody known here signed the server's certificate: name the authority with --cacert"),
+        ("self-signed", "the server's certificate is signed by an unknown authority: name it with --cacert"),
         ("wrong-name", "the server's certificate is for another name: check the URL's host"),
     ],
 )
@@ -234,7 +234,7 @@ def test_a_certificate_that_is_not_checked_is_no_failure(check, fault_server):
 def test_a_missing_client_certificate_is_named(check, fault_server):
     _, steps, _ = check("--cacert", fault_server.cacert, fault_server.url("ok", tls="mutual"))
 
-    assert cause(steps)[1].startswith("the server wants a client certificate")
+    assert cause(steps)[1].startswith("the server requires a client certificate")
 
 
 def test_https_on_a_port_that_speaks_http(check, fault_server):
@@ -425,7 +425,9 @@ def test_text_is_a_line_a_step(cli, rows, fault_server):
         "          -> the endpoint requires a key, and none was sent: give it with --key-file, EPKIT_KEY, or key_env "
         "in epkit.toml" == lines[6]
     )
-    assert complaint(ran, 4).startswith(f"{fault_server.url('401')}: key: 401 Unauthorized: the endpoint wants a key")
+    assert complaint(ran, 4).startswith(
+        f"{fault_server.url('401')}: key: 401 Unauthorized: the endpoint requires a key"
+    )
 
 
 def test_a_reader_that_is_gone_changes_nothing_about_the_verdict(cli, rows, fault_server):

@@ -237,7 +237,7 @@ def test_tls_is_verified_and_can_be_told_whom_to_trust(docs, fault_server):
         taken = score(url)
 
     assert (502, 200) == (refused.status_code, taken.status_code)
-    assert "nobody known here signed the server's certificate" in refused.json()["error"]
+    assert "the server's certificate is signed by an unknown authority" in refused.json()["error"]
 
 
 def test_listening_beyond_loopback_is_warned_of(cli, docs, fault_server):

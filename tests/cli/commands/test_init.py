@@ -53,7 +53,9 @@ def test_a_key_in_the_url_is_not_written_down(cli, url, left_out):
     ran = cli("init", url)
 
     assert 0 == ran.code
-    assert ran.lines[0].startswith(f"epkit: epkit.toml: of the URL {left_out} is left out, for files get committed: ")
+    assert ran.lines[0].startswith(
+        f"epkit: epkit.toml: of the URL {left_out} is left out, because files get committed: "
+    )
     assert 'uri = "https://host/score' in cli.read("epkit.toml")
 
 

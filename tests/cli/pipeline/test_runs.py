@@ -296,4 +296,4 @@ def test_a_pipeline_of_a_file_outside_the_project_is_refused(fresh):
     (fresh.directory / "project" / ".git").mkdir()
     fresh.directory = below
 
-    assert "refused, for the file lies outside this project" in complaint(fresh("pipeline", "run", "bank"), 2)
+    assert "refused, because the file is outside this project" in complaint(fresh("pipeline", "run", "bank"), 2)

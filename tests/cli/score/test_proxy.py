@@ -124,7 +124,9 @@ def test_a_proxy_that_refuses_ends_the_job(cli, fault_server, proxy, refusal, wo
     ran = cli("score", "rows.json", "--no-validate", "--target", fault_server.url("ok", tls=tls), *through)
 
     assert 4 == ran.code
-    assert (words or ("lets nothing through" if tls else "the endpoint wants a key")) in ran.lines[-1]
+    assert (words or ("refuses the connection to the endpoint" if tls else "the endpoint requires a key")) in ran.lines[
+        -1
+    ]
     assert 0 == fault_server.connections
 
 

@@ -603,7 +603,7 @@ def test_a_storm_of_refusals_ends_complete(cli, server):
     ("header", "shown"),
     [
         ("Retry-After:30", "30 s (Retry-After): waiting"),
-        ("Retry-After:99999", "99,999 s (Retry-After), which is too long: the request is sent again in 300 s"),
+        ("Retry-After:99999", "99,999 s (Retry-After), which is too long: the next request is sent in 300 s"),
     ],
 )
 def test_a_long_wait_is_told_in_a_line_and_ctrl_c_ends_it_at_once(cli, server, header, shown, more):

@@ -42,7 +42,7 @@ def bank(cli: Cli) -> Cli:
         (("--compute", "c", "--gate", "nonsense"), "--gate 'nonsense': "),
         (("--compute", "c", "--metric", "f1"), "--metric f1: Azure AutoML does not choose a model by it: the nearest is "),
         (("--compute", "c", "--block", "GBDT"), "--block GBDT: no algorithm of Azure AutoML"),
-        (("--compute", "c", "--time-limit", "soon"), "--time-limit soon: a time is written"),
+        (("--compute", "c", "--time-limit", "soon"), "--time-limit soon: write a time as"),
         (("--compute", "c", "--cancel"), "--cancel: name the job with --job NAME"),
         (("--compute", "c", "--job", "j"), "--job j: its table was sent already: name no table and no --label"),
     ],

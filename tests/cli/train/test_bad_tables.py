@@ -121,7 +121,7 @@ OPTIONS = {
     ),
     "half a cost": (("--threshold", "cost:fn=5"), "--threshold 'cost:fn=5': no rule: write 0.5"),
     "positive": (("--positive", "maybe"), 't.csv: the label "y" is never "maybe": --positive is one of "no", "yes"'),
-    "label as group": (("--group", "y"), '--group "y": is named by --label too: name a column only once'),
+    "label as group": (("--group", "y"), '--group "y": is also named by --label: name a column only once'),
     "no such group": (("--group", "b"), '--group "b": t.csv has no such column: it has a, y'),
     "group and time": (("--group", "a", "--time", "b"), "--group and --time contradict each other"),
     "one moment": (("--time", "same"), '--time "same": t.csv has no such column: it has a, y'),
