@@ -211,7 +211,7 @@ def test_what_only_this_machine_reaches_is_not_for_workers_on_others(cli, rows, 
             2,
         )
 
-    assert said.startswith("127.0.0.1 is this machine alone, and the workers are on others")
+    assert said.startswith("127.0.0.1 is reachable on this machine only, but the workers are on others")
 
 
 # What they let out.
