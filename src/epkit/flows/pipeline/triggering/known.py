@@ -22,7 +22,7 @@ def find_published(name: str, context: Context) -> tuple[TargetSpec, tuple[str, 
     if config is None or spec is None:
         near = "" if config is None else suggestion(name, config.published)
         there = config is not None and name in config.pipelines
-        todo = f"epkit pipeline publish {name} publishes it" if there else "or give its URL"
+        todo = f"epkit pipeline publish {name} publishes it" if there else "give a name that is there, or a URL"
         raise UsageError(f'no published pipeline in {FILENAME} has the name "{cut(name, 60)}"{near}: {todo}')
     spec.check_keys()
     return spec, () if config.outside else config.aad_hosts
