@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -366,17 +367,29 @@ STORED = {Path("src/epkit/flows/pipeline/records.py"), Path("tests/test_house.py
 """The word "beside" is a value in files that earlier versions wrote; this test lists the words."""
 
 
-def test_sources_and_tests_use_plain_words() -> None:
-    found = [
+def lines_with_words_that_are_gone(paths: Iterable[Path]) -> list[str]:
+    """Return the lines of files that have such a word, with their places."""
+    return [
         f"{path.relative_to(ROOT)}:{number}: {line.strip()[:100].decode()}"
-        for root in ("src", "tests")
-        for path in sorted((ROOT / root).rglob("*.py"))
+        for path in sorted(paths)
         if path.relative_to(ROOT) not in STORED
         for number, line in enumerate(path.read_bytes().splitlines(), start=1)
         if GONE.search(line)
     ]
 
-    assert [] == found
+
+def test_sources_and_tests_use_plain_words() -> None:
+    assert [] == lines_with_words_that_are_gone(
+        path for root in ("src", "tests") for path in (ROOT / root).rglob("*.py")
+    )
+
+
+def test_what_people_read_uses_plain_words() -> None:
+    written = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "docs/course.ipynb"]
+    readmes = [ROOT / "benchmarks/README.md", ROOT / "payloads/README.md"]
+    contracts = (ROOT / "swagger").glob("*.json")
+
+    assert [] == lines_with_words_that_are_gone([*written, *readmes, *contracts])
 
 
 @pytest.mark.parametrize("text", [b"# Told by whoever asks.", b"beside = 1", b"where it stands", b"so many rows"])
