@@ -1,12 +1,12 @@
-"""Tries whether the batch size that a sweep proposes scores a table fastest: `python benchmarks/batch_size.py`.
+"""Checks whether the batch size that a sweep proposes scores a table fastest: `python benchmarks/batch_size.py`.
 
     pip install '.[local]' && python benchmarks/batch_size.py [--rows 20000] [--rounds 5] [--seconds 5]
 
-`epkit bench --sweep` proposes rows a request and requests in flight for the embedded endpoint. Then `epkit score` sends
-a table by every point of the grid, in turns, and the best rounds are compared: the time of the command
-(its start included), the rows per second that it tells itself, and the CPU of client and server together, which a busy
-machine bends least. Client and server share the machine's cores. A point that takes five times as long as the fastest
-in the first round is not measured again.
+`epkit bench --sweep` proposes rows per request and requests in flight for the embedded endpoint. Then `epkit score`
+sends a table with every point of the grid, in turns. The best rounds are compared: the time of the command (its start
+included), the rows per second that it reports, and the CPU of client and server together, on which other work on the
+machine has the smallest effect. Client and server share the machine's cores. A point that takes five times as long as
+the fastest in the first round is not measured again.
 """
 
 import argparse
@@ -35,9 +35,9 @@ SLOW = 5.0
 def main() -> int:
     """Sweep, score, and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--rows", type=int, default=20_000, metavar="N", help="of the table, default 20000")
-    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="of scoring, default 5")
-    parser.add_argument("--seconds", default="5", metavar="TIME", help="of each point of the sweep, default 5")
+    parser.add_argument("--rows", type=int, default=20_000, metavar="N", help="rows of the table, default 20000")
+    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="rounds of scoring, default 5")
+    parser.add_argument("--seconds", default="5", metavar="TIME", help="time of each point of the sweep, default 5")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="epkit-benchmark-") as scratch, start() as endpoint:
         try:

@@ -1,4 +1,4 @@
-"""What epkit claims in addition to speed: that its clock is true, that memory stays flat, that it starts at once."""
+"""Checks what epkit claims in addition to speed: correct times, constant memory, a quick start."""
 
 import json
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""The clients: how each is called, how its report is read, how much of the load it can carry in good time."""
+"""The clients: how each is called, how its report is read, how large its share of the requests is."""
 
 import importlib.util
 import shutil

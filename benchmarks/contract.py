@@ -1,10 +1,10 @@
-"""Measures `epkit validate` against jsonschema, fastjsonschema and jsonschema-rs, and prints a Markdown table.
+"""Compares `epkit validate` with jsonschema, fastjsonschema and jsonschema-rs, and prints a Markdown table.
 
     nox -s bench-contract [-- --quick] [-- --parquet-gb 4]
 
-Bodies and tables are made of the course's two rows. Each figure is the best of several rounds, in which the
-candidates take turns; parsing is part of it wherever a candidate starts from text. Files are checked in a process
-of their own, whose peak memory the system reports.
+Bodies and tables are made from the course's two rows. Each figure is the best of several rounds, in which the
+candidates take turns. If a candidate starts from text, parsing is included. Files are checked in a separate process,
+whose peak memory the system reports.
 """
 
 import argparse

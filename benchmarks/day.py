@@ -1,7 +1,7 @@
-"""What a day of load takes to remember: 24 hours at 1,000 requests/s, in simulated time, into the summary of a run.
+"""Measures the memory of a day of load: the summary of a run gets 24 hours at 1,000 requests/s, in simulated time.
 
-`python benchmarks/day.py` makes the rows that a driver would hand on, in blocks of the same size, reports on them, and
-prints the peak memory of the process and what a row cost. `--hours` shortens the day.
+`python benchmarks/day.py` makes the rows that a driver would pass on, in blocks of the same size. It reports on them,
+and prints the peak memory of the process and the cost of a row. `--hours` shortens the day.
 """
 
 import argparse

@@ -1,11 +1,11 @@
-"""What `--otlp` costs `epkit bench`: `python benchmarks/exporting.py [--rounds 15] [--seconds 3]`.
+"""Measures the cost of `--otlp` for `epkit bench`: `python benchmarks/exporting.py [--rounds 15] [--seconds 3]`.
 
-The load is that of `run.py` at c=64, over nginx on the first core; epkit has the last. Within a round three ways take
-turns: without `--otlp`, with a collector that takes everything, and with one that is not there. What is compared is the
-CPU of a request and the lag of the event loop, both from the report: a request that waits while metrics are made shows
-as lag. What other processes of the machine do can only add to a reading: the goal is about the least ones, and the
-median of the ratios within a round is given with them. The parts are measured by themselves, too: CPU of a request in a
-block, of counting a second's requests, of sending them. Needs `epkit[otlp]`; some three minutes.
+The load is that of `run.py` at c=64, with nginx on the first core and epkit on the last. Within a round three variants
+take turns: without `--otlp`, with a collector that accepts everything, and with a collector that cannot be reached. The
+script compares the CPU of a request and the lag of the event loop, both from the report. A request that waits while
+metrics are made shows as lag. Other processes of the machine can only raise a reading. So the goal is about the minima;
+the median of the ratios within a round is printed with them. The parts are also measured alone: CPU of a request in a
+block, of counting a second's requests, of sending them. Needs `epkit[otlp]`; takes about three minutes.
 """
 
 import argparse
@@ -99,7 +99,7 @@ def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=15, metavar="N", help="rounds, default 15")
-    parser.add_argument("--seconds", type=int, default=3, metavar="S", help="of each run, default 3")
+    parser.add_argument("--seconds", type=int, default=3, metavar="S", help="time of each run, default 3")
     options = parser.parse_args()
     cores, note = find_cores()
     if note:

@@ -1,4 +1,4 @@
-"""Running one child on one core, and what it cost: CPU, wall time, peak memory."""
+"""Runs one child process on one core, and measures its CPU, wall time and peak memory."""
 
 import os
 import subprocess

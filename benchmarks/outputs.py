@@ -1,4 +1,4 @@
-"""What each client says of its own run: pure parsers of their reports."""
+"""Parsers of the clients' reports, without input or output of their own."""
 
 import csv
 import json

@@ -1,9 +1,9 @@
-"""How well an open loop keeps its schedule: 10,000 requests/s for 10 s from one core, and when each really started.
+"""Measures how well an open loop keeps its schedule: 10,000 requests/s for 10 s from one core.
 
-`python benchmarks/pacing.py` runs nginx on the first core and the client, pinned, on the last; it prints one table.
-The start lag of a request is from when it was due to just before its first byte is written, on a kept connection.
-`--stall` asks something else: at 200/s, of a server that stalls for 500 ms every 5 s, are the response times those that
-the schedule's arithmetic gives?
+`python benchmarks/pacing.py` runs nginx on the first core, and the client, pinned, on the last. It prints one table.
+The start lag of a request is the time from when it was due to just before its first byte is written, on a kept
+connection. `--stall` checks something else: a server, at 200/s, stalls for 500 ms every 5 s. Are the response times
+those that the arithmetic of the schedule gives?
 """
 
 import argparse

@@ -1,10 +1,10 @@
-"""Measures what `epkit pipeline run` costs apart from its steps, and prints Markdown tables.
+"""Measures the cost of `epkit pipeline run` without the work of its steps, and prints Markdown tables.
 
     pip install ".[local,train]" && python benchmarks/pipeline.py [--rounds N]
 
-A pipeline of the sample's 8,000 rows is run once, up to the watched endpoint on this machine. Then everything is
-reused: the command in a process of its own, and its steps one by one. Each round is a fresh process. What the sequence
-itself takes of a first run is the time outside of what its steps do.
+The script runs a pipeline of the sample's 8,000 rows once, up to the watched endpoint on this machine. Then everything
+is reused: by the command in a separate process, and by its steps one by one. Each round is a new process. The cost of
+the sequence in a first run is the time outside of its steps.
 """
 
 import argparse

@@ -1,12 +1,11 @@
-"""Measures what a proxy costs `epkit bench`, and prints a Markdown table: `python benchmarks/proxy.py`.
+"""Measures the cost of a proxy for `epkit bench`, and prints a Markdown table: `python benchmarks/proxy.py`.
 
     pip install . -r benchmarks/requirements.txt && python benchmarks/proxy.py [--quick] [--rounds 5]
 
-The load is that of `run.py` at c=64, over nginx. What is for http goes through nginx as a proxy, what is for https
-through tinyproxy's tunnels. Within a round the ways take turns: the wire engine without a proxy (`epkit`) and through
-one (`-X`), httpx without and through one. A server that is further away answers fewer requests in one turn of the loop,
-and each costs the client more, proxy or not. So `epkit, reverse` goes to the same nginx as if that were the server: the
-same hops, without `-X`.
+The load is that of `run.py` at c=64, with nginx. http goes through nginx as a proxy, https through tinyproxy's tunnels.
+Within a round the variants take turns: the wire engine without a proxy (`epkit`) and with one (`-X`), httpx without and
+with one. A server that is further away answers fewer requests in one turn of the loop, and each costs the client more,
+with or without a proxy. So `epkit, reverse` uses the same nginx as if it were the server: the same hops, without `-X`.
 """
 
 import argparse

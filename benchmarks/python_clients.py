@@ -1,6 +1,7 @@
-"""The Python peers, as one would write them: `python python_clients.py aiohttp|httpx URL REQUESTS CONCURRENCY FILE`.
+"""The Python clients, as a user would write them.
 
-Both run on uvloop, with one shared client and one task per slot, each awaiting one request after another.
+`python python_clients.py aiohttp|httpx URL REQUESTS CONCURRENCY FILE`. Both run on uvloop, with one shared client and
+one task per slot. Each task awaits one request after another.
 """
 
 import asyncio

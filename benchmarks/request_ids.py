@@ -1,12 +1,13 @@
-"""Measures what `--request-ids` costs a request, and prints a Markdown table: `python benchmarks/request_ids.py`.
+"""Measures the cost of `--request-ids` for a request: `python benchmarks/request_ids.py` prints a Markdown table.
 
     pip install . && python benchmarks/request_ids.py [--base ../other/src] [--rounds 5]
 
-It is tenths of a microsecond, which a kernel and a server hide. So there is neither: a connection of the wire engine
-and the driver of a closed loop are handed replies from memory, and write to nobody. What is measured is all that epkit
-does for a request: reading the reply, judging and storing it, and writing the next request. Within a round the ways
-take turns, each in a process of its own; a figure is the least of many short stretches of CPU time, which other work on
-the machine can only raise. With `--base`, another checkout of epkit takes part, without ids.
+The cost is tenths of a microsecond. The noise of a kernel and a server would hide it, so the script uses neither: a
+connection of the wire engine and the driver of a closed loop get replies from memory, and their writes are dropped. The
+figure covers all that epkit does for a request: reading the reply, judging and storing it, and writing the next
+request. Within a round the variants take turns, each in a separate process. A figure is the minimum of many short
+periods of CPU time, because other work on the machine can only raise them. With `--base`, another checkout of epkit
+takes part, without ids.
 """
 
 import argparse
@@ -60,7 +61,7 @@ def main() -> int:
             )
             costs[name].append(float(done.stdout))
     least = min(costs["no ids"])
-    print("| way | CPU µs/request | more than without |\n|---|--:|--:|")
+    print("| what is sent | CPU µs/request | more than without |\n|---|--:|--:|")
     for name, found in costs.items():
         print(f"| {name} | {min(found):.2f} | {min(found) - least:+.2f} |")
     return 0

@@ -1,7 +1,7 @@
-"""One command that measures epkit against its peers and prints the tables of docs/performance.md.
+"""Compares epkit with other clients in one command, and prints the tables of docs/performance.md.
 
-Everything runs on this machine: the servers on loopback ports of their own, pinned to the first core; one client
-at a time, pinned to the last. Progress goes to stderr, the tables (Markdown) to stdout.
+Everything runs on this machine: the servers on separate loopback ports, pinned to the first core; one client at a time,
+pinned to the last. Progress goes to stderr, the tables (Markdown) to stdout.
 """
 
 import argparse
@@ -173,7 +173,9 @@ def version(package: str) -> str | None:
 def parser() -> argparse.ArgumentParser:
     """Return the command line."""
     made = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    made.add_argument("--quick", action="store_true", help="one short round: does it work? the figures mean little")
+    made.add_argument(
+        "--quick", action="store_true", help="one short round, to see whether it works; the figures mean little"
+    )
     made.add_argument("--only", nargs="+", metavar="NAME", choices=PARTS, help=f"parts: {', '.join(PARTS)}")
     names = [client.name for client in CLIENTS]
     made.add_argument("--clients", nargs="+", metavar="NAME", choices=names, help=f"clients: {', '.join(names)}")
@@ -185,7 +187,7 @@ def parser() -> argparse.ArgumentParser:
         help=f"requests of a fast client in a fast cell, default {REQUESTS:,}; in `memory`, of the one run, "
         f"default {MEMORY_REQUESTS:,}",
     )
-    made.add_argument("--json", type=Path, metavar="FILE", help="write every reading there")
+    made.add_argument("--json", type=Path, metavar="FILE", help="write every reading to this file")
     return made
 
 

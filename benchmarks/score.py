@@ -1,10 +1,10 @@
-"""Measures `epkit score` against a hand-written script, and prints Markdown tables: `python benchmarks/score.py`.
+"""Compares `epkit score` with a hand-written script, and prints Markdown tables: `python benchmarks/score.py`.
 
     pip install . -r benchmarks/requirements.txt && python benchmarks/score.py [--quick] [--rounds 3]
 
-The course's rows come from a CSV file, a hundred in a request, and go to nginx, which reads each body and answers a
-fixed reply of a hundred predictions: a server that costs nothing, on a core of its own. CPU is the whole process's,
-start, check against the contract and output included. *Waiting* is a server that answers after 100 ms.
+The course's rows come from a CSV file, a hundred in each request. nginx, on a separate core, reads each body and sends
+a fixed reply of a hundred predictions, so the server costs nothing. CPU is that of the whole process: start, check
+against the contract and output included. *Waiting* is a server that answers after 100 ms.
 """
 
 import argparse

@@ -1,6 +1,7 @@
-"""The peer of `epkit score`, as one would write it: `python score_peer.py URL IN.csv OUT.csv BATCH_ROWS CONCURRENCY`.
+"""The script that `epkit score` is compared with, as a user would write it.
 
-aiohttp on uvloop, csv and orjson; a task a slot, rows typed by column, predictions written in order.
+`python score_peer.py URL IN.csv OUT.csv BATCH_ROWS CONCURRENCY`. It uses aiohttp on uvloop, csv and orjson, with one
+task per slot. Rows are typed by column, and predictions are written in order.
 """
 
 import asyncio

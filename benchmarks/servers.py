@@ -1,4 +1,4 @@
-"""The two servers the clients are measured against: nginx, and one that waits exactly."""
+"""The two servers that the clients send to: nginx, and one that waits an exact time."""
 
 import http.client
 import json

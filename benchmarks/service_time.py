@@ -1,10 +1,10 @@
-"""How far what is reported as service time is above the server's own, for small and large bodies, plain and over TLS.
+"""Compares the reported service time with the server's own, for small and large bodies, plain and over TLS.
 
-`python benchmarks/service_time.py` runs a server on the first core that times itself, and an open loop on the last. The
-server's time goes from the first byte of a request that it reads to right before it writes the reply, which says it
-(`Server-Timing`). What is left of the service time is the client's own, the kernel's and the way: `network` in the
-report. Both clocks are the machine's one. A bare client (a blocking socket, `sendall` and `recv`) asks the same server
-at the same rate: what is left of its times is the kernel's and the way's alone.
+`python benchmarks/service_time.py` runs a server that times itself on the first core, and an open loop on the last. The
+server's time goes from the first byte of a request that it reads to right before it writes the reply, which contains it
+(`Server-Timing`). The rest of the service time is that of the client, the kernel and the transfer: `network` in the
+report. Both sides use the machine's clock. A bare client (a blocking socket, `sendall` and `recv`) sends to the same
+server at the same rate. The rest of its times is that of the kernel and the transfer alone.
 """
 
 import argparse
@@ -158,9 +158,9 @@ def measure_alone(url: str, payload: Path, rate: float, seconds: float, core: in
 def main() -> int:
     """Measure each cell and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--rate", type=float, default=1000.0, help="of the small body; the large one gets a tenth")
+    parser.add_argument("--rate", type=float, default=1000.0, help="rate of the small body; the large one gets a tenth")
     parser.add_argument("--seconds", type=float, default=5.0)
-    parser.add_argument("--large-rate", type=float, help="of the large body, instead of a tenth")
+    parser.add_argument("--large-rate", type=float, help="rate of the large body, instead of a tenth")
     parser.add_argument("--bare", nargs=2, metavar=("URL", "PAYLOAD"), help=argparse.SUPPRESS)
     parser.add_argument("--serve", nargs="?", const="", metavar="CERTIFICATE", help=argparse.SUPPRESS)
     options = parser.parse_args()

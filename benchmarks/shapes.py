@@ -1,9 +1,9 @@
-"""Measures what a row of `epkit score` costs in each shape of a body: `python benchmarks/shapes.py [--rows N]`.
+"""Measures the cost of a row of `epkit score` in each shape of a body: `python benchmarks/shapes.py [--rows N]`.
 
     pip install ".[local]" && python benchmarks/shapes.py
 
-Rows of the course's kind are read from a CSV file, encoded, and put into bodies of a hundred, in this process and
-without a server. The shapes take turns, a different one first in each round; a ratio is taken within a round.
+Rows like the course's are read from a CSV file, encoded, and put into bodies of a hundred, in this process and without
+a server. The shapes take turns, a different one first in each round. A ratio compares figures of the same round.
 """
 
 import argparse

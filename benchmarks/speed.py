@@ -1,4 +1,4 @@
-"""The cells of speed: every client in every way to load nginx, in turns."""
+"""The cells of speed: every client, with every kind of load on nginx, in turns."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""From readings to the tables a reader sees: the difference form, medians, ratios, goals; pure."""
+"""Makes the tables for a reader from readings: differences, medians, ratios, goals. Its functions are pure."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass

@@ -2,11 +2,12 @@
 
     pip install ".[local,train]" && python benchmarks/train.py [course] [sets] [artefact] [memory] [tables] [peers]
 
-Without a part all but `tables` and `peers` are measured. `tables` takes five tables that need no download, and has
-epkit and the AutoML libraries that are installed take turns at them; where one has an environment of its own, say
-`--python FLAML=…/bin/python`. `course` and `peers` need the course's table (`--table`, a CSV file with the label `y`),
-and are left out in a line where it is missing; `artefact` takes a generated one then. Everything runs on one core; CPU
-is that of a process and of all that it started. `--quick` takes less of everything.
+Without a part, all parts except `tables` and `peers` are measured. `tables` uses five tables that need no download.
+epkit and the installed AutoML libraries take turns at them. If a library has a separate environment, name its
+interpreter with `--python FLAML=…/bin/python`. `course` and `peers` need the course's table (`--table`, a CSV file with
+the label `y`). If it is missing, they are left out, and a line says so; `artefact` then uses a generated table.
+Everything runs on one core. CPU is that of a process and of all processes that it started. `--quick` uses fewer runs,
+splits and rows.
 """
 
 import argparse
@@ -43,11 +44,13 @@ def main() -> int:
     parser.add_argument("--table", type=Path, default=COURSE, help="the course's table")
     parser.add_argument("--quick", action="store_true", help="few runs, one split, a tenth of the rows")
     parser.add_argument(
-        "--budget", type=int, metavar="SECONDS", help=f"of wall time, for each of peers: {BUDGET_S}; more if it is busy"
+        "--budget", type=int, metavar="SECONDS", help=f"wall time for each of peers: {BUDGET_S}; more if it is busy"
     )
-    parser.add_argument("--python", action="append", default=[], metavar="NAME=PATH", help="whose interpreter that is")
-    parser.add_argument("--only", action="append", metavar="TABLE", help="of tables; all without")
-    parser.add_argument("--seeds", type=int, default=3, metavar="N", help="of tables: divisions of the rows")
+    parser.add_argument(
+        "--python", action="append", default=[], metavar="NAME=PATH", help="the interpreter that has the library NAME"
+    )
+    parser.add_argument("--only", action="append", metavar="TABLE", help="a table of the part `tables`; default: all")
+    parser.add_argument("--seeds", type=int, default=3, metavar="N", help="divisions of the rows in the part `tables`")
     options = parser.parse_args()
     parts = options.parts or PARTS[:-2]
     if unknown := set(parts) - set(PARTS):

@@ -1,4 +1,4 @@
-"""AutoML libraries that `train.py` measures epkit against: what is installed, and what is run."""
+"""The AutoML libraries that `train.py` compares with epkit: their packages, and the code that runs."""
 
 from pathlib import Path
 from typing import Final

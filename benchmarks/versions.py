@@ -1,10 +1,10 @@
-"""Measures what a row costs here and in another checkout: `python benchmarks/versions.py --base ../other/src`.
+"""Compares the cost of a row with that of another checkout: `python benchmarks/versions.py --base ../other/src`.
 
     python benchmarks/versions.py --base DIR [--rows 200000] [--rounds 7]
 
-The course's rows come from a CSV file. Both sides take turns, in an order that changes with every round, so that what
-else the machine does falls on both; the figure is the median of the rounds' ratios of CPU (user and system, of the
-whole process, start included). `score` goes to nginx, which answers a fixed reply, as in `score.py`.
+The course's rows come from a CSV file. Both sides take turns, in an order that changes with every round, so other work
+on the machine affects both. The figure is the median of the rounds' ratios of CPU (user and system, of the whole
+process, start included). `score` sends to nginx, which sends a fixed reply, as in `score.py`.
 """
 
 import argparse
@@ -27,7 +27,9 @@ HERE = Path(__file__).parent
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--base", type=Path, required=True, metavar="DIR", help="where the other package `epkit` is")
+    parser.add_argument(
+        "--base", type=Path, required=True, metavar="DIR", help="the directory of the other package `epkit`"
+    )
     parser.add_argument("--rows", type=int, default=200_000, metavar="N", help="rows of the table, default 200,000")
     parser.add_argument("--rounds", type=int, default=7, metavar="N", help="rounds, default 7")
     options = parser.parse_args()

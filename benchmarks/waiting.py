@@ -1,15 +1,14 @@
 """A server that answers each `/score` a fixed time after the request's last byte.
 
-`python waiting.py MS spin|sleep [ROWS]`; ROWS predictions are in each reply, two unless given.
+`python waiting.py MS spin|sleep [ROWS]`; each reply has ROWS predictions, two by default.
 
-Theory of operation: what is due lies in a heap. With `spin` the server asks for news without a pause while
-anything is due: on a core of its own that is the most exact, since waking a sleeping core costs 0.1 ms and more
-on a virtual machine. With `sleep` the first entry is the timeout of `select`, which counts microseconds; `epoll`
-from Python, and uvloop's timers, count whole milliseconds. Due replies leave between any two reads, so a burst
-does not hold them up. Clients that start all connections at once would march in step, and the last of each step
-would wait for the others: so the first reply of each connection, and only that, comes later by a different part
-of the wait. The server measures itself: when stdin ends, it prints how long its replies waited, that part left
-out, and ends.
+Theory of operation: replies that are due later are in a heap. With `spin`, the server polls without a pause while
+replies are due. On a separate core this is the most exact way, because waking a sleeping core costs 0.1 ms and more on
+a virtual machine. With `sleep`, the first entry of the heap is the timeout of `select`, which counts microseconds;
+`epoll` from Python, and uvloop's timers, count whole milliseconds. Due replies are sent between any two reads, so a
+burst does not delay them. Clients that open all connections at once would run in step, and the last of each step would
+wait for the others. So the first reply of each connection, and only that reply, comes later, by a different part of the
+wait. The server measures itself. When stdin ends, it prints how long its replies waited, without that part, and ends.
 """
 
 import heapq

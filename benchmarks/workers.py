@@ -1,18 +1,18 @@
-"""What several workers cost and bring: `bench --workers 2` and `--cluster` against one process.
+"""Measures the costs and benefits of several workers: `bench --workers 2` and `--cluster`, against one process.
 
 `python benchmarks/workers.py` prints one table:
 
-- *in flight*: against a server that waits 50 ms and takes any concurrency, two workers with C places each against one
-  with C: requests/s (the requests in flight, by Little's law), p50, and the CPU of a request, each worker by itself.
-  The server has the first core, and the last is for all that is measured: on cores that other processes share, a
-  request costs up to twice as much, for two processes started by hand as well.
-- *scaling*: throughput of two workers over that of one, against nginx. Measured only where there are two cores more
-  than workers: elsewhere the server and the workers share what is to be measured.
+- *in flight*: with a server that waits 50 ms and accepts any concurrency, two workers with C slots each are compared
+  with one worker with C slots: requests/s (this gives the requests in flight, by Little's law), p50, and the CPU of a
+  request, for each worker alone. The server has the first core, and all that is measured has the last. On cores that
+  other processes share, a request costs up to twice as much, also for two processes started by hand.
+- *scaling*: throughput of two workers divided by that of one, with nginx. Measured only if there are two cores more
+  than workers; otherwise the server and the workers would share the cores.
 - *merging*: 16 workers of 10 million samples each, sent as workers send them (rows up to their share, then counts each
-  second): from the first message to the report.
-- *start*: `--cluster` on a cluster that is up, over `--workers 2`, for one request each.
+  second): the time from the first message to the report.
+- *start*: the time of `--cluster` on a running cluster minus that of `--workers 2`, for one request each.
 
-Everything is repeated, and taken in turns; the median is in the table.
+Everything is repeated, in turns; the table has the median.
 """
 
 import argparse
@@ -84,7 +84,8 @@ def in_flight(scratch: Path, rounds: int) -> list[str]:
         lines.append(f"| {name} | {flying:.1f} in flight | {rate:.0f}/s, p50 {p50:.2f} ms | {cpu:.1f} µs a request |")
     worst = statistics.median(max(pair) for pair in cpus)
     lines.append(
-        f"| CPU of a request, the dearer worker over one alone | {worst:.2f} × | goal: {GOALS['CPU']:.2f} × | |"
+        f"| CPU of a request: the more expensive worker, compared with one alone | {worst:.2f} × "
+        f"| goal: {GOALS['CPU']:.2f} × | |"
     )
     return lines
 
@@ -93,14 +94,16 @@ def scaling(scratch: Path, rounds: int) -> list[str]:
     """Compare the throughput of two workers with that of one, where there are cores enough."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if cores < 4:
-        return [f"| throughput of two workers over one | unmeasured: {cores} cores, 4 are needed | goal: 1.7 × | |"]
+        return [
+            f"| throughput of two workers, compared with one | not measured: {cores} cores, needs 4 | goal: 1.7 × | |"
+        ]
     ratios = []
     with nginx(scratch, core=find_cores()[0].server) as origins:
         for _ in range(rounds):
             one, _ = epkit(scratch, "-t", "4", "-c", "64", f"{origins.plain}/score")
             two, _ = epkit(scratch, "-t", "4", "-c", "128", "--workers", "2", f"{origins.plain}/score")
             ratios.append(two["throughput"]["requests_per_s"] / one["throughput"]["requests_per_s"])
-    return [f"| throughput of two workers over one | {statistics.median(ratios):.2f} × | goal: 1.7 × | |"]
+    return [f"| throughput of two workers, compared with one | {statistics.median(ratios):.2f} × | goal: 1.7 × | |"]
 
 
 def messages(seed: int) -> list[object]:
@@ -231,7 +234,7 @@ def starting(scratch: Path, rounds: int) -> list[str]:
         import distributed  # noqa: F401
     except ImportError:
         return [
-            "| start of `--cluster` over `--workers 2` | unmeasured: epkit[cluster] is not installed | goal: 3 s | |"
+            "| start of `--cluster`, more than `--workers 2` | not measured: epkit[cluster] is missing | goal: 3 s | |"
         ]
     local, remote = [], []
     with waiting(Cores(server=None, client=None), delay_ms=1) as server, cluster(scratch) as address:
@@ -240,7 +243,8 @@ def starting(scratch: Path, rounds: int) -> list[str]:
             remote.append(epkit(scratch, "-n", "2", "-c", "2", "--cluster", address, server.url)[1])
     two, far = statistics.median(local), statistics.median(remote)
     whole = f"{far:.2f} s and {two:.2f} s for the whole command"
-    return [f"| start of `--cluster` over `--workers 2` | {far - two:.2f} s | goal: {GOALS['start']:.0f} s | {whole} |"]
+    name, goal = "start of `--cluster`, more than `--workers 2`", f"goal: {GOALS['start']:.0f} s"
+    return [f"| {name} | {far - two:.2f} s | {goal} | {whole} |"]
 
 
 def main() -> int:
