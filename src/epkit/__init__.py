@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from epkit.scoring import FailedRow, Predictions, run_score, score
     from epkit.training import TrainedModel, Training, load_training, train
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "BackendError",

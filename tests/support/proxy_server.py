@@ -66,13 +66,11 @@ class Proxy:
 
     def __exit__(self, *_: object) -> None:
         # A thread that was still on its way to the server would be a connection that the next test did not make.
-        while self._threads:
+        while alive := [thread for thread in self._threads if thread.is_alive()]:
             for opened in (self._listener, *self._open):
                 with contextlib.suppress(OSError):
                     socket.socket.shutdown(opened, socket.SHUT_RDWR)  # TLS's own takes the state from who reads
-            self._threads[0].join(0.05)
-            if not self._threads[0].is_alive():
-                del self._threads[0]
+            alive[0].join(0.05)
         for opened in (self._listener, *self._open):
             opened.close()
 

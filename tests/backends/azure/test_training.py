@@ -38,7 +38,7 @@ class Trainer:
         jobs.compute(cloud.state, "cpu-cluster")
 
     def run(self, *arguments: object) -> Ran:
-        return self.checked(self.cli.spawn("train", *arguments))
+        return self.checked(self.cli("train", *arguments))
 
     def checked(self, ran: Ran) -> Ran:
         """No key, token or signature may be anywhere: in the outputs, or in whatever was written."""
