@@ -6,16 +6,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
 from epkit.core.http.masking import clean, is_sensitive
 from epkit.core.http.url import Url, is_url, parse
 from epkit.core.near import suggestion
-from epkit.core.pipeline.config import NAME as PIPELINE_NAME
-from epkit.core.pipeline.config import PipelineConfig, read_pipeline
 from epkit.core.quantities import read_seconds
 from epkit.endpoint.headers import header_problem
 from epkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from epkit.core.pipeline.config import PipelineConfig
 
 FILENAME: Final = "epkit.toml"
 DEFAULT_TIMEOUT_S: Final = 60.0
@@ -128,7 +129,7 @@ class Config:
     path: Path
     default: str | None
     endpoints: Mapping[str, TargetSpec]
-    pipelines: Mapping[str, PipelineConfig] = field(default_factory=dict)
+    pipelines: "Mapping[str, PipelineConfig]" = field(default_factory=dict)
     found: bool = False
     outside: bool = False
 
@@ -137,7 +138,7 @@ class Config:
         spec = self.endpoints.get(name)
         return replace(spec, found_in=self.path, outside=self.outside) if spec is not None and self.found else spec
 
-    def pipeline(self, name: str) -> PipelineConfig:
+    def pipeline(self, name: str) -> "PipelineConfig":
         """Return the pipeline of a name.
 
         Raises:
@@ -206,9 +207,11 @@ class _Reader:
             pipelines=MappingProxyType({name: self.pipeline(parts, name) for name in parts}),
         )
 
-    def pipeline(self, tables: dict[str, Any], name: str) -> PipelineConfig:
+    def pipeline(self, tables: dict[str, Any], name: str) -> "PipelineConfig":
+        from epkit.core.pipeline.config import NAME, read_pipeline  # a load of an endpoint needs none of it
+
         at = ("pipelines", name)
-        if not re.fullmatch(PIPELINE_NAME, name):
+        if not re.fullmatch(NAME, name):
             self.refuse(at, "the name of a pipeline is made of letters, digits, - and _, at most 63")
         return read_pipeline(
             name,

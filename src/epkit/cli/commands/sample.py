@@ -27,9 +27,13 @@ def sample(
     reach: "TargetOptions",
     rows: Annotated[
         int | None,
-        o.option(o.OUT, "--rows", metavar="K", min=1, help="How many; default: as many as the example has."),
+        o.number(
+            o.OUT, "--rows", kind=int, least=1, metavar="K", help="How many; default: as many as the example has."
+        ),
     ] = None,
-    seed: Annotated[int, o.option(o.OUT, "--seed", metavar="N", help="The same seed gives the same bytes.")] = 0,
+    seed: Annotated[
+        int, o.number(o.OUT, "--seed", kind=int, metavar="N", help="The same seed gives the same bytes.")
+    ] = 0,
     output: Annotated[
         str | None, o.option(o.OUT, "-o", "--output", metavar="FILE", help="Where to write it; default: stdout.")
     ] = None,

@@ -45,7 +45,8 @@ def validate(
     path: o.Operation = None,
     reply: Annotated[bool, o.option(o.VERDICT, "--reply", help="Check replies instead of requests.")] = False,
     rows: Annotated[
-        int | None, o.option(o.VERDICT, "--rows", metavar="N", min=0, help="With --reply: how many rows were sent.")
+        int | None,
+        o.number(o.VERDICT, "--rows", kind=int, least=0, metavar="N", help="With --reply: how many rows were sent."),
     ] = None,
     as_declared: Annotated[
         bool, o.option(o.VERDICT, "--as-declared", help="The schema to the letter, nothing more.")
@@ -61,8 +62,13 @@ def validate(
     ] = "text",
     limit: Annotated[
         int,
-        o.option(
-            o.OUT, "--max-violations", metavar="N", min=0, help="Violations shown of each file; the rest is counted."
+        o.number(
+            o.OUT,
+            "--max-violations",
+            kind=int,
+            least=0,
+            metavar="N",
+            help="Violations shown of each file; the rest is counted.",
         ),
     ] = LIMIT,
     summary: o.Summary = False,

@@ -1,6 +1,7 @@
 """Option types that more than one command uses, and those of `bench`: ab's letters with a long name each."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any, Final, TypeVar
 
 import typer
@@ -50,7 +51,10 @@ class Group(TyperGroup):
 
 
 class Sections(TyperCommand):
-    """A command whose help groups its options, in the order in which the groups first come up."""
+    """A command whose help groups its options, in the order in which the groups first come up.
+
+    Its options are texts, lists of texts, flags, or made by `number`.
+    """
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the options, a section a group."""
@@ -67,7 +71,26 @@ class Sections(TyperCommand):
         """Parse the arguments; an option whose value may be left out gets an empty one, and never the next argument."""
         end = args.index("--") if "--" in args else len(args)
         given = [f"{arg}=" if arg == REQUEST_IDS else arg for arg in args[:end]]
+        convert_nothing(self, ctx)
         return list(super().parse_args(ctx, given + args[end:]))
+
+
+def convert_nothing(command: Any, ctx: Any) -> None:
+    """Have a command take its parameters as the command line has them: all are texts, lists of texts, or flags.
+
+    Typer converts by pydantic, which takes a fifth of the CPU of a short load; numbers are read by `number`.
+    """
+    for param in command.get_params(ctx):
+        param.process_value = partial(_unconverted, param)
+
+
+def _unconverted(param: Any, ctx: Any, value: Any) -> Any:
+    """Take the value of a parameter as it is."""
+    if value is None and (param.multiple or param.nargs == -1):
+        value = ()
+    if param.required and value in (None, ()):
+        return type(param).process_value(param, ctx, value)  # Typer refuses it in its words
+    return value if param.callback is None else param.callback(ctx, param, value)
 
 
 def option(panel: str, *names: str, help: str, metavar: str | None = None, **more: Any) -> Any:  # noqa: A002
@@ -76,22 +99,29 @@ def option(panel: str, *names: str, help: str, metavar: str | None = None, **mor
 
 
 def number(
-    panel: str, letter: str, *names: str, kind: Callable[[str], Number], metavar: str, help: str, **more: Any  # noqa: A002
+    panel: str, letter: str, *names: str, kind: Callable[[str], Number], metavar: str, help: str,  # noqa: A002
+    least: int | None = None, **more: Any,
 ) -> Any:  # fmt: skip
     """Make an option that is a number or a quantity, with a message of its own for what is none.
 
     Args:
         kind: reads it: `int`, `float`, or a reader of `epkit.core.quantities`, whose error says how one is written.
+        least: what is below is refused.
     """
     forms: dict[object, str] = {int: "not a whole number", float: "not a number"}
 
-    def parse(text: str) -> Number:
+    def parse(value: Any) -> Any:
+        if not isinstance(value, str):  # the default
+            return value
         try:
-            return kind(text)
+            number = kind(value)
         except ValueError as error:
-            raise UsageError(f"{letter} {text}: {forms.get(kind, str(error))}") from None
+            raise UsageError(f"{letter} {value}: {forms.get(kind, str(error))}") from None
+        if least is not None and number < least:
+            raise UsageError(f"{letter} {value}: less than {least}")
+        return number
 
-    return option(panel, letter, *names, help=help, metavar=metavar, parser=parse, **more)
+    return option(panel, letter, *names, help=help, metavar=metavar, callback=parse, **more)
 
 
 # Hidden, as the command's own text speaks of it.
