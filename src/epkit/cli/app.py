@@ -3,36 +3,19 @@
 Everything a user can cause ends as one line on stderr and an exit code (`epkit.errors`); a traceback means a bug.
 """
 
-import copy
 import errno
-import gc
 import os
 import signal
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
 
 from epkit.cli import completion, terminal
-from epkit.cli.commands import (
-    bench,
-    check,
-    compare,
-    deploy,
-    docs,
-    drift,
-    init,
-    logs,
-    pipeline,
-    report,
-    sample,
-    score,
-    train,
-    validate,
-)
 from epkit.cli.options.common import Group, convert_nothing
 from epkit.errors import REMEDIES, EpkitError, UsageError, unwritable
 
@@ -72,36 +55,6 @@ class Commands(Group):
             raise Unread from None
 
 
-app = typer.Typer(
-    name="epkit",
-    cls=Commands,
-    help="Talk to machine-learning endpoints: measure them, check what they are sent, score rows.",
-    epilog="Without a target each command uses the embedded endpoint (extra: local). Try: epkit bench -n 10",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-for command in (
-    bench,
-    report,
-    compare,
-    score,
-    validate,
-    sample,
-    docs,
-    check,
-    train,
-    drift,
-    pipeline,
-    deploy,
-    logs,
-    init,
-):
-    command.register(app)
-
-
-@app.command("help", hidden=True)
 def help_(ctx: typer.Context, command: Annotated[list[str] | None, typer.Argument(metavar="COMMAND")] = None) -> None:
     """Show the help of a command, as its --help does."""
     found = ctx.find_root()
@@ -115,13 +68,11 @@ def help_(ctx: typer.Context, command: Annotated[list[str] | None, typer.Argumen
     terminal.write(found.get_help() + "\n")
 
 
-@app.command("version", hidden=True)
 def version_() -> None:
     """Show the version, as --version does."""
     terminal.show_version(True)
 
 
-@app.callback()
 def root(
     version: Annotated[
         bool,
@@ -131,14 +82,55 @@ def root(
     """Talk to machine-learning endpoints."""
 
 
+COMMANDS: Final = (
+    "bench",
+    "report",
+    "compare",
+    "score",
+    "validate",
+    "sample",
+    "docs",
+    "check",
+    "train",
+    "drift",
+    "pipeline",
+    "deploy",
+    "logs",
+    "init",
+)
+"""In the order of the help; each is a module of `epkit.cli.commands`."""
+
+
+def application(names: Sequence[str] = COMMANDS) -> typer.Typer:
+    """Put the command line together.
+
+    Args:
+        names: of the commands; importing and building all of them takes a seventh of a short load's CPU.
+    """
+    app = typer.Typer(
+        name="epkit",
+        cls=Commands,
+        help="Talk to machine-learning endpoints: measure them, check what they are sent, score rows.",
+        epilog="Without a target each command uses the embedded endpoint (extra: local). Try: epkit bench -n 10",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    for name in names:
+        import_module(f"epkit.cli.commands.{name}").register(app)
+    app.command("help", hidden=True)(help_)
+    app.command("version", hidden=True)(version_)
+    app.callback()(root)
+    return app
+
+
 def main() -> None:
     """Run the command line and exit."""
     if completion.is_asked(os.environ):
-        sys.exit(completion.answer(app, os.environ))
+        sys.exit(completion.answer(application(), os.environ))
     # numpy's BLAS starts threads that spin for a while; nothing here multiplies matrices.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # What is imported stays: looking through it for garbage, again and again, is a twentieth of a short load's CPU.
-    gc.set_threshold(20_000)
     signal.signal(signal.SIGTERM, _terminate)
     terminal.fill_descriptors()
     sys.exit(run(sys.argv[1:]))
@@ -152,7 +144,8 @@ def run(arguments: Sequence[str]) -> int:
     """
     terminal.know(arguments)
     try:
-        outcome = _needed(arguments)(list(arguments), prog_name="epkit", standalone_mode=False)
+        asked = arguments[:1] if arguments and arguments[0] in COMMANDS else COMMANDS
+        outcome = application(asked)(list(arguments), prog_name="epkit", standalone_mode=False)
     except EpkitError as error:
         terminal.complain(str(error))
         return error.exit_code
@@ -168,15 +161,6 @@ def run(arguments: Sequence[str]) -> int:
         terminal.complain(str(unwritable(str(refused.filename or "a file or a connection"), refused)))
         return UsageError.exit_code
     return outcome if isinstance(outcome, int) else 0
-
-
-def _needed(arguments: Sequence[str]) -> typer.Typer:
-    """Leave out the other commands where the first word names one: building all takes a tenth of a short load's CPU."""
-    name = arguments[0] if arguments else ""
-    alone = copy.copy(app)
-    alone.registered_commands = [each for each in app.registered_commands if each.name == name and not each.hidden]
-    alone.registered_groups = [each for each in app.registered_groups if each.name == name]
-    return alone if alone.registered_commands or alone.registered_groups else app
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
@@ -208,7 +192,7 @@ def _unexpected(error: Exception, arguments: Sequence[str]) -> int:
 
 def _usage(error: Any, arguments: Sequence[str]) -> int:
     """Say in one line what typer made of a flag."""
-    known = _commands(app)
+    known = _commands(application())
     words = list(arguments[:1]) if arguments and arguments[0] in known else []
     if words and len(arguments) > 1 and arguments[1] in known[words[0]]:
         words.append(arguments[1])

@@ -1,7 +1,6 @@
 """`epkit.toml`: endpoints and pipelines by name, read strictly: a misspelt key that is ignored costs an afternoon."""
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -176,6 +175,8 @@ def parse_config(content: bytes, path: Path) -> Config:
         raise UsageError(f"{path}:{line}: not UTF-8: save the file as UTF-8") from None
     text = text.replace("\r\n", "\n")
     _check_keys(path, text)
+    import tomllib  # late: where there is no file, nothing is parsed
+
     try:
         document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
@@ -364,6 +365,8 @@ def _places(text: str) -> Iterator[tuple[int, tuple[str, ...]]]:
 
     The standard library's parser tells no positions, so each statement is parsed once more, alone.
     """
+    import tomllib
+
     table: tuple[str, ...] = ()
     for line, statement in _statements(text):
         if statement.isspace():

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from epkit.core.http.masking import mask_values
 from epkit.core.http.request_ids import RequestIds
@@ -17,7 +17,6 @@ from epkit.core.report.slo import Slo
 from epkit.core.stats import hdr
 from epkit.engines.driver import Sink
 from epkit.files import samples
-from epkit.files.runs import RunWriter
 from epkit.files.spill import Spill
 from epkit.flows.bench import checks
 from epkit.flows.bench.driving import LoadGenerator, RunFacts
@@ -28,8 +27,11 @@ from epkit.flows.bench.options import BenchOptions, BenchResult, Shown
 from epkit.flows.bench.plan import AskedBench
 from epkit.flows.bench.ready import PreparedRun
 from epkit.flows.bench.report import RunSetup, known_run, make_report, new_run_id, show_examples
-from epkit.flows.bench.saving import Recording
 from epkit.flows.bench.until import Until
+
+if TYPE_CHECKING:
+    from epkit.files.runs import RunWriter
+    from epkit.flows.bench.saving import Recording
 
 Tick = Callable[[], None]
 Watch = Callable[[Measurement, LoadGenerator], Tick]
@@ -45,7 +47,7 @@ def run(
     shown: Shown,
     *,
     watch: Watch | None = None,
-    writer: RunWriter | None = None,
+    writer: "RunWriter | None" = None,
     arm: str = "",
     sink: Sink | None = None,
 ) -> BenchResult:
@@ -87,7 +89,7 @@ class _RunSinks:
     """What takes the samples of the measured phases, beside their summary."""
 
     spill: Spill | None
-    recording: Recording | None
+    recording: "Recording | None"
     live: Sink | None
     guard: Guard | None
 
@@ -212,7 +214,9 @@ def _showing(progress: Callable[[int, int], None], generator: LoadGenerator) -> 
     return show
 
 
-def _recording(options: BenchOptions, ready: PreparedRun, writer: RunWriter, arm: str) -> Recording:
+def _recording(options: BenchOptions, ready: PreparedRun, writer: "RunWriter", arm: str) -> "Recording":
+    from epkit.flows.bench.saving import Recording  # late: most runs are not saved
+
     infinite = options.failures_as_infinite
     return Recording(writer, ready.load, slos=options.slos, arm=arm, failures_as_infinite=infinite)
 
