@@ -327,3 +327,21 @@ def test_help_and_version_are_commands_too(cli):
     assert cli("deploy", "create", "--help").out == cli("help", "deploy", "create").out
     assert cli("--version").out == cli("version").out
     assert 'no such command: bensh; did you mean "bench"? (see epkit --help)' == complaint(cli("help", "bensh"), 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("validate", "--rows", "x"), "--rows x: not a whole number"),
+        (("validate", "--rows", "-1"), "--rows -1: less than 0"),
+        (("validate", "--max-violations", "-1"), "--max-violations -1: less than 0"),
+        (("sample", "--rows", "0"), "--rows 0: less than 1"),
+        (("sample", "--seed", "1.5"), "--seed 1.5: not a whole number"),
+        (("docs", "--port", "http"), "--port http: not a whole number"),
+        (("train", "--folds", "five", "--label", "y", "bank.csv"), "--folds five: not a whole number"),
+    ],
+)
+def test_a_number_that_is_none_is_refused_in_a_line(cli, arguments, said):
+    ran = cli(*arguments)
+
+    assert (2, f"epkit: {said}\n") == (ran.code, ran.err)
