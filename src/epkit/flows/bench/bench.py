@@ -19,7 +19,6 @@ from epkit.engines.base import Engine
 from epkit.engines.deferred import Check
 from epkit.errors import UsageError
 from epkit.flows.bench import checks
-from epkit.flows.bench.exporting import check_otlp, exporting
 from epkit.flows.bench.generators import check_workers, hire
 from epkit.flows.bench.options import BenchOptions, BenchResult, DryRun, Shown
 from epkit.flows.bench.plan import AskedBench, grid_in_words, parse, plan_info
@@ -56,7 +55,11 @@ def bench(
     """
     asked = _parse(options)
     with ExitStack() as stack:
-        collector = stack.enter_context(exporting(options.otlp, context))
+        collector = None
+        if options.otlp is not None:
+            from epkit.flows.bench.exporting import exporting
+
+            collector = stack.enter_context(exporting(options.otlp, context))
         workers = stack.enter_context(hire(options.workers, options.cluster, context))
         ready = stack.enter_context(prepare(asked, context, stdin, workers=workers))
         shown = Shown(progress=progress, live=live, say=say or context.note, exporting=collector)
@@ -219,7 +222,10 @@ def _parse(options: BenchOptions) -> AskedBench:
     Raises:
         UsageError: which flag, and why.
     """
-    check_otlp(options.otlp)
+    if options.otlp is not None:
+        from epkit.flows.bench.exporting import check_otlp
+
+        check_otlp(options.otlp)
     check_workers(options.workers, options.cluster)
     asked = parse(options)
     if options.buffer_bytes is not None and not 0 < options.buffer_bytes < 2**31:

@@ -9,7 +9,6 @@ from epkit.core.http.masking import mask_values
 from epkit.core.http.request_ids import RequestIds
 from epkit.core.load.plan import Plan
 from epkit.core.load.stages import total
-from epkit.core.report import ab
 from epkit.core.report.caveats import Caveat, CaveatKind
 from epkit.core.report.guard import Guard
 from epkit.core.report.report import Report
@@ -20,7 +19,6 @@ from epkit.files import samples
 from epkit.files.spill import Spill
 from epkit.flows.bench import checks
 from epkit.flows.bench.driving import LoadGenerator, RunFacts
-from epkit.flows.bench.exporting import RunExport
 from epkit.flows.bench.generators import make_generator
 from epkit.flows.bench.measurement import Measurement
 from epkit.flows.bench.options import BenchOptions, BenchResult, Shown
@@ -31,6 +29,7 @@ from epkit.flows.bench.until import Until
 
 if TYPE_CHECKING:
     from epkit.files.runs import RunWriter
+    from epkit.flows.bench.exporting import RunExport
     from epkit.flows.bench.saving import Recording
 
 Tick = Callable[[], None]
@@ -116,7 +115,7 @@ class _Run:
         measured: Measurement,
         generator: LoadGenerator,
         sinks: _RunSinks,
-        export: RunExport | None,
+        export: "RunExport | None",
         run_id: str,
     ) -> None:
         self._asked, self._ready, self._measured, self._sinks = asked, ready, measured, sinks
@@ -168,7 +167,9 @@ class _Run:
                 rows, names = self._ready.load.rows, mask_values(facts.deployments, self._ready.target.secrets)
                 samples.write(options.samples, sinks.spill.blocks(), report.run, rows, names)
             if options.rows_wanted:
-                times = ab.from_samples(sinks.spill.blocks(), measured.started_ns(facts))
+                from epkit.core.report.ab import from_samples
+
+                times = from_samples(sinks.spill.blocks(), measured.started_ns(facts))
         kept = {}
         if options.keep_failures is not None:
             kept = show_examples(facts.examples.values(), self._ready.target, measured.ids)
