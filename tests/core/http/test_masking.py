@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 from urllib.parse import quote, quote_plus, unquote
 
@@ -135,6 +136,7 @@ KEYS = st.text(alphabet='ABCXYZ0123456789+/=-_\\"% ', min_size=8, max_size=40).f
 
 @pytest.mark.parametrize("shorten", [clean, cut], ids=["clean", "cut"])
 @settings(max_examples=200)
+@example(secret="00\\%000000", form=partial(quote, safe=""), before="", after="", limit=13)
 @given(
     secret=KEYS,
     form=st.sampled_from(list(FORMS.values())),

@@ -25,6 +25,8 @@ _LONGEST_UNIT: Final = 64
 """More characters than an encoder makes of one; nested encodings included, short of absurd ones."""
 
 _ENTITIES: Final = {"&": "amp", "<": "lt", ">": "gt", '"': "quot", "'": "apos"}
+_AGAIN: Final = {"%": "25", "&": "amp;"}
+"""What follows a character with which escapes begin, once for each time that it was encoded."""
 _SHORT: Final = {"\n": "n", "\t": "t", "\r": "r", "\b": "b", "\f": "f"}
 _RUN: Final = r"(?<!\\)\\++"
 _UNITS: Final = re.compile(r"(\\*)([^\\]|\Z)", re.DOTALL)
@@ -90,8 +92,12 @@ class Form:
 
     @cached_property
     def _matchers(self) -> tuple[tuple[re.Pattern[str], str], ...]:
-        again = {_character("%"): "25", _character("&"): "amp;"}
-        known = {unit: (re.compile(unit), again.get(unit, "")) for unit in self.units}
+        # Alone, or behind backslashes.
+        again = {end: more for char, more in _AGAIN.items() for end in (_character(char), f"{_character(char)})")}
+        known = {
+            unit: (re.compile(unit), next((more for end, more in again.items() if unit.endswith(end)), ""))
+            for unit in self.units
+        }
         return tuple(known[unit] for unit in self.units)
 
 
@@ -102,13 +108,13 @@ def _ends(unit: re.Pattern[str], again: str, text: str, start: int, end: int) ->
         again: what follows such a character once for each time that it was encoded.
     """
     found = unit.match(text, start, end)
-    if found is not None:
-        yield found.end()
-    if found is not None and again:
-        for at in range(start + 1, min(end, start + _LONGEST_UNIT), len(again)):
-            yield at
-            if not text.startswith(again, at):
-                break
+    if found is None:
+        return
+    at = found.end()
+    yield at
+    while again and text.startswith(again, at, end) and at - start < _LONGEST_UNIT:
+        at += len(again)
+        yield at
 
 
 @lru_cache(maxsize=1024)
