@@ -44,7 +44,7 @@ SIDE_BY_SIDE = ["-n", "4", "--dist=worksteal"]
 """How pytest runs much: on two cores, too, as most tests wait for servers and processes."""
 AGAIN = ["--reruns=2", "-raR"] if os.environ.get("CI") else []
 """Busy machines make tests of real processes late: the last of three runs counts; who needs it is named (RERUN)."""
-OWN_SESSIONS = ("browser", "fuzz", "notebook", "servers")
+OWN_SESSIONS = ("browser", "fuzz", "notebook", "servers", "site")
 """Rooms of `tests/` with a session of their own."""
 APART = [f"--ignore=tests/{room}" for room in OWN_SESSIONS]
 SUITE = [*APART, "-m", "not long", *SIDE_BY_SIDE, *AGAIN]
@@ -164,6 +164,15 @@ def notebook(session: nox.Session) -> None:
 
 
 @nox.session(python=FOUND[0])
+def docs(session: nox.Session) -> None:
+    """Build the site of the manual into build/site, and look at it in the machine's own Chromium."""
+    session.install(".", *group("test"), *group("browser"), *group("site"))
+    # A warning, such as one of a link or an anchor that leads nowhere, fails the build; all are shown.
+    session.run("sphinx-build", "-qEnW", "--keep-going", "-c", "docs", ".", "build/site")
+    session.run("pytest", "tests/site", *AGAIN, *session.posargs)
+
+
+@nox.session(python=FOUND[0])
 @nox.parametrize("sdks", ["azure", "azure-v1", "azure-v2"])
 def azure(session: nox.Session, sdks: str) -> None:
     """Run the tests of the backends on Azure's genuine SDKs: both in one environment, and each alone."""
@@ -217,13 +226,13 @@ def types(session: nox.Session) -> None:
 
 @nox.session(python=FOUND[0])
 def bench(session: nox.Session) -> None:
-    """Measure epkit beside ab, wrk, hey and Python clients; prints the tables of docs/performance.md."""
+    """Measure epkit against ab, wrk, hey and Python clients; prints the tables of docs/performance.md."""
     session.install(".", "-r", "benchmarks/requirements.txt")
     session.run("python", "benchmarks/run.py", *session.posargs, env={"PATH": os.environ["PATH"]})
 
 
 @nox.session(python=FOUND[0], name="bench-contract")
 def bench_contract(session: nox.Session) -> None:
-    """Measure `epkit validate` beside jsonschema, fastjsonschema, jsonschema-rs (4 GB: `-- --parquet-gb 4`)."""
+    """Measure `epkit validate` against jsonschema, fastjsonschema, jsonschema-rs (4 GB: `-- --parquet-gb 4`)."""
     session.install(".", "-r", "benchmarks/requirements.txt")
     session.run("python", "benchmarks/contract.py", *session.posargs)

@@ -3,7 +3,7 @@
     pip install '.[local]' && python benchmarks/batch_size.py [--rows 20000] [--rounds 5] [--seconds 5]
 
 `epkit bench --sweep` proposes rows a request and requests in flight for the embedded endpoint. Then `epkit score` sends
-a table by every point of the grid, in turns, and the best rounds are put beside each other: the time of the command
+a table by every point of the grid, in turns, and the best rounds are compared: the time of the command
 (its start included), the rows per second that it tells itself, and the CPU of client and server together, which a busy
 machine bends least. Client and server share the machine's cores. A point that takes five times as long as the fastest
 in the first round is not measured again.
@@ -27,7 +27,7 @@ from epkit.endpoint.embedded import Embedded, start
 
 GRID = "rows=1,10,100,1000;c=1,4,16"
 SLO = "p99<500ms"
-TOLD = re.compile(r"([\d,]+) rows/s")
+RATE = re.compile(r"([\d,]+) rows/s")
 WITHIN = 1.1
 SLOW = 5.0
 
@@ -71,11 +71,11 @@ def measure(scratch: Path, endpoint: Embedded, options: argparse.Namespace) -> i
             point, before = points[place], server_cpu_s()
             scored = epkit("score", "rows.csv", "--target", endpoint.uri, "-o", "out.csv",
                            "--batch-rows", str(point["rows"]), "-c", str(point["concurrency"]))  # fmt: skip
-            told = TOLD.search(scored.stderr)
-            if told is None:
-                raise MeasureError(f"epkit score: told no rate: {scored.stderr[-200:]}")
+            said = RATE.search(scored.stderr)
+            if said is None:
+                raise MeasureError(f"epkit score: reported no rate: {scored.stderr[-200:]}")
             cpu_s = scored.cpu_s + server_cpu_s() - before
-            readings[place].append((scored.wall_s, int(told[1].replace(",", "")), cpu_s))
+            readings[place].append((scored.wall_s, int(said[1].replace(",", "")), cpu_s))
         fastest = min(readings[place][0][0] for place in still)
         still = [place for place in still if readings[place][0][0] < SLOW * fastest or place == chosen]
     shown = [(min(walls), max(rates), min(cpus)) for walls, rates, cpus in (zip(*one, strict=True) for one in readings)]

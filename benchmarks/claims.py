@@ -1,4 +1,4 @@
-"""What epkit claims beside speed: that its clock is true, that memory stays flat, that it starts at once."""
+"""What epkit claims in addition to speed: that its clock is true, that memory stays flat, that it starts at once."""
 
 import json
 from dataclasses import asdict
@@ -36,14 +36,14 @@ def truth(bench: Bench, subject: Client, peer: Client, seconds: int) -> tuple[st
             try:
                 with servers.waiting(bench.cores, delay_ms=WAIT_MS) as server:
                     requests = round(seconds * CONCURRENCY * 1000 / WAIT_MS)
-                    told, _ = client.send(load(bench, server.url, requests, seconds))
+                    said, _ = client.send(load(bench, server.url, requests, seconds))
             except MeasureError as error:
                 bench.complain(f"truth, {client.name}: {error}")
                 continue
-            pair[client.name] = asdict(told) | {f"server_{key}": value for key, value in server.waits.items()}
+            pair[client.name] = asdict(said) | {f"server_{key}": value for key, value in server.waits.items()}
             bench.say(
                 f"round {round_ + 1}/{bench.rounds}  truth       {client.name:7}  "
-                f"p50 {told.p50_ms} ms, p99 {told.p99_ms} ms"
+                f"p50 {said.p50_ms} ms, p99 {said.p99_ms} ms"
             )
         if len(pair) == 2:
             pairs.append(pair)
@@ -89,7 +89,7 @@ def truth(bench: Bench, subject: Client, peer: Client, seconds: int) -> tuple[st
     shown = markdown(header, rows, left=1)
     late_ms = max((middle(client.name, "server_p50_ms") or WAIT_MS) - WAIT_MS for client in (subject, peer))
     if late_ms > LATE_MS:
-        shown += f"\n\nThe server itself was {late_ms:.1f} ms late: the machine was busy, and truth cannot be told."
+        shown += f"\n\nThe server itself was {late_ms:.1f} ms late: the machine was busy, and truth cannot be judged."
     return shown, goals, pairs
 
 
@@ -103,18 +103,18 @@ def memory(bench: Bench, subject: Client, url: str, requests: int) -> tuple[list
     facts: dict[str, float | None] = {}
     peak_mb = None
     try:
-        told, finished = subject.send(load(bench, url, requests, 1))
+        said, finished = subject.send(load(bench, url, requests, 1))
     except MeasureError as error:
         bench.complain(f"memory: {error}")
     else:
         peak_mb = finished.peak_bytes / 1e6
-        facts = {**asdict(told), "peak_mb": peak_mb, "wall_s": finished.wall_s, "cpu_s": finished.cpu_s}
+        facts = {**asdict(said), "peak_mb": peak_mb, "wall_s": finished.wall_s, "cpu_s": finished.cpu_s}
     name = f"memory: peak in {requests:,} requests"
     return [Goal(name=name, measured=peak_mb, sense="below", limit=400, unit="MB")], facts
 
 
 def start(bench: Bench) -> tuple[list[Goal], dict[str, list[float] | list[str]]]:
-    """Measure how soon epkit is there: CPU of `--help`, wall time of ten requests beside their own, imports.
+    """Measure how soon epkit is there: CPU of `--help`, wall time of ten requests compared with their own, imports.
 
     Returns:
         The goals, and every figure.

@@ -36,12 +36,12 @@ class Client:
 
     name: str
     command: Callable[[Load], list[str]]
-    read: Callable[[Finished, Load], outputs.Told]
+    read: Callable[[Finished, Load], outputs.Measured]
     missing: Callable[[], str | None]
     share: float = 1.0
     by_time: bool = False
 
-    def send(self, load: Load) -> tuple[outputs.Told, Finished]:
+    def send(self, load: Load) -> tuple[outputs.Measured, Finished]:
         """Run the client once.
 
         Raises:
@@ -62,8 +62,8 @@ class Client:
 
 def epkit_program() -> str:
     """Return the epkit of this Python, else the one on PATH, else the bare word."""
-    beside = Path(sysconfig.get_path("scripts")) / "epkit"
-    return str(beside) if beside.exists() else shutil.which("epkit") or "epkit"
+    nearby = Path(sysconfig.get_path("scripts")) / "epkit"
+    return str(nearby) if nearby.exists() else shutil.which("epkit") or "epkit"
 
 
 def epkit_command(load: Load) -> list[str]:
@@ -104,7 +104,7 @@ def python_command(library: str) -> Callable[[Load], list[str]]:
     return command
 
 
-def read_ab(finished: Finished, load: Load) -> outputs.Told:
+def read_ab(finished: Finished, load: Load) -> outputs.Measured:
     """Read ab's report and its file of percentiles."""
     return outputs.from_ab(finished.stdout, (load.scratch / "ab.csv").read_text())
 

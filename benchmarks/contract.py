@@ -1,4 +1,4 @@
-"""Measures `epkit validate` beside jsonschema, fastjsonschema and jsonschema-rs, and prints a Markdown table.
+"""Measures `epkit validate` against jsonschema, fastjsonschema and jsonschema-rs, and prints a Markdown table.
 
     nox -s bench-contract [-- --quick] [-- --parquet-gb 4]
 

@@ -11,7 +11,7 @@ class OutputError(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class Measured:
     """A client's word on its run; latencies are None where it measured too little to tell."""
 
     requests: int
@@ -20,7 +20,7 @@ class Told:
     p99_ms: float | None
 
 
-def from_ab(report: str, percentiles: str) -> Told:
+def from_ab(report: str, percentiles: str) -> Measured:
     """Read `ab -k`.
 
     Args:
@@ -41,7 +41,7 @@ def from_ab(report: str, percentiles: str) -> Told:
     if kept != requests:
         raise OutputError(f"ab: only {kept} of {requests} requests kept the connection")
     at = {row[0]: float(row[1]) for row in list(csv.reader(percentiles.splitlines()))[1:]}
-    return Told(
+    return Measured(
         requests=requests,
         requests_per_s=float(find(r"^Requests per second:\s+([\d.]+)", report, "ab")),
         p50_ms=at["50"],
@@ -49,7 +49,7 @@ def from_ab(report: str, percentiles: str) -> Told:
     )
 
 
-def from_wrk(report: str) -> Told:
+def from_wrk(report: str) -> Measured:
     """Read the line of JSON that `wrk.lua` adds to wrk's report: microseconds, where the report rounds.
 
     Raises:
@@ -62,7 +62,7 @@ def from_wrk(report: str) -> Told:
     failures = {kind: count for kind, count in said["errors"].items() if count}
     if failures:
         raise OutputError(f"wrk: failures: {failures}")
-    return Told(
+    return Measured(
         requests=said["requests"],
         requests_per_s=said["requests"] / said["duration_us"] * 1e6,
         p50_ms=said["p50_us"] / 1000,
@@ -70,7 +70,7 @@ def from_wrk(report: str) -> Told:
     )
 
 
-def from_hey(report: str) -> Told:
+def from_hey(report: str) -> Measured:
     """Read hey's report; its latencies have steps of 0.1 ms.
 
     Raises:
@@ -79,7 +79,7 @@ def from_hey(report: str) -> Told:
     statuses = {code: int(count) for code, count in re.findall(r"^\s+\[(\d+)\]\s+(\d+) responses$", report, re.M)}
     if "Error distribution:" in report or set(statuses) != {"200"}:
         raise OutputError(f"hey: requests failed; statuses {statuses or 'none'}")
-    return Told(
+    return Measured(
         requests=statuses["200"],
         requests_per_s=float(find(r"^\s+Requests/sec:\s+([\d.]+)$", report, "hey")),
         p50_ms=hey_percentile(50, report),
@@ -93,7 +93,7 @@ def hey_percentile(percent: int, report: str) -> float | None:
     return float(found[1]) * 1000 if found else None
 
 
-def from_epkit(report: str) -> Told:
+def from_epkit(report: str) -> Measured:
     """Read `epkit bench --format json`.
 
     Raises:
@@ -107,7 +107,7 @@ def from_epkit(report: str) -> Told:
         raise OutputError(f"epkit: not a report of epkit bench: {error!r}") from error
     if counts["failed"] or counts["ok"] != counts["sent"]:
         raise OutputError(f"epkit: {counts['failed']} of {counts['sent']} requests failed")
-    return Told(
+    return Measured(
         requests=counts["ok"],
         requests_per_s=throughput["requests_per_s"],
         p50_ms=percentiles.get("50"),
@@ -115,9 +115,9 @@ def from_epkit(report: str) -> Told:
     )
 
 
-def from_python_client(report: str) -> Told:
+def from_python_client(report: str) -> Measured:
     """Read what `python_clients.py` prints."""
-    return Told(**json.loads(report))
+    return Measured(**json.loads(report))
 
 
 def imported(importtime: str) -> set[str]:

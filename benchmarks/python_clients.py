@@ -18,7 +18,7 @@ Post = Callable[[], Awaitable[int]]
 
 
 async def closed_loop(post: Post, requests: int, concurrency: int) -> dict[str, float]:
-    """Post *requests* times with *concurrency* in flight; return what `outputs.Told` holds."""
+    """Post *requests* times with *concurrency* in flight; return what `outputs.Measured` holds."""
     left = requests
     times_ns = array("q")
 

@@ -1,4 +1,4 @@
-"""One command that measures epkit beside its peers and prints the tables of docs/performance.md.
+"""One command that measures epkit against its peers and prints the tables of docs/performance.md.
 
 Everything runs on this machine: the servers on loopback ports of their own, pinned to the first core; one client
 at a time, pinned to the last. Progress goes to stderr, the tables (Markdown) to stdout.

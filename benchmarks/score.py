@@ -1,4 +1,4 @@
-"""Measures `epkit score` beside a hand-written script, and prints Markdown tables: `python benchmarks/score.py`.
+"""Measures `epkit score` against a hand-written script, and prints Markdown tables: `python benchmarks/score.py`.
 
     pip install . -r benchmarks/requirements.txt && python benchmarks/score.py [--quick] [--rounds 3]
 
@@ -28,7 +28,7 @@ SCHEMA = HERE.parent / "swagger" / "bank.swagger2.json"
 BATCH = 100
 SLOTS, WAIT_MS = 64, 100.0
 REPLY = json.dumps({"result": ["yes", "no"] * (BATCH // 2)}).encode()
-TOLD = re.compile(r"([\d,]+) requests.* ([\d,]+) rows/s")
+RATE = re.compile(r"([\d,]+) requests.* ([\d,]+) rows/s")
 
 
 def main() -> int:
@@ -88,10 +88,10 @@ def measure(stack: ExitStack, scratch: Path, cores: Cores, rows: int, rounds: in
     few = [epkit("few.csv", url, "--schema", str(SCHEMA)).wall_s for _ in range(rounds + 1)][1:]
     with servers.waiting(cores, delay_ms=WAIT_MS, predictions=BATCH) as server:
         waited = epkit("rows.csv", server.url, "-c", str(SLOTS), "--schema", str(SCHEMA))
-    told = TOLD.search(waited.stderr)
-    if told is None:
-        raise MeasureError(f"epkit: told no rate: {waited.stderr[-200:]}")
-    share = int(told[2].replace(",", "")) / BATCH / (SLOTS * 1000 / WAIT_MS)
+    said = RATE.search(waited.stderr)
+    if said is None:
+        raise MeasureError(f"epkit: reported no rate: {waited.stderr[-200:]}")
+    share = int(said[2].replace(",", "")) / BATCH / (SLOTS * 1000 / WAIT_MS)
     cpu = {name: median(one.cpu_s for one in runs) / rows * 1e6 for name, runs in found.items()}
     table = [
         [

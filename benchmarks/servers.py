@@ -18,8 +18,8 @@ from waiting import BODY
 
 HERE = Path(__file__).parent
 # One process that does not fork: ending it ends everything. Request bodies are read and dropped, as a server
-# that costs nothing does; the limits on connections are beyond any run. One TLS cipher, lest each client
-# choose its own.
+# that costs nothing does; the limits on connections are beyond any run. One TLS cipher, or each client
+# would choose its own.
 CONFIG = """
 daemon off;
 master_process off;

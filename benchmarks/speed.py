@@ -55,22 +55,22 @@ def read_cell(bench: Bench, cell: Cell, client: Client, url: str, requests: int,
             core=bench.cores.client,
         )
 
-    told, finished = client.send(load(few, 1))
-    short = Cost(requests=told.requests, cpu_s=finished.cpu_s)
+    said, finished = client.send(load(few, 1))
+    short = Cost(requests=said.requests, cpu_s=finished.cpu_s)
     # The client that only knows time runs a second, then so much longer that the difference is as asked.
-    seconds = 1 + max(1, round(many / told.requests_per_s)) if client.by_time else 1
-    told, finished = client.send(load(many, seconds))
-    long = Cost(requests=told.requests, cpu_s=finished.cpu_s)
+    seconds = 1 + max(1, round(many / said.requests_per_s)) if client.by_time else 1
+    said, finished = client.send(load(many, seconds))
+    long = Cost(requests=said.requests, cpu_s=finished.cpu_s)
     return Reading(
         cell=cell.name,
         client=client.name,
         round=round_,
-        requests=told.requests,
+        requests=said.requests,
         cpu_us=cpu_us_per_request(many=long, few=short),
         startup_ms=startup_ms(many=long, few=short),
-        requests_per_s=told.requests_per_s,
-        p50_ms=told.p50_ms,
-        p99_ms=told.p99_ms,
+        requests_per_s=said.requests_per_s,
+        p50_ms=said.p50_ms,
+        p99_ms=said.p99_ms,
     )
 
 

@@ -10,7 +10,7 @@ SUBJECT = "epkit"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What a client's process used for so many requests, start-up included."""
+    """What a client's process used for a number of requests, start-up included."""
 
     requests: int
     cpu_s: float
@@ -84,7 +84,7 @@ def cpu_us_per_request(*, many: Cost, few: Cost) -> float:
 
 
 def startup_ms(*, many: Cost, few: Cost) -> float:
-    """Return ms of CPU that the short run used beside its requests: the process's start, connections, report."""
+    """Return ms of CPU that the short run used apart from its requests: the process's start, connections, report."""
     return few.cpu_s * 1e3 - few.requests * cpu_us_per_request(many=many, few=few) / 1e3
 
 

@@ -35,7 +35,7 @@ clock = time.perf_counter_ns
 
 @lru_cache(maxsize=4)
 def reply_of(predictions: int) -> bytes:
-    """Return a reply with so many predictions: the course's two, or others like them."""
+    """Return a reply with that number of predictions: the course's two, or others like them."""
     said = ", ".join(rf"\"{'no' if row % 2 else 'yes'}\"" for row in range(predictions))
     body = rf'"{{\"result\": [{said}]}}"'.encode()
     return HEAD + b"Content-Length: %d\r\n\r\n%b" % (len(body), body)

@@ -1,18 +1,18 @@
-"""What several workers cost and bring: `bench --workers 2` and `--cluster` beside one process.
+"""What several workers cost and bring: `bench --workers 2` and `--cluster` against one process.
 
 `python benchmarks/workers.py` prints one table:
 
-- *in flight*: against a server that waits 50 ms and takes any concurrency, two workers with C places each beside one
+- *in flight*: against a server that waits 50 ms and takes any concurrency, two workers with C places each against one
   with C: requests/s (the requests in flight, by Little's law), p50, and the CPU of a request, each worker by itself.
   The server has the first core, and the last is for all that is measured: on cores that other processes share, a
   request costs up to twice as much, for two processes started by hand as well.
 - *scaling*: throughput of two workers over that of one, against nginx. Measured only where there are two cores more
   than workers: elsewhere the server and the workers share what is to be measured.
-- *merging*: 16 workers of 10 million samples each, told as workers tell them (rows up to their share, then counts each
+- *merging*: 16 workers of 10 million samples each, sent as workers send them (rows up to their share, then counts each
   second): from the first message to the report.
 - *start*: `--cluster` on a cluster that is up, over `--workers 2`, for one request each.
 
-Everything is repeated, and taken in turns; the median stands in the table.
+Everything is repeated, and taken in turns; the median is in the table.
 """
 
 import argparse
@@ -35,7 +35,7 @@ from servers import free_port, nginx, waiting
 PLACES, SECONDS, ROUNDS = 64, 4.0, 5
 WORKERS, SAMPLES = 16, 10_000_000
 RATE = 50_000
-"""Of the workers whose samples are merged, requests/s each: so many are counted at once."""
+"""Of the workers whose samples are merged, requests/s each: the number that is counted at once."""
 
 GOALS = {"CPU": 1.10, "scaling": 1.7, "merging": 2.0, "start": 3.0}
 
@@ -145,9 +145,9 @@ def merging() -> list[str]:
     from epkit.core.samples.rows import SAMPLE
     from epkit.flows.bench.workers.messages import RowsMessage
 
-    told = [messages(seed) for seed in range(WORKERS)]
+    shown = [messages(seed) for seed in range(WORKERS)]
     # In the order of time, as they arrive.
-    queue = [(worker, message) for turn in range(max(map(len, told))) for worker, said in enumerate(told)
+    queue = [(worker, message) for turn in range(max(map(len, shown))) for worker, said in enumerate(shown)
              for message in said[turn : turn + 1]]  # fmt: skip
     began, cpu = time.perf_counter(), time.process_time()
     summary = Summary()
@@ -155,10 +155,10 @@ def merging() -> list[str]:
     for worker, frame in queue:
         message = pickle.loads(frame)
         if isinstance(message, RowsMessage):
-            merger.add(worker, np.frombuffer(bytearray(message.data), dtype=SAMPLE), message.told_ns)
+            merger.add(worker, np.frombuffer(bytearray(message.data), dtype=SAMPLE), message.complete_ns)
         else:
             summary.merge(message.whole)
-            merger.add(worker, np.empty(0, dtype=SAMPLE), message.told_ns)
+            merger.add(worker, np.empty(0, dtype=SAMPLE), message.complete_ns)
     for worker in range(WORKERS):
         merger.end(worker)
     merged = time.perf_counter() - began

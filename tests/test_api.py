@@ -32,8 +32,8 @@ def test_every_public_name_is_there():
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="no attribute 'train'"):
-        epkit.train  # noqa: B018
+    with pytest.raises(AttributeError, match="no attribute 'trian'"):
+        epkit.trian  # noqa: B018
 
 
 def test_a_bench_returns_its_report(fault_server: FaultServer, payload: str):
@@ -88,8 +88,8 @@ def test_a_run_is_held_against_objectives_and_checked_as_deep_as_asked(fault_ser
         fault_server.url("ok"), requests=5, payloads=[payload], slos=["p99<60s", "ok_per_s>999999999"], check="status"
     )
 
-    told = {threshold.expression: threshold.passed for threshold in report.thresholds}
-    assert (True, False) == (told["p99<60s"], told["ok_per_s>999999999"])
+    shown = {threshold.expression: threshold.passed for threshold in report.thresholds}
+    assert (True, False) == (shown["p99<60s"], shown["ok_per_s>999999999"])
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 
 import epkit
 from epkit import notebook
-from epkit.process import Interrupts, beside_a_loop, signals_to
+from epkit.process import Interrupts, outside_loop, signals_to
 from support.predict_server import PredictServer
 
 ROWS = [{"id": n, "name": f"n{n}"} for n in range(100_000)]
@@ -96,8 +96,8 @@ def test_predictions_that_are_cancelled_end_with_those_that_came(server):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a process cannot signal itself there")
-@pytest.mark.parametrize("beside", [False, True], ids=["alone", "beside a running loop"])
-def test_ctrl_c_ends_a_blocking_call_with_what_there_is(server, beside):
+@pytest.mark.parametrize("nearby", [False, True], ids=["alone", "in a running loop"])
+def test_ctrl_c_ends_a_blocking_call_with_what_there_is(server, nearby):
     """In a script, and where a loop runs already: in a notebook's cell."""
     calls = [
         lambda: epkit.run_bench(server.url, **load(server)),
@@ -117,7 +117,7 @@ def test_ctrl_c_ends_a_blocking_call_with_what_there_is(server, beside):
         server.requests = 0
         thread = threading.Thread(target=interrupt)
         thread.start()
-        found.append(asyncio.run(inside(call)) if beside else call())
+        found.append(asyncio.run(inside(call)) if nearby else call())
         thread.join()
     report, predictions = found
 
@@ -160,8 +160,8 @@ def test_work_beside_a_loop_has_the_context_of_its_caller_and_raises_as_it_would
     async def main():
         said.set("cell")
         with pytest.raises(epkit.UsageError, match="no"):
-            beside_a_loop(fails)
-        return beside_a_loop(work)
+            outside_loop(fails)
+        return outside_loop(work)
 
     assert (False, "done") == asyncio.run(main())
 

@@ -45,7 +45,7 @@ def test_what_is_no_plain_name_is_refused(tmp_path, name, why):
     message = refusal(tmp_path, name)
 
     assert message.startswith('the server: "')
-    assert message.endswith(f'" is not taken for the name of a file: it {why}')
+    assert message.endswith(f'" is not accepted as the name of a file: it {why}')
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_what_is_no_plain_name_is_refused(tmp_path, name, why):
     ],
 )
 def test_a_relative_path_is_as_good_as_its_parts(tmp_path, name, why):
-    assert refusal(tmp_path, name, parts=3).endswith(f'" is not taken for the name of a file: it {why}')
+    assert refusal(tmp_path, name, parts=3).endswith(f'" is not accepted as the name of a file: it {why}')
     assert tmp_path / "a" / "b" / "c" == inside(tmp_path, "a/b/c", where="", parts=3)
 
 
@@ -75,7 +75,7 @@ def test_a_link_is_followed_inside_only(tmp_path):
 
     assert directory / "there" / "x" == inside(directory, "there/x", where="", parts=2)
     for name in ("out", "out/x", "nowhere"):
-        assert f'"{name}" is not taken for the name of a file: it leads out of {directory}' in refusal(
+        assert f'"{name}" is not accepted as the name of a file: it leads out of {directory}' in refusal(
             directory, name, parts=2
         )
 

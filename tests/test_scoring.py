@@ -136,13 +136,13 @@ def test_a_slow_reader_is_waited_for(server):
 def test_a_key_that_is_refused_is_raised(server):
     server.behave = lambda *_: Answer(status=401)
 
-    with pytest.raises(epkit.EndpointError, match="401: the endpoint wants a key"):
+    with pytest.raises(epkit.EndpointError, match="401: the endpoint requires a key"):
         epkit.run_score(server.url, ROWS, validate=False)
 
     async def main():
         return [prediction async for prediction in epkit.score(server.url, ROWS, validate=False)]
 
-    with pytest.raises(epkit.EndpointError, match="401: the endpoint wants a key"):
+    with pytest.raises(epkit.EndpointError, match="401: the endpoint requires a key"):
         asyncio.run(main())
 
 

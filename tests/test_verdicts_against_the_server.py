@@ -136,7 +136,7 @@ def arrived(sent: Any, seen: Any, kind: str) -> bool:
 
 
 def same_moment(sent: Any, seen: Any) -> bool:
-    """Whether a text without a zone became the milliseconds that it stands for."""
+    """Whether a text without a zone became the milliseconds that it means."""
     try:
         moment = datetime.fromisoformat(sent)
     except (TypeError, ValueError):
@@ -252,8 +252,8 @@ def test_the_corpus_is_judged_as_the_server_judges_it(case: Case, table: dict[st
             verdict = validator.check(data)
             said = "ERROR" if not verdict.valid else "warn" if verdict.violations else "ok"
             if verdict.valid and not taken:
-                told = [v.message for v in verdict.violations]
-                false += [] if case.excused(verdict, data) else [(key, name, status, reply, told)]
+                shown = [v.message for v in verdict.violations]
+                false += [] if case.excused(verdict, data) else [(key, name, status, reply, shown)]
             if key in columns:
                 table.setdefault(name, {})[key.removesuffix(".v2")[:WIDTH]] = f"{status}{' ' if taken else '-'}{said}"
 

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from epkit.api import bench, compare, load_reports, load_training, render, run_bench
+    from epkit.api import bench, compare, load_reports, render, run_bench
     from epkit.contract import Contract
     from epkit.core.pipeline.run import PipelineRun
     from epkit.core.report.compare import Comparison
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from epkit.errors import BackendError, ContractError, EndpointError, EpkitError, UsageError
     from epkit.pipeline import Pipeline
     from epkit.scoring import FailedRow, Predictions, run_score, score
+    from epkit.training import TrainedModel, Training, load_training, train
 
 __version__ = "0.1.0"
 
@@ -33,6 +34,8 @@ __all__ = [
     "Predictions",
     "Report",
     "TrainReport",
+    "TrainedModel",
+    "Training",
     "UsageError",
     "Verdict",
     "Violation",
@@ -44,6 +47,7 @@ __all__ = [
     "run_bench",
     "run_score",
     "score",
+    "train",
 ]
 
 _HOMES = {
@@ -51,7 +55,6 @@ _HOMES = {
     "run_bench": "epkit.api",
     "compare": "epkit.api",
     "load_reports": "epkit.api",
-    "load_training": "epkit.api",
     "render": "epkit.api",
     "Comparison": "epkit.core.report.compare",
     "score": "epkit.scoring",
@@ -65,6 +68,10 @@ _HOMES = {
     "Contract": "epkit.contract",
     "Pipeline": "epkit.pipeline",
     "PipelineRun": "epkit.core.pipeline.run",
+    "train": "epkit.training",
+    "load_training": "epkit.training",
+    "Training": "epkit.training",
+    "TrainedModel": "epkit.training",
 }
 
 

@@ -16,11 +16,10 @@ from epkit.core.report.compare import THRESHOLD, Comparison
 from epkit.core.report.live import Live
 from epkit.core.report.report import Report
 from epkit.core.report.wording import plural
-from epkit.core.train.report import TrainReport
 from epkit.flows.bench.bench import bench as run
 from epkit.flows.bench.options import BenchOptions, depth_of
 from epkit.flows.target.request_options import RequestOptions
-from epkit.notebook import CellProgress, Look, at_work, beside, look, masked
+from epkit.notebook import CellProgress, Look, at_work, awaitable, look, masked
 
 _log = logging.getLogger("epkit")
 
@@ -188,7 +187,7 @@ def _bench(options: BenchOptions) -> Report:
     return report
 
 
-bench = wraps(run_bench)(beside(run_bench))
+bench = wraps(run_bench)(awaitable(run_bench))
 bench.__name__ = bench.__qualname__ = "bench"
 bench.__doc__ = f"""Do what `run_bench` does, from a notebook or another running event loop: `await epkit.bench(…)`.
 
@@ -212,20 +211,6 @@ def load_reports(path: str) -> Reports:
     from epkit.flows.bench.saved_runs import load, report_of
 
     return Reports(report_of(run) for run in load(path))
-
-
-def load_training(path: str) -> TrainReport:
-    """Read the report of a training that `epkit train` made.
-
-    Args:
-        path: the model's directory, the directory `MODEL.run` beside it, or its `train.json`.
-
-    Raises:
-        UsageError: there is none, or it is damaged.
-    """
-    from epkit.flows.train.loading import load_report
-
-    return load_report(path)
 
 
 def compare(

@@ -58,7 +58,7 @@ REMEDIES: Final[Mapping[int, str]] = {
     errno.ENAMETOOLONG: "give it a shorter name",
     errno.EMFILE: "raise the limit of open files (ulimit -n)",
     errno.ENFILE: "wait until other programs have closed files",
-    errno.EIO: "look after the disk",
+    errno.EIO: "check the disk",
 }
 """What to do where the system refuses: nothing of it is a bug of epkit's."""
 

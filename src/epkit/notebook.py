@@ -101,7 +101,7 @@ def look(value: Any) -> Look:
             from epkit.reporters.notebook import sheets
 
             return Look(sheet=lambda: sheets.of_verdict(found), text=lambda: sheets.verdict_text(found))
-    raise TypeError(f"{type(value).__name__}: a notebook is not told how it looks")
+    raise TypeError(f"{type(value).__name__}: it has no display for a notebook")
 
 
 def _renderings(value: object) -> display.Renderings:
@@ -168,7 +168,7 @@ def in_kernel() -> bool:
     return getattr(shell, "kernel", None) is not None and "IPython.display" in sys.modules
 
 
-def beside(call: Callable[Options, Result]) -> Callable[Options, Coroutine[Any, Any, Result]]:
+def awaitable(call: Callable[Options, Result]) -> Callable[Options, Coroutine[Any, Any, Result]]:
     """Make a function that does the same on a thread of its own, to be awaited.
 
     To be cancelled ends its work early, as Ctrl-C does; what it has is returned. A second time gives it up.
@@ -218,5 +218,5 @@ def end_early(interrupts: Interrupts) -> None:
     if not interrupts.send(Signals.SIGINT):
         raise asyncio.CancelledError
     task = asyncio.current_task()
-    assert task is not None  # whoever is cancelled is a task
+    assert task is not None  # only a task can be cancelled
     task.uncancel()

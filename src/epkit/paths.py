@@ -30,7 +30,7 @@ def inside(directory: Path, name: str, *, where: str, parts: int = 1) -> Path:
     if why is None and not path.resolve().is_relative_to(directory.resolve()):
         why = f"leads out of {directory}"
     if why is not None:
-        raise UsageError(f'{where}: "{clean(name)}" is not taken for the name of a file: it {why}')
+        raise UsageError(f'{where}: "{clean(name)}" is not accepted as the name of a file: it {why}')
     return path
 
 

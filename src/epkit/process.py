@@ -133,7 +133,7 @@ def signals_to(handle: Handle, loop: "asyncio.AbstractEventLoop | None" = None) 
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
-def beside_a_loop(work: Callable[[], Result]) -> Result:
+def outside_loop(work: Callable[[], Result]) -> Result:
     """Do *work*, which runs an event loop, here; on another thread where a loop runs here already (a notebook's).
 
     Signals that come here meanwhile are the work's.
@@ -229,7 +229,7 @@ def child_environment(*more: str) -> dict[str, str]:
     """Return what a child process sees of the environment: what is listed here, and so no key that is in a variable.
 
     Args:
-        more: names of variables that this child sees besides.
+        more: names of further variables that this child sees.
     """
     return {
         name: value

@@ -32,7 +32,7 @@ from epkit.reporters import score_text
 _log = logging.getLogger("epkit")
 
 AHEAD: Final = 64
-"""So many pieces of predictions may wait for a slow reader before the job waits, too."""
+"""Pieces of predictions that may wait for a slow reader before the job waits too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,7 +269,7 @@ def score(
         retries: how often a request is sent again that failed for a passing reason.
         timeout_s: of one request; None for the target's own.
         method: `predict` or `predict_proba`.
-        params: go beside the rows.
+        params: sent with the rows.
         wrap: where the rows go in the body, if not where the contract says.
         headers: sent along; an Authorization among them is the key.
         schema: a contract to use instead of the target's own.

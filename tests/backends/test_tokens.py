@@ -87,8 +87,8 @@ def test_a_login_that_is_refused_is_told_in_one_line(cli: Cli, cloud: Cloud):
     ran = cli.spawn(*command, "-n", 1)
 
     assert 2 == ran.code
-    told = 'endpoints.bank: auth = "aad": AADSTS7000215: Invalid client secret provided.; no login at Azure: az login'
-    assert told in ran.lines[-1]
+    found = 'endpoints.bank: auth = "aad": AADSTS7000215: Invalid client secret provided.; no login at Azure: az login'
+    assert found in ran.lines[-1]
     assert "canary" not in ran.err
 
 
@@ -96,7 +96,7 @@ def test_tokens_of_azure_ml_need_a_backend_that_gives_them_out(cli: Cli):
     cli.write("epkit.toml", '[endpoints.bank]\nuri = "https://h.example/score"\nauth = "aml_token"\n')
     said = complaint(cli("bench", "bank"), 2)
 
-    assert 'who gives the tokens out? backend = "azureml" or backend = "azureml-v1"' in said
+    assert 'which backend issues the tokens? backend = "azureml" or backend = "azureml-v1"' in said
 
 
 def test_a_token_of_one_s_own_asks_nobody(cli: Cli, cloud: Cloud):

@@ -22,9 +22,9 @@ def epkit_report(**changes: object) -> str:
 
 
 def test_ab_gives_its_percentiles_to_the_microsecond(outputs):
-    told = outputs.from_ab(recorded("ab.txt"), recorded("ab.csv"))
+    said = outputs.from_ab(recorded("ab.txt"), recorded("ab.csv"))
 
-    assert outputs.Told(requests=500, requests_per_s=4630.57, p50_ms=0.109, p99_ms=8.272) == told
+    assert outputs.Measured(requests=500, requests_per_s=4630.57, p50_ms=0.109, p99_ms=8.272) == said
 
 
 def test_ab_with_refused_requests_is_no_measurement(outputs):
@@ -40,10 +40,11 @@ def test_ab_that_did_not_keep_its_connections_is_no_measurement(outputs):
 
 
 def test_wrk_tells_what_its_script_adds(outputs):
-    told = outputs.from_wrk(recorded("wrk.txt"))
+    said = outputs.from_wrk(recorded("wrk.txt"))
 
     assert (
-        outputs.Told(requests=20891, requests_per_s=pytest.approx(18883.22, abs=0.01), p50_ms=0.1, p99_ms=5.1) == told
+        outputs.Measured(requests=20891, requests_per_s=pytest.approx(18883.22, abs=0.01), p50_ms=0.1, p99_ms=5.1)
+        == said
     )
 
 
@@ -53,18 +54,18 @@ def test_wrk_with_refused_requests_is_no_measurement(outputs):
 
 
 def test_hey_counts_what_was_answered_and_gives_milliseconds(outputs):
-    told = outputs.from_hey(recorded("hey.txt"))
+    said = outputs.from_hey(recorded("hey.txt"))
 
     assert (
-        outputs.Told(requests=500, requests_per_s=4234.3663, p50_ms=pytest.approx(0.3), p99_ms=pytest.approx(6.3))
-        == told
+        outputs.Measured(requests=500, requests_per_s=4234.3663, p50_ms=pytest.approx(0.3), p99_ms=pytest.approx(6.3))
+        == said
     )
 
 
 def test_hey_leaves_out_a_percentile_that_few_requests_do_not_support(outputs):
-    told = outputs.from_hey(recorded("hey-few.txt"))
+    said = outputs.from_hey(recorded("hey-few.txt"))
 
-    assert (4, pytest.approx(4.0), None) == (told.requests, told.p50_ms, told.p99_ms)
+    assert (4, pytest.approx(4.0), None) == (said.requests, said.p50_ms, said.p99_ms)
 
 
 @pytest.mark.parametrize("name", ["hey-404.txt", "hey-refused.txt"])
@@ -74,9 +75,9 @@ def test_hey_with_failures_is_no_measurement(outputs, name):
 
 
 def test_epkit_is_read_by_its_published_report(outputs):
-    told = outputs.from_epkit(epkit_report())
+    said = outputs.from_epkit(epkit_report())
 
-    assert outputs.Told(requests=100, requests_per_s=5000.5, p50_ms=1.25, p99_ms=7.5) == told
+    assert outputs.Measured(requests=100, requests_per_s=5000.5, p50_ms=1.25, p99_ms=7.5) == said
 
 
 @pytest.mark.parametrize(

@@ -45,8 +45,8 @@ def test_it_waits_from_the_last_byte_of_a_request_and_tells_how_long(server):
             assert time.perf_counter() - sent >= 0.02
             assert reply.startswith(b"HTTP/1.1 200 OK\r\n")
             assert reply.endswith(b"\r\n\r\n" + BODY)
-    told, _ = process.communicate(timeout=5)
-    waits = json.loads(told)
+    said, _ = process.communicate(timeout=5)
+    waits = json.loads(said)
 
     assert process.returncode == 0
     assert waits["count"] == 3
@@ -64,7 +64,7 @@ def test_it_knows_one_path_only_and_needs_no_body(server):
 
 def test_it_ends_with_its_pipe_though_nobody_came(server):
     process, _ = server
-    told, _ = process.communicate(timeout=5)
+    said, _ = process.communicate(timeout=5)
 
-    assert json.loads(told) == {"count": 0, "p50_ms": None, "p99_ms": None, "max_ms": None}
+    assert json.loads(said) == {"count": 0, "p50_ms": None, "p99_ms": None, "max_ms": None}
     assert process.returncode == 0

@@ -3,9 +3,7 @@
 import contextlib
 import http.server
 import json
-import os
 import threading
-from pathlib import Path
 
 import pytest
 
@@ -13,7 +11,6 @@ from support.places import ROOT
 
 SWAGGER = ROOT / "swagger" / "bank.swagger2.json"
 OPENAPI = ROOT / "swagger" / "bank.openapi3.json"
-PICTURE = Path(__file__).parent / "docs.png"
 
 
 class Watch:
@@ -76,17 +73,6 @@ def test_a_new_user_sees_the_models_and_gets_the_prediction(page, watch, docs, a
     }
     assert 200 == next(answer.status for answer in watch.answers if answer.url.endswith("/_target/score"))
     page.screenshot(path=artefacts / "docs.png", full_page=True)
-    if os.environ.get("EPKIT_PICTURE") == "write":
-        picture(page, reply)
-
-
-def picture(page, reply):
-    """Take the picture of the manual."""
-    page.evaluate("scrollTo(0, 0)")  # boxes are told from the top of what is seen
-    top = page.get_by_role("button", name="Execute").bounding_box()["y"] - 20
-    shown = reply.locator(".response-col_description .highlight-code").first.bounding_box()
-    height = shown["y"] + shown["height"] + 10 - top
-    page.screenshot(path=PICTURE, full_page=True, clip={"x": 0, "y": top, "width": 1200, "height": height})
 
 
 @pytest.mark.parametrize("version", ["2.0", "3.0.3", "3.1.0"])
@@ -102,7 +88,7 @@ def test_every_version_of_the_standard_renders_and_scores(page, watch, docs, ban
 
 
 def test_the_key_never_enters_the_browser(page, watch, docs, fault_server, canary):
-    """The target answers with all it was told, cookies and credentials among it."""
+    """The target answers with all it received, cookies and credentials among it."""
     page.goto(docs(SWAGGER, "--target", fault_server.url("echo"), key=canary))
 
     reply = execute(page)
@@ -124,7 +110,8 @@ def test_a_refusal_says_what_to_do(page, docs, fault_server):
 
     said = execute(page).inner_text()
 
-    assert "the endpoint wants a key and none was sent: give it with --key-file" in said
+    # Swagger UI takes a header with commas for a list, and shows it without the spaces after them.
+    assert "the endpoint requires a key,and none was sent: give it with --key-file" in said
 
 
 def test_a_dead_target_says_what_to_do(page, docs):
@@ -243,9 +230,3 @@ def test_a_name_that_was_rebound_gets_nothing(page, docs, fault_server):
         {method: 'POST', body: '{}', headers: {'Content-Type': 'application/json'}})).status"""
     )
     assert [] == fault_server.seen
-
-
-def test_the_picture_in_the_readme_is_small():
-    assert PICTURE.stat().st_size < 120_000
-    assert "(../tests/browser/docs.png)" in (ROOT / "docs" / "try-it-out.md").read_text()
-    assert PICTURE.read_bytes().startswith(b"\x89PNG")

@@ -145,7 +145,7 @@ def test_a_server_that_wants_a_certificate_is_a_failure_of_each_request(cli, row
     assert 4 == ran.code
     assert {"transport": 3} == ran.failures
     assert "certificate required" in ran.report["failures"][0]["detail"]
-    assert ran.report["failures"][0]["advice"].startswith("the server wants a client certificate")
+    assert ran.report["failures"][0]["advice"].startswith("the server requires a client certificate")
 
 
 def test_whatever_a_library_raises_is_the_failure_of_its_request(cli, rows, fault_server, monkeypatch):

@@ -17,6 +17,7 @@ from epkit.engines.wire.tls import VERSIONS
 FILE = (
     '[endpoints.prod]\nuri = "http://127.0.0.1:9/score"\n[endpoints."$(touch x)"]\nuri = "http://127.0.0.1:9/score"\n'
     '[pipelines.bank]\ndata = "bank.csv"\nlabel = "y"\n'
+    '[published.weekly]\nurl = "http://127.0.0.1:1/jobs"\n'
 )
 
 
@@ -74,6 +75,7 @@ CASES = [
     ("epkit logs show ", ["mine", "prod"]),
     ("epkit deploy delete m", ["mine"]),
     ("epkit pipeline show ", ["bank"]),
+    ("epkit pipeline trigger ", ["weekly"]),
     ("epkit report ", ["a.epkit"]),
     ("epkit compare a.epkit runs/", ["runs/d.epkit"]),
     ("epkit bench -p ", []),

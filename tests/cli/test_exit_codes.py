@@ -52,7 +52,7 @@ def test_5_names_the_most_frequent_failure_when_they_are_of_several_kinds(cli, f
 
     ran = cli("bench", "-n", 12, "-p", good, "-p", three, fault_server.url("flaky"))
 
-    assert "8 of 12 requests failed, most of them so: " in complaint(ran, 5)
+    assert "8 of 12 requests failed, most of them for this reason: " in complaint(ran, 5)
 
 
 @pytest.mark.parametrize("flag", ["--help", "-h"])

@@ -121,7 +121,7 @@ def test_a_command_without_a_descriptor_left_says_so(run, tmp_path, name, left):
 
 @contextlib.contextmanager
 def no_more_files(left: int) -> Iterator[None]:
-    """Let this process open so many files more."""
+    """Let this process open that number of further files."""
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     highest = max(map(int, os.listdir("/proc/self/fd")))
     resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 32, before[1]))

@@ -13,8 +13,8 @@ from support.proxy_server import Proxy
 from support.reach import COMMANDS, Desk, Target, Way, drip, endless, reply, trusting
 from support.scoring_server import ScoringServer
 
-UNKNOWN = "nobody known here signed the server's certificate: name the authority with --cacert, or --insecure"
-PASSWORD = "the proxy wants a user and a password, or others: give -P USER:PASSWORD"
+UNKNOWN = "the server's certificate is signed by an unknown authority: name it with --cacert, or use --insecure"
+PASSWORD = "the proxy requires a user and a password, or refuses those given: give -P USER:PASSWORD"
 USER = f"proxy:{CANARY}"
 
 
@@ -132,7 +132,7 @@ def test_a_proxy_that_is_not_there_is_told_in_one_way(command):
         said = command(target.url, Way(proxy="127.0.0.1:9"))
 
     assert not said.well
-    assert "the proxy is not reached: check -X" in said.text
+    assert "the proxy cannot be reached: check -X" in said.text
     assert [] == target.seen
 
 
@@ -151,7 +151,7 @@ def test_a_contract_without_end_ends_by_its_size(command):
     with Target(contract=endless) as target:
         said = command(target.url, Way(seconds=20))
 
-    assert "the reply is larger than epkit takes: check the URL" in said.text
+    assert "the reply is larger than epkit accepts: check the URL" in said.text
     assert "reply body over 16 MiB" in said.text
 
 
@@ -171,7 +171,9 @@ def test_a_contract_is_not_followed_to_another_origin(command):
         with Target(contract=lambda request: reply(request, b"", 302, Location=to)) as target:
             said = command(target.url, Way())
 
-    assert f"redirects to another origin, {elsewhere.origin}/moved.json?sig=***: name that one" in said.text
+    assert (
+        f"redirects to another origin, {elsewhere.origin}/moved.json?sig=***: name that URL if you mean it" in said.text
+    )
     assert [] == elsewhere.seen
 
 
@@ -189,10 +191,10 @@ def test_a_key_does_not_go_to_a_contract_that_lies_elsewhere(command):
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["-P", USER], "-P: is for a proxy, which -X names"),
+        (["-P", USER], "-P: needs a proxy, which -X names"),
         (["-X", "proxy:many"], '-X: "http://proxy:many" has a port that is not a number from 1 to 65535'),
         (["-X", f"http://{USER}@host:port"], "has a port that is not a number"),
-        (["-s", "0"], ": the seconds are more than 0, and less than 10^9"),
+        (["-s", "0"], ": must be more than 0 and less than 10^9 seconds"),
         (["--cacert", "none.pem"], "none.pem: no such certificate file"),
         (["-E", "none.pem"], "none.pem: no such certificate file"),
         (["-f", "TLS9"], "-f TLS9: not one of ALL, TLS1, TLS1.0, TLS1.1, TLS1.2, TLS1.3"),

@@ -76,7 +76,7 @@ def test_a_note_does_not_tell_it(cli, with_canary, monkeypatch):
 
 @pytest.mark.parametrize("engine", ["wire", "httpx"])
 def test_an_echo_does_not_tell_it(cli, with_canary, fault_server, engine):
-    """The server answers with all it was told."""
+    """The server answers with all it received."""
     ran = cli(*with_canary("echo"), "-v", 4, "--engine", engine, "--keep-failures", "kept", "--format", "json")
 
     assert 4 == ran.code

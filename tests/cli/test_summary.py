@@ -56,7 +56,8 @@ def test_elsewhere_it_is_refused_before_anything_is_sent(cli, rows, fault_server
     said = complaint(bench(cli, rows, fault_server.url("ok")), 2)
 
     assert (
-        "--summary: this is no job of GitHub Actions (GITHUB_STEP_SUMMARY is not set) or Azure DevOps (TF_BUILD is not "
+        "--summary: this is not a job of GitHub Actions (GITHUB_STEP_SUMMARY is not set) or Azure DevOps (TF_BUILD "
+        "is not "
         "set): --format markdown prints the same"
     ) == said
     assert [] == fault_server.seen

@@ -86,7 +86,7 @@ def test_a_key_file_that_others_can_read_is_taken_with_a_note(cli, rows, fault_s
     ran = cli("bench", "-p", rows, "--key-file", "bank.key", fault_server.url("ok"))
 
     assert 0 == ran.code
-    assert ["epkit: --key-file bank.key: others on this machine have access to this key: chmod 600"] == ran.lines
+    assert ["epkit: --key-file bank.key: other users of this machine can access this key: chmod 600"] == ran.lines
 
 
 def test_two_keys_are_refused(cli, rows, fault_server):
@@ -242,7 +242,7 @@ def test_keys_that_a_file_outside_the_project_names_are_refused(cli, below, faul
     named = below("bench", "-p", "rows.json", "--no-validate")
 
     assert refused == (
-        f"{file}: endpoints.bank.{key}: refused, for the file lies outside this project, in {cli.directory}: "
+        f"{file}: endpoints.bank.{key}: refused, because the file is outside this project, in {cli.directory}: "
         f"if you trust it, name it (EPKIT_CONFIG={file}) or run epkit there"
     )
     assert (0, "") == (named.code, named.err)

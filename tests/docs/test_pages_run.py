@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from epkit.cli import app
+from epkit.core.train.sample import sample_table
 from support.pages import PAGES, Block, Command, blocks, commands, name_of, read
 from support.places import ROOT
 
@@ -51,7 +52,7 @@ def shape(line: str) -> str:
 
 
 def is_quoted(quoted: Sequence[str], printed: Sequence[str]) -> bool:
-    """Tell whether *quoted* is what was printed; a line of `…` stands for any number of lines."""
+    """Tell whether *quoted* is what was printed; a line of `…` matches any number of lines."""
     if not quoted:
         return not printed
     if quoted[0] == "…":
@@ -166,8 +167,10 @@ def test_the_contract_and_the_payload_that_are_shown_are_those_of_the_files():
 
 
 def test_the_python_that_is_shown_runs():
-    # What pipeline.md shows needs a pipeline: `tests/test_api.py` runs it.
-    (block,) = [block for page in PAGES if page.stem != "pipeline" for block in blocks(page, "python")]
+    # What pipeline.md shows needs a pipeline: `tests/test_api.py` runs it. That of train.md is run below. The reference
+    # shows signatures.
+    shown = [p for p in PAGES if p.stem not in ("pipeline", "train") and p.parent.name != "reference"]
+    (block,) = [block for page in shown for block in blocks(page, "python")]
     out = io.StringIO()
 
     with contextlib.redirect_stdout(out):
@@ -176,3 +179,16 @@ def test_the_python_that_is_shown_runs():
     assert "there are no rows" in out.getvalue()
     assert re.search(r"^[\d.]+ 0 \(Threshold\(", out.getvalue(), re.MULTILINE)
     assert "| p90 | " in out.getvalue()
+
+
+def test_the_python_that_trains_runs():
+    pytest.importorskip("lightgbm", reason="needs the extra train")
+    (block,) = blocks(ROOT / "docs" / "train.md", "python")
+    Path("bank.csv").write_text(sample_table(rows=300))
+    out = io.StringIO()
+
+    with contextlib.redirect_stdout(out):
+        exec(block.text, {})
+
+    assert re.match(r"0\.\d+ True\n", out.getvalue())
+    assert Path("model/card.json").is_file()

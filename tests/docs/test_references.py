@@ -24,6 +24,7 @@ from epkit.core.samples.rows import FAILURES, SAMPLE
 from epkit.core.shapes.forms import FORMS, TEXTS
 from epkit.core.shapes.table import SHAPES
 from epkit.core.train import document as train_document
+from support import api_page
 from support.goldens import check_file
 from support.pages import read
 from support.places import ROOT
@@ -90,6 +91,45 @@ def test_the_commands_are_as_their_help_has_them():
     chapters = [described(verb) for verb in verbs().values()]
 
     check_file(REFERENCE / "cli.md", "\n\n".join([INTRODUCTION.rstrip(), *chapters]) + "\n")
+
+
+def test_the_python_api_is_as_its_docstrings_have_it():
+    check_file(REFERENCE / "python.md", api_page.page())
+
+
+def test_a_function_is_described_with_its_arguments_and_errors():
+    def ask(name: str, *, times: int = 1, how: str = "soon") -> bool:
+        """Ask somebody.
+
+        Args:
+            name: `<name>` of one | two.
+            times, how: for <all>,
+                on two lines.
+
+        Raises:
+            ValueError: nobody is there.
+        """
+        raise ValueError(name, times, how)
+
+    wanted = """\
+## ask
+
+```python
+ask(name: str, *, times: int = 1, how: str = "soon") -> bool
+```
+
+Ask somebody.
+
+| argument | meaning |
+|---|---|
+| `name` | `<name>` of one \\| two. |
+| `times`, `how` | for \\<all>, on two lines. |
+
+| raises | meaning |
+|---|---|
+| `ValueError` | nobody is there. |"""
+
+    assert wanted == api_page.function("## ask", "ask", ask)
 
 
 def test_commands_at_every_depth_are_found():

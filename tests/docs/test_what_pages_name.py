@@ -15,7 +15,8 @@ from support.typer_app import verbs
 SOURCE = ROOT / "src" / "epkit"
 FLAG = re.compile(r"--?[A-Za-z][\w-]*")
 PATH = re.compile(r"[\w.-]+(?:/[\w.*-]+)*/?")
-TOPS = {path.name for folder in (ROOT, SOURCE) for path in folder.iterdir() if path.is_dir()} - {"__pycache__"}
+MADE = {"__pycache__", "build", "dist"}  # may be there or not, in part: what pages name in them is not looked for
+TOPS = {path.name for folder in (ROOT, SOURCE) for path in folder.iterdir() if path.is_dir()} - MADE
 """What the path of a file of the repository begins with."""
 PAGE_OF = {
     "bench": ("bench",), "loads": ("bench",), "compare": ("compare", "bench", "report"), "check": ("check",),
@@ -52,7 +53,7 @@ def problem(words: list[str]) -> str | None:
 
 
 def command_lines(page: Path) -> Iterator[str]:
-    """Give what stands behind `epkit` in blocks of commands and in inline code."""
+    """Give what follows `epkit` in blocks of commands and in inline code."""
     for block in blocks(page):
         if block.language in ("console", "sh", "yaml", "text"):
             yield from re.findall(r"(?:^|&& |\$ |\| |^ +)epkit ([a-z-].*)$", block.text, re.MULTILINE)
@@ -205,6 +206,15 @@ def test_every_page_is_in_the_index():
     linked = {(index.parent / link).resolve() for link in links(index)}
 
     assert set() == set((ROOT / "docs").rglob("*.md")) - {index} - linked
+
+
+def test_every_picture_is_shown_and_taken_by_the_script():
+    pictures = ROOT / "docs" / "pictures"
+    shown = {(page.parent / link).resolve() for page in ALL for link in links(page) if link.endswith((".png", ".svg"))}
+    taken = re.findall(r'PICTURES / "(.+?)"', read(ROOT / "docs" / "pictures.py"))
+
+    assert shown == set(pictures.iterdir()) == {pictures / name for name in taken}
+    assert max(picture.stat().st_size for picture in shown) < 250_000
 
 
 def test_what_is_wrong_is_seen():

@@ -14,7 +14,7 @@ from epkit.endpoint.advice import DETAIL_LIMIT, advise, advise_failure, detail
 CANARY = "c4naryK3y"
 GIVE = "give it with --key-file, EPKIT_KEY, or key_env in epkit.toml"
 WRONG = f"the key is wrong, expired, or belongs to another endpoint: {GIVE}"
-MISSING = f"the endpoint wants a key and none was sent: {GIVE}"
+MISSING = f"the endpoint requires a key, and none was sent: {GIVE}"
 MALFORMED = f"the key was not understood: Authorization has to be 'Bearer KEY'; {GIVE}"
 
 
@@ -55,8 +55,8 @@ def test_what_is_about_the_key_says_so(status, body, key_sent, meaning):
         (503, "every replica is full"),
         (504, "gateway gave up waiting"),
         (507, "the endpoint failed: its log says why"),
-        (600, "not an answer that a scoring endpoint gives"),
-        (101, "not an answer that a scoring endpoint gives"),
+        (600, "a scoring endpoint does not answer like this"),
+        (101, "a scoring endpoint does not answer like this"),
     ],
 )
 def test_each_status_says_what_to_do(status, words):
@@ -175,15 +175,15 @@ def test_whatever_a_server_says_becomes_one_harmless_line(text, frame):
     [
         (Failure.CONNECT, "[Errno 111] Connect call failed ('127.0.0.1', 9)", "nothing listens there"),
         (Failure.CONNECT, "Connection refused", "nothing listens there"),
-        (Failure.CONNECT, "[Errno -2] Name or service not known", "the name of the host is not known"),
-        (Failure.CONNECT, "Temporary failure in name resolution", "the name of the host is not known"),
+        (Failure.CONNECT, "[Errno -2] Name or service not known", "the host name cannot be resolved"),
+        (Failure.CONNECT, "Temporary failure in name resolution", "the host name cannot be resolved"),
         (
             Failure.CONNECT,
             "nodename nor servname provided, or not known",
-            "the name of the host is not known",
+            "the host name cannot be resolved",
         ),
-        (Failure.CONNECT, "Network is unreachable", "no way leads to the host"),
-        (Failure.CONNECT, "No route to host", "no way leads to the host"),
+        (Failure.CONNECT, "Network is unreachable", "no route to the host"),
+        (Failure.CONNECT, "No route to host", "no route to the host"),
         (Failure.CONNECT, "[Errno 24] Too many open files", "raise ulimit -n"),
         (Failure.CONNECT, "Cannot assign requested address", "no local port left"),
         (Failure.CONNECT, "[Errno 2] No such file or directory", "no such Unix socket"),
@@ -198,9 +198,9 @@ def test_whatever_a_server_says_becomes_one_harmless_line(text, frame):
             "another name",
         ),
         (Failure.TLS, "certificate verify failed: self-signed certificate", "--cacert"),
-        (Failure.CONNECT, "proxy: connection refused", "the proxy is not reached: check -X"),
+        (Failure.CONNECT, "proxy: connection refused", "the proxy cannot be reached: check -X"),
         (Failure.CONNECT, "proxy: 407 Proxy Authentication Required", "give -P USER:PASSWORD"),
-        (Failure.CONNECT, "proxy: 503", "the proxy lets nothing through to the endpoint"),
+        (Failure.CONNECT, "proxy: 503", "the proxy refuses the connection to the endpoint"),
         (Failure.TLS, "proxy: certificate: certificate has expired", "TLS with the proxy itself failed"),
         (Failure.TIMEOUT, "no connection through the proxy within 1 s", "the proxy does not answer"),
         (Failure.TLS, "certificate verify failed: unable to get local issuer certificate", "--insecure"),
@@ -214,14 +214,14 @@ def test_whatever_a_server_says_becomes_one_harmless_line(text, frame):
         (Failure.TLS, "", "the TLS handshake failed"),
         (Failure.TRANSPORT, "connection reset by peer", "the connection broke"),
         (Failure.TRANSPORT, "closed without close_notify inside the reply's body", "the connection broke"),
-        (Failure.TRANSPORT, "header block over 1000 lines", "the reply is larger than epkit takes"),
+        (Failure.TRANSPORT, "header block over 1000 lines", "the reply is larger than epkit accepts"),
         (Failure.TRANSPORT, TOO_MANY_BYTES, "too many large replies are in flight at once"),
         (Failure.TRANSPORT, "not an HTTP reply: status 099", "the reply breaks HTTP's rules"),
         (Failure.TRANSPORT, "over 16 interim replies", "the reply breaks HTTP's rules"),
         (Failure.EMPTY, "", "the reply is empty"),
         (Failure.APPLICATION, "", "the reply is an error"),
         (Failure.CONTRACT, "", "the reply breaks the contract"),
-        (Failure.MISMATCH, "", "as many predictions"),
+        (Failure.MISMATCH, "", "one prediction for each row sent"),
         (Failure.STATUS, "", "not 2xx"),
     ],
 )

@@ -80,6 +80,53 @@ auth = "none"
     assert Config(path=path, default="bank", endpoints={"bank": bank, "open": open_}) == config
 
 
+def test_published_pipelines_and_hosts_for_tokens_are_read(tmp_path):
+    text = """\
+aad_hosts = ["ML.example.com"]
+
+[published.bank]
+url = "http://127.0.0.1:8123/jobs"
+backend = "local"
+key_file = "bank.key"
+
+[published.nightly]
+url = "https://host.westeurope.inference.ml.azure.com/jobs"
+backend = "azureml"
+auth = "aad"
+service = "nightly-1"
+workspace = "ws"
+"""
+    (tmp_path / "epkit.toml").write_text(text)
+
+    config = find_config(tmp_path, {})
+
+    path = tmp_path / "epkit.toml"
+    bank = TargetSpec(
+        name="bank",
+        place=f"{path}: published.bank",
+        uri=parse("http://127.0.0.1:8123/jobs"),
+        key_file=tmp_path / "bank.key",
+        backend="local",
+    )
+    nightly = TargetSpec(
+        name="nightly",
+        place=f"{path}: published.nightly",
+        uri=parse("https://host.westeurope.inference.ml.azure.com/jobs"),
+        auth="aad",
+        backend="azureml",
+        service="nightly-1",
+        workspace="ws",
+    )
+    expected = Config(
+        path=path,
+        default=None,
+        endpoints={},
+        published={"bank": bank, "nightly": nightly},
+        aad_hosts=("ml.example.com",),
+    )
+    assert expected == config
+
+
 def test_the_nearest_file_upward_is_read(tmp_path):
     below = tmp_path / "a" / "b"
     below.mkdir(parents=True)
@@ -108,10 +155,13 @@ def test_windows_line_ends_and_a_byte_order_mark_are_read():
     assert list(parse_config(content, Path("/p/epkit.toml")).endpoints) == ["bank"]
 
 
-LITERAL = "a key has no place here: files get committed; use key_env or key_file"
+PUBLISHED = '[published.bank]\nurl = "http://127.0.0.1:1/jobs"\n'
+PIPELINE_NAME = "the name of a pipeline is made of letters, digits, - and _, at most 63"
+HOSTS = 'are names of hosts, without scheme, port and path: aad_hosts = ["ml.example.com"]'
+LITERAL = "a key must not be written here, because files get committed; use key_env or key_file"
 
 
-PASSWORD = "a password has no place here: files get committed; give the URL in EPKIT_TARGET"
+PASSWORD = "a password must not be written here, because files get committed; give the URL in EPKIT_TARGET"
 AUTHS = "must be one of key, aad, aml_token, none"
 
 
@@ -124,6 +174,22 @@ AUTHS = "must be one of key, aad, aml_token, none"
         ("defualt = 1\n" + BANK, "1", "defualt", 'unknown key; did you mean "default"?'),
         ("\n\n[endpoint.bank]\n", "3", "endpoint", 'unknown key; did you mean "endpoints"?'),
         (BANK + f'key = "{CANARY}"\n', "3", "endpoints.bank.key", LITERAL),
+        ("[published.bank]\n", "1", "published.bank", 'url is missing: url = "http://127.0.0.1:PORT/jobs"'),
+        (PUBLISHED + f'key = "{CANARY}"\n', "3", "published.bank.key", LITERAL),
+        (PUBLISHED + 'uri = "https://host/jobs"\n', "3", "published.bank.uri", 'unknown key; did you mean "url"?'),
+        (PUBLISHED + 'auth = "none"\n', "3", "published.bank.auth", "must be one of key, aad"),
+        (PUBLISHED + 'backend = "cloud"\n', "3", "published.bank.backend", "must be one of local, azureml, azureml-v1"),
+        ('[published."a/b"]\n', "1", 'published."a/b"', PIPELINE_NAME),
+        (
+            'aad_hosts = "ml.example.com"\n',
+            "1",
+            "aad_hosts",
+            'must be an array of hosts: aad_hosts = ["ml.example.com"], not a string',
+        ),
+        *(
+            (f"aad_hosts = {hosts}\n", "1", "aad_hosts", HOSTS)
+            for hosts in ('["https://a.example"]', '["*.example"]', '["localhost"]', "[1]")
+        ),
         (BANK + f'token = "{CANARY}"\n', "3", "endpoints.bank.token", LITERAL),
         (f'api_key = "{CANARY}"\n', "1", "api_key", LITERAL),
         (

@@ -99,3 +99,19 @@ def test_what_is_written_goes_into_the_projects_file(tmp_path):
     (tmp_path / ".git").mkdir()
     assert file == place(find_config(below, {}), below)
     assert below / "epkit.toml" == place(None, below)
+
+
+def test_a_published_pipeline_is_written_and_taken_out_again(file: Path):
+    write_entry(file, "bank", {"url": "http://127.0.0.1:1/jobs", "backend": "local", "key_file": "~/.k"}, "published")
+
+    config = find_config(file.parent, {})
+    assert config is not None
+    assert ["prod"] == list(config.endpoints)
+    spec = config.publication("bank")
+    assert spec is not None
+    assert ("local", "key") == (spec.backend, spec.auth)
+    assert config.publication("other") is None
+
+    remove_entry(file, "bank", "published")
+
+    assert MINE == file.read_text()

@@ -121,7 +121,7 @@ def holder(tmp_path):
                 stderr=subprocess.PIPE,
                 text=True,
                 env={**os.environ, "HOME": str(home), "TMPDIR": marker},
-                start_new_session=True,  # stands for the terminal's foreground group
+                start_new_session=True,  # represents the terminal's foreground group
             )
             stack.enter_context(process)
             stack.callback(process.kill)
@@ -364,9 +364,9 @@ def test_without_the_extra_the_message_names_it(monkeypatch):
 def test_the_starting_process_imports_nothing_heavy():
     heavy = "{'numpy', 'flask', 'gunicorn', 'asyncio', 'httpx', 'azureml_inference_server_http'}"
     code = f"import sys, epkit.endpoint.embedded; print({heavy} & set(sys.modules))"
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
-    assert "set()\n" == told
+    assert "set()\n" == said
 
 
 def test_the_key_is_in_no_traceback(monkeypatch, tmp_path):
@@ -376,7 +376,7 @@ def test_the_key_is_in_no_traceback(monkeypatch, tmp_path):
         with start():
             pass
     except EndpointError as error:
-        told = "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
+        said = "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
 
-    assert "EndpointError" in told
-    assert CANARY not in told
+    assert "EndpointError" in said
+    assert CANARY not in said

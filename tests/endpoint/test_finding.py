@@ -41,7 +41,7 @@ def test_another_users_file_is_refused_where_it_lies_and_above(project, where):
     file.write_text(BANK)
     os.chown(file, STRANGER, -1)
 
-    said = f"{file}: not read, for it belongs to user {STRANGER}: if you trust it, name it (EPKIT_CONFIG={file})"
+    said = f"{file}: not read, because it belongs to user {STRANGER}: if you trust it, name it (EPKIT_CONFIG={file})"
     assert said == refusal(project / where)
 
 
@@ -51,7 +51,7 @@ def test_a_file_in_another_users_directory_is_refused(project):
     file.write_text(BANK)
     os.chown(project, STRANGER, -1)
 
-    assert f"{file}: not read, for its directory belongs to user {STRANGER}: " in refusal(project / "a")
+    assert f"{file}: not read, because its directory belongs to user {STRANGER}: " in refusal(project / "a")
 
 
 @as_root
@@ -189,7 +189,7 @@ def test_a_file_outside_the_project_names_no_keys(project, line, target):
 
     key = line.partition(" ")[0]
     assert (
-        f"{file}: endpoints.bank.{key}: refused, for the file lies outside this project, in {file.parent}: "
+        f"{file}: endpoints.bank.{key}: refused, because the file is outside this project, in {file.parent}: "
         f"if you trust it, name it (EPKIT_CONFIG={file}) or run epkit there"
     ) == str(caught.value)
     assert "bank" == resolve(target, environ={}, cwd=project.parent).name
@@ -210,12 +210,12 @@ def test_it_is_said_of_a_file_that_was_written_if_it_is_not_read(project):
     assert unread_note(file, project, {}) is None
     assert unread_note(file, project, {"EPKIT_CONFIG": "./epkit.toml"}) is None
     assert unread_note(file, project / "a", {"EPKIT_CONFIG": "../epkit.toml"}) is None
-    assert f"{file}: is not read as long as EPKIT_CONFIG names other.toml" == unread_note(
+    assert f"{file}: is not read, because EPKIT_CONFIG names other.toml" == unread_note(
         file, project, {"EPKIT_CONFIG": "other.toml"}
     )
     os.chown(project, STRANGER, -1)
     assert (
-        f"{file}: is not read, for its directory belongs to user {STRANGER}, unless EPKIT_CONFIG={file} names it"
+        f"{file}: is not read, because its directory belongs to user {STRANGER}, unless EPKIT_CONFIG={file} names it"
         == unread_note(file, project, {})
     )
 
@@ -226,5 +226,5 @@ def test_what_needs_no_key_takes_the_place_of_an_endpoint_from_outside(project):
     spec = find_config(project, {}).endpoint("bank")
 
     assert ("local", project.parent / "epkit.toml", True) == (spec.backend, spec.found_in, spec.outside)
-    with pytest.raises(UsageError, match="key_file: refused, for the file lies outside this project"):
+    with pytest.raises(UsageError, match="key_file: refused, because the file is outside this project"):
         spec.check_keys()

@@ -185,7 +185,7 @@ def test_a_key_that_others_can_read_is_noted(tmp_path, mode):
 
     key = find_key(URL, key_file=str(path), headers=(), environ={})
 
-    assert (f"--key-file {path}: others on this machine have access to this key: chmod 600",) == key.notes
+    assert (f"--key-file {path}: other users of this machine can access this key: chmod 600",) == key.notes
     assert Secret("Bearer k3y") == key.authorization
 
 

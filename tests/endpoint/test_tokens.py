@@ -27,7 +27,7 @@ def test_a_service_that_hangs_is_given_up() -> None:
     over = threading.Event()
     began = time.monotonic()
 
-    with pytest.raises(UsageError, match=r"^no token within 0\.1 s: is the network there\?$"):
+    with pytest.raises(UsageError, match=r"^no token within 0\.1 s: is the network up\?$"):
         in_time(lambda: over.wait(8) and TOKEN, 0.1)()  # type: ignore[arg-type, return-value]
     over.set()
 

@@ -60,6 +60,7 @@ def replies(draw: st.DrawFn) -> bytes:
 
 @given(data=replies())
 @example(data=raw("Content-Length: 33", "Content-Length: 33"))
+@example(data=b"\r\n\r\n" + OK)
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_both_engines_make_the_same_of_a_reply(fault_server: FaultServer, data: bytes) -> None:
     to = plain(fault_server)

@@ -37,7 +37,7 @@ class Line:
 
 
 class World:
-    """An engine of so many slots, on which every request takes 1 ms and is answered by a function of its rows."""
+    """An engine with that number of slots, on which every request takes 1 ms and is answered by a function of its rows."""
 
     def __init__(self, sizes, answer, *, policy=None, invalid=(), rows=None):
         self.answer = answer

@@ -1,4 +1,4 @@
-"""Checks beside the run: verdicts find their rows, blocks keep their order, and what is too much is counted."""
+"""Checks in parallel with the run: verdicts find their rows, blocks keep their order, and what is too much is counted."""
 
 import threading
 

@@ -28,7 +28,7 @@ NAMES = ("due", "start", "tcp", "connected", "sent", "first", "end")
 
 
 class Clock:
-    """Time that stands still until it is moved."""
+    """Time that does not pass until it is moved."""
 
     def __init__(self) -> None:
         self.now = BEGAN
@@ -83,7 +83,7 @@ class Loop:
     blocks: list[np.ndarray] = field(default_factory=list)
 
     def done(self, body: bytes = TWO, head: bytes = PLAIN, status: int = 200, **changes: Any) -> Exchange:
-        """Hand an exchange over: a whole good reply on a kept connection, unless told otherwise."""
+        """Hand an exchange over: a whole good reply on a kept connectionby default."""
         x = Exchange()
         x.due = x.start = x.tcp = x.connected = BEGAN
         x.sent = BEGAN + 1
@@ -548,8 +548,8 @@ def test_every_request_is_counted_once_and_in_its_class(
         patch.setattr(module, "BLOCK_BYTES", block_rows * SAMPLE.itemsize)
         loop = make()
         for status, body, failure in outcomes:
-            told = failure if failure is Failure.TIMEOUT else Failure.NONE
-            loop.done(status=status, body=body, failure=told, detail="late" if told else "")
+            said = failure if failure is Failure.TIMEOUT else Failure.NONE
+            loop.done(status=status, body=body, failure=said, detail="late" if said else "")
         rows = loop.rows
 
     assert [failure for _, _, failure in outcomes] == rows["failure"].tolist()

@@ -583,7 +583,7 @@ def test_memory_is_bounded_for_the_run_and_not_for_the_connection(
 
     assert [TRANSPORT] * 16 == run.failures
     assert TOO_MANY_BYTES in {outcome.detail for outcome in run.outcomes}
-    # Besides the replies: what the server and the transports have in their buffers, some hundred KiB a connection.
+    # In addition to the replies: what the server and the transports have in their buffers, some hundred KiB a connection.
     assert peak < bound + 32 * MIB
 
 

@@ -23,7 +23,7 @@ class Clock:
 
 
 class Slots:
-    """Slots that take what a driver gives them, at the times they are told."""
+    """Slots that take what a driver gives them, at the given times."""
 
     def __init__(self, *phases: Phase, payloads: int = 1) -> None:
         self.blocks = []

@@ -125,7 +125,7 @@ def test_nul_bytes_are_text(table):
     [
         (b'a,"b\n1,2\n', "t.csv:1: a quote is not closed in the line of column names"),
         (b",".join(b"c%d" % i for i in range(100_001)) + b"\n", "t.csv:1: 100,001 columns, and 100,000 are the most"),
-        (b"a," * 90_000 + b"b\n1\n", 't.csv:1: the column "a" stands there twice'),
+        (b"a," * 90_000 + b"b\n1\n", 't.csv:1: the column "a" occurs twice'),
         (b"x" * (17 << 20), "t.csv:1: a line of more than 16 MB: is this a CSV file?"),
     ],
 )

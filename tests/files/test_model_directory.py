@@ -105,7 +105,7 @@ def test_a_model_with_a_strange_file_in_it_is_not_written_over(tmp_path):
     write(tmp_path / "model", model("1"), overwrite=False)
     (tmp_path / "model" / "notes.txt").write_text("mine")
 
-    expected = '/model: has other things in it ("notes.txt"): name another directory, or one that is new'
+    expected = '/model: has other things in it ("notes.txt"): name another directory, or a new one'
     assert expected == refused(tmp_path / "model", overwrite=True)
 
 

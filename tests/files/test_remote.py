@@ -40,11 +40,14 @@ def files(directory: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("bucket/../../escaped.parquet", '"../../escaped.parquet" is not taken for the name of a file: it has a part'),
-        ("bucket/a/../b.parquet", '"a/../b.parquet" is not taken for the name of a file: it has a part'),
-        ("bucket//etc/x.parquet", '"/etc/x.parquet" is not taken for the name of a file: it is absolute'),
-        ("bucket/a\0.parquet", '"a.parquet" is not taken for the name of a file: it holds a control character'),
-        ("bucket/" + "a/" * 40 + "b.parquet", " is not taken for the name of a file: it has more than 32 parts"),
+        (
+            "bucket/../../escaped.parquet",
+            '"../../escaped.parquet" is not accepted as the name of a file: it has a part',
+        ),
+        ("bucket/a/../b.parquet", '"a/../b.parquet" is not accepted as the name of a file: it has a part'),
+        ("bucket//etc/x.parquet", '"/etc/x.parquet" is not accepted as the name of a file: it is absolute'),
+        ("bucket/a\0.parquet", '"a.parquet" is not accepted as the name of a file: it holds a control character'),
+        ("bucket/" + "a/" * 40 + "b.parquet", " is not accepted as the name of a file: it has more than 32 parts"),
         ("bucket2/x.parquet", 'it lists "bucket2/x.parquet", which is not in it'),
         ("http://user:p4ss@elsewhere/x.parquet", 'it lists "http://***@elsewhere/x.parquet", which is not in it'),
     ],

@@ -139,7 +139,7 @@ def head(path, **changes):
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"format": "epkit.run/2"}, "saved by a newer epkit (epkit.run/2; this one reads epkit.run/1): update it"),
+        ({"format": "epkit.run/2"}, "saved by a newer epkit (epkit.run/2; this one reads epkit.run/1): update epkit"),
         ({"format": "vegeta/1"}, "not a run of a known format ('vegeta/1')"),
         ({"format": None}, "not a run of a known format"),
         ({"row": []}, "damaged: "),

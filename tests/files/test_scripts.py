@@ -47,9 +47,9 @@ def test_a_script_that_lacks_one_is_refused(tmp_path, script, said):
     path = tmp_path / "score.py"
     path.write_text(script)
 
-    with pytest.raises(UsageError) as told:
+    with pytest.raises(UsageError) as found:
         check_script(path, "score.py")
-    assert said in str(told.value)
+    assert said in str(found.value)
 
 
 def test_a_script_that_is_no_text_of_a_script_is_refused(tmp_path):

@@ -71,7 +71,7 @@ def tables_and_schemas(draw: st.DrawFn) -> tuple[dict[str, Any], pl.DataFrame]:
     return properties, pl.DataFrame(list(columns.values()))
 
 
-def told(found: Verdict) -> list[tuple[Any, ...]]:
+def said(found: Verdict) -> list[tuple[Any, ...]]:
     return sorted(
         (v.severity, v.rule, v.pointer, v.message, v.hint or "", v.row, v.rows, v.first_rows) for v in found.violations
     )
@@ -88,7 +88,7 @@ def test_column_by_column_finds_what_row_by_row_finds(drawn: tuple[dict[str, Any
     columns, rows = verdict(by_column, limit=1000), verdict(by_row, limit=1000)
 
     assert (rows.errors, rows.warnings) == (columns.errors, columns.warnings)
-    assert told(rows) == told(columns)
+    assert said(rows) == said(columns)
 
 
 @given(tables_and_schemas())
@@ -105,7 +105,7 @@ def test_a_table_as_declared_breaks_what_jsonschema_says_it_breaks(drawn: tuple[
     reference = list(jsonschema.Draft4Validator(schema).iter_errors({"data": rows}))
     found = validator.check(json.dumps({"data": rows}).encode(), limit=1000)
 
-    # Draft 4's exclusiveMinimum is a flag of minimum, and told as either.
+    # Draft 4's exclusiveMinimum is a flag of minimum, and reported as either.
     places = {(error.validator.replace("exclusiveMin", "min"), error.absolute_path[1]) for error in reference}
 
     assert len(reference) == found.errors
@@ -141,7 +141,7 @@ CSV = b"\n".join(
 def test_csv_cells_are_read_as_the_contract_says(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(CSV)
     found = check_table(tmp_path / "a.csv", validator_of(PEOPLE))
-    told = [(v.severity, v.rule, v.pointer, v.row, v.rows, v.line, v.column) for v in found.violations]
+    said = [(v.severity, v.rule, v.pointer, v.row, v.rows, v.line, v.column) for v in found.violations]
 
     assert [
         ("error", "type", "/data/1/age", 1, 3, 3, 1),
@@ -150,7 +150,7 @@ def test_csv_cells_are_read_as_the_contract_says(tmp_path: Path) -> None:
         ("warning", "type", "/data/2/age", 2, 1, 4, 1),
         ("warning", "type", "/data/2/name", 2, 1, 4, 6),
         ("warning", "type", "/data/1/in", 1, 1, 3, 9),
-    ] == told
+    ] == said
     assert '"old" is not an integer' == found.violations[0].message
 
 
@@ -170,7 +170,7 @@ def test_parquet_is_checked_in_pieces_with_its_own_types(tmp_path: Path, monkeyp
     frame.write_parquet(tmp_path / "a.parquet")
     monkeypatch.setattr(tables, "PIECE_ROWS", 2)
     found = check_table(tmp_path / "a.parquet", validator_of(PEOPLE))
-    told = [(v.severity, v.pointer, v.rows) for v in found.violations]
+    said = [(v.severity, v.pointer, v.rows) for v in found.violations]
 
     assert [
         ("error", "/data/1/age", 1),
@@ -178,7 +178,7 @@ def test_parquet_is_checked_in_pieces_with_its_own_types(tmp_path: Path, monkeyp
         ("warning", "/data/0/age", 2),
         ("warning", "/data/0/name", 3),
         ("warning", "/data/0/size", 3),
-    ] == told
+    ] == said
 
 
 def test_dates_and_decimals_are_what_would_be_sent_in_their_place(tmp_path: Path) -> None:
@@ -201,9 +201,9 @@ def test_json_lines_keep_their_line_numbers(tmp_path: Path) -> None:
         b"\xef\xbb\xbf" + good + b"\n\n" + good.replace(b"1,", b'"x",', 1) + b"\n{oops\n" + good
     )
     found = check_table(tmp_path / "a.jsonl", validator_of(PEOPLE))
-    told = [(v.rule, v.row, v.line) for v in found.violations]
+    said = [(v.rule, v.row, v.line) for v in found.violations]
 
-    assert [("type", 1, 3), ("json", 2, 4)] == sorted(told, key=lambda one: one[1])
+    assert [("type", 1, 3), ("json", 2, 4)] == sorted(said, key=lambda one: one[1])
 
 
 def test_a_line_that_is_a_whole_body_is_named_as_that(tmp_path: Path) -> None:

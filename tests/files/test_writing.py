@@ -1,4 +1,4 @@
-"""Files are written whole or not at all, and what stands in their place is treated as what it is."""
+"""Files are written whole or not at all, and what is in their place is treated as what it is."""
 
 import os
 import stat

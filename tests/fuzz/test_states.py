@@ -7,7 +7,7 @@ from itertools import cycle
 
 from hypothesis import strategies as st
 
-from epkit.backends.local import backend
+from epkit.backends.local import supervision
 from support.cli_harness import Cli
 from support.fuzzing import changed, damaged, fuzz, text_of
 
@@ -68,8 +68,8 @@ def test_a_state_is_read_or_refused_in_one_line(tmp_path, monkeypatch):
     home.mkdir(parents=True)
     cli.write("model/score.py", "")
     killed: list[object] = []
-    monkeypatch.setattr(os, "kill", lambda *told: killed.append(told))
-    monkeypatch.setattr(backend, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(os, "kill", lambda *said: killed.append(said))
+    monkeypatch.setattr(supervision, "PATIENCE_S", 0.1)
 
     def check(files: dict[str, bytes]) -> None:
         for name, data in files.items():

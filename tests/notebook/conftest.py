@@ -37,7 +37,7 @@ class Course:
     Args:
         notebook: of `root`, with what its cells have shown.
         home: what all of it kept its state in.
-        stderr: what was said besides.
+        stderr: what was said on it.
         left: names of the files that there were in `root` then.
     """
 
@@ -68,7 +68,7 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
 
 @pytest.fixture(scope="session")
 def lab(course: Course) -> Iterator[Lab]:
-    """JupyterLab, beside the course."""
+    """JupyterLab, next to the course."""
     pytest.importorskip("jupyterlab")
     with jupyter_lab(course.root, course.home) as running:
         yield running

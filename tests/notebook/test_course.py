@@ -72,7 +72,10 @@ def test_every_part_of_the_course_runs(course):
     done = cells(course)
 
     assert [] == [(id_, out) for id_, outputs in done.items() for out in outputs if out["output_type"] == "error"]
-    assert "Best model:" in said(done["train"])
+    assert re.match("4 of 4 runs, best AUC ", said(done["train"]))
+    assert "Best model:" in said(done["training"])
+    assert re.match(r"\['(yes|no)', '(yes|no)'\]\n", said(done["asked"]))
+    assert "base" in shown(done["asked"])
     assert "Leaderboard: AUC" in shown(done["training"])
     assert "Healthy" in said(done["deploy"])
     assert re.search(r" 200 .* /score ", said(done["logged"]))

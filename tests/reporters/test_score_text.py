@@ -70,7 +70,7 @@ def test_a_job_that_did_not_says_why_and_how_often():
         )
     )  # fmt: skip
 
-    assert "1 row, 3 failed, 0.0 s (the first 1 were there before)" == said[0]
+    assert "1 row, 3 failed, 0.0 s (the first 1 were done before)" == said[0]
     assert "1 request, 1 of them again" == said[1]
     assert "9 x status 500: no such column, first row 0" == said[3]
     assert "and 2 other reasons" == said[-1]

@@ -1,4 +1,4 @@
-"""A model of the course's own table; skipped by name where the data set is not beside the repository."""
+"""A model of the course's own table; skipped by name where the data set is not next to the repository."""
 
 import json
 

@@ -124,7 +124,7 @@ def test_the_gate_is_shut_without_a_key_and_health_is_open(cli: Cli):
 
 
 def requests(cli: Cli) -> list[dict[str, Any]]:
-    """What Application Insights was told of."""
+    """The requests in Application Insights."""
     shown = cli("logs", "show", "bank", "--requests", "--format", "json")
     found: list[dict[str, Any]] = json.loads(shown.out)["requests"]
     return found
@@ -165,5 +165,5 @@ def test_a_model_that_cannot_be_opened_leaves_the_old_one(cli: Cli):
     refused = cli("deploy", "update", "bank", "--model", "broken")
 
     assert 6 == refused.code
-    assert "it goes on as it was: the server ended with code 3" in refused.lines[-1]
+    assert "nothing was changed: the server ended with code 3" in refused.lines[-1]
     assert 0 == cli("check", "bank").code

@@ -123,7 +123,7 @@ class DaskCluster:
         return path.read_text(errors="replace") if path.exists() else ""
 
     def processes(self, worker: subprocess.Popen[bytes]) -> list[int]:
-        """Return the processes of ours beside a worker."""
+        """Return our processes next to a worker."""
         found = []
         for pid in children_of(worker.pid):
             with contextlib.suppress(OSError):

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from epkit.core.drift.report import ColumnDrift, DriftReport, DriftSample, ToldApart
+from epkit.core.drift.report import ColumnDrift, DriftReport, DriftSample, SamplesClassifier
 
 
 def column(name, psi, threshold, ranges, old, new, *, kind="number", part=None):
@@ -29,7 +29,7 @@ def bank():
             column("loan", 0.00004, 0.0834, ("no", "yes"), (18000, 4097), (81, 19), kind="category"),
         ),
         label=column("y", 0.117, 0.245, ("no", "yes"), (20900, 1197), (85, 15), kind="category"),
-        classifier=ToldApart(auc=0.9993, threshold=0.5814, found=True, old_rows=3000, new_rows=100),
+        classifier=SamplesClassifier(auc=0.9993, threshold=0.5814, found=True, old_rows=3000, new_rows=100),
         schema=('column "job" is not in late.csv', 'column "age" is new in late.csv'),
         remarks=('column "month": 45 of 100 rows (45 %) with values that the reference does not have: "mar"',),
     )  # fmt: skip

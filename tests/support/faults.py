@@ -16,7 +16,7 @@ connection stays open until the client closes it. A storm is one of these under 
 | ok-large | `?bytes=` of body (default 1 MiB), Content-Length |
 | delay | ok after `?ms=` (default 10), each `?every=`th time (1) |
 | gated | ok after `?ms=` (0), and not before the server's `gate` is open, as it is unless a test closes it |
-| stall | ok; in the last `?for_ms=` of every `?every_ms=` since the first such request all stands still |
+| stall | ok; in the last `?for_ms=` of every `?every_ms=` since the first such request everything pauses |
 | flaky | every `?every=`th request (3) answers `?status=` (503), the others ok |
 | second-dies | on each connection: the first request ok, the second is read whole and the connection closed |
 | empty | 200, Content-Length 0 |
@@ -485,8 +485,8 @@ async def _only_lf_split(x: Exchange) -> bool:
 
 @fault("echo")
 async def _echo(x: Exchange) -> bool:
-    told = json.dumps({"error": {"message": x.said, "target": x.target}}).encode()
-    await x.send(reply(400, told, JSON, ("X-Echo", x.said), ("Set-Cookie", "session=" + x.said[-40:])))
+    found = json.dumps({"error": {"message": x.said, "target": x.target}}).encode()
+    await x.send(reply(400, found, JSON, ("X-Echo", x.said), ("Set-Cookie", "session=" + x.said[-40:])))
     return True
 
 

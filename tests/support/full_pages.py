@@ -48,7 +48,7 @@ def full_bench():
         start_ms=1.2, clock_offset_ms=0.1, clock_error_ms=0.1, cpu_us_per_request=12.3, cpu_utilisation=0.5,
         lag_ms={"p50": 0.1, "p99": 0.2, "max": 0.3}, lost=LONG,
     )  # fmt: skip
-    told = report.deployments["blue"]
+    said = report.deployments["blue"]
     return run_html.render(
         replace(
             report,
@@ -61,7 +61,7 @@ def full_bench():
                 for kind in report.counts.failures
             ),
             deployments={
-                f"{place} {LONG}": DeploymentInfo(ok=1, failed=0, service=told.service) for place in range(70)
+                f"{place} {LONG}": DeploymentInfo(ok=1, failed=0, service=said.service) for place in range(70)
             },
         ),
         histograms,

@@ -42,7 +42,7 @@ MOST_MB: Final = 400
 """Memory that the process may take on top of what it had: modules, and what Hypothesis remembers, are most of it."""
 
 DEEP: Final = "\x00deep\x00"
-"""Stands for an array in an array … (100,000 times), which `text_of` writes."""
+"""Represents an array in an array … (100,000 times), which `text_of` writes."""
 
 _DEEP_TEXT: Final = "[" * 100_000 + "]" * 100_000
 

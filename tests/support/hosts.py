@@ -35,7 +35,7 @@ class Host:
     enter: tuple[str, ...]
 
     def cut(self) -> None:
-        """Cut the cable; nobody is told."""
+        """Cut the cable without a notice."""
         run("ip", "link", "set", self.cable, "down")
 
 

@@ -1,4 +1,4 @@
-"""A scoring endpoint that says what it was told to say wherever a server can say anything."""
+"""A scoring endpoint that says what a test sets wherever a server can say anything."""
 
 import contextlib
 import json

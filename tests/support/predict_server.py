@@ -1,4 +1,4 @@
-"""A scoring server that can be told how to behave, row by row: it refuses, throttles, chokes on rows, and remembers.
+"""A scoring server with a behaviour that a test sets, row by row: it refuses, throttles, chokes on rows, and remembers.
 
 A row is an object or a list; its prediction is `p` and its first cell (`p17`), so that a test knows what has to stand
 behind each row. One background thread, loopback, a free port.

@@ -112,7 +112,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """How a command is told to reach its target.
+    """How a command reaches its target.
 
     Args:
         proxy: `HOST:PORT`; *user* is `user:password` for it.

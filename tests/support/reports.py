@@ -378,7 +378,7 @@ def grid():
         point(100, 4, 0.0, None, state=GridState.FAILED, rounds=1, sent=3, ok=0, failed=3, failure=refused,
               words="3 of 3 requests failed, after round 1"),
         point(1000, 1, 0.0, None, state=GridState.UNTRIED, rounds=0, sent=0, ok=0, rows_ci95=None,
-              words="never tried: the time was over (-t)"),
+              words="never tried: the time was up (-t)"),
     )  # fmt: skip
     words = (
         "use 10 rows a request and 4 in flight: 12,786 rows/s (95 % interval 11,891 to 13,681), p99 21.75 ms; the "

@@ -29,7 +29,7 @@ ENGINE = EngineFacts(connections=1, wire_bytes=(0,) * 8)
 def rows(n: int = 1, **columns: Any) -> np.ndarray:
     """Make a block of *n* successful requests; every column may be given.
 
-    Unless told otherwise a request takes 10 ms on a kept connection, one starts each 10 ms, and points
+    By default a request takes 10 ms on a kept connection, one starts each 10 ms, and points
     that are not given lie at the request's start or, for `first`, at its end.
     """
     block = np.zeros(n, dtype=SAMPLE)

@@ -1,4 +1,4 @@
-"""Where the shared reference data is: beside the repository, or where EPKIT_SHARED says."""
+"""Where the shared reference data is: next to the repository, or where EPKIT_SHARED says."""
 
 import os
 from pathlib import Path
@@ -20,4 +20,4 @@ def shared(relative: str) -> Path:
     for place in places:
         if (place / relative).exists():
             return place / relative
-    pytest.skip(f"shared/{relative} is not here (looked beside the repository and in EPKIT_SHARED)")
+    pytest.skip(f"shared/{relative} is not here (looked next to the repository and in EPKIT_SHARED)")

@@ -14,7 +14,7 @@ PAGE = 4096
 
 @contextlib.contextmanager
 def small_disk(size: int) -> Iterator[Path]:
-    """Mount a file system of so many bytes, in whole pages; one page of them is the directory's own."""
+    """Mount a file system of that number of bytes, in whole pages; one page of them is the directory's own."""
     folder = Path(tempfile.mkdtemp(prefix="epkit-small-"))
     if not shutil.which("mount") or _run("mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder):
         folder.rmdir()

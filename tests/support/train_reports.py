@@ -44,7 +44,7 @@ def figure(value, half=0.003, sd=0.002):
 
 
 def run(number, family, value, behind, metric="AUC", **parameters):
-    """Make a run: how far it is behind the best decides whether it can be told from it."""
+    """Make a run: how far it is behind the best decides whether it is distinguishable from it."""
     metrics = {metric: figure(value), "accuracy": figure(value - 0.033), "log_loss": figure(1.12 - value, 0.004)}
     return RunInfo(
         run=number,
@@ -210,7 +210,7 @@ GATES = (
         ci95=None,
         wanted=None,
         rows=120,
-        reason="cannot be judged: 120 rows that neither model was trained on, and 200 are wanted",
+        reason="cannot be judged: 120 rows that neither model was trained on, and 200 are needed",
     ),
 )
 

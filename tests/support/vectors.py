@@ -28,7 +28,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Printed:
-    """What stands in ab's report."""
+    """The values in ab's report."""
 
     text: str
 

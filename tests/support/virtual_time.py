@@ -12,7 +12,7 @@ TURN_NS: Final = 10_000
 
 
 class VirtualClock:
-    """Time that passes when the loop waits; stands in for the module `time`.
+    """Time that passes when the loop waits; replaces the module `time`.
 
     Args:
         now: ns.

@@ -21,7 +21,7 @@ JSON = {"content-type": "application/json"}
 
 
 class Target:
-    """What stands behind the server: it remembers, and answers the same to all."""
+    """The application behind the server: it remembers, and answers the same to all."""
 
     def __init__(self):
         self.asked = []

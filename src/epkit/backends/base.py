@@ -85,7 +85,7 @@ class Backend(Protocol):
         """
 
     def requests(self, name: str, *, tail: int, request_id: str | None = None) -> tuple[LoggedRequest, ...]:
-        """Return the last requests that Application Insights was told of, oldest first.
+        """Return the last requests in Application Insights, oldest first.
 
         Args:
             tail: how many, ≥ 1.
@@ -99,8 +99,8 @@ class Backend(Protocol):
 class StagedBackend(Backend, Protocol):
     """Who hosts endpoints that have several deployments, among which the requests are divided."""
 
-    def create_beside(self, replacement: Replacement, say: Say) -> tuple[str, str]:
-        """Create a deployment with another model beside the one that serves; it gets no traffic.
+    def create_candidate(self, replacement: Replacement, say: Say) -> tuple[str, str]:
+        """Create a deployment with another model next to the one that serves; it gets no traffic.
 
         Returns:
             The deployment that serves, and the new one.

@@ -56,7 +56,7 @@ def copy_tree(source: Path, destination: Path, selection: Selection = "all") -> 
     Args:
         source: absolute.
         destination: must not be there, its parent must. Its files are read-only; its directories take new files, as
-            scripts write beside themselves.
+            scripts write next to themselves.
 
     Returns:
         The SHA-256 of the files: their paths, sizes and contents, in the order of the paths.

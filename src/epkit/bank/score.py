@@ -106,7 +106,7 @@ class Records(AbstractParameterType):  # type: ignore[misc]
 
 def _converted(kind: type, values: list[Any]) -> list[str] | np.ndarray:
     if any(isinstance(value, (list, dict)) for value in values):
-        raise TypeError("a list or an object stands where a value is expected")
+        raise TypeError("a list or an object in place of a value")
     if kind is int:
         return np.array([int(value) for value in values], dtype=np.int64)
     if kind is float:

@@ -112,7 +112,7 @@ def gate(app: Wsgi, *keys: bytes) -> Wsgi:
     """Let only requests with one of the keys pass, as Azure's front end does; health (`/`) is open.
 
     Args:
-        app: what stands behind the gate.
+        app: the application behind the gate.
         keys: without `Bearer`.
 
     Source: the reply to a malformed header is an Azure container instance's, word for word; the text of the
@@ -126,7 +126,7 @@ def gate(app: Wsgi, *keys: bytes) -> Wsgi:
         scheme, _, token = header.partition(b" ")
         if header and (scheme.lower() != b"bearer" or not token.strip()):
             return _refuse(start_response, "400 Bad Request", MALFORMED)
-        # Each is compared, lest the time tells which one was near.
+        # Compare each one, so that the time does not show which one was near.
         if not sum(hmac.compare_digest(token.strip(), key) for key in keys):
             return _refuse(start_response, "401 Unauthorized", REFUSED)
         return app(environ, start_response)

@@ -9,6 +9,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
+from functools import cache
 from importlib import import_module
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 import typer
 
 from epkit.cli import completion, terminal
-from epkit.cli.options.common import Group, convert_nothing
+from epkit.cli.options.common import Group
 from epkit.errors import REMEDIES, EpkitError, UsageError, unwritable
 
 if TYPE_CHECKING:
@@ -38,12 +39,7 @@ class Unread(Exception):  # noqa: N818 - nothing went wrong
 
 
 class Commands(Group):
-    """The commands, of which an interrupt is told apart from the exit code of a run that was interrupted."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse the flags before the command."""
-        convert_nothing(self, ctx)
-        return list(super().parse_args(ctx, args))
+    """The commands, which keep an interrupt apart from the exit code of a run that was interrupted."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
@@ -98,14 +94,15 @@ COMMANDS: Final = (
     "logs",
     "init",
 )
-"""In the order of the help; each is a module of `epkit.cli.commands`."""
+"""The commands, in the order of the help. Each is a module of `epkit.cli.commands`."""
 
 
-def application(names: Sequence[str] = COMMANDS) -> typer.Typer:
-    """Put the command line together.
+@cache
+def application(names: tuple[str, ...] = COMMANDS) -> typer.Typer:
+    """Build the command line.
 
     Args:
-        names: of the commands; importing and building all of them takes a seventh of a short load's CPU.
+        names: commands to import; all of them take a seventh of the CPU of a short load.
     """
     app = typer.Typer(
         name="epkit",
@@ -144,8 +141,8 @@ def run(arguments: Sequence[str]) -> int:
     """
     terminal.know(arguments)
     try:
-        asked = arguments[:1] if arguments and arguments[0] in COMMANDS else COMMANDS
-        outcome = application(asked)(list(arguments), prog_name="epkit", standalone_mode=False)
+        names = (arguments[0],) if arguments and arguments[0] in COMMANDS else COMMANDS
+        outcome = application(names)(list(arguments), prog_name="epkit", standalone_mode=False)
     except EpkitError as error:
         terminal.complain(str(error))
         return error.exit_code

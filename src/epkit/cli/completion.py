@@ -22,6 +22,9 @@ VARIABLE: Final = "_EPKIT_COMPLETE"
 SHELLS: Final = ("bash", "zsh", "fish")
 
 _HARMLESS: Final = re.compile(r"[\w.@%+=:,/-]+", re.ASCII)
+PUBLISHED: Final = (["trigger"], ["status"], ["logs"])
+"""Commands of `epkit pipeline` that take the name of a published one."""
+
 _CHOICES: Final = re.compile(r"[a-z0-9_.-]+(?:\|[a-z0-9_.-]+)+")
 TLS_VERSIONS: Final = ("ALL", "TLS1", "TLS1.0", "TLS1.1", "TLS1.2", "TLS1.3")
 HELP_CHARACTERS: Final = 70
@@ -210,7 +213,7 @@ class _Command:
         metavar = str(param.metavar or "")
         if _CHOICES.fullmatch(metavar):
             return metavar.split("|")
-        if metavar == "NAME" and param.param_type_name == "argument":
+        if metavar in ("NAME", "NAME|URL") and param.param_type_name == "argument":
             return self._pipelines() if self.path[0] == "pipeline" else self._endpoints(local=True)
         if metavar in ("RUN", "BASE", "NEW") and len(self.path) == 1:
             return _saved_runs(wanted)
@@ -249,7 +252,9 @@ class _Command:
         from epkit.endpoint.finding import find_config
 
         config = find_config(Path.cwd(), self.environ)
-        return sorted(config.pipelines) if config is not None else []
+        if config is None:
+            return []
+        return sorted(config.published if self.path[1:] in PUBLISHED else config.pipelines)
 
 
 def _saved_runs(begun: str) -> list[str]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from epkit.core.report.live import View
-    from epkit.core.train.progress import Progress, RunScore
+    from epkit.core.train.progress import Progress
 
 EVERY_S: Final = 0.4
 """Drawing takes some hundred microseconds, in which no reply is read: not oftener."""
@@ -128,10 +128,9 @@ class SearchLine:
 
     def show(self, progress: "Progress") -> None:
         """Show how far a search is."""
-        best = f", best {_score(progress.best, progress.metric)}" if progress.best else ""
-        failed = f", {progress.failed:,} failed" if progress.failed else ""
-        phase = f", {progress.phase}" if progress.phase else ""
-        self._line.show(f"{progress.done:,} of {progress.total:,} runs{best}{_still(progress.left_s)}{failed}{phase}")
+        from epkit.reporters.train import progress as search
+
+        self._line.show(search.line(progress))
 
 
 def draw(view: "View", total: int | None, time_limit_s: float | None) -> "Text":
@@ -143,32 +142,9 @@ def draw(view: "View", total: int | None, time_limit_s: float | None) -> "Text":
 
 def draw_search(progress: "Progress") -> "Text":
     """Draw a search so far."""
-    metric, failed = progress.metric, progress.failed
-    done = f"{progress.done:,} of {progress.total:,} in {_span(progress.elapsed_s)}{_still(progress.left_s)}"
-    return _lines(
-        [
-            ("runs", done, ""),
-            ("running", progress.phase or ", ".join(progress.running) or "none", ""),
-            ("last", _score(progress.last, metric) if progress.last else "no run is finished", ""),
-            ("best so far", _score(progress.best, metric) if progress.best else "none", "cyan"),
-            ("failed", f"{failed:,}" if failed else "none", "red" if failed else "green"),
-        ]
-    )
+    from epkit.reporters.train import progress as search
 
-
-def _score(score: "RunScore", metric: str) -> str:
-    run, family, value = score
-    return f"{metric} {value:{'.4f' if abs(value) < 10 else ',.2f'}} ({run} {family})"
-
-
-def _span(seconds: float) -> str:
-    """Write a time, above two minutes without its seconds."""
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
-
-
-def _still(left_s: float | None) -> str:
-    """Say how long something will go on, where that is known."""
-    return "" if left_s is None else f", {_span(max(0.0, left_s))} left"
+    return _lines(search.lines(progress))
 
 
 def _lines(lines: Sequence[tuple[str, str, str]]) -> "Text":

@@ -38,7 +38,7 @@ def check_choice(flag: str, value: str, known: Iterable[str]) -> None:
 
 
 def fill_descriptors() -> None:
-    """Open what a shell closed of stdin, stdout and stderr, lest a socket takes the place, which ends libuv."""
+    """Open closed stdin, stdout and stderr: a socket that gets descriptor 0, 1 or 2 makes libuv abort."""
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
@@ -125,7 +125,7 @@ def write(text: str, *, reveal: bool = False) -> None:
         UsageError: stdout is closed, or its disk is full.
     """
     if sys.stdout is None:
-        raise UsageError("stdout is closed: there is nowhere to write the result to")
+        raise UsageError("stdout is closed: the result cannot be written")
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # for what an old encoding cannot write
     try:
@@ -242,7 +242,7 @@ class ProgressLine:
     def __init__(self, total: int | None, *, quiet: bool) -> None:
         self._line = StatusLine(quiet=quiet)
         self._total = total
-        self.live = None  # a line says no more than it is told
+        self.live = None  # a line shows only what it is given
 
     def __enter__(self) -> Self:
         return self

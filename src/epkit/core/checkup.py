@@ -11,7 +11,7 @@ class Step:
         ok: None where it was not tried, because an earlier step failed.
         ms: what it took, None where it was not tried.
         detail: what was found, a line.
-        advice: what to do, a line; beside an ok step it is a warning.
+        advice: what to do, a line; with an ok step it is a warning.
     """
 
     name: str

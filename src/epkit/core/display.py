@@ -37,5 +37,5 @@ class Displayed:
         }
 
     def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
-        """Write the value's text, which IPython would take from a list or a tuple that the value is besides."""
+        """Write the value's text, which IPython would else take from the list or tuple that the value also is."""
         printer.text(self._repr_mimebundle_(include=("text/plain",))["text/plain"])

@@ -15,7 +15,7 @@ from epkit.core.shortening import cut
 DETAIL_LIMIT: Final = 200
 """Most characters of a server's own words in a message."""
 
-# Longer replies are not error documents; a page's title stands at its beginning.
+# Longer replies are not error documents; a page's title is at its beginning.
 _PARSE_LIMIT = 1_000_000
 _PAGE_LIMIT = 10_000
 
@@ -28,7 +28,7 @@ _WHERE_KEYS_GO = "give it with --key-file, EPKIT_KEY, or key_env in epkit.toml"
 _FIELDS = ("error", "message", "detail", "msg", "error_description", "title", "reason", "error_code", "code")
 
 _WRONG_KEY = f"the key is wrong, expired, or belongs to another endpoint: {_WHERE_KEYS_GO}"
-_PROXY_KEY = "the proxy wants a user and a password, or others: give -P USER:PASSWORD"
+_PROXY_KEY = "the proxy requires a user and a password, or refuses those given: give -P USER:PASSWORD"
 _STATUSES: Final[Mapping[int, str]] = {
     400: "the endpoint does not accept the request: check the body against the contract with epkit validate",
     401: _WRONG_KEY,
@@ -73,9 +73,9 @@ _FAILURES: Final[tuple[tuple[tuple[Failure, ...], str, str], ...]] = (
     (
         (_CONNECT,),
         r"^proxy: \d{3}( |$)",
-        "the proxy lets nothing through to the endpoint: check its rules, and the URL",
+        "the proxy refuses the connection to the endpoint: check its rules, and the URL",
     ),
-    ((_CONNECT,), "^proxy: ", "the proxy is not reached: check -X"),
+    ((_CONNECT,), "^proxy: ", "the proxy cannot be reached: check -X"),
     ((_TLS,), "^proxy: ", "TLS with the proxy itself failed: check -X; --cacert names who signs its certificate"),
     (
         (Failure.TIMEOUT,),
@@ -88,7 +88,7 @@ _FAILURES: Final[tuple[tuple[tuple[Failure, ...], str, str], ...]] = (
             "(name or service|host)( is)? not known|nodename nor servname|name resolution|getaddrinfo|"
             "no address|name does not resolve|unknown host"
         ),
-        "the name of the host is not known: check its spelling, and whether the endpoint still exists",
+        "the host name cannot be resolved: check its spelling, and whether the endpoint still exists",
     ),
     (
         (_CONNECT,),
@@ -98,7 +98,7 @@ _FAILURES: Final[tuple[tuple[tuple[Failure, ...], str, str], ...]] = (
     (
         (_CONNECT,),
         "unreachable|no route",
-        "no way leads to the host: check the network, a VPN, or the address",
+        "no route to the host: check the network, a VPN, or the address",
     ),
     (
         (_CONNECT, _TRANSPORT),
@@ -135,19 +135,19 @@ _FAILURES: Final[tuple[tuple[tuple[Failure, ...], str, str], ...]] = (
     (
         (_TLS,),
         "self.signed|unable to get (local )?issuer|unable to verify|verify failed",
-        "nobody known here signed the server's certificate: name the authority with --cacert, or --insecure",
+        "the server's certificate is signed by an unknown authority: name it with --cacert, or use --insecure",
     ),
     (
         (_TLS, _TRANSPORT),
         "certificate required|bad certificate|handshake failure|no shared cipher",
-        "the server wants a client certificate, or shares no cipher: give -E FILE, or see -Z and -f",
+        "the server requires a client certificate, or has no cipher in common: give -E FILE, or see -Z and -f",
     ),
     (
         (_TRANSPORT,),
         "^content-encoding .* cannot be read",
         "epkit reads gzip and deflate: ask for one of them with -H 'Accept-Encoding: gzip'",
     ),
-    ((_TRANSPORT,), r"^(reply body|header block) over", "the reply is larger than epkit takes: check the URL"),
+    ((_TRANSPORT,), r"^(reply body|header block) over", "the reply is larger than epkit accepts: check the URL"),
     ((_TRANSPORT,), "^unfinished replies hold", "too many large replies are in flight at once: lower the concurrency"),
     (
         (_TRANSPORT,),
@@ -194,7 +194,7 @@ _KINDS: Final[Mapping[Failure, str]] = {
     Failure.EMPTY: "the reply is empty: the scoring script returned nothing",
     Failure.APPLICATION: "the reply is an error, whatever its status: check the body with epkit validate",
     Failure.CONTRACT: "the reply breaks the contract",
-    Failure.MISMATCH: "the reply has not as many predictions as rows were sent, or not those expected",
+    Failure.MISMATCH: "the reply does not have one prediction for each row sent, or not the expected predictions",
 }
 
 
@@ -295,9 +295,9 @@ def _meaning(status: int, headers: Mapping[str, str], body: str, key_sent: bool)
     if 300 <= status < 400:
         location = headers.get("location")
         use = clean(mask_url(location)) if location else "the address that it leads to"
-        return f"a redirect, which is not followed, for the key goes to this origin alone: use {use} as the URI"
+        return f"a redirect, which is not followed, because the key is sent to this origin only: use {use} as the URI"
     if not key_sent and refuses_key(status, body):
-        return f"the endpoint wants a key and none was sent: {_WHERE_KEYS_GO}"
+        return f"the endpoint requires a key, and none was sent: {_WHERE_KEYS_GO}"
     if _malformed(status, body) or "key_auth_bad_header" in body:
         return f"the key was not understood: Authorization has to be 'Bearer KEY'; {_WHERE_KEYS_GO}"
     if wants_tls(status, body):
@@ -328,7 +328,7 @@ def _by_status(status: int) -> str:
         return "the endpoint refuses the request"
     if 500 <= status < 600:
         return "the endpoint failed: its log says why"
-    return "not an answer that a scoring endpoint gives: check the URI"
+    return "a scoring endpoint does not answer like this: check the URI"
 
 
 def _from_json(text: str) -> str | None:

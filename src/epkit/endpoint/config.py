@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
+from epkit.core.hosting.deployments import BACKENDS
 from epkit.core.http.masking import clean, is_sensitive
 from epkit.core.http.url import Url, is_url, parse
 from epkit.core.near import suggestion
@@ -33,6 +34,10 @@ _KEYS = (
     "uri", "swagger", "auth", "key_env", "key_file", "deployment", "timeout", "headers",
     "predictions_at", "backend", "service", "workspace",
 )  # fmt: skip
+_PUBLISHED_KEYS = ("url", "backend", "auth", "key_env", "key_file", "timeout", "service", "workspace")
+_PUBLISHED_AUTHS: Final[tuple[Auth, ...]] = ("key", "aad")
+_HOST = re.compile(r"(?!-)[a-z0-9-]{1,63}(\.(?!-)[a-z0-9-]{1,63})+")
+"""Of `aad_hosts`: in lower case, without a port."""
 DEEPEST: Final = 4
 """Parts of the longest path that a mistake is reported for: `endpoints.NAME.headers.HEADER`."""
 
@@ -50,18 +55,19 @@ _TOKENS = re.compile(
 """What decides where a statement of TOML ends. Nothing in it goes back, so that it takes linear time."""
 _PUNCTUATION = frozenset("[]{}=,\n")
 
-_LITERAL = "a key has no place here: files get committed; use key_env or key_file"
+_LITERAL = "a key must not be written here, because files get committed; use key_env or key_file"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetSpec:
-    """What a command talks to: one `[endpoints.NAME]` table, or a URL alone.
+    """What a command talks to: one `[endpoints.NAME]` or `[published.NAME]` table, or a URL alone.
 
     Args:
-        uri: where rows are sent; None for the embedded endpoint, which has none before it runs.
+        uri: where rows are sent, or runs of a published pipeline are asked for; None for the embedded endpoint, which
+            has none before it runs.
         name: in `epkit.toml`, None for a URL.
         place: `FILE: endpoints.NAME` for messages, None for a URL.
-        swagger: where the contract is; None for beside the uri (`contract_url`).
+        swagger: where the contract is; None for next to the uri (`contract_url`).
         key_env: name of the environment variable that holds the key.
         key_file: path of the file that holds it.
         timeout_s: of one request, > 0.
@@ -108,7 +114,7 @@ class TargetSpec:
         given = "key_env" if self.key_env is not None else "key_file" if self.key_file is not None else None
         if self.outside and self.found_in is not None and given is not None:
             raise UsageError(
-                f"{self.place}.{given}: refused, for the file lies outside this project, in {self.found_in.parent}: "
+                f"{self.place}.{given}: refused, because the file is outside this project, in {self.found_in.parent}: "
                 f"if you trust it, name it (EPKIT_CONFIG={self.found_in}) or run epkit there"
             )
 
@@ -121,6 +127,8 @@ class Config:
         default: name of the endpoint that is the target where none is given.
         endpoints: by name, in the file's order.
         pipelines: by name, in the file's order.
+        published: pipelines that can be asked for a run at a URL, by name, in the file's order.
+        aad_hosts: hosts in lower case that an AAD token may go to, in addition to those of Azure.
         found: it is neither named by EPKIT_CONFIG nor in the working directory or the repository's root.
         outside: it was found above the project: above the repository, or above a directory that is in none.
     """
@@ -129,12 +137,20 @@ class Config:
     default: str | None
     endpoints: Mapping[str, TargetSpec]
     pipelines: "Mapping[str, PipelineConfig]" = field(default_factory=dict)
+    published: Mapping[str, TargetSpec] = field(default_factory=dict)
+    aad_hosts: tuple[str, ...] = ()
     found: bool = False
     outside: bool = False
 
     def endpoint(self, name: str) -> TargetSpec | None:
         """Return the endpoint of a name, with where it was found; None where there is none."""
-        spec = self.endpoints.get(name)
+        return self._found(self.endpoints.get(name))
+
+    def publication(self, name: str) -> TargetSpec | None:
+        """Return the published pipeline of a name, with where it was found; None where there is none."""
+        return self._found(self.published.get(name))
+
+    def _found(self, spec: TargetSpec | None) -> TargetSpec | None:
         return replace(spec, found_in=self.path, outside=self.outside) if spec is not None and self.found else spec
 
     def pipeline(self, name: str) -> "PipelineConfig":
@@ -151,7 +167,7 @@ class Config:
         found = self.pipelines[name]
         if self.outside:
             raise UsageError(
-                f"{found.place}: refused, for the file lies outside this project, in {self.path.parent}: "
+                f"{found.place}: refused, because the file is outside this project, in {self.path.parent}: "
                 f"if you trust it, name it (EPKIT_CONFIG={self.path}) or run epkit there"
             )
         return found
@@ -192,7 +208,7 @@ class _Reader:
         self.text = text
 
     def config(self, document: dict[str, Any]) -> Config:
-        self.known(document, (), ("default", "endpoints", "pipelines"))
+        self.known(document, (), ("default", "endpoints", "pipelines", "published", "aad_hosts"))
         tables = self.typed(document, ("endpoints",), dict, "a table: [endpoints.NAME]") or {}
         endpoints = {name: self.entry(tables, ("endpoints", name)) for name in tables}
         default = self.word(document, ("default",))
@@ -201,19 +217,21 @@ class _Reader:
             why = f'no endpoint has the name "{clean(default)}"; {known}{suggestion(default, endpoints)}'
             self.refuse(("default",), why)
         parts = self.typed(document, ("pipelines",), dict, "a table: [pipelines.NAME]") or {}
+        published = self.typed(document, ("published",), dict, "a table: [published.NAME]") or {}
         return Config(
             path=self.path,
             default=default,
             endpoints=MappingProxyType(endpoints),
             pipelines=MappingProxyType({name: self.pipeline(parts, name) for name in parts}),
+            published=MappingProxyType({name: self.publication(published, name) for name in published}),
+            aad_hosts=self.hosts(document, ("aad_hosts",)),
         )
 
     def pipeline(self, tables: dict[str, Any], name: str) -> "PipelineConfig":
-        from epkit.core.pipeline.config import NAME, read_pipeline  # a load of an endpoint needs none of it
+        from epkit.core.pipeline.config import read_pipeline  # late, here and below: a load reads no pipeline
 
         at = ("pipelines", name)
-        if not re.fullmatch(NAME, name):
-            self.refuse(at, "the name of a pipeline is made of letters, digits, - and _, at most 63")
+        self.pipeline_name(at)
         return read_pipeline(
             name,
             self.typed(tables, at, dict, "a table") or {},
@@ -221,15 +239,68 @@ class _Reader:
             lambda inner, why: self.refuse((*at, *inner), why),
         )
 
+    def pipeline_name(self, at: tuple[str, ...]) -> None:
+        from epkit.core.pipeline.config import NAME
+
+        if not re.fullmatch(NAME, at[-1]):
+            self.refuse(at, "the name of a pipeline is made of letters, digits, - and _, at most 63")
+
+    def publication(self, tables: dict[str, Any], name: str) -> TargetSpec:
+        at = ("published", name)
+        self.pipeline_name(at)
+        table = self.typed(tables, at, dict, "a table") or {}
+        self.known(table, at, _PUBLISHED_KEYS)
+        if "url" not in table:
+            self.refuse(at, 'url is missing: url = "http://127.0.0.1:PORT/jobs"')
+        backend = self.word(table, (*at, "backend"))
+        if backend is not None and backend not in BACKENDS:
+            self.refuse((*at, "backend"), f"must be one of {', '.join(BACKENDS)}{suggestion(backend, BACKENDS)}")
+        return TargetSpec(
+            name=name,
+            place=f"{self.path}: {_dotted(at)}",
+            uri=self.url(table["url"], (*at, "url")),
+            **self.access(table, at, _PUBLISHED_AUTHS),
+            timeout_s=self.timeout(table, (*at, "timeout")),
+            backend=backend,
+            service=self.word(table, (*at, "service")),
+            workspace=self.word(table, (*at, "workspace")),
+        )
+
+    def hosts(self, document: dict[str, Any], at: tuple[str, ...]) -> tuple[str, ...]:
+        given = self.typed(document, at, list, 'an array of hosts: aad_hosts = ["ml.example.com"]') or []
+        for host in given:
+            if not isinstance(host, str) or not _HOST.fullmatch(host.lower()):
+                self.refuse(at, 'are names of hosts, without scheme, port and path: aad_hosts = ["ml.example.com"]')
+        return tuple(host.lower() for host in given)
+
     def entry(self, tables: dict[str, Any], at: tuple[str, ...]) -> TargetSpec:
         table = self.typed(tables, at, dict, "a table") or {}
         self.known(table, at, _KEYS)
         if "uri" not in table:
             self.refuse(at, 'uri is missing: uri = "https://HOST/score"')
+        access = self.access(table, at, AUTHS)
+        swagger = self.word(table, (*at, "swagger"))
+        return TargetSpec(
+            name=at[-1],
+            place=f"{self.path}: {_dotted(at)}",
+            uri=self.url(table["uri"], (*at, "uri")),
+            swagger=None if swagger is None else self.document(swagger, (*at, "swagger")),
+            **access,
+            deployment=self.header((*at, "deployment"), "azureml-model-deployment", table.get("deployment")),
+            timeout_s=self.timeout(table, (*at, "timeout")),
+            headers=self.headers(table, (*at, "headers")),
+            predictions_at=self.pointer(table, (*at, "predictions_at")),
+            backend=self.word(table, (*at, "backend")),
+            service=self.word(table, (*at, "service")),
+            workspace=self.word(table, (*at, "workspace")),
+        )
+
+    def access(self, table: dict[str, Any], at: tuple[str, ...], auths: tuple[Auth, ...]) -> dict[str, Any]:
+        """Return what opens an entry, by the fields of `TargetSpec`."""
         auth = self.word(table, (*at, "auth")) or "key"
-        if auth not in AUTHS:
+        if auth not in auths:
             # The word itself is not repeated: it may be the key.
-            self.refuse((*at, "auth"), f"must be one of {', '.join(AUTHS)}{suggestion(auth, AUTHS)}")
+            self.refuse((*at, "auth"), f"must be one of {', '.join(auths)}{suggestion(auth, auths)}")
         key_env, key_file = self.word(table, (*at, "key_env")), self.word(table, (*at, "key_file"))
         if key_env is not None and key_file is not None:
             self.refuse((*at, "key_file"), "key_env and key_file are both given: keep one")
@@ -241,23 +312,8 @@ class _Reader:
                 (*at, "key_env"),
                 f"not the name of an environment variable; if it is the key itself, {_LITERAL}",
             )
-        swagger = self.word(table, (*at, "swagger"))
-        return TargetSpec(
-            name=at[-1],
-            place=f"{self.path}: {_dotted(at)}",
-            uri=self.url(table["uri"], (*at, "uri")),
-            swagger=None if swagger is None else self.document(swagger, (*at, "swagger")),
-            auth=auth,
-            key_env=key_env,
-            key_file=None if key_file is None else self.file(key_file, (*at, "key_file")),
-            deployment=self.header((*at, "deployment"), "azureml-model-deployment", table.get("deployment")),
-            timeout_s=self.timeout(table, (*at, "timeout")),
-            headers=self.headers(table, (*at, "headers")),
-            predictions_at=self.pointer(table, (*at, "predictions_at")),
-            backend=self.word(table, (*at, "backend")),
-            service=self.word(table, (*at, "service")),
-            workspace=self.word(table, (*at, "workspace")),
-        )
+        file = None if key_file is None else self.file(key_file, (*at, "key_file"))
+        return {"auth": auth, "key_env": key_env, "key_file": file}
 
     def known(self, table: dict[str, Any], at: tuple[str, ...], keys: tuple[str, ...]) -> None:
         for key in table:
@@ -292,7 +348,9 @@ class _Reader:
         except UsageError as error:
             self.refuse(at, str(error))
         if url.userinfo is not None:
-            self.refuse(at, "a password has no place here: files get committed; give the URL in EPKIT_TARGET")
+            self.refuse(
+                at, "a password must not be written here, because files get committed; give the URL in EPKIT_TARGET"
+            )
         return url
 
     def document(self, text: str, at: tuple[str, ...]) -> Path | Url:

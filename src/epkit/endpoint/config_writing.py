@@ -1,10 +1,10 @@
-"""Writes endpoints and pipelines into `epkit.toml` and takes endpoints out; everything else in it stays as it is."""
+"""Writes endpoints and pipelines into `epkit.toml` and takes entries out; everything else in it stays as it is."""
 
 import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
@@ -13,23 +13,26 @@ from tomlkit.items import AbstractTable
 from epkit.endpoint.config import FILENAME, Config, parse_config
 from epkit.errors import UsageError, unwritable
 
+Room = Literal["endpoints", "published"]
+"""Tables of entries by name."""
+
 
 def place(config: Config | None, cwd: Path) -> Path:
     """Return the file to write to: the one of this project, else a new one in *cwd*."""
     return cwd / FILENAME if config is None or config.outside else config.path
 
 
-def write_entry(path: Path, name: str, entry: Mapping[str, str | None]) -> None:
-    """Write an endpoint, or change the one of this name.
+def write_entry(path: Path, name: str, entry: Mapping[str, str | None], room: Room = "endpoints") -> None:
+    """Write an entry, or change the one of this name.
 
     Args:
-        entry: by key, in the order in which a new endpoint is written; None takes a key out.
+        entry: by key, in the order in which a new one is written; None takes a key out.
 
     Raises:
         UsageError: the file cannot be read or written, or would not be right afterwards.
     """
     document = _read(path)
-    tables = document.setdefault("endpoints", tomlkit.table(is_super_table=True))
+    tables = document.setdefault(room, tomlkit.table(is_super_table=True))
     table = tables.get(name)
     if table is None:
         table = tables[name] = tomlkit.table()
@@ -41,20 +44,20 @@ def write_entry(path: Path, name: str, entry: Mapping[str, str | None]) -> None:
     _write(path, document)
 
 
-def remove_entry(path: Path, name: str) -> None:
-    """Take an endpoint out, and the default where it is this one.
+def remove_entry(path: Path, name: str, room: Room = "endpoints") -> None:
+    """Take an entry out, and the default where it is this endpoint.
 
     Raises:
         UsageError: the file cannot be read or written.
     """
     document = _read(path)
-    tables = document.get("endpoints", {})
+    tables = document.get(room, {})
     if name not in tables:
         return
     del tables[name]
     if not tables:
-        del document["endpoints"]
-    if document.get("default") == name:
+        del document[room]
+    if room == "endpoints" and document.get("default") == name:
         del document["default"]
     _write(path, document)
 

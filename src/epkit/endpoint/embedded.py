@@ -134,4 +134,4 @@ def _end(process: subprocess.Popen[bytes], lifeline: IO[bytes], ready: IO[bytes]
 def _tail(log: IO[bytes]) -> str:
     size = os.fstat(log.fileno()).st_size
     tail = os.pread(log.fileno(), _TAIL_BYTES, max(0, size - _TAIL_BYTES)).decode("utf-8", "replace").strip()
-    return f"; its last words:\n{tail}" if tail else "; it left no word"
+    return f"; its last output:\n{tail}" if tail else "; its log is empty"

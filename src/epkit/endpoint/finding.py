@@ -12,7 +12,7 @@ from epkit.errors import UsageError, unreadable
 from epkit.paths import foreign_owner, is_foreign, user_of
 
 VARIABLE: Final = "EPKIT_CONFIG"
-"""Names the file to read: it is meant, so nobody asks where it lies and whose it is."""
+"""Names the file to read: the user chose it, so its place and its owner are not checked."""
 
 
 def find_config(directory: Path, environ: Mapping[str, str]) -> Config | None:
@@ -54,9 +54,9 @@ def unread_note(path: Path, directory: Path, environ: Mapping[str, str]) -> str 
     named = environ.get(VARIABLE)
     if named:
         same = (directory / named).resolve() == path.resolve()
-        return None if same else f"{path}: is not read as long as {VARIABLE} names {named}"
+        return None if same else f"{path}: is not read, because {VARIABLE} names {named}"
     owner = foreign_owner(path, environ)
-    return None if owner is None else f"{path}: is not read, for {owner}, unless {VARIABLE}={path} names it"
+    return None if owner is None else f"{path}: is not read, because {owner}, unless {VARIABLE}={path} names it"
 
 
 def _read_named(path: Path) -> bytes:
@@ -70,7 +70,7 @@ def _read_named(path: Path) -> bytes:
 def _read_own(path: Path, environ: Mapping[str, str]) -> bytes | None:
     """Read a file that was found; None where there is none."""
     if (owner := foreign_owner(path, environ)) is not None:
-        raise UsageError(f"{path}: not read, for {owner}: if you trust it, name it ({VARIABLE}={path})")
+        raise UsageError(f"{path}: not read, because {owner}: if you trust it, name it ({VARIABLE}={path})")
     try:
         # Without O_NONBLOCK a pipe that nobody writes to would block.
         with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
@@ -78,7 +78,7 @@ def _read_own(path: Path, environ: Mapping[str, str]) -> bytes | None:
             if not stat.S_ISREG(status.st_mode):
                 raise UsageError(f"{path}: not a regular file: move it away")
             if is_foreign(status, environ):  # it was another one a moment ago
-                raise UsageError(f"{path}: not read, for it belongs to {user_of(status.st_uid)}")
+                raise UsageError(f"{path}: not read, because it belongs to {user_of(status.st_uid)}")
             return file.read(MAX_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return None

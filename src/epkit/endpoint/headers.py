@@ -73,8 +73,8 @@ def check_id_header(name: str) -> None:
     """
     problem = header_problem(name, "")
     if problem is None and name.lower() in OWN:
-        problem = f"{name}: says something else, and is not free for an id: x-request-id is"
+        problem = f"{name}: has another meaning and cannot carry an id: use x-request-id"
     if problem is None and is_sensitive(name):
-        problem = f"{name}: carries credentials by its name, so that no report would show the id: x-request-id does not"
+        problem = f"{name}: its name marks it as a credential, so reports would mask the id: use x-request-id"
     if problem is not None:
         raise UsageError(f"--request-ids={name}: {problem.removeprefix(f'{name}: ')}")

@@ -108,7 +108,7 @@ def _from_file(path: Path, source: str) -> Key:
     key = _bearer(text, source)
     # Pipes (process substitution) are nobody else's, and Windows has no such bits.
     if os.name == "posix" and stat.S_ISREG(mode) and mode & 0o077:
-        note = f"{source}: others on this machine have access to this key: chmod 600"
+        note = f"{source}: other users of this machine can access this key: chmod 600"
         return Key(authorization=key.authorization, source=source, notes=(*key.notes, note))
     return key
 

@@ -16,7 +16,7 @@ NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 _HEAD: Final = """\
 # The endpoints that epkit talks to, by name: `epkit check NAME`, `epkit score --target NAME`.
-# Commands look for this file from where they run upward. A key has no place in it, for files get
+# Commands look for this file from where they run upward. Do not write a key into it, because files get
 # committed: name the variable or the file that holds it.
 """
 
@@ -55,7 +55,7 @@ class Starter:
 
 
 def render(starter: Starter) -> str:
-    """Write the file, a comment beside each setting."""
+    """Write the file, with a comment for each setting."""
     return "\n".join([_HEAD, *_lines(starter), ""])
 
 
@@ -99,7 +99,7 @@ def _lines(starter: Starter) -> Iterator[str]:
         yield f"# Azure's workspace {clean(workspace.name)}{group} ({clean(workspace.source)})"
     yield f"{off}[endpoints.{starter.name}]"
     if uri is None:
-        yield _line(off, "uri", "https://HOST/score", "where rows are scored: take the # off these three lines")
+        yield _line(off, "uri", "https://HOST/score", "where rows are scored: remove the # from these three lines")
     else:
         yield _line(off, "uri", uri.reveal(), "")
     contract = "the uri with swagger.json at its end" if uri is None else uri.sibling("swagger.json").shown
@@ -110,7 +110,7 @@ def _lines(starter: Starter) -> Iterator[str]:
     yield _line(off if given else "# ", "key_env", variable, "variable that holds the key; default: EPKIT_KEY")
     given = starter.key_file is not None
     file = starter.key_file or f"{starter.name}.key"
-    yield _line(off if given else "# ", "key_file", file, "or the file that does: mode 0600, and in .gitignore")
+    yield _line(off if given else "# ", "key_file", file, "or the file that holds it: mode 0600, and in .gitignore")
     yield _line("# ", "deployment", "blue", "pins a deployment (azureml-model-deployment)")
     yield _line("# ", "timeout", 60, "seconds")
     headers = '# headers = { "x-team" = "risk" }'

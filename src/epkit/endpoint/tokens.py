@@ -16,10 +16,10 @@ from epkit.process import silenced, unwarned
 
 AUDIENCE: Final = "https://ml.azure.com/.default"
 MARGIN_S: Final = 300.0
-"""So long before its end a token is replaced; azure-identity begins to ask for another one then, too."""
+"""A token is renewed this long before it expires; azure-identity asks for another one then, too."""
 RETRY_S: Final = 10.0
 PATIENCE_S: Final = 60.0
-"""How long a token is waited for, whoever has to be asked on the way."""
+"""Longest wait for a token, including all services on the way."""
 
 TokenSource = Callable[[], Token]
 
@@ -73,7 +73,7 @@ def in_time(source: TokenSource, limit_s: float = PATIENCE_S) -> TokenSource:
         try:
             result = outcome.get(timeout=limit_s)
         except Empty:
-            raise UsageError(f"no token within {limit_s:g} s: is the network there?") from None
+            raise UsageError(f"no token within {limit_s:g} s: is the network up?") from None
         if isinstance(result, BaseException):
             raise result
         return result
@@ -114,7 +114,7 @@ class Keeper:
         Args:
             first: the token that is in use.
             replaced: is handed each new one, on the keeper's thread.
-            note: is told, once, that there is no new one to be had.
+            note: called once when no new token can be got.
         """
         self._source = source
         self._token = first
@@ -133,14 +133,14 @@ class Keeper:
 
     def _keep(self) -> None:
         wait = self._token.refresh_at_s - time.time()
-        told = False
+        noted = False
         while not self._over.wait(max(0.0, wait)):
             try:
                 new = self._source()
             except EpkitError as error:
-                if not told:
-                    self._note(f"the token cannot be replaced yet: {error}")
-                told, wait = True, self._pause()
+                if not noted:
+                    self._note(f"the token cannot be renewed yet: {error}")
+                noted, wait = True, self._pause()
                 continue
             if new.text == self._token.text:
                 wait = self._pause()  # the source's own cache

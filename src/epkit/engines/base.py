@@ -85,7 +85,7 @@ class PacingDriver(Driver, Protocol):
 
 @dataclass(slots=True, kw_only=True)
 class Traffic:
-    """What an engine counted besides samples.
+    """What an engine counted in addition to the samples.
 
     Args:
         connections: opened successfully (TLS included).

@@ -39,7 +39,7 @@ from epkit.core.stats.histogram import Histogram
 from epkit.engines.base import FOREVER, INTERRUPTED, Arrival, Exchange
 
 PATIENT_REFUSALS: Final = 10
-"""So many times the retries a batch may be refused while others succeed."""
+"""How often a batch may be refused while others succeed, in multiples of the retries."""
 
 PATIENT_STALES: Final = 2
 """The same for connections that the endpoint closes while they wait for work."""

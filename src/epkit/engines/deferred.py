@@ -1,4 +1,4 @@
-"""Checks of replies that cost too much to be made where a reply arrives, made beside the run.
+"""Checks of replies that cost too much to be made where a reply arrives, made in parallel with the run.
 
 A reply whose body has not been seen is handed to a thread, and the block that its row is in waits for the verdict on
 its way to the sinks; a body that is known costs a look-up. The thread rests so that it uses a fifth of a core at most,
@@ -24,7 +24,7 @@ from epkit.engines.driver import EXAMPLE_BYTES, FirstFailure, Sink
 MOST_WAITING: Final = 256
 MOST_BYTES: Final = 16 * 1024 * 1024
 REST: Final = 4.0
-"""So many times what a check took is rested after it."""
+"""Pause after a check, in multiples of the time that the check took."""
 
 PATIENCE_S: Final = 5.0
 """How long the end of a run waits for the last verdicts."""
@@ -75,7 +75,7 @@ class _Waiting:
 
 
 class Deferred:
-    """Stands between a driver and its sinks.
+    """Sits between a driver and its sinks.
 
     `counts` tells how many replies were checked, `examples` are the first failures of each kind that were found here;
     they started at a `time.perf_counter_ns`.

@@ -34,7 +34,7 @@ REMEMBERED_BYTES: Final = 4096
 MEMO_BYTES: Final = 16 * 1024 * 1024
 """The most that all remembered verdicts take, however many payloads there are."""
 VERDICT_BYTES: Final = 256
-"""What remembering takes besides the body, about."""
+"""Approximate bytes of a remembered reply, without its body."""
 DEPLOYMENTS: Final = 255
 EXAMPLE_BYTES: Final = 64 * 1024
 

@@ -11,7 +11,7 @@ have begun, so that what is late stays late. Nothing is waited for in between: c
 and a row belongs to the phase in which it was due (`epkit.core.load.phases`).
 
 Several workers share a plan. A phase that ends with the clock ends for all of them at once. One that ends with a number
-of requests ends for each at another time: then they meet at a gate, and go on together at a time that they are told.
+of requests ends for each at another time: then they meet at a gate, and go on together at a time that is sent to them.
 """
 
 import time

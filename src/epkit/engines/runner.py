@@ -17,7 +17,7 @@ from typing import Final, cast
 import numpy as np
 
 from epkit.engines.base import Driver, Engine, Traffic
-from epkit.process import beside_a_loop, collections_off, signals_to
+from epkit.process import collections_off, outside_loop, signals_to
 
 BEAT_NS: Final = 10_000_000
 MOST_BEATS: Final = 1_000_000
@@ -42,7 +42,7 @@ class Ran:
 
 
 def run(engine: Engine, driver: Driver, slots: int, *, tick: Callable[[], None] | None = None) -> Ran:
-    """Run *engine* for *driver* on a new event loop, uvloop's where there is one; beside a loop that runs already.
+    """Run *engine* for *driver* on a new event loop, uvloop's if installed; on a thread if one runs here.
 
     Args:
         tick: called some five times a second, for a progress display; must be quick.
@@ -56,7 +56,7 @@ def run(engine: Engine, driver: Driver, slots: int, *, tick: Callable[[], None] 
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             return runner.run(attend(engine, driver, slots, tick=tick))
 
-    return beside_a_loop(work)
+    return outside_loop(work)
 
 
 async def attend(

@@ -1,4 +1,4 @@
-"""When requests start that are told apart by it: no two of a run start in the same nanosecond.
+"""Start times that identify requests: no two requests of a run start in the same nanosecond.
 
 Between two starts of one process the first request is written, or a socket made, which takes a thousand nanoseconds
 and more: a clock that is finer tells them apart by itself, and costs what it always does. With a coarser one, what was

@@ -25,7 +25,7 @@ from epkit.exporters.points import ExportFrame, MetricsMaker
 from epkit.process import silenced
 
 PAUSES_S: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
-"""How long nothing is sent after so many failures in a row."""
+"""Pause after that many failures in a row."""
 
 ANSWER_BYTES: Final = 16 * 1024
 """The most that is read of an answer."""

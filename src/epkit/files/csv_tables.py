@@ -63,7 +63,7 @@ class CsvTable:
 
         Args:
             name: what messages call the file.
-            spec: the rows of a contract, by which a header is told from a row.
+            spec: the rows of a contract, which distinguishes a header from a row.
 
         Raises:
             UsageError: the file is empty, no text in UTF-8, names a column twice, or has no header.
@@ -141,10 +141,10 @@ class CsvTable:
             what = "write a line of column names above it"
             if spec is not None and spec.shape == "records" and len(cells) == len(spec.columns):
                 what = f"--no-header takes the contract's {len(cells)} names in their order"
-            raise UsageError(f"{where}: the first line is data and no header ({shown}): {what}")
+            raise UsageError(f"{where}: the first line is data, not a header ({shown}): {what}")
         twice = [column for column, times in Counter(cells).items() if times > 1 and column.strip()]
         if twice:
-            raise UsageError(f'{where}: the column "{cut(twice[0], 60)}" stands there twice')
+            raise UsageError(f'{where}: the column "{cut(twice[0], 60)}" occurs twice')
         bare = [place for place, cell in enumerate(cells, start=1) if not cell.strip()]
         if len(bare) == len(cells):
             raise UsageError(f"{where}: no column has a name: a line of column names is expected")
@@ -270,7 +270,7 @@ class CsvTable:
         row, text = guess.first
         line, shown = self.line_of(row) or 1, f'"{cut(text, 40)}"'
         if guess.has_commas and self.options.decimal is None:
-            advice = "--decimal , reads a decimal comma, --decimal . the text that it is"
+            advice = "--decimal , reads a decimal comma, --decimal . keeps it as text"
             raise UsageError(f'{self.name}:{line}: {shown} in the column "{cut(name, 60)}": {advice}')
         if not self.options.remarks:
             return  # what learns from the table looks for such cells itself
@@ -394,7 +394,7 @@ class CsvTable:
         return transcoding.not_utf8(self.name, line, text[:place], text[place:])
 
     def not_csv(self, line: int) -> UsageError:
-        """Say that rows cannot be told apart, from a line on."""
+        """Say that rows cannot be separated from a line on."""
         what = "from this line on a cell holds a quote or a carriage return and is not in quotes itself"
         return UsageError(f"{self.name}:{line}: {what}: put such cells in quotes, and write a quote in them twice")
 

@@ -105,7 +105,7 @@ def marked(line: str) -> str | None:
 
 
 def separator_of(head: str) -> str:
-    """Choose what stands between cells: what cuts the first rows as it cuts the header, else the header the most.
+    """Choose the separator of cells: what cuts the first rows as it cuts the header, else the header the most.
 
     Args:
         head: the first lines of a table, the header first; the last one may be cut off.

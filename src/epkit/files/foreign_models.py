@@ -17,7 +17,7 @@ from epkit.reading import CONDA, PAYLOAD, read_whole
 from epkit.reading import MLMODEL as MLMODEL_BOUND
 
 AUTOML_SCRIPTS: Final = ("scoring_file_v_2_0_0.py", "scoring_file_v_1_0_0.py")
-"""As AutoML writes them beside a model, the newest first."""
+"""As AutoML writes them next to a model, the newest first."""
 
 AUTOML_CONDA: Final = "conda_env_v_1_0_0.yml"
 AUTOML_MODEL: Final = "model.pkl"

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import polars as pl
 
 from epkit.core.json.reading import loads_row
@@ -40,12 +41,21 @@ def from_foreign(frame: Any) -> pl.DataFrame:
     columns = []
     for name in frame.columns:
         column = frame[name]
+        if isinstance(column.dtype, np.dtype) and column.dtype.kind in "if":
+            # Numbers of numpy, which nothing is missing from that is not NaN.
+            columns.append(series_of_numbers(str(name), column.to_numpy()))
+            continue
         # What is missing in a column of floats is a NaN as any other, and stays one.
         floats = str(column.dtype).startswith("float")
         cells = zip(column.tolist(), column.isna().tolist(), strict=True)
         values = [None if gone and not floats else _text_of_time(value) for value, gone in cells]
         columns.append(series_of(str(name), values))
     return pl.DataFrame(columns)
+
+
+def series_of_numbers(name: str, values: np.ndarray) -> pl.Series:
+    """Make a column of numpy's signed whole numbers or floats, with the type that `series_of` would give it."""
+    return pl.Series(name, values.astype(np.int64 if values.dtype.kind == "i" else np.float64))
 
 
 def series_of(name: str, values: Sequence[Any]) -> pl.Series:

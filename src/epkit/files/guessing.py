@@ -15,7 +15,7 @@ class Guess:
     """What the cells of a column that were seen so far may be.
 
     `numbers` and `commas` count those that are numbers, and numbers but for a decimal comma, `others` all that are no
-    numbers; `first` is the first of these, with its row. What stands for a missing value counts for nothing.
+    numbers; `first` is the first of these, with its row. Words for a missing value are not counted.
     """
 
     def __init__(self, decimal: str | None) -> None:

@@ -1,6 +1,6 @@
-"""The files of a scoring job beside its output: the journal, which is also the lock, and the list of failed rows.
+"""The files of a scoring job next to its output: the journal, which is also the lock, and the list of failed rows.
 
-A point in the journal is written after everything it speaks of is on the disk. Whatever stands behind the last point
+A point in the journal is written after everything that it records is on the disk. Whatever follows the last point
 was written by a run that did not come to the next one, and is cut off before the job goes on.
 """
 
@@ -61,7 +61,7 @@ class Job:
                 raise UsageError(f"-o {self.out}: is a directory")
             known = self._path.exists()
             if not known and not self._overwrite and self.out.exists():
-                raise UsageError(f"-o {self.out}: exists, and no journal owns it: --overwrite replaces it")
+                raise UsageError(f"-o {self.out}: exists and has no journal: --overwrite replaces it")
             self._journal = self._path.open("a+b", buffering=0)
         except OSError as error:
             raise self.trouble(error) from None
@@ -95,7 +95,7 @@ class Job:
         try:
             recorded = self._recorded()
             if recorded is None and self.out.exists() and not self._overwrite:
-                raise UsageError(f"-o {self.out}: exists, and no journal owns it: --overwrite replaces it")
+                raise UsageError(f"-o {self.out}: exists and has no journal: --overwrite replaces it")
             if recorded is not None and not self._restart and self._is_ours(recorded, identity):
                 self.point = recorded.point
                 self._length = recorded.length
@@ -107,14 +107,14 @@ class Job:
 
         Args:
             rows: of the input, None where that is not known.
-            least: so many have to be done.
+            least: the number of rows that have to be done.
 
         Raises:
             UsageError: the journal speaks of more, or of fewer than *least*.
         """
         if rows is not None and not least <= self.point.rows <= rows:
             raise UsageError(
-                f"{self._path}: damaged: it speaks of {self.point.rows:,} rows, and the input has {rows:,}: "
+                f"{self._path}: damaged: it is for {self.point.rows:,} rows, but the input has {rows:,}: "
                 "--restart starts over"
             )
 
@@ -165,9 +165,7 @@ class Job:
         if not (size == point.out if point.complete else max(size, 0) >= point.out):
             raise self._changed(self.out, "is gone" if size < 0 else "was changed")
         if (size >= 0 or not point.out) and not self._holds(point):
-            raise self._changed(
-                self.out, "does not hold the rows that the journal speaks of: one of the two was changed"
-            )
+            raise self._changed(self.out, "does not hold the rows that the journal records: one of the two was changed")
         self._check_failed(point)
         return True
 

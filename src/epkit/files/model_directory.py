@@ -55,9 +55,7 @@ def check(directory: Path, *, overwrite: bool) -> None:
     own = _own_files(directory)
     strange = [name for name in entries if name not in own]
     if strange:
-        raise UsageError(
-            f'{directory}: has other things in it ("{strange[0]}"): name another directory, or one that is new'
-        )
+        raise UsageError(f'{directory}: has other things in it ("{strange[0]}"): name another directory, or a new one')
     if not overwrite:
         raise UsageError(f"{directory}: holds a model already: --overwrite replaces it, or name another directory")
 
@@ -221,7 +219,7 @@ def _put(temporary: Path, target: Path) -> None:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             raise
         if not _exchanged(temporary, target):
-            # Without an exchange there is no model for a moment, and the old one beside until the new one is there.
+            # Without an exchange there is no model for a moment; the old one is kept next to it until then.
             aside = temporary.with_name(f"{temporary.name}-old")
             target.rename(aside)
             try:

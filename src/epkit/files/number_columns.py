@@ -23,7 +23,7 @@ def real(decimal: str) -> str:
 
 
 def is_missing(cells: "pl.Series") -> "pl.Series":
-    """Tell of each text whether it stands for a missing value."""
+    """Tell for each text whether it means a missing value."""
     return cells.str.strip_chars().str.to_lowercase().is_in(list(MISSING))
 
 

@@ -1,4 +1,4 @@
-"""The files that a command writes besides its standard output."""
+"""The files that a command writes in addition to its standard output."""
 
 import os
 from pathlib import Path
@@ -115,6 +115,6 @@ def create(path: Path, text: str, name: str) -> None:
                 path.unlink(missing_ok=True)
                 raise
     except FileExistsError:
-        raise UsageError(f"{name}: there is one already, which is not overwritten: edit it, or move it away") from None
+        raise UsageError(f"{name}: exists already and is not overwritten: edit it, or move it away") from None
     except OSError as error:
         raise unwritable(f"{name}: cannot be written", error) from None

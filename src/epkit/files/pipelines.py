@@ -17,6 +17,7 @@ import json
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -275,6 +276,14 @@ class PipelineStore:
                     shutil.rmtree(entry, ignore_errors=True)
 
 
+class PipelineBusyError(UsageError):
+    """Another run of the pipeline goes on."""
+
+
+LOCK_TRIES, LOCK_PAUSE_S = 5, 0.02
+"""A lock is tried again: who asks whether somebody has it takes it for a moment."""
+
+
 class PipelineLock:
     """Lets one run of a pipeline go on at a time; a context manager. It goes with its process, however that ends."""
 
@@ -286,7 +295,8 @@ class PipelineLock:
         """Take it.
 
         Raises:
-            UsageError: another run has it; its process is named.
+            PipelineBusyError: another run has it; its process is named.
+            UsageError: it cannot be made.
         """
         with _trouble(self._path):
             self._path.parent.parent.mkdir(parents=True, exist_ok=True)
@@ -322,14 +332,23 @@ class PipelineLock:
             return held, _pid(file) if held else None
 
     def _take(self, file: IO[bytes]) -> None:
-        if fcntl is not None and not _locked(file):
+        if fcntl is not None and not self._tried(file):
             pid = _pid(file)
             who = f" (process {pid})" if pid is not None else ""
             name = self._path.parent.name
-            raise UsageError(f"{name}: a run goes on{who}: wait for it, or epkit pipeline cancel {name}")
+            raise PipelineBusyError(f"{name}: a run goes on{who}: wait for it, or epkit pipeline cancel {name}")
         with _trouble(self._path):
             file.truncate(0)
             write_all(file, b"%d\n" % os.getpid())
+
+    @staticmethod
+    def _tried(file: IO[bytes]) -> bool:
+        for attempt in range(LOCK_TRIES):
+            if attempt:
+                time.sleep(LOCK_PAUSE_S)
+            if _locked(file):
+                return True
+        return False
 
 
 class RunJournal:

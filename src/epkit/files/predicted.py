@@ -175,7 +175,7 @@ class ParquetWriter:
         """Take up the parts that count.
 
         Args:
-            rows: so many are in them.
+            rows: the number of rows in them.
             names: the input's columns.
         """
         self._path, self._parts, self._names = path, parts, names

@@ -24,7 +24,7 @@ from epkit.files.predicted import CsvWriter, JsonlWriter, ParquetWriter, Writer
 COMMIT_S: Final = 1.0
 COMMIT_PART_S: Final = 10.0
 UNDECIDED_ROWS: Final = 10_000
-"""So many rows may fail before the columns of predictions are chosen without having seen one."""
+"""After this many failed rows, the columns of predictions are chosen without having seen a prediction."""
 
 FORMATS: Final = (".jsonl", ".csv", ".parquet")
 

@@ -33,7 +33,7 @@ def exposure(file: Path) -> Exposure:
 def _git(root: Path, *arguments: str) -> bool:
     """Ask git, which runs no program that the repository's own settings name; without git the answer is no."""
     try:
-        asked = subprocess.run(  # noqa: S603 - no shell, and what is a path stands behind --
+        asked = subprocess.run(  # noqa: S603 - no shell, and paths come after --
             ["git", "-c", "core.fsmonitor=false", "-C", str(root), *arguments],  # noqa: S607 - the user's own git
             capture_output=True,
             check=False,

@@ -37,7 +37,7 @@ class RunWriter:
         """
         self._name = f"{flag} {path}"
         try:
-            # Without a buffer: what is told is in the file, and a full disk shows where a block is written.
+            # Without a buffer: what is reported is in the file, and a full disk shows where a block is written.
             self._file = NewFile(path)
         except OSError as error:
             raise unwritable(self._name, error) from None
@@ -121,7 +121,7 @@ class SavedRun:
                     file.seek(offset - saved.HEAD.size)
                     content = _content(file.read(saved.HEAD.size + length))
                     if content is None:
-                        raise damaged(self.path, f"the samples at byte {offset} are not what was written")
+                        raise damaged(self.path, f"the samples at byte {offset} do not match their checksum")
                     yield saved.to_samples(content, self.section.head.row)
         except OSError as error:
             raise UsageError(f"{self.path}: cannot be read: {error.strerror}") from None
@@ -206,7 +206,7 @@ class _Scan:
             self._cut = True
             return
         if tag == saved.ROWS and length > _MOST_ROWS:
-            raise damaged(self._path, "no run writes so many samples at once", f" at byte {start}")
+            raise damaged(self._path, "a run never writes this many samples at once", f" at byte {start}")
         if tag == saved.ROWS and self._found:
             self._found[-1][1].append((start + saved.HEAD.size, length))
         if tag not in (saved.RUN, saved.STAT, saved.HIST, saved.DONE, saved.BEST):
@@ -215,7 +215,7 @@ class _Scan:
         self._take(tag, self._parse(head, length, start))
 
     def _parse(self, head: bytes, length: int, start: int) -> dict[str, Any]:
-        fault = damaged(self._path, "this is not what was written", f" at byte {start}")
+        fault = damaged(self._path, "checksum mismatch", f" at byte {start}")
         if length > _MOST_JSON:
             raise fault
         whole = head + self._file.read(length)
@@ -224,7 +224,7 @@ class _Scan:
         except ValueError:
             raise fault from None
         if head.startswith(saved.RUN):
-            self._check(value.get("format"))  # first: who has another version is not to be told of damage
+            self._check(value.get("format"))  # first: another version is not damage
         if _content(whole) is None:
             raise fault
         return value
@@ -244,7 +244,7 @@ class _Scan:
         name, _, version = str(format_).rpartition("/")
         if name == ours[0] and version.isdecimal():
             raise UsageError(
-                f"{self._path}: saved by a newer epkit ({format_}; this one reads {saved.FORMAT}): update it"
+                f"{self._path}: saved by a newer epkit ({format_}; this one reads {saved.FORMAT}): update epkit"
             )
         raise UsageError(f"{self._path}: not a run of a known format ({format_!r})")
 
@@ -266,7 +266,7 @@ class _Scan:
 
 def damaged(path: str, why: str, where: str = "") -> UsageError:
     """Say that a saved run is not what was written."""
-    return UsageError(f"{path}: damaged{where}: {why}: take a copy that is whole, or make the run again")
+    return UsageError(f"{path}: damaged{where}: {why}: use an intact copy, or repeat the run")
 
 
 def _content(whole: bytes) -> bytes | None:

@@ -70,7 +70,7 @@ class Source(Protocol):
         """Read the rows.
 
         Args:
-            skip: so many from the first on are left out.
+            skip: number of rows to leave out at the beginning.
             lists: rows are encoded as lists of cells.
         """
 

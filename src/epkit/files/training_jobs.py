@@ -1,8 +1,8 @@
-"""What a training at Azure leaves beside its model: the job, the rows that were not sent, what Azure returned.
+"""What a training at Azure leaves next to its model: the job, the rows that were not sent, what Azure returned.
 
 model.run/job.json      the job, written before it is begun
 test.csv      the test rows
-azure/…       what the best trial left besides what is deployed
+azure/…       what else the best trial left
 """
 
 import json

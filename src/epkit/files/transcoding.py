@@ -111,7 +111,7 @@ def not_utf8(name: str, line: int, before: bytes, rest: bytes) -> UsageError:
 
     Args:
         line: number of the line that the byte is in.
-        before: what stands before it in the line.
+        before: what comes before it in the line.
         rest: the byte, and what follows it.
     """
     likely = next((each for each in _LIKELY if _decodes(rest[:SEEN_BYTES], each)), _LIKELY[-1])

@@ -22,7 +22,7 @@ def write_all(file: RawIOBase | IO[bytes], data: bytes | memoryview) -> None:
 
 
 class NewFile:
-    """A file that is written beside the one of its name, and takes its place with `publish`; a context manager.
+    """A file that is written next to the one of its name, and takes its place with `publish`; a context manager.
 
     A device or a FIFO is written to as it is. Where the directory takes no other file, the one that is there is written
     over.

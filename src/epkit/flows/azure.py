@@ -13,6 +13,7 @@ from epkit.flows.context import Context
 if TYPE_CHECKING:
     # By these names for those who may not import backends.
     from epkit.backends.azure.jobs import AutoMLJobs as AutoMLJobs
+    from epkit.backends.azure.publishing import PipelineEndpoints as PipelineEndpoints
     from epkit.backends.azure.runs import RunHistory as RunHistory
 
 
@@ -50,3 +51,19 @@ def open_jobs(context: Context, pause: Callable[[float], None]) -> "AutoMLJobs":
 
     workspace = find_workspace(context.cwd, expected=None)
     return AutoMLJobs(workspace, credential, context.note, lambda secret: context.know((secret,)), pause)
+
+
+def open_pipelines(context: Context, pause: Callable[[float], None]) -> "PipelineEndpoints":
+    """Make what publishes pipelines and asks after their jobs, in the workspace of the nearest `config.json`.
+
+    Args:
+        pause: as in `open_jobs`.
+
+    Raises:
+        UsageError: the extra is missing, or there is no workspace.
+    """
+    require("azure.ai.ml", "azure-v2", "azureml")
+    from epkit.backends.azure.publishing import PipelineEndpoints
+
+    workspace = find_workspace(context.cwd, expected=None)
+    return PipelineEndpoints(workspace, credential, context.note, lambda secret: context.know((secret,)), pause)

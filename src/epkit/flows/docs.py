@@ -71,7 +71,7 @@ def docs(
     """Serve until Ctrl-C or SIGTERM.
 
     Args:
-        announce: told the page's address once it can be opened, and whether anything can be tried out there.
+        announce: called with the page's address once it can be opened, and whether a request can be tried there.
 
     Returns:
         The signal that ended it.
@@ -90,7 +90,7 @@ def docs(
         doors = _doors(options.host, listener.getsockname()[1])
         if not is_loopback(options.host):
             context.note(
-                f"--host {options.host}: whoever reaches this machine can open the page"
+                f"--host {options.host}: anyone who can reach this machine can open the page"
                 + (" and score with your key" if subject.client else "")
             )
         routes = None if subject.client is None else Routes(subject.document, subject.client.target.uri)
@@ -164,7 +164,7 @@ def _look_at(document: object, name: str, context: Context, *, at: str | None = 
     try:
         parse(document, at=at)
     except UsageError as error:
-        context.note(f"{name}: {error}; the page shows the contract all the same")
+        context.note(f"{name}: {error}; the page still shows the contract")
 
 
 def _title(target: Target) -> str:
@@ -173,8 +173,8 @@ def _title(target: Target) -> str:
 
 def _key_note(target: Target) -> str:
     if target.key.authorization is None:
-        return "Execute goes by way of this server. No key is sent: --key-file, EPKIT_KEY or epkit.toml would name one."
-    return "Execute goes by way of this server, which adds the key: it never enters the browser."
+        return "Execute sends requests through this server. No key is sent: give --key-file, EPKIT_KEY or epkit.toml."
+    return "Execute sends requests through this server, which adds the key: the key never enters the browser."
 
 
 def _forwarder(client: Client | None) -> Callable[[str, str, bytes, str | None], Any]:

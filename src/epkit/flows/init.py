@@ -78,7 +78,7 @@ def write_sample(options: InitOptions, context: Context) -> str:
         raise UsageError(f"--sample {options.sample}: the table is CSV: call the file NAME.csv")
     path = context.cwd / options.sample
     if path.exists() or path.is_symlink():
-        raise UsageError(f"{options.sample}: there is one already, which is not overwritten: name another file")
+        raise UsageError(f"{options.sample}: exists already and is not overwritten: name another file")
     outputs.create(path, sample_table(), options.sample)
     return options.sample
 
@@ -92,7 +92,7 @@ def init(options: InitOptions, context: Context, stdin: BinaryIO) -> Begun:
     _check(options)
     path = context.cwd / FILENAME
     if path.exists() or path.is_symlink():
-        raise UsageError(f"{FILENAME}: there is one already, which is not overwritten: edit it, or move it away")
+        raise UsageError(f"{FILENAME}: exists already and is not overwritten: edit it, or move it away")
     uri, workspace = _read(options.sources, context, stdin)
     if workspace is None:
         workspace = _nearby(context)
@@ -105,8 +105,8 @@ def init(options: InitOptions, context: Context, stdin: BinaryIO) -> Begun:
     outputs.create(path, render(starter), FILENAME)
     if left_out:
         context.note(
-            f"{FILENAME}: of the URL {' and '.join(left_out)} is left out, for files get committed: "
-            "put the key into a file of mode 0600 and name it as key_file, or give the whole URL in EPKIT_TARGET"
+            f"{FILENAME}: of the URL {' and '.join(left_out)} is left out, because files get committed: put the key "
+            f"into a file of mode 0600 and name it as key_file, or give the whole URL in EPKIT_TARGET"
         )
     if (unread := unread_note(path, context.cwd, context.environ)) is not None:
         context.note(unread)
@@ -177,10 +177,10 @@ def _nearby(context: Context) -> WorkspaceConfig | None:
 def _advice(key_file: str | None, cwd: Path) -> Iterator[str]:
     """Give what to do about files with keys in them that git would take."""
     named = [] if key_file is None else [(cwd / Path(key_file).expanduser())]
-    beside = [path for path in sorted(cwd.iterdir()) if path.is_file() and _KEY_FILES.fullmatch(path.name)]
+    nearby = [path for path in sorted(cwd.iterdir()) if path.is_file() and _KEY_FILES.fullmatch(path.name)]
     if named and not named[0].exists():
-        yield f"{key_file}: is not there yet: write the key into it, and chmod 600"
-    for path in dict.fromkeys([*named, *beside]):
+        yield f"{key_file}: does not exist yet: write the key into it, and chmod 600"
+    for path in dict.fromkeys([*named, *nearby]):
         shown = str(path.relative_to(cwd)) if path.is_relative_to(cwd) else str(path)
         state = repository.exposure(path)
         root = repository.root_of(path.parent)
@@ -191,7 +191,7 @@ def _advice(key_file: str | None, cwd: Path) -> Iterator[str]:
         if state == "committed":
             yield (
                 f"{shown}: this key is committed: git rm --cached {shlex.quote(str(path))}; {ignore}; "
-                "then make a new key, for the history keeps this one"
+                "then make a new key, because the history keeps this one"
             )
         else:
-            yield f"{shown}: git would take this key: {ignore}"
+            yield f"{shown}: git would commit this key: {ignore}"

@@ -49,7 +49,7 @@ def summary(result: ScoreResult) -> list[str]:
     """Say what came of a job: rows, failures by reason, times."""
     lines = [f"{rows(result)}, {result.seconds:.1f} s"]
     if result.before:
-        lines[0] += f" (the first {result.before:,} were there before)"
+        lines[0] += f" (the first {result.before:,} were done before)"
     fresh = result.rows - result.before
     rate = f", {fresh / result.seconds:,.0f} rows/s" if result.seconds > 0 and fresh else ""
     again = f", {result.retries:,} of them again" if result.retries else ""
@@ -60,9 +60,9 @@ def summary(result: ScoreResult) -> list[str]:
     if result.waits:
         often = "once" if result.waits == 1 else f"{result.waits:,} times"
         lines.append(f"the endpoint asked to wait {often} (Retry-After), {result.waited_s:,.1f} s together")
-    told = result.examples[:SHOWN_REASONS]
-    lines += [f"{example.count:,} x {_why(example.why)}, first row {example.row:,}" for example in told]
-    more = len(result.examples) - len(told)
+    shown = result.examples[:SHOWN_REASONS]
+    lines += [f"{example.count:,} x {_why(example.why)}, first row {example.row:,}" for example in shown]
+    more = len(result.examples) - len(shown)
     return [*lines, f"and {more} other {'reason' if more == 1 else 'reasons'}"] if more else lines
 
 

@@ -36,7 +36,7 @@ def _directory() -> Path:
     for place in _directories():
         if (place / "card.json").is_file():
             return place
-    raise FileNotFoundError("card.json: neither in AZUREML_MODEL_DIR nor beside the script")
+    raise FileNotFoundError("card.json: neither in AZUREML_MODEL_DIR nor next to the script")
 
 
 DIRECTORY = _directory()

@@ -1,4 +1,4 @@
-"""The files beside a model that make an endpoint of it: `score.py` and `conda.yml`."""
+"""The files next to a model that make an endpoint of it: `score.py` and `conda.yml`."""
 
 import re
 from collections.abc import Mapping

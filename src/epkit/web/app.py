@@ -135,7 +135,7 @@ def _relaying(page: Page, forward: Forward) -> Callable[[Request], Awaitable[Res
         below = path.removeprefix(PREFIX)
         wanted = page.routes.find(request.method, below, query) if below != path else None
         if wanted is None:
-            return _says(404, f"the contract has no {request.method} {below}: nothing else is handed on")
+            return _says(404, f"the contract has no {request.method} {below}: nothing else is forwarded")
         body = bytearray()
         try:
             async for chunk in request.stream():

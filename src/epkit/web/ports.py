@@ -1,4 +1,4 @@
-"""The port of a server: taken, and if it is somebody else's, whose it is and which one is free."""
+"""Take the port of a server; if another program has it, name that program and a free port."""
 
 import contextlib
 import errno

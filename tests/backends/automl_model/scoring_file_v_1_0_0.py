@@ -1,4 +1,4 @@
-"""The older scoring script that AutoML writes beside the newer one; it is not the one that is deployed."""
+"""The older scoring script that AutoML writes next to the newer one; it is not the one that is deployed."""
 
 
 def init():

@@ -1,4 +1,4 @@
-"""A scoring script as AutoML writes it beside a model, without the packages of Azure's that only it has."""
+"""A scoring script as AutoML writes it next to a model, without the packages of Azure's that only it has."""
 
 import os
 import pickle

@@ -54,7 +54,7 @@ def service(host: Host) -> str:
     return "onlineEndpoints/bank" if host.kind == "azureml" else "services/bank"
 
 
-def told(host: Host, code: int, *arguments: object) -> str:
+def found(host: Host, code: int, *arguments: object) -> str:
     """Run a command that fails; return its last line, which is one and has no word of headers."""
     ran = host.run(*arguments)
 
@@ -80,7 +80,7 @@ def test_a_refusal_is_one_line_of_code_message_and_advice_and_takes_seconds(azur
     code, message, advice = ANSWERS[status]
     the(azure).fail("GET", service(azure) + "(/logs|/deployments)?$", refused(azure, status, code, message))
     began = time.monotonic()
-    said = told(azure, 6, "logs", "show", "bank")
+    said = found(azure, 6, "logs", "show", "bank")
 
     # azureml-core has words of its own for 403, and does not hand on the service's.
     if not (azure.kind == "azureml-v1" and status == 403):
@@ -109,12 +109,12 @@ def test_a_connection_that_is_always_dropped_is_told(azure: Host):
     azure.seed("bank")
     the(azure).fail("GET", service(azure) + "$", Reply(drop=True))
 
-    assert told(azure, 6, "deploy", "show", "bank").startswith("bank: Azure cannot be reached: ")
+    assert found(azure, 6, "deploy", "show", "bank").startswith("bank: Azure cannot be reached: ")
 
 
 def test_a_workspace_that_is_not_there_is_told(azure: Host):
     azure.cli.write("config.json", azure.cli.read("config.json").replace(NAME, "nowhere"))
-    said = told(
+    said = found(
         azure, 6, "deploy", "create", "bank", "--model", "model", "--entry", "score.py", "--backend", azure.kind
     )
 
@@ -136,7 +136,7 @@ def test_a_config_json_that_is_none_is_told(azure: Host, content: str | None, sa
     else:
         azure.cli.write("config.json", content)
 
-    assert said in told(azure, 2, "deploy", "list", "--backend", azure.kind)
+    assert said in found(azure, 2, "deploy", "list", "--backend", azure.kind)
     assert [] == the(azure).requests
 
 
@@ -144,7 +144,7 @@ def test_another_workspace_than_the_one_of_epkit_toml_is_refused(azure: Host):
     azure.seed("bank")
     azure.cli.write("config.json", azure.cli.read("config.json").replace(NAME, "other"))
 
-    assert f"it is of the workspace other, but epkit.toml says {NAME}" in told(azure, 2, "deploy", "show", "bank")
+    assert f"it is of the workspace other, but epkit.toml says {NAME}" in found(azure, 2, "deploy", "show", "bank")
 
 
 @pytest.mark.parametrize("place", [".azureml", "aml_config"])
@@ -158,7 +158,7 @@ def test_config_json_is_found_where_the_sdks_look(azure: Host, place: str):
 def test_without_a_login_the_message_says_how_to_log_in(azure: Host):
     azure.cli.environ["AZURE_CLIENT_SECRET"] = "canary-wrong"
 
-    assert "AADSTS7000215: Invalid client secret provided.; no login at Azure: az login" in told(
+    assert "AADSTS7000215: Invalid client secret provided.; no login at Azure: az login" in found(
         azure, 2, "deploy", "list", "--backend", azure.kind
     )
 
@@ -167,7 +167,7 @@ def test_without_any_login_no_browser_is_opened(azure: Host):
     for name in [name for name in azure.cli.environ if name.startswith("AZURE_") and name != "AZURE_CONFIG_DIR"]:
         del azure.cli.environ[name]
 
-    assert told(azure, 2, "deploy", "list", "--backend", azure.kind).startswith("no login at Azure: az login, or set ")
+    assert found(azure, 2, "deploy", "list", "--backend", azure.kind).startswith("no login at Azure: az login, or set ")
 
 
 @pytest.mark.parametrize("outcome", ["Failed", "Cancelled"])
@@ -192,7 +192,7 @@ def test_an_update_that_fails_is_told(azure: Host):
     the(azure).state.outcome = "Failed"
     the(azure).state.failure = {"code": "ServiceBusy", "message": "try later"}
 
-    assert "bank: ServiceBusy: try later" in told(azure, 6, "logs", "enable", "bank")
+    assert "bank: ServiceBusy: try later" in found(azure, 6, "logs", "enable", "bank")
 
 
 def test_slow_operations_are_waited_for(azure: Host):
@@ -289,7 +289,7 @@ def test_without_a_conda_file_it_is_asked_for(azure: Host):
 def test_requests_are_not_read_from_application_insights(azure: Host):
     azure.seed("bank")
 
-    assert "which the SDK does not read: az monitor app-insights query" in told(
+    assert "which the SDK does not read: az monitor app-insights query" in found(
         azure, 2, "logs", "show", "bank", "--requests"
     )
 
@@ -334,7 +334,7 @@ def test_v2_says_so_where_the_service_changes_more_than_it_was_asked_to(v2: Host
 
     the(v2).answer = answer  # type: ignore[method-assign]
     try:
-        said = told(v2, 6, "logs", "enable", "bank")
+        said = found(v2, 6, "logs", "enable", "bank")
     finally:
         del the(v2).answer
 
@@ -382,7 +382,7 @@ def test_v2_wants_a_deployment_named_where_there_are_two(v2: Host):
     arm.endpoint(the(v2).state, "bank", "blue", "green")
     bank = ["bank", "--backend", "azureml"]
 
-    assert "bank: it has the deployments blue, green: --deployment NAME" == told(v2, 2, "logs", "show", *bank)
+    assert "bank: it has the deployments blue, green: --deployment NAME" == found(v2, 2, "logs", "show", *bank)
     shown = v2.document("logs", "enable", *bank, "--deployment", "green")["endpoint"]
     assert {"blue": False, "green": True} == {each["name"]: each["app_insights"] for each in shown["deployments"]}
 
@@ -390,10 +390,10 @@ def test_v2_wants_a_deployment_named_where_there_are_two(v2: Host):
 def test_v2_knows_no_deployment_that_is_not_there(v2: Host):
     v2.seed("bank")
 
-    assert "bank: no deployment gren; there is blue" == told(
+    assert "bank: no deployment gren; there is blue" == found(
         v2, 2, "deploy", "update", "bank", "--traffic", "blue=90,gren=10"
     )
-    assert "ResourceNotFound" in told(v2, 6, "logs", "show", "bank", "--deployment", "gren")
+    assert "ResourceNotFound" in found(v2, 6, "logs", "show", "bank", "--deployment", "gren")
 
 
 def test_v2_names_an_environment_that_is_there_by_its_whole_id(v2: Host):
@@ -465,7 +465,7 @@ def test_v1_says_so_where_a_deletion_fails(v1: Host):
     v1.seed("bank")
     the(v1).state.outcome = "Failed"
 
-    assert "bank: it is not deleted; its state is Healthy" == told(v1, 6, "deploy", "delete", "bank")
+    assert "bank: it is not deleted; its state is Healthy" == found(v1, 6, "deploy", "delete", "bank")
     assert "[endpoints.bank]" in v1.cli.read("epkit.toml")
 
 
@@ -488,7 +488,7 @@ def test_v1_lists_every_page_and_every_kind_of_compute(v1: Host):
 def test_v1_has_no_deployments(v1: Host, arguments: list[str], said: str):
     v1.seed("bank")
 
-    assert said in told(v1, 2, *arguments)
+    assert said in found(v1, 2, *arguments)
 
 
 def test_v1_shows_a_key_that_is_replaced_nowhere(v1: Host):

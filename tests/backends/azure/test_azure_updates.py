@@ -1,4 +1,4 @@
-"""`deploy update --model` at Azure: another model beside the one that serves, with all its settings, and then the traffic."""
+"""`deploy update --model` at Azure: another model next to the one that serves, with all its settings, and then the traffic."""
 
 import pytest
 

@@ -63,7 +63,7 @@ def test_a_file_is_fetched_as_one(tmp_path, monkeypatch):
 )
 def test_a_name_that_leads_elsewhere_is_refused_and_nothing_is_written_there(tmp_path, monkeypatch, name):
     (tmp_path / "in").mkdir()
-    with pytest.raises(UsageError, match="is not taken for the name of a file"):
+    with pytest.raises(UsageError, match="is not accepted as the name of a file"):
         fetched(tmp_path / "in", Container({name: b"x"}), monkeypatch)
 
     assert ["in"] == [path.name for path in tmp_path.iterdir()]

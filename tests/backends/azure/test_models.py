@@ -132,8 +132,9 @@ def test_a_model_with_a_script_does_not_take_over_from_mlflows_without_one(v2: H
 
 
 def test_sdk_v1_says_why_it_deploys_no_model_of_mlflows(v1: Host, logged: str):
-    assert "--model logged: the SDK v1 deploys MLflow models by a script alone: --entry FILE, or --backend azureml" == (
-        complaint(v1, 2, "--model", logged)
+    assert (
+        "--model logged: the SDK v1 deploys MLflow models only with a script: --entry FILE, or --backend azureml"
+        == (complaint(v1, 2, "--model", logged))
     )
 
 
@@ -165,7 +166,7 @@ def test_a_registered_model_that_is_not_mlflows_needs_a_script(v2: Host):
     assert v2.cloud is not None
     model_files.put_model(v2.cloud.state, "scorer", "3", "custom_model", "m/scorer")
 
-    assert "--entry FILE: which script opens azureml:scorer:3? It is no MLflow model, which would need none" == (
+    assert "--entry FILE: which script opens azureml:scorer:3? Only an MLflow model needs none" == (
         complaint(v2, 2, "--model", "azureml:scorer@latest")
     )
 
@@ -231,7 +232,7 @@ def test_a_name_among_the_files_that_leads_elsewhere_is_refused(v2: Host):
     assert v2.cloud is not None
     model_files.put_files(v2.cloud.state, "run", {"outputs/../../../evil": b"x"})
 
-    assert 'is not taken for the name of a file: it has a part that is empty, "." or ".."' in complaint(
+    assert 'is not accepted as the name of a file: it has a part that is empty, "." or ".."' in complaint(
         v2, 2, "--job", "run"
     )
 

@@ -1,4 +1,4 @@
-"""A pipeline's candidate at Azure: a deployment beside the one that serves, and traffic that moves part by part."""
+"""A pipeline's candidate at Azure: a deployment next to the one that serves, and traffic that moves part by part."""
 
 import json
 import subprocess

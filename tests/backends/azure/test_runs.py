@@ -152,7 +152,9 @@ class Refused(Exception):  # noqa: N818 - as an SDK raises it
     def __init__(self, status: int, **headers: str) -> None:
         super().__init__("refused")
         self.status_code = status
-        self.response = httpx.Response(status, headers=headers, json={"error": {"code": "C", "message": "m"}})
+        request = httpx.Request("GET", "https://management.azure.com/subscriptions/s")
+        body = {"error": {"code": "C", "message": "m"}}
+        self.response = httpx.Response(status, headers=headers, json=body, request=request)
 
 
 def patience(refusals: list[Exception], limit_s: float = 600) -> tuple[Callable[[], str], list[float], list[str]]:

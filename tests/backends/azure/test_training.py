@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -52,7 +54,7 @@ class Trainer:
     def begin(self, *more: object) -> Ran:
         return self.run("bank.csv", "--label", "y", "--backend", "azureml", "--compute", "cpu-cluster", *more)
 
-    def told(self, code: int, *arguments: object) -> list[str]:
+    def shown(self, code: int, *arguments: object) -> list[str]:
         """Run a command that fails; return its lines on stderr, of which the last one says why."""
         ran = self.run(*arguments)
 
@@ -168,16 +170,16 @@ def check_written(trainer: Trainer) -> None:
     report = trainer.document("model.run/train.json")
     assert [3, 0, 1, 2] == [run["run"] for run in report["runs"]]  # type: ignore[attr-defined]
     assert "UserError: too few neighbours" == report["runs"][3]["error"]  # type: ignore[index]
-    beside = {
+    nearby = {
         path.relative_to(trainer.directory / "model.run/azure").as_posix()
         for path in (trainer.directory / "model.run/azure").rglob("*.*")
     }
-    assert {"explanation/a1b2/global_importance_values.json", "outputs/generated_code/script.py"} == beside
+    assert {"explanation/a1b2/global_importance_values.json", "outputs/generated_code/script.py"} == nearby
 
 
 def test_a_compute_is_made_and_a_job_is_followed_from_anywhere(trainer: Trainer):
     del trainer.cloud.state.computes["cpu-cluster"]
-    (*_, said) = trainer.told(2, *["bank.csv", "--label", "y", "--backend", "azureml", "--compute", "cpu-cluster"])
+    (*_, said) = trainer.shown(2, *["bank.csv", "--label", "y", "--backend", "azureml", "--compute", "cpu-cluster"])
 
     assert said.startswith("--compute cpu-cluster: there is none in the workspace ep-ws: --create-compute ")
     assert "az ml compute create --name cpu-cluster --type amlcompute" in said
@@ -197,7 +199,7 @@ def test_a_compute_is_made_and_a_job_is_followed_from_anywhere(trainer: Trainer)
     assert (0.1, None) == (task["validationDataSize"], task.get("nCrossValidations"))
     assert (
         f"the job {trainer.job} was begun for it"
-        in trainer.told(2, *["bank.csv", "--label", "y", "--backend", "azureml", "--compute", "cpu-cluster"])[-1]
+        in trainer.shown(2, *["bank.csv", "--label", "y", "--backend", "azureml", "--compute", "cpu-cluster"])[-1]
     )
     # From a directory that knows nothing of it.
     elsewhere = trainer.directory / "elsewhere"
@@ -235,7 +237,7 @@ def test_ctrl_c_leaves_the_job_running_and_says_how_to_come_back(trainer: Traine
     ran = trainer.run("--job", trainer.job, "--cancel")
     assert (0, "Canceled") == (ran.code, trainer.status), ran.err
     assert f"{trainer.job}: Canceled" == ran.out.splitlines()[0]
-    assert f"the job {trainer.job} was cancelled: there is no model" == trainer.told(6, "--job", trainer.job)[-1]
+    assert f"the job {trainer.job} was cancelled: there is no model" == trainer.shown(6, "--job", trainer.job)[-1]
 
 
 def test_polls_that_fail_for_a_while_and_tokens_that_end_are_outlived(trainer: Trainer):
@@ -276,7 +278,7 @@ def test_a_login_that_is_refused_while_a_job_goes_on_is_told_with_the_way_back(t
     jobs.job(trainer.cloud.state, "others", **TAGS)
     denied = refusal(401, "Unauthorized", "The token is not yours.")
     trainer.cloud.fail("GET", "/history/", denied)
-    *_, back, said = trainer.told(6, "--job", "others", "-o", "it")
+    *_, back, said = trainer.shown(6, "--job", "others", "-o", "it")
 
     assert "others: Unauthorized: The token is not yours. (the login is not accepted: az login again" in said
     assert back.startswith("the job goes on at Azure: epkit train --job others -o it follows it, ")
@@ -291,12 +293,12 @@ TAGS = {
 def test_a_job_that_azure_refuses_is_forgotten_and_a_cancelled_one_does_not_stand_in_the_way(trainer: Trainer):
     trainer.cloud.fail("PUT", "/jobs/", refusal(403, "AuthorizationFailed", "You may not."), times=1)
     begin = ["bank.csv", "--label", "y", "--backend", "azureml", "--compute", "cpu-cluster"]
-    said = trainer.told(6, *begin)[-1]
+    said = trainer.shown(6, *begin)[-1]
 
     assert "AuthorizationFailed: You may not. (this login may not do that: ask for the role" in said
     assert not (trainer.directory / "model.run/job.json").exists()
     trainer.cloud.state.stages = ["Canceled"]
-    assert "was cancelled: there is no model" in trainer.told(6, *begin)[-1]
+    assert "was cancelled: there is no model" in trainer.shown(6, *begin)[-1]
     assert trainer.document("model.run/job.json")["finished"]
 
 
@@ -305,9 +307,9 @@ def test_jobs_that_cannot_be_followed_are_told(trainer: Trainer):
     jobs.job(state, "studios")
     jobs.command(state, "script")
 
-    assert "the job nowhere: UserError: Run nowhere was not found." == trainer.told(6, "--job", "nowhere")[-1]
-    assert trainer.told(2, "--job", "studios")[-1].startswith("--job studios: was not begun by epkit train: ")
-    assert "--job script: is no AutoML job of a table" == trainer.told(2, "--job", "script")[-1]
+    assert "the job nowhere: UserError: Run nowhere was not found." == trainer.shown(6, "--job", "nowhere")[-1]
+    assert trainer.shown(2, "--job", "studios")[-1].startswith("--job studios: was not begun by epkit train: ")
+    assert "--job script: is no AutoML job of a table" == trainer.shown(2, "--job", "script")[-1]
 
 
 @pytest.mark.filterwarnings("ignore")  # of what the SDK is made of
@@ -326,3 +328,27 @@ def test_every_algorithm_and_metric_of_azure_is_taken_by_the_sdk():
 
             assert list(names) == [each.value for each in job.training.blocked_training_algorithms]
             assert metric.lower() == job.primary_metric.name.lower()
+
+
+FROM_PYTHON = """
+import csv, epkit
+training = epkit.train(list(csv.DictReader(open("bank.csv"))), "y", backend="azureml", compute="cpu-cluster", runs=3)
+print(training.directory.name, training.report.job.child, "text/html" in training._repr_mimebundle_())
+try:
+    training.model
+except epkit.UsageError as error:
+    print(error)
+"""
+
+
+def test_from_python_the_same_comes_back_and_the_pickle_stays_closed(trainer: Trainer):
+    trainer.cli.write("script.py", FROM_PYTHON)
+    ran = subprocess.run(
+        [sys.executable, "script.py"], cwd=trainer.directory, env=trainer.cli.environ, capture_output=True, text=True,
+        timeout=PATIENCE_S, check=False,
+    )  # fmt: skip
+
+    assert 0 == ran.returncode, ran.stderr
+    first, second = ran.stdout.splitlines()
+    assert re.fullmatch(rf"model {trainer.job}_\d+ True", first)
+    assert "is a pickle that Azure AutoML made, and epkit does not open it: epkit deploy create NAME" in second

@@ -28,5 +28,5 @@ def test_another_users_config_is_refused(tmp_path):
     with pytest.raises(UsageError) as caught:
         find_workspace(tmp_path / "a", expected=None)
 
-    said = f"{file}: not read, for it belongs to user 54321: if you trust it, copy it into a directory of yours"
+    said = f"{file}: not read, because it belongs to user 54321: if you trust it, copy it into a directory of yours"
     assert said == str(caught.value)

@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 
-from epkit.backends.local import backend as local_backend
-from epkit.backends.local import signalling
-from epkit.backends.local.backend import LocalBackend
+from epkit.backends.local import signalling, supervision
 from epkit.backends.local.signalling import MODULE, tell
 from epkit.backends.local.state import Home, Status
+from epkit.backends.local.supervision import stop
 from epkit.errors import BackendError
 
 WAIT = "import time; print(flush=True); time.sleep(60)"
@@ -104,14 +103,14 @@ def test_what_is_no_number_of_a_process_is_not(table, home, monkeypatch, pid):
 
 
 def test_a_status_that_names_another_process_kills_nothing_and_is_said(start, home, monkeypatch):
-    monkeypatch.setattr(local_backend, "END_S", 0.2)
+    monkeypatch.setattr(supervision, "END_S", 0.2)
     innocent = start()
     home.save(status(innocent.pid))
     lock = home.lock()
     assert lock is not None
 
     with lock, pytest.raises(BackendError) as caught:
-        LocalBackend._stop(home)
+        stop(home)
 
     assert innocent.poll() is None
     assert str(caught.value) == (

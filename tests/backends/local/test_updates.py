@@ -166,7 +166,7 @@ def test_a_model_that_does_not_start_changes_nothing_and_leaves_nothing(bank: Cl
     assert 6 == ran.code
     assert "half trained" in ran.err
     assert ran.lines[-1] == (
-        "epkit: bank: it goes on as it was: the server ended with code 3; "
+        "epkit: bank: nothing was changed: the server ended with code 3; "
         f"the end of the log is above, all of it in {home(bank).log}"
     )
     assert [1, 1, "none"] == served(bank)

@@ -41,17 +41,17 @@ def lost(report):
 def test_a_scheduler_that_is_not_there_is_told_in_a_line(cli, rows, fault_server):
     address = f"tcp://127.0.0.1:{free_port()}"
     cli.environ["DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT"] = "1s"
-    told = complaint(cli.spawn("bench", "-p", rows, "--cluster", address, fault_server.url("ok")), 2)
+    said = complaint(cli.spawn("bench", "-p", rows, "--cluster", address, fault_server.url("ok")), 2)
 
-    assert told.startswith(f"--cluster {address}: no scheduler answers there")
+    assert said.startswith(f"--cluster {address}: no scheduler answers there")
     assert 0 == fault_server.connections
 
 
 def test_a_cluster_without_workers_is_told_in_a_line(cli, rows, fault_server):
     with DaskCluster(0) as cluster:
-        told = complaint(cli.spawn("bench", "-p", rows, "--cluster", cluster.address, fault_server.url("ok")), 2)
+        said = complaint(cli.spawn("bench", "-p", rows, "--cluster", cluster.address, fault_server.url("ok")), 2)
 
-    assert f"--cluster {cluster.address}: it has no workers" == told
+    assert f"--cluster {cluster.address}: it has no workers" == said
 
 
 def test_an_address_needs_no_scheme(cli, rows, fault_server, cluster):
@@ -61,9 +61,9 @@ def test_an_address_needs_no_scheme(cli, rows, fault_server, cluster):
 
 def test_without_the_extra_it_is_named(cli, rows, fault_server, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    told = complaint(cli("bench", "-p", rows, "--cluster", "tcp://h:1", fault_server.url("ok")), 2)
+    said = complaint(cli("bench", "-p", rows, "--cluster", "tcp://h:1", fault_server.url("ok")), 2)
 
-    assert "--cluster needs Dask: pip install 'epkit[cluster]', here and on the workers" == told
+    assert "--cluster needs Dask: pip install 'epkit[cluster]', here and on the workers" == said
 
 
 def python_without(directory: Path, version: str | None) -> str:
@@ -99,10 +99,10 @@ def test_workers_without_this_epkit_are_refused_by_name(cli, rows, fault_server,
         one = cli.spawn("bench", "-p", rows, "-n", 4, "-c", 2, "--cluster", cluster.address, fault_server.url("ok"))
 
     assert 2 == none.code
-    refused, told = none.lines
+    refused, said = none.lines
     assert refused.startswith("epkit: tcp://")
     assert f" is not used: {found}: pip install 'epkit[cluster]==0.1.0' on the workers" in refused
-    assert f"epkit: --cluster {cluster.address}: none of its workers can be used" == told
+    assert f"epkit: --cluster {cluster.address}: none of its workers can be used" == said
     assert (0, 1) == (one.code, len(one.lines)), one.err
     assert found in one.lines[0]
     assert 4 == fault_server.requests["ok"], "the one that is fit did it all"
@@ -147,7 +147,7 @@ def test_a_client_that_is_killed_leaves_no_load_behind(cli, rows, fault_server, 
 
 @pytest.mark.long
 def test_a_worker_that_is_slow_to_answer_holds_up_nobody(cli, rows, fault_server, own):
-    """Its Dask worker stands still for two seconds; the process beside it does not, and loses nothing."""
+    """Its Dask worker pauses for two seconds; the process next to it does not, and loses nothing."""
     with start(cli, rows, fault_server.url("delay?ms=10"), own, "-n", 800, "-c", 4) as process:
         until(lambda: fault_server.requests["delay"] >= 60, "requests are under way")
         own.workers[0].send_signal(signal.SIGSTOP)
@@ -206,12 +206,12 @@ def test_what_only_this_machine_reaches_is_not_for_workers_on_others(cli, rows, 
         network(1) as hosts,
         DaskCluster(1, host=hosts[0].here, prefixes=[hosts[0].enter]) as cluster,
     ):
-        told = complaint(
+        said = complaint(
             cli.spawn("bench", "-p", rows, "--cluster", cluster.address, "--insecure-cluster", fault_server.url("ok")),
             2,
         )
 
-    assert told.startswith("127.0.0.1 is this machine alone, and the workers are on others")
+    assert said.startswith("127.0.0.1 is reachable on this machine only, but the workers are on others")
 
 
 # What they let out.

@@ -50,13 +50,13 @@ def stranger(address, how, made):
 @pytest.mark.parametrize(
     ("how", "why"),
     [
-        ("pickled", f"sent what is refused: {REFUSED}"),
-        ("unsealed", f"sent what is refused: {REFUSED}"),
-        ("huge", f"sent what is refused: {REFUSED}"),
-        ("repeated", f"sent what is refused: {REFUSED}"),
-        ("swallowed", f"sent what is refused: {REFUSED}"),
-        ("typed", "sent what is refused: an answer that is not epkit's"),
-        ("deep", "sent what is refused: an answer that is not epkit's"),
+        ("pickled", f"sent an invalid message: {REFUSED}"),
+        ("unsealed", f"sent an invalid message: {REFUSED}"),
+        ("huge", f"sent an invalid message: {REFUSED}"),
+        ("repeated", f"sent an invalid message: {REFUSED}"),
+        ("swallowed", f"sent an invalid message: {REFUSED}"),
+        ("typed", "sent an invalid message: an answer that is not epkit's"),
+        ("deep", "sent an invalid message: an answer that is not epkit's"),
         ("posted", f"ended with code 1: {REFUSED}"),
     ],
 )
@@ -121,25 +121,25 @@ def test_dasks_own_configuration_names_the_certificates(cli, rows, fault_server,
         "DASK_DISTRIBUTED__COMM__TLS__CA_FILE": str(authorities["ours-ca"]),
         "DASK_DISTRIBUTED__COMM__TLS__CLIENT__CERT": str(authorities["ours-cert"]),
     }
-    told = cli.spawn("bench", "-p", rows, "-n", 4, "-c", 2, "--cluster", encrypted.address, fault_server.url("ok"))
+    found = cli.spawn("bench", "-p", rows, "-n", 4, "-c", 2, "--cluster", encrypted.address, fault_server.url("ok"))
 
-    assert 0 == told.code, told.err
+    assert 0 == found.code, found.err
 
 
 def test_a_peer_of_another_authority_cannot_connect(cli, rows, fault_server, encrypted, authorities):
     cli.environ["DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT"] = "2s"
     more = ("--cluster", encrypted.address, *flags(authorities, cert="strangers"), fault_server.url("ok"))
-    told = complaint(cli.spawn("bench", "-p", rows, *more), 2)
+    found = complaint(cli.spawn("bench", "-p", rows, *more), 2)
 
-    assert told.startswith(f"--cluster {encrypted.address}: no scheduler answers there")
+    assert found.startswith(f"--cluster {encrypted.address}: no scheduler answers there")
     assert 0 == fault_server.connections
 
 
 def test_a_peer_without_a_certificate_cannot_connect(cli, rows, fault_server, encrypted, authorities):
     more = ("--cluster", encrypted.address, *flags(authorities)[:2], fault_server.url("ok"))
-    told = complaint(cli.spawn("bench", "-p", rows, *more), 2)
+    found = complaint(cli.spawn("bench", "-p", rows, *more), 2)
 
-    assert told.startswith(f"--cluster {encrypted.address}: certificates are missing: ")
+    assert found.startswith(f"--cluster {encrypted.address}: certificates are missing: ")
     # Nor can one that does not ask Dask: the scheduler ends the connection as soon as it knows.
     context = ssl.create_default_context(cafile=str(authorities["ours-ca"]))
     context.check_hostname = False
@@ -153,12 +153,12 @@ def test_a_peer_without_a_certificate_cannot_connect(cli, rows, fault_server, en
 
 def test_a_scheduler_of_another_authority_is_refused_in_a_line(cli, rows, fault_server, encrypted, authorities):
     more = ("--cluster", encrypted.address, *flags(authorities, ca="strangers"), fault_server.url("ok"))
-    told = complaint(cli.spawn("bench", "-p", rows, *more), 2)
+    found = complaint(cli.spawn("bench", "-p", rows, *more), 2)
 
     assert (
         f"--cluster {encrypted.address}: the scheduler's certificate is not signed by the authority that is trusted: "
         "--cluster-ca"
-    ) == told
+    ) == found
     assert 0 == fault_server.connections
 
 
@@ -178,10 +178,11 @@ def test_certificates_that_are_missing_or_none_are_told_in_a_line(cli, rows, fau
 @pytest.mark.parametrize("address", ["tcp://10.213.99.1:8786", "10.213.99.1:8786", "tcp://epkit.invalid:8786"])
 def test_another_machine_without_tls_is_refused_unless_it_is_meant(cli, rows, fault_server, address):
     for command in (("bench", "-p", rows), ("score", rows, "--wrap", "data", "--target")):
-        told = complaint(cli(*command, fault_server.url("ok"), "--cluster", address), 2)
-        assert told == (
-            f"--cluster {address if '//' in address else 'tcp://' + address}: the connection is not encrypted, and who "
-            "gets between can run code on this machine: use tls:// with --cluster-ca, --cluster-cert and "
+        found = complaint(cli(*command, fault_server.url("ok"), "--cluster", address), 2)
+        assert found == (
+            f"--cluster {address if '//' in address else 'tcp://' + address}: the connection is not encrypted, and "
+            f"anyone on the network between can run code on this machine: use tls:// with --cluster-ca, "
+            f"--cluster-cert and "
             "--cluster-key, or --insecure-cluster in a network that you trust"
         )
     assert 0 == fault_server.connections

@@ -198,7 +198,7 @@ def test_once_waits_for_what_is_in_flight(cli, rows, fault_server, crew, number,
 
     sent = fault_server.requests["delay"]
     assert code == ran.code
-    assert [f"epkit: {url}: interrupted after {sent} requests; the report is about those"] == ran.lines
+    assert [f"epkit: {url}: interrupted after {sent} requests; the report covers those"] == ran.lines
     assert {} == ran.failures
     assert (sent, True) == (ran.report["counts"]["ok"], ran.report["run"]["partial"])
     assert sent < 1000
@@ -232,8 +232,8 @@ def test_a_worker_that_is_killed_is_missed_by_name_and_the_others_go_on(cli, row
     assert not report["validity"]["valid"]
     reason = f"{lost['name']} ({lost['host']}) was lost after {lost['sent']} of its 200 requests"
     assert any(line.startswith(reason) for line in report["validity"]["reasons"])
-    told = "lost: it was killed by signal 9; the report is about what had been told by then"
-    assert [f"epkit: {lost['name']}: {told}"] == ran.lines
+    said = "lost: it was killed by signal 9; the report covers what it had sent until then"
+    assert [f"epkit: {lost['name']}: {said}"] == ran.lines
     assert lost["sent"] > 0
 
 
@@ -288,10 +288,10 @@ def test_the_key_is_in_nothing_that_shows_of_a_worker(cli, rows, fault_server, c
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (["--workers", 0], "--workers 0: the processes are 1 to 1024"),
-        (["--workers", 3, "-n", 9, "-c", 2], "--workers 3: no more than 2 would have something to do"),
-        (["--workers", 2, "-t", 1, "-c", 1], "--workers 2: no more than 1 would have something to do"),
-        (["--workers", 2], "--workers 2: no more than 1 would have something to do"),
+        (["--workers", 0], "--workers 0: the number of processes must be from 1 to 1024"),
+        (["--workers", 3, "-n", 9, "-c", 2], "--workers 3: no more than 2 workers are of use"),
+        (["--workers", 2, "-t", 1, "-c", 1], "--workers 2: no more than 1 workers are of use"),
+        (["--workers", 2], "--workers 2: no more than 1 workers are of use"),
         (["--workers", 2, "--cluster", "tcp://h:1"], "--workers and --cluster contradict each other"),
     ],
 )
@@ -317,11 +317,11 @@ def test_one_worker_is_this_process(cli, rows, fault_server):
 
 
 def test_a_name_without_an_address_is_told_as_one_would(cli, rows):
-    told = complaint(
+    said = complaint(
         cli("bench", "-p", rows, "--no-validate", "-n", 4, "-c", 2, "--workers", 2, "http://no.invalid/x"), 4
     )
 
-    assert told.startswith("no.invalid: the name has no address")
+    assert said.startswith("no.invalid: the name has no address")
 
 
 def test_the_text_report_tells_each_worker(cli, rows, fault_server):

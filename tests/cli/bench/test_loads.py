@@ -58,7 +58,7 @@ def test_replies_that_hang_do_not_thin_the_rate_of_the_others(cli, rows, fault_s
 
 
 def test_a_stall_shows_in_response_times_as_the_arithmetic_of_the_schedule_has_it(cli, rows, fault_server):
-    # 100/s for 2 s; all stands still in the last 400 ms of each second. Of a stall's 40 arrivals the i-th waits
+    # 100/s for 2 s; everything pauses in the last 400 ms of each second. Of a stall's 40 arrivals the i-th waits
     # 400 - 10 i ms, so a fifth of all requests waits at least 200 ms: p80 is about 200, p95 350, p99 390 ms.
     url = fault_server.url("stall?every_ms=1000&for_ms=400")
     report = bench(cli, rows, url, "--rate", 100, "-t", 2, "-c", 1).report
@@ -83,7 +83,7 @@ def test_a_plan_that_cannot_be_kept_makes_a_run_invalid(cli, rows, fault_server)
     assert 60 == ran.report["counts"]["ok"]
     assert any("of 100 planned requests/s were achieved" in line for line in ran.report["validity"]["reasons"])
     assert ran.lines[0].startswith(f"epkit: {url}: not valid: ")
-    assert any(line.startswith("all 1 requests that may be in flight were") for line in ran.report["warnings"])
+    assert any(line.startswith("all 1 requests that -c allows were in flight") for line in ran.report["warnings"])
     assert 0 == bench(cli, rows, url, "--rate", 100, "-n", 60, "-c", 1).code
 
 
@@ -118,9 +118,9 @@ def test_a_warm_up_is_reported_apart(cli, rows, fault_server, load):
 
 def test_failures_in_the_warm_up_are_not_the_runs(cli, rows, fault_server):
     ran = bench(cli, rows, fault_server.url("flaky?every=3"), "-n", 2, "--warmup", 2)
-    told = ran.report["phases"][0]
+    found = ran.report["phases"][0]
 
-    assert (2, 0) == (told["sent"], told["failed"])
+    assert (2, 0) == (found["sent"], found["failed"])
     assert 5 == ran.code, "the third request fails, and is measured"
 
 
@@ -158,7 +158,7 @@ def test_a_limit_that_no_rate_keeps_is_said_and_exits_5(cli, rows, fault_server)
 
     assert 5 == ran.code
     assert None is ran.report["search"]["value"]
-    assert "not even one request at a time keeps it" in ran.lines[0]
+    assert "even one request at a time misses it" in ran.lines[0]
 
 
 def test_a_search_may_warm_up_first(cli, rows, fault_server):
@@ -260,7 +260,7 @@ def test_an_interrupt_ends_all_there_is_to_do_and_it_is_reported(cli, rows, faul
     ("flags", "said"),
     [
         (["--rate", 5], "--rate: for how long? Give -n or -t"),
-        (["--rate", 0, "-n", 5], "--rate 0: the requests per second are more than 0"),
+        (["--rate", 0, "-n", 5], "--rate 0: must be more than 0"),
         (["--rate", 5, "-n", 5, "--sweep", "c=1,2"], "--rate and --sweep contradict each other"),
         (["--rate", 5, "-n", 5, "--stages", "1s@c=1"], "--rate and --stages contradict each other"),
         (["--sweep", "c=1,2", "--find-max", "p99<1s"], "--sweep and --find-max contradict each other"),
@@ -277,11 +277,11 @@ def test_an_interrupt_ends_all_there_is_to_do_and_it_is_reported(cli, rows, faul
         (["--find-max", "p98.7<1s"], "p98.7 is not one of p50, p66"),
         (["--find-max", "p99<1s", "-n", 5], "-n contradicts --find-max"),
         (["--until", "p99<5%"], "--until 'p99<5%': cannot be read: write 'ci(p99)<5%'"),
-        (["--until", "ci(p99)<5%", "--sweep", "c=1,2", "-n", 5], "--until needs a load that stays"),
-        (["--repeat", 2, "--until", "ci(p99)<5%"], "--repeat needs runs that are alike"),
+        (["--until", "ci(p99)<5%", "--sweep", "c=1,2", "-n", 5], "--until needs a constant load"),
+        (["--repeat", 2, "--until", "ci(p99)<5%"], "--repeat needs equal runs"),
         (["--repeat", 2, "--format", "ab"], "--format ab contradicts --repeat"),
         (["--repeat", 2, "-g", "times.tsv"], "-g contradicts --repeat"),
-        (["--repeat", 0], "--repeat 0: the number of runs is 1 or more"),
+        (["--repeat", 0], "--repeat 0: the number of runs must be 1 or more"),
         (["--against", "http://h/score"], "--against needs --repeat K"),
         (
             ["--rate", "fast"],

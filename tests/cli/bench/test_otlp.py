@@ -319,9 +319,9 @@ def test_proxies_and_netrc_of_the_machine_are_not_used(cli, rows, fault_server, 
     [
         ("localhost:4318", "not a URL"),
         ("grpc://localhost:4317", "has a scheme that is not spoken here"),
-        ("unix:/run/otel.sock", "begins with http:// or https://"),
-        (f"https://user:{CANARY}@host", "--otlp https://host/: the URL of a collector holds no credentials"),
-        (f"https://host/otlp?api-key={CANARY}", "--otlp https://host/otlp: the URL of a collector holds no"),
+        ("unix:/run/otel.sock", "must begin with http:// or https://"),
+        (f"https://user:{CANARY}@host", "--otlp https://host/: the URL of a collector must not hold credentials"),
+        (f"https://host/otlp?api-key={CANARY}", "--otlp https://host/otlp: the URL of a collector must not hold"),
     ],
 )
 def test_a_url_that_is_none_or_holds_credentials_is_refused(cli, url, said):

@@ -183,5 +183,5 @@ def test_the_engine_stands_in_the_report(bench, engine):
 def test_the_deployments_and_the_servers_own_time_are_told(bench):
     ran = bench("--format", "json", name="azure")
 
-    assert {"blue": 5, "green": 4} == {name: told["ok"] for name, told in ran.report["deployments"].items()}
+    assert {"blue": 5, "green": 4} == {name: said["ok"] for name, said in ran.report["deployments"].items()}
     assert 8.452 == ran.report["latency_ms"]["server"]["median"]

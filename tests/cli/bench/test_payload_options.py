@@ -139,7 +139,7 @@ def test_rows_that_cannot_be_sent_are_refused_where_they_stand(cli, fault_server
     [
         (["-p", "none.csv"], "none.csv: no such file"),
         (["-p", "none.parquet"], "none.parquet: no such file"),
-        (["-p", "rows.csv", "--batch-rows", 0], "--batch-rows 0: a body has 1 row or more"),
+        (["-p", "rows.csv", "--batch-rows", 0], "--batch-rows 0: must be 1 row or more"),
     ],
 )
 def test_tables_that_are_not_there(cli, fault_server, flags, said):

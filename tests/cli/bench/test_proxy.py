@@ -89,7 +89,7 @@ def test_a_tunnel_that_is_refused_is_the_proxys_doing(bench, proxy, engine):
 
     ran = bench("--engine", engine, tls="valid")
 
-    said = "the proxy lets nothing through to the endpoint: check its rules, and the URL (proxy: 403 Forbidden)"
+    said = "the proxy refuses the connection to the endpoint: check its rules, and the URL (proxy: 403 Forbidden)"
     assert said in complaint(ran, 4)
 
 

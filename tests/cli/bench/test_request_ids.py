@@ -166,7 +166,7 @@ def test_a_header_with_a_meaning_of_its_own_is_refused(bench, fault_server, name
 
 @pytest.mark.parametrize("name", ["Authorization", "Cookie", "x-api-key", "x-session", "Proxy-Authorization"])
 def test_a_header_of_credentials_is_refused(bench, name):
-    assert "carries credentials by its name" in complaint(bench(f"--request-ids={name}"), 2)
+    assert "its name marks it as a credential" in complaint(bench(f"--request-ids={name}"), 2)
 
 
 @pytest.mark.parametrize("name", ["a b", "a:b", "ä", "x\ny"])
@@ -175,9 +175,9 @@ def test_what_is_no_name_of_a_header_is_refused(bench, name):
 
 
 def test_a_header_that_is_sent_already_is_refused(bench, fault_server):
-    told = complaint(bench("-H", f"{HEADER.upper()}: mine", "--request-ids"), 2)
+    said = complaint(bench("-H", f"{HEADER.upper()}: mine", "--request-ids"), 2)
 
-    assert f"--request-ids={HEADER}: this header is sent already, and an id would be a second value of it" == told
+    assert f"--request-ids={HEADER}: this header is sent already, and an id would be a second value of it" == said
     assert [] == fault_server.seen
 
 

@@ -79,7 +79,7 @@ def test_the_files_of_earlier_versions_are_read_for_ever(cli, name, sent):
     then = json.loads((RUNS / f"{name}.json").read_text(encoding="utf-8"))
 
     def holds(old, new):
-        """What was told then is told now; what came later may stand beside it."""
+        """What was reported then is reported now; later fields may be added."""
         if isinstance(old, dict):
             return all(key in new and holds(value, new[key]) for key, value in old.items())
         if isinstance(old, list):
@@ -127,11 +127,11 @@ def test_a_run_killed_in_the_middle_is_reported_to_its_last_second(cli, rows, fa
     assert document["run"]["duration_s"] > 1.5
     assert document["counts"]["sent"] > 100 * document["run"]["duration_s"] / 2
     assert ["failed<50%"] == [threshold["expression"] for threshold in document["thresholds"]]
-    assert "cut off" in " ".join(document["warnings"])
+    assert "this run was cut off" in " ".join(document["warnings"])
     assert "this run was cut off" in ran.err
     assert "PARTIAL" in cli("report", "k.epkit", "--html", "k.html").out
     assert "Percentiles" in cli.read("k.html")
-    assert "cut off before its end" in complaint(cli("compare", "k.epkit", "k.epkit"), 2)
+    assert "this run was cut off" in complaint(cli("compare", "k.epkit", "k.epkit"), 2)
 
 
 def test_a_missed_objective_is_exit_5_and_said(bench):
@@ -199,7 +199,7 @@ def test_a_slower_arm_fails_its_gate(arms):
     ran = arms("compare", "fast", "slow", "--fail-if", "p50>+5%", "--format", "json")
     document = json.loads(ran.out)
 
-    assert "slow: p50>+5%: the change is past the limit" in complaint(ran, 5)
+    assert "slow: p50>+5%: the change is beyond the limit" in complaint(ran, 5)
     assert not document["passed"]
     assert "slower" == {metric["name"]: metric["verdict"] for metric in document["metrics"]}["p50"]
     assert 0 == arms("compare", "slow", "fast", "--fail-if", "p50>+5%").code
@@ -236,13 +236,13 @@ def test_runs_of_another_plan_or_payload_are_refused_unless_forced(arms, bench):
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (("report",), "which run?"),
+        (("report",), "name a run"),
         (("report", "nope.epkit"), "nope.epkit: no such file"),
         (("report", "rows.json"), "rows.json: not a saved run"),
         (("report", "x.epkit", "--format", "xml"), "--format xml: not one of"),
         (("report", "x.epkit", "--run", "2"), "x.epkit holds 1 run"),
         (("report", "x.epkit", "--html", "no/where.html"), "there is no directory no"),
-        (("compare", "x.epkit"), "x.epkit: holds one arm, and a comparison takes two"),
+        (("compare", "x.epkit"), "x.epkit: holds one arm, and a comparison needs two"),
         (("compare", "x.epkit", "x.epkit", "--format", "ab"), "--format ab: not one of"),
         (("compare", "x.epkit#blue", "x.epkit"), "no run of the arm blue"),
         (("compare", "x.epkit", "x.epkit", "--fail-if", "p99"), "--fail-if 'p99': column 4"),

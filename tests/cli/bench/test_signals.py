@@ -29,7 +29,7 @@ def test_once_waits_for_what_is_in_flight(cli, rows, fault_server, number, code)
 
     sent = fault_server.requests["delay"]
     assert code == ran.code
-    assert [f"epkit: {url}: interrupted after {sent} requests; the report is about those"] == ran.lines
+    assert [f"epkit: {url}: interrupted after {sent} requests; the report covers those"] == ran.lines
     assert {} == ran.failures
     assert (sent, True) == (ran.report["counts"]["ok"], ran.report["run"]["partial"])
     assert sent < 1000

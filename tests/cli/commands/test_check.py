@@ -32,9 +32,9 @@ CAUSES = {
     "empty": ("example", "the reply is empty: the scoring script returned nothing"),
     "204": ("example", "the reply is empty"),
     "304": ("example", "a redirect, which is not followed"),
-    "401": ("key", "the endpoint wants a key and none was sent"),
-    "403": ("key", "the endpoint wants a key and none was sent"),
-    "malformed-auth": ("key", "the endpoint wants a key and none was sent"),
+    "401": ("key", "the endpoint requires a key, and none was sent"),
+    "403": ("key", "the endpoint requires a key, and none was sent"),
+    "malformed-auth": ("key", "the endpoint requires a key, and none was sent"),
     "404": ("example", "nothing is at this path, or no deployment has traffic"),
     "413": ("example", "the body is too large"),
     "415": ("example", "the Content-Type is not application/json"),
@@ -44,11 +44,14 @@ CAUSES = {
     "503": ("example", "or every replica is full"),
     "early": ("example", "the body is too large"),
     "echo": ("example", "the endpoint does not accept the request"),
-    "redirect": ("example", "a redirect, which is not followed, for the key goes to this origin alone: use /fault/ok"),
+    "redirect": (
+        "example",
+        "a redirect, which is not followed, because the key is sent to this origin only: use /fault/ok",
+    ),
     "error-in-200": ("example", "the reply is an error, whatever its status"),
     "error-in-200-doubled": ("example", "the reply is an error, whatever its status"),
     "swagger.json": ("example", "if the reply has predictions, name their place with --predictions-at POINTER"),
-    "wrong-count": ("example", "the reply has not as many predictions as rows were sent"),
+    "wrong-count": ("example", "the reply does not have one prediction for each row sent"),
     **dict.fromkeys(["not-json", "ok-large", "length-too-short"], ("example", "the reply breaks the contract")),
     **dict.fromkeys(
         [
@@ -66,7 +69,7 @@ CAUSES = {
     "redirect-slowly": ("example", "a redirect, which is not followed"),
     **dict.fromkeys(
         ["huge-header", "many-headers", "endless-header", "endless-body", "endless-close", "endless-tiny"],
-        ("example", "the reply is larger than epkit takes"),
+        ("example", "the reply is larger than epkit accepts"),
     ),
     **dict.fromkeys(HANGING, ("example", "no complete reply in time")),
 }
@@ -133,7 +136,7 @@ def gated(bank):
 @pytest.mark.parametrize(
     ("arguments", "advice"),
     [
-        ([], "the endpoint wants a key and none was sent: give it with --key-file, EPKIT_KEY"),
+        ([], "the endpoint requires a key, and none was sent: give it with --key-file, EPKIT_KEY"),
         (["-H", f"Authorization: {CANARY}"], "the key was not understood: Authorization has to be 'Bearer KEY'"),
         (["-H", f"Authorization: Bearer {CANARY}"], "the key is wrong, expired, or belongs to another endpoint"),
         (["-H", f"Authorization: Token {CANARY}"], "the key was not understood: Authorization has to be 'Bearer KEY'"),
@@ -184,7 +187,7 @@ def test_a_name_that_is_not_known(check):
     _, steps, _ = check("http://no-such-host.invalid/score")
 
     assert "name" == cause(steps)[0]
-    assert "the name of the host is not known: check its spelling" in cause(steps)[1]
+    assert "the host name cannot be resolved: check its spelling" in cause(steps)[1]
     assert all(steps[name]["ok"] is None for name in STEPS[1:])
 
 
@@ -200,7 +203,7 @@ def test_a_port_where_nothing_listens(check):
     ("certificate", "advice"),
     [
         ("expired", "the server's certificate has expired: renew it"),
-        ("self-signed", "nobody known here signed the server's certificate: name the authority with --cacert"),
+        ("self-signed", "the server's certificate is signed by an unknown authority: name it with --cacert"),
         ("wrong-name", "the server's certificate is for another name: check the URL's host"),
     ],
 )
@@ -231,7 +234,7 @@ def test_a_certificate_that_is_not_checked_is_no_failure(check, fault_server):
 def test_a_missing_client_certificate_is_named(check, fault_server):
     _, steps, _ = check("--cacert", fault_server.cacert, fault_server.url("ok", tls="mutual"))
 
-    assert cause(steps)[1].startswith("the server wants a client certificate")
+    assert cause(steps)[1].startswith("the server requires a client certificate")
 
 
 def test_https_on_a_port_that_speaks_http(check, fault_server):
@@ -331,7 +334,7 @@ def test_the_steps_lead_through_a_proxy(check, fault_server, tls, secured):
 def test_a_proxy_that_is_not_reached_is_named(check, fault_server, proxy, step, detail):
     _, steps, _ = check(fault_server.url("ok"), "-X", proxy)
 
-    assert (step, "the proxy is not reached: check -X") == cause(steps)
+    assert (step, "the proxy cannot be reached: check -X") == cause(steps)
     assert steps[step]["detail"].startswith(detail)
 
 
@@ -339,7 +342,7 @@ def test_a_server_that_leads_to_https_is_named(check):
     with answering(http(301, "", f"Location: https://bank.example/?sig={CANARY}")) as url:
         _, steps, _ = check(url, payload=False)
 
-    assert ("health", "the server wants TLS: use https:// in the URL") == cause(steps)
+    assert ("health", "the server requires TLS: use https:// in the URL") == cause(steps)
     assert "GET /: 301, to https://bank.example/?sig=***" == steps["health"]["detail"]
 
 
@@ -374,7 +377,7 @@ def test_a_clock_that_is_wrong_is_warned_of(check):
 
     assert steps["clock"]["ok"]
     assert steps["clock"]["detail"].endswith(" s behind this machine's")
-    assert "tokens are judged by the time: set the clock that is wrong" == steps["clock"]["advice"]
+    assert "the validity of a token depends on the time: set the clock that is wrong" == steps["clock"]["advice"]
 
 
 def test_a_broken_contract_is_named(cli, check, fault_server):
@@ -384,7 +387,7 @@ def test_a_broken_contract_is_named(cli, check, fault_server):
 
     assert "contract" == cause(steps)[0]
     assert "/paths: is not an object with a path" in steps["contract"]["detail"]
-    assert "mend the contract at that place, or name another with --schema FILE|URL" == cause(steps)[1]
+    assert "correct the contract at that place, or name another with --schema FILE|URL" == cause(steps)[1]
 
 
 def test_a_contract_without_an_example_gets_a_row_made(check, fault_server):
@@ -419,10 +422,12 @@ def test_text_is_a_line_a_step(cli, rows, fault_server):
     assert [*STEPS[:5], "->", *STEPS[5:]] == [line.split()[0] for line in lines[1:]]
     assert ["key", "FAILED"] == lines[5].split()[:2]
     assert (
-        "          -> the endpoint wants a key and none was sent: give it with --key-file, EPKIT_KEY, or key_env in epkit.toml"
-        == lines[6]
+        "          -> the endpoint requires a key, and none was sent: give it with --key-file, EPKIT_KEY, or key_env "
+        "in epkit.toml" == lines[6]
     )
-    assert complaint(ran, 4).startswith(f"{fault_server.url('401')}: key: 401 Unauthorized: the endpoint wants a key")
+    assert complaint(ran, 4).startswith(
+        f"{fault_server.url('401')}: key: 401 Unauthorized: the endpoint requires a key"
+    )
 
 
 def test_a_reader_that_is_gone_changes_nothing_about_the_verdict(cli, rows, fault_server):
@@ -460,7 +465,7 @@ def test_a_unix_socket_has_no_name(check, fault_server):
         (["--format", "xml", "http://127.0.0.1/"], "--format xml: not one of text, json"),
         (["--target", "http://a/", "http://b/"], "the target is given twice: as an argument and with --target"),
         (["-p", "missing.json", "http://127.0.0.1/"], "missing.json: no such file"),
-        (["-s", "0", "http://127.0.0.1/"], "-s 0: the seconds are more than 0, and less than 10^9"),
+        (["-s", "0", "http://127.0.0.1/"], "-s 0: must be more than 0 and less than 10^9 seconds"),
         (["--cacert", "missing.pem", "https://127.0.0.1/"], "missing.pem: no such certificate file"),
     ],
 )

@@ -28,7 +28,7 @@ def test_what_is_there_is_never_overwritten(cli):
 
     said = complaint(cli("init", "https://host/score"), 2)
 
-    assert "epkit.toml: there is one already, which is not overwritten: edit it, or move it away" == said
+    assert "epkit.toml: exists already and is not overwritten: edit it, or move it away" == said
     assert "mine" == cli.read("epkit.toml")
 
 
@@ -53,7 +53,9 @@ def test_a_key_in_the_url_is_not_written_down(cli, url, left_out):
     ran = cli("init", url)
 
     assert 0 == ran.code
-    assert ran.lines[0].startswith(f"epkit: epkit.toml: of the URL {left_out} is left out, for files get committed: ")
+    assert ran.lines[0].startswith(
+        f"epkit: epkit.toml: of the URL {left_out} is left out, because files get committed: "
+    )
     assert 'uri = "https://host/score' in cli.read("epkit.toml")
 
 
@@ -155,8 +157,8 @@ def test_a_key_file_that_git_would_take_is_warned_of(cli, repository):
 
     ignore = f">> {cli.directory}/.gitignore"
     assert [
-        f"epkit: bank.key: git would take this key: echo /bank.key {ignore}",
-        f"epkit: api_key.txt: git would take this key: echo /api_key.txt {ignore}",
+        f"epkit: bank.key: git would commit this key: echo /bank.key {ignore}",
+        f"epkit: api_key.txt: git would commit this key: echo /api_key.txt {ignore}",
     ] == ran.lines[:2]
     assert 'key_file = "bank.key"' in cli.read("epkit.toml")
 
@@ -176,13 +178,13 @@ def test_a_key_that_is_committed_has_to_be_made_anew(cli, repository):
     ran = cli("init", "http://127.0.0.1/score")
 
     assert ran.lines[0].startswith("epkit: bank.key: this key is committed: git rm --cached ")
-    assert ran.lines[0].endswith("then make a new key, for the history keeps this one")
+    assert ran.lines[0].endswith("then make a new key, because the history keeps this one")
 
 
 def test_a_key_file_that_is_not_there_yet_is_said(cli):
     ran = cli("init", "http://127.0.0.1/score", "--key-file", "bank.key")
 
-    assert "epkit: bank.key: is not there yet: write the key into it, and chmod 600" == ran.lines[0]
+    assert "epkit: bank.key: does not exist yet: write the key into it, and chmod 600" == ran.lines[0]
 
 
 def test_a_file_that_the_environment_keeps_from_being_read_is_said(cli):
@@ -191,7 +193,7 @@ def test_a_file_that_the_environment_keeps_from_being_read_is_said(cli):
     ran = cli("init", "http://127.0.0.1/score")
 
     file = cli.directory / "epkit.toml"
-    assert (0, f"epkit: {file}: is not read as long as EPKIT_CONFIG names other.toml") == (ran.code, ran.lines[0])
+    assert (0, f"epkit: {file}: is not read, because EPKIT_CONFIG names other.toml") == (ran.code, ran.lines[0])
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to other users")
@@ -216,7 +218,7 @@ def test_a_table_to_train_on_is_written_and_nothing_else(cli):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--sample", "there.csv"], "there.csv: there is one already, which is not overwritten: name another file"),
+        (["--sample", "there.csv"], "there.csv: exists already and is not overwritten: name another file"),
         (["--sample", "table.parquet"], "--sample table.parquet: the table is CSV: call the file NAME.csv"),
         (["--sample", "b.csv", "http://h/score"], "writes a table and no epkit.toml: leave http://h/score out"),
         (["--sample", "b.csv", "--name", "n"], "writes a table and no epkit.toml: leave --name out"),

@@ -86,7 +86,7 @@ def test_fewer_shared_rows_than_200_cannot_be_judged(cli):
     said = complaint(cli("pipeline", "run", "bank", *change), 5)
 
     assert "AUC>=base-0.6: cannot be judged: " in said
-    assert "rows that neither model was trained on, and 200 are wanted" in said
+    assert "rows that neither model was trained on, and 200 are needed" in said
 
 
 def test_a_champion_that_predicts_something_else_cannot_be_compared(cli):
@@ -101,7 +101,7 @@ def test_a_champion_that_predicts_something_else_cannot_be_compared(cli):
 def test_with_if_needed_the_same_table_needs_nothing(cli):
     ran = cli("pipeline", "run", "bank", "--if-needed", "--junit", "run.xml")
 
-    assert (0, "bank: nothing to do: the table is that of run 1\n", "") == (ran.code, ran.out, ran.err)
+    assert (0, "bank: nothing to do: the table is the same as in run 1\n", "") == (ran.code, ran.out, ran.err)
     assert "nothing to do" in cli.read("run.xml")
     assert not (cli.directory / STORE / "runs" / "2").exists()
 
@@ -168,7 +168,7 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(cli):
     [
         (("--set", "trian.runs=2"), '--set trian: unknown key; did you mean "train"?'),
         (("--set", "train.run=2"), '--set train.run: unknown key; did you mean "runs"?'),
-        (("--set", "train"), "--set train: is written KEY=VALUE, as in train.runs=4"),
+        (("--set", "train"), "--set train: must be KEY=VALUE, such as train.runs=4"),
         (("--set", "label.x=1"), "--set label.x=1: label is no table"),
         (
             ("--set", "gate=['AUCC>=0.9']"),
@@ -209,7 +209,7 @@ def test_a_champion_that_is_gone_is_said(cli):
     (cli.directory / STORE / trained / "model.npz").unlink()
     said = complaint(cli("pipeline", "run", "bank"), 2)
 
-    assert "the champion of run 1 is not what it was: restore it, or remove " in said
+    assert "the champion of run 1 was changed: restore it, or remove " in said
     (cli.directory / STORE / "champion.json").unlink()
     assert 0 == cli("pipeline", "run", "bank", "--to", "data").code
 
@@ -296,4 +296,4 @@ def test_a_pipeline_of_a_file_outside_the_project_is_refused(fresh):
     (fresh.directory / "project" / ".git").mkdir()
     fresh.directory = below
 
-    assert "refused, for the file lies outside this project" in complaint(fresh("pipeline", "run", "bank"), 2)
+    assert "refused, because the file is outside this project" in complaint(fresh("pipeline", "run", "bank"), 2)

@@ -195,7 +195,7 @@ def test_an_output_that_no_journal_owns_is_not_touched(cli, server):
     command = ["score", "rows.csv", "--target", server.url, NO, "-o", "out.csv"]
     said = complaint(cli(*command), 2)
 
-    assert "-o out.csv: exists, and no journal owns it: --overwrite replaces it" == said
+    assert "-o out.csv: exists and has no journal: --overwrite replaces it" == said
     assert ("mine\n", ["out.csv"]) == (cli.read("out.csv"), left_over(cli, "out.csv"))
     complaint(cli(*command, "--restart"), 2)
     assert 0 == cli(*command, "--overwrite").code
@@ -314,9 +314,9 @@ def test_a_directory_that_cannot_be_written_is_refused(cli, server):
     ("change", "why"),
     [
         ({"rows": 10**30}, "out.csv.journal: damaged: line 2: rows is 1e+30, not a whole number from 0"),
-        ({"rows": 11}, "out.csv: does not hold the rows that the journal speaks of"),
-        ({"rows": 9, "complete": True}, "out.csv: does not hold the rows that the journal speaks of"),
-        ({"out": 7}, "out.csv: does not hold the rows that the journal speaks of"),
+        ({"rows": 11}, "out.csv: does not hold the rows that the journal records"),
+        ({"rows": 9, "complete": True}, "out.csv: does not hold the rows that the journal records"),
+        ({"out": 7}, "out.csv: does not hold the rows that the journal records"),
         ({"out": 10**6}, "out.csv: was changed"),
         ({"layout": {"kind": "value", "names": ["p"], "keys": None}}, "out.csv: does not hold the rows"),
         ({"failed": 10, "failed_rows": 1, "reasons": {"status": 1}}, "out.csv.failed.jsonl: is gone"),
@@ -351,4 +351,4 @@ def test_a_job_that_is_called_complete_and_is_not_is_refused(cli, server):
     point = json.dumps({**json.loads(last), "rows": 4, "out": len("".join(lines))}).encode()
     path.write_bytes(b"".join(b"%08x %s\n" % (zlib.crc32(line), line) for line in (head, point)))
 
-    assert "it speaks of 4 rows, and the input has 10: --restart starts over" in complaint(cli(*command), 2)
+    assert "it is for 4 rows, but the input has 10: --restart starts over" in complaint(cli(*command), 2)

@@ -44,9 +44,9 @@ def test_rows_and_contract_go_through_the_proxy(cli, server, proxy, job, flags, 
 
     assert (0, PREDICTIONS) == (ran.code, predictions(ran)), ran.err
     assert COUNT == sum(server.scored.values())
-    told = [line for line, _ in proxy.seen]
-    assert f"GET {server.url.removesuffix('score')}swagger.json HTTP/1.1" in told
-    assert f"POST {server.url} HTTP/1.1" in told
+    said = [line for line, _ in proxy.seen]
+    assert f"GET {server.url.removesuffix('score')}swagger.json HTTP/1.1" in said
+    assert f"POST {server.url} HTTP/1.1" in said
     assert {f"Basic {USER}"} == {headers["proxy-authorization"] for _, headers in proxy.seen}
 
 
@@ -88,7 +88,7 @@ def test_a_job_goes_on_by_another_way(cli, server, proxy, job):
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (["-P", f"proxy:{CANARY}"], "-P: is for a proxy, which -X names"),
+        (["-P", f"proxy:{CANARY}"], "-P: needs a proxy, which -X names"),
         (["-X", "proxy:many"], '-X: "http://proxy:many" has a port that is not a number from 1 to 65535'),
         (["-X", f"http://proxy:{CANARY}@host:port"], "has a port that is not a number"),
     ],
@@ -102,7 +102,7 @@ def test_a_proxy_that_is_not_there_ends_the_job(cli, server, job):
     ran = cli(*job, "--no-validate", "--retries", 0, "-o", "out.csv", "-X", f"http://proxy:{CANARY}@127.0.0.1:9")
 
     assert 4 == ran.code
-    assert "the proxy is not reached: check -X (proxy: connection refused)" in ran.lines[-1]
+    assert "the proxy cannot be reached: check -X (proxy: connection refused)" in ran.lines[-1]
     assert 0 == server.requests
 
 
@@ -112,7 +112,7 @@ def test_a_proxy_that_is_not_there_ends_the_job(cli, server, job):
     [
         (
             "407 Proxy Authentication Required",
-            "the proxy wants a user and a password, or others: give -P USER:PASSWORD",
+            "the proxy requires a user and a password, or refuses those given: give -P USER:PASSWORD",
         ),
         ("403 Forbidden", None),
     ],
@@ -124,7 +124,9 @@ def test_a_proxy_that_refuses_ends_the_job(cli, fault_server, proxy, refusal, wo
     ran = cli("score", "rows.json", "--no-validate", "--target", fault_server.url("ok", tls=tls), *through)
 
     assert 4 == ran.code
-    assert (words or ("lets nothing through" if tls else "the endpoint wants a key")) in ran.lines[-1]
+    assert (words or ("refuses the connection to the endpoint" if tls else "the endpoint requires a key")) in ran.lines[
+        -1
+    ]
     assert 0 == fault_server.connections
 
 

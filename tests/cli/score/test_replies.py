@@ -39,7 +39,7 @@ class TestAFailureThatAllRequestsShare:
 
         assert 4 == ran.code
         assert server.requests <= 15
-        assert "all requests so far failed alike" in ran.err
+        assert "all requests so far failed in the same way" in ran.err
         assert "--predictions-at POINTER" in ran.err
         assert '{"status": "scored", "answer": {"count": 3}}' in ran.err
         assert {"no list of predictions is recognised in the reply"} == {each["detail"] for each in failed(cli)}
@@ -63,7 +63,7 @@ class TestAFailureThatAllRequestsShare:
 
         assert 4 == ran.code
         assert server.requests <= 40
-        assert "all requests so far failed alike" in ran.err
+        assert "all requests so far failed in the same way" in ran.err
 
     def test_is_no_end_where_only_some_rows_are_bad(self, cli, server, thousand):
         bad = {n for n in range(1000) if n % 50 == 7}

@@ -512,10 +512,10 @@ def test_a_key_echoed_by_the_endpoint_is_masked_in_what_is_written(cli, server, 
         (["rows.csv", "-o", "out.txt"], "-o out.txt: the name ends in one of .jsonl, .csv, .parquet"),
         (["rows.csv", "-o", "no/out.csv"], "-o no/out.csv: there is no directory no"),
         (["rows.csv", "-o", "rows.csv"], "-o rows.csv: is the input itself"),
-        (["rows.csv", "-c", "0"], "-c 0: is from 1 to 10,000"),
-        (["rows.csv", "--rate", "0"], "--rate 0: requests a second are more than 0, and at most a million"),
+        (["rows.csv", "-c", "0"], "-c 0: must be from 1 to 10,000"),
+        (["rows.csv", "--rate", "0"], "--rate 0: must be more than 0 and at most a million requests a second"),
         (["rows.csv", "--method", "guess"], "--method guess: not one of predict, predict_proba"),
-        (["rows.csv", "--param", "x"], "--param x: is written KEY=JSON"),
+        (["rows.csv", "--param", "x"], "--param x: must be KEY=JSON"),
         (["rows.csv", "--wrap", "a..b"], "--wrap a..b: keys are written with points between them, such as Inputs.data"),
         (
             ["rows.csv", "--wrap", "a:b"],
@@ -530,7 +530,7 @@ def test_a_key_echoed_by_the_endpoint_is_masked_in_what_is_written(cli, server, 
         ),
         (
             ["rows.csv", "--wrap", "data:values"],
-            "rows.csv: the body holds one value a row, and there are the columns id, name: keep one",
+            "rows.csv: the body holds one value a row, but there are the columns id, name: keep one",
         ),
         (["rows.csv", "--wrap", "@nothing"], None),
         (["taken.csv", "-o", "out.csv"], '-o: the input has a column "prediction" already: rename or drop it'),
@@ -600,13 +600,13 @@ def test_a_storm_of_refusals_ends_complete(cli, server):
 
 @pytest.mark.parametrize("more", [(), ("--workers", 2)])
 @pytest.mark.parametrize(
-    ("header", "told"),
+    ("header", "shown"),
     [
         ("Retry-After:30", "30 s (Retry-After): waiting"),
-        ("Retry-After:99999", "99,999 s (Retry-After), which is too long: it is asked again in 300 s"),
+        ("Retry-After:99999", "99,999 s (Retry-After), which is too long: the next request is sent in 300 s"),
     ],
 )
-def test_a_long_wait_is_told_in_a_line_and_ctrl_c_ends_it_at_once(cli, server, header, told, more):
+def test_a_long_wait_is_told_in_a_line_and_ctrl_c_ends_it_at_once(cli, server, header, shown, more):
     server.behave = throttling(every=1, header=header)
     cli.write("rows.csv", table(30))
     with cli.start("score", "rows.csv", "--target", server.url, NO, "--wrap", "data", "-c", 4, *more) as process:
@@ -615,7 +615,7 @@ def test_a_long_wait_is_told_in_a_line_and_ctrl_c_ends_it_at_once(cli, server, h
         asked = time.monotonic()
         ran = cli.finished(process)
 
-    assert f"epkit: the endpoint asks to wait {told}" == line.rstrip()
+    assert f"epkit: the endpoint asks to wait {shown}" == line.rstrip()
     assert (130, 0) == (ran.code, server.scored.total())
     assert time.monotonic() - asked < 15
     assert any(text.startswith("the endpoint asked to wait once (Retry-After), ") for text in ran.err.splitlines())

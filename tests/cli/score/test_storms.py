@@ -115,6 +115,6 @@ def test_certificates_are_verified(cli, fault_server):
     trusted = cli("score", "rows.jsonl", "--target", url, NO, "--cacert", fault_server.cacert)
 
     assert 4 == refused.code
-    assert "nobody known here signed the server's certificate" in refused.lines[-1]
+    assert "the server's certificate is signed by an unknown authority" in refused.lines[-1]
     assert not (cli.directory / "out.csv.failed.jsonl").exists()
     assert ["yes", "no"] == [json.loads(line)["prediction"] for line in trusted.out.splitlines()]

@@ -142,7 +142,7 @@ def test_rows_are_read_as_people_write_them(cli, server, data, flags, expected):
     [
         (
             b"1.5,2,x\n2.5,3,y\n",
-            "t.csv:1: the first line is data and no header (1.5, 2, x): write a line of column names",
+            "t.csv:1: the first line is data, not a header (1.5, 2, x): write a line of column names",
         ),
         (b"a,b\n1,2\n3\n", "t.csv:3: 1 cell where the header has 2 (--skip-invalid sends all other rows)"),
         (b'a,b\n"x\ny",2\n\n3,4,5\n6\n', "t.csv:5: 3 cells where the header has 2; 2 such rows in all"),

@@ -64,10 +64,10 @@ def test_how_far_it_is_shows_on_one_line_and_goes_away(cli, server):
         cli, "score", "rows.csv", "--target", server.url, "--no-validate", "-o", "out.csv", "-c", 1, "--wrap", "data"
     )
     steps = shown.split("\r")
-    told = [step for step in steps if " in flight" in step]
+    said = [step for step in steps if " in flight" in step]
 
     assert 0 == code
-    assert any(" of 600 rows, " in step and step.rstrip().endswith(" left") for step in told)
-    assert max(map(len, told)) < 80
+    assert any(" of 600 rows, " in step and step.rstrip().endswith(" left") for step in said)
+    assert max(map(len, said)) < 80
     assert steps[-1].startswith("600 rows, ")
     assert "\x1b" not in shown

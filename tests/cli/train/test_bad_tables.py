@@ -55,7 +55,7 @@ TABLES = {
         table(a=[None] * ROWS, b=5), (),
         "t.csv: no column is left to learn from: all are constant, empty or left out",
     ),
-    "a column twice": ("a,a,y\n1,2,no\n", (), 't.csv:1: the column "a" stands there twice'),
+    "a column twice": ("a,a,y\n1,2,no\n", (), 't.csv:1: the column "a" occurs twice'),
     "9 rows": (table(9), (), "t.csv: 9 rows have a label, and 10 are the fewest: give more rows"),
     "10 rows": (
         table(10), (),
@@ -80,7 +80,7 @@ TABLES = {
         ('--group "g": t.csv has 1 group, and 0 rows are left to learn from where some are test rows: '
         "name a column with more values, or --test-size 0"),
     ),
-    "one group beside the test rows": (
+    "one group next to the test rows": (
         table(g=["l", "k"] * (ROWS // 2)), ("--group", "g"),
         "--folds 5: there is one group only (test rows have theirs), and each fold needs one of its own",
     ),
@@ -121,14 +121,14 @@ OPTIONS = {
     ),
     "half a cost": (("--threshold", "cost:fn=5"), "--threshold 'cost:fn=5': no rule: write 0.5"),
     "positive": (("--positive", "maybe"), 't.csv: the label "y" is never "maybe": --positive is one of "no", "yes"'),
-    "label as group": (("--group", "y"), '--group "y": is named by --label too: a column is one of them'),
+    "label as group": (("--group", "y"), '--group "y": is also named by --label: name a column only once'),
     "no such group": (("--group", "b"), '--group "b": t.csv has no such column: it has a, y'),
     "group and time": (("--group", "a", "--time", "b"), "--group and --time contradict each other"),
     "one moment": (("--time", "same"), '--time "same": t.csv has no such column: it has a, y'),
     "all are ids": (("--id", "a"), "t.csv: no column is left to learn from: all are constant, empty or left out"),
-    "time limit": (("--time-limit", "soon"), "--time-limit soon: a time is written 90s, 10m or 1h"),
-    "holdout": (("--holdout", 2), "--holdout 2: is a part of the rows: above 0, below 0.9"),
-    "pairs": (("--pairs", "a"), "--pairs a: two columns are written A:B"),
+    "time limit": (("--time-limit", "soon"), "--time-limit soon: write a time as 90s, 10m or 1h"),
+    "holdout": (("--holdout", 2), "--holdout 2: must be a part of the rows: above 0, below 0.9"),
+    "pairs": (("--pairs", "a"), "--pairs a: write two columns as A:B"),
     "custom without a name": (("--custom", "mine.py"), "--custom mine.py: "),
     "custom that is not there": (("--custom", "none.py:make"), "--custom none.py:make: "),
     "custom with a fault": (("--custom", "broken.py:make"), "--custom broken.py:make: "),
@@ -198,7 +198,7 @@ def test_a_directory_with_other_things_in_it_is_left_alone(cli):
     cli.write("model/diary.txt", "dear diary")
     said = complaint(cli("train", "t.csv", "--label", "y", *QUICK), 2)
 
-    assert 'model: has other things in it ("diary.txt"): name another directory, or one that is new' in said
+    assert 'model: has other things in it ("diary.txt"): name another directory, or a new one' in said
     assert ["diary.txt"] == [path.name for path in (cli.directory / "model").iterdir()]
     said = complaint(cli("train", "t.csv", "--label", "y", "--overwrite", *QUICK), 2)
     assert "diary.txt" in said
@@ -263,7 +263,7 @@ def test_odd_columns_are_learned_from_and_each_oddity_is_a_clear_line(cli, odd):
     warnings = json.loads(cli.read("model.run/train.json"))["warnings"]
     assert 'column "empty" is empty in all rows, and left out' in warnings
     assert 'column "same" is 5 in all rows, and left out' in warnings
-    assert "copy: AUC alone 1.000: it is the label in other words; --drop copy" in said
+    assert "copy: AUC alone 1.000: it repeats the label; --drop copy" in said
     assert max(map(len, ran.out.splitlines())) <= 80
 
 

@@ -75,7 +75,7 @@ def bytes_of(cli, out):
 
 
 def wait_for(journal, runs):
-    """Wait until so many runs are done."""
+    """Wait until that number of runs is done."""
     until = time.monotonic() + 60
     while not journal.exists() or journal.read_bytes().count(b'"run": ') < runs:
         assert time.monotonic() < until, "the runs take too long"
@@ -351,7 +351,9 @@ def test_what_is_no_trees_is_not_exported(bank):
     ran = bank("train", "bank.csv", "--label", "y", "--runs", 1, "--export", "lightgbm")
 
     said = complaint(ran, 2)
-    assert said.startswith("--export lightgbm: run 1 of the model is naive, and no trees: leave out --export lightgbm")
+    assert said.startswith(
+        "--export lightgbm: run 1 of the model is naive, which is not trees: leave out --export lightgbm"
+    )
     assert not (bank.directory / "model").exists()
 
 

@@ -254,7 +254,7 @@ BOMB = b"a: &a [x,x,x,x,x,x,x,x,x]\n" + b"".join(
         (b"a: [1", "x.yaml", "neither JSON nor YAML"),
         (b"a: !!python/object/apply:os.system [ls]", "x.yaml", "neither JSON nor YAML"),
         (BOMB, "x.yaml", "amount to more than"),
-        (b"a: &a [*a]", "x.yaml", "refers to what it stands in"),
+        (b"a: &a [*a]", "x.yaml", "refers to a value that contains it"),
         (b"[" * 100_000, "x.yaml", "deeper"),
         (b"[" * 100_000, "x.json", "x.json:1:501: nested deeper"),
         (b"- " * 100_000, "x.yaml", "deeper"),

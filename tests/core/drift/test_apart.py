@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from epkit.core.drift.apart import FEWEST_ROWS, FOLDS, MOST_ROWS, SPREAD, BothSamples, both, mann_whitney, told_apart
+from epkit.core.drift.apart import FEWEST_ROWS, FOLDS, MOST_ROWS, SPREAD, BothSamples, both, classify, mann_whitney
 from epkit.core.drift.reference import Reference
 
 
@@ -44,7 +44,7 @@ def by_itself(matrix, is_new, folds, categories, seed):
 def test_the_threshold_is_the_normal_quantile_of_all_folds_together_and_a_third_more():
     rng = np.random.default_rng(0)
     is_new = np.arange(2000) % 2 == 0
-    found = told_apart(rows(rng.random(2000), is_new), by_itself, 0.05 / 22, 0)
+    found = classify(rows(rng.random(2000), is_new), by_itself, 0.05 / 22, 0)
 
     # one sample of 2,000 has a deviation of sqrt(2001 / (12 * 1000 * 1000)) = 0.0129; the quantile is 2.837
     assert found.threshold == pytest.approx(0.5 + SPREAD * 2.837 * 0.0129, abs=0.002)
@@ -54,14 +54,14 @@ def test_the_threshold_is_the_normal_quantile_of_all_folds_together_and_a_third_
 
 def test_rows_that_differ_are_told_apart():
     is_new = np.arange(400) % 2 == 0
-    found = told_apart(rows(is_new + np.random.default_rng(0).random(400), is_new), by_itself, 0.01, 0)
+    found = classify(rows(is_new + np.random.default_rng(0).random(400), is_new), by_itself, 0.01, 0)
 
     assert found.found
     assert found.auc == pytest.approx(1.0)
 
 
 def test_where_all_scores_are_equal_nothing_is_found():
-    found = told_apart(rows(np.ones(100), np.arange(100) % 2 == 0), by_itself, 0.01, 0)
+    found = classify(rows(np.ones(100), np.arange(100) % 2 == 0), by_itself, 0.01, 0)
 
     assert (0.5, 1.0, False) == (found.auc, found.threshold, found.found)
 

@@ -25,7 +25,7 @@ def card():
     return json.loads(card_bytes(card_of(learned_from(ROWS))))
 
 
-def told(column):
+def said(column):
     """What a column of a reference says, comparable."""
     edges = None if column.edges is None else column.edges.tolist()
     return column.name, column.part, edges, column.values, column.counts.tolist(), column.other, column.missing
@@ -34,10 +34,10 @@ def told(column):
 def test_a_card_says_what_its_table_says():
     of_card = Reference.of_card(card())
     of_table = Reference.of(pl.DataFrame(ROWS), label="y")
-    comparable = [told(column) for column in of_table.columns if column.part in (None, "days")]
+    comparable = [said(column) for column in of_table.columns if column.part in (None, "days")]
 
-    assert comparable == [told(column) for column in of_card.columns]
-    assert told(of_table.label)[3:] == told(of_card.label)[3:] == (("no", "yes"), [60, 30], 0, 0)
+    assert comparable == [said(column) for column in of_card.columns]
+    assert said(of_table.label)[3:] == said(of_card.label)[3:] == (("no", "yes"), [60, 30], 0, 0)
     assert (90, 90) == (of_card.rows, of_table.rows)
     assert of_card.known == of_table.known == set(ROWS)
     assert [None, None] == [of_card.frame, of_card.label.edges]
@@ -102,7 +102,7 @@ def test_a_column_that_is_dropped_is_known_and_not_compared():
         (lambda card: card.pop("reference"), "no 'reference'"),
         (lambda card: card["reference"]["columns"].pop("n"), "no 'n'"),
         (lambda card: card["reference"]["columns"]["n"]["edges"].reverse(), "edges do not ascend"),
-        (lambda card: card["reference"]["columns"]["n"]["counts"].pop(), "counts are wanted"),
+        (lambda card: card["reference"]["columns"]["n"]["counts"].pop(), "counts are expected"),
         (lambda card: card["reference"]["columns"]["c"].update(counts=[1, 2, -3]), "out of bounds"),
         (lambda card: card["reference"]["columns"]["c"].update(counts=[0, 0, 0]), "0 rows"),
         (lambda card: card["columns"][0].update(kind="image"), "no kind of columns"),

@@ -112,10 +112,10 @@ def test_a_missing_login_says_how_to_log_in():
     chain = "DefaultAzureCredential failed to retrieve a token.\nAttempted credentials:\n\tEnvironmentCredential: none"
 
     assert LOGIN == reduce(ClientAuthenticationError(chain)).line
-    told = reduce(
+    said = reduce(
         ClientAuthenticationError(chain + "\n\tX: AADSTS700082: The refresh token has expired.\nTrace: t")
     ).line
-    assert f"AADSTS700082: The refresh token has expired.; {LOGIN}" == told
+    assert f"AADSTS700082: The refresh token has expired.; {LOGIN}" == said
 
 
 def test_nobody_there_is_told():

@@ -1,4 +1,4 @@
-"""A request is built once and says what it was told to say."""
+"""A request is built once and says what was asked."""
 
 from dataclasses import replace
 

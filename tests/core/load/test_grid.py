@@ -148,7 +148,7 @@ def test_a_point_that_another_beats_in_both_beyond_the_intervals_drops_out():
     rounds.judge(
         {
             points[0]: good((90, 110), (5, 6)),
-            points[1]: good((900, 1100), (5.5, 7)),  # faster, and as far as p99 can be told no slower
+            points[1]: good((900, 1100), (5.5, 7)),  # faster, and by its p99 not provably slower
             points[2]: good((700, 880), (8, 9)),  # slower in both
         }
     )

@@ -10,9 +10,9 @@ def test_a_reply_a_payload():
 
 
 def test_a_record_a_row_is_divided_by_the_rows_of_the_payloads():
-    told = [{"row": row, "prediction": row} for row in range(3)]
+    said = [{"row": row, "prediction": row} for row in range(3)]
 
-    assert [[0, 1], [2]] == by_payload(told, [2, 1])
+    assert [[0, 1], [2]] == by_payload(said, [2, 1])
 
 
 @pytest.mark.parametrize(

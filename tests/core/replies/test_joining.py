@@ -69,7 +69,7 @@ def test_rows_that_cannot_be_told_apart_fail_and_are_named() -> None:
 
     assert [None] * 6 == joined.values
     assert {0, 1, 2, 3, 4, 5} == set(joined.faults)
-    assert "rows with store south cannot be told apart" in joined.faults[1]
+    assert "rows with store south cannot be distinguished" in joined.faults[1]
 
 
 def test_rows_that_are_the_same_and_get_the_same_need_not_be_told_apart() -> None:
@@ -124,7 +124,7 @@ class TestRowsThatAreRepeatedInTheReply:
             [{"n": n} for n in range(6)],
             [{"date": "2026-01-01"}, *[None] * 5],
         ],
-        ids=["not told apart", "another meaning", "nothing repeated", "not objects"],
+        ids=["not distinguished", "another meaning", "nothing repeated", "not objects"],
     )
     def test_are_left_as_they_are_where_they_do_not_say_so(self, values: list[Any]) -> None:
         assert values == in_order(values, lambda: ROWS, ROWS[0])

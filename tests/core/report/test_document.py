@@ -177,12 +177,12 @@ def test_a_number_that_json_does_not_have_is_refused(number):
     [
         ({"format": "epkit.report/2"}, "epkit.report/2"),
         ({"counts": {"sent": 1}}, "Counts wants the keys"),
-        ({"counts": None}, "an object is wanted, not a NoneType"),
-        ({"deployments": []}, "an object is wanted, not a list"),
-        ({"tool": {**DOCUMENT["tool"], "version": 1}}, "string is wanted, not a int"),
+        ({"counts": None}, "an object is expected, not a NoneType"),
+        ({"deployments": []}, "an object is expected, not a list"),
+        ({"tool": {**DOCUMENT["tool"], "version": 1}}, "string is expected, not a int"),
         ({"surplus": 1}, "Report wants the keys"),
         ({"warning_kinds": []}, "zip"),
-        ({"warnings": [1], "warning_kinds": ["capped"]}, "string is wanted, not a int"),
+        ({"warnings": [1], "warning_kinds": ["capped"]}, "string is expected, not a int"),
     ],
 )
 def test_what_is_no_report_is_refused_in_words(change, message):

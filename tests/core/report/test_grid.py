@@ -1,4 +1,4 @@
-"""What a sweep of batch sizes finds: how a point stands, which one to use, and in which words."""
+"""What a sweep of batch sizes finds: the state of a point, which one to use, and in which words."""
 
 from dataclasses import replace
 
@@ -98,10 +98,10 @@ def test_in_the_end_the_estimate_decides_and_so_does_the_run_that_confirms():
 
 def test_a_point_tells_of_its_failures_and_of_rounds_that_it_had_no_time_for():
     example = FailureExample(kind="status", count=2, status=413, detail="too large", advice="send less")
-    made = record(10, 10, failed=(0, 1), failures=(example,)).point(None, "the time was over (-t)")
+    made = record(10, 10, failed=(0, 1), failures=(example,)).point(None, "the time was up (-t)")
 
     assert (4, 413) == (made.failure.count, made.failure.status)
-    assert "6 of 100 requests failed; 2 rounds of 5: the time was over (-t)" == made.words
+    assert "6 of 100 requests failed; 2 rounds of 5: the time was up (-t)" == made.words
 
 
 def test_points_that_were_never_tried_are_listed():
@@ -154,4 +154,4 @@ def test_what_was_found_is_said_in_words():
     nothing = outcome(replace(grid, chosen=None), parse_all(["p99<1ms"]), confirmed=False, took_s=12.3)
     assert (None, "no point keeps p99<1ms (2 points in 12 s)") == (nothing.value, nothing.words)
     late = outcome(replace(grid, chosen=1), (), confirmed=False, took_s=1)
-    assert late.words.endswith("; the fastest; not confirmed: the time was over (2 points in 1 s)")
+    assert late.words.endswith("; the fastest; not confirmed: the time was up (2 points in 1 s)")

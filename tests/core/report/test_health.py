@@ -45,7 +45,7 @@ def test_a_sample_that_is_large_but_correlated_is_told_so():
 
     assert health.unsupported(percentiles.distribution(slow_wave)) == Caveat(
         kind=CaveatKind.SMALL_SAMPLE,
-        text="p90 needs 36 independent requests: the 500 of this run depend on each other too much to count as so many",
+        text="p90 needs 36 independent requests: the 500 of this run depend on each other and count as fewer",
     )
 
 
@@ -229,7 +229,7 @@ def test_an_endpoint_that_is_asked_for_more_than_it_serves_is_found_out():
 
     found = health.growing(due, end, 10 * SECOND)
     assert CaveatKind.SATURATED is found.kind
-    assert "more is asked than is served: 2" in found.text
+    assert "requests arrive faster than they are served: 2" in found.text
 
 
 @pytest.mark.parametrize("seed", range(20))

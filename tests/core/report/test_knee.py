@@ -55,7 +55,7 @@ def test_a_knee_at_the_last_step_that_was_entered_may_lie_beyond():
 
     assert [None, "knee"] == [phase.mark for phase in phases]
     assert (100.0, None, False) == (search.value, search.above, search.confirmed)
-    assert search.words.endswith("it is the last step, so the true one may lie beyond")
+    assert search.words.endswith("it is the last step, so the true knee may be beyond it")
 
 
 def test_without_a_success_there_is_no_knee():

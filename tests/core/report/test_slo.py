@@ -53,7 +53,7 @@ def test_an_objective_is_read(text, part, metric, op, limit, share):
         ("  p97<3ms", 3, "p97 is not reported"),
         ("speed<3ms", 1, "speed is no metric"),
         ("model.p99<3ms", 1, "model is no part of a request"),
-        ("server.failed<3", 1, "nothing stands before it"),
+        ("server.failed<3", 1, "no part can precede it"),
         ("p99", 4, "wants one of <"),
         ("p99!3ms", 4, "wants one of <"),
         ("p99<", 5, "no number"),

@@ -110,8 +110,8 @@ def test_leaving_the_exact_mode_is_said_in_a_warning():
     (caveat,) = [each for each in report(rows(500), exact=400).warnings if each.kind is CaveatKind.HISTOGRAM]
 
     assert caveat.text == (
-        "500 requests: percentiles are from a histogram (right to 0.1 %), and the correlation behind their "
-        "intervals is that of the first 400"
+        "500 requests: percentiles are from a histogram (right to 0.1 %), and the correlation for their intervals "
+        "comes from the first 400"
     )
 
 

@@ -13,10 +13,10 @@ def ends(found):
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(1, 400)), max_size=60), st.data())
-def test_what_all_have_told_comes_in_order_and_the_rest_at_the_end(told, data):
+def test_what_all_have_told_comes_in_order_and_the_rest_at_the_end(said, data):
     found = []
     merger = Merger(range(3), found.append)
-    of = [sorted(end for worker, end in told if worker == each) for each in range(3)]
+    of = [sorted(end for worker, end in said if worker == each) for each in range(3)]
     turns = data.draw(st.permutations([each for each in range(3) for _ in range(2)]))
     for worker in turns:
         part, of[worker] = of[worker][: len(of[worker]) // 2 + 1], of[worker][len(of[worker]) // 2 + 1 :]
@@ -26,7 +26,7 @@ def test_what_all_have_told_comes_in_order_and_the_rest_at_the_end(told, data):
         merger.add(worker, rows(len(rest), end=np.array(rest, dtype=np.int64) * MS, start=np.zeros(len(rest))), 0)
         merger.end(worker)
 
-    assert sorted(end * MS for _, end in told) == ends(found)
+    assert sorted(end * MS for _, end in said) == ends(found)
 
 
 def test_nothing_is_handed_on_before_all_have_told_as_much():

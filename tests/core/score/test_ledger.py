@@ -128,7 +128,7 @@ def test_invalid_rows_are_marked_in_a_span_and_none_begins_with_one():
 def test_every_row_is_written_once_and_in_order_whatever_happens(sizes, invalid, failing, room_rows, data):
     ledger, written = book(sizes, invalid=invalid, room_rows=room_rows)
     total = sum(sizes)
-    held = {}  # spans that are with workers, and up to where they have told
+    held = {}  # spans that are with workers, and up to where they have reported
     for _ in range(10 * total + 10):
         ledger.drain()
         if ledger.is_over:
@@ -141,13 +141,13 @@ def test_every_row_is_written_once_and_in_order_whatever_happens(sizes, invalid,
                     held[span.number] = [span, 0]
                 elif held:
                     number = min(held)
-                    span, told = held.pop(number)
-                    assert say(ledger, span, told, len(span), failing)
+                    span, said = held.pop(number)
+                    assert say(ledger, span, said, len(span), failing)
             case "settle":
                 number = data.draw(st.sampled_from(sorted(held)))
-                span, told = held[number]
-                stop = data.draw(st.integers(told + 1, len(span)))
-                done = say(ledger, span, told, stop, failing)
+                span, said = held[number]
+                stop = data.draw(st.integers(said + 1, len(span)))
+                done = say(ledger, span, said, stop, failing)
                 held[number][1] = stop
                 assert done == (stop == len(span))
                 if done:
@@ -162,8 +162,8 @@ def test_every_row_is_written_once_and_in_order_whatever_happens(sizes, invalid,
         assert [n for n, _ in written.rows] == list(range(len(written.rows)))
     else:
         while not ledger.is_over:  # let it come to its end
-            for span, told in held.values():
-                say(ledger, span, told, len(span), failing)
+            for span, said in held.values():
+                say(ledger, span, said, len(span), failing)
             held.clear()
             while (span := ledger.take(5)) is not None:
                 say(ledger, span, 0, len(span), failing)

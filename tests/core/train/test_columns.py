@@ -322,7 +322,7 @@ def test_a_thousand_classes_and_ten_thousand_categories_are_taken():
     assert 254 == len(card["categories"])
     assert {f"c{place}" for place in range(10)} <= set(card["categories"])
     assert sorted(card["categories"]) == card["categories"]
-    assert any("has 9,000 different texts: the 254 most frequent are told apart" in text for text in found.warnings)
+    assert any("has 9,000 different texts: the 254 most frequent are distinguished" in text for text in found.warnings)
     assert np.isnan(found.examples.matrix[:, 1]).any()
 
 

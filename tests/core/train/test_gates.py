@@ -229,7 +229,7 @@ def test_fewer_than_200_shared_rows_are_not_judged() -> None:
     assert "not judged" == judged("AUC>=base-0.5", with_base(199)).state
     assert "passed" == judged("AUC>=base-0.5", with_base(200)).state
     assert judged("AUC>=base-0.5", with_base(199)).reason == (
-        "cannot be judged: 199 rows that neither model was trained on, and 200 are wanted"
+        "cannot be judged: 199 rows that neither model was trained on, and 200 are needed"
     )
 
 

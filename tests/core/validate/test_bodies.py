@@ -1,4 +1,4 @@
-"""Bodies that are odd or broken are told as such, in time and without a traceback."""
+"""Bodies that are odd or broken are reported as such, in time and without a traceback."""
 
 import time
 from typing import Any

@@ -146,9 +146,9 @@ def test_rows_that_are_not_where_they_belong_are_an_error_with_a_way_out(
 )
 def test_a_row_is_judged_as_the_server_takes_it(rows: list[Any], expected: list[Any]) -> None:
     verdicts = [V1.check(json.dumps(v1(*rows)).encode())]
-    told = [[(v.severity, v.rule, v.pointer, v.hint) for v in verdict.violations] for verdict in verdicts]
+    said = [[(v.severity, v.rule, v.pointer, v.hint) for v in verdict.violations] for verdict in verdicts]
 
-    assert [expected] == told
+    assert [expected] == said
 
 
 @pytest.mark.parametrize(

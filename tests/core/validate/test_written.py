@@ -167,12 +167,12 @@ def test_each_list_of_a_designer_is_required_and_typed_by_its_own_columns() -> N
     schema = {"type": "object", "properties": {"Inputs": {"type": "object", "properties": inputs}}}
     validator = Validator(parse(openapi("/score", schema)))
 
-    def told(**given: Any) -> list[tuple[str, str]]:
+    def said(**given: Any) -> list[tuple[str, str]]:
         return [(one.severity, one.pointer) for one in validator.check_value({"Inputs": given}).violations]
 
-    assert [] == told(WebServiceInput0=[{"a": 1}], WebServiceInput1=[{"b": "x"}])
-    assert [("error", "/Inputs")] == told(WebServiceInput0=[{"a": 1}])
-    assert [("error", "/Inputs/WebServiceInput1/0/b")] == told(
+    assert [] == said(WebServiceInput0=[{"a": 1}], WebServiceInput1=[{"b": "x"}])
+    assert [("error", "/Inputs")] == said(WebServiceInput0=[{"a": 1}])
+    assert [("error", "/Inputs/WebServiceInput1/0/b")] == said(
         WebServiceInput0=[{"a": 1}], WebServiceInput1=[{"b": []}]
     )
 
@@ -210,10 +210,10 @@ def test_a_failure_in_a_choice_is_that_of_the_branch_that_comes_nearest() -> Non
     many = {"type": "array", "items": {"type": "object", "required": ["b"]}}
     validator = Validator(parse(openapi("/x", {"anyOf": [one, many]})))
 
-    def told(body: Any) -> list[tuple[str, str]]:
+    def said(body: Any) -> list[tuple[str, str]]:
         return [(v.pointer, v.message.partition(" (")[0]) for v in validator.check_value(body).violations]
 
-    assert [("/a", '"x" is not of type integer')] == told({"a": "x"})
-    assert [("/0", 'the key "b" is missing')] == told([{"c": 1}])
-    assert [] == told({"a": 1})
+    assert [("/a", '"x" is not of type integer')] == said({"a": "x"})
+    assert [("/0", 'the key "b" is missing')] == said([{"c": 1}])
+    assert [] == said({"a": 1})
     assert ["number 2 of 2" in v.message for v in validator.check_value([{}]).violations] == [True]

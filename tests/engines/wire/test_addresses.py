@@ -18,7 +18,7 @@ TO = Destination(scheme="http", host="scoring.example", port=80)
 
 
 class World:
-    """A clock and a name server that say what they are told."""
+    """A clock and a name server that answer as the test asks."""
 
     def __init__(self) -> None:
         self.now = 10**18

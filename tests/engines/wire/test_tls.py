@@ -229,7 +229,7 @@ def test_a_socket_that_cannot_be_wrapped_is_closed() -> None:
         shake(Refusing())
 
 
-# The transport, on a socket and a loop that do what they are told.
+# The transport, on a socket and a loop that do what the test asks.
 
 
 class FakeSocket:

@@ -119,14 +119,14 @@ def test_a_worker_that_says_nothing_is_not_waited_for_for_ever(monkeypatch, tmp_
     (tmp_path / "silent.py").write_text("import sys; sys.stdin.read()")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setattr(module, "START_S", 0.2)
-    with pytest.raises(UsageError, match="worker 1: not there after 0 s"):
+    with pytest.raises(UsageError, match="worker 1: not started after 0 s"):
         LocalCrew(1, "silent", MESSAGES)
 
 
 @pytest.mark.parametrize(
     ("frame", "why"),
     [
-        (HEAD.pack(5) + b"hello", "it sent what is refused: a frame of version 104, and this is 1"),
+        (HEAD.pack(5) + b"hello", "it sent an invalid message: a frame of version 104, and this is 1"),
         (HEAD.pack(2**62) + b"hello", "it ended with code 0"),
         (HEAD.pack(2**64 - 1), "it ended with code 0"),
     ],

@@ -20,9 +20,9 @@ def sides():
 
 
 def refused(seal, frame):
-    with pytest.raises(MalformedError) as told:
+    with pytest.raises(MalformedError) as said:
         seal.open(frame)
-    assert FOREIGN == str(told.value)
+    assert FOREIGN == str(said.value)
 
 
 def test_frames_go_both_ways_and_cannot_be_read_between(sides):

@@ -58,17 +58,17 @@ def test_examples_of_failures_are_kept_only_where_they_are_wanted(fault_server, 
 
 
 def test_progress_is_told_while_the_run_goes_on(fault_server, context, rows):
-    told = []
+    found = []
 
     bench(
         options(fault_server.url("delay?ms=5"), rows, time_limit_s=1.0),
         context[0],
         io.BytesIO(),
-        progress=lambda done, failed: told.append((done, failed)),
+        progress=lambda done, failed: found.append((done, failed)),
     )
 
-    assert told == sorted(told)
-    assert told[-1][0] > 0
+    assert found == sorted(found)
+    assert found[-1][0] > 0
 
 
 def test_a_dry_run_tells_the_plan(fault_server, context, rows):
@@ -144,7 +144,7 @@ def test_a_contract_that_is_named_has_to_be_there(fault_server, context, rows):
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("401", "status 401: the contract asks for a key, or this one is not it"),
+        ("401", "status 401: the contract needs a key, or the key sent is wrong"),
         ("redirect", "a contract is a JSON object"),  # it is followed inside its origin
         ("304", "status 304 instead of a contract"),
         ("truncated", "inside the reply's body"),

@@ -1,4 +1,4 @@
-"""The steps of a check that lead to an answer, through a proxy: its troubles are told from the endpoint's."""
+"""The steps of a check that lead to an answer, through a proxy: its troubles are kept apart from the endpoint's."""
 
 import asyncio
 
@@ -55,14 +55,16 @@ def test_a_tunnel_that_is_refused_says_what_to_do(fault_server, proxy):
         look(fault_server.url("ok", tls="valid"), proxy.value(), fault_server.cacert, "name", "tcp", "tls")
 
     assert "proxy: 407 Proxy Authentication Required" == unwell.value.detail
-    assert "the proxy wants a user and a password, or others: give -P USER:PASSWORD" == unwell.value.advice
+    assert (
+        "the proxy requires a user and a password, or refuses those given: give -P USER:PASSWORD" == unwell.value.advice
+    )
 
 
 @pytest.mark.parametrize(
     ("host", "step", "said", "advice"),
     [
-        ("proxy.invalid", "name", "proxy: proxy.invalid: ", "the proxy is not reached: check -X"),
-        ("127.0.0.1", "tcp", "proxy: http://127.0.0.1:9: connection refused", "the proxy is not reached: check -X"),
+        ("proxy.invalid", "name", "proxy: proxy.invalid: ", "the proxy cannot be reached: check -X"),
+        ("127.0.0.1", "tcp", "proxy: http://127.0.0.1:9: connection refused", "the proxy cannot be reached: check -X"),
     ],
 )
 def test_a_proxy_that_is_not_reached_is_named(fault_server, host, step, said, advice):

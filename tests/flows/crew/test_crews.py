@@ -8,18 +8,22 @@ from epkit.core.http.destination import Destination, Proxy
 from epkit.errors import UsageError
 from epkit.flows.crew.crews import check_reach
 
-ELSEWHERE = SimpleNamespace(is_elsewhere=True, is_beside=False)
+ELSEWHERE = SimpleNamespace(is_elsewhere=True, shares_loopback=False)
 NEAR, FAR = Proxy(scheme="http", host="127.0.0.1", port=3128), Proxy(scheme="http", host="proxy.corp", port=3128)
 
 
 @pytest.mark.parametrize(
     ("host", "proxy", "said"),
     [
-        ("localhost", None, "localhost is this machine alone, and the workers are on others: name a TARGET that"),
+        (
+            "localhost",
+            None,
+            "localhost is reachable on this machine only, but the workers are on others: name a TARGET that",
+        ),
         (
             "far.example",
             NEAR,
-            "127.0.0.1 is this machine alone, and the workers are on others: name with -X a proxy that",
+            "127.0.0.1 is reachable on this machine only, but the workers are on others: name with -X a proxy that",
         ),
     ],
 )

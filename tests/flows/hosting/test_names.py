@@ -30,7 +30,9 @@ def test_a_key_is_kept_in_the_state_by_backend_workspace_and_name(tmp_path):
 def test_a_name_that_leads_elsewhere_is_refused(tmp_path, service, workspace):
     context = Context(environ={"XDG_STATE_HOME": str(tmp_path)}, cwd=tmp_path)
 
-    with pytest.raises(UsageError, match=r"the name of the endpoint or its workspace: .* is not taken for the name of"):
+    with pytest.raises(
+        UsageError, match=r"the name of the endpoint or its workspace: .* is not accepted as the name of"
+    ):
         key_path(place(service, workspace), context)
 
 

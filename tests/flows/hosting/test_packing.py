@@ -1,4 +1,4 @@
-"""What is deployed with a model: found beside it where nobody names it, and looked at before anything is sent."""
+"""What is deployed with a model: found next to it if not named, and looked at before anything is sent."""
 
 import shutil
 from pathlib import Path
@@ -45,9 +45,9 @@ def order(context: Context, model: Path | str, backend: str = "local", **more: A
 
 
 def complaint(context: Context, model: Path | str, **more: Any) -> str:
-    with pytest.raises(UsageError) as told:
+    with pytest.raises(UsageError) as found:
         order(context, model, **more)
-    return str(told.value)
+    return str(found.value)
 
 
 def test_without_a_script_it_is_said_what_was_looked_for(context: Context, model: Path):
@@ -55,8 +55,9 @@ def test_without_a_script_it_is_said_what_was_looked_for(context: Context, model
         f"--entry FILE: which script opens the model? In {model} there is none of MLmodel, scoring_file_v_2_0_0.py, "
         "scoring_file_v_1_0_0.py, score.py"
     ) == complaint(context, model)
-    assert f"--entry FILE: which script opens {model}/model.pkl? Only beside a model in a directory one is found" == (
-        complaint(context, model / "model.pkl")
+    assert (
+        f"--entry FILE: which script opens {model}/model.pkl? A script is found without it only next to a model in a directory"
+        == (complaint(context, model / "model.pkl"))
     )
 
 

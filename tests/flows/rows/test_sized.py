@@ -61,7 +61,7 @@ def test_bodies_that_are_too_large_are_refused_and_of_large_ones_fewer_are_made(
     assert [1, 1, 1] == [rows for rows, _ in bodies(table, (1,))][:3]
     assert len(bodies(table, (1,))) < 7
 
-    with pytest.raises(UsageError, match=r"--sweep rows=20: a body of so many rows has more than 0 MB"):
+    with pytest.raises(UsageError, match=r"--sweep rows=20: a body of that size has more than 0 MB"):
         bodies(table, (20,))
 
 

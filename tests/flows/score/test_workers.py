@@ -46,7 +46,7 @@ class Lent:
 
     def __init__(self, crew, members, *, is_elsewhere=False):
         self.inbox, self.lead_ns, self.is_elsewhere = crew.inbox, crew.lead_ns, is_elsewhere
-        self.is_beside = True
+        self.shares_loopback = True
         self._members = list(members)
 
     @property
@@ -144,7 +144,7 @@ def requests_by_worker(server):
 
 
 def after(server, requests, call, *, delay_s=0.01):
-    """Call something once so many requests have come, in a thread; wait for its end on leaving."""
+    """Call something once that number of requests has come, in a thread; wait for its end on leaving."""
     server.delay_s = delay_s
     start = server.requests
 
@@ -237,16 +237,16 @@ def test_a_job_without_rows_to_send_ends(score, server, staff, tmp_path):
 def test_no_more_requests_are_under_way_than_were_asked_for_and_no_fewer(score, server, staff, tmp_path, workers):
     server.delay_s = 0.1
     (tmp_path / "rows.csv").write_text(table(6000))
-    told = []
-    ran = score(Lent(staff, staff.members[:workers]), "out.csv", concurrency=5, progress=told.append)
+    found = []
+    ran = score(Lent(staff, staff.members[:workers]), "out.csv", concurrency=5, progress=found.append)
 
     assert 5 == server.most_flying
     assert workers == len(workers_seen(server))
     assert (60, 0) == (ran.result.requests, ran.result.retries)
     assert expected(6000) == (tmp_path / "out.csv").read_text()
-    assert {6000} == {progress.total for progress in told}
-    assert max(progress.in_flight for progress in told) <= 5
-    assert sorted(progress.rows for progress in told) == [progress.rows for progress in told]
+    assert {6000} == {progress.total for progress in found}
+    assert max(progress.in_flight for progress in found) <= 5
+    assert sorted(progress.rows for progress in found) == [progress.rows for progress in found]
 
 
 def test_a_few_rows_are_spread_as_well(score, server, staff, tmp_path):
@@ -295,7 +295,7 @@ def test_a_worker_that_is_killed_loses_and_doubles_nothing(score, server, mortal
     assert ["worker 2 is lost: it was killed by signal 9; its rows go to the others"] == ran.notes
     assert ran.result.complete
     again = sum(times - 1 for times in server.scored.values())
-    assert again <= 2 * 4 * 100 + 800, "what it had told of is not sent again"
+    assert again <= 2 * 4 * 100 + 800, "what it had reported is not sent again"
 
 
 @pytest.mark.parametrize(
@@ -319,7 +319,7 @@ def test_a_worker_that_says_what_cannot_be_is_lost_and_its_rows_go_to_the_others
         ran = score(crew, "out.csv")
 
     assert expected(5000) == (tmp_path / "out.csv").read_text()
-    assert [f"worker 1 is lost: it sent what is refused: {why}; its rows go to the others"] == ran.notes
+    assert [f"worker 1 is lost: it sent an invalid message: {why}; its rows go to the others"] == ran.notes
 
 
 @given(st.integers(-2, 12), st.integers(0, 12), st.lists(st.integers(-2, 12), max_size=3))
@@ -382,7 +382,7 @@ def test_a_worker_that_comes_later_takes_part_and_no_more_are_under_way(score, s
         ran = score(crew, "out.csv", concurrency=4)
 
     assert 2 == len(workers_seen(server))
-    assert ["worker 3 has come, and takes part"] == ran.notes
+    assert ["worker 3 joined"] == ran.notes
     assert 4 == server.most_flying
     assert expected(20_000) == (tmp_path / "out.csv").read_text()
 

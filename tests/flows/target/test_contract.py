@@ -105,8 +105,8 @@ def test_redirects_in_a_circle_end() -> None:
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (reply(b"", 401), "asks for a key"),
-        (reply(b"", 403), "asks for a key"),
+        (reply(b"", 401), "needs a key"),
+        (reply(b"", 403), "needs a key"),
         (reply(b"", 404), "status 404"),
         (reply(b"not gzip at all", 200, Content_Encoding="gzip"), "Content-Encoding says gzip, the body is not"),
     ],

@@ -1,4 +1,4 @@
-"""A contract is looked for where servers publish theirs, and every place that was tried is told."""
+"""A contract is looked for where servers publish theirs, and every place that was tried is named."""
 
 import asyncio
 import json
@@ -120,7 +120,7 @@ def test_each_place_that_was_tried_is_named_with_what_it_answered() -> None:
 
     assert str(error.value) == (
         "no contract is found: http://h/a/swagger.json: status 405, http://h/a/openapi.json: status 200, but no "
-        "contract, http://h/a/docs.json: status 404, http://h/swagger.json: leads to another origin, "
+        "contract, http://h/a/docs.json: status 404, http://h/swagger.json: redirects to another origin, "
         "http://h/openapi.json: status 200, but a contract without POST /a/score, http://h/docs.json: status 200, but "
         "no contract"
     )
@@ -129,8 +129,8 @@ def test_each_place_that_was_tried_is_named_with_what_it_answered() -> None:
 @pytest.mark.parametrize(
     ("answer", "kind", "words"),
     [
-        (401, EndpointError, "the contract asks for a key"),
-        (403, EndpointError, "the contract asks for a key"),
+        (401, EndpointError, "the contract needs a key"),
+        (403, EndpointError, "the contract needs a key"),
         (503, EndpointError, "status 503 instead of a contract"),
         (Failure.CONNECT, UnreachableError, "refused"),
         (Failure.TIMEOUT, EndpointError, "refused"),

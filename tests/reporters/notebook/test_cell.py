@@ -185,7 +185,7 @@ def test_a_training_is_read_again_and_shown(tmp_path):
     (tmp_path / "model.run" / "train.json").write_bytes(dumps(to_document(report)))
 
     for path in ("model", "model.run", "model.run/train.json"):
-        assert report == epkit.load_training(str(tmp_path / path))
+        assert report == epkit.load_training(str(tmp_path / path)).report
     with pytest.raises(epkit.UsageError, match="nowhere: No such file or directory: name the directory"):
         epkit.load_training("nowhere")
     (tmp_path / "model.run" / "train.json").write_text('{"format": "epkit.report/1"}')

@@ -29,7 +29,7 @@ def test_what_a_table_says_is_text(text):
     made.encode()  # half a pair could not be written
     assert balanced(made)
     assert [] == fetched(made)
-    assert "x" * 301 not in re.sub("To put it to use: .*?</p>", "", made)  # a command cannot be cut
+    assert "x" * 301 not in re.sub("To deploy it: .*?</p>", "", made)  # a command cannot be cut
     assert not set("\x1b\u202e\u202c\ud800") & set(made)
 
 
@@ -61,15 +61,15 @@ def test_the_worst_news_comes_last_and_in_red():
         ),
         (
             "bad",
-            "AUC&gt;=base-0.002 cannot be judged: 120 rows that neither model was trained on, and 200 are wanted",
+            "AUC&gt;=base-0.002 cannot be judged: 120 rows that neither model was trained on, and 200 are needed",
         ),
     ] == re.findall('<p class="(ok|bad)">(.*?)</p>', text)
 
 
 def test_a_leak_is_said_with_what_it_is_worth():
     assert (
-        "<p>duration: AUC alone 0.820; without it 0.802 (0.796 to 0.808): is it known when the prediction is asked "
-        "for? If not: --drop duration</p>"
+        "<p>duration: AUC alone 0.820; without it 0.802 (0.796 to 0.808): is it known when a prediction is "
+        "requested? If not: --drop duration</p>"
     ) in html.render(train_reports.bank())
 
 

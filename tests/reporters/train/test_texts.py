@@ -92,9 +92,7 @@ def test_a_figure_without_an_interval_has_none():
 def test_a_column_that_is_the_label_is_said_to_be():
     leak = Leak(column="y copy", alone=0.99996, without=None, disguise=True)
 
-    assert "y copy: AUC alone 1.000: it is the label in other words; --drop 'y copy'" == words.leak(
-        leak, train_reports.bank()
-    )
+    assert "y copy: AUC alone 1.000: it repeats the label; --drop 'y copy'" == words.leak(leak, train_reports.bank())
 
 
 def test_a_name_that_cannot_be_shown_is_not_in_a_command():

@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from support.azure_cloud import jobs, model_files
+from support.azure_cloud import batch, jobs, model_files
 from support.azure_cloud.http import Reply, Request, Routes, refusal
 from support.azure_cloud.state import GROUP, NAME, REGION, SUBSCRIPTION, TENANT, WORKSPACE, Operation, State
 
@@ -40,6 +40,7 @@ def routes(state: State) -> Routes:
     _endpoints(found, state)
     _deployments(found, state)
     jobs.arm(found, state, _begun, lambda: _headers(state.begin()))
+    batch.arm(found, state, _begun, lambda: _headers(state.begin()))
     model_files.add_store(found, state)
     _assets(found, state)
 

@@ -26,7 +26,7 @@ HOSTS: Final[dict[str, Callable[[State], Routes]]] = {
     f"{REGION}.api.azureml.ms": mms.routes,
     f"*.{REGION}.inference.ml.azure.com": scoring.routes,
     f"*.{REGION}.azurecontainer.io": scoring.routes,
-    "localhost": scoring.routes,  # for commands that cannot be told to connect elsewhere
+    "localhost": scoring.routes,  # for commands that cannot connect elsewhere
 }
 OPEN: Final = ("login.microsoftonline.com", "emu.blob.core.windows.net")
 """Hosts that ask for no token: they give them out, or go by a signature."""

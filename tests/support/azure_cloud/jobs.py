@@ -41,12 +41,12 @@ def job(state: State, name: str, **tags: str) -> None:
         "trainingData": {"jobInputType": "mltable", "uri": "azureml://datastores/workspaceblobstore/paths/x"},
         "limitSettings": {"maxTrials": 4}, "trainingSettings": {}, "nCrossValidations": {"mode": "Custom", "value": 5},
     }  # fmt: skip
-    _put(state, name, {"jobType": "AutoML", "taskDetails": details, "tags": tags, "outputs": {}, "properties": {}})
+    put(state, name, {"jobType": "AutoML", "taskDetails": details, "tags": tags, "outputs": {}, "properties": {}})
 
 
 def command(state: State, name: str) -> None:
     """Have a job there that is no AutoML job."""
-    _put(state, name, {"jobType": "Command", "command": "true", "environmentId": "e", "outputs": {}, "properties": {}})
+    put(state, name, {"jobType": "Command", "command": "true", "environmentId": "e", "outputs": {}, "properties": {}})
 
 
 def files_of(state: State, run: str) -> dict[str, bytes]:
@@ -60,7 +60,7 @@ def _cluster(name: str, size: str, nodes: int) -> dict[str, Any]:
     return {"id": path, "name": name, "type": "computes", "location": REGION, "properties": properties}
 
 
-def _put(state: State, name: str, properties: dict[str, Any]) -> dict[str, Any]:
+def put(state: State, name: str, properties: dict[str, Any]) -> dict[str, Any]:
     page = {"jobServiceType": "Studio", "endpoint": f"https://ml.azure.com/runs/{name}"}
     made = {"experimentName": "Default", **properties, "status": state.stages[0], "services": {"Studio": page}}
     found = {"id": f"{WORKSPACE}/jobs/{name}", "name": name, "type": "jobs", "properties": made}
@@ -86,7 +86,7 @@ def arm(found: Routes, state: State, begun: Callable[..., Reply], operation: Cal
 
     @found.on("PUT", WORKSPACE + "/jobs/{name}")
     def put_job(request: Request, name: str) -> Reply:
-        return Reply(status=201, body=_put(state, name, request.json["properties"]))
+        return Reply(status=201, body=put(state, name, request.json["properties"]))
 
     @found.on("GET", WORKSPACE + "/jobs/{name}")
     def get_job(_: Request, name: str) -> Reply:
@@ -110,13 +110,17 @@ def history(found: Routes, state: State) -> None:
 
     @found.on("GET", HISTORY + "/runs/{run}/children")
     def children(request: Request, run: str) -> Reply:
-        trials = _trials(state, run)
+        if run not in state.jobs:  # the step of a pipeline has none
+            return Reply(body={"value": []})
+        trials = _steps(state, run) if run in state.children else _trials(state, run)
         at = int(request.query.get("$continuationtoken", 0))
         more = {"continuationToken": str(at + PAGE)} if at + PAGE < len(trials) else {}
         return Reply(body={"value": trials[at : at + PAGE], **more})
 
     @found.on("GET", HISTORY + "/runs/{run}/details")
     def details(_: Request, run: str) -> Reply:
+        if run not in state.jobs:
+            return refusal(404, "UserError", f"Run {run} was not found.")
         status = state.jobs[run]["properties"]["status"]
         return Reply(body={"runId": run, "status": status, "error": state.job_error, "logFiles": {}})
 
@@ -152,6 +156,13 @@ def history(found: Routes, state: State) -> None:
     def content(_: Request, run: str, path: str) -> Reply:
         uri = f"{BLOBS}/ExperimentRun/{run}/{path}?sv=2019&sig={SIGNATURE}"
         return Reply(body={"origin": "ExperimentRun", "path": path, "contentUri": uri})
+
+
+def _steps(state: State, job: str) -> list[dict[str, Any]]:
+    """The steps of a pipeline's job, which are as far as it is."""
+    status = state.jobs[job]["properties"]["status"]
+    return [{"runId": each, "parentRunId": job, "displayName": "train", "status": status, "properties": {}}
+            for each in state.children[job]]  # fmt: skip
 
 
 def _trials(state: State, job: str) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from support.azure_cloud import jobs, model_files
+from support.azure_cloud import jobs, model_files, pipelines
 from support.azure_cloud.http import Reply, Request, Routes
 from support.azure_cloud.state import REGION, WORKSPACE, Operation, State
 
@@ -25,6 +25,7 @@ def routes(state: State) -> Routes:
     _services(found, state)
     model_files.add_registered(found, state, MMS)
     jobs.history(found, state)
+    pipelines.add(found, state)
 
     @found.on("GET", MMS + "/operations/{id}")
     def operation(_: Request, id: str) -> Reply:  # noqa: A002

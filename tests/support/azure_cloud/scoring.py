@@ -2,6 +2,7 @@
 
 import json
 
+from support.azure_cloud import batch
 from support.azure_cloud.http import Reply, Request, Routes
 from support.azure_cloud.state import State
 from support.places import ROOT
@@ -11,6 +12,7 @@ CONTRACT = ROOT / "swagger" / "bank.swagger2.json"
 
 def routes(state: State) -> Routes:
     found = Routes()
+    batch.scoring(found, state)
 
     def refused(request: Request) -> Reply | None:
         name = request.host.partition(".")[0]

@@ -55,6 +55,9 @@ class State:
         trials: algorithm, preprocessor and score (NaN for one that fails) of each trial; the best is the last.
         job_error: why jobs fail.
         artifacts: files of runs that are others than the usual ones, by run.
+        batch, batch_deployments, schedules: of published pipelines.
+        children: runs that jobs have begun, by job; those of AutoML jobs are `trials`.
+        job_path: `PATH` of the environment in which a job of a batch endpoint runs its command; None for none.
         polls: of operations to come; `outcome` and `failure`, how they end.
     """
 
@@ -77,6 +80,11 @@ class State:
     trials: list[tuple[str, str | None, float]] = field(default_factory=lambda: list(TRIALS))
     job_error: dict[str, Any] | None = None
     artifacts: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    batch: dict[str, dict[str, Any]] = field(default_factory=dict)
+    batch_deployments: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    schedules: dict[str, dict[str, Any]] = field(default_factory=dict)
+    children: dict[str, list[str]] = field(default_factory=dict)
+    job_path: str | None = None
     polls: int = 1
     outcome: str = "Succeeded"
     failure: dict[str, Any] | None = None

@@ -31,8 +31,8 @@ NO_GIT: Final[Mapping[str, str]] = {
 }
 
 
-class AutoMLJobs:
-    """The AutoML jobs of a workspace.
+class WorkspaceJobs:
+    """The jobs of a workspace, of any kind.
 
     Every method raises `BackendError` where the service says no, after it was asked again for what passes, and
     `UsageError` where there is no login.
@@ -90,18 +90,6 @@ class AutoMLJobs:
             poller = self._patience(lambda: self._client.compute.begin_create_or_update(made))
             wait(poller, f"creating the compute {name}", tell)
 
-    def submit(self, order: JobOrder, say: Say) -> AzureJob:
-        """Upload the table, and begin a job."""
-        with calling(say, f"the job {order.name}") as tell, environment(NO_GIT):
-            job = _entity(order)
-            tell("uploading the table, beginning the job")
-            return _describe(self._patience(lambda: self._client.jobs.create_or_update(job)))
-
-    def job(self, name: str) -> AzureJob:
-        """Return how a job is."""
-        with calling(self._say, f"the job {name}"):
-            return _describe(self._patience(lambda: self._client.jobs.get(name)))
-
     def has(self, name: str) -> bool:
         """Tell whether there is a job of this name."""
         with calling(self._say, f"the job {name}"):
@@ -118,6 +106,35 @@ class AutoMLJobs:
         with calling(say, f"the job {name}") as tell:
             poller = self._patience(lambda: self._client.jobs.begin_cancel(name))
             wait(poller, f"cancelling the job {name}", tell)
+
+    def history(self) -> RunHistory:
+        """Return what asks for the trials of jobs."""
+        with calling(self._say, f"the workspace {self.workspace.name}"):
+            found = self._patience(lambda: self._client.workspaces.get(self.workspace.name))
+        return RunHistory(self.workspace, str(found.discovery_url or ""), self._token, self._patience)
+
+    def _token(self) -> Secret:
+        # azure-identity keeps it, and asks for another one five minutes before it ends.
+        with silenced(*LOGGERS):  # azure-identity logs its whole chain
+            token = Secret(self._credential.get_token(AUDIENCE).token)
+        self._know(token)
+        return token
+
+
+class AutoMLJobs(WorkspaceJobs):
+    """The AutoML jobs of a workspace; its methods raise as those of `WorkspaceJobs`."""
+
+    def submit(self, order: JobOrder, say: Say) -> AzureJob:
+        """Upload the table, and begin a job."""
+        with calling(say, f"the job {order.name}") as tell, environment(NO_GIT):
+            job = _entity(order)
+            tell("uploading the table, beginning the job")
+            return _describe(self._patience(lambda: self._client.jobs.create_or_update(job)))
+
+    def job(self, name: str) -> AzureJob:
+        """Return how a job is."""
+        with calling(self._say, f"the job {name}"):
+            return _describe(self._patience(lambda: self._client.jobs.get(name)))
 
     def register(self, name: str, job: str, path: str, kind: str) -> str:
         """Register the model of a job, unless it is already.
@@ -145,19 +162,6 @@ class AutoMLJobs:
                     return f"{name}:{each.version}"
             made = Model(name=name, path=path, type=kind, tags={tag: job}, description=f"the best of the job {job}")
             return f"{name}:{self._patience(lambda: self._client.models.create_or_update(made)).version}"
-
-    def history(self) -> RunHistory:
-        """Return what asks for the trials of jobs."""
-        with calling(self._say, f"the workspace {self.workspace.name}"):
-            found = self._patience(lambda: self._client.workspaces.get(self.workspace.name))
-        return RunHistory(self.workspace, str(found.discovery_url or ""), self._token, self._patience)
-
-    def _token(self) -> Secret:
-        # azure-identity keeps it, and asks for another one five minutes before it ends.
-        with silenced(*LOGGERS):  # azure-identity logs its whole chain
-            token = Secret(self._credential.get_token(AUDIENCE).token)
-        self._know(token)
-        return token
 
 
 def _entity(order: JobOrder) -> Any:

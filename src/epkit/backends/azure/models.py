@@ -99,7 +99,7 @@ def _of_model(client: Any, reference: Reference) -> _Place:
         return _run(job[1], job[2].rstrip("/"))
     if stored := _STORE_PATH.fullmatch(path):
         return _Place(datastore=stored[1], path=stored[2].rstrip("/"))
-    raise BackendError(f"{shown(reference)}: its files are in a place that is not known: {path}")
+    raise BackendError(f"{shown(reference)}: its files are in an unknown place: {path}")
 
 
 def _run(run: str, path: str) -> _Place:
@@ -157,7 +157,7 @@ def _listed(container: Any, path: str, name: str) -> dict[str, int]:
                 f"{name}: over {MOST_FILES:,} files or {MOST_BYTES / 1e9:,.0f} GB: name what is below it"
             )
     if not found:
-        raise BackendError(f"{name}: there is no such model, and no file of that name: has the job ended well?")
+        raise BackendError(f"{name}: there is no such model, and no file of that name: has the job completed?")
     return found
 
 

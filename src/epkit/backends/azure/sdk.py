@@ -49,7 +49,7 @@ class WorkspaceBackend:
 
         Args:
             credential: makes one of azure-identity.
-            say: is told what the SDK prints.
+            say: called with what the SDK prints.
         """
         self.workspace = workspace
         self._credential = credential
@@ -71,7 +71,7 @@ def calling(say: Say, subject: str) -> Iterator[Say]:
     """Call an SDK.
 
     Args:
-        say: is told what the SDK prints on stdout; what it prints on stderr (bars, colours) is dropped.
+        say: called with what the SDK prints on stdout; what it prints on stderr (bars, colours) is dropped.
         subject: what it is about, for messages.
 
     Yields:
@@ -101,7 +101,7 @@ def calling(say: Say, subject: str) -> Iterator[Say]:
 
 @contextlib.contextmanager
 def translating(subject: str) -> Iterator[None]:
-    """Call an SDK on a thread beside others, where stdout and stderr are not one's own to redirect.
+    """Call an SDK on a thread of its own, where stdout and stderr must not be redirected.
 
     Raises:
         UsageError, BackendError: as `calling`.
@@ -129,7 +129,7 @@ def is_missing(error: BaseException) -> bool:
 
 
 def conda_file(order: Order | Replacement) -> Path:
-    """Return the conda file of an order: the one named, else one beside the script, or in the model's directory.
+    """Return the conda file of an order: the one named, else one next to the script, or in the model's directory.
 
     Raises:
         UsageError: there is none.
@@ -141,7 +141,9 @@ def conda_file(order: Order | Replacement) -> Path:
             path = Path(folder) / name
             if path.is_file():
                 return path
-    raise UsageError(f"--environment FILE: which packages does the script need? No {', '.join(CONDA_FILES)} beside it")
+    raise UsageError(
+        f"--environment FILE: which packages does the script need? There is no {', '.join(CONDA_FILES)} next to it"
+    )
 
 
 @contextlib.contextmanager

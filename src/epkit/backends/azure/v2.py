@@ -44,7 +44,7 @@ INSTANCE_TYPE: Final = "Standard_DS3_v2"
 RETRIES: Final = 3
 """Of a request; azure-core's own default of 10 takes minutes."""
 
-TOLD_EVERY_S: Final = 30.0
+PROGRESS_EVERY_S: Final = 30.0
 
 MODEL_TAG: Final = "epkit-model-sha256"
 """Tag of a deployment: the hash of the files that its model was uploaded of."""
@@ -146,9 +146,9 @@ class AzureMLBackend(WorkspaceBackend):
         return self.show(order.name)
 
     def update(self, replacement: Replacement, say: Say) -> Endpoint:
-        """Create a deployment with the other model beside the one that serves, move the traffic, delete the old one."""
+        """Create a deployment with the other model next to the one that serves, move the traffic, delete the old."""
         name = replacement.name
-        old, new = self.create_beside(replacement, say)
+        old, new = self.create_candidate(replacement, say)
         self.set_traffic(name, {new: 100}, say)
         try:
             self.delete_deployment(name, old, say)
@@ -156,8 +156,8 @@ class AzureMLBackend(WorkspaceBackend):
             say(f"{new} serves, but {old} is there still: {error}")
         return self.show(name)
 
-    def create_beside(self, replacement: Replacement, say: Say) -> tuple[str, str]:
-        """Create a deployment with another model beside the one that serves; it gets no traffic.
+    def create_candidate(self, replacement: Replacement, say: Say) -> tuple[str, str]:
+        """Create a deployment with another model next to the one that serves; it gets no traffic.
 
         Returns:
             The deployment that serves, and the new one.
@@ -558,10 +558,10 @@ def wait(poller: Any, doing: str, say: Say) -> None:
         Exception: the SDK's own, where it failed or was cancelled.
     """
     say(doing)
-    start = told = time.monotonic()
+    start = said_at = time.monotonic()
     while not poller.done():
         poller.wait(1.0)
-        if time.monotonic() - told > TOLD_EVERY_S:
-            told = time.monotonic()
-            say(f"{doing}: {poller.status()}, {told - start:.0f} s")
+        if time.monotonic() - said_at > PROGRESS_EVERY_S:
+            said_at = time.monotonic()
+            say(f"{doing}: {poller.status()}, {said_at - start:.0f} s")
     poller.result()

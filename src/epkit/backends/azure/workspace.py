@@ -54,7 +54,7 @@ def find_workspace(cwd: Path, *, expected: str | None) -> Workspace:
             "no config.json here or above: download it from the workspace's page at ml.azure.com (Download config file)"
         )
     if (owner := foreign_owner(path, os.environ)) is not None:
-        raise UsageError(f"{path}: not read, for {owner}: if you trust it, copy it into a directory of yours")
+        raise UsageError(f"{path}: not read, because {owner}: if you trust it, copy it into a directory of yours")
     try:
         document = json.loads(read_whole(path, WORKSPACE, name=str(path)).decode("utf-8-sig"))
     except OSError as error:

@@ -3,28 +3,22 @@
 What lives on is a supervisor a endpoint (`supervisor`); what is remembered lies in `local_state`.
 """
 
-import contextlib
 import importlib.util
-import os
 import secrets
-import signal
 import socket
-import subprocess
 import sys
-import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from epkit.backends.base import Say
 from epkit.backends.local.copying import Copy, copying
-from epkit.backends.local.signalling import MODULE, tell
-from epkit.backends.local.state import NAME, Home, Homes, Settings, Status
-from epkit.backends.local.view import IsHealthy, describe, last_lines, say_tail
+from epkit.backends.local.state import NAME, Home, Homes, Settings
+from epkit.backends.local.supervision import change, spawn, stop, wait
+from epkit.backends.local.view import IsHealthy, describe, last_lines
 from epkit.core.hosting.deployments import (
     BackendName,
     Endpoint,
@@ -41,15 +35,6 @@ from epkit.core.http.masking import clean
 from epkit.core.http.secret import Secret
 from epkit.core.near import suggestion
 from epkit.errors import BackendError, UsageError
-from epkit.process import child_environment
-
-PATIENCE_S: Final = 300.0
-"""For a server to come up: models may take long to load."""
-POLL_S: Final = 0.02
-ROOM_S: Final = 1.0
-"""Between two looks whether what is waited for can be written at all."""
-
-END_S: Final = 25.0
 
 
 class LocalBackend:
@@ -62,7 +47,7 @@ class LocalBackend:
 
         Args:
             environ: XDG_STATE_HOME and HOME are read, and what an order passes on.
-            note: is told what was cleaned up.
+            note: called with what was cleaned up.
             is_healthy: asks a server's health page.
         """
         self._homes = Homes(environ)
@@ -110,7 +95,7 @@ class LocalBackend:
         with home.writing():
             lock = home.lock()
         if lock is None:
-            raise BackendError(f"{order.name}: it is being made or deleted at this moment")
+            raise BackendError(f"{order.name}: it is being created or deleted at this moment")
         try:
             with lock:
                 home.clear()
@@ -123,10 +108,10 @@ class LocalBackend:
                     copy.publish()
                     _write(home, order, listener.getsockname()[1], copy)
                     say("starting the server")
-                    _spawn(home, listener.fileno(), lock.fileno(), passed)
-            _wait(home, lambda status: status.state == "running", say)
+                    spawn(home, listener.fileno(), lock.fileno(), passed)
+            wait(home, lambda status: status.state == "running", say)
         except BaseException:
-            self._stop(home)
+            stop(home)
             home.remove()
             raise
         return describe(home, self._is_healthy)
@@ -141,8 +126,8 @@ class LocalBackend:
             script = _script(home, settings, replacement)
             say("copying the model")
             with copying(home, replacement, script) as copy:
-                say("starting a server with it beside the one that serves")
-                self._change(home, say, copy, passed)
+                say("starting a new server next to the one that serves")
+                change(home, say, copy, passed)
         return describe(home, self._is_healthy)
 
     def set_traffic(self, name: str, traffic: Mapping[str, int], say: Say) -> Endpoint:  # noqa: ARG002
@@ -171,7 +156,7 @@ class LocalBackend:
                 home.save(keys)
             say(f"restarting the server with a new {which} key")
             try:
-                self._change(home, say)
+                change(home, say)
             except BaseException:
                 with home.writing():
                     home.save(old)
@@ -185,8 +170,8 @@ class LocalBackend:
     def delete(self, name: str, say: Say) -> None:
         """End an endpoint and forget it."""
         home = self._found(name)
-        say("ending the server")
-        self._stop(home)
+        say("stopping the server")
+        stop(home)
         home.remove()
 
     def logs(self, name: str, *, tail: int, init: bool, deployment: str | None) -> tuple[str, ...]:
@@ -211,8 +196,9 @@ class LocalBackend:
         home = self._found(name, deployment)
         with home.changing():
             if home.settings().app_insights != on:
+                _check_changeable(home.settings())
                 say(f"restarting the server with Application Insights {'on' if on else 'off'}")
-                self._change(home, say, app_insights=on)
+                change(home, say, app_insights=on)
         return describe(home, self._is_healthy)
 
     def _found(self, name: str, deployment: str | None = None) -> Home:
@@ -233,66 +219,6 @@ class LocalBackend:
         self._note(f"{home.path.name}: its server is gone (a reboot?): what was left of it is cleaned up")
         return False
 
-    @staticmethod
-    def _change(
-        home: Home, say: Say, copy: Copy | None = None, passed: Mapping[str, str] | None = None, **changes: Any
-    ) -> None:
-        """Have another server take over, of another generation.
-
-        Args:
-            copy: what it serves, if that is another copy; *passed*: variables that its script sees besides.
-
-        Raises:
-            BackendError: it does not come up; the one that serves goes on.
-        """
-        before, status = home.settings(), home.status()
-        _check_changeable(before)
-        if status is None:
-            raise BackendError(f"{before.name}: it is being made or deleted at this moment")
-        undecided = home.wanted()  # of a command that was killed
-        numbers = (before.generation, status.failed_generation, undecided.generation if undecided else 0)
-        wanted = replace(before, **changes, **(copy.settings if copy else {}), generation=max(numbers) + 1)
-        try:
-            with home.writing():
-                home.want(wanted)  # first, so that the supervisor does not take the copy for one that nobody needs
-                if copy is not None:
-                    copy.publish()
-                    home.pass_environment(copy.name, passed or {})
-            _announce(home, status)
-            status = _wait(home, lambda status: wanted.generation in (status.generation, status.failed_generation), say)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                home.want_nothing()
-                tell(home, status, signal.SIGHUP)
-            raise
-        with contextlib.suppress(OSError):  # it is decided: what is left of it says nothing
-            home.want_nothing()
-        if status.generation != wanted.generation:
-            say_tail(home, say)
-            raise BackendError(
-                f"{before.name}: it goes on as it was: {status.error}; "
-                f"the end of the log is above, all of it in {home.log}"
-            )
-
-    @staticmethod
-    def _stop(home: Home) -> None:
-        """End the supervisor, if it lives: asked first, killed if it does not end.
-
-        Raises:
-            BackendError: something lives that is no supervisor.
-        """
-        status = home.status()
-        deadline = time.monotonic() + END_S
-        asked = False
-        while home.alive():
-            late = time.monotonic() > deadline
-            if status is not None and (not asked or late):
-                asked = tell(home, status, signal.SIGKILL if asked else signal.SIGTERM) or asked
-            if late and not asked:
-                raise BackendError(_unknown(home))
-            status = home.status()
-            time.sleep(POLL_S)
-
 
 def require(kind: ModelKind = "custom") -> None:
     """Refuse where the genuine server is missing, or MLflow's.
@@ -306,23 +232,6 @@ def require(kind: ModelKind = "custom") -> None:
         raise UsageError('the local backend needs the Azure ML inference server: pip install "epkit[local]"')
     if kind == "mlflow" and any(importlib.util.find_spec(module) is None for module in ("mlflow", "fastapi", "pandas")):
         raise UsageError('an MLflow model on this machine needs MLflow\'s scoring server: pip install "epkit[mlflow]"')
-
-
-def _unknown(home: Home) -> str:
-    return (
-        f"{home.path.name}: {home.path / 'status.json'} does not name its supervisor, so that nothing is signalled: "
-        f"end the process that holds {home.path / 'lock'}, and delete {home.path}"
-    )
-
-
-def _announce(home: Home, status: Status) -> None:
-    """Tell the supervisor that a change is wanted.
-
-    Raises:
-        BackendError: the status does not name it.
-    """
-    if not tell(home, status, signal.SIGHUP):
-        raise BackendError(_unknown(home))
 
 
 def _check_changeable(settings: Settings) -> None:
@@ -396,51 +305,3 @@ def _passed(names: Sequence[str], environ: Mapping[str, str]) -> dict[str, str]:
         if name not in environ:
             raise UsageError(f"--env {name}: this environment variable is not set")
     return {name: environ[name] for name in names}
-
-
-def _spawn(home: Home, listener: int, lock: int, passed: Mapping[str, str]) -> None:
-    """Start the supervisor, which has nothing of this process but the socket and the lock.
-
-    Args:
-        passed: variables that the script sees besides those that every child does.
-    """
-    log = os.open(home.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    try:
-        # It returns at once: the supervisor forks, so that it is nobody's child.
-        subprocess.run(  # noqa: S603 - this interpreter, and a module of this package
-            [sys.executable, "-P", "-m", MODULE, str(home.path), str(listener)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            pass_fds=[listener, lock],
-            start_new_session=True,  # Ctrl-C, and the end of the terminal, are not for it
-            cwd="/",
-            env=child_environment() | dict(passed),
-            check=False,  # if it ends, the lock is free, and the wait for it ends
-        )
-    finally:
-        os.close(log)
-
-
-def _wait(home: Home, done: Callable[[Status], bool], say: Say) -> Status:
-    """Wait for the supervisor to say something.
-
-    Raises:
-        BackendError: it is gone, it takes too long, or it has no room to say anything.
-    """
-    deadline = time.monotonic() + PATIENCE_S
-    look_at = time.monotonic() + ROOM_S
-    while True:
-        alive = home.alive()  # asked first: what it said last is there by then
-        status = home.status()
-        if status is not None and done(status):
-            return status
-        if not alive or time.monotonic() > look_at:
-            home.check_room()
-            look_at = time.monotonic() + ROOM_S
-        if not alive or time.monotonic() > deadline:
-            break
-        time.sleep(POLL_S)
-    error = f"no answer within {PATIENCE_S:g} s" if alive else (status and status.error) or "the server ended"
-    say_tail(home, say)
-    raise BackendError(f"{home.path.name}: {error}; the end of its log is above")

@@ -1,4 +1,4 @@
-"""Signals for an endpoint's supervisor, and for no other process, whatever number its status names."""
+"""Signals for one's own processes, and for no other process, whatever number a file names."""
 
 import os
 import signal
@@ -21,24 +21,32 @@ def tell(home: Home, status: Status, number: signal.Signals) -> bool:
     Returns:
         False where it is another process, or none: the status is damaged, forged, or older than the process.
     """
+    return signal_module(status.pid, MODULE, home.path, number)
+
+
+def signal_module(pid: int, module: str, directory: Path, number: signal.Signals) -> bool:
+    """Signal a process, if it is the one that runs a module for a directory: `… -m MODULE DIRECTORY DESCRIPTOR`.
+
+    Returns:
+        False where it is another process, or none.
+    """
     # 0 and below are groups of processes, 1 is the machine's.
-    if type(status.pid) is not int or status.pid <= 1:
+    if type(pid) is not int or pid <= 1:
         return False
-    found = _look_up(status.pid)
-    if found is None or found[0] != os.geteuid() or not _supervises(found[1], home):
+    found = _look_up(pid)
+    if found is None or found[0] != os.geteuid() or not _is_of(found[1], module, directory):
         return False
     try:
-        os.kill(status.pid, number)
+        os.kill(pid, number)
     except ProcessLookupError:
         return False
     return True
 
 
-def _supervises(command: str, home: Home) -> bool:
-    """Tell whether a command line is that of an endpoint's supervisor: `… -m MODULE DIRECTORY DESCRIPTOR`."""
-    directory = command.partition(f" -m {MODULE} ")[2].rpartition(" ")[0]
+def _is_of(command: str, module: str, directory: Path) -> bool:
+    named = command.partition(f" -m {module} ")[2].rpartition(" ")[0]
     try:
-        return Path(directory).is_absolute() and home.path.samefile(directory)
+        return Path(named).is_absolute() and directory.samefile(named)
     except (OSError, ValueError):
         return False
 

@@ -22,6 +22,8 @@ included, so that neither a process number that was given out again nor a reboot
 A change is made by one rename: the supervisor starts a server of what is wanted, and makes that the settings when it
 answers. A command that is killed on the way leaves what serves as it is, or as it was to be; what it leaves behind is
 cleaned up by the next change. An endpoint of an earlier epkit has links in `models/NAME/1`, and no copy.
+
+A published pipeline has such a directory in `STATE/epkit/published`, without a model, and with `jobs`.
 """
 
 import contextlib
@@ -35,7 +37,7 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import IO, Any, Final, Literal, TypeVar, get_args, get_type_hints
 
-from epkit.core.hosting.deployments import Keys, ModelKind
+from epkit.core.hosting.deployments import Keys
 from epkit.core.http.secret import Secret
 from epkit.core.json.records import MOST, Record, loads_record
 from epkit.errors import BackendError
@@ -53,6 +55,9 @@ BOUNDS: Final[Mapping[str, tuple[int, int]]] = {"port": (1, 65535), "pid": (2, 2
 """The bounds of whole numbers; the others are from 0 on."""
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+ServerKind = Literal["custom", "mlflow", "pipeline"]
+"""What a server serves: a model of one of the kinds of `ModelKind`, or a published pipeline."""
+
 COPY: Final = re.compile(r"[0-9a-f]{8}")
 """The name of a copy."""
 
@@ -71,7 +76,8 @@ class Settings:
         copy: the name of the copy; None where an earlier epkit linked the model.
         model_sha256: of the copied files.
         model_at: when the model was copied, ISO 8601, UTC.
-        kind: which server it has: the inference server, or MLflow's own.
+        kind: which server it has: the inference server, MLflow's own, or that of a published pipeline. Of the last,
+            *model* is its `epkit.toml`, *code* that file's directory, and *entry* the name of the pipeline.
     """
 
     name: str
@@ -87,7 +93,7 @@ class Settings:
     copy: str | None = None
     model_sha256: str | None = None
     model_at: str | None = None
-    kind: ModelKind = "custom"
+    kind: ServerKind = "custom"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -377,10 +383,10 @@ def _made(kind: type[Made], record: Record) -> Made:
 
 
 class Homes:
-    """All endpoints of this user on this machine."""
+    """All endpoints of this user on this machine, or all published pipelines."""
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self.root = state_directory(environ) / "endpoints"
+    def __init__(self, environ: Mapping[str, str], room: Literal["endpoints", "published"] = "endpoints") -> None:
+        self.root = state_directory(environ) / room
 
     def home(self, name: str) -> Home:
         """Return an endpoint's directory, which need not be there.

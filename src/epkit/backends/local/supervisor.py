@@ -1,13 +1,13 @@
-"""Keeps one local endpoint alive: a process of its own that outlives the command which started it.
+"""Keeps one local endpoint or published pipeline alive, in a process that outlives the command which started it.
 
 Theory of operation. `epkit deploy create` hands over two descriptors: the listening socket, and the endpoint's lock,
 taken. The supervisor starts a server process (`local_server`) on the socket and waits for three things:
 
-    a server says that it is ready    its generation serves; the one before is told to finish and end
+    a server says that it is ready    its generation serves; the one before is asked to finish and end
     a server ends                     another one is started, after a pause that grows with each failure
     a signal                          SIGHUP: a change is wanted, or no longer; SIGTERM: end
 
-A change (another model, `logs enable`, a new key) is a new generation: its server is started beside the old one on the
+A change (another model, `logs enable`, a new key) is a new generation: its server is started next to the old one on the
 same socket, and takes over when it is ready, so that no request is refused. Only then is what was wanted written to the
 settings, from which a server that crashed is started again: one that does not come up changes nothing. The old server's
 gunicorn accepts no more connections, finishes what is in flight, and answers what kept connections still send with
@@ -28,21 +28,23 @@ from pathlib import Path
 from typing import Final
 
 from epkit.backends.local.ingestion import Ingestion, halve
-from epkit.backends.local.state import Home, Settings, Status
-from epkit.core.hosting.deployments import ModelKind
+from epkit.backends.local.state import Home, ServerKind, Settings, Status
 from epkit.errors import BackendError
 
 TICK_S: Final = 1.0
 MOST_LOG_BYTES: Final = 16 << 20
 GRACE_S: Final = 10.0
-"""For a server that was told to end with the endpoint, or before it served; then it is killed."""
+"""For a server that was asked to end with the endpoint, or before it served; then it is killed."""
 FINISH_S: Final = 300.0
 """For the requests that are in flight at a server when another one takes over; then they are cut off."""
-SERVERS: Final[Mapping[ModelKind, str]] = {
+SERVERS: Final[Mapping[ServerKind, str]] = {
     "custom": "epkit.backends.local.server",
     "mlflow": "epkit.backends.local.mlflow_server",
+    "pipeline": "epkit.flows.pipeline.publishing.server",
 }
-"""The module that serves each kind of model."""
+"""The module that serves each kind."""
+PUBLISHED: Final = "EPKIT_PUBLISHED"
+"""Variable that names the directory of a published pipeline to its server."""
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 30.0
 
@@ -56,7 +58,7 @@ class ServerProcess:
         ready: the read end of the one that tells that it answers.
         settings: what it serves.
         log_start: where its log begins.
-        told_at: when it was told to end.
+        ending_at: when it was asked to end.
     """
 
     process: subprocess.Popen[bytes]
@@ -65,7 +67,7 @@ class ServerProcess:
     settings: Settings
     log_start: int
     serves: bool = False
-    told_at: float | None = None
+    ending_at: float | None = None
 
 
 class Supervisor:
@@ -143,7 +145,7 @@ class Supervisor:
     def _change(self) -> None:
         """Start a server of what is wanted, and end one of what was wanted before and does not serve yet."""
         for server in self.servers:
-            if server.told_at is None and server.settings.generation > self.status.generation:
+            if server.ending_at is None and server.settings.generation > self.status.generation:
                 self._tell_to_end(server)
         decided = max(self.status.generation, self.status.failed_generation)
         wanted = decided + 1
@@ -195,6 +197,8 @@ class Supervisor:
         self._events.register(ready, selectors.EVENT_READ, server)
 
     def _environment(self, settings: Settings) -> dict[str, str]:
+        if settings.kind == "pipeline":
+            return dict(os.environ) | {PUBLISHED: str(self.home.path), "PYTHONUNBUFFERED": "1"}
         own = {
             "AML_APP_ROOT": settings.code,
             "AZUREML_ENTRY_SCRIPT": settings.entry,
@@ -241,7 +245,7 @@ class Supervisor:
             self._events.unregister(server.ready)
             return
         crashes = len(said) - (0 if server.serves else 1)
-        if server.told_at is not None or (not server.serves and not self._takes_over(server)):
+        if server.ending_at is not None or (not server.serves and not self._takes_over(server)):
             return
         generation = server.settings.generation
         self._say(state="running", generation=generation, restarts=self.status.restarts + crashes, error=None)
@@ -263,7 +267,7 @@ class Supervisor:
         self._pause_s = FIRST_PAUSE_S
         self._keep_init_log(server)
         for older in self.servers:
-            if older is not server and older.told_at is None and older.settings.generation <= generation:
+            if older is not server and older.ending_at is None and older.settings.generation <= generation:
                 self._tell_to_end(older)
         return True
 
@@ -280,7 +284,7 @@ class Supervisor:
         for server in list(self.servers):
             if server.process.poll() is not None:
                 self._ended(server)
-            elif server.told_at is not None and time.monotonic() - server.told_at > (
+            elif server.ending_at is not None and time.monotonic() - server.ending_at > (
                 FINISH_S if server.serves else GRACE_S
             ):
                 self._kill(server)
@@ -299,7 +303,7 @@ class Supervisor:
             self._events.unregister(server.ready)
         os.close(server.ready)
         os.close(server.lifeline)
-        if server.told_at is None:
+        if server.ending_at is None:
             how = server.process.returncode
             error = f"the server ended by signal {-how}" if how < 0 else f"the server ended with code {how}"
             self._failed(server.settings.generation, error)
@@ -312,7 +316,7 @@ class Supervisor:
         elif generation > self.status.generation:  # what serves, or is about to again, goes on
             self._sweep(generation)
             self._say(failed_generation=generation, error=error)
-        elif not any(other.serves and other.told_at is None for other in self.servers):
+        elif not any(other.serves and other.ending_at is None for other in self.servers):
             restarts = self.status.restarts + 1
             self._say(state="restarting", restarts=restarts, error=error)
             self._restart_at = time.monotonic() + self._pause_s
@@ -334,7 +338,7 @@ class Supervisor:
                 del self._passed[gone]
 
     def _tell_to_end(self, server: ServerProcess) -> None:
-        server.told_at = time.monotonic()
+        server.ending_at = time.monotonic()
         with contextlib.suppress(ProcessLookupError):
             server.process.terminate()  # gunicorn finishes what is in flight, the exporter sends what it has
 
@@ -345,7 +349,7 @@ class Supervisor:
 
     def _end(self) -> None:
         for server in self.servers:
-            if server.told_at is None:
+            if server.ending_at is None:
                 self._tell_to_end(server)
         for server in self.servers:
             try:

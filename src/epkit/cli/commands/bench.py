@@ -26,14 +26,14 @@ Examples:
   epkit bench --sweep 'rows=1,10,100;c=1,4' -t 5 the best batch size
   epkit bench -t 30 -c 256 --workers 4 prod      from four processes
 \b
-Other than ab: connections are kept, HTTP/1.1 is spoken, certificates are
+Unlike ab: connections are kept, HTTP/1.1 is spoken, certificates are
 checked, redirects are not followed (3xx is a failure), failures count as
 failures, and -v never shows a credential.
 \b
 Exit codes: 0 all went well, 2 usage, 4 none succeeded, 5 some failed or
 an objective was missed (or --find-max found no rate, a sweep of rows= no
 point that keeps the objectives, or --strict and the run is not valid),
-130 interrupted (143 by SIGTERM), with a report of what there was."""
+130 interrupted (143 by SIGTERM), with a report of what was measured."""
 
 
 def register(app: typer.Typer) -> None:
@@ -191,15 +191,15 @@ def _refuse(options: "BenchOptions", output: "OutputOptions") -> None:
 
     request = options.request
     if sum(map(bool, (request.payloads, request.put, request.head))) > 1:
-        raise UsageError("-p, -u and -i are a POST, a PUT and a HEAD: give one of them")
+        raise UsageError("-p, -u and -i choose POST, PUT and HEAD: give only one of them")
     output.check()
     if options.repeat is not None:
         if output.format == "ab":
-            raise UsageError("--format ab contradicts --repeat: ab's layout is of one run")
+            raise UsageError("--format ab contradicts --repeat: ab's layout shows one run")
         wanted = [flag for flag, _ in output.files] + ["--samples"] * (options.samples is not None)
         for flag in wanted:
             if flag in ("-e", "-g"):
-                raise UsageError(f"{flag} contradicts --repeat: ab's layout is of one run")
+                raise UsageError(f"{flag} contradicts --repeat: ab's layout shows one run")
             raise UsageError(f"{flag} contradicts --repeat: --save keeps every run for epkit report and compare")
     for flag, path in (*output.files, ("--save", options.save), ("--samples", options.samples)):
         check_writable(path, flag)

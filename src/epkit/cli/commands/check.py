@@ -20,9 +20,9 @@ Examples:
   epkit check https://host/score --key-file host.key --format json
 \b
 Steps: name, tcp, tls, health, key, contract, example, reply, clock, headers.
-A step that needs one that failed is not tried.
+A step is skipped if a step that it needs has failed.
 \b
-Exit codes: 0 all is well (warnings do not count), 2 usage, 4 a step failed."""
+Exit codes: 0 all steps passed (warnings do not count), 2 usage, 4 a step failed."""
 
 FORMATS = ("text", "json")
 

@@ -18,8 +18,8 @@ Examples:
   epkit compare both.epkit                 the two arms of --repeat --against
   epkit compare a.epkit b.epkit --format markdown > comment.md
 \b
-Exit codes: 0 compared, 2 usage (and a gate that fewer than three runs an
-arm leave without a verdict), 5 a gate failed."""
+Exit codes: 0 compared, 2 usage (also: a gate has no verdict, as an arm
+has fewer than three runs), 5 a gate failed."""
 
 FORMATS = ("text", "json", "markdown")
 
@@ -63,7 +63,9 @@ def compare(
         code = terminal.broken_pipe(code)
     if code == 5:
         failed = [judged.gate.expression for judged in found.gates if not judged.passed]
-        terminal.complain(f"{found.new.name}: {', '.join(failed)}: the change is past the limit, and more than noise")
+        terminal.complain(
+            f"{found.new.name}: {', '.join(failed)}: the change is beyond the limit and larger than noise"
+        )
     return code
 
 

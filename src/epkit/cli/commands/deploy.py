@@ -23,27 +23,35 @@ Examples:
   epkit deploy update bank --model model/
   epkit deploy update bank --traffic blue=90,green=10
 \b
-Azure's workspace is that of config.json, found as the SDKs find it.
+The Azure workspace comes from config.json, found as the SDKs find it.
 Exit codes: 0 done, 2 usage, a missing extra or login, 4 deployed, but a row
-is not scored, 6 the backend said no."""
+is not scored, 6 the backend refused."""
 
-ENTRY = "The script: in --code, else in the current directory, else in the model's. Not for a model of MLflow's."
+ENTRY = (
+    "The script. It is looked for in --code, else in the current directory, else in the model's directory. "
+    "An MLflow model needs none."
+)
 MODEL = (
-    "The model: a directory or a file, or of Azure azureml:NAME:VERSION, azureml:NAME@latest, azureml:jobs/RUN/outputs."
+    "The model: a directory or a file; at Azure also azureml:NAME:VERSION, azureml:NAME@latest, "
+    "azureml:jobs/RUN/outputs."
 )
 Job = Annotated[
-    str | None, typer.Option("--job", metavar="NAME", help="Instead of --model: the best model of a job at Azure.")
+    str | None, typer.Option("--job", metavar="NAME", help="In place of --model: take the best model of an Azure job.")
 ]
 Code = Annotated[
     str | None,
-    typer.Option("--code", metavar="DIR", help="All that the script needs. Default: the modules around the script."),
+    typer.Option(
+        "--code",
+        metavar="DIR",
+        help="Directory with all that the script needs. Default: the modules next to the script.",
+    ),
 ]
 Environment = Annotated[
     str | None, typer.Option("--environment", metavar="FILE", help="Azure: a conda file, or azureml:NAME:VERSION.")
 ]
 Env = Annotated[
     list[str] | None,
-    typer.Option("--env", metavar="NAME", help="local: a variable that the script sees. May be repeated."),
+    typer.Option("--env", metavar="NAME", help="local: an environment variable for the script. Repeatable."),
 ]
 
 app = typer.Typer(
@@ -87,7 +95,7 @@ def create(
     ] = None,
     instances: Annotated[int, typer.Option("--instances", metavar="N", min=1, help="azureml; aks: replicas.")] = 1,
     deployment: Annotated[
-        str, typer.Option("--deployment", metavar="NAME", help="azureml: added to the endpoint, if that is there.")
+        str, typer.Option("--deployment", metavar="NAME", help="azureml: the deployment; added if the endpoint exists.")
     ] = "blue",
     env: Env = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent; send nothing.")] = False,
@@ -151,16 +159,16 @@ def update(
     name: h.Name,
     model: Annotated[
         str | None,
-        typer.Option("--model", metavar="DIR", help="Another model, under the same URL and key; named as for create."),
+        typer.Option("--model", metavar="DIR", help="Another model, for the same URL and key; named as for create."),
     ] = None,
     job: Job = None,
     entry: Annotated[
-        str | None, typer.Option("--entry", metavar="FILE", help="Another script; found as create finds it.")
+        str | None, typer.Option("--entry", metavar="FILE", help="Another script, looked for as create does.")
     ] = None,
     code: Code = None,
     environment: Environment = None,
     deployment: Annotated[
-        str | None, typer.Option("--deployment", metavar="NAME", help="azureml: of the new one. [default: blue, green]")
+        str | None, typer.Option("--deployment", metavar="NAME", help="azureml: the new one. [default: blue, green]")
     ] = None,
     env: Env = None,
     traffic: Annotated[

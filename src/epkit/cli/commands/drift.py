@@ -27,14 +27,16 @@ COMPARED = "What is compared"
 
 Label = Annotated[
     str | None,
-    o.option(COMPARED, "--label", metavar="COLUMN", help="The column that is predicted; of a model its card knows it."),
+    o.option(COMPARED, "--label", metavar="COLUMN", help="The column to predict; for a model, its card names it."),
 ]
 Drop = Annotated[
     list[str] | None, o.option(COMPARED, "--drop", metavar="COLUMN", help="A column to leave out; repeatable.")
 ]
 Format = Annotated[str, o.option(o.OUT, "--format", metavar="text|json|markdown", help="What is printed.")]
-Html = Annotated[str | None, o.option(o.OUT, "--html", metavar="FILE", help="Write a page to look at, too.")]
-Junit = Annotated[str | None, o.option(o.OUT, "--junit", metavar="FILE", help="Write JUnit XML, a test case a column.")]
+Html = Annotated[str | None, o.option(o.OUT, "--html", metavar="FILE", help="Also write an HTML page.")]
+Junit = Annotated[
+    str | None, o.option(o.OUT, "--junit", metavar="FILE", help="Write JUnit XML, one test case for each column.")
+]
 
 
 def register(app: typer.Typer) -> None:

@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
 def init(
     sources: Annotated[list[str] | None, typer.Argument(metavar="[URL|FILE]...", hidden=True)] = None,
     name: Annotated[
-        str | None, typer.Option("--name", metavar="NAME", help="What to call the endpoint; default: after its host.")
+        str | None, typer.Option("--name", metavar="NAME", help="Name of the endpoint. Default: taken from its host.")
     ] = None,
     key_file: Annotated[
         str | None, typer.Option("--key-file", metavar="FILE", help="The file that holds, or will hold, the key.")
@@ -44,7 +44,7 @@ def init(
     """Write a first, commented epkit.toml here.
 
     From the URL of an endpoint, an Azure config.json FILE, or both. What is known is filled in, everything else
-    stands there as a comment. Nothing is ever overwritten.
+    is there as a comment. Nothing is ever overwritten.
     """
     from epkit.flows import init as flow
 
@@ -53,7 +53,7 @@ def init(
     )
     if sample is not None:
         terminal.write(f"{flow.write_sample(options, terminal.context())}\n")
-        terminal.note(f"{sample}: calls of a bank, none of them real; next: epkit train {sample} --label y -o model")
+        terminal.note(f"{sample}: generated calls of a bank; next: epkit train {sample} --label y -o model")
         return
     begun = flow.init(options, terminal.context(), terminal.stdin())
     terminal.write(f"{begun.path}\n")

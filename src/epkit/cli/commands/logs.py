@@ -34,8 +34,8 @@ def register(parent: typer.Typer) -> None:
 def show(
     name: h.Name,
     tail: Annotated[int, typer.Option("--tail", metavar="N", min=1, help="The last N lines, or requests.")] = 100,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new lines as they come.")] = False,
-    init: Annotated[bool, typer.Option("--init", help="What came before the server was ready.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Print new lines as they arrive.")] = False,
+    init: Annotated[bool, typer.Option("--init", help="Show the log from before the server was ready.")] = False,
     requests: Annotated[
         bool, typer.Option("--requests", help="Requests that Application Insights received (local).")
     ] = False,
@@ -47,7 +47,7 @@ def show(
         typer.Option(
             "--request",
             metavar="ID",
-            help="One request by the id that bench --request-ids sent: when, how long, its status, the log's lines.",
+            help="Show one request by the id that bench --request-ids sent: its time, duration, status and log lines.",
         ),
     ] = None,
 ) -> None:
@@ -57,7 +57,7 @@ def show(
 
     others = {"--requests": requests, "--request": request is not None, "--format json": format_ != "text"}
     if follow and any(others.values()):
-        raise UsageError(f"--follow goes on without an end: drop {next(flag for flag in others if others[flag])}")
+        raise UsageError(f"--follow does not end by itself: drop {next(flag for flag in others if others[flag])}")
     place, context = h.find(name, backend, format_)
     if request is not None:
         found = flow.find_request(place, context, request, deployment=deployment)

@@ -1,16 +1,22 @@
 """`epkit pipeline`: train, judge, deploy and switch in one command, and again when it is needed."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from epkit.cli import terminal
+from epkit.cli.commands import publishing, triggering
 from epkit.cli.options import common as o
 from epkit.cli.options.common import Group
+from epkit.cli.options.pipeline import FORMATS, REMOTE, RUN, Format, Html, Junit, Name, Quiet, Why
+from epkit.cli.options.target import with_reach
 from epkit.cli.output import summary as job_summary
+from epkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from epkit.flows.target.request_options import TargetOptions
 
 STEPS = "Steps"
-RUN = "The run"
 
 EPILOG = """\b
 Examples:
@@ -31,13 +37,9 @@ the others where the endpoint serves the model already. After a crash or
 Ctrl-C the same command goes on.
 Exit codes: 0 done or nothing to do, 2 usage, configuration or table,
 3 a contract is broken, 4 the endpoint does not answer, 5 a gate or an
-objective was missed or cannot be judged, 6 the backend said no,
+objective was missed or cannot be judged, 6 the backend refused,
 130 interrupted (143 by SIGTERM)."""
 
-FORMATS = ("text", "json", "markdown")
-
-Name = Annotated[str, typer.Argument(metavar="NAME", help="Of the pipeline, in epkit.toml.")]
-Why = Annotated[str | None, o.option(RUN, "--why", metavar="TEXT", help="Why it is run, for the record.")]
 From = Annotated[str | None, o.option(STEPS, "--from", metavar="STEP", help="Begin there; earlier steps are reused.")]
 To = Annotated[str | None, o.option(STEPS, "--to", metavar="STEP", help="End there.")]
 Only = Annotated[str | None, o.option(STEPS, "--only", metavar="STEP", help="Run this step alone.")]
@@ -51,12 +53,6 @@ IfNeeded = Annotated[
     o.option(RUN, "--if-needed", help="Only if the data have drifted, the schema has changed, or a gate is missed."),
 ]
 DryRun = Annotated[bool, o.option(RUN, "--dry-run", help="Say what would be run and what reused; do nothing.")]
-Format = Annotated[str, o.option(o.OUT, "--format", metavar="text|json|markdown", help="What is printed.")]
-Html = Annotated[str | None, o.option(o.OUT, "--html", metavar="FILE", help="Write the page there, too.")]
-Junit = Annotated[
-    str | None, o.option(o.OUT, "--junit", metavar="FILE", help="Write JUnit XML, a test case a step and a gate.")
-]
-Quiet = Annotated[bool, o.option(o.OUT, "-q", "--quiet", help="No progress.")]
 
 app = typer.Typer(
     cls=Group,
@@ -125,36 +121,62 @@ def run(
     return output.finish(ran, context, format_=format_, html=html, junit=junit, summary=summary)
 
 
-@app.command("list", epilog="Example: epkit pipeline list bank --html history.html")
+@app.command("list", epilog="Example: epkit pipeline list bank --html history.html", cls=o.Sections)
+@with_reach(REMOTE)
 def list_(
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Of the pipeline; all without it.")] = None,
-    format_: Annotated[str, typer.Option("--format", metavar="text|json", help="How to print them.")] = "text",
+    reach: "TargetOptions",
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="NAME|URL",
+            help="A pipeline, all without it; or the URL of SDK v1's service, to list its published pipelines.",
+        ),
+    ] = None,
+    format_: Annotated[str, o.option(o.OUT, "--format", metavar="text|json", help="How to print them.")] = "text",
     html: Annotated[
-        str | None, typer.Option("--html", metavar="FILE", help="Write a page: metric and p99 over the runs.")
+        str | None, o.option(o.OUT, "--html", metavar="FILE", help="Write a page: metric and p99 over the runs.")
     ] = None,
 ) -> None:
     """List the runs of a pipeline, or of all."""
+    terminal.check_choice("--format", format_, ("text", "json"))
+    if name is not None and "://" in name:
+        from epkit.cli.output import triggering
+
+        if html is not None:
+            raise UsageError("--html: is the page of a pipeline in epkit.toml: leave it out")
+        triggering.show_pipelines(name, reach, terminal.context(), format_=format_)
+        return
     from epkit.cli.output import pipeline as output
 
-    terminal.check_choice("--format", format_, ("text", "json"))
     output.show_list(name, terminal.context(), format_=format_, html=html)
 
 
-@app.command(epilog="Example: epkit pipeline show bank 4 --format markdown")
+@app.command(epilog="Example: epkit pipeline show bank 4 --format markdown", cls=o.Sections)
+@with_reach(REMOTE)
 def show(
-    name: Name,
+    reach: "TargetOptions",
+    name: Annotated[
+        str, typer.Argument(metavar="NAME|URL", help="Of the pipeline, in epkit.toml; or of one that SDK v1 published.")
+    ],
     run: Annotated[int | None, typer.Argument(metavar="RUN", help="Its number; the last one without it.")] = None,
-    format_: Annotated[str, typer.Option("--format", metavar="text|json|markdown", help="How to print it.")] = "text",
-    html: Annotated[str | None, typer.Option("--html", metavar="FILE", help="Write the page there, too.")] = None,
-    junit: Annotated[str | None, typer.Option("--junit", metavar="FILE", help="Write JUnit XML there, too.")] = None,
-    summary: Annotated[
-        bool, typer.Option("--summary", help="Add it to the job's summary, too: GitHub Actions, Azure DevOps.")
-    ] = False,
+    format_: Annotated[
+        str, o.option(o.OUT, "--format", metavar="text|json|markdown", help="How to print it.")
+    ] = "text",
+    html: Html = None,
+    junit: Junit = None,
+    summary: o.Summary = False,
 ) -> None:
     """Show a run: who, when, why, its steps, gates, figures, parameters and files."""
+    terminal.check_choice("--format", format_, FORMATS)
+    if "://" in name:
+        from epkit.cli.output import triggering
+
+        if run is not None or html is not None or junit is not None or summary or format_ == "markdown":
+            raise UsageError(f"{show.__name__} URL: shows the pipeline alone, as text or json: leave the rest out")
+        triggering.show_pipeline(name, reach, terminal.context(), format_=format_)
+        return
     from epkit.cli.output import pipeline as output
 
-    terminal.check_choice("--format", format_, FORMATS)
     output.show_run(name, run, terminal.context(), format_=format_, html=html, junit=junit, summary=summary)
 
 
@@ -172,10 +194,30 @@ def compare(
     output.show_comparison(name, one, other, terminal.context(), format_=format_)
 
 
-@app.command(epilog="Example: epkit pipeline cancel bank")
-def cancel(name: Name) -> None:
-    """End the run that goes on; what it has put up is taken away."""
+@app.command(epilog="Example: epkit pipeline cancel bank", cls=o.Sections)
+@with_reach(REMOTE)
+def cancel(
+    reach: "TargetOptions",
+    name: Annotated[
+        str, typer.Argument(metavar="NAME|URL", help="Of the pipeline, in epkit.toml; or of a published one.")
+    ],
+    run: Annotated[
+        str | None,
+        typer.Argument(metavar="ID", help="A run of the published pipeline; of a URL, the one that goes on."),
+    ] = None,
+) -> None:
+    """End the run that goes on; what it has deployed is removed."""
+    if run is not None or "://" in name:
+        from epkit.cli.output import triggering
+
+        triggering.cancel(name, run, reach, terminal.context())
+        return
     from epkit.flows.pipeline import managing
 
     pid = managing.cancel(name, terminal.context())
     terminal.write(f"{name}: no run goes on\n" if pid is None else f"{name}: process {pid} is asked to end its run\n")
+
+
+# Last, as the help lists the commands in this order.
+publishing.register(app)
+triggering.register(app)

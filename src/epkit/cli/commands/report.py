@@ -52,7 +52,7 @@ def report(
         terminal.write(files("epkit.core.report").joinpath("report.schema.json").read_text(encoding="utf-8"))
         return 0
     if run is None:
-        raise UsageError("which run? epkit report RUN.epkit (or --json-schema)")
+        raise UsageError("name a run: epkit report RUN.epkit (or --json-schema)")
     from epkit.cli.output.bench import OutputOptions
 
     output = OutputOptions(
@@ -99,7 +99,7 @@ def _show(runs: "tuple[SavedRun, ...]", output: "OutputOptions", samples: str | 
                 run, rows_wanted=output.rows_wanted, histograms_wanted=output.html is not None
             )
             if saved_runs.is_cut(run):
-                terminal.note(f"{run.path}: this run was cut off: the report is about what there is of it")
+                terminal.note(f"{run.path}: this run was cut off: the report covers only what was saved")
             terminal.write(shown.render(result, output))
             shown.write_files(result, output)
             if samples is not None:

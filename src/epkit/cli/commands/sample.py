@@ -27,13 +27,9 @@ def sample(
     reach: "TargetOptions",
     rows: Annotated[
         int | None,
-        o.number(
-            o.OUT, "--rows", kind=int, least=1, metavar="K", help="How many; default: as many as the example has."
-        ),
+        o.option(o.OUT, "--rows", metavar="K", min=1, help="Number of rows. Default: as many as the example has."),
     ] = None,
-    seed: Annotated[
-        int, o.number(o.OUT, "--seed", kind=int, metavar="N", help="The same seed gives the same bytes.")
-    ] = 0,
+    seed: Annotated[int, o.option(o.OUT, "--seed", metavar="N", help="The same seed gives the same bytes.")] = 0,
     output: Annotated[
         str | None, o.option(o.OUT, "-o", "--output", metavar="FILE", help="Where to write it; default: stdout.")
     ] = None,

@@ -21,8 +21,8 @@ Examples:
   cat rows.jsonl | epkit score - --target bank --method predict_proba
   epkit score customers.csv --carry id,Churn -o out.csv
 \b
-A job with -o keeps a journal beside it: the same command goes on after a
-crash, where it was. Rows that fail stand in OUT.failed.jsonl with the reason.
+A job with -o keeps a journal next to OUT: after a crash, the same command
+continues where it stopped. Failed rows go to OUT.failed.jsonl, with the reason.
 \b
 Exit codes: 0 every row has a prediction, 2 usage, 3 rows break the contract,
 4 rows failed, or the endpoint ended the job, 130 interrupted (143 by SIGTERM)."""
@@ -43,31 +43,31 @@ Output = Annotated[
         "a table for a few rows on a terminal.",
     ),
 ]
-Overwrite = Annotated[bool, o.option(OUT, "--overwrite", help="Replace an OUT that no journal owns.")]
-Restart = Annotated[bool, o.option(OUT, "--restart", help="Start over, whatever the journal says.")]
+Overwrite = Annotated[bool, o.option(OUT, "--overwrite", help="Replace an OUT that has no journal.")]
+Restart = Annotated[bool, o.option(OUT, "--restart", help="Start over and ignore the journal.")]
 Predict = Annotated[
     str | None,
     o.option(ROWS, "--method", metavar="predict|predict_proba", help="Ask for predictions, or for probabilities."),
 ]
 Parameter = Annotated[
     list[str] | None,
-    o.option(ROWS, "--param", metavar="KEY=JSON", help="Set a parameter beside the rows; repeatable."),
+    o.option(ROWS, "--param", metavar="KEY=JSON", help="Send a parameter with the rows; repeatable."),
 ]
 SkipInvalid = Annotated[
-    bool, o.option(ROWS, "--skip-invalid", help="Send the rows that keep the contract, list the others as failed.")
+    bool, o.option(ROWS, "--skip-invalid", help="Send the rows that satisfy the contract; list the others as failed.")
 ]
 NoValidate = Annotated[
-    bool, o.option(ROWS, "--no-validate", help="Check no row; the contract still says how rows are written.")
+    bool, o.option(ROWS, "--no-validate", help="Do not check rows; the contract still says how rows are written.")
 ]
 BatchRows = Annotated[
-    int, o.number(PACE, "--batch-rows", kind=read_count, metavar="N", help="Rows in a request, at most.")
+    int, o.number(PACE, "--batch-rows", kind=read_count, metavar="N", help="Most rows in one request.")
 ]
 BatchBytes = Annotated[
-    int, o.number(PACE, "--batch-bytes", kind=read_count, metavar="N", help="Bytes in a request's body, at most.")
+    int, o.number(PACE, "--batch-bytes", kind=read_count, metavar="N", help="Most bytes in a request's body.")
 ]
 Rate = Annotated[
     float | None,
-    o.number(PACE, "--rate", kind=read_rate, metavar="RATE", help="Requests a second (or 100/m, a minute), at most."),
+    o.number(PACE, "--rate", kind=read_rate, metavar="RATE", help="Most requests per second (100/m: per minute)."),
 ]
 Retries = Annotated[
     int,
@@ -76,16 +76,25 @@ Retries = Annotated[
         "--retries",
         kind=int,
         metavar="N",
-        help="How often a request is sent again after a broken connection, a timeout, 408, 429, 502, 503 or 504.",
+        help="How many times a request is retried after a broken connection, a timeout, 408, 429, 502, 503 or 504.",
     ),
 ]
 Concurrency = Annotated[
     int,
-    o.number(PACE, "-c", "--concurrency", kind=read_count, metavar="C", help="Requests in flight; fewer if refused."),
+    o.number(
+        PACE,
+        "-c",
+        "--concurrency",
+        kind=read_count,
+        metavar="C",
+        help="Most requests in flight; fewer if the endpoint refuses some.",
+    ),
 ]
 Timeout = Annotated[
     float | None,
-    o.number(PACE, "-s", "--timeout", kind=read_seconds, metavar="TIME", help="Time for one request. [default: 60]"),
+    o.number(
+        PACE, "-s", "--timeout", kind=read_seconds, metavar="TIME", help="Time limit of one request. [default: 60]"
+    ),
 ]
 Workers = Annotated[
     int | None,
@@ -94,11 +103,11 @@ Workers = Annotated[
         "--workers",
         kind=int,
         metavar="W",
-        help="Processes that share the rows; -c and --rate are those of all together. The output is the same.",
+        help="Number of processes that share the rows. -c and --rate apply to all together. The output is the same.",
     ),
 ]
 DryRun = Annotated[bool, o.option(OUT, "--dry-run", help="Show the first request; send no row.")]
-Quiet = Annotated[bool, o.option(OUT, "-q", "--quiet", help="No progress, and no summary.")]
+Quiet = Annotated[bool, o.option(OUT, "-q", "--quiet", help="Print no progress and no summary.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -201,9 +210,9 @@ def _parameters(texts: Iterable[str]) -> Mapping[str, Any]:
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals or not key:
-            raise UsageError(f"--param {key}: is written KEY=JSON")
+            raise UsageError(f"--param {key}: must be KEY=JSON")
         try:
             found[key] = json.loads(value)
         except ValueError:
-            raise UsageError(f"--param {key}: not JSON: {cut(value, 60)}; a text is written {key}='\"…\"'") from None
+            raise UsageError(f"--param {key}: not JSON: {cut(value, 60)}; write a text as {key}='\"…\"'") from None
     return found

@@ -25,17 +25,19 @@ The same command goes on where it was after a crash or Ctrl-C. The same table,
 seed and number of runs give the same bytes.
 \b
 Exit codes: 0 trained, 2 usage or a table that cannot be learned from, 5 a gate
-was missed or cannot be judged (the model is written all the same),
-6 Azure said no, or the job failed, 130 interrupted (143 by SIGTERM), with
+was missed or cannot be judged (the model is still written),
+6 Azure refused, or the job failed, 130 interrupted (143 by SIGTERM), with
 the best model so far; a job at Azure goes on."""
 
 FORMATS = ("text", "json", "markdown")
 
 File = Annotated[str | None, typer.Argument(metavar="TABLE", hidden=True)]
 Format = Annotated[str, o.option(t.OUT, "--format", metavar="text|json|markdown", help="What is printed.")]
-Html = Annotated[str | None, o.option(t.OUT, "--html", metavar="FILE", help="Write the page there, too.")]
+Html = Annotated[
+    str | None, o.option(t.OUT, "--html", metavar="FILE", help="Also write the report as an HTML page there.")
+]
 Junit = Annotated[
-    str | None, o.option(t.OUT, "--junit", metavar="FILE", help="Write the gates as JUnit XML, a test case each.")
+    str | None, o.option(t.OUT, "--junit", metavar="FILE", help="Write the gates as JUnit XML, one test case each.")
 ]
 Quiet = Annotated[bool, o.option(t.OUT, "-q", "--quiet", help="No progress.")]
 

@@ -21,8 +21,8 @@ Examples:
   epkit validate rows.csv --target bank --format json
   curl -s …/score -d @payload.json | epkit validate --reply - --target bank
 \b
-An error is what the server refuses or silently alters, a warning what it
-takes without loss.
+The server refuses an error, or silently changes the value. It takes a warning
+without loss.
 \b
 Exit codes: 0 valid, 2 the contract itself is broken, or usage, 3 violations,
 4 the contract cannot be fetched."""
@@ -45,13 +45,12 @@ def validate(
     path: o.Operation = None,
     reply: Annotated[bool, o.option(o.VERDICT, "--reply", help="Check replies instead of requests.")] = False,
     rows: Annotated[
-        int | None,
-        o.number(o.VERDICT, "--rows", kind=int, least=0, metavar="N", help="With --reply: how many rows were sent."),
+        int | None, o.option(o.VERDICT, "--rows", metavar="N", min=0, help="With --reply: how many rows were sent.")
     ] = None,
     as_declared: Annotated[
-        bool, o.option(o.VERDICT, "--as-declared", help="The schema to the letter, nothing more.")
+        bool, o.option(o.VERDICT, "--as-declared", help="Check exactly what the schema says, nothing more.")
     ] = False,
-    strict: Annotated[bool, o.option(o.VERDICT, "--strict", help="Warnings are errors.")] = False,
+    strict: Annotated[bool, o.option(o.VERDICT, "--strict", help="Treat warnings as errors.")] = False,
     carry: t.Carry = None,
     drop: t.Drop = None,
     encoding: t.Encoding = None,
@@ -62,13 +61,12 @@ def validate(
     ] = "text",
     limit: Annotated[
         int,
-        o.number(
+        o.option(
             o.OUT,
             "--max-violations",
-            kind=int,
-            least=0,
             metavar="N",
-            help="Violations shown of each file; the rest is counted.",
+            min=0,
+            help="Most violations to show for each file; the rest is counted.",
         ),
     ] = LIMIT,
     summary: o.Summary = False,

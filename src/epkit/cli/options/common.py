@@ -1,6 +1,7 @@
 """Option types that more than one command uses, and those of `bench`: ab's letters with a long name each."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Final, TypeVar
 
@@ -28,8 +29,41 @@ REQUEST_IDS: Final = "--request-ids"
 """The option whose value may be left out."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Conversion:
+    """Converts the values of a parameter, by typer only where they are no texts, flags, defaults or `number`s.
+
+    Typer converts by pydantic (since 0.29), whose import takes a fifth of the CPU of a short load.
+    """
+
+    param: Any
+
+    def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Convert a value; the name and the arguments are typer's."""
+        described = self.param.type_descriptor
+        parse, is_many = described.parameter_info.parser, param.multiple or param.nargs == -1
+        if value is None:
+            return () if is_many else None
+        if parse is not None and isinstance(value, str):
+            return parse(value)
+        if described.annotation in (str, list[str]) or not isinstance(value, str | Sequence):
+            return value
+        return type(self.param).get_runtime_param(self.param).coerce(value, param=param, ctx=ctx)
+
+
+def _light(params: Sequence[Any]) -> list[Any]:
+    """Have parameters converted by `_Conversion`."""
+    for param in params:
+        param.get_runtime_param = partial(_Conversion, param)
+    return list(params)
+
+
 class Group(TyperGroup):
     """Commands under one name, which says of a command that is none of them which was probably meant."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters."""
+        return _light(super().get_params(ctx))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command that the first word names.
@@ -51,10 +85,11 @@ class Group(TyperGroup):
 
 
 class Sections(TyperCommand):
-    """A command whose help groups its options, in the order in which the groups first come up.
+    """A command whose help groups its options, in the order in which the groups first come up."""
 
-    Its options are texts, lists of texts, flags, or made by `number`.
-    """
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters."""
+        return _light(super().get_params(ctx))
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the options, a section a group."""
@@ -71,57 +106,31 @@ class Sections(TyperCommand):
         """Parse the arguments; an option whose value may be left out gets an empty one, and never the next argument."""
         end = args.index("--") if "--" in args else len(args)
         given = [f"{arg}=" if arg == REQUEST_IDS else arg for arg in args[:end]]
-        convert_nothing(self, ctx)
         return list(super().parse_args(ctx, given + args[end:]))
 
 
-def convert_nothing(command: Any, ctx: Any) -> None:
-    """Have a command take its parameters as the command line has them: all are texts, lists of texts, or flags.
-
-    Typer converts by pydantic, which takes a fifth of the CPU of a short load; numbers are read by `number`.
-    """
-    for param in command.get_params(ctx):
-        param.process_value = partial(_unconverted, param)
-
-
-def _unconverted(param: Any, ctx: Any, value: Any) -> Any:
-    """Take the value of a parameter as it is."""
-    if value is None and (param.multiple or param.nargs == -1):
-        value = ()
-    if param.required and value in (None, ()):
-        return type(param).process_value(param, ctx, value)  # Typer refuses it in its words
-    return value if param.callback is None else param.callback(ctx, param, value)
-
-
 def option(panel: str, *names: str, help: str, metavar: str | None = None, **more: Any) -> Any:  # noqa: A002
-    """Make an option that stands in a section of the help."""
+    """Make an option that is shown in a section of the help."""
     return typer.Option(*names, help=help, metavar=metavar, rich_help_panel=panel, **more)
 
 
 def number(
-    panel: str, letter: str, *names: str, kind: Callable[[str], Number], metavar: str, help: str,  # noqa: A002
-    least: int | None = None, **more: Any,
+    panel: str, letter: str, *names: str, kind: Callable[[str], Number], metavar: str, help: str, **more: Any  # noqa: A002
 ) -> Any:  # fmt: skip
     """Make an option that is a number or a quantity, with a message of its own for what is none.
 
     Args:
         kind: reads it: `int`, `float`, or a reader of `epkit.core.quantities`, whose error says how one is written.
-        least: what is below is refused.
     """
     forms: dict[object, str] = {int: "not a whole number", float: "not a number"}
 
-    def parse(value: Any) -> Any:
-        if not isinstance(value, str):  # the default
-            return value
+    def parse(text: str) -> Number:
         try:
-            number = kind(value)
+            return kind(text)
         except ValueError as error:
-            raise UsageError(f"{letter} {value}: {forms.get(kind, str(error))}") from None
-        if least is not None and number < least:
-            raise UsageError(f"{letter} {value}: less than {least}")
-        return number
+            raise UsageError(f"{letter} {text}: {forms.get(kind, str(error))}") from None
 
-    return option(panel, letter, *names, help=help, metavar=metavar, callback=parse, **more)
+    return option(panel, letter, *names, help=help, metavar=metavar, parser=parse, **more)
 
 
 # Hidden, as the command's own text speaks of it.
@@ -149,8 +158,8 @@ TimeLimit = Annotated[
         "--time-limit",
         kind=read_seconds,
         metavar="TIME",
-        help="Send for a time (30s, 1m30s), then wait for what is in flight; with -n, whichever comes first, in any "
-        "order (ab: -t means -n 50000).",
+        help="Send for this time (30s, 1m30s), then wait for the requests in flight. With -n, the run ends at "
+        "whichever comes first; their order does not matter (ab: -t means -n 50000).",
     ),
 ]
 Timeout = Annotated[
@@ -161,7 +170,8 @@ Timeout = Annotated[
         "--timeout",
         kind=read_seconds,
         metavar="TIME",
-        help="Time for one request, after which it has failed and the run goes on (ab: the run ends). [default: 60]",
+        help="Time limit of one request. A request that exceeds it fails, and the run goes on (ab: the run ends). "
+        "[default: 60]",
     ),
 ]
 
@@ -173,7 +183,7 @@ Patience = Annotated[
         "--timeout",
         kind=read_seconds,
         metavar="TIME",
-        help="Time for one request. [default: 60; for a contract 10]",
+        help="Time limit of one request. [default: 60; for a contract 10]",
     ),
 ]
 
@@ -184,14 +194,15 @@ Payloads = Annotated[
         "-p",
         "--payload",
         metavar="FILE",
-        help="Body to POST, checked against the contract first; - is stdin, .jsonl a body a line, .csv, .tsv "
-        "and .parquet rows to wrap, gen:rows=K is made from the contract; repeatable, sent in turn. Default: the "
+        help="Body to POST, checked against the contract first. - is stdin; .jsonl has one body a line; .csv, .tsv "
+        "and .parquet have rows to wrap; gen:rows=K makes rows from the contract. Repeatable: bodies are sent in "
+        "turn. Default: the "
         "contract's example; without one, GET.",
     ),
 ]
-Shuffle = Annotated[bool, option(SENT, "--shuffle", help="Send payloads in an order of --seed's.")]
+Shuffle = Annotated[bool, option(SENT, "--shuffle", help="Send payloads in a random order, set by --seed.")]
 BatchRows = Annotated[
-    int, number(SENT, "--batch-rows", kind=read_count, metavar="K", help="Rows of a body made of a .csv or .parquet.")
+    int, number(SENT, "--batch-rows", kind=read_count, metavar="K", help="Rows in each body made from a table.")
 ]
 Wrap = Annotated[
     str | None,
@@ -224,14 +235,14 @@ Cookies = Annotated[
 BasicAuth = Annotated[
     str | None, option(SENT, "-A", "--basic-auth", metavar="USER:PASSWORD", help="Basic authorization.")
 ]
-Method = Annotated[str | None, option(SENT, "-m", "--method", metavar="METHOD", help="Send this method.")]
+Method = Annotated[str | None, option(SENT, "-m", "--method", metavar="METHOD", help="HTTP method to use.")]
 Head = Annotated[bool, option(SENT, "-i", "--head", help="Send HEAD.")]
 Deployment = Annotated[
     str | None,
     option(SENT, "--deployment", metavar="NAME", help="Pin a deployment (header azureml-model-deployment)."),
 ]
 
-TargetFlag = Annotated[str | None, option(ENDPOINT, "--target", metavar="TARGET", help="The same as the argument.")]
+TargetFlag = Annotated[str | None, option(ENDPOINT, "--target", metavar="TARGET", help="Same as the argument TARGET.")]
 TargetName = Annotated[
     str | None,
     option(
@@ -242,10 +253,11 @@ TargetName = Annotated[
     ),
 ]
 KeyFile = Annotated[
-    str | None, option(ENDPOINT, "--key-file", metavar="FILE", help="Holds the key; else EPKIT_KEY or epkit.toml.")
+    str | None,
+    option(ENDPOINT, "--key-file", metavar="FILE", help="File that holds the key. Default: EPKIT_KEY, or epkit.toml."),
 ]
 Schema = Annotated[
-    str | None, option(ENDPOINT, "--schema", metavar="FILE|URL", help="Contract to use, not the target's own.")
+    str | None, option(ENDPOINT, "--schema", metavar="FILE|URL", help="Contract to use in place of the target's own.")
 ]
 PredictionsAt = Annotated[
     str | None,
@@ -260,13 +272,18 @@ PredictionsAt = Annotated[
 Operation = Annotated[
     str | None,
     option(
-        ENDPOINT, "--path", metavar="PATH", help="The contract's scoring path; default: the target's, or the only POST."
+        ENDPOINT,
+        "--path",
+        metavar="PATH",
+        help="Scoring path in the contract. Default: the target's, or the only POST.",
     ),
 ]
 NoValidate = Annotated[
     bool,
     option(
-        ENDPOINT, "--no-validate", help="Check no payload; of a table, the contract still says how rows are written."
+        ENDPOINT,
+        "--no-validate",
+        help="Do not check payloads. For a table, the contract still says how rows are written.",
     ),
 ]
 Check = Annotated[
@@ -275,9 +292,9 @@ Check = Annotated[
         ENDPOINT,
         "--check",
         metavar="status|reply|contract|expect",
-        help="How deep a reply is looked at. reply: 2xx, not empty, no error under status 200, a prediction a row; "
-        "contract: of the declared type too; expect: with the predictions of --expect. The last two are made beside "
-        "the run; replies that they had no time for are counted.",
+        help="How thoroughly each reply is checked. reply: 2xx, not empty, no error under status 200, one prediction "
+        "a row; contract: of the declared type too; expect: with the predictions of --expect. The last two run in "
+        "the background; replies that they had no time to check are counted.",
     ),
 ]
 Expect = Annotated[
@@ -286,8 +303,8 @@ Expect = Annotated[
         ENDPOINT,
         "--expect",
         metavar="FILE",
-        help="Golden predictions: a reply, or .jsonl with a reply a payload or a row a line (epkit score's); implies "
-        "--check expect.",
+        help="File with the expected predictions: one reply, or .jsonl with one reply a payload or one row a line "
+        "(as epkit score writes). Implies --check expect.",
     ),
 ]
 
@@ -297,7 +314,8 @@ RequestIds = Annotated[
         SENT,
         REQUEST_IDS,
         metavar="[=HEADER]",
-        help="Send an id with each request, run and number, to find it in the server's records by. HEADER may be "
+        help="Send an id with each request (run and number), to find the request in the server's records. HEADER may "
+        "be "
         "traceparent. [default: x-ms-client-request-id]",
     ),
 ]
@@ -322,7 +340,7 @@ ConnectTo = Annotated[
         WAY,
         "--connect-to",
         metavar="HOST:PORT|unix:PATH",
-        help="Connect there; the request still names the target.",
+        help="Connect to this address; the request still names the target.",
     ),
 ]
 Bind = Annotated[str | None, option(WAY, "-B", "--bind", metavar="ADDRESS", help="Local address to connect from.")]
@@ -333,7 +351,8 @@ BufferSize = Annotated[
     ),
 ]
 EngineName = Annotated[
-    str | None, option(WAY, "--engine", metavar="wire|httpx", help="What sends. [default: wire, the fast one]")
+    str | None,
+    option(WAY, "--engine", metavar="wire|httpx", help="Engine that sends the requests. [default: wire, the fast one]"),
 ]
 Http2 = Annotated[bool, option(WAY, "--http2", help="Offer HTTP/2; selects --engine httpx.")]
 
@@ -356,8 +375,8 @@ Slos = Annotated[
         VERDICT,
         "--slo",
         metavar="EXPR",
-        help="An objective: 'p99<250ms', 'failed<0.1%', 'ok_per_s>50'; missed, exit 5. Repeatable. failed==0 applies "
-        "unless one names failed.",
+        help="An objective: 'p99<250ms', 'failed<0.1%', 'ok_per_s>50'. A missed one gives exit code 5. Repeatable. "
+        "failed==0 applies unless one names failed.",
     ),
 ]
 
@@ -375,11 +394,11 @@ FailuresAsInfinite = Annotated[
 
 Save = Annotated[
     str | None,
-    option(OUT, "--save", metavar="FILE.epkit", help="Save the run whole, for epkit report and epkit compare."),
+    option(OUT, "--save", metavar="FILE.epkit", help="Save the whole run, for epkit report and epkit compare."),
 ]
 Html = Annotated[
     str | None,
-    option(OUT, "--html", metavar="FILE", help="Write a report to look at: one file, no network, dark and light."),
+    option(OUT, "--html", metavar="FILE", help="Write an HTML report: one file, no network, dark and light."),
 ]
 Samples = Annotated[
     str | None,
@@ -396,12 +415,13 @@ Otlp = Annotated[
         OUT,
         "--otlp",
         metavar="URL",
-        help="Send what the panel shows to this OpenTelemetry collector each second (OTLP over HTTP); its credentials "
-        "are in OTEL_EXPORTER_OTLP_HEADERS.",
+        help="Send the panel's figures to this OpenTelemetry collector each second (OTLP over HTTP). Its credentials "
+        "come from OTEL_EXPORTER_OTLP_HEADERS.",
     ),
 ]
 RunNumber = Annotated[
-    int | None, number(MORE, "--run", kind=int, metavar="N", help="Of a file with several runs, the Nth, from 1.")
+    int | None,
+    number(MORE, "--run", kind=int, metavar="N", help="Take the Nth run of a file that holds several; 1 is the first."),
 ]
 JsonSchema = Annotated[bool, option(MORE, "--json-schema", help="Print the schema of --format json.")]
 FailIf = Annotated[
@@ -416,10 +436,10 @@ FailIf = Annotated[
 ]
 ThresholdPercent = Annotated[
     float,
-    number(VERDICT, "--threshold", kind=float, metavar="PERCENT", help="A change of less is called none."),
+    number(VERDICT, "--threshold", kind=float, metavar="PERCENT", help="A smaller change counts as no change."),
 ]
 Force = Annotated[
-    bool, option(VERDICT, "--force", help="Compare runs that differ in more than the target, or were cut off.")
+    bool, option(VERDICT, "--force", help="Compare even runs that differ in more than the target, or were cut off.")
 ]
 Summary = Annotated[
     bool,
@@ -443,7 +463,7 @@ Format = Annotated[
     ),
 ]
 NoPercentiles = Annotated[bool, option(OUT, "-d", "--no-percentiles", help="No percentiles.")]
-NoDeviations = Annotated[bool, option(OUT, "-S", "--no-deviations", help="No median and deviation.")]
+NoDeviations = Annotated[bool, option(OUT, "-S", "--no-deviations", help="Print no median and no deviation.")]
 VariableLength = Annotated[
     bool,
     option(OUT, "-l", "--variable-length", help="In --format ab, replies of another length do not count as failed."),
@@ -460,7 +480,7 @@ KeepFailures = Annotated[
         OUT,
         "--keep-failures",
         metavar="DIR",
-        help="Write the first reply of each kind of failure there, credentials masked.",
+        help="Write the first reply of each kind of failure to this directory, with credentials masked.",
     ),
 ]
 Verbosity = Annotated[
@@ -472,17 +492,17 @@ Verbosity = Annotated[
         kind=int,
         metavar="LEVEL",
         show_default=False,
-        help="Show traffic on stderr, credentials masked. 1: what failed; 2: headers and replies too; "
-        "3 and more: every status.",
+        help="Show traffic on stderr, with credentials masked. 1: failures; 2: headers and replies too; 3 or more: "
+        "every status.",
     ),
 ]
 Quiet = Annotated[bool, option(OUT, "-q", "--quiet", help="No progress.")]
 DryRun = Annotated[bool, option(OUT, "--dry-run", help="Show the first request and the plan; send no load.")]
 
-Seed = Annotated[int, number(MORE, "--seed", kind=int, metavar="N", help="Seed of everything random.")]
+Seed = Annotated[int, number(MORE, "--seed", kind=int, metavar="N", help="Seed of all random choices.")]
 GoOn = Annotated[
     bool,
-    option(MORE, "-r", "--go-on", show_default=False, help="Accepted for ab's sake: a run always goes on."),
+    option(MORE, "-r", "--go-on", show_default=False, help="Accepted for compatibility with ab: a run always goes on."),
 ]
 Version = Annotated[
     bool, option(MORE, "-V", "--version", is_eager=True, callback=show_version, help="Show the version and exit.")

@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 
 FORMATS = ("text", "json")
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="Of the endpoint, in epkit.toml or at the backend.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the endpoint, in epkit.toml or at the backend.")]
 Backend = Annotated[
     str | None,
     typer.Option(
         "--backend",
         metavar="local|azureml|azureml-v1",
-        help="Who hosts it. Default: what epkit.toml says of the endpoint, else local.",
+        help="Backend that hosts the endpoint. Default: the one in epkit.toml, else local.",
     ),
 ]
 Format = Annotated[str, typer.Option("--format", metavar="text|json", help="How to print the result.")]
 Deployment = Annotated[
-    str | None, typer.Option("--deployment", metavar="NAME", help="Which one, where there is more than one.")
+    str | None, typer.Option("--deployment", metavar="NAME", help="Deployment to use, if there is more than one.")
 ]
 
 

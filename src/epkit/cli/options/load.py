@@ -12,8 +12,8 @@ Rate = Annotated[
         "--rate",
         kind=read_rate,
         metavar="RATE",
-        help="Send at a rate (50, 50/s, 100/m), whatever the endpoint does (open loop), for -n or -t; latency then "
-        "counts from when a request was due, too.",
+        help="Send at this rate (50, 50/s, 100/m), however fast the endpoint answers (open loop), for -n or -t. "
+        "Latency is then also measured from the time when a request was due.",
     ),
 ]
 ArrivalsName = Annotated[
@@ -22,7 +22,7 @@ ArrivalsName = Annotated[
         LOAD,
         "--arrivals",
         metavar="constant|poisson",
-        help="Evenly apart, or at random (by --seed) as those of independent users.",
+        help="Space the requests evenly, or at random (by --seed) as independent users do.",
     ),
 ]
 Stages = Annotated[
@@ -31,7 +31,7 @@ Stages = Annotated[
         LOAD,
         "--stages",
         metavar="LIST",
-        help="One after the other: '10s@c=1,30s@c=8' or '1m@rate=50,30s@rate=50..500'.",
+        help="Run these stages one after the other: '10s@c=1,30s@c=8' or '1m@rate=50,30s@rate=50..500'.",
     ),
 ]
 Sweep = Annotated[
@@ -40,8 +40,9 @@ Sweep = Annotated[
         LOAD,
         "--sweep",
         metavar="LIST",
-        help="Step by step, -n or -t each: c=1,2,4,8 or rate=50,100,200; marks the knee. 'rows=1,10,100;c=1,4', -t "
-        "each: finds the rows of a request, and the requests in flight, that score fastest and keep --slo.",
+        help="Raise the load in steps, each for -n or -t: c=1,2,4,8 or rate=50,100,200; marks the knee. "
+        "'rows=1,10,100;c=1,4', each for -t: find the rows per request and the requests in flight that score fastest "
+        "and meet --slo.",
     ),
 ]
 FindMax = Annotated[
@@ -50,13 +51,17 @@ FindMax = Annotated[
         LOAD,
         "--find-max",
         metavar="'p99<250ms'",
-        help="Search the highest rate that keeps this, for -t seconds at most. [default: 120]",
+        help="Search for the highest rate that meets this objective, for at most -t seconds. [default: 120]",
     ),
 ]
 Warmup = Annotated[
     str | None,
     option(
-        LOAD, "--warmup", metavar="N|Ns", help="Requests (100), or time (10s), before the measurement; reported apart."
+        LOAD,
+        "--warmup",
+        metavar="N|Ns",
+        help="Warm up with this many requests (100), or for this time (10s), "
+        "before the measurement; reported separately.",
     ),
 ]
 UntilTight = Annotated[
@@ -73,9 +78,14 @@ Repeat = Annotated[
 ]
 Against = Annotated[
     str | None,
-    option(LOAD, "--against", metavar="TARGET", help="With --repeat: after each run one of this target, A B A B."),
+    option(
+        LOAD,
+        "--against",
+        metavar="TARGET",
+        help="With --repeat: after each run, make one against this target (A B A B).",
+    ),
 ]
-Strict = Annotated[bool, option(LOAD, "--strict", help="Exit 5 where the run is not valid.")]
+Strict = Annotated[bool, option(LOAD, "--strict", help="Exit 5 if the run is not valid.")]
 
 Workers = Annotated[
     int | None,
@@ -84,8 +94,8 @@ Workers = Annotated[
         "--workers",
         kind=int,
         metavar="W",
-        help="Processes that make the load together: one plan, split among them; one report. Each has a request in "
-        "flight, unless -c says.",
+        help="Number of processes that make the load together: one plan, split among them, and one report. Without "
+        "-c, each has one request in flight.",
     ),
 ]
 Cluster = Annotated[
@@ -114,9 +124,9 @@ ClusterCert = Annotated[
 ]
 ClusterKey = Annotated[
     str | None,
-    option(CLUSTER, "--cluster-key", metavar="FILE", help="Its key (PEM), where it is not in the same file."),
+    option(CLUSTER, "--cluster-key", metavar="FILE", help="Its key (PEM), if it is not in the same file."),
 ]
 InsecureCluster = Annotated[
     bool,
-    option(CLUSTER, "--insecure-cluster", help="Go to a tcp:// scheduler of another machine, without encryption."),
+    option(CLUSTER, "--insecure-cluster", help="Allow a tcp:// scheduler on another machine, which is not encrypted."),
 ]

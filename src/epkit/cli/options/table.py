@@ -28,7 +28,7 @@ Encoding = Annotated[
         TABLE,
         "--encoding",
         metavar="NAME",
-        help="Of a table's text, such as cp1252. [default: UTF-8; UTF-16 is noticed]",
+        help="Text encoding of a table, such as cp1252. [default: UTF-8; UTF-16 is noticed]",
     ),
 ]
 Decimal = Annotated[
@@ -37,12 +37,14 @@ Decimal = Annotated[
         TABLE,
         "--decimal",
         metavar=".|,",
-        help="What separates decimals. [default: a point; a number with a comma is refused]",
+        help="Decimal separator. [default: a point; a number with a comma is refused]",
     ),
 ]
 NoHeader = Annotated[
     bool,
-    o.option(TABLE, "--no-header", help="The first line is a row: the columns are the contract's, in its order."),
+    o.option(
+        TABLE, "--no-header", help="The first line is already a row. The columns are the contract's, in its order."
+    ),
 ]
 
 

@@ -22,7 +22,7 @@ AZURE = "At Azure"
 Label = Annotated[str | None, option(DATA, "--label", metavar="COLUMN", help="The column to predict. [required]")]
 Task = Annotated[
     str | None,
-    option(DATA, "--task", metavar="classification|regression", help="Default: as the label's values say."),
+    option(DATA, "--task", metavar="classification|regression", help="Default: decided by the label's values."),
 ]
 Drop = Annotated[
     list[str] | None, option(DATA, "--drop", metavar="COLUMN", help="A column that the model must not see; repeatable.")
@@ -41,19 +41,20 @@ Metric = Annotated[
         SEARCH,
         "--metric",
         metavar="NAME",
-        help="What chooses: AUC, log_loss, average_precision, accuracy, f1, ...; rmse, mae, r2, ... Azure's names too. "
+        help="Metric that chooses the model: AUC, log_loss, average_precision, accuracy, f1, ...; rmse, mae, r2, ... "
+        "Azure's names too. "
         "[default: AUC, or rmse]",
     ),
 ]
-Runs = Annotated[int, number(SEARCH, "--runs", kind=read_count, metavar="N", help="Models that are tried, at most.")]
+Runs = Annotated[int, number(SEARCH, "--runs", kind=read_count, metavar="N", help="Most models to try.")]
 TimeLimit = Annotated[
-    str | None, option(SEARCH, "--time-limit", metavar="TIME", help="Begin no run after so long: 90s, 10m, 1h.")
+    str | None, option(SEARCH, "--time-limit", metavar="TIME", help="Begin no run after this time: 90s, 10m, 1h.")
 ]
 Workers = Annotated[
     int | None,
-    number(SEARCH, "--workers", kind=int, metavar="W", help="Runs tried side by side. [default: the cores, at most 8]"),
+    number(SEARCH, "--workers", kind=int, metavar="W", help="Runs in parallel. [default: the cores, at most 8]"),
 ]
-Seed = Annotated[int, number(SEARCH, "--seed", kind=int, metavar="N", help="Seed of everything that is drawn.")]
+Seed = Annotated[int, number(SEARCH, "--seed", kind=int, metavar="N", help="Seed of all random choices.")]
 Custom = Annotated[
     list[str] | None,
     option(
@@ -63,24 +64,42 @@ Custom = Annotated[
         help="A function that returns a scikit-learn estimator: tried among the others; repeatable.",
     ),
 ]
-Balanced = Annotated[bool, option(SEARCH, "--balanced", help="Have every class weigh the same.")]
+Balanced = Annotated[bool, option(SEARCH, "--balanced", help="Give every class the same weight.")]
 Folds = Annotated[int, number(JUDGED, "--folds", kind=int, metavar="K", help="Folds of the cross-validation.")]
 Holdout = Annotated[
     float | None,
     number(
-        JUDGED, "--holdout", kind=float, metavar="PART", help="One part of the rows in place of folds (Azure: 0.1)."
+        JUDGED,
+        "--holdout",
+        kind=float,
+        metavar="PART",
+        help="Judge on this part of the rows in place of folds (Azure: 0.1).",
     ),
 ]
 TestSize = Annotated[
     float,
-    number(JUDGED, "--test-size", kind=float, metavar="PART", help="Part of the rows that no choice sees; 0: none."),
+    number(
+        JUDGED,
+        "--test-size",
+        kind=float,
+        metavar="PART",
+        help="Part of the rows kept for the test, which no choice uses; 0: none.",
+    ),
 ]
 Group = Annotated[
     str | None,
-    option(JUDGED, "--group", metavar="COLUMN", help="Rows of one value stay on one side of every split."),
+    option(
+        JUDGED,
+        "--group",
+        metavar="COLUMN",
+        help="Keep rows with the same value in this column on one side of every split.",
+    ),
 ]
 Time = Annotated[
-    str | None, option(JUDGED, "--time", metavar="COLUMN", help="Judge on rows that are later than those learned from.")
+    str | None,
+    option(
+        JUDGED, "--time", metavar="COLUMN", help="A column with times: judge on rows later than those learned from."
+    ),
 ]
 Threshold = Annotated[
     str,
@@ -88,7 +107,8 @@ Threshold = Annotated[
         JUDGED,
         "--threshold",
         metavar="RULE",
-        help="From where on the answer is the positive class: 0.5, f1, balanced, recall>=0.8, cost:fn=5,fp=1.",
+        help="Probability from which on the answer is the positive class: 0.5, f1, balanced, recall>=0.8, "
+        "cost:fn=5,fp=1.",
     ),
 ]
 Cohorts = Annotated[
@@ -105,12 +125,14 @@ Gates = Annotated[
         "--gate",
         metavar="EXPR",
         help="What the model must reach: 'AUC>=0.94', 'AUC>=base-0.002', 'cohort(job).accuracy>=0.85', "
-        "'cohort.min(accuracy)>=0.8'; missed, exit 5. Repeatable.",
+        "'cohort.min(accuracy)>=0.8'. A missed one gives exit code 5. Repeatable.",
     ),
 ]
 Base = Annotated[
     str | None,
-    option(VERDICT, "--base", metavar="DIR", help="The model in use: compared on rows that neither was trained on."),
+    option(
+        VERDICT, "--base", metavar="DIR", help="The model in use, to compare with on rows that neither was trained on."
+    ),
 ]
 Directory = Annotated[
     str,
@@ -120,29 +142,34 @@ Export = Annotated[
     list[str] | None, option(OUT, "--export", metavar="lightgbm|onnx", help="Write the model in this form too.")
 ]
 Overwrite = Annotated[bool, option(OUT, "--overwrite", help="Replace a model that is in DIR.")]
-Restart = Annotated[bool, option(OUT, "--restart", help="Begin again, whatever runs the journal holds.")]
+Restart = Annotated[bool, option(OUT, "--restart", help="Begin again and ignore the runs in the journal.")]
 DryRun = Annotated[bool, option(OUT, "--dry-run", help="Show the columns and the runs; train nothing.")]
 Backend = Annotated[
     str,
-    option(AZURE, "--backend", metavar="local|azureml", help="Who trains: this machine, or Azure AutoML (SDK v2)."),
+    option(
+        AZURE,
+        "--backend",
+        metavar="local|azureml",
+        help="Where to train: on this machine, or with Azure AutoML (SDK v2).",
+    ),
 ]
-Compute = Annotated[str | None, option(AZURE, "--compute", metavar="NAME", help="The compute that trains.")]
+Compute = Annotated[str | None, option(AZURE, "--compute", metavar="NAME", help="Compute to train on.")]
 CreateCompute = Annotated[
     str | None,
     option(
         AZURE,
         "--create-compute",
         metavar="SKU",
-        help="Make the compute of nodes of this size, unless it is there: STANDARD_DS12_V2.",
+        help="Create the compute with nodes of this size if it does not exist: STANDARD_DS12_V2.",
     ),
 ]
 Block = Annotated[
     list[str] | None,
-    option(AZURE, "--block", metavar="NAME", help="An algorithm that is not tried, as KNN; repeatable."),
+    option(AZURE, "--block", metavar="NAME", help="An algorithm not to try, such as KNN; repeatable."),
 ]
-NoWait = Annotated[bool, option(AZURE, "--no-wait", help="Begin the job, and say how it is followed.")]
+NoWait = Annotated[bool, option(AZURE, "--no-wait", help="Begin the job and print the command that follows it.")]
 Job = Annotated[
-    str | None, option(AZURE, "--job", metavar="NAME", help="Follow a job that was begun, and fetch its model.")
+    str | None, option(AZURE, "--job", metavar="NAME", help="Follow a job that was begun before, and fetch its model.")
 ]
 Cancel = Annotated[bool, option(AZURE, "--cancel", help="With --job: cancel it.")]
 
@@ -170,7 +197,7 @@ def check_place(backend: str, table: str | None, label: str | None, azure: "Azur
         if given and backend == "local":
             raise UsageError(f"{flag}: is for --backend azureml")
     if azure.cancel:
-        raise UsageError("--cancel: of which job? --job NAME")
+        raise UsageError("--cancel: name the job with --job NAME")
     for what, value in (("argument 'TABLE'", table), ("option '--label'", label)):
         if value is None:
             raise UsageError(f"missing {what} (see epkit train --help)")

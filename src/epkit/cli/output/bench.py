@@ -90,7 +90,7 @@ def finish(result: BenchResult, options: BenchOptions, output: OutputOptions) ->
         terminal.complain(f"{report.run.target}: {_complaint(code, result)}")
     for worker in report.workers:
         if worker.lost is not None:
-            terminal.complain(f"{worker.name}: lost: it {worker.lost}; the report is about what had been told by then")
+            terminal.complain(f"{worker.name}: lost: it {worker.lost}; the report covers what it had sent until then")
     return code
 
 
@@ -140,7 +140,7 @@ def _complaint(code: int, result: BenchResult) -> str:
     if code in (130, 143) and not counts.sent and report.phases:
         return f"interrupted in the warm-up, after {report.phases[0].sent} requests of it"
     if code in (130, 143):
-        return f"interrupted after {plural(counts.sent, 'request')}; the report is about those"
+        return f"interrupted after {plural(counts.sent, 'request')}; the report covers those"
     reports = result.runs or (report,)
     if not any(run.counts.sent for run in reports):
         return "no request was made"
@@ -160,7 +160,7 @@ def _complaint(code: int, result: BenchResult) -> str:
     much = f"{counts.failed} of {counts.sent} requests failed"
     if code == 4:
         much = "the only request failed" if counts.sent == 1 else f"none of {counts.sent} requests succeeded"
-    most = ", most of them so" if len(report.failures) > 1 else ""
+    most = ", most of them for this reason" if len(report.failures) > 1 else ""
     first = report.failures[0]
     advice, said = first.advice, f" ({first.detail})"
     if first.kind == "status":

@@ -65,7 +65,7 @@ def logs(place: Place, lines: Sequence[str], format_: str) -> str:
 
 
 def requests(place: Place, found: Sequence[LoggedRequest], format_: str) -> str:
-    """Render the requests that Application Insights was told of."""
+    """Render the requests in Application Insights."""
     found = terminal.masked(found)
     if format_ == "json":
         return as_json.render_requests(place.service, place.backend.name, found)

@@ -82,7 +82,7 @@ def show_list(name: str | None, context: "Context", *, format_: str, html: str |
         UsageError: there is no such pipeline, or a page of several is wanted.
     """
     if name is None and html is not None:
-        raise UsageError("--html is the page of one pipeline: name it")
+        raise UsageError("--html writes the page of one pipeline: name it")
     wanted = names(context) if name is None else (name,)
     found = []
     for each in wanted:

@@ -77,7 +77,7 @@ def send(data: bytes) -> None:
     from epkit.errors import UsageError
 
     if sys.stdout is None:
-        raise UsageError("stdout is closed: there is nowhere to write the result to")
+        raise UsageError("stdout is closed: the result cannot be written")
     try:
         sys.stdout.buffer.write(defused_bytes(data))
         sys.stdout.buffer.flush()

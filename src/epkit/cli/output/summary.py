@@ -31,7 +31,8 @@ def check() -> None:
         check_writable(os.environ[GITHUB], "--summary")
     elif AZURE not in os.environ:
         raise UsageError(
-            f"--summary: this is no job of GitHub Actions ({GITHUB} is not set) or Azure DevOps ({AZURE} is not set): "
+            f"--summary: this is not a job of GitHub Actions ({GITHUB} is not set) or Azure DevOps ({AZURE} is not "
+            f"set): "
             "--format markdown prints the same"
         )
 

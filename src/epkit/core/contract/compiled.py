@@ -61,7 +61,7 @@ class SchemaSet:
             raise fault(where, f"the schema cannot be used: {cut(words, 160)}") from None
 
     def residual(self, schema: Mapping[str, Any]) -> Any:
-        """Compile the keywords of a schema besides type and structure; None where there are none."""
+        """Compile the keywords of a schema other than type and structure; None if there are none."""
         known = self._residuals.get(id(schema))
         if known is None:
             rest = constraints(schema, but=_STRUCTURE)
@@ -114,7 +114,7 @@ def _reference(schema: Mapping[str, Any] | bool, *, modern: bool) -> str | None:
 def breaches(validator: Any, value: object) -> Iterator[Breach]:
     """Yield what *value* breaks.
 
-    A value that cannot be looked at (half a surrogate pair, too deep) is told as such.
+    A value that cannot be looked at (half a surrogate pair, too deep) is reported as such.
     """
     try:
         for error in validator.iter_errors(value):

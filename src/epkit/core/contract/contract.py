@@ -1,7 +1,7 @@
 """A swagger or OpenAPI document, read as what matters to a client: the scoring operation and its schemas.
 
 `parse` finds the operation and looks through every schema that its request and reply can reach, so that
-whoever holds a `ParsedContract` knows: each `$ref` leads somewhere inside the document, each keyword has the
+a `ParsedContract` guarantees: each `$ref` leads somewhere inside the document, each keyword has the
 shape that a schema allows, and both can be compiled. Nothing a document names is ever fetched. The walk is a
 loop, not a recursion: schemas may refer to themselves, and may be deep.
 """

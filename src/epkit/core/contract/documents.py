@@ -107,7 +107,7 @@ def _measure(loaded: object, name: str) -> None:
         for child in children:
             if isinstance(child, dict | list) and id(child) not in sizes:
                 if id(child) in open_:
-                    raise UsageError(f"{name}: a YAML alias refers to what it stands in")
+                    raise UsageError(f"{name}: a YAML alias refers to a value that contains it")
                 stack.append((child, _children(child)))
                 break
         else:

@@ -60,7 +60,7 @@ class Resolver:
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         self._document = document
-        # Only from OpenAPI 3.1 on does anything count that stands beside a $ref.
+        # Only from OpenAPI 3.1 on does anything next to a $ref count.
         self._siblings = str(document.get("openapi", "")).startswith("3.1")
 
     def target(self, value: object, pointer: str) -> tuple[Mapping[str, Any], str]:
@@ -85,18 +85,18 @@ class Resolver:
     def schema(self, schema: Mapping[str, Any] | bool) -> Mapping[str, Any]:
         """Return the schema that *schema* is or refers to; `true` and `false` are written as objects.
 
-        In OpenAPI 3.1 constraints beside a `$ref` count too.
+        In OpenAPI 3.1 constraints next to a `$ref` count too.
         """
         if isinstance(schema, bool):
             return {} if schema else {"not": {}}
         if "$ref" not in schema:
             return schema
         target, _ = self.target(schema, "")
-        beside = self.beside(schema)
-        return {"allOf": [target, beside]} if beside else target
+        siblings = self.siblings(schema)
+        return {"allOf": [target, siblings]} if siblings else target
 
-    def beside(self, schema: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the constraints that count beside a schema's `$ref`."""
+    def siblings(self, schema: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the constraints that count next to a schema's `$ref`."""
         return constraints(schema) if self._siblings else {}
 
     def _at(self, reference: str, origin: str) -> tuple[object, str]:
@@ -184,14 +184,14 @@ def constraints(schema: Mapping[str, Any], *, but: Collection[str] = ()) -> dict
 
 
 def is_nullable(schema: Mapping[str, Any]) -> bool:
-    """Tell whether a schema of Swagger 2.0 or OpenAPI 3.0 takes null beside its type."""
+    """Tell whether a schema of Swagger 2.0 or OpenAPI 3.0 takes null in addition to its type."""
     return schema.get("nullable") is True or schema.get("x-nullable") is True
 
 
 def flatten(schema: Mapping[str, Any], resolver: Resolver, *, depth: int = 0) -> Mapping[str, Any]:
     """Return a schema with what its `allOf` says in it.
 
-    Inheritance is how OpenAPI writes a record in parts; whoever wants the columns wants them in one place. What
+    Inheritance is how OpenAPI writes a record in parts; the columns are needed in one place. What
     two parts say differently stays in `allOf`. A choice between one schema and null is that schema, and nullable.
     """
     if depth > _DEEPEST_INHERITANCE:
@@ -221,7 +221,7 @@ def flatten(schema: Mapping[str, Any], resolver: Resolver, *, depth: int = 0) ->
 
 
 def _or_null(schema: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the one schema that a choice leaves besides null, which is how OpenAPI 3.1 writes what may be null."""
+    """Return the one schema that a choice has apart from null, which is how OpenAPI 3.1 writes what may be null."""
     for keyword in ("anyOf", "oneOf"):
         parts = schema.get(keyword)
         if not isinstance(parts, list) or {"allOf", "type", "$ref", "properties"} & schema.keys():
@@ -233,7 +233,7 @@ def _or_null(schema: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def bundle(schema: Mapping[str, Any] | bool, resolver: Resolver) -> dict[str, Any]:
-    """Copy a schema and all it reaches into one JSON Schema that stands alone.
+    """Copy a schema and all it reaches into one self-contained JSON Schema.
 
     References become `#/definitions/…`; `nullable` becomes a type; remarks, formats (which JSON Schema only
     annotates) and identifiers (which a validator might fetch) are left out.
@@ -250,8 +250,8 @@ def bundle(schema: Mapping[str, Any] | bool, resolver: Resolver) -> dict[str, An
                 names[id(target)] = str(len(names))
                 pending.append(target)
             reference = {"$ref": f"#/definitions/{names[id(target)]}"}
-            beside = resolver.beside(part)
-            return {"allOf": [reference, convert(beside)]} if beside else reference
+            siblings = resolver.siblings(part)
+            return {"allOf": [reference, convert(siblings)]} if siblings else reference
         copy = constraints(part)
         for key, value in copy.items():
             if key in _MAP:
@@ -270,7 +270,7 @@ def bundle(schema: Mapping[str, Any] | bool, resolver: Resolver) -> dict[str, An
         target = pending.pop()
         definitions[names[id(target)]] = convert(target)
     if definitions:
-        # Beside a $ref, Draft 4 sees nothing.
+        # Draft 4 ignores everything next to a $ref.
         root = {"allOf": [root], "definitions": definitions}
     return root
 

@@ -20,13 +20,15 @@ class Doors:
 
     Args:
         port: that it listens on.
-        names: beside those of loopback, in lower case, IPv6 addresses in brackets.
+        names: in addition to those of loopback, in lower case, IPv6 addresses in brackets.
         any_address: whether every literal address is a name too, as it has to be where the server listens on all.
+        printer: the command that printed the address, for messages.
     """
 
     port: int
     names: frozenset[str] = frozenset()
     any_address: bool = False
+    printer: str = "epkit docs"
 
     def lead_here(self, authority: str) -> bool:
         """Tell whether `HOST:PORT` is this server."""
@@ -53,7 +55,7 @@ def refusal(method: str, headers: Iterable[tuple[bytes, bytes]], doors: Doors) -
         fields.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1").strip())
     hosts = fields.get("host", [])
     if len(hosts) != 1 or not doors.lead_here(hosts[0]):
-        return 421, "this server answers only under the address that epkit docs printed"
+        return 421, f"this server answers only under the address that {doors.printer} printed"
     for origin in fields.get("origin", ()):
         scheme, _, authority = origin.partition("://")
         if scheme.lower() != "http" or not doors.lead_here(authority):

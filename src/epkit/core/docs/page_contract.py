@@ -92,7 +92,7 @@ class Routes:
 
         Args:
             document: as `rewrite` takes it.
-            uri: where rows are scored. The operation that scores lies there, the others beside it, whatever the
+            uri: where rows are scored. The operation that scores lies there, the others next to it, whatever the
                 contract says about hosts and base paths: it is written where the model is built, and often wrong.
         """
         paths = document.get("paths")

@@ -1,4 +1,4 @@
-"""Whether the rows of two samples can be told apart by all their columns at once: what each column alone may not show.
+"""Whether all columns at once distinguish the rows of two samples, even if each column alone does not.
 
 A classifier learns on some folds which rows are new, and says of the rows of another fold how new they look. Where
 nothing drifted a new row looks newer than an old one half of the time: within a fold that is Mann and Whitney's
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import numpy as np
 
 from epkit.core.drift.reference import Reference, ReferenceColumn
-from epkit.core.drift.report import ToldApart
+from epkit.core.drift.report import SamplesClassifier
 from epkit.core.train.columns import encode, features_of
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _some(frame: "pl.DataFrame", rng: np.random.Generator) -> "pl.DataFrame":
     return frame[np.sort(rng.choice(frame.height, MOST_ROWS, replace=False))]
 
 
-def told_apart(rows: BothSamples, tell_apart: TellApart, level: float, seed: int) -> ToldApart:
+def classify(rows: BothSamples, tell_apart: TellApart, level: float, seed: int) -> SamplesClassifier:
     """Ask a classifier.
 
     Args:
@@ -104,7 +104,7 @@ def told_apart(rows: BothSamples, tell_apart: TellApart, level: float, seed: int
     weight = sum(weights)
     auc = float(np.dot(weights, areas) / weight) if weight else 0.5
     limit = min(1.0, 0.5 + SPREAD * NormalDist().inv_cdf(1 - level) / weight**0.5) if weight else 1.0
-    return ToldApart(
+    return SamplesClassifier(
         auc=auc,
         threshold=limit,
         found=auc > limit,

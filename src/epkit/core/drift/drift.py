@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from epkit.core.drift.apart import TellApart, both, told_apart
+from epkit.core.drift.apart import TellApart, both, classify
 from epkit.core.drift.psi import MOST_ROWS, psi, threshold
 from epkit.core.drift.reference import Reference, ReferenceColumn, counts_of, range_words
 from epkit.core.drift.report import ColumnDrift, DriftReport, DriftSample
@@ -84,7 +84,7 @@ def drift(
     judged_label = None if label is None else _judged(label, level, seed)
     classifier = None
     if material is not None and tell_apart is not None:
-        classifier = told_apart(material, tell_apart, level, seed)
+        classifier = classify(material, tell_apart, level, seed)
     found = any(one.found for one in (*columns, judged_label, classifier) if one is not None)
     return DriftReport(
         old=DriftSample(name=old.name, kind="card" if old.frame is None else "table", rows=old.rows),

@@ -187,11 +187,11 @@ def _counts(given: Any, length: int) -> np.ndarray:
     """Check counts from a card.
 
     Raises:
-        ValueError: they are not so many whole numbers from 0 on.
+        ValueError: they are not that number of whole numbers from 0 on.
     """
     counts = [_count(one) for one in given]
     if len(counts) != length:
-        raise ValueError(f"{length} counts are wanted, not {len(counts)}")
+        raise ValueError(f"{length} counts are expected, not {len(counts)}")
     return np.array(counts, np.int64)
 
 

@@ -47,7 +47,7 @@ class ColumnDrift:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ToldApart:
+class SamplesClassifier:
     """How well a classifier tells the rows of the two samples apart.
 
     Args:
@@ -89,7 +89,7 @@ class DriftReport:
     found: bool
     columns: tuple[ColumnDrift, ...]
     label: ColumnDrift | None
-    classifier: ToldApart | None
+    classifier: SamplesClassifier | None
     schema: tuple[str, ...]
     remarks: tuple[str, ...]
 

@@ -18,9 +18,11 @@ ADVICE: Final[Mapping[int, str]] = {
     409: "something else is being done to it: wait until that is over",
     429: "too many requests: wait a minute",
 }
+GONE: Final = 410
 LONGEST: Final = 600
 
 _AADSTS = re.compile(r"AADSTS\d+: [^\r\n]+")
+_VERSION = re.compile(r"[?&]api-version=([0-9A-Za-z.-]{1,40})(?:&|$)")
 _CODE_V1 = re.compile(r"(?:Response )?(?:Status )?[Cc]ode:? (\d{3})\b")
 _OPERATION_V1 = re.compile(r"\nError:\n()(?=\{)")
 _CONTENT_V1 = re.compile(r"Content:? ?b?(['\"])(?=\{)")
@@ -39,6 +41,12 @@ _UNREACHABLE = (
 )
 """What requests, azure-core and httpx raise where nobody answers."""
 
+VERSION_REFUSED: Final = frozenset({
+    "InvalidApiVersionParameter", "InvalidResourceApiVersion", "NoRegisteredProviderFound", "UnsupportedApiVersion",
+    "ApiVersionNotSupported", "ApiVersionRetired", "InvalidApiVersion",
+})  # fmt: skip
+"""Codes of those who do not know the version of the API any more. Source: ARM's common errors."""
+
 PASSING: Final = frozenset({408, 429, 500, 502, 503, 504})
 """Statuses that may be another one a little later."""
 
@@ -51,12 +59,14 @@ class Refusal:
         status: HTTP status, None where there was no reply.
         code: the service's own word (`ResourceNotFound`), "" where it has none.
         kind: `login` where there is none, `unreachable` where nobody answered, else `refused`.
+        version: of the API by which the SDK asked, None where that is not known.
     """
 
     status: int | None
     code: str
     message: str
     kind: str = "refused"
+    version: str | None = None
 
     @property
     def passes(self) -> bool:
@@ -72,6 +82,8 @@ class Refusal:
             return f"Azure cannot be reached: {self.message}"
         words = ": ".join(part for part in (self.code, self.message) if part) or f"status {self.status}"
         advice = ADVICE.get(self.status or 0)
+        if self.version is not None and (self.code in VERSION_REFUSED or self.status == GONE):
+            advice = f"azure-ai-ml asks by version {self.version} of the API: a newer one may ask by another"
         return words + (f" ({advice})" if advice else "")
 
 
@@ -116,10 +128,10 @@ def _login(error: BaseException) -> Refusal | None:
         return None
     response = getattr(error, "response", None)
     text = str(error)
-    told = _AADSTS.search(text)
-    if told is None and response is not None and "login" not in str(getattr(response.request, "url", "")):
+    inner = _AADSTS.search(text)
+    if inner is None and response is not None and "login" not in str(getattr(response.request, "url", "")):
         return None
-    message = clean(told[0], LONGEST) if told else ""
+    message = clean(inner[0], LONGEST) if inner else ""
     return Refusal(status=None, code="", message=message, kind="login")
 
 
@@ -128,13 +140,20 @@ def _from_reply(error: BaseException) -> Refusal | None:
     status = getattr(error, "status_code", None)
     if not isinstance(status, int):
         return None
-    told = getattr(error, "error", None)
-    code, message = getattr(told, "code", None), getattr(told, "message", None)
+    inner = getattr(error, "error", None)
+    code, message = getattr(inner, "code", None), getattr(inner, "message", None)
     if not code:
         body = _body(getattr(error, "response", None))
         code, message = body.get("code"), body.get("message")
     message = message or _first_line(error)
-    return Refusal(status=status, code=str(code or ""), message=said(_without_code(str(message))))
+    asked = str(getattr(getattr(getattr(error, "response", None), "request", None), "url", ""))
+    version = _VERSION.search(asked)
+    return Refusal(
+        status=status,
+        code=str(code or ""),
+        message=said(_without_code(str(message))),
+        version=None if version is None else version[1],
+    )
 
 
 def _body(response: Any) -> Mapping[str, Any]:

@@ -92,7 +92,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoggedRequest:
-    """A request as Application Insights was told of it.
+    """A request as recorded in Application Insights.
 
     Args:
         time: when it began, ISO 8601, UTC.
@@ -151,7 +151,7 @@ class Replacement:
             of that name in the new model. None for an MLflow model.
         environment: as in `Order`; None for what is deployed.
         deployment: at Azure, the name of the new deployment; None for one that epkit chooses.
-        env: names of variables that the script sees besides those that it saw before, for this machine.
+        env: names of further variables that the script sees, for this machine.
         model_sha256: of the model's files, for Azure to remember; None where it is not known.
     """
 
@@ -243,7 +243,7 @@ def unseen(before: Sequence[str], after: Sequence[str]) -> tuple[str, ...]:
     """
     for start in range(len(before) + 1):
         known = before[start:]
-        # Where lines repeat, the last place counts: lines are told once too few rather than again and again.
+        # Where lines repeat, the last place counts: rather one line too few than repeated lines.
         for at in range(len(after) - len(known), -1, -1):
             if tuple(after[at : at + len(known)]) == tuple(known):
                 return tuple(after[at + len(known) :]) if known else tuple(after)

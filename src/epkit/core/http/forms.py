@@ -189,7 +189,7 @@ def _character(char: str) -> str:
 
 
 def _escapes(char: str) -> str:
-    """Give a regular expression for what stands behind the backslash that escapes a character."""
+    """Give a regular expression for what follows the backslash that escapes a character."""
     code = ord(char)
     utf16 = char.encode("utf-16-be", "surrogatepass")
     units = [f"u{utf16[i : i + 2].hex()}" for i in range(0, len(utf16), 2)]

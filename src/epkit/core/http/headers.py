@@ -1,4 +1,4 @@
-"""Reading a raw HTTP/1.1 header block, for whoever wants to know more of a reply than where it ends."""
+"""Reading a raw HTTP/1.1 header block, to know more of a reply than where it ends."""
 
 import re
 from collections.abc import Mapping

@@ -41,7 +41,7 @@ _PASSES: Final = 4
 """A secret with a mask in it can come together again and again: then nothing of the text is shown."""
 
 _ENCODINGS: Final = 8
-"""A name is decoded so many times: as often as it can be would take a time quadratic in its length."""
+"""Most times a name is decoded: without a limit the time would be quadratic in its length."""
 
 _WORDS: Final = (
     *("auth", "authorization", "bearer", "cookie", "credentials", "jwt", "pass", "passphrase", "pwd", "sas"),

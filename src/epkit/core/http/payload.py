@@ -15,7 +15,7 @@ class Payload:
         name: the file it came from, `FILE:LINE` for a line of a `.jsonl`, `stdin`, or what made it.
         body: sent as it is; rows may be personal data, hence not in the repr.
         sha256: of the body, in hexadecimal.
-        line: the line of its file that it stands on, None where it is the whole file.
+        line: its line in the file, None if it is the whole file.
         checked: whether its rows have been checked already, where they are in their file.
         rows: how many it holds, None where that shows in the body alone.
     """

@@ -144,7 +144,7 @@ def same_origin(a: Url, b: Url) -> bool:
 
 def shown(text: str) -> str:
     """Mask all that may be a credential in a text that is meant as a URL but cannot be taken apart."""
-    # Whatever stands before the last @ may be a password with a slash in it.
+    # Anything before the last @ may be a password with a slash in it.
     return clean(mask_url(re.sub(r"^([A-Za-z][A-Za-z0-9+.-]*:/+)?.*@", rf"\1{MASK}@", text, flags=re.DOTALL)))
 
 

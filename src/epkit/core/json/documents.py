@@ -132,7 +132,7 @@ class DocumentFormat(Generic[Part]):
         if get_origin(kind) is tuple:
             items, inner = wanted(value, list | tuple, "an array"), get_args(kind)
             if inner[-1] is not Ellipsis and len(inner) != len(items):
-                raise ValueError(f"{len(inner)} values are wanted, not {len(items)}")
+                raise ValueError(f"{len(inner)} values are expected, not {len(items)}")
             return tuple(self.from_plain(inner[0], item) for item in items)
         return _scalar(kind, value)
 
@@ -199,7 +199,7 @@ def wanted(value: Any, kind: Any, name: str) -> Any:
         ValueError: it is not.
     """
     if not isinstance(value, kind):
-        raise ValueError(f"{name} is wanted, not a {type(value).__name__}")  # noqa: TRY004 - of a document, as the others
+        raise ValueError(f"{name} is expected, not a {type(value).__name__}")  # noqa: TRY004 - of a document, as the others
     return value
 
 
@@ -214,7 +214,7 @@ def _scalar(kind: Any, value: Any) -> Any:
     if kind is float and type(value) is int:  # JSON has one kind of number
         value = float(value) if abs(value) <= MOST else value
     if kind in SCALARS and type(value) is not kind:
-        raise ValueError(f"{SCALARS[kind]} is wanted, not a {type(value).__name__}")
+        raise ValueError(f"{SCALARS[kind]} is expected, not a {type(value).__name__}")
     if kind is str:
         return _text(value)
     if kind is int and abs(value) > MOST:

@@ -1,4 +1,4 @@
-"""Where a value stands in a JSON text: line and column of a path."""
+"""The place of a value in a JSON text: line and column of a path."""
 
 import json
 import re

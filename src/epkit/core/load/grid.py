@@ -103,7 +103,7 @@ def parse_grid(text: str, *, concurrency: int | None, most_concurrency: int) -> 
     if not {"rows"} <= found.keys() <= {"rows", "c"} or len(found) < len(swept(text)):
         raise UsageError(f"--sweep {text}: cannot be read: {WRITTEN}")
     if "c" in found and concurrency is not None:
-        raise UsageError("-c contradicts --sweep c=: the sweep says the concurrency")
+        raise UsageError("-c contradicts --sweep c=: the sweep sets the concurrency")
     found.setdefault("c", (concurrency or 1,))
     for name, most in (("rows", MOST_ROWS), ("c", most_concurrency)):
         values = found[name]
@@ -143,7 +143,7 @@ class GridState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """How a point stands.
+    """State of a point.
 
     Args:
         state: `MEASURED` while it is in; `MISSED` or `FAILED` where it surely is out.

@@ -18,7 +18,7 @@ import numpy as np
 from epkit.core.load.plan import Phase
 
 BLOCK: Final = 1024
-"""So many due times are made at once: some 50 µs of work."""
+"""Due times that are made at once: about 50 µs of work."""
 
 
 def planned(phase: Phase) -> float:
@@ -49,7 +49,7 @@ def span_ns(phase: Phase) -> int | None:
 
 
 def invert(phase: Phase, counts: np.ndarray) -> np.ndarray:
-    """Return when so many requests are planned: Λ⁻¹.
+    """Return the time when that number of requests is planned: Λ⁻¹.
 
     Args:
         phase: an open one.

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 BETWEEN: Final = 1.1
-"""The search is over when the rate that missed is at most so many times the one that met."""
+"""The search ends when the lowest rate that missed is at most this many times the highest that met."""
 
 STEP_DOWN: Final = 0.9
 SHARE: Final = 1 / 24

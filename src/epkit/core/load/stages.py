@@ -41,7 +41,9 @@ def parse_stages(text: str, *, concurrency: int, most_concurrency: int, arrivals
         name = f"stage {number}"
         if slots is not None:
             if not 1 <= slots <= most_concurrency:
-                raise UsageError(f"--stages: stage {number}, c={slots}: the concurrency is 1 to {most_concurrency}")
+                raise UsageError(
+                    f"--stages: stage {number}, c={slots}: the concurrency must be from 1 to {most_concurrency}"
+                )
             phases.append(Phase(name=name, concurrency=slots, duration_ns=duration))
             continue
         check_rate(f"--stages: stage {number}, rate", max(begin, end or 0.0))
@@ -84,7 +86,7 @@ def parse_sweep(text: str, step: Phase, *, concurrency: int, most_concurrency: i
         raise UsageError(f"--sweep {text}: two steps at least, each higher than the last")
     if what == "c":
         if not (numbers[0] >= 1 and numbers[-1] <= most_concurrency):
-            raise UsageError(f"--sweep {text}: the concurrency is 1 to {most_concurrency}")
+            raise UsageError(f"--sweep {text}: the concurrency must be from 1 to {most_concurrency}")
         if step.requests is not None and step.requests < numbers[-1]:
             raise UsageError(f"--sweep {text}: c={values[-1]} is more than -n {step.requests}, the requests of a step")
         return tuple(replace(step, name=f"c={int(number)}", concurrency=int(number)) for number in numbers)
@@ -96,7 +98,7 @@ def parse_sweep(text: str, step: Phase, *, concurrency: int, most_concurrency: i
 
 
 def parse_warmup(text: str, first: Phase) -> Phase:
-    """Read `--warmup`: so many requests, or so long, of the load that follows.
+    """Read `--warmup`: a number of requests, or a time, of the load that follows.
 
     Args:
         first: the phase that follows; of a ramp, its beginning is taken.
@@ -159,7 +161,7 @@ def check_rate(what: str, rate: float) -> None:
         UsageError: it is 0, negative, not a number, or beyond any reason.
     """
     if not 0 < rate <= MOST_RATE:
-        raise UsageError(f"{what} {rate:g}: the requests per second are more than 0, and at most {MOST_RATE}")
+        raise UsageError(f"{what} {rate:g}: must be more than 0 and at most {MOST_RATE} requests per second")
 
 
 def total(phases: Sequence[Phase], name: str) -> int | None:

@@ -6,6 +6,7 @@ from typing import Any, Final, NoReturn
 
 from epkit.core.hosting.deployments import BackendName
 from epkit.core.near import suggestion
+from epkit.core.pipeline.publishable import Publishable, read_publishable
 from epkit.core.quantities import read_ns
 
 Refuse = Callable[[tuple[str, ...], str], NoReturn]
@@ -23,6 +24,7 @@ PIPELINE_KEYS: Final = (
     "canary",
     "canary_wait",
     "watch",
+    "publishable",
     "keep",
 )
 
@@ -124,7 +126,7 @@ class BenchSettings:
 
     Args:
         slo: as in `epkit bench --slo`.
-        fail_if: as in `epkit compare --fail-if`, candidate beside the endpoint that serves; wants *against_live*.
+        fail_if: as in `epkit compare --fail-if`, candidate against the endpoint that serves; wants *against_live*.
         against_live: whether the endpoint that serves gets load too.
         rate: requests a second, the most that the endpoint that serves gets; None only without *against_live*.
     """
@@ -156,6 +158,7 @@ class PipelineConfig:
         canary: percent of the traffic that the candidate gets, part by part; empty for all at once.
         canary_wait_s: how long each part but the last is watched.
         watch: whether Application Insights is turned on.
+        publishable: what callers may set of it once it is published; nothing by default.
         keep: how many runs are kept.
     """
 
@@ -173,6 +176,7 @@ class PipelineConfig:
     canary: tuple[int, ...] = ()
     canary_wait_s: float = 0.0
     watch: bool = True
+    publishable: tuple[Publishable, ...] = ()
     keep: int = DEFAULT_KEEP
 
 
@@ -224,6 +228,7 @@ class _Checked:
             canary=canary,
             canary_wait_s=self.canary_wait_s(canary),
             watch=bool(self.value((), "watch", bool, self.table.get("watch", True))),
+            publishable=self.publishable(),
             keep=self.whole((), "keep", self.table, DEFAULT_KEEP, 1, MOST_KEPT),
         )
 
@@ -284,6 +289,12 @@ class _Checked:
         if parts and deploy is not None and deploy.backend == "local":
             self.refuse(("canary",), "is for Azure: backend local has one server an endpoint, and no parts of traffic")
         return parts
+
+    def publishable(self) -> tuple[Publishable, ...]:
+        try:
+            return read_publishable(self.texts((), "publishable", self.table))
+        except ValueError as error:
+            self.refuse(("publishable",), str(error))
 
     def canary_wait_s(self, parts: tuple[int, ...]) -> float:
         if "canary_wait" not in self.table:

@@ -108,22 +108,22 @@ def wrong_answer(expected: Sequence[Any], found: object, tolerance: float) -> st
     if not isinstance(found, list) or len(found) != len(expected):
         count = f"{len(found)} answers" if isinstance(found, list) else "no list of answers"
         return f"{count} for {len(expected)} rows"
-    for place, (wanted, told) in enumerate(zip(expected, found, strict=True), start=1):
-        if not _equal(wanted, told, tolerance):
-            return f"row {place}: {_shown(told)} where the training has {_shown(wanted)}"
+    for place, (wanted, observed) in enumerate(zip(expected, found, strict=True), start=1):
+        if not _equal(wanted, observed, tolerance):
+            return f"row {place}: {_shown(observed)} where the training has {_shown(wanted)}"
     return None
 
 
-def _equal(wanted: Any, told: Any, tolerance: float) -> bool:
+def _equal(wanted: Any, observed: Any, tolerance: float) -> bool:
     if isinstance(wanted, list | tuple):
         return (
-            isinstance(told, list)
-            and len(told) == len(wanted)
-            and all(_equal(one, other, tolerance) for one, other in zip(wanted, told, strict=True))
+            isinstance(observed, list)
+            and len(observed) == len(wanted)
+            and all(_equal(one, other, tolerance) for one, other in zip(wanted, observed, strict=True))
         )
-    if isinstance(wanted, bool) or isinstance(told, bool) or not isinstance(wanted, int | float):
-        return type(wanted) is type(told) and bool(wanted == told)
-    return isinstance(told, int | float) and math.isclose(wanted, told, rel_tol=tolerance, abs_tol=tolerance)
+    if isinstance(wanted, bool) or isinstance(observed, bool) or not isinstance(wanted, int | float):
+        return type(wanted) is type(observed) and bool(wanted == observed)
+    return isinstance(observed, int | float) and math.isclose(wanted, observed, rel_tol=tolerance, abs_tol=tolerance)
 
 
 def _shown(value: Any) -> str:

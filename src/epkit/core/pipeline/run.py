@@ -33,7 +33,7 @@ class PipelineRun(Displayed):
 
     Args:
         run: its number, from 1; None where the data were those of the champion and nothing was begun.
-        by: who asked: `user`, and by which face (`cli`, `python`).
+        by: who asked: `user`, and by which face (`cli`, `python`, `http`).
         why: what the user said of it, None for nothing.
         started_at: ISO 8601, UTC.
         seconds: of wall clock.

@@ -227,7 +227,7 @@ def _split(shape: list[Any], data: list[Any]) -> FoundPredictions | None:
 
 
 def _columns(value: Mapping[str, Any], count: int) -> dict[str, list[Any]]:
-    """Return the lists of an object that are so long, but for those whose keys say that they are something else."""
+    """Return the lists of an object with that length, except those whose keys say that they are something else."""
     return {
         key: column
         for key, column in value.items()

@@ -121,7 +121,9 @@ def _by_columns(values: list[Any], index: list[Any], rows: Sequence[Row], shared
         if not known:
             faults[place] = f"the reply has no prediction for this row ({shown})"
         elif key in double:
-            faults[place] = f"rows with {shown} cannot be told apart in the reply, which has several predictions for it"
+            faults[place] = (
+                f"rows with {shown} cannot be distinguished in the reply, which has several predictions for it"
+            )
         else:
             faults[place] = f"the reply has several predictions for this row ({shown})"
     return Joined(ordered, faults)

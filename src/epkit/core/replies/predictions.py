@@ -28,7 +28,7 @@ class Layout:
     """The columns that predictions are written in.
 
     Args:
-        kind: what a prediction is, `value`, `list` or `object`; `any` where no row has told.
+        kind: what a prediction is, `value`, `list` or `object`; `any` while no row has shown it.
         names: `prediction`, or one `probability_<class>` for each class.
         keys: of the classes, where a prediction is an object of probabilities.
     """

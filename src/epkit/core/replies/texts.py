@@ -25,7 +25,7 @@ MOST_TITLE: Final = 100
 _PAGE: Final = re.compile(rb"\s*(<!doctype html|<html|<head|<body|<!--)", re.IGNORECASE)
 _TITLE: Final = re.compile(r"<title[^<>]*>([^<]*)", re.IGNORECASE)
 _PAGE_CHARACTERS: Final = 10_000
-"""Of a page's beginning, in which its title stands."""
+"""Bytes at the beginning of a page, where its title is."""
 
 _NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]{0,300})(\.[0-9]{1,300})?([eE][+-]?[0-9]{1,3})?")
 

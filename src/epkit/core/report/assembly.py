@@ -233,8 +233,8 @@ def _fruitless(sent: int) -> Caveat:
 
 def _blurred(summary: Summary) -> Caveat:
     text = (
-        f"{summary.rows} requests: percentiles are from a histogram (right to 0.1 %), and the correlation behind their "
-        f"intervals is that of the first {summary.kept}"
+        f"{summary.rows} requests: percentiles are from a histogram (right to 0.1 %), and the correlation for their "
+        f"intervals comes from the first {summary.kept}"
     )
     return Caveat(kind=CaveatKind.HISTOGRAM, text=text)
 
@@ -245,5 +245,5 @@ def _clamped(requests: int) -> Caveat:
 
 
 def _unsolicited(replies: int) -> Caveat:
-    text = f"{replies} replies were followed by bytes that nobody had asked for"
+    text = f"{replies} replies were followed by unexpected bytes"
     return Caveat(kind=CaveatKind.UNSOLICITED, text=text)

@@ -67,7 +67,7 @@ class Change:
             run does not have it.
         ratio: new / base, None where that says nothing.
         ci95: 95 % interval of the ratio.
-        p: probability of as much between equal arms, after Holm's correction; None where it cannot be told.
+        p: probability of as much between equal arms, after Holm's correction; None where it is unknown.
         verdict: of a share of failures, *slower* means more of them.
         difference: new − base, with its interval; for the share of failures.
     """
@@ -136,7 +136,9 @@ def compare(base: Arm, new: Arm, *, threshold: float = THRESHOLD, gates: Sequenc
     fewest = min((times.count if (times := latency(r)) else 0) for arm in (base, new) for r in arm.reports)
     # The largest of a hundred requests is no p99.9, and each metric more makes the correction stricter for the others.
     left_out = {
-        name for name, told in (("p99.9", fewest >= LEAST_FOR_P999), ("rows", _are_unlike(base, new))) if not told
+        name
+        for name, is_known in (("p99.9", fewest >= LEAST_FOR_P999), ("rows", _are_unlike(base, new)))
+        if not is_known
     }
     names = [name for name in METRICS if name not in left_out - wanted]
     raw = [_measure(name, base, new) for name in names]
@@ -178,7 +180,7 @@ def missing(comparison: Comparison) -> list[str]:
 
 
 def mismatches(base: Arm, new: Arm) -> list[str]:
-    """Say in what the runs differ besides the target, so that a difference between them would tell nothing."""
+    """Say how the runs differ apart from the target, which makes a difference between them meaningless."""
     first, found = base.reports[0], []
     for report in (*base.reports[1:], *new.reports):
         for name, before, after in _conditions(first, report):
@@ -276,7 +278,7 @@ def _warnings(base: Arm, new: Arm, metrics: Sequence[Change]) -> Iterable[str]:
     if least == 1:
         yield "one run an arm: no run-to-run information, so no verdict; make several (--repeat, or save more runs)"
     elif least < LEAST_RUNS:
-        yield f"{least} runs an arm: the intervals are wide; five or more tell more"
+        yield f"{least} runs an arm: the intervals are wide; five or more are better"
     for arm in (base, new):
         if len(arm.targets) > 1:
             yield f"{arm.name}: its runs went to different targets: {', '.join(arm.targets)}"
@@ -285,7 +287,7 @@ def _warnings(base: Arm, new: Arm, metrics: Sequence[Change]) -> Iterable[str]:
             many = f"{len(invalid)} of {len(arm.reports)} runs are not valid"
             yield f"{arm.name}: {many}: {invalid[0].validity.reasons[0].text}"
         if any(report.run.partial for report in arm.reports):
-            yield f"{arm.name}: not every run came to its end"
+            yield f"{arm.name}: not every run is complete"
     named = {metric.name for metric in metrics}
     few = min((times.count if (times := latency(r)) else 0) for arm in (base, new) for r in arm.reports)
     for name in ("p99", "p99.9"):
@@ -294,7 +296,7 @@ def _warnings(base: Arm, new: Arm, metrics: Sequence[Change]) -> Iterable[str]:
             break
 
 
-_TOLD: Final = ("name", "base", "new", "ratio", "ci95", "verdict")
+_DOCUMENTED: Final = ("name", "base", "new", "ratio", "ci95", "verdict")
 """What the document says of each metric."""
 
 
@@ -305,7 +307,7 @@ def to_document(comparison: Comparison) -> dict[str, Any]:
         "base": _arm(comparison.base),
         "new": _arm(comparison.new),
         "threshold": comparison.threshold,
-        "metrics": [{name: getattr(metric, name) for name in _TOLD} for metric in comparison.metrics],
+        "metrics": [{name: getattr(metric, name) for name in _DOCUMENTED} for metric in comparison.metrics],
         "passed": comparison.passed,
     }
 

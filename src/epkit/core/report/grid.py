@@ -1,4 +1,4 @@
-"""What a sweep of batch sizes has found: how each point stands, which are on the Pareto front, and which one to use.
+"""What a sweep of batch sizes has found: the state of each point, which are on the Pareto front, and which one to use.
 
 A point is measured in several rounds. Its latencies and counts are those of all rounds together, and so are its rows
 per second; the interval of these is of the rounds, as the requests of one round share its luck. The interval of p99 is
@@ -30,10 +30,10 @@ NEAR: Final = 0.1
 """A point that is slower than the fastest by at most this share, and not by more than noise, is as good."""
 
 SURE: Final = 2
-"""An objective without an interval is surely missed where it was missed in so many rounds, and in every one."""
+"""An objective without an interval is surely missed if this many rounds missed it, and all of them."""
 
 POINT_SAMPLES: Final = 200_000
-"""So many samples of each point are kept: 16 MB."""
+"""Samples kept of each point: 16 MB."""
 
 
 @dataclass(slots=True)
@@ -64,7 +64,7 @@ class PointRecord:
 
     @property
     def latencies(self) -> Latencies:
-        """The latencies of all rounds together; of so many samples they are not made twice."""
+        """The latencies of all rounds together; cached, as there are many samples."""
         if self._latencies is None:
             self._latencies, _ = self.summary.latencies(closed=True)
         return self._latencies
@@ -114,7 +114,7 @@ class PointRecord:
         return evaluate(self.slos, counts=counts, throughput=self.throughput, latency_ms=self.latencies)
 
     def standing(self) -> Standing:
-        """Say how the point stands, between two rounds."""
+        """Return the state of the point between two rounds."""
         if self.overdue or not self.summary.counters.counts().ok:
             return Standing(state=GridState.FAILED, words=self._failed())
         for slo, threshold in zip(implied(self.slos), self.thresholds, strict=True):
@@ -123,7 +123,7 @@ class PointRecord:
         return Standing(state=GridState.MEASURED, rows_per_s=self.rows_ci95, p99_ms=self.p99_ci95)
 
     def final(self) -> Standing:
-        """Say how the point stands in the end: an estimate that misses an objective misses it."""
+        """Return the final state of the point: an estimate that misses an objective misses it."""
         standing = self.standing()
         if standing.state is not GridState.MEASURED:
             return standing
@@ -239,9 +239,9 @@ def choose(points: Sequence[GridPoint], confirmed: Collection[int] = ()) -> int 
 
 def on_front(points: Sequence[GridPoint]) -> tuple[GridPoint, ...]:
     """Mark the points of the Pareto front, among those whose requests do not fail."""
-    told = [i for i, point in enumerate(points) if point.p99 is not None and point.state is not GridState.FAILED]
-    marks = front((points[i].rows_per_s, points[i].p99 or 0.0) for i in told)
-    best = {i for i, mark in zip(told, marks, strict=True) if mark}
+    measured = [i for i, point in enumerate(points) if point.p99 is not None and point.state is not GridState.FAILED]
+    marks = front((points[i].rows_per_s, points[i].p99 or 0.0) for i in measured)
+    best = {i for i, mark in zip(measured, marks, strict=True) if mark}
     return tuple(replace(point, is_front=i in best) for i, point in enumerate(points))
 
 
@@ -269,7 +269,7 @@ def outcome(grid: Grid, slos: Sequence[Slo], *, confirmed: bool, took_s: float) 
             "flight or fewer rows"
         )
     if not confirmed:
-        words += "; not confirmed: the time was over"
+        words += "; not confirmed: the time was up"
     return _search(aim, float(point.rows), f"{words} ({spent})", confirmed=confirmed)
 
 

@@ -1,9 +1,9 @@
 """Whether objectives can still be met while a run goes on, for `--abort-on-slo`.
 
-What is past cannot be mended: so many requests over the limit and no later one makes the percentile good, so many
-failures and the share stays above. How many requests there will be is known where it was asked for; of a run that is
-only bounded in time it is taken to be twice what its pace so far would give. Objectives that a better future can
-always mend (a throughput of a timed run, a lower limit of a latency) never end a run.
+The past cannot be changed: with enough requests over the limit, no later one makes the percentile good; with enough
+failures, their share stays above the limit. The number of requests is known if it was asked for; for a run with only a
+time limit, it is taken to be twice what its pace so far would give. Objectives that a better future can
+always correct (a throughput of a timed run, a lower limit of a latency) never end a run.
 """
 
 import math
@@ -45,7 +45,7 @@ class _Count:
             self.over += int(np.count_nonzero(block["failure"]))
 
     def lost(self, requests: float) -> bool:
-        """Tell whether the objective cannot be met any more in a run of so many requests in all."""
+        """Tell whether the objective cannot be met any more in a run with that number of requests."""
         slo = self.slo
         if slo.metric == "failed":
             worst = 100 * self.over / requests if slo.share else float(self.over)

@@ -30,7 +30,7 @@ LATE: Final = 0.01
 """How many of the requests may start late."""
 
 FEW: Final = 2
-"""So many may in any case: a small run is not spoilt by one hiccup of the machine."""
+"""This many are always allowed: one hiccup of the machine does not spoil a small run."""
 
 GROWTH: Final = 2.0
 """By what factor the number in flight grows from the first half to the second where more is asked than is served."""
@@ -60,8 +60,8 @@ def unsupported(service: Distribution | None) -> Caveat | None:
             text = f"p{key} needs {need} requests, this run has {service.count}"
         else:
             text = (
-                f"p{key} needs {need} independent requests: the {service.count} of this run depend on each other "
-                "too much to count as so many"
+                f"p{key} needs {need} independent requests: the {service.count} of this run depend on each other and "
+                f"count as fewer"
             )
         return Caveat(kind=CaveatKind.SMALL_SAMPLE, text=text)
     return None
@@ -142,7 +142,7 @@ def behind(planned_ns: int, last_start_ns: int, requests: int) -> Caveat | None:
 
 
 def late(late_starts: int, requests: int, *, full: int | None) -> Caveat | None:
-    """Tell whether so many requests started late that the plan was not kept.
+    """Tell whether too many requests started late, so that the plan was not kept.
 
     Args:
         full: the concurrency, where all of it was in use.
@@ -174,8 +174,9 @@ def growing(due_ns: np.ndarray, end_ns: np.ndarray, duration_ns: int) -> Caveat 
     if trend < TREND or after < GROWTH * before or after - before < LEAST_GROWTH:
         return None
     text = (
-        f"no steady state: more is asked than is served: {waiting[0]} requests were under way near the beginning, "
-        f"{waiting[-1]} at the end, and the percentiles only tell how long the run was"
+        f"no steady state: requests arrive faster than they are served: {waiting[0]} requests were in flight near "
+        f"the beginning, "
+        f"{waiting[-1]} at the end, and the percentiles only show how long the run was"
     )
     return Caveat(kind=CaveatKind.SATURATED, text=text)
 

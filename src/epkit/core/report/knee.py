@@ -34,7 +34,7 @@ def mark_knee(phases: Sequence[PhaseInfo], steps: Sequence[Phase]) -> tuple[tupl
     words = f"the knee is at {phases[first + at].load}: {RULE}"
     above = None
     if at + 1 == len(phases[first:]):
-        words += "; it is the last step, so the true one may lie beyond"
+        words += "; it is the last step, so the true knee may be beyond it"
     else:
         above = _load(steps[at + 1])
     marked = tuple(replace(phase, mark=KNEE) if i == first + at else phase for i, phase in enumerate(phases))

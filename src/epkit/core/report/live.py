@@ -14,7 +14,7 @@ from epkit.core.stats.percentiles import PS
 
 SECOND_NS: Final = 1_000_000_000
 SECONDS: Final = 40
-"""So many seconds are remembered, for the sparkline."""
+"""Seconds that are remembered for the sparkline."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +114,7 @@ class Live:
         if self._waiting:
             self._histogram.add(np.concatenate(self._waiting))
             self._waiting.clear()
-        told = self._histogram.count > 0
+        has_latency = self._histogram.count > 0
         whole = list(self._seconds)[:-1]
         recent = list(self._seconds)[-2:]
         since = SECOND_NS * recent[0][0] if recent else 0
@@ -122,7 +122,9 @@ class Live:
             done=self._done,
             elapsed_s=self._end_ns / SECOND_NS,
             per_s=tuple(ended for _, ended, _ in whole),
-            percentiles_ms=tuple(self._histogram.percentile(PS[p]) / 1e6 for p in ("50", "90", "99")) if told else (),
+            percentiles_ms=tuple(self._histogram.percentile(PS[p]) / 1e6 for p in ("50", "90", "99"))
+            if has_latency
+            else (),
             failures=tuple((Failure(kind).name.lower(), n) for kind, n in self._failures.most_common()),
             rows=None if self._rows_of is None else self._rows,
             title=self.title,

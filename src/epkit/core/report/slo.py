@@ -2,7 +2,7 @@
 
     SLO    = METRIC OP VALUE
     METRIC = p50 | p99.9 | … | mean | median | min | max   a latency, of the response unless `service.` or another
-                                                            part of a request stands before it: `server.p99`
+                                                            part of a request precedes it: `server.p99`
            | failed | ok | sent                             a count, or with % a share of what was sent
            | ok_per_s | requests_per_s | rows_per_s         a throughput
     OP     = < | <= | > | >= | ==
@@ -125,7 +125,7 @@ def _check_metric(part: str, name: str, refuse: Callable[[int, str], UsageError]
             raise refuse(2, f"{name} is not reported (known: p{', p'.join(PERCENTILES)})")
     elif name in (*COUNTS, *RATES):
         if part:
-            raise refuse(1, f"{name} is not a time: nothing stands before it")
+            raise refuse(1, f"{name} is not a time: no part can precede it")
     elif name not in MOMENTS:
         raise refuse(2, f"{name} is no metric")
 

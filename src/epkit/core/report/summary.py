@@ -145,7 +145,7 @@ class Summary:
         return self._counters
 
     def _count(self, rows: int) -> None:
-        """Count so many of the rows that were kept and not yet counted, the oldest first."""
+        """Count that number of rows that were kept and not yet counted, the oldest first."""
         for piece in self._kept.pieces(self._counted, self._counted + rows):
             self._counters.add(piece)
             self._counted += len(piece)

@@ -1,4 +1,4 @@
-"""How another machine's clock stands to ours, from messages that go there and back.
+"""The offset of another machine's clock from ours, from messages that go there and back.
 
 The other clock is read once between our two readings. Whatever the way took in either direction, the reading was made
 somewhere between them, so that half the time it took is a bound of the error and not an estimate of it. The fastest of
@@ -18,14 +18,13 @@ class Offset:
     error_ns: int = 0
 
     @classmethod
-    def of(cls, sent: int, told: int, received: int) -> "Offset":
+    def of(cls, sent: int, answered: int, received: int) -> "Offset":
         """Compare clocks by one exchange.
 
         Args:
-            sent, received: by our clock, before and after.
-            told: what the other clock said in between.
+            sent, received: by our clock, before and after.            answered: what the other clock showed in between.
         """
-        return cls(offset_ns=told - (sent + received) // 2, error_ns=(received - sent + 1) // 2)
+        return cls(offset_ns=answered - (sent + received) // 2, error_ns=(received - sent + 1) // 2)
 
     def better(self, other: "Offset") -> "Offset":
         """Return the more certain of two."""

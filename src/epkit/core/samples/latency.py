@@ -37,9 +37,9 @@ def _server(rows: np.ndarray) -> np.ndarray:
 
 
 def _network(rows: np.ndarray) -> np.ndarray:
-    told = rows[rows["server"] >= 0]
+    timed = rows[rows["server"] >= 0]
     # Two clocks: a server that rounds up to whole milliseconds may claim more than the request took.
-    return np.asarray(np.maximum(told["end"] - told["start"] - told["server"], 0))
+    return np.asarray(np.maximum(timed["end"] - timed["start"] - timed["server"], 0))
 
 
 PARTS: Final[Mapping[str, Callable[[np.ndarray], np.ndarray]]] = {

@@ -1,6 +1,6 @@
 """Rows of several workers made one stream in order of completion, as a single process would have had them.
 
-Each worker's rows come in order, and with them the time up to which it has told everything. What all have told is
+Each worker's rows come in order, and with them the time up to which it is complete. What is complete for all is
 sorted and handed on; the rest is held back. Who is far behind holds up nobody for longer than `PATIENCE_NS`.
 """
 
@@ -10,7 +10,7 @@ from typing import Final, Generic, TypeVar
 import numpy as np
 
 PATIENCE_NS: Final = 3_000_000_000
-"""Rows that are so much older than the latest are handed on, whoever has not told; his will be late in the order."""
+"""Rows older than this are passed on even if a worker has not reported; its rows then come out of order."""
 
 Worker = TypeVar("Worker")
 
@@ -29,33 +29,33 @@ class Merger(Generic[Worker]):
             sink: gets blocks that are its own, in order of completion.
         """
         self._sink = sink
-        self._told = dict.fromkeys(workers, NEVER)
+        self._reported = dict.fromkeys(workers, NEVER)
         self._held: list[np.ndarray] = []
         self._ready = NEVER
 
-    def add(self, worker: Worker, rows: np.ndarray, told_ns: int) -> None:
+    def add(self, worker: Worker, rows: np.ndarray, complete_ns: int) -> None:
         """Take rows of a worker.
 
         Args:
             rows: of `SAMPLE`, kept until they are handed on.
-            told_ns: up to when, on the rows' clock, all that ended has been told.
+            complete_ns: the time, on the rows' clock, up to which all rows were reported.
         """
         if len(rows):
             self._held.append(rows)
-        self._told[worker] = max(self._told[worker], told_ns)
+        self._reported[worker] = max(self._reported[worker], complete_ns)
         self._hand_on()
 
     def end(self, worker: Worker) -> None:
         """Expect no more rows of a worker."""
-        self._told[worker] = ALWAYS
+        self._reported[worker] = ALWAYS
         self._hand_on()
 
     def _hand_on(self) -> None:
-        told = self._told.values()
-        latest = max((each for each in told if each != ALWAYS), default=ALWAYS)
-        ready = ALWAYS if latest == ALWAYS else max(min(told), latest - PATIENCE_NS)
+        reported = self._reported.values()
+        latest = max((each for each in reported if each != ALWAYS), default=ALWAYS)
+        ready = ALWAYS if latest == ALWAYS else max(min(reported), latest - PATIENCE_NS)
         if not self._held or (ready <= self._ready and ready != ALWAYS):
-            return  # nobody has told more than was handed on already
+            return  # no worker has reported more than was passed on already
         self._ready = ready
         found, rest = [], []
         for rows in self._held:

@@ -1,7 +1,7 @@
 """What was measured, a row a request: the columns in which samples travel from the driver to every sink.
 
 One object per request costs more than the request, so samples travel as *blocks*: numpy structured arrays of
-`SAMPLE`, some hundred rows at a time, in order of completion. A block is its sender's: whoever keeps it copies it.
+`SAMPLE`, some hundred rows at a time, in order of completion. A block belongs to its sender: copy it to keep it.
 
 All times are integer nanoseconds of the monotonic clock since the run began:
 

@@ -24,7 +24,7 @@ class Chunk:
 
     Args:
         first: number of the first row in the input.
-        rows: each as it stands in a body.
+        rows: each as it is in a body.
         piece: the rows in the forms in which they are written out again, None where they are not.
     """
 
@@ -112,7 +112,7 @@ class Packer:
     """Puts rows into bodies, none of which is longer than a limit.
 
     Args:
-        before, after: what stands around the rows.
+        before, after: the text around the rows.
         most_bytes: of a body.
         most_rows: of a body, None where it can hold any number.
         writer: what puts rows together.

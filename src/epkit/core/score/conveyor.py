@@ -52,7 +52,7 @@ class ChunkQueue:
         Args:
             supply: reads the next chunk; None at the end.
             write: takes the rows of a chunk from its `written` up to a place.
-            room_rows: no further chunk is read while so many rows are open.
+            room_rows: no further chunk is read while this many rows are open.
         """
         self._supply, self._write = supply, write
         self._room_rows = room_rows

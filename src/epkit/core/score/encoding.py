@@ -121,7 +121,7 @@ def _typed(series: "pl.Series", column: Column) -> "pl.Series":
 
 
 def _is_mixed(series: "pl.Series", column: Column) -> bool:
-    """Tell whether text stands where the contract has something else, so that each cell has to be read by itself."""
+    """Tell whether there is text where the contract has something else, so that each cell has to be read by itself."""
     import polars as pl
 
     return series.dtype == pl.String and column.kind != "string" and series.null_count() < len(series)

@@ -28,7 +28,7 @@ class Point:
         failed_rows: of those, rows without a prediction.
         out: bytes of the output that hold them; of Parquet, bytes of the finished file, else 0.
         failed: bytes of the list of failed rows.
-        layout: the columns of predictions (`epkit.core.replies.predictions.Layout`), None while no row has told.
+        layout: the columns of predictions (`epkit.core.replies.predictions.Layout`), None while no row has shown them.
         reasons: failed rows by reason.
         complete: whether there is nothing left to do.
     """

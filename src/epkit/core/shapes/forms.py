@@ -306,7 +306,7 @@ class RowWriter:
         """Return what goes where a body has its rows, and the texts before and after the rows in it.
 
         Args:
-            mark: what stands for the rows.
+            mark: placeholder of the rows.
             around: what the body had there, of which a form may keep a part.
         """
         if self.form in _NAMES_AND_ROWS:

@@ -1,4 +1,4 @@
-"""The shapes that servers speak, by name: where rows are in a body, where predictions are in a reply, whose it is.
+"""The shapes that servers speak, by name: where rows are in a body, where predictions are in a reply, who defines it.
 
 This is the one place that knows them. A new server is a new line here.
 """
@@ -16,7 +16,7 @@ class Shape:
 
     Args:
         name: that `--wrap @NAME` takes.
-        owner: whose it is, for messages.
+        owner: who defines it, for messages.
         path: keys that lead to the rows of a body.
         replies: keys that lead to the predictions of a reply, the likeliest first.
         serves: the end of a target's path by which such a server is known, as a regular expression.

@@ -33,7 +33,7 @@ MOST_COUNT: Final = 1 << 40
 """Of values in a bucket that another process has counted: sums of such counts fit an int64."""
 
 CHUNK: Final = 1 << 18
-"""So many squares of 22-bit halves fit an int64 sum."""
+"""Number of squares of 22-bit halves that fit an int64 sum."""
 
 
 def codes(values_ns: np.ndarray) -> np.ndarray:

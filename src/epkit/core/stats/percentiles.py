@@ -33,7 +33,7 @@ MEMORIES: Final = 5
 """By how many correlation times batches have to be longer than one, or their means are not independent."""
 
 LONGEST: Final = 1 << 13
-"""A longer series is summed into at most so many batches before its autocovariance is taken: the error of τ is then a
+"""A longer series is summed into at most this many batches before its autocovariance is taken: the error of τ is then a
 few percent, and the report of a long run takes no longer than that of a short one."""
 
 PS: Final = {key: Fraction(key) for key in PERCENTILES}

@@ -142,7 +142,7 @@ def check_time(minutes: int | None, rows: int, columns: int) -> None:
 
 
 def mltable(texts: Sequence[str]) -> str:
-    """Return the file `MLTable` beside `TABLE_FILE`: how Azure reads it.
+    """Return the file `MLTable`, which is next to `TABLE_FILE` and says how Azure reads it.
 
     Args:
         texts: columns that stay texts, whatever their values look like (`007`).
@@ -226,7 +226,7 @@ def finished_card(
 
     Args:
         card: what was known when the job was begun.
-        files: SHA-256 of each file beside it.
+        files: SHA-256 of each file next to it.
     """
     return {
         **card,

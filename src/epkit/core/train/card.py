@@ -31,7 +31,7 @@ class CustomModel:
     """A user's own estimator.
 
     Args:
-        module: name of the file, beside the model, that makes it.
+        module: name of the file, next to the model, that makes it.
         make: the function in it.
         sha256: of `model.pkl` and of the file, by name; both are checked before anything is loaded.
     """

@@ -111,18 +111,24 @@ def by_distinct(series: "pl.Series", function: Callable[[list[Any]], np.ndarray]
     return np.asarray(table[at.to_numpy()])
 
 
-def encode_series(column: Mapping[str, Any], series: "pl.Series", name: str) -> np.ndarray:
+def encode_series(column: Mapping[str, Any], series: "pl.Series", name: str, *, strict: bool = False) -> np.ndarray:
     """Return float64, rows × columns of the matrix, as `epkit.served.encoding` encodes them.
 
     Args:
         column: of the card.
         series: canonical.
         name: what messages call the table.
+        strict: refuse a missing value where there was none in training, as what is deployed does.
 
     Raises:
         UsageError: a value that its column cannot have; the message names its row, from 1.
     """
-    encoder = Encoder(column)
+    encoder = Encoder(column, strict=strict)
+    if strict and not encoder.may_lack and (gone := missing(series)).any():
+        raise UsageError(
+            f'{name}: row {int(gone.argmax()) + 1}, column "{encoder.name}": missing, and the model was trained on '
+            "rows that all have a value"
+        )
     try:
         if column["kind"] == "number" and series.dtype.is_numeric():
             return encoder(to_floats(series))

@@ -104,8 +104,17 @@ def learn(frame: "pl.DataFrame", plan: TrainPlan, name: str = "the table") -> Le
     )
 
 
-def encode(frame: "pl.DataFrame", card_columns: Iterable[Mapping[str, Any]], name: str = "the table") -> np.ndarray:
+def encode(
+    frame: "pl.DataFrame",
+    card_columns: Iterable[Mapping[str, Any]],
+    name: str = "the table",
+    *,
+    strict: bool = False,
+) -> np.ndarray:
     """Return float64, rows × features, of a table that a model is asked about.
+
+    Args:
+        strict: refuse a missing value where there was none in training, as what is deployed does.
 
     Raises:
         UsageError: a column of the card is not there, or a value is one that it cannot have.
@@ -114,7 +123,8 @@ def encode(frame: "pl.DataFrame", card_columns: Iterable[Mapping[str, Any]], nam
     for column in card_columns:
         if column["name"] not in frame.columns:
             raise UsageError(f'{name}: there is no column "{column["name"]}", which the model needs')
-        parts.append(encode_series(column, canonical(frame.get_column(column["name"]), name), name))
+        series = canonical(frame.get_column(column["name"]), name)
+        parts.append(encode_series(column, series, name, strict=strict))
     return np.concatenate(parts, axis=1)
 
 
@@ -240,7 +250,7 @@ class _Columns:
             others = len(series) - series.null_count() - counts.get_column("rows").sum()
             self._warn(
                 series.name,
-                f"has {distinct:,} different texts: the {MOST_CATEGORIES} most frequent are told apart, the other "
+                f"has {distinct:,} different texts: the {MOST_CATEGORIES} most frequent are distinguished, the other "
                 f"{others:,} rows count as unseen",
             )
         return sorted(counts.get_column(series.name).to_list())

@@ -1,4 +1,4 @@
-"""How the answer moves with a column: the mean prediction when every row is given a value, beside what was observed."""
+"""How the answer moves with a column: the mean prediction when every row is given a value, and what was observed."""
 
 from collections.abc import Sequence
 from typing import Final

@@ -15,7 +15,7 @@ A value or range whose rows do not define the metric (AUC of one class) is passe
 METRIC is a name of `metrics.py`, epkit's or Azure's, or `ece`. `accuracy` is of the likelier class, and
 `accuracy_at_threshold` of what is answered at the threshold, as are f1, recall, precision and mcc.
 
-A gate is judged by the figure itself; its interval is said beside it. A gate against the base is paired: both models
+A gate is judged by the figure itself; its interval is shown with it. A gate against the base is paired: both models
 are measured on the rows that neither was trained on.
 """
 
@@ -245,7 +245,7 @@ def _against_base(gate: GateExpression, evidence: Evidence) -> Gate:
     new, old = evidence.shared
     rows = len(new.y)
     if rows < LEAST_SHARED:
-        why = f"{plural(rows, 'row')} that neither model was trained on, and {LEAST_SHARED} are wanted"
+        why = f"{plural(rows, 'row')} that neither model was trained on, and {LEAST_SHARED} are needed"
         return _not_judged(gate, why, rows)
     apart = intervals.difference(gate.metric, new, old, groups=evidence.shared_groups)
     if apart is None:

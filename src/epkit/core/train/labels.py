@@ -38,7 +38,7 @@ def known_rows(label: "pl.Series", name: str) -> np.ndarray:
 
 
 def as_numbers(label: "pl.Series") -> tuple["pl.Series", list[str]]:
-    """Return a label of texts that are numbers as numbers, missing where a word stands for one, and what to say of it.
+    """Return a label of texts that are numbers as numbers, missing where a word means that, and what to say.
 
     A few different numbers that a file has as texts, none of them missing, are classes: they are answered as they were.
 

@@ -35,8 +35,8 @@ def suspects(examples: Examples) -> tuple[tuple[str, float], ...]:
     found: dict[str, float] = {}
     for place, feature in enumerate(examples.features):
         found[feature.column] = max(found.get(feature.column, 0.0), alone(examples, place, feature))
-    told = [(column, value) for column, value in found.items() if value >= SUSPECT]
-    return tuple(sorted(told, key=lambda pair: -pair[1]))
+    strong = [(column, value) for column, value in found.items() if value >= SUSPECT]
+    return tuple(sorted(strong, key=lambda pair: -pair[1]))
 
 
 def alone(examples: Examples, place: int, feature: Feature) -> float:

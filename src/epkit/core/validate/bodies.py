@@ -93,7 +93,7 @@ def _noted(body: JsonReading, findings: Findings) -> JsonReading:
         findings.add(
             "duplicate-key",
             (),
-            f'the key "{cut(key, 40)}" stands more than once in one object: the server takes the last',
+            f'the key "{cut(key, 40)}" occurs more than once in one object: the server takes the last',
             severity="warning",
             place=("duplicate", key),
         )
@@ -112,7 +112,7 @@ def _too_much(data: bytes) -> JsonFault | None:
         ((b":",), MAX_KEYS, b'"":1,', "keys"),
         ((b",",), MAX_VALUES, b"1,", "values"),
     ):
-        # Counting costs more than a little: not where the body is too short to have so many.
+        # Counting costs more than a little: not where the body is too short to exceed the limit.
         if len(data) > most * len(shortest) and sum(map(data.count, marks)) > most:
             return JsonFault(f"more than {most:,} {what} in one body", 0, 0, hint)
     return None

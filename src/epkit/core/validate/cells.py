@@ -47,7 +47,7 @@ _BASE64: Final = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z
 
 
 class Remark(NamedTuple):
-    """What is wrong with a value; equal *rule* and *severity* in one column are told once."""
+    """What is wrong with a value; equal *rule* and *severity* in one column are reported once."""
 
     severity: Severity
     rule: str

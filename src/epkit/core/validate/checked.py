@@ -53,6 +53,6 @@ def in_rows(violation: Violation) -> str:
         return ""
     if violation.rows == 1:
         return f" (row {violation.row})"
-    told = ", ".join(map(str, violation.first_rows))
+    first = ", ".join(map(str, violation.first_rows))
     more = ", …" if violation.rows > len(violation.first_rows) else ""
-    return f" ({violation.rows:,} rows: {told}{more})"
+    return f" ({violation.rows:,} rows: {first}{more})"

@@ -9,7 +9,7 @@ from epkit.core.contract.schemas import constraints
 from epkit.core.validate.violations import Findings
 
 MAX_BREACHES: Final = 5_000_000
-"""Breaches that are looked at, times the cells of their rows: each is told with a copy."""
+"""Breaches that are looked at, times the cells of their rows: each is reported with a copy."""
 
 MAX_WIDTH: Final = 100_000
 """Cells of a row that is looked at."""

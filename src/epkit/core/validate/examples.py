@@ -116,7 +116,7 @@ class Sampler:
     def _written(self, spec: RowSpec, rows: list[Any]) -> Any:
         """Write rows in a form that is no list of them."""
         if spec.form == "table" and not isinstance(self._contract.example, dict):
-            raise UsageError("the contract has no example: what it wants of the table's schema cannot be known")
+            raise UsageError("the contract has no example: the table's schema that it expects is unknown")
         return loads(_enveloped(spec.envelope(self._contract.example), rows))
 
     def make_rows(self, count: int) -> list[Any]:
@@ -141,7 +141,7 @@ class Sampler:
                 assert self.rows.cell is not None
                 width = self.rows.width or 1
                 if width > _MAX_VALUES:
-                    raise UsageError(f"a row has {width:,} values: that many are not made up")
+                    raise UsageError(f"a row has {width:,} values: too many to make up")
                 known_cells = model if isinstance(model, list) else [None] * width
                 cells = self.rows.cells or [self.rows.cell] * len(known_cells)
                 row = [self._value(of.schema, cell, 0) for of, cell in zip(cells, known_cells, strict=False)]
@@ -167,10 +167,12 @@ class Sampler:
         return rows
 
     def _value(self, declared: Mapping[str, Any] | bool, model: Any, depth: int) -> Any:
-        """Make a value of a schema; *model* is the example's, which stands in where none can be made."""
+        """Make a value of a schema; *model* is the example's, used if none can be made."""
         self._left -= 1
         if self._left < 0:
-            raise UsageError("the contract's schemas ask for too much: no row could be made that keeps to all of them")
+            raise UsageError(
+                "the contract's schemas are too strict or too large: no row could be made that satisfies all of them"
+            )
         schema = self._schemas.flat(declared)
         residual = self._schemas.residual(schema)
         for _ in range(_TRIES):

@@ -24,7 +24,7 @@ MISSING: Final = frozenset(
     {"", "?", "na", "n/a", "<na>", "nan", "-nan", "+nan", "null", "none", "#na", "#n/a", "#n/a n/a"}
     | {"1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan"}
 )
-"""What stands for a missing value where a number or a boolean is expected, in lower case and without blanks around it.
+"""Words for a missing value where a number or a boolean is expected, in lower case and without blanks around it.
 
 Source: pandas' `read_csv` takes these for missing (`STR_NA_VALUES`), all but the question mark.
 """
@@ -38,7 +38,7 @@ _REAL: Final = re.compile(
 def read_text(text: str, column: Column) -> Any:
     """Read a cell of a CSV file as the contract's type says; what cannot be read so stays the text it is.
 
-    What stands for a missing value is None, unless the column has text.
+    A missing value is None, unless the column has text.
     """
     if column.kind == "string":
         return text
@@ -148,7 +148,7 @@ def _check_series(
     suspects = pl.DataFrame({"value": series}).with_row_index("row", offset=first)
     if residual is None:
         suspects = suspects.filter(~_clean_mask(series, column))
-    told: dict[tuple[str, str], tuple[Remark, list[int]]] = {}
+    by_kind: dict[tuple[str, str], tuple[Remark, list[int]]] = {}
     counts: Counter[tuple[str, str]] = Counter()
     groups = suspects.group_by("value").agg(
         pl.len(), pl.col("row").min().alias("first"), pl.col("row").head(FIRST_ROWS)
@@ -160,11 +160,11 @@ def _check_series(
         remark = judged(read, column)
         if remark is not None:
             kind = remark.severity, remark.rule
-            told.setdefault(kind, (remark, []))[1].extend(rows)
+            by_kind.setdefault(kind, (remark, []))[1].extend(rows)
             counts[kind] += count
         if residual is not None and exact(read, column.kind, None) is None and not accepts(residual, read):
             late.append((read, lowest, rows, count))
-    for key, (remark, found) in told.items():
+    for key, (remark, found) in by_kind.items():
         rows, severity = sorted(found)[:FIRST_ROWS], remark.severity
         where = path(rows[0])
         findings.add(remark.rule, where, remark.text, severity=severity, rows=rows, count=counts[key], place=place)

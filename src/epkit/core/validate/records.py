@@ -15,7 +15,7 @@ from epkit.core.validate.values import walk
 from epkit.core.validate.violations import Findings, Path, Place, did_you_mean
 
 _MAX_UNKNOWN: Final = 1_000
-"""Unknown columns that are told by name."""
+"""Most unknown columns that are named."""
 
 _PYTHON: Final = {"integer": int, "string": str, "boolean": bool, "number": float}
 
@@ -77,9 +77,9 @@ def _check_records(
             else:
                 overfull.update(indices)
     if overfull:
-        rows_told = sorted(numbers[index] for index in overfull)
+        rows_named = sorted(numbers[index] for index in overfull)
         text = f"unknown columns, more than {_MAX_UNKNOWN:,} of them"
-        findings.add("additionalProperties", (*base, rows_told[0]), text, rows=rows_told, place=base)
+        findings.add("additionalProperties", (*base, rows_named[0]), text, rows=rows_named, place=base)
     check_names(_numbered(lacking, numbers), _numbered(unknown, numbers), spec, base, findings)
     if not spec.closed:
         _check_unknown(rows, unknown, numbers, base, findings)
@@ -200,12 +200,12 @@ def _judge(
     findings: Findings,
 ) -> None:
     """Judge each cell, and tell each kind of remark once."""
-    told: dict[tuple[str, str], tuple[Remark, list[int]]] = {}
+    by_rule: dict[tuple[str, str], tuple[Remark, list[int]]] = {}
     for value, number in zip(values, numbers, strict=True):
         remark = judged(value, column)
         if remark is not None:
-            told.setdefault((remark.severity, remark.rule), (remark, []))[1].append(number)
-    for remark, rows in told.values():
+            by_rule.setdefault((remark.severity, remark.rule), (remark, []))[1].append(number)
+    for remark, rows in by_rule.values():
         findings.add(remark.rule, path(rows[0]), remark.text, severity=remark.severity, rows=rows, place=place)
 
 

@@ -33,7 +33,7 @@ from epkit.core.validate.written import PLAIN, as_named, read_written
 _GIANT: Final = 2.0**63
 
 LIMIT: Final = 100
-"""Violations told, where nobody asks for more."""
+"""Violations shown by default."""
 
 
 class Validator:
@@ -166,7 +166,7 @@ class Validator:
             walk(value, self.request, (), findings, self.schemas)
 
     def _object(self, body: dict[str, Any], schema: Mapping[str, Any], findings: Findings) -> None:
-        """Check a body that is an object: its rows, and beside them its parameters."""
+        """Check a body that is an object: its rows and its parameters."""
         head = self.rows.path[0] if self.rows else None
         properties = schema["properties"]
         missing = [name for name in properties if name not in body]

@@ -1,4 +1,4 @@
-"""What is wrong with a payload: violations, equal ones told once with the number of rows they are in."""
+"""What is wrong with a payload: violations, equal ones reported once, with their number of rows."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -13,10 +13,10 @@ Severity = Literal["error", "warning"]
 Path = tuple[str | int, ...]
 Place = tuple[str | int | None, ...]
 Hint = str | None | Callable[[], str | None]
-"""What to do; a function where finding that out costs something: it is called for what is told, and no more."""
+"""What to do; a function where finding that out costs something: it is called only for what is reported."""
 
 FIRST_ROWS: Final = 5
-"""Row numbers told of a violation that is in many rows."""
+"""Most row numbers shown of a violation that is in many rows."""
 
 MAX_KINDS: Final = 10_000
 """Different violations that are kept; more are counted, each as one of its own."""
@@ -80,7 +80,7 @@ class Verdict(Displayed):
 
 @dataclass(slots=True, kw_only=True)
 class Finding:
-    """A violation as it is gathered: the path not yet written out, the rows not yet told."""
+    """A violation as it is gathered: the path not yet written out, the rows not yet listed."""
 
     rule: str
     path: Path

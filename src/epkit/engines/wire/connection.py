@@ -7,7 +7,7 @@ to the driver, asks it for the next request, and writes that, all before it retu
 What is parsed in callbacks is what every reply needs: its body, where it ends. Header lines are kept raw and read
 later by those who want them.
 
-A connection is in one of five states, told by three attributes:
+A connection is in one of five states, given by three attributes:
 
 * *new*: `complete`, and no `transport` yet; the engine connects it, and sends its first request.
 * *waiting*: not `complete`, nothing `received`: a request is out, or on its way.
@@ -45,6 +45,9 @@ if TYPE_CHECKING:
 
 BLANK_LINE: Final = b"\r\n\r\n"
 
+NO_HEADER: Final = b"\0"
+"""What no header block begins with that the parser takes."""
+
 NOTHING: Final = -1
 """A length that no reply has."""
 
@@ -73,7 +76,7 @@ class Connection(Exchange, asyncio.Protocol):
         self.complete = True
         self.keep = False
         self.surplus = False
-        self.accepted = BLANK_LINE  # the header block that was looked at last; no reply begins with this one
+        self.accepted = NO_HEADER  # the header block that was looked at last
         self.like = b""
         self.like_bytes = NOTHING
         self._renew_parser()
@@ -200,7 +203,7 @@ class Connection(Exchange, asyncio.Protocol):
     def _learn(self, data: bytes) -> None:
         """Remember the header block of a reply that came whole: the next one with the same needs no parser.
 
-        The first blank line ends the header, and the body is all that follows it: so the header has told its length,
+        The first blank line ends the header, and the body is all that follows it: so the header has given its length,
         as neither chunks nor the end of the connection leave a body like this on a connection that is kept.
         """
         length = len(data) - len(self.body)

@@ -2,7 +2,7 @@
 
 uvloop's and asyncio's TLS transports decrypt through memory BIOs; owning the socket and letting OpenSSL read and
 write it costs 1.5 to 2 times less CPU a request. `TlsTransport` is the small part of `asyncio.Transport` that the
-wire engine uses, so that a connection does not know which of the two it stands on.
+wire engine uses, so that a connection does not know which of the two it uses.
 """
 
 import asyncio

@@ -44,8 +44,8 @@ def make_proxy_context(proxy: Proxy, tls: Tls) -> ssl.SSLContext:
     """Make the context for TLS to the proxy itself.
 
     Args:
-        tls: how it is spoken to the server. Its authorities are trusted besides the system's: a proxy's certificate may
-            come from either.
+        tls: how it is spoken to the server. Its authorities are trusted in addition to the system's: a proxy's
+            certificate may come from either.
 
     Raises:
         UsageError: the file of authorities cannot be used.
@@ -150,7 +150,7 @@ class _Relay(asyncio.Protocol):
         assert self.other is not None  # there are two before anybody can write
         self.other.transport.write(data)
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - how one end ends is not told at the other
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the reason at one end is not passed to the other
         """Close the other end."""
         self._every.discard(self)
         if self.other is not None:
@@ -184,4 +184,4 @@ async def _take_reply(loop: asyncio.AbstractEventLoop, sock: socket.socket) -> N
         # Not in lower case: a reason that quotes the credentials would no longer be masked.
         raise ProxyError(clean(f"{found[1]}{found[2] or ''}"))
     if not head.endswith(block + b"\r\n\r\n"):
-        raise ProxyError("bytes follow its reply that nobody asked for")
+        raise ProxyError("unexpected bytes follow its reply")

@@ -216,7 +216,7 @@ class WireEngine(CrashingEngine):
         return self.destination.proxy is not None and (self._tunnels is None or x.tcp == x.start)
 
     def _whose(self, x: Exchange) -> str:
-        """Begin the words of a failure to connect: the proxy's are told from the server's."""
+        """Begin the words of a failure to connect: the proxy's are kept apart from the server's."""
         return "proxy: " if self._at_proxy(x) else ""
 
     async def _connect(self, connection: Connection) -> None:

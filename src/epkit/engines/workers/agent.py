@@ -20,7 +20,7 @@ from epkit.engines.workers.crew import place_of
 from epkit.engines.workers.processes import WorkerProcess
 
 FORSAKEN_S: Final = 10.0
-"""After so long without a question a process is ended."""
+"""A process that gets no question for this time ends."""
 
 GATHER_S: Final = 0.005
 """How long an answer waits for what may come next."""

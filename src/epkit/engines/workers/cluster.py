@@ -1,7 +1,7 @@
 """Workers on the machines of a Dask cluster that is already there.
 
 Dask starts an agent in each of its workers (`epkit.engines.workers.agent`) and carries messages between it and us; its
-tasks and its graph are not used, so that the scheduler needs no epkit, and nothing of ours stands in its logs, task
+tasks and its graph are not used, so that the scheduler needs no epkit, and nothing of ours appears in its logs, task
 names or dashboard. All goes through the scheduler, as workers often cannot be reached from where a user sits.
 """
 
@@ -59,23 +59,22 @@ def require_dask() -> None:
 
 
 class ClusterMember:
-    """A worker process beside a Dask worker."""
+    """A worker process next to a Dask worker."""
 
     def __init__(
-        self, client: Any, address: str, handler: str, told: object, inbox: Inbox, messages: Messages, mine: Any
+        self, client: Any, address: str, handler: str, report: object, inbox: Inbox, messages: Messages, mine: Any
     ) -> None:
         """Begin to listen to it.
 
         Args:
-            handler: name of what the Dask worker answers to.
-            told: what its agent said of itself.
+            handler: name of what the Dask worker answers to.            report: what its agent reported about itself.
             messages: that go there and come back.
             mine: our key pair, whose public key the agent has.
 
         Raises:
             MalformedError: the agent says what none of ours does.
         """
-        self.host, self.place = _host_and_place(told)
+        self.host, self.place = _host_and_place(report)
         self.name = address.partition("://")[2]
         self.address = address
         self._client, self._handler, self._inbox = client, handler, inbox
@@ -125,10 +124,10 @@ class ClusterMember:
         best: Offset | None = None
         for _ in range(READINGS):
             sent = time.perf_counter_ns()
-            told = self._ask("clock")
-            if type(told) is not int or not 0 <= told < 2**63:
+            report = self._ask("clock")
+            if type(report) is not int or not 0 <= report < 2**63:
                 raise MalformedError("a time that no clock shows")
-            found = Offset.of(sent, told, time.perf_counter_ns())
+            found = Offset.of(sent, report, time.perf_counter_ns())
             best = found if best is None else best.better(found)
         assert best is not None
         return best
@@ -140,7 +139,7 @@ class ClusterMember:
                 for frame in frames:
                     self._take(frame)
             except MalformedError as error:
-                self._lose(f"sent what is refused: {error}")
+                self._lose(f"sent an invalid message: {error}")
                 return
             except Exception as error:  # noqa: BLE001 - Dask raises much, and all of it means the same
                 self._lose(_words(error))
@@ -191,13 +190,13 @@ class ClusterMember:
                 self._inbox.put((self, LostMessage(why)))
 
 
-def _host_and_place(told: object) -> tuple[str, tuple[str, ...]]:
+def _host_and_place(report: object) -> tuple[str, tuple[str, ...]]:
     """Read what an agent says of its machine.
 
     Raises:
         MalformedError: it is none of ours.
     """
-    match told:
+    match report:
         case {"host": str(host), "place": [*place]} if len(place) <= MOST_PLACES:
             if all(isinstance(part, str) and len(part) <= MOST_WORDS for part in place):
                 return clean(host, 100), tuple(place)
@@ -238,13 +237,13 @@ class ClusterCrew:
         *,
         joins: bool = False,
     ) -> None:
-        """Find a cluster's workers, and start ours beside them.
+        """Find a cluster's workers, and start our processes next to them.
 
         Args:
             cluster: the scheduler.
             module: that ours run.
             messages: that go to ours and come back.
-            note: is told which workers cannot be used, and why.
+            note: called with each worker that cannot be used, and why.
             joins: whether workers that join the cluster later are used, too.
 
         Raises:
@@ -289,7 +288,7 @@ class ClusterCrew:
             return tuple(self._members)
 
     @property
-    def is_beside(self) -> bool:
+    def shares_loopback(self) -> bool:
         """Whether all workers share this machine, and its loopback interface."""
         return {member.place for member in self.members if isinstance(member, ClusterMember)} == {place_of()}
 
@@ -310,13 +309,15 @@ class ClusterCrew:
                 self._client.close(timeout=2)
 
     def _hire(self) -> list[Member]:
-        """Start ours beside those workers that were not known yet and can be used."""
+        """Start our processes next to the new workers that can be used."""
         from epkit.engines.workers import agent
 
         scheduler: Any = self._client.scheduler
-        told = self._client.sync(scheduler.broadcast, msg={"op": "versions", "packages": ["epkit"]}, on_error="ignore")
+        report = self._client.sync(
+            scheduler.broadcast, msg={"op": "versions", "packages": ["epkit"]}, on_error="ignore"
+        )
         fit = []
-        for address, versions in told.items():
+        for address, versions in report.items():
             if address in self._known:
                 continue
             self._known.add(address)
@@ -424,7 +425,7 @@ def _version(versions: object) -> str | None:
 def _reason(error: Exception) -> str:
     if isinstance(error, ImportError):
         return f"it lacks a part of epkit[cluster]: {_first_line(error)}"
-    return f"epkit cannot be started beside it: {_first_line(error)}"
+    return f"epkit cannot be started next to it: {_first_line(error)}"
 
 
 def _first_line(error: BaseException) -> str:

@@ -23,7 +23,7 @@ START_S: Final = 60.0
 """How long a worker may take to start."""
 
 LOCAL_LEAD_NS: Final = 20_000_000
-"""How long before the time that something begins the workers of this machine are told."""
+"""How far ahead local workers are given a start time, ns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ Inbox = SimpleQueue[tuple["Member | None", Any]]
 class Member(Protocol):
     """A worker.
 
-    `name` is what messages call it, `host` its machine, `clock` how its clock stands to ours.
+    `name` is what messages call it, `host` its machine, `clock` the offset of its clock from ours.
     """
 
     name: str
@@ -79,8 +79,9 @@ class Member(Protocol):
 class Crew(Protocol):
     """Workers that are there for a run or a job.
 
-    `lead_ns` is how long before something begins its members have to be told, `is_elsewhere` whether they may be on
-    other machines, which have other files, `is_beside` whether all of them reach what listens on this machine alone.
+    `lead_ns` is how far ahead its members have to be given a start time, `is_elsewhere` whether they may be on
+    other machines, which have other files, `shares_loopback` whether all of them reach
+    what listens on this machine alone.
     """
 
     inbox: Inbox
@@ -88,7 +89,7 @@ class Crew(Protocol):
     is_elsewhere: bool
 
     @property
-    def is_beside(self) -> bool: ...  # noqa: D102
+    def shares_loopback(self) -> bool: ...  # noqa: D102
 
     @property
     def members(self) -> Sequence[Member]:
@@ -134,7 +135,7 @@ class LocalCrew:
 
     lead_ns = LOCAL_LEAD_NS
     is_elsewhere = False
-    is_beside = True
+    shares_loopback = True
 
     def __init__(self, workers: int, module: str, messages: Messages) -> None:
         """Start them, all at once, and wait until they are there.
@@ -188,7 +189,7 @@ def received(messages: Messages, frame: bytes) -> Any:
     try:
         return messages.unpack(frame)
     except MalformedError as error:
-        return LostMessage(f"sent what is refused: {error}")
+        return LostMessage(f"sent an invalid message: {error}")
 
 
 def greet(inbox: Inbox, members: Sequence[Member]) -> None:
@@ -204,7 +205,7 @@ def greet(inbox: Inbox, members: Sequence[Member]) -> None:
             member, message = inbox.get(timeout=max(0.0, deadline - time.monotonic()))
         except Empty:
             names = ", ".join(sorted(each.name for each in waiting))
-            raise UsageError(f"{names}: not there after {START_S:.0f} s: is the machine overloaded?") from None
+            raise UsageError(f"{names}: not started after {START_S:.0f} s: is the machine overloaded?") from None
         if isinstance(message, LostMessage) and member in waiting:
             raise UsageError(f"{member.name} cannot be started: it {message.why}")
         if isinstance(message, HelloMessage) and member is not None:

@@ -24,7 +24,7 @@ MOST_BYTES: Final = 1 << 30
 """Of a frame: whatever is longer was not made by us, and nothing behind it can be read."""
 
 GRACE_S: Final = 5.0
-"""How long a worker that is told to end may take."""
+"""How long a worker may take to end when asked."""
 
 
 def read_frames(stream: IO[bytes]) -> Iterator[bytes]:
@@ -100,9 +100,9 @@ class WorkerProcess:
         self._writer = FrameWriter(self._process.stdin)
         self._arrived, self._ended = arrived, ended
         self._last: deque[str] = deque(maxlen=LAST_LINES)
-        self._told = threading.Thread(target=self._listen, daemon=True)
+        self._errors = threading.Thread(target=self._listen, daemon=True)
         self._heard = threading.Thread(target=self._read, daemon=True)
-        for thread in (self._told, self._heard):
+        for thread in (self._errors, self._heard):
             thread.start()
 
     def send(self, frame: bytes) -> None:
@@ -138,7 +138,7 @@ class WorkerProcess:
                 self._arrived(frame)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(GRACE_S)
-        self._told.join(GRACE_S)
+        self._errors.join(GRACE_S)
         self._ended(self._why())
 
     def _listen(self) -> None:

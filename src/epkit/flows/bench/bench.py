@@ -46,8 +46,8 @@ def bench(
     """Run a load and report it.
 
     Args:
-        progress: told some five times a second how many requests are done and how many of them failed.
-        live: collects what a display shows besides.
+        progress: called about five times a second with the number of requests done and failed.
+        live: collects what a display shows in addition.
         say: prints what `-v` shows.
 
     Raises:
@@ -191,7 +191,7 @@ def _renewing(target: Target, load: Requests, current: Current, context: Context
 def _load(
     asked: AskedBench, target: Target, destination: Destination, context: Context, stdin: BinaryIO
 ) -> tuple[Requests, Check | None, tuple[Mapping[str, Any], str] | None]:
-    """Make the requests, and what their replies are checked by beside the run.
+    """Make the requests, and what checks their replies in parallel with the run.
 
     Returns:
         The requests, the check, and what workers make that check of: a contract's document and the path in it.
@@ -229,7 +229,7 @@ def _parse(options: BenchOptions) -> AskedBench:
     check_workers(options.workers, options.cluster)
     asked = parse(options)
     if options.buffer_bytes is not None and not 0 < options.buffer_bytes < 2**31:
-        raise UsageError(f"-b {options.buffer_bytes}: the bytes are more than 0, and less than 2^31")
+        raise UsageError(f"-b {options.buffer_bytes}: must be more than 0 and less than 2^31 bytes")
     if options.bind is not None:
         _check_address(options.bind)
     if options.workers is None or options.find_max is not None:
@@ -237,8 +237,8 @@ def _parse(options: BenchOptions) -> AskedBench:
     most = most_workers(asked.phases_for(options.workers))
     if options.workers > most:
         raise UsageError(
-            f"--workers {options.workers}: no more than {most} would have something to do, as no more requests are in "
-            "flight at once (-n, -c)"
+            f"--workers {options.workers}: no more than {most} workers are of use, because no more requests are in "
+            f"flight at once (-n, -c)"
         )
     return asked
 

@@ -109,7 +109,7 @@ def _readings(body: bytes, place: ReplyPlace | None) -> Iterator[bytes]:
     if found is not None and found.values is not value:
         yield dumps(found.values)
     yield dumps(value)
-    yield body  # last: what is wrong with it is what the user is told
+    yield body  # last: its faults are what the user sees
 
 
 def _expecting(expect: str | None, load: Requests) -> Check:
@@ -135,8 +135,8 @@ def _read(path: str, load: Requests) -> list[list[object]]:
         several = isinstance(value, list) and len(load.rows) > 1
         values = list(value) if several else [value]
     try:
-        told = [decode(value.encode()) if isinstance(value, str) else value for value in values]
-        return golden.by_payload(told, load.rows, load.place)
+        parsed = [decode(value.encode()) if isinstance(value, str) else value for value in values]
+        return golden.by_payload(parsed, load.rows, load.place)
     except ValueError as error:
         raise UsageError(f"--expect {path}: {error}") from None
 

@@ -32,7 +32,7 @@ def compare_runs(
     """
     gates = [parse(text) for text in fail_if]
     if not 0 <= threshold < 1:
-        raise UsageError(f"--threshold {100 * threshold:g}: the percent are from 0 to less than 100")
+        raise UsageError(f"--threshold {100 * threshold:g}: must be from 0 to less than 100 percent")
     arms = _two_arms(base) if new is None else (_arm(base, load(base), force), _arm(new, load(new), force))
     if not force and (found := mismatches(*arms)):
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
@@ -60,7 +60,7 @@ def _two_arms(path: str) -> tuple[Arm, Arm]:
     names = list(dict.fromkeys(run.section.arm for run in runs))
     if len(names) != 2:
         held = f"{len(names)} arms" if len(names) > 1 else "one arm"
-        raise UsageError(f"{path}: holds {held}, and a comparison takes two: epkit compare BASE NEW")
+        raise UsageError(f"{path}: holds {held}, and a comparison needs two: epkit compare BASE NEW")
     first, second = (
         _arm(f"{path}#{name}" if name else path, [run for run in runs if run.section.arm == name], force=False)
         for name in names
@@ -74,5 +74,5 @@ def _arm(name: str, runs: Sequence[SavedRun], force: bool) -> Arm:
         raise UsageError(f"{name}: holds the arms {', '.join(sorted(arms))}: name one, as in {name}#{max(arms)}")
     cut = next((run for run in runs if is_cut(run)), None)
     if cut is not None and not force:
-        raise UsageError(f"{cut.path}: this run was cut off before its end: --force compares what there is of it")
+        raise UsageError(f"{cut.path}: this run was cut off: --force compares what was saved")
     return Arm(name=name, reports=tuple(report_of(run) for run in runs))

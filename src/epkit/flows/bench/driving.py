@@ -1,4 +1,4 @@
-"""What a run asks of whoever makes its load, what it is told, and the load that one process makes."""
+"""The interface between a run and what makes its load, and the load of one process."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +30,7 @@ def _no_drifts() -> np.ndarray:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFacts:
-    """What is known of a run besides its samples, in its middle or at its end. Times are ns since the run began.
+    """What is known of a run in addition to its samples, in its middle or at its end. Times are ns since the run began.
 
     Args:
         began: when the run began, `time.perf_counter_ns`; 0 before.
@@ -48,7 +48,7 @@ class RunFacts:
         miscounted: what was wrong with the number of predictions in a reply, where that was no failure.
         unsent: requests of each payload that never found a connection.
         cpu_s: process time since the run began; `cpu_before_s` of it before the measured phases.
-        checks: what became of the replies that were to be checked beside the run.
+        checks: what became of the replies that were to be checked in parallel with the run.
         drifts_ns: how late each heartbeat of the generator was; of a run that is over.
         stopped_by: the signal that ended the run early, if one did.
     """
@@ -118,7 +118,7 @@ def is_simple(plan: Plan) -> bool:
 
 
 class DrivenPlan:
-    """A plan, or a share of one, as this process drives it; what is checked beside the run stands before the sinks."""
+    """A plan, or a share of one, as this process drives it; its parallel checks come before the sinks."""
 
     def __init__(
         self,
@@ -136,7 +136,7 @@ class DrivenPlan:
 
         Args:
             ids: of the requests, where they have some.
-            check: what replies are held against beside the run.
+            check: what replies are checked against in parallel with the run.
             gate: as for `Phased`.
         """
         self.engine = engine

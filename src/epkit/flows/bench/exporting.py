@@ -165,10 +165,11 @@ def _endpoint(text: str) -> str:
     except UsageError as error:
         raise UsageError(f"--otlp: {error}") from None
     if url.unix is not None:
-        raise UsageError(f"--otlp {url.shown}: a collector has a URL that begins with http:// or https://")
+        raise UsageError(f"--otlp {url.shown}: the URL of a collector must begin with http:// or https://")
     if url.userinfo is not None or url.query is not None:
         raise UsageError(
-            f"--otlp {url.origin}{url.path}: the URL of a collector holds no credentials and no query; they come from "
+            f"--otlp {url.origin}{url.path}: the URL of a collector must not hold credentials or a query; they come "
+            f"from "
             "OTEL_EXPORTER_OTLP_HEADERS"
         )
     path = url.path.rstrip("/")

@@ -22,7 +22,7 @@ from epkit.flows.bench.ready import PreparedRun
 from epkit.flows.bench.run import run
 
 PATIENCE: Final = 3.0
-"""A probe with so many times the requests under way that the limit would allow (Little's law) has missed it."""
+"""A probe has missed the limit if this many times as many requests are in flight as the limit allows (Little's law)."""
 
 
 def find_max(asked: AskedBench, ready: PreparedRun, shown: Shown, *, writer: RunWriter | None = None) -> BenchResult:
@@ -68,8 +68,8 @@ def _search(asked: AskedBench, ready: PreparedRun, shown: Shown, writer: RunWrit
             break
     # The run at the rate that was found; the last one where none was, or the user ended it.
     place, found = (number, result) if stopped or search.best is None else runs[search.best]
-    told = _outcome(bound, search, found, number, time.perf_counter() - began)
-    report = replace(found.report, phases=tuple(phases), search=told)
+    outcome = _outcome(bound, search, found, number, time.perf_counter() - began)
+    report = replace(found.report, phases=tuple(phases), search=outcome)
     return place - 1, replace(found, report=report)
 
 
@@ -159,8 +159,8 @@ def _outcome(bound: Bound, search: searching.RateSearch, found: BenchResult, pro
     spent = f"{probes} probes in {took_s:.0f} s"
     if search.best is None:
         why = {
-            "hopeless": "not even one request at a time keeps it",
-            "budget": "no probed rate kept it before the time was over (-t)",
+            "hopeless": "even one request at a time misses it",
+            "budget": "no probed rate met it before the time was up (-t)",
         }.get(search.ended or "", "the search was interrupted")
         words = f"{bound.text}: no rate was found: {why} ({spent})"
         return Search(
@@ -175,10 +175,10 @@ def _outcome(bound: Bound, search: searching.RateSearch, found: BenchResult, pro
         limit = ", where the client is the limit" if search.limited else ""
         words += f", and no more at {search.above:.4g}{limit}"
     if not search.stood:
-        over = "the time was over (-t)" if search.ended == "budget" else "the search was interrupted"
+        over = "the time was up (-t)" if search.ended == "budget" else "the search was interrupted"
         words += f"; not confirmed: {over}"
     elif not search.confirmed:
-        words += "; the interval does not rule a miss out"
+        words += "; the interval does not exclude a miss"
     return Search(
         kind=FIND_MAX,
         expression=bound.text,

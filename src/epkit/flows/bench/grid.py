@@ -156,18 +156,18 @@ class _Sweep:
 
     def _result(self, stopped_by: Signals | None, took_s: float) -> tuple[int, BenchResult]:
         options = self._asked.options
-        ended = "the time was over (-t)" if stopped_by is None else "the sweep was interrupted"
+        ended = "the time was up (-t)" if stopped_by is None else "the sweep was interrupted"
         points = self._points(ended)
         chosen = choose(points, self._confirmed())
-        told = max(self._last, key=lambda one: points[self._spec.points.index(one)].rows_per_s)
+        chosen_point = max(self._last, key=lambda one: points[self._spec.points.index(one)].rows_per_s)
         command, notes, confirmed = "", [], False
         if chosen is not None:
-            told = self._spec.points[chosen]
-            longest = max(len(self._ready.load.payloads[index].body) for index in self._parts[told.rows])
-            command, notes = score_line(options, told, longest), not_said(options)
-        record = self._records[told]
+            chosen_point = self._spec.points[chosen]
+            longest = max(len(self._ready.load.payloads[index].body) for index in self._parts[chosen_point.rows])
+            command, notes = score_line(options, chosen_point, longest), not_said(options)
+        record = self._records[chosen_point]
         confirmed = record is not None and record.confirmation is not None
-        place, result = self._last[told]
+        place, result = self._last[chosen_point]
         grid = Grid(points=points, chosen=chosen, command=command, notes=tuple(notes))
         report = result.report
         report = replace(

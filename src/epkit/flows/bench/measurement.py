@@ -17,7 +17,7 @@ from epkit.engines.driver import Sink
 from epkit.flows.bench.driving import RunFacts, is_simple
 
 PHASE_ROWS: Final = 200_000
-"""So many rows of each phase are kept beside those of the whole: 16 MB."""
+"""Rows kept of each phase, in addition to those of the whole run: 16 MB."""
 
 
 class Measurement:
@@ -36,7 +36,7 @@ class Measurement:
 
         Args:
             ids: of its requests, where they have some.
-            sinks: of the measured phases, beside the summary; times in their blocks are ns since those began.
+            sinks: of the measured phases, in addition to the summary; times in their blocks are ns since those began.
             rows_of: how many rows each payload holds, None where that is not known.
         """
         self.plan, self.ids = plan, ids
@@ -45,7 +45,7 @@ class Measurement:
         """Of each phase by itself, where there are several."""
         first = self._first = len(plan.phases) - len(plan.measured)
         self.times = PhaseTimes()
-        """Entered by whoever drives the plan."""
+        """Entered by the code that drives the plan."""
         wanted: list[Sink] = [self.summary.add, *sinks]
         if not is_simple(plan):
             wanted = [Slice(self.times, first, None, sink) for sink in wanted]
@@ -114,16 +114,16 @@ class Measurement:
                 full = phase.concurrency if facts.most[i] >= phase.concurrency else None
                 span = schedule.span_ns(phase)
                 assert span is not None
-                told = [
+                noted = [
                     health.behind(span, counters.last_start, sent),
                     health.late(counters.late, sent, full=full),
                 ]
             else:
                 duration = self._end_of(i, facts) - facts.begins[i]
                 pace = part.pace(self._sending_of(i, part, facts), duration)
-                told = [health.crowd(phase.concurrency, sent, pace.in_flight_ns, pace.over_ns)] if self.varied else []
+                noted = [health.crowd(phase.concurrency, sent, pace.in_flight_ns, pace.over_ns)] if self.varied else []
             several = len(self.plan.measured) > 1
-            found += [caveat.about(phase.name) if several else caveat for caveat in told if caveat]
+            found += [caveat.about(phase.name) if several else caveat for caveat in noted if caveat]
         return found
 
     def warnings(self, facts: RunFacts) -> list[Caveat]:
@@ -132,8 +132,8 @@ class Measurement:
         phase = self.plan.measured[-1]
         if phase.model == "open" and self.most(facts) >= phase.concurrency:
             text = (
-                f"all {phase.concurrency} requests that may be in flight were: -c caps the load (late ones are timed "
-                "from when they were due)"
+                f"all {phase.concurrency} requests that -c allows were in flight: -c limits the load (late requests "
+                f"are timed from when they were due)"
             )
             found.append(Caveat(kind=CaveatKind.CAPPED, text=text))
         if phase.model == "open" and not self.varied and facts.stopped_by is None:

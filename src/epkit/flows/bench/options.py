@@ -43,7 +43,7 @@ class BenchOptions:
         arrivals: `constant` or `poisson`, where there is a rate.
         warmup: requests, or a time such as `10s`, that are run first and reported apart.
         until: ends the run when an estimate is tight.
-        repeat, against: so many runs, each followed by one against that other target.
+        repeat, against: number of runs, each followed by one against the other target.
         strict: whether a run that is not valid has missed its aim.
         timeout_s: one request's; None for the target's own.
         workers, cluster: how many processes of this machine make the load, or a Dask scheduler whose
@@ -117,8 +117,8 @@ class Shown:
     """What a user sees of a run while it goes on.
 
     Args:
-        progress: told some five times a second how many requests are done and how many of them failed.
-        live: collects what a display shows besides.
+        progress: called about five times a second with the number of requests done and failed.
+        live: collects what a display shows in addition.
         say: prints what `-v` shows.
         exporting: sends what a display shows to a collector.
     """

@@ -91,7 +91,7 @@ def parse(options: BenchOptions) -> AskedBench:
     until = None if options.until is None else parse_tight(options.until)
     bound = None if options.find_max is None else parse_bound(options.find_max)
     if options.repeat is not None and options.repeat < 1:
-        raise UsageError(f"--repeat {options.repeat}: the number of runs is 1 or more")
+        raise UsageError(f"--repeat {options.repeat}: the number of runs must be 1 or more")
     return AskedBench(
         options=options,
         engine=engine,
@@ -142,12 +142,12 @@ def grid_in_words(spec: GridSpec, plan: Plan) -> str:
 def _check_numbers(options: BenchOptions) -> None:
     requests, concurrency = options.requests, options.concurrency
     if requests is not None and requests < 1:
-        raise UsageError(f"-n {requests}: the number of requests is 1 or more")
+        raise UsageError(f"-n {requests}: the number of requests must be 1 or more")
     if concurrency is not None and not 1 <= concurrency <= MOST_CONCURRENCY:
-        raise UsageError(f"-c {concurrency}: the concurrency is 1 to {MOST_CONCURRENCY}")
+        raise UsageError(f"-c {concurrency}: the concurrency must be from 1 to {MOST_CONCURRENCY}")
     for flag, value in (("-t", options.time_limit_s), ("-s", options.timeout_s)):
         if value is not None and not 0 < value < 1e9:
-            raise UsageError(f"{flag} {value:g}: the seconds are more than 0, and less than 10^9")
+            raise UsageError(f"{flag} {value:g}: must be more than 0 and less than 10^9 seconds")
     if options.arrivals not in ("constant", "poisson"):
         raise not_one_of("--arrivals", options.arrivals, ("constant", "poisson"))
     if options.rate is not None:
@@ -184,11 +184,11 @@ def _check_modes(options: BenchOptions) -> None:
     if options.arrivals != "constant" and not (options.rate or _by_rate(options)):
         raise UsageError(f"--arrivals {options.arrivals} needs a rate: --rate, --stages …@rate= or --sweep rate=")
     if options.until is not None and (options.stages or options.sweep or options.find_max):
-        raise UsageError("--until needs a load that stays: not --stages, --sweep or --find-max")
+        raise UsageError("--until needs a constant load: not --stages, --sweep or --find-max")
     if options.repeat is not None and (options.sweep or options.find_max or options.until):
-        raise UsageError("--repeat needs runs that are alike: not --sweep, --find-max or --until")
+        raise UsageError("--repeat needs equal runs: not --sweep, --find-max or --until")
     if options.against is not None and options.repeat is None:
-        raise UsageError("--against needs --repeat K: a single run tells nothing of the noise between runs")
+        raise UsageError("--against needs --repeat K: a single run shows nothing about the noise between runs")
 
 
 def _check_sweep(options: BenchOptions, sweep: str) -> None:
@@ -197,7 +197,7 @@ def _check_sweep(options: BenchOptions, sweep: str) -> None:
     elif options.requests is None and options.time_limit_s is None:
         raise UsageError("--sweep: how much for each step? Give -n or -t")
     elif "c" in grid.swept(sweep) and options.concurrency is not None:
-        raise UsageError("-c contradicts --sweep c=: the sweep says the concurrency")
+        raise UsageError("-c contradicts --sweep c=: the sweep sets the concurrency")
 
 
 def _check_grid(options: BenchOptions) -> None:
@@ -206,10 +206,10 @@ def _check_grid(options: BenchOptions) -> None:
     contradictions = {
         "-n": (options.requests is not None, "-t says how long each point is measured"),
         "--abort-on-slo": (options.abort_on_slo, "a point that misses an objective is dropped by itself"),
-        "--batch-rows": (request.batch_rows != BATCH_ROWS, "the sweep says the rows of a body"),
+        "--batch-rows": (request.batch_rows != BATCH_ROWS, "the sweep sets the rows of a body"),
         "-u": (request.put is not None, "its bodies are made of rows: name them with -p"),
         "-i": (request.head, "its bodies are made of rows"),
-        "--expect": (options.expect is not None, "golden predictions are of bodies that stay"),
+        "--expect": (options.expect is not None, "golden predictions need bodies that do not change"),
     }
     for flag, (given, why) in contradictions.items():
         if given:

@@ -69,7 +69,7 @@ class PreparedRun:
             that it names by their index.
         engine: the name of the one that sends.
         make_engine: makes it for one run.
-        check: what replies are held against beside the run, if anything.
+        check: what replies are checked against in parallel with the run, if anything.
         replies: the document, and the path in it, that *check* holds replies against, where it is a contract.
         workers: who makes the load, None for this process.
     """

@@ -54,7 +54,7 @@ def run(
 
     Args:
         writer: of the file that the run is saved to, as one of *arm*.
-        sink: of the measured samples, beside those that the options ask for.
+        sink: of the measured samples, in addition to those of the options.
     """
     options = asked.options
     with ExitStack() as stack:
@@ -85,7 +85,7 @@ def run(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _RunSinks:
-    """What takes the samples of the measured phases, beside their summary."""
+    """What takes the samples of the measured phases, in addition to their summary."""
 
     spill: Spill | None
     recording: "Recording | None"

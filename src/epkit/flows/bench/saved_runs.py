@@ -28,8 +28,7 @@ Part = TypeVar("Part")
 
 CUT: Final = Caveat(
     kind=CaveatKind.CUT_OFF,
-    text="this run was cut off: what only its end would have told (retries, the heartbeat, kept connections) is "
-    "missing",
+    text="this run was cut off: what is saved only at the end (retries, the heartbeat, kept connections) is missing",
 )
 """The warning in the report of a run without an end."""
 

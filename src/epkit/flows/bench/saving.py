@@ -1,4 +1,4 @@
-"""What is kept of a run while it goes on: its samples and, once a second, all that a report needs besides."""
+"""What is kept of a run while it goes on: its samples and, once a second, everything else that a report needs."""
 
 import time
 from collections.abc import Callable, Sequence

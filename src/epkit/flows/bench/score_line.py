@@ -9,10 +9,10 @@ from epkit.core.load.grid import PointSpec
 from epkit.flows.bench.options import BenchOptions
 
 BATCH_BYTES: Final = 1_500_000
-"""What `epkit score` puts into a body at most, unless it is told otherwise (`--batch-bytes`)."""
+"""What `epkit score` puts into a body at mostby default (`--batch-bytes`)."""
 
 FILE: Final = "FILE"
-"""What stands for the rows, where those of the sweep were made up."""
+"""Placeholder for the rows, if those of the sweep were made up."""
 
 
 def score_line(options: BenchOptions, point: PointSpec, body_bytes: int) -> str:

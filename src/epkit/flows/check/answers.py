@@ -1,7 +1,7 @@
 """The steps of a check that judge answers: key, contract, a scored row, its reply, the clock, headers.
 
-Whether the key is accepted is told by the answers to what is asked anyway, the contract and the row that is scored:
-an endpoint has no question of its own for that. So these two are asked before the verdict on the key.
+Whether the key is accepted follows from requests that are sent anyway, the contract and the row that is scored: an
+endpoint has no question of its own for that. So these two are asked before the verdict on the key.
 """
 
 import json
@@ -38,9 +38,9 @@ from epkit.flows.target.target import UnreachableError
 SKEW_S: Final = 60.0
 """A difference of clocks beyond which tokens begin to be taken for expired, or not yet valid."""
 
-_MEND: Final = "mend the contract at that place, or name another with --schema FILE|URL"
+_MEND: Final = "correct the contract at that place, or name another with --schema FILE|URL"
 _NAME: Final = "name the contract with --schema FILE|URL, or with swagger in epkit.toml"
-_TOLD: Final = (
+_INFORMATIVE: Final = (
     *("server", "x-ms-server-version", "azureml-model-deployment", "azureml-model-group"),
     *("x-ms-run-fn-exec-ms", "ms-azureml-model-time", "x-ms-run-function-failed"),
 )
@@ -75,10 +75,10 @@ class Answers:
         await self._fetch()
         await self._score()
         asked = (self._scored, self._fetched, self._session.health)
-        told = next((once for once in asked if once is not None and not once.failure), None)
-        ms = None if told is None else told.took_ns / 1e6
-        if told is not None and refuses_key(told.status, told.text):
-            raise Unwell(f"{told.status} {self._session.words(told)}", self._session.advice(told))
+        answer = next((once for once in asked if once is not None and not once.failure), None)
+        ms = None if answer is None else answer.took_ns / 1e6
+        if answer is not None and refuses_key(answer.status, answer.text):
+            raise Unwell(f"{answer.status} {self._session.words(answer)}", self._session.advice(answer))
         if not self._session.sends_key:
             return Found("none is sent, and none was asked for", ms=ms)
         source = self._session.target.key.source or "the embedded endpoint itself"
@@ -214,11 +214,11 @@ class Answers:
         once, received = self._session.last
         date = once.headers.get("date")
         if date is None:
-            return Found("the server does not tell its time")
+            return Found("the server does not send its time")
         try:
             moment = parsedate_to_datetime(date)
         except (ValueError, TypeError):
-            return Found(f"the server's Date is none: {date}")
+            return Found(f"the server's Date is not a date: {date}")
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
         skew_s = moment.timestamp() + 0.5 - received  # Date is cut to whole seconds
@@ -226,14 +226,19 @@ class Answers:
             return Found("the server's is the same as this machine's, to a second")
         client = "ahead of" if skew_s > 0 else "behind"
         said = f"the server's is {abs(skew_s):,.0f} s {client} this machine's"
-        advice = "tokens are judged by the time: set the clock that is wrong" if abs(skew_s) > SKEW_S else None
+        advice = (
+            "the validity of a token depends on the time: set the clock that is wrong" if abs(skew_s) > SKEW_S else None
+        )
         return Found(said, advice)
 
     async def headers(self) -> Found:
         """Tell what the reply's headers say about server and deployment."""
         assert self._session.last is not None
         headers = self._session.last[0].headers
-        said = ", ".join(f"{name}: {headers[name]}" for name in _TOLD if headers.get(name)) or "none that tell anything"
+        said = (
+            ", ".join(f"{name}: {headers[name]}" for name in _INFORMATIVE if headers.get(name))
+            or "none that say anything"
+        )
         wanted = self._session.deployment
         answered = headers.get("azureml-model-deployment")
         if wanted and answered and answered != wanted:

@@ -51,8 +51,8 @@ def check(
     """Look at an endpoint.
 
     Args:
-        begin: told the target before the first step.
-        tell: told each step as soon as it is known.
+        begin: called with the target before the first step.
+        tell: called with each step as soon as it is known.
 
     Raises:
         UsageError: no such target or file, a flag that makes no sense; whatever is wrong with the endpoint is a step.

@@ -27,7 +27,7 @@ class ConnectionSteps:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._client = session.client
-        # A proxy's troubles are told from the endpoint's.
+        # Keep a proxy's troubles apart from the endpoint's.
         self._whose = "" if session.client.destination.proxy is None else "proxy: "
         self._addresses: tuple[Address, ...] = ()
         self._sock: socket.socket | None = None
@@ -111,8 +111,8 @@ class ConnectionSteps:
             raise Unwell(f"{said} {self._session.words(once)}", self._session.advice(once))
         location = once.headers.get("location", "")
         if 300 <= once.status < 400 and self._client.destination.scheme == "http" and location.startswith("https://"):
-            raise Unwell(f"{said}, to {mask_url(location)}", "the server wants TLS: use https:// in the URL")
+            raise Unwell(f"{said}, to {mask_url(location)}", "the server requires TLS: use https:// in the URL")
         if once.status == 200:
             words = clean(once.text, 40).strip('"')
             return Found(f"{said} {words}" if words.isprintable() and "<" not in words else said)
-        return Found(f"{said}: it answers, and has no health page here that is open")
+        return Found(f"{said}: it answers, but has no open health page here")

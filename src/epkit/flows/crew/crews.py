@@ -26,7 +26,7 @@ def check_crew(workers: int | None, cluster: ClusterAddress | None) -> None:
     if workers is not None and cluster is not None:
         raise UsageError("--workers and --cluster contradict each other: processes here, or workers there")
     if workers is not None and not 1 <= workers <= MOST_WORKERS:
-        raise UsageError(f"--workers {workers}: the processes are 1 to {MOST_WORKERS}")
+        raise UsageError(f"--workers {workers}: the number of processes must be from 1 to {MOST_WORKERS}")
     if cluster is not None:
         from epkit.engines.workers.cluster import require_dask
 
@@ -47,8 +47,9 @@ def _check_way(cluster: ClusterAddress) -> None:
     if cluster.is_encrypted or cluster.insecure or _is_this_machine(cluster.host or ""):
         return
     raise UsageError(
-        f"--cluster {cluster.address}: the connection is not encrypted, and who gets between can run code on this "
-        "machine: use tls:// with --cluster-ca, --cluster-cert and --cluster-key, or --insecure-cluster in a network "
+        f"--cluster {cluster.address}: the connection is not encrypted, and anyone on the network between can run "
+        f"code on this machine: use tls:// with --cluster-ca, --cluster-cert and --cluster-key, or "
+        f"--insecure-cluster in a network "
         "that you trust"
     )
 
@@ -70,15 +71,18 @@ def check_reach(destination: Destination, crew: Crew) -> None:
     Raises:
         UsageError: it is such a one.
     """
-    if not crew.is_elsewhere or crew.is_beside:
+    if not crew.is_elsewhere or crew.shares_loopback:
         return
     if destination.bind is not None:
-        raise UsageError(f"-B {destination.bind}: an address of this machine, and the workers are on others")
+        raise UsageError(f"-B {destination.bind}: an address of this machine, but the workers are on others")
     host, _ = destination.first_hop
     if destination.unix is not None or is_loopback(host):
         where = destination.unix or host
         other = "a TARGET" if destination.proxy is None else "with -X a proxy"
-        raise UsageError(f"{where} is this machine alone, and the workers are on others: name {other} that they reach")
+        raise UsageError(
+            f"{where} is reachable on this machine only, but the workers are on others: name {other} "
+            f"that they can reach"
+        )
 
 
 @contextlib.contextmanager

@@ -72,7 +72,9 @@ def staged(place: Place) -> StagedBackend:
         UsageError: it is another one.
     """
     if place.backend.name != "azureml":
-        raise UsageError(f"{place.name}: the backend {place.backend.name} has no deployments one beside another")
+        raise UsageError(
+            f"{place.name}: the backend {place.backend.name} cannot have several deployments of an endpoint"
+        )
     return cast("StagedBackend", place.backend)
 
 

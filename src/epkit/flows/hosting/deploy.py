@@ -1,4 +1,4 @@
-"""`epkit deploy`: endpoints made, shown, changed and deleted, whoever hosts them."""
+"""`epkit deploy`: create, show, change and delete endpoints on any backend."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,7 +98,7 @@ def create(place: Place, order: Order, context: Context, reach: TargetOptions) -
         reach: how the new endpoint is reached.
 
     Raises:
-        BackendError: the backend said no.
+        BackendError: the backend refused.
         EndpointError: it is deployed and written down, but does not answer, or a row is not scored.
     """
     proxy = check_flags(reach, context, local=place.backend.name == "local")
@@ -146,7 +146,7 @@ def update(place: Place, replacement: Replacement, context: Context, reach: Targ
         reach: how the endpoint is reached.
 
     Raises:
-        BackendError: the backend said no, and the model that served goes on.
+        BackendError: the backend refused, and the model that served goes on.
         EndpointError: the new model serves, but a row is not scored.
     """
     proxy = check_flags(reach, context, local=place.backend.name == "local")
@@ -173,7 +173,7 @@ def keys(
 
     Raises:
         UsageError: there is no file to write it to.
-        BackendError: the backend said no.
+        BackendError: the backend refused.
     """
     target = _key_target(place, context, key_file)
     if target is None and not reveal:
@@ -199,7 +199,7 @@ def swagger(place: Place, context: Context, reach: TargetOptions, *, output: str
 
     Args:
         reach: how the endpoint is reached.
-        output: a file; None for `swagger/NAME.json` beside `epkit.toml`.
+        output: a file; None for `swagger/NAME.json` next to `epkit.toml`.
 
     Raises:
         EndpointError: there is none to be had.
@@ -218,7 +218,7 @@ def delete(place: Place, context: Context) -> None:
     """Delete an endpoint, the key that is kept of it, and what `epkit.toml` says of it.
 
     Raises:
-        BackendError: the backend said no.
+        BackendError: the backend refused.
     """
     place.backend.delete(place.service, context.note)
     kept = key_path(place, context)
@@ -228,7 +228,7 @@ def delete(place: Place, context: Context) -> None:
         raise unwritable(f"{kept}: cannot be deleted", error) from None
     if place.config is not None and place.entry is not None:
         remove_entry(place.config.path, place.name)
-        context.note(f"{place.config.path}: endpoints.{place.name} is taken out")
+        context.note(f"{place.config.path}: endpoints.{place.name} is removed")
 
 
 def write_key(file: Path, key: Secret) -> None:

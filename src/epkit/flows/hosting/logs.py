@@ -27,7 +27,7 @@ class FoundRequest:
 
     Args:
         id: that it was looked for by.
-        requests: with this id, as Application Insights was told of them; more than one where it was sent again.
+        requests: those with this id in Application Insights; more than one if it was sent again.
         lines: of the server's log, that name the id.
     """
 
@@ -64,10 +64,10 @@ def _why(place: Place) -> str:
     """Say why a request may be in no record."""
     name = place.service
     if place.backend.show(name).app_insights is False:
-        return f"Application Insights is off: epkit logs enable {name} turns it on for those to come"
+        return f"Application Insights is off: epkit logs enable {name} turns it on for later requests"
     return (
-        "what Application Insights is told comes some seconds later; under a heavy load the server drops a part of it, "
-        "and the oldest is forgotten"
+        "records reach Application Insights some seconds later; under heavy load the server drops some, and the "
+        "oldest are deleted"
     )
 
 

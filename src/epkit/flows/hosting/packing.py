@@ -1,4 +1,4 @@
-"""What is deployed with a model: its script and environment, as named or as found beside it; nothing for MLflow's."""
+"""What is deployed with a model: its script and environment, as named or found next to it; nothing for MLflow's."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -62,7 +62,10 @@ def pack(
 
 def _no_entry(path: Path, shown: str) -> UsageError:
     if not path.is_dir():
-        return UsageError(f"--entry FILE: which script opens {shown}? Only beside a model in a directory one is found")
+        return UsageError(
+            f"--entry FILE: which script opens {shown}? A script is found without it only next to a "
+            f"model in a directory"
+        )
     names = ", ".join((MLMODEL, *foreign.SCRIPTS))
     return UsageError(f"--entry FILE: which script opens the model? In {shown} there is none of {names}")
 
@@ -83,9 +86,7 @@ def _pack_registered(
         _refuse_environment(environment)
         return {"model": found.reference, "kind": "mlflow", "script": None}
     if entry is None and not kept:
-        raise UsageError(
-            f"--entry FILE: which script opens {found.reference}? It is no MLflow model, which would need none"
-        )
+        raise UsageError(f"--entry FILE: which script opens {found.reference}? Only an MLflow model needs none")
     # A model that is not here has no directory: the script is in the current one.
     script = None if entry is None else _find_script(context, context.cwd / MLMODEL, entry, code)
     return {"model": found.reference, "environment": environment, "script": script}
@@ -95,7 +96,7 @@ def _mlflow(place: Place, context: Context, path: Path, *, shown: str, environme
     _refuse_environment(environment)
     if place.backend.name == "azureml-v1":
         raise UsageError(
-            f"--model {shown}: the SDK v1 deploys MLflow models by a script alone: --entry FILE, or --backend azureml"
+            f"--model {shown}: the SDK v1 deploys MLflow models only with a script: --entry FILE, or --backend azureml"
         )
     _, loader = foreign.read_mlmodel(path, shown)
     context.note(
@@ -175,14 +176,14 @@ def _find_script(context: Context, model: Path, entry: str, code: str | None) ->
         if not script.is_file():
             raise UsageError(f"--entry {entry}: no such file in {folder} (it is relative to --code)")
         if not script.is_relative_to(folder):
-            raise UsageError(f"--entry {entry}: lies outside of {folder}, from where it is taken")
+            raise UsageError(f"--entry {entry}: is outside {folder}, from which the files are taken")
         check_script(script, f"--entry {entry}")
         return Script(code=str(folder), entry=script.relative_to(folder).as_posix(), selection="code")
-    beside = model if model.is_dir() else model.parent
-    here, there = ((folder / Path(entry).expanduser()).resolve() for folder in (context.cwd, beside))
+    near = model if model.is_dir() else model.parent
+    here, there = ((folder / Path(entry).expanduser()).resolve() for folder in (context.cwd, near))
     script = here if here.is_file() else there
     if not script.is_file():
-        raise UsageError(f"--entry {entry}: no such file in {context.cwd}, where you are, nor in {beside}")
+        raise UsageError(f"--entry {entry}: no such file in {context.cwd}, where you are, nor in {near}")
     if script.suffix != ".py":
         raise UsageError(f"--entry {entry}: no .py file, which the server would load")
     if script != there and there.is_file():

@@ -29,7 +29,7 @@ def find_champion(store: PipelineStore) -> Champion | None:
     except (OSError, ValueError):
         raise UsageError(f"{directory}: the champion of run {crowned.run} is gone: {advice}") from None
     if not isinstance(card, dict):
-        raise UsageError(f"{directory}: the champion of run {crowned.run} is not what it was: {advice}")
+        raise UsageError(f"{directory}: the champion of run {crowned.run} was changed: {advice}")
     data = store.cache / crowned.keys.get("data", "")
     return Champion(
         model=directory,

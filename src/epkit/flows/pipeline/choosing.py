@@ -1,4 +1,4 @@
-"""The model that was trained beside models that the user has already: which one goes on to the gate."""
+"""Choose between the trained model and the user's own: one goes on to the gate."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -99,7 +99,7 @@ def _compared(table: LabelledTable, own: Model, other: Model, metric: str) -> Ma
 
 
 def _too_few(rows: int) -> Mapping[str, Any]:
-    why = f"{plural(rows, 'test row')} that it was not trained on, and {LEAST_SHARED} are wanted"
+    why = f"{plural(rows, 'test row')} that it was not trained on, and {LEAST_SHARED} are needed"
     return {"rows": rows, "difference": None, "ci95": None, "better": False, "reason": why}
 
 

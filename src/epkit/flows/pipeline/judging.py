@@ -1,4 +1,4 @@
-"""How good a model is on rows that it was not trained on, beside the champion, and by the gates."""
+"""How good a model is on rows that it was not trained on, compared with the champion, and by the gates."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,8 +21,8 @@ NO_ROWS: Final = "there is no row that the model was not trained on"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Beside:
-    """The model beside the champion, on rows that neither was trained on.
+class ChampionComparison:
+    """The model compared with the champion, on rows that neither was trained on.
 
     Args:
         rows: how many.
@@ -35,7 +35,7 @@ class Beside:
     rows: int
     figures: Mapping[str, Figure]
     differences: Mapping[str, Figure]
-    new: "Beside | None" = None
+    new: "ChampionComparison | None" = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ class Verdicts:
     figures: Mapping[str, Figure]
     gates: tuple[Gate, ...]
     left_out: tuple[str, ...]
-    beside: Beside | None
+    comparison: ChampionComparison | None
     worst: Cohort | None
 
 
@@ -92,16 +92,16 @@ def judge_model(
         judged += [_not_judged(each.expression, problem, 0) for each in expressions if each.base]
     groups = _groups(table, places)
     names = measured_by(rows)
-    beside = None
+    comparison = None
     if shared is not None:
-        beside = _beside(names, table, shared, at, np.isin(at, new))
+        comparison = _compare(names, table, shared, at, np.isin(at, new))
     found = cohorts.cohorts(rows, verdicts.cuts, groups) if len(places) else ()
     return Verdicts(
         rows=len(places),
         figures=intervals.figures(names, rows, groups=groups) if len(places) else {},
         gates=tuple(judged),
         left_out=tuple(each.expression for each in expressions if champion is None and each.base),
-        beside=beside,
+        comparison=comparison,
         worst=next((each for each in found if each.rows >= gates.LEAST_ROWS), None),
     )
 
@@ -180,9 +180,9 @@ def _groups(table: LabelledTable, places: np.ndarray) -> np.ndarray | None:
     return None if groups is None else groups[places]
 
 
-def _beside(
+def _compare(
     names: Sequence[str], table: LabelledTable, shared: tuple[Metrics, Metrics], places: np.ndarray, new: np.ndarray
-) -> Beside:
+) -> ChampionComparison:
     """Measure the model against the champion.
 
     Args:
@@ -190,13 +190,13 @@ def _beside(
         new: bool a row, whether the champion's table did not have it.
     """
     if not len(places):
-        return Beside(rows=0, figures={}, differences={})
+        return ChampionComparison(rows=0, figures={}, differences={})
     own, other = shared
     groups = _groups(table, places)
     on_new = None
     if gates.LEAST_SHARED <= int(new.sum()) < len(new):
-        on_new = _beside(names, table, (own[new], other[new]), places[new], new[:0])
-    return Beside(
+        on_new = _compare(names, table, (own[new], other[new]), places[new], new[:0])
+    return ChampionComparison(
         rows=len(places),
         figures=intervals.figures(names, other, groups=groups),
         differences=intervals.differences(names, own, other, groups=groups),

@@ -61,11 +61,12 @@ def names(context: Context) -> tuple[str, ...]:
     return () if found is None else tuple(found.pipelines)
 
 
-def changed(config: PipelineConfig, changes: Sequence[str]) -> PipelineConfig:
+def changed(config: PipelineConfig, changes: Sequence[str], flag: str = "--set ") -> PipelineConfig:
     """Return a configuration with other values.
 
     Args:
         changes: `KEY=VALUE` each; KEY may be dotted, VALUE is TOML, or a text as it is.
+        flag: what a message has before the name of a key.
 
     Raises:
         UsageError: a key is not known, or its value is not what it has to be.
@@ -76,17 +77,17 @@ def changed(config: PipelineConfig, changes: Sequence[str]) -> PipelineConfig:
     for change in changes:
         key, equals, text = change.partition("=")
         if not equals or not key.strip():
-            raise UsageError(f"--set {cut(change, 60)}: is written KEY=VALUE, as in train.runs=4")
+            raise UsageError(f"{flag}{cut(change, 60)}: must be KEY=VALUE, such as train.runs=4")
         *path, last = key.strip().split(".")
         inner = table
         for part in path:
             inner = inner.setdefault(part, {})
             if not isinstance(inner, dict):
-                raise UsageError(f"--set {cut(change, 60)}: {part} is no table")
+                raise UsageError(f"{flag}{cut(change, 60)}: {part} is no table")
         inner[last] = _value(text.strip())
 
     def refuse(at: tuple[str, ...], why: str) -> NoReturn:
-        raise UsageError(f"--set {cut('.'.join(at), 60)}: {why}") from None
+        raise UsageError(f"{flag}{cut('.'.join(at), 60)}: {why}") from None
 
     return read_pipeline(config.name, table, config.place, refuse)
 

@@ -1,4 +1,4 @@
-"""What is done with pipelines besides running them: a first table in `epkit.toml`, and ending a run that goes on."""
+"""Work on pipelines other than running them: a first table in `epkit.toml`, and ending a run that goes on."""
 
 import json
 import os
@@ -82,7 +82,7 @@ def init(name: str, data: str, label: str, context: Context) -> Path:
 
 
 def cancel(name: str, context: Context) -> int | None:
-    """End the run that goes on, as SIGTERM does: what it has put up is taken away, and it writes its report.
+    """End the run that goes on, as SIGTERM does: what it has deployed is removed, and it writes its report.
 
     Returns:
         Its process; None where no run goes on.

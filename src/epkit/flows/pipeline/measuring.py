@@ -1,4 +1,4 @@
-"""A load on a candidate, and beside it on what serves: objectives, gates, and the reports of it."""
+"""A load on a candidate, and for comparison on the live model: objectives, gates, and the reports of it."""
 
 import io
 import json
@@ -70,7 +70,7 @@ def measure(
         (world.directory / TARGETS).unlink(missing_ok=True)  # the candidate's address means nothing later
     if result.stopped_by is not None:
         raise StepStopped(result.stopped_by)
-    return _outcome(world, settings, result, beside=serving is not None)
+    return _outcome(world, settings, result, with_live=serving is not None)
 
 
 def _options(
@@ -125,12 +125,12 @@ def _context(world: World, candidate: CandidateTarget, serving: CandidateTarget 
     return replace(world.context, environ={**environ, "EPKIT_CONFIG": str(path)}, note=world.show)
 
 
-def _outcome(world: World, settings: BenchSettings, result: BenchResult, *, beside: bool) -> StepResult:
+def _outcome(world: World, settings: BenchSettings, result: BenchResult, *, with_live: bool) -> StepResult:
     """Judge the runs of the candidate, and write the reports."""
-    reports = result.runs[1::2] if beside else (result.report,)
+    reports = result.runs[1::2] if with_live else (result.report,)
     missed = _missed(reports)
     gates: list[dict[str, Any]] = []
-    if beside and settings.fail_if and missed is None:
+    if with_live and settings.fail_if and missed is None:
         gates, missed = _compared(world.directory / SAVED, settings.fail_if)
     files = _written(world.directory, result, mask_values(reports[-1], world.context.secrets))
     code = 0 if any(report.counts.ok for report in reports) else NOTHING_ANSWERED
@@ -143,7 +143,7 @@ def _outcome(world: World, settings: BenchSettings, result: BenchResult, *, besi
             "requests": sum(report.counts.sent for report in reports),
             "failed": sum(report.counts.failed for report in reports),
             "p99_ms": None if (service := reports[-1].latency_ms.service) is None else service.percentiles["99"],
-            "against_live": beside,
+            "against_live": with_live,
             "slo": [
                 {"expression": one.expression, "observed": one.observed, "passed": one.passed}
                 for one in reports[-1].thresholds
@@ -175,7 +175,7 @@ def _compared(saved: Path, fail_if: Sequence[str]) -> tuple[list[dict[str, Any]]
     comparison = compare_runs(str(saved), None, fail_if=fail_if)
     gates = [{"expression": each.gate.expression, "passed": each.passed} for each in comparison.gates]
     missed = next((each["expression"] for each in gates if not each["passed"]), None)
-    return gates, None if missed is None else f"missed {missed} beside what serves"
+    return gates, None if missed is None else f"missed {missed} against what serves"
 
 
 def _line(report: Report) -> str:
@@ -201,7 +201,7 @@ def _number(value: float) -> str:
 
 
 def _written(directory: Path, result: BenchResult, report: Report) -> dict[str, str]:
-    """Write the report of the candidate, its page, and what was measured beside it.
+    """Write the report of the candidate, its page, and what was measured with it.
 
     Raises:
         UsageError: the disk is full.

@@ -53,7 +53,7 @@ class PipelineOptions:
         changes: `KEY=VALUE` each, in place of what `epkit.toml` says.
         if_needed: run only if a new model is needed.
         why: what the user says of the run.
-        by: the face that asks: `cli`, `python`.
+        by: the face that asks: `cli`, `python`, `http`.
     """
 
     from_: str | None = None
@@ -95,6 +95,7 @@ def run(
     *,
     show: Callable[[StepResult], None],
     say: Callable[[str], None],
+    begun: Callable[[int], None] = lambda _: None,
     steps: tuple[PipelineStep, ...] = STEPS,
 ) -> PipelineRun:
     """Run a pipeline.
@@ -102,18 +103,20 @@ def run(
     Args:
         show: called when a step has ended.
         say: called with what a step says meanwhile.
+        begun: called with the number of the run, before its first step.
 
     Raises:
-        UsageError: the configuration is wrong, another run goes on, the champion is gone, or a disk is full.
+        PipelineBusyError: another run goes on.
+        UsageError: the configuration is wrong, the champion is gone, or a disk is full.
     """
     loaded = load(name, context, options.changes)
     span = _span(options, active(loaded.config, steps))
-    _check(loaded)
+    check(loaded)
     with loaded.store.lock(), noted() as stopped:
         champion = find_champion(_recovered(loaded, steps, stopped))
         if options.if_needed and champion is not None and _same_table(loaded, champion):
             return _nothing_to_do(loaded, options, champion)
-        return _Sequence(loaded, options, span, champion, show, say, stopped).run()
+        return _Sequence(loaded, options, span, champion, show, say, stopped).run(begun)
 
 
 def foresee(
@@ -126,7 +129,7 @@ def foresee(
     """
     loaded = load(name, context, options.changes)
     span = _span(options, active(loaded.config, steps))
-    _check(loaded)
+    check(loaded)
     champion = find_champion(loaded.store)
     before: dict[StepName, StepResult] = {}
     found: list[Foreseen] = []
@@ -179,7 +182,7 @@ def _span(options: PipelineOptions, steps: tuple[PipelineStep, ...]) -> _Span:
     return _Span(steps=steps[:last], first=first, flag=flag)
 
 
-def _check(loaded: LoadedPipeline) -> None:
+def check(loaded: LoadedPipeline) -> None:
     """Refuse what cannot be meant, before anything runs.
 
     Raises:
@@ -232,7 +235,7 @@ def _recovered(
     world = _world(loaded, store.run_directory(number), number, champion, say, stopped)
     for step in reversed(steps):
         if step.name in journal.begun and step.name not in KEPT:
-            say(f"run {number} was killed: what {step.name} has put up is taken away")
+            say(f"run {number} was killed: what {step.name} has deployed is removed")
             step.undo(world)
     return store
 
@@ -267,13 +270,14 @@ class _Sequence:
         self._begun: list[PipelineStep] = []
         self._need: Need | None = None
 
-    def run(self) -> PipelineRun:
+    def run(self, begun: Callable[[int], None]) -> PipelineRun:
         """Run the steps, and write down what came of them.
 
         Raises:
             UsageError: the disk is full.
         """
         with self._store.begin(self._head) as journal:
+            begun(journal.run)
             state: RunState
             try:
                 state, code, reason = self._steps(journal)
@@ -394,7 +398,7 @@ class _Sequence:
             try:
                 step.undo(self._world_of(journal, say))
             except (EpkitError, OSError) as error:
-                problems.append(f"{step.name} could not be taken back: {_trouble(error)}")
+                problems.append(f"{step.name} could not be undone: {_trouble(error)}")
                 say(problems[-1])
         return f"({'; '.join(problems)})" if problems else ""
 
@@ -484,7 +488,7 @@ def _owner() -> str:
 
 def _nothing_to_do(loaded: LoadedPipeline, options: PipelineOptions, champion: Champion) -> PipelineRun:
     """Return a run that was not begun: the table is that of the champion."""
-    reason = f"the table is that of run {champion.run}"
+    reason = f"the table is the same as in run {champion.run}"
     return PipelineRun(
         **_head(loaded, options, champion),
         run=None,

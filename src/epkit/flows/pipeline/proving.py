@@ -70,7 +70,7 @@ class Prover:
         self._contract = parse(documents.decode(body, name=f"{self.name}: the contract"))
         self._validator = Validator(self._contract)
         if fault := column_fault(columns, self._validator.rows):
-            raise ContractError(f"{self.name}: {fault}: the script is not of this model")
+            raise ContractError(f"{self.name}: {fault}: the script does not belong to this model")
 
     def sample(self) -> None:
         """Score a body that the contract allows.
@@ -162,7 +162,9 @@ class Prover:
         found = find_predictions(_decoded(once), len(expected), declared_place(self._known[0]))
         values = None if found is None else found.values
         if fault := wrong_answer(expected, values, self.tolerance):
-            raise ContractError(f"{self.name}: golden rows: {what}: {fault}: it does not compute what was trained")
+            raise ContractError(
+                f"{self.name}: golden rows: {what}: {fault}: it does not give the predictions of the training"
+            )
 
     def _judged(self, once: SingleRequest) -> tuple[Failure, str]:
         """Judge the reply to one row."""

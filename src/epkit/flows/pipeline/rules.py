@@ -37,7 +37,7 @@ def predictions(make: str, where: str, table: LabelledTable, places: np.ndarray)
     given = found.tolist() if hasattr(found, "tolist") else found
     if not isinstance(given, list | tuple) or len(given) != len(rows):
         what = f"{len(given)} values" if isinstance(given, list | tuple) else f"a {type(found).__name__}"
-        raise UsageError(f"{where}: returns {what} for {len(rows)} rows: a list with a prediction a row is wanted")
+        raise UsageError(f"{where}: returns {what} for {len(rows)} rows: a list with one prediction a row is expected")
     return list(given)
 
 

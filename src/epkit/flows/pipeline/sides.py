@@ -1,4 +1,4 @@
-"""Where a pipeline's model goes: how a candidate is put up beside what serves, asked, and how it takes over.
+"""Where a pipeline's model goes: how a candidate is deployed next to the live model, asked, and how it takes over.
 
 On this machine the candidate is an endpoint of its own, which nothing but the run knows. At Azure it is a deployment of
 the same endpoint, which gets no traffic before `switch` gives it some. Either way the run's directory says first, in
@@ -28,7 +28,7 @@ ENTRY: Final = "score.py"
 """The entry script, one of the model's files."""
 
 Check = Callable[[int], None]
-"""Looks at the candidate while it gets so many percent of the traffic; raises where something is wrong."""
+"""Checks the candidate while it gets that percentage of the traffic; raises if something is wrong."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +65,7 @@ class Side(Protocol):
         """Put the candidate up, and wait until it answers."""
 
     def take_away(self, record: CandidateRecord) -> None:
-        """Take the candidate away, or what is left beside it where it serves; twice does no harm."""
+        """Remove the candidate, or what is left next to it if it serves; may be called twice."""
 
     def candidate(self, record: CandidateRecord) -> CandidateTarget:
         """Say how the candidate is reached."""
@@ -183,7 +183,7 @@ class _LocalSide(_PlacedSide):
     def prepare(self, live: Endpoint | None, model: Path, sha256: str) -> CandidateRecord:
         if self._shown(self._name) is not None:
             raise UsageError(
-                f"{self._name}: there is an endpoint of this name, which the candidate has to have: "
+                f"{self._name}: an endpoint of this name exists, and the candidate needs the name: "
                 f"epkit deploy delete {self._name}"
             )
         before = {} if live is None else {each.name: each.traffic for each in live.deployments}
@@ -249,7 +249,7 @@ class _AzureSide(_PlacedSide):
         before = {each.name: each.traffic for each in deployments if each.traffic}
         if deployments and not before:
             raise BackendError(
-                f"{self.place.service}: its requests are sent to none of its deployments: "
+                f"{self.place.service}: none of its deployments gets its requests: "
                 f"epkit deploy update {self.place.name} --traffic NAME=100 first"
             )
         taken = {each.name for each in deployments}
@@ -274,7 +274,7 @@ class _AzureSide(_PlacedSide):
             order = replace(self._order(record.endpoint, record, deployment=record.name), traffic=False)
             self.place.backend.create(order, self.context.note)
         else:
-            staged(self.place).create_beside(self._replacement(record, deployment=record.name), self.context.note)
+            staged(self.place).create_candidate(self._replacement(record, deployment=record.name), self.context.note)
 
     def take_away(self, record: CandidateRecord) -> None:
         endpoint = self._shown(record.endpoint)

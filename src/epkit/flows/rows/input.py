@@ -29,11 +29,11 @@ from epkit.flows.rows.opening import Given
 if TYPE_CHECKING:
     from epkit.core.contract.contract import ParsedContract
 
-WHOLE: Final = "(--no-validate sends it all the same)"
+WHOLE: Final = "(--no-validate sends it anyway)"
 FAULTS: Final = ("cells", "decimal")
 """Rules by which a row of a table is none, whatever the contract says."""
 
-OTHERS: Final = "(--no-validate sends it all the same, --skip-invalid all other rows)"
+OTHERS: Final = "(--no-validate sends it anyway, --skip-invalid all other rows)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,7 @@ class Input:
         """Read the rows.
 
         Args:
-            skip: so many from the first on are left out.
+            skip: number of rows to leave out at the beginning.
         """
         first = skip
         pieces = self.source.pieces(skip, lists=self.envelope.wants_lists)
@@ -90,7 +90,7 @@ def prepare(
         given: None for the contract's example.
         contract: says how rows are written, and what their columns are.
         wrap: how the user wants rows wrapped, None for what else is known; the contract's columns stay.
-        parameters: that go beside the rows.
+        parameters: that sent with the rows.
         path: of the target, which tells MLflow's servers.
         validate: whether a row that breaks the contract is refused.
         scoring: whether messages may name the flags that only `score` has.
@@ -132,7 +132,7 @@ def prepare(
     if spec is None:
         source.survey()
         if not skip_invalid:
-            source.refuse_faults(" (--skip-invalid sends all other rows)" if scoring else ": mend the line")
+            source.refuse_faults(" (--skip-invalid sends all other rows)" if scoring else ": correct the line")
     for remark in source.remarks:
         note(remark)
     return Input(source=source, envelope=envelope, validator=validator)
@@ -179,7 +179,7 @@ def _from_body(name: str, body: object, spec: RowSpec | None) -> tuple[Source, E
     found = None if spec is None or isinstance(body, list) else of_body(body, spec.path)
     found = found or of_body(body)
     if found is None:
-        raise UsageError(f"{name}: there are no rows in it: a list of objects or of arrays is looked for")
+        raise UsageError(f"{name}: there are no rows in it: a list of objects or of arrays is expected")
     envelope, there = found
     rows = there.rows()
     if not rows:
@@ -211,7 +211,7 @@ def _envelope(
     if shape is not None:
         return Envelope(path=shape.path, form=shape.form)
     envelope = from_wrap("data")
-    otherwise = "; --wrap says otherwise" if scoring else ""
+    otherwise = "; --wrap changes that" if scoring else ""
     note(f"no contract says how rows are wrapped: they are sent as {envelope.shown}{otherwise}")
     return envelope
 
@@ -226,7 +226,7 @@ def _named(envelope: Envelope, source: Source) -> Envelope:
         raise UsageError("--wrap: a table has a schema, which comes from a contract's example: name one with --schema")
     if envelope.form == "values" and len(source.names) > 1:
         names = ", ".join(source.names[:5])
-        raise UsageError(f"{source.name}: the body holds one value a row, and there are the columns {names}: keep one")
+        raise UsageError(f"{source.name}: the body holds one value a row, but there are the columns {names}: keep one")
     return replace(envelope, names=tuple(source.names)) if envelope.is_named else envelope
 
 
@@ -276,7 +276,7 @@ def _refuse(name: str, verdict: Verdict, skip_invalid: bool, advice: str) -> Non
         return
     first = errors[0]
     if first.rule in FAULTS:
-        advice = "(--skip-invalid sends all other rows)" if advice is OTHERS else "(mend the line)"
+        advice = "(--skip-invalid sends all other rows)" if advice is OTHERS else "(correct the line)"
     place = name if first.line is None else f"{name}:{first.line}:{first.column}"
     more = f"; {verdict.errors} errors in all, epkit validate shows them" if verdict.errors > 1 else ""
     raise ContractError(f"{place}: {in_words(first)}{more} {advice}")

@@ -1,4 +1,4 @@
-"""Payloads from a table: its rows, so many a body, wrapped and checked as `score` does it, before the run begins."""
+"""Payloads from a table: a fixed number of rows a body, wrapped and checked as in `score` before the run."""
 
 import contextlib
 from collections.abc import Iterator
@@ -80,7 +80,7 @@ def _bodies(file: str, rows: Input, batch_rows: int) -> Iterator[Payload]:
         size += len(text)
         if size > MOST_BYTES:
             raise UsageError(
-                f"{file}: more than {MOST_BYTES >> 20} MB of bodies: take a part of it (epkit score takes all)"
+                f"{file}: more than {MOST_BYTES >> 20} MB of bodies: use a part of it (epkit score sends all of it)"
             )
         if len(batch) == batch_rows:
             yield body()

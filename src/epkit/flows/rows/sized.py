@@ -39,7 +39,7 @@ def sized_payloads(
     wrap: str | None = None,
     seed: int = 0,
 ) -> Iterator[Payload]:
-    """Make bodies of each size, all of exactly so many rows, before a run begins.
+    """Make bodies of each size, with exactly that number of rows, before a run begins.
 
     Args:
         file: with the rows: a table, JSON lines, or a request body; None for rows that are made of the contract.
@@ -51,7 +51,7 @@ def sized_payloads(
         seed: of rows that are made.
 
     Raises:
-        UsageError: there are no rows to be had, or a body cannot hold so many.
+        UsageError: there are no rows to be had, or a body cannot hold that number.
         ContractError: a row breaks the contract.
     """
     with contextlib.ExitStack() as stack:
@@ -82,7 +82,7 @@ def sized_payloads(
             left -= len(body)
             if left < 0 and not number:
                 most_mb = MOST_BYTES // len(sizes) >> 20
-                raise UsageError(f"--sweep rows={size}: a body of so many rows has more than {most_mb} MB")
+                raise UsageError(f"--sweep rows={size}: a body of that size has more than {most_mb} MB")
             if left < 0:
                 break
             yield Payload.of(f"{given.name}, {size} rows, body {number}", body, checked=True, rows=size)

@@ -74,7 +74,7 @@ def check_workers(options: ScoreOptions) -> None:
     hired.check_workers(options.workers, options.cluster)
     if options.workers is not None and options.workers > options.concurrency:
         raise UsageError(
-            f"--workers {options.workers}: no more than {options.concurrency} would have something to do, as no more "
+            f"--workers {options.workers}: no more than {options.concurrency} workers are of use, because no more "
             f"requests are in flight at once: give a higher concurrency (-c)"
         )
 

@@ -1,4 +1,4 @@
-"""A job that can begin, and what it asks of whoever does it."""
+"""A job that is ready to begin, and the interface of what runs it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

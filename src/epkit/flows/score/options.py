@@ -27,7 +27,7 @@ class ScoreOptions:
         out: a path, None for a stream.
         timeout_s: one request's; None for the target's own.
         rate: most requests a second, None for no limit.
-        params: go beside the rows.
+        params: sent with the rows.
         workers: how many processes of this machine share the job.
         cluster: a Dask scheduler whose workers share it.
     """
@@ -57,7 +57,7 @@ class ScoreOptions:
 
     @property
     def parameters(self) -> Mapping[str, Any]:
-        """What goes beside the rows, the method among it."""
+        """What is sent with the rows, including the method."""
         return {**self.params, **({"method": self.method} if self.method is not None else {})}
 
 
@@ -70,11 +70,11 @@ def check(options: ScoreOptions) -> None:
         ("--retries", options.retries, 0, 10**6),
     ):
         if not least <= value <= most:
-            raise UsageError(f"{flag} {value}: is from {least} to {most:,}")
+            raise UsageError(f"{flag} {value}: must be from {least} to {most:,}")
     if options.rate is not None and not 1e-6 <= options.rate <= 1e6:
-        raise UsageError(f"--rate {options.rate:g}: requests a second are more than 0, and at most a million")
+        raise UsageError(f"--rate {options.rate:g}: must be more than 0 and at most a million requests a second")
     if options.timeout_s is not None and not 0 < options.timeout_s < 1e9:
-        raise UsageError(f"-s {options.timeout_s:g}: the seconds are more than 0, and less than 10^9")
+        raise UsageError(f"-s {options.timeout_s:g}: must be more than 0 and less than 10^9 seconds")
     if options.request.predictions_at is not None:
         place_of(options.request.predictions_at)
     check_proxy(options.request)

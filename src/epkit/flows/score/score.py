@@ -59,8 +59,8 @@ def score(
     Args:
         writer: takes the rows, where there is no `options.out`.
         kept: failed rows are added to it.
-        progress: told some five times a second how far it is.
-        policy: instead of what the options say, for whoever has other times to wait.
+        progress: called about five times a second with the progress.
+        policy: overrides the options, to wait for other times.
 
     Raises:
         UsageError: options, files.

@@ -17,7 +17,7 @@ from epkit.flows.target.target import Target
 MOST_SHOWN: Final = 500
 """The most characters of a reply in a message."""
 
-TOLD_NS: Final = 10_000_000_000
+NOTED_NS: Final = 10_000_000_000
 """A shorter wait is not worth a line."""
 
 
@@ -41,8 +41,10 @@ def note_wait(wait: RetryWait, note: Note) -> None:
     """Say that the endpoint asks to wait, where a user would begin to wonder."""
     asked, granted = f"{wait.asked_ns / 1e9:,.0f} s", f"{wait.ns / 1e9:,.0f} s"
     if wait.asked_ns > wait.ns:
-        note(f"the endpoint asks to wait {asked} (Retry-After), which is too long: it is asked again in {granted}")
-    elif wait.ns >= TOLD_NS:
+        note(
+            f"the endpoint asks to wait {asked} (Retry-After), which is too long: the next request is sent in {granted}"
+        )
+    elif wait.ns >= NOTED_NS:
         note(f"the endpoint asks to wait {asked} (Retry-After): waiting")
 
 
@@ -57,7 +59,9 @@ def advise(hopeless: Outcome | str, target: Target) -> str:
     if hopeless.shared:
         reply = clean(mask_text(cut(hopeless.body.decode("utf-8", "replace"), MOST_SHOWN), target.secrets), MOST_SHOWN)
         shown = f"; the reply: {reply}" if reply else ""
-        return f"all requests so far failed alike, those of single rows too: {_advise(hopeless, target)}{shown}"
+        return (
+            f"all requests so far failed in the same way, even those of single rows: {_advise(hopeless, target)}{shown}"
+        )
     return _advise(hopeless, target)
 
 

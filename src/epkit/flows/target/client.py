@@ -32,7 +32,7 @@ from epkit.flows.target.request_options import AGENT, RequestOptions, TargetOpti
 from epkit.flows.target.target import Target
 from epkit.flows.target.transport import engine_class, proxy_of
 from epkit.flows.target.unlocking import unlocked
-from epkit.process import beside_a_loop
+from epkit.process import outside_loop
 
 T = TypeVar("T")
 
@@ -54,6 +54,7 @@ class SingleRequest:
 
     Args:
         took_ns: from the connect to the last byte.
+        sent: False where it is certain that not a byte of the request was written.
     """
 
     request: Request | None
@@ -63,6 +64,7 @@ class SingleRequest:
     head: bytes = b""
     body: bytes = field(default=b"", repr=False)
     took_ns: int = 0
+    sent: bool = True
 
     def begin(self) -> None:
         """Nothing has to be started."""
@@ -77,6 +79,7 @@ class SingleRequest:
         self.failure, self.detail = exchange.failure, exchange.detail
         self.status, self.head, self.body = exchange.status, exchange.head, exchange.body
         self.took_ns = exchange.end - exchange.start
+        self.sent = exchange.sent > exchange.connected  # equal where there was no connection to write to
 
     @property
     def headers(self) -> dict[str, str]:
@@ -84,12 +87,17 @@ class SingleRequest:
         return fields(self.head)
 
     @property
+    def content(self) -> bytes:
+        """The reply's body, unpacked; nothing where it cannot be."""
+        try:
+            return judging.unpack(self.headers.get("content-encoding", ""), self.body)
+        except ValueError:
+            return b""
+
+    @property
     def text(self) -> str:
         """The reply's body, unpacked, as text."""
-        try:
-            return judging.unpack(self.headers.get("content-encoding", ""), self.body).decode("utf-8", "replace")
-        except ValueError:
-            return ""
+        return self.content.decode("utf-8", "replace")
 
     def advice(self, target: Target) -> str:
         """Say what a request that got no reply met, and what to do."""
@@ -190,7 +198,7 @@ class Client:
         except TimeoutError:
             once.failure, once.detail = Failure.TIMEOUT, f"no whole reply within {timeout_s:g} s"
         except EndpointError as error:  # the host has no address
-            once.failure, once.detail = Failure.CONNECT, str(error)
+            once.failure, once.detail, once.sent = Failure.CONNECT, str(error), False
         return once
 
 
@@ -222,7 +230,7 @@ def check_options(options: TargetOptions) -> None:
     """
     check_proxy(options.request)
     if options.timeout_s is not None and not 0 < options.timeout_s < 1e9:
-        raise UsageError(f"-s {options.timeout_s:g}: the seconds are more than 0, and less than 10^9")
+        raise UsageError(f"-s {options.timeout_s:g}: must be more than 0 and less than 10^9 seconds")
 
 
 def client_for(target: Target, options: TargetOptions, *, proxy: Proxy | None = None) -> Client:
@@ -250,7 +258,7 @@ def client_for(target: Target, options: TargetOptions, *, proxy: Proxy | None = 
 
 def wait_for(question: Coroutine[Any, Any, T]) -> T:
     """Wait for an answer, in a thread of its own where this one's event loop runs already (a notebook's)."""
-    return beside_a_loop(partial(_answered, question))
+    return outside_loop(partial(_answered, question))
 
 
 def _answered(question: Coroutine[Any, Any, T]) -> T:
@@ -278,7 +286,7 @@ def _redirected(url: Url, location: str, name: str) -> Url:
     try:
         to = urls.parse(urljoin(base.reveal(), location))
     except (UsageError, ValueError):
-        raise EndpointError(f"{name}: redirects to what is no URL") from None
+        raise EndpointError(f"{name}: redirects to something that is not a URL") from None
     if not urls.same_origin(to, base):
-        raise EndpointError(f"{name}: redirects to another origin, {to.shown}: name that one if it is meant")
+        raise EndpointError(f"{name}: redirects to another origin, {to.shown}: name that URL if you mean it")
     return replace(to, unix=url.unix)

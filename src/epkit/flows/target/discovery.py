@@ -59,7 +59,7 @@ async def discover(target: Target, fetch: Fetch, *, named: str | None = None) ->
         except EndpointError as error:
             if place is first or isinstance(error, UnreachableError):
                 raise
-            tried.append(f"{place.shown}: leads to another origin")
+            tried.append(f"{place.shown}: redirects to another origin")
             continue
         if reply.failure or reply.status in _AT_ONCE or (place is first and reply.status == 403):
             body_of(reply, place.shown, target.secrets)  # raises
@@ -98,7 +98,7 @@ def body_of(reply: SingleRequest, name: str, secrets: Iterable[Secret]) -> bytes
         kind = UnreachableError if reply.failure in (Failure.CONNECT, Failure.TLS) else EndpointError
         raise kind(f"{name}: {advise_failure(reply.failure, reply.detail, secrets)}")
     if reply.status in (401, 403):
-        raise EndpointError(f"{name}: status {reply.status}: the contract asks for a key, or this one is not it")
+        raise EndpointError(f"{name}: status {reply.status}: the contract needs a key, or the key sent is wrong")
     if reply.status == 407:
         raise EndpointError(f"{name}: status 407: {explain(407, {}, '', key_sent=False)}")
     if reply.status != 200:
@@ -114,9 +114,9 @@ def _places(uri: Url) -> Iterator[Url]:
     if (model := model_path(uri.path)) is not None:
         yield replace(uri, path=model, query=None)
     own = contract_url(uri)
-    beside = (own, *(uri.sibling(name) for name in PUBLISHED))
+    siblings = (own, *(uri.sibling(name) for name in PUBLISHED))
     root = (replace(uri, path=f"/{name}", query=None) for name in (own.path.rpartition("/")[2], *PUBLISHED))
-    yield from dict.fromkeys((*(beside if model is None else ()), *root))
+    yield from dict.fromkeys((*(siblings if model is None else ()), *root))
 
 
 def _other_version(place: Url, reply: SingleRequest) -> Iterator[Url]:

@@ -34,6 +34,13 @@ def open_target(
         EndpointError: the embedded endpoint does not come up.
     """
     spec = resolve(argument, environ=context.environ, cwd=context.cwd)
+    with open_spec(spec, request, context, key_file=key_file) as target:
+        yield target
+
+
+@contextlib.contextmanager
+def open_spec(spec: TargetSpec, request: RequestOptions, context: Context, *, key_file: str | None) -> Iterator[Target]:
+    """Find the key of a target that is found already; everything else is as in `open_target`."""
     if (note := found_note(spec)) is not None:
         (context.warn or context.note)(note)
     key = find_key(spec, key_file=key_file, headers=request.headers, environ=context.environ)

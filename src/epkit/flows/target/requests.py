@@ -57,7 +57,7 @@ class Requests:
     strict: bool = False
 
     def part(self, rows: int) -> tuple[int, ...]:
-        """Return the indices of the requests with so many rows."""
+        """Return the indices of the requests with that number of rows."""
         return tuple(index for index, held in enumerate(self.rows) if held == rows)
 
     def of_part(self, part: Sequence[int]) -> "Requests":
@@ -98,7 +98,7 @@ def make_load(
         raise UsageError(f"-m {options.method}: a method is one word, such as POST")
     known = KnownContract(options.schema, note, find_contract)
     if options.batch_rows < 1:
-        raise UsageError(f"--batch-rows {options.batch_rows}: a body has 1 row or more")
+        raise UsageError(f"--batch-rows {options.batch_rows}: must be 1 row or more")
     wrapping = None if options.wrap is None else from_wrap(options.wrap)
     named = options.content_type or _given(options.headers, "content-type")
     if named is None and wrapping is not None:
@@ -119,7 +119,7 @@ def make_load(
         bodies = [payload for payload in payloads if not payload.checked]
         _check(bodies, known.contract("the payload is not checked") if bodies else None)
     if options.schema is not None and not known.looked and not options.validate:
-        note("--schema is not used: with --no-validate a contract is needed for the rows of a table alone")
+        note("--schema is not used: with --no-validate a contract is used only for the rows of a table")
     method = options.method or ("HEAD" if options.head else "PUT" if options.put else "POST" if payloads else "GET")
     headers = compose_headers(options, target, content_type if payloads else None)
     if id_header is not None:
@@ -248,7 +248,7 @@ def _read(
         return read_payloads(file, stdin)
     count = re.fullmatch(r"gen:rows=([1-9][0-9]{0,6})", file)
     if count is None:
-        raise UsageError(f"-p {file}: rows to make are written gen:rows=K, K from 1 to 9999999")
+        raise UsageError(f"-p {file}: must be gen:rows=K, K from 1 to 9999999")
     from epkit.core.validate.examples import sample_body
 
     contract = known.contract(None)
@@ -304,9 +304,9 @@ class KnownContract:
         """Return the contract, or None where the target's own is missing or unusable.
 
         Args:
-            without: what that means for the user, who is told; None where there is no going on.
+            without: note for the user if there is no contract; None: a contract is required.
 
-            quiet: the user has said that it may be missing, and is not told.
+            quiet: the user said that it may be missing, so there is no note.
 
         Raises:
             EpkitError: it is missing, and the user named it or it cannot be done without.
@@ -354,7 +354,7 @@ def _check(payloads: Sequence[Payload], contract: "ParsedContract | None") -> No
         line = None if first.line is None else first.line + (payload.line or 1) - 1
         place = payload.file if line is None else f"{payload.file}:{line}:{first.column}"
         more = f"; {verdict.errors} errors in all, epkit validate shows them" if verdict.errors > 1 else ""
-        raise ContractError(f"{place}: {in_words(first)}{more} (--no-validate sends it all the same)")
+        raise ContractError(f"{place}: {in_words(first)}{more} (--no-validate sends it anyway)")
 
 
 def _may_be_json(payload: Payload) -> bool:

@@ -21,7 +21,7 @@ def begin(spec: TargetSpec, key: Key, context: Context) -> tuple[Renewal, Key]:
 
     Raises:
         UsageError: an SDK or a login is missing, or `epkit.toml` does not say who gives the tokens out.
-        BackendError: the backend said no.
+        BackendError: the backend refused.
     """
     try:
         source = aad_source() if spec.auth == "aad" else _aml_source(spec, context)
@@ -73,4 +73,4 @@ def _aml_source(spec: TargetSpec, context: Context) -> TokenSource:
         if name == spec.backend:
             backend = open_azure(name, context, workspace=spec.workspace)
             return in_time(partial(backend.token, spec.service or spec.name or ""))
-    raise UsageError('who gives the tokens out? backend = "azureml" or backend = "azureml-v1"')
+    raise UsageError('which backend issues the tokens? backend = "azureml" or backend = "azureml-v1"')

@@ -24,7 +24,7 @@ MOST_LEAKS: Final = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """What is said of the model beside its figures."""
+    """What is reported about the model in addition to its figures."""
 
     importance: tuple[Importance, ...]
     engineered: tuple[Importance, ...]

@@ -1,4 +1,4 @@
-"""How good the chosen model is on rows that it was not trained on, beside the model in use, and by the gates."""
+"""How good the chosen model is on rows that it was not trained on, compared with the model in use, and by the gates."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -96,7 +96,7 @@ def judge(
     columns_shown: Sequence[str] | None,
     pairs: Sequence[tuple[str, str]],
 ) -> Judgement:
-    """Judge the model: by out-of-fold rows, by test rows, in cohorts, beside the base, by gates.
+    """Judge the model: by out-of-fold rows, by test rows, in cohorts, against the base, by gates.
 
     Args:
         columns_shown: of the cohorts, None for all.

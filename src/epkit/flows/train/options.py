@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from epkit.core.near import hint
 from epkit.core.quantities import read_ns
@@ -14,12 +14,18 @@ from epkit.core.train.metrics import CLASSIFICATION, REGRESSION, canonical
 from epkit.core.train.plan import Metric, TrainPlan
 from epkit.errors import UsageError
 
+if TYPE_CHECKING:
+    from epkit.flows.train.reading import Table
+
 MOST_RUNS: Final = 10_000
 MOST_WORKERS: Final = 64
 EXPORTS: Final = ("lightgbm", "onnx")
 TASKS: Final = ("classification", "regression")
 REPORT: Final = "train.json"
 """The name of the report, in the directory next to the model."""
+
+RUN: Final = ".run"
+"""What the name of that directory ends with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +34,7 @@ class TrainOptions:
 
     Args:
         file: a path, a directory of Parquet files, a URL, or `-`.
+        table: that is in memory, in place of *file*.
         encoding, decimal: of its text.
         out: the directory of the model; what else is written goes to `OUT.run`.
         shown: what the report calls that directory; None for *out*.
@@ -35,8 +42,9 @@ class TrainOptions:
         exports: of `EXPORTS`.
     """
 
-    file: str
-    label: str
+    file: str = ""
+    label: str = ""
+    table: "Table | None" = None
     out: str = "model"
     shown: str | None = None
     encoding: str | None = None
@@ -65,6 +73,10 @@ class TrainOptions:
     exports: tuple[str, ...] = ()
     overwrite: bool = False
     restart: bool = False
+
+
+DEFAULTS: Final = TrainOptions()
+"""What is done where nothing is said, from Python as by the command line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,11 +142,11 @@ def _check_numbers(options: TrainOptions) -> None:
         ("--workers", options.workers or 1, 1, MOST_WORKERS),
     ):
         if not least <= value <= most:
-            raise UsageError(f"{flag} {value}: is from {least} to {most:,}")
+            raise UsageError(f"{flag} {value}: must be from {least} to {most:,}")
     if not 0 <= options.test_size < 0.9:
-        raise UsageError(f"--test-size {options.test_size:g}: is a part of the rows: 0 for none, else below 0.9")
+        raise UsageError(f"--test-size {options.test_size:g}: must be a part of the rows: 0 for none, else below 0.9")
     if options.holdout is not None and not 0 < options.holdout < 0.9:
-        raise UsageError(f"--holdout {options.holdout:g}: is a part of the rows: above 0, below 0.9")
+        raise UsageError(f"--holdout {options.holdout:g}: must be a part of the rows: above 0, below 0.9")
 
 
 def _metric(text: str) -> Metric:
@@ -153,7 +165,7 @@ def _time_limit_s(text: str | None) -> float | None:
     except ValueError:
         seconds = 0.0
     if not seconds:
-        raise UsageError(f"--time-limit {cut(text, 40)}: a time is written 90s, 10m or 1h")
+        raise UsageError(f"--time-limit {cut(text, 40)}: write a time as 90s, 10m or 1h")
     return seconds
 
 
@@ -167,7 +179,7 @@ def _check_columns(options: TrainOptions) -> None:
             continue
         other = seen.setdefault(name, flag)
         if other != flag and {other, flag} != {"--group", "--id"}:
-            raise UsageError(f'{flag} "{cut(name, 60)}": is named by {other} too: a column is one of them')
+            raise UsageError(f'{flag} "{cut(name, 60)}": is also named by {other}: name a column only once')
     if options.group is not None and options.time is not None:
         raise UsageError("--group and --time contradict each other: each says which rows a model is judged on")
     if options.holdout is not None and options.folds != 5:
@@ -177,10 +189,10 @@ def _check_columns(options: TrainOptions) -> None:
 def _pair(text: str) -> tuple[str, str]:
     first, colon, second = text.partition(":")
     if not colon or not first or not second or first == second:
-        raise UsageError(f"--pairs {cut(text, 60)}: two columns are written A:B")
+        raise UsageError(f"--pairs {cut(text, 60)}: write two columns as A:B")
     return first, second
 
 
 def run_directory(out: Path) -> Path:
     """Return where the journal and the reports are, next to the model."""
-    return out.with_name(out.name + ".run")
+    return out.with_name(out.name + RUN)

@@ -1,18 +1,31 @@
-"""From what the user named to a table in memory, by the readers that `score` has."""
+"""From what the user named, or has in memory, to a table, by the readers that `score` has."""
 
+import hashlib
+import io
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from decimal import Decimal
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, Final, cast
 
+import numpy as np
+
+from epkit.core.shortening import cut
 from epkit.errors import UsageError
 from epkit.files.dialects import TableOptions
 from epkit.files.digests import digest_of
-from epkit.files.frames import stacked
+from epkit.files.frames import from_foreign, series_of, stacked
 from epkit.flows.context import Context
 from epkit.flows.rows.input import source_of
 from epkit.flows.rows.opening import spooled
 
 if TYPE_CHECKING:
     import polars as pl
+
+KINDS: Final = "a frame of pandas or polars, a list of objects, or an object of columns"
+"""Of rows in Python."""
+
+_NOTHING: Final = ("NAType", "NaTType")
+"""Types of pandas, which need not be installed, of what is missing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +64,7 @@ def read_table(
         before = digest_of(given.path, given.name)
         source = source_of(given, None)
         frames = list(source.frames())
-        source.refuse_faults(": mend the line")
+        source.refuse_faults(": correct the line")
         for remark in source.remarks:
             context.note(remark)
         if not frames:
@@ -60,3 +73,112 @@ def read_table(
         if digest_of(given.path, given.name) != before:
             raise UsageError(f"{given.name}: changed while it was read: start again when it is complete")
         return Table(name=given.name, sha256=before, frame=frame)
+
+
+def table_of(rows: Any) -> Table:
+    """Take rows that are in memory.
+
+    Args:
+        rows: see `KINDS`.
+
+    Raises:
+        UsageError: they are of another kind, there are none, or two columns have one name.
+    """
+    frame = frame_of(rows)
+    if not frame.height:
+        raise UsageError("the frame: there are no rows")
+    hashed = _Hashed()
+    # Objects of Python have no bytes; a column of them is refused later, by name.
+    frame.select(name for name, dtype in frame.schema.items() if not dtype.is_object()).write_ipc_stream(
+        cast("IO[bytes]", hashed)
+    )
+    return Table(name="the frame", sha256=hashed.digest.hexdigest(), frame=frame)
+
+
+class _Hashed(io.RawIOBase):
+    """A file that keeps nothing of what is written to it but the digest."""
+
+    def __init__(self) -> None:
+        self.digest = hashlib.sha256()
+
+    def write(self, data: Any) -> int:
+        self.digest.update(data)
+        return len(data)
+
+
+def frame_of(rows: Any) -> "pl.DataFrame":
+    """Make a frame of polars of rows in memory, with the types that they have.
+
+    Args:
+        rows: see `KINDS`; Arrow's tables and lazy frames, too.
+
+    Raises:
+        UsageError: they are of another kind, or two columns have one name.
+    """
+    import polars as pl  # late: it costs 0.2 s
+
+    match rows:
+        case pl.DataFrame():
+            return rows
+        case pl.LazyFrame():
+            return rows.collect()
+        case pl.Series():
+            raise UsageError(f"the rows: a single column: give {KINDS}")
+        case Mapping():
+            return _of_columns(rows)
+    names = [str(name) for name in getattr(rows, "columns", ())] if hasattr(rows, "isna") else []
+    double = next((name for name in names if names.count(name) > 1), None)
+    if double is not None:
+        raise UsageError(f'the frame: two columns are called "{cut(double, 60)}": rename one of them')
+    if names or hasattr(rows, "__dataframe__"):
+        return from_foreign(rows)
+    if hasattr(rows, "__arrow_c_stream__") and hasattr(rows, "column_names"):
+        return pl.DataFrame(rows)
+    if isinstance(rows, list | tuple) and all(isinstance(row, Mapping) for row in rows):
+        columns = dict.fromkeys(key for row in rows for key in row)
+        return pl.DataFrame([_series(str(name), [row.get(name) for row in rows]) for name in columns])
+    raise UsageError(f"the rows: {type(rows).__name__} is not known: give {KINDS}")
+
+
+def _of_columns(columns: Mapping[Any, Any]) -> "pl.DataFrame":
+    """Make a frame of columns by name.
+
+    Raises:
+        UsageError: one is no column, or they are of different lengths.
+    """
+    import polars as pl
+
+    found = []
+    for name, values in columns.items():
+        if isinstance(values, str | bytes | Mapping) or not hasattr(values, "__len__"):
+            raise UsageError(f'the rows: column "{cut(str(name), 60)}" is no list of values: give {KINDS}')
+        found.append(_series(str(name), values.tolist() if hasattr(values, "tolist") else list(values)))
+    if len({len(series) for series in found}) > 1:
+        raise UsageError("the rows: the columns are of different lengths")
+    return pl.DataFrame(found)
+
+
+def _series(name: str, values: Sequence[Any]) -> "pl.Series":
+    """Make a column of values of Python, numpy and pandas.
+
+    Raises:
+        UsageError: one is nothing that a table holds.
+    """
+    try:
+        return series_of(name, [_plain(value) for value in values])
+    except (TypeError, ValueError) as error:
+        raise UsageError(f'the rows: column "{cut(name, 60)}": no values of a table: {cut(str(error), 100)}') from None
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON would have it, as far as that is known."""
+    kind = type(value)
+    if kind in (str, int, float, bool) or value is None:
+        return value
+    if kind.__name__ in _NOTHING:
+        return None
+    if isinstance(value, Decimal):
+        return float(value)
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    return value.item() if isinstance(value, np.generic) else value

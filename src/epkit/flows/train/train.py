@@ -211,7 +211,9 @@ def _material(options: TrainOptions, order: TrainOrder, context: Context, stdin:
             raise UsageError(f"--threshold {plan.threshold.text}: is for two classes, and this task is {task}")
         gates.check(order.gates, examples.label, column_names(examples), base=options.base is not None)
 
-    table = read_table(options.file, stdin, context, encoding=options.encoding, decimal=options.decimal)
+    table = options.table or read_table(
+        options.file, stdin, context, encoding=options.encoding, decimal=options.decimal
+    )
     return prepare(table, plan, check)
 
 

@@ -1,4 +1,4 @@
-"""What a training leaves: the model's directory, and beside it the reports and every row's prediction."""
+"""What a training leaves: the model's directory, and next to it the reports and every row's prediction."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -92,8 +92,8 @@ def _exported(form: str, chosen: Chosen, material: TrainingMaterial) -> dict[str
         if not isinstance(fitted, Boosted):
             family = run.candidate.family
             raise UsageError(
-                f"--export {form}: run {run.candidate.run} of the model is {family}, and no trees: "
-                f"leave out --export {form}, and what was tried is taken up again"
+                f"--export {form}: run {run.candidate.run} of the model is {family}, which is not trees: leave out "
+                f"--export {form}, and the runs so far are used again"
             )
         booster = fitted.as_booster(checked)
         stem = "model" if len(chosen.members) == 1 else f"model-{run.candidate.run}"

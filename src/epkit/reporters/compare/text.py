@@ -57,8 +57,10 @@ def verdict(comparison: Comparison) -> list[str]:
         return [*lines, f"No difference shown (a change counts from {100 * comparison.threshold:g}% on)"]
     worse = [metric for metric in changed if metric.verdict == SLOWER]
     better = [metric for metric in changed if metric.verdict == FASTER]
-    told = [(word, group) for word, group in (("worse", worse), ("better", better)) if group]
-    parts = [f"{word} in {', '.join(f'{metric.name} ({_change(metric)})' for metric in group)}" for word, group in told]
+    changes = [(word, group) for word, group in (("worse", worse), ("better", better)) if group]
+    parts = [
+        f"{word} in {', '.join(f'{metric.name} ({_change(metric)})' for metric in group)}" for word, group in changes
+    ]
     return [*lines, f"The new one is {' and '.join(parts)}"]
 
 

@@ -42,10 +42,10 @@ def render(report: DriftReport) -> str:
             page.grid(_charts(report)),
             page.section("All columns, the worst first", *_table(report), wide=True),
             page.note(
-                f"PSI is held against what it is by chance with these rows: together the "
-                f"{plural(report.tests, 'test')} find a drift that is none with a probability of at most "
-                f"{100 * report.level:g} %. The rule of thumb (0.1, 0.25) knows nothing of the number of rows, and "
-                "decides nothing."
+                f"PSI is compared with the value that chance alone gives for these rows. Together, the "
+                f"{plural(report.tests, 'test')} report a false drift with a probability of at most "
+                f"{100 * report.level:g} %. The rule of thumb (0.1, 0.25) ignores the number of rows, and decides "
+                f"nothing."
             ),
         ],
     )
@@ -61,8 +61,8 @@ def _tiles(report: DriftReport) -> Iterable[tuple[str, str]]:
         label = report.label
         yield words.number(label.psi), f"PSI of the label, by chance up to {words.number(label.threshold)}"
     if report.classifier is not None:
-        told = report.classifier
-        yield f"{told.auc:.3f}", f"AUC of old against new rows, by chance up to {told.threshold:.3f}"
+        classifier = report.classifier
+        yield f"{classifier.auc:.3f}", f"AUC of old against new rows, by chance up to {classifier.threshold:.3f}"
     yield f"{report.old.rows:,}", "old rows"
     yield f"{report.new.rows:,}", "new rows"
 

@@ -34,8 +34,8 @@ def _cases(report: DriftReport) -> Iterable[tuple[str, str | None]]:
         one = report.label
         yield f"label {words.column(one)}", f"{words.index(one)}; {words.moved(one)}" if one.found else None
     if report.classifier is not None:
-        told = report.classifier
-        yield "all columns together", words.classifier(told) if told.found else None
+        classifier = report.classifier
+        yield "all columns together", words.classifier(classifier) if classifier.found else None
 
 
 def _case(name: str, message: str | None) -> str:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 from typing import Final
 
-from epkit.core.drift.report import ColumnDrift, DriftReport, DriftSample, ToldApart
+from epkit.core.drift.report import ColumnDrift, DriftReport, DriftSample, SamplesClassifier
 from epkit.core.http.masking import clean
 from epkit.core.report.wording import plural
 from epkit.reporters.parts.verdict import VerdictLine
@@ -65,10 +65,11 @@ def sample(one: DriftSample) -> str:
     return f"{name(one.name, 200)}{kind}, {one.rows:,} {'row' if one.rows == 1 else 'rows'}"
 
 
-def classifier(one: ToldApart) -> str:
+def classifier(one: SamplesClassifier) -> str:
     """Say how well a classifier tells the rows apart."""
-    how = "can be told apart" if one.found else "cannot be told apart"
-    return f"new rows {how} by all columns together: AUC {one.auc:.3f}, by chance up to {one.threshold:.3f}"
+    how = "can be distinguished" if one.found else "cannot be distinguished"
+    figure = f"AUC {one.auc:.3f}, by chance up to {one.threshold:.3f}"
+    return f"new rows {how} from old ones by all columns together: {figure}"
 
 
 def index(one: ColumnDrift) -> str:

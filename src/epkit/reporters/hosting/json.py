@@ -39,7 +39,7 @@ def render_logs(endpoint: str, backend: str, lines: Sequence[str]) -> str:
 
 
 def render_requests(endpoint: str, backend: str, requests: Sequence[LoggedRequest]) -> str:
-    """Write the requests that Application Insights was told of."""
+    """Write the requests in Application Insights."""
     return _document("epkit.requests/1", endpoint=endpoint, backend=backend, requests=plain(requests))
 
 

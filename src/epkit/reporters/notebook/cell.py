@@ -10,7 +10,7 @@ LINES: Final = 80
 
 
 def html(sheet: Sheet) -> str:
-    """Make a piece of HTML that stands alone, and changes nothing around it: what is looked up is folded away."""
+    """Make a self-contained piece of HTML that changes nothing around it; details are folded."""
     folded = f"<details><summary>More</summary>{''.join(sheet.rest)}</details>" if sheet.rest else ""
     return f'<div class="epkit"><style>{style()}</style>\n{"".join(sheet.first)}{folded}</div>'
 

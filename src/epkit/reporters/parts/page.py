@@ -74,7 +74,7 @@ def section(heading: str, *content: str, wide: bool = False) -> str:
 
 
 def grid(sections: Iterable[str]) -> str:
-    """Lay sections beside each other where there is room."""
+    """Lay out sections side by side if there is room."""
     return f'<div class="grid">{"".join(sections)}</div>\n'
 
 

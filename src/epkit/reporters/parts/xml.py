@@ -7,10 +7,10 @@ _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff
 
 
 def text(content: str) -> str:
-    """Escape text that stands between tags."""
+    """Escape text between tags."""
     return escape(_FORBIDDEN.sub("?", content))
 
 
 def attribute(content: str) -> str:
-    """Escape and quote text that stands in a tag."""
+    """Escape and quote text inside a tag."""
     return quoteattr(_FORBIDDEN.sub("?", content))

@@ -69,15 +69,15 @@ def chart(grid: Grid | None) -> Iterable[str]:
     """Draw rows per second against p99, and name the points of the front."""
     if grid is None:
         return
-    told = [point for point in grid.points if point.p99 and point.rows_per_s > 0]
-    if len(told) < 2:
+    drawn = [point for point in grid.points if point.p99 and point.rows_per_s > 0]
+    if len(drawn) < 2:
         return
-    best = sorted((point for point in told if point.is_front), key=lambda point: point.rows_per_s)
-    x = charts.logarithmic("rows/s, log scale", [point.rows_per_s for point in told], name="throughput", unit="rows/s")
-    y = charts.logarithmic("p99 in ms, log scale", [point.p99 or 0.0 for point in told], name="p99", unit="ms")
+    best = sorted((point for point in drawn if point.is_front), key=lambda point: point.rows_per_s)
+    x = charts.logarithmic("rows/s, log scale", [point.rows_per_s for point in drawn], name="throughput", unit="rows/s")
+    y = charts.logarithmic("p99 in ms, log scale", [point.p99 or 0.0 for point in drawn], name="p99", unit="ms")
     names = [(point.rows_per_s, point.p99 or 0.0, point.name) for point in best]
     # A gap after each point that is not on the front: these are points alone, and no line.
-    others = [(point.rows_per_s, point.p99) for point in told if not point.is_front]
+    others = [(point.rows_per_s, point.p99) for point in drawn if not point.is_front]
     apart = [place for point in others for place in (point, (point[0], None))]
     series = [
         Series(name="on the front", points=[(point.rows_per_s, point.p99) for point in best], colour=1),

@@ -9,7 +9,7 @@ from epkit.reporters.parts import charts, page
 from epkit.reporters.parts.charts import Axis, Series
 
 DRAWN: Final = 60
-"""Stretches at most: as many as can be told apart."""
+"""Most stretches: as many as a reader can distinguish."""
 
 
 def sections(report: Report) -> list[str]:

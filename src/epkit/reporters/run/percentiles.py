@@ -13,7 +13,8 @@ from epkit.reporters.parts.charts import Axis, Series
 COLOURS: Final[Mapping[str, int]] = {"service": 1, "server": 4, "network": 2, "response": 5}
 
 UNSUPPORTED: Final = (
-    "The sample supports no percentile beyond the median: it is too small, or its requests are too much alike."
+    "The sample supports no percentile beyond the median: it is too small, or its requests depend too much on each "
+    "other."
 )
 
 MARKS: Final = ("50", "75", "90", "95", "99", "99.9", "99.99", "99.999", "99.9999")

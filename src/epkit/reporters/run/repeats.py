@@ -9,7 +9,7 @@ from epkit.core.report.wording import plural
 from epkit.reporters.parts.layout import wrap
 from epkit.reporters.parts.markdown import code
 
-ASK = "epkit compare says whether a difference is one"
+ASK = "epkit compare tells whether a difference is real"
 COLUMNS = ("requests/s", "p50 (ms)", "p90 (ms)", "p99 (ms)", "failed")
 
 
@@ -31,7 +31,7 @@ def text(runs: Sequence[Report]) -> str:
         lines,
         [f"{'Means':<8}" + "".join(f"{column:>18}" for column in COLUMNS[:-1])]
         + [f"{name:<8}" + "".join(f"{mean:>18}" for mean in means) for name, means in _means(runs)],
-        wrap(f"What follows +/- is the standard deviation from run to run; {ASK}."),
+        wrap(f"The figure after +/- is the standard deviation from run to run; {ASK}."),
     ]
     return "\n\n".join("\n".join(section) for section in sections) + "\n"
 

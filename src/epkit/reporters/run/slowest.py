@@ -27,7 +27,7 @@ def section(report: Report) -> str:
         for request in found
     ]
     sent = report.run.request_ids
-    words = "The id is what {} had in it; epkit logs show NAME --request ID looks for it."
+    words = "The id is the value of the header {}; epkit logs show NAME --request ID finds it."
     notes = [] if sent is None else [page.note(words.format(sent.header))]
     return page.section("The slowest requests", page.table(heads, rows), *notes, wide=True)
 

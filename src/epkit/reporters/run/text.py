@@ -169,7 +169,7 @@ def _percentiles(report: Report) -> list[list[str]]:
     sections = [[title, *percentile_table(service), *notes] if service.count > 1 else notes]
     counted = response is not None and response.count > service.count  # failures, as infinite
     if response and response.count > 1 and (report.plan.model == "open" or counted):
-        whose = ", since due, a failure being infinite" if counted else ", since due"
+        whose = ", since due, failures counted as infinite" if counted else ", since due"
         sections.append([*wrap(title + whose, rest=""), *percentile_table(response)])
     return sections
 
@@ -188,7 +188,7 @@ def _shares(report: Report, *, deviations: bool) -> list[str]:
     lines = ["Where the time went (ms)", *times_table(rows, deviations=deviations)]
     if times.server and times.network and (both := times.server.mean + times.network.mean) > 0:
         share = times.server.mean / both
-        lines.append(f"By its own word the server took {share:.0%} of the time, the network {1 - share:.0%}.")
+        lines.append(f"By the server's own figures, it took {share:.0%} of the time and the network {1 - share:.0%}.")
     return lines
 
 
@@ -252,7 +252,7 @@ def _health(report: Report) -> list[str]:
     if lag := ", ".join(f"{name} {ms:.3f}" for name, ms in generator.lag_ms.items()):
         lines.append(labelled("Generator lag", f"{lag} [ms]"))
     if generator.limited:
-        lines.append(labelled("Generator limits", "yes, the times are partly its own"))
+        lines.append(labelled("Generator limits", "yes, the times include its own delays"))
     if generator.late_starts:
         lines.append(labelled("Late starts", f"{generator.late_starts} of {report.counts.sent}"))
     return [*lines, labelled("Run is valid", "yes" if report.validity.valid else "no")]
@@ -265,11 +265,11 @@ def _warnings(warnings: Iterable[Caveat]) -> list[str]:
 
 
 def _thresholds(thresholds: Iterable[Threshold]) -> list[str]:
-    told = [threshold for threshold in thresholds if not is_implicit(threshold)]
+    explicit = [threshold for threshold in thresholds if not is_implicit(threshold)]
     return [
         f"{'' if i else 'Thresholds:':<{LABEL}}{threshold.expression} "
         f"{'met' if threshold.passed else 'missed'} (observed {threshold.observed:.6g})"
-        for i, threshold in enumerate(told)
+        for i, threshold in enumerate(explicit)
     ]
 
 

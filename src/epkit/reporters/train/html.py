@@ -170,9 +170,11 @@ def _calibration(judged: JudgedRows, curve: Curve, report: TrainReport) -> Itera
         guide: Sequence[tuple[float, float]] = ((low, low), (high, high))
     else:
         x, y, guide = _share("predicted probability"), _share("came true"), DIAGONAL
-    yield charts.lines("What was predicted and what came true", series, x, y, guide=guide)
+    yield charts.lines("Predicted probability and observed frequency", series, x, y, guide=guide)
     if judged.ece is not None:
-        yield page.note(f"Expected calibration error {number(judged.ece)}. On the thin line predictions would be true.")
+        yield page.note(
+            f"Expected calibration error {number(judged.ece)}. On the thin line, predictions match the outcomes."
+        )
 
 
 def _importances(report: TrainReport) -> Iterable[str]:
@@ -340,7 +342,7 @@ def _judged(report: TrainReport) -> Iterable[tuple[str, ...]]:
 def _base(report: TrainReport) -> Iterable[str]:
     base = report.base
     assert base is not None  # who calls has looked
-    heads = ["", "in use", "95 % interval", "new, less what is in use", "95 % interval"]
+    heads = ["", "in use", "95 % interval", "new minus the model in use", "95 % interval"]
     metrics = dict.fromkeys([*base.metrics, *base.differences])
     rows = [(m.replace("_", " "), *_pair(base.metrics.get(m)), *_pair(base.differences.get(m))) for m in metrics]
     yield page.table(heads, rows)
@@ -352,7 +354,7 @@ def _model(report: TrainReport) -> Iterable[str]:
     if said := words.threshold(report):
         yield f"Threshold {said}"
     if command := words.next_command(report):
-        yield f"To put it to use: {command}"
+        yield f"To deploy it: {command}"
 
 
 def _leaderboard(report: TrainReport) -> Iterable[str]:
@@ -381,7 +383,7 @@ def _leaderboard(report: TrainReport) -> Iterable[str]:
                 *more,
                 rounds,
                 words.cpu(run),
-                words.told_apart(run),
+                words.against_best(run),
                 words.parameters(run),
             )
         )

@@ -65,7 +65,7 @@ def _leaderboard(report: TrainReport) -> Iterable[str]:
     yield f"| run | {report.metric} | 95 % interval | |"
     yield "|---|---:|---:|---|"
     for run in words.ranked(report.runs)[:SHOWN]:
-        yield f"| {run.run} {run.family} | {_cells(run.metrics.get(report.metric))} | {words.told_apart(run)} |"
+        yield f"| {run.run} {run.family} | {_cells(run.metrics.get(report.metric))} | {words.against_best(run)} |"
     yield ""
     like, more = words.indistinguishable(report.runs), len(report.runs) - SHOWN
     if more > 0:

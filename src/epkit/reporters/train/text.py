@@ -133,8 +133,8 @@ def _cohort(report: TrainReport, cohort: Cohort) -> str:
     metric = words.cohort_metric(report)
     figure = f"{metric.replace('_', ' ')} {words.with_interval(cohort.metrics[metric])}"
     whole = words.headline(report).metrics.get(metric)
-    beside = f"; of all rows {number(whole.value)}" if whole else ""
-    return f"{name(cohort.where)}: {figure}, {cohort.rows:,} rows{beside}"
+    of_all = f"; of all rows {number(whole.value)}" if whole else ""
+    return f"{name(cohort.where)}: {figure}, {cohort.rows:,} rows{of_all}"
 
 
 def _remarks(report: TrainReport) -> list[str]:

@@ -89,12 +89,12 @@ def ranked(runs: Iterable[RunInfo]) -> list[RunInfo]:
 
 
 def indistinguishable(runs: Iterable[RunInfo]) -> int:
-    """Count the runs that cannot be told from the best one, which is not counted."""
+    """Count the runs that are not distinguishable from the best one, without that one."""
     return sum(like_the_best(run) for run in runs)
 
 
 def like_the_best(run: RunInfo) -> bool:
-    """Tell whether a run cannot be told from the best one, and is not that one."""
+    """Tell whether a run is not distinguishable from the best one, and is another one."""
     return run.state == "done" and run.behind is not None and run.distinguishable is False
 
 
@@ -108,7 +108,7 @@ def searched(runs: Iterable[RunInfo]) -> list[RunInfo]:
     return [run for run in runs if run.family != "vote"]
 
 
-def told_apart(run: RunInfo) -> str:
+def against_best(run: RunInfo) -> str:
     """Say how a run compares with the best one."""
     if run.state != "done":
         return "failed"
@@ -193,10 +193,10 @@ def leak(found: Leak, report: TrainReport) -> str:
     drop = f"--drop {shlex.quote(found.column)}" if name(found.column) == found.column else "leave it out with --drop"
     begin = f"{name(found.column)}: {alone} alone {number(found.alone)}"
     if found.disguise:
-        return f"{begin}: it is the label in other words; {drop}"
+        return f"{begin}: it repeats the label; {drop}"
     other = "" if report.metric == alone else f"{report.metric} "
     without = f"; without it {other}{with_interval(found.without)}" if found.without else ""
-    return f"{begin}{without}: is it known when the prediction is asked for? If not: {drop}"
+    return f"{begin}{without}: is it known when a prediction is requested? If not: {drop}"
 
 
 def optimism(report: TrainReport) -> str | None:

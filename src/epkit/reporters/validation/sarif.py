@@ -1,4 +1,4 @@
-"""A validation as SARIF 2.1.0, which code hosts show beside the lines of a file."""
+"""A validation as SARIF 2.1.0, which code hosts show next to the lines of a file."""
 
 from typing import Any
 from urllib.parse import quote

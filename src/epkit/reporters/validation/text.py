@@ -32,8 +32,8 @@ def place(violation: Violation) -> str:
 def summary(verdict: Verdict) -> str:
     """Say whether a payload is valid, and how much is wrong."""
     counts = [count(verdict.errors, "error"), count(verdict.warnings, "warning")]
-    told = ", ".join(count for count in counts if count)
-    return f"{'valid' if verdict.valid else 'invalid'}{': ' if told else ''}{told}"
+    parts = ", ".join(count for count in counts if count)
+    return f"{'valid' if verdict.valid else 'invalid'}{': ' if parts else ''}{parts}"
 
 
 def count(number: int, noun: str) -> str:

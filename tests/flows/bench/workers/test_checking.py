@@ -31,7 +31,9 @@ def rows(**columns: int) -> np.ndarray:
 
 
 def message(block: np.ndarray, **more: object) -> RowsMessage:
-    return RowsMessage(**{"data": block.tobytes(), "told_ns": 7, "begins": (0,), "deployments": ("", "blue"), **more})
+    return RowsMessage(
+        **{"data": block.tobytes(), "complete_ns": 7, "begins": (0,), "deployments": ("", "blue"), **more}
+    )
 
 
 def test_samples_that_can_be_are_taken_as_they_are():
@@ -51,8 +53,8 @@ def test_samples_that_can_be_are_taken_as_they_are():
         message(rows(due=LATE)),
         message(rows(start=6)),
         message(rows(), data=b"x" * 81),
-        message(rows(), told_ns=-1),
-        message(rows(), told_ns=10**30),
+        message(rows(), complete_ns=-1),
+        message(rows(), complete_ns=10**30),
         message(rows(), begins=(0, 1, 2)),
         message(rows(), begins=(5, 1)),
         message(rows(), begins=(-1,)),

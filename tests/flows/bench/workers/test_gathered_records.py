@@ -33,12 +33,12 @@ def part(name, *, rows=100, began_ns=0, drift_ms=0.0, error_ms=0.0, lost=None, p
     return made
 
 
-def told(*parts):
+def said(*parts):
     return report(BLOCK, records=tuple(part.record() for part in parts))
 
 
 def test_each_is_told_by_itself_and_how_far_apart_they_began():
-    made = told(part("one", began_ns=2 * MS), part("other", rows=50, began_ns=3 * MS))
+    made = said(part("one", began_ns=2 * MS), part("other", rows=50, began_ns=3 * MS))
     one, other = made.workers
 
     assert (1.0, 0.0, 1.0) == (made.generator.start_spread_ms, one.start_ms, other.start_ms)
@@ -48,7 +48,7 @@ def test_each_is_told_by_itself_and_how_far_apart_they_began():
 
 
 def test_one_that_was_itself_the_limit_spoils_the_run_by_name():
-    made = told(part("one"), part("other", drift_ms=30))
+    made = said(part("one"), part("other", drift_ms=30))
 
     assert made.generator.limited
     assert not made.validity.valid
@@ -58,22 +58,22 @@ def test_one_that_was_itself_the_limit_spoils_the_run_by_name():
 
 
 def test_a_lost_one_is_missed_with_what_was_planned_for_it():
-    made = told(part("one"), part("other", rows=30, lost="was killed by signal 9"))
+    made = said(part("one"), part("other", rows=30, lost="was killed by signal 9"))
 
     assert (
         "other (node) was lost after 30 of its 100 requests, the rest of them is missing: it was killed by signal 9",
     ) == texts(made.validity.reasons)
     timed_plan = Plan(phases=(Phase(duration_ns=10**9),), timeout_ns=10**9)
-    (reason,) = told(part("one", lost="is gone from the cluster", plan=timed_plan)).validity.reasons
+    (reason,) = said(part("one", lost="is gone from the cluster", plan=timed_plan)).validity.reasons
     assert CaveatKind.WORKER_LOST is reason.kind
     assert reason.text.startswith("one (node) was lost after 100 requests, the rest of them is missing: it is gone")
 
 
 def test_clocks_that_are_known_badly_are_told_where_it_matters():
-    sure, unsure = told(part("one", error_ms=0.9)), told(part("one", error_ms=1.1))
+    sure, unsure = said(part("one", error_ms=0.9)), said(part("one", error_ms=1.1))
 
     assert CaveatKind.CLOCKS not in {caveat.kind for caveat in sure.warnings}
     (caveat,) = [caveat for caveat in unsure.warnings if caveat.kind is CaveatKind.CLOCKS]
     assert caveat.text.startswith("worker clocks agree only to ±1.1 ms")
     drifted = replace(part("one"), drift=Offset(error_ns=4 * MS))
-    assert [4.0] == [worker.clock_error_ms for worker in told(drifted).workers]
+    assert [4.0] == [worker.clock_error_ms for worker in said(drifted).workers]

@@ -80,8 +80,8 @@ def merged(workers: list[list], order: list[int]) -> Summary:
         if not queues[worker]:
             continue
         match queues[worker].pop(0):
-            case RowsMessage(data, told_ns):
-                merger.add(worker, np.frombuffer(data, dtype=SAMPLE), told_ns)
+            case RowsMessage(data, complete_ns):
+                merger.add(worker, np.frombuffer(data, dtype=SAMPLE), complete_ns)
             case DigestMessage() as digest:
                 summary.merge(digest.whole)
     for worker in range(len(workers)):

@@ -87,8 +87,8 @@ def test_what_an_engine_does_before_it_sends_is_done_before_the_beginning(
         secrets=(),
     ).work(channel)  # type: ignore[arg-type]
 
-    told = b"".join(message.data for message in channel.said if isinstance(message, RowsMessage))
-    rows = np.sort(np.frombuffer(told, dtype=SAMPLE), order="due")
+    found = b"".join(message.data for message in channel.said if isinstance(message, RowsMessage))
+    rows = np.sort(np.frombuffer(found, dtype=SAMPLE), order="due")
     assert 8 == len(rows)
     assert 0 <= rows["due"][0] <= 10 * READING
     assert TURN_NS <= rows["start"][0] - rows["due"][0] <= TURN_NS + 10 * READING

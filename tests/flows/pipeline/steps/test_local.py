@@ -198,7 +198,7 @@ def test_an_endpoint_that_has_the_candidates_name_is_left_alone(bank: HandPipeli
 
     assert 0 == made.code, made.err
     assert (2, before) == (ran.exit_code, home(bank, "bank-green").status())
-    assert str(ran.reason).endswith("which the candidate has to have: epkit deploy delete bank-green")
+    assert str(ran.reason).endswith("and the candidate needs the name: epkit deploy delete bank-green")
     assert 0 == cli("deploy", "delete", "bank-green").code
 
 

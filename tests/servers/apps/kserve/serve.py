@@ -90,7 +90,7 @@ server = ModelServer(http_port=int(sys.argv[1]), enable_grpc=False)
 for model in (Lists("lists"), Records("records"), Tensor("tensor"), Named("named")):
     model.load()
     server.register_model(model)
-# As `ModelServer.start` does, but on loopback: it listens on every address, whatever it is told.
+# As `ModelServer.start` does, but on loopback: it listens on every address, whatever its options say.
 rest = RESTServer("kserve.model_server:app", server.dataplane, server.model_repository_extension, int(sys.argv[1]))
 rest.config.host = "127.0.0.1"
 asyncio.run(rest.start())

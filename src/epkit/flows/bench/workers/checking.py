@@ -47,7 +47,7 @@ def check_rows(message: RowsMessage, bounds: Bounds) -> np.ndarray:
     Raises:
         MalformedError: no worker of ours measures such.
     """
-    _check_told(message, bounds)
+    _check_frame(message, bounds)
     if len(message.data) % SAMPLE.itemsize:
         raise MalformedError(f"{len(message.data)} bytes of samples, of {SAMPLE.itemsize} each")
     block = np.frombuffer(bytearray(message.data), dtype=SAMPLE)
@@ -71,7 +71,7 @@ def check_digest(message: DigestMessage, bounds: Bounds) -> None:
     Raises:
         MalformedError: they are such.
     """
-    _check_told(message, bounds)
+    _check_frame(message, bounds)
     bounds.time(message.ended_ns, "the last end")
     if len(message.parts) != (bounds.phases if bounds.phases > 1 else 0):
         raise MalformedError(f"counts of {len(message.parts)} phases, of {bounds.phases}")
@@ -120,8 +120,8 @@ def check_facts(facts: RunFacts, bounds: Bounds) -> None:
     bounds.time(facts.ended_ns, "the last end")
 
 
-def _check_told(message: RowsMessage | DigestMessage, bounds: Bounds) -> None:
-    _within(message.told_ns, MOST, "a time")
+def _check_frame(message: RowsMessage | DigestMessage, bounds: Bounds) -> None:
+    _within(message.complete_ns, MOST, "a time")
     _check_begins(message.begins, bounds)
     _check_deployments(message.deployments)
 

@@ -1,7 +1,7 @@
 """Runs one plan on several workers.
 
 Each gets its share of the plan and a time to begin, on its own clock; all count time from that moment, so that what one
-says can be put beside what another does as it stands. Rows are merged in order of completion and go to the same sinks
+says can be merged with another's without a change. Rows are merged in order of completion and go to the same sinks
 as those of one process. A worker that is lost is missed by name; the others go on.
 """
 
@@ -52,10 +52,10 @@ READY_S: Final = 60.0
 """How long workers may take until all are ready to begin."""
 
 SILENT_S: Final = 30.0
-"""A worker that has said nothing for so long is lost: it has something to say five times a second."""
+"""A worker that sends nothing for this time is lost: a healthy one sends five times a second."""
 
 ABRUPT_S: Final = 5.0
-"""The same for a run that was told to end at once."""
+"""The same for a run that was asked to end at once."""
 
 
 class Fleet:
@@ -77,7 +77,7 @@ class Fleet:
             work: the whole of it.
             measured: takes the rows, and what was counted of those that are not sent.
             all_rows: whether the sinks want every row, however many there are.
-            live: is told of what is not sent as rows.
+            live: gets the counts that are not sent as rows.
             say: prints what `-v` shows.
         """
         self.engine = work.engine
@@ -205,7 +205,7 @@ class Fleet:
         try:
             self._hear_part(part, message)
         except MalformedError as error:
-            self._miss(part, f"sent what is refused: {error}")
+            self._miss(part, f"sent an invalid message: {error}")
 
     @property
     def _bounds(self) -> Bounds:
@@ -257,7 +257,7 @@ class Fleet:
                 part.heard_at = self._turned
         for part in self._parts.values():
             if not part.is_over and time.monotonic() - part.heard_at > limit_s:
-                self._miss(part, f"has said nothing for {limit_s:.0f} s")
+                self._miss(part, f"has sent nothing for {limit_s:.0f} s")
 
     def _note_begins(self, begins: tuple[int, ...]) -> None:
         times = self._measured.times
@@ -283,7 +283,7 @@ class Fleet:
             if len(inside):
                 part.counters.add(inside)
                 part.service.add(series("service", inside))
-        self._merger.add(part.member, block, message.told_ns)
+        self._merger.add(part.member, block, message.complete_ns)
         document = self._measured.summary.counters.document if self._document is None else None
         if document is not None:
             self._document = document
@@ -304,11 +304,11 @@ class Fleet:
         part.counters.merge(message.whole.counters, known)
         part.service.merge(message.whole.later("service"))
         if self._live is not None:
-            self._live.merge(message.whole, message.told_ns)
+            self._live.merge(message.whole, message.complete_ns)
         self._measured.summary.merge(message.whole, known)
         for mine, more in zip(self._measured.parts, message.parts, strict=True):
             mine.merge(more, known)
-        self._merger.add(part.member, np.empty(0, dtype=SAMPLE), message.told_ns)
+        self._merger.add(part.member, np.empty(0, dtype=SAMPLE), message.complete_ns)
 
     def _open_gate(self) -> None:
         """Let all go on, once all have come."""

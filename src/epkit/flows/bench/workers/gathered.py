@@ -30,7 +30,7 @@ class WorkerPart:
         facts: what it said last.
         has_ended: whether that is all it has to say.
         lost: why it is gone, None while it is not.
-        ended_ns: when the last request that was told of was over, ns since the run began.
+        ended_ns: when the last reported request was over, ns since the run began.
         heard_at: when it last said something, `time.monotonic`.
     """
 

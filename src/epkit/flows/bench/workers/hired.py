@@ -54,7 +54,7 @@ class HiredWorkers:
         )
         spare = len(self) - min(len(self), most_workers(ready.plan.phases))
         if spare and options.find_max is None and asked.grid is None:
-            shown.say(f"{spare} workers have nothing to do: no more requests are in flight at once (-c)")
+            shown.say(f"{spare} workers have nothing to do, because no more requests are in flight at once (-c)")
         return Fleet(self._crew, work, measured, all_rows=all_rows, live=shown.live, say=shown.say)
 
 

@@ -1,4 +1,4 @@
-"""What the workers of a run say, and what they are told.
+"""The messages from and to the workers of a run.
 
 Times are ns since the run began, which is the same moment for all of them.
 """
@@ -12,7 +12,7 @@ from epkit.flows.bench.driving import RunFacts
 
 @dataclass(frozen=True, slots=True)
 class ReadyMessage:
-    """A worker has all it needs, and waits to be told when to begin."""
+    """A worker has all it needs, and waits for a start time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +54,14 @@ class ReplaceMessage:
 
 @dataclass(frozen=True, slots=True)
 class DocumentMessage:
-    """The body size that those of other replies are held against, by whoever counts them."""
+    """Body size that later replies are compared with."""
 
     size: int
 
 
 @dataclass(frozen=True, slots=True)
 class NoteMessage:
-    """A line for whoever watches the traffic (`-v`)."""
+    """A line of the traffic log (`-v`)."""
 
     line: str
 
@@ -71,7 +71,7 @@ class RowsMessage:
     """Samples, times in ns since the run began, and up to when that is all."""
 
     data: bytes = field(repr=False)
-    told_ns: int
+    complete_ns: int
     begins: tuple[int, ...]
     deployments: tuple[str, ...]
 
@@ -83,7 +83,7 @@ class DigestMessage:
     whole: Summary
     parts: tuple[Summary, ...]
     ended_ns: int
-    told_ns: int
+    complete_ns: int
     begins: tuple[int, ...]
     deployments: tuple[str, ...]
 

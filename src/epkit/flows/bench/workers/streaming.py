@@ -2,7 +2,7 @@
 
 They go as they are, several times a second, as long as the worker's part of the exact rows of a summary lasts or all
 are wanted; later ones are counted here (`Summary` without rows), and each second what was counted is sent. With either
-goes up to when all has been told.
+goes the time up to which it is complete.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from epkit.flows.crew.worker import Channel
 
 SHIP_BYTES: Final = 1 << 20
-"""So many bytes of samples do not wait for the next tick."""
+"""This many bytes of samples are sent before the next tick."""
 
 DIGEST_NS: Final = 1_000_000_000
 
@@ -32,7 +32,7 @@ class Stream:
         """Begin with nothing; `deployments` and `document` are to be kept up to date.
 
         Args:
-            exact: so many rows are sent as they are; None for all.
+            exact: number of rows that are sent as they are; None for all.
             times: when each phase began.
         """
         self._plan, self._channel, self._times = plan, channel, times
@@ -62,20 +62,20 @@ class Stream:
         """Whether what waits should not wait any longer."""
         return len(self._rows) >= SHIP_BYTES
 
-    def ship(self, told_ns: int, *, now: int | None = None) -> None:
+    def ship(self, complete_ns: int, *, now: int | None = None) -> None:
         """Send what there is.
 
         Args:
-            told_ns: up to when all has been taken.
+            complete_ns: up to when all has been taken.
             now: the time, by which a digest is due or not; None for the last one.
         """
         begins, deployments = self._times.begins, tuple(self.deployments)
         if self._rows or not self._digest:
-            self._channel.send(RowsMessage(bytes(self._rows), told_ns, begins, deployments))
+            self._channel.send(RowsMessage(bytes(self._rows), complete_ns, begins, deployments))
             self._rows.clear()
         if self._digest and (now is None or now >= self._due):
             whole, *parts = self._digest
-            self._channel.send(DigestMessage(whole, tuple(parts), self._ended, told_ns, begins, deployments))
+            self._channel.send(DigestMessage(whole, tuple(parts), self._ended, complete_ns, begins, deployments))
             self._digest = ()
             self._due = (now or 0) + DIGEST_NS
 

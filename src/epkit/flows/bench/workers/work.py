@@ -1,7 +1,7 @@
 """A worker's part of a run of `epkit bench`: its share of the plan, what it says and hears meanwhile.
 
-What is known besides samples (`epkit.flows.bench.workers.streaming`) is told each second, so that of a worker that is
-lost nothing but its last moments is.
+What is known in addition to the samples (`epkit.flows.bench.workers.streaming`) is sent each second,
+so that only the last moments of a lost worker are lost.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from epkit.core.contract.contract import ParsedContract
     from epkit.flows.crew.worker import Channel
 
-TOLD_NS: Final = 1_000_000_000
+REPORT_EVERY_NS: Final = 1_000_000_000
 SPIN_NS: Final = 1_500_000
 """The last stretch to the beginning of a run is not slept: timers are too coarse."""
 BRINK_NS: Final = 400_000
@@ -60,9 +60,9 @@ class BenchWork:
     Args:
         plan: its share.
         load: what is sent; credentials are in it, hence not in the repr.
-        files: what stands in the files that the destination and the checks name, where they are not on this machine.
+        files: content of the files that the destination and the checks name, if they are not on this machine.
         contract: the document and the path in it that replies are checked against.
-        exact: so many samples are sent as they are; None for all of them.
+        exact: number of samples that are sent as they are; None for all of them.
         secrets: that `-v` must not show.
         ids: of its requests, where they have some.
     """
@@ -95,7 +95,7 @@ class BenchWork:
         share.run()
 
     def make_check(self) -> Any:
-        """Make the check of replies that goes on beside the run, where one is wanted."""
+        """Make the check of replies that runs in parallel with the run, if there is one."""
 
         def find() -> "ParsedContract":
             from epkit.core.contract.contract import parse
@@ -128,7 +128,7 @@ class _Share:
         )
         self._driver = self._driven.driver
         self._stream.deployments = self._driver.deployments
-        self._told_at = 0
+        self._report_at = 0
 
     def run(self) -> None:
         """Wait for the beginning, and do it."""
@@ -190,6 +190,6 @@ class _Share:
         self._driver.flush()
         now = time.perf_counter_ns()
         self._stream.ship(now - self._driver.began, now=now)
-        if now >= self._told_at:
-            self._told_at = now + TOLD_NS
+        if now >= self._report_at:
+            self._report_at = now + REPORT_EVERY_NS
             self._channel.send(self._driven.facts())

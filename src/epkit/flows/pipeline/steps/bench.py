@@ -1,4 +1,4 @@
-"""The step `bench`: the candidate is held against its objectives, and beside what serves where that is wanted."""
+"""The step `bench`: measure the candidate against its objectives, and against the live model if asked."""
 
 from dataclasses import dataclass, field
 

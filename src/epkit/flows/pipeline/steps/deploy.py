@@ -1,4 +1,4 @@
-"""The step `deploy`: the candidate comes beside what serves, and gets none of its requests."""
+"""The step `deploy`: create the candidate next to the live model, without traffic."""
 
 import shutil
 from collections.abc import Mapping
@@ -40,7 +40,7 @@ class DeployStep:
 
         Raises:
             UsageError: the model cannot be copied, or something else has the candidate's name.
-            BackendError: the backend said no, and what serves goes on.
+            BackendError: the backend refused, and what serves goes on.
         """
         from epkit.flows.pipeline.sides import (
             open_side,  # late: the backends, which a step that is reused needs none of
@@ -120,7 +120,7 @@ def skipped(step: StepName) -> StepResult:
 
 
 def take_away(directory: Path, world: World, reach: TargetOptions) -> None:
-    """Take away what a run has left: the candidate, or what is left beside it where it serves by now.
+    """Remove what a run has left: the candidate, or what is left next to it if it serves by now.
 
     Args:
         directory: of the run.

@@ -10,7 +10,7 @@ from epkit.flows.pipeline.world import Before, Champion, World
 
 if TYPE_CHECKING:
     from epkit.core.train.report import Figure, Gate
-    from epkit.flows.pipeline.judging import Beside, Verdicts
+    from epkit.flows.pipeline.judging import ChampionComparison, Verdicts
 
 
 class GateStep:
@@ -79,16 +79,16 @@ def _other(before: Before, world: World) -> Champion | None:
 
 
 def _line(verdicts: "Verdicts", metric: str) -> str:
-    """Say it in short: the figure beside its limit, the champion, the worst cohort."""
+    """Say it in short: the figure and its limit, the champion, the worst cohort."""
     absolute = next((gate for gate in verdicts.gates if gate.wanted is not None and gate.observed is not None), None)
     parts = []
     if absolute is not None and absolute.observed is not None:
         parts.append(f"{_observed(absolute)}")
     elif (figure := verdicts.figures.get(metric)) is not None:
         parts.append(f"{metric} {figure.value:.3f} of {verdicts.rows:,} rows")
-    if verdicts.beside is not None and (apart := verdicts.beside.differences.get(metric)) is not None:
+    if verdicts.comparison is not None and (apart := verdicts.comparison.differences.get(metric)) is not None:
         parts.append(f"champion {_apart(apart)}")
-        new = verdicts.beside.new
+        new = verdicts.comparison.new
         if new is not None and (apart := new.differences.get(metric)) is not None:
             parts.append(f"on {new.rows:,} new rows {_apart(apart)}")
     if verdicts.worst is not None:
@@ -116,11 +116,11 @@ def _observed(gate: "Gate") -> str:
 def _plain(verdicts: "Verdicts", world: World) -> Mapping[str, Any]:
     from epkit.flows.pipeline.judging import figures_plain
 
-    beside, worst = verdicts.beside, verdicts.worst
+    comparison, worst = verdicts.comparison, verdicts.worst
     champion = None
-    if beside is not None and world.champion is not None:
-        new = None if beside.new is None else _beside_plain(beside.new)
-        champion = {"run": world.champion.run, **_beside_plain(beside), "new": new}
+    if comparison is not None and world.champion is not None:
+        new = None if comparison.new is None else _comparison_plain(comparison.new)
+        champion = {"run": world.champion.run, **_comparison_plain(comparison), "new": new}
     return {
         "rows": verdicts.rows,
         "figures": figures_plain(verdicts.figures),
@@ -137,13 +137,13 @@ def _plain(verdicts: "Verdicts", world: World) -> Mapping[str, Any]:
     }
 
 
-def _beside_plain(beside: "Beside") -> dict[str, Any]:
+def _comparison_plain(comparison: "ChampionComparison") -> dict[str, Any]:
     from epkit.flows.pipeline.judging import figures_plain
 
     return {
-        "rows": beside.rows,
-        "figures": figures_plain(beside.figures),
-        "differences": figures_plain(beside.differences),
+        "rows": comparison.rows,
+        "figures": figures_plain(comparison.figures),
+        "differences": figures_plain(comparison.differences),
     }
 
 

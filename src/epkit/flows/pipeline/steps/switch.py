@@ -34,7 +34,7 @@ class SwitchStep:
         """Have the model serve; what served goes on until then, and serves on where this fails.
 
         Raises:
-            BackendError: the backend said no.
+            BackendError: the backend refused.
             ContractError, EndpointError: a look at a part of the traffic found something; all of it went back.
         """
         found = candidate_of(before, world)
@@ -56,7 +56,7 @@ class SwitchStep:
             prover = prover_of(side, record, golden_rows(before, world, model), world)
             prover.contract(model.card["columns"])
             prover.rows()
-            world.show(f"{part} % of the traffic: {prover.requests} requests are answered as they have to be")
+            world.show(f"{part} % of the traffic: {prover.requests} requests are answered correctly")
             watched = None
             if part < 100 and (wait_s := world.config.canary_wait_s):
                 watched = watch_part(prover, wait_s)
@@ -73,7 +73,7 @@ class SwitchStep:
         try:
             take_away(directory, world, self.reach)
         except EpkitError as error:
-            world.show(f"the model serves, but something is left, which the next run takes away: {error}")
+            world.show(f"the model serves, but something is left, which the next run removes: {error}")
         return StepResult(
             step="switch",
             state="ok",

@@ -1,4 +1,4 @@
-"""The step `train`: `epkit train` on all labelled rows, and beside its model those that the user has already."""
+"""The step `train`: `epkit train` on all labelled rows, and compare its model with those of the user."""
 
 import io
 import os
@@ -48,7 +48,7 @@ class TrainStep:
         found = candidates_of(config, world.context.cwd)
         try:
             functions = [*found.makes, *(make for _, make in found.rules)]
-            makes = [[make, sha256(Path(make.rpartition(":")[0]).read_bytes()).hexdigest()] for make in functions]
+            makes = [_function(make, world.context.cwd) for make in functions]
             models = [[name, model_directory.digest(path)] for name, path in found.models]
         except OSError as error:
             raise unreadable(f"{config.place}.custom: {error.filename}", error, "a candidate") from None
@@ -141,6 +141,16 @@ class _Saying:
             run, family, value = progress.best
             best = f", best {progress.metric} {value:.4f} (run {run}, {family})"
         self._world.show(f"{progress.done} of {progress.total} runs{best}")
+
+
+def _function(make: str, root: Path) -> tuple[str, str]:
+    """Return what is known of `FILE.py:function`: its place in the project, wherever that lies, and the file's hash.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    file, _, name = make.rpartition(":")
+    return f"{os.path.relpath(file, root)}:{name}", sha256(Path(file).read_bytes()).hexdigest()
 
 
 def _versions() -> dict[str, str]:

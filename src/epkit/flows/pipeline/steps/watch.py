@@ -24,7 +24,7 @@ class WatchStep:
         """Turn it on, where it is off.
 
         Raises:
-            BackendError: the backend said no.
+            BackendError: the backend refused.
         """
         from epkit.flows.pipeline.sides import open_side  # late: the backends
 

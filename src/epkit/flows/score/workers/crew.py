@@ -1,6 +1,6 @@
 """A job of `epkit score` that several workers do together, seen as the driver that one process would have.
 
-Rows are read and written here, in input order; spans of them go to whoever asks (`epkit.core.score.ledger`). The
+Rows are read and written here, in input order; spans of them go to workers that ask (`epkit.core.score.ledger`). The
 concurrency and the rate are those of all workers together: a share that grows waits until the one that shrinks is kept
 to. A worker that is lost gives its rows and its share to the others; one that comes later gets some.
 """
@@ -46,10 +46,10 @@ from epkit.process import signals_to
 TICK_S: Final = 0.2
 FLUSH_S: Final = 1.0
 SILENT_S: Final = 60.0
-"""A worker that has said nothing for so long is lost: it says each second that it is there."""
+"""A worker that sends nothing for this time is lost: a healthy one reports each second."""
 
 ABRUPT_S: Final = 5.0
-"""The same for a job that was told to end at once."""
+"""The same for a job that was asked to end at once."""
 
 MOST_ROWS: Final = 1 << 40
 """A worker does not want more than this, and has not counted more."""
@@ -60,10 +60,10 @@ class WorkerShare:
     """What is known of a worker.
 
     Args:
-        share: the concurrency that it was told last.
+        share: the concurrency that it was given last.
         bound: no more requests of its are under way.
         credit: rows that it may still be sent.
-        in_hand: rows that it has, as far as it has told.
+        in_hand: rows that it has, as far as it has reported.
         spans: their numbers.
         heard_at: when it last said something, `time.monotonic`.
     """
@@ -74,7 +74,7 @@ class WorkerShare:
     credit: int = 0
     in_hand: int = 0
     spans: set[int] = field(default_factory=set)
-    told: ScoreCountsMessage = field(default_factory=ScoreCountsMessage)
+    counts: ScoreCountsMessage = field(default_factory=ScoreCountsMessage)
     is_over: bool = False
     heard_at: float = field(default_factory=time.monotonic)
 
@@ -105,8 +105,8 @@ class ScoreCrew:
             work: what all workers get; its policy is that of the whole job.
             supply: reads the next chunk; None at the end.
             write: takes the rows of a chunk from its `written` up to a place; called in input order.
-            secrets: looked at whenever a worker is told of them.
-            note: is told of workers that are lost, or come.
+            secrets: read whenever they are sent to a worker.
+            note: called when a worker is lost or joins.
         """
         self._crew, self._work, self._policy = crew, work, work.policy
         self._secrets, self._note = secrets, note
@@ -133,17 +133,17 @@ class ScoreCrew:
     @property
     def requests(self) -> int:
         """Requests that are over, as far as their workers could tell."""
-        return sum(part.told.requests for part in self._parts.values())
+        return sum(part.counts.requests for part in self._parts.values())
 
     @property
     def retries(self) -> int:
         """Those of them that went again."""
-        return sum(part.told.retries for part in self._parts.values())
+        return sum(part.counts.retries for part in self._parts.values())
 
     @property
     def in_flight(self) -> int:
         """Requests that are under way."""
-        return sum(part.told.in_flight for part in self._living)
+        return sum(part.counts.in_flight for part in self._living)
 
     @property
     def is_over(self) -> bool:
@@ -207,7 +207,7 @@ class ScoreCrew:
         return WorkerShare(member, share=share.concurrency, bound=share.concurrency, credit=asked)
 
     def _share(self, place: int, workers: int, *, delayed: bool = False) -> ScoreShareMessage:
-        """Return the share of one of so many workers: of the rate, what it has of the concurrency."""
+        """Return one worker's share of the rate: the same as its share of the concurrency."""
         whole, interval = self._policy.concurrency, self._policy.interval_ns
         concurrency = count(whole, place, workers)
         if not concurrency or not interval:
@@ -266,7 +266,7 @@ class ScoreCrew:
                 self._hear_part(part, message)
             except MalformedError as error:
                 self._crew.lose(part.member)
-                self._lose(part, f"sent what is refused: {error}")
+                self._lose(part, f"sent an invalid message: {error}")
 
     def _hear_part(self, part: WorkerShare, message: Any) -> None:
         """Take what a worker says.
@@ -289,7 +289,7 @@ class ScoreCrew:
                 part.credit += rows
             case ScoreCountsMessage():
                 _check_counts(message)
-                part.told = message
+                part.counts = message
                 self.service.add(np.frombuffer(message.times, dtype=np.int64))
             case ScoreWaitMessage(wait):
                 if not 0 <= wait.ns <= min(wait.asked_ns, LONGEST_WAIT_NS):
@@ -310,12 +310,12 @@ class ScoreCrew:
                 self._lose(part, why)
 
     def _end(self, part: WorkerShare, hopeless: Outcome | None, stopped_by: signal.Signals | None) -> None:
-        """Take note that a worker's part is over: as it was told, by what the endpoint said, or by another's doing."""
+        """Note that a worker's part is over: it was asked to end, or the endpoint or another worker ended it."""
         part.is_over = True
         # A machine may have no way to the endpoint; a status is what the endpoint says to all.
         others = self._crew.is_elsewhere and bool(self._living)
         if hopeless is not None and hopeless.shared and self._work.policy.proved and self._living:
-            self._lose(part, "met nothing but rows that fail")
+            self._lose(part, "had only rows that fail")
         elif hopeless is not None and (hopeless.status or not others):
             self.hopeless = self.hopeless or hopeless
             self._stop(drain=True)
@@ -347,13 +347,13 @@ class ScoreCrew:
         for part in self._living:
             if now - part.heard_at > limit_s:
                 self._crew.lose(part.member)
-                self._lose(part, f"has said nothing for {limit_s:.0f} s")
+                self._lose(part, f"has sent nothing for {limit_s:.0f} s")
 
     def _welcome(self, member: Member) -> None:
         """Give a share to a worker that has come."""
         if self._stopping:
             return
-        self._note(f"{member.name} has come, and takes part")
+        self._note(f"{member.name} joined")
         self._parts[member] = self._part(member, ScoreShareMessage(0))
         self._balance()
 
@@ -393,11 +393,13 @@ class ScoreCrew:
             part.member.send(ScoreEndMessage(drain))
 
 
-def _check_counts(told: ScoreCountsMessage) -> None:
+def _check_counts(counts: ScoreCountsMessage) -> None:
     """Refuse counts that no worker of ours has.
 
     Raises:
         MalformedError: they are such.
     """
-    if len(told.times) % 8 or not all(0 <= each <= MOST_ROWS for each in (told.requests, told.retries, told.in_flight)):
+    if len(counts.times) % 8 or not all(
+        0 <= each <= MOST_ROWS for each in (counts.requests, counts.retries, counts.in_flight)
+    ):
         raise MalformedError("counts out of range")

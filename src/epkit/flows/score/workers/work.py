@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 ALIVE_S: Final = 1.0
 """A worker says so often that it is there, whether it has something to say or not."""
 
-# What a worker is told.
+# Messages to a worker.
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class ScoreEndMessage:
 
 @dataclass(frozen=True, slots=True)
 class ScoreAskMessage:
-    """So many rows more are wanted."""
+    """Number of rows that the worker asks for in addition."""
 
     rows: int
 
@@ -100,7 +100,7 @@ class ScoreSettledMessage:
 
 @dataclass(frozen=True, slots=True)
 class ScoreKeptMessage:
-    """No more requests than so many are under way, as was told: others may have the rest."""
+    """The number of requests in flight is now within this limit, as asked: others may have the rest."""
 
     concurrency: int
 
@@ -124,7 +124,7 @@ class ScoreWaitMessage:
 
 @dataclass(frozen=True, slots=True)
 class ScoreEndedMessage:
-    """The worker's part is over: by what a request got, by a signal to the worker itself, or as it was told."""
+    """The worker's part is over: ended by a reply, by a signal to the worker, or because it was asked to end."""
 
     hopeless: Outcome | None = field(repr=False)
     stopped_by: Signals | None
@@ -137,9 +137,9 @@ class ScoreWork:
     Args:
         slots: most requests under way that its share can ever be.
         template: of the requests; credentials are in it, hence not in the repr.
-        asked: so many rows are on their way to it.
+        asked: number of rows that are on their way to it.
         secrets: that no word about a row may show.
-        files: what stands in the files that the destination names, where they are not on this machine.
+        files: content of the files that the destination names, if they are not on this machine.
         place: where predictions are in a reply, if that was said.
     """
 
@@ -189,7 +189,7 @@ class _Part:
         )
         self._asked = job.asked
         self._made = self._lately = 0
-        self._told = ScoreCountsMessage()
+        self._reported = ScoreCountsMessage()
         self._alive_at = 0.0
         self._owed: int | None = None
         self._take_share(job.share)
@@ -266,8 +266,8 @@ class _Part:
         """Hand on what is settled, and say what was counted."""
         driver = self._driver
         driver.finish()
-        told = ScoreCountsMessage(driver.requests, driver.retries, driver.in_flight, driver.take_times())
+        counts = ScoreCountsMessage(driver.requests, driver.retries, driver.in_flight, driver.take_times())
         now = time.monotonic()
-        if told != self._told or told.times or now >= self._alive_at:
-            self._told, self._alive_at = told, now + ALIVE_S
-            self._channel.send(told)
+        if counts != self._reported or counts.times or now >= self._alive_at:
+            self._reported, self._alive_at = counts, now + ALIVE_S
+            self._channel.send(counts)

@@ -43,13 +43,13 @@ SCRIPTS: Final = ("outputs/scoring_file_v_1_0_0.py", "outputs/scoring_file_v_2_0
 """Of which the first is taken: its bodies are those of epkit's own `score.py`."""
 
 CONDA: Final = ("outputs/conda_env_v_1_0_0.yml",)
-BESIDE: Final = (f"{MLFLOW}/MLmodel", "outputs/generated_code/script.py")
+EXTRAS: Final = (f"{MLFLOW}/MLmodel", "outputs/generated_code/script.py")
 EXPLAINED: Final = "explanation/"
 RUNTIME: Final = "azureml.automl.runtime"
 """What the pickles of AutoML are made of."""
 
 FETCHED: Final = "azure"
-"""Directory beside the journal, for what is not deployed."""
+"""Directory next to the journal, for what is not deployed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +107,7 @@ def finish(
         files={name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
     )
     phase("fetching the explanations")
-    _fetch_beside(best.name, listed, history, place.run / FETCHED)
+    _fetch_extras(best.name, listed, history, place.run / FETCHED)
     phase("writing the model")
     artefact = writing.write_model(
         place.out, {**files, "card.json": card_bytes(card)}, place.shown, overwrite=overwrite
@@ -239,7 +239,7 @@ def _model_files(child: str, listed: Sequence[str], history: "RunHistory") -> di
     return found
 
 
-def _fetch_beside(child: str, listed: Sequence[str], history: "RunHistory", directory: Path) -> None:
+def _fetch_extras(child: str, listed: Sequence[str], history: "RunHistory", directory: Path) -> None:
     """Fetch what explains the model, into a directory that is made anew.
 
     Raises:
@@ -248,7 +248,7 @@ def _fetch_beside(child: str, listed: Sequence[str], history: "RunHistory", dire
     explained = [path for path in listed if path.startswith(EXPLAINED)][:MOST_EXPLAINED]
     left = MOST_EXPLAINED_BYTES
     shutil.rmtree(directory, ignore_errors=True)
-    for path in (*(each for each in BESIDE if each in listed), *explained):
+    for path in (*(each for each in EXTRAS if each in listed), *explained):
         # The name is Azure's.
         target = inside(directory, path, where=f"a file of the trial {child}", parts=MOST_PARTS)
         content = history.fetch(child, path, min(MOST_FILE_BYTES, left))

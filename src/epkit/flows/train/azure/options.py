@@ -21,7 +21,7 @@ ELSEWHERE: Final = "leave it out, or train on this machine (--backend local)"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AzureOptions:
-    """What a training at Azure is asked for besides `TrainOptions`.
+    """Options of a training at Azure, in addition to `TrainOptions`.
 
     Args:
         compute: that trains.
@@ -69,7 +69,7 @@ def check_names(azure: AzureOptions) -> None:
             raise UsageError(f"{flag} {cut(name, 60)}: no name of Azure's: letters, digits, - and _")
     if azure.job is None:
         if azure.cancel:
-            raise UsageError("--cancel: of which job? --job NAME")
+            raise UsageError("--cancel: name the job with --job NAME")
         if azure.compute is None:
             raise UsageError(
                 "--compute NAME: which compute trains? az ml compute list has them; --create-compute SKU makes one"

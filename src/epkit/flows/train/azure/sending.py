@@ -79,7 +79,9 @@ def prepare_table(
     Raises:
         UsageError: the table cannot be learned from, or an option does not fit it.
     """
-    table = read_table(options.file, stdin, context, encoding=options.encoding, decimal=options.decimal)
+    table = options.table or read_table(
+        options.file, stdin, context, encoding=options.encoding, decimal=options.decimal
+    )
     learned = columns.learn(table.frame, order.plan, table.name)
     examples = learned.examples
     task = task_of(examples.label.task)
@@ -119,7 +121,7 @@ def _sent(table: Table, learned: Learned, places: np.ndarray) -> tuple["pl.DataF
         name = column["name"]
         series = table.frame.get_column(name)[rows]
         if series.dtype == pl.String and column["kind"] == "number":
-            # A word stands for a missing one.
+            # A word represents a missing one.
             series = pl.Series(name, examples.matrix[places, numbers[name]]).fill_nan(None)
         elif series.dtype == pl.String and column["kind"] == "category":
             texts.append(name)

@@ -66,7 +66,7 @@ def train_at_azure(
 
     Raises:
         UsageError: an option or the table cannot be used; nothing was sent then.
-        BackendError: Azure said no, or the job failed or was cancelled.
+        BackendError: Azure refused, or the job failed or was cancelled.
         NotedInterrupt: Ctrl-C; the job goes on.
     """
     began, waiting = time.monotonic(), Waiting()
@@ -177,7 +177,7 @@ def _begun(
 @contextlib.contextmanager
 def _sure(name: str, jobs: "AutoMLJobs", run: Path, options: TrainOptions, context: Context) -> Iterator[None]:
     """Find out, where the request for a job fails, whether the job was begun all the same; forget one that was not."""
-    maybe = f"the job {name} may be begun: {_command(name, options)} follows it, {_cancel(name)} ends it"
+    maybe = f"the job {name} may have begun: {_command(name, options)} follows it, {_cancel(name)} ends it"
     try:
         yield
     except KeyboardInterrupt:
@@ -215,7 +215,7 @@ def _compute(options: TrainOptions, azure: AzureOptions, jobs: "AutoMLJobs", con
 
 
 def _taken_up(name: str, jobs: "AutoMLJobs", run: Path) -> tuple[AzureJob, JobRecord]:
-    """Find a job that is there, and what is known of it: beside the model, or what it carries.
+    """Find a job that is there, and its record: next to the model, or carried by the job.
 
     Raises:
         UsageError: it was not begun by epkit.

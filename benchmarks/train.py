@@ -1,10 +1,12 @@
-"""Measures `epkit train`, and prints Markdown tables: `python benchmarks/training.py [PART]…`.
+"""Measures `epkit train`, and prints Markdown tables: `python benchmarks/train.py [PART]…`.
 
-    pip install ".[local,train]" && python benchmarks/training.py [course] [sets] [artefact] [memory] [peers] [--quick]
+    pip install ".[local,train]" && python benchmarks/train.py [course] [sets] [artefact] [memory] [tables] [peers]
 
-Without a part all but `peers` are measured. `course` and `peers` need the course's table (`--table`, a CSV file with
-the label `y`), and are left out in a line where it is missing; `artefact` takes a generated one then. Everything runs
-on one core; CPU is that of a process and of all that it started.
+Without a part all but `tables` and `peers` are measured. `tables` takes five tables that need no download, and has
+epkit and the AutoML libraries that are installed take turns at them; where one has an environment of its own, say
+`--python FLAML=…/bin/python`. `course` and `peers` need the course's table (`--table`, a CSV file with the label `y`),
+and are left out in a line where it is missing; `artefact` takes a generated one then. Everything runs on one core; CPU
+is that of a process and of all that it started. `--quick` takes less of everything.
 """
 
 import argparse
@@ -23,14 +25,14 @@ from typing import Any, Final
 
 import numpy as np
 from table import markdown
-from training_peers import PEERS
+from train_peers import ON_TABLES, PEERS
 
 HERE: Final = Path(__file__).parent
 COURSE: Final = HERE.parent.parent / "shared" / "data" / "bank-marketing" / "bankmarketing_train.csv.gz"
 GOALS: Final = {"accuracy": 0.91866, "AUC": 0.94615}
 """What the course's best run reached on one holdout of a tenth."""
 
-PARTS: Final = ("course", "sets", "artefact", "memory", "peers")
+PARTS: Final = ("course", "sets", "artefact", "memory", "tables", "peers")
 BUDGET_S: Final = 120
 
 
@@ -43,8 +45,11 @@ def main() -> int:
     parser.add_argument(
         "--budget", type=int, metavar="SECONDS", help=f"of wall time, for each of peers: {BUDGET_S}; more if it is busy"
     )
+    parser.add_argument("--python", action="append", default=[], metavar="NAME=PATH", help="whose interpreter that is")
+    parser.add_argument("--only", action="append", metavar="TABLE", help="of tables; all without")
+    parser.add_argument("--seeds", type=int, default=3, metavar="N", help="of tables: divisions of the rows")
     options = parser.parse_args()
-    parts = options.parts or PARTS[:-1]
+    parts = options.parts or PARTS[:-2]
     if unknown := set(parts) - set(PARTS):
         parser.error(f"no part: {', '.join(unknown)}")
     if hasattr(os, "sched_setaffinity"):
@@ -56,7 +61,9 @@ def main() -> int:
                 print(f"{part}: {options.table} is missing, and left out", file=sys.stderr)
                 continue
             print(f"measuring {part}", file=sys.stderr)
-            if part == "peers":
+            if part == "tables":
+                tables(scratch, options)
+            elif part == "peers":
                 peers(scratch, options.table.resolve(), options.budget or (20 if options.quick else BUDGET_S))
             else:
                 MEASURED[part](scratch, options.table.resolve(), options.quick)
@@ -144,8 +151,8 @@ def sets(scratch: Path, _: Path, quick: bool) -> None:
         for seed in seeds:
             out = f"{name}-{seed}"
             trained(scratch, path, "label", out, "--runs", runs, "--seed", seed, "--metric", metric)
-            told = pl.read_parquet(scratch / f"{out}.run" / "predictions.parquet")
-            test = (told.filter(pl.col("judged") == "test")["row"] - 1).to_numpy()
+            said = pl.read_parquet(scratch / f"{out}.run" / "predictions.parquet")
+            test = (said.filter(pl.col("judged") == "test")["row"] - 1).to_numpy()
             report = json.loads((scratch / f"{out}.run" / "train.json").read_bytes())
             own.append(report["test"]["metrics"][metric]["value"])
             theirs.append(default_figure(frame, test, metric))
@@ -158,8 +165,61 @@ def sets(scratch: Path, _: Path, quick: bool) -> None:
     print(shown(("set", "rows", "metric", "epkit", "LightGBM's default", "difference, 95 % interval"), lines))
 
 
-T_95: Final = {2: 12.706, 5: 2.776}
+T_95: Final = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}
 """Student's 97.5 % quantile by the number of differences."""
+
+
+def tables(scratch: Path, options: argparse.Namespace) -> None:
+    """Have epkit and its peers take turns at tables: the same rows, the same seconds, one core each."""
+    pythons = dict.fromkeys(ON_TABLES, sys.executable) | dict(each.split("=", 1) for each in options.python)
+    there = [name for name, (module, _) in ON_TABLES.items() if _has(pythons[name], module)]
+    for name in set(ON_TABLES) - set(there):
+        print(f"{name}: is not installed, and left out (--python {name}=PATH)", file=sys.stderr)
+    lines = []
+    for table, (task, metric, budget_s, make) in TABLES.items():
+        if options.only and table not in options.only:
+            continue
+        budget_s = options.budget or budget_s
+        frame, found = make(), {name: [] for name in there}
+        seeds = 1 if options.quick or frame.height >= 1_000_000 else options.seeds
+        for seed in range(seeds):
+            test = np.random.default_rng(seed).permutation(frame.height) < frame.height // 5
+            for rows, part in ((~test, "train"), (test, "test")):
+                frame.filter(rows).write_csv(scratch / f"{part}.csv", float_precision=6)
+            turns = [*there[seed % len(there) :], *there[: seed % len(there)]]
+            for name in turns:
+                print(f"{table}, seed {seed}: {name}", file=sys.stderr)
+                out = scratch / f"{table}-{name}-{seed}".replace(" ", "-")
+                words = [pythons[name], "-c", ON_TABLES[name][1], "train.csv", "test.csv", out, task, metric]
+                found[name].append(_measured([*words, budget_s, seed], scratch, 30 * budget_s + 300))
+        lines += [_table_line(table, frame.height, name, found) for name in there]
+    header = ("table", "rows", "library", "figures on a fifth", "less epkit, 95 % interval", "CPU s", "of epkit's",
+              "peak", "model")  # fmt: skip
+    print("\n" + shown(header, lines))
+
+
+def _has(interpreter: str, module: str) -> bool:
+    found = subprocess.run([interpreter, "-c", f"import {module}"], capture_output=True, timeout=120)
+    return found.returncode == 0
+
+
+def _table_line(table: str, rows: int, name: str, found: Mapping[str, list[dict[str, Any]]]) -> Sequence[str]:
+    """Write what came of a library at a table."""
+    own, first = found[name], found["epkit"]
+    shown_figures, differences = [], []
+    for metric in own[0]["report"]["figures"]:
+        values = [one["report"]["figures"][metric] for one in own]
+        apart = [value - one["report"]["figures"][metric] for value, one in zip(values, first, strict=True)]
+        shown_figures.append(f"{metric} {mean(values):.4f}")
+        half = T_95[len(apart)] * stdev(apart) / len(apart) ** 0.5 if len(apart) > 1 else None
+        about = "" if half is None else f" ({mean(apart) - half:+.4f} to {mean(apart) + half:+.4f})"
+        differences.append(f"{mean(apart):+.4f}{about}")
+    cpu, base = mean(one["cpu_s"] for one in own), mean(one["cpu_s"] for one in first)
+    return (
+        table, f"{rows:,}", name, ", ".join(shown_figures), "" if name == "epkit" else ", ".join(differences),
+        f"{cpu:.0f}", f"{cpu / base:.2f}", f"{mean(one['peak_bytes'] for one in own) / 2**20:,.0f} MiB",
+        f"{mean(one['report']['bytes'] for one in own) / 2**10:,.0f} KiB",
+    )  # fmt: skip
 
 
 def artefact(scratch: Path, table: Path, quick: bool) -> None:
@@ -189,8 +249,8 @@ def artefact(scratch: Path, table: Path, quick: bool) -> None:
     try:
         served = {}
         for name, count in (("two", 500), ("thousand", 30)):
-            told = epkit(scratch, "bench", "-n", count, "-p", f"{name}.json", "--format", "json", "-q", "served")
-            served[name] = json.loads(told)["latency_ms"]["service"]["median"]
+            said = epkit(scratch, "bench", "-n", count, "-p", f"{name}.json", "--format", "json", "-q", "served")
+            served[name] = json.loads(said)["latency_ms"]["service"]["median"]
     finally:
         epkit(scratch, "deploy", "delete", "served", "--backend", "local")
     members = len(done["report"]["best"]["members"])
@@ -229,13 +289,13 @@ def peers(scratch: Path, table: Path, budget_s: int) -> None:
         subprocess.run([own, "-m", "pip", "install", "-q", *packages], check=True, timeout=1800)
         weight = sum(path.lstat().st_size for path in home.rglob("*") if path.is_file())
         began = os.times()
-        told = subprocess.run(
+        said = subprocess.run(
             [own, "-c", script, str(table), str(budget_s), str(scratch / f"{name}-model")],
             stdout=subprocess.PIPE, check=True, timeout=20 * budget_s, cwd=scratch,
         )  # fmt: skip
         ended = os.times()
         cpu = ended.children_user + ended.children_system - began.children_user - began.children_system
-        found = json.loads(told.stdout.splitlines()[-1])
+        found = json.loads(said.stdout.splitlines()[-1])
         lines.append(
             (name, f"{found['AUC']:.4f}", f"{found['accuracy']:.4f}", f"{cpu:.0f}", f"{weight / 2**20:,.0f} MiB",
              f"{found['bytes'] / 2**20:.1f} MiB")
@@ -249,24 +309,32 @@ MEASURED: Final = {"course": course, "sets": sets, "artefact": artefact, "memory
 def trained(scratch: Path, table: Path, label: str, out: str, *options: object) -> dict[str, Any]:
     """Run `epkit train`; return its report and its cost."""
     command = [sys.executable, "-m", "epkit", "train", table, "--label", label, "-o", out, "--workers", 1, "-q"]
-    command += ["--format", "json", *options]
+    return _measured([*command, "--format", "json", *options], scratch, 24 * 3600)
+
+
+def _measured(command: Sequence[object], scratch: Path, most_s: float) -> dict[str, Any]:
+    """Run a command whose last line of output is JSON; return it as `report`, and its cost."""
     began = time.perf_counter()
+    own = os.environ | {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
     with (
         tempfile.TemporaryFile() as stdout,
-        subprocess.Popen([str(word) for word in command], cwd=scratch, stdout=stdout) as process,
+        subprocess.Popen([str(word) for word in command], cwd=scratch, stdout=stdout, env=own) as process,
     ):
         peak = 0
         while True:
             pid, status, usage = os.wait4(process.pid, os.WNOHANG)
             if pid:
                 break
+            if time.perf_counter() - began > most_s:
+                process.kill()
             peak = max(peak, held_bytes(process.pid))
             time.sleep(0.5)  # adding memory up costs the kernel a walk through it
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
-            raise SystemExit(f"epkit train ended with {process.returncode}")
+            raise SystemExit(f"{command[0]} ended with {process.returncode}")
         stdout.seek(0)
-        report = json.loads(stdout.read())
+        found = stdout.read()
+        report = json.loads(found if found.startswith(b"{") else found.splitlines()[-1])
     cost = {"cpu_s": usage.ru_utime + usage.ru_stime, "wall_s": time.perf_counter() - began, "peak_bytes": peak}
     return {"report": report, **cost}
 
@@ -334,6 +402,34 @@ def figures_of(y: np.ndarray, out: np.ndarray) -> dict[str, float]:
     from sklearn.metrics import roc_auc_score
 
     return {"accuracy": float(((out > 0) == y).mean()), "AUC": float(roc_auc_score(y, out))}
+
+
+def _of_sklearn(load: str) -> Any:
+    import polars as pl
+    from sklearn import datasets
+
+    matrix, y = getattr(datasets, load)(return_X_y=True)
+    return pl.DataFrame({f"c{place}": matrix[:, place] for place in range(matrix.shape[1])} | {"label": y})
+
+
+def _million() -> Any:
+    """Return 1,000,000 rows of 20 numbers, of which three decide."""
+    import polars as pl
+
+    draw = np.random.default_rng(0)
+    columns = {f"c{place}": draw.normal(size=1_000_000) for place in range(20)}
+    yes = columns["c0"] + columns["c1"] * columns["c2"] + draw.normal(size=1_000_000) > 1
+    return pl.DataFrame(columns | {"label": yes.astype(np.int64)})
+
+
+TABLES: Final[dict[str, tuple[str, str, int, Any]]] = {
+    "breast cancer": ("binary", "AUC", 10, lambda: _of_sklearn("load_breast_cancer")),
+    "wine": ("multiclass", "log_loss", 10, lambda: _of_sklearn("load_wine")),
+    "digits": ("multiclass", "log_loss", 30, lambda: _of_sklearn("load_digits")),
+    "diabetes": ("regression", "r2", 10, lambda: _of_sklearn("load_diabetes")),
+    "made": ("binary", "AUC", 60, _million),
+}
+"""Of each table its task, the metric that chooses, and the seconds that each library gets."""
 
 
 def public_sets() -> dict[str, tuple[Any, str]]:

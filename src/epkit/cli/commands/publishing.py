@@ -1,0 +1,152 @@
+"""`epkit pipeline publish`, `unpublish` and `keys`: a pipeline that is asked for a run by HTTP."""
+
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from epkit.cli import terminal
+from epkit.cli.options import common as o
+from epkit.cli.options.pipeline import FORMATS, Format, Html, Junit, Name, Quiet
+from epkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from typing import Literal
+
+SERVER = "The server"
+AT = "At Azure, or by itself"
+BACKENDS = ("local", "azureml")
+
+EPILOG = """\b
+Examples:
+  epkit pipeline publish bank
+  epkit pipeline publish bank --port 8010 --env AZURE_CLIENT_ID
+  epkit pipeline publish bank --every week
+  epkit pipeline publish bank --backend azureml --compute cpu-cluster --cron "0 6 * * 1"
+\b
+It listens on loopback, and lives until epkit pipeline unpublish or the end of
+the machine. What callers may set is publishable in epkit.toml: nothing by
+default. Publishing again keeps the key and the port. With --every or --cron
+nothing is started here: the lines for cron and systemd are printed. At Azure
+they make a schedule, in UTC, and publishing without them ends it.
+\b
+Exit codes: 0 published, 2 usage, configuration or a taken port, 6 the server
+does not come up, or Azure says no."""
+
+
+PROMOTE_EPILOG = """\b
+Example: epkit pipeline promote bank loyal_seal_k3n8
+\b
+epkit pipeline trigger NAME --wait does this by itself; a job that a schedule
+has begun waits for it. Exit codes: those of epkit pipeline run."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to those of `epkit pipeline`."""
+    app.command("publish", epilog=EPILOG, cls=o.Sections)(publish)
+    app.command("unpublish", epilog="Example: epkit pipeline unpublish bank")(unpublish)
+    app.command("promote", epilog=PROMOTE_EPILOG, cls=o.Sections)(promote)
+    app.command("keys", epilog="Example: epkit pipeline keys bank --reveal")(keys)
+
+
+def publish(
+    name: Name,
+    backend: Annotated[
+        str, o.option(SERVER, "--backend", metavar="local|azureml", help="Who takes the requests.")
+    ] = "local",
+    port: Annotated[
+        int | None,
+        o.option(SERVER, "--port", metavar="PORT", help="Listen there. Default: as before, else a free one."),
+    ] = None,
+    env: Annotated[
+        list[str] | None,
+        o.option(SERVER, "--env", metavar="NAME", help="A variable of the environment that runs see. Repeatable."),
+    ] = None,
+    compute: Annotated[
+        str | None, o.option(AT, "--compute", metavar="NAME", help="At Azure: of the workspace, where its jobs run.")
+    ] = None,
+    every: Annotated[
+        str | None, o.option(AT, "--every", metavar="week|day|hour|TIME", help="Run it by itself: TIME is 30m, 6h, 2d.")
+    ] = None,
+    cron: Annotated[
+        str | None, o.option(AT, "--cron", metavar="FIELDS", help='The same by the clock: "0 6 * * 1".')
+    ] = None,
+    format_: Annotated[str, o.option(o.OUT, "--format", metavar="text|json", help="How to print the result.")] = "text",
+) -> None:
+    """Publish a pipeline: it is asked for a run by HTTP, with a key."""
+    from epkit.cli.output import publishing as output
+    from epkit.flows.pipeline.publishing import local
+    from epkit.flows.pipeline.publishing.schedules import read_schedule
+
+    terminal.check_choice("--format", format_, ("text", "json"))
+    terminal.check_choice("--backend", backend, BACKENDS)
+    schedule = read_schedule(every, cron)
+    if backend == "azureml":
+        from epkit.cli.output import azure_publishing
+
+        if port is not None or env:
+            raise UsageError("--port and --env: are of a server on this machine: leave them out for --backend azureml")
+        azure_publishing.publish(name, terminal.context(), compute=compute, schedule=schedule, format_=format_)
+        return
+    if compute is not None:
+        raise UsageError("--compute: is of --backend azureml")
+    if schedule is not None:
+        from epkit.cli.output import azure_publishing
+
+        azure_publishing.show_schedule(name, schedule, terminal.context(), format_=format_)
+        return
+    published = local.publish(name, terminal.context(), port=port, env=tuple(env or ()))
+    terminal.write(output.published(published, format_))
+
+
+def unpublish(
+    name: Name,
+    backend: Annotated[
+        str | None, typer.Option("--backend", metavar="local|azureml", help="Default: as epkit.toml has it.")
+    ] = None,
+) -> None:
+    """End the server, or the endpoint and the schedule at Azure; a run that goes on is not touched."""
+    from epkit.cli.output import azure_publishing
+    from epkit.flows.pipeline.publishing import local
+
+    terminal.check_choice("--backend", backend or "local", BACKENDS)
+    if (backend or azure_publishing.backend_of(name, terminal.context())) == "azureml":
+        azure_publishing.unpublish(name, terminal.context())
+        return
+    local.unpublish(name, terminal.context())
+    terminal.write(f"{name} is published no more\n")
+
+
+def promote(
+    name: Name,
+    job: Annotated[str, typer.Argument(metavar="JOB", help="At Azure, as epkit pipeline status NAME lists it.")],
+    format_: Format = "text",
+    html: Html = None,
+    junit: Junit = None,
+    summary: o.Summary = False,
+    quiet: Quiet = False,
+) -> int:
+    """Fetch the model of a job at Azure, judge it by the same gates, deploy, prove, bench and switch."""
+    from epkit.cli.output import azure_publishing
+
+    terminal.check_choice("--format", format_, FORMATS)
+    return azure_publishing.promote(
+        name, job, terminal.context(), format_=format_, html=html, junit=junit, summary=summary, quiet=quiet
+    )
+
+
+def keys(
+    name: Name,
+    regenerate: Annotated[
+        str | None, typer.Option("--regenerate", metavar="primary|secondary", help="Replace this key first.")
+    ] = None,
+    reveal: Annotated[bool, typer.Option("--reveal", help="Print both keys.")] = False,
+) -> None:
+    """Write the primary key of a published pipeline into its file, mode 0600; either key opens it."""
+    from epkit.cli.output import publishing as output
+    from epkit.flows.pipeline.publishing import local
+
+    if regenerate is not None:
+        terminal.check_choice("--regenerate", regenerate, ("primary", "secondary"))
+    which = cast("Literal['primary', 'secondary'] | None", regenerate)
+    found = local.keys(name, terminal.context(), regenerate=which)
+    terminal.write(output.keys(found, reveal=reveal), reveal=reveal)

@@ -1,0 +1,141 @@
+"""What a caller of a published pipeline may set: what its owner has listed, of a few harmless keys, within bounds.
+
+A key that is settable holds a number, one of some words, or a rule that is checked like one. None holds a path, a
+command, a URI, a name of a column, or says what is let pass, where the model goes, or how much of the machine is used.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from epkit.core.near import suggestion
+from epkit.core.quantities import read_ns
+
+SETTABLE: Final[Mapping[str, type]] = {
+    "train.balanced": bool,
+    "train.folds": int,
+    "train.holdout": float,
+    "train.metric": str,
+    "train.runs": int,
+    "train.seed": int,
+    "train.test_size": float,
+    "train.threshold": str,
+    "train.time_limit": str,
+}
+"""Keys that `publishable` may list, and what they hold."""
+
+BOUNDED: Final[Mapping[str, float]] = {"train.runs": 85, "train.time_limit": math.inf}
+"""Settable keys that cost time, with what counts where the pipeline has none: the default of `epkit train`, seconds."""
+
+FACTOR: Final = 10
+"""How many times a caller may ask for what the pipeline has of a bounded key, where its owner has set no bound."""
+
+LONGEST: Final = 200
+"""Characters of a value."""
+
+_ENTRY: Final = re.compile(r"\s*([^\s<=]+)\s*(?:<=\s*(\S+)\s*)?")
+_PLAIN: Final = re.compile(r"[+-]?[0-9][0-9_]*(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|true|false")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publishable:
+    """A key that callers may set.
+
+    Args:
+        key: one of `SETTABLE`.
+        most: the owner's bound, a number or seconds; None where there is none.
+    """
+
+    key: str
+    most: float | None = None
+
+
+def read_publishable(entries: Sequence[str]) -> tuple[Publishable, ...]:
+    """Read `publishable` of a pipeline: `KEY` or `KEY<=MOST` each.
+
+    Raises:
+        ValueError: a key cannot be set by callers, or a bound is none.
+    """
+    found: dict[str, Publishable] = {}
+    for entry in entries:
+        parts = _ENTRY.fullmatch(entry)
+        key, most = (parts[1], parts[2]) if parts is not None else (entry, None)
+        if key not in SETTABLE:
+            near = suggestion(key, SETTABLE)
+            raise ValueError(f"{key[:60]!a} cannot be set by callers, only {', '.join(SETTABLE)}{near}")
+        if key in found:
+            raise ValueError(f"{key} is listed twice")
+        if most is not None and key not in BOUNDED:
+            raise ValueError(f"{key} takes no bound; {' and '.join(BOUNDED)} do, as in train.runs<=50")
+        amount = None if most is None else _amount(key, most)
+        if amount is not None and not 0 < amount < math.inf:
+            raise ValueError(f"{key}<={(most or '')[:40]}: is no bound: train.runs<=50, train.time_limit<=30m")
+        found[key] = Publishable(key=key, most=amount)
+    return tuple(found.values())
+
+
+def changes_of(values: Mapping[str, Any], publishable: Sequence[Publishable]) -> tuple[str, ...]:
+    """Turn the parameters of a request into changes, as `--set` takes them.
+
+    Args:
+        values: by name; plain JSON. A text is read as what its key holds.
+
+    Raises:
+        ValueError: a parameter may not be set, or is nothing that a key holds; the message begins with its name.
+    """
+    allowed = [each.key for each in publishable]
+    return tuple(f"{name}={_toml(name, values[name], allowed)}" for name in sorted(values))
+
+
+def check_bounds(
+    before: Mapping[str, Any], after: Mapping[str, Any], changed: Sequence[str], publishable: Sequence[Publishable]
+) -> None:
+    """Refuse what would cost more than the owner of a pipeline lets callers ask for.
+
+    Args:
+        before, after: `train` of the pipeline as its file has it, and as it is to be.
+        changed: keys that are set.
+
+    Raises:
+        ValueError: it is above the bound; the message begins with the name of the parameter.
+    """
+    own = {each.key: each.most for each in publishable}
+    for key in changed:
+        if key not in BOUNDED:
+            continue
+        name = key.removeprefix("train.")
+        usual = _amount(key, str(before[name])) if name in before else BOUNDED[key]
+        most = own.get(key)
+        limit = FACTOR * usual if most is None else most
+        if _amount(key, str(after[name])) > limit:
+            unit = "s" if key == "train.time_limit" else ""
+            raise ValueError(f"{key}: is at most {limit:g}{unit} for callers of this pipeline")
+
+
+def _amount(key: str, text: str) -> float:
+    """Return what a bounded key counts, endless where it counts nothing: what it is, others check."""
+    try:
+        return read_ns(text) / 1e9 if key == "train.time_limit" else float(text)
+    except ValueError:
+        return math.inf
+
+
+def _toml(name: str, value: Any, allowed: Sequence[str]) -> str:
+    """Write a value as TOML."""
+    if name not in allowed:
+        listed = f"only {', '.join(allowed)}" if allowed else "nothing: publishable in epkit.toml lists what may be"
+        raise ValueError(f"{ascii(name[:60])[1:-1]}: is no parameter that may be set: {listed}")
+    if isinstance(value, int | float) and abs(value) < 2**63:  # not NaN
+        return json.dumps(value)
+    if not isinstance(value, str) or len(value) > LONGEST or not value.isprintable():
+        raise ValueError(f"{name}: is a number, true or false, or a text of at most {LONGEST} printable characters")
+    if SETTABLE[name] is str:
+        return json.dumps(value, ensure_ascii=False)
+    # The wire of published pipelines carries texts.
+    plain = value.strip().lower()
+    if not _PLAIN.fullmatch(plain):
+        raise ValueError(f"{name}: {value[:40]!a} is neither a number nor true or false")
+    return plain

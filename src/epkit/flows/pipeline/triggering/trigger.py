@@ -1,0 +1,178 @@
+"""Asks a published pipeline for a run: the request is sent once, and never again after a byte of it was written."""
+
+import re
+import tomllib
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from epkit.core.pipeline import triggered, wires
+from epkit.core.pipeline.triggered import TriggeredRun
+from epkit.core.shortening import cut
+from epkit.errors import EndpointError, UsageError
+from epkit.flows.context import Context
+from epkit.flows.pipeline.triggering.asking import DOUBTFUL, RemotePipeline, is_well, refuse
+from epkit.flows.target.client import SingleRequest
+
+IDEMPOTENCY: Final = "Idempotency-Key"
+"""Header whose value a second request repeats: epkit's server answers with the run of the first one."""
+
+_KEY: Final = re.compile(r"[!-~]{1,128}")
+
+LONGEST: Final = 255
+"""Characters of `--why` and `--experiment`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerOptions:
+    """What a run is asked for with.
+
+    Args:
+        changes: `KEY=VALUE` each, as in `--set`.
+        why: for the record, None for nothing.
+        experiment: what the run is listed under; None for the pipeline's name.
+        idempotency_key: of an earlier request that this one repeats; None for a new one.
+    """
+
+    changes: tuple[str, ...] = ()
+    why: str | None = None
+    experiment: str | None = None
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BegunRun:
+    """A run that was begun.
+
+    Args:
+        idempotency_key: that the request had.
+    """
+
+    run: str
+    idempotency_key: str
+
+
+def check(options: TriggerOptions) -> dict[str, Any]:
+    """Read what a run is asked for with, before anything is sent.
+
+    Returns:
+        The values of parameters by name.
+
+    Raises:
+        UsageError: one of them is not written KEY=VALUE, or is given twice; the key or the reason cannot be sent.
+    """
+    key = options.idempotency_key
+    if key is not None and not _KEY.fullmatch(key):
+        raise UsageError("--idempotency-key: is made of 1 to 128 visible ASCII characters, without spaces")
+    for flag, text in (("--why", options.why), ("--experiment", options.experiment)):
+        if text is not None and not (text.isprintable() and text.strip() and len(text) <= LONGEST):
+            raise UsageError(f"{flag}: is a line of 1 to {LONGEST} printable characters")
+    values: dict[str, Any] = {}
+    for change in options.changes:
+        name, equals, text = change.partition("=")
+        name = name.strip()
+        if not equals or not name:
+            raise UsageError(f"--set {cut(change, 60)}: is written KEY=VALUE, as in train.runs=4")
+        if name in values:
+            raise UsageError(f"--set {cut(name, 60)}: is given twice: keep one")
+        values[name] = _value(text.strip(), name)
+    return values
+
+
+def trigger(published: RemotePipeline, options: TriggerOptions, context: Context) -> BegunRun:
+    """Ask for a run.
+
+    Raises:
+        UsageError: what is asked for cannot be sent, or the server does not take it.
+        EndpointError: there is no answer, or the key is refused; the message says whether a run may have begun.
+        BackendError: the server takes no further run now.
+    """
+    values = check(options)
+    if published.azure:
+        values = _for_azure(published, values)
+    # epkit's server keeps the experiment as the reason of the run.
+    why = None if published.azure else options.why
+    experiment = options.experiment or why or published.name or _experiment(published)
+    body = wires.ask(published.wire, experiment, values, options.why)
+    key = options.idempotency_key or uuid.uuid4().hex
+    try:
+        reply = published.asker.ask("POST", published.url.request_path, body, ((IDEMPOTENCY, key),))
+    except KeyboardInterrupt:
+        context.note(f"{published.shown}: interrupted while a run was asked for{_doubt(published, key)}")
+        raise
+    return BegunRun(run=_run_of(published, reply, key), idempotency_key=key)
+
+
+def _for_azure(published: RemotePipeline, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values as Azure takes them: texts for SDK v1's service, names without dots for a batch endpoint.
+
+    Raises:
+        UsageError: two names are one without their dots.
+    """
+    if published.wire == "submit":
+        return dict(wires.texts(values))
+    found = {wires.input_name(name): value for name, value in values.items()}
+    if len(found) < len(values):
+        raise UsageError("--set: two of the keys are one key at Azure, where _ takes the place of a dot: keep one")
+    return found
+
+
+def _run_of(published: RemotePipeline, reply: SingleRequest, key: str) -> str:
+    where = published.url.shown
+    if reply.failure:
+        why = published.asker.why_none(reply)
+        if not reply.sent:
+            raise EndpointError(f"{where}: {why}: nothing was sent, so no run has begun")
+        raise EndpointError(f"{where}: {why}{_doubt(published, key)}")
+    if reply.status in DOUBTFUL:
+        said = published.asker.words(reply)
+        words = f" (the server says: {said})" if said else ""
+        raise EndpointError(f"{where}: {reply.status}: the server failed{words}{_doubt(published, key)}")
+    if not is_well(reply):
+        refuse(published.asker, published.url, reply)
+    try:
+        return triggered.begun_run(published.wire, triggered.parse(reply.text))
+    except ValueError as error:
+        raise EndpointError(f"{where}: {reply.status}: {error}{_doubt(published, key)}") from None
+
+
+def _doubt(published: RemotePipeline, key: str) -> str:
+    """Say that a run may have begun, and how to find out."""
+    find = f"whether a run has begun is not known: epkit pipeline status {published.shown} lists the runs"
+    if published.azure:
+        return f"; {find}, and Azure would begin a second one for a second request"
+    return f"; {find}, and --idempotency-key {key} with the same command begins no second one"
+
+
+def shown_run(run: TriggeredRun) -> str:
+    """Return how a run is called: its id, and its number where there is one."""
+    return run.run if run.number is None else f"{run.run} (run {run.number})"
+
+
+def _value(text: str, name: str) -> Any:
+    """Return what TOML makes of a text, the text itself where it is none."""
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except (ValueError, KeyError, RecursionError):
+        return text
+    if not _is_plain(value):
+        raise UsageError(f"--set {cut(name, 60)}: JSON has no such value: write it as a text, in quotation marks")
+    return value
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    if isinstance(value, dict):
+        return all(map(_is_plain, value.values()))
+    if isinstance(value, float):
+        return value - value == 0  # JSON has no infinity
+    return isinstance(value, str | int | bool)
+
+
+def _experiment(published: RemotePipeline) -> str:
+    """Name an experiment after what the URL names: a pipeline, or a batch endpoint by its host."""
+    if published.wire == "submit":
+        return published.url.path.rstrip("/").rpartition("/")[2]
+    return published.url.host.partition(".")[0] if published.azure else "epkit"
