@@ -43,6 +43,14 @@ def test_a_bench_of_a_url_imports_its_engine_and_nothing_else(cli, rows, fault_s
     assert {"epkit.engines.wire.wire", "httptools"} <= imported(ran)
 
 
+def test_a_target_without_a_contract_needs_no_json_schema(cli, rows):
+    with PredictServer() as server:
+        ran = cli.spawn("bench", "-p", rows, server.url, prefix=["-X", "importtime"])
+
+    assert 0 == ran.code
+    assert set() == imported(ran) & (HEAVY | {"jsonschema_rs"})
+
+
 def test_a_usage_error_costs_no_engine(cli):
     ran = cli.spawn("bench", "-n", "ten", prefix=["-X", "importtime"])
 

@@ -7,11 +7,13 @@ back-references) is a fault of the contract.
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+import jsonschema_rs
+
 from epkit.core.contract.schemas import Resolver, bundle, constraints, fault, flatten, subschemas
 from epkit.core.contract.shown import show
 from epkit.core.shortening import cut
 
-_PATTERN_BYTES = 1 << 20
+_PATTERNS = jsonschema_rs.RegexOptions(size_limit=1 << 20)
 _DEEPEST_CHOICE = 8
 _STRUCTURE = ("type", "properties", "items", "required", "additionalProperties")
 
@@ -48,12 +50,10 @@ class SchemaSet:
         Raises:
             UsageError: it is no valid schema.
         """
-        import jsonschema_rs  # late: a target without a contract needs none of it
-
         kind = jsonschema_rs.Draft202012Validator if self._modern else jsonschema_rs.Draft4Validator
         bundled = bundle(schema, self.resolver)
         try:
-            return kind(bundled, pattern_options=_patterns(), retriever=_refuse)
+            return kind(bundled, pattern_options=_PATTERNS, retriever=_refuse)
         except (ValueError, jsonschema_rs.ReferencingError) as error:
             # ValidationError is a ValueError; its first line says what is wrong.
             pattern = _broken_pattern(bundled)
@@ -71,17 +71,8 @@ class SchemaSet:
         return known[1]
 
 
-def _patterns() -> Any:
-    """Return how patterns are run."""
-    import jsonschema_rs
-
-    return jsonschema_rs.RegexOptions(size_limit=_PATTERN_BYTES)
-
-
 def _broken_pattern(bundled: Mapping[str, Any]) -> str | None:
     """Find the pattern that the engine does not take."""
-    import jsonschema_rs
-
     pending: list[Any] = [bundled]
     while pending:
         schema = pending.pop()
@@ -90,7 +81,7 @@ def _broken_pattern(bundled: Mapping[str, Any]) -> str | None:
         patterns = [schema["pattern"]] if isinstance(schema.get("pattern"), str) else []
         for pattern in [*patterns, *schema.get("patternProperties", ())]:
             try:
-                jsonschema_rs.Draft4Validator({"pattern": pattern}, pattern_options=_patterns())
+                jsonschema_rs.Draft4Validator({"pattern": pattern}, pattern_options=_PATTERNS)
             except ValueError:
                 return f"the pattern {show(pattern)} is broken, very large, or looks around or back"
         pending += [child for child, _ in subschemas(schema)]
