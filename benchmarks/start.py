@@ -1,11 +1,11 @@
-"""Measures what starting costs, against another epkit, and prints a Markdown table: `python benchmarks/start.py`.
+"""Measures what starting costs, compared with another epkit: `python benchmarks/start.py --base PYTHON`.
 
     python benchmarks/start.py --base ../old/.venv/bin/python [--own .venv/bin/python] [--rounds 15]
 
-What is measured is the CPU of a whole `epkit bench -n 10 URL`: user and system time, children included. Each side is a
-Python that has an epkit installed. Within a round they take turns, and the order changes from round to round. The first
-run of each is not counted: it fills the file cache and writes byte code. The server is on another core, publishes no
-contract, and answers at once.
+The measure is the CPU of a whole `epkit bench -n 10 URL`: user and system time, child processes included. Each side is
+an interpreter with an epkit installed. The sides take turns, and the order changes from round to round. One run of each
+comes first and does not count: it fills the file cache and writes byte code. The server publishes no contract, answers
+at once, and runs on another core if there is one.
 """
 
 import argparse
@@ -22,10 +22,8 @@ from measure import MeasureError, find_cores, run
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--base", metavar="PYTHON", help="the interpreter of the epkit to compare with")
-    parser.add_argument(
-        "--own", metavar="PYTHON", default=sys.executable, help="that of the measured one, default this"
-    )
+    parser.add_argument("--base", metavar="PYTHON", help="interpreter of the epkit to compare with")
+    parser.add_argument("--own", metavar="PYTHON", default=sys.executable, help="interpreter to measure, default this")
     parser.add_argument("--rounds", type=int, default=15, metavar="N", help="rounds, default 15")
     options = parser.parse_args()
     # Not resolved: a link in a virtual environment is what makes it one.

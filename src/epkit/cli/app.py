@@ -4,6 +4,7 @@ Everything a user can cause ends as one line on stderr and an exit code (`epkit.
 """
 
 import errno
+import gc
 import os
 import signal
 import sys
@@ -130,7 +131,10 @@ def main() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     signal.signal(signal.SIGTERM, _terminate)
     terminal.fill_descriptors()
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    # Python collects all garbage on its way out: a seventh of a short load's CPU, for memory that the system frees.
+    gc.freeze()
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:

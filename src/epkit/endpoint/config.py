@@ -7,7 +7,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
-from epkit.core.hosting.deployments import BACKENDS
 from epkit.core.http.masking import clean, is_sensitive
 from epkit.core.http.url import Url, is_url, parse
 from epkit.core.near import suggestion
@@ -228,7 +227,7 @@ class _Reader:
         )
 
     def pipeline(self, tables: dict[str, Any], name: str) -> "PipelineConfig":
-        from epkit.core.pipeline.config import read_pipeline  # late, here and below: a load reads no pipeline
+        from epkit.core.pipeline.config import read_pipeline  # late, here and below: few files have a pipeline
 
         at = ("pipelines", name)
         self.pipeline_name(at)
@@ -246,6 +245,8 @@ class _Reader:
             self.refuse(at, "the name of a pipeline is made of letters, digits, - and _, at most 63")
 
     def publication(self, tables: dict[str, Any], name: str) -> TargetSpec:
+        from epkit.core.hosting.deployments import BACKENDS
+
         at = ("published", name)
         self.pipeline_name(at)
         table = self.typed(tables, at, dict, "a table") or {}
