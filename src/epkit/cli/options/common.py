@@ -1,8 +1,6 @@
 """Option types that more than one command uses, and those of `bench`: ab's letters with a long name each."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
 from typing import Annotated, Any, Final, TypeVar
 
 import typer
@@ -29,32 +27,29 @@ REQUEST_IDS: Final = "--request-ids"
 """The option whose value may be left out."""
 
 
-@dataclass(frozen=True, slots=True)
 class _Conversion:
-    """Converts the values of a parameter, by typer only where they are no texts, flags, defaults or `number`s.
+    """Converts what was given for a parameter; texts, flags, defaults and `number`s without typer.
 
-    Typer converts by pydantic (since 0.29), whose import takes a fifth of the CPU of a short load.
+    Typer, from 0.29 on, converts by pydantic, whose import takes a fifth of the CPU of a short load.
     """
 
-    param: Any
-
     def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
-        """Convert a value; the name and the arguments are typer's."""
-        described = self.param.type_descriptor
-        parse, is_many = described.parameter_info.parser, param.multiple or param.nargs == -1
+        """Convert a value; the names are typer's."""
+        described = param.type_descriptor
+        parse = described.parameter_info.parser
         if value is None:
-            return () if is_many else None
+            return () if param.multiple or param.nargs == -1 else None
         if parse is not None and isinstance(value, str):
             return parse(value)
-        if described.annotation in (str, list[str]) or not isinstance(value, str | Sequence):
+        if described.annotation in (str, list[str]) or not isinstance(value, Sequence):
             return value
-        return type(self.param).get_runtime_param(self.param).coerce(value, param=param, ctx=ctx)
+        return type(param).get_runtime_param(param).coerce(value, param=param, ctx=ctx)
 
 
 def _light(params: Sequence[Any]) -> list[Any]:
     """Have parameters converted by `_Conversion`."""
     for param in params:
-        param.get_runtime_param = partial(_Conversion, param)
+        param.get_runtime_param = _Conversion
     return list(params)
 
 
