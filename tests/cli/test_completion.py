@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from epkit.cli import completion
-from epkit.cli.app import app
+from epkit.cli.app import application
 from epkit.cli.completion import TLS_VERSIONS
 from epkit.engines.wire.tls import VERSIONS
 
@@ -43,7 +43,7 @@ def answered(cli, shell, line):
     environ = {**cli.environ, "HOME": str(cli.directory), "_EPKIT_COMPLETE": f"complete_{shell}", **asked}
     out, err = io.StringIO(), io.StringIO()
     with contextlib.chdir(cli.directory), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = completion.answer(app, environ)
+        code = completion.answer(application(), environ)
 
     assert "" == err.getvalue()
     assert before == sorted(cli.directory.rglob("*"))

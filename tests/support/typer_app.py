@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from epkit.cli.app import app
+from epkit.cli.app import application
 from epkit.cli.options.common import MORE
 
 
@@ -53,7 +53,7 @@ class Verb:
 @cache
 def verbs() -> dict[str, Verb]:
     """Return all commands by name, in the order of the help."""
-    return {verb.name: verb for verb in _walk(typer.main.get_command(app), None, "")}
+    return {verb.name: verb for verb in _walk(typer.main.get_command(application()), None, "")}
 
 
 def _walk(command: Any, parent: Any, name: str) -> Iterator[Verb]:

@@ -1,22 +1,21 @@
 """`epkit.toml`: endpoints and pipelines by name, read strictly: a misspelt key that is ignored costs an afternoon."""
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
-from epkit.core.hosting.deployments import BACKENDS
 from epkit.core.http.masking import clean, is_sensitive
 from epkit.core.http.url import Url, is_url, parse
 from epkit.core.near import suggestion
-from epkit.core.pipeline.config import NAME as PIPELINE_NAME
-from epkit.core.pipeline.config import PipelineConfig, read_pipeline
 from epkit.core.quantities import read_seconds
 from epkit.endpoint.headers import header_problem
 from epkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from epkit.core.pipeline.config import PipelineConfig
 
 FILENAME: Final = "epkit.toml"
 DEFAULT_TIMEOUT_S: Final = 60.0
@@ -136,7 +135,7 @@ class Config:
     path: Path
     default: str | None
     endpoints: Mapping[str, TargetSpec]
-    pipelines: Mapping[str, PipelineConfig] = field(default_factory=dict)
+    pipelines: "Mapping[str, PipelineConfig]" = field(default_factory=dict)
     published: Mapping[str, TargetSpec] = field(default_factory=dict)
     aad_hosts: tuple[str, ...] = ()
     found: bool = False
@@ -153,7 +152,7 @@ class Config:
     def _found(self, spec: TargetSpec | None) -> TargetSpec | None:
         return replace(spec, found_in=self.path, outside=self.outside) if spec is not None and self.found else spec
 
-    def pipeline(self, name: str) -> PipelineConfig:
+    def pipeline(self, name: str) -> "PipelineConfig":
         """Return the pipeline of a name.
 
         Raises:
@@ -191,6 +190,8 @@ def parse_config(content: bytes, path: Path) -> Config:
         raise UsageError(f"{path}:{line}: not UTF-8: save the file as UTF-8") from None
     text = text.replace("\r\n", "\n")
     _check_keys(path, text)
+    import tomllib  # late: where there is no file, nothing is parsed
+
     try:
         document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
@@ -225,7 +226,9 @@ class _Reader:
             aad_hosts=self.hosts(document, ("aad_hosts",)),
         )
 
-    def pipeline(self, tables: dict[str, Any], name: str) -> PipelineConfig:
+    def pipeline(self, tables: dict[str, Any], name: str) -> "PipelineConfig":
+        from epkit.core.pipeline.config import read_pipeline  # late, here and below: few files have a pipeline
+
         at = ("pipelines", name)
         self.pipeline_name(at)
         return read_pipeline(
@@ -236,10 +239,14 @@ class _Reader:
         )
 
     def pipeline_name(self, at: tuple[str, ...]) -> None:
-        if not re.fullmatch(PIPELINE_NAME, at[-1]):
+        from epkit.core.pipeline.config import NAME
+
+        if not re.fullmatch(NAME, at[-1]):
             self.refuse(at, "the name of a pipeline is made of letters, digits, - and _, at most 63")
 
     def publication(self, tables: dict[str, Any], name: str) -> TargetSpec:
+        from epkit.core.hosting.deployments import BACKENDS
+
         at = ("published", name)
         self.pipeline_name(at)
         table = self.typed(tables, at, dict, "a table") or {}
@@ -417,6 +424,8 @@ def _places(text: str) -> Iterator[tuple[int, tuple[str, ...]]]:
 
     The standard library's parser tells no positions, so each statement is parsed once more, alone.
     """
+    import tomllib
+
     table: tuple[str, ...] = ()
     for line, statement in _statements(text):
         if statement.isspace():

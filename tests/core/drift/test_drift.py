@@ -155,7 +155,7 @@ def test_a_threshold_depends_on_no_other_column(sample):
 
 
 def test_a_table_that_is_cut_in_two_by_a_date_drifts_in_its_days_and_not_in_its_weekdays():
-    days = [f"{np.datetime64('2024-01-01') + day}" for day in range(364) for _ in range(3)]
+    days = [f"{np.datetime64('2024-01-01') + np.timedelta64(day, 'D')}" for day in range(364) for _ in range(3)]
     table = pl.DataFrame({"day": days, "x": [1, 2, 3] * 364})
     found = {(one.column, one.part): one.found for one in drift(Reference.of(table[:700]), table[700:]).columns}
 

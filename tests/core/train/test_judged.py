@@ -23,6 +23,12 @@ def test_curves_of_few_rows_equal_those_of_scikit_learn() -> None:
     assert precision[-2::-1] == pytest.approx(precision_recall["yes"].y[1:])
 
 
+def area(curve):
+    """Add up trapezoids."""
+    x, y = np.asarray(curve.x), np.asarray(curve.y)
+    return float(np.sum(np.diff(x) * (y[1:] + y[:-1]) / 2))
+
+
 def test_a_thinned_curve_has_the_area_of_the_whole() -> None:
     y, (margins,) = binary([1.0])
     roc, precision_recall = curves.curves(Metrics(y, margins, BINARY))
@@ -30,9 +36,9 @@ def test_a_thinned_curve_has_the_area_of_the_whole() -> None:
     assert len(roc["yes"].x) <= curves.MOST_POINTS
     assert len(precision_recall["yes"].x) <= curves.MOST_POINTS
     assert (0.0, 0.0, 1.0, 1.0) == (roc["yes"].x[0], roc["yes"].y[0], roc["yes"].x[-1], roc["yes"].y[-1])
-    assert metrics.value("AUC", y, margins, BINARY) == pytest.approx(np.trapezoid(roc["yes"].y, roc["yes"].x), abs=2e-3)
+    assert metrics.value("AUC", y, margins, BINARY) == pytest.approx(area(roc["yes"]), abs=2e-3)
     assert metrics.value("average_precision", y, margins, BINARY) == pytest.approx(
-        np.trapezoid(precision_recall["yes"].y, precision_recall["yes"].x), abs=5e-3
+        area(precision_recall["yes"]), abs=5e-3
     )
 
 

@@ -1,13 +1,15 @@
 """`epkit pipeline`: train, judge, deploy and switch in one command, and again when it is needed."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from epkit.cli import terminal
+from epkit.cli.commands import publishing, triggering
 from epkit.cli.options import common as o
 from epkit.cli.options.common import Group
-from epkit.cli.options.target import REACHING, with_reach
+from epkit.cli.options.pipeline import FORMATS, REMOTE, RUN, Format, Html, Junit, Name, Quiet, Why
+from epkit.cli.options.target import with_reach
 from epkit.cli.output import summary as job_summary
 from epkit.errors import UsageError
 
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
     from epkit.flows.target.request_options import TargetOptions
 
 STEPS = "Steps"
-RUN = "The run"
 
 EPILOG = """\b
 Examples:
@@ -39,13 +40,6 @@ Exit codes: 0 done or nothing to do, 2 usage, configuration or table,
 objective was missed or cannot be judged, 6 the backend refused,
 130 interrupted (143 by SIGTERM)."""
 
-FORMATS = ("text", "json", "markdown")
-
-REMOTE: Final[dict[str, Any]] = {"header": o.Header, "key_file": o.KeyFile} | REACHING
-"""Flags of the commands that ask the server of a published pipeline."""
-
-Name = Annotated[str, typer.Argument(metavar="NAME", help="Of the pipeline, in epkit.toml.")]
-Why = Annotated[str | None, o.option(RUN, "--why", metavar="TEXT", help="Why it is run, for the record.")]
 From = Annotated[str | None, o.option(STEPS, "--from", metavar="STEP", help="Begin there; earlier steps are reused.")]
 To = Annotated[str | None, o.option(STEPS, "--to", metavar="STEP", help="End there.")]
 Only = Annotated[str | None, o.option(STEPS, "--only", metavar="STEP", help="Run this step alone.")]
@@ -59,14 +53,6 @@ IfNeeded = Annotated[
     o.option(RUN, "--if-needed", help="Only if the data have drifted, the schema has changed, or a gate is missed."),
 ]
 DryRun = Annotated[bool, o.option(RUN, "--dry-run", help="Say what would be run and what reused; do nothing.")]
-Format = Annotated[str, o.option(o.OUT, "--format", metavar="text|json|markdown", help="What is printed.")]
-Html = Annotated[
-    str | None, o.option(o.OUT, "--html", metavar="FILE", help="Also write the report as an HTML page there.")
-]
-Junit = Annotated[
-    str | None, o.option(o.OUT, "--junit", metavar="FILE", help="Write JUnit XML, a test case a step and a gate.")
-]
-Quiet = Annotated[bool, o.option(o.OUT, "-q", "--quiet", help="No progress.")]
 
 app = typer.Typer(
     cls=Group,
@@ -230,3 +216,8 @@ def cancel(
 
     pid = managing.cancel(name, terminal.context())
     terminal.write(f"{name}: no run goes on\n" if pid is None else f"{name}: process {pid} is asked to end its run\n")
+
+
+# Last, as the help lists the commands in this order.
+publishing.register(app)
+triggering.register(app)

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from epkit.cli import terminal
-from epkit.cli.commands.pipeline import FORMATS, Format, Html, Junit, Name, Quiet, app
 from epkit.cli.options import common as o
+from epkit.cli.options.pipeline import FORMATS, Format, Html, Junit, Name, Quiet
 from epkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ epkit pipeline trigger NAME --wait does this by itself; a job that a schedule
 has begun waits for it. Exit codes: those of epkit pipeline run."""
 
 
-def register(_parent: typer.Typer) -> None:
+def register(app: typer.Typer) -> None:
     """Add the commands to those of `epkit pipeline`."""
     app.command("publish", epilog=EPILOG, cls=o.Sections)(publish)
     app.command("unpublish", epilog="Example: epkit pipeline unpublish bank")(unpublish)

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from epkit.cli import terminal
-from epkit.cli.commands.pipeline import REMOTE, RUN, Why, app
 from epkit.cli.options import common as o
+from epkit.cli.options.pipeline import REMOTE, RUN, Why
 from epkit.cli.options.target import with_reach
 from epkit.core.quantities import read_seconds
 from epkit.errors import UsageError
@@ -63,7 +63,7 @@ Limit = Annotated[
 Format = Annotated[str, o.option(o.OUT, "--format", metavar="text|json", help="What is printed.")]
 
 
-def register(_parent: typer.Typer) -> None:
+def register(app: typer.Typer) -> None:
     """Add the commands to those of `epkit pipeline`."""
     app.command("trigger", epilog=TRIGGER_EPILOG, cls=o.Sections)(trigger)
     app.command("status", epilog="Example: epkit pipeline status bank --wait", cls=o.Sections)(status)

@@ -1,6 +1,6 @@
 """Option types that more than one command uses, and those of `bench`: ab's letters with a long name each."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Final, TypeVar
 
 import typer
@@ -27,8 +27,38 @@ REQUEST_IDS: Final = "--request-ids"
 """The option whose value may be left out."""
 
 
+class _Conversion:
+    """Converts what was given for a parameter; texts, flags, defaults and `number`s without typer.
+
+    Typer, from 0.29 on, converts by pydantic, whose import takes a fifth of the CPU of a short load.
+    """
+
+    def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Convert a value; the names are typer's."""
+        described = param.type_descriptor
+        parse = described.parameter_info.parser
+        if value is None:
+            return () if param.multiple or param.nargs == -1 else None
+        if parse is not None and isinstance(value, str):
+            return parse(value)
+        if described.annotation in (str, list[str]) or not isinstance(value, Sequence):
+            return value
+        return type(param).get_runtime_param(param).coerce(value, param=param, ctx=ctx)
+
+
+def _light(params: Sequence[Any]) -> list[Any]:
+    """Have parameters converted by `_Conversion`."""
+    for param in params:
+        param.get_runtime_param = _Conversion
+    return list(params)
+
+
 class Group(TyperGroup):
     """Commands under one name, which says of a command that is none of them which was probably meant."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters."""
+        return _light(super().get_params(ctx))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command that the first word names.
@@ -51,6 +81,10 @@ class Group(TyperGroup):
 
 class Sections(TyperCommand):
     """A command whose help groups its options, in the order in which the groups first come up."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters."""
+        return _light(super().get_params(ctx))
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the options, a section a group."""

@@ -1,7 +1,6 @@
 """`--summary`: a report as Markdown in the summary of the job that runs epkit, at GitHub Actions and Azure DevOps."""
 
 import os
-import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -77,6 +76,8 @@ def _append(path: Path, text: str) -> None:
 def _upload(text: str) -> None:
     # The agent reads the file when it comes to the line, and empties its directory after the job.
     where = os.environ.get("AGENT_TEMPDIRECTORY") or None
+    import tempfile  # late, with all that it imports: every report could have a summary, and few do
+
     try:
         descriptor, path = tempfile.mkstemp(prefix="epkit-summary-", suffix=".md", dir=where)
     except OSError as error:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from epkit.core.contract import operations
-from epkit.core.contract.compiled import SchemaSet
 from epkit.core.contract.operations import bases_of
 from epkit.core.contract.schemas import Resolver, escape, fault, is_schema, schema_fault, subschemas
 from epkit.core.shortening import cut
@@ -67,6 +66,8 @@ def parse(document: Mapping[str, Any], *, path: str | None = None, at: str | Non
     Raises:
         UsageError: the contract is broken; the message says where (a JSON pointer) and what is wrong.
     """
+    from epkit.core.contract.compiled import SchemaSet  # late: jsonschema-rs takes 40 ms, and many targets no contract
+
     version = _version(document)
     resolver = Resolver(document)
     paths = document.get("paths")

@@ -5,7 +5,7 @@ Plan → requests → engine → samples → summary → report. Nothing is prin
 
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any, BinaryIO
 
@@ -18,9 +18,7 @@ from epkit.endpoint.target import to_destination
 from epkit.engines.base import Engine
 from epkit.engines.deferred import Check
 from epkit.errors import UsageError
-from epkit.files.runs import RunWriter
 from epkit.flows.bench import checks
-from epkit.flows.bench.exporting import check_otlp, exporting
 from epkit.flows.bench.generators import check_workers, hire
 from epkit.flows.bench.options import BenchOptions, BenchResult, DryRun, Shown
 from epkit.flows.bench.plan import AskedBench, grid_in_words, parse, plan_info
@@ -31,7 +29,6 @@ from epkit.flows.context import Context
 from epkit.flows.target.opening import open_target
 from epkit.flows.target.requests import Requests, contract_finder, make_load
 from epkit.flows.target.target import Target
-from epkit.flows.target.tokens import authorized, renewing
 from epkit.flows.target.transport import engine_class, proxy_of
 from epkit.flows.target.unlocking import unlocked
 from epkit.flows.target.verbose import show_request
@@ -58,11 +55,19 @@ def bench(
     """
     asked = _parse(options)
     with ExitStack() as stack:
-        collector = stack.enter_context(exporting(options.otlp, context))
+        collector = None
+        if options.otlp is not None:
+            from epkit.flows.bench.exporting import exporting
+
+            collector = stack.enter_context(exporting(options.otlp, context))
         workers = stack.enter_context(hire(options.workers, options.cluster, context))
         ready = stack.enter_context(prepare(asked, context, stdin, workers=workers))
         shown = Shown(progress=progress, live=live, say=say or context.note, exporting=collector)
-        writer = None if options.save is None else stack.enter_context(RunWriter(options.save))
+        writer = None
+        if options.save is not None:
+            from epkit.files.runs import RunWriter
+
+            writer = stack.enter_context(RunWriter(options.save))
         if options.find_max is not None:
             from epkit.flows.bench.find_max import find_max
 
@@ -159,7 +164,7 @@ def prepare(
 
         load, check, replies = _load(asked, target, destination, context, stdin)
         current = Current(load.requests)
-        with renewing(target, context, lambda value: current.replace(authorized(load.requests, value))):
+        with _renewing(target, load, current, context):
             yield PreparedRun(
                 target=target,
                 load=load,
@@ -172,6 +177,15 @@ def prepare(
                 replies=replies,
                 workers=workers,
             )
+
+
+def _renewing(target: Target, load: Requests, current: Current, context: Context) -> AbstractContextManager[None]:
+    """Replace the target's token while the block lasts; what asks for tokens is imported for one alone."""
+    if target.renewal is None:
+        return nullcontext()
+    from epkit.flows.target.tokens import authorized, renewing
+
+    return renewing(target, context, lambda value: current.replace(authorized(load.requests, value)))
 
 
 def _load(
@@ -208,7 +222,10 @@ def _parse(options: BenchOptions) -> AskedBench:
     Raises:
         UsageError: which flag, and why.
     """
-    check_otlp(options.otlp)
+    if options.otlp is not None:
+        from epkit.flows.bench.exporting import check_otlp
+
+        check_otlp(options.otlp)
     check_workers(options.workers, options.cluster)
     asked = parse(options)
     if options.buffer_bytes is not None and not 0 < options.buffer_bytes < 2**31:

@@ -34,14 +34,12 @@ HEADERS: Final = ("OTEL_EXPORTER_OTLP_METRICS_HEADERS", "OTEL_EXPORTER_OTLP_HEAD
 """Variables that hold a collector's headers; the first that is set counts, as OpenTelemetry has it."""
 
 
-def check_otlp(text: str | None) -> None:
+def check_otlp(text: str) -> None:
     """Refuse a collector that cannot be sent to, before anything is started.
 
     Raises:
         UsageError: the URL is none, or holds credentials; or the extra is missing.
     """
-    if text is None:
-        return
     _endpoint(text)
     try:
         found = find_spec("opentelemetry.exporter.otlp.proto.http") and find_spec("opentelemetry.sdk")
@@ -52,15 +50,12 @@ def check_otlp(text: str | None) -> None:
 
 
 @contextmanager
-def exporting(text: str | None, context: Context) -> Iterator["Exporting | None"]:
-    """Have a collector for the length of a block; None where none is asked for.
+def exporting(text: str, context: Context) -> Iterator["Exporting"]:
+    """Have a collector for the length of a block.
 
     Raises:
         UsageError: it cannot be sent to.
     """
-    if text is None:
-        yield None
-        return
     endpoint, headers = _endpoint(text), _headers(context)
     from epkit.exporters.otlp import OtlpExporter  # takes 0.3 s: only for those who ask for it, here and below
 

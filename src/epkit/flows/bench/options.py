@@ -3,17 +3,20 @@
 import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from epkit.core.http.destination import Tls
 from epkit.core.load.cluster import ClusterAddress
 from epkit.core.near import not_one_of
 from epkit.core.replies.judging import Depth
-from epkit.core.report import ab
 from epkit.core.report.live import Live
 from epkit.core.report.report import PayloadInfo, PlanInfo, Report
 from epkit.core.stats.histogram import Histogram
-from epkit.flows.bench.exporting import Exporting
 from epkit.flows.target.request_options import RequestOptions
+
+if TYPE_CHECKING:
+    from epkit.core.report.ab import AbTimes
+    from epkit.flows.bench.exporting import Exporting
 
 
 def depth_of(flag: str, name: str, expect: str | None) -> Depth:
@@ -123,7 +126,7 @@ class Shown:
     progress: Callable[[int, int], None] | None
     live: Live | None
     say: Callable[[str], None]
-    exporting: Exporting | None = None
+    exporting: "Exporting | None" = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +142,7 @@ class BenchResult:
     """
 
     report: Report
-    ab_times: ab.AbTimes | None
+    ab_times: "AbTimes | None"
     kept: Mapping[str, str]
     stopped_by: signal.Signals | None
     runs: tuple[Report, ...] = ()

@@ -3,13 +3,12 @@
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from epkit.core.http.masking import mask_values
 from epkit.core.http.request_ids import RequestIds
 from epkit.core.load.plan import Plan
 from epkit.core.load.stages import total
-from epkit.core.report import ab
 from epkit.core.report.caveats import Caveat, CaveatKind
 from epkit.core.report.guard import Guard
 from epkit.core.report.report import Report
@@ -17,19 +16,21 @@ from epkit.core.report.slo import Slo
 from epkit.core.stats import hdr
 from epkit.engines.driver import Sink
 from epkit.files import samples
-from epkit.files.runs import RunWriter
 from epkit.files.spill import Spill
 from epkit.flows.bench import checks
 from epkit.flows.bench.driving import LoadGenerator, RunFacts
-from epkit.flows.bench.exporting import RunExport
 from epkit.flows.bench.generators import make_generator
 from epkit.flows.bench.measurement import Measurement
 from epkit.flows.bench.options import BenchOptions, BenchResult, Shown
 from epkit.flows.bench.plan import AskedBench
 from epkit.flows.bench.ready import PreparedRun
 from epkit.flows.bench.report import RunSetup, known_run, make_report, new_run_id, show_examples
-from epkit.flows.bench.saving import Recording
 from epkit.flows.bench.until import Until
+
+if TYPE_CHECKING:
+    from epkit.files.runs import RunWriter
+    from epkit.flows.bench.exporting import RunExport
+    from epkit.flows.bench.saving import Recording
 
 Tick = Callable[[], None]
 Watch = Callable[[Measurement, LoadGenerator], Tick]
@@ -45,7 +46,7 @@ def run(
     shown: Shown,
     *,
     watch: Watch | None = None,
-    writer: RunWriter | None = None,
+    writer: "RunWriter | None" = None,
     arm: str = "",
     sink: Sink | None = None,
 ) -> BenchResult:
@@ -87,7 +88,7 @@ class _RunSinks:
     """What takes the samples of the measured phases, in addition to their summary."""
 
     spill: Spill | None
-    recording: Recording | None
+    recording: "Recording | None"
     live: Sink | None
     guard: Guard | None
 
@@ -114,7 +115,7 @@ class _Run:
         measured: Measurement,
         generator: LoadGenerator,
         sinks: _RunSinks,
-        export: RunExport | None,
+        export: "RunExport | None",
         run_id: str,
     ) -> None:
         self._asked, self._ready, self._measured, self._sinks = asked, ready, measured, sinks
@@ -166,7 +167,9 @@ class _Run:
                 rows, names = self._ready.load.rows, mask_values(facts.deployments, self._ready.target.secrets)
                 samples.write(options.samples, sinks.spill.blocks(), report.run, rows, names)
             if options.rows_wanted:
-                times = ab.from_samples(sinks.spill.blocks(), measured.started_ns(facts))
+                from epkit.core.report.ab import from_samples
+
+                times = from_samples(sinks.spill.blocks(), measured.started_ns(facts))
         kept = {}
         if options.keep_failures is not None:
             kept = show_examples(facts.examples.values(), self._ready.target, measured.ids)
@@ -212,7 +215,9 @@ def _showing(progress: Callable[[int, int], None], generator: LoadGenerator) -> 
     return show
 
 
-def _recording(options: BenchOptions, ready: PreparedRun, writer: RunWriter, arm: str) -> Recording:
+def _recording(options: BenchOptions, ready: PreparedRun, writer: "RunWriter", arm: str) -> "Recording":
+    from epkit.flows.bench.saving import Recording  # late: most runs are not saved
+
     infinite = options.failures_as_infinite
     return Recording(writer, ready.load, slos=options.slos, arm=arm, failures_as_infinite=infinite)
 

@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from epkit.core.http.secret import Secret
 from epkit.core.http.url import Url
 from epkit.endpoint.config import TargetSpec
 from epkit.endpoint.keys import Key
-from epkit.endpoint.tokens import Renewal
 from epkit.errors import EndpointError
+
+if TYPE_CHECKING:
+    from epkit.endpoint.tokens import Renewal
 
 
 class UnreachableError(EndpointError):
@@ -36,7 +39,7 @@ class Target:
     key: Key
     contract: Path | Url | None
     secrets: list[Secret] = field(repr=False)
-    renewal: Renewal | None = None
+    renewal: "Renewal | None" = None
 
     @property
     def shown(self) -> str:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from epkit.core.report.report import Report
-from epkit.reporters.parts import page
 from epkit.reporters.parts.layout import LABEL
 
 
@@ -12,6 +11,8 @@ def section(report: Report) -> str:
     found = report.slowest
     if not found:
         return ""
+    from epkit.reporters.parts import page  # the text needs none of it
+
     phased = any(request.phase is not None for request in found)
     named = any(request.id is not None for request in found)
     heads = ["service (ms)", "started (s)", "status", *["phase"] * phased, *["id"] * named]

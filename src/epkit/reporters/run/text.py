@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from epkit.core.http.masking import clean
 from epkit.core.report.caveats import Caveat, CaveatKind
-from epkit.core.report.report import DeploymentInfo, FailureExample, PhaseInfo, Report, Threshold
+from epkit.core.report.report import DeploymentInfo, FailureExample, Grid, PhaseInfo, Report, Threshold
 from epkit.core.report.wording import plural
 from epkit.reporters.parts.layout import LABEL, labelled, wrap
-from epkit.reporters.run import grid, slowest
+from epkit.reporters.run import slowest
 from epkit.reporters.run.layout import Rows, percentile_table, times_table
 from epkit.reporters.run.words import is_implicit, percentile_notes, said, verdict
 
@@ -19,6 +19,7 @@ def render(report: Report, *, percentiles: bool = True, deviations: bool = True)
         percentiles: False leaves the percentiles out, as ab's -d does.
         deviations: False leaves standard deviation and median out, as ab's -S does.
     """
+    swept, use = _sweep(report.grid)
     sections = [
         _title(report),
         _server(report),
@@ -30,7 +31,7 @@ def render(report: Report, *, percentiles: bool = True, deviations: bool = True)
         slowest.lines(report),
         _deployments(report.deployments),
         _phases(report.phases),
-        grid.text(report.grid),
+        swept,
         _workers(report),
         _health(report),
         _warnings(report.warnings),
@@ -38,9 +39,18 @@ def render(report: Report, *, percentiles: bool = True, deviations: bool = True)
         wrap(clean(report.search.words, 1000)) if report.search else [],
         _failures(report.failures),
         [line for entry in verdict(report) for line in wrap(entry.text)],
-        grid.ending(report.grid),
+        use,
     ]
     return "\n\n".join("\n".join(section) for section in sections if section) + "\n"
+
+
+def _sweep(found: Grid | None) -> tuple[list[str], list[str]]:
+    """Lay out a sweep of batch sizes, and the line to use; what draws it is imported for one alone."""
+    if found is None:
+        return [], []
+    from epkit.reporters.run import grid
+
+    return grid.text(found), grid.ending(found)
 
 
 def _title(report: Report) -> list[str]:
