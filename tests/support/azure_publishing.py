@@ -1,6 +1,6 @@
-"""Publishing at Azure as a program, so that the SDK has a process with the cloud's environment: a call, its value as JSON.
+"""Publishing at Azure as a program: a call, its value as JSON.
 
-`python -m support.azure_publishing promote bank batchjob-7` calls the function of this name with these arguments.
+`run(["promote", "bank", "batchjob-7"])` calls the function of this name with these arguments.
 """
 
 import dataclasses
@@ -46,9 +46,12 @@ def plain(value: Any) -> Any:
     return dataclasses.asdict(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else str(value)
 
 
-if __name__ == "__main__":
+def run(arguments: list[str]) -> int:
+    """Print the value, or what went wrong; return the exit code."""
+    function, *others = arguments
     try:
-        print(json.dumps(globals()[sys.argv[1]](*sys.argv[2:]), default=plain))
+        print(json.dumps(globals()[function](*others), default=plain))
     except EpkitError as error:
         print(f"epkit: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        return error.exit_code
+    return 0

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -145,8 +145,12 @@ class Cli:
     def read(self, name: str) -> str:
         return (self.directory / name).read_bytes().decode()
 
-    def __call__(self, *arguments: object, stdin: bytes = b"") -> Ran:
-        """Run a command in this process."""
+    def __call__(self, *arguments: object, stdin: bytes = b"", run: Callable[[list[str]], int] | None = None) -> Ran:
+        """Run a command in this process.
+
+        Args:
+            run: called with the arguments in place of the command line; returns an exit code.
+        """
         before = self._files()
         out, err = _Interrupting(), _Interrupting()
         with (
@@ -162,7 +166,7 @@ class Cli:
                 patch.setenv(name, value)
             patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
             patch.setattr(terminal, "SECRETS", [])
-            code = app.run([str(argument) for argument in arguments])
+            code = (run or app.run)([str(argument) for argument in arguments])
         self._forget_modules()
         ran = Ran(code=code, out=out.taken().decode(), err=err.taken().decode())
         self._check(ran, before)
