@@ -12,8 +12,8 @@ PERCENTILES: Final = ("50", "66", "75", "80", "90", "95", "98", "99", "99.9", "9
 class Distribution:
     """One latency of the successful requests, in ms.
 
-    count: number of requests, ≥ 1.
-        count: how many requests it describes, ≥ 1.
+    Args:
+        count: number of requests, ≥ 1.
         sd: standard deviation with n − 1; 0 if count is 1.
         percentiles: nearest rank, keyed by `PERCENTILES`.
         ci95: 95 % confidence interval of each percentile (and of `mean`), None if the sample is too small for one. All
