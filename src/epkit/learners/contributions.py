@@ -93,10 +93,8 @@ def _of_trees(fitted: Fitted, booster: Any, matrix: np.ndarray) -> Contributions
     """Compute the contributions of trees.
 
     LightGBM explains the score of the booster. The margins are that score, shifted and scaled: the margin of a forest
-    is
-    the mean of its trees, and the label of a regression is standardised. Shift and scale are computed from the rows
-    with
-    the least and the greatest score.
+    is the mean of its trees, and the label of a regression is standardised. Shift and scale are computed from the rows
+    with the least and the greatest score.
     """
     margins = fitted.margins(matrix)
     outputs = margins.shape[1]

@@ -71,8 +71,7 @@ class Design:
 
         Returns:
             scipy's CSR matrix of float64, rows × D: most entries of a row are 0. Its products use no BLAS, so they do
-            not
-            depend on the number of threads.
+            not depend on the number of threads.
         """
         from scipy import sparse
 

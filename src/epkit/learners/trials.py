@@ -3,9 +3,8 @@
 Early stopping on the rows that a fold left out gives the number of rounds of a boosted model. If these rows were judged
 after the very round that suits them best, the result would be too good. So the margins of a fold are those after the
 median of the rounds at which the *other* folds stopped. This costs nothing, because the trees exist. A refit on all
-rows
-uses the median of all folds. (On the course's data, using a fold's own best round raises its AUC by 0.0001 to 0.0003,
-but not on new rows. Stopping on a tenth of the training rows, and losing them, lowers it by 0.0002.)
+rows uses the median of all folds. (On the course's data, using a fold's own best round raises its AUC by 0.0001 to
+0.0003, but not on new rows. Stopping on a tenth of the training rows, and losing them, lowers it by 0.0002.)
 """
 
 import time

@@ -1,14 +1,12 @@
 """The exact contributions of the columns to the margins of a row, relative to a typical row, from the deployed arrays.
 
 Every column has either the row's own value or that of the typical row. The contribution of a column is its Shapley
-value
-in this game. The base and the contributions add up to the margins of the row. A column with the typical value
+value in this game. The base and the contributions add up to the margins of the row. A column with the typical value
 contributes nothing. TreeSHAP (`learners.contributions`) also needs the number of training rows at each node, which the
 arrays do not have; this method needs only the arrays.
 
 A tree is the sum of its leaves. Suppose that A columns lead to a leaf only with the row's values, and B columns only
-with
-the typical ones. Then the leaf counts only if all of A have the row's values and none of B has. Each of A gets
+with the typical ones. Then the leaf counts only if all of A have the row's values and none of B has. Each of A gets
 (A-1)! B! / (A+B)! of its value, each of B gets -A! (B-1)! / (A+B)!. A leaf to which some column leads in neither way
 contributes nothing.
 

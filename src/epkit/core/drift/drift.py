@@ -162,8 +162,7 @@ def _categories(
     """Count the rows with each value.
 
     Which values are merged depends on the counts of both sides together, never on one side alone. Otherwise a value
-    that
-    was chosen because the old side has many of it would look rarer on the new side without any drift.
+    that was chosen because the old side has many of it would look rarer on the new side without any drift.
     """
     found = counts_of(column, known)
     listed = dict(zip(column.values, column.counts.tolist(), strict=True))

@@ -25,8 +25,7 @@ class StepResult:
 
     Args:
         state: `ok`; `reused`: a step with the same key was ok before; `skipped`: there was nothing to do; `stopped`: a
-            gate
-            was missed, or the user stopped it; `failed`.
+            gate was missed, or the user stopped it; `failed`.
         key: hash of everything that the step depends on; None for a step that is not stored.
         seconds: of wall clock.
         line: text that the terminal shows after the time.

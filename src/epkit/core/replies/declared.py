@@ -19,8 +19,7 @@ def declared_place(contract: ParsedContract) -> ReplyPlace | None:
 
     Returns:
         None if there is no list or more than one, if the reply itself is the list (it needs no place), or if the schema
-        has
-        another key that is usual for predictions.
+        has another key that is usual for predictions.
     """
     if contract.reply is None:
         return None

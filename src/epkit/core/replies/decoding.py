@@ -10,8 +10,7 @@ def decode(body: bytes) -> object:
     """Decode a reply's body.
 
     A JSON string that contains a JSON object or array is decoded once more. `NaN` and `Infinity` are accepted, as
-    Python's
-    json does, because model servers written in Python send them.
+    Python's json does, because model servers written in Python send them.
 
     Returns:
         Dicts, lists, strings, numbers, booleans, None.

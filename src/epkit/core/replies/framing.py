@@ -1,8 +1,7 @@
 """The limits of a reply, and the replies that are refused although a parser accepts them.
 
 Every engine uses this module, so a reply is judged alike whatever engine read it. llhttp refuses its own cases first;
-the
-table in docs/targets.md lists both.
+the table in docs/targets.md lists both.
 """
 
 import re

@@ -1,8 +1,7 @@
 """Assigns predictions to rows by the index of the reply, never by their position.
 
 A forecaster sorts its answers by series and time. An index says which row each value belongs to: it has the columns
-that
-identify the row, with dates as texts or as milliseconds.
+that identify the row, with dates as texts or as milliseconds.
 
 Source: AutoML's scoring scripts for forecasting, which return `forecast` and `index` as `DataFrame.to_json` and
 `json.loads` make them.
@@ -46,8 +45,7 @@ def join(found: FoundPredictions, count: int, rows: Callable[[], Sequence[Row]])
     Args:
         count: number of rows that were sent.
         rows: returns the rows with the names of their columns; the rows are empty if they have no names. It is called
-            only
-            if the index has cells of columns instead of row numbers.
+            only if the index has cells of columns instead of row numbers.
 
     Raises:
         JoinError: the index does not fit the predictions, or has no column of the rows.

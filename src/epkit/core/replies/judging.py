@@ -115,8 +115,7 @@ def read_reply(
 
     Returns:
         Its predictions, as many as *rows* unless the reply has an index; or what is wrong with it. None if nothing is
-        wrong,
-        and it is not known whether it has predictions; this happens only without *rows*.
+        wrong, and it is not known whether it has predictions; this happens only without *rows*.
     """
     block = head[: len(head) - len(body)] if head.endswith(body) else head
     if b"ontent-encoding" in block.lower():

@@ -1,8 +1,7 @@
 """Exponential histograms as in OpenTelemetry: bucket *i* holds the values in (b^i, b^(i+1)], b = 2^(2^-scale).
 
 Values are counted at the finest scale, `SCALE`. Two neighbouring buckets make exactly one bucket of the next scale. So
-a
-coarser histogram is the same as if its values had been counted at its own scale.
+a coarser histogram is the same as if its values had been counted at its own scale.
 
 Source: OpenTelemetry, Metrics Data Model, ExponentialHistogram.
 """

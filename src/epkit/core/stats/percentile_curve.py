@@ -61,8 +61,7 @@ def percentile_curve(histogram: Histogram, times: Distribution) -> tuple[Percent
 
     Returns:
         Empty if the sample does not support the median. The curve ends before the first percentile of the report that
-        has no
-        interval or is infinite.
+        has no interval or is infinite.
     """
     known = _known(times)
     found: list[PercentilePoint] = []

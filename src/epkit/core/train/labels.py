@@ -67,8 +67,7 @@ def learn_label(label: "pl.Series", plan: TrainPlan, name: str) -> tuple[Label, 
 
     Returns:
         The label; for each row, the place of its class as int64 (1 is the positive class of two) or a float64; and
-        notes
-        for the user about the choice.
+        notes for the user about the choice.
 
     Raises:
         UsageError: the label has only one value, too few rows of a class, or does not fit the task.

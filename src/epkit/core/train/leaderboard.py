@@ -41,8 +41,7 @@ def leaderboard(
 
     Returns:
         The best run first, the earlier one of two equal ones first, failed runs last. The best run was chosen on the
-        same
-        rows, so its metric is slightly too good. The differences to it are paired.
+        same rows, so its metric is slightly too good. The differences to it are paired.
 
     Raises:
         UsageError: no run has succeeded.

@@ -30,8 +30,7 @@ def suspects(examples: Examples) -> tuple[tuple[str, float], ...]:
     """Return the columns that alone predict better than `SUSPECT`, the worst first, each with its AUC (regression: R²).
 
     A number is judged by its order, ascending and descending, and by the mean label of its ranges. A category is judged
-    by
-    the mean label of its values. A missing value counts as a value.
+    by the mean label of its values. A missing value counts as a value.
     """
     found: dict[str, float] = {}
     for place, feature in enumerate(examples.features):

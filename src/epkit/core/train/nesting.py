@@ -14,8 +14,7 @@ def parts(folds: np.ndarray, groups: np.ndarray | None = None) -> Iterator[tuple
 
     Args:
         folds: for each row, the fold that predicted it. The parts are the folds. If there is only one fold, its rows
-            are
-            dealt to the parts in turn, each group as a whole.
+            are dealt to the parts in turn, each group as a whole.
         groups: for each row, its group; None if every row is its own group.
 
     Yields:

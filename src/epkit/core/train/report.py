@@ -118,8 +118,7 @@ class Best:
     Args:
         kind: `run`, `vote` or `custom`.
         validation: its metrics on out-of-fold predictions. For a vote they are nested: the vote is chosen on four folds
-            and
-            judged on the fifth.
+            and judged on the fifth.
         optimism: how much too good the metric is because the same rows chose the model; positive means too good.
     """
 

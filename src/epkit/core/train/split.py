@@ -31,8 +31,7 @@ def held_out(
         hashes: uint64, one for each row, computed from its values.
         size: fraction of the rows, from 0 (none) to below 1.
         groups: int64, one for each row, if groups must stay together. A group stays on its side in later trainings if
-            its
-            number depends only on the group.
+            its number depends only on the group.
         order: float64, one for each row, if time orders them. Rows of one moment stay together.
 
     Returns:

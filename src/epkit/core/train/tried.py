@@ -17,8 +17,7 @@ class Tried:
     Args:
         state: a failed run has no margins and no rounds.
         margins: float32, rows of the search × outputs. Each row is predicted by a model that was not trained on it; NaN
-            if no
-            fold judged the row (time order, holdout). None for a failed run.
+            if no fold judged the row (time order, holdout). None for a failed run.
         rounds: best number of boosting rounds in each fold; empty for a model without rounds.
         median: median of *rounds*, used for a refit; None for a model without rounds.
         cpu_s: CPU time of all folds together.

@@ -54,8 +54,7 @@ class Choice:
         margins: float64, rows × outputs: out-of-fold margins of these members; NaN for a row that no fold judged.
         nested: the same, but each fold is predicted by the choice on the other folds. Metrics are computed from it.
         optimism: how much better the metric is on *margins* than on *nested*; None if there was nothing to choose, or
-            if it
-            cannot be computed.
+            if it cannot be computed.
     """
 
     kind: Literal["run", "vote", "custom"]

@@ -1,12 +1,10 @@
 """`epkit pipeline run`: runs the steps in order, and reuses each one if nothing that it depends on has changed.
 
 Theory of operation. The steps `data`, `train` and `gate` are stored. Such a step has a key, a hash of everything that
-it
-depends on. Its result is in `cache/KEY`, either complete or not at all. So a killed run is not resumed: the same
-command
-starts another run, which reuses the finished steps; `train` continues from its own journal. First, whatever the killed
-run has deployed is removed. The journal of a run has one line before each step and one after it. Each line is on disk
-before anything else happens.
+it depends on. Its result is in `cache/KEY`, either complete or not at all. So a killed run is not resumed: the same
+command starts another run, which reuses the finished steps; `train` continues from its own journal. First, whatever the
+killed run has deployed is removed. The journal of a run has one line before each step and one after it. Each line is on
+disk before anything else happens.
 """
 
 import time

@@ -1,9 +1,8 @@
 """The two places for a pipeline's model: how a candidate is deployed next to the live model, tested, and switched to.
 
 On this machine the candidate is an endpoint of its own, which only the run uses. At Azure it is a deployment of the
-same
-endpoint, and gets no traffic before `switch`. In both cases `candidate.json` in the run's directory is written before
-the candidate is deployed. So a later process can remove what a killed run has left.
+same endpoint, and gets no traffic before `switch`. In both cases `candidate.json` in the run's directory is written
+before the candidate is deployed. So a later process can remove what a killed run has left.
 """
 
 import contextlib

@@ -51,8 +51,7 @@ class World:
         directory: existing directory of the run.
         cache: directory of stored results: `cache/KEY/`.
         part: directory for the files of a step with a key; it becomes `cache/KEY` when the step is ok. Files of a
-            killed step
-            are still in it. None for a step without a key.
+            killed step are still in it. None for a step without a key.
         champion: None if no model has passed yet.
         show: shows one line of progress, and writes it to the step's log.
         stopped: returns the signal that came, or None. A long step calls it from time to time, and then raises

@@ -63,8 +63,7 @@ def in_use(path: str, material: TrainingMaterial, cwd: Path) -> InUse:
     """Read the model in use, and compute its answers for the rows that neither model was trained on.
 
     Its card has the rule that chose its own test rows. If this rule cannot be applied to this table, no row is known to
-    be
-    new to it, and gates against it are not judged.
+    be new to it, and gates against it are not judged.
 
     Raises:
         UsageError: there is no model, or it predicts another label.

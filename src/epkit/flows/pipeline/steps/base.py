@@ -26,8 +26,7 @@ class PipelineStep(Protocol):
         """Run the step.
 
         A step with a key writes below `world.part`, and its file names are relative to it. The caller makes them
-        relative to
-        the directory of the run; a step without a key does that itself.
+        relative to the directory of the run; a step without a key does that itself.
 
         Raises:
             EpkitError: it failed; one line, and the exit code of its class.
@@ -38,8 +37,7 @@ class PipelineStep(Protocol):
         """Remove what the step has deployed, if it or a later step up to `switch` failed. A second call is harmless.
 
         It is called in reverse order. After a run that was killed it is called in a later process, with the directory
-        of
-        that run. After a successful `switch` it is not called.
+        of that run. After a successful `switch` it is not called.
 
         Raises:
             EpkitError: it cannot be removed; the message says what is left, and what to do.

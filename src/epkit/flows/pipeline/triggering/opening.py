@@ -37,8 +37,7 @@ def open_published(
 
     Raises:
         UsageError: the name does not exist, the URL has neither form, there is no key or no login, or a token of
-            Azure's
-            would go to a host that is not Azure's.
+            Azure's would go to a host that is not Azure's.
     """
     check_options(options)
     spec, hosts = _found(argument, context)

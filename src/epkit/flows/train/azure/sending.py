@@ -121,7 +121,7 @@ def _sent(table: Table, learned: Learned, places: np.ndarray) -> tuple["pl.DataF
         name = column["name"]
         series = table.frame.get_column(name)[rows]
         if series.dtype == pl.String and column["kind"] == "number":
-            # A word stands for a missing number.
+            # A word means a missing number.
             series = pl.Series(name, examples.matrix[places, numbers[name]]).fill_nan(None)
         elif series.dtype == pl.String and column["kind"] == "category":
             texts.append(name)
