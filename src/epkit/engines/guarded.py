@@ -95,8 +95,7 @@ class GuardedStream(httpcore.AsyncNetworkStream):
         """Read bytes that the guard accepts.
 
         Raises:
-            httpcore.RemoteProtocolError: the guard does not accept them.
-            httpcore.ReadError: the connection breaks.
+            httpcore.RemoteProtocolError: the guard does not accept them. httpcore.ReadError: the connection breaks.
         """
         early, self._early = self._early, None
         data = await self._stream.read(max_bytes, timeout) if early is None else early

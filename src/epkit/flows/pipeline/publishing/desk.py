@@ -41,7 +41,7 @@ KILLED: Final = "its process is gone without a report: it was killed, or the mac
 UNSTARTED: Final = "the server ended before its process was started"
 
 Holder = Callable[[], tuple[bool, int | None]]
-"""Tells whether a run of the pipeline is going on, and in which process, whoever started it."""
+"""Tells whether a run of the pipeline is going on, and in which process, even if a command started it."""
 
 
 class BusyError(Exception):
