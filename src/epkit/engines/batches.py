@@ -98,8 +98,8 @@ class BatchDriver:
         """Prepare a run.
 
         Public attributes: `requests`, `retries`, `rows`, `failed_rows`, `in_flight` (counters), `service` (service
-            times of the
-        successful requests), `waits` (requested by the endpoint), `hopeless` (why the run ended early, or None).
+        times of the successful requests), `waits` (requested by the endpoint), `hopeless` (why the run ended early, or
+        None).
 
         Args:
             rows: cuts the batches, with the same packer and policy.

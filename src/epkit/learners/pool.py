@@ -3,8 +3,7 @@
 A worker is a Python process with one thread for each library. It has its own session, so Ctrl-C at the terminal reaches
 only the command, and only the environment variables that it needs. It maps the rows into memory. It gets one candidate
 at a time and tries all folds of it: so it bins each fold only once, and a lost worker costs only one run. If a worker
-    is
-lost, its run is tried once more in a new one.
+is lost, its run is tried once more in a new one.
 """
 
 import contextlib

@@ -2,8 +2,7 @@
 
 It reads one candidate from each line, and answers each with one line. The margins go to a file in the directory. The
 process ends when its input ends, even during a trial: a thread waits for this. So no worker remains, whatever happens
-    to
-the parent.
+to the parent.
 """
 
 import contextlib

@@ -3,9 +3,8 @@ r"""The forms of a secret in a text, and their places in a text, in a time that 
 Theory of operation. A secret is a sequence of units. A unit is one of its characters in any encoding (`/`, `%2F`, `\/`,
 `\u002f`, `&#47;`). Every encoder leaves letters and digits unchanged. The longest sequence of them is the secret's
 *anchor*: a text without it needs only one search for a substring. Otherwise one regular expression searches the text.
-    It
-never examines a position for longer than the secret is: repetitions are possessive, and a run of backslashes is entered
-only at its first one.
+It never examines a position for longer than the secret is: repetitions are possessive, and a run of backslashes is
+entered only at its first one.
 
 A shortened text ends with an ellipsis (`epkit.core.shortening`), and may contain the beginning of a secret.
 """

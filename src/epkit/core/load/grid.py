@@ -182,8 +182,7 @@ class Turn:
 class GridRounds:
     """Chooses the point to measure next, from the state of all points.
 
-    Public attributes: `out` (for each point that is dropped, its state and the reason), `left_s` (remaining total
-        time).
+    Public attributes: `out` (for each point that is dropped, its state and the reason), `left_s` (total time left).
     """
 
     def __init__(self, points: Sequence[PointSpec], seconds: float, *, seed: int = 0) -> None:

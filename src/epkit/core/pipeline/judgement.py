@@ -2,8 +2,7 @@
 
 If the table has the same hash as the champion's training table, no new model is needed. Other rows alone are no reason
 either: a model trained on rows of the same distribution is no better. The reasons are drift, found by a test with a
-    known
-rate of false alarms, and quality, judged by its interval. So chance alone does not train and deploy a model.
+known rate of false alarms, and quality, judged by its interval. So chance alone does not train and deploy a model.
 """
 
 from collections.abc import Mapping, Sequence

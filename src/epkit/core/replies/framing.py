@@ -53,9 +53,8 @@ def look_at(head: bytes) -> tuple[str, int]:
         The reason for a refusal, or ""; and where the body begins, or -1 if the header block is not complete.
 
     Source: RFC 9112 § 2.3 (a version other than 1.x is another protocol), § 6.1 (Transfer-Encoding in HTTP/1.0 is
-        faulty
-    framing), § 6.3 (a transfer coding that cannot be decoded; only chunked is requested); RFC 9110 § 15 (status codes
-    begin at 100), § 15.2.2 (101 answers an Upgrade, which is not offered).
+    faulty framing), § 6.3 (a transfer coding that cannot be decoded; only chunked is requested); RFC 9110 § 15 (status
+    codes begin at 100), § 15.2.2 (101 answers an Upgrade, which is not offered).
     """
     # Nearly every reply is of this kind. This check costs a sixth of the complete one.
     end = head.find(BLANK_LINE, 0, SHORT_HEADER_BYTES)

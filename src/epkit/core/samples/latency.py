@@ -66,8 +66,7 @@ def series(name: str, block: np.ndarray) -> np.ndarray:
 
     Returns:
         int64 ns in the same order: for `failed`, of the failed requests; otherwise of the successful ones, for connect
-            and
-        tls only of new connections, for server and network only of replies with a server time.
+        and tls only of new connections, for server and network only of replies with a server time.
     """
     wanted = (block["failure"] != 0) == (name == "failed")
     return PARTS[name](block if wanted.all() else block[wanted])

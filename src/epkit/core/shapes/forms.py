@@ -1,8 +1,7 @@
 """The forms of rows in a body or a reply: recognises them in a value, and writes encoded rows in them.
 
 A form is a way to write rows, independent of the place: `records` is `[{"age": 17}, …]`, `columns` is `{"age": [17,
-    …]}`.
-The forms include pandas' orients, and the tensors of the Open Inference Protocol.
+…]}`. The forms include pandas' orients, and the tensors of the Open Inference Protocol.
 """
 
 import json
