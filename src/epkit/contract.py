@@ -1,4 +1,4 @@
-"""A contract for Python and notebooks: load it, ask it, make bodies of it."""
+"""A contract for Python and notebooks: load it, query it, make bodies from it."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack

@@ -1,4 +1,4 @@
-"""Everything epkit raises on purpose; each class carries the exit code that the command line ends with.
+"""All exceptions that epkit raises on purpose; each class has the exit code of the command line.
 
     EpkitError              1  (never raised itself; 1 is a bug)
     ├── UsageError          2  bad flag, missing file, unreadable config, missing extra

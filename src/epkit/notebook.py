@@ -1,4 +1,4 @@
-"""epkit in a notebook: results show themselves, long work shows how far it is, and the stop button ends it early.
+"""epkit in a notebook: results display themselves, long work shows its progress, and the stop button ends it early.
 
 IPython is not imported: where a kernel runs, it is loaded already.
 """

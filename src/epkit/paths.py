@@ -1,4 +1,4 @@
-"""Whether a path is to be trusted: one made of a name from outside, and one that leads to another user's file."""
+"""Whether a path can be trusted: one with a name from outside, and one that leads to another user's file."""
 
 import os
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What belongs to the whole process, changed for the length of a block and put back for the caller that shares it."""
+"""Settings of the whole process, changed inside a `with` block and restored for the caller."""
 
 import contextlib
 import gc

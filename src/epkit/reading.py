@@ -1,4 +1,4 @@
-"""Files that are read whole: each kind has its bound, so that a device or the wrong file does not fill the memory."""
+"""Reads whole files. Each kind has a size limit, so that a device or a wrong file does not fill the memory."""
 
 import os
 import stat

@@ -1,4 +1,4 @@
-"""`epkit score` from Python: rows of any kind in, predictions out, one after the other or all at once."""
+"""`epkit score` from Python: rows of any kind in, predictions out, one by one or all at once."""
 
 import asyncio
 import io

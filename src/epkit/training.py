@@ -1,4 +1,4 @@
-"""`epkit train` from Python: `epkit.train(frame, label="y")`, what came of it, and the model, asked and explained."""
+"""`epkit train` from Python: `epkit.train(frame, label="y")` returns the result and the model."""
 
 import io
 import logging

@@ -1,7 +1,7 @@
-"""What a backend is: who hosts endpoints, on this machine or at Azure, and what can be asked of it.
+"""The interface of a backend, which hosts endpoints on this machine or at Azure.
 
-A backend is constructed with what it needs of the world and asks nothing of the user. SDKs are imported inside its
-methods; what they print goes to stderr, what they raise becomes a `BackendError` of code and message.
+A backend gets everything that it needs in its constructor, and asks the user nothing. SDKs are imported inside its
+methods. Their output goes to stderr, and their exceptions become a `BackendError` with code and message.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,56 +21,56 @@ from epkit.core.hosting.deployments import (
 from epkit.core.hosting.references import Reference
 
 Say = Callable[[str], None]
-"""Tells the user, in a line, what is being done."""
+"""Shows the user one line about the current step."""
 
 
 class Backend(Protocol):
-    """Who hosts endpoints.
+    """A host of endpoints.
 
-    Every method raises `BackendError` where the backend says no, and `UsageError` where an extra, a login or a
-    workspace is missing, or where it cannot do what is asked.
+    Every method raises `BackendError` if the backend refuses. It raises `UsageError` if an extra, a login or a
+    workspace is missing, or if the backend does not support the operation.
     """
 
     name: BackendName
 
     def list(self) -> tuple[Endpoint, ...]:
-        """Return the endpoints, by name; deployments may be left out."""
+        """Return the endpoints by name. Their deployments may be left out."""
 
     def show(self, name: str) -> Endpoint:
         """Return an endpoint with its deployments."""
 
     def plan(self, order: Order) -> tuple[Mapping[str, Any], ...]:
-        """Say what `create` would send, step by step; nothing is sent.
+        """Return what `create` would send, step by step. Nothing is sent.
 
         Returns:
-            `{"step": what, …}` each, as JSON has it.
+            Each step is `{"step": what, …}`, in plain JSON values.
         """
 
     def create(self, order: Order, say: Say) -> Endpoint:
-        """Register the model, upload the script, make the endpoint, wait until it answers.
+        """Register the model, upload the script, create the endpoint, and wait until it answers.
 
         Raises:
-            BackendError: it fails; the message ends with the tail of the service's own log.
+            BackendError: it failed; the message ends with the last lines of the service's own log.
         """
 
     def update(self, replacement: Replacement, say: Say) -> Endpoint:
-        """Have another model serve under the same URL and keys; what serves goes on until that one answers.
+        """Replace the model; URL and keys stay. The old model serves until the new one answers.
 
         Raises:
-            BackendError: the new model fails; the old one serves on, and nothing is left of the new one.
+            BackendError: the new model failed and is removed; the old one still serves.
         """
 
     def set_traffic(self, name: str, traffic: Mapping[str, int], say: Say) -> Endpoint:
-        """Divide the requests among the deployments, in percent; those not named get none."""
+        """Divide the requests among the deployments, in percent; deployments that are not named get none."""
 
     def keys(self, name: str) -> Keys:
         """Return the keys."""
 
     def regenerate(self, name: str, which: Literal["primary", "secondary"], say: Say) -> Keys:
-        """Replace one key; the other one goes on to work."""
+        """Replace one key; the other one stays valid."""
 
     def token(self, name: str) -> Token:
-        """Return a token for scoring, where the endpoint takes tokens."""
+        """Return a token for scoring, if the endpoint accepts tokens."""
 
     def delete(self, name: str, say: Say) -> None:
         """Delete an endpoint with its deployments."""
@@ -79,45 +79,45 @@ class Backend(Protocol):
         """Return the last lines of the log.
 
         Args:
-            tail: how many, ≥ 1.
-            init: of what happens before the server runs instead.
-            deployment: None where there is one.
+            tail: number of lines, ≥ 1.
+            init: return the log from before the server runs instead.
+            deployment: None if there is only one.
         """
 
     def requests(self, name: str, *, tail: int, request_id: str | None = None) -> tuple[LoggedRequest, ...]:
         """Return the last requests in Application Insights, oldest first.
 
         Args:
-            tail: how many, ≥ 1.
-            request_id: of the only one that is wanted, as the client or the server calls it.
+            tail: number of requests, ≥ 1.
+            request_id: return only this request; the id is the client's or the server's.
         """
 
     def set_app_insights(self, name: str, *, on: bool, deployment: str | None, say: Say) -> Endpoint:
-        """Turn Application Insights on or off, and wait until that is so."""
+        """Turn Application Insights on or off, and wait until the change is complete."""
 
 
 class StagedBackend(Backend, Protocol):
-    """Who hosts endpoints that have several deployments, among which the requests are divided."""
+    """A host of endpoints with several deployments, among which the requests are divided."""
 
     def create_candidate(self, replacement: Replacement, say: Say) -> tuple[str, str]:
-        """Create a deployment with another model next to the one that serves; it gets no traffic.
+        """Create a deployment with another model next to the live one; it gets no traffic.
 
         Returns:
-            The deployment that serves, and the new one.
+            The live deployment, and the new one.
 
         Raises:
-            BackendError: it fails; nothing is left of it.
+            BackendError: it failed, and the new deployment is removed.
         """
 
     def delete_deployment(self, name: str, deployment: str, say: Say) -> None:
-        """Delete a deployment that gets no traffic; one that is not there is no mistake."""
+        """Delete a deployment that gets no traffic, if it exists."""
 
 
 class RegistryBackend(Backend, Protocol):
-    """Who hosts endpoints, and has models of its own."""
+    """A host of endpoints that also has a registry of models."""
 
     def registered(self, reference: str) -> RegisteredModel:
-        """Return a model that is registered.
+        """Return a registered model.
 
         Args:
             reference: `azureml:NAME:VERSION`, or `azureml:NAME@latest`.
@@ -125,18 +125,18 @@ class RegistryBackend(Backend, Protocol):
 
 
 class StoreBackend(RegistryBackend, Protocol):
-    """Who has models of its own, and hands out their files."""
+    """A host of endpoints whose registry can return the files of models."""
 
     def fetch(self, reference: Reference, directory: Path, say: Say) -> Path:
-        """Fetch the files of a registered model, or of a job; of one with children, those of the best.
+        """Fetch the files of a registered model, or of a job; if the job has children, those of the best child.
 
         Args:
-            directory: is there, and empty.
+            directory: exists, and is empty.
 
         Returns:
             The model in it: a directory, or a file.
 
         Raises:
-            BackendError: there are none, too many, or they are too large.
-            UsageError: a name among them would lead out of the directory.
+            BackendError: there are no files, too many, or they are too large.
+            UsageError: a file name leads out of the directory.
         """

@@ -1,8 +1,9 @@
-"""Copies of what is deployed: the files of a directory, whole and as they were at one moment, or an error.
+"""Copies the files to deploy: a whole directory in the state of one moment, or an error.
 
-Theory of operation. The tree is listed first, with the size and the time of each file. Each file is copied, flushed to
-the disk and hashed; then the tree is listed again. Where the two lists differ, something was written meanwhile, and the
-copy is no state that the tree was ever in. Links are followed while they stay inside the tree: the copy holds none.
+Theory of operation. First the tree is listed, with the size and the time of each file. Then each file is copied,
+flushed to disk and hashed. Then the tree is listed again. If the two lists differ, a file was written during the copy,
+and the copy may be a state that the tree never had. Links are followed if they stay inside the tree; the copy contains
+no links.
 """
 
 import errno
@@ -18,27 +19,27 @@ from epkit.core.http.masking import clean
 from epkit.errors import UsageError
 
 Selection: TypeAlias = Literal["all", "code", "modules"]
-"""What of a directory is taken.
+"""Which files of a directory are copied.
 
-`all`: everything but `__pycache__`. `code`: no hidden directories (`.git`) and no virtual environments either.
-`modules`: what Python imports: the `.py` files in it, and its packages.
+`all`: all except `__pycache__`. `code`: all except hidden directories (`.git`) and virtual environments too.
+`modules`: only what Python imports: the `.py` files in the directory, and its packages.
 """
 
 MOST_BYTES: Final = 100_000_000_000
-"""Of all files of a directory together: larger models than that do not fit the machine that epkit is for."""
+"""Greatest size of all files together: larger models do not fit the machines that epkit is made for."""
 
 MOST_FILES: Final = 100_000
-"""The same, counted with the directories: `--model /` is a mistake."""
+"""Greatest number of files and directories: `--model /` is a mistake."""
 
 BLOCK_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Entry:
-    """A file or a directory of a tree.
+    """A file or a directory in a tree.
 
     Args:
-        real: what it is once links are followed.
+        real: its path after all links are followed.
         size_bytes, time_ns, inode: 0 for a directory.
     """
 
@@ -54,22 +55,22 @@ def copy_tree(source: Path, destination: Path, selection: Selection = "all") -> 
     """Copy a directory, or a file.
 
     Args:
-        source: absolute.
-        destination: must not be there, its parent must. Its files are read-only; its directories take new files, as
-            scripts write next to themselves.
+        source: an absolute path.
+        destination: must not exist, but its parent must. Its files are read-only; new files can be added to its
+            directories, because scripts write next to themselves.
 
     Returns:
         The SHA-256 of the files: their paths, sizes and contents, in the order of the paths.
 
     Raises:
-        UsageError: the source cannot be read, holds what cannot be copied, is too large, or changed meanwhile.
-        OSError: the destination cannot be written; what was copied until then is the caller's to delete.
+        UsageError: the source cannot be read, contains something that cannot be copied, is too large, or has changed.
+        OSError: the destination cannot be written; the caller deletes the incomplete copy.
     """
     before = _list(source, selection)
     if destination.resolve().is_relative_to(source):
         raise UsageError(f"{source}: holds the directory that epkit keeps endpoints in: name one that does not")
     if sum(entry.size_bytes for entry in before.values()) > shutil.disk_usage(destination.parent).free:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # before the disk is full for everybody
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # before it fills the disk for everybody
     whole = sha256()
     for path, entry in sorted(before.items()):
         there = destination / path if path else destination
@@ -87,10 +88,10 @@ def copy_tree(source: Path, destination: Path, selection: Selection = "all") -> 
 
 
 def _list(source: Path, selection: Selection) -> dict[str, _Entry]:
-    """List a tree by relative path, `` for its root; a directory comes before what is in it.
+    """List a tree by relative path, `` for its root; a directory precedes its contents.
 
     Raises:
-        UsageError: something in it cannot be copied, or there is too much.
+        UsageError: something in it cannot be copied, or there are too many files.
     """
     try:
         root = source.resolve(strict=True)
@@ -118,7 +119,7 @@ def _list(source: Path, selection: Selection) -> dict[str, _Entry]:
 
 
 def _names(directory: Path, at: str, selection: Selection) -> list[tuple[str, str]]:
-    """Return the path and the name of what is taken of a directory."""
+    """Return the paths and names of the entries of a directory that are copied."""
     with os.scandir(directory) as entries:
         return [
             (f"{at}/{each.name}" if at else each.name, each.name)
@@ -130,7 +131,7 @@ def _names(directory: Path, at: str, selection: Selection) -> list[tuple[str, st
 def _is_taken(entry: "os.DirEntry[str]", selection: Selection, *, top: bool) -> bool:
     try:
         is_directory = entry.is_dir()
-    except OSError:  # a link to itself: `_look` says so
+    except OSError:  # a link to itself: `_look` reports it
         is_directory = False
     if not is_directory:
         return selection != "modules" or not top or entry.name.endswith(".py")
@@ -145,15 +146,15 @@ def _is_taken(entry: "os.DirEntry[str]", selection: Selection, *, top: bool) -> 
 
 
 def _look(shown: Path, path: Path, root: Path) -> _Entry:
-    """Say what a path is.
+    """Return the entry for a path.
 
     Raises:
-        UsageError: it is neither file nor directory, or a link that leads nowhere or out of the tree.
+        UsageError: it is neither a file nor a directory, or a link that is broken or leads out of the tree.
     """
     if path.is_symlink():
         try:
             real = path.resolve(strict=True)
-        except (OSError, RuntimeError):  # Python 3.11 and 3.12 raise the latter for a link to itself
+        except (OSError, RuntimeError):  # Python 3.11 and 3.12 raise a RuntimeError for a link to itself
             raise UsageError(f"{_shown(shown)}: a link that leads nowhere: take it out") from None
         if not real.is_relative_to(root):
             raise UsageError(
@@ -180,11 +181,11 @@ def _copy_file(entry: _Entry, destination: Path) -> bytes:
     """Copy a file, and return the SHA-256 of its content.
 
     Raises:
-        UsageError: it cannot be read, or is not as it was listed.
+        UsageError: it cannot be read, or is not as listed.
         OSError: the copy cannot be written.
     """
     try:
-        # Not to wait for a writer, should it have become a FIFO.
+        # Opened so that it cannot block, in case the file has been replaced by a FIFO.
         source = open(os.open(entry.real, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb", buffering=0)  # noqa: SIM115, PTH123
     except FileNotFoundError:
         raise _changing(entry.real) from None
@@ -204,7 +205,7 @@ def _copy_file(entry: _Entry, destination: Path) -> bytes:
                 left = memoryview(block)
                 while left:
                     left = left[copy.write(left) :]
-            os.fsync(made)  # some file systems say only here that there is no room
+            os.fsync(made)  # some file systems report a full disk only here
     if size != entry.size_bytes:
         raise _changing(entry.real)
     return content.digest()

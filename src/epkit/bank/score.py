@@ -1,4 +1,4 @@
-"""The entry script of the embedded endpoint: what AutoML wrote in 2021, with numpy in place of pandas.
+"""The entry script of the embedded endpoint: the one that AutoML wrote in 2021, with numpy instead of pandas.
 
 The genuine server calls `init` once and `run` for each request. The decorators turn the request's rows into
 columns before `run` is entered, and make the contract, whose example is the course's two rows. Refusals are

@@ -1,4 +1,4 @@
-r"""What GitHub Actions and Azure DevOps read out of the output of a job: no text from outside gives them a command.
+r"""Commands of GitHub Actions and Azure DevOps in the output of a job: external text must not contain any.
 
 A line `::error::…` or `##[error]…` is a workflow command for GitHub Actions, `##vso[task.setvariable …]…` anywhere in
 a line a logging command for Azure DevOps. A reply, a log or a name of a file could set variables and outputs with

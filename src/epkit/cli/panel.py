@@ -1,4 +1,4 @@
-"""The panel that a run, or a search for a model, shows on a terminal while it goes on; nothing of it in a pipe."""
+"""The panel that a terminal shows during a run or a search for a model; a pipe gets nothing of it."""
 
 import math
 import os

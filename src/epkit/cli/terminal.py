@@ -1,4 +1,4 @@
-"""What commands say: results on stdout, everything else on stderr, in lines that no terminal acts on."""
+"""The output of all commands: results on stdout, everything else on stderr, in lines that are safe for a terminal."""
 
 import io
 import os

@@ -1,4 +1,4 @@
-"""What `epkit check` found out about an endpoint, step by step."""
+"""The findings of `epkit check` about an endpoint, step by step."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Values that show themselves in a notebook, by what the Python face hands in: the core knows no reporter."""
+"""Values that display themselves in a notebook. The Python API supplies the renderer: the core has none."""
 
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final

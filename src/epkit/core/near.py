@@ -1,4 +1,4 @@
-"""What was probably meant by a name that is not known."""
+"""Suggests the known name that is nearest to an unknown one."""
 
 from collections.abc import Iterable
 from typing import Final

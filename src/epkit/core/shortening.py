@@ -1,4 +1,4 @@
-"""The one way to cut a text from outside: it says so, and lets a mask find what the cut left of a key."""
+"""Shortens external texts. The result is marked, so that a mask can find what the cut left of a key."""
 
 from typing import Final
 

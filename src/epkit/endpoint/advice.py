@@ -1,4 +1,4 @@
-"""What an answer or a failure means on a scoring endpoint, and what to do about it, in one line each."""
+"""What an answer or a failure of a scoring endpoint means, and what to do about it, one line for each."""
 
 import html
 import json
@@ -13,18 +13,18 @@ from epkit.core.samples.rows import Failure
 from epkit.core.shortening import cut
 
 DETAIL_LIMIT: Final = 200
-"""Most characters of a server's own words in a message."""
+"""Greatest length of the server's own text in a message."""
 
 # Longer replies are not error documents; a page's title is at its beginning.
 _PARSE_LIMIT = 1_000_000
 _PAGE_LIMIT = 10_000
 
-# No engine needs more words; a proxy may send a status line that is longer.
+# No engine's text needs more; a proxy may send a longer status line.
 _HEARD = 2000
 
 _WHERE_KEYS_GO = "give it with --key-file, EPKIT_KEY, or key_env in epkit.toml"
 
-# Words of error replies, most telling first; compared in lower case.
+# Keys of error replies, the most useful first; compared in lower case.
 _FIELDS = ("error", "message", "detail", "msg", "error_description", "title", "reason", "error_code", "code")
 
 _WRONG_KEY = f"the key is wrong, expired, or belongs to another endpoint: {_WHERE_KEYS_GO}"
@@ -61,13 +61,13 @@ _MODEL_ERROR: Final = (
     ("ms-azureml-model-error-statuscode", "the model's own status"),
     ("ms-azureml-model-error-reason", "its reason"),
 )
-"""Headers in which Azure says why a model failed (status 424)."""
+"""Headers in which Azure gives the reason for a failure of the model (status 424)."""
 
 _TLS_PORT = re.compile(r"plain HTTP request was sent to HTTPS port|HTTP request to an HTTPS server", re.IGNORECASE)
 
 _CONNECT, _TLS, _TRANSPORT = Failure.CONNECT, Failure.TLS, Failure.TRANSPORT
 
-# The engines' words come from the operating system, OpenSSL and asyncio; the first row that fits speaks.
+# The texts come from the operating system, OpenSSL and asyncio. The first entry that matches is used.
 _FAILURES: Final[tuple[tuple[tuple[Failure, ...], str, str], ...]] = (
     ((_CONNECT,), r"^proxy: 407\b", _PROXY_KEY),
     (
@@ -207,11 +207,11 @@ def advise(
     secrets: Iterable[Secret] = (),
     quote: bool = True,
 ) -> str:
-    """Say in one line what an answer other than success means and what to do; the status leads it.
+    """Return one line that says what a reply that is not a success means, and what to do; it begins with the status.
 
     Args:
-        headers, body, key_sent, secrets: as `explain` has them.
-        quote: whether the server's own words end the line.
+        headers, body, key_sent, secrets: as for `explain`.
+        quote: whether the line ends with the server's own text.
 
     Returns:
         `401: the key is wrong, …: … (the server says: …)`, without control characters.
@@ -225,15 +225,15 @@ def advise(
 def explain(
     status: int, headers: Mapping[str, str], body: str, *, key_sent: bool, secrets: Iterable[Secret] = ()
 ) -> str:
-    """Say what an answer other than success means and what to do, without the status and the server's own words.
+    """Return what a reply that is not a success means, and what to do, without the status and the server's text.
 
     Args:
-        headers: of the reply, names in any case.
-        body: of the reply, decoded.
-        key_sent: whether the request carried an Authorization header.
-        secrets: what the request carried; a reply that echoes them does not bring them into the message.
+        headers: of the reply, names in upper or lower case.
+        body: of the reply, as text.
+        key_sent: whether the request had an Authorization header.
+        secrets: the secrets in the request; a reply that echoes them does not bring them into the message.
 
-    Source: Microsoft's pages on managed endpoints' and ACI's status codes; the genuine server's replies.
+    Source: Microsoft's pages on the status codes of managed endpoints and ACI; replies of the real inference server.
     """
     lowered = {name.lower(): value for name, value in headers.items()}
     line = _meaning(status, lowered, body, key_sent)
@@ -244,13 +244,13 @@ def explain(
 
 
 def advise_failure(kind: Failure, words: str, secrets: Iterable[Secret] = (), *, quote: bool = True) -> str:
-    """Say in one line what a request that got no usable answer met, and what to do.
+    """Return one line that says why a request got no usable reply, and what to do.
 
     Args:
         kind: other than NONE.
-        words: what the engine or the operating system says, may be empty.
-        secrets: never shown, whatever *words* hold.
-        quote: whether *words* end the line.
+        words: the text of the engine or the operating system, may be empty.
+        secrets: never shown, even if *words* contain them.
+        quote: whether the line ends with *words*.
     """
     heard = words[:_HEARD]
     rows = (advice for kinds, pattern, advice in _FAILURES if kind in kinds and re.search(pattern, heard, re.I))
@@ -260,14 +260,14 @@ def advise_failure(kind: Failure, words: str, secrets: Iterable[Secret] = (), *,
 
 
 def detail(body: str, secrets: Iterable[Secret] = ()) -> str:
-    """Take the server's own words out of an error reply.
+    """Extract the server's own text from an error reply.
 
     Args:
-        body: JSON with an error or a message in it, encoded once or twice; an HTML page; text.
-        secrets: masked where the reply echoes them.
+        body: JSON with an error or a message, encoded once or twice; an HTML page; or plain text.
+        secrets: masked if the reply echoes them.
 
     Returns:
-        One line of at most `DETAIL_LIMIT` characters, none of them control characters; empty without words.
+        One line of at most `DETAIL_LIMIT` characters, without control characters; empty if there is no text.
     """
     text = body.removeprefix("\ufeff").strip()
     words = None
@@ -281,11 +281,11 @@ def detail(body: str, secrets: Iterable[Secret] = ()) -> str:
 
 
 def said(headers: Mapping[str, str], body: str, secrets: Iterable[Secret] = ()) -> str:
-    """Take the server's own words out of an error reply, and what its headers say of the model's error.
+    """Extract the server's own text from an error reply, and the model's error from its headers.
 
     Args:
         headers: of the reply, names in lower case.
-        body, secrets: as `detail` has them.
+        body, secrets: as for `detail`.
     """
     model = [clean(mask_text(f"{words} {headers[name]}", secrets)) for name, words in _MODEL_ERROR if headers.get(name)]
     return "; ".join([*model, *filter(None, [detail(body, secrets)])])
@@ -308,12 +308,12 @@ def _meaning(status: int, headers: Mapping[str, str], body: str, key_sent: bool)
 
 
 def refuses_key(status: int, body: str) -> bool:
-    """Tell whether an answer is about the key: missing, not understood, or wrong."""
+    """Tell whether a reply is about the key: it is missing, malformed, or wrong."""
     return status in (401, 403) or _malformed(status, body)
 
 
 def wants_tls(status: int, body: str) -> bool:
-    """Tell whether the port answered that it speaks TLS only."""
+    """Tell whether the reply means that the port only speaks TLS."""
     return status == 400 and _TLS_PORT.search(body) is not None
 
 
@@ -332,7 +332,7 @@ def _by_status(status: int) -> str:
 
 
 def _from_json(text: str) -> str | None:
-    """Return the words of an error document, None where *text* is no JSON."""
+    """Return the text of an error document; None if *text* is not JSON."""
     try:
         value = json.loads(text)
         # AutoML's scripts return JSON in a JSON string.

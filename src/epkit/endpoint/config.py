@@ -1,4 +1,4 @@
-"""`epkit.toml`: endpoints and pipelines by name, read strictly: a misspelt key that is ignored costs an afternoon."""
+"""Reads `epkit.toml`: endpoints and pipelines by name. Unknown keys are refused, because a typo would go unnoticed."""
 
 import re
 from collections.abc import Iterator, Mapping

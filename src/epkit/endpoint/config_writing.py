@@ -1,4 +1,4 @@
-"""Writes endpoints and pipelines into `epkit.toml` and takes entries out; everything else in it stays as it is."""
+"""Writes endpoints and pipelines into `epkit.toml` and removes entries; everything else in it stays as it is."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""The embedded endpoint: the bank-marketing model behind the genuine server, for the length of one command.
+"""The embedded endpoint: the bank-marketing model with the inference server, started for a single command.
 
 `epkit.bank.serve` is the other half, and tells how the child notices that this process is gone.
 """

@@ -1,4 +1,4 @@
-"""Which `epkit.toml` is read: the one that EPKIT_CONFIG names, else the nearest upward, if it is the user's own."""
+"""Finds the `epkit.toml` to read: the one in EPKIT_CONFIG, otherwise the nearest one upward, if the user owns it."""
 
 import os
 import stat

@@ -1,4 +1,4 @@
-"""Request headers as users give them, checked before anything is sent."""
+"""Request headers from the user, checked before anything is sent."""
 
 import re
 from typing import Final

@@ -1,4 +1,4 @@
-"""The key of a target: where it is looked for, in which form it is accepted, and to whom it may go."""
+"""The key of a target: where it is searched for, which forms are accepted, and which server may get it."""
 
 import base64
 import os

@@ -1,4 +1,4 @@
-"""The `epkit.toml` that `epkit init` writes: what is known filled in, everything else as comments."""
+"""The `epkit.toml` that `epkit init` writes: known values are filled in, all others are comments."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What a command talks to: the argument, EPKIT_TARGET, the default of `epkit.toml`, or the embedded one."""
+"""The target of a command: the argument, EPKIT_TARGET, the default of `epkit.toml`, or the embedded endpoint."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Tokens for scoring: one azure-identity credential for everything, and each token replaced before it ends."""
+"""Tokens for scoring: one azure-identity credential for all, and each token is replaced before it expires."""
 
 import importlib.util
 import threading

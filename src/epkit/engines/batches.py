@@ -1,15 +1,15 @@
-"""The driver that brings every row of an input through an endpoint, whatever the endpoint does on the way.
+"""The driver that sends every row of an input to an endpoint, whatever failures occur.
 
-Theory of operation. Chunks of rows are taken from a supply as the window of open chunks has room; batches are cut from
-them and sent. A batch that comes back settles its rows. One that fails for a passing reason waits and goes again, and
-keeps its place among the requests under way while it waits: an endpoint that asks for less gets less. One that fails
-for good is cut in halves, down to the rows that are to blame; where no row is, since the first requests all fail alike,
-the run ends (`epkit.core.score.doubt`). Rows are handed on in input order, as far as everything
-before them is settled (`epkit.core.score.conveyor`). Reading and writing are left until the replies that are there have
-been dealt with.
+Theory of operation. Chunks of rows are taken from a supply while the window of open chunks has room. Batches are cut
+from them and sent. A successful batch settles its rows. A batch that fails for a temporary reason waits and is sent
+again. It keeps its place among the requests in flight while it waits, so an endpoint that asks for less gets less. A
+batch that fails permanently is cut in halves, down to the rows that cause the failure. If no row causes it, because the
+first requests all fail alike, the run ends (`epkit.core.score.doubt`). Rows are passed on in input order, as soon as
+all rows before them are settled (`epkit.core.score.conveyor`). Reading and writing wait until the pending replies are
+handled.
 
-A refusal (429, or 503 with a time to wait) says that the endpoint was full, not that it cannot; a kept connection that
-breaks before a byte of the reply, that it was closed. Neither counts as a try while others succeed.
+A refusal (429, or 503 with a time to wait) means that the endpoint is full, not that it fails. A kept connection that
+breaks before the first byte of a reply was probably closed by the server. Neither counts as a try while others succeed.
 """
 
 import heapq
@@ -39,30 +39,30 @@ from epkit.core.stats.histogram import Histogram
 from epkit.engines.base import FOREVER, INTERRUPTED, Arrival, Exchange
 
 PATIENT_REFUSALS: Final = 10
-"""How often a batch may be refused while others succeed, in multiples of the retries."""
+"""How often a batch may be refused while others succeed, as a multiple of the retries."""
 
 PATIENT_STALES: Final = 2
-"""The same for connections that the endpoint closes while they wait for work."""
+"""The same for kept connections that the endpoint closes."""
 
 FLUSH_NS: Final = 1_000_000_000
-"""Rows that are settled wait no longer than this to be handed on."""
+"""Longest time for which settled rows wait to be passed on."""
 
 CATCH_UP_NS: Final = 20_000_000
-"""How far a rate may fall behind and be made up for: the coarseness of timers, and not a burst."""
+"""How much of a delay is made up for by a higher rate: the resolution of timers, but no burst."""
 
 HOPELESS: Final = frozenset({401, 403, 404, 405, 407, 415, 431})
-"""Statuses that every other request would get as well."""
+"""Statuses that every other request would get too."""
 
 KEPT_CHARACTERS: Final = 64 * 1024
-"""The most of a reply that is kept of those that could not be used."""
+"""Greatest size of an unusable reply that is kept."""
 
 
 class Outcome(NamedTuple):
-    """What a batch got that brought no predictions.
+    """The result of a batch without predictions.
 
-    An exchange is reused for its connection's next request, and what the reply says is not the engine's to know.
-    `stale` is whether a connection that was kept broke before a byte of the reply: most likely it was closed already.
-    `shared` is whether the first requests all got the same, rows by themselves too.
+    An exchange is reused for the connection's next request, so its values are copied. `stale`: a kept connection broke
+    before the first byte of the reply; most likely the server had closed it already. `shared`: the first requests all
+    had this result, also those with a single row.
     """
 
     failure: Failure
@@ -77,7 +77,7 @@ class Outcome(NamedTuple):
 
 
 class BatchDriver:
-    """Sends the rows of a supply in batches, and hands them on with what became of them."""
+    """Sends the rows of a supply in batches, and passes them on with their results."""
 
     def __init__(
         self,
@@ -97,20 +97,21 @@ class BatchDriver:
     ) -> None:
         """Prepare a run.
 
-        Public attributes: `requests`, `retries`, `rows`, `failed_rows`, `in_flight` (counters), `service` (times of the
-        requests that succeeded), `waits` (that the endpoint asked for), `hopeless` (why the run ended early, or None).
+        Public attributes: `requests`, `retries`, `rows`, `failed_rows`, `in_flight` (counters), `service` (service
+        times of the successful requests), `waits` (requested by the endpoint), `hopeless` (why the run ended early, or
+        None).
 
         Args:
-            rows: where batches are cut, by the same packer and policy.
-            make: builds a request of a body and an id.
-            explain: words what a failed request got, credentials masked.
-            dice: for jitter.
-            later: calls something once the replies that are there have been dealt with.
-            wake: has parked slots ask again.
-            mask: takes credentials out of predictions, as `read_reply` has it.
-            place: where predictions are in a reply, if that was said.
+            rows: cuts the batches, with the same packer and policy.
+            make: builds a request from a body and an id.
+            explain: words the result of a failed request, without credentials.
+            dice: random numbers for jitter.
+            later: calls a function when the pending replies are handled.
+            wake: wakes the parked slots.
+            mask: removes credentials from predictions, as for `read_reply`.
+            place: where a reply has its predictions, if it is known.
             now: the wall clock.
-            waiting: called when a wait begins that the endpoint asks for.
+            waiting: called at the start of a wait that the endpoint asks for.
         """
         self._rows, self._packer, self._make = rows, packer, make
         self._policy, self._explain, self._dice, self._now, self._mask = policy, explain, dice, now, mask
@@ -137,26 +138,26 @@ class BatchDriver:
 
     @property
     def rows(self) -> int:
-        """Rows that have been handed on."""
+        """Number of rows that were passed on."""
         return self._rows.rows
 
     @property
     def failed_rows(self) -> int:
-        """Rows that have been given up."""
+        """Number of rows that were given up."""
         return self._rows.failed_rows
 
     @property
     def in_flight(self) -> int:
-        """Requests that are under way."""
+        """Number of requests in flight."""
         return len(self._flying)
 
-    # What the engine asks.
+    # Called by the engine.
 
     def begin(self) -> None:
-        """Nothing is timed before the first request."""
+        """Do nothing: no time is measured before the first request."""
 
     def next(self, now: int) -> Arrival | None:
-        """Return the next batch, if there is one that may go now."""
+        """Return the next batch, if one may be sent now."""
         policy = self._policy
         if self._stopped or now < self._not_before or now < self._due or len(self._flying) >= self._window.size:
             return None
@@ -164,7 +165,7 @@ class BatchDriver:
             batch = heapq.heappop(self._waiting)[2]
             body, stop = self._packer.pack(batch.chunk, batch.start, batch.stop)
             if stop < batch.stop:
-                # Bodies have become shorter since it was cut: the rest goes by itself.
+                # The limit of a body has shrunk since it was cut: the rest becomes a batch of its own.
                 self._push(Batch(batch.chunk, stop, batch.stop, batch.patience), now)
                 batch.stop = stop
         else:
@@ -184,7 +185,7 @@ class BatchDriver:
         return now, self._number, self._make(body, batch.id)
 
     def rest(self, now: int) -> int | None:
-        """Say until when a slot rests; None when there is nothing left to do."""
+        """Return until when a slot rests; None if nothing is left to do."""
         if self._stopped or self.is_over:
             return None
         self._parked = True
@@ -200,7 +201,7 @@ class BatchDriver:
         return min(times, default=FOREVER)
 
     def done(self, exchange: Exchange) -> None:
-        """Take what came of a batch."""
+        """Handle the result of a batch."""
         x = exchange
         batch, size = self._flying.pop(x.payload)
         self.requests += 1
@@ -227,7 +228,7 @@ class BatchDriver:
         self._fail(batch, size, Outcome(Failure(failure), x.status, x.head, x.body, detail, x.start, x.end, stale))
         self._go_on(x.end)
 
-    # What the flow asks.
+    # Called by the flow.
 
     @property
     def is_over(self) -> bool:
@@ -235,18 +236,18 @@ class BatchDriver:
         return self._rows.is_cut_up and not (self._flying or self._waiting) and not self._doubt.held
 
     def finish(self) -> None:
-        """Hand on what is settled, and note what was timed: at the end, or whenever that is to be known."""
+        """Pass on the settled rows and record the times: at the end, or when they are needed."""
         self._rows.drain()
         self._rows.flush()
         self._note_times()
 
-    # What becomes of them.
+    # How results are handled.
 
     def _succeed(self, batch: Batch, found: FoundPredictions, x: Exchange) -> None:
-        """Settle the rows of a batch by what its reply has for them.
+        """Settle the rows of a batch with the predictions of its reply.
 
         Raises:
-            JoinError: it does not say for which rows that is.
+            JoinError: the reply does not say which rows the predictions belong to.
         """
         values = found.values
         if found.row_keys is not None or isinstance(values[0], dict):
@@ -262,10 +263,10 @@ class BatchDriver:
             self._note_times()
 
     def _join(self, batch: Batch, found: FoundPredictions, status: int) -> None:
-        """Settle rows by a reply that says which is which.
+        """Settle rows with a reply that has an index.
 
         Raises:
-            JoinError: none is what the reply says.
+            JoinError: no row matches the index.
         """
 
         def rows() -> list[dict[str, Any]]:
@@ -284,7 +285,7 @@ class BatchDriver:
 
     def _fail(self, batch: Batch, size: int, x: Outcome) -> None:
         if x.detail == INTERRUPTED:
-            self._push(batch, x.end)  # its rows stay open, and are sent when the job goes on
+            self._push(batch, x.end)  # its rows stay open, and are sent when the job is resumed
             return
         if self._is_hopeless(batch, x):
             self._end(batch, x)
@@ -299,14 +300,14 @@ class BatchDriver:
             self._divide(batch, x, self._patience(batch))
 
     def _patience(self, batch: Batch) -> int:
-        """Return how patient the halves of a batch are.
+        """Return the number of tries for the halves of a batch.
 
-        Where nothing else succeeds either, it may be the endpoint: they are as patient as the whole was.
+        If nothing else succeeds either, the endpoint may be the cause: then the halves get as many tries as the whole.
         """
         return min(1, self._policy.retries) if self._wins > batch.began else self._policy.retries
 
     def _blame(self, batch: Batch, x: Outcome) -> None:
-        """Look for the rows that are to blame for a failure, unless none is."""
+        """Search for the rows that cause a failure, unless no row does."""
         doubt = self._doubt
         kind = x.failure, x.status
         if not (doubt.is_open and doubt.take(batch, x, kind=kind, words=x.detail or self._explain(x), body=x.body)):
@@ -319,18 +320,18 @@ class BatchDriver:
             self.hopeless = self.hopeless or x._replace(shared=True)
 
     def _release(self, now: int) -> None:
-        """Look for the rows that are to blame in what was held."""
+        """Search for the rows that cause a failure in the batches that were held back."""
         for batch, outcome in self._doubt.close():
             self._divide(batch, outcome._replace(end=now), self._patience(batch))
 
     @property
     def _may_cut(self) -> bool:
-        """Whether more batches may be sent: where some failed and none has succeeded, no more than tell enough."""
+        """Whether more batches may be sent: if some failed and none has succeeded, only enough to find the cause."""
         held = self._doubt.held
         return not held or held + len(self._flying) < ENOUGH
 
     def _pick(self, now: int) -> tuple[Batch, bytes] | None:
-        """Cut the next batch; where the first ones failed alike, take a row by itself."""
+        """Cut the next batch; if the first ones failed alike, one row alone."""
         cut = self._rows.cut() if self._may_cut else None
         if cut is not None or self._flying or self._waiting or not self._doubt.held:
             return cut
@@ -366,7 +367,7 @@ class BatchDriver:
         return True
 
     def _divide(self, batch: Batch, x: Outcome, patience: int) -> None:
-        """Cut a batch that failed for good, or give its only row up."""
+        """Cut a batch that failed permanently, or give its only row up."""
         if len(batch) > 1:
             for half in batch.halves(patience):
                 self._push(half, x.end)
@@ -377,11 +378,11 @@ class BatchDriver:
         why = Failed(reason=x.failure.name.lower(), status=x.status, detail=self._explain(x))
         self._rows.lose(batch.chunk, batch.start, batch.stop, why)
         if x.failure is not Failure.TRANSPORT and 200 <= x.status < 300 and x.body:
-            # It was paid for, and may have the predictions somewhere.
+            # The reply is kept: it may contain the predictions in another form.
             batch.chunk.reasons[batch.start] = replace(why, reply=text_of_reply(x.head, x.body, KEPT_CHARACTERS))
 
     def _is_hopeless(self, batch: Batch, x: Outcome) -> bool:
-        """Tell whether every other request would end as this one did."""
+        """Tell whether every other request would have this result."""
         if x.failure is Failure.STATUS:
             redirected = 300 <= x.status < 400
             unkeyed = x.status == 400 and b"authorization header is malformed" in x.body[:4096].lower()
@@ -391,7 +392,7 @@ class BatchDriver:
         return x.failure is Failure.TLS
 
     def _end(self, batch: Batch, x: Outcome) -> None:
-        """End the run: the rows of the batch stay open."""
+        """End the run. The rows of the batch stay open."""
         self._push(batch, x.end)
         self._stopped = True
         self.hopeless = self.hopeless or x
@@ -400,10 +401,10 @@ class BatchDriver:
         self._number += 1
         heapq.heappush(self._waiting, (ready, self._number, batch))
 
-    # How rows are handed on.
+    # How rows are passed on.
 
     def _go_on(self, now: int) -> None:
-        """Have what takes long done later: replies come in bursts, and the next requests leave first."""
+        """Schedule slow work for later: replies come in bursts, and the next requests are sent first."""
         self._ended_at = now
         if not self._tidying:
             self._tidying = True
@@ -411,7 +412,7 @@ class BatchDriver:
         self._wake_parked()
 
     def _tidy(self) -> None:
-        """Hand on what is settled, and read ahead, a chunk at a time."""
+        """Pass on settled rows, and read ahead, one chunk at a time."""
         self._tidying = False
         self._rows.drain()
         if self._ended_at >= self._flush_at:
@@ -433,7 +434,7 @@ class BatchDriver:
 
 
 def _is_foreign(head: bytes, body: bytes, sent: str) -> bool:
-    """Tell whether a reply names the id of another request."""
+    """Tell whether a reply has the id of another request."""
     block = head[: len(head) - len(body)] if head.endswith(body) else head
     if b"client-request-id" not in block.lower():
         return False

@@ -1,9 +1,9 @@
-"""Checks of replies that cost too much to be made where a reply arrives, made in parallel with the run.
+"""Checks of replies that are too slow for the place where a reply arrives; they run in parallel with the run.
 
-A reply whose body has not been seen is handed to a thread, and the block that its row is in waits for the verdict on
-its way to the sinks; a body that is known costs a look-up. The thread rests so that it uses a fifth of a core at most,
-or it would show in the latencies. What it cannot manage is counted as skipped, and passes. A reply on which a check
-fails has not passed: what the check raised is the verdict on it, and the checks go on.
+A reply with a new body is passed to a thread, and the block with its row waits for the verdict before it goes to the
+sinks. A known body only needs a look-up. The thread pauses between checks, so that it uses at most a fifth of a core;
+otherwise the latencies would show it. A reply for which there is no time counts as skipped, and passes. If a check
+itself fails on a reply, the reply fails with the error as the reason, and the checks go on.
 """
 
 import threading
@@ -24,24 +24,24 @@ from epkit.engines.driver import EXAMPLE_BYTES, FirstFailure, Sink
 MOST_WAITING: Final = 256
 MOST_BYTES: Final = 16 * 1024 * 1024
 REST: Final = 4.0
-"""Pause after a check, in multiples of the time that the check took."""
+"""Pause after a check, as a multiple of its duration."""
 
 PATIENCE_S: Final = 5.0
-"""How long the end of a run waits for the last verdicts."""
+"""Longest wait for the last verdicts at the end of a run."""
 
 Key = tuple[int, bytes]
 Check = Callable[[int, bytes, bytes], Verdict]
-"""Judges a reply by the index of its payload, its header block and its body."""
+"""Judges a reply from the index of its payload, its header block and its body."""
 
 
 @dataclass(slots=True)
 class CheckCounts:
-    """What became of the replies that were to be checked.
+    """Numbers of the replies that were to be checked.
 
     Args:
-        checked: got the verdict of the check.
-        skipped: passed, because the check could not keep up.
-        crashed: failed, because the check did on them.
+        checked: replies with a verdict of the check.
+        skipped: replies that passed because there was no time for the check.
+        crashed: replies that failed because the check raised an error.
     """
 
     checked: int = 0
@@ -50,7 +50,7 @@ class CheckCounts:
 
     @property
     def wanted(self) -> int:
-        """How many replies were to be checked."""
+        """Number of replies that were to be checked."""
         return self.checked + self.skipped + self.crashed
 
     def __add__(self, other: Self) -> "CheckCounts":
@@ -58,14 +58,14 @@ class CheckCounts:
 
 
 class _Finding(NamedTuple):
-    """What a check said of a body, and whether it crashed on it."""
+    """The verdict on a body, and whether the check raised an error."""
 
     verdict: Verdict
     crashed: bool = False
 
 
 class _Waiting:
-    """A reply that is being checked, and the rows that its verdict is for: number of the block, place in it."""
+    """A reply that is being checked, and its rows: number of the block, place in the block."""
 
     __slots__ = ("head", "rows", "start", "status")
 
@@ -75,10 +75,10 @@ class _Waiting:
 
 
 class Deferred:
-    """Sits between a driver and its sinks.
+    """Receives the blocks of a driver, and passes them on to its sinks.
 
-    `counts` tells how many replies were checked, `examples` are the first failures of each kind that were found here;
-    they started at a `time.perf_counter_ns`.
+    `counts` has the numbers of checked replies. `examples` has the first failure of each kind that was found here, with
+    its start as `time.perf_counter_ns`.
     """
 
     def __init__(self, check: Check, sinks: Sequence[Sink]) -> None:
@@ -90,23 +90,23 @@ class Deferred:
         self._known_bytes = 0
         self._waiting: dict[Key, _Waiting] = {}
         self._waiting_bytes = 0
-        self._block = 0  # number of the block that the driver fills
+        self._block = 0  # number of the block that the driver is filling
         self._held: deque[tuple[int, np.ndarray]] = deque()
-        self._open: dict[int, int] = {}  # rows of a block that wait
-        self._early: list[tuple[int, Failure]] = []  # verdicts on rows that the driver still has
+        self._open: dict[int, int] = {}  # for each block, the number of rows without a verdict
+        self._early: list[tuple[int, Failure]] = []  # verdicts on rows that are still in the driver
         self.counts = CheckCounts()
         self.examples: dict[tuple[Failure, int], FirstFailure] = {}
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
 
     def inspect(self, row: int, exchange: Exchange) -> Verdict | None:
-        """Look at a reply that is good so far.
+        """Inspect a reply that has passed the other checks.
 
         Args:
-            row: its place in the block that the driver fills.
+            row: its place in the block that the driver is filling.
 
         Returns:
-            The verdict on its body, where it is known; None where it comes later, or not at all.
+            The verdict on its body, if it is known; None if it comes later, or never.
         """
         key = exchange.payload, exchange.body
         known = self._known.get(key)
@@ -126,7 +126,7 @@ class Deferred:
         return None
 
     def add(self, block: np.ndarray) -> None:
-        """Take a block from the driver, and hand on what is judged."""
+        """Take a block from the driver, and pass on the blocks whose verdicts are complete."""
         self._drain()
         for row, failure in self._early:
             block["failure"][row] = failure
@@ -140,7 +140,7 @@ class Deferred:
             self._hand_on(block)
 
     def finish(self) -> None:
-        """Wait for the last verdicts, not for long, and hand everything on."""
+        """Wait a short time for the last verdicts, and pass everything on."""
         deadline = time.monotonic() + PATIENCE_S
         while self._waiting and (left := deadline - time.monotonic()) > 0:
             try:
@@ -155,7 +155,7 @@ class Deferred:
         self._release()
 
     def _work(self) -> None:
-        """Check replies, one after another, with rests."""
+        """Check replies one after another, with pauses."""
         while (job := self._jobs.get()) is not None:
             (payload, body), head = job
             began = time.perf_counter()
@@ -177,7 +177,7 @@ class Deferred:
             self.counts.checked += replies
 
     def _take(self, key: Key, finding: _Finding) -> None:
-        """Take a verdict: remember it, and write it into its rows."""
+        """Store a verdict, and write it into its rows."""
         verdict = finding.verdict
         self._known_bytes += len(key[1])
         if self._known_bytes > MOST_BYTES:
@@ -216,7 +216,7 @@ class Deferred:
         )
 
     def _release(self) -> None:
-        """Hand on the blocks that wait for nothing more, in order."""
+        """Pass on the blocks whose verdicts are complete, in order."""
         while self._held and not self._open.get(self._held[0][0]):
             number, block = self._held.popleft()
             self._open.pop(number, None)
@@ -228,7 +228,7 @@ class Deferred:
 
 
 def _why(error: BaseException) -> str:
-    """Say in words what a check raised; it may quote the reply, so that a report masks it."""
+    """Return the message of an error in a check. It may quote the reply, so the report masks it."""
     if isinstance(error, RecursionError):
         return "the reply is nested too deeply"
     return " ".join(f"{type(error).__name__}: {error}".removesuffix(": ").split())

@@ -1,4 +1,4 @@
-"""The driver of batches where rows are brought to it in mid-run, and how many requests it may send changes, too."""
+"""A driver of batches that gets rows during the run; its number of requests in flight can change too."""
 
 import random
 from array import array
@@ -15,9 +15,9 @@ from epkit.engines.batches import BatchDriver, Outcome
 
 
 class FedDriver(BatchDriver):
-    """Sends the rows that it is fed, and hands them on with what became of them, as soon as that is known.
+    """Sends the rows that it is given, and passes each on with its result as soon as it is known.
 
-    It is never over by itself: `end` is its end.
+    It does not end by itself, only by `end`.
     """
 
     def __init__(

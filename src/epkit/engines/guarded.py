@@ -1,8 +1,9 @@
-"""What httpx reads, held to what the wire engine accepts: httpcore's network backend, with llhttp in between.
+"""Guards the replies that httpx reads, so that it accepts only what the wire engine accepts.
 
-h11, which parses for httpx, is more lenient than llhttp, and keeps what follows a reply as the beginning of the next.
-So every byte of an HTTP/1.1 reply passes llhttp and `epkit.core.replies.framing` on its way to h11, and a connection
-on which something else came is not used again. HTTP/2 has its own framing, and passes as it is.
+This is a network backend for httpcore with llhttp in between. h11, httpx's parser, accepts more than llhttp, and takes
+bytes after a reply as the beginning of the next one. So every byte of an HTTP/1.1 reply passes llhttp and
+`epkit.core.replies.framing` on its way to h11, and a connection with unexpected bytes is not used again. HTTP/2 has its
+own framing, and is not guarded.
 """
 
 import asyncio
@@ -22,15 +23,15 @@ BLANK_LINE: Final = b"\r\n\r\n"
 INTERIM: Final = (b"HTTP/1.1 1", b"HTTP/1.0 1")
 
 LARGE_BYTES: Final = 64 << 10
-"""A body that is smaller fits what the system buffers: writing it waits for nobody."""
+"""A smaller body fits into the system's buffers: writing it never waits."""
 
 READ_BYTES: Final = 64 << 10
 
 LAST_BYTES_S: Final = 0.02
-"""How long the rest of a request may take to be written once a reply is there."""
+"""Longest time to write the rest of a request after a reply has arrived."""
 
 LAST_WORDS_S: Final = 0.2
-"""How long a reply that is on this machine already may take to be read."""
+"""Longest time to read a reply that is already on this machine."""
 
 
 class GuardedBackend(httpcore.AsyncNetworkBackend):
@@ -47,7 +48,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """Connect, as httpcore does."""
+        """Connect like httpcore, with a guard."""
         stream = await self._backend.connect_tcp(
             host, port, timeout=timeout, local_address=local_address, socket_options=socket_options
         )
@@ -70,7 +71,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
 
 
 class GuardedStream(httpcore.AsyncNetworkStream):
-    """A connection from which only what the guard has accepted is read."""
+    """A connection that returns only bytes that the guard has accepted."""
 
     def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
         self._stream = stream
@@ -78,7 +79,7 @@ class GuardedStream(httpcore.AsyncNetworkStream):
         self._secured: ssl.SSLObject | None = secured
         self._is_http2 = secured is not None and secured.selected_alpn_protocol() == "h2"
         self._reply: GuardedReply | None = None
-        self._early: bytes | None = None  # was read while the request was written
+        self._early: bytes | None = None  # bytes that were read while the request was written
 
     @property
     def closes(self) -> bool:
@@ -87,15 +88,14 @@ class GuardedStream(httpcore.AsyncNetworkStream):
 
     @property
     def has_surplus(self) -> bool:
-        """Tell whether bytes followed the reply that nobody asked for."""
+        """Tell whether unexpected bytes followed the reply."""
         return self._reply is not None and self._reply.surplus
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - httpcore's
-        """Read what the guard accepts.
+        """Read bytes that the guard accepts.
 
         Raises:
-            httpcore.RemoteProtocolError: it does not.
-            httpcore.ReadError: the connection breaks off.
+            httpcore.RemoteProtocolError: the guard does not accept them. httpcore.ReadError: the connection breaks.
         """
         early, self._early = self._early, None
         data = await self._stream.read(max_bytes, timeout) if early is None else early
@@ -106,10 +106,10 @@ class GuardedStream(httpcore.AsyncNetworkStream):
         return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - httpcore's
-        """Write; what begins after a whole reply is another request."""
+        """Write; after a complete reply, this starts another request."""
         if buffer and not self._is_http2 and (self._reply is None or self._reply.complete):
             method = buffer.partition(b" ")[0]
-            # The reply to CONNECT is httpcore's own affair, and what follows has a stream of its own.
+            # httpcore itself handles the reply to CONNECT. The connection through the tunnel has its own stream.
             self._reply = None if method == b"CONNECT" else GuardedReply(is_head=method == b"HEAD")
         if self._is_http2 or len(buffer) < LARGE_BYTES:
             await self._stream.write(buffer, timeout)
@@ -117,10 +117,10 @@ class GuardedStream(httpcore.AsyncNetworkStream):
             await self._write_and_listen(buffer, timeout)
 
     async def _write_and_listen(self, buffer: bytes, timeout: float | None) -> None:  # noqa: ASYNC109 - httpcore's
-        """Write a large body; a reply that comes meanwhile (413) is that to the request, and the rest is not sent.
+        """Write a large body. If a reply comes meanwhile (413), it answers this request, and the rest is not sent.
 
         Raises:
-            httpcore.WriteError: it came; httpcore then reads it. Or the connection broke.
+            httpcore.WriteError: a reply came, which httpcore then reads; or the connection broke.
         """
         writing = asyncio.ensure_future(self._stream.write(buffer, timeout))
         listening = asyncio.ensure_future(self._stream.read(READ_BYTES, None))
@@ -129,10 +129,10 @@ class GuardedStream(httpcore.AsyncNetworkStream):
             if _result(listening).startswith(INTERIM):
                 await asyncio.wait({writing})
             elif not writing.done():
-                # A server that has read all may answer before this task learns that all is written.
+                # A server that has read everything can answer before this task knows that all is written.
                 await asyncio.wait({writing}, timeout=LAST_BYTES_S)
             elif not listening.done() and writing.exception() is not None:
-                # The connection broke while it was written to: what the server said before is to be read first.
+                # The connection broke during the write: bytes that the server sent before are read first.
                 await asyncio.wait({listening}, timeout=LAST_WORDS_S)
         finally:
             for task in (writing, listening):
@@ -153,15 +153,15 @@ class GuardedStream(httpcore.AsyncNetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 - httpcore's
     ) -> httpcore.AsyncNetworkStream:
-        """Speak TLS from now on; returns the stream that does."""
+        """Start TLS; return the stream that uses it."""
         return GuardedStream(await self._stream.start_tls(ssl_context, server_hostname, timeout))
 
     def get_extra_info(self, info: str) -> Any:
-        """Ask the connection below; one that cannot be used again has its end to be read, which httpcore looks for."""
+        """Ask the connection below. One that cannot be used again is reported as readable: httpcore checks this."""
         return True if info == "is_readable" and self.closes else self._stream.get_extra_info(info)
 
     def _is_ragged(self) -> bool:
-        """Tell whether TLS broke off, at its end: anyio does not, but OpenSSL still knows."""
+        """Tell whether TLS ended without close_notify. anyio hides this, but OpenSSL's object still has it."""
         if self._secured is None:
             return False
         try:
@@ -172,12 +172,12 @@ class GuardedStream(httpcore.AsyncNetworkStream):
 
 
 class GuardedReply:
-    """One reply on its way: fed with its bytes, it says what is wrong with it.
+    """One reply during its arrival. It takes the bytes, and reports what is wrong with them.
 
     Attributes:
-        complete: it is over; what follows was asked for by nobody.
-        keep: the connection can be used again.
-        surplus: bytes followed it.
+        complete: whether the reply has ended; later bytes are unexpected.
+        keep: whether the connection can be used again.
+        surplus: whether unexpected bytes followed.
     """
 
     def __init__(self, *, is_head: bool) -> None:
@@ -189,7 +189,7 @@ class GuardedReply:
         self.keep = True
 
     def take(self, data: bytes) -> str:
-        """Take the next bytes, none for the end of the connection; return what is wrong with them, in words."""
+        """Take the next bytes, or none at the end of the connection; return what is wrong with them, or ""."""
         was_complete = self.complete
         if not data:
             self.keep = False
@@ -217,10 +217,10 @@ class GuardedReply:
         return ""
 
     def _take_loosely(self, wrong: str) -> str:
-        """Take a header whose lines end in LF alone, which h11 reads, once it is complete.
+        """Take a header whose lines end with LF alone, when it is complete; h11 accepts such lines.
 
         Args:
-            wrong: what is, if that is not it.
+            wrong: the fault to report if the header has another fault.
         """
         mended = None if self._checked else with_crlf(self._head)
         if mended is None:
@@ -232,17 +232,17 @@ class GuardedReply:
         return self.take(mended)
 
     def on_headers_complete(self) -> None:
-        """End the reply to a HEAD."""
+        """End the reply to a HEAD request."""
         if self._is_head and not self.complete:
             self.on_message_complete()
 
     def on_body(self, body: bytes) -> None:
-        """Note what the reply ends with."""
+        """Remember the last bytes of the reply."""
         self._last = body
         self.surplus = self.surplus or self.complete
 
     def on_message_complete(self) -> None:
-        """Note the end of a reply that is not interim."""
+        """Record the end of a reply that is not interim."""
         if self.complete:
             if not self._is_head:
                 self._note_surplus()
@@ -258,6 +258,6 @@ class GuardedReply:
 
 
 def _result(reading: "asyncio.Future[bytes]") -> bytes:
-    """Return what was read, nothing where that is not over or went wrong: the next read says so again."""
+    """Return the bytes that were read; nothing if the read is not over or failed: the next read reports that."""
     done = reading.done() and not reading.cancelled() and reading.exception() is None
     return reading.result() if done else b""

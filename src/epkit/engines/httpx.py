@@ -1,8 +1,8 @@
-"""The httpx engine: HTTP/2, at httpx's price; the wire engine's semantics otherwise.
+"""The httpx engine: slower than the wire engine, but with HTTP/2. Otherwise both behave alike.
 
-One client a slot: a shared pool walks every connection for each request. A slot is a task that calls the driver's
-two verbs. Time points come from httpcore's trace events. What is read is guarded (`epkit.engines.guarded`), so that a
-reply is worth what it is to the wire engine.
+Each slot has its own client, because a shared pool examines every connection for each request. A slot is a task that
+calls the driver's two methods. Points of time come from httpcore's trace events. Replies are guarded
+(`epkit.engines.guarded`), so that both engines judge them alike.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from epkit.engines.wire.tls import describe, make_context, tls_reason
 from epkit.engines.wire.tunnel import make_proxy_context
 
 COARSE_NS: Final = 1_200_000
-"""Nearer to a time than this, timers are too coarse."""
+"""Below this distance from a time, timers are too coarse."""
 
 KEPT_S: Final = 5.0
 """How long an idle connection is kept; httpx's own default."""
@@ -37,7 +37,7 @@ clock = time.perf_counter_ns
 
 
 class HttpxEngine(CrashingEngine):
-    """Requests through `httpx.AsyncClient`, one client a slot."""
+    """Sends requests with `httpx.AsyncClient`, one client for each slot."""
 
     name = "httpx"
 
@@ -46,28 +46,28 @@ class HttpxEngine(CrashingEngine):
         self._addresses = Addresses(destination)
         self._context = self._make_context() if destination.scheme == "https" else None
         self._proxy = self._proxy_options()
-        # A request names a whole URL where a proxy passes it on: httpx puts the beginning of it back.
+        # A request through a proxy has a whole URL as its target; httpx adds the beginning of the URL again.
         self._begun = len(destination.request_target(""))
         self._stopped = False
-        self._held = 0  # bytes of all replies that are not over
+        self._held = 0  # bytes of all unfinished replies
         self._tasks: list[asyncio.Task[None]] = []
         self._woken = asyncio.Event()
         self._turn = asyncio.Lock()
 
     def _make_context(self) -> ssl.SSLContext:
-        # httpcore sends the host as server name whatever is asked for, so OpenSSL can check it.
+        # httpcore always sends the host as server name, so OpenSSL can check it.
         tls = replace(self.destination.tls, server_name=self.destination.tls.server_name or self.destination.host)
         return make_context(tls, alpn=("h2", "http/1.1") if self.destination.http2 else ("http/1.1",))
 
     def _proxy_options(self) -> dict[str, Any]:
-        """Say to httpcore how a proxy is reached, if there is one."""
+        """Return httpcore's settings for a proxy, if there is one."""
         proxy = self.destination.proxy
         if proxy is None:
             return {}
         context = None
         if proxy.scheme == "https":
             context = make_proxy_context(proxy, self.destination.tls)
-            context.check_hostname = True  # of addresses too, as httpcore names them in the handshake
+            context.check_hostname = True  # also for addresses, because httpcore sends them as server name
         key = proxy.authorization
         return {
             "proxy_url": proxy.origin,
@@ -95,7 +95,7 @@ class HttpxEngine(CrashingEngine):
         stamp = clock if self.stamps is None else self.stamps.next
         async with asyncio.TaskGroup() as group:
             self._tasks = [group.create_task(self._serve(driver, stamp)) for _ in range(slots)]
-        # Transports that were closed part with their sockets in the loop's next turns.
+        # Closed transports release their sockets in the next turns of the loop.
         for _ in range(3):
             await asyncio.sleep(0)
         if self.crashed is not None:
@@ -103,7 +103,7 @@ class HttpxEngine(CrashingEngine):
         return self.traffic
 
     def stop(self, *, drain: bool) -> None:
-        """Take no more arrivals; without *drain*, end what is in flight as failed at once."""
+        """Start no more requests; without *drain*, end those in flight as failed at once."""
         self._stopped = True
         self.wake()
         if not drain:
@@ -111,20 +111,20 @@ class HttpxEngine(CrashingEngine):
                 task.cancel()
 
     def abandon(self) -> None:
-        """Call the driver no more, and have `run` end."""
+        """Stop calling the driver, and end `run`."""
         self.stop(drain=False)
 
     def wake(self) -> None:
-        """Have parked slots ask the driver again."""
+        """Let parked slots ask the driver again."""
         self._woken.set()
         self._woken = asyncio.Event()
 
     async def _next(self, driver: Driver) -> Arrival | None:
-        """Return the next arrival, when there is one; None where the slot retires."""
+        """Wait for the next arrival, and return it; None if the slot retires."""
         arrival = None if self._stopped else driver.next(clock())
         if arrival is not None or not isinstance(driver, PacingDriver):
             return arrival
-        # One slot waits for what is due next, the others for their turn to: not all wake for each request.
+        # One slot waits for the next due time, the others wait in line: not all of them wake for each request.
         async with self._turn:
             while not self._stopped:
                 woken = self._woken
@@ -139,7 +139,7 @@ class HttpxEngine(CrashingEngine):
         return None
 
     async def _rest(self, woken: asyncio.Event, until: int) -> None:
-        """Wait until a time, or to be woken; the last stretch by turning, as timers know whole milliseconds."""
+        """Wait until a time, or to be woken. Timers have a resolution of 1 ms, so the last part is a busy wait."""
         if until == FOREVER:
             await woken.wait()
         elif (left := until - clock()) > COARSE_NS:
@@ -160,9 +160,9 @@ class HttpxEngine(CrashingEngine):
                 await self._send(client, request, x)
                 if self.crashed is None:
                     driver.done(x)
-                x.body = b""  # while the slot rests
+                x.body = b""  # releases it while the slot rests
                 if x.failure and self.destination.is_tunnelled:
-                    # httpcore keeps a tunnel in which the handshake failed, and would wait for it ever after.
+                    # httpcore keeps a tunnel whose handshake failed, and would wait for it forever.
                     await client.aclose()
                     client = self._client()
         except asyncio.CancelledError:
@@ -190,10 +190,10 @@ class HttpxEngine(CrashingEngine):
         destination = self.destination
         host, port = destination.last_hop
         extensions: dict[str, Any] = {"trace": trace}
-        # Through a proxy, httpcore would ask the proxy itself for that name.
+        # With a proxy, httpcore would send that server name to the proxy itself.
         if destination.scheme == "https" and destination.proxy is None:
             extensions["sni_hostname"] = destination.tls.server_name or destination.host
-        # Not the client's own builder, which adds headers that nobody asked for.
+        # The client's own builder is not used: it adds headers that the user has not set.
         path = request.path[self._begun :].encode("latin-1")
         return httpx.Request(
             request.method,
@@ -204,7 +204,7 @@ class HttpxEngine(CrashingEngine):
         )
 
     def _numbered(self, request: Request, start: int, stamps: Stamps) -> list[tuple[str, str]]:
-        """Return the headers of a request with its id."""
+        """Return the headers of a request, with its id."""
         text = stamps.text(start)
         return [(name, text if name == stamps.header else value) for name, value in request.headers]
 
@@ -249,7 +249,7 @@ class HttpxEngine(CrashingEngine):
         x.head = b"\r\n".join([*lines, b"", b""])
         x.received = len(x.head)
         self._held += x.received
-        refused, _ = look_at(x.head)  # of HTTP/2, which has no guard
+        refused, _ = look_at(x.head)  # for HTTP/2, which has no guard
         if refused:
             raise httpx.RemoteProtocolError(refused)
         body = bytearray()
@@ -269,13 +269,13 @@ class HttpxEngine(CrashingEngine):
 
 
 class _Trace:
-    """httpcore's trace events, taken as the time points of an exchange.
+    """Turns httpcore's trace events into the points of time of an exchange.
 
     Source: httpcore's documentation, "Trace"; the names begin with `connection.`, `http11.` or `http2.`, and with
     `proxy.` for the TLS inside of a tunnel.
 
     Attributes:
-        at_proxy: a connection is being made, and no tunnel is open so far.
+        at_proxy: whether a connection is being made and its tunnel is not open yet.
     """
 
     def __init__(self, x: Exchange, traffic: Traffic, destination: Destination) -> None:
@@ -284,10 +284,10 @@ class _Trace:
         self._tunnelled = destination.is_tunnelled
         self._secure = "https" in (destination.scheme, destination.proxy and destination.proxy.scheme)
         self.at_proxy = False
-        self.unsecured: Any = None  # a stream whose handshake is under way
+        self.unsecured: Any = None  # a stream during its handshake
 
     async def close(self) -> None:
-        """Close a connection whose handshake was cut short: httpcore leaves it open when it is cancelled."""
+        """Close a connection whose handshake was cancelled: httpcore leaves it open."""
         if self.unsecured is not None:
             await self.unsecured.aclose()
 
@@ -323,21 +323,21 @@ class _Trace:
 
 
 class _Transport(httpx.AsyncHTTPTransport):
-    """httpx's transport over connections that are guarded: its own has no parameter for a network backend."""
+    """httpx's transport with guarded connections: the original has no parameter for a network backend."""
 
-    def __init__(self, how: dict[str, Any]) -> None:  # not httpx's, which would make another pool
+    def __init__(self, how: dict[str, Any]) -> None:  # does not call httpx's, which would make another pool
         self._pool = httpcore.AsyncHTTPProxy(**how) if "proxy_url" in how else httpcore.AsyncConnectionPool(**how)
 
 
 def _tls_cause(error: BaseException | None) -> ssl.SSLError | None:
-    """Return what OpenSSL said, where an error comes of that: the libraries in between do not repeat it."""
+    """Return OpenSSL's error behind an error, because the libraries in between drop its text."""
     while error is not None and not isinstance(error, ssl.SSLError):
         error = error.__cause__ or error.__context__
     return error
 
 
 def _closes(response: httpx.Response) -> bool:
-    """Tell whether the connection ends with this reply; h11 keeps none of HTTP/1.0."""
+    """Tell whether the connection ends after this reply; h11 keeps no HTTP/1.0 connection."""
     if response.http_version == "HTTP/2":
         return False
     stream = response.extensions["network_stream"]
@@ -345,8 +345,8 @@ def _closes(response: httpx.Response) -> bool:
 
 
 def _connect_failure(error: Exception, x: Exchange) -> tuple[Failure, str]:
-    if isinstance(error, httpx.ProxyError):  # it opens no tunnel
-        # Not in lower case: a reason that quotes the credentials would no longer be masked.
+    if isinstance(error, httpx.ProxyError):  # the proxy did not open a tunnel
+        # Not converted to lower case: credentials in the reason would no longer be masked.
         return Failure.CONNECT, str(error)
     cause: BaseException | None = error
     while cause is not None:

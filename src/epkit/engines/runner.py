@@ -1,8 +1,8 @@
-"""Runs an engine to its end on an event loop of its own, and watches the generator meanwhile.
+"""Runs an engine to its end on its own event loop, and measures the load generator meanwhile.
 
-The generator's health is measured, not assumed: a heartbeat tells how late the loop is, the process's CPU time what
-the run cost. Ctrl-C and SIGTERM end a run early but never without its samples: once, and what is in flight is
-waited for; twice, and it is given up at once.
+The health of the generator is measured: a heartbeat shows how late the loop is, and the CPU time of the process shows
+the cost of the run. Ctrl-C and SIGTERM end a run early, but never lose its samples. After the first signal, requests in
+flight are completed; after the second, they are aborted.
 """
 
 import asyncio
@@ -27,12 +27,12 @@ GARBAGE: Final = 200_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ran:
-    """What a run was like for its generator.
+    """Measurements of the generator during a run.
 
     Args:
         cpu_s: CPU time of this process, user and system.
         drifts_ns: how late each heartbeat was.
-        stopped_by: the signal that ended it early, or None.
+        stopped_by: the signal that ended the run early, or None.
     """
 
     traffic: Traffic
@@ -42,14 +42,14 @@ class Ran:
 
 
 def run(engine: Engine, driver: Driver, slots: int, *, tick: Callable[[], None] | None = None) -> Ran:
-    """Run *engine* for *driver* on a new event loop, uvloop's if installed; on a thread if one runs here.
+    """Run *engine* for *driver* on a new event loop (uvloop's if installed), in a thread if this thread has a loop.
 
     Args:
-        tick: called some five times a second, for a progress display; must be quick.
+        tick: called about five times a second, for a progress display; must be quick.
 
     Raises:
         EndpointError: the host has no address.
-        BaseException: whatever the driver, one of its sinks or *tick* raised.
+        BaseException: any error that the driver, a sink or *tick* raised.
     """
 
     def work() -> Ran:
@@ -70,7 +70,7 @@ async def attend(
     """Run *engine* on the running loop; see `run`.
 
     Args:
-        barrier: is waited for when all is ready, right before the engine runs.
+        barrier: awaited when everything is ready, right before the engine runs.
     """
     heart = _Heart(tick, engine)
     caught: list[signal.Signals] = []
@@ -100,12 +100,12 @@ async def attend(
 
 
 def number_of(interrupt: KeyboardInterrupt) -> signal.Signals:
-    """Return the signal that an interrupt outside of a run came of: SIGINT, unless it says another."""
+    """Return the signal behind an interrupt outside of a run: SIGINT, unless the interrupt names another one."""
     return signal.Signals(getattr(interrupt, "number", signal.SIGINT))
 
 
 class _Heart:
-    """Beats every 10 ms and keeps how late each beat was."""
+    """Beats every 10 ms, and records how late each beat was."""
 
     def __init__(self, tick: Callable[[], None] | None, engine: Engine) -> None:
         self.drifts = array("q")
@@ -120,7 +120,7 @@ class _Heart:
             self.drifts.append(max(0, clock() - due))
             count += 1
             if len(self.drifts) >= MOST_BEATS:
-                # Every other one tells the same story in half the memory; the latest belongs to none of the others.
+                # Every other value is enough, in half the memory. The latest value is not part of a pair yet.
                 del self.drifts[::2]
             if gc.get_count()[0] > GARBAGE:
                 gc.collect(0)
@@ -133,7 +133,7 @@ class _Heart:
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    """Return what makes event loops: uvloop, where there is one."""
+    """Return the factory of event loops: uvloop's, if it is installed."""
     try:
         import uvloop
     except ImportError:

@@ -1,9 +1,9 @@
-"""Start times that identify requests: no two requests of a run start in the same nanosecond.
+"""Start times as ids of requests: no two requests of a run start in the same nanosecond.
 
-Between two starts of one process the first request is written, or a socket made, which takes a thousand nanoseconds
-and more: a clock that is finer tells them apart by itself, and costs what it always does. With a coarser one, what was
-handed out last is looked at. Workers share the nanoseconds out: of *n* workers the first has those that *n* divides,
-the second the ones after these, and so on. That puts a start back by less than *n* ns.
+Between two starts, a process writes a request or opens a socket, which takes at least a thousand nanoseconds. So a
+clock with a finer resolution gives different times, at no extra cost. With a coarser clock, the last time is compared.
+With *n* workers, each worker uses only one of *n* residues: the first those nanoseconds that *n* divides, the second
+the following ones, and so on. This delays a start by less than *n* ns.
 """
 
 import time
@@ -13,19 +13,19 @@ from typing import Final
 from epkit.core.http.request_ids import RequestIds
 
 FINE_S: Final = 1e-7
-"""A clock of this resolution tells any two requests of a process apart."""
+"""With at most this resolution, a clock gives different times for any two requests of a process."""
 
 clock = time.perf_counter_ns
 
 
 class Stamps:
-    """Hands out the times at which the requests of a run start, and has what is written of them.
+    """Provides the start times of the requests of a run, and their text.
 
     Attributes:
-        header: name of the header that an id is sent in.
-        digits: how the number of a request is written: by `%`.
-        began: when the run began, `time.perf_counter_ns`; a number is counted from it. Set by who drives the run.
-        next: returns when a request starts that starts now.
+        header: name of the header with the id.
+        digits: format of the number of a request, for `%`.
+        began: start of the run, `time.perf_counter_ns`; numbers are counted from it. The driver sets it.
+        next: returns the start time of a request that starts now.
     """
 
     __slots__ = ("_ids", "_last", "began", "digits", "header", "next")
@@ -39,7 +39,7 @@ class Stamps:
         self.next: Callable[[], int] = clock if fine and ids.shares == 1 else self._next
 
     def text(self, start: int) -> str:
-        """Write the id of a request that starts at a time that was handed out."""
+        """Return the id of a request from its start time."""
         return self._ids.text(start - self.began)
 
     def _next(self) -> int:

@@ -1,4 +1,4 @@
-"""CSV files, read a block at a time with the types that a contract names, or those that every cell has."""
+"""CSV files, read in blocks, with the types of a contract, or with types that fit every cell."""
 
 import csv
 import io
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
 
 BLOCK_BYTES: Final = 4 << 20
 LONGEST_ROW: Final = 16 << 20
-"""Bytes of a row. No request that endpoints take holds a longer one, and behind a quote that nothing closes the rest of
-the file is one row: it is known for that after so much."""
+"""Greatest length of a row in bytes. No endpoint accepts a longer request. After a quote that is never closed, the rest
+of the file is one row; this limit finds it."""
 
 LONGEST_HEADER: Final = 16 << 20
 MOST_COLUMNS: Final = 100_000
-"""Each costs some kB in a frame."""
+"""Greatest number of columns: each takes some kB in a frame."""
 
 _BOM: Final = b"\xef\xbb\xbf"
 
 
 class CsvBlock(NamedTuple):
-    """Consecutive rows of a file: as a frame, as the text they were read from, those of them that are faulty.
+    """Consecutive rows of a file: as a frame, as their original text, and the faulty ones.
 
-    `begin` is the place in the file at which they begin.
+    `begin` is the place of the first row in the file.
     """
 
     frame: "pl.DataFrame"
@@ -45,10 +45,10 @@ class CsvBlock(NamedTuple):
 
 
 class CsvTable:
-    """A CSV file with its header read: `names` of its columns, `cells` of its header, `comma` (the separator).
+    """A CSV file whose header is read: `names` of its columns, `cells` of its header, `comma` (the separator).
 
-    `rows` is how many there are, once all have been read; `fault` is then the first faulty one with its number, and
-    `faults` how many there are. `remarks` says what a user should know of how it is read.
+    After all rows have been read, `rows` is their number, `fault` is the first faulty row with its number, and `faults`
+    is the number of faulty rows. `remarks` has notes for the user about how the file is read.
     """
 
     def __init__(
@@ -62,11 +62,11 @@ class CsvTable:
         """Read the header.
 
         Args:
-            name: what messages call the file.
-            spec: the rows of a contract, which distinguishes a header from a row.
+            name: name of the file in messages.
+            spec: rows of a contract; they show whether the first line is a header or a row.
 
         Raises:
-            UsageError: the file is empty, no text in UTF-8, names a column twice, or has no header.
+            UsageError: the file is empty, is not UTF-8, has two columns with the same name, or has no header.
             OSError: it cannot be read.
         """
         self.path, self.name = path, name or str(path)
@@ -76,7 +76,7 @@ class CsvTable:
         self.faults = 0
         self.remarks: list[str] = []
         self._counted = (0, 0)
-        csv.field_size_limit(max(csv.field_size_limit(), LONGEST_ROW))  # of 128 kB, where nobody has said more
+        csv.field_size_limit(max(csv.field_size_limit(), LONGEST_ROW))  # the default is 128 kB
         with path.open("rb") as file:
             head = self._head(file)
             sample = file.read(dialects.SAMPLE_BYTES)
@@ -101,10 +101,10 @@ class CsvTable:
         self._rough = set(self.names) if options.decimal == self.comma == "," else set[str]()
 
     def _head(self, file: IO[bytes]) -> bytes:
-        """Read up to the first line that is not blank: the header, or a row; `sep=;` before it is heeded.
+        """Read up to the first line that is not blank: the header, or a row. `sep=;` before it sets the separator.
 
         Raises:
-            UsageError: there is none, it is too long, or not UTF-8.
+            UsageError: there is no such line, it is too long, or it is not UTF-8.
         """
         self._marked: str | None = None
         self.line = self._begin = 0
@@ -128,10 +128,10 @@ class CsvTable:
         raise UsageError(f"{self.name}: the file is empty: a line of column names is expected")
 
     def _named(self, cells: list[str], spec: RowSpec | None) -> list[str]:
-        """Check the names that a header gives.
+        """Check the names in a header.
 
         Raises:
-            UsageError: it is a row, or a column is named twice, or none is.
+            UsageError: it is a row of data, two columns have the same name, or no column has a name.
         """
         where = f"{self.name}:{self.line}"
         if len(cells) > MOST_COLUMNS:
@@ -156,10 +156,10 @@ class CsvTable:
         return cells
 
     def _borrowed(self, cells: list[str], spec: RowSpec | None) -> list[str]:
-        """Take the names from the contract, or where it has none their places.
+        """Take the names from the contract, or use the places of the columns as names.
 
         Raises:
-            UsageError: it has not as many as there are cells.
+            UsageError: the contract has another number of columns than the row has cells.
         """
         if spec is None or spec.shape == "matrix":
             return [str(place) for place in range(len(cells))]
@@ -172,13 +172,13 @@ class CsvTable:
         return names
 
     def blocks(self, types: Mapping[str, Any], *, block_bytes: int | None = None) -> Iterator[CsvBlock]:
-        """Read the rows, a block with the types given, and a column as bare text where that fails.
+        """Read the rows in blocks with the given types. If a column does not fit its type, it is read as text.
 
         Args:
             types: polars' type of each column.
 
         Raises:
-            UsageError: this is no CSV file.
+            UsageError: it is not a CSV file.
         """
         self.fault, self.faults = None, 0
         rows = 0
@@ -200,7 +200,7 @@ class CsvTable:
         """Read one block.
 
         Args:
-            begin: of *data* in the file.
+            begin: place of *data* in the file.
         """
         import polars as pl  # late: it costs 0.2 s
 
@@ -209,7 +209,7 @@ class CsvTable:
             text, rows, ragged = self._tidy(data)
         try:
             frame = self._parse(text, types, self._rough)
-            # Of a row that is too short, and of a blank line, the last cell is null; a row that is too long is refused.
+            # The last cell of a short row or of a blank line is null; a row that is too long is refused.
             if rows is None and frame.to_series(-1).null_count() and not rough_rows.looks_tidy(data, self.comma, frame):
                 text, rows, ragged = self._tidy(data)
                 frame = frame if text is data else self._parse(text, types, self._rough)
@@ -231,17 +231,17 @@ class CsvTable:
         return CsvBlock(frame, text, self._faults(data, begin, ragged, odd), begin)
 
     def typed(self, spec: RowSpec) -> dict[str, Any]:
-        """Choose the types of columns by a contract: never by a guess. What is not sent is text."""
+        """Choose the types of columns from a contract, without guessing. Columns that are not sent are text."""
         import polars as pl
 
         left_out = self.options.left_out
         return {name: pl.String if name in left_out else csv_type(spec, name) for name in self.names}
 
     def inferred(self) -> dict[str, Any]:
-        """Find the type that every cell of a column has: one that gives each back, or text. Carried columns are text.
+        """Find a type for each column that preserves every cell, otherwise text. Carried columns are text.
 
         Raises:
-            UsageError: this is no CSV file, or a column of numbers has commas for points.
+            UsageError: it is not a CSV file, or a column of numbers has decimal commas.
         """
         import polars as pl
 
@@ -260,10 +260,10 @@ class CsvTable:
         return {name: guesses[name].dtype if name in guesses else pl.String for name in self.names}
 
     def _tell(self, name: str, guess: Guess) -> None:
-        """Say which numbers go as text, and why.
+        """Report the numbers that are sent as text, and why.
 
         Raises:
-            UsageError: because of commas.
+            UsageError: they have decimal commas.
         """
         if guess.first is None or not (guess.has_commas or guess.is_mostly_numbers):
             return
@@ -273,7 +273,7 @@ class CsvTable:
             advice = "--decimal , reads a decimal comma, --decimal . keeps it as text"
             raise UsageError(f'{self.name}:{line}: {shown} in the column "{cut(name, 60)}": {advice}')
         if not self.options.remarks:
-            return  # what learns from the table looks for such cells itself
+            return  # the training handles such cells itself
         share = f"{guess.others:,} of {guess.numbers + guess.others:,} cells are no numbers, the first is {shown}"
         self.remarks.append(f'{self.name}:{line}: the column "{cut(name, 60)}" is read as text: {share}')
 
@@ -281,13 +281,13 @@ class CsvTable:
         return rough_rows.tidy(data, self.comma, wide=len(self.cells), least=self._least)
 
     def _parse(self, data: bytes, types: Mapping[str, Any], rough: set[str]) -> "pl.DataFrame":
-        """Read rows, with the columns that have no names.
+        """Read rows, including the columns without names.
 
         Args:
-            rough: columns whose numbers polars does not read by itself: they are text.
+            rough: columns whose numbers polars cannot read: they are read as text.
 
         Raises:
-            PolarsError: a cell is not of its type, a row has too many cells, or this is no text.
+            PolarsError: a cell does not have its type, a row has too many cells, or the data is not text.
         """
         import polars as pl
 
@@ -298,7 +298,7 @@ class CsvTable:
             io.BytesIO(data),
             has_header=False,
             new_columns=self._unique,
-            # Booleans in any case of letters, which polars does not read as such.
+            # Booleans in upper or mixed case, which polars cannot read.
             schema_overrides=[pl.String if dtype == pl.Boolean else dtype for dtype in whole],
             separator=self.comma,
             decimal_comma=self.options.decimal == "," and self.comma != ",",
@@ -308,13 +308,13 @@ class CsvTable:
     def _convert(
         self, frame: "pl.DataFrame", types: Mapping[str, Any], rough: set[str]
     ) -> "tuple[pl.DataFrame, dict[str, pl.Series]]":
-        """Give columns their types, and leave out those that have no names.
+        """Convert columns to their types, and remove those without names.
 
         Args:
             rough: columns of numbers that were read as text.
 
         Returns:
-            The rows, and by column the cells that have the other decimal separator.
+            The rows; and by column, the cells with the other decimal separator.
         """
         import polars as pl
 
@@ -339,7 +339,7 @@ class CsvTable:
         return (frame.with_columns(changed) if changed else frame), odd
 
     def _numbers(self, cells: "pl.Series", dtype: Any, decimal: str) -> "tuple[pl.Series, pl.Series | None]":
-        """Read a column of text as numbers; one that polars would not have read so is remembered."""
+        """Read a text column as numbers; remember columns that polars itself could not read."""
         import polars as pl
 
         if cells.name not in self._rough:
@@ -352,12 +352,12 @@ class CsvTable:
     def _faults(
         self, data: bytes, begin: int, ragged: Mapping[int, int], odd: "Mapping[str, pl.Series]"
     ) -> dict[int, Fault]:
-        """Say what is wrong with rows, by their place in a block.
+        """Return the faults of rows, by their place in a block.
 
         Args:
-            begin: of *data* in the file.
-            ragged: how many cells rows have that are of another width than the header.
-            odd: by column, the cells that have the other decimal separator; the others are null.
+            begin: place of *data* in the file.
+            ragged: number of cells of rows whose width differs from the header's.
+            odd: by column, the cells with the other decimal separator; other cells are null.
         """
         lines = self.line_at(begin) + rough_rows.lines_of_rows(data)
         wide = f"where {'the header' if self.options.header else 'the contract'} has {len(self.cells)}"
@@ -375,13 +375,13 @@ class CsvTable:
         return found
 
     def _check_text(self, data: bytes, begin: int) -> None:
-        """Refuse a block that is not a text.
+        """Refuse a block that is not text.
 
         Args:
-            begin: of *data* in the file.
+            begin: place of *data* in the file.
 
         Raises:
-            UsageError: it is not.
+            UsageError: it is not text.
         """
         place = transcoding.first_fault(data)
         if place is not None:
@@ -390,16 +390,16 @@ class CsvTable:
             raise self._not_utf8(line, data[begin:], place - begin)
 
     def _not_utf8(self, line: int, text: bytes, place: int) -> UsageError:
-        """Name a byte of a line by its place in the text that begins with the line."""
+        """Return the error for a byte; its place is counted in the text that begins with the line."""
         return transcoding.not_utf8(self.name, line, text[:place], text[place:])
 
     def not_csv(self, line: int) -> UsageError:
-        """Say that rows cannot be separated from a line on."""
+        """Return the error for rows that cannot be separated, from a line on."""
         what = "from this line on a cell holds a quote or a carriage return and is not in quotes itself"
         return UsageError(f"{self.name}:{line}: {what}: put such cells in quotes, and write a quote in them twice")
 
     def line_at(self, place: int) -> int:
-        """Return the number of the line that begins at a place; what was counted before is not counted again."""
+        """Return the number of the line that begins at a place; lines are counted only once."""
         if place < self._counted[0]:
             self._counted = (0, 0)
         start, lines = self._counted
@@ -407,11 +407,11 @@ class CsvTable:
         return self._counted[1] + 1
 
     def line_of(self, row: int) -> int | None:
-        """Return the number of the line that a row begins in, None where the file has no such row."""
+        """Return the number of the first line of a row; None if the file has no such row."""
         return next((line for line, _ in self.lines_from(row)), None)
 
     def lines_from(self, row: int) -> Iterator[tuple[int, str]]:
-        """Give the lines that a row begins in and those that it goes on in, with their numbers."""
+        """Yield the lines of a row, with their numbers."""
         left, odd, found = row, False, False
         with self.path.open(encoding="utf-8-sig", errors="replace", newline="\n") as file:
             for number, text in enumerate(file, start=1):
@@ -427,18 +427,18 @@ class CsvTable:
                     left -= 1
 
     def _texts(self, block_bytes: int, begin: int = 0) -> Iterator[bytes]:
-        """Cut the file into blocks that end where a row does: at a line break outside of quotes.
+        """Yield blocks of the file that end with a row: at a line break outside of quotes.
 
-        Each byte is looked at a fixed number of times, however long a row is.
+        Each byte is examined a fixed number of times, however long a row is.
 
         Args:
-            begin: where the first row begins.
+            begin: place of the first row.
 
         Raises:
             UsageError: a row is too long, or a quote is not closed.
         """
         held: list[bytes] = []
-        size = odd = 0  # of the rows that are held, from *begin* on: their bytes, and whether these end inside quotes
+        size = odd = 0  # of the rows since *begin*: number of bytes; whether they end inside quotes
         with self.path.open("rb") as file:
             file.seek(begin)
             while piece := file.read(block_bytes):
@@ -457,11 +457,11 @@ class CsvTable:
             yield b"".join(held)
 
     def _endless(self, begin: int, text: bytes, *, ends: bool) -> UsageError:
-        """Say where the quote opened behind which no row ends, or where the row began that is too long.
+        """Return the error for a quote that is never closed, or for a row that is too long.
 
         Args:
-            begin: of *text* in the file.
-            ends: whether the file ends with it.
+            begin: place of *text* in the file.
+            ends: whether the file ends with *text*.
         """
         opened = _unclosed(text, self.comma.encode(), ends=ends)
         line = 1 + _breaks_between(self.path, 0, begin + (opened or 0))
@@ -472,13 +472,13 @@ class CsvTable:
 
 
 def _end_of_rows(piece: bytes, odd: int) -> int:
-    """Find the last line break that is outside of quotes.
+    """Find the last line break outside of quotes.
 
     Args:
-        odd: 1 where the piece begins inside of quotes, else 0.
+        odd: 1 if the piece begins inside quotes, otherwise 0.
 
     Returns:
-        The place behind it, 0 where there is none.
+        The place after it, 0 if there is none.
     """
     cut = piece.rfind(b"\n") + 1
     # Quotes inside quotes are doubled, so outside of them their number is even.

@@ -1,4 +1,4 @@
-"""How a table is written, and which of its columns go to the model: what the user says, and what the text shows."""
+"""How a table is written, and which of its columns go to the model: from the user's options, and from its text."""
 
 import csv
 import io

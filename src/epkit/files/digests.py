@@ -1,4 +1,4 @@
-"""The digest of an input, by which another one is known."""
+"""The digest of an input; another input has another digest."""
 
 import hashlib
 from pathlib import Path

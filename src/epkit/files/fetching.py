@@ -1,4 +1,4 @@
-"""Tables that are elsewhere, brought here as long as they come at all.
+"""Downloads tables from elsewhere, with limits on time and size.
 
 A large table may take its time, so what is bounded is not the time of the whole but of each piece: a server that
 sends a byte a second, or hangs, is given up.

@@ -1,4 +1,4 @@
-"""Directories of models that others wrote, MLflow and AutoML: what serves them, and the packages that they need."""
+"""Directories of models from MLflow and AutoML: which server can run them, and the packages that they need."""
 
 import importlib.metadata
 import json

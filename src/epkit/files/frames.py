@@ -1,4 +1,4 @@
-"""Rows with their predictions as polars frames, and the parts of a Parquet file put together."""
+"""Rows with their predictions as polars frames, and the parts of a Parquet file joined."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""The type of a column that no contract names: one that gives each of its cells back, or text."""
+"""Finds the type of a column that no contract describes: one that preserves each of its cells, or text."""
 
 from typing import TYPE_CHECKING, Any, Final
 
@@ -8,21 +8,21 @@ if TYPE_CHECKING:
     import polars as pl
 
 MOSTLY: Final = 0.9
-"""The share of numbers in a column of text from which on a user wants to know of the cells that are none."""
+"""If a text column has at least this fraction of numbers, the cells that are not numbers are reported."""
 
 
 class Guess:
-    """What the cells of a column that were seen so far may be.
+    """The types that fit all cells of a column so far.
 
-    `numbers` and `commas` count those that are numbers, and numbers but for a decimal comma, `others` all that are no
-    numbers; `first` is the first of these, with its row. Words for a missing value are not counted.
+    `numbers` counts the cells that are numbers, `commas` those that are numbers with a decimal comma, `others` all
+    cells that are not numbers. `first` is the first of these, with its row. Words for a missing value are not counted.
     """
 
     def __init__(self, decimal: str | None) -> None:
-        """Begin with every type.
+        """Start with every type.
 
         Args:
-            decimal: what separates decimals; None where the user has not said.
+            decimal: the decimal separator; None if the user has not given it.
         """
         import polars as pl  # late: it costs 0.2 s
 
@@ -45,23 +45,23 @@ class Guess:
 
     @property
     def is_mostly_numbers(self) -> bool:
-        """Whether it is text for the sake of a few cells."""
+        """Whether it is text only because of a few cells."""
         return bool(self.others) and self.numbers >= MOSTLY * (self.numbers + self.others)
 
     @property
     def has_commas(self) -> bool:
-        """Whether all cells are numbers, were it not for a comma."""
+        """Whether all cells are numbers, some of them with a decimal comma."""
         return bool(self.commas) and self.commas == self.others
 
     def look(self, cells: "pl.Series", row: int) -> None:
-        """Look at some more cells.
+        """Examine further cells.
 
         Args:
-            cells: text, null where there is none.
-            row: number of the first one's row.
+            cells: text, null for an empty cell.
+            row: number of the first cell's row.
         """
         if self._seen and not self._possible and not self.numbers and not self.commas:
-            return  # words, as they are in most columns of text
+            return  # words, as in most text columns
         kept = cells.drop_nulls()
         if not len(kept):
             return
@@ -81,7 +81,7 @@ class Guess:
             self.first = row + place, cells[place]
 
     def _fit(self, cells: "pl.Series") -> bool:
-        """Keep the types that all cells have; False, and nothing is changed, where there is none."""
+        """Keep the types that fit all cells; if none does, change nothing and return False."""
         fitting = [choice for choice in self._possible if cells.str.contains(choice[0]).all()]
         if not fitting:
             return False

@@ -1,4 +1,4 @@
-"""The lines of a file, each of a bounded length."""
+"""Reads the lines of a file, each of limited length."""
 
 from collections.abc import Iterator
 from typing import IO, Final

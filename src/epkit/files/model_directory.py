@@ -1,4 +1,4 @@
-"""The directory of a model: written whole or not at all, and never over what is not a model."""
+"""The directory of a model: written completely or not at all, and never over something that is not a model."""
 
 import ctypes
 import errno

@@ -1,4 +1,4 @@
-"""Columns of numbers as files have them: with words for what is missing, signs, blanks, and commas for points."""
+"""Columns of numbers as files have them: with words for missing values, signs, blanks, and decimal commas."""
 
 from typing import TYPE_CHECKING, Any, Final
 

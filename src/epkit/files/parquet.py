@@ -1,4 +1,4 @@
-"""Parquet: a file, or a directory of files that are one table, as Dask and Spark write them."""
+"""Parquet tables: a file, or a directory of files that form one table, as Dask and Spark write them."""
 
 import re
 from pathlib import Path
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 
 def parts_of(path: Path) -> list[Path]:
-    """Return the files of a table in their order: `part.10` after `part.9`, as Dask has them.
+    """Return the files of a table in Dask's order: `part.10` after `part.9`.
 
     Args:
-        path: of a file, or of a directory. What begins with `_` or `.` is no part.
+        path: a file or a directory. Files whose names begin with `_` or `.` are not parts.
 
     Raises:
-        UsageError: a directory has no part.
+        UsageError: the directory has no part.
     """
     if not path.is_dir():
         return [path]
@@ -32,11 +32,11 @@ def parts_of(path: Path) -> list[Path]:
 
 
 def scan(path: Path) -> "pl.LazyFrame":
-    """Open a table; columns that stand in the names of its directories (`year=2026`) are columns, too.
+    """Open a table. Values in the names of its directories (`year=2026`) become columns too.
 
     Raises:
-        UsageError: a directory has no part.
-        PolarsError: what is there is no Parquet file.
+        UsageError: the directory has no part.
+        PolarsError: a file is not Parquet.
     """
     import polars as pl  # late: it costs 0.2 s
 
@@ -46,10 +46,10 @@ def scan(path: Path) -> "pl.LazyFrame":
 
 
 def size_of(path: Path) -> int:
-    """Return the bytes of a table's files."""
+    """Return the size of a table's files in bytes."""
     return sum(part.stat().st_size for part in parts_of(path))
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
-    """Make names with numbers in them sort by the numbers."""
+    """Return a sort key that sorts names with numbers by the numbers."""
     return [(int(digits), "") if digits else (-1, text) for digits, text in re.findall(r"(\d+)|(\D+)", name)]

@@ -1,4 +1,4 @@
-"""What pipelines keep: runs with their journals, outcomes by key, the champion, and the lock.
+"""The files of pipelines: runs with their journals, results by key, the champion, and the lock.
 
     .epkit/pipelines/NAME/lock             held while a run goes on; the process that holds it
                          /champion.json    which run's model serves, or was last let pass

@@ -1,4 +1,4 @@
-"""Rows with their predictions as they are written: JSON lines, CSV, Parquet.
+"""Writes rows with their predictions: JSON lines, CSV, Parquet.
 
 Each writer takes the rows in input order and gives the same bytes however they were cut on the way.
 """

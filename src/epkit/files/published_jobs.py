@@ -1,15 +1,15 @@
-"""What a published pipeline remembers of the runs that were asked for: a directory a job.
+"""Stores the jobs of a published pipeline: one directory for each requested run.
 
-    jobs/ID/order.json      what was asked for: there, whole, before anything is started; `.ID` until then
-           /begun           there before the process is started: it is never started again
-           /cancel          somebody wants it to end
-           /progress.json   what the process says of itself, which alone writes it
-           /outcome.json    how it ended, which the server alone writes
-           /lock            held by the process for as long as it lives
-           /log.txt         what it says, at most `MOST_LOG_BYTES`
+    jobs/ID/order.json      the request: complete before anything is started; `.ID` until then
+           /begun           exists before the process is started, so it is never started again
+           /cancel          somebody wants to cancel the job
+           /progress.json   progress, written only by the process
+           /outcome.json    result, written only by the server
+           /lock            held by the process as long as it lives
+           /log.txt         log of the process, at most `MOST_LOG_BYTES`
 
-The lock is the truth: a job that was begun, has no outcome, and whose lock is free was killed. Every file is read as if
-anybody had written it.
+The lock decides: a job that was begun, has no outcome, and whose lock is free was killed. Every file is checked when it
+is read, because other programs may have changed it.
 """
 
 import contextlib
@@ -28,12 +28,12 @@ from epkit.core.pipeline.jobs import OVER, PublishedOrder, PublishedOutcome, Pub
 from epkit.files.writing import replacing, sync_directory
 
 ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-"""A UUID, as Azure's runs have."""
+"""A UUID, like the ids of Azure's runs."""
 
 LOG: Final = "log.txt"
 MOST_LOG_BYTES: Final = 1 << 20
 MOST_BYTES: Final = 1 << 20
-"""Of a file of ours that is read whole."""
+"""Greatest size of a file that is read completely."""
 
 
 class JobDirectory:
@@ -43,7 +43,7 @@ class JobDirectory:
         self.path = path
 
     def order(self) -> PublishedOrder:
-        """Read what was asked for.
+        """Read the request.
 
         Raises:
             OSError: it cannot be read.
@@ -64,7 +64,7 @@ class JobDirectory:
         )
 
     def progress(self) -> PublishedProgress | None:
-        """Read what the process says of itself; None where it said nothing that can be read."""
+        """Read the progress of the process; None if there is none that can be read."""
         try:
             record = self._record("progress.json")
             if record is None:
@@ -85,7 +85,7 @@ class JobDirectory:
             return None
 
     def outcome(self) -> PublishedOutcome | None:
-        """Read how it ended; None where that is not known."""
+        """Read the result; None if there is none."""
         try:
             record = self._record("outcome.json")
             if record is None:
@@ -99,7 +99,7 @@ class JobDirectory:
             return None
 
     def save(self, value: PublishedProgress | PublishedOutcome) -> None:
-        """Write one of the two, whole or not at all.
+        """Write one of the two, completely or not at all.
 
         Raises:
             OSError: it cannot be written.
@@ -115,11 +115,11 @@ class JobDirectory:
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether somebody wants it to end."""
+        """Whether somebody wants to cancel the job."""
         return (self.path / "cancel").exists()
 
     def mark(self, name: str) -> None:
-        """Make `begun` or `cancel`, on the disk when this returns.
+        """Create the file `begun` or `cancel`; it is on disk when this returns.
 
         Raises:
             OSError: it cannot be written.
@@ -128,7 +128,7 @@ class JobDirectory:
         sync_directory(self.path)
 
     def take_lock(self) -> IO[bytes] | None:
-        """Take the lock, which goes when the file is closed everywhere; None: the process of the job has it.
+        """Take the lock. It is released when the file is closed everywhere. None: the process of the job has it.
 
         Raises:
             OSError: it cannot be opened.
@@ -160,7 +160,7 @@ class JobDirectory:
             offset: bytes before it; below 0 counts from the end.
 
         Returns:
-            At most *most* bytes, and where they begin.
+            At most *most* bytes, and the offset of the first one.
         """
         try:
             with (self.path / LOG).open("rb") as file:
@@ -196,14 +196,14 @@ class JobStore:
         return iter([self.job(name) for name in names])
 
     def job(self, name: str) -> JobDirectory:
-        """Return the directory of a job, which need not be there."""
+        """Return the directory of a job, which need not exist."""
         return JobDirectory(self.directory / name)
 
     def add(self, order: PublishedOrder) -> JobDirectory:
-        """Write down what was asked for: when this returns it is on the disk, whole.
+        """Store a request; it is complete and on disk when this returns.
 
         Raises:
-            OSError: it cannot be written; nothing is left of it.
+            OSError: it cannot be written; then nothing is left of it.
         """
         self.directory.mkdir(mode=0o700, exist_ok=True)
         hidden = self.directory / f".{order.id}"
@@ -223,17 +223,17 @@ class JobStore:
         return self.job(order.id)
 
     def forget(self, name: str) -> None:
-        """Delete a job that is over."""
+        """Delete a job that has ended."""
         shutil.rmtree(self.directory / name, ignore_errors=True)
 
     def clean(self) -> None:
-        """Delete what an `add` left that was killed."""
+        """Delete what is left of an `add` that was killed."""
         for left in self.directory.glob(".*"):
             shutil.rmtree(left, ignore_errors=True)
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[bool]:
-        """Keep other servers away from the jobs; yields whether there was none.
+        """Keep other servers away from the jobs; yields whether no other server had them.
 
         Raises:
             OSError: the lock cannot be opened.
@@ -257,5 +257,5 @@ def _whole(record: Record, name: str) -> int | None:
 
 
 def _moment(record: Record, name: str) -> int | None:
-    """Take milliseconds since 1970, as far as a calendar goes."""
+    """Return milliseconds since 1970, within the range of a calendar."""
     return None if record.values.get(name) is None else record.whole(name, most=253_402_300_799_999)

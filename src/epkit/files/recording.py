@@ -1,4 +1,4 @@
-"""What becomes of rows once they are settled: written, listed where they failed, and committed from time to time."""
+"""Writes settled rows, lists the failed ones, and commits the output from time to time."""
 
 import contextlib
 import time

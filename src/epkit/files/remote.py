@@ -1,4 +1,4 @@
-"""Files that are elsewhere: object stores and servers, by URL, through fsspec.
+"""Files in object stores and on servers, by URL, through fsspec.
 
 They are brought here first: rows are read twice, once to be checked and once to be sent, and a job that goes on after
 a crash has to find the same.

@@ -1,4 +1,4 @@
-"""Whether a file with a key is on its way into a git repository."""
+"""Finds out whether a file with a key is about to be committed to a git repository."""
 
 import subprocess
 from pathlib import Path

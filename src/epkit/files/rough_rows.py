@@ -1,4 +1,4 @@
-"""Rows of a CSV file that are not as wide as its header, and lines that are no rows: found, and put in order."""
+"""Finds and repairs rows of a CSV file that are not as wide as its header, and lines that are not rows."""
 
 import csv
 import io
@@ -14,9 +14,10 @@ _BLANKS: Final = np.frombuffer(b" \t\r\n", dtype=np.uint8)
 
 
 class Fault(NamedTuple):
-    """Why a row of a file cannot be sent.
+    """The reason why a row of a file cannot be sent.
 
-    `rule` is a short name, `column` the column that it is in, None where it is the whole row; `line` counts from 1.
+    `rule` is a short name of the reason. `column` is the column with the fault, None if the whole row is faulty. `line`
+    counts from 1.
     """
 
     rule: str
@@ -26,12 +27,12 @@ class Fault(NamedTuple):
 
     @property
     def words(self) -> str:
-        """All of it in words."""
+        """The whole reason as text."""
         return f"line {self.line:,}: {self.text}"
 
 
 class TidyBlock(NamedTuple):
-    """Rows of one width: their text, how many they are, and how many cells those had that were not so wide."""
+    """Rows of one width: their text, their number, and the numbers of cells of rows that had another width."""
 
     text: bytes
     rows: int
@@ -39,10 +40,10 @@ class TidyBlock(NamedTuple):
 
 
 def looks_tidy(data: bytes, separator: str, frame: "pl.DataFrame") -> bool:
-    """Tell whether the rows that polars read are all of one width and none is a blank line, without a close look.
+    """Tell quickly whether all rows that polars read have the same width, and none is a blank line.
 
     Args:
-        frame: what polars read *data* as, with each of its columns. A row that is too long it would have refused.
+        frame: the result of polars for *data*, with all columns. polars refuses a row that is too long.
     """
     if frame.width < 2 or b'"' in data:
         return False
@@ -51,15 +52,15 @@ def looks_tidy(data: bytes, separator: str, frame: "pl.DataFrame") -> bool:
 
 
 def tidy(data: bytes, separator: str, *, wide: int, least: int) -> TidyBlock:
-    """Leave out blank lines, and give every row the width of the header.
+    """Remove blank lines, and give every row the width of the header.
 
-    A row that is short is filled up and one that is long is cut, for the sake of the rows around it; both are reported.
-    Empty cells at the end are no fault: what is too many of them is cut off.
+    A short row is filled up and a long one is cut, so that the rows around it can be read; both are reported. Surplus
+    empty cells at the end are cut without a report.
 
     Args:
-        data: whole rows, quotes closed.
-        wide: cells of the header.
-        least: cells that a row has to have: behind them are columns without a name.
+        data: complete rows, with closed quotes.
+        wide: number of cells in the header.
+        least: number of cells that a row must have; the columns after them have no name.
     """
     found = _Lines(data)
     cells = np.diff(np.searchsorted(found.outside(separator), found.ends), prepend=0) + 1
@@ -79,12 +80,12 @@ def tidy(data: bytes, separator: str, *, wide: int, least: int) -> TidyBlock:
         text = data[begin:end].decode("latin-1").removesuffix("\r")
         try:
             row = next(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
-        except csv.Error:  # a carriage return that no quotes enclose
+        except csv.Error:  # a carriage return outside of quotes
             row = text.split(separator)
         if len(row) < least or any(cell.strip() for cell in row[wide:]):
             ragged[place - gone] = len(row)
         line = io.StringIO()
-        # Only what is part of a line end is quoted inside a cell.
+        # Inside a cell, only a part of a line end needs quotes.
         csv.writer(line, delimiter=separator, lineterminator="\r\n").writerow([*row, *[""] * (wide - len(row))][:wide])
         kept.append(line.getvalue()[:-2].encode("latin-1") + b"\n")
     kept.append(data[at:])
@@ -92,13 +93,13 @@ def tidy(data: bytes, separator: str, *, wide: int, least: int) -> TidyBlock:
 
 
 def lines_of_rows(data: bytes) -> np.ndarray:
-    """Return how many lines of a text are before each of its rows."""
+    """Return for each row of a text the number of lines before it."""
     found = _Lines(data)
     return np.searchsorted(found.breaks, found.begins[~found.blank])
 
 
 class _Lines:
-    """Where the rows of a text begin and end, and which of them are blank lines."""
+    """The places of the rows of a text, and which of them are blank lines."""
 
     def __init__(self, data: bytes) -> None:
         self._view = np.frombuffer(data, dtype=np.uint8)
@@ -114,9 +115,9 @@ class _Lines:
             self.blank[place] = not data[self.begins[place] : self.ends[place]].strip(b" \t\r\n")
 
     def outside(self, separator: str) -> np.ndarray:
-        """Return where a separator is outside of quotes."""
+        """Return the places of separators outside of quotes."""
         return self._outside(np.flatnonzero(self._view == ord(separator)))
 
     def _outside(self, places: np.ndarray) -> np.ndarray:
-        # Quotes inside quotes are doubled, so outside of them their number is even.
+        # Quotes inside quotes are doubled, so a place outside of quotes has an even number of quotes before it.
         return places[np.searchsorted(self._quotes, places) % 2 == 0] if len(self._quotes) else places

@@ -1,4 +1,4 @@
-"""Saved runs on disk: written block by block while a run goes on, read back whatever became of it."""
+"""Saved runs on disk: written block by block during a run, and readable even if the run was cut off."""
 
 import os
 from collections.abc import Iterator, Mapping

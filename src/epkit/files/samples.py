@@ -1,4 +1,4 @@
-"""Every sample of a run as a row of a table, with the payload that it sent: the slow and the failed, traced."""
+"""Writes every sample of a run as a row of a table, with the payload that it sent, so that outliers can be examined."""
 
 import io
 import itertools

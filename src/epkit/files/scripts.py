@@ -1,4 +1,4 @@
-"""Entry scripts: whether they have what the server calls, found without running them."""
+"""Checks that an entry script has the functions that the server calls, without running it."""
 
 import ast
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Where rows come from: files of any form, standard input, frames and lists of Python, all read a piece at a time."""
+"""The sources of rows: files of any form, standard input, frames and lists of Python; all are read piece by piece."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Blocks of samples on disk, for those who want every row of a run that is too long for memory."""
+"""Blocks of samples on disk, for reports that need every row of a run that is too long for memory."""
 
 import tempfile
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Tables from files (CSV, Parquet, JSON lines), read in pieces, held against a contract."""
+"""Tables from files (CSV, Parquet, JSON lines), read in pieces and checked against a contract."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial

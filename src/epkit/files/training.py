@@ -1,4 +1,4 @@
-"""What a training keeps and does not deploy: the journal of its runs, which is also the lock, and their margins.
+"""The files of a training that are not deployed: the journal of its runs, which is also the lock, and their margins.
 
 `runs.jsonl` has a record a line, each with the checksum of its text. The first says what the search is; the line of a
 run is written once the run's margins are on the disk, and holds their size and checksum. A line that a crash cut short

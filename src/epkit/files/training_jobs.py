@@ -1,4 +1,4 @@
-"""What a training at Azure leaves next to its model: the job, the rows that were not sent, what Azure returned.
+"""The files of a training at Azure next to its model: the job, the rows that were not sent, Azure's own files.
 
 model.run/job.json      the job, written before it is begun
 test.csv      the test rows

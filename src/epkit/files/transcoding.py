@@ -1,4 +1,4 @@
-"""Text of other encodings and line ends, written out as UTF-8 before it is read: rows are read more than once."""
+"""Converts text of other encodings and line ends to a UTF-8 file before it is read: rows are read more than once."""
 
 import codecs
 import io

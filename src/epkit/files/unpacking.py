@@ -1,4 +1,4 @@
-"""Compressed tables, written out before they are read: rows are read more than once."""
+"""Decompresses tables into a file before they are read: rows are read more than once."""
 
 import gzip
 import zlib

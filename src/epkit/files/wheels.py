@@ -1,4 +1,4 @@
-"""The wheel of the epkit that is installed: what runs elsewhere is this one, not one of the same name from an index."""
+"""Makes a wheel of the installed epkit: other machines must run this one, not one of the same name from an index."""
 
 import base64
 import hashlib

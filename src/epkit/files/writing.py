@@ -1,4 +1,4 @@
-"""Files written so that nothing is lost: whole, or with what was there before left alone."""
+"""Writes files without loss: completely, or the old contents stay."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""What a job has written so far, counted anew: a journal's word for it is not enough to go on from."""
+"""Counts again what a job has written so far: before a job is resumed, its journal alone is not trusted."""
 
 import csv
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Opens Azure's backends: for those who host endpoints or train there, and for targets whose tokens they give out."""
+"""Opens Azure's backends, for hosting, for training, and for tokens of targets."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING

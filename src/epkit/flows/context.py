@@ -1,4 +1,4 @@
-"""What a command is run in: the environment, the directory, and where notes go."""
+"""The surroundings of a command: the environment, the directory, and the function for notes."""
 
 import os
 from collections.abc import Callable, Iterable, Mapping

@@ -1,4 +1,4 @@
-"""Serves the docs page of a target or a file, and hands on what the page asks of the target, with the key added."""
+"""Serves the docs page of a target or a file, and passes its requests on to the target, with the key added."""
 
 import importlib.util
 import json

@@ -1,4 +1,4 @@
-"""`epkit drift`: a model's card or a table, held against a new table."""
+"""`epkit drift`: compares a model's card or a table with a new table."""
 
 from dataclasses import dataclass, replace
 from importlib.util import find_spec

@@ -1,4 +1,4 @@
-"""Writes a first `epkit.toml`, and looks after keys that are about to be committed."""
+"""Writes a first `epkit.toml`, and warns about keys that are about to be committed."""
 
 import json
 import re

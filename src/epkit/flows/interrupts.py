@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM for work that ends with what it has: the first one is noted, a second one interrupts."""
+"""Ctrl-C and SIGTERM for work that can end early: the first signal is noted, the second one interrupts."""
 
 import signal
 import threading

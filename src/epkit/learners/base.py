@@ -1,4 +1,4 @@
-"""What a learner is: it fits rows, and gives margins and arrays; only this room knows LightGBM and scikit-learn."""
+"""The interface of a learner: it fits rows, and gives margins and arrays. Only this room uses LightGBM and sklearn."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -11,21 +11,21 @@ class Fitted(Protocol):
 
     @property
     def rounds(self) -> int | None:
-        """Of boosting that it has, None where there are none."""
+        """Number of boosting rounds; None for a model without rounds."""
 
     @property
     def note(self) -> str | None:
-        """What the user should know of the fit, `did not converge in 300 iterations`; None for nothing."""
+        """A remark on the fit for the user, such as `did not converge in 300 iterations`; None if there is none."""
 
     def margins(self, matrix: np.ndarray) -> np.ndarray:
         """Return float64, rows × outputs, as `core.train.problem.probabilities` takes them."""
 
     def arrays(self) -> Mapping[str, np.ndarray]:
-        """Return what `served.model` evaluates to the same margins (its module docstring has the names)."""
+        """Return the arrays from which `served.model` computes the same margins; its module docstring names them."""
 
 
 class Learner(Protocol):
-    """Something that fits."""
+    """An algorithm that fits a model."""
 
     def fit(
         self,
@@ -39,19 +39,19 @@ class Learner(Protocol):
         """Fit the rows.
 
         Args:
-            valid: rows on which boosting stops early; None for a refit.
-            rounds: of boosting, for a refit.
+            valid: rows that end boosting early; None for a refit.
+            rounds: number of boosting rounds of a refit.
 
         Raises:
-            LearnerError: the library refuses the rows; one line.
+            LearnerError: the library refuses the rows; the message is one line.
         """
 
 
 class LearnerError(Exception):
-    """A learner cannot fit these rows; the message is one line, and the run counts as failed."""
+    """A learner cannot fit these rows. The message is one line, and the run counts as failed."""
 
 
 def worded(error: BaseException) -> str:
-    """Return what a library raised, in one line: `ValueError: Input X contains NaN.`."""
+    """Return an exception of a library as one line: `ValueError: Input X contains NaN.`."""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

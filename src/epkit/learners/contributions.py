@@ -1,8 +1,8 @@
-"""What each feature adds to the margins of a row, exactly: TreeSHAP for trees, the terms of the sum for linear models.
+"""The exact contribution of each feature to the margins of a row: TreeSHAP for trees, the terms of a linear model.
 
-For each row and output the contributions and the base sum to the margin. Of a vote they are the weighted sum of its
-members', as the vote is the weighted sum of their margins. A user's own estimator has none: it is explained by
-shuffling its columns (`core.train.importance.permutation`).
+For each row and output, the contributions and the base add up to the margin. A vote is a weighted sum of its members'
+margins, so its contributions are the weighted sum of theirs. A user's own estimator has no contributions. It is
+explained by shuffling its columns (`core.train.importance.permutation`).
 
 Source: Lundberg et al. (2020), From local explanations to global understanding with explainable AI for trees; LightGBM
 computes it (`pred_contrib`).
@@ -17,26 +17,26 @@ import numpy as np
 from epkit.learners.base import Fitted
 
 Members = Sequence[tuple[float, Fitted]]
-"""Weights and fitted runs."""
+"""Fitted runs and their weights."""
 
 MOST_WORK: Final = 1_500_000
-"""Rows times trees that are explained: about a CPU second."""
+"""Greatest number of rows times trees that are explained: about one CPU second."""
 
 LEAST_ROWS: Final = 200
 MOST_CELLS: Final = 20_000_000
-"""Rows times features times outputs: 160 MB."""
+"""Greatest number of rows times features times outputs: 160 MB."""
 
 TOLERANCE: Final = 1e-9
-"""Of a sum of contributions against the margin, relative to the greatest margin."""
+"""Greatest difference between the sum of contributions and the margin, relative to the greatest margin."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Contributions:
-    """What features add.
+    """The contributions of features to margins.
 
     Args:
         values: float64, rows × features × outputs.
-        base: float64, one an output: the margin of no row in particular.
+        base: float64, one for each output: the part of the margin that is the same for all rows.
     """
 
     values: np.ndarray
@@ -44,29 +44,29 @@ class Contributions:
 
 
 def mean_margins(members: Members, matrix: np.ndarray) -> np.ndarray:
-    """Return the margins of a model that is made of members, float64, rows × outputs."""
+    """Return the margins of a model that consists of members, float64, rows × outputs."""
     return np.asarray(sum(weight * fitted.margins(matrix) for weight, fitted in members))
 
 
 def rows_to_explain(members: Members, features: int, outputs: int, most: int) -> int:
-    """Return how many rows can be explained in about a second and 160 MB; at most *most*."""
+    """Return how many rows can be explained in about one second and 160 MB, at most *most*."""
     trees = sum((fitted.rounds or 0) for _, fitted in members) * outputs
     rows = min(most, max(LEAST_ROWS, MOST_WORK // max(1, trees)))
     return max(1, min(rows, MOST_CELLS // max(1, features * outputs)))
 
 
 def contributions(members: Members, matrix: np.ndarray) -> Contributions | None:
-    """Explain rows.
+    """Compute the contributions for some rows.
 
     Args:
         members: the fitted runs of the model and their weights.
         matrix: float64, rows × features.
 
     Returns:
-        None where a member is a user's own estimator.
+        None if a member is a user's own estimator.
 
     Raises:
-        ArithmeticError: the contributions do not sum to the margins: LightGBM works in another way than it did.
+        ArithmeticError: the contributions do not add up to the margins: this version of LightGBM computes differently.
     """
     found = []
     for weight, fitted in members:
@@ -81,7 +81,7 @@ def contributions(members: Members, matrix: np.ndarray) -> Contributions | None:
 
 
 def _of(fitted: Fitted, matrix: np.ndarray) -> Contributions | None:
-    """Explain one member."""
+    """Compute the contributions for one member."""
     if hasattr(fitted, "booster"):
         return _of_trees(fitted, fitted.booster, matrix)
     if hasattr(fitted, "estimator"):
@@ -90,10 +90,11 @@ def _of(fitted: Fitted, matrix: np.ndarray) -> Contributions | None:
 
 
 def _of_trees(fitted: Fitted, booster: Any, matrix: np.ndarray) -> Contributions:
-    """Explain trees.
+    """Compute the contributions of trees.
 
-    LightGBM explains the score of the booster. Margins are that score shifted and scaled (a forest is the mean of its
-    trees, a regression's label is standardised), which is found from the rows with the least and the greatest score.
+    LightGBM explains the score of the booster. The margins are that score, shifted and scaled: the margin of a forest
+    is the mean of its trees, and the label of a regression is standardised. Shift and scale are computed from the rows
+    with the least and the greatest score.
     """
     margins = fitted.margins(matrix)
     outputs = margins.shape[1]
@@ -114,7 +115,7 @@ def _of_trees(fitted: Fitted, booster: Any, matrix: np.ndarray) -> Contributions
 
 
 def _of_terms(arrays: Mapping[str, np.ndarray], matrix: np.ndarray) -> Contributions:
-    """Explain a linear model: each term less its mean over these rows."""
+    """Compute the contributions of a linear model: each term minus its mean over these rows."""
     base = np.array(arrays["base"], np.float64)
     values = np.zeros((len(matrix), matrix.shape[1], len(base)))
     terms = zip(

@@ -1,7 +1,7 @@
 """The user's own estimators: `FILE.py:make`, where `make()` returns a scikit-learn classifier or regressor.
 
-The file is run in this process, as the user asks for. It is loaded under its own name, so that what is pickled is found
-again by a server that has the file and the pickle.
+The file runs in this process, because the user asks for it. Its module has the file's own name. So a server that has
+the file can load the pickle.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from epkit.errors import UsageError, unreadable
 from epkit.learners.base import Fitted, LearnerError, worded
 
 _SMALLEST: Final = 1e-15
-"""A probability below counts as this, so that its log is a number."""
+"""Smaller probabilities are raised to this, so that they have a logarithm."""
 
 _UNWEIGHTED: Final = "its fit takes no sample_weight: weights do not reach it"
 
@@ -33,7 +33,7 @@ def digest(make: str) -> str:
     """Return the SHA-256 of the file of `FILE.py:make`.
 
     Raises:
-        UsageError: it cannot be read.
+        UsageError: the file cannot be read.
     """
     path, _ = _parts(make)
     return sha256(_read(make, path)).hexdigest()
@@ -52,14 +52,14 @@ def source(make: str) -> CustomFile:
     """Read the file of `FILE.py:make`.
 
     Raises:
-        UsageError: it cannot be read.
+        UsageError: the file cannot be read.
     """
     path, name = _parts(make)
     return CustomFile(path=path, make=name, text=_read(make, path))
 
 
 def pickled(fitted: Fitted) -> bytes:
-    """Return a fitted estimator as a pickle, which a server opens that has its file.
+    """Return a fitted estimator as a pickle, which a server can load if it has the file.
 
     Raises:
         LearnerError: it cannot be pickled.
@@ -72,27 +72,27 @@ def pickled(fitted: Fitted) -> bytes:
 
 
 def check(make: str, task: Task) -> None:
-    """Try whether `FILE.py:make` gives an estimator for the task.
+    """Check that `FILE.py:make` returns an estimator for the task.
 
     Raises:
-        UsageError: it does not; one line that says why.
+        UsageError: it does not; the message is one line with the reason.
     """
     estimator = built(make)
     wanted = ("fit", "predict") if task == "regression" else ("fit", "predict_proba")
     for name in wanted:
-        # Not `hasattr`: scikit-learn's own classes hide `predict_proba` behind a check that may need a fit.
+        # `hasattr` is not used: scikit-learn's own classes hide `predict_proba` behind a check that may require a fit.
         if not callable(getattr(estimator, name, None)) and not hasattr(type(estimator), name):
             raise UsageError(f"--custom {make}: {type(estimator).__name__} has no {name}, which {_kind(task)} needs")
 
 
 def built(make: str, *arguments: Any) -> Any:
-    """Load the file, and call what it names.
+    """Load the file, and call its function.
 
     Args:
-        arguments: none for an estimator; rows for a function that predicts.
+        arguments: none to get an estimator; rows for a function that predicts.
 
     Raises:
-        UsageError: there is no such file or name, or it raises.
+        UsageError: the file or the name does not exist, or the function raises an exception.
     """
     path, name = _parts(make)
     module = _loaded(make, path)
@@ -113,7 +113,7 @@ class CustomFitted:
     """A fitted estimator.
 
     Args:
-        note: what the user should know, None for nothing.
+        note: a remark for the user; None if there is none.
     """
 
     estimator: Any
@@ -123,10 +123,10 @@ class CustomFitted:
     rounds: int | None = None
 
     def margins(self, matrix: np.ndarray) -> np.ndarray:
-        """Return float64, rows × outputs: logs of its probabilities.
+        """Return float64, rows × outputs: logarithms of the probabilities.
 
         Raises:
-            LearnerError: it raises, or what it returns is not what its classes promise.
+            LearnerError: it raises an exception, or its result does not fit its classes.
         """
         if self.task == "regression":
             return self._ask("predict", matrix).reshape(len(matrix), 1)
@@ -140,7 +140,7 @@ class CustomFitted:
         return logs[:, 1:] - logs[:, :1] if self.task == "binary" else logs
 
     def arrays(self) -> Mapping[str, np.ndarray]:
-        """Refuse: an estimator of the user's is deployed as it is.
+        """Always refuse: the user's own estimator is deployed as a pickle.
 
         Raises:
             LearnerError: always.
@@ -160,11 +160,11 @@ class CustomFitted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CustomLearner:
-    """Fits an estimator of the user's.
+    """Fits the user's own estimator.
 
     Args:
         make: `FILE.py:make`.
-        seed: of every `random_state` that it leaves open.
+        seed: seed for every `random_state` that the estimator leaves open.
     """
 
     make: str
@@ -181,10 +181,10 @@ class CustomLearner:
         valid: tuple[np.ndarray, np.ndarray] | None = None,  # noqa: ARG002
         rounds: int | None = None,  # noqa: ARG002
     ) -> CustomFitted:
-        """Fit a new estimator on the rows as they are encoded: codes for categories, NaN for what is missing.
+        """Fit a new estimator on the encoded rows: categories are codes, missing values are NaN.
 
         Raises:
-            LearnerError: the file is not what it was, or the estimator raises.
+            LearnerError: the file has changed, or the estimator raises an exception.
         """
         try:
             estimator = built(self.make)
@@ -216,7 +216,7 @@ def _read(make: str, path: Path) -> bytes:
 
 
 def _loaded(make: str, path: Path) -> Any:
-    """Return the module of a file, run once in a process."""
+    """Return the module of a file. The file runs only once in a process."""
     _read(make, path)
     name, place = path.stem, str(path.resolve())
     known = sys.modules.get(name)
@@ -239,11 +239,11 @@ def _loaded(make: str, path: Path) -> Any:
 
 
 def _seed(estimator: Any, seed: int) -> None:
-    """Set every `random_state` that is open, in a pipeline's steps too."""
+    """Set every `random_state` that is None, also in the steps of a pipeline."""
     parameters: Callable[[], Mapping[str, Any]] | None = getattr(estimator, "get_params", None)
     if parameters is None:
         return
-    with contextlib.suppress(Exception):  # then its randomness is its own, and a trial says so
+    with contextlib.suppress(Exception):  # then its results vary, and a trial reports it
         left = [name for name, value in parameters().items() if name.endswith("random_state") and value is None]
         estimator.set_params(**dict.fromkeys(left, seed))
 
@@ -257,7 +257,7 @@ def _takes_weights(estimator: Any) -> bool:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep what the user's code prints and warns of away from the command's output."""
+    """Hide the output and the warnings of the user's code from the output of the command."""
     with (
         contextlib.redirect_stdout(io.StringIO()),
         contextlib.redirect_stderr(io.StringIO()),

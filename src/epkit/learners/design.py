@@ -1,4 +1,4 @@
-"""The design of linear models: numbers standardised, categories one-hot, missing values flagged."""
+"""The design matrix of linear models: standardised numbers, one-hot categories, flags for missing values."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,19 +9,19 @@ import numpy as np
 from epkit.core.train.problem import Feature
 
 STANDARDISED: Final = -1
-"""In `Design.code`: the number less its mean, over its scale; a missing one is 0."""
+"""A value of `Design.code`: the number minus its mean, divided by its scale; 0 if it is missing."""
 IS_MISSING: Final = -2
-"""In `Design.code`: 1 where the value is missing, else 0."""
+"""A value of `Design.code`: 1 if the value is missing, otherwise 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Design:
-    """What the columns of a linear model are made of; D of them.
+    """The D columns of a linear model.
 
     Args:
-        feature: int32[D], place in the matrix of the examples.
-        code: int32[D]: `STANDARDISED`, `IS_MISSING`, or the code for which the column is 1.
-        mean, scale: float64[D], of standardised numbers; 0 and 1 elsewhere.
+        feature: int32[D], place of the feature in the matrix of the examples.
+        code: int32[D]: `STANDARDISED`, `IS_MISSING`, or the category code for which the column is 1.
+        mean, scale: float64[D] for standardised numbers; 0 and 1 for other columns.
     """
 
     feature: np.ndarray
@@ -31,11 +31,11 @@ class Design:
 
     @classmethod
     def fit(cls, matrix: np.ndarray, features: Sequence[Feature], weight: np.ndarray | None = None) -> Self:
-        """Find the columns that these rows need: codes and missing values that occur, numbers that vary.
+        """Choose the columns for these rows: categories and missing values that occur, numbers that vary.
 
         Args:
             matrix: float64, rows × features, as `Examples.matrix`.
-            weight: float64 a row, None where all count 1.
+            weight: float64, one for each row; None if all are 1.
         """
         columns: list[tuple[int, int, float, float]] = []
         for place, feature in enumerate(features):
@@ -47,7 +47,7 @@ class Design:
             elif len(known):
                 share = None if weight is None else weight[~missing]
                 mean = float(np.average(known, weights=share))
-                with np.errstate(over="ignore"):  # of numbers beyond 1e154, which have no column then
+                with np.errstate(over="ignore"):  # numbers beyond 1e154 overflow; they get no column
                     scale = float(np.sqrt(np.average((known - mean) ** 2, weights=share)))
                 if scale > 0.0 and np.isfinite(scale):
                     columns.append((place, STANDARDISED, mean, scale))
@@ -64,14 +64,14 @@ class Design:
         return len(self.feature)
 
     def apply(self, matrix: np.ndarray) -> Any:
-        """Make the matrix that scikit-learn fits.
+        """Return the matrix that scikit-learn fits.
 
         Args:
             matrix: float64, rows × features.
 
         Returns:
-            scipy's CSR matrix of float64, rows × D: few entries a row are not 0, and its products depend on no
-            BLAS, so that they are the same however many threads there are.
+            scipy's CSR matrix of float64, rows × D: most entries of a row are 0. Its products use no BLAS, so they do
+            not depend on the number of threads.
         """
         from scipy import sparse
 
@@ -98,11 +98,11 @@ class Design:
         return sparse.csr_matrix((np.concatenate(entries), at), shape=shape)
 
     def arrays(self, weights: np.ndarray, base: np.ndarray) -> Mapping[str, np.ndarray]:
-        """Return what `epkit.served.model` evaluates.
+        """Return the arrays that `epkit.served.model` evaluates.
 
         Args:
             weights: float64, D × outputs.
-            base: float64, one an output.
+            base: float64, one for each output.
         """
         return {
             "base": np.asarray(base, np.float64),

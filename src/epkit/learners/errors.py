@@ -1,4 +1,4 @@
-"""Where a model is wrong: a tree of depth three that tells rows with many errors from rows with few."""
+"""The error tree: a tree of depth three that separates rows with many errors from rows with few."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,35 +14,35 @@ from epkit.core.train.report import ErrorLeaf
 DEPTH: Final = 3
 LEAST_ROWS: Final = 30
 LEAST_PART: Final = 0.01
-"""Of the rows in a leaf: a leaf of a few rows is chance."""
+"""Least fraction of the rows in a leaf: the errors in a leaf with few rows are chance."""
 
 CHANCE: Final = 15.0
-"""Chi-squared that a split must reach, as the best of some hundred splits of rows without a pattern seldom does."""
+"""Least chi-squared of a split: the best of about a hundred splits of random rows rarely reaches it."""
 
 MOST_VALUES: Final = 20
-"""Of a category, the most frequent ones, each of which the tree may ask for."""
+"""Values of a category that the tree can use: the most frequent ones."""
 
 _LEAF: Final = -1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Question:
-    """A column that the tree sees: a number, or whether a category has a value."""
+    """A column of the tree's input: a number, or whether a category has a certain value."""
 
     name: str
     value: str | None = None
 
 
 def error_tree(examples: Examples, rows: Metrics) -> tuple[ErrorLeaf, ...]:
-    """Find where a model is wrong.
+    """Find the groups of rows on which a model is wrong most often.
 
     Args:
         examples: rows that the model was not trained on.
-        rows: of the same rows; wrong is an answer at the threshold that is not the truth, of a regression the absolute
-            error counts.
+        rows: the same rows. An error is an answer (at the threshold) that is not the true class; for a regression, the
+            absolute error.
 
     Returns:
-        The leaves, the worst first; one without conditions where no column tells the errors apart.
+        The leaves, the worst first; one leaf without conditions if no column separates the errors.
     """
     from sklearn.tree import DecisionTreeRegressor  # late: it takes a second or two
 
@@ -56,7 +56,7 @@ def error_tree(examples: Examples, rows: Metrics) -> tuple[ErrorLeaf, ...]:
         wrong = (rows.answers != rows.y).astype(np.float64)
     if np.ptp(wrong) == 0 or not questions:
         return (ErrorLeaf(path=(), rows=len(wrong), error=float(wrong.mean())),)
-    # Of zeros and ones the squared error parts rows as Gini's impurity does.
+    # For zeros and ones, the squared error separates rows like Gini's impurity.
     model = DecisionTreeRegressor(
         max_depth=DEPTH,
         min_samples_leaf=least,
@@ -69,7 +69,7 @@ def error_tree(examples: Examples, rows: Metrics) -> tuple[ErrorLeaf, ...]:
 
 
 def _asked(examples: Examples) -> tuple[np.ndarray, list[_Question]]:
-    """Return float32, rows × questions, and the questions; scikit-learn's trees compare in 32 bits."""
+    """Return float32, rows × questions, and the questions. scikit-learn's trees compare in 32 bits."""
     columns, questions = [], []
     for place, feature in enumerate(examples.features):
         values = examples.matrix[:, place]
@@ -99,7 +99,7 @@ def _collect(
     path: tuple[str, ...],
     found: list[ErrorLeaf],
 ) -> None:
-    """Follow the rows down the tree, and note the leaves that they end in."""
+    """Send the rows down the tree, and record the leaves."""
     if tree.children_left[node] == _LEAF:
         found.append(ErrorLeaf(path=path, rows=len(rows), error=float(wrong[rows].mean())))
         return
@@ -114,7 +114,7 @@ def _collect(
 
 
 def _condition(question: _Question, values: np.ndarray, side: np.ndarray, missing: np.ndarray, *, is_left: bool) -> str:
-    """Write what holds on one side of a split."""
+    """Return the condition of one side of a split as text."""
     if question.value is not None:
         if question.value == "":
             return f"{question.name} is {'not ' if is_left else ''}missing"
@@ -125,7 +125,7 @@ def _condition(question: _Question, values: np.ndarray, side: np.ndarray, missin
     if not len(there):
         return f"{question.name} is not missing"
     low, high = (here.max(), there.min()) if is_left else (there.max(), here.min())
-    # The least decimals that part the rows; it must not be the upper value, which `>` would leave out.
+    # The number with the fewest decimals that separates the rows. It must not be the upper value: `>` would exclude it.
     cut = shortest(float(low), float(np.nextafter(high, low)))
     text = number(cut) if low <= float(number(cut)) < high else repr(cut)
     either = " or missing" if missing[side].any() else ""
@@ -133,6 +133,6 @@ def _condition(question: _Question, values: np.ndarray, side: np.ndarray, missin
 
 
 def _is_implied(earlier: str, later: str, question: _Question) -> bool:
-    """Tell whether an earlier condition of the same column and way is said again, more narrowly, by a later one."""
+    """Tell whether a later, narrower condition on the same column and side replaces an earlier one."""
     ways = [f"{question.name} {way} " for way in ("<=", ">")]
     return question.value is None and any(earlier.startswith(way) and later.startswith(way) for way in ways)

@@ -1,6 +1,6 @@
-"""Fitted models as arrays: LightGBM's text, which is its contract with itself, read as `epkit.served.model` has them.
+"""Exports fitted models as arrays for `epkit.served.model`. The source is LightGBM's text format.
 
-Source: LightGBM's `Tree::ToString` and `Tree::Decision` (include/LightGBM/tree.h); what was read is checked on rows.
+Source: LightGBM's `Tree::ToString` and `Tree::Decision` (include/LightGBM/tree.h). The result is checked on rows.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ from epkit.learners.base import LearnerError
 from epkit.served.model import CATEGORICAL, MISSING_LEFT, ZERO_MISSING, margins
 
 TOLERANCE: Final = 1e-9
-"""How far margins may be from LightGBM's own: both add the same numbers, in another order."""
+"""Greatest difference from LightGBM's own margins: both add the same numbers, but in another order."""
 
 OBJECTIVES: Final = (
     "binary sigmoid:1",
@@ -24,28 +24,28 @@ OBJECTIVES: Final = (
     "quantile",
     "mape",
 )
-"""Those whose margins are what `core.train.problem.probabilities` takes."""
+"""Objectives whose margins are those of `core.train.problem.probabilities`."""
 
 _CATEGORICAL: Final = 1
 _DEFAULT_LEFT: Final = 2
-_MISSING_ZERO, _MISSING_NAN = 1, 2  # of bits 2 and 3 of `decision_type`
+_MISSING_ZERO, _MISSING_NAN = 1, 2  # bits 2 and 3 of `decision_type`
 
 
 def from_lightgbm(booster: Any, checked: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the arrays of a booster, as far as its best iteration where it stopped early.
+    """Return the arrays of a booster, up to its best iteration if it stopped early.
 
     Args:
-        checked: float64, rows × features: on these the arrays must give the booster's own margins.
+        checked: float64, rows × features: for these rows the arrays must give the booster's own margins.
 
     Raises:
-        LearnerError: its objective or its trees are of a kind that arrays do not hold, or the margins differ.
+        LearnerError: the arrays cannot represent its objective or its trees, or the margins differ.
     """
     iterations = booster.best_iteration if booster.best_iteration > 0 else None
     text = booster.model_to_string(num_iteration=iterations)
     arrays = from_text(text)
     found = margins(arrays, checked)
     wanted = booster.predict(checked, raw_score=True, num_iteration=iterations, num_threads=1)
-    # A forest's raw score is the sum of its trees, while its answer is made of their mean.
+    # The raw score of a forest is the sum of its trees, but its answer is computed from their mean.
     wanted = np.reshape(wanted, found.shape) * _share(_fields(text.partition("\nTree=")[0]), len(arrays["roots"]))
     difference = np.abs(found - wanted).max(initial=0.0)
     if not difference <= TOLERANCE * max(1.0, float(np.abs(found).max(initial=0.0))):
@@ -57,7 +57,7 @@ def from_text(text: str) -> dict[str, np.ndarray]:
     """Return the arrays of a model in LightGBM's text format, version 4.
 
     Raises:
-        LearnerError: see `from_lightgbm`.
+        LearnerError: as for `from_lightgbm`.
     """
     head, *blocks = text.partition("\nend of trees")[0].split("\nTree=")
     header = _fields(head)
@@ -74,7 +74,7 @@ def from_text(text: str) -> dict[str, np.ndarray]:
 
 
 def _share(header: Mapping[str, str], trees: int) -> float:
-    """Return what each tree counts: in a forest one of all that add to its margin."""
+    """Return the weight of each tree: in a forest, 1 divided by the number of trees for the same margin."""
     return int(header.get("num_tree_per_iteration", "1")) / trees if "average_output" in header else 1.0
 
 
@@ -98,7 +98,7 @@ def _joined(trees: "list[_Tree]", outputs: int, weight: float) -> dict[str, np.n
 
 
 class _Tree:
-    """A tree of the text: its inner nodes first, then its leaves."""
+    """A tree of the text. Its inner nodes come first, then its leaves."""
 
     def __init__(self, fields: Mapping[str, str]) -> None:
         if fields.get("is_linear", "0") != "0":
@@ -119,7 +119,7 @@ class _Tree:
         self.words, self.starts, self.counts = self._bit_sets(numbers("cat_threshold", np.uint64))
 
     def _bit_sets(self, halves: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Make words of 64 bits of those of 32, each set its own; return them, the first of each, how many."""
+        """Join 32-bit words into 64-bit words, each set by itself; return words, starts and lengths of the sets."""
         sizes = np.diff(self.boundaries) if len(self.boundaries) else np.zeros(0, np.int64)
         counts = (sizes + 1) // 2
         starts = np.cumsum(counts) - counts
@@ -131,13 +131,13 @@ class _Tree:
         return words, starts, counts
 
     def arrays(self, node: int, word: int) -> Iterator[tuple[str, np.ndarray]]:
-        """Yield the arrays of the tree, where *node* nodes and *word* words are before its own."""
+        """Yield the arrays of the tree; *node* nodes and *word* words precede its own."""
         leaf = np.arange(self.inner, self.size, dtype=np.int32) + np.int32(node)
         nothing = np.zeros(self.leaves, np.int32)
         categorical = (self.decision & _CATEGORICAL) != 0
         missing = self.decision >> 2 & 3
         default_left = (self.decision & _DEFAULT_LEFT) != 0
-        # Where no missing value was seen in training, one counts as 0. Among categories it goes right.
+        # If the training data had no missing value, a missing number counts as 0, and a missing category goes right.
         missing_left = np.where(missing == 0, self.threshold >= 0.0, default_left) & ~categorical
         flags = np.where(categorical, CATEGORICAL, 0) | np.where(missing_left, MISSING_LEFT, 0)
         flags |= np.where((missing == _MISSING_ZERO) & ~categorical, ZERO_MISSING, 0)
@@ -147,7 +147,7 @@ class _Tree:
         yield "feature", np.concatenate((self.feature, nothing))
         yield "split", np.concatenate((np.where(categorical, 0.0, self.threshold), np.zeros(self.leaves)))
         for name, children in zip(("left", "right"), self.children, strict=True):
-            inside = np.where(children >= 0, children, self.inner - 1 - children)  # leaf k is written as ~k
+            inside = np.where(children >= 0, children, self.inner - 1 - children)  # leaf k has the number ~k
             yield name, np.concatenate((inside + node, leaf)).astype(np.int32)
         yield "value", np.concatenate((np.zeros(self.inner), self.value))
         yield "flags", np.concatenate((flags, nothing)).astype(np.uint8)

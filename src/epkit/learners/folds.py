@@ -1,4 +1,4 @@
-"""How the rows of a search are split into folds, by scikit-learn where chance splits them."""
+"""Splits the rows of a search into folds. Random splits are made by scikit-learn."""
 
 import warnings
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from epkit.core.train.problem import Examples
 from epkit.errors import UsageError
 
 Fold = tuple[np.ndarray, np.ndarray]
-"""Places of the rows to fit, and of those to judge: int64, ascending, into the rows of the search."""
+"""Places of the rows to fit and of the rows to judge: int64, ascending, among the rows of the search."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -20,8 +20,8 @@ class Folds:
     """The folds of a search.
 
     Args:
-        pairs: at least one; no row is judged twice. In time order and with a holdout some rows are never judged.
-        warning: what the user should know of them, one line, None for nothing.
+        pairs: at least one; no row is judged twice. With an order in time, or a holdout, some rows are never judged.
+        warning: one line for the user; None if there is nothing to report.
     """
 
     pairs: tuple[Fold, ...]
@@ -29,13 +29,13 @@ class Folds:
 
 
 def folds(examples: Examples, rows: np.ndarray, plan: TrainPlan) -> Folds:
-    """Split rows as a plan wants it: stratified by class, by group, in time order, or once (holdout).
+    """Split rows as the plan requires: stratified by class, by group, in the order of time, or once (holdout).
 
     Args:
         rows: int64, the places in *examples* of the rows that the search sees; folds are places in *rows*.
 
     Raises:
-        UsageError: there are too few rows, groups or moments, or no split fits the plan; one line.
+        UsageError: there are too few rows, groups or moments, or no split fits the plan; the message is one line.
     """
     y = examples.y[rows]
     groups = None if examples.groups is None else examples.groups[rows]
@@ -104,13 +104,13 @@ def _held_once(
 
 def _split(splitter: Any, y: np.ndarray, groups: np.ndarray | None) -> tuple[Fold, ...]:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of classes with fewer rows than folds: said in our words
+        warnings.simplefilter("ignore", UserWarning)  # classes with fewer rows than folds: epkit has its own warning
         pairs = list(splitter.split(np.zeros((len(y), 1)), y, groups))
     return tuple((np.sort(train), np.sort(valid)) for train, valid in pairs if len(train) and len(valid))
 
 
 def _in_time(order: np.ndarray, plan: TrainPlan) -> Iterator[Fold]:
-    """Have each part of the time be judged by what came before it; rows of one moment stay together."""
+    """Judge each part of the time by a model of the earlier parts. Rows of one moment stay together."""
     by_time = np.argsort(order, kind="stable")
     moments = order[by_time]
     begins = np.flatnonzero(np.diff(moments)) + 1  # places where a new moment begins
@@ -126,5 +126,5 @@ def _in_time(order: np.ndarray, plan: TrainPlan) -> Iterator[Fold]:
 
 
 def _state(plan: TrainPlan) -> int:
-    """Return the plan's seed as scikit-learn takes it."""
+    """Return the plan's seed in the form that scikit-learn accepts."""
     return plan.seed % (1 << 32)

@@ -1,4 +1,4 @@
-"""Models in the formats of others, for `--export`: LightGBM's text, and ONNX where its packages are installed."""
+"""Models in the formats of other libraries, for `--export`: LightGBM's text, and ONNX if its packages are installed."""
 
 import warnings
 from typing import Any, Final
@@ -9,20 +9,20 @@ from epkit.errors import UsageError
 from epkit.learners.base import LearnerError
 
 ONNX_TOLERANCE: Final = 1e-5
-"""How far its answers may be from LightGBM's: ONNX computes in 32 bits."""
+"""Greatest difference from LightGBM's answers: ONNX computes in 32 bits."""
 
 
 def lightgbm_text(booster: Any) -> bytes:
-    """Return what `lightgbm.Booster(model_file=…)` reads, as far as the best iteration."""
+    """Return the text that `lightgbm.Booster(model_file=…)` reads, up to the best iteration."""
     text: str = booster.model_to_string(num_iteration=_iterations(booster))
     return text.encode()
 
 
 def check_onnx() -> None:
-    """Import what converts to ONNX and checks it, quietly.
+    """Import the packages that convert to ONNX and check it, without output.
 
     Raises:
-        UsageError: it is not installed.
+        UsageError: a package is not installed.
     """
     try:
         with warnings.catch_warnings():
@@ -34,14 +34,14 @@ def check_onnx() -> None:
 
 
 def onnx_bytes(booster: Any, checked: np.ndarray) -> bytes:
-    """Return an ONNX model whose input `rows` is the encoded matrix in 32 bits; the last output has the answers.
+    """Return an ONNX model. Its input `rows` is the encoded matrix in 32 bits, its last output has the answers.
 
     Args:
-        checked: float64, rows × features, on which the answers have to be LightGBM's.
+        checked: float64, rows × features; for these rows the answers must equal LightGBM's.
 
     Raises:
         UsageError: the packages that convert and check are not installed.
-        LearnerError: the model cannot be converted, or its answers differ (those of a random forest do).
+        LearnerError: the model cannot be converted, or its answers differ, as those of a random forest do.
     """
     check_onnx()
     import onnxmltools
@@ -63,7 +63,7 @@ def onnx_bytes(booster: Any, checked: np.ndarray) -> bytes:
         raise LearnerError(f"--export onnx: the model cannot be converted: {words}") from None
     wanted = np.asarray(booster.predict(checked, num_iteration=_iterations(booster), num_threads=1))
     if wanted.ndim == 1 and found.shape[-1] == 2:
-        found = found[:, 1]  # of two classes ONNX gives both
+        found = found[:, 1]  # for two classes ONNX returns both probabilities
     difference = np.abs(found.reshape(wanted.shape) - wanted)
     allowed = ONNX_TOLERANCE * np.maximum(1.0, np.abs(wanted))
     if not (difference <= allowed).all():
@@ -79,7 +79,7 @@ def _iterations(booster: Any) -> int | None:
 
 
 def _whole(booster: Any) -> Any:
-    """Return the booster without the trees behind its best iteration."""
+    """Return the booster without the trees after its best iteration."""
     if _iterations(booster) is None:
         return booster
     import lightgbm

@@ -1,12 +1,12 @@
-"""Boosted trees and forests by LightGBM, the same bytes on every run.
+"""Boosted trees and forests by LightGBM. Every run gives the same bytes.
 
-A fold's rows are binned once, and all runs of a process use the bins: nothing that is drawn for a run concerns them.
-The label of a regression is shifted by its mean and divided by a power of two near its deviation, as LightGBM keeps
-labels in 32 bits; multiplying back by a power of two rounds nothing.
+The rows of a fold are binned once, and all runs of a process share the bins: no random parameter of a run changes them.
+The label of a regression is shifted by its mean and divided by a power of two near its deviation, because LightGBM
+keeps labels in 32 bits. Multiplying by a power of two does not round.
 
-Early stopping is judged by LightGBM's log loss or squared error on the validation rows. A model that is judged on the
-rows that stopped it looks a little too good, so a fold is judged at the rounds that the *other* folds stopped at
-(`epkit.learners.trials`); only with one fold (holdout) is that bias there.
+Early stopping uses LightGBM's log loss or squared error on the validation rows. A model that is judged on the same rows
+looks slightly too good. So a fold is judged after the number of rounds at which the *other* folds stopped
+(`epkit.learners.trials`). Only a single fold (holdout) has that bias.
 """
 
 from collections.abc import Mapping
@@ -36,22 +36,22 @@ _SEEDS: Final = ("bagging_seed", "feature_fraction_seed", "extra_seed", "drop_se
 _LEAST_PATIENCE: Final = 20
 _MOST_PATIENCE: Final = 60
 _PATIENCE: Final = 2.0
-"""Rounds without a better loss after which boosting stops, times the learning rate."""
+"""Boosting stops after this number of rounds without a lower loss, divided by the learning rate."""
 
 _SAMPLE: Final = 512
 """Rows on which exported arrays are compared with LightGBM."""
 
 _WITHOUT_STOPPING: Final = ("forest", "dart")
-"""A forest does not overfit with more trees; dart changes earlier trees, so there is no way back to a best round."""
+"""Families without early stopping: a forest does not overfit with more trees; dart changes its earlier trees."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Binned:
-    """Rows as LightGBM fits them.
+    """Rows in the form that LightGBM fits.
 
     Args:
-        train, valid: `lightgbm.Dataset`; *valid* None for a refit.
-        shift, scale: what takes the label of a regression to what is fitted; 0 and 1 elsewhere.
+        train, valid: `lightgbm.Dataset`; *valid* is None for a refit.
+        shift, scale: turn the label of a regression into the fitted one; otherwise 0 and 1.
     """
 
     train: Any
@@ -71,10 +71,10 @@ class Boosted:
         """Keep a booster.
 
         Args:
-            booster: `lightgbm.Booster` without its training rows; it may have more rounds than count.
-            rounds: that count.
-            averaged: whether its trees vote, as a forest's.
-            sample: rows on which exported arrays are compared with it.
+            booster: `lightgbm.Booster` without its training rows; it may have more rounds than are used.
+            rounds: number of rounds that are used.
+            averaged: whether the answer is the mean of the trees, as in a forest.
+            sample: rows on which exported arrays are compared with the booster.
         """
         self.booster = booster
         self.rounds: int | None = rounds
@@ -87,29 +87,29 @@ class Boosted:
         return self.margins_at(matrix, self.rounds or 1)
 
     def margins_at(self, matrix: np.ndarray, rounds: int) -> np.ndarray:
-        """Return the margins after *rounds*, or after all that were trained where they are fewer."""
+        """Return the margins after *rounds*, or after all trained rounds if there are fewer."""
         rounds = min(rounds, self._trained)
         raw = self.booster.predict(matrix, raw_score=True, num_iteration=rounds, num_threads=1)
         found = np.asarray(raw, np.float64).reshape(len(matrix), self._outputs)
-        if self._averaged:  # LightGBM's raw score of a forest is the sum of its trees, its answer is made of their mean
+        if self._averaged:  # LightGBM's raw score of a forest is the sum of its trees; its answer uses their mean
             found = found / rounds
         return found * self._scale + self._shift
 
     def as_booster(self, checked: np.ndarray) -> Any:
-        """Return a booster that gives these answers by itself: of a regression in the label's own unit.
+        """Return a booster that gives these answers by itself: for a regression, in the unit of the label.
 
         Args:
-            checked: rows on which it has to.
+            checked: rows on which the answers are compared.
 
         Raises:
-            LearnerError: it gives others.
+            LearnerError: the answers differ.
         """
         import lightgbm
 
         booster = lightgbm.Booster(model_str=self.booster.model_to_string(num_iteration=self.rounds))
         if self._scale != 1 or self._shift != 0:
             for tree, found in enumerate(booster.dump_model()["tree_info"]):
-                # A forest answers by the mean of its trees, the others by their sum.
+                # A forest answers with the mean of its trees, the other families with their sum.
                 shift = self._shift if self._averaged or tree == 0 else 0.0
                 for leaf in range(found["num_leaves"]):
                     booster.set_leaf_output(tree, leaf, booster.get_leaf_output(tree, leaf) * self._scale + shift)
@@ -125,7 +125,7 @@ class Boosted:
         """Return the trees.
 
         Raises:
-            LearnerError: what was exported differs from LightGBM.
+            LearnerError: the exported arrays give other answers than LightGBM.
         """
         from epkit.learners.exporting import from_lightgbm
 
@@ -140,8 +140,8 @@ class BoostingLearner:
     """Fits the boosted families and the forest.
 
     Args:
-        candidate: which of them, and its parameters.
-        seed: of the plan.
+        candidate: the family and its parameters.
+        seed: seed of the plan.
     """
 
     candidate: Candidate
@@ -152,7 +152,7 @@ class BoostingLearner:
 
     @property
     def stops_early(self) -> bool:
-        """Tell whether its rounds are found on validation rows."""
+        """Tell whether validation rows determine the number of rounds."""
         return self.candidate.family not in _WITHOUT_STOPPING
 
     def fit(
@@ -167,20 +167,20 @@ class BoostingLearner:
         """Fit the rows.
 
         Raises:
-            LearnerError: LightGBM refuses them.
+            LearnerError: LightGBM refuses the rows.
         """
         binned = bin_rows(matrix, y, weight, valid=valid, task=self.task, features=self.features, seed=self.seed)
         return self.fit_binned(binned, rounds, sample=np.array(matrix[:_SAMPLE]))
 
     def fit_binned(self, binned: Binned, rounds: int | None = None, *, sample: np.ndarray | None = None) -> Boosted:
-        """Fit rows that are binned already.
+        """Fit rows that are already binned.
 
         Args:
-            rounds: None for those of the candidate, or as many of them as the validation rows want.
+            rounds: None: the candidate's number of rounds, or fewer if the validation rows stop it earlier.
             sample: rows on which exported arrays are compared with the booster.
 
         Raises:
-            LearnerError: LightGBM refuses them.
+            LearnerError: LightGBM refuses the rows.
         """
         import lightgbm
 
@@ -191,7 +191,7 @@ class BoostingLearner:
             if watched:
                 booster.add_valid(binned.valid, "valid")
             best = self._boost(booster, most, watched)
-            # As text and back: without its rows and buffers, and with the very numbers that are exported.
+            # Converted to text and back: this drops rows and buffers, and gives exactly the numbers that are exported.
             booster.model_from_string(booster.model_to_string(num_iteration=-1)).free_dataset()
         except lightgbm.basic.LightGBMError as error:
             raise LearnerError(worded(error)) from None
@@ -205,10 +205,10 @@ class BoostingLearner:
         )
 
     def _boost(self, booster: Any, most: int, watched: bool) -> int:
-        """Add trees until the validation rows get no better; return the best number of rounds."""
+        """Add trees until the validation loss no longer falls; return the best number of rounds."""
         best, least = most, np.inf
         for done in range(1, most + 1):
-            if booster.update():  # no leaf can be split any more
+            if booster.update():  # True: no leaf can be split
                 return min(best, done)
             if not watched:
                 continue
@@ -253,12 +253,12 @@ def bin_rows(
     seed: int,
     valid_weight: np.ndarray | None = None,
 ) -> Binned:
-    """Bin rows for LightGBM; the matrices are not kept.
+    """Bin rows for LightGBM. The matrices are not kept.
 
     Args:
         matrix: float64, rows × features, as `Examples.matrix`.
-        valid: matrix and label of the rows on which boosting stops.
-        seed: of the plan: of the rows that bins are made of, if there are many.
+        valid: matrix and label of the validation rows for early stopping.
+        seed: seed of the plan; it chooses the rows from which bins are made, if there are many.
 
     Raises:
         LearnerError: LightGBM refuses the rows.
@@ -288,7 +288,7 @@ def bin_rows(
 
 
 def _standard(y: np.ndarray) -> tuple[float, float]:
-    """Return the mean, and the power of two next to the standard deviation."""
+    """Return the mean, and the power of two nearest to the standard deviation."""
     deviation = float(y.std())
     exponent = round(np.log2(deviation)) if deviation > 0.0 and np.isfinite(deviation) else 0
     return float(y.mean()), float(2.0**exponent)

@@ -12,17 +12,17 @@ from epkit.learners.base import LearnerError, worded
 from epkit.learners.design import Design
 
 MOST_ROWS: Final = 200_000
-"""That a linear model is fitted on: more change its few coefficients less than their own noise, and cost gigabytes."""
+"""Rows on which a linear model is fitted. More rows cost gigabytes, and change the coefficients only within noise."""
 
 _BLOCK: Final = 65_536
-"""Rows whose design is in memory at a time."""
+"""Rows whose design matrix is in memory at a time."""
 
 _STEPS: Final = 300
 _STEPS_IN_ALL: Final = 3_000
-"""Iterations times outputs: what an iteration costs grows with the classes."""
+"""Greatest number of iterations times outputs: the cost of an iteration grows with the classes."""
 
 _ABSENT: Final = 20.0
-"""How far a class that the rows do not have is below the rarest of those that they have, in log-odds."""
+"""A class that does not occur is this far below the rarest class that does, in log-odds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -31,8 +31,8 @@ class Linear:
 
     Args:
         weights: float64, columns of the design × outputs.
-        base: float64, one an output.
-        note: that it did not converge, else None.
+        base: float64, one for each output.
+        note: a remark if it did not converge, otherwise None.
     """
 
     design: Design
@@ -50,17 +50,17 @@ class Linear:
         return found
 
     def arrays(self) -> Mapping[str, np.ndarray]:
-        """Return the coefficients and what their columns are made of."""
+        """Return the coefficients and the description of their columns."""
         return self.design.arrays(self.weights, self.base)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinearLearner:
-    """Fits logistic regression, or ridge for numbers.
+    """Fits logistic regression, or ridge regression for numbers.
 
     Args:
-        strength: of the data against the penalty, scikit-learn's `C`.
-        seed: of the rows that are drawn from a table with more than `MOST_ROWS`.
+        strength: inverse of the penalty, scikit-learn's `C`.
+        seed: chooses the rows if a table has more than `MOST_ROWS`.
     """
 
     task: Task
@@ -81,7 +81,7 @@ class LinearLearner:
         """Fit the rows.
 
         Raises:
-            LearnerError: there is one class only, or no column that varies.
+            LearnerError: there is only one class, or no column varies.
         """
         if len(y) > MOST_ROWS:
             drawn = np.sort(np.random.default_rng(self.seed).choice(len(y), MOST_ROWS, replace=False))
@@ -111,7 +111,7 @@ class LinearLearner:
     def _every_class(
         self, coefficients: np.ndarray, intercepts: np.ndarray, classes: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Place the classes of these rows among all; scikit-learn has one set of coefficients for two of them."""
+        """Map the classes of these rows to all classes. For two classes, scikit-learn has one set of coefficients."""
         if len(classes) == 2:
             coefficients = np.column_stack((-coefficients[:, 0] / 2, coefficients[:, 0] / 2))
             intercepts = np.array([-intercepts[0] / 2, intercepts[0] / 2])
@@ -133,7 +133,7 @@ class LinearLearner:
 
 
 def _fit(model: Any, columns: Any, y: np.ndarray, weight: np.ndarray | None, steps: int) -> str | None:
-    """Fit on one thread of the BLAS, whose sums depend on their number; return a note if there is something to say.
+    """Fit with one BLAS thread, because the sums depend on the number of threads; return a remark, or None.
 
     Raises:
         LearnerError: scikit-learn refuses the rows.

@@ -1,4 +1,4 @@
-"""The rows of a search as files of a private directory, which its workers map into memory: they have them once."""
+"""The rows of a search as files in a private directory. All workers map them into memory, so there is only one copy."""
 
 import json
 from collections.abc import Sequence
@@ -17,11 +17,11 @@ _BLOCK: Final = 65_536
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LearningTask:
-    """What a learner has to know of the table.
+    """What a learner needs to know about the table.
 
     Args:
-        outputs: margins a row.
-        seed: of the plan.
+        outputs: number of margins for each row.
+        seed: seed of the plan.
     """
 
     task: Task
@@ -31,19 +31,19 @@ class LearningTask:
 
     @classmethod
     def of(cls, examples: Examples, seed: int) -> Self:
-        """Return that of a table."""
+        """Return the learning task of a table."""
         label = examples.label
         return cls(task=label.task, outputs=label.outputs, features=examples.features, seed=seed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Material:
-    """The rows of a search, and how they are split.
+    """The rows of a search, and their folds.
 
     Args:
-        matrix: float64, rows × features; in a worker it is the file itself.
+        matrix: float64, rows × features; in a worker it is mapped from the file.
         y: as `Examples.y`.
-        weight: float64 a row, None where all count 1.
+        weight: float64, one for each row; None if all are 1.
     """
 
     shape: LearningTask
@@ -54,7 +54,7 @@ class Material:
 
     @classmethod
     def read(cls, directory: Path) -> Self:
-        """Map what `lay_out` wrote."""
+        """Map the files that `lay_out` wrote."""
         about = json.loads((directory / "about.json").read_bytes())
         features = tuple(Feature(**each) for each in about["features"])
         weight = directory / "weight.npy"
@@ -81,14 +81,14 @@ def lay_out(
     """Write the rows of a search for its workers, without a second copy in memory.
 
     Args:
-        rows: places in *examples*.
-        weight: float64, one of *rows* each.
+        rows: their places in *examples*.
+        weight: float64, one for each of *rows*.
 
     Raises:
         OSError: the disk is full.
     """
     shape = (len(rows), examples.matrix.shape[1])
-    with (directory / "matrix.npy").open("wb") as file:  # not mapped: a full disk would end the process by a signal
+    with (directory / "matrix.npy").open("wb") as file:  # not mapped: with a full disk, a signal would end the process
         header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float64)), "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, header)
         for start in range(0, len(rows), _BLOCK):

@@ -1,4 +1,4 @@
-"""The floor: the same answer for every row, the classes' shares or the mean."""
+"""The floor: the same answer for every row, from the frequencies of the classes or the mean."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from epkit.core.train.problem import Task
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Constant:
-    """Margins that are the same for every row.
+    """A model with the same margins for every row.
 
     Args:
-        base: float64, one an output.
+        base: float64, one for each output.
     """
 
     base: np.ndarray
@@ -25,13 +25,13 @@ class Constant:
         return np.repeat(self.base[np.newaxis, :], len(matrix), axis=0)
 
     def arrays(self) -> Mapping[str, np.ndarray]:
-        """Return the margins alone."""
+        """Return only the margins."""
         return {"base": self.base}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Naive:
-    """Learns how frequent the classes are, or the mean."""
+    """Learns the frequencies of the classes, or the mean."""
 
     task: Task
     outputs: int
@@ -45,7 +45,7 @@ class Naive:
         valid: tuple[np.ndarray, np.ndarray] | None = None,  # noqa: ARG002
         rounds: int | None = None,  # noqa: ARG002
     ) -> Constant:
-        """Count; a class that does not occur counts as half a row."""
+        """Count the classes. A class that does not occur counts as half a row."""
         share = np.ones(len(matrix)) if weight is None else weight
         if self.task == "regression":
             return Constant(base=np.array([np.average(y, weights=share)]))

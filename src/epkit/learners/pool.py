@@ -1,9 +1,9 @@
-"""Processes that try candidates side by side.
+"""Processes that try candidates in parallel.
 
-A worker is a Python of its own, with one thread for each library, a session of its own (a Ctrl-C at the terminal is for
-the command alone), and no variable of the environment that it does not need. It maps the rows, and is given one
-candidate at a time: all folds of it, so that it bins each fold once, and what is lost with a worker is one run. A run
-whose worker is lost is tried once more in a new one.
+A worker is a Python process with one thread for each library. It has its own session, so Ctrl-C at the terminal reaches
+only the command, and only the environment variables that it needs. It maps the rows into memory. It gets one candidate
+at a time and tries all folds of it: so it bins each fold only once, and a lost worker costs only one run. If a worker
+is lost, its run is tried once more in a new one.
 """
 
 import contextlib
@@ -27,16 +27,16 @@ from epkit.learners.worker import LEAN
 from epkit.process import child_environment
 
 MOST_WORKERS: Final = 8
-"""That are started unless more are asked for."""
+"""Default for the greatest number of workers."""
 
 MEMORY_BYTES: Final = 2 << 30
-"""That workers may need together, by estimate, unless more are asked for."""
+"""Default for the estimated memory of all workers together."""
 
 _OWN_BYTES: Final = 200 << 20
-"""Of a worker without rows: Python, LightGBM, scikit-learn."""
+"""Memory of a worker without rows: Python, LightGBM, scikit-learn."""
 
 _COPIES: Final = 2.5
-"""Of the matrix that a worker has at most: a fold's rows, their bins, what boosting keeps a row."""
+"""Memory of a worker relative to the matrix: the rows of a fold, their bins, and what boosting stores for each row."""
 
 _TRIES: Final = 2
 _GRACE_S: Final = 5.0
@@ -45,7 +45,7 @@ _THREADS: Final = {f"{library}_NUM_THREADS": "1" for library in _LIBRARIES}
 
 
 def workers_for(cores: int, rows: int, columns: int) -> int:
-    """Return how many workers are a good number: the cores there are, fewer for a table that needs much memory."""
+    """Return a good number of workers: one for each core, fewer for a table that needs much memory."""
     each = _OWN_BYTES + _COPIES * 8 * rows * columns
     return max(1, min(cores, MOST_WORKERS, int(MEMORY_BYTES // each)))
 
@@ -57,14 +57,14 @@ class _Task:
 
 
 class Pool:
-    """Workers for the rows of a directory; a context manager, which leaves none behind."""
+    """Workers for the rows of a directory. It is a context manager that ends all of them."""
 
     def __init__(self, workers: int, directory: Path, *, lean: bool = False) -> None:
-        """Say how many; they are started when there is something to do.
+        """Set up the pool. Workers are started when there is a candidate to try.
 
         Args:
             directory: where `epkit.learners.material.lay_out` wrote the rows.
-            lean: no candidate is an estimator of the user's, so workers import as little as they can.
+            lean: no candidate is a user's own estimator, so workers import as little as possible.
         """
         self._most = workers
         self._arguments = (str(directory), *([LEAN] if lean else []))
@@ -82,17 +82,17 @@ class Pool:
 
     @property
     def running(self) -> tuple[Candidate, ...]:
-        """What is tried at the moment, by ascending number."""
+        """The candidates that are being tried, by ascending number."""
         tasks = [*self._again, *(worker.task for worker in self._workers if worker.task is not None)]
         return tuple(sorted((task.candidate for task in tasks), key=lambda each: each.run))
 
     @property
     def has_room(self) -> bool:
-        """Tell whether a candidate can be begun at once."""
+        """Tell whether a candidate can be started at once."""
         return len(self.running) < self._most
 
     def begin(self, candidate: Candidate) -> None:
-        """Have a candidate tried; `has_room` says when.
+        """Start to try a candidate. The caller checks `has_room` first.
 
         Raises:
             OSError: no process can be started.
@@ -111,13 +111,13 @@ class Pool:
         """Wait for runs to end.
 
         Args:
-            timeout_s: how long at most.
+            timeout_s: the longest time to wait.
 
         Yields:
-            What came of each, and whether the same would come of it again: not if its worker was lost.
+            The result of each run, and whether a repetition would give the same; not if its worker was lost.
 
         Raises:
-            OSError: no process can be started in the place of one that was lost.
+            OSError: no process can be started to replace a lost one.
         """
         while True:
             try:
@@ -180,7 +180,7 @@ class _Worker:
             thread.start()
 
     def work(self, task: _Task) -> None:
-        """Give it a candidate; if it is gone, its end has been or will be reported."""
+        """Send it a candidate. If it is gone, its end is reported elsewhere."""
         self.task = task
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):
@@ -188,20 +188,20 @@ class _Worker:
             self._process.stdin.flush()
 
     def kill(self) -> int:
-        """End it at once, and return its exit code."""
+        """Kill it at once, and return its exit code."""
         self._process.kill()
         code = self._process.wait()
         for thread in self._threads:
             thread.join(_GRACE_S)
         for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
             assert stream is not None
-            with contextlib.suppress(OSError):  # what could not be written to it any more
+            with contextlib.suppress(OSError):  # raised by data that could not be written to it
                 stream.close()
         return code
 
     def buried(self) -> str:
-        """Say how it ended, in one line."""
-        # Its output is closed: it has ended, or is about to; who closes it and stays is of no use.
+        """Return one line that says how it ended."""
+        # Its output is closed, so it has ended or ends now. One that closes its output and goes on is useless.
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_GRACE_S)
         code = self.kill()

@@ -1,10 +1,10 @@
-"""A trial: a candidate fitted on each fold, and judged on the rows that the fold left out.
+"""A trial: a candidate is fitted on each fold and judged on the rows that the fold left out.
 
-How many rounds a boosted model has is found by early stopping on the rows that the fold left out. To judge those rows
-at the very round that suits them best would be too good, so a fold's margins are those after the median of the rounds
-that the *other* folds stopped at. That costs nothing, as the trees are there; a refit on all rows uses the median of
-all. (On the course's data, a fold's own best round adds 0.0001 to 0.0003 to the AUC that is not there on new rows; to
-stop on a tenth of the rows to learn from, and lose them, takes 0.0002 away.)
+Early stopping on the rows that a fold left out gives the number of rounds of a boosted model. If these rows were judged
+after the very round that suits them best, the result would be too good. So the margins of a fold are those after the
+median of the rounds at which the *other* folds stopped. This costs nothing, because the trees exist. A refit on all
+rows uses the median of all folds. (On the course's data, using a fold's own best round raises its AUC by 0.0001 to
+0.0003, but not on new rows. Stopping on a tenth of the training rows, and losing them, lowers it by 0.0002.)
 """
 
 import time
@@ -28,7 +28,7 @@ _UNSTEADY: Final = "does not give the same twice: give it a random_state, or the
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Trial:
-    """What came of a candidate: the fields of `epkit.core.train.tried.Tried`."""
+    """The result of a candidate: the fields of `epkit.core.train.tried.Tried`."""
 
     margins: np.ndarray
     rounds: tuple[int, ...]
@@ -37,7 +37,7 @@ class Trial:
 
 
 def learner_of(candidate: Candidate, shape: LearningTask) -> Learner:
-    """Return what fits a candidate."""
+    """Return the learner of a candidate."""
     match candidate.family:
         case "naive":
             return Naive(task=shape.task, outputs=shape.outputs)
@@ -65,11 +65,11 @@ def learner_of(candidate: Candidate, shape: LearningTask) -> Learner:
 
 
 def weights(y: np.ndarray, weight: np.ndarray | None, *, balanced: bool) -> np.ndarray | None:
-    """Return what each row weighs.
+    """Return the weight of each row.
 
     Args:
-        y: places in the classes.
-        balanced: whether each class weighs the same in all; the mean weight stays what it was.
+        y: places of classes.
+        balanced: whether all classes have the same total weight; the mean weight stays the same.
     """
     if not balanced:
         return weight
@@ -79,7 +79,7 @@ def weights(y: np.ndarray, weight: np.ndarray | None, *, balanced: bool) -> np.n
 
 
 class Trials:
-    """Tries candidates on the same folds, whose rows are binned once."""
+    """Tries candidates on the same folds. Their rows are binned once."""
 
     def __init__(self, material: Material) -> None:
         self._material = material

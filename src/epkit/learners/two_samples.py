@@ -1,4 +1,4 @@
-"""Boosted trees that tell two samples apart; few and small ones, as a test needs no better."""
+"""Boosted trees that distinguish two samples; few and small trees are enough for a test."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -25,7 +25,7 @@ _PARAMETERS: Final[dict[str, Any]] = {
 def scores(
     matrix: np.ndarray, is_new: np.ndarray, folds: np.ndarray, categories: Sequence[int], seed: int
 ) -> np.ndarray:
-    """Return how new each row looks to trees that have not seen its fold: see `core.drift.apart.TellApart`."""
+    """Return a score for each row: how new it looks to trees that were not trained on its fold. See `TellApart`."""
     import lightgbm  # late: it costs a second
 
     found = np.zeros(len(matrix))

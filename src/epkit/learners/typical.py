@@ -1,13 +1,14 @@
-"""What each column of a row adds to its margins, compared with a typical row: exactly, from the deployed arrays.
+"""The exact contributions of the columns to the margins of a row, relative to a typical row, from the deployed arrays.
 
-Every column of the row takes either its own value or that of the typical row; the contribution of a column is its
-Shapley value in this game. Base and contributions sum to the margins of the row, and a column whose value is the
-typical one adds nothing. In contrast to TreeSHAP (`learners.contributions`) nothing but the arrays is needed: they do
-not say how many rows came through each node.
+Every column has either the row's own value or that of the typical row. The contribution of a column is its Shapley
+value in this game. The base and the contributions add up to the margins of the row. A column with the typical value
+contributes nothing. TreeSHAP (`learners.contributions`) also needs the number of training rows at each node, which the
+arrays do not have; this method needs only the arrays.
 
-A tree is the sum of its leaves. Where A columns lead to a leaf by the row's values alone, and B by the typical ones
-alone, the leaf counts only if all of A take the row's values and all of B do not: each of A gets (A-1)! B! / (A+B)! of
-its value, each of B gets -A! (B-1)! / (A+B)!. A leaf that some column never leads to gives nothing.
+A tree is the sum of its leaves. Suppose that A columns lead to a leaf only with the row's values, and B columns only
+with the typical ones. Then the leaf counts only if all of A have the row's values and none of B has. Each of A gets
+(A-1)! B! / (A+B)! of its value, each of B gets -A! (B-1)! / (A+B)!. A leaf to which some column leads in neither way
+contributes nothing.
 
 Source: Lundberg et al. (2020), From local explanations to global understanding with explainable AI for trees,
 interventional TreeSHAP for one background row; Sundararajan & Najmi (2020), The many Shapley values.
@@ -23,23 +24,23 @@ import numpy as np
 from epkit.served.model import CATEGORICAL, MISSING_LEFT, ZERO_MISSING
 
 MOST_CELLS: Final = 1 << 22
-"""Rows times conditions of trees that are looked at together: some 50 MB."""
+"""Rows times conditions that are evaluated at a time: about 50 MB."""
 
-_ZERO: Final = float(np.float32(1e-35))  # what LightGBM takes for 0
-_CONDITIONS: Final = 1 << 14  # of trees that are looked at together
+_ZERO: Final = float(np.float32(1e-35))  # LightGBM treats smaller numbers as 0
+_CONDITIONS: Final = 1 << 14  # conditions of trees that are evaluated at a time
 
 
 def contributions(
     arrays: Mapping[str, np.ndarray], matrix: np.ndarray, typical: np.ndarray, players: Sequence[int], count: int
 ) -> np.ndarray:
-    """Return float64, rows × players × margins: what is added to the margins of the typical row.
+    """Return float64, rows × players × margins: the contributions, to be added to the margins of the typical row.
 
     Args:
         arrays: of `model.npz`.
         matrix: float64, rows × features.
-        typical: float64, a row of features.
-        players: of each feature the number of the column that it belongs to: the parts of a date go together.
-        count: of the players.
+        typical: float64, one row of features.
+        players: for each feature, the number of its column: all parts of a date have the same number.
+        count: number of players.
     """
     found = np.zeros((len(matrix), count, len(arrays["base"])))
     if "linear_feature" in arrays:
@@ -59,7 +60,7 @@ def _add_terms(
     players: Sequence[int],
     found: np.ndarray,
 ) -> None:
-    """Add the terms of a sum: each is its own contribution."""
+    """Add the terms of a linear model: each term is its own contribution."""
     names = ("linear_feature", "linear_code", "linear_mean", "linear_scale", "linear_weight")
     for feature, code, mean, scale, weights in zip(*(arrays[name] for name in names), strict=True):
         column = np.append(matrix[:, feature], typical[feature])
@@ -72,15 +73,15 @@ def _add_terms(
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Group:
-    """Some trees: the conditions of their leaves, those of one column on the way to one leaf next to each other.
+    """Some trees, as the conditions of their leaves. Conditions of one column on the path to one leaf are adjacent.
 
     Args:
         arrays: of the model.
-        node, left: of each condition the node, and whether its answer has to be left.
-        step: the first condition of each step, which is what one column decides on the way to one leaf.
-        player: of each step.
+        node, left: for each condition, the node, and whether the path goes left.
+        step: the first condition of each step: the conditions of one column on the path to one leaf.
+        player: for each step.
         leaf: the first step of each leaf.
-        value, output: of each leaf.
+        value, output: for each leaf.
     """
 
     arrays: Mapping[str, np.ndarray]
@@ -93,7 +94,7 @@ class _Group:
     output: np.ndarray
 
     def add(self, matrix: np.ndarray, typical: np.ndarray, found: np.ndarray) -> None:
-        """Add what the columns of some rows contribute."""
+        """Add the contributions of the columns for some rows."""
         led = self._led(np.vstack((matrix, typical)))
         own, usual = led[:-1], led[-1]
         by_row, by_typical = own & ~usual, ~own & usual
@@ -111,7 +112,7 @@ class _Group:
         flat[:, places[order][first]] += np.add.reduceat(added[:, order], first, axis=1)
 
     def _led(self, matrix: np.ndarray) -> np.ndarray:
-        """Tell of each row and step whether the column leads to the leaf."""
+        """Return for each row and step whether the column leads to the leaf."""
         nodes, at = np.unique(self.node, return_inverse=True)
         kept = _goes_left(self.arrays, nodes, matrix)[:, at] == self.left
         return np.asarray(np.logical_and.reduceat(kept, self.step, axis=1))
@@ -123,7 +124,7 @@ def _shares(count: int) -> np.ndarray:
 
 
 def _goes_left(arrays: Mapping[str, np.ndarray], nodes: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Return bool, rows × nodes: which way a row goes."""
+    """Return bool, rows × nodes: whether a row goes left."""
     values, flags = matrix[:, arrays["feature"][nodes].astype(np.intp)], arrays["flags"][nodes]
     gone = np.isnan(values) | (((flags & ZERO_MISSING) != 0) & (np.abs(values) <= _ZERO))
     left = np.where(gone, (flags & MISSING_LEFT) != 0, values <= arrays["split"][nodes])
@@ -140,7 +141,7 @@ def _goes_left(arrays: Mapping[str, np.ndarray], nodes: np.ndarray, matrix: np.n
 
 
 class _Leaves:
-    """The leaves of some trees, as they are found."""
+    """Collects the leaves of some trees."""
 
     def __init__(self) -> None:
         self.conditions: list[tuple[int, bool]] = []
@@ -148,7 +149,7 @@ class _Leaves:
         self.leaves: list[tuple[int, float, int]] = []
 
     def add(self, way: "Sequence[_Condition]", value: float, output: int) -> None:
-        """Take a leaf, and the way to it."""
+        """Add a leaf and the path to it."""
         self.leaves.append((len(self.steps), value, output))
         before = -1
         for player, node, left in sorted(way):
@@ -158,7 +159,7 @@ class _Leaves:
             before = player
 
     def group(self, arrays: Mapping[str, np.ndarray]) -> _Group:
-        """Return them as arrays."""
+        """Return the collected leaves as arrays."""
         nodes, answers = zip(*self.conditions, strict=True)
         steps, players = zip(*self.steps, strict=True)
         leaves, values, outputs = zip(*self.leaves, strict=True)
@@ -175,11 +176,11 @@ class _Leaves:
 
 
 _Condition = tuple[int, int, bool]
-"""Player, node, whether its answer has to be left."""
+"""Player, node, and whether the path goes left."""
 
 
 def _groups(arrays: Mapping[str, np.ndarray], players: np.ndarray) -> Iterator[_Group]:
-    """Cut the trees into groups of `_CONDITIONS` or a few more."""
+    """Split the trees into groups of about `_CONDITIONS` conditions."""
     left, right, value = arrays["left"].tolist(), arrays["right"].tolist(), arrays["value"].tolist()
     player = players[arrays["feature"].astype(np.intp)].tolist()
     found = _Leaves()
@@ -190,7 +191,7 @@ def _groups(arrays: Mapping[str, np.ndarray], players: np.ndarray) -> Iterator[_
             if left[node] != node:
                 stack.append((right[node], (*way, (player[node], node, False))))
                 stack.append((left[node], (*way, (player[node], node, True))))
-            elif way:  # a tree of one leaf adds the same to every row
+            elif way:  # a tree with one leaf adds the same to every row
                 found.add(way, value[node], output)
         if len(found.conditions) >= _CONDITIONS:
             yield found.group(arrays)

@@ -1,4 +1,4 @@
-"""The versions of what trained a model, as its card names them."""
+"""The versions of the packages that trained a model, for its card."""
 
 import sys
 from importlib import metadata

@@ -1,8 +1,8 @@
-"""A process that tries candidates for the one that started it: `python -m epkit.learners.worker DIRECTORY [--lean]`.
+"""A process that tries candidates for its parent: `python -m epkit.learners.worker DIRECTORY [--lean]`.
 
-It reads a candidate a line, and answers each with a line; the margins go into a file of the directory. The end of its
-input is its end, even in the middle of a trial: a thread waits for it, so that no worker is left behind whatever
-becomes of the process that started it.
+It reads one candidate from each line, and answers each with one line. The margins go to a file in the directory. The
+process ends when its input ends, even during a trial: a thread waits for this. So no worker remains, whatever happens
+to the parent.
 """
 
 import contextlib
@@ -23,15 +23,15 @@ from epkit.learners.material import Material
 from epkit.learners.trials import Trials
 
 LEAN: Final = "--lean"
-"""Said to a worker that runs no code of the user's: it imports as little as it can."""
+"""Flag for a worker that runs no code of the user: it imports as little as possible."""
 
 _UNUSED: Final = ("pandas", "dask", "matplotlib", "graphviz", "pyarrow")
-"""Packages that LightGBM and scikit-learn import where they are installed, and can do without."""
+"""Packages that LightGBM and scikit-learn import if they are installed, but do not need."""
 
 
 def main(directory: Path, *, lean: bool) -> None:
     """Answer until the input ends."""
-    # Whatever prints something, nothing but answers goes to the process that started this.
+    # Only answers may reach the parent, whatever other code prints.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     lines: SimpleQueue[str] = SimpleQueue()
@@ -51,10 +51,10 @@ def _read(lines: SimpleQueue[str]) -> None:
 
 
 def _import_for(candidate: Candidate, *, lean: bool) -> None:
-    """Import what takes seconds before the time of a run is measured.
+    """Import slow packages before the time of a run is measured.
 
-    LightGBM imports scikit-learn for its estimators alone, and both import pandas: 3 of 4 CPU seconds. An estimator of
-    the user's may need all of that, so a worker that may run one imports LightGBM whole.
+    LightGBM imports scikit-learn only for its estimators, and both import pandas: 3 of 4 CPU seconds. A user's own
+    estimator may need all of that, so a worker that may run one imports LightGBM completely.
     """
     if candidate.family == "linear":
         with _hidden(_UNUSED if lean else ()):
@@ -66,7 +66,7 @@ def _import_for(candidate: Candidate, *, lean: bool) -> None:
 
 @contextlib.contextmanager
 def _hidden(names: Iterable[str]) -> Iterator[None]:
-    """Have packages that are not imported yet look as if they were not installed."""
+    """Make packages that are not imported yet look as if they were not installed."""
     hidden = [name for name in names if name not in sys.modules]
     sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type] # None is Python's own word for it
     try:
@@ -77,10 +77,10 @@ def _hidden(names: Iterable[str]) -> Iterator[None]:
 
 
 def _tried(trials: Trials, candidate: Candidate, directory: Path) -> dict[str, Any]:
-    """Try a candidate; whatever a library raises is the failure of this run alone.
+    """Try a candidate. An exception of a library is a failure of this run only.
 
     Raises:
-        MemoryError, OSError: there is too little memory or room; the next call may have more, so this process ends.
+        MemoryError, OSError: memory or disk is full. Another process may have more, so this one ends.
     """
     try:
         trial = trials.run(candidate)

@@ -1,4 +1,4 @@
-"""A scoring job in words: how far it is, its table, its summary, and the one line that says what went wrong."""
+"""A scoring job as text: its progress, its table, its summary, and one line about failures."""
 
 from collections.abc import Sequence
 from fractions import Fraction

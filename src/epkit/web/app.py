@@ -1,4 +1,4 @@
-"""The docs server as an ASGI application: the page, its assets, the contract, and a way to the target.
+"""The docs server as an ASGI application: the page, its assets, the contract, and a route to the target.
 
 Theory of operation. Every request passes the gate (`epkit.core.docs.doors`) first. What is served lies in memory: a
 page of this package, Swagger UI of another one, the rewritten contract. A path below `/_target` that the contract has

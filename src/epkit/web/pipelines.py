@@ -1,4 +1,4 @@
-"""A published pipeline as an ASGI application, on both wires of Azure.
+"""A published pipeline as an ASGI application, with both HTTP protocols of Azure.
 
 Every request but `GET /` passes the gate of the docs server (`epkit.core.docs.doors`) and has to carry the key. What is
 asked for is handed to `Service`; nothing here starts or reads anything.

@@ -1,4 +1,4 @@
-"""Take the port of a server; if another program has it, name that program and a free port."""
+"""Opens the port of a server; if another program has it, names that program and a free port."""
 
 import contextlib
 import errno

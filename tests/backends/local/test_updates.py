@@ -273,9 +273,9 @@ REFUSED = [
     (["--model", "model2", "--code", "model2"], 2, "--code: with --entry FILE"),
     (["--model", "model2", "--deployment", "green"], 6, "bank: it has no deployment green, only blue"),
     (["--model", "model2", "--env", "UNSET"], 2, "--env UNSET: this environment variable is not set"),
-    (["--model", "model2", "--traffic", "blue=100"], 2, "--model DIR (another model) or --traffic "),
-    ([], 2, "--model DIR (another model) or --traffic "),
-    (["--traffic", "blue=100", "--entry", "score.py"], 2, "--entry: with --model, not with --traffic"),
+    (["--model", "model2", "--traffic", "blue=100"], 2, "give one of --model DIR (replace the model) and --traffic "),
+    ([], 2, "give one of --model DIR (replace the model) and --traffic "),
+    (["--traffic", "blue=100", "--entry", "score.py"], 2, "--entry: works with --model, not with --traffic"),
     (["--model", "linked"], 2, "linked/link: a link out of the directory, to "),
 ]
 

@@ -1,4 +1,4 @@
-"""Jobs of Azure AutoML, by azure-ai-ml (SDK v2): the compute, the job, the model that it leaves."""
+"""Jobs of Azure AutoML, with azure-ai-ml (SDK v2): the compute, the job, and the model of the job."""
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -17,13 +17,13 @@ from epkit.errors import BackendError, UsageError
 from epkit.process import environment, silenced
 
 AUDIENCE: Final = "https://ml.azure.com/.default"
-"""Of the token for run history. Source: azure-ai-ml 1.35, `_restclient/runhistory/_configuration.py`."""
+"""Scope of the token for run history. Source: azure-ai-ml 1.35, `_restclient/runhistory/_configuration.py`."""
 
 IDLE_S: Final = 1800
-"""After which a node of a cluster that is made here is given back."""
+"""Idle time after which a node of a new cluster is released."""
 
 NO_GIT: Final[Mapping[str, str]] = {
-    # The SDK sends the remote's URL, branch and commit with each job; a blank one is none.
+    # The SDK sends the remote's URL, branch and commit with each job; blank values prevent that.
     "AZUREML_GIT_REPOSITORY_URI": " ",
     "AZUREML_GIT_BRANCH": " ",
     "AZUREML_GIT_COMMIT": " ",
@@ -34,8 +34,8 @@ NO_GIT: Final[Mapping[str, str]] = {
 class WorkspaceJobs:
     """The jobs of a workspace, of any kind.
 
-    Every method raises `BackendError` where the service says no, after it was asked again for what passes, and
-    `UsageError` where there is no login.
+    Every method raises `BackendError` if the service refuses, after retries for errors that can pass. It raises
+    `UsageError` if there is no login.
     """
 
     def __init__(
@@ -46,13 +46,13 @@ class WorkspaceJobs:
         know: Callable[[Secret], None],
         pause: Callable[[float], None],
     ) -> None:
-        """Prepare; nothing is imported, nothing is sent.
+        """Prepare the client. Nothing is imported, nothing is sent.
 
         Args:
-            credential: makes one of azure-identity.
-            say: called with what the SDK prints, and with what is asked for again.
-            know: is handed every token before it is sent.
-            pause: waits before something is asked again; what it raises ends the call.
+            credential: makes a credential of azure-identity.
+            say: called with the SDK's output, and with each retry.
+            know: called with every token before it is sent.
+            pause: waits before a retry; an exception that it raises ends the call.
         """
         self.workspace = workspace
         self._make_credential = credential
@@ -69,7 +69,7 @@ class WorkspaceJobs:
         return ml_client(self.workspace, self._credential, retry_total=0)  # `Patience` asks again
 
     def most_nodes(self, compute: str) -> int | None:
-        """Return how many nodes a compute has at most, 1 where it has one; None where there is no such compute."""
+        """Return the greatest number of nodes of a compute, 1 if it has only one; None if there is no such compute."""
         with calling(self._say, f"the compute {compute}"):
             try:
                 found = self._patience(lambda: self._client.compute.get(compute))
@@ -80,7 +80,7 @@ class WorkspaceJobs:
             return int(getattr(found, "max_instances", None) or 1)
 
     def create_compute(self, name: str, size: str, nodes: int, say: Say) -> None:
-        """Make a cluster that has no node while nothing runs, and wait until it is there."""
+        """Create a cluster without nodes while nothing runs, and wait until it exists."""
         with calling(say, f"the compute {name}") as tell:
             from azure.ai.ml.entities import AmlCompute
 
@@ -91,7 +91,7 @@ class WorkspaceJobs:
             wait(poller, f"creating the compute {name}", tell)
 
     def has(self, name: str) -> bool:
-        """Tell whether there is a job of this name."""
+        """Tell whether there is a job with this name."""
         with calling(self._say, f"the job {name}"):
             try:
                 self._patience(lambda: self._client.jobs.get(name))
@@ -102,46 +102,46 @@ class WorkspaceJobs:
             return True
 
     def cancel(self, name: str, say: Say) -> None:
-        """Cancel a job; one that is over stays as it is."""
+        """Cancel a job; a job that has ended does not change."""
         with calling(say, f"the job {name}") as tell:
             poller = self._patience(lambda: self._client.jobs.begin_cancel(name))
             wait(poller, f"cancelling the job {name}", tell)
 
     def history(self) -> RunHistory:
-        """Return what asks for the trials of jobs."""
+        """Return a client for the trials of jobs."""
         with calling(self._say, f"the workspace {self.workspace.name}"):
             found = self._patience(lambda: self._client.workspaces.get(self.workspace.name))
         return RunHistory(self.workspace, str(found.discovery_url or ""), self._token, self._patience)
 
     def _token(self) -> Secret:
-        # azure-identity keeps it, and asks for another one five minutes before it ends.
-        with silenced(*LOGGERS):  # azure-identity logs its whole chain
+        # azure-identity caches the token, and gets another one five minutes before it expires.
+        with silenced(*LOGGERS):  # azure-identity logs every credential that it tries
             token = Secret(self._credential.get_token(AUDIENCE).token)
         self._know(token)
         return token
 
 
 class AutoMLJobs(WorkspaceJobs):
-    """The AutoML jobs of a workspace; its methods raise as those of `WorkspaceJobs`."""
+    """The AutoML jobs of a workspace. Its methods raise the errors of `WorkspaceJobs`."""
 
     def submit(self, order: JobOrder, say: Say) -> AzureJob:
-        """Upload the table, and begin a job."""
+        """Upload the table, and start a job."""
         with calling(say, f"the job {order.name}") as tell, environment(NO_GIT):
             job = _entity(order)
             tell("uploading the table, beginning the job")
             return _describe(self._patience(lambda: self._client.jobs.create_or_update(job)))
 
     def job(self, name: str) -> AzureJob:
-        """Return how a job is."""
+        """Return the state of a job."""
         with calling(self._say, f"the job {name}"):
             return _describe(self._patience(lambda: self._client.jobs.get(name)))
 
     def register(self, name: str, job: str, path: str, kind: str) -> str:
-        """Register the model of a job, unless it is already.
+        """Register the model of a job, unless it is already registered.
 
         Args:
-            name: of the model.
-            path: of its files, `azureml://jobs/…`.
+            name: name of the model.
+            path: path of its files, `azureml://jobs/…`.
             kind: `mlflow_model` or `custom_model`.
 
         Returns:
@@ -165,7 +165,7 @@ class AutoMLJobs(WorkspaceJobs):
 
 
 def _entity(order: JobOrder) -> Any:
-    """Return the SDK's object of a job."""
+    """Return the SDK's object for a job."""
     from azure.ai.ml import Input, automl
 
     options: dict[str, Any] = {
@@ -203,7 +203,7 @@ def _describe(job: Any) -> AzureJob:
     """Turn the SDK's object of a job into a value.
 
     Raises:
-        UsageError: it is no AutoML job of a table.
+        UsageError: it is not an AutoML job for a table.
     """
     task = str(word(getattr(job, "task_type", None)) or "").lower()
     if task not in ("classification", "regression"):
@@ -232,7 +232,7 @@ def _describe(job: Any) -> AzureJob:
 
 
 def _snake(metric: Any) -> str:
-    """Return a metric's name as AutoML's own documents write it: `norm_macro_recall`, `AUC_weighted`."""
+    """Return a metric's name in the form of AutoML's documents: `norm_macro_recall`, `AUC_weighted`."""
     name = getattr(metric, "name", None)
     text = name if isinstance(name, str) else str(metric)
     return text.lower().replace("auc_", "AUC_")

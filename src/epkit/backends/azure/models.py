@@ -1,7 +1,7 @@
-"""Models that a workspace has, by azure-ai-ml: which one a reference means, and its files, fetched one by one.
+"""The models of a workspace, with azure-ai-ml: which model a reference names, and its files, fetched one by one.
 
-The SDK's own `download` writes whatever names the store has; here each is held inside the directory, and the number and
-the size of the files are bounded.
+The SDK's own `download` accepts any file name from the store. Here each file must be inside the directory, and the
+number and size of the files are limited.
 """
 
 import re
@@ -28,19 +28,19 @@ from epkit.paths import inside
 
 MLFLOW: Final = "mlflow_model"
 TYPES: Final[Mapping[ModelKind, str]] = {"custom": "custom_model", "mlflow": MLFLOW}
-"""What the SDK calls each kind."""
+"""The SDK's name of each kind."""
 
 BEST_CHILD_TAGS: Final = ("automl_best_child_run_id", "best_child_run_id")
-"""Of an AutoML job, and of a sweep: the run whose model is the best."""
+"""Properties of an AutoML job and of a sweep: the run with the best model."""
 
 ENDED: Final = frozenset({"Completed", "Finished"})
-"""Statuses of jobs and of runs that have all their files."""
+"""Statuses of jobs and of runs whose files are complete."""
 
 ARTIFACTS: Final = "workspaceartifactstore"
-"""The datastore of the files of runs; those of a run are below `ExperimentRun/dcid.RUN`."""
+"""The datastore with the files of runs; those of a run are below `ExperimentRun/dcid.RUN`."""
 
 DEPTH: Final = 32
-"""Directories in one another."""
+"""Greatest depth of directories."""
 
 _JOB_PATH: Final = re.compile(r"azureml://(?:.*/)?jobs/([^/]+)/outputs/(?:artifacts|default)/(?:paths/)?(.+)")
 _STORE_PATH: Final = re.compile(r"azureml://(?:.*/)?datastores/([^/]+)/paths/(.+)")
@@ -48,21 +48,21 @@ _STORE_PATH: Final = re.compile(r"azureml://(?:.*/)?datastores/([^/]+)/paths/(.+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Place:
-    """Files in a store: one of this name, or those below it."""
+    """Files in a store: the file with this name, or those below it."""
 
     datastore: str
     path: str
 
 
 def registered(client: Any, reference: str) -> RegisteredModel:
-    """Ask the workspace which version a reference means, and which kind of model that is."""
+    """Ask the workspace for the version and the kind of a model."""
     found = _model(client, parse_reference(reference))
     kind: ModelKind = "mlflow" if found.type == MLFLOW else "custom"
     return RegisteredModel(reference=f"{PREFIX}{found.name}:{found.version}", kind=kind)
 
 
 def entity(path: str, name: str, kind: ModelKind) -> Any:
-    """Return what the SDK takes for a model: the reference of one that is registered, or files to be uploaded."""
+    """Return the SDK's form of a model: the reference of a registered model, or files to upload."""
     from azure.ai.ml.entities import Model
 
     return path if is_reference(path) else Model(path=path, name=name, type=TYPES[kind])
@@ -107,13 +107,13 @@ def _run(run: str, path: str) -> _Place:
 
 
 def _of_job(client: Any, reference: JobReference, say: Say) -> _Place:
-    """Find the files of a job's best child, or of the job itself where it has none."""
+    """Find the files of a job's best child, or of the job itself if it has none."""
     try:
         job = client.jobs.get(reference.job)
     except Exception as error:
         if not is_missing(error):
             raise
-        return _run(reference.job, reference.path)  # the service does not know every child as a job
+        return _run(reference.job, reference.path)  # the service does not list every child as a job
     notes = {**(job.properties or {}), **(job.tags or {})}
     best = next((str(notes[tag]) for tag in BEST_CHILD_TAGS if notes.get(tag)), None)
     status = str(getattr(job.status, "value", job.status))
@@ -125,7 +125,7 @@ def _of_job(client: Any, reference: JobReference, say: Say) -> _Place:
 
 
 def _container(client: Any, credential: Any, name: str) -> Any:
-    """Open the container of a datastore, with its own signature or key, else with the login."""
+    """Open the container of a datastore with its own signature or key, otherwise with the login."""
     from azure.storage.blob import ContainerClient
 
     store = client.datastores.get(name, include_secrets=True)
@@ -139,17 +139,17 @@ def _container(client: Any, credential: Any, name: str) -> Any:
 
 
 def _listed(container: Any, path: str, name: str) -> dict[str, int]:
-    """Return the size in bytes of the file at a path, or of each below it.
+    """Return the size in bytes of the file at a path, or of each file below it.
 
     Raises:
-        BackendError: there is none, or there is too much.
+        BackendError: there is no file, or there are too many or too large files.
     """
     found: dict[str, int] = {}
     total = 0
     for blob in container.list_blobs(name_starts_with=path):
         rest = blob.name.removeprefix(path)
         if rest[:1] not in ("", "/") or rest == "/" or (not rest and not blob.size) or _is_folder(blob):
-            continue  # a neighbour whose name begins alike, or the mark of a directory
+            continue  # a path that only begins with the same characters, or the marker of a directory
         found[blob.name] = blob.size
         total += blob.size
         if total > MOST_BYTES or len(found) > MOST_FILES:
@@ -169,7 +169,7 @@ def _download(container: Any, blob: str, size_bytes: int, path: Path) -> None:
     """Write a file.
 
     Raises:
-        BackendError: it is not as it was listed, or there is no room for it.
+        BackendError: it is not as listed, or there is no room for it.
     """
     written = 0
     try:

@@ -1,4 +1,4 @@
-"""Asking Azure again for what it refuses for a while: an hour's job outlives a busy minute and a token."""
+"""Repeats requests to Azure that are refused for a while: a job of an hour outlasts a busy minute and a token."""
 
 import time
 from collections.abc import Callable
@@ -11,26 +11,26 @@ from epkit.errors import EpkitError
 T = TypeVar("T")
 
 LIMIT_S: Final = 600.0
-"""How long the same question is asked; a deployment of Azure's own services takes some minutes."""
+"""How long the same request is repeated; a deployment of Azure's own services takes some minutes."""
 
 FEW: Final = 3
-"""Times that a refused login is tried: a token that just ended is another one at the next request."""
+"""How often a refused login is tried: a token that has just expired is replaced for the next request."""
 
 FIRST_S: Final = 0.5
 LONGEST_S: Final = 30.0
 LONGEST_ASKED_S: Final = 120.0
-"""Of a pause: the first one, the longest, and the longest that the service may ask for."""
+"""Pauses: the first one, the longest, and the longest that the service may ask for."""
 
 
 class Patience:
-    """Asks again, with pauses that grow, or that the service asks for (Retry-After)."""
+    """Repeats a call, with growing pauses or those that the service asks for (Retry-After)."""
 
     def __init__(self, say: Say, pause: Callable[[float], None], limit_s: float = LIMIT_S) -> None:
-        """Prepare.
+        """Set the limits.
 
         Args:
-            say: called once a question, when it is asked again.
-            pause: waits; what it raises ends the asking.
+            say: called once for each call, when it is repeated.
+            pause: waits; an exception that it raises ends the repetition.
             limit_s: see `LIMIT_S`.
         """
         self._say = say
@@ -38,10 +38,10 @@ class Patience:
         self._limit_s = limit_s
 
     def __call__(self, ask: Callable[[], T]) -> T:
-        """Ask until there is an answer.
+        """Call *ask* until it succeeds.
 
         Raises:
-            Exception: the last refusal, where another try is no use, or the time is up.
+            Exception: the last error, if another try is useless or the time is up.
         """
         began = time.monotonic()
         logins, wait_s = 0, FIRST_S
@@ -68,7 +68,7 @@ def _is_login(refusal: Refusal) -> bool:
 
 
 def _asked_for_s(error: Exception) -> float:
-    """Return how long the service asks to wait, 0 where it does not say."""
+    """Return the wait that the service asks for; 0 if it does not ask."""
     headers: Any = getattr(getattr(error, "response", None), "headers", None) or {}
     try:
         return max(0.0, float(headers.get("Retry-After") or headers.get("retry-after") or 0))

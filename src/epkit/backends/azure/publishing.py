@@ -1,7 +1,7 @@
-"""Pipelines as batch endpoints, by azure-ai-ml (SDK v2): component, endpoint, deployment, schedule, and their jobs.
+"""Pipelines as batch endpoints, with azure-ai-ml (SDK v2): component, endpoint, deployment, schedule, and jobs.
 
-The SDK asks for some of it by preview versions of the API; `core.hosting.azure_errors` names the version that Azure
-refuses. A job is not begun here: the SDK's own `invoke` asks again after it has begun one.
+For some requests the SDK uses preview versions of the API; `core.hosting.azure_errors` names a version that Azure
+refuses. This module starts no job, because the SDK's `invoke` repeats the request even after it has started one.
 """
 
 import contextlib
@@ -32,20 +32,20 @@ TIME_ZONE: Final = "UTC"
 """Of schedules."""
 
 MOST_JOBS: Final = 2000
-"""Of a workspace that are looked at for those of an endpoint."""
+"""Greatest number of a workspace's jobs that are searched for those of an endpoint."""
 
 
 class PipelineEndpoints(WorkspaceJobs):
-    """The published pipelines of a workspace; methods raise as those of `WorkspaceJobs`."""
+    """The published pipelines of a workspace. Its methods raise the errors of `WorkspaceJobs`."""
 
     def publish(self, order: PipelineOrder, say: Say) -> str:
-        """Publish a pipeline, or a new version of it: the default deployment is moved, and the old one deleted.
+        """Publish a pipeline or a new version of it. The new deployment becomes the default; the old one is deleted.
 
         Returns:
-            The URL that begins a job.
+            The URL that starts a job.
 
         Raises:
-            BackendError: what served before serves on, and no deployment is left of the new version.
+            BackendError: the old version is still published, and the deployment of the new one is removed.
         """
         with calling(say, order.endpoint) as say, environment(NO_GIT):
             component = self._component(order, say)
@@ -54,17 +54,17 @@ class PipelineEndpoints(WorkspaceJobs):
                 self._deploy(order, component, say)
                 url = self._move(order, say)
             except Exception:
-                with contextlib.suppress(Exception):  # the reason of the first failure is what counts
+                with contextlib.suppress(Exception):  # only the first failure is reported
                     self._take_back(order, say, new=new)
                 raise
             self._delete_others(order, say)
             return url
 
     def schedule(self, order: PipelineOrder, schedule: Schedule | None, say: Say) -> None:
-        """Have the version that was published run by itself, in UTC; None ends that.
+        """Let the published version run by itself, in UTC; None ends the schedule.
 
         Args:
-            order: of what was published.
+            order: the published version.
         """
         with calling(say, f"the schedule {order.endpoint}") as say, environment(NO_GIT):
             if schedule is None:
@@ -100,7 +100,7 @@ class PipelineEndpoints(WorkspaceJobs):
         """Delete an endpoint, its deployments and its schedule; jobs, their files and the data stay.
 
         Returns:
-            Whether there was such an endpoint.
+            Whether the endpoint existed.
         """
         with calling(say, endpoint) as say:
             self._delete_schedule(endpoint, say)
@@ -111,14 +111,14 @@ class PipelineEndpoints(WorkspaceJobs):
             return True
 
     def state(self, name: str) -> PipelineJobState:
-        """Return how a job is."""
+        """Return the state of a job."""
         with calling(self._say, f"the job {name}"):
             return _state(self._patience(lambda: self._client.jobs.get(name)))
 
     def listed(self, endpoint: str, most: int) -> tuple[PipelineJobState, ...]:
         """Return the last jobs of an endpoint, the newest first.
 
-        They are those of the experiment of its name: the list of an endpoint's jobs is refused by the service.
+        They are the jobs of the experiment with the endpoint's name: the service refuses to list an endpoint's jobs.
 
         Source: azure-sdk-for-python, issue 45212.
         """
@@ -128,7 +128,7 @@ class PipelineEndpoints(WorkspaceJobs):
             return tuple(_state(job) for job in itertools.islice(of_it, most))
 
     def _component(self, order: PipelineOrder, say: Say) -> Any:
-        """Upload code, environment and data, and register the pipeline that is made of them."""
+        """Upload code, environment and data, and register the pipeline that consists of them."""
         from azure.ai.ml import Input
         from azure.ai.ml.entities import CommandComponent, Environment, PipelineComponent
 
@@ -147,7 +147,7 @@ class PipelineEndpoints(WorkspaceJobs):
                 name=order.component, version=order.version, image=IMAGE, conda_file=dict(order.conda)
             ),
             inputs=({} if order.data is None else {DATA: Input(type=kind)}) | optional,
-            is_deterministic=False,  # else Azure takes what another job left
+            is_deterministic=False,  # otherwise Azure reuses the output of another job
         )
         bound: dict[str, Any] = {name: f"${{{{parent.inputs.{name}}}}}" for name in order.inputs}
         if order.data is not None:
@@ -178,7 +178,7 @@ class PipelineEndpoints(WorkspaceJobs):
         self._patience(lambda: self._client.data.create_or_update(made))
 
     def _endpoint(self, name: str) -> Any:
-        """Return an endpoint, None where there is none."""
+        """Return an endpoint; None if it does not exist."""
         try:
             return self._patience(lambda: self._client.batch_endpoints.get(name))
         except Exception as error:
@@ -187,7 +187,7 @@ class PipelineEndpoints(WorkspaceJobs):
             raise
 
     def _ensure_endpoint(self, order: PipelineOrder, say: Say) -> bool:
-        """Make the endpoint unless it is there; tell whether it was not."""
+        """Create the endpoint if it does not exist; return whether it was created."""
         from azure.ai.ml.entities import BatchEndpoint
 
         if self._endpoint(order.endpoint) is not None:
@@ -207,7 +207,7 @@ class PipelineEndpoints(WorkspaceJobs):
         wait(poller, f"creating the deployment {order.deployment}", say)
 
     def _move(self, order: PipelineOrder, say: Say) -> str:
-        """Have requests go to the new deployment."""
+        """Make the new deployment the default."""
         endpoint = self._patience(lambda: self._client.batch_endpoints.get(order.endpoint))
         endpoint.defaults = {"deployment_name": order.deployment}
         poller = self._patience(lambda: self._client.batch_endpoints.begin_create_or_update(endpoint))
@@ -225,7 +225,7 @@ class PipelineEndpoints(WorkspaceJobs):
         wait(poller, "taking back what was begun", say)
 
     def _delete_others(self, order: PipelineOrder, say: Say) -> None:
-        """Delete the deployments of earlier versions; one that stays costs nothing, and is said."""
+        """Delete the deployments of earlier versions. A failure is only reported: such a deployment costs nothing."""
         there = self._patience(lambda: list(self._client.batch_deployments.list(order.endpoint)))
         for old in (str(each.name) for each in there if each.name != order.deployment):
             try:
@@ -235,7 +235,7 @@ class PipelineEndpoints(WorkspaceJobs):
                 say(f"{order.deployment} is published, but {old} is there still ({type(error).__name__})")
 
     def _delete_schedule(self, name: str, say: Say) -> None:
-        """Delete a schedule; one that is not there is no mistake."""
+        """Delete a schedule, if it exists."""
         schedules = self._client.schedules
         try:
             found = self._patience(lambda: schedules.get(name))
@@ -243,13 +243,13 @@ class PipelineEndpoints(WorkspaceJobs):
             if is_missing(error):
                 return
             raise
-        if found.is_enabled:  # an enabled one is not deleted
+        if found.is_enabled:  # an enabled schedule cannot be deleted
             wait(self._patience(lambda: schedules.begin_disable(name)), f"disabling the schedule {name}", say)
         wait(self._patience(lambda: schedules.begin_delete(name)), f"deleting the schedule {name}", say)
 
 
 def _optional(order: PipelineOrder) -> dict[str, Any]:
-    """Return the SDK's objects of what a caller may set."""
+    """Return the SDK's objects for the parameters that a caller may set."""
     from azure.ai.ml import Input
 
     found: dict[str, Any] = {}

@@ -1,7 +1,7 @@
-"""What azure-ai-ml does not tell of a job: its trials, their metrics and their files, by Azure's own REST.
+"""The parts of a job that azure-ai-ml does not return: trials, metrics and files, from Azure's own REST services.
 
-Requests with the token go to `*.api.azureml.ms`, over TLS, and nowhere else. A file is fetched from the storage by an
-address that is signed, which goes into no message; the token does not go there. Redirects are not followed.
+Requests with the token go only to `*.api.azureml.ms`, over TLS. A file comes from the storage, at a signed address. No
+message contains this address, and the token is not sent there. Redirects are not followed.
 
 Source: azure-ai-ml 1.35, `_restclient/runhistory`; azureml-core 1.61, `_restclient/operations/artifact_operations.py`;
 MLflow's REST API, `runs/get`.
@@ -27,11 +27,11 @@ TIMEOUT: Final = httpx.Timeout(30.0, read=60.0)
 MOST_DOCUMENT_BYTES: Final = 32 << 20
 MOST_PAGES: Final = 200
 MOST_FILES: Final = 20_000
-"""Of a run that are looked at."""
+"""Greatest number of files of a run."""
 
 
 class AzureReplyError(Exception):
-    """A status that is no success; `core.hosting.azure_errors.reduce` reads it."""
+    """A status that is not a success; `core.hosting.azure_errors.reduce` reads it."""
 
     def __init__(self, reply: httpx.Response) -> None:
         super().__init__(f"status {reply.status_code}")
@@ -46,18 +46,18 @@ class AzureReplyError(Exception):
 class RunHistory:
     """The runs of a workspace; a context manager.
 
-    Every method raises `BackendError` where the service says no, after it was asked again for what passes.
+    Every method raises `BackendError` if the service refuses, after retries for errors that can pass.
     """
 
     def __init__(self, workspace: Workspace, discovery: str, token: Callable[[], Secret], patience: Patience) -> None:
-        """Prepare; nothing is sent.
+        """Prepare the client. Nothing is sent.
 
         Args:
-            discovery: where the workspace says that its services are.
-            token: gives one that lasts, again for each request.
+            discovery: the workspace's address of its services.
+            token: returns a valid token; called for each request.
 
         Raises:
-            BackendError: that is no address of Azure ML.
+            BackendError: the address does not belong to Azure ML.
         """
         self._workspace = workspace
         self._origin = _origin(discovery)
@@ -81,12 +81,12 @@ class RunHistory:
         return self._get(run, self._history(f"runs/{quote(run, safe='')}/details"))
 
     def logged(self, run: str) -> Any:
-        """Return what MLflow has of a run: its metrics and tags."""
+        """Return MLflow's record of a run: its metrics and tags."""
         where = f"{self._origin}/mlflow/v1.0{self._workspace.id}/api/2.0/mlflow/runs/get"
         return self._get(run, where, run_id=run)
 
     def files(self, run: str) -> list[str]:
-        """Return the paths of a run's files, as the service names them.
+        """Return the paths of a run's files, with the service's names.
 
         Raises:
             BackendError: there are more than `MOST_FILES`.
@@ -105,15 +105,15 @@ class RunHistory:
         """Return a file of a run.
 
         Args:
-            path: as `files` gives it.
+            path: a path from `files`.
 
         Raises:
-            BackendError: it is larger, or is not in Azure's storage.
+            BackendError: it is larger than *most_bytes*, or is not in Azure's storage.
         """
         subject = f"{run}/{path}"
 
         def once() -> bytes:
-            # The address is asked for again with each try: it ends after some time.
+            # The address is requested for each try, because it expires.
             information = self._ask(self._artifacts("artifacts/contentinfo", run, path))
             uri = information.get("contentUri") if isinstance(information, dict) else None
             if not isinstance(uri, str) or not _is_at(uri, STORAGE):
@@ -135,10 +135,10 @@ class RunHistory:
         return f"{base}/ExperimentRun/{quote(f'dcid.{run}', safe='')}{inside}"
 
     def _pages(self, run: str, url: str, key: str, parameter: str) -> Iterator[Any]:
-        """Give what a list holds, page by page.
+        """Yield the entries of a list, page by page.
 
         Raises:
-            BackendError: it does not end.
+            BackendError: the list has too many pages.
         """
         more: dict[str, str] = {}
         for _ in range(MOST_PAGES):
@@ -166,10 +166,10 @@ class RunHistory:
 
 
 def _origin(discovery: str) -> str:
-    """Return the origin of the services; all of a region are behind one.
+    """Return the origin of the services; all services of a region share one.
 
     Raises:
-        BackendError: it is not one of Azure ML, over TLS.
+        BackendError: the address is not one of Azure ML's over TLS.
     """
     if not _is_at(discovery, SERVICES):
         raise BackendError(
@@ -179,7 +179,7 @@ def _origin(discovery: str) -> str:
 
 
 def _is_at(url: str, domain: str) -> bool:
-    """Tell whether a URL leads over TLS to a host of a domain, without a user, at the usual port."""
+    """Tell whether a URL uses TLS and a host of the domain, without a user and with the default port."""
     try:
         parts = urlsplit(url)
         port = parts.port

@@ -1,4 +1,4 @@
-"""How the two Azure SDKs are called: nothing of theirs on stdout, no logs, no warnings, errors in one line."""
+"""Calls the two Azure SDKs: their output, logs and warnings are hidden, and their errors become one line."""
 
 import contextlib
 import importlib.util
@@ -23,40 +23,40 @@ from epkit.reading import CONDA, read_whole
 CONDA_FILES: Final = ("conda.yml", "conda.yaml", "conda_env.yml", "environment.yml", "environment.yaml")
 TAIL_LINES: Final = 30
 LOGGERS: Final = ("azure", "azureml", "adal", "msal", "msrest", "urllib3")
-"""Whose logs are not the user's: the SDKs', and those of what they are made of."""
+"""Loggers that are silenced: those of the SDKs, and of the packages that they use."""
 
 
 def require(module: str, extra: str, backend: str) -> None:
-    """Refuse where an SDK is missing.
+    """Refuse if an SDK is not installed.
 
     Raises:
-        UsageError: it names the extra.
+        UsageError: the message names the extra.
     """
     for needed in (module, "azure.identity"):
         try:
             found = importlib.util.find_spec(needed)
-        except ModuleNotFoundError:  # not even its parent
+        except ModuleNotFoundError:  # the parent package is missing too
             found = None
         if found is None:
             raise UsageError(f'the backend {backend} needs the extra {extra}: pip install "epkit[{extra}]"')
 
 
 class WorkspaceBackend:
-    """What the backends of both SDKs have in common."""
+    """The common part of the backends of both SDKs."""
 
     def __init__(self, workspace: Workspace, credential: Callable[[], Any], say: Say) -> None:
-        """Prepare; nothing is imported, nothing is sent.
+        """Prepare the backend. Nothing is imported, nothing is sent.
 
         Args:
-            credential: makes one of azure-identity.
-            say: called with what the SDK prints.
+            credential: makes a credential of azure-identity.
+            say: called with the SDK's output.
         """
         self.workspace = workspace
         self._credential = credential
         self._say = say
 
     def requests(self, name: str, *, tail: int, request_id: str | None = None) -> tuple[LoggedRequest, ...]:  # noqa: ARG002
-        """Refuse: the SDK does not read Application Insights."""
+        """Refuse: the SDK cannot read Application Insights."""
         query = "requests"
         if request_id is not None:
             query = f"\"requests | where tostring(customDimensions) contains '{request_id}'\""
@@ -68,18 +68,18 @@ class WorkspaceBackend:
 
 @contextlib.contextmanager
 def calling(say: Say, subject: str) -> Iterator[Say]:
-    """Call an SDK.
+    """Call an SDK inside the `with` block.
 
     Args:
-        say: called with what the SDK prints on stdout; what it prints on stderr (bars, colours) is dropped.
-        subject: what it is about, for messages.
+        say: called with the SDK's output on stdout; its output on stderr (bars, colours) is dropped.
+        subject: what the call is about, for messages.
 
     Yields:
-        What to tell the user with meanwhile.
+        A function for lines to the user during the call.
 
     Raises:
         UsageError: there is no login.
-        BackendError: the service said no; code and message.
+        BackendError: the service refused; its code and message.
     """
     real = sys.stderr
 
@@ -101,21 +101,21 @@ def calling(say: Say, subject: str) -> Iterator[Say]:
 
 @contextlib.contextmanager
 def translating(subject: str) -> Iterator[None]:
-    """Call an SDK on a thread of its own, where stdout and stderr must not be redirected.
+    """Call an SDK on its own thread, where stdout and stderr must not be redirected.
 
     Raises:
-        UsageError, BackendError: as `calling`.
+        UsageError, BackendError: as for `calling`.
     """
     try:
         yield
     except EpkitError:
         raise
     except Exception as error:  # noqa: BLE001 - SDKs raise what they like
-        raise translated(error, subject) from None  # the cause may hold whole replies
+        raise translated(error, subject) from None  # the cause may contain whole replies
 
 
 def translated(error: BaseException, subject: str) -> EpkitError:
-    """Return what to raise instead of an SDK's exception."""
+    """Return the error to raise in place of an SDK's exception."""
     refusal = reduce(error)
     if refusal.kind == "login":
         return UsageError(refusal.line)
@@ -123,16 +123,16 @@ def translated(error: BaseException, subject: str) -> EpkitError:
 
 
 def is_missing(error: BaseException) -> bool:
-    """Tell whether an SDK's exception says that something is not there."""
+    """Tell whether an SDK's exception means that something does not exist."""
     refusal = reduce(error)
     return refusal.status == 404 or "NotFound" in refusal.code
 
 
 def conda_file(order: Order | Replacement) -> Path:
-    """Return the conda file of an order: the one named, else one next to the script, or in the model's directory.
+    """Return the conda file of an order: the named one, else one next to the script or in the model's directory.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is no conda file.
     """
     if order.environment is not None:
         return Path(order.environment)
@@ -148,9 +148,9 @@ def conda_file(order: Order | Replacement) -> Path:
 
 @contextlib.contextmanager
 def uploadable(script: Script) -> Iterator[str]:
-    """Give the directory of a script that an SDK is to upload: its own, or one that holds the modules alone.
+    """Yield the directory of a script for upload: its own, or one that holds only the modules.
 
-    The SDKs leave out what `.amlignore` or `.gitignore` names, of a directory that is meant as a whole.
+    The SDKs leave out files that `.amlignore` or `.gitignore` lists, if the whole directory is uploaded.
 
     Raises:
         UsageError: a module cannot be copied.
@@ -165,7 +165,7 @@ def uploadable(script: Script) -> Iterator[str]:
 
 
 def warn_of_missing_server(conda: Path, packages: tuple[str, ...], say: Say) -> None:
-    """Say so where a conda file names none of the packages that bring the server into the container."""
+    """Warn if a conda file has none of the packages that install the server in the container."""
     text = read_whole(conda, CONDA, name=str(conda)).decode("utf-8", "replace")
     if not any(package in text for package in packages):
         say(f"{conda}: it names no {' or '.join(packages)}: without the server nothing answers in the container")
@@ -177,7 +177,7 @@ def lines_of(content: Any, tail: int) -> tuple[str, ...]:
 
 
 class _Relay(io.TextIOBase):
-    """A stdout that hands on whole lines, without the dots of those who wait."""
+    """A stdout that passes on whole lines, without the dots of a progress display."""
 
     def __init__(self, say: Say) -> None:
         self._say = say

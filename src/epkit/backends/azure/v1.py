@@ -1,4 +1,4 @@
-"""Web services on ACI and AKS, by azureml-core (SDK v1), which is out of support; what exists goes on to work."""
+"""Web services on ACI and AKS, with azureml-core (SDK v1). It is out of support, but existing services still work."""
 
 import contextlib
 import os
@@ -43,16 +43,16 @@ VARIABLES: Final[Mapping[str, str]] = {
     "AZUREML_DEFAULT_BACKOFF": "1",
     "AZUREML_DEFAULT_500_BACKOFF": "1",
     "AZUREML_DEFAULT_503_BACKOFF": "1",
-    # It sends the git remote's URL, credentials and all, with every update; a blank one is no secret.
+    # It sends the git remote's URL, including credentials, with every update; a blank one contains no secret.
     "AZUREML_GIT_REPOSITORY_URI": " ",
     "AZUREML_GIT_BRANCH": " ",
     "AZUREML_GIT_COMMIT": " ",
     "AZUREML_GIT_DIRTY": "0",
-    # Else it asks management.azure.com/metadata, with a patience of 30 s.
+    # Otherwise it asks management.azure.com/metadata, with a time limit of 30 s.
     "AZUREML_CURRENT_CLOUD": "AzureCloud",
     "AZUREML_LOG_DEPRECATION_WARNING_ENABLED": "False",
 }
-"""Read by azureml-core when it is imported."""
+"""Environment variables that azureml-core reads during its import."""
 CPU_CORES, MEMORY_GB = 1, 2
 NO_DEPLOYMENTS: Final = "a web service of SDK v1 has no deployments"
 
@@ -63,7 +63,7 @@ class AzureMLv1Backend(WorkspaceBackend):
     name: BackendName = "azureml-v1"
 
     def __init__(self, workspace: Workspace, credential: Callable[[], Any], say: Say) -> None:
-        """Prepare, as `WorkspaceBackend`."""
+        """Prepare the backend, as in `WorkspaceBackend`."""
         super().__init__(workspace, credential, say)
         self._token_services: dict[str, Any] = {}
 
@@ -95,7 +95,7 @@ class AzureMLv1Backend(WorkspaceBackend):
             return self._describe(self._service(name))
 
     def plan(self, order: Order) -> tuple[Mapping[str, Any], ...]:
-        """Say what `create` would send."""
+        """Return what `create` would send."""
         compute: dict[str, Any] = {"computeType": (order.compute or "aci").upper(), "authEnabled": True}
         if order.compute == "aks":
             compute |= {"computeName": order.compute_target, "numReplicas": order.instances}
@@ -131,7 +131,7 @@ class AzureMLv1Backend(WorkspaceBackend):
         return self.show(order.name)
 
     def update(self, replacement: Replacement, say: Say) -> Endpoint:
-        """Have the service replace its container, as `service.update(models, inference_config)` does."""
+        """Let the service replace its container, as `service.update(models, inference_config)` does."""
         name = replacement.name
         _refuse_deployment(replacement.deployment)
         script, conda = _needed(replacement.script), _conda(replacement)
@@ -146,7 +146,7 @@ class AzureMLv1Backend(WorkspaceBackend):
 
     @contextlib.contextmanager
     def _prepared(self, name: str, model: str, script: Script, conda: Path, tell: Say) -> Iterator[tuple[Any, Any]]:
-        """Give the model, registered, and what the SDK calls an inference configuration, to upload in the block."""
+        """Yield the registered model and the SDK's inference configuration, whose files exist inside the block."""
         from azureml.core import Environment
         from azureml.core.model import InferenceConfig, Model
 
@@ -156,7 +156,7 @@ class AzureMLv1Backend(WorkspaceBackend):
                 registered = self._registered(model)
             else:
                 tell("registering the model")
-                stack.enter_context(contextlib.chdir(path.parent))  # it refuses what lies elsewhere
+                stack.enter_context(contextlib.chdir(path.parent))  # it refuses paths outside of the current directory
                 registered = Model.register(self._ws, model_path=path.name, model_name=name)
             code = stack.enter_context(uploadable(script))
             yield (
@@ -169,7 +169,7 @@ class AzureMLv1Backend(WorkspaceBackend):
             )
 
     def registered(self, reference: str) -> RegisteredModel:
-        """Return a model of the workspace; the SDK deploys every kind by a script."""
+        """Return a model of the workspace. This SDK deploys every kind with a script."""
         with self._calling(self._say, reference):
             found = self._registered(reference)
             return RegisteredModel(reference=f"{PREFIX}{found.name}:{found.version}", kind="custom")
@@ -186,7 +186,7 @@ class AzureMLv1Backend(WorkspaceBackend):
         return Model(self._ws, name=found.name, version=None if version is None else int(version), expand=False)
 
     def _await(self, service: Any, say: Say) -> None:
-        """Wait for a service that was created or updated; say the end of its log if it fails."""
+        """Wait for a service that was created or updated; if it fails, show the end of its log."""
         try:
             with self._calling(say, service.name) as tell:
                 tell("waiting for the service")
@@ -196,7 +196,7 @@ class AzureMLv1Backend(WorkspaceBackend):
             raise
 
     def set_traffic(self, name: str, traffic: Mapping[str, int], say: Say) -> Endpoint:  # noqa: ARG002
-        """Refuse: there is nothing to divide."""
+        """Refuse: a web service has no deployments."""
         raise UsageError(f"{name}: {NO_DEPLOYMENTS}, among which requests could be divided")
 
     def keys(self, name: str) -> Keys:
@@ -216,7 +216,7 @@ class AzureMLv1Backend(WorkspaceBackend):
         return self.keys(name)
 
     def token(self, name: str) -> Token:
-        """Return a token for scoring; AKS has them."""
+        """Return a token for scoring. Only AKS has them."""
         service = self._tokens_of(name)
         with translating(name):
             found = service.get_access_token()
@@ -227,7 +227,7 @@ class AzureMLv1Backend(WorkspaceBackend):
             )
 
     def _tokens_of(self, name: str) -> Any:
-        """Return the SDK's object of a service that takes tokens, which is asked for but once."""
+        """Return the SDK's object of a service that accepts tokens; it is fetched only once."""
         if name not in self._token_services:
             with self._calling(self._say, name):
                 service = self._service(name)
@@ -241,7 +241,7 @@ class AzureMLv1Backend(WorkspaceBackend):
         with self._calling(say, name) as tell:
             tell("deleting the service")
             self._service(name).delete()
-            # The SDK does not look at how the operation ended.
+            # The SDK does not check how the operation ended.
             with contextlib.suppress(_MissingError):
                 state = self._service(name).state
                 raise BackendError(f"{name}: it is not deleted; its state is {state}")
@@ -265,8 +265,8 @@ class AzureMLv1Backend(WorkspaceBackend):
 
     @contextlib.contextmanager
     def _calling(self, say: Say, subject: str) -> Iterator[Say]:
-        """Call the SDK, which is imported in here and nowhere else: what it reads of the environment is set before."""
-        # It joins paths to HOME when it is imported.
+        """Call the SDK. It is imported only here, after its environment variables are set."""
+        # During its import it joins paths to HOME.
         home = {"HOME": os.environ.get("HOME") or os.path.expanduser("~")}  # noqa: PTH111 - never raises
         try:
             with environment({**VARIABLES, **home}), calling(say, subject) as aloud:
@@ -280,7 +280,7 @@ class AzureMLv1Backend(WorkspaceBackend):
         """Return the SDK's object.
 
         Raises:
-            _MissingError: there is none.
+            _MissingError: there is no such service.
         """
         from azureml.core.webservice import Webservice
 
@@ -344,7 +344,7 @@ class AzureMLv1Backend(WorkspaceBackend):
 
 
 class _MissingError(EpkitError):
-    """There is no web service of this name."""
+    """There is no web service with this name."""
 
     exit_code = BackendError.exit_code
 

@@ -1,4 +1,4 @@
-"""Managed online endpoints, by azure-ai-ml (SDK v2)."""
+"""Managed online endpoints, with azure-ai-ml (SDK v2)."""
 
 import contextlib
 import json
@@ -42,12 +42,12 @@ IMAGE: Final = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:latest"
 SERVERS: Final = ("azureml-inference-server-http", "azureml-defaults")
 INSTANCE_TYPE: Final = "Standard_DS3_v2"
 RETRIES: Final = 3
-"""Of a request; azure-core's own default of 10 takes minutes."""
+"""Retries of a request; azure-core's default of 10 takes minutes."""
 
 PROGRESS_EVERY_S: Final = 30.0
 
 MODEL_TAG: Final = "epkit-model-sha256"
-"""Tag of a deployment: the hash of the files that its model was uploaded of."""
+"""Tag of a deployment: hash of the files from which its model was uploaded."""
 
 _AUTHS: Final[Mapping[str, Literal["key", "aml_token", "aad"]]] = {
     "key": "key", "amltoken": "aml_token", "aml_token": "aml_token", "aadtoken": "aad", "aad_token": "aad",
@@ -60,7 +60,7 @@ class AzureMLBackend(WorkspaceBackend):
     name: BackendName = "azureml"
 
     def __init__(self, workspace: Workspace, credential: Callable[[], Any], say: Say) -> None:
-        """Prepare, as `WorkspaceBackend`."""
+        """Prepare the backend, as in `WorkspaceBackend`."""
         super().__init__(workspace, credential, say)
         self._body: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
         self._seen: Any = None
@@ -94,7 +94,7 @@ class AzureMLBackend(WorkspaceBackend):
             return _describe(self.workspace.name, endpoint, tuple(self._client.online_deployments.list(name)))
 
     def plan(self, order: Order) -> tuple[Mapping[str, Any], ...]:
-        """Say what `create` would send."""
+        """Return what `create` would send."""
         steps: list[Mapping[str, Any]] = []
         script = order.script
         if script is not None:
@@ -122,7 +122,7 @@ class AzureMLBackend(WorkspaceBackend):
         )  # fmt: skip
 
     def create(self, order: Order, say: Say) -> Endpoint:
-        """Create the endpoint, unless it is there, and a deployment; the first one gets the traffic."""
+        """Create the endpoint if it does not exist, and a deployment. The first deployment gets the traffic."""
         with contextlib.ExitStack() as uploads:
             own: dict[str, Any] = {}
             if order.script is not None:
@@ -146,7 +146,7 @@ class AzureMLBackend(WorkspaceBackend):
         return self.show(order.name)
 
     def update(self, replacement: Replacement, say: Say) -> Endpoint:
-        """Create a deployment with the other model next to the one that serves, move the traffic, delete the old."""
+        """Create a deployment with the other model next to the old one, move the traffic, and delete the old one."""
         name = replacement.name
         old, new = self.create_candidate(replacement, say)
         self.set_traffic(name, {new: 100}, say)
@@ -157,13 +157,13 @@ class AzureMLBackend(WorkspaceBackend):
         return self.show(name)
 
     def create_candidate(self, replacement: Replacement, say: Say) -> tuple[str, str]:
-        """Create a deployment with another model next to the one that serves; it gets no traffic.
+        """Create a deployment with another model next to the live one; it gets no traffic.
 
         Returns:
-            The deployment that serves, and the new one.
+            The live deployment, and the new one.
 
         Raises:
-            BackendError: it fails; nothing is left of it.
+            BackendError: it failed, and the new deployment is removed.
         """
         name = replacement.name
         old, new = self._beside(self.show(name), replacement.deployment)
@@ -181,7 +181,7 @@ class AzureMLBackend(WorkspaceBackend):
         return old, new
 
     def delete_deployment(self, name: str, deployment: str, say: Say) -> None:
-        """Delete a deployment that gets no traffic; one that is not there is no mistake.
+        """Delete a deployment that gets no traffic, if it exists.
 
         Raises:
             BackendError: it cannot be deleted.
@@ -197,10 +197,10 @@ class AzureMLBackend(WorkspaceBackend):
 
     @staticmethod
     def _beside(endpoint: Endpoint, wanted: str | None) -> tuple[str, str]:
-        """Return the deployment that serves, and the name of the one to come.
+        """Return the live deployment, and a name for the new one.
 
         Raises:
-            BackendError: not exactly one serves, or no name is free.
+            BackendError: not exactly one deployment is live, or no name is free.
         """
         there = {each.name: each.traffic for each in endpoint.deployments}
         serving = [name for name, share in there.items() if share]
@@ -218,10 +218,10 @@ class AzureMLBackend(WorkspaceBackend):
         return serving[0], new
 
     def _check_script(self, old: str, replacement: Replacement) -> None:
-        """Refuse a model that needs a script and an environment where the deployment that serves has none to keep.
+        """Refuse a model that needs a script and an environment if the live deployment has none to keep.
 
         Raises:
-            UsageError: it names the flags.
+            UsageError: the message names the flags.
         """
         if replacement.kind == "mlflow" or (replacement.script and replacement.environment):
             return
@@ -234,7 +234,7 @@ class AzureMLBackend(WorkspaceBackend):
         )
 
     def _create_like(self, old: str, new: str, replacement: Replacement, environment: Any, say: Say) -> None:
-        """Create a deployment with another model, and every other setting of the one that serves."""
+        """Create a deployment with another model, and all other settings of the live one."""
         name, deployments = replacement.name, self._client.online_deployments
         place = f"/onlineEndpoints/{name}/deployments"
         before = self._raw(f"{place}/{old}", lambda: deployments.get(old, name))
@@ -328,7 +328,7 @@ class AzureMLBackend(WorkspaceBackend):
             wait(self._client.online_endpoints.begin_delete(name), "deleting the endpoint", say)
 
     def logs(self, name: str, *, tail: int, init: bool, deployment: str | None) -> tuple[str, ...]:
-        """Return the last lines of the server's log, or of the container that fetches the model."""
+        """Return the last lines of the server's log, or of the log of the container that fetches the model."""
         with calling(self._say, name):
             chosen = self._chosen(name, deployment)
             container = "storage-initializer" if init else None
@@ -337,7 +337,7 @@ class AzureMLBackend(WorkspaceBackend):
             )
 
     def set_app_insights(self, name: str, *, on: bool, deployment: str | None, say: Say) -> Endpoint:
-        """Turn Application Insights of a deployment on or off, and change nothing else of it."""
+        """Turn Application Insights of a deployment on or off, without any other change."""
         with calling(say, name) as say:
             deployments = self._client.online_deployments
             chosen = self._chosen(name, deployment)
@@ -360,12 +360,12 @@ class AzureMLBackend(WorkspaceBackend):
         if len(names) == 1:
             return names[0]
         if not names:
-            self._client.online_endpoints.get(name)  # which says that it is not there
+            self._client.online_endpoints.get(name)  # raises an error if it does not exist
             raise BackendError(f"{name}: it has no deployment")
         raise UsageError(f"{name}: it has the deployments {', '.join(sorted(names))}: --deployment NAME")
 
     def _ensure_endpoint(self, order: Order, say: Say) -> Mapping[str, int]:
-        """Create the endpoint, unless it is there; return how its traffic is divided."""
+        """Create the endpoint if it does not exist; return how its traffic is divided."""
         from azure.ai.ml.entities import ManagedOnlineEndpoint
 
         try:
@@ -386,7 +386,7 @@ class AzureMLBackend(WorkspaceBackend):
 
     @staticmethod
     def _deployment(order: Order, own: Mapping[str, Any]) -> Any:
-        """Make the SDK's object; *own* are the script and the environment, which an MLflow model has not."""
+        """Make the SDK's object; *own* are the script and the environment, which an MLflow model does not have."""
         from azure.ai.ml.entities import ManagedOnlineDeployment
 
         return ManagedOnlineDeployment(
@@ -401,7 +401,7 @@ class AzureMLBackend(WorkspaceBackend):
         )
 
     def _environment(self, name: str, environment: str, say: Say) -> Any:
-        """Return what the SDK takes: the ID of an environment that is there, or one made of a conda file."""
+        """Return the SDK's form of an environment: the ID of an existing one, or one made from a conda file."""
         if environment.startswith("azureml://"):
             return environment
         if environment.startswith("azureml:"):
@@ -418,12 +418,12 @@ class AzureMLBackend(WorkspaceBackend):
             try:
                 lines = self.logs(name, tail=TAIL_LINES, init=init, deployment=deployment)
             except EpkitError:
-                continue  # it never got as far as that
+                continue  # it was never created
             for line in lines:
                 say(f"log: {line}")
 
     def _raw(self, place: str, call: Callable[[], Any]) -> dict[str, Any]:
-        """Return a resource as it came, before the SDK leaves out what it does not know."""
+        """Return a resource as received, before the SDK drops unknown properties."""
         self._seen, self._place = None, place
         call()
         found, self._seen, self._place = self._seen, None, None
@@ -439,13 +439,13 @@ class AzureMLBackend(WorkspaceBackend):
         doing: str,
         say: Say,
     ) -> None:
-        """Change these properties of a resource, and see that nothing else of it changed.
+        """Change these properties of a resource, and check that nothing else has changed.
 
-        An update is a PUT of the whole, and the SDK's own body lacks what it does not know or misreads
+        An update is a PUT of the whole resource. The SDK's own body lacks properties that it does not know or misreads
         (`maxQueueWait: PT0.5S` becomes 0 ms, and is left out).
 
         Args:
-            get, put: have the SDK get the resource, and begin to put it.
+            get, put: let the SDK get the resource, and start to put it.
         """
         body = put_body(self._raw(place, get), **changes)
         self._put(place, lambda _sent: body, put, doing, say)
@@ -462,10 +462,10 @@ class AzureMLBackend(WorkspaceBackend):
         doing: str,
         say: Say,
     ) -> None:
-        """Have the SDK put a resource, with another body.
+        """Let the SDK put a resource, but with another body.
 
         Args:
-            body: makes it of the SDK's own.
+            body: makes the body from the SDK's own.
         """
         self._body, self._place = body, place
         try:
@@ -474,13 +474,13 @@ class AzureMLBackend(WorkspaceBackend):
             self._body, self._place = None, None
 
     def _about_to_send(self, request: Any) -> None:
-        """Replace the body of the one PUT that is meant."""
+        """Replace the body of one PUT."""
         sent = request.http_request
         if self._body is not None and sent.method == "PUT" and self._is_place(sent.url):
             sent.set_json_body(self._body(json.loads(sent.body)))
 
     def _received(self, response: Any) -> None:
-        """Keep the document of the one GET that is meant."""
+        """Keep the document of one GET."""
         sent = response.http_request
         if self._body is None and sent.method == "GET" and self._is_place(sent.url):
             self._seen = json.loads(response.http_response.text())
@@ -490,14 +490,14 @@ class AzureMLBackend(WorkspaceBackend):
 
 
 def _code(script: Script, uploads: contextlib.ExitStack) -> Any:
-    """Return what the SDK takes for a script, whose directory lasts as long as *uploads*."""
+    """Return the SDK's form of a script; its directory exists as long as *uploads*."""
     from azure.ai.ml.entities import CodeConfiguration
 
     return CodeConfiguration(code=uploads.enter_context(uploadable(script)), scoring_script=script.entry)
 
 
 def ml_client(workspace: Workspace, credential: Any, **options: Any) -> Any:
-    """Return the SDK's client of a workspace, which sends no telemetry."""
+    """Return the SDK's client for a workspace. It sends no telemetry."""
     from azure.ai.ml import MLClient
 
     return MLClient(
@@ -506,7 +506,7 @@ def ml_client(workspace: Workspace, credential: Any, **options: Any) -> Any:
 
 
 def _describe(workspace: str, endpoint: Any, deployments: tuple[Any, ...] = ()) -> Endpoint:
-    """Turn the SDK's objects of an endpoint and its deployments into values."""
+    """Convert the SDK's objects of an endpoint and its deployments."""
     traffic = dict(endpoint.traffic or {})
     insights = [bool(each.app_insights_enabled) for each in deployments]
     made = getattr(endpoint, "creation_context", None)
@@ -527,7 +527,7 @@ def _describe(workspace: str, endpoint: Any, deployments: tuple[Any, ...] = ()) 
 
 
 def _tags(model_sha256: str | None, before: Mapping[str, str] | None) -> dict[str, str]:
-    """Return the tags of a deployment: those of the one that it is made like, and the hash of its own model."""
+    """Return the tags of a deployment: those of the deployment that it copies, and the hash of its own model."""
     kept = {name: value for name, value in (before or {}).items() if name != MODEL_TAG}
     return kept if model_sha256 is None else {**kept, MODEL_TAG: model_sha256}
 
@@ -547,15 +547,15 @@ def _describe_deployment(deployment: Any, traffic: Mapping[str, int]) -> Deploym
 
 
 def word(value: Any) -> str | None:
-    """Return an enumeration's own word."""
+    """Return the value of an enumeration as text."""
     return None if value is None else str(getattr(value, "value", value))
 
 
 def wait(poller: Any, doing: str, say: Say) -> None:
-    """Wait for an operation, and say every now and then that it goes on.
+    """Wait for an operation, and report regularly that it is still running.
 
     Raises:
-        Exception: the SDK's own, where it failed or was cancelled.
+        Exception: the SDK's own, if the operation failed or was cancelled.
     """
     say(doing)
     start = said_at = time.monotonic()

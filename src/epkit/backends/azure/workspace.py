@@ -1,4 +1,4 @@
-"""Which Azure ML workspace is meant: its `config.json`, found where the SDKs look for it."""
+"""Finds the Azure ML workspace: its `config.json`, in the places where the SDKs look for it."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from epkit.paths import foreign_owner
 from epkit.reading import WORKSPACE, read_whole
 
 DIRECTORIES: Final = (".azureml", "aml_config", "")
-"""In each of which every directory upward is asked before the next one."""
+"""Directories to look in. For each of them, all parent directories are searched before the next one."""
 FIELDS: Final = ("subscription_id", "resource_group", "workspace_name")
 
 
@@ -20,7 +20,7 @@ class Workspace:
     """A workspace.
 
     Args:
-        path: of the `config.json` that names it.
+        path: path of the `config.json` that describes it.
     """
 
     subscription: str
@@ -41,10 +41,10 @@ def find_workspace(cwd: Path, *, expected: str | None) -> Workspace:
     """Read the nearest `config.json`.
 
     Args:
-        expected: the workspace that `epkit.toml` names, if it does.
+        expected: the workspace in `epkit.toml`, if it names one.
 
     Raises:
-        UsageError: there is none, it cannot be read, it is another user's, or it is of another workspace.
+        UsageError: there is none, it cannot be read, it belongs to another user, or names another workspace.
 
     Source: azureml-core 1.61, `Workspace.from_config`; azure-ai-ml 1.35, `MLClient.from_config`.
     """

@@ -1,6 +1,6 @@
-"""The local backend: endpoints on this machine, behind the genuine inference server.
+"""The local backend: endpoints on this machine, with the real inference server.
 
-What lives on is a supervisor a endpoint (`supervisor`); what is remembered lies in `local_state`.
+Each endpoint has a supervisor process (`supervisor`). Its state is in files (`state`).
 """
 
 import importlib.util
@@ -43,12 +43,12 @@ class LocalBackend:
     name: BackendName = "local"
 
     def __init__(self, environ: Mapping[str, str], note: Say, is_healthy: IsHealthy) -> None:
-        """Look into this user's state.
+        """Open this user's state.
 
         Args:
-            environ: XDG_STATE_HOME and HOME are read, and what an order passes on.
-            note: called with what was cleaned up.
-            is_healthy: asks a server's health page.
+            environ: XDG_STATE_HOME, HOME, and the variables that an order passes on are read from it.
+            note: called with a line about each clean-up.
+            is_healthy: requests a server's health page.
         """
         self._homes = Homes(environ)
         self._environ = environ
@@ -56,7 +56,7 @@ class LocalBackend:
         self._is_healthy = is_healthy
 
     def list(self) -> tuple[Endpoint, ...]:
-        """Return the endpoints that live; forget those whose supervisor is gone."""
+        """Return the running endpoints; delete those whose supervisor is gone."""
         return tuple(describe(home, self._is_healthy) for home in self._homes if self._lives(home))
 
     def show(self, name: str) -> Endpoint:
@@ -64,7 +64,7 @@ class LocalBackend:
         return describe(self._found(name), self._is_healthy)
 
     def plan(self, order: Order) -> tuple[Mapping[str, Any], ...]:
-        """Say what `create` would start."""
+        """Return what `create` would start."""
         home = self._homes.home(order.name)
         _passed(order.env, self._environ)
         script: tuple[Mapping[str, Any], ...] = () if order.script is None else (
@@ -80,7 +80,7 @@ class LocalBackend:
         )
 
     def create(self, order: Order, say: Say) -> Endpoint:
-        """Start an endpoint and its supervisor; wait until it answers."""
+        """Start an endpoint and its supervisor, and wait until it answers."""
         require(order.kind)
         if not NAME.fullmatch(order.name):
             raise UsageError(f"{clean(order.name)}: a name is letters, digits, - and _, at most 63, no - at its start")
@@ -117,7 +117,7 @@ class LocalBackend:
         return describe(home, self._is_healthy)
 
     def update(self, replacement: Replacement, say: Say) -> Endpoint:
-        """Have a copy of another model serve, without a request refused."""
+        """Copy another model, and switch to it without refusing a request."""
         home = self._found(replacement.name, replacement.deployment)
         passed = _passed(replacement.env, self._environ)
         with home.changing():
@@ -131,7 +131,7 @@ class LocalBackend:
         return describe(home, self._is_healthy)
 
     def set_traffic(self, name: str, traffic: Mapping[str, int], say: Say) -> Endpoint:  # noqa: ARG002
-        """Take what is so already: an endpoint here has one deployment."""
+        """Accept only 100 percent: an endpoint on this machine has one deployment."""
         endpoint = self.show(name)
         (only,) = endpoint.deployments
         if dict(traffic) != {only.name: 100}:
@@ -164,18 +164,18 @@ class LocalBackend:
         return keys
 
     def token(self, name: str) -> Token:
-        """Refuse: keys open what runs here."""
+        """Refuse: endpoints on this machine accept keys, not tokens."""
         raise UsageError(f'{name}: an endpoint on this machine takes keys, not tokens: auth = "key"')
 
     def delete(self, name: str, say: Say) -> None:
-        """End an endpoint and forget it."""
+        """End an endpoint, and delete its state."""
         home = self._found(name)
         say("stopping the server")
         stop(home)
         home.remove()
 
     def logs(self, name: str, *, tail: int, init: bool, deployment: str | None) -> tuple[str, ...]:
-        """Return the last lines of what the server printed; with *init*, of what it printed before it was ready."""
+        """Return the last lines of the server's output; with *init*, of its output before it was ready."""
         home = self._found(name, deployment)
         return last_lines(home.init_log if init else home.log, tail)
 
@@ -192,7 +192,7 @@ class LocalBackend:
             return ()
 
     def set_app_insights(self, name: str, *, on: bool, deployment: str | None, say: Say) -> Endpoint:
-        """Restart the server with or without the exporter, without a request refused."""
+        """Restart the server with or without the exporter, without refusing a request."""
         home = self._found(name, deployment)
         with home.changing():
             if home.settings().app_insights != on:
@@ -212,7 +212,7 @@ class LocalBackend:
         return home
 
     def _lives(self, home: Home) -> bool:
-        """Tell whether an endpoint lives; one that does not is forgotten."""
+        """Tell whether an endpoint is running; delete the state of one that is not."""
         if home.alive():
             return True
         home.remove()
@@ -221,10 +221,10 @@ class LocalBackend:
 
 
 def require(kind: ModelKind = "custom") -> None:
-    """Refuse where the genuine server is missing, or MLflow's.
+    """Refuse if the inference server, or MLflow's, is not installed.
 
     Raises:
-        UsageError: it names the extra.
+        UsageError: the message names the extra.
     """
     if sys.platform == "win32":
         raise UsageError("the local backend needs gunicorn, which Windows does not have: --backend azureml")
@@ -235,10 +235,10 @@ def require(kind: ModelKind = "custom") -> None:
 
 
 def _check_changeable(settings: Settings) -> None:
-    """Refuse to change what an earlier epkit made.
+    """Refuse to change an endpoint that an earlier epkit made.
 
     Raises:
-        BackendError: its supervisor, which lives since, does not know changes as they are made now.
+        BackendError: its supervisor, still that of the earlier epkit, does not support this kind of change.
     """
     if settings.copy is None:
         raise BackendError(
@@ -248,10 +248,10 @@ def _check_changeable(settings: Settings) -> None:
 
 
 def _script(home: Home, settings: Settings, replacement: Replacement) -> Script | None:
-    """Return the script of a new model, None for MLflow's, which has none.
+    """Return the script for a new model; None for an MLflow model, which has no script.
 
     Raises:
-        UsageError: another server would be needed, under another URL; or see `_same_script`.
+        UsageError: the new model needs another server with another URL; or as for `_same_script`.
     """
     model = Path(replacement.model)
     if replacement.kind == settings.kind == "mlflow":
@@ -267,10 +267,10 @@ def _script(home: Home, settings: Settings, replacement: Replacement) -> Script 
 
 
 def _same_script(home: Home, settings: Settings, model: Path) -> Script:
-    """Find the script for a new model: the file of the same name in it, or the copy that lies apart from the old one.
+    """Find the script for a new model: the file with the same name in it, or the copy outside of the old model.
 
     Raises:
-        UsageError: it was one of the old model's files, and the new one has none of that name.
+        UsageError: the script was a file of the old model, and the new model has no file with this name.
     """
     code = Path(settings.code).resolve()
     top = home.model_dir(settings.copy).resolve()

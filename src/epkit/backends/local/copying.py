@@ -1,4 +1,4 @@
-"""Makes the copy that an endpoint on this machine serves: the model, and its script with what lies around it."""
+"""Makes the copy that an endpoint on this machine serves: the model, the script, and the files next to the script."""
 
 import contextlib
 import secrets
@@ -17,10 +17,10 @@ from epkit.core.hosting.mlflow_models import MLMODEL
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copy:
-    """A copy that is whole, and not yet where a server looks for it.
+    """A complete copy that is not yet in the place where a server looks for it.
 
     Args:
-        settings: those that change with it.
+        settings: the settings that change with the copy.
     """
 
     home: Home
@@ -28,7 +28,7 @@ class Copy:
     settings: dict[str, Any]
 
     def publish(self) -> None:
-        """Let servers find it.
+        """Move it to the place where servers look for it.
 
         Raises:
             OSError: the directory cannot be written.
@@ -38,13 +38,13 @@ class Copy:
 
 @contextlib.contextmanager
 def copying(home: Home, order: Order | Replacement, script: Script | None) -> Iterator[Copy]:
-    """Copy a model and its script; a copy that is not published goes. One that is belongs to the supervisor.
+    """Copy a model and its script. A copy that is not published is deleted; a published one belongs to the supervisor.
 
     Args:
         script: None for an MLflow model.
 
-    Azure keeps the name of the registered folder (`AZUREML_MODEL_DIR/FOLDER/model.pkl`), and puts a registered file at
-    the top (`AZUREML_MODEL_DIR/model.pkl`): a folder's content is found both ways here.
+    Azure keeps the name of a registered directory (`AZUREML_MODEL_DIR/FOLDER/model.pkl`), but puts a registered file at
+    the top (`AZUREML_MODEL_DIR/model.pkl`). Here the contents of a directory are found under both paths.
 
     Raises:
         UsageError: the model or the script cannot be copied.

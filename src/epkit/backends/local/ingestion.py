@@ -1,6 +1,6 @@
-"""An Application Insights ingestion endpoint on loopback, to which the genuine exporter sends what it would to Azure.
+"""An Application Insights ingestion endpoint on loopback. The real exporter sends to it instead of to Azure.
 
-It keeps the telemetry of one endpoint in a file, an item a line, and forgets the older half when it grows too long.
+It keeps the telemetry of one endpoint in a file, one item a line, and drops the older half if the file gets too long.
 """
 
 import json
@@ -15,13 +15,13 @@ LONGEST_BODY: Final = 64 << 20
 
 
 class Ingestion:
-    """Takes telemetry in on a free loopback port, on threads of its own."""
+    """Accepts telemetry on a free loopback port, with its own threads."""
 
     def __init__(self, file: Path, instrumentation_key: str) -> None:
         """Start to listen.
 
         Args:
-            instrumentation_key: items of another one are refused: anybody on this machine can send here.
+            instrumentation_key: items with another key are refused, because any process on this machine can send items.
         """
         self._file = file
         self._key = instrumentation_key
@@ -43,7 +43,7 @@ class Ingestion:
                 self.wfile.write(data)
 
             def log_message(self, *_: object) -> None:
-                """Say nothing: the log is the scoring server's."""
+                """Do nothing: the log belongs to the scoring server."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
@@ -51,16 +51,16 @@ class Ingestion:
 
     @property
     def url(self) -> str:
-        """The ingestion endpoint for a connection string."""
+        """The ingestion endpoint, for a connection string."""
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def take(self, path: str, body: bytes) -> tuple[int, dict[str, Any]]:
-        """Keep the items of one request.
+        """Store the items of one request.
 
         Returns:
             Status and answer.
 
-        Source: Breeze's track endpoint, as azure-monitor-opentelemetry-exporter speaks to it.
+        Source: Breeze's track endpoint, as azure-monitor-opentelemetry-exporter uses it.
         """
         try:
             items = json.loads(body) if path.partition("?")[0].rstrip("/").endswith("/track") else None
@@ -78,14 +78,14 @@ class Ingestion:
         try:
             self._keep("".join(f"{json.dumps(item)}\n" for item in known).encode())
         except OSError as error:
-            # The exporter keeps what is answered so, and sends it again.
+            # After this answer the exporter keeps the items, and sends them again.
             refused = {"index": 0, "statusCode": 503, "message": error.strerror}
             return 503, {"itemsReceived": len(items), "itemsAccepted": 0, "errors": [refused]}
         answer = {"itemsReceived": len(items), "itemsAccepted": len(known), "errors": errors}
         return (400 if items and not known else 206 if errors else 200), answer
 
     def _keep(self, lines: bytes) -> None:
-        """Append lines, all of them or none.
+        """Append lines, either all or none.
 
         Raises:
             OSError: the disk is full.
@@ -109,9 +109,9 @@ class Ingestion:
 
 
 def halve(file: Path) -> None:
-    """Forget the older half of a file of lines that another process may be appending to.
+    """Drop the older half of a file of lines to which another process may be appending.
 
-    What it appends in that moment may be lost.
+    A line that it appends at this moment may be lost.
     """
     with file.open("r+b") as opened:
         size = opened.seek(0, os.SEEK_END)

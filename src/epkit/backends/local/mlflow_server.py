@@ -1,9 +1,9 @@
-"""Serves an MLflow model behind MLflow's own scoring server: the supervisor's child, as `epkit.backends.local.server`.
+"""Serves an MLflow model with MLflow's own scoring server; a child of the supervisor, like `local.server`.
 
-Theory of operation. MLflow's server is an ASGI application; gunicorn's threads, the gate of keys and the supervisor's
-pipes are those of the inference server. A bridge runs each request on one event loop in a thread of its own. What
-MLflow's server lacks is added in front of it: `/` for health, `/swagger.json`, a line of log and, where Application
-Insights is on, a record of each scoring request, by the inference server's own exporter.
+Theory of operation. MLflow's server is an ASGI application. gunicorn's threads, the check of keys and the supervisor's
+pipes are those of the inference server. A bridge runs each request on one event loop, which has its own thread. A front
+adds the parts that MLflow's server lacks: `/` for health, `/swagger.json`, a line of log and, if Application Insights
+is on, a record of each scoring request, written by the inference server's own exporter.
 """
 
 import asyncio
@@ -24,19 +24,19 @@ from epkit.bank.serve import Wsgi, gate
 from epkit.core.hosting.mlflow_models import SCORING_PATH
 
 HEALTH: Final = "/ping"
-"""Where MLflow's server says whether it is well."""
+"""Health page of MLflow's server."""
 
 MOST_ID: Final = 100
-"""Characters of a request's id that is taken over, as the inference server does."""
+"""Greatest length of a request's id that is accepted, as in the inference server."""
 
 Start = Callable[..., Any]
 
 
 class MlflowServer(LocalServer):
-    """The server of an MLflow model, whose directory is the current one."""
+    """The server of an MLflow model; the current directory is the model's."""
 
     def load(self) -> Wsgi:
-        """Return MLflow's server behind the gate; the worker calls this, and the model is opened here."""
+        """Return MLflow's server behind the check of keys. The worker calls this, and loads the model here."""
         os.environ["__pyfunc_model_path__"] = os.getcwd()  # noqa: PTH109, SIM112 - so it is called
         contract = Path(os.environ["EPKIT_CONTRACT"]).read_bytes()
         application = importlib.import_module("mlflow.pyfunc.scoring_server.app").app
@@ -44,7 +44,7 @@ class MlflowServer(LocalServer):
 
 
 class Bridge:
-    """An ASGI application as WSGI: requests from many threads, one event loop; bodies are whole."""
+    """Runs an ASGI application as WSGI: requests from many threads, one event loop, complete bodies."""
 
     def __init__(self, app: Callable[..., Any]) -> None:
         self._app = app
@@ -52,7 +52,7 @@ class Bridge:
         threading.Thread(target=self._loop.run_forever, name="asgi", daemon=True).start()
 
     def __call__(self, environ: dict[str, Any], start_response: Start) -> Iterable[bytes]:
-        """Answer a request of WSGI."""
+        """Answer a WSGI request."""
         body = environ["wsgi.input"].read()
         answer = asyncio.run_coroutine_threadsafe(self._answer(_scope(environ), body), self._loop)
         status, headers, content = answer.result()
@@ -89,7 +89,7 @@ class Bridge:
 
 
 def _scope(environ: dict[str, Any]) -> dict[str, Any]:
-    """Return what ASGI says of a request.
+    """Return the ASGI scope of a WSGI request.
 
     Source: ASGI 3.0, HTTP connection scope; PEP 3333: paths and headers are bytes as Latin-1.
     """
@@ -121,7 +121,7 @@ def _line(status: int) -> str:
 
 
 class Front:
-    """Health, contract, log and telemetry, which MLflow's server has not as the inference server has them."""
+    """Adds health, contract, log and telemetry to MLflow's server, in the form of the inference server."""
 
     def __init__(self, app: Wsgi, contract: bytes) -> None:
         self._app = app
@@ -129,7 +129,7 @@ class Front:
         self._telemetry = _telemetry()
 
     def __call__(self, environ: dict[str, Any], start_response: Start) -> Iterable[bytes]:
-        """Answer a request of WSGI."""
+        """Answer a WSGI request."""
         path = environ["PATH_INFO"]
         if path == "/swagger.json":
             length = str(len(self._contract))
@@ -158,7 +158,7 @@ class Front:
         print(f"{began.isoformat(timespec='milliseconds')}Z POST {SCORING_PATH} {status[:3]} {took_ms:.3f} ms "  # noqa: T201
               f"{len(content)} bytes")  # fmt: skip
         if self._telemetry is not None:
-            from werkzeug.wrappers import Request, Response  # the inference server's
+            from werkzeug.wrappers import Request, Response  # a dependency of the inference server
 
             self._telemetry.log_request(
                 Request(environ),
@@ -172,7 +172,7 @@ class Front:
 
 
 def _telemetry() -> Any:
-    """Return the inference server's own exporter, None where Application Insights is off."""
+    """Return the inference server's own exporter; None if Application Insights is off."""
     if os.environ.get("AML_APP_INSIGHTS_ENABLED") != "true":
         return None
     return importlib.import_module("azureml_inference_server_http.server.appinsights_client").AppInsightsClient()

@@ -1,8 +1,9 @@
-"""Serves a user's script behind the genuine Azure ML inference server: the supervisor's child.
+"""Serves a user's script with the real Azure ML inference server; a child of the supervisor.
 
-Started like the embedded endpoint's child (`epkit.bank.serve` tells how listener, lifeline and ready work), but its
-log is kept, two keys open it, and one request at a time enters the script: Azure's own worker takes one, and scripts
-count on it.
+It is started like the embedded endpoint's child (`epkit.bank.serve` explains listener, lifeline and ready byte). But
+its
+log is kept, it accepts either of two keys, and only one request at a time runs the script: Azure's own worker does the
+same, and scripts rely on it.
 """
 
 import importlib
@@ -16,19 +17,19 @@ from typing import Any, Final
 from epkit.bank.serve import EndpointServer, Wsgi, gate, read_line
 
 FINISH_S: Final = 86_400
-"""For requests in flight: it is the supervisor that decides when a server has had enough time to end."""
+"""Time limit for requests in flight. It is large, because the supervisor decides when a server must end."""
 
 
 def main() -> None:
-    """Serve until the lifeline ends."""
+    """Serve until the lifeline is closed."""
     serve(LocalServer)
 
 
 def serve(kind: "type[LocalServer]") -> None:
-    """Serve, as the supervisor says on the command line and through the lifeline, until that ends."""
+    """Serve with the settings from the command line and the lifeline, until the lifeline is closed."""
     listener, lifeline, ready = (int(argument) for argument in sys.argv[1:])
     keys = read_line(lifeline).split()
-    if keys:  # else the supervisor is gone already
+    if keys:  # otherwise the supervisor is already gone
         kind(listener=listener, lifeline=lifeline, ready=ready, keys=keys).run()
 
 
@@ -36,12 +37,12 @@ class LocalServer(EndpointServer):
     """The server of a user's own script."""
 
     def load_config(self) -> None:
-        """Let requests in flight end before the server does."""
+        """Let requests in flight finish before the server ends."""
         super().load_config()
         self.cfg.set("graceful_timeout", FINISH_S)
 
     def load(self) -> Wsgi:
-        """Return the genuine server behind the gate; the worker calls this."""
+        """Return the inference server behind the check of keys. The worker calls this."""
         version = importlib.metadata.version("azureml-inference-server-http")
         os.environ["HTTP_X_MS_SERVER_VERSION"] = f"azmlinfsrv/{version}"
         sys.path.insert(0, os.getcwd())  # noqa: PTH109 - the script's modules, as at Azure
@@ -53,7 +54,7 @@ class LocalServer(EndpointServer):
 
 
 def one_at_a_time(app: Wsgi) -> Wsgi:
-    """Let one scoring request at a time enter; health and contract are not held up."""
+    """Let only one scoring request at a time run; health and contract do not wait."""
     turn = threading.Lock()
 
     def guarded(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

@@ -1,4 +1,4 @@
-"""Signals for one's own processes, and for no other process, whatever number a file names."""
+"""Sends signals only to epkit's own processes, whatever process number a file contains."""
 
 import os
 import signal
@@ -11,26 +11,26 @@ from epkit.process import child_environment
 
 MODULE: Final = "epkit.backends.local.supervisor"
 PROC: Final = Path("/proc")
-"""Linux tells about processes here; elsewhere `ps` is asked."""
+"""Information about processes on Linux; on other systems `ps` is used."""
 PATIENCE_S: Final = 5
 
 
 def tell(home: Home, status: Status, number: signal.Signals) -> bool:
-    """Signal the process that a status names, if it is this endpoint's supervisor.
+    """Send a signal to the process that a status names, if it is this endpoint's supervisor.
 
     Returns:
-        False where it is another process, or none: the status is damaged, forged, or older than the process.
+        False if it is another process, or none: the status is damaged, forged, or older than the process.
     """
     return signal_module(status.pid, MODULE, home.path, number)
 
 
 def signal_module(pid: int, module: str, directory: Path, number: signal.Signals) -> bool:
-    """Signal a process, if it is the one that runs a module for a directory: `… -m MODULE DIRECTORY DESCRIPTOR`.
+    """Send a signal to a process, if it runs a module for a directory: `… -m MODULE DIRECTORY DESCRIPTOR`.
 
     Returns:
-        False where it is another process, or none.
+        False if it is another process, or none.
     """
-    # 0 and below are groups of processes, 1 is the machine's.
+    # 0 and below mean groups of processes, 1 is the init process.
     if type(pid) is not int or pid <= 1:
         return False
     found = _look_up(pid)
@@ -52,7 +52,7 @@ def _is_of(command: str, module: str, directory: Path) -> bool:
 
 
 def _look_up(pid: int) -> tuple[int, str] | None:
-    """Return whose a process is, and its command line; None where there is none."""
+    """Return the owner of a process and its command line; None if there is no such process."""
     if (PROC / "self").exists():
         process = PROC / str(pid)
         try:

@@ -1,4 +1,4 @@
-"""Starts the supervisor of a server on this machine, has it change servers, waits for it, and ends it."""
+"""Starts the supervisor of a server on this machine, makes it change servers, waits for it, and ends it."""
 
 import contextlib
 import os
@@ -19,48 +19,48 @@ from epkit.errors import BackendError
 from epkit.process import child_environment
 
 PATIENCE_S: Final = 300.0
-"""For a server to come up: models may take long to load."""
+"""Time limit for a server to start: models may take long to load."""
 POLL_S: Final = 0.02
 ROOM_S: Final = 1.0
-"""Between two looks whether what is waited for can be written at all."""
+"""Interval between two checks whether the supervisor can write its status."""
 
 END_S: Final = 25.0
 
 
 def spawn(home: Home, listener: int, lock: int, passed: Mapping[str, str]) -> None:
-    """Start the supervisor, which has nothing of this process but the socket and the lock.
+    """Start the supervisor. It inherits only the socket and the lock from this process.
 
     Args:
-        passed: variables that the script sees in addition to those of every child.
+        passed: variables for the script, in addition to those that every child process gets.
     """
     log = os.open(home.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
-        # It returns at once: the supervisor forks, so that it is nobody's child.
+        # It returns at once: the supervisor forks, so it is not a child of this process.
         subprocess.run(  # noqa: S603 - this interpreter, and a module of this package
             [sys.executable, "-P", "-m", MODULE, str(home.path), str(listener)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             pass_fds=[listener, lock],
-            start_new_session=True,  # Ctrl-C, and the end of the terminal, are not for it
+            start_new_session=True,  # Ctrl-C and the end of the terminal do not reach it
             cwd="/",
             env=child_environment() | dict(passed),
-            check=False,  # if it ends, the lock is free, and the wait for it ends
+            check=False,  # if it ends, the lock is free, and `wait` ends
         )
     finally:
         os.close(log)
 
 
 def wait(home: Home, done: Callable[[Status], bool], say: Say) -> Status:
-    """Wait for the supervisor to say something.
+    """Wait for a certain status of the supervisor.
 
     Raises:
-        BackendError: it is gone, it takes too long, or it has no room to say anything.
+        BackendError: the supervisor is gone, takes too long, or has no room to write its status.
     """
     deadline = time.monotonic() + PATIENCE_S
     look_at = time.monotonic() + ROOM_S
     while True:
-        alive = home.alive()  # asked first: what it said last is there by then
+        alive = home.alive()  # asked first: its last status is written by then
         status = home.status()
         if status is not None and done(status):
             return status
@@ -78,23 +78,23 @@ def wait(home: Home, done: Callable[[Status], bool], say: Say) -> Status:
 def change(
     home: Home, say: Say, copy: Copy | None = None, passed: Mapping[str, str] | None = None, **changes: Any
 ) -> None:
-    """Have another server take over, of another generation.
+    """Switch to another server, of another generation.
 
     Args:
-        copy: what it serves, if that is another copy; *passed*: further variables that its script sees.
+        copy: the copy that it serves, if it is another one. *passed*: further variables for its script.
 
     Raises:
-        BackendError: it does not come up; the one that serves goes on.
+        BackendError: it does not start; the old server stays.
     """
     before, status = home.settings(), home.status()
     if status is None:
         raise BackendError(f"{before.name}: it is being created or deleted at this moment")
-    undecided = home.wanted()  # of a command that was killed
+    undecided = home.wanted()  # left by a command that was killed
     numbers = (before.generation, status.failed_generation, undecided.generation if undecided else 0)
     wanted = replace(before, **changes, **(copy.settings if copy else {}), generation=max(numbers) + 1)
     try:
         with home.writing():
-            home.want(wanted)  # first, so that the supervisor does not take the copy for one that nobody needs
+            home.want(wanted)  # written first, so that the supervisor does not delete the copy as unused
             if copy is not None:
                 copy.publish()
                 home.pass_environment(copy.name, passed or {})
@@ -105,7 +105,7 @@ def change(
             home.want_nothing()
             tell(home, status, signal.SIGHUP)
         raise
-    with contextlib.suppress(OSError):  # it is decided: what is left of it says nothing
+    with contextlib.suppress(OSError):  # the change is decided: the file has no meaning any more
         home.want_nothing()
     if status.generation != wanted.generation:
         say_tail(home, say)
@@ -115,10 +115,10 @@ def change(
 
 
 def stop(home: Home) -> None:
-    """End the supervisor, if it lives: asked first, killed if it does not end.
+    """End the supervisor if it is running: by a signal first, by force if it does not end.
 
     Raises:
-        BackendError: something lives that is no supervisor.
+        BackendError: the running process is not a supervisor.
     """
     status = home.status()
     deadline = time.monotonic() + END_S
@@ -134,7 +134,7 @@ def stop(home: Home) -> None:
 
 
 def unknown(home: Home) -> str:
-    """Say that a status does not name its supervisor, and what to do."""
+    """Return the message for a status that does not name its supervisor, with what to do."""
     return (
         f"{home.path.name}: {home.path / 'status.json'} does not name its supervisor, so that nothing is signalled: "
         f"end the process that holds {home.path / 'lock'}, and delete {home.path}"
@@ -142,10 +142,10 @@ def unknown(home: Home) -> str:
 
 
 def _announce(home: Home, status: Status) -> None:
-    """Tell the supervisor that a change is wanted.
+    """Signal the supervisor that a change is wanted.
 
     Raises:
-        BackendError: the status does not name it.
+        BackendError: the status does not name the supervisor.
     """
     if not tell(home, status, signal.SIGHUP):
         raise BackendError(unknown(home))

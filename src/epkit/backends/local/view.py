@@ -1,4 +1,4 @@
-"""What is seen of an endpoint on this machine from outside: its state, its health, the end of its log."""
+"""An endpoint on this machine as users see it: its state, its health, the end of its log."""
 
 import os
 from collections.abc import Callable
@@ -11,23 +11,23 @@ from epkit.core.hosting.deployments import Deployment, Endpoint
 from epkit.core.hosting.mlflow_models import SCORING_PATH
 
 HEALTH_S: Final = 2.0
-"""For the health page."""
+"""Time limit for the health page."""
 
 TAIL_LINES: Final = 40
 
 MOST_BYTES: Final = 64 << 20
-"""No more of a log is read, whatever its lines are."""
+"""Greatest number of bytes of a log that are read."""
 
 IsHealthy: TypeAlias = Callable[[str, float], bool]
-"""Asks a URL, with a time limit in seconds, whether it answers 200."""
+"""Requests a URL with a time limit in seconds; returns whether it answers 200."""
 
 
 def describe(home: Home, is_healthy: IsHealthy) -> Endpoint:
-    """Say what an endpoint is, and how it is at this moment."""
+    """Return the description of an endpoint and its current state."""
     settings, status = home.settings(), home.status()
     origin = f"http://127.0.0.1:{settings.port}"
     state = {"running": "Healthy", "restarting": "Restarting"}.get(status.state if status else "", "Starting")
-    # Of a change that failed it is no more: what serves is well.
+    # The error of a failed change does not count: the old server is healthy.
     error = status.error if status and state != "Healthy" else None
     if state == "Healthy" and not is_healthy(f"{origin}/", HEALTH_S):
         state, error = "Unhealthy", f"no answer to GET / within {HEALTH_S:g} s"
@@ -57,13 +57,13 @@ def describe(home: Home, is_healthy: IsHealthy) -> Endpoint:
 
 
 def say_tail(home: Home, say: Say) -> None:
-    """Tell the user the end of the server's log."""
+    """Show the user the end of the server's log."""
     for line in last_lines(home.log, TAIL_LINES) or ("(nothing)",):
         say(f"log: {line}")
 
 
 def last_lines(file: Path, count: int) -> tuple[str, ...]:
-    """Return the last lines of a file, of which no more is read than they need."""
+    """Return the last lines of a file, and read no more of it than needed."""
     try:
         with file.open("rb") as opened:
             size = opened.seek(0, os.SEEK_END)

@@ -1,4 +1,4 @@
-"""`epkit drift`: whether new rows are distributed as those that a model was trained on."""
+"""`epkit drift`: whether new rows have the same distribution as the rows that a model was trained on."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 EPILOG = """\b
 Examples:
-  epkit drift model new.csv                the model's card against new rows
-  epkit drift old.csv new.csv --label y    two tables: a classifier is asked, too
+  epkit drift model new.csv                compares new rows with the model's card
+  epkit drift old.csv new.csv --label y    compares two tables, with a classifier too
   epkit drift model new.parquet --drop client --html drift.html
   epkit drift model new.csv --summary      in a job of a build server
 \b
@@ -27,12 +27,12 @@ COMPARED = "What is compared"
 
 Label = Annotated[
     str | None,
-    o.option(COMPARED, "--label", metavar="COLUMN", help="The column to predict; for a model, its card names it."),
+    o.option(COMPARED, "--label", metavar="COLUMN", help="The column to predict. For a model, its card names it."),
 ]
 Drop = Annotated[
     list[str] | None, o.option(COMPARED, "--drop", metavar="COLUMN", help="A column to leave out; repeatable.")
 ]
-Format = Annotated[str, o.option(o.OUT, "--format", metavar="text|json|markdown", help="What is printed.")]
+Format = Annotated[str, o.option(o.OUT, "--format", metavar="text|json|markdown", help="Format of the report.")]
 Html = Annotated[str | None, o.option(o.OUT, "--html", metavar="FILE", help="Also write an HTML page.")]
 Junit = Annotated[
     str | None, o.option(o.OUT, "--junit", metavar="FILE", help="Write JUnit XML, one test case for each column.")
@@ -57,7 +57,7 @@ def drift(
     summary: o.Summary = False,
     seed: o.Seed = 0,
 ) -> int:
-    """Say whether new rows are distributed as old ones were, column by column, never on chance alone.
+    """Tell whether new rows have the distribution of the old ones, column by column; chance alone is no drift.
 
     OLD is the directory of a model, or a table; NEW is a table: .csv, .parquet or .jsonl, one of these with .gz, a
     directory of Parquet files, a URL, or - for stdin.

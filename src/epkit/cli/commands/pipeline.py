@@ -1,4 +1,4 @@
-"""`epkit pipeline`: train, judge, deploy and switch in one command, and again when it is needed."""
+"""`epkit pipeline`: train, judge, deploy and switch a model in one command, and again when a new one is needed."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,31 +32,35 @@ Examples:
   epkit pipeline run bank --only gate
   epkit pipeline run bank --if-needed --why "nightly"
 \b
-What has not changed is reused: data, train and gate by what they depend on,
-the others where the endpoint serves the model already. After a crash or
-Ctrl-C the same command goes on.
+A step is reused if nothing that it depends on has changed (data, train,
+gate), or if the endpoint already serves the model (the later steps). After a
+crash or Ctrl-C, the same command continues the run.
 Exit codes: 0 done or nothing to do, 2 usage, configuration or table,
 3 a contract is broken, 4 the endpoint does not answer, 5 a gate or an
 objective was missed or cannot be judged, 6 the backend refused,
 130 interrupted (143 by SIGTERM)."""
 
-From = Annotated[str | None, o.option(STEPS, "--from", metavar="STEP", help="Begin there; earlier steps are reused.")]
-To = Annotated[str | None, o.option(STEPS, "--to", metavar="STEP", help="End there.")]
-Only = Annotated[str | None, o.option(STEPS, "--only", metavar="STEP", help="Run this step alone.")]
-Force = Annotated[bool, o.option(STEPS, "--force", help="Run steps that could be reused.")]
+From = Annotated[
+    str | None, o.option(STEPS, "--from", metavar="STEP", help="Start with this step; reuse the earlier ones.")
+]
+To = Annotated[str | None, o.option(STEPS, "--to", metavar="STEP", help="Stop after this step.")]
+Only = Annotated[str | None, o.option(STEPS, "--only", metavar="STEP", help="Run only this step.")]
+Force = Annotated[bool, o.option(STEPS, "--force", help="Run all steps; reuse none.")]
 Set = Annotated[
     list[str] | None,
-    o.option(RUN, "--set", metavar="KEY=VALUE", help="A value in place of epkit.toml's: train.runs=4. Repeatable."),
+    o.option(RUN, "--set", metavar="KEY=VALUE", help="Replace a value of epkit.toml: train.runs=4. Repeatable."),
 ]
 IfNeeded = Annotated[
     bool,
-    o.option(RUN, "--if-needed", help="Only if the data have drifted, the schema has changed, or a gate is missed."),
+    o.option(
+        RUN, "--if-needed", help="Run only if the data have drifted, the schema has changed, or a gate is missed."
+    ),
 ]
-DryRun = Annotated[bool, o.option(RUN, "--dry-run", help="Say what would be run and what reused; do nothing.")]
+DryRun = Annotated[bool, o.option(RUN, "--dry-run", help="Show which steps would run and which are reused; run none.")]
 
 app = typer.Typer(
     cls=Group,
-    help="Pipelines: train, judge, deploy, prove, bench, switch; again when it is needed. They are in epkit.toml.",
+    help="Pipelines of epkit.toml: train, judge, deploy, prove, bench and switch a model, and again when it is needed.",
     epilog=EPILOG,
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -129,15 +133,15 @@ def list_(
         str | None,
         typer.Argument(
             metavar="NAME|URL",
-            help="A pipeline, all without it; or the URL of SDK v1's service, to list its published pipelines.",
+            help="A pipeline; default: all. Or a URL of SDK v1's service: list the pipelines published there.",
         ),
     ] = None,
-    format_: Annotated[str, o.option(o.OUT, "--format", metavar="text|json", help="How to print them.")] = "text",
+    format_: Annotated[str, o.option(o.OUT, "--format", metavar="text|json", help="Format of the list.")] = "text",
     html: Annotated[
-        str | None, o.option(o.OUT, "--html", metavar="FILE", help="Write a page: metric and p99 over the runs.")
+        str | None, o.option(o.OUT, "--html", metavar="FILE", help="Write an HTML page: metric and p99 of each run.")
     ] = None,
 ) -> None:
-    """List the runs of a pipeline, or of all."""
+    """List the runs of a pipeline, or of all pipelines."""
     terminal.check_choice("--format", format_, ("text", "json"))
     if name is not None and "://" in name:
         from epkit.cli.output import triggering
@@ -156,17 +160,20 @@ def list_(
 def show(
     reach: "TargetOptions",
     name: Annotated[
-        str, typer.Argument(metavar="NAME|URL", help="Of the pipeline, in epkit.toml; or of one that SDK v1 published.")
+        str,
+        typer.Argument(
+            metavar="NAME|URL", help="Name of the pipeline in epkit.toml, or URL of one that SDK v1 published."
+        ),
     ],
-    run: Annotated[int | None, typer.Argument(metavar="RUN", help="Its number; the last one without it.")] = None,
+    run: Annotated[int | None, typer.Argument(metavar="RUN", help="Number of the run. Default: the last one.")] = None,
     format_: Annotated[
-        str, o.option(o.OUT, "--format", metavar="text|json|markdown", help="How to print it.")
+        str, o.option(o.OUT, "--format", metavar="text|json|markdown", help="Format of the report.")
     ] = "text",
     html: Html = None,
     junit: Junit = None,
     summary: o.Summary = False,
 ) -> None:
-    """Show a run: who, when, why, its steps, gates, figures, parameters and files."""
+    """Show a run: who asked for it, when and why; its steps, gates, figures, parameters and files."""
     terminal.check_choice("--format", format_, FORMATS)
     if "://" in name:
         from epkit.cli.output import triggering
@@ -184,10 +191,10 @@ def show(
 def compare(
     name: Name,
     one: Annotated[int, typer.Argument(metavar="A", help="Number of a run.")],
-    other: Annotated[int, typer.Argument(metavar="B", help="Number of another one.")],
-    format_: Annotated[str, typer.Option("--format", metavar="text|json", help="How to print them.")] = "text",
+    other: Annotated[int, typer.Argument(metavar="B", help="Number of another run.")],
+    format_: Annotated[str, typer.Option("--format", metavar="text|json", help="Format of the comparison.")] = "text",
 ) -> None:
-    """Show two runs side by side: what was asked otherwise, and what came of it."""
+    """Show two runs side by side: the parameters that differ, and the results."""
     from epkit.cli.output import pipeline as output
 
     terminal.check_choice("--format", format_, ("text", "json"))
@@ -199,14 +206,14 @@ def compare(
 def cancel(
     reach: "TargetOptions",
     name: Annotated[
-        str, typer.Argument(metavar="NAME|URL", help="Of the pipeline, in epkit.toml; or of a published one.")
+        str, typer.Argument(metavar="NAME|URL", help="Name of the pipeline in epkit.toml, or URL of a published one.")
     ],
     run: Annotated[
         str | None,
-        typer.Argument(metavar="ID", help="A run of the published pipeline; of a URL, the one that goes on."),
+        typer.Argument(metavar="ID", help="Id of a run of the published pipeline. Default: the run that is going on."),
     ] = None,
 ) -> None:
-    """End the run that goes on; what it has deployed is removed."""
+    """Cancel the run that is going on, and remove what it has deployed."""
     if run is not None or "://" in name:
         from epkit.cli.output import triggering
 

@@ -1,4 +1,4 @@
-"""`epkit pipeline publish`, `unpublish` and `keys`: a pipeline that is asked for a run by HTTP."""
+"""`epkit pipeline publish`, `unpublish`, `promote` and `keys`: others can start a run of a pipeline by HTTP."""
 
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -23,21 +23,22 @@ Examples:
   epkit pipeline publish bank --every week
   epkit pipeline publish bank --backend azureml --compute cpu-cluster --cron "0 6 * * 1"
 \b
-It listens on loopback, and lives until epkit pipeline unpublish or the end of
-the machine. What callers may set is publishable in epkit.toml: nothing by
-default. Publishing again keeps the key and the port. With --every or --cron
-nothing is started here: the lines for cron and systemd are printed. At Azure
-they make a schedule, in UTC, and publishing without them ends it.
+The server listens on loopback. It runs until epkit pipeline unpublish, or until
+the machine goes down. Callers may set only the keys that publishable in
+epkit.toml lists: by default none. Publishing again keeps the key and the port.
+With --every or --cron no server is started: the lines for cron and systemd are
+printed. At Azure, --every and --cron make a schedule, in UTC; publishing
+without them ends the schedule.
 \b
 Exit codes: 0 published, 2 usage, configuration or a taken port, 6 the server
-does not come up, or Azure says no."""
+does not start, or Azure refused."""
 
 
 PROMOTE_EPILOG = """\b
 Example: epkit pipeline promote bank loyal_seal_k3n8
 \b
-epkit pipeline trigger NAME --wait does this by itself; a job that a schedule
-has begun waits for it. Exit codes: those of epkit pipeline run."""
+epkit pipeline trigger NAME --wait promotes its job itself; promote is for a job
+that a schedule has started. Exit codes: those of epkit pipeline run."""
 
 
 def register(app: typer.Typer) -> None:
@@ -51,28 +52,32 @@ def register(app: typer.Typer) -> None:
 def publish(
     name: Name,
     backend: Annotated[
-        str, o.option(SERVER, "--backend", metavar="local|azureml", help="Who takes the requests.")
+        str,
+        o.option(SERVER, "--backend", metavar="local|azureml", help="Where to publish: on this machine, or at Azure."),
     ] = "local",
     port: Annotated[
         int | None,
-        o.option(SERVER, "--port", metavar="PORT", help="Listen there. Default: as before, else a free one."),
+        o.option(SERVER, "--port", metavar="PORT", help="Port to listen on. Default: the last one, else a free one."),
     ] = None,
     env: Annotated[
         list[str] | None,
-        o.option(SERVER, "--env", metavar="NAME", help="A variable of the environment that runs see. Repeatable."),
+        o.option(SERVER, "--env", metavar="NAME", help="Environment variable to pass on to the runs. Repeatable."),
     ] = None,
     compute: Annotated[
-        str | None, o.option(AT, "--compute", metavar="NAME", help="At Azure: of the workspace, where its jobs run.")
+        str | None,
+        o.option(AT, "--compute", metavar="NAME", help="At Azure: the workspace's compute that runs the jobs."),
     ] = None,
     every: Annotated[
-        str | None, o.option(AT, "--every", metavar="week|day|hour|TIME", help="Run it by itself: TIME is 30m, 6h, 2d.")
+        str | None,
+        o.option(AT, "--every", metavar="week|day|hour|TIME", help="Run it regularly; TIME is 30m, 6h or 2d."),
     ] = None,
     cron: Annotated[
-        str | None, o.option(AT, "--cron", metavar="FIELDS", help='The same by the clock: "0 6 * * 1".')
+        str | None,
+        o.option(AT, "--cron", metavar="FIELDS", help='Run it at these times, as cron has them: "0 6 * * 1".'),
     ] = None,
     format_: Annotated[str, o.option(o.OUT, "--format", metavar="text|json", help="How to print the result.")] = "text",
 ) -> None:
-    """Publish a pipeline: it is asked for a run by HTTP, with a key."""
+    """Publish a pipeline, so that others can start a run of it by HTTP, with a key."""
     from epkit.cli.output import publishing as output
     from epkit.flows.pipeline.publishing import local
     from epkit.flows.pipeline.publishing.schedules import read_schedule
@@ -101,10 +106,10 @@ def publish(
 def unpublish(
     name: Name,
     backend: Annotated[
-        str | None, typer.Option("--backend", metavar="local|azureml", help="Default: as epkit.toml has it.")
+        str | None, typer.Option("--backend", metavar="local|azureml", help="Default: the one in epkit.toml.")
     ] = None,
 ) -> None:
-    """End the server, or the endpoint and the schedule at Azure; a run that goes on is not touched."""
+    """End the server, or the endpoint and the schedule at Azure. A run that is going on is not touched."""
     from epkit.cli.output import azure_publishing
     from epkit.flows.pipeline.publishing import local
 
@@ -118,14 +123,14 @@ def unpublish(
 
 def promote(
     name: Name,
-    job: Annotated[str, typer.Argument(metavar="JOB", help="At Azure, as epkit pipeline status NAME lists it.")],
+    job: Annotated[str, typer.Argument(metavar="JOB", help="Job at Azure; epkit pipeline status NAME lists them.")],
     format_: Format = "text",
     html: Html = None,
     junit: Junit = None,
     summary: o.Summary = False,
     quiet: Quiet = False,
 ) -> int:
-    """Fetch the model of a job at Azure, judge it by the same gates, deploy, prove, bench and switch."""
+    """Fetch the model of a job at Azure, judge it by the pipeline's gates, deploy, prove, bench and switch."""
     from epkit.cli.output import azure_publishing
 
     terminal.check_choice("--format", format_, FORMATS)
@@ -141,7 +146,7 @@ def keys(
     ] = None,
     reveal: Annotated[bool, typer.Option("--reveal", help="Print both keys.")] = False,
 ) -> None:
-    """Write the primary key of a published pipeline into its file, mode 0600; either key opens it."""
+    """Write the primary key of a published pipeline to its key file, mode 0600. The server accepts either key."""
     from epkit.cli.output import publishing as output
     from epkit.flows.pipeline.publishing import local
 

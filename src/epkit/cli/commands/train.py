@@ -1,4 +1,4 @@
-"""`epkit train`: a table in, a model out that can be deployed, and how good it is."""
+"""`epkit train`: find a model for a table, say how good it is, and write it so that it can be deployed."""
 
 from dataclasses import replace
 from typing import Annotated
@@ -21,20 +21,20 @@ Examples:
   epkit train bank.csv --label y --backend azureml --compute cpu-cluster
   epkit deploy create bank --model model --entry score.py
 \b
-The same command goes on where it was after a crash or Ctrl-C. The same table,
+After a crash or Ctrl-C, the same command continues the search. The same table,
 seed and number of runs give the same bytes.
 \b
 Exit codes: 0 trained, 2 usage or a table that cannot be learned from, 5 a gate
 was missed or cannot be judged (the model is still written),
-6 Azure refused, or the job failed, 130 interrupted (143 by SIGTERM), with
-the best model so far; a job at Azure goes on."""
+6 Azure refused, or the job failed, 130 interrupted (143 by SIGTERM): the best
+model so far is written, and a job at Azure goes on."""
 
 FORMATS = ("text", "json", "markdown")
 
 File = Annotated[str | None, typer.Argument(metavar="TABLE", hidden=True)]
-Format = Annotated[str, o.option(t.OUT, "--format", metavar="text|json|markdown", help="What is printed.")]
+Format = Annotated[str, o.option(t.OUT, "--format", metavar="text|json|markdown", help="Format of the report.")]
 Html = Annotated[
-    str | None, o.option(t.OUT, "--html", metavar="FILE", help="Also write the report as an HTML page there.")
+    str | None, o.option(t.OUT, "--html", metavar="FILE", help="Also write the report as an HTML page to FILE.")
 ]
 Junit = Annotated[
     str | None, o.option(t.OUT, "--junit", metavar="FILE", help="Write the gates as JUnit XML, one test case each.")
@@ -91,7 +91,7 @@ def train(
     job: t.Job = None,
     cancel: t.Cancel = False,
 ) -> int:
-    """Find a model for a table, say how good it is and how sure that is, and write it so that it can be deployed.
+    """Find a model for a table, report how good it is and how certain that is, and write it ready to deploy.
 
     TABLE is .csv, .parquet or .jsonl, one of these with .gz, a directory of Parquet files, a URL, or - for stdin.
     """

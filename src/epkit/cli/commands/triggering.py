@@ -1,4 +1,4 @@
-"""`epkit pipeline trigger`, `status` and `logs`: a published pipeline asked for a run, and the run looked after."""
+"""`epkit pipeline trigger`, `status` and `logs`: start a run of a published pipeline, and follow it."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,24 +20,30 @@ Examples:
   epkit pipeline trigger http://127.0.0.1:9100/jobs --key-file bank.key --follow
   epkit pipeline trigger https://bank-train.westeurope.inference.ml.azure.com/jobs
 \b
-The request is sent once. Where no answer comes, the line says how to find out
-whether a run has begun. Azure's hosts get a token of your login (extra: azure).
-Exit codes: 0 a run has begun, or with --wait is done; 2 usage, or the server
-does not take what is set; 4 no answer, the key is refused, or nothing is
-published there; 6 no further run now, or the run failed at Azure; with --wait
-those of epkit pipeline run, too; 130 cancelled, or interrupted here: the run
-goes on."""
+The request is sent once. If no answer comes, the message says how to find out
+whether a run has started. Azure's hosts get a token of your login (extra:
+azure).
+Exit codes: 0 the run has started, or with --wait has succeeded; 2 usage, or
+the server refuses a parameter; 4 no answer, the key is refused, or nothing is
+published there; 6 no further run is possible now, or the run failed at Azure;
+with --wait also those of epkit pipeline run; 130 cancelled, or interrupted
+here (the run goes on)."""
 
 WAITING = "Waiting"
 
-Target = Annotated[str, typer.Argument(metavar="NAME|URL", help="In epkit.toml ([published.NAME]), or its URL.")]
-Run = Annotated[str | None, typer.Argument(metavar="ID", help="Of a run. Default: all, or the one that goes on.")]
+Target = Annotated[
+    str, typer.Argument(metavar="NAME|URL", help="Name in epkit.toml ([published.NAME]), or URL of the pipeline.")
+]
+Run = Annotated[
+    str | None,
+    typer.Argument(metavar="ID", help="Id of a run. Default: all runs, or the one that is going on."),
+]
 Set = Annotated[
     list[str] | None,
     o.option(RUN, "--set", metavar="KEY=VALUE", help="A parameter that the pipeline lets a caller set. Repeatable."),
 ]
 Experiment = Annotated[
-    str | None, o.option(RUN, "--experiment", metavar="TEXT", help="What the run is listed under. Default: its NAME.")
+    str | None, o.option(RUN, "--experiment", metavar="TEXT", help="Experiment that lists the run. Default: NAME.")
 ]
 Idempotency = Annotated[
     str | None,
@@ -45,11 +51,11 @@ Idempotency = Annotated[
         RUN,
         "--idempotency-key",
         metavar="KEY",
-        help="Of a request that this one repeats: epkit's server begins no second run. Azure looks at no such key.",
+        help="Key of this request. If it is sent again, epkit's server starts no second run. Azure ignores the key.",
     ),
 ]
-Wait = Annotated[bool, o.option(WAITING, "--wait", help="Wait for the end of the run; its exit code is this one's.")]
-Follow = Annotated[bool, o.option(WAITING, "--follow", help="The same, and show its log.")]
+Wait = Annotated[bool, o.option(WAITING, "--wait", help="Wait for the end of the run, and exit with its exit code.")]
+Follow = Annotated[bool, o.option(WAITING, "--follow", help="Like --wait, and show the log of the run.")]
 Limit = Annotated[
     float | None,
     o.number(
@@ -57,10 +63,10 @@ Limit = Annotated[
         "--time-limit",
         kind=read_seconds,
         metavar="TIME",
-        help="Wait no longer than this (30m); the run goes on.",
+        help="Wait at most this time (30m). The run goes on after it.",
     ),
 ]
-Format = Annotated[str, o.option(o.OUT, "--format", metavar="text|json", help="What is printed.")]
+Format = Annotated[str, o.option(o.OUT, "--format", metavar="text|json", help="Format of the output.")]
 
 
 def register(app: typer.Typer) -> None:

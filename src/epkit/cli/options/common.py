@@ -1,4 +1,4 @@
-"""Option types that more than one command uses, and those of `bench`: ab's letters with a long name each."""
+"""Option types that more than one command uses, and those of `bench`, in which ab's letters also have long names."""
 
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Final, TypeVar
@@ -54,7 +54,7 @@ def _light(params: Sequence[Any]) -> list[Any]:
 
 
 class Group(TyperGroup):
-    """Commands under one name, which says of a command that is none of them which was probably meant."""
+    """Commands under one name. For an unknown command it suggests the nearest one."""
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Return the parameters."""
@@ -72,7 +72,7 @@ class Group(TyperGroup):
         return super().resolve_command(ctx, args)
 
     def unknown(self, ctx: Any, name: str) -> UsageError:
-        """Make the error for a command that there is none of."""
+        """Make the error for an unknown command."""
         from epkit.core.near import suggestion
 
         near = suggestion(name, self.list_commands(ctx))
@@ -80,14 +80,14 @@ class Group(TyperGroup):
 
 
 class Sections(TyperCommand):
-    """A command whose help groups its options, in the order in which the groups first come up."""
+    """A command whose help groups its options. The groups are in the order in which they are first used."""
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Return the parameters."""
         return _light(super().get_params(ctx))
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write the options, a section a group."""
+        """Write the options, one section for each group."""
         sections: dict[str, list[tuple[str, str]]] = {}
         for param in self.get_params(ctx):
             record = param.get_help_record(ctx)
@@ -98,24 +98,24 @@ class Sections(TyperCommand):
                 formatter.write_dl(records)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse the arguments; an option whose value may be left out gets an empty one, and never the next argument."""
+        """Parse the arguments. An option with an optional value gets an empty one, and never the next argument."""
         end = args.index("--") if "--" in args else len(args)
         given = [f"{arg}=" if arg == REQUEST_IDS else arg for arg in args[:end]]
         return list(super().parse_args(ctx, given + args[end:]))
 
 
 def option(panel: str, *names: str, help: str, metavar: str | None = None, **more: Any) -> Any:  # noqa: A002
-    """Make an option that is shown in a section of the help."""
+    """Make an option of a section of the help."""
     return typer.Option(*names, help=help, metavar=metavar, rich_help_panel=panel, **more)
 
 
 def number(
     panel: str, letter: str, *names: str, kind: Callable[[str], Number], metavar: str, help: str, **more: Any  # noqa: A002
 ) -> Any:  # fmt: skip
-    """Make an option that is a number or a quantity, with a message of its own for what is none.
+    """Make an option that takes a number or a quantity, with epkit's own message for a wrong value.
 
     Args:
-        kind: reads it: `int`, `float`, or a reader of `epkit.core.quantities`, whose error says how one is written.
+        kind: reads the value: `int`, `float`, or a reader of `epkit.core.quantities`, whose error shows a right one.
     """
     forms: dict[object, str] = {int: "not a whole number", float: "not a number"}
 
@@ -128,7 +128,7 @@ def number(
     return option(panel, letter, *names, help=help, metavar=metavar, parser=parse, **more)
 
 
-# Hidden, as the command's own text speaks of it.
+# Hidden, because the command's own text explains it.
 Target = Annotated[str | None, typer.Argument(metavar="TARGET", hidden=True)]
 
 Requests = Annotated[
@@ -376,7 +376,7 @@ Slos = Annotated[
 ]
 
 AbortOnSlo = Annotated[
-    bool, option(VERDICT, "--abort-on-slo", help="End the run when an objective can no longer be met.")
+    bool, option(VERDICT, "--abort-on-slo", help="End the run when it can no longer meet an objective.")
 ]
 FailuresAsInfinite = Annotated[
     bool,
@@ -434,17 +434,17 @@ ThresholdPercent = Annotated[
     number(VERDICT, "--threshold", kind=float, metavar="PERCENT", help="A smaller change counts as no change."),
 ]
 Force = Annotated[
-    bool, option(VERDICT, "--force", help="Compare even runs that differ in more than the target, or were cut off.")
+    bool, option(VERDICT, "--force", help="Also compare runs that were cut off, or differ in more than the target.")
 ]
 Summary = Annotated[
     bool,
     option(
         OUT,
         "--summary",
-        help="Add the report as Markdown to the job's summary: GitHub Actions, Azure DevOps.",
+        help="Add the report as Markdown to the summary of the job (GitHub Actions, Azure DevOps).",
     ),
 ]
-CompareFormat = Annotated[str, option(OUT, "--format", metavar="text|json|markdown", help="What is printed.")]
+CompareFormat = Annotated[str, option(OUT, "--format", metavar="text|json|markdown", help="Format of the report.")]
 Junit = Annotated[
     str | None, option(OUT, "--junit", metavar="FILE", help="Write the objectives as JUnit XML, a test case each.")
 ]

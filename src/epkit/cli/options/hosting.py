@@ -1,4 +1,4 @@
-"""What `deploy` and `logs` share: their options, and the endpoint that a command is about."""
+"""The options that `deploy` and `logs` share, and the function that finds their endpoint."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,7 +32,7 @@ def find(name: str | None, backend: str | None, format_: str) -> "tuple[Place, C
     """Find the endpoint and its backend.
 
     Raises:
-        UsageError: no such format or backend, a missing extra, an `epkit.toml` that is wrong.
+        UsageError: the format or the backend is unknown, an extra is missing, or `epkit.toml` is wrong.
     """
     from epkit.flows.hosting.backends import find_place
 
@@ -42,25 +42,25 @@ def find(name: str | None, backend: str | None, format_: str) -> "tuple[Place, C
 
 
 def check_change(*, model: str | None, traffic: str | None, **others: object) -> None:
-    """Refuse an `update` of both or neither, and a traffic with the flags of a model.
+    """Refuse an `update` with both changes or with none, and `--traffic` with a flag of a model.
 
     Raises:
-        UsageError: it says which.
+        UsageError: the message names the flag.
     """
     if (model is None) == (traffic is None):
         raise UsageError(
-            "--model DIR (another model) or --traffic NAME=PERCENT,… (how the requests are divided): one of them"
+            "give one of --model DIR (replace the model) and --traffic NAME=PERCENT,… (divide the requests)"
         )
     given = next((name for name, value in others.items() if value), None)
     if traffic is not None and given is not None:
-        raise UsageError(f"--{given}: with --model, not with --traffic")
+        raise UsageError(f"--{given}: works with --model, not with --traffic")
 
 
 def read_traffic(traffic: str) -> dict[str, int]:
     """Read the value of `--traffic`.
 
     Raises:
-        UsageError: it is written in another way, or does not sum up.
+        UsageError: it is written in another way, or the percents do not add up to 100.
     """
     from epkit.core.hosting.deployments import parse_traffic
 

@@ -1,4 +1,4 @@
-"""The options of `bench` that make more of a load than a number of requests: rates, stages, searches, repetitions."""
+"""The options of `bench` for more than a number of requests: rates, stages, searches and repeated runs."""
 
 from typing import Annotated
 
@@ -70,7 +70,7 @@ UntilTight = Annotated[
         LOAD,
         "--until",
         metavar="'ci(p99)<5%'",
-        help="Stop when the 95% interval is within 5% of p99 on either side; at -n or -t at the latest (600 s).",
+        help="Stop when the 95% interval of p99 is within 5% on either side, at the latest after -n or -t (600 s).",
     ),
 ]
 Repeat = Annotated[
@@ -82,7 +82,7 @@ Against = Annotated[
         LOAD,
         "--against",
         metavar="TARGET",
-        help="With --repeat: after each run, make one against this target (A B A B).",
+        help="With --repeat: after each run, run once against this target (A B A B).",
     ),
 ]
 Strict = Annotated[bool, option(LOAD, "--strict", help="Exit 5 if the run is not valid.")]
@@ -94,8 +94,7 @@ Workers = Annotated[
         "--workers",
         kind=int,
         metavar="W",
-        help="Number of processes that make the load together: one plan, split among them, and one report. Without "
-        "-c, each has one request in flight.",
+        help="Number of processes that share one plan and make one report. Without -c, each has one request in flight.",
     ),
 ]
 Cluster = Annotated[

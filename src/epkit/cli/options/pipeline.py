@@ -13,13 +13,14 @@ FORMATS = ("text", "json", "markdown")
 REMOTE: Final[dict[str, Any]] = {"header": o.Header, "key_file": o.KeyFile} | REACHING
 """Flags of the commands that ask the server of a published pipeline."""
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="Of the pipeline, in epkit.toml.")]
-Why = Annotated[str | None, o.option(RUN, "--why", metavar="TEXT", help="Why it is run, for the record.")]
-Format = Annotated[str, o.option(o.OUT, "--format", metavar="text|json|markdown", help="What is printed.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the pipeline in epkit.toml.")]
+Why = Annotated[str | None, o.option(RUN, "--why", metavar="TEXT", help="Reason for the run, kept in its report.")]
+Format = Annotated[str, o.option(o.OUT, "--format", metavar="text|json|markdown", help="Format of the report.")]
 Html = Annotated[
-    str | None, o.option(o.OUT, "--html", metavar="FILE", help="Also write the report as an HTML page there.")
+    str | None, o.option(o.OUT, "--html", metavar="FILE", help="Also write the report as an HTML page to FILE.")
 ]
 Junit = Annotated[
-    str | None, o.option(o.OUT, "--junit", metavar="FILE", help="Write JUnit XML, a test case a step and a gate.")
+    str | None,
+    o.option(o.OUT, "--junit", metavar="FILE", help="Write JUnit XML with a test case for each step and gate."),
 ]
-Quiet = Annotated[bool, o.option(o.OUT, "-q", "--quiet", help="No progress.")]
+Quiet = Annotated[bool, o.option(o.OUT, "-q", "--quiet", help="Show no progress.")]

@@ -14,7 +14,7 @@ BACKENDS = ("local", "azureml")
 
 DATA = "Table"
 SEARCH = "Search"
-JUDGED = "How it is judged"
+JUDGED = "How the model is judged"
 SHOWN = "What is explained"
 OUT = "Output"
 AZURE = "At Azure"
@@ -22,14 +22,16 @@ AZURE = "At Azure"
 Label = Annotated[str | None, option(DATA, "--label", metavar="COLUMN", help="The column to predict. [required]")]
 Task = Annotated[
     str | None,
-    option(DATA, "--task", metavar="classification|regression", help="Default: decided by the label's values."),
+    option(DATA, "--task", metavar="classification|regression", help="Default: chosen from the label's values."),
 ]
 Drop = Annotated[
     list[str] | None, option(DATA, "--drop", metavar="COLUMN", help="A column that the model must not see; repeatable.")
 ]
 Id = Annotated[
     list[str] | None,
-    option(DATA, "--id", metavar="COLUMN", help="A column that names the row: carried along, not used; repeatable."),
+    option(
+        DATA, "--id", metavar="COLUMN", help="A column that identifies the row; the model does not see it. Repeatable."
+    ),
 ]
 Positive = Annotated[
     str | None,
@@ -42,13 +44,12 @@ Metric = Annotated[
         "--metric",
         metavar="NAME",
         help="Metric that chooses the model: AUC, log_loss, average_precision, accuracy, f1, ...; rmse, mae, r2, ... "
-        "Azure's names too. "
-        "[default: AUC, or rmse]",
+        "Azure's names work too. [default: AUC, or rmse]",
     ),
 ]
-Runs = Annotated[int, number(SEARCH, "--runs", kind=read_count, metavar="N", help="Most models to try.")]
+Runs = Annotated[int, number(SEARCH, "--runs", kind=read_count, metavar="N", help="Number of models to try.")]
 TimeLimit = Annotated[
-    str | None, option(SEARCH, "--time-limit", metavar="TIME", help="Begin no run after this time: 90s, 10m, 1h.")
+    str | None, option(SEARCH, "--time-limit", metavar="TIME", help="Start no run after this time: 90s, 10m, 1h.")
 ]
 Workers = Annotated[
     int | None,
@@ -61,7 +62,7 @@ Custom = Annotated[
         SEARCH,
         "--custom",
         metavar="FILE.py:MAKE",
-        help="A function that returns a scikit-learn estimator: tried among the others; repeatable.",
+        help="A function that returns a scikit-learn estimator; it is tried like the other models. Repeatable.",
     ),
 ]
 Balanced = Annotated[bool, option(SEARCH, "--balanced", help="Give every class the same weight.")]
@@ -73,7 +74,7 @@ Holdout = Annotated[
         "--holdout",
         kind=float,
         metavar="PART",
-        help="Judge on this part of the rows in place of folds (Azure: 0.1).",
+        help="Judge on this fraction of the rows in place of folds (Azure: 0.1).",
     ),
 ]
 TestSize = Annotated[
@@ -83,7 +84,7 @@ TestSize = Annotated[
         "--test-size",
         kind=float,
         metavar="PART",
-        help="Part of the rows kept for the test, which no choice uses; 0: none.",
+        help="Fraction of the rows kept for the final test; no choice uses them. 0: none.",
     ),
 ]
 Group = Annotated[
@@ -92,14 +93,12 @@ Group = Annotated[
         JUDGED,
         "--group",
         metavar="COLUMN",
-        help="Keep rows with the same value in this column on one side of every split.",
+        help="Never split rows with the same value in this column.",
     ),
 ]
 Time = Annotated[
     str | None,
-    option(
-        JUDGED, "--time", metavar="COLUMN", help="A column with times: judge on rows later than those learned from."
-    ),
+    option(JUDGED, "--time", metavar="COLUMN", help="A column with times: train on earlier rows, judge on later ones."),
 ]
 Threshold = Annotated[
     str,
@@ -107,16 +106,16 @@ Threshold = Annotated[
         JUDGED,
         "--threshold",
         metavar="RULE",
-        help="Probability from which on the answer is the positive class: 0.5, f1, balanced, recall>=0.8, "
+        help="How to choose the probability that makes an answer positive: 0.5, f1, balanced, recall>=0.8, "
         "cost:fn=5,fp=1.",
     ),
 ]
 Cohorts = Annotated[
     list[str] | None,
-    option(SHOWN, "--cohorts", metavar="COLUMN", help="Look at the groups of this column; repeatable. [default: all]"),
+    option(SHOWN, "--cohorts", metavar="COLUMN", help="Report the groups of this column. Repeatable. [default: all]"),
 ]
 Pairs = Annotated[
-    list[str] | None, option(SHOWN, "--pairs", metavar="A:B", help="Look at groups of two columns at once; repeatable.")
+    list[str] | None, option(SHOWN, "--pairs", metavar="A:B", help="Report the groups of two columns. Repeatable.")
 ]
 Gates = Annotated[
     list[str] | None,
@@ -131,18 +130,21 @@ Gates = Annotated[
 Base = Annotated[
     str | None,
     option(
-        VERDICT, "--base", metavar="DIR", help="The model in use, to compare with on rows that neither was trained on."
+        VERDICT,
+        "--base",
+        metavar="DIR",
+        help="The model in use. Both are compared on rows that neither was trained on.",
     ),
 ]
 Directory = Annotated[
     str,
-    option(OUT, "-o", "--output", metavar="DIR", help="The directory of the model; reports go to DIR.run."),
+    option(OUT, "-o", "--output", metavar="DIR", help="Directory to write the model to; reports go to DIR.run."),
 ]
 Export = Annotated[
-    list[str] | None, option(OUT, "--export", metavar="lightgbm|onnx", help="Write the model in this form too.")
+    list[str] | None, option(OUT, "--export", metavar="lightgbm|onnx", help="Also write the model in this format.")
 ]
-Overwrite = Annotated[bool, option(OUT, "--overwrite", help="Replace a model that is in DIR.")]
-Restart = Annotated[bool, option(OUT, "--restart", help="Begin again and ignore the runs in the journal.")]
+Overwrite = Annotated[bool, option(OUT, "--overwrite", help="Replace the model in DIR.")]
+Restart = Annotated[bool, option(OUT, "--restart", help="Start again, and ignore the runs in the journal.")]
 DryRun = Annotated[bool, option(OUT, "--dry-run", help="Show the columns and the runs; train nothing.")]
 Backend = Annotated[
     str,
@@ -165,23 +167,23 @@ CreateCompute = Annotated[
 ]
 Block = Annotated[
     list[str] | None,
-    option(AZURE, "--block", metavar="NAME", help="An algorithm not to try, such as KNN; repeatable."),
+    option(AZURE, "--block", metavar="NAME", help="Do not try this algorithm, such as KNN. Repeatable."),
 ]
-NoWait = Annotated[bool, option(AZURE, "--no-wait", help="Begin the job and print the command that follows it.")]
+NoWait = Annotated[bool, option(AZURE, "--no-wait", help="Start the job, and print the command that follows it.")]
 Job = Annotated[
-    str | None, option(AZURE, "--job", metavar="NAME", help="Follow a job that was begun before, and fetch its model.")
+    str | None, option(AZURE, "--job", metavar="NAME", help="Follow a job that is already started; fetch its model.")
 ]
 Cancel = Annotated[bool, option(AZURE, "--cancel", help="With --job: cancel it.")]
 
 
 def check_place(backend: str, table: str | None, label: str | None, azure: "AzureOptions") -> bool:
-    """Find out who trains, and refuse what is for somebody else.
+    """Find out where to train, and refuse flags of the other backend.
 
     Returns:
-        Whether Azure does: `--job` says so by itself.
+        Whether Azure trains: yes with `--job`, whatever *backend* is.
 
     Raises:
-        UsageError: it says which flag is missing, or which is too much.
+        UsageError: a flag is missing, or does not fit; the message names it.
     """
     terminal.check_choice("--backend", backend, BACKENDS)
     if azure.job is not None:

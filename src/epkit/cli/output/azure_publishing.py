@@ -1,4 +1,4 @@
-"""What is printed of pipelines that are published at Azure, of their jobs, and of schedules."""
+"""The output about pipelines that are published at Azure, their jobs, and schedules."""
 
 import json
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""What `epkit bench` prints and writes when a run is over, and its one line on stderr where not all went well."""
+"""The output of `epkit bench` at the end of a run: the report, the files, and a line on stderr about failures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

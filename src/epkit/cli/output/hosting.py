@@ -1,4 +1,4 @@
-"""What `deploy` and `logs` print, in the format that was asked for."""
+"""The output of `deploy` and `logs` in the requested format."""
 
 import json
 from collections.abc import Mapping, Sequence

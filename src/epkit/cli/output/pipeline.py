@@ -1,4 +1,4 @@
-"""What `epkit pipeline` prints and writes."""
+"""The output of `epkit pipeline`, and the files that it writes."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What `epkit pipeline publish` and `keys` print."""
+"""The output of `epkit pipeline publish` and `keys`."""
 
 import json
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""What `epkit score` shows: rows on stdout, how far it is, and in the end what came of it."""
+"""The output of `epkit score`: rows on stdout, the progress, and a summary at the end."""
 
 import sys
 import time

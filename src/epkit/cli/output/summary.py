@@ -1,4 +1,4 @@
-"""`--summary`: a report as Markdown in the summary of the job that runs epkit, at GitHub Actions and Azure DevOps."""
+"""`--summary`: appends a report as Markdown to the summary of a job of GitHub Actions or Azure DevOps."""
 
 import os
 from pathlib import Path

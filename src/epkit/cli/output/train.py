@@ -1,4 +1,4 @@
-"""What `epkit train` prints and writes when it is over."""
+"""The output of `epkit train` at its end, and the files that it writes."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What `epkit pipeline trigger` prints, and the commands that look after a run of a published pipeline."""
+"""The output of `epkit pipeline trigger` and of the commands that follow a run of a published pipeline."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What a contract says of the rows of a body: where they are, how they are written, and of what their columns are."""
+"""The rows of a body in a contract: their place, their form, and their columns."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace

@@ -1,4 +1,4 @@
-"""What JSON Schema says, asked of jsonschema-rs: whole schemas, and the keywords the server has no opinion on.
+"""JSON Schema validation with jsonschema-rs: whole schemas, and the keywords that the server ignores.
 
 Patterns run on an engine that takes linear time, so that none can be made to hang; one that needs more (look-around,
 back-references) is a fault of the contract.

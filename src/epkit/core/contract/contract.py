@@ -1,4 +1,4 @@
-"""A swagger or OpenAPI document, read as what matters to a client: the scoring operation and its schemas.
+"""A Swagger or OpenAPI document, reduced to the parts that a client needs: the scoring operation and its schemas.
 
 `parse` finds the operation and looks through every schema that its request and reply can reach, so that
 a `ParsedContract` guarantees: each `$ref` leads somewhere inside the document, each keyword has the

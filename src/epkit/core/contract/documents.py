@@ -1,4 +1,4 @@
-"""The text of a contract, decoded: JSON or YAML, with a byte order mark or `//` comment lines too."""
+"""Decodes the text of a contract: JSON or YAML, also with a byte order mark or `//` comment lines."""
 
 import re
 from collections.abc import Iterator

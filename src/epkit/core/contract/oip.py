@@ -1,4 +1,4 @@
-"""The description of a model of the Open Inference Protocol, read as the contract that it is.
+"""Reads the description of a model of the Open Inference Protocol as a contract.
 
 `GET /v2/models/NAME` tells the inputs and outputs of a model by name, datatype and shape. That is written here as the
 OpenAPI document of its one operation, so that all who read contracts read it too; the tensors themselves go with it,

@@ -1,4 +1,4 @@
-"""Which operation of a contract a target is: paths with templates in them, held against the end of a real path."""
+"""Finds the operation of a contract for a target: compares its path templates with the end of the real path."""
 
 import re
 from collections.abc import Iterable, Mapping

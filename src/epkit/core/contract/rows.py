@@ -1,4 +1,4 @@
-"""Where the rows are in the request body of a contract, found by what its schema, its formats and its example say."""
+"""Finds the rows in the request body of a contract, from its schema, its formats and its example."""
 
 import re
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""JSON Schema as contracts use it: following `$ref`, walking into subschemas, telling a broken keyword."""
+"""JSON Schema as contracts use it: follows `$ref`, visits subschemas, and reports broken keywords."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""A value as it is shown in a message: short, and on one line."""
+"""Formats a value for a message: short, and on one line."""
 
 import math
 

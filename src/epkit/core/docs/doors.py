@@ -1,4 +1,4 @@
-"""Who may speak to the docs server: pages that it served itself, under a name that cannot be rebound.
+"""Which requests the docs server accepts: those from its own pages, under a name that DNS rebinding cannot use.
 
 A browser lets any page on the net send requests to a server on this machine, and a name that an attacker owns can be
 made to lead here (DNS rebinding). So the request has to name this server by a loopback name or by an address, must

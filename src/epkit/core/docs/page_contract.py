@@ -1,4 +1,4 @@
-"""A contract as the docs page shows it, and the requests that the page may make of the target by way of this server.
+"""The contract for the docs page, and the requests that the page may send to the target through this server.
 
 Swagger UI sends to wherever the contract says; here everything has to go to this server, which knows the key. So what
 names a server is replaced, and what would ask the reader for a key is left out.

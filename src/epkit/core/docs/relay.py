@@ -1,4 +1,4 @@
-"""What of a target's reply reaches the page: its body without credentials, and the headers that explain it."""
+"""The part of a target's reply that the page gets: the body without credentials, and the headers that explain it."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

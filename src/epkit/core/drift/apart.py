@@ -1,8 +1,9 @@
-"""Whether all columns at once distinguish the rows of two samples, even if each column alone does not.
+"""A test whether all columns together distinguish the rows of two samples, even if no single column does.
 
-A classifier learns on some folds which rows are new, and says of the rows of another fold how new they look. Where
-nothing drifted a new row looks newer than an old one half of the time: within a fold that is Mann and Whitney's
-statistic, whose mean and deviation are known whatever the classifier is; folds together deviate a little more.
+A classifier is trained on some folds to find the new rows, and gives each row of another fold a score: how new it
+looks. Without drift, a new row scores higher than an old one half of the time. Within a fold this fraction is Mann and
+Whitney's statistic, whose mean and deviation are known whatever the classifier is. All folds together deviate a
+little more.
 
 Source: Lopez-Paz & Oquab (2017), Revisiting Classifier Two-Sample Tests; Lehmann (1975), Nonparametrics, 1.4 for ties.
 """
@@ -24,14 +25,14 @@ if TYPE_CHECKING:
 FOLDS: Final = 5
 
 SPREAD: Final = 1.35
-"""Times the deviation of independent folds: those of one table share rows that they learned from. Measured without
-drift, with 100 to 3,000 rows a side: 1.08 to 1.31 times."""
+"""Factor on the deviation of independent folds: the folds of one table share training rows. Measured without drift,
+with 100 to 3,000 rows a side: 1.08 to 1.31."""
 
 FEWEST_ROWS: Final = 50
-"""Of a side: with fewer there are not ten of it in a fold."""
+"""Rows that each side needs: with fewer, a fold has fewer than ten of a side."""
 
 MOST_ROWS: Final = 3_000
-"""Of a side that the classifier is shown, drawn where there are more."""
+"""Rows of each side that the classifier uses; of more, this number is drawn."""
 
 
 class TellApart(Protocol):
@@ -40,19 +41,19 @@ class TellApart(Protocol):
     def __call__(
         self, matrix: np.ndarray, is_new: np.ndarray, folds: np.ndarray, categories: Sequence[int], seed: int
     ) -> np.ndarray:
-        """Return float64 a row: how new it looks to a classifier that has not seen its fold.
+        """Return float64, one score for each row: how new it looks to a classifier that was not trained on its fold.
 
         Args:
             matrix: float64, rows × features; NaN where a value is missing or unseen.
-            is_new: bool a row.
-            folds: int64 a row, from 0.
-            categories: of each feature, how many codes it has; 0 for a number.
+            is_new: bool, one for each row.
+            folds: int64, one for each row, from 0.
+            categories: number of codes of each feature; 0 for a number.
         """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class BothSamples:
-    """Rows of both sides: see `TellApart`."""
+    """The rows of both sides; the fields are those of `TellApart`."""
 
     matrix: np.ndarray
     is_new: np.ndarray
@@ -63,10 +64,10 @@ class BothSamples:
 def both(
     old: Reference, new: "pl.DataFrame", columns: Sequence[ReferenceColumn], name: str, seed: int
 ) -> BothSamples | None:
-    """Put the rows of both sides together; None where those of one are not at hand, or too few.
+    """Join the rows of both sides; None if those of one side are not available or too few.
 
     Args:
-        columns: that are of one type on both sides.
+        columns: columns with the same type on both sides.
     """
     cards = list({column.name: column.card for column in columns if column.card.get("categories") != []}.values())
     if old.frame is None or not cards or min(old.frame.height, new.height) < FEWEST_ROWS:
@@ -88,10 +89,10 @@ def _some(frame: "pl.DataFrame", rng: np.random.Generator) -> "pl.DataFrame":
 
 
 def classify(rows: BothSamples, tell_apart: TellApart, level: float, seed: int) -> SamplesClassifier:
-    """Ask a classifier.
+    """Test whether a classifier can distinguish the two sides.
 
     Args:
-        level: the chance that it is above its threshold where nothing drifted.
+        level: probability of a result above the threshold if nothing drifted.
     """
     scores = tell_apart(rows.matrix, rows.is_new, rows.folds, rows.categories, seed)
     weights, areas = [0.0], [0.5]
@@ -114,9 +115,9 @@ def classify(rows: BothSamples, tell_apart: TellApart, level: float, seed: int) 
 
 
 def mann_whitney(scores: np.ndarray, is_new: np.ndarray) -> tuple[float, float]:
-    """Return how often a new row has the higher score than an old one, ties half, and the variance of that by chance.
+    """Return how often a new row scores higher than an old one (a tie counts half), and its variance by chance.
 
-    The variance is 0 where there is nothing to compare: one side has no row, or all scores are equal.
+    The variance is 0 if there is nothing to compare: one side has no row, or all scores are equal.
     """
     new, total = int(is_new.sum()), len(scores)
     old = total - new

@@ -1,4 +1,4 @@
-"""What a look for drift found as a JSON document, and the schema of it."""
+"""The result of a search for drift as a JSON document, and its schema."""
 
 from typing import Any, Final
 

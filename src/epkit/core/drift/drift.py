@@ -1,7 +1,7 @@
-"""Whether new rows are distributed as old ones were: column by column, the label, and all columns at once.
+"""Compares the distributions of new and old rows: each column, the label, and all columns together.
 
-Where nothing drifted, the probability that any of all tests is above its threshold is 2 % at most: each has its part of
-that (Bonferroni), whatever the columns have to do with each other.
+If nothing drifted, the probability of any result above its threshold is at most 2 %, over all tests together. Each test
+has an equal share of this (Bonferroni), whatever the dependence of the columns.
 """
 
 import hashlib
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
     import polars as pl
 
 LEVEL: Final = 0.02
-"""The chance that anything is found where nothing drifted: so little that hardly ever more than 5 of 100 looks do."""
+"""Probability of any finding if nothing drifted: so low that rarely more than 5 of 100 searches find something."""
 
 MOST_VALUES: Final = 40
-"""Of a category that are compared by themselves; the rarer ones are compared as one."""
+"""Values of a category that are compared one by one; the rarer ones are compared as one."""
 
 FEWEST: Final = 5
-"""Rows that a value needs on both sides together to be compared by itself."""
+"""A value that is compared by itself occurs in at least this number of rows, both sides together."""
 
 SHOWN: Final = 3
-"""Values that a remark names."""
+"""Values that a remark lists."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Sides:
-    """The rows of both sides in the same ranges, none of which is empty on both."""
+    """The rows of both sides, counted in the same ranges. No range is empty on both sides."""
 
     column: ReferenceColumn
     ranges: tuple[str, ...]
@@ -53,16 +53,16 @@ def drift(
     seed: int = 0,
     tell_apart: TellApart | None = None,
 ) -> DriftReport:
-    """Hold new rows against old ones.
+    """Compare new rows with old ones.
 
     Args:
         new: at least one row.
         name: of the new table, in messages.
-        seed: of what is drawn; the same arguments give the same report.
-        tell_apart: a classifier; asked only where the rows of both sides are at hand.
+        seed: seed of random draws; the same arguments give the same report.
+        tell_apart: a classifier; it is used only if the rows of both sides are available.
 
     Raises:
-        UsageError: the two have no column in common.
+        UsageError: the two sides have no column in common.
     """
     if not 0 < new.height <= MOST_ROWS:
         raise UsageError(f"{name}: {new.height:,} rows, which cannot be compared")
@@ -102,7 +102,7 @@ def drift(
 
 
 def _named(old: Reference, new: "pl.DataFrame", name: str) -> Iterator[str]:
-    """Say which columns went and which came."""
+    """Yield a sentence for each column that is missing or new."""
     for column in dict.fromkeys(column.name for column in old.columns):
         if column not in new.columns:
             yield f'column "{column}" is not in {name}'
@@ -114,7 +114,7 @@ def _named(old: Reference, new: "pl.DataFrame", name: str) -> Iterator[str]:
 def _compare(
     column: ReferenceColumn, new: "pl.DataFrame", name: str, schema: list[str], remarks: list[str]
 ) -> _Sides | None:
-    """Count the rows of both sides; None where the new values are of another type, or none is known."""
+    """Count the rows of both sides; None if the new values have another type, or all of them are missing."""
     try:
         series = canonical(new.get_column(column.name), name)
         if column.edges is not None:
@@ -133,7 +133,7 @@ def _numbers(column: ReferenceColumn, series: "pl.Series", name: str, schema: li
     """Count the rows in each range.
 
     Raises:
-        UsageError: a value is no number.
+        UsageError: a value is not a number.
     """
     assert column.edges is not None
     gone = missing(series)
@@ -143,7 +143,7 @@ def _numbers(column: ReferenceColumn, series: "pl.Series", name: str, schema: li
     if column.part is not None and (wrong := lacking & ~gone).any():
         example = cut(str(series[int(wrong.argmax())]), 40)
         said = f'column "{column.name}": {int(wrong.sum()):,} of {len(series):,} values are no dates, as "{example}"'
-        if said not in schema:  # of each part of the date
+        if said not in schema:  # each part of the date would repeat it
             schema.append(said)
         return None
     new = np.bincount(column.edges.searchsorted(values[~lacking]), minlength=len(column.edges) + 1)
@@ -161,12 +161,12 @@ def _categories(
 ) -> _Sides | None:
     """Count the rows with each value.
 
-    Values are put together by what both sides have of them, never by one side alone: a value that was chosen because
-    the old side has many of it would be found rarer in the new one without any drift.
+    Which values are merged depends on the counts of both sides together, never on one side alone. Otherwise a value
+    that was chosen because the old side has many of it would look rarer on the new side without any drift.
     """
     found = counts_of(column, known)
     listed = dict(zip(column.values, column.counts.tolist(), strict=True))
-    # In an order that depends on nothing but the rows: ranges are dealt, and named, in theirs.
+    # The order depends only on the rows: ranges are dealt, and named, in this order.
     unseen = sorted((value for value in found if value not in listed), key=lambda text: (-found[text], text))
     if unseen and not column.label and len(unseen) == len(found) and not _texts(known) and listed:
         schema.append(f'column "{column.name}" held texts, and holds other values now, as {_quoted(unseen[:1])}')
@@ -177,7 +177,7 @@ def _categories(
             f'column "{column.name}": {rows:,} of {all_rows:,} rows ({100 * rows / all_rows:.2g} %) with '
             f"values that the reference does not have: {_quoted(unseen)}"
         )
-    if column.other:  # which of the new values these were is not known
+    if column.other:  # it is not known which of the new values they were
         pooled = {value: (rows, found.get(value, 0)) for value, rows in listed.items()}
         others = (column.other, sum(found[value] for value in unseen))
     else:
@@ -207,7 +207,7 @@ def _quoted(values: Sequence[str]) -> str:
 
 
 def _sides(column: ReferenceColumn, ranges: Sequence[str], old: np.ndarray, new: np.ndarray) -> _Sides | None:
-    """Leave out what is empty on both sides."""
+    """Leave out ranges that are empty on both sides."""
     held = old + new > 0
     if not old.sum() or not new.sum():
         return None
@@ -216,7 +216,7 @@ def _sides(column: ReferenceColumn, ranges: Sequence[str], old: np.ndarray, new:
 
 
 def _judged(sides: _Sides, level: float, seed: int) -> ColumnDrift:
-    """Hold the index of a column against what is chance; what is drawn depends on the seed and the column alone."""
+    """Compare the index of a column with its threshold. What is drawn depends only on the seed and the column."""
     column = sides.column
     index = float(psi(sides.old, sides.new))
     key = hashlib.blake2b(f"{column.part}/{column.name}".encode("utf-8", "surrogatepass"), digest_size=8).digest()

@@ -1,13 +1,13 @@
-"""The population stability index, and what of it is chance.
+"""The population stability index, and how large it can be by chance.
 
-PSI is the sum of (q - p) ln(q / p) over ranges, p and q the shares of the old and the new rows. How large it gets
-without any drift depends on the rows: with twenty ranges and 100 rows on one side 0.2 is nothing, with 30,000 on both
-0.01 is a lot. So it is held against what it is when the same rows are dealt to the two sides by chance. A deal leaves
-the total of each range as it is, and the new side is then a hand from the urn that both make together: the multivariate
-hypergeometric distribution is that of all permutations of the rows, and needs the counts alone.
+PSI is the sum of (q - p) ln(q / p) over all ranges; p and q are the fractions of the old and the new rows. Its size
+without any drift depends on the number of rows: with twenty ranges, 0.2 is no sign of drift for 100 rows on one side,
+but 0.01 is a clear one for 30,000 rows on both. So it is compared with its values when the same rows are dealt to the
+two sides at random. A deal keeps the total of each range. The new side is then a draw without replacement from all
+rows: the multivariate hypergeometric distribution. It is that of all permutations of the rows, and needs only counts.
 
-A range that one side has no row of would make PSI infinite. Each side therefore has half a row a range added, dealt out
-as both sides together are distributed: a rare value adds little, and equal sides stay equal.
+PSI would be infinite if one side had no row in a range. So half a row for each range is added to each side. It is
+distributed like both sides together: a rare value adds little, and equal sides stay equal.
 
 Source: Siddiqi (2006), Credit Risk Scorecards, for the index and its rule of thumb (0.1, 0.25); Phipson & Smyth (2010),
 Permutation P-values Should Never Be Zero, for ranks among random permutations.
@@ -19,21 +19,21 @@ from typing import Final
 import numpy as np
 
 DRAWS: Final = 3999
-"""Deals that a threshold is made of, and how many are drawn at once where it takes more."""
+"""Deals from which a threshold is computed; if more are needed, this number is drawn at a time."""
 
 CLEAR: Final = 3.0
-"""Times the largest of `DRAWS` deals, above which no more are drawn: even the tail of chi-squared with one degree of
-freedom is below 1e-9 there."""
+"""No more deals are drawn if the index is this number of times the largest of `DRAWS` deals: even the tail of
+chi-squared with one degree of freedom is below 1e-9 there."""
 
 MOST_ROWS: Final = 500_000_000
-"""Of a sample; numpy's generator takes a thousand million in both together."""
+"""Greatest number of rows of a sample; numpy's generator takes 10^9 in both samples together."""
 
 
 def psi(old: np.ndarray, new: np.ndarray) -> np.ndarray:
-    """Return the index, over the last axis.
+    """Return the index, computed over the last axis.
 
     Args:
-        old, new: int64, rows in each range; no range is empty on both sides, and no side has no row.
+        old, new: int64, rows in each range; no range is empty on both sides, and each side has at least one row.
     """
     pooled = old + new
     added = pooled / pooled.sum(axis=-1, keepdims=True) * (pooled.shape[-1] / 2)
@@ -44,11 +44,11 @@ def psi(old: np.ndarray, new: np.ndarray) -> np.ndarray:
 
 
 def threshold(old: np.ndarray, new: np.ndarray, level: float, rng: np.random.Generator) -> float:
-    """Return what chance exceeds with a probability of at most *level*.
+    """Return a value that the index exceeds by chance with a probability of at most *level*.
 
-    Among the indices of N deals and the one that was observed, each is as likely the largest. Where *level* is so small
-    that it takes more than `DRAWS` deals, these are drawn until one reaches what was observed: that decides as all of
-    them would, and the threshold is then the largest so far.
+    Each of N deals and the observed index is equally likely to be the largest. If *level* is so small that more than
+    `DRAWS` deals are needed, they are drawn until one reaches the observed index. This gives the same decision as
+    drawing all of them; the threshold is then the largest index so far.
 
     Args:
         old, new: as `psi` takes them.
@@ -66,6 +66,6 @@ def threshold(old: np.ndarray, new: np.ndarray, level: float, rng: np.random.Gen
 
 
 def _dealt(pooled: np.ndarray, hand: int, rng: np.random.Generator) -> np.ndarray:
-    """Return the indices of deals."""
+    """Return the indices of random deals."""
     new = rng.multivariate_hypergeometric(pooled, hand, size=DRAWS, method="marginals")
     return psi(pooled - new, new)

@@ -1,4 +1,4 @@
-"""What new rows are held against: how the columns were distributed, by a model's card or by a table."""
+"""The old side of a comparison: how the columns were distributed, from a model's card or from a table."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -20,25 +20,26 @@ if TYPE_CHECKING:
     import polars as pl
 
 FEWEST_FOR_IDS: Final = 50
-"""Rows from which on a column without a repeated value looks like an id."""
+"""In a table with at least this number of rows, a column with no repeated value looks like an id."""
 
 SELECTED: Final = 4.0
-"""Standard deviations above the rarest value that a card lists of many, from which on a value is there by right."""
+"""A card lists the most frequent of many values. The count of a value is unbiased from this number of standard
+deviations above the rarest one that is listed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ReferenceColumn:
-    """How a column, or a part of a date, is distributed.
+    """The distribution of a column, or of a part of a date.
 
     Args:
-        card: what the column is, as the card has it.
-        part: of a date, else None.
-        label: whether its values are classes, which may be written as numbers or as texts.
-        edges: float64, ascending: a number is in the range up to an edge (included), or above the last; None for a
+        card: description of the column, as in the card.
+        part: the part of a date, otherwise None.
+        label: whether the values are classes, which may be written as numbers or as texts.
+        edges: float64, ascending. A number is in the range up to an edge (included), or above the last edge. None for a
             category.
-        values: of a category, in words.
+        values: of a category, as texts.
         counts: int64, rows in each range, or with each value.
-        other: rows with a value that is not listed.
+        other: rows with a value that is not in *values*.
         missing: rows without a value.
     """
 
@@ -53,27 +54,27 @@ class ReferenceColumn:
 
     @property
     def name(self) -> str:
-        """Of the column."""
+        """Name of the column."""
         return str(self.card["name"])
 
     @property
     def rows(self) -> int:
-        """That were counted."""
+        """Number of rows that were counted."""
         return int(self.counts.sum()) + self.other + self.missing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Reference:
-    """The old side.
+    """The old side of a comparison.
 
     Args:
-        name: what messages call it.
-        rows: that it is made of.
-        columns: that new rows are held against.
-        label: None where there is none.
-        known: names of the columns that it had, compared or not.
-        frame: the rows themselves, None where only a card is known.
-        remarks: what should be known of it, a sentence each.
+        name: its name in messages.
+        rows: number of its rows.
+        columns: the columns to compare with new rows.
+        label: None if there is no label.
+        known: names of all its columns, compared or not.
+        frame: the rows themselves; None if there is only a card.
+        remarks: notes for the user, one sentence each.
     """
 
     name: str
@@ -86,14 +87,14 @@ class Reference:
 
     @classmethod
     def of_card(cls, card: Mapping[str, Any], *, name: str = "the card", drop: Collection[str] = ()) -> Self:
-        """Take what a model's card says of the rows that it was trained on.
+        """Read the distributions of the training rows from a model's card.
 
         Args:
-            card: as `card.json` has it, from anywhere.
+            card: contents of `card.json`, from any source.
             drop: columns that are not compared.
 
         Raises:
-            UsageError: it is none, or does not say how its columns were distributed.
+            UsageError: it is not a card, or does not have the distributions of its columns.
         """
         try:
             listed, found = card["columns"], card["reference"]["columns"]
@@ -112,15 +113,15 @@ class Reference:
     def of(
         cls, frame: "pl.DataFrame", *, name: str = "the table", label: str | None = None, drop: Collection[str] = ()
     ) -> Self:
-        """Look at a table.
+        """Read the distributions of a table.
 
         Args:
             frame: at least one row.
-            label: the column that is predicted, if any.
+            label: the column that is predicted, if there is one.
             drop: columns that are not compared.
 
         Raises:
-            UsageError: a column holds what no model takes, or an infinite number.
+            UsageError: a column has a type that no model can take, or an infinite number.
         """
         columns: list[ReferenceColumn] = []
         remarks = []
@@ -152,7 +153,7 @@ class Reference:
 
 
 def texts_of(values: list[Any], column: ReferenceColumn) -> list[str]:
-    """Write different values of a category as its reference does: as `epkit.served.encoding` reads them."""
+    """Return the distinct values of a category as texts, in the notation of `epkit.served.encoding`."""
     if column.label:
         return [class_text(value) for value in values]
     boolean = bool(column.card.get("boolean"))
@@ -161,20 +162,20 @@ def texts_of(values: list[Any], column: ReferenceColumn) -> list[str]:
 
 
 def class_text(value: Any) -> str:
-    """Write a class, so that 1, 1.0 and `1` are one."""
+    """Format a class; 1, 1.0 and `1` give the same text."""
     if isinstance(value, bool):
         return str(value).lower()
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def range_words(edges: np.ndarray) -> list[str]:
-    """Write the ranges that edges cut numbers into."""
+    """Format the ranges between edges."""
     if not len(edges):
         return ["all"]
-    alone = np.append(np.nextafter(edges[:-1], np.inf) == edges[1:], False)  # nothing is between them
+    alone = np.append(np.nextafter(edges[:-1], np.inf) == edges[1:], False)  # no number is between the two
     texts = [f"{edge:.6g}" for edge in edges]
     shown = [text for text, one in zip(texts, alone, strict=True) if not one]
-    if len(set(shown)) < len(shown):  # six digits do not tell them apart
+    if len(set(shown)) < len(shown):  # six digits cannot distinguish them
         texts = [repr(float(edge)) for edge in edges]
     between = [
         high if one else f"{low} to {high}" for (low, high), one in zip(pairwise(texts), alone.tolist(), strict=False)
@@ -184,10 +185,10 @@ def range_words(edges: np.ndarray) -> list[str]:
 
 
 def _counts(given: Any, length: int) -> np.ndarray:
-    """Check counts from a card.
+    """Check the counts of a card.
 
     Raises:
-        ValueError: they are not that number of whole numbers from 0 on.
+        ValueError: their number is not *length*, or one is not a whole number from 0 on.
     """
     counts = [_count(one) for one in given]
     if len(counts) != length:
@@ -205,7 +206,7 @@ def _bounded(column: ReferenceColumn) -> ReferenceColumn:
     """Check that a column has rows, and not too many.
 
     Raises:
-        ValueError: it has none, or more than can be counted with.
+        ValueError: it has no rows, or more than can be compared.
     """
     if not 0 < column.rows <= MOST_ROWS:
         raise ValueError(f'{column.rows:,} rows in column "{column.name}"')
@@ -228,10 +229,10 @@ def _numbers_of_card(card: Mapping[str, Any], found: Mapping[str, Any], part: st
 
 
 def _of_card(column: Mapping[str, Any], found: Mapping[str, Any]) -> ReferenceColumn:
-    """Return a column of a card.
+    """Read a column of a card.
 
     Raises:
-        KeyError, TypeError, ValueError: the card is not what `core.train.card` writes.
+        KeyError, TypeError, ValueError: the card does not have the form that `core.train.card` writes.
     """
     if not isinstance(column["name"], str):
         raise TypeError("a column's name is no text")
@@ -245,8 +246,8 @@ def _of_card(column: Mapping[str, Any], found: Mapping[str, Any]) -> ReferenceCo
             values = tuple(map(str, column["categories"]))
             counts, other = _counts(found["counts"], len(values)), _count(found["other"])
             if other:
-                # The card lists the most frequent of many values. Of one that is barely among them, the count is too
-                # high by the choice itself; only those that are there by right can be compared.
+                # The card lists the most frequent of many values. The count of a value that just made the list is
+                # biased upwards by this choice. Only values that are clearly frequent enough can be compared.
                 cut = int(counts.min()) if len(counts) else 0
                 by_right = counts > cut + SELECTED * np.sqrt(cut + 1)
                 other += int(counts[~by_right].sum())
@@ -268,7 +269,7 @@ def _label_of_card(label: Mapping[str, Any], found: Mapping[str, Any]) -> Refere
 
 
 def _of_table(series: "pl.Series", raw: "pl.Series", name: str) -> list[ReferenceColumn]:
-    """Return a column of a table: of a date the parts that vary."""
+    """Read a column of a table; a date gives the parts that vary."""
     gone = missing(series)
     if gone.all():
         card = {"name": raw.name, "kind": "category", "categories": []}
@@ -286,7 +287,7 @@ def _of_table(series: "pl.Series", raw: "pl.Series", name: str) -> list[Referenc
 
 
 def _label_of(series: "pl.Series", raw: "pl.Series", name: str) -> ReferenceColumn | None:
-    """Return the label of a table; None where no row has one."""
+    """Read the label of a table; None if no row has one."""
     known = series.filter(~missing(series))
     if not len(known):
         return None
@@ -311,7 +312,7 @@ def counts_of(column: ReferenceColumn, known: "pl.Series") -> dict[str, int]:
     """Count the values of a category.
 
     Args:
-        known: canonical, without missing values.
+        known: in canonical form, without missing values.
     """
     table = known.alias("value").value_counts(name="rows")
     found: dict[str, int] = {}

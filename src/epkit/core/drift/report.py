@@ -1,4 +1,4 @@
-"""What a look for drift found: per column, of the label, of the whole rows, and what changed in the schema."""
+"""The result of a search for drift: the columns, the label, the rows as a whole, and changes of the schema."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -8,11 +8,11 @@ FORMAT: Final = "epkit.drift/1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftSample:
-    """One of the two sides.
+    """One of the two samples that are compared.
 
     Args:
-        name: as it was given.
-        kind: `card` where only a model's counts are known, else `table`.
+        name: as the user gave it.
+        kind: `card` if only the counts of a model's card are known, otherwise `table`.
     """
 
     name: str
@@ -22,17 +22,17 @@ class DriftSample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnDrift:
-    """How the values of a column moved.
+    """How the distribution of a column changed.
 
     Args:
-        column: its name.
-        part: of a date that is looked at: `weekday`, `days`; None for other columns.
+        column: name of the column.
+        part: for a date, the part that is compared: `weekday`, `days`; otherwise None.
         kind: `number`, `category` or `date`.
         psi: population stability index of the two distributions.
-        threshold: what chance alone exceeds rarely enough.
-        found: whether *psi* is above it.
-        ranges: ranges or values, in words.
-        old, new: rows in each of them.
+        threshold: a value that chance alone exceeds with a low, known probability.
+        found: whether *psi* is above the threshold.
+        ranges: names of the ranges or values.
+        old, new: rows in each range.
     """
 
     column: str
@@ -48,13 +48,13 @@ class ColumnDrift:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SamplesClassifier:
-    """How well a classifier tells the rows of the two samples apart.
+    """How well a classifier distinguishes the rows of the two samples.
 
     Args:
-        auc: mean over the folds; 0.5 is chance.
-        threshold: what chance alone exceeds rarely enough.
-        found: whether *auc* is above it.
-        old_rows, new_rows: that it was shown.
+        auc: mean over the folds; 0.5 is a random guess.
+        threshold: a value that chance alone exceeds with a low, known probability.
+        found: whether *auc* is above the threshold.
+        old_rows, new_rows: number of rows that the classifier used.
     """
 
     auc: float
@@ -66,19 +66,19 @@ class SamplesClassifier:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftReport:
-    """Everything that a look for drift found.
+    """The whole result of a search for drift.
 
     Args:
         old, new: the two samples.
-        seed: of what was drawn.
-        level: the chance that any of the tests is above its threshold where nothing drifted.
-        tests: that share it: a column each, the label, the classifier.
+        seed: seed of the random draws.
+        level: probability that any test is above its threshold if nothing drifted.
+        tests: number of tests that share *level*: one for each column, the label, the classifier.
         found: whether a column, the label or the classifier is above its threshold.
-        columns: that were compared, the worst first.
-        label: None where it is not known on both sides.
-        classifier: None where it was not asked.
-        schema: what changed in the columns themselves, a sentence each.
-        remarks: what else should be known, a sentence each; it decides nothing.
+        columns: the columns that were compared, the worst first.
+        label: None if it is not known on both sides.
+        classifier: None if it was not used.
+        schema: changes of the columns themselves, one sentence each.
+        remarks: other notes, one sentence each; they do not influence *found*.
     """
 
     old: DriftSample
@@ -95,5 +95,5 @@ class DriftReport:
 
     @property
     def passed(self) -> bool:
-        """Whether nothing drifted and the schema is the same."""
+        """Whether there is no drift and the schema is the same."""
         return not self.found and not self.schema

@@ -1,4 +1,4 @@
-"""What Azure's SDKs raise, reduced to code and message: their own texts hold whole replies, headers and advice."""
+"""Reduces errors of Azure's SDKs to code and message: their own texts contain whole replies, headers and advice."""
 
 import json
 import re

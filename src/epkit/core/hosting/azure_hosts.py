@@ -1,4 +1,4 @@
-"""To which hosts a token of Azure's may go: Azure ML's own, and those that a project names."""
+"""The hosts that may get a token of Azure's: Azure ML's own, and those that a project names."""
 
 from collections.abc import Collection
 from typing import Final

@@ -1,4 +1,4 @@
-"""Jobs of Azure AutoML as values: what is asked for, and how a job and its trials are."""
+"""Jobs of Azure AutoML as values: the request for a job, and the state of a job and its trials."""
 
 import json
 import re

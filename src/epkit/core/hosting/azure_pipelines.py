@@ -1,4 +1,4 @@
-"""Pipelines published at Azure as values: what is to be published, when it is to run, and how its jobs are."""
+"""Pipelines published at Azure as values: the publication, the schedule, and the state of their jobs."""
 
 import hashlib
 import re

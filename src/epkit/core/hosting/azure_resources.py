@@ -1,4 +1,4 @@
-"""Resources of Azure's resource manager as JSON: the body that puts one back, and what two of them differ in."""
+"""Resources of Azure's resource manager as JSON: the body of an update, and the differences between two of them."""
 
 import copy
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""What a backend says of its endpoints: values without a word of any SDK, and what they are as JSON."""
+"""The description of endpoints by a backend: values without types of an SDK, and their JSON."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass

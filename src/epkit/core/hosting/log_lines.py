@@ -1,4 +1,4 @@
-"""Lines of a server's log, made fit for a terminal."""
+"""Makes the lines of a server's log safe for a terminal."""
 
 import re
 import unicodedata

@@ -1,4 +1,4 @@
-"""What an `MLmodel` says of a model that MLflow wrote: how it is opened, and the contract that its signature makes.
+"""Reads the `MLmodel` of an MLflow model: how to load the model, and the contract that follows from its signature.
 
 Source: MLflow 3.17, `mlflow.models.signature`, `mlflow.types.schema` (the JSON of columns, tensors and parameters) and
 `mlflow.pyfunc.scoring_server` (the bodies that are taken, and the reply).

@@ -1,4 +1,4 @@
-"""Models that Azure has, as users write them: `azureml:NAME:VERSION`, `…@latest`, `azureml:jobs/RUN/outputs/…`."""
+"""References to models at Azure: `azureml:NAME:VERSION`, `…@latest`, `azureml:jobs/RUN/outputs/…`."""
 
 import re
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Reads what the Application Insights exporter of the genuine server sends."""
+"""Reads the data that the inference server's Application Insights exporter sends."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""What a host name says by itself, without asking the DNS: whether it is an address, and of this machine alone."""
+"""What a host name shows without the DNS: whether it is an address, and whether it is this machine only."""
 
 import ipaddress
 
@@ -9,7 +9,7 @@ def is_address(host: str) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host is this machine alone: `localhost`, or an address of the loopback interface.
+    """Tell whether a host is only this machine: `localhost`, or an address of the loopback interface.
 
     Source: RFC 6761, section 6.3 (`localhost`); RFC 1122, section 3.2.1.3 (127.0.0.0/8); RFC 4291, section 2.5.3 (::1).
     """

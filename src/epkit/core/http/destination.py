@@ -1,4 +1,4 @@
-"""Where a request goes: the origin, and how the connection to it is made."""
+"""The destination of a request: the origin, and the settings of the connection to it."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -6,16 +6,16 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tls:
-    """How TLS is spoken.
+    """The settings of TLS.
 
     Args:
         verify: check the certificate and the name in it.
         cacert: PEM file of trusted authorities, instead of the system's.
         client_cert: PEM file with the client's certificate and key.
-        client_password: of that key, where it is encrypted; a credential, so it is not in the repr.
-        server_name: the name sent as SNI and checked; None sends none (the host is checked all the same).
+        client_password: password of that key, if it is encrypted; a credential, so it is not in the repr.
+        server_name: the name that is sent as SNI and checked; None: send none (the host is still checked).
         ciphers: OpenSSL cipher list, or None for the default.
-        version: the only protocol version spoken (`TLSv1.2`, `TLSv1.3`), or None for the default range.
+        version: the only protocol version that is allowed (`TLSv1.2`, `TLSv1.3`), or None for the default range.
     """
 
     verify: bool = True
@@ -32,7 +32,7 @@ class Proxy:
     """An HTTP proxy: it passes requests for http:// on, and opens tunnels for https://.
 
     Args:
-        scheme: how the proxy itself is spoken to.
+        scheme: protocol for the proxy itself.
         host: name or address, without brackets.
         authorization: value of Proxy-Authorization; a credential, so it is not in the repr.
     """
@@ -50,14 +50,14 @@ class Proxy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Destination:
-    """An origin (scheme, host, port) and how it is reached.
+    """An origin (scheme, host, port), and how to reach it.
 
-    Every engine goes through `proxy`, if there is one. A request that such a proxy passes on names the whole URL and
-    carries the proxy's credentials; `epkit.core.http.request.build_for` writes it.
+    Every engine uses `proxy`, if there is one. A request that a proxy passes on has the whole URL, and contains the
+    proxy's credentials; `epkit.core.http.request.build_for` writes it.
 
     Args:
         host: name or address as in the URL, without brackets.
-        connect_to: (host, port) to connect to instead, or that the proxy is asked for; the Host header names *host*.
+        connect_to: (host, port) to connect to instead, also through a proxy; the Host header still has *host*.
         unix: path of a Unix socket to connect to instead.
         bind: local address to connect from.
         buffer_bytes: size of the socket's send and receive buffers, None for the system's.
@@ -78,18 +78,18 @@ class Destination:
 
     @property
     def authority(self) -> str:
-        """Host and port as in a Host header: the port is left out where it is the scheme's own."""
+        """Host and port as in a Host header: the scheme's default port is left out."""
         host = _bracketed(self.host)
         return host if self.port == {"http": 80, "https": 443}[self.scheme] else f"{host}:{self.port}"
 
     @property
     def last_hop(self) -> tuple[str, int]:
-        """Host and port of the server that answers: the only ones that a proxy is asked for."""
+        """Host and port of the server that answers; a proxy only gets these."""
         return self.connect_to or (self.host, self.port)
 
     @property
     def first_hop(self) -> tuple[str, int]:
-        """Host and port that this machine connects to, the only name that it looks up: the proxy's if there is one."""
+        """Host and port that this machine looks up and connects to: those of the proxy, if there is one."""
         return self.last_hop if self.proxy is None else (self.proxy.host, self.proxy.port)
 
     @property
@@ -99,14 +99,14 @@ class Destination:
 
     @property
     def tunnel(self) -> str:
-        """What CONNECT asks a proxy for: host and port, always both (RFC 9110 § 9.3.6)."""
+        """The target of a CONNECT request: always host and port (RFC 9110 § 9.3.6)."""
         host, port = self.last_hop
         return f"{_bracketed(host)}:{port}"
 
     def request_target(self, path: str) -> str:
-        """Return what a request line names: the path, or for a proxy that passes the request on the whole URL.
+        """Return the target of the request line: the path, or the whole URL if a proxy passes the request on.
 
-        Source: RFC 9112 § 3.2.2, absolute-form. A proxy connects to what the URL names, whatever Host says.
+        Source: RFC 9112 § 3.2.2, absolute-form. A proxy connects to the host of the URL, whatever Host is.
         """
         if self.proxy is None or self.is_tunnelled:
             return path
@@ -114,7 +114,7 @@ class Destination:
         return f"http://{_bracketed(host)}{'' if port == 80 else f':{port}'}{path}"
 
     def proxy_headers(self) -> tuple[tuple[str, str], ...]:
-        """Return what each request carries for the proxy: nothing inside a tunnel, where the server would read it."""
+        """Return the headers for the proxy in each request: none inside a tunnel, the server would read them."""
         if self.proxy is None or self.is_tunnelled or self.proxy.authorization is None:
             return ()
         return (("Proxy-Authorization", self.proxy.authorization),)

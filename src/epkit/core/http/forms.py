@@ -1,12 +1,12 @@
-r"""The forms that a secret takes in a text, and where a text holds one of them, in a time linear in the text.
+r"""The forms of a secret in a text, and their places in a text, in a time that is linear in the text.
 
-Theory of operation. A secret is a row of units, a unit being one of its characters however encoders write it (`/`,
-`%2F`, `\/`, `\u002f`, `&#47;`). Letters and digits are written as they are by every encoder: the longest row of them is
-the secret's *anchor*, and a text without it is done with after one search for a substring. Else one regular expression
-runs over the text. It never tries a position for longer than the secret is: repetitions are possessive, and a run of
-backslashes is entered at its first one only.
+Theory of operation. A secret is a sequence of units. A unit is one of its characters in any encoding (`/`, `%2F`, `\/`,
+`\u002f`, `&#47;`). Every encoder leaves letters and digits unchanged. The longest sequence of them is the secret's
+*anchor*: a text without it needs only one search for a substring. Otherwise one regular expression searches the text.
+It never examines a position for longer than the secret is: repetitions are possessive, and a run of backslashes is
+entered only at its first one.
 
-A text that was shortened ends in an ellipsis (`epkit.core.shortening`), and may hold the beginning of a secret.
+A shortened text ends with an ellipsis (`epkit.core.shortening`), and may contain the beginning of a secret.
 """
 
 import base64
@@ -19,14 +19,14 @@ from typing import Final
 from epkit.core.shortening import ELLIPSIS
 
 PIECE: Final = 4
-"""Characters of a secret that are too many to be shown."""
+"""This number of a secret's characters must not be shown."""
 
 _LONGEST_UNIT: Final = 64
-"""More characters than an encoder makes of one; nested encodings included, short of absurd ones."""
+"""Greatest length of one encoded character, even in nested encodings, unless they are absurd."""
 
 _ENTITIES: Final = {"&": "amp", "<": "lt", ">": "gt", '"': "quot", "'": "apos"}
 _AGAIN: Final = {"%": "25", "&": "amp;"}
-"""What follows a character with which escapes begin, once for each time that it was encoded."""
+"""The text after a character that begins an escape, once for each time that the character was encoded."""
 _SHORT: Final = {"\n": "n", "\t": "t", "\r": "r", "\b": "b", "\f": "f"}
 _RUN: Final = r"(?<!\\)\\++"
 _UNITS: Final = re.compile(r"(\\*)([^\\]|\Z)", re.DOTALL)
@@ -40,9 +40,9 @@ class Form:
     """One way to write a secret.
 
     Args:
-        anchor: is in every text that holds the form; empty where nothing is.
-        units: regular expressions, one a character.
-        before, behind: what goes with them where it is there.
+        anchor: contained in every text with this form; may be empty.
+        units: regular expressions, one for each character.
+        before, behind: text next to the form that belongs to it.
     """
 
     anchor: str = field(repr=False)
@@ -51,12 +51,12 @@ class Form:
     behind: str = ""
 
     def spans(self, text: str) -> Iterator[tuple[int, int]]:
-        """Give the places of the form, overlapping ones too."""
+        """Yield the places of the form, including overlapping ones."""
         if self.anchor in text:
             yield from (found.span(1) for found in self._pattern.finditer(text))
 
     def begun(self, text: str) -> Iterator[tuple[int, int]]:
-        """Give the places where a text was cut in the middle of the form: from its beginning up to an ellipsis."""
+        """Yield the places where a text is cut inside the form: from its beginning to an ellipsis."""
         start, end = 0, text.find(ELLIPSIS)
         while end >= 0:
             start = max(start, end - _LONGEST_UNIT * len(self.units))
@@ -67,7 +67,7 @@ class Form:
             start, end = end + 1, text.find(ELLIPSIS, end + 1)
 
     def _goes_on(self, text: str, at: int, end: int) -> bool:
-        """Tell whether the form begins at a place and goes on until *end*, where a unit itself may be cut."""
+        """Tell whether the form begins at a place and continues until *end*; the last unit may be cut."""
         before, here, count = set[int](), {at}, 0
         for unit, again in self._matchers:
             if end in here:
@@ -78,7 +78,7 @@ class Form:
             before, here, count = here, after, count + 1
         if count < PIECE:
             return False
-        # What is cut of a unit may begin as one that is whole: `%2` of `%25`.
+        # The cut part of a unit may look like the beginning of a complete one: `%2` of `%25`.
         begun = (start for start in before | here if start < end and text[start] in "%&\\")
         return end in here or any(end - start < _LONGEST_UNIT and " " not in text[start:end] for start in begun)
 
@@ -92,7 +92,7 @@ class Form:
 
     @cached_property
     def _matchers(self) -> tuple[tuple[re.Pattern[str], str], ...]:
-        # Alone, or behind backslashes.
+        # Alone, or after backslashes.
         again = {end: more for char, more in _AGAIN.items() for end in (_character(char), f"{_character(char)})")}
         known = {
             unit: (re.compile(unit), next((more for end, more in again.items() if unit.endswith(end)), ""))
@@ -102,10 +102,10 @@ class Form:
 
 
 def _ends(unit: re.Pattern[str], again: str, text: str, start: int, end: int) -> Iterator[int]:
-    """Give where a unit may end: of `%` and `&`, with which escapes begin, in several places.
+    """Yield the possible ends of a unit; `%` and `&`, with which escapes begin, have several.
 
     Args:
-        again: what follows such a character once for each time that it was encoded.
+        again: the text after such a character, once for each time that it was encoded.
     """
     found = unit.match(text, start, end)
     if found is None:
@@ -122,7 +122,7 @@ def forms_of(secret: str, shortest: int) -> tuple[Form, ...]:
     """Return the forms of a secret.
 
     Args:
-        shortest: parts of it that are shorter are left out.
+        shortest: shorter parts of it are left out.
     """
     found: dict[tuple[str, ...], Form] = {}
     for text in dict.fromkeys(_parts(secret)):
@@ -133,17 +133,17 @@ def forms_of(secret: str, shortest: int) -> tuple[Form, ...]:
 
 
 def _parts(text: str) -> Iterator[str]:
-    """Give a secret and what is secret in it: credentials without scheme, a password without its user."""
+    """Yield a secret and its secret parts: credentials without the scheme, a password without its user."""
     yield text
     if stripped := text.strip():
         yield stripped
-    yield " ".join(text.split())  # which `clean` makes of it
+    yield " ".join(text.split())  # the form that `clean` makes of it
     if credentials := _CREDENTIALS.fullmatch(stripped):
         yield credentials.group(1)
         try:
             decoded = base64.b64decode(credentials.group(1), validate=True).decode()
         except ValueError:
-            decoded = ""  # not base64, or not text: no user and no password to find
+            decoded = ""  # not base64, or not text: there is no user and no password in it
         yield decoded
         stripped = decoded
     yield stripped.partition(":")[2]
@@ -159,7 +159,7 @@ def _plain(text: str) -> Form:
 
 
 def _unit(backslashes: int, char: str) -> str:
-    """Give a regular expression for a character, and for the backslashes before it: as many or more of them."""
+    """Return a regular expression for a character and at least this number of backslashes before it."""
     if not backslashes:
         return _character(char)
     run = rf"(?<!\\)\\{{{backslashes},}}+"
@@ -170,9 +170,9 @@ def _unit(backslashes: int, char: str) -> str:
 
 
 def _character(char: str) -> str:
-    r"""Give a regular expression for a character, bare or escaped: `%2F`, `\/`, `\u002f`, `\x2f`, `&#47;`."""
+    r"""Return a regular expression for a character, plain or escaped: `%2F`, `\/`, `\u002f`, `\x2f`, `&#47;`."""
     if char.isascii() and char.isalnum():
-        return char  # no encoder touches these
+        return char  # encoders never change these
     code, bare = ord(char), re.escape(char)
     octets = [f"%(?:25)*+{octet:02x}" for octet in char.encode("utf-8", "surrogatepass")]
     ways = [
@@ -189,7 +189,7 @@ def _character(char: str) -> str:
 
 
 def _escapes(char: str) -> str:
-    """Give a regular expression for what follows the backslash that escapes a character."""
+    """Return a regular expression for the text after the backslash that escapes a character."""
     code = ord(char)
     utf16 = char.encode("utf-16-be", "surrogatepass")
     units = [f"u{utf16[i : i + 2].hex()}" for i in range(0, len(utf16), 2)]
@@ -200,10 +200,10 @@ def _escapes(char: str) -> str:
 
 
 def _encoded(secret: bytes) -> Iterator[Form]:
-    """Give the forms that base64 makes of bytes that stand anywhere in a longer string.
+    """Yield the base64 forms of bytes that are anywhere in a longer string.
 
-    Its first and last characters depend on the neighbours too: those in between identify the secret, up
-    to three before and one behind go with them.
+    The first and last characters also depend on the neighbours. The characters in between identify the secret; up to
+    three characters before them and one after them belong to it.
     """
     for offset in range(3):
         encoded = base64.b64encode(bytes(offset) + secret).decode()

@@ -1,4 +1,4 @@
-"""Reading a raw HTTP/1.1 header block, to know more of a reply than where it ends."""
+"""Reads a raw HTTP/1.1 header block, to learn more about a reply than its end."""
 
 import re
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ _BLANK: Final = re.compile(rb"\n\r?\n")
 _LINE_END: Final = re.compile(rb"\r?\n")
 
 INTERIM_REPLIES: Final = 16
-"""The most interim replies (1xx) that are read before the final one; a server that means it sends one or two."""
+"""Greatest number of interim replies (1xx) before the final one; usual servers send one or two."""
 
 
 def final_block(head: bytes) -> bytes | None:
@@ -18,22 +18,22 @@ def final_block(head: bytes) -> bytes | None:
         head: what was read from the socket, from the first byte of the reply on; a body may follow.
 
     Returns:
-        Status line and fields, or None where the block is not complete, or more than `INTERIM_REPLIES` come first.
+        Status line and fields; None if the block is not complete, or more than `INTERIM_REPLIES` precede it.
     """
     start, end = _final(head)
     return None if end < 0 else head[start:end]
 
 
 def header_end(head: bytes) -> int:
-    """Return where the body of the final reply begins, behind the blank line; -1 where the header is not complete."""
+    """Return where the body of the final reply begins, after the blank line; -1 if the header is not complete."""
     end = _final(head)[1]
     return end if end < 0 else end + 4
 
 
 def _final(head: bytes) -> tuple[int, int]:
-    """Return where the final reply's header block begins and ends; the end is -1 where it has not been read.
+    """Return start and end of the final reply's header block; the end is -1 if it is not read yet.
 
-    Source: RFC 9110 § 15.2: 1xx is interim, except 101, which is the last that HTTP has to say.
+    Source: RFC 9110 § 15.2: 1xx is interim, except 101, which is the last HTTP reply of a connection.
     """
     start = 0
     for _ in range(INTERIM_REPLIES + 1):
@@ -46,7 +46,7 @@ def _final(head: bytes) -> tuple[int, int]:
 
 
 def final_status(head: bytes) -> int:
-    """Return the status of the final reply, 0 where there is none.
+    """Return the status of the final reply, 0 if there is none.
 
     Args:
         head: as for `final_block`.
@@ -57,13 +57,13 @@ def final_status(head: bytes) -> int:
 
 
 def with_crlf(head: bytes) -> bytes | None:
-    """Return a reply whose header lines end in LF alone, here or there, as if all ended in CRLF.
+    """Return a reply with all header lines ending in CRLF, if some of them end in LF alone.
 
     Args:
-        head: what was read, from the first byte of the reply on; a body may follow, which stays as it is.
+        head: what was read, from the first byte of the reply on; a body may follow, and is not changed.
 
     Returns:
-        None where no line ends in LF alone, as far as the header was read; so far as it was, where it is not complete.
+        None if no line ends in LF alone. An incomplete header is converted as far as it was read.
 
     Source: RFC 9112 § 2.2: a recipient may take a single LF for the end of a line, and ignore a CR before it.
     """
@@ -85,7 +85,7 @@ def fields(head: bytes) -> dict[str, str]:
     """Return the fields of the final reply, names in lower case, repeated ones joined by a comma.
 
     Args:
-        head: as for `final_block`; an incomplete block gives what is whole of it.
+        head: as for `final_block`; for an incomplete block, its complete fields are returned.
 
     Source: RFC 9110 § 5.2 (joining), RFC 9112 § 5 (Latin-1, optional white space).
     """
@@ -103,7 +103,7 @@ def fields(head: bytes) -> dict[str, str]:
 
 
 def framing(head: bytes) -> Literal["", "length", "chunked", "close"]:
-    """Tell how the end of the final reply's body is marked; empty where the block is not complete.
+    """Return how the end of the final reply's body is marked; empty if the header is not complete.
 
     Source: RFC 9112 § 6.3.
     """
@@ -116,7 +116,7 @@ def framing(head: bytes) -> Literal["", "length", "chunked", "close"]:
 
 
 def server_ns(headers: Mapping[str, str]) -> int:
-    """Return how long the server says it worked on the request, in ns; -1 where it does not say.
+    """Return the time that the server reports for the request, in ns; -1 if it reports none.
 
     Args:
         headers: names in lower case.

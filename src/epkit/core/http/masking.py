@@ -1,12 +1,12 @@
-"""Masks: what replaces keys, tokens, cookies and passwords before anything is printed, logged or saved.
+"""Masks keys, tokens, cookies and passwords before anything is printed, logged or saved.
 
-`clean` makes foreign text harmless to a terminal. `mask_url` and `mask_header` know by the *name* of a part that it
-is a credential; `mask_text` knows the secrets themselves and finds them in any text, in any of the forms that
-encoders make of them (`epkit.core.http.forms`).
+`clean` makes external text safe for a terminal. `mask_url` and `mask_header` recognise a credential by the *name* of a
+part. `mask_text` gets the secrets themselves, and finds them in any text, in any form that encoders make of them
+(`epkit.core.http.forms`).
 
-What a command found is masked as a value, by `mask_values`, before it is rendered: in rendered JSON a secret of four
-digits would take figures with it. What leaves for a terminal or a file passes `mask_text` once more, which then looks
-for `distinct` secrets only. Predictions have a mask of their own, `KeyGuard`.
+A command's results are masked as values, by `mask_values`, before they are rendered: in rendered JSON, a secret of four
+digits would also mask parts of numbers. Text for a terminal or a file passes `mask_text` once more, which then looks
+only for `distinct` secrets. Predictions have their own mask, `KeyGuard`.
 """
 
 import dataclasses
@@ -24,24 +24,24 @@ from epkit.core.shortening import ELLIPSIS, cut
 MASK: Final = "***"
 
 SHORTEST: Final = 4
-"""Shorter secrets are not looked for in texts: the mask would eat the text and tell where they stood."""
+"""Shorter secrets are not searched for in texts: the masks would destroy the text and show where the secrets were."""
 
 DISTINCT: Final = 8
-"""Shorter secrets may be a number or a word of a document."""
+"""Shorter secrets may also be a number or a word of a document."""
 
 KEY: Final = 16
-"""Characters of a secret that no model predicts."""
+"""Least length of a secret that cannot be a prediction."""
 
 OWN: Final[Mapping[str, bool]] = {"own": True}
-"""Metadata of a dataclass's field whose text is epkit's own (a digest, a time, a keyword), and never masked."""
+"""Metadata of a dataclass field with a text of epkit itself (a digest, a time, a keyword): it is never masked."""
 
 Value = TypeVar("Value")
 
 _PASSES: Final = 4
-"""A secret with a mask in it can come together again and again: then nothing of the text is shown."""
+"""A secret that contains a mask can appear again after each round: then nothing of the text is shown."""
 
 _ENCODINGS: Final = 8
-"""Most times a name is decoded: without a limit the time would be quadratic in its length."""
+"""Greatest number of times that a name is decoded: without a limit the time would be quadratic in its length."""
 
 _WORDS: Final = (
     *("auth", "authorization", "bearer", "cookie", "credentials", "jwt", "pass", "passphrase", "pwd", "sas"),
@@ -57,7 +57,7 @@ _LOCATIONS: Final = (
     "link",
 )
 _SCHEME = re.compile(r"(Bearer|Basic)[ \t]+\S", re.IGNORECASE)
-_URL = re.compile(r"(?<=:)//[^\s<>\"']+")  # what comes before it, a scheme, holds no credential
+_URL = re.compile(r"(?<=:)//[^\s<>\"']+")  # the scheme before it contains no credential
 _PAIR = re.compile(r"(?<=[?&])[^\s<>\"'?&=]+=[^\s<>\"'&)]+")  # of a query, also of a path without its host
 _AUTHORITY = re.compile(
     r"([A-Za-z][A-Za-z0-9+.-]*:[/\\]*|//)?"
@@ -70,13 +70,13 @@ _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def mask_url(url: str) -> str:
-    """Mask the credentials in a URL: userinfo, and query values that go by a secret's name.
+    """Mask the credentials in a URL: userinfo, and query values whose names are sensitive.
 
     Args:
         url: absolute or not, well-formed or not; names may be percent-encoded.
 
     Returns:
-        The same URL to the letter, but for `***` where a credential stood.
+        The same URL, with `***` in place of each credential.
     """
     authority = _AUTHORITY.match(url)
     assert authority is not None  # every part of the pattern is optional
@@ -88,9 +88,9 @@ def mask_url(url: str) -> str:
 
 
 def url_secrets(url: str) -> Iterator[Secret]:
-    """Give the credentials in a URL, in the forms in which a message may quote them.
+    """Yield the credentials in a URL, in the forms in which a message may quote them.
 
-    They are what `mask_url` masks: userinfo, and values of sensitive names; also those of a URL inside a value.
+    They are those that `mask_url` masks: userinfo, and values with sensitive names; also those of a URL inside a value.
     """
     authority = _AUTHORITY.match(url)
     assert authority is not None  # every part of the pattern is optional
@@ -109,15 +109,15 @@ def url_secrets(url: str) -> Iterator[Secret]:
 
 
 def mask_header(name: str, value: str) -> str:
-    """Mask the value of a header, if the header is one that carries credentials.
+    """Mask the value of a header, if the header carries credentials.
 
     Args:
         name: in any case.
         value: as sent or received.
 
     Returns:
-        `Bearer ***` or `Basic ***` for credentials of these schemes, `***` for other credentials, cookies and
-        keys; any other value with the URLs in it masked.
+        `Bearer ***` or `Basic ***` for credentials of these schemes, `***` for other credentials, cookies and keys. In
+        any other value, URLs are masked.
     """
     lower = name.strip().lower()
     if is_sensitive(lower):
@@ -134,18 +134,17 @@ def mask_urls(text: str) -> str:
 
 
 def mask_text(text: str, secrets: Iterable[Secret], *, distinct: bool = False) -> str:
-    """Replace every secret in a text, however it is written there; the time is linear in the text.
+    """Replace every secret in a text, in whatever form it is written; the time is linear in the text.
 
     Args:
-        secrets: looked for as they are; with characters percent-encoded, JSON-, Python- or HTML-escaped, also
-            twice over; in base64, alone or as a part of what was encoded (`user:password` of Basic). Of
-            `Bearer x` and `Basic x`, x is looked for too, of `user:password` also the password. Secrets
-            shorter than `SHORTEST` are not looked for.
-        distinct: look for those only that are nothing else, as `is_distinct` tells.
+        secrets: searched for as they are; percent-encoded; JSON-, Python- or HTML-escaped, also twice; in base64, alone
+            or as a part of the encoded text (`user:password` of Basic). For `Bearer x` and `Basic x`, x is searched for
+            too; for `user:password` also the password. Secrets shorter than `SHORTEST` are not searched for.
+        distinct: search only for secrets that cannot be anything else, see `is_distinct`.
 
     Returns:
-        The text with `***` for each stretch that belonged to a secret; none of the secrets is in it, nor the
-        beginning of one before an ellipsis, where the text was `cut`.
+        The text with `***` for each part that belonged to a secret. It contains none of the secrets, and no beginning
+        of one before an ellipsis, where the text was `cut`.
     """
     known = dict.fromkeys(secret.reveal() for secret in secrets)
     forms = [form for each in known if not distinct or is_distinct(each) for form in forms_of(each, SHORTEST)]
@@ -161,12 +160,12 @@ def mask_text(text: str, secrets: Iterable[Secret], *, distinct: bool = False) -
             if start > at or not pieces:
                 pieces += [text[at:start], MASK]
             at = max(at, end)
-        text = "".join(pieces) + text[at:]  # what came together by this may be a secret again
+        text = "".join(pieces) + text[at:]  # the joined parts may form a secret again
     return MASK
 
 
 def is_distinct(secret: str) -> bool:
-    """Tell whether a secret cannot be anything else in a whole document: no figure, no keyword, no tag.
+    """Tell whether a secret cannot be anything else in a document: no number, no keyword, no tag.
 
     Args:
         secret: its text.
@@ -175,13 +174,13 @@ def is_distinct(secret: str) -> bool:
 
 
 def mask_values(value: Value, secrets: Sequence[Secret]) -> Value:
-    """Mask every text in a value, however deep: in dataclasses, named and other tuples, lists and mappings.
+    """Mask every text in a value, at any depth: in dataclasses, tuples, lists and mappings.
 
-    Numbers stay what they are, so that a secret of four digits eats none of them. So does what epkit itself made up:
-    fields of dataclasses that are marked as `OWN`. Keys of mappings are masked by distinct secrets only.
+    Numbers are not changed, so a secret of four digits masks no part of them. Neither are texts of epkit itself:
+    dataclass fields that are marked as `OWN`. Keys of mappings are masked only for distinct secrets.
 
     Returns:
-        A copy; what holds no secret is the same object.
+        A copy; a part without a secret is the same object.
     """
     masked: Any = value
     if isinstance(value, str):
@@ -206,24 +205,24 @@ def mask_values(value: Value, secrets: Sequence[Secret]) -> Value:
 
 
 class KeyGuard:
-    """Takes keys out of predictions, at next to no cost where a reply holds none: a few searches in its bytes.
+    """Removes keys from predictions. It costs nearly nothing if a reply contains none: a few searches in its bytes.
 
-    Predictions are data: only a secret of `KEY` characters or more, with letters and digits in it, is a key that no
-    model predicts.
+    Predictions are data. Only a secret of at least `KEY` characters, with letters and digits, is surely a key and not a
+    prediction.
     """
 
     def __init__(self, secrets: Sequence[Secret]) -> None:
-        """Take the secrets; they are looked at again where there are others."""
+        """Take the secrets; if others are added to the sequence, they are used too."""
         self._secrets = secrets
         self._last: tuple[Secret, ...] = ()
         self._keys: list[Secret] = []
         self._anchors: tuple[bytes, ...] = ()
 
     def __call__(self, body: bytes, found: list[Any]) -> list[Any]:
-        """Mask the predictions that were found in a reply.
+        """Mask the predictions of a reply.
 
         Args:
-            body: of the reply, without its content coding.
+            body: body of the reply, already decompressed.
         """
         if len(self._last) != len(self._secrets) or (self._last and self._last[-1] is not self._secrets[-1]):
             self._compile()
@@ -241,15 +240,15 @@ class KeyGuard:
 
 
 def clean(text: str, limit: int = 200) -> str:
-    """Make one short harmless line of a text from outside.
+    """Make one short line of an external text that is safe for a terminal.
 
-    Terminal escape sequences, control characters, bidirectional overrides and other invisible characters go;
-    runs of white space become one space; what is longer than *limit* ends in an ellipsis.
+    Terminal escape sequences, control characters, bidirectional overrides and other invisible characters are removed. A
+    run of white space becomes one space. A text longer than *limit* ends with an ellipsis.
 
     Args:
-        limit: characters, ≥ 1.
+        limit: greatest number of characters, ≥ 1.
     """
-    # Only the beginning can be shown: an endless text is not worth walking through.
+    # Only the beginning can be shown, so the rest of an endless text is not processed.
     text = _ESCAPE.sub("", cut(text, 20 * limit))
     visible = "".join(
         " " if c.isspace() else c for c in text if c.isspace() or unicodedata.category(c) not in _INVISIBLE
@@ -260,7 +259,7 @@ def clean(text: str, limit: int = 200) -> str:
 def is_sensitive(name: str) -> bool:
     """Tell whether a query parameter or header of this name carries a credential.
 
-    Names are taken apart into words: `api-key`, `X-Amz-Signature` and `accessToken` do, `keyword` does not.
+    The name is split into words: `api-key`, `X-Amz-Signature` and `accessToken` do, `keyword` does not.
     """
     apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
     words = re.findall(r"[a-z]+", f"{apart} {name}".lower())
@@ -272,13 +271,13 @@ def _key(key: object, secrets: Sequence[Secret]) -> object:
 
 
 def _mask_pair(pair: str) -> str:
-    """Mask the value in `name=value`: for its name, or as a URL that has credentials itself."""
+    """Mask the value in `name=value`: because of its name, or as a URL with credentials."""
     name, equals, value = pair.partition("=")
     if not value:
         return pair
     if _names_secret(name):
         return f"{name}={MASK}"
-    pieces = value.split(";")  # the older separator; only a secret's name makes it one
+    pieces = value.split(";")  # the older separator; it counts only before a sensitive name
     for place, piece in enumerate(pieces[1:], 1):
         inner, _, hidden = piece.partition("=")
         if hidden and _names_secret(inner):
@@ -290,7 +289,7 @@ def _mask_pair(pair: str) -> str:
 
 
 def _names_secret(parameter: str) -> bool:
-    """Tell whether a query parameter, maybe percent-encoded, has a secret as its value."""
+    """Tell whether a query parameter, maybe percent-encoded, has a sensitive name."""
     for _ in range(_ENCODINGS):
         parameter = unquote_plus(parameter)
     return is_sensitive(parameter) or parameter.strip().lower() == "code"

@@ -1,4 +1,4 @@
-"""A request body as it is sent, with the name it is reported by."""
+"""A request body, and its name in reports."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -12,12 +12,12 @@ class Payload:
     """One request body.
 
     Args:
-        name: the file it came from, `FILE:LINE` for a line of a `.jsonl`, `stdin`, or what made it.
-        body: sent as it is; rows may be personal data, hence not in the repr.
+        name: its file, `FILE:LINE` for a line of a `.jsonl`, `stdin`, or the name of its generator.
+        body: the bytes that are sent; rows may be personal data, so it is not in the repr.
         sha256: of the body, in hexadecimal.
         line: its line in the file, None if it is the whole file.
-        checked: whether its rows have been checked already, where they are in their file.
-        rows: how many it holds, None where that shows in the body alone.
+        checked: whether its rows have been checked already, in their file.
+        rows: number of its rows, None if only the body shows it.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""A request as it is sent: built once per payload, written whole."""
+"""A request as it is sent: built once for each payload, written at once."""
 
 from collections.abc import Iterable, Sequence
 from copy import copy
@@ -12,8 +12,8 @@ class Request:
     """One HTTP/1.1 request, ready to go.
 
     Args:
-        path: what the request line names: path and query, or a whole URL where a proxy passes the request on.
-        headers: name and value pairs in the order sent, credentials included: hence not in the repr.
+        path: target of the request line: path and query, or the whole URL if a proxy passes the request on.
+        headers: name and value pairs in the order sent; they contain credentials, so they are not in the repr.
         wire: the whole request as bytes.
     """
 
@@ -28,12 +28,12 @@ def build(method: str, path: str, authority: str, headers: Iterable[tuple[str, s
     """Build a request.
 
     Args:
-        path: path and query, or URL, as they stand in the request line.
-        authority: value of the Host header, unless *headers* bring their own.
-        headers: further headers, in order; Content-Length is added where there is a body or the method wants one.
+        path: path and query, or URL, for the request line.
+        authority: value of the Host header, unless *headers* contain one.
+        headers: further headers, in order; Content-Length is added if there is a body or the method needs it.
 
     Raises:
-        ValueError: a header holds a line break, or a character that Latin-1 cannot write.
+        ValueError: a header contains a line break, or a character that Latin-1 cannot represent.
     """
     given = list(headers)
     names = {name.lower() for name, _ in given}
@@ -47,7 +47,7 @@ def build(method: str, path: str, authority: str, headers: Iterable[tuple[str, s
         try:
             (name + value).encode("latin-1")
         except UnicodeEncodeError:
-            # The codec's own error holds the text, which may be a key.
+            # The codec's own error contains the text, which may be a key.
             raise ValueError(f"header {name.strip()!r} holds a character that Latin-1 cannot write") from None
     lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in every), "", ""]
     head = "\r\n".join(lines).encode("latin-1")
@@ -57,21 +57,21 @@ def build(method: str, path: str, authority: str, headers: Iterable[tuple[str, s
 def build_for(
     destination: Destination, method: str, path: str, headers: Iterable[tuple[str, str]], body: bytes
 ) -> Request:
-    """Build a request for a destination, with what its proxy needs of it.
+    """Build a request for a destination, with the headers for its proxy.
 
     Args:
         path: path and query.
-        headers: as for `build`; a Proxy-Authorization among them goes before the proxy's own.
+        headers: as for `build`; a Proxy-Authorization in them replaces the proxy's own.
 
     Raises:
-        ValueError: as `build`.
+        ValueError: as for `build`.
     """
     given = with_proxy_headers(destination, headers)
     return build(method, destination.request_target(path), destination.authority, given, body)
 
 
 def with_proxy_headers(destination: Destination, headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return headers with those that the destination's proxy needs, but for those that are given."""
+    """Return headers, completed by those for the destination's proxy that are not given."""
     given = list(headers)
     names = {name.lower() for name, _ in given}
     return [*(pair for pair in destination.proxy_headers() if pair[0].lower() not in names), *given]
@@ -79,26 +79,26 @@ def with_proxy_headers(destination: Destination, headers: Iterable[tuple[str, st
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TemplateState:
-    """What a `Template` is made of: a request without a body, and the name of the header that differs."""
+    """The values from which a `Template` is made: a request without a body, and the name of the header that differs."""
 
     fixed: Request = field(repr=False)
     marked: str | None
 
 
 class Template:
-    """Requests that differ in nothing but their bodies and one header: the rest is written once."""
+    """Requests that differ only in their bodies and one header: the constant part is built once."""
 
     def __init__(
         self, method: str, path: str, authority: str, headers: Sequence[tuple[str, str]], *, marked: str
     ) -> None:
-        """Write what does not change.
+        """Build the constant part.
 
         Args:
             path: as for `build`.
-            marked: name of the header that each request has a value of its own for, unless *headers* give it.
+            marked: name of the header with a different value in each request, unless *headers* contain it.
 
         Raises:
-            ValueError: as `build`.
+            ValueError: as for `build`.
         """
         given = {name.lower() for name, _ in headers}
         kept = [pair for pair in headers if pair[0].lower() != "content-length"]
@@ -106,15 +106,15 @@ class Template:
         self._keep(build(method, path, authority, [*kept, ("Content-Length", "0")], b""))
 
     def state(self) -> TemplateState:
-        """Return what travels to a worker."""
+        """Return the state to send to a worker."""
         return TemplateState(fixed=self._fixed, marked=self._marked)
 
     @classmethod
     def restored(cls, state: TemplateState) -> "Template":
-        """Make the template again.
+        """Make the template from a state.
 
         Raises:
-            ValueError: its request is none that a template makes.
+            ValueError: no template can have such a state.
         """
         if not state.fixed.wire.endswith(b"Content-Length: 0\r\n\r\n"):
             raise ValueError("a template whose request has a body")
@@ -129,7 +129,7 @@ class Template:
         self._start = fixed.wire[: len(fixed.wire) - len(b"Content-Length: 0\r\n\r\n")]
 
     def with_authorization(self, value: str) -> "Template":
-        """Return the same template with another Authorization; it has to have one.
+        """Return the same template with another Authorization. It must already have one.
 
         Args:
             value: the header's whole value.
@@ -139,10 +139,10 @@ class Template:
         return made
 
     def fill(self, body: bytes, mark: str) -> Request:
-        """Build the request of a body.
+        """Build the request for a body.
 
         Args:
-            mark: value of the header that differs; in ASCII, without a line break.
+            mark: value of the header that differs; ASCII, without a line break.
         """
         length = str(len(body))
         headers = self._headers
@@ -163,7 +163,7 @@ def with_authorization(request: Request, value: str) -> Request:
     """Build a request again with another Authorization.
 
     Args:
-        request: one that has an Authorization.
+        request: a request with an Authorization.
         value: the header's whole value.
     """
     headers = [(name, value if name.lower() == "authorization" else old) for name, old in request.headers]

@@ -1,8 +1,8 @@
-"""The id that each request of a run is sent with: run and number, so that the server's records tell which it was.
+"""The ids of a run's requests: run and number, so that the server's records can be matched with them.
 
-Azure's inference server reads `x-ms-client-request-id`, up to 100 characters of it; it answers 431 to more, echoes the
-id in its reply under that name and as `x-ms-request-id`, and hands it to Application Insights as `Client Request Id`.
-`x-request-id` it takes for an id of its own (`Request Id`); of `traceparent` it knows nothing.
+Azure's inference server reads `x-ms-client-request-id`, up to 100 characters; a longer value gets status 431. It echoes
+the id in its reply under that name and as `x-ms-request-id`, and sends it to Application Insights as `Client Request
+Id`. It uses `x-request-id` as its own id (`Request Id`), and ignores `traceparent`.
 
 Source: azureml-inference-server-http 1.5, `server/routes.py`, `_init_headers` and `populate_response_headers`; for
 `traceparent` W3C Trace Context, section 3.2.
@@ -18,11 +18,11 @@ TRACEPARENT: Final = "traceparent"
 
 
 def request_id(run: str, number: int, digits: int = 1) -> str:
-    """Write the id of a request.
+    """Return the id of a request.
 
     Args:
-        run: what its run is called, in hexadecimal digits.
-        digits: how many *number* has at least.
+        run: id of the run, in hexadecimal digits.
+        digits: least number of digits of *number*.
     """
     return f"{run}-{number:0{digits}}"
 
@@ -31,14 +31,14 @@ def request_id(run: str, number: int, digits: int = 1) -> str:
 class RequestIds:
     """The ids of the requests of one run.
 
-    The number of a request is when it started, ns since the run began: a row of the samples has it, and nothing else
-    has to be remembered. No two requests of a run start in the same nanosecond (`epkit.engines.stamps`).
+    The number of a request is its start time, ns since the start of the run. It is in the samples already, so nothing
+    else must be stored. No two requests of a run start in the same nanosecond (`epkit.engines.stamps`).
 
     Args:
-        header: name of the header that an id is sent in. In `traceparent` the trace is run and number, the span the
-            run, and the flags say that nothing is sampled for it.
-        run: 16 hexadecimal digits, not all of them 0.
-        share: which of the workers sends them, from 0, of how many (*shares*) that have the run in common.
+        header: name of the header with the id. In `traceparent`, the trace is run and number, the span is the run, and
+            the flags say that it is not sampled.
+        run: 16 hexadecimal digits, not all 0.
+        share: number of the worker that sends them, from 0; *shares* is the number of workers of the run.
     """
 
     header: str
@@ -48,23 +48,23 @@ class RequestIds:
 
     @property
     def pattern(self) -> tuple[str, str, str]:
-        """What is before the number in an id, the number as `%` writes it, and what is behind it."""
+        """The text before the number in an id, the format of the number for `%`, and the text after it."""
         if self.header.lower() == TRACEPARENT:
             return f"00-{self.run}", "%016x", f"-{self.run}-00"
         return request_id(self.run, 0).removesuffix("0"), "%015d", ""
 
     def text(self, number: int) -> str:
-        """Write the id of a request; all are of one length for eleven days."""
+        """Return the id of a request; for eleven days all ids have the same length."""
         before, digits, after = self.pattern
         return f"{before}{digits % number}{after}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NumberedRequest(Request):
-    """A request that is sent again and again with another number in its id.
+    """A request that is sent repeatedly, each time with another number in its id.
 
     Args:
-        before, after: what is written before the number and behind it.
+        before, after: the bytes before and after the number.
     """
 
     before: bytes = field(repr=False)
@@ -72,15 +72,15 @@ class NumberedRequest(Request):
 
 
 def unnumbered(header: str) -> tuple[str, str]:
-    """Return the header of a request that has no id yet, which is as long as any id."""
+    """Return the header for a request without an id yet; it is as long as any id."""
     return header, RequestIds(header=header, run="0" * 16).text(0)
 
 
 def numbered(request: Request, ids: RequestIds) -> NumberedRequest:
-    """Make a request whose number can be written.
+    """Make a request in which numbers can be written.
 
     Args:
-        request: one with the header of `unnumbered`.
+        request: a request with the header of `unnumbered`.
     """
     name, nothing = unnumbered(ids.header)
     before, digits, after = (part.encode("ascii") for part in ids.pattern)

@@ -1,12 +1,12 @@
-"""Keys and tokens, held so that no print, log, traceback, pickle or `asdict` gives them away."""
+"""Keys and tokens in a wrapper that no print, log, traceback, pickle or `asdict` reveals."""
 
 from typing import NoReturn
 
 
 class Secret:
-    """A string that only `reveal` shows.
+    """A string that only `reveal` returns.
 
-    Equality compares the text; hashing is left out, because a dict key tends to be printed.
+    Equality compares the text. Hashing is not supported, because keys of a dict are often printed.
     """
 
     __slots__ = ("_text",)
@@ -16,7 +16,7 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """Return the text itself; call it where a request is built and nowhere else."""
+        """Return the text itself; call it only where a request is built."""
         return self._text
 
     def __repr__(self) -> str:
@@ -35,5 +35,5 @@ class Secret:
         raise TypeError("a Secret is not pickled")
 
     def __deepcopy__(self, memo: object) -> "Secret":
-        # dataclasses.asdict copies its leaves: hand on the same wrapper, never the text.
+        # dataclasses.asdict copies its leaves: return the same wrapper, never the text.
         return self

@@ -1,4 +1,4 @@
-"""The URL of an endpoint, taken apart once, so that its credentials can be sent and never be shown."""
+"""The URL of an endpoint, parsed once, so that its credentials can be sent but are never shown."""
 
 import ipaddress
 import re
@@ -22,7 +22,7 @@ _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Url:
-    """An http or https URL, or a path on a Unix socket. `str` of it can be shown; `reveal` is for requests.
+    """An http or https URL, or a path on a Unix socket. Its `str` is safe to show; `reveal` is for requests.
 
     Args:
         host: in ASCII and lower case, without brackets.
@@ -42,12 +42,12 @@ class Url:
 
     @property
     def request_path(self) -> str:
-        """Path and query as they stand in the request line; not to be shown."""
+        """Path and query as in the request line; must not be shown."""
         return self.path if self.query is None else f"{self.path}?{self.query.reveal()}"
 
     @property
     def origin(self) -> str:
-        """Scheme, host and port, as they are shown; the port is left out where it is the scheme's own."""
+        """Scheme, host and port for display; the scheme's default port is left out."""
         if self.unix is not None:
             return f"unix:{self.unix}:"
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -55,15 +55,15 @@ class Url:
 
     @property
     def shown(self) -> str:
-        """The URL without its userinfo, the values of its query that are credentials masked."""
+        """The URL without its userinfo, and with masked credentials in its query."""
         return mask_url(self.reveal())
 
     def reveal(self) -> str:
-        """Return the URL to fetch, without userinfo; call it where a request is built and nowhere else."""
+        """Return the URL to fetch, without userinfo; call it only where a request is built."""
         return self.origin + self.request_path
 
     def sibling(self, name: str) -> "Url":
-        """Return the URL whose last path segment is *name* instead, without a query."""
+        """Return the URL with *name* as the last path segment, without a query."""
         return replace(self, path=self.path.rpartition("/")[0] + "/" + name, query=None)
 
     def __str__(self) -> str:
@@ -71,21 +71,21 @@ class Url:
 
 
 def proxy_secrets(text: str) -> Iterator[Secret]:
-    """Give the credentials in what names a proxy: `HOST:PORT` or a URL, `user:password@` before the host."""
+    """Yield the credentials in the address of a proxy: `HOST:PORT` or a URL, `user:password@` before the host."""
     return url_secrets(text if "://" in text else f"//{text}")
 
 
 def is_url(text: str) -> bool:
-    """Tell whether *text* is meant as a URL or a Unix socket, rather than as a name or a path of a file."""
+    """Tell whether *text* looks like a URL or a Unix socket, not like a name or a path of a file."""
     return "://" in text or text.startswith("unix:")
 
 
 def parse(text: str) -> Url:
-    """Take a URL apart.
+    """Parse a URL.
 
-    A fragment is dropped, an empty path becomes `/`; characters that a request line cannot hold (spaces,
-    non-ASCII) are percent-encoded, what is encoded already stays; a non-ASCII host takes its IDNA form.
-    `unix:/run/x.sock:/score` is the path `/score` on a Unix socket; without the second colon it is `/`.
+    A fragment is dropped, and an empty path becomes `/`. Characters that a request line cannot contain (spaces,
+    non-ASCII) are percent-encoded; encoded ones stay. A non-ASCII host gets its IDNA form. `unix:/run/x.sock:/score` is
+    the path `/score` on a Unix socket; without the second colon the path is `/`.
 
     Raises:
         UsageError: no scheme or a wrong one, no host or a malformed one, a port out of range, a control
@@ -118,7 +118,7 @@ def parse(text: str) -> Url:
 
 
 def parse_connect_to(text: str) -> tuple[str, int] | str:
-    """Take `HOST:PORT` or `unix:PATH` apart: where to connect to instead.
+    """Parse `HOST:PORT` or `unix:PATH`: where to connect to instead.
 
     Returns:
         Host and port, or the path of a Unix socket.
@@ -135,7 +135,7 @@ def parse_connect_to(text: str) -> tuple[str, int] | str:
 
 
 def same_origin(a: Url, b: Url) -> bool:
-    """Tell whether two URLs share scheme, host and port: a key of the one may go to the other.
+    """Tell whether two URLs have the same scheme, host and port: then a key of one may be sent to the other.
 
     Source: RFC 6454, section 5.
     """
@@ -143,8 +143,8 @@ def same_origin(a: Url, b: Url) -> bool:
 
 
 def shown(text: str) -> str:
-    """Mask all that may be a credential in a text that is meant as a URL but cannot be taken apart."""
-    # Anything before the last @ may be a password with a slash in it.
+    """Mask everything that may be a credential in a text that looks like a URL but cannot be parsed."""
+    # Everything before the last @ may be a password with a slash in it.
     return clean(mask_url(re.sub(r"^([A-Za-z][A-Za-z0-9+.-]*:/+)?.*@", rf"\1{MASK}@", text, flags=re.DOTALL)))
 
 
@@ -175,7 +175,7 @@ def _host(host: str, text: str) -> str:
         except ValueError:
             _refuse(text, "has a malformed IPv6 address")
     if not host.isascii():
-        import idna  # its tables take longer to load than all the rest of this module
+        import idna  # late: its tables take longer to load than the rest of this module
 
         try:
             host = idna.encode(host, uts46=True).decode("ascii")
@@ -195,10 +195,10 @@ def _port(port: str | None, default: int, text: str) -> int:
 
 
 def _encode(text: str, safe: str) -> str:
-    # Bytes of the command line that are not UTF-8 arrive as lone surrogates and leave as the bytes they were.
+    # Bytes of the command line that are not UTF-8 arrive as lone surrogates, and leave as the original bytes.
     return quote(_STRAY_PERCENT.sub("%25", text), safe="/:@!$&'()*+,;=~%" + safe, errors="surrogateescape")
 
 
 def _refuse(text: str, why: str) -> NoReturn:
-    # `from None`: the cause's message may quote the URL.
+    # `from None`: the message of the cause may quote the URL.
     raise UsageError(f'"{shown(text)}" {why}') from None

@@ -1,4 +1,4 @@
-"""Dataclasses as a JSON document, back again, and the schema of it: all three read off the classes.
+"""Turns dataclasses into a JSON document and back, and makes its schema; the classes define all three.
 
 A field is a key, in the order of the class; nothing is left out, and nothing is added but `format` at the top. A field
 that comes later has a default, so that old documents are read for ever. JSON knows no infinity: what may be infinite is

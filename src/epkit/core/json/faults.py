@@ -1,4 +1,4 @@
-"""Where and why a text is not JSON, in the same words from every command and on every Python."""
+"""Reports where and why a text is not JSON, in the same words for every command and Python version."""
 
 import json
 import re

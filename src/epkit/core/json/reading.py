@@ -1,4 +1,4 @@
-"""JSON in: decoded as the genuine server decodes it, or refused with the place and the reason.
+"""Reads JSON: decodes it like the inference server, or refuses it with the place and the reason.
 
 orjson reads what is plain. The standard library's parser, which the genuine server uses, reads the rest: NaN and the
 infinities, half surrogate pairs, UTF-16, whole numbers of any size; and it says where a text is not JSON.

@@ -1,4 +1,4 @@
-"""Records of files that epkit wrote earlier, read as if anybody had written them: each value is checked when taken."""
+"""Reads records of files that epkit wrote earlier. Each value is checked, because others may have changed the file."""
 
 import json
 from collections.abc import Mapping

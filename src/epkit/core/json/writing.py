@@ -1,4 +1,4 @@
-"""JSON out: the fast writer where it says the same, and the standard library's for what it refuses."""
+"""Writes JSON: with the fast writer if its output is the same, otherwise with the standard library's."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Where the scheduler of a Dask cluster is, and how it is reached."""
+"""The address of a Dask cluster's scheduler, and the settings of the connection to it."""
 
 from dataclasses import dataclass
 from typing import Final, Self
@@ -14,11 +14,11 @@ class ClusterAddress:
     """A scheduler.
 
     Args:
-        address: as Dask writes it, `tcp://host:port` or `tls://host:port`.
+        address: in Dask's notation, `tcp://host:port` or `tls://host:port`.
         ca: file with the authority that signs the cluster's certificates (PEM).
-        cert: file with our certificate (PEM).
-        key: file with its key, where it is not in *cert*. What is None is what Dask's configuration says.
-        insecure: connect without encryption, to other machines too.
+        cert: file with the client's certificate (PEM).
+        key: file with its key, if it is not in *cert*. Dask's configuration is used for a value of None.
+        insecure: allow an unencrypted connection, also to other machines.
     """
 
     address: str
@@ -31,10 +31,10 @@ class ClusterAddress:
     def given(
         cls, address: str | None, *, ca: str | None, cert: str | None, key: str | None, insecure: bool
     ) -> Self | None:
-        """Read what the flags say; None where no cluster is asked for.
+        """Read the flags; return None if no cluster is given.
 
         Raises:
-            UsageError: they do not go together, or the address is none.
+            UsageError: the flags contradict each other, or the address is not valid.
         """
         files = {"--cluster-ca": ca, "--cluster-cert": cert, "--cluster-key": key}
         first = next((flag for flag, file in files.items() if file is not None), None)
@@ -55,7 +55,7 @@ class ClusterAddress:
 
     @property
     def host(self) -> str | None:
-        """The scheduler's host, None where the address names none."""
+        """The scheduler's host; None if the address has none."""
         try:
             return urlsplit(self.address).hostname
         except ValueError:
@@ -63,5 +63,5 @@ class ClusterAddress:
 
     @property
     def is_encrypted(self) -> bool:
-        """Whether the connection to it is."""
+        """Whether the connection to it is encrypted."""
         return urlsplit(self.address).scheme in ENCRYPTED

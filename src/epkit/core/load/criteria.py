@@ -1,4 +1,4 @@
-"""The words for what is aimed at in mid-run: `--until 'ci(p99)<5%'` and `--find-max 'p99<250ms'`."""
+"""The goals during a run: parses `--until 'ci(p99)<5%'` and `--find-max 'p99<250ms'`."""
 
 import re
 from dataclasses import dataclass
@@ -21,11 +21,11 @@ _UNITS: Final = {"us": 10**3, "ms": 10**6, "s": 10**9}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tight:
-    """How tight an estimate is to be.
+    """How narrow the interval of an estimate must be.
 
     Args:
-        key: of the percentile, as the report keys it.
-        share: half the interval's width, as a share of the percentile.
+        key: key of the percentile in the report.
+        share: half of the interval's width, as a fraction of the percentile.
     """
 
     text: str
@@ -35,10 +35,10 @@ class Tight:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bound:
-    """What a percentile is to stay below.
+    """The upper limit of a percentile.
 
     Args:
-        key: of the percentile, as the report keys it.
+        key: key of the percentile in the report.
     """
 
     text: str
@@ -47,15 +47,15 @@ class Bound:
 
     @property
     def percent(self) -> Fraction:
-        """The percentile, exact."""
+        """The percentile as an exact number."""
         return Fraction(self.key)
 
 
 def parse_tight(text: str) -> Tight:
-    """Read `ci(p99)<5%`.
+    """Parse `ci(p99)<5%`.
 
     Raises:
-        UsageError: it is something else, with the grammar.
+        UsageError: it cannot be parsed; the message has the grammar.
     """
     found = _CI.fullmatch(text.strip())
     if found is None or not 0 < float(found[2]) < 100:
@@ -64,10 +64,10 @@ def parse_tight(text: str) -> Tight:
 
 
 def parse_bound(text: str) -> Bound:
-    """Read `p99<250ms`.
+    """Parse `p99<250ms`.
 
     Raises:
-        UsageError: it is something else, with the grammar.
+        UsageError: it cannot be parsed; the message has the grammar.
     """
     found = _BOUND.fullmatch(text.strip())
     if found is None or not float(found[2]):

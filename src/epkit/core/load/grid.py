@@ -1,13 +1,13 @@
-"""The grid of `--sweep 'rows=1,10,100;c=1,4'`: its points, when each is measured, and which are measured no further.
+"""The grid of `--sweep 'rows=1,10,100;c=1,4'`: its points, when each is measured, and which are dropped.
 
-Theory of operation. The time of a point is cut into rounds. Each round measures all points that are still in, in an
-order of the seed's, so that a machine that drifts drifts for all of them. After a round a point drops out that another
-one beats in both, in rows per second and in p99, by more than their intervals; so does one that surely misses an
-objective, and one whose requests fail. In the end what was chosen is confirmed by one more run, as long as a point has.
+Theory of operation. The time of a point is divided into rounds. Each round measures all remaining points in a random
+order from the seed, so that a drift of the machine affects all of them. After a round a point is dropped if another
+point is better in both rows per second and p99, by more than their intervals. It is also dropped if it surely misses an
+objective, or if its requests fail. At the end one more run, as long as the time of a point, confirms the chosen point.
 
-The wait for replies is paid from the point's own time: a point has no further round than it has time for. A round that
-takes longer than that is ended when all time of the point is over and, beyond its first round, one share more. Whatever
-is paid comes from the time of the whole, which is fixed at the beginning; where it is over, the sweep is.
+The wait for replies counts as the point's own time: a point gets only the rounds that it has time for. A round that
+takes longer is ended when all time of the point and, after its first round, one more share are used up. All of this
+comes from a total time that is fixed at the start; when it is over, the sweep ends.
 """
 
 import itertools
@@ -23,17 +23,17 @@ from epkit.errors import UsageError
 ROUNDS: Final = 5
 MOST_POINTS: Final = 100
 MOST_ROWS: Final = 1_000_000
-"""Of a request."""
+"""Greatest number of rows of a request."""
 
 WRITTEN: Final = "a sweep of batch sizes is written 'rows=1,10,100' or 'rows=1,10,100;c=1,4'"
 LEAST_SHARE: Final = 0.5
-"""A point whose time is over but for less than this share of a round has had its time."""
+"""A point with less than this fraction of a round left has used its time."""
 
 OWN_S: Final = 0.2
-"""What epkit itself takes for a run, before and after its requests: it is of no point's time."""
+"""Time that epkit itself needs before and after the requests of a run; no point pays for it."""
 
 ROOM: Final = 1.25
-"""What a round may take more than the longest before it."""
+"""How much longer than the longest earlier round a round may take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -41,8 +41,8 @@ class PointSpec:
     """A point of the grid.
 
     Args:
-        concurrency: requests in flight.
-        rows: of each request.
+        concurrency: number of requests in flight.
+        rows: rows in each request.
     """
 
     concurrency: int
@@ -50,16 +50,16 @@ class PointSpec:
 
     @property
     def name(self) -> str:
-        """The point in short: `rows=100 c=4`."""
+        """A short name of the point: `rows=100 c=4`."""
         return f"rows={self.rows} c={self.concurrency}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GridSpec:
-    """What is asked for.
+    """The grid that the user asks for.
 
     Args:
-        rows, concurrencies: the values of both directions, ascending.
+        rows, concurrencies: the values of both dimensions, ascending.
     """
 
     rows: tuple[int, ...]
@@ -73,28 +73,28 @@ class GridSpec:
 
     @property
     def shown(self) -> str:
-        """The grid as it is written."""
+        """The grid as text."""
         return f"rows={','.join(map(str, self.rows))};c={','.join(map(str, self.concurrencies))}"
 
 
 def swept(text: str) -> tuple[str, ...]:
-    """Name what a sweep varies, as it is written: `c`, `rate`, `rows`."""
+    """Return the names that a sweep varies: `c`, `rate`, `rows`."""
     return tuple(part.partition("=")[0].strip() for part in text.split(";"))
 
 
 def is_grid(text: str) -> bool:
-    """Tell whether a sweep is one of batch sizes, rather than of loads in a row."""
+    """Tell whether a sweep is one of batch sizes, and not a sequence of loads."""
     return "rows" in swept(text) or ";" in text
 
 
 def parse_grid(text: str, *, concurrency: int | None, most_concurrency: int) -> GridSpec:
-    """Read `--sweep` with `rows=`.
+    """Parse `--sweep` with `rows=`.
 
     Args:
-        concurrency: of all points, where the sweep names none; None for 1.
+        concurrency: of all points, if the sweep has no `c=`; None: 1.
 
     Raises:
-        UsageError: it cannot be read, or is no grid that can be measured.
+        UsageError: it cannot be parsed, or the grid cannot be measured.
     """
     found: dict[str, tuple[int, ...]] = {}
     for part in text.split(";"):
@@ -125,7 +125,7 @@ def _values(text: str, listed: str) -> tuple[int, ...]:
 
 
 class GridState(StrEnum):
-    """What became of a point.
+    """The state of a point.
 
     - `measured`: it was measured, and keeps the objectives.
     - `slower`: another point beats it in rows per second and in p99.
@@ -146,8 +146,8 @@ class Standing:
     """State of a point.
 
     Args:
-        state: `MEASURED` while it is in; `MISSED` or `FAILED` where it surely is out.
-        rows_per_s, p99_ms: 95 % intervals; None where there is none yet.
+        state: `MEASURED` while the point remains; `MISSED` or `FAILED` if it is certain to be out.
+        rows_per_s, p99_ms: 95 % intervals; None if there is none yet.
         words: why it is out.
     """
 
@@ -157,7 +157,7 @@ class Standing:
     words: str = ""
 
     def beats(self, other: "Standing") -> bool:
-        """Tell whether it is better than another one in both, by more than the intervals."""
+        """Tell whether it is better than another point in both figures, by more than the intervals."""
         if self.rows_per_s is None or self.p99_ms is None or other.rows_per_s is None or other.p99_ms is None:
             return False
         return self.rows_per_s[0] > other.rows_per_s[1] and self.p99_ms[1] < other.p99_ms[0]
@@ -165,12 +165,12 @@ class Standing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """What to measure next.
+    """The next measurement.
 
     Args:
-        round: from 1.
-        seconds: for how long requests are sent.
-        limit_s: when at the latest the turn is over, whatever is still waited for.
+        round: number of the round, from 1.
+        seconds: time during which requests are sent.
+        limit_s: latest end of the turn, even if replies are missing.
     """
 
     point: PointSpec
@@ -180,17 +180,16 @@ class Turn:
 
 
 class GridRounds:
-    """Says which point is measured next, and learns from how the points stand.
+    """Chooses the point to measure next, from the state of all points.
 
-    Public attributes: `out` (why a point is measured no further: its state, and the words of it), `left_s` (of the
-    whole).
+    Public attributes: `out` (for each point that is dropped, its state and the reason), `left_s` (total time left).
     """
 
     def __init__(self, points: Sequence[PointSpec], seconds: float, *, seed: int = 0) -> None:
-        """Begin.
+        """Start a sweep.
 
         Args:
-            seconds: of each point, in all.
+            seconds: total time of each point.
         """
         self.out: dict[PointSpec, tuple[GridState, str]] = {}
         self.left_s = bound_s(len(points), seconds)
@@ -202,7 +201,7 @@ class GridRounds:
         self._waiting: list[PointSpec] = []
 
     def next(self) -> Turn | None:
-        """Return what to measure; None when all rounds, or all time, are over."""
+        """Return the next measurement; None when all rounds are done, or the time is over."""
         if not self._waiting and self._round < ROUNDS:
             self._round += 1
             self._waiting = [point for point in self._left if self._is_in(point)]
@@ -216,20 +215,20 @@ class GridRounds:
         return Turn(point=point, round=self._round, seconds=seconds, limit_s=min(left + grace, self.left_s))
 
     def confirmation(self, point: PointSpec) -> Turn | None:
-        """Return the run that confirms a point; None where there is no time left for it."""
+        """Return the run that confirms a point; None if there is no time left for it."""
         if self.left_s < OWN_S + max(self._share, ROOM * self._longest[point]):
             return None
-        # What is in flight when the time of sending is over takes as long as it did beyond a round.
+        # The requests in flight at the end take as long as those at the end of a round.
         beyond = max(0.0, self._longest[point] - self._share)
         seconds = min(self._seconds, self.left_s - beyond - OWN_S)
         return Turn(point=point, round=ROUNDS + 1, seconds=seconds, limit_s=self.left_s + self._share)
 
     def spend(self, turn: Turn, took_s: float, loaded_s: float) -> None:
-        """Pay for a turn.
+        """Subtract the time of a turn.
 
         Args:
-            took_s: in all, which the whole pays.
-            loaded_s: from its first request to the end of its last, which the point pays.
+            took_s: its whole duration, which the total time pays.
+            loaded_s: time from its first request to the end of its last one, which the point pays.
         """
         self.left_s -= took_s
         self._left[turn.point] -= loaded_s
@@ -238,14 +237,14 @@ class GridRounds:
 
     @property
     def is_round_over(self) -> bool:
-        """Whether every point that is in has had its turn."""
+        """Whether every remaining point has had its turn."""
         return not self._waiting
 
     def judge(self, standings: Mapping[PointSpec, Standing]) -> None:
-        """Drop the points that are out, after a round.
+        """Drop points after a round.
 
         Args:
-            standings: of the points that were measured.
+            standings: states of the measured points.
         """
         still = [point for point in standings if point not in self.out]
         for point in still:
@@ -255,28 +254,28 @@ class GridRounds:
         for point in rivals:
             better = [one for one in rivals if standings[one].beats(standings[point])]
             if better:
-                # The fastest of them is never beaten itself, and stays.
+                # The fastest point is never beaten itself, so it stays.
                 best = max(better, key=lambda one: (standings[one].rows_per_s or (0.0, 0.0))[0])
                 words = f"slower than {best.name} in rows/s and p99, after round {self._round}"
                 self.out[point] = GridState.SLOWER, words
 
     def _is_in(self, point: PointSpec) -> bool:
         left = self._left[point]
-        # A round without a wait takes its share and a little more, and its last one may be that much shorter.
+        # A round without waiting takes slightly more than its share; its last round may be shorter by that.
         wait = max(0.0, ROOM * self._longest[point] - ROOM * self._share)
         return point not in self.out and left - wait >= LEAST_SHARE * self._share
 
 
 def bound_s(points: int, seconds: float) -> float:
-    """Return how long a grid takes at most: each point its time, the confirmation the same, and what epkit takes."""
+    """Return the greatest duration of a grid: the time of each point, the confirmation, and epkit's own time."""
     return (points + 1) * seconds + (points * ROUNDS + 1) * OWN_S
 
 
 def front(values: Iterable[tuple[float, float]]) -> list[bool]:
-    """Tell which points are on the Pareto front: no other is better in one of two things and no worse in the other.
+    """Return which points are on the Pareto front: no other is better in one figure and no worse in the other.
 
     Args:
-        values: of each point, what is better the more it is, and what is better the less it is.
+        values: for each point, a figure that should be high, and one that should be low.
     """
     found = list(values)
 

@@ -1,8 +1,8 @@
-"""A stop rule that looks at fixed, growing sample sizes, each time with a part of the error it may make.
+"""A stop rule that checks at fixed, growing sample sizes, each time with a part of the allowed error.
 
-Looking often and stopping at the first tight interval would stop on luck. Here the k-th look, at a sample half as large
-again as the last, asks for an interval of confidence 1 − α 6 / (π k)², so that all looks together err in no more than α
-of the runs, however many there are.
+Checking often and stopping at the first narrow interval would stop by luck. Here the k-th check, at a sample 1.5 times
+as large as the last one, uses an interval with confidence 1 − α 6 / (π k)². So all checks together are wrong in at most
+the fraction α of the runs, however many checks there are.
 
 Source: alpha spending: Lan & DeMets (1983); the summable sequence is Bonferroni's, Robbins (1970).
 """
@@ -22,10 +22,10 @@ LEAST: Final = 100
 
 
 class Looks:
-    """Decides when an estimate is tight enough."""
+    """Decides when an estimate is good enough."""
 
     def __init__(self, goal: Tight) -> None:
-        """Prepare the looks; `number` counts those made, `share` is the half width that the last one found."""
+        """Prepare the checks. `number` is the number of checks so far, `share` the half width at the last one."""
         self.goal = goal
         self.percent = Fraction(goal.key)
         self.number = 0
@@ -36,10 +36,10 @@ class Looks:
         """The sample size of the next look."""
 
     def look(self, values_ns: np.ndarray) -> bool:
-        """Look at a sample, and tell whether the estimate is tight.
+        """Check a sample, and tell whether the estimate is good enough.
 
         Args:
-            values_ns: at least `next_at` values, in order of completion; those beyond are not looked at.
+            values_ns: at least `next_at` values, in order of completion; later ones are ignored.
         """
         sample = values_ns[: self.next_at]
         self.number += 1
@@ -51,7 +51,7 @@ class Looks:
         self.share = None
         if found is not None and value > 0:
             low, high = (int(ordered[place - 1]) for place in found)
-            # The wider side: an interval that is short below and long above is not tight.
+            # The wider side counts: an interval that is narrow on one side only is not narrow.
             self.share = max(value - low, high - value) / value
         self.tight = self.share is not None and self.share < self.goal.share
         self.next_at = math.ceil(self.next_at * GROWTH)

@@ -1,4 +1,4 @@
-"""When the phases of a run began, and which rows belong to which: a row to the phase in which it was due."""
+"""The start times of the phases of a run. A row belongs to the phase in which it was due."""
 
 from collections.abc import Callable, Iterable
 
@@ -8,9 +8,9 @@ from epkit.core.samples.rows import TIMES
 
 
 class PhaseTimes:
-    """When each phase of a run that was entered began, ns since the run did.
+    """The start of each phase that was entered, ns since the start of the run.
 
-    Only what drives the run enters phases; sinks look.
+    Only the driver enters phases; sinks only read.
     """
 
     __slots__ = ("begins",)
@@ -24,7 +24,7 @@ class PhaseTimes:
 
 
 class Slice:
-    """A sink that hands on the rows of some consecutive phases, with times since the first of them began."""
+    """A sink that passes on the rows of consecutive phases, with times since the start of the first of them."""
 
     def __init__(self, times: PhaseTimes, first: int, last: int | None, sink: Callable[[np.ndarray], None]) -> None:
         """Prepare a slice.
@@ -32,8 +32,8 @@ class Slice:
         Args:
             times: when each phase began.
             first: index of the first phase.
-            last: index of the last one, None for all that follow.
-            sink: gets blocks that are its own.
+            last: index of the last phase, None: all following ones.
+            sink: called with new blocks.
         """
         self._times, self._first, self._last, self._sink = times, first, last, sink
 

@@ -1,4 +1,4 @@
-"""What a run is to do: phases as values, never as function names."""
+"""The plan of a run: phases are values, never names of functions."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,7 +6,7 @@ from typing import Literal
 Arrivals = Literal["constant", "poisson"]
 
 WARMUP = "warm-up"
-"""The name of the phase that is run and reported apart."""
+"""The name of the phase that is run first and reported separately."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,15 +15,16 @@ class Phase:
 
     Args:
         model: `closed` is driven by slots, `open` by a schedule.
-        concurrency: most requests in flight, ≥ 1.
-        requests: how many requests end the phase, or None.
-        duration_ns: how long it lasts, or None; with *requests*, whichever comes first.
-        rate: of an open phase at its beginning, requests per second; None in a closed one.
-        rate_to: at its end, where it is a ramp; it then has a duration. None where the rate stays.
-        arrivals: of an open phase: evenly apart, or at random as those of many independent users are.
-        first, step: of the phase's requests, counted from 0, those that are sent here: number *first* and every
-            *step*-th after it (`epkit.core.load.shares`). *concurrency* and, in a closed phase, *requests* are then
-            this share's own, and may be 0; schedule and rate are the whole phase's.
+        concurrency: greatest number of requests in flight, ≥ 1.
+        requests: number of requests that end the phase, or None.
+        duration_ns: its duration, or None; with *requests*, whichever ends first.
+        rate: rate at the start of an open phase, requests per second; None in a closed one.
+        rate_to: rate at the end of a ramp, which has a duration; None if the rate is constant.
+        arrivals: in an open phase, evenly spaced, or random like those of many independent users.
+        first, step: which of the phase's requests, counted from 0, this process sends: number *first* and every
+            *step*-th
+            after it (`epkit.core.load.shares`). *concurrency* and, in a closed phase, *requests* are then those of this
+            process, and may be 0; schedule and rate are those of the whole phase.
     """
 
     name: str = "measure"
@@ -39,7 +40,7 @@ class Phase:
 
     @property
     def load(self) -> str:
-        """The load in short: `c=8`, `50/s`, `50..500/s`."""
+        """A short name of the load: `c=8`, `50/s`, `50..500/s`."""
         if self.rate is None:
             return f"c={self.concurrency}"
         if self.rate_to is None:
@@ -49,13 +50,13 @@ class Phase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What a run is to do.
+    """The plan of a run.
 
     Args:
-        phases: in order, at least one; the warm-up, if there is one, is the first.
-        timeout_ns: one request's, from its start to the last byte.
+        phases: in order, at least one; a warm-up is the first.
+        timeout_ns: time limit of one request, from its start to the last byte.
         keepalive: whether connections are reused.
-        seed: of everything random.
+        seed: seed of all random choices.
     """
 
     phases: tuple[Phase, ...]
@@ -65,15 +66,15 @@ class Plan:
 
     @property
     def warmup(self) -> Phase | None:
-        """The phase that is reported apart."""
+        """The phase that is reported separately."""
         return self.phases[0] if self.phases[0].name == WARMUP else None
 
     @property
     def measured(self) -> tuple[Phase, ...]:
-        """The phases that the report is about."""
+        """The phases that count in the report."""
         return self.phases[1:] if self.warmup else self.phases
 
     @property
     def slots(self) -> int:
-        """The most that is ever in flight."""
+        """The greatest number of requests in flight."""
         return max(min(phase.concurrency, phase.requests or phase.concurrency) for phase in self.phases)

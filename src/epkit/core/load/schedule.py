@@ -18,14 +18,14 @@ import numpy as np
 from epkit.core.load.plan import Phase
 
 BLOCK: Final = 1024
-"""Due times that are made at once: about 50 µs of work."""
+"""Number of due times that are computed at once: about 50 µs of work."""
 
 
 def planned(phase: Phase) -> float:
-    """Return how many requests a phase plans at most, on average where arrivals are random; infinite without an end.
+    """Return the greatest number of requests of a phase (the mean for random arrivals); infinite without an end.
 
     Args:
-        phase: an open one.
+        phase: an open phase.
     """
     assert phase.rate is not None
     if phase.duration_ns is None:
@@ -36,12 +36,12 @@ def planned(phase: Phase) -> float:
 
 
 def span_ns(phase: Phase) -> int | None:
-    """Return how long a phase lasts if nothing is late, None without an end.
+    """Return the duration of a phase if nothing is late, None without an end.
 
-    A phase of *requests* lasts until the one after its last would be due (on average, where arrivals are random).
+    A phase of *requests* lasts until the request after its last would be due (on average, for random arrivals).
 
     Args:
-        phase: an open one.
+        phase: an open phase.
     """
     if phase.requests is None or (phase.duration_ns is not None and planned(phase) < phase.requests):
         return phase.duration_ns
@@ -49,14 +49,14 @@ def span_ns(phase: Phase) -> int | None:
 
 
 def invert(phase: Phase, counts: np.ndarray) -> np.ndarray:
-    """Return the time when that number of requests is planned: Λ⁻¹.
+    """Return the time by which the given number of requests is planned: Λ⁻¹.
 
     Args:
-        phase: an open one.
+        phase: an open phase.
         counts: float64, ≥ 0.
 
     Returns:
-        float64, ns since the phase began; infinite where a falling rate never gets that far.
+        float64, ns since the start of the phase; infinite if a falling rate never reaches the number.
     """
     assert phase.rate is not None
     begin = phase.rate / 1e9
@@ -74,14 +74,14 @@ def invert(phase: Phase, counts: np.ndarray) -> np.ndarray:
 
 
 def due_times(phase: Phase, seed: int) -> Iterator[list[int]]:
-    """Give the due times of an open phase, some at a time: of a share, those that are its own.
+    """Yield the due times of an open phase in lists; for a share, only its own.
 
     Args:
-        phase: an open one.
-        seed: of random arrivals; the same seed gives the same times, of which shares take each its own.
+        phase: an open phase.
+        seed: seed of random arrivals; the same seed gives the same times, and shares divide them.
 
     Returns:
-        Lists of ns since the phase began, ascending, all below its duration; endless for a phase without an end.
+        Lists of ns since the start of the phase, ascending, all below its duration; endless for a phase without an end.
     """
     if not phase.concurrency:
         return

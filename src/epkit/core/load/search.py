@@ -1,15 +1,15 @@
-"""The search for the highest rate at which an endpoint keeps a limit: what to probe next, and when to stop.
+"""The search for the highest rate at which an endpoint meets a limit: which rate to probe next, and when to stop.
 
-Theory of operation. The first probe sends one request at a time: how long it takes says where to begin. Then the rate
-doubles until a probe misses the limit, and the gap between the last that met it and the first that did not is halved
-(geometrically) until it is narrower than a tenth. A probe is short and may be lucky, so what was found is confirmed by
-a longer one; where that misses, the rate goes down a tenth and is confirmed again. Every probe is paid from a budget
-of time that is fixed at the beginning, so that the search ends whatever the endpoint does; where the budget ends it
-early, what it has is given, with what it is worth.
+Theory of operation. The first probe sends one request at a time; its duration gives the first rate. Then the rate
+doubles until a probe misses the limit. The interval between the last rate that met it and the first that missed it is
+halved (geometrically) until it is narrower than a tenth. A probe is short and may be lucky, so a longer probe confirms
+the result. If it misses, the rate is reduced by a tenth and confirmed again. Every probe uses a part of a time budget
+that is fixed at the start, so the search always ends. If the budget ends it early, the result so far is returned,
+marked as such.
 
-A probe whose requests pile up (`saturated`) has missed, whatever its percentiles say: those would only tell how long it
-was. One whose client was late (`limited`) may have met all the same, as that only adds to what is measured; where it
-missed, it is the client that did.
+A probe with growing queues (`saturated`) is a miss, whatever its percentiles are: they only show how long it was. A
+probe with a late client (`limited`) can still be a hit, because lateness only increases the measured times. If it
+misses, the client caused the miss.
 """
 
 import math
@@ -17,26 +17,26 @@ from dataclasses import dataclass
 from typing import Final
 
 BETWEEN: Final = 1.1
-"""The search ends when the lowest rate that missed is at most this many times the highest that met."""
+"""The search ends when the lowest rate that missed is at most this many times the highest that met the limit."""
 
 STEP_DOWN: Final = 0.9
 SHARE: Final = 1 / 24
-"""What a probe takes of the budget."""
+"""Fraction of the budget for a probe."""
 
 CONFIRM: Final = 1 / 4
-"""What a confirmation takes of it."""
+"""Fraction of the budget for a confirmation."""
 
 LEAST_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """What to try.
+    """The next probe.
 
     Args:
         rate: requests per second; None for one request at a time.
-        seconds: for how long.
-        confirms: whether it is to confirm what was found.
+        seconds: its duration.
+        confirms: whether it confirms a result.
     """
 
     rate: float | None
@@ -46,14 +46,14 @@ class Probe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What came of a probe.
+    """The result of a probe.
 
     Args:
-        observed_ns: the percentile, since due; infinite without a success.
-        upper_ns: the end of its 95 % interval; None where the sample has none.
-        mean_ns: of a request's time; None without a success.
-        spoilt: `saturated`, `failed` (some did) or `limited`, or None.
-        seconds: what it really took.
+        observed_ns: the percentile, from the due time; infinite without a success.
+        upper_ns: upper end of its 95 % interval; None if the sample is too small.
+        mean_ns: mean time of a request; None without a success.
+        spoilt: `saturated`, `failed` (some requests failed) or `limited`, or None.
+        seconds: its real duration.
     """
 
     observed_ns: float
@@ -64,11 +64,11 @@ class Seen:
 
 
 class RateSearch:
-    """Says what to probe next, and learns from what came of it.
+    """Chooses the next probe from the results so far.
 
-    Public attributes: `above` (the lowest rate that missed the limit), `stood` (`best` stood a confirmation),
-    `confirmed` (and the interval of that keeps the limit as well),
-    `ended` (why the search is over: `found`, `budget` or `hopeless`), `limited` (the client was what missed).
+    Public attributes: `above` (the lowest rate that missed the limit), `stood` (whether `best` passed a confirmation),
+    `confirmed` (whether the interval of that confirmation meets the limit too), `ended` (why the search ended: `found`,
+    `budget` or `hopeless`), `limited` (whether the client caused a miss).
     """
 
     def __init__(self, limit_ns: int, budget_s: float) -> None:
@@ -83,13 +83,13 @@ class RateSearch:
 
     @property
     def best(self) -> float | None:
-        """The rate that stood a confirmation; else the highest that met the limit, of those below any that did not."""
+        """The confirmed rate; otherwise the highest rate that met the limit, below all rates that missed it."""
         if self.stood:
             return self._met[-1]
         return max((rate for rate in self._met if self.above is None or rate < self.above), default=None)
 
     def next(self) -> Probe | None:
-        """Return what to probe; None when the search is over."""
+        """Return the next probe; None when the search is over."""
         if self.ended is None:
             self._probe = self._choose()
             if self._probe is None:
@@ -97,7 +97,7 @@ class RateSearch:
         return None if self.ended else self._probe
 
     def tell(self, seen: Seen) -> bool:
-        """Take what came of the last probe, and tell whether it met the limit."""
+        """Add the result of the last probe, and tell whether it met the limit."""
         probe = self._probe
         assert probe is not None
         self.left_s -= seen.seconds
@@ -128,7 +128,7 @@ class RateSearch:
             return None
         confirmation = min(long, self.left_s)
         if last.confirms:
-            return Probe(rate=self._next, seconds=confirmation, confirms=True)  # it missed: a little less
+            return Probe(rate=self._next, seconds=confirmation, confirms=True)  # the last one missed: try a lower rate
         if best is None:
             return Probe(rate=self._next, seconds=short)
         if self.left_s < short + long or (self.above is not None and self.above <= BETWEEN * best):

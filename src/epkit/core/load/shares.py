@@ -1,9 +1,9 @@
-"""One plan, split among workers so that all of them together send exactly what one process would.
+"""Splits a plan among workers. Together they send exactly the requests that one process would send.
 
-Request number k of a phase is worker k mod W's. Of an open phase each worker knows the whole schedule and takes the due
-times that are its own, so that their union is the schedule, to the nanosecond and with the same seed; of a closed one
-the requests are counted out in turn. Payloads go round with the numbers. A phase with fewer places than workers leaves
-some of them idle until it is over.
+Worker w of W sends the requests k of a phase with k mod W = w. In an open phase each worker computes the whole schedule
+and uses its own due times, so together they give the same schedule to the nanosecond, with the same seed. In a closed
+phase the requests are dealt in turn. Payloads follow the numbers. If a phase has fewer slots than workers, some workers
+are idle in it.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from epkit.core.load.plan import Phase, Plan
 
 
 def most_workers(phases: Sequence[Phase]) -> int:
-    """Return among how many workers phases can be split: more would have nothing to do in any of them."""
+    """Return the greatest useful number of workers: further ones would have nothing to do in any phase."""
     return max(_places(phase) for phase in phases)
 
 
@@ -24,7 +24,7 @@ def split(plan: Plan, workers: int) -> tuple[Plan, ...]:
         workers: 1 … `most_workers`.
 
     Returns:
-        The plan of each worker, whose concurrencies and requests add up to those of *plan*.
+        The plan of each worker; their concurrencies and requests add up to those of *plan*.
     """
     return tuple(
         replace(plan, phases=tuple(_share(phase, place, workers) for phase in plan.phases)) for place in range(workers)
@@ -32,7 +32,7 @@ def split(plan: Plan, workers: int) -> tuple[Plan, ...]:
 
 
 def count(total: int, place: int, workers: int) -> int:
-    """Return how many of the numbers below *total* are a worker's: those that leave *place* as remainder."""
+    """Return how many numbers below *total* belong to a worker: those with the remainder *place*."""
     return len(range(place, total, workers))
 
 

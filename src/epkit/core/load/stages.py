@@ -1,4 +1,4 @@
-"""The words for what a load is to be: `--stages`, `--sweep`, `--warmup`."""
+"""Parses loads: `--stages`, `--sweep`, `--warmup`."""
 
 import contextlib
 import itertools
@@ -18,14 +18,14 @@ MOST_RATE: Final = 1_000_000
 
 
 def parse_stages(text: str, *, concurrency: int, most_concurrency: int, arrivals: Arrivals) -> tuple[Phase, ...]:
-    """Read `--stages`.
+    """Parse `--stages`.
 
     Args:
-        concurrency: most in flight in an open stage.
-        most_concurrency: the limit of a closed one.
+        concurrency: greatest number in flight in an open stage.
+        most_concurrency: limit for a closed stage.
 
     Raises:
-        UsageError: with the stage that cannot be read and how it is written.
+        UsageError: a stage cannot be parsed; the message names it and has the grammar.
     """
     phases = []
     for number, part in enumerate(text.split(","), 1):
@@ -64,15 +64,15 @@ def parse_stages(text: str, *, concurrency: int, most_concurrency: int, arrivals
 
 
 def parse_sweep(text: str, step: Phase, *, concurrency: int, most_concurrency: int) -> tuple[Phase, ...]:
-    """Read `--sweep`.
+    """Parse `--sweep`.
 
     Args:
-        step: what ends each step (its requests, its duration), and its arrivals.
-        concurrency: most in flight in a step by rate.
-        most_concurrency: the limit of a step by concurrency.
+        step: the end of each step (its requests, its duration), and its arrivals.
+        concurrency: greatest number in flight in a step with a rate.
+        most_concurrency: limit for a step with a concurrency.
 
     Raises:
-        UsageError: it cannot be read, or goes down: the knee is looked for upward.
+        UsageError: it cannot be parsed, or does not ascend: the search for the knee goes upward.
     """
     what, _, listed = text.replace(" ", "").partition("=")
     values = listed.split(",")
@@ -98,10 +98,10 @@ def parse_sweep(text: str, step: Phase, *, concurrency: int, most_concurrency: i
 
 
 def parse_warmup(text: str, first: Phase) -> Phase:
-    """Read `--warmup`: a number of requests, or a time, of the load that follows.
+    """Parse `--warmup`: a number of requests, or a time, with the load of the first phase.
 
     Args:
-        first: the phase that follows; of a ramp, its beginning is taken.
+        first: the phase that follows; for a ramp, the rate at its start is used.
 
     Raises:
         UsageError: it is neither.
@@ -123,7 +123,7 @@ def parse_warmup(text: str, first: Phase) -> Phase:
 
 
 def _amount(what: str, amount: str) -> tuple[int | None, float, float | None]:
-    """Read what a stage sends: how many slots, or the rate at its beginning and, of a ramp, at its end.
+    """Parse the load of a stage: a number of slots, or a rate and, for a ramp, the rate at its end.
 
     Raises:
         ValueError: it is neither.
@@ -137,7 +137,7 @@ def _amount(what: str, amount: str) -> tuple[int | None, float, float | None]:
 
 
 def _step(what: str, value: str) -> float:
-    """Read a step of a sweep: a concurrency, which may not be whole yet, or a rate.
+    """Parse a step of a sweep: a rate, or a concurrency, which is not checked to be whole here.
 
     Raises:
         ValueError: it is neither.
@@ -155,16 +155,16 @@ def _rate(text: str) -> float:
 
 
 def check_rate(what: str, rate: float) -> None:
-    """Refuse a rate that cannot be sent.
+    """Refuse a rate that is not possible.
 
     Raises:
-        UsageError: it is 0, negative, not a number, or beyond any reason.
+        UsageError: it is 0, negative, not a number, or far too high.
     """
     if not 0 < rate <= MOST_RATE:
         raise UsageError(f"{what} {rate:g}: must be more than 0 and at most {MOST_RATE} requests per second")
 
 
 def total(phases: Sequence[Phase], name: str) -> int | None:
-    """Sum what ends the phases: `requests` or `duration_ns`; None where one of them has no such end."""
+    """Add up what ends the phases: `requests` or `duration_ns`; None if one of them has no such end."""
     values = [getattr(phase, name) for phase in phases]
     return None if None in values else sum(values)

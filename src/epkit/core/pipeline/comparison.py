@@ -1,4 +1,4 @@
-"""Two runs of a pipeline side by side: what was asked otherwise, and what came of it; as JSON too."""
+"""Compares two runs of a pipeline: the parameters that differ, and the results; also as JSON."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ FORMAT: Final = "epkit.pipeline-comparison/1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunValue:
-    """A value of two runs.
+    """A value in two runs.
 
     Args:
-        one, other: plain JSON; None where a run has none.
+        one, other: plain JSON; None if the run has no such value.
     """
 
     name: str
@@ -26,7 +26,7 @@ class RunValue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FigurePair:
-    """A metric of two runs, each on the rows of its own gate."""
+    """A metric of two runs, each computed on the rows of its own gate."""
 
     name: str
     one: Figure | None
@@ -35,13 +35,13 @@ class FigurePair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunComparison:
-    """Two runs side by side.
+    """Two runs of a pipeline side by side.
 
     Args:
-        one, other: their numbers.
-        parameters: those that are not the same, by their dotted names.
+        one, other: numbers of the runs.
+        parameters: the parameters that differ, by their dotted names.
         outcomes: `state`, `rows` and `table` of the data, `model`, `p99_ms`, `seconds`.
-        figures: of the metrics that either has.
+        figures: the metrics that at least one of them has.
     """
 
     pipeline: str
@@ -75,7 +75,7 @@ def compare(one: PipelineRun, other: PipelineRun) -> RunComparison:
 
 
 def flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    """Give the parameters of a run by their dotted names."""
+    """Yield the parameters of a run with their dotted names."""
     for key, value in values.items():
         name = f"{above}.{key}" if above else key
         if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""What `[pipelines.NAME]` of `epkit.toml` says, checked key by key."""
+"""Reads `[pipelines.NAME]` of `epkit.toml`, and checks every key."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from epkit.core.pipeline.publishable import Publishable, read_publishable
 from epkit.core.quantities import read_ns
 
 Refuse = Callable[[tuple[str, ...], str], NoReturn]
-"""Says what is wrong with the value at a path of keys, and raises."""
+"""Called with a path of keys and the mistake in its value; it raises."""
 
 PIPELINE_KEYS: Final = (
     "data",
@@ -51,7 +51,7 @@ TRAIN_KINDS: Final[Mapping[str, type]] = {
     "encoding": str,
     "decimal": str,
 }
-"""What the keys of `train` are; they are the flags of `epkit train`, `-` written `_`."""
+"""Type of each key of `train`. The keys are the flags of `epkit train`, with `_` for `-`."""
 
 DEPLOY_KINDS: Final[Mapping[str, type]] = {
     "endpoint": str,
@@ -61,7 +61,7 @@ DEPLOY_KINDS: Final[Mapping[str, type]] = {
     "instances": int,
     "env": list,
 }
-"""What the keys of `deploy` are."""
+"""Type of each key of `deploy`."""
 
 PROVE_KINDS: Final[Mapping[str, type]] = {"rows": int, "payloads": int, "tolerance": float}
 BENCH_KINDS: Final[Mapping[str, type]] = {
@@ -74,27 +74,27 @@ BENCH_KINDS: Final[Mapping[str, type]] = {
 }
 
 STAGED: Final[tuple[BackendName, ...]] = ("local", "azureml")
-"""Backends that have room for a candidate next to what serves."""
+"""Backends that can run a candidate next to the deployment in use."""
 
 MOST_WAIT_S: Final = 24 * 3600
-"""Between two parts of the traffic."""
+"""Longest time between two steps of the traffic."""
 
 MOST_PROVED: Final = 50
-"""Requests that `prove` may send."""
+"""Greatest number of requests of `prove`."""
 
 DEFAULT_KEEP: Final = 10
 MOST_KEPT: Final = 10_000
 NAME: Final = r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}"
-"""What the name of a pipeline is made of: it names a directory."""
+"""Characters of a pipeline's name: it is also the name of a directory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeploySettings:
-    """Where the model is to serve.
+    """Where to deploy the model.
 
     Args:
         endpoint: its name in `epkit.toml` and at the backend.
-        environment, instance_type, instances, env: as in `epkit deploy create`; None or empty for its default.
+        environment, instance_type, instances, env: as in `epkit deploy create`; None or empty for the default.
     """
 
     endpoint: str
@@ -107,12 +107,12 @@ class DeploySettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProveSettings:
-    """How the candidate is tried before it serves.
+    """How to test the candidate before it gets traffic.
 
     Args:
-        rows: golden rows, whose answers must be those of the training.
-        payloads: made from the contract.
-        tolerance: relative, of the golden rows' numbers.
+        rows: number of golden rows; the answers must be those of the training.
+        payloads: number of payloads, made from the contract.
+        tolerance: relative tolerance of the numbers in golden rows.
     """
 
     rows: int = 20
@@ -122,13 +122,14 @@ class ProveSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchSettings:
-    """How fast the candidate has to be.
+    """How fast the candidate must be.
 
     Args:
         slo: as in `epkit bench --slo`.
-        fail_if: as in `epkit compare --fail-if`, candidate against the endpoint that serves; wants *against_live*.
-        against_live: whether the endpoint that serves gets load too.
-        rate: requests a second, the most that the endpoint that serves gets; None only without *against_live*.
+        fail_if: as in `epkit compare --fail-if`; compares the candidate with the endpoint in use; requires
+            *against_live*.
+        against_live: whether the endpoint in use gets load too.
+        rate: requests a second; the endpoint in use gets no more. None only without *against_live*.
     """
 
     requests: int = 200
@@ -141,25 +142,25 @@ class BenchSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PipelineConfig:
-    """A pipeline.
+    """The settings of a pipeline.
 
     Args:
         name: in `epkit.toml`.
         place: `FILE: pipelines.NAME`, for messages.
-        table: what the file says, as `--set` changes it.
-        data: path or URL of the table; a path is relative to the file's directory.
+        table: the contents of the file, with the changes of `--set`.
+        data: path or URL of the table; a path is relative to the directory of the file.
         label: the column to predict.
-        train: by the keys of `TRAIN_KINDS`.
+        train: settings, by the keys of `TRAIN_KINDS`.
         custom: other candidates: `FILE.py:make`, `module:function`, or the directory of a model.
-        gate: as in `epkit train --gate`; `base` is the champion.
-        deploy: None for a pipeline that ends with the gate.
-        prove: None to leave the step out.
-        bench: None to leave the step out.
-        canary: percent of the traffic that the candidate gets, part by part; empty for all at once.
-        canary_wait_s: how long each part but the last is watched.
+        gate: as in `epkit train --gate`; `base` is the champion, the model in use.
+        deploy: None: the pipeline ends after the gate.
+        prove: None: this step is left out.
+        bench: None: this step is left out.
+        canary: percents of the traffic that the candidate gets, one after the other; empty: all at once.
+        canary_wait_s: how long each percent but the last is watched.
         watch: whether Application Insights is turned on.
-        publishable: what callers may set of it once it is published; nothing by default.
-        keep: how many runs are kept.
+        publishable: keys that callers of the published pipeline may set; by default none.
+        keep: number of runs that are kept.
     """
 
     name: str
@@ -181,20 +182,20 @@ class PipelineConfig:
 
 
 def read_pipeline(name: str, table: Mapping[str, Any], place: str, refuse: Refuse) -> PipelineConfig:
-    """Read a table.
+    """Read the settings of a pipeline.
 
     Args:
         place: as in `PipelineConfig`.
-        refuse: called with the path of keys below the table.
+        refuse: called with a path of keys below the table.
 
     Raises:
-        UsageError: what *refuse* raises, for an unknown key, or a value of another type or out of its bounds.
+        UsageError: raised by *refuse* for an unknown key, or a value with a wrong type or out of its range.
     """
     return _Checked(table, refuse).pipeline(name, place)
 
 
 class _Checked:
-    """Takes values out of a table, and refuses what is none of them."""
+    """Takes values from a table, and refuses wrong ones."""
 
     def __init__(self, table: Mapping[str, Any], refuse: Refuse) -> None:
         self.table = table
@@ -311,7 +312,7 @@ class _Checked:
         return found
 
     def part(self, key: str, kinds: Mapping[str, type]) -> dict[str, Any] | None:
-        """Return a table inside the table, None where it is not there."""
+        """Return a table inside the table; None if it does not exist."""
         if key not in self.table:
             return None
         found = self.value((), key, dict, self.table[key])
@@ -329,7 +330,7 @@ class _Checked:
                 self.refuse((*at, key), f"unknown key{suggestion(key, keys)}")
 
     def value(self, at: tuple[str, ...], key: str, kind: type, value: Any) -> Any:
-        """Return a value of a type; a whole number is a fraction too, and a boolean is neither."""
+        """Return a value of a given type. A whole number is valid as a fraction; a boolean is valid as neither."""
         fits = isinstance(value, int | float if kind is float else kind)
         if not fits or (isinstance(value, bool) and kind is not bool):
             words = {

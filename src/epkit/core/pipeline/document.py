@@ -1,4 +1,4 @@
-"""A run of a pipeline as the JSON document `report.json`, back again, and the schema of it."""
+"""A run of a pipeline as the JSON document `report.json`: writing, reading, and the schema."""
 
 from collections.abc import Mapping
 from typing import Any, Final, get_args, get_type_hints
@@ -14,14 +14,14 @@ _WORDS: Final = {
     ("StepResult", "state"): get_args(StepState),
     ("PipelineRun", "state"): get_args(RunState),
 }
-"""Fields that hold one of some words."""
+"""Fields whose value is one of a few words."""
 
 
 _TEXTS: Final[Mapping[StepName, tuple[str, ...]]] = {
     "data": ("sha256", "file_sha256"),
     "train": ("model_sha256", "metric", "kind"),
 }
-"""What later steps take out of the result of a step that passed."""
+"""Keys in the result of a successful step that later steps read."""
 
 
 class _Runs(DocumentFormat[PipelineRun]):
@@ -37,10 +37,10 @@ class _Runs(DocumentFormat[PipelineRun]):
             self._check_result(given["step"], Record(given["result"]), passed=given.get("state") in PASSED)
 
     def _check_result(self, step: StepName, result: Record, *, passed: bool) -> None:
-        """Check what readers and later steps take out of the result of a step.
+        """Check the keys in the result of a step that readers and later steps use.
 
         Raises:
-            ValueError: it is of another shape.
+            ValueError: a key is missing or has a wrong type.
         """
         if passed:
             for name in _TEXTS.get(step, ()):
@@ -76,10 +76,10 @@ def to_document(run: PipelineRun) -> dict[str, Any]:
 
 
 def from_document(document: Any) -> PipelineRun:
-    """Make a run of what `to_document` returned.
+    """Make a run from what `to_document` returned.
 
     Raises:
-        ValueError: it is no such document.
+        ValueError: it is not such a document.
     """
     if not isinstance(document, dict):
         raise ValueError("it is no object")  # noqa: TRY004 - of a document
@@ -87,7 +87,7 @@ def from_document(document: Any) -> PipelineRun:
 
 
 def step_to_plain(step: StepResult) -> dict[str, Any]:
-    """Turn what a step left into what JSON knows.
+    """Turn the result of a step into plain JSON values.
 
     Raises:
         ValueError: a number is not finite.
@@ -97,10 +97,10 @@ def step_to_plain(step: StepResult) -> dict[str, Any]:
 
 
 def step_from_plain(value: Any) -> StepResult:
-    """Make of it what a step left.
+    """Make the result of a step from plain JSON values.
 
     Raises:
-        ValueError: it is not of that shape.
+        ValueError: it does not have the right form.
     """
     found: StepResult = RUNS.from_plain(StepResult, value)
     return found

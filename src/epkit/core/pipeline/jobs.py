@@ -1,4 +1,4 @@
-"""A run that was asked for at a published pipeline: a job, as it is remembered and as both wires show it."""
+"""A job: one requested run of a published pipeline, as it is stored, and as both protocols of Azure show it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,20 +18,20 @@ _STATUS_CODES: Final[Mapping[JobStatus, str]] = {
     "Failed": "Failed",
     "Canceled": "Canceled",
 }
-"""The words of published pipelines (`azureml-pipeline-core` 1.62, `PipelineRunStatus`)."""
+"""Status words of published pipelines (`azureml-pipeline-core` 1.62, `PipelineRunStatus`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedOrder:
-    """What was asked for.
+    """The request for a run.
 
     Args:
-        pipeline: its name.
+        pipeline: name of the pipeline.
         number: counts the jobs of a published pipeline, from 1.
-        experiment: as the caller calls it, None for nothing.
-        changes: `KEY=VALUE` each, as `--set` takes them.
-        asked_ms: since 1970.
-        key: SHA-256 of the caller's Idempotency-Key, None where there was none; *body*: of what was asked with it.
+        experiment: the caller's name for it; None if there is none.
+        changes: each is `KEY=VALUE`, as for `--set`.
+        asked_ms: time of the request, ms since 1970.
+        key: SHA-256 of the caller's Idempotency-Key, None if there was none. *body*: SHA-256 of the request's body.
     """
 
     id: str
@@ -46,15 +46,15 @@ class PublishedOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedProgress:
-    """What the process of a job says of itself.
+    """The progress that the process of a job reports.
 
     Args:
-        run: number of the pipeline's run, None before it has begun, or where nothing had to be run.
-        begun_ms: when it began, None while it waits for another run.
-        steps: line a step that has ended, by name.
-        exit_code: of the run; None before it is over.
-        interrupted: whether somebody has ended it.
-        reason: why it stopped or failed, in one line.
+        run: number of the pipeline's run; None before it starts, or if nothing had to be run.
+        begun_ms: time of the start; None while the job waits for another run.
+        steps: a line for each step that has ended, by the name of the step.
+        exit_code: exit code of the run; None before its end.
+        interrupted: whether somebody has cancelled it.
+        reason: one line: why it stopped or failed.
     """
 
     pid: int
@@ -77,11 +77,11 @@ class PublishedOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedJob:
-    """A job at this moment.
+    """A job and its current state.
 
     Args:
         reason: why it failed or was cancelled.
-        ended_ms: None before it is over.
+        ended_ms: None before its end.
     """
 
     order: PublishedOrder
@@ -92,12 +92,12 @@ class PublishedJob:
 
     @property
     def over(self) -> bool:
-        """Whether it has ended, in whatever way."""
+        """Whether the job has ended, successfully or not."""
         return self.status in OVER
 
 
 def to_job(job: PublishedJob) -> dict[str, Any]:
-    """Show a job as a batch endpoint does; what epkit adds is below `properties.properties`, as texts."""
+    """Return a job in the form of a batch endpoint. epkit's own fields are in `properties.properties`, as texts."""
     progress = job.progress
     own = {
         "epkit.run": None if progress is None else progress.run,
@@ -122,7 +122,7 @@ def to_job(job: PublishedJob) -> dict[str, Any]:
 
 
 def to_pipeline_run(job: PublishedJob) -> dict[str, Any]:
-    """Show a job as the service of published pipelines does (`PipelineRunEntity`)."""
+    """Return a job in the form of the service of published pipelines (`PipelineRunEntity`)."""
     return {
         "Id": job.order.id,
         "Description": f"{job.order.pipeline} {job.order.number}",

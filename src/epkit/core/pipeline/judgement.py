@@ -1,8 +1,8 @@
-"""When a new model is needed: drift, a schema that changed, or quality that is surely below a gate.
+"""Decides whether a new model is needed: because of drift, a changed schema, or quality that is surely below a gate.
 
-A table with the hash of the one that the champion was trained on needs nothing. Other rows alone need nothing either:
-a model that was trained on rows of the same distribution is no better. What needs a new model is found by a test with a
-known rate of false alarms (drift), or by an interval (quality), so that chance alone does not train and deploy.
+If the table has the same hash as the champion's training table, no new model is needed. Other rows alone are no reason
+either: a model trained on rows of the same distribution is no better. The reasons are drift, found by a test with a
+known rate of false alarms, and quality, judged by its interval. So chance alone does not train and deploy a model.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,17 +15,17 @@ from epkit.core.shortening import cut
 from epkit.core.train.report import Gate
 
 SHOWN: Final = 3
-"""Columns that a reason names."""
+"""Columns that a reason lists."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftFound:
-    """What a comparison of the table with the champion's reference found.
+    """The result of comparing the table with the champion's training data.
 
     Args:
-        found: whether the distributions differ by more than chance; None where that was not measured.
-        columns: those that differ, a phrase each, the worst first.
-        schema: what is otherwise than the champion knows it, a sentence each.
+        found: whether the distributions differ by more than chance; None if this was not measured.
+        columns: the columns that differ, a phrase each, the worst first.
+        schema: differences from the champion's columns, one sentence each.
         details: plain JSON, for the report.
     """
 
@@ -36,7 +36,7 @@ class DriftFound:
 
     @property
     def line(self) -> str:
-        """Say it in a few words."""
+        """Summarise the result in a few words."""
         if self.schema:
             more = f" and {len(self.schema) - 1} more" if len(self.schema) > 1 else ""
             return f"schema: {cut(self.schema[0], 80)}{more}"
@@ -46,7 +46,7 @@ class DriftFound:
 
 
 def listed(columns: Sequence[str]) -> str:
-    """Name the first columns, and say how many more there are."""
+    """List the first columns, and the number of the others."""
     names = ", ".join(cut(column, 60) for column in columns[:SHOWN])
     more = len(columns) - SHOWN
     if not columns:
@@ -55,10 +55,10 @@ def listed(columns: Sequence[str]) -> str:
 
 
 def surely_missed(gate: Gate, op: str) -> bool:
-    """Tell whether a gate is missed by its whole interval, so that chance does not explain it.
+    """Tell whether the whole interval of a gate misses the limit, so that chance does not explain the miss.
 
     Args:
-        op: of its expression.
+        op: comparison operator of the gate.
     """
     if gate.state != "missed" or gate.wanted is None or gate.ci95 is None:
         return False
@@ -67,11 +67,11 @@ def surely_missed(gate: Gate, op: str) -> bool:
 
 
 def need(drift: DriftFound, missed: Sequence[Gate], *, new_rows: int | None) -> Need:
-    """Decide whether a new model is needed for a table that is another one than the champion was trained on.
+    """Decide whether a new model is needed for a table that is not the champion's training table.
 
     Args:
-        missed: gates that the champion misses by their whole interval, on rows that it was not trained on.
-        new_rows: how many these rows are; None where no gate judges the champion by itself.
+        missed: gates that the champion misses with the whole interval, on rows that it was not trained on.
+        new_rows: number of these rows; None if no gate judges the champion by itself.
     """
     reasons = [f"the schema has changed: {cut(change, 120)}" for change in drift.schema]
     if drift.found:

@@ -1,4 +1,4 @@
-"""What a candidate is tried with before it serves: rows whose answers are known, and payloads good and bad."""
+"""Test data for a candidate before it gets traffic: rows with known answers, and right and wrong payloads."""
 
 import json
 import math
@@ -21,17 +21,17 @@ KINDS: Final[Mapping[str, tuple[str, ...]]] = {
     "category": ("string", "boolean"),
     "date": ("string",),
 }
-"""What a contract may declare a column of the card as, by its kind there."""
+"""Types that a contract may declare for a column of the card, by the kind of the column."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GoldenRows:
-    """Rows, and what the training says of them.
+    """Rows, and the answers of the trained model.
 
     Args:
-        rows: as a request has them.
-        answers: the class of each row, or the number.
-        probabilities: rows × classes, in the card's order; None for a regression.
+        rows: in the form of a request.
+        answers: the class or the number of each row.
+        probabilities: rows × classes, in the order of the card; None for a regression.
     """
 
     rows: tuple[Mapping[str, Any], ...]
@@ -41,14 +41,14 @@ class GoldenRows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProvingPayload:
-    """A request body, and what was done to it."""
+    """A request body, and a name for what was changed in it."""
 
     name: str
     body: bytes
 
 
 def to_plain(golden: GoldenRows) -> dict[str, Any]:
-    """Return golden rows as JSON has them."""
+    """Return golden rows as plain JSON values."""
     return {
         "format": GOLDEN_FORMAT,
         "rows": [dict(row) for row in golden.rows],
@@ -58,10 +58,10 @@ def to_plain(golden: GoldenRows) -> dict[str, Any]:
 
 
 def from_plain(document: object) -> GoldenRows:
-    """Read golden rows.
+    """Read golden rows from plain JSON values.
 
     Raises:
-        ValueError: they are none.
+        ValueError: they are not golden rows.
     """
     try:
         assert isinstance(document, dict)
@@ -76,7 +76,7 @@ def from_plain(document: object) -> GoldenRows:
 
 
 def column_fault(columns: Sequence[Mapping[str, Any]], rows: RowSpec | None) -> str | None:
-    """Say where the columns of a contract are not those of a card; None where they are.
+    """Return the first difference between the columns of a contract and those of a card; None if there is none.
 
     Args:
         columns: of the card.
@@ -98,12 +98,12 @@ def column_fault(columns: Sequence[Mapping[str, Any]], rows: RowSpec | None) -> 
 
 
 def wrong_answer(expected: Sequence[Any], found: object, tolerance: float) -> str | None:
-    """Say which answer is not the one that was expected; None where all are.
+    """Return a description of the first wrong answer; None if all answers are right.
 
     Args:
-        expected: an answer a row: a class, a number, or the probabilities of the classes.
-        found: what the endpoint answers.
-        tolerance: of numbers, relative to the larger one, and absolute below 1.
+        expected: one answer for each row: a class, a number, or the probabilities of the classes.
+        found: the answers of the endpoint.
+        tolerance: for numbers: relative to the larger one, and absolute below 1.
     """
     if not isinstance(found, list) or len(found) != len(expected):
         count = f"{len(found)} answers" if isinstance(found, list) else "no list of answers"
@@ -131,11 +131,11 @@ def _shown(value: Any) -> str:
 
 
 def body_of(example: Any, path: Sequence[str], rows: Any, parameters: Mapping[str, Any] | None = None) -> Any:
-    """Put rows into a body like the contract's example.
+    """Put rows into a body that is like the contract's example.
 
     Args:
-        path: keys that lead to the rows; none where the body is the rows.
-        parameters: top-level keys that are other than in the example.
+        path: keys that lead to the rows; empty if the rows are the whole body.
+        parameters: top-level keys whose values differ from the example.
     """
     if not path:
         return rows
@@ -150,10 +150,10 @@ def body_of(example: Any, path: Sequence[str], rows: Any, parameters: Mapping[st
 
 
 def asks_probabilities(properties: Mapping[str, Any], example: Any) -> Mapping[str, Any] | None:
-    """Return the top-level keys of a body that asks for probabilities; None where the contract knows no way.
+    """Return the top-level keys of a body that asks for probabilities; None if the contract has no such keys.
 
     Args:
-        properties: of a body.
+        properties: properties of a body.
     """
     if "method" in properties:
         return {"method": "predict_proba"}
@@ -165,12 +165,12 @@ def asks_probabilities(properties: Mapping[str, Any], example: Any) -> Mapping[s
 
 
 def payloads(example: Any, spec: RowSpec, golden: GoldenRows, count: int) -> tuple[ProvingPayload, ...]:
-    """Make bodies of golden rows: some as they are, the others with one thing wrong that every server has to refuse.
+    """Make bodies from golden rows: some are right, the others have one mistake that every server must refuse.
 
     Args:
         example: of the contract.
-        spec: the contract's rows, which are records.
-        count: how many, ≥ 0.
+        spec: rows of the contract; they are records.
+        count: number of bodies, ≥ 0.
     """
     rows = [dict(row) for row in golden.rows]
     if not rows:
@@ -180,7 +180,7 @@ def payloads(example: Any, spec: RowSpec, golden: GoldenRows, count: int) -> tup
 
 
 def _good(example: Any, spec: RowSpec, rows: list[dict[str, Any]]) -> Iterator[ProvingPayload]:
-    """Make bodies that every server has to take, without an end: one row, two, all, and another order of columns."""
+    """Yield right bodies without end: one row, two rows, all rows, and another order of columns."""
     for number in counting():
         some = (
             [rows[number % len(rows)]],
@@ -192,7 +192,7 @@ def _good(example: Any, spec: RowSpec, rows: list[dict[str, Any]]) -> Iterator[P
 
 
 def _bad(example: Any, spec: RowSpec, rows: list[dict[str, Any]]) -> Iterator[ProvingPayload]:
-    """Make bodies that are wrong in one thing, whatever the script does."""
+    """Yield bodies with one mistake that does not depend on the script."""
     whole = body_of(example, spec.path, rows[:1])
     text = dumps_payload(whole)
 

@@ -1,7 +1,7 @@
-"""What a caller of a published pipeline may set: what its owner has listed, of a few harmless keys, within bounds.
+"""The keys that a caller of a published pipeline may set: the owner lists some of a few safe keys, with bounds.
 
-A key that is settable holds a number, one of some words, or a rule that is checked like one. None holds a path, a
-command, a URI, a name of a column, or says what is let pass, where the model goes, or how much of the machine is used.
+A settable key holds a number, one of a few words, or a rule that is checked. No settable key holds a path, a command, a
+URI or the name of a column. None decides what passes, where the model goes, or how much of the machine is used.
 """
 
 import json
@@ -25,16 +25,16 @@ SETTABLE: Final[Mapping[str, type]] = {
     "train.threshold": str,
     "train.time_limit": str,
 }
-"""Keys that `publishable` may list, and what they hold."""
+"""The keys that `publishable` can list, and their types."""
 
 BOUNDED: Final[Mapping[str, float]] = {"train.runs": 85, "train.time_limit": math.inf}
-"""Settable keys that cost time, with what counts where the pipeline has none: the default of `epkit train`, seconds."""
+"""Settable keys that cost time, each with the value if the pipeline sets none: epkit train's default, or seconds."""
 
 FACTOR: Final = 10
-"""How many times a caller may ask for what the pipeline has of a bounded key, where its owner has set no bound."""
+"""If the owner sets no bound, a caller may ask for at most this number of times the pipeline's own value."""
 
 LONGEST: Final = 200
-"""Characters of a value."""
+"""Greatest length of a value, in characters."""
 
 _ENTRY: Final = re.compile(r"\s*([^\s<=]+)\s*(?:<=\s*(\S+)\s*)?")
 _PLAIN: Final = re.compile(r"[+-]?[0-9][0-9_]*(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|true|false")
@@ -45,8 +45,8 @@ class Publishable:
     """A key that callers may set.
 
     Args:
-        key: one of `SETTABLE`.
-        most: the owner's bound, a number or seconds; None where there is none.
+        key: one of the keys of `SETTABLE`.
+        most: the owner's bound, a number or seconds; None if there is none.
     """
 
     key: str
@@ -54,10 +54,10 @@ class Publishable:
 
 
 def read_publishable(entries: Sequence[str]) -> tuple[Publishable, ...]:
-    """Read `publishable` of a pipeline: `KEY` or `KEY<=MOST` each.
+    """Read `publishable` of a pipeline: each entry is `KEY` or `KEY<=MOST`.
 
     Raises:
-        ValueError: a key cannot be set by callers, or a bound is none.
+        ValueError: callers can never set this key, or the bound is wrong.
     """
     found: dict[str, Publishable] = {}
     for entry in entries:
@@ -78,13 +78,13 @@ def read_publishable(entries: Sequence[str]) -> tuple[Publishable, ...]:
 
 
 def changes_of(values: Mapping[str, Any], publishable: Sequence[Publishable]) -> tuple[str, ...]:
-    """Turn the parameters of a request into changes, as `--set` takes them.
+    """Turn the parameters of a request into changes in the form of `--set`.
 
     Args:
-        values: by name; plain JSON. A text is read as what its key holds.
+        values: by name, plain JSON. A text is parsed as the type of its key.
 
     Raises:
-        ValueError: a parameter may not be set, or is nothing that a key holds; the message begins with its name.
+        ValueError: a parameter may not be set, or its value is wrong; the message begins with its name.
     """
     allowed = [each.key for each in publishable]
     return tuple(f"{name}={_toml(name, values[name], allowed)}" for name in sorted(values))
@@ -93,14 +93,14 @@ def changes_of(values: Mapping[str, Any], publishable: Sequence[Publishable]) ->
 def check_bounds(
     before: Mapping[str, Any], after: Mapping[str, Any], changed: Sequence[str], publishable: Sequence[Publishable]
 ) -> None:
-    """Refuse what would cost more than the owner of a pipeline lets callers ask for.
+    """Refuse values that cost more than the owner allows.
 
     Args:
-        before, after: `train` of the pipeline as its file has it, and as it is to be.
-        changed: keys that are set.
+        before, after: `train` of the pipeline, without and with the caller's changes.
+        changed: keys that the caller sets.
 
     Raises:
-        ValueError: it is above the bound; the message begins with the name of the parameter.
+        ValueError: a value is above its bound; the message begins with the name of the parameter.
     """
     own = {each.key: each.most for each in publishable}
     for key in changed:
@@ -116,7 +116,7 @@ def check_bounds(
 
 
 def _amount(key: str, text: str) -> float:
-    """Return what a bounded key counts, endless where it counts nothing: what it is, others check."""
+    """Return the number behind a bounded key, or infinity if it is not a number; other code checks its type."""
     try:
         return read_ns(text) / 1e9 if key == "train.time_limit" else float(text)
     except ValueError:
@@ -124,17 +124,17 @@ def _amount(key: str, text: str) -> float:
 
 
 def _toml(name: str, value: Any, allowed: Sequence[str]) -> str:
-    """Write a value as TOML."""
+    """Format a value as TOML."""
     if name not in allowed:
         listed = f"only {', '.join(allowed)}" if allowed else "nothing: publishable in epkit.toml lists what may be"
         raise ValueError(f"{ascii(name[:60])[1:-1]}: is no parameter that may be set: {listed}")
-    if isinstance(value, int | float) and abs(value) < 2**63:  # not NaN
+    if isinstance(value, int | float) and abs(value) < 2**63:  # excludes NaN
         return json.dumps(value)
     if not isinstance(value, str) or len(value) > LONGEST or not value.isprintable():
         raise ValueError(f"{name}: is a number, true or false, or a text of at most {LONGEST} printable characters")
     if SETTABLE[name] is str:
         return json.dumps(value, ensure_ascii=False)
-    # The wire of published pipelines carries texts.
+    # The protocol of published pipelines transports only texts.
     plain = value.strip().lower()
     if not _PLAIN.fullmatch(plain):
         raise ValueError(f"{name}: {value[:40]!a} is neither a number nor true or false")

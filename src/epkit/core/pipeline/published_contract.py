@@ -1,4 +1,4 @@
-"""The contract of a published pipeline, as an OpenAPI document."""
+"""The contract of a published pipeline, an OpenAPI document."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -51,7 +51,7 @@ def contract(name: str, publishable: Sequence[Publishable], version: str) -> dic
     """Return the document.
 
     Args:
-        version: of epkit.
+        version: version of epkit.
     """
     set_by = {each.key: {"type": _KINDS[SETTABLE[each.key]]} for each in publishable}
     literals = {

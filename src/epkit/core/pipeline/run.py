@@ -1,4 +1,4 @@
-"""A run of a pipeline: what was asked, what each step left, and what came of it."""
+"""A run of a pipeline: its parameters, the results of its steps, and its outcome."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ from epkit.core.train.report import Figure
 FORMAT: Final = "epkit.pipeline/1"
 
 RunState = Literal["ok", "not needed", "stopped", "failed", "interrupted", "unfinished"]
-"""`stopped`: a gate said no. `unfinished`: it goes on, or was killed."""
+"""`stopped`: a gate was missed, or the user stopped it. `unfinished`: it is still running, or was killed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
-    """Whether a new model is needed, and why.
+    """Whether a new model is needed, and the reasons.
 
     Args:
-        retrain: whether it is.
-        reasons: a sentence each, for whatever it is.
+        retrain: whether a new model is needed.
+        reasons: one sentence each.
     """
 
     retrain: bool
@@ -29,21 +29,21 @@ class Need:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PipelineRun(Displayed):
-    """A run.
+    """A run of a pipeline.
 
     Args:
-        run: its number, from 1; None where the data were those of the champion and nothing was begun.
-        by: who asked: `user`, and by which face (`cli`, `python`, `http`).
-        why: what the user said of it, None for nothing.
+        run: its number, from 1; None if the data were the champion's and no run was started.
+        by: who started it: `user`, and through which interface (`cli`, `python`, `http`).
+        why: the user's reason; None if there is none.
         started_at: ISO 8601, UTC.
         seconds: of wall clock.
-        parameters: of the pipeline, as `--set` changed them.
-        asked: options of the run that were not their defaults, by name.
-        need: of a run with `--if-needed`; else None.
-        steps: in their order; a step that was not reached is not there.
-        champion: number of the run whose model the pipeline had before, None for none.
-        switched: whether the model of this run is now the champion.
-        reason: in one line why the run stopped or failed.
+        parameters: parameters of the pipeline, with the changes of `--set`.
+        asked: options of the run that differ from their defaults, by name.
+        need: for a run with `--if-needed`, otherwise None.
+        steps: in order; a step that was not reached is missing.
+        champion: number of the run whose model was in use before; None if there was none.
+        switched: whether the model of this run is now the champion, the model in use.
+        reason: one line: why the run stopped or failed.
     """
 
     pipeline: str
@@ -65,12 +65,12 @@ class PipelineRun(Displayed):
     reason: str | None
 
     def step(self, name: StepName) -> StepResult | None:
-        """Return what a step left, None where it was not reached."""
+        """Return the result of a step; None if it was not reached."""
         return next((step for step in self.steps if step.step == name), None)
 
 
 def figure(run: PipelineRun, step: StepName, *keys: str) -> float | None:
-    """Return a number from what a step left, None where it is not there.
+    """Return a number from the result of a step; None if it is missing.
 
     Args:
         keys: the path to it in `StepResult.result`.
@@ -83,7 +83,7 @@ def figure(run: PipelineRun, step: StepName, *keys: str) -> float | None:
 
 
 def gate_figures(run: PipelineRun) -> Mapping[str, Figure]:
-    """Return the metrics of the model on the rows of the gate; none where the run did not come so far."""
+    """Return the model's metrics on the rows of the gate; empty if the run did not reach the gate."""
     found = run.step("gate")
     given = found.result.get("figures", {}) if found is not None else {}
     return {

@@ -1,4 +1,4 @@
-"""When a pipeline runs by itself, as `--every` and `--cron` have it, and as cron and systemd write it."""
+"""The schedule of a pipeline: reads `--every` and `--cron`, and writes it for cron and systemd."""
 
 import re
 from collections.abc import Sequence
@@ -10,18 +10,18 @@ WORDS: Final[tuple[Frequency, ...]] = get_args(Frequency)
 UNITS: Final[dict[str, Frequency]] = {"m": "minute", "h": "hour", "d": "day", "w": "week"}
 
 LEAST_MINUTES: Final = 5
-"""Between two runs: a pipeline trains."""
+"""Least time between two runs, in minutes."""
 
 MOST_INTERVAL: Final = 1000
 FIELDS: Final = (("minute", 0, 59), ("hour", 0, 23), ("day of the month", 1, 31), ("month", 1, 12), ("weekday", 0, 7))
 ENV: Final = "/usr/bin/env"
-"""What systemd starts, for it takes not every path for that of a program; env takes every one."""
+"""systemd starts this program, because it does not accept every path for a program; env accepts every path."""
 
 WEEKDAYS: Final = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 def every(text: str) -> Recurrence:
-    """Read `week`, `day`, `hour`, or a number with its unit: `30m`, `6h`, `2d`, `1w`.
+    """Parse `week`, `day`, `hour`, or a number with a unit: `30m`, `6h`, `2d`, `1w`.
 
     Raises:
         ValueError: it is none of these, or less than five minutes.
@@ -38,10 +38,10 @@ def every(text: str) -> Recurrence:
 
 
 def cron(text: str) -> Crontab:
-    """Read the five fields of a crontab: numbers, ranges, steps, lists and `*`.
+    """Parse the five fields of a crontab: numbers, ranges, steps, lists and `*`.
 
     Raises:
-        ValueError: a field is none; the message names it.
+        ValueError: a field is wrong; the message names it.
     """
     fields = text.split()
     if len(fields) != len(FIELDS):
@@ -56,10 +56,10 @@ def crontab_line(schedule: Schedule, command: Sequence[str], directory: str) -> 
     """Return the line of a crontab that runs a command in a directory.
 
     Raises:
-        ValueError: cron cannot say it, or a path has a line break.
+        ValueError: cron cannot express the schedule, or a path has a line break.
     """
     line = f"cd {_quoted(directory)} && {' '.join(map(_quoted, command))}"
-    return f"{_expression(schedule)} {line.replace('%', chr(92) + '%')}"  # cron ends the command at a bare %
+    return f"{_expression(schedule)} {line.replace('%', chr(92) + '%')}"  # cron ends the command at an unescaped %
 
 
 def systemd_service(command: Sequence[str], directory: str, description: str) -> str:
@@ -79,7 +79,7 @@ def systemd_timer(schedule: Schedule, description: str) -> str:
     """Return the timer of that unit.
 
     Raises:
-        ValueError: systemd cannot say the schedule in one expression.
+        ValueError: systemd cannot express the schedule in one expression.
     """
     if isinstance(schedule, Crontab):
         when = f"OnCalendar={_calendar(schedule)}\nPersistent=true\n"
@@ -102,10 +102,10 @@ def _check(part: str, name: str, least: int, most: int) -> None:
 
 
 def _expression(schedule: Schedule) -> str:
-    """Write a schedule as cron has it; an interval has to divide what it is counted in.
+    """Return a schedule as a cron expression. An interval must divide its unit.
 
     Raises:
-        ValueError: it does not.
+        ValueError: it does not divide it.
     """
     if isinstance(schedule, Crontab):
         return schedule.expression
@@ -122,10 +122,10 @@ def _expression(schedule: Schedule) -> str:
 
 
 def _calendar(schedule: Crontab) -> str:
-    """Write five fields as systemd has them.
+    """Return five fields as a systemd calendar expression.
 
     Raises:
-        ValueError: day and weekday are both limited, which cron takes for either and systemd for both.
+        ValueError: day and weekday are both limited: cron runs if one of them matches, systemd only if both do.
     """
     minute, hour, day, month, weekday = schedule.expression.split()
     if not day.startswith("*") and not weekday.startswith("*"):
@@ -141,7 +141,7 @@ def _weekdays(field: str) -> list[str]:
 
 
 def _values(field: str, least: int, most: int) -> list[str]:
-    """Return what a field of a crontab means, `*` alone as it is."""
+    """Return the values of a field of a crontab; `*` alone stays as it is."""
     if field == "*":
         return ["*"]
     found: set[int] = set()
@@ -169,7 +169,7 @@ def _quoted(text: str) -> str:
 
 
 def _systemd(text: str) -> str:
-    """Quote a word for systemd: % begins a specifier, $ a variable."""
+    """Quote a word for systemd, in which % begins a specifier and $ a variable."""
     found = _plain(text).replace("%", "%%").replace("$", "$$")
     if re.fullmatch(r"[A-Za-z0-9_@%+=:,./$-]+", found):
         return found

@@ -1,4 +1,4 @@
-"""The steps of a pipeline: their names in order, what a step leaves, and the key of what it depends on."""
+"""The steps of a pipeline: their names, their results, and the keys by which results are reused."""
 
 import hashlib
 import json
@@ -8,30 +8,30 @@ from typing import Any, Final, Literal, get_args
 
 StepName = Literal["data", "train", "gate", "deploy", "prove", "bench", "switch", "watch"]
 STEP_NAMES: Final[tuple[StepName, ...]] = get_args(StepName)
-"""In the order in which they run."""
+"""The steps, in the order in which they run."""
 
 StepState = Literal["ok", "reused", "skipped", "stopped", "failed"]
 
 PASSED: Final[frozenset[StepState]] = frozenset({"ok", "reused", "skipped"})
-"""States of a step after which the next one may run."""
+"""States of a step that let the next step run."""
 
 KEPT: Final[frozenset[StepName]] = frozenset({"data", "train", "gate"})
-"""Steps whose outcome is kept by its key, and reused."""
+"""Steps whose results are stored by key, and reused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepResult:
-    """What a step leaves.
+    """The result of a step.
 
     Args:
-        state: `ok`; `reused`, an equal step was ok before; `skipped`, there was nothing to do; `stopped`, a gate said
-            no, or the user; `failed`.
-        key: content address of what the step depends on; None for a step that is not kept.
+        state: `ok`; `reused`: a step with the same key was ok before; `skipped`: there was nothing to do; `stopped`: a
+            gate was missed, or the user stopped it; `failed`.
+        key: hash of everything that the step depends on; None for a step that is not stored.
         seconds: of wall clock.
-        line: what the terminal shows after the time.
-        result: plain JSON for later steps and for readers.
-        files: what the step wrote, by name; each path relative to the directory of the run.
-        reason: in one line why it stopped or failed.
+        line: text that the terminal shows after the time.
+        result: plain JSON, read by later steps and by users.
+        files: files that the step wrote, by name; each path is relative to the directory of the run.
+        reason: one line: why it stopped or failed.
     """
 
     step: StepName
@@ -50,10 +50,10 @@ class StepResult:
 
 
 def key_of(**parts: Any) -> str:
-    """Return the content address of what a step depends on: 32 hexadecimal digits.
+    """Return the key of a step, a hash of everything that it depends on: 32 hexadecimal digits.
 
     Args:
-        parts: plain JSON values by name; equal ones give equal keys, whatever their order.
+        parts: plain JSON values by name. Equal values give equal keys, whatever their order.
     """
     text = json.dumps(parts, sort_keys=True, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -1,4 +1,4 @@
-"""A run of a published pipeline as its server tells of it: epkit's own server, a batch endpoint, or SDK v1's service.
+"""A run of a published pipeline, as reported by its server: epkit's own, a batch endpoint, or SDK v1's service.
 
 Sources: `PipelineRunEntity`, `PipelineEntity` of azureml-pipeline-core 1.62; azureml-examples, `batch-score-rest.sh`,
 for the run of a batch endpoint; azure-ai-ml 1.35, `RunHistoryConstants`, for the words of a status.
@@ -26,34 +26,34 @@ _ENDS: Final[Mapping[str, RunOutcome]] = {
     "Cancelled": "cancelled",
 }
 _NUMBERED: Final = {"0": "NotStarted", "1": "Running", "2": "Failed", "3": "Finished", "4": "Canceled"}
-"""Of the wire `submit`: what older services send in place of the word."""
+"""Status numbers of the protocol `submit`, which older services send in place of words."""
 
 EXIT_CODES: Final = frozenset({0, 2, 3, 4, 5, 6, 130, 143})
-"""Of a run of epkit's: what else a server says is none."""
+"""Exit codes of a run of epkit; other numbers from a server are ignored."""
 
 FAILED: Final = 6
 CANCELLED: Final = 130
 
 RUN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,254}")
-"""What the id of a run is made of: it becomes a part of a path."""
+"""Characters of the id of a run: the id becomes part of a path."""
 
 MOST_LISTED: Final = 1000
-"""Runs or pipelines of a list that are looked at."""
+"""Greatest number of runs or pipelines that are read from a list."""
 
 WORD: Final = 80
-"""Characters of a name or a status that are shown."""
+"""Greatest number of characters of a name or status that are shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriggeredRun:
-    """A run.
+    """A run of a published pipeline.
 
     Args:
         run: its id.
-        status: in the service's own word.
-        number: of the run in the pipeline, where epkit's server tells it.
-        reason: why it stopped or failed, in one line, where the server tells it.
-        code: the exit code of the run, if the server gives it.
+        status: the service's own word.
+        number: number of the pipeline's run, if the server is epkit's.
+        reason: one line: why it stopped or failed, if the server reports it.
+        code: exit code of the run, if the server reports it.
     """
 
     run: str
@@ -65,12 +65,12 @@ class TriggeredRun:
 
     @property
     def outcome(self) -> RunOutcome | None:
-        """What came of it; None while it goes on."""
+        """How it ended; None while it is running."""
         return _ENDS.get(self.status)
 
     @property
     def exit_code(self) -> int | None:
-        """The exit code of a command that has waited for it; None while it goes on."""
+        """The exit code for a command that waits for it; None while it is running."""
         if self.outcome is None:
             return None
         if self.code is not None and (self.code or self.outcome == "done"):
@@ -83,10 +83,10 @@ class PublishedPipelineV1:
     """A published pipeline of SDK v1.
 
     Args:
-        url: that asks it for a run, "" where the service tells none.
-        status: in the service's own word: `Active`, `Disabled`.
-        steps: how many a run has, None where the service does not say.
-        parameters: with the values that they have unless a run sets others.
+        url: URL that starts a run; "" if the service does not give one.
+        status: the service's own word: `Active`, `Disabled`.
+        steps: number of steps of a run; None if the service does not give it.
+        parameters: with their default values.
     """
 
     id: str
@@ -100,7 +100,7 @@ class PublishedPipelineV1:
 
 
 def parse(body: str) -> Any:
-    """Return the JSON of a reply, None where it is none."""
+    """Return the JSON value of a reply; None if the reply is not JSON."""
     try:
         return loads(body)
     except ValueError:
@@ -108,10 +108,10 @@ def parse(body: str) -> Any:
 
 
 def begun_run(wire: Wire, reply: Any) -> str:
-    """Return the id of the run that a reply has begun.
+    """Return the id of the run that a reply reports as started.
 
     Raises:
-        ValueError: the reply names none, or by what is no id.
+        ValueError: the reply has no id, or one that is not valid.
     """
     found = run_id(wire, reply)
     if not RUN.fullmatch(found):
@@ -120,10 +120,10 @@ def begun_run(wire: Wire, reply: Any) -> str:
 
 
 def read_run(wire: Wire, reply: Any) -> TriggeredRun:
-    """Read what a server says of a run.
+    """Read a server's report of a run.
 
     Raises:
-        ValueError: it is no such reply; the message says what is missing.
+        ValueError: the reply has another form; the message says what is missing.
     """
     if not isinstance(reply, dict):
         raise ValueError("the reply is no object")  # noqa: TRY004 - of a document
@@ -154,10 +154,10 @@ def read_run(wire: Wire, reply: Any) -> TriggeredRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogPiece:
-    """A piece of the log of a run at epkit's own server.
+    """A piece of a run's log at epkit's own server.
 
     Args:
-        next: where the next piece begins, in bytes.
+        next: offset of the next piece, in bytes.
     """
 
     text: str
@@ -168,7 +168,7 @@ def read_log(reply: Any) -> LogPiece:
     """Read a piece of a log.
 
     Raises:
-        ValueError: it is no such reply.
+        ValueError: the reply has another form.
     """
     found = _table(reply)
     text, following = found.get("text"), _whole(found.get("next"))
@@ -178,10 +178,10 @@ def read_log(reply: Any) -> LogPiece:
 
 
 def read_runs(wire: Wire, reply: Any) -> tuple[TriggeredRun, ...]:
-    """Read a list of runs, in the server's order; what is no run in it is left out.
+    """Read a list of runs, in the server's order; entries that are not runs are skipped.
 
     Raises:
-        ValueError: it is no list.
+        ValueError: it is not a list.
     """
     found = []
     for each in _listed(reply):
@@ -193,10 +193,10 @@ def read_runs(wire: Wire, reply: Any) -> tuple[TriggeredRun, ...]:
 
 
 def read_pipeline(reply: Any) -> PublishedPipelineV1:
-    """Read what SDK v1's service says of a published pipeline.
+    """Read SDK v1's description of a published pipeline.
 
     Raises:
-        ValueError: it is no such reply.
+        ValueError: the reply has another form.
     """
     found = _table(reply)
     if not isinstance(found.get("Id"), str):
@@ -218,13 +218,13 @@ def read_pipelines(reply: Any) -> tuple[PublishedPipelineV1, ...]:
     """Read a list of published pipelines, in the service's order.
 
     Raises:
-        ValueError: it is no list of them.
+        ValueError: it is not such a list.
     """
     return tuple(read_pipeline(each) for each in _listed(reply))
 
 
 def refusal(reply: Any) -> str:
-    """Return code and message of an error, as Azure's services and epkit's server write it; "" where there is none."""
+    """Return code and message of an error from Azure's services or epkit's server; "" if there is none."""
     found = _lowered(reply)
     inner = found.get("error", found)
     if isinstance(inner, str):
@@ -236,10 +236,10 @@ def refusal(reply: Any) -> str:
 
 
 def to_document(run: TriggeredRun, **about: object) -> dict[str, object]:
-    """Return the JSON of a run.
+    """Return a run as JSON.
 
     Args:
-        about: what else is known of it, by name.
+        about: further fields, by name.
     """
     return {
         "format": FORMAT,
@@ -278,7 +278,7 @@ def _line(value: Any) -> str | None:
 
 
 def _whole(value: Any) -> int | None:
-    """Return a whole number, which properties of Azure's hold as a text."""
+    """Return a whole number; Azure's properties hold it as text."""
     if isinstance(value, str) and re.fullmatch("[0-9]{1,9}", value):
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None

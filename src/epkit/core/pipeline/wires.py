@@ -1,4 +1,4 @@
-"""How a published pipeline is asked for a run: the two wires of Azure, as their client and as their server speak them.
+"""The two HTTP protocols of Azure that start a run of a published pipeline, for their client and their server.
 
 Sources: Azure ML's published pipelines (`azureml-pipeline-core` 1.62, `PublishedPipeline.submit`), and its batch
 endpoints (`azure-ai-ml` 1.35, `BatchEndpointOperations.invoke`).
@@ -10,29 +10,29 @@ from typing import Any, Final, Literal
 from urllib.parse import quote
 
 Wire = Literal["submit", "jobs"]
-"""`submit` is the published pipeline's (SDK v1), `jobs` the batch endpoint's (SDK v2)."""
+"""The protocol: `submit` is that of published pipelines (SDK v1), `jobs` that of batch endpoints (SDK v2)."""
 
 SUBMIT: Final = "PipelineRuns/PipelineSubmit"
-"""In the path of a published pipeline, before its name; the runs are behind `PipelineRuns`."""
+"""Part of the path of a published pipeline, before its name; its runs are below `PipelineRuns`."""
 JOBS: Final = "jobs"
-"""Last in the path of a batch endpoint; a run is behind it."""
+"""Last part of the path of a batch endpoint; its runs are below it."""
 LONGEST_EXPERIMENT: Final = 255
-"""Characters of an experiment's name that a server here takes."""
+"""Greatest length of an experiment's name that epkit's server accepts, in characters."""
 
 
 def wire_of(path: str) -> Wire | None:
-    """Tell which wire a URL's path is for, None where it is for neither."""
+    """Return the protocol of a URL's path; None if it is the path of neither."""
     if f"/{SUBMIT}/" in path:
         return "submit"
     return "jobs" if path.rstrip("/").endswith(f"/{JOBS}") else None
 
 
 def run_path(wire: Wire, path: str, run: str) -> str:
-    """Return the path that a run is asked after at.
+    """Return the path of one run.
 
     Args:
-        path: that asks for runs, as `wire_of` knows it.
-        run: its id, as `run_id` gives it.
+        path: path that starts runs, as for `wire_of`.
+        run: id of the run, from `run_id`.
     """
     if wire == "submit":
         return f"{_base(path)}/PipelineRuns/{quote(run, safe='')}"
@@ -40,46 +40,46 @@ def run_path(wire: Wire, path: str, run: str) -> str:
 
 
 def runs_path(wire: Wire, path: str) -> str:
-    """Return the path that the runs of a published pipeline are listed at."""
+    """Return the path that lists the runs of a published pipeline."""
     return f"{_base(path)}/PipelineRuns/Pipeline/{_name(path)}" if wire == "submit" else path
 
 
 def own_jobs_path(wire: Wire, path: str) -> str:
-    """Return the path behind which epkit's own server lists runs, and has their logs, whichever wire asked for them."""
+    """Return the path below which epkit's own server lists all runs and their logs, whatever the protocol."""
     return f"/{JOBS}" if wire == "submit" else path.rstrip("/")
 
 
 def cancelling(wire: Wire, path: str, run: str) -> tuple[str, str]:
-    """Return method and path that end a run.
+    """Return method and path of the request that cancels a run.
 
-    On the wire `jobs` this is epkit's own: at Azure the control plane ends a job.
+    For the protocol `jobs` this is epkit's own extension: at Azure the control plane cancels a job.
     """
     asked = run_path(wire, path, run)
     return ("DELETE", f"{asked}/Execution") if wire == "submit" else ("POST", f"{asked}/cancel")
 
 
 def pipelines_path(path: str) -> str | None:
-    """Return the path that a workspace's published pipelines (SDK v1) are listed at, None where *path* is in none.
+    """Return the path that lists a workspace's published pipelines (SDK v1); None if *path* is not in a workspace.
 
     Args:
-        path: that asks one of them for runs, or any other of the workspace's below `/pipelines/v1.0`.
+        path: path that starts runs of one of them, or any other path of the workspace below `/pipelines/v1.0`.
     """
     base = _base(path) if f"/{SUBMIT}/" in path else path.partition("/Pipelines")[0].rstrip("/")
     return f"{base}/Pipelines" if "/pipelines/v1.0/" in f"{base}/" else None
 
 
 def pipeline_path(path: str) -> str:
-    """Return the path that shows a published pipeline (SDK v1)."""
+    """Return the path that describes a published pipeline (SDK v1)."""
     return f"{_base(path)}/Pipelines/{_name(path)}"
 
 
 def ask(wire: Wire, experiment: str, values: Mapping[str, Any], why: str | None = None) -> dict[str, Any]:
-    """Return the body that asks for a run.
+    """Return the body of a request for a run.
 
     Args:
-        experiment: what the run is listed under.
-        values: of parameters, by name; plain JSON. Azure itself takes only texts on the wire `submit` (`texts`).
-        why: it is asked for, for the record.
+        experiment: the experiment that lists the run.
+        values: parameters by name, plain JSON. For the protocol `submit`, Azure itself accepts only texts (`texts`).
+        why: the reason for the run, for its record.
     """
     if wire == "submit":
         about = {} if why is None else {"Description": why}
@@ -90,7 +90,7 @@ def ask(wire: Wire, experiment: str, values: Mapping[str, Any], why: str | None 
 
 
 def texts(values: Mapping[str, Any]) -> dict[str, str]:
-    """Return values as texts; what is none is written as JSON."""
+    """Return values as texts; other types become JSON."""
     return {name: each if isinstance(each, str) else json.dumps(each) for name, each in values.items()}
 
 
@@ -98,7 +98,7 @@ def asked(wire: Wire, body: Any) -> dict[str, Any]:
     """Return the parameters that a body sets, by name.
 
     Raises:
-        ValueError: it is no such body; the message names what is wrong, for the caller of the server.
+        ValueError: the body has another form; the message is for the caller of the server.
     """
     place = "ParameterAssignments" if wire == "submit" else "properties.inputData"
     outer = _object(body, "the body")
@@ -122,13 +122,13 @@ def _name(path: str) -> str:
 
 
 def experiment_of(wire: Wire, body: Any) -> str | None:
-    """Return what a body wants the run to be listed under, None for nothing.
+    """Return the experiment of a body; None if it has none.
 
     Args:
-        body: that `asked` has taken.
+        body: a body that `asked` accepts.
 
     Raises:
-        ValueError: it is no text that can be shown.
+        ValueError: it is not a text that can be shown.
     """
     place = "ExperimentName" if wire == "submit" else "properties.properties.experimentName"
     outer = body if wire == "submit" else _object(_object(body, "").get("properties"), "properties").get("properties")
@@ -139,7 +139,7 @@ def experiment_of(wire: Wire, body: Any) -> str | None:
 
 
 def _object(value: Any, name: str) -> dict[str, Any]:
-    """Return an object; what is not there is an empty one."""
+    """Return an object; a missing value becomes an empty object."""
     if value is None:
         return {}
     if not isinstance(value, dict):
@@ -154,15 +154,15 @@ def _literal(value: Any, name: str) -> Any:
 
 
 def input_name(key: str) -> str:
-    """Return what Azure calls a parameter, whose names have no dots: `train.runs` is `train_runs`."""
+    """Return Azure's name of a parameter. It has no dots: `train.runs` is `train_runs`."""
     return key.replace(".", "_")
 
 
 def run_id(wire: Wire, reply: Any) -> str:
-    """Return by which name the run is asked for that a reply has begun.
+    """Return the id of the run that a reply reports as started.
 
     Raises:
-        ValueError: the reply names none.
+        ValueError: the reply has no id.
     """
     name = "Id" if wire == "submit" else "name"
     found = reply.get(name) if isinstance(reply, dict) else None

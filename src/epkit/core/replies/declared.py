@@ -11,22 +11,22 @@ from epkit.core.shapes.table import REPLY_KEYS
 from epkit.errors import UsageError
 
 DEEPEST: Final = 6
-"""How many keys deep a schema is looked through."""
+"""Greatest depth, in keys, to which a schema is searched."""
 
 
 def declared_place(contract: ParsedContract) -> ReplyPlace | None:
-    """Return where the only list of a reply is by its schema.
+    """Return the place of the predictions in a reply, if its schema has only one list.
 
     Returns:
-        None where there is none, or several, where the reply itself is to be it, which needs no place, or where the
-        schema has another key that is usual for predictions.
+        None if there is no list or more than one, if the reply itself is the list (it needs no place), or if the schema
+        has another key that is usual for predictions.
     """
     if contract.reply is None:
         return None
     resolver = Resolver(contract.document)
     try:
         paths = list(islice(_lists(contract.reply, resolver, (), set()), 2))
-    except UsageError:  # what is broken there is said by what needs it
+    except UsageError:  # the mistake is reported by the code that needs this schema
         return None
     if len(paths) != 1 or not paths[0]:
         return None
@@ -43,7 +43,7 @@ def _lists(schema: Any, resolver: Resolver, path: tuple[str, ...], seen: set[int
     if kind == "array" or (isinstance(kind, list) and "array" in kind):
         yield path
         return
-    if id(schema) in seen:  # schemas refer to each other, and to themselves
+    if id(schema) in seen:  # schemas can refer to each other, and to themselves
         return
     seen.add(id(schema))
     properties = flat.get("properties")

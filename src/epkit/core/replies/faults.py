@@ -1,4 +1,4 @@
-"""What is no prediction, although a reply has it in the place of one: null, NaN, an infinity, what is too deep."""
+"""Finds values that are not predictions, although a reply has them in that place: null, NaN, infinity, deep nesting."""
 
 from collections.abc import Sequence
 from math import isfinite
@@ -11,20 +11,20 @@ NO_NUMBERS: Final = frozenset(
     for sign in ("", "+", "-")
     for word in ("nan", "NaN", "NAN", "Nan", "inf", "Inf", "INF", "infinity", "Infinity", "INFINITY")
 )
-"""How servers write NaN and the infinities as texts, because JSON has no numbers for them."""
+"""Texts that servers write for NaN and infinity, because JSON has no such numbers."""
 
 TOO_DEEP: Final = f"it is nested deeper than {MAX_DEPTH} levels"
-"""Said of what cannot be written out again."""
+"""Reason for a prediction that cannot be written out again."""
 
 NO_TEXTS: Final = NO_NUMBERS | {"null"}
-"""Texts that are no prediction."""
+"""Texts that are not predictions."""
 
 
 def fault_of(prediction: Any) -> str | None:
-    """Say why a prediction is none; None where it is one.
+    """Return why a value is not a prediction; None if it is one.
 
-    Of a list or an object, a cell that is NaN or an infinity is a fault, and null, or a text of one, is a fault where
-    the cells next to it are numbers: a label may have no explanation, a probability has to be a number.
+    In a list or an object, a cell that is NaN or infinity is a fault. A cell that is null, or a text for such a number,
+    is a fault only if the other cells are numbers: a label may lack an explanation, but a probability is a number.
     """
     if type(prediction) is float:
         return None if isfinite(prediction) else f"{_word(prediction)} is no prediction"
@@ -35,7 +35,7 @@ def fault_of(prediction: Any) -> str | None:
     if not isinstance(prediction, list | dict):
         return None
     try:
-        # Numbers alone are what most lists and objects are.
+        # Most lists and objects contain only numbers.
         sound = all(map(isfinite, prediction.values() if isinstance(prediction, dict) else prediction))
     except (TypeError, OverflowError):
         sound = False
@@ -43,7 +43,7 @@ def fault_of(prediction: Any) -> str | None:
 
 
 def first_fault(predictions: Sequence[Any]) -> tuple[int, str] | None:
-    """Find the first prediction that is none: its place, and why it is none; the depth of nesting is no reason."""
+    """Find the first value that is not a prediction: its place, and why. Deep nesting does not count here."""
     if are_sound(predictions, set(map(type, predictions))):
         return None
     faults = ((place, fault_of(prediction)) for place, prediction in enumerate(predictions))
@@ -51,17 +51,17 @@ def first_fault(predictions: Sequence[Any]) -> tuple[int, str] | None:
 
 
 def are_sound(predictions: Sequence[Any], kinds: set[type]) -> bool:
-    """Tell quickly whether predictions are all some, as far as that can be seen at once.
+    """Tell quickly whether all predictions are sound, as far as one look can show.
 
     Args:
-        kinds: their types.
+        kinds: the types of the predictions.
     """
     if kinds <= {int, bool}:
         return True
     if kinds <= {float, int, bool}:
         try:
             return all(map(isfinite, predictions))
-        except OverflowError:  # a whole number beyond the range of floats
+        except OverflowError:  # an integer beyond the range of floats
             return False
     return kinds == {str} and NO_TEXTS.isdisjoint(predictions)
 
@@ -87,7 +87,7 @@ def _fault_inside(value: list[Any] | dict[str, Any]) -> str | None:
 
 
 def _fault_among(holder: list[Any] | dict[str, Any], kinds: set[type]) -> str | None:
-    """Look at the cells of one list or object."""
+    """Check the cells of one list or object."""
     cells = holder.items() if isinstance(holder, dict) else enumerate(holder)
     numbers = bool(kinds & {float, int}) or kinds == {type(None)}
     for key, cell in cells:
@@ -104,5 +104,5 @@ def _cells(holder: list[Any] | dict[str, Any]) -> Sequence[Any]:
 
 
 def _is_number(value: object) -> bool:
-    """Tell whether a cell is a number, or a missing one."""
+    """Tell whether a cell is a number, or a missing number."""
     return value is None or isinstance(value, int | float) or (isinstance(value, str) and value in NO_TEXTS)

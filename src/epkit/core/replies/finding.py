@@ -1,7 +1,7 @@
-"""Where the predictions of a reply are: the one finder for bench, score, check, validate, deploy and pipeline.
+"""Finds the predictions in a reply: the one finder for bench, score, check, validate, deploy and pipeline.
 
-They are looked for where they were named, where the contract has them, under the keys that servers use
-(`epkit.core.shapes.table`), and last in the only list that is as long as the rows.
+It looks in this order: in the place that the user named, in the place that the contract declares, under the keys that
+servers use (`epkit.core.shapes.table`), and in the only list that is as long as the rows.
 """
 
 import re
@@ -15,7 +15,7 @@ from epkit.core.shapes.table import REPLY_COLUMNS, REPLY_KEYS
 from epkit.errors import UsageError
 
 DEEPEST: Final = 6
-"""How many keys deep a list is looked for whose key is not known."""
+"""Greatest depth, in keys, to which a list with an unknown key is searched for."""
 
 _NO_PREDICTIONS: Final = frozenset(
     {
@@ -23,10 +23,10 @@ _NO_PREDICTIONS: Final = frozenset(
         *("index", "id", "ids", "names", "columns", "classes", "features", "feature_names", "shape", "input", "inputs"),
     }
 )
-"""Keys of lists that are never taken for predictions because of their length."""
+"""Keys of lists that are never predictions, even if their length fits."""
 
 _NAMED_ROWS: Final = (("columns", "data"), ("names", "ndarray"), ("names", "tensor"))
-"""The keys of objects that have the names of the columns apart from the rows: pandas' split, and Seldon's two."""
+"""Keys of objects that have the names of the columns apart from the rows: pandas' split, and Seldon's two."""
 
 _TENSOR: Final = frozenset({"name", "shape", "data"})
 
@@ -34,12 +34,12 @@ _MISSING: Final = object()
 
 
 class FoundPredictions(NamedTuple):
-    """What a reply has for the rows.
+    """The predictions of a reply.
 
     Args:
-        values: as many as it has.
-        row_keys: what says which row each of them belongs to, None where nothing does.
-        streamed: whether they came as a stream of events, whose number says nothing.
+        values: all that the reply has.
+        row_keys: for each value, what identifies its row; None if the reply has no index.
+        streamed: whether they came as a stream of events; then their number proves nothing.
     """
 
     values: list[Any]
@@ -49,11 +49,11 @@ class FoundPredictions(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyPlace:
-    """Where in a reply the predictions are.
+    """The place of the predictions in a reply.
 
     Args:
-        path: keys, and the numbers of elements, that lead to them; () where the reply itself is the list.
-        named: by the user, so that they are looked for nowhere else; a contract is often wrong.
+        path: keys and element numbers that lead to the predictions; () if the reply itself is the list.
+        named: whether the user named the place. Then no other place is tried; but a contract is often wrong.
     """
 
     path: tuple[str, ...]
@@ -61,18 +61,18 @@ class ReplyPlace:
 
     @property
     def pointer(self) -> str:
-        """The JSON pointer."""
+        """The place as a JSON pointer."""
         return "".join(f"/{step.replace('~', '~0').replace('/', '~1')}" for step in self.path)
 
 
 def place_of(pointer: str, *, where: str = "--predictions-at") -> ReplyPlace:
-    """Read a JSON pointer.
+    """Parse a JSON pointer.
 
     Args:
-        where: it was given, for messages.
+        where: the option that gave it, for messages.
 
     Raises:
-        UsageError: it is none.
+        UsageError: it is not a JSON pointer.
 
     Source: RFC 6901.
     """
@@ -88,18 +88,18 @@ def find_predictions(decoded: Any, rows: int | None = None, place: ReplyPlace | 
     """Find the predictions in a decoded reply.
 
     Args:
-        rows: how many were sent, None where that is not known; the length of a list tells nothing then.
-        place: where they are, if that was said.
+        rows: number of rows that were sent; None if it is not known. Then the length of a list proves nothing.
+        place: where the predictions are, if it is known.
 
     Returns:
-        One a row: a value, a list, or of several columns an object; None where none are recognised.
+        One prediction for each row: a value, a list, or an object for several columns. None if none are recognised.
     """
     if place is not None:
         found = _at(decoded, place.path, rows)
-        # What a contract has there may be something else.
+        # A contract may name a place that holds something else.
         if place.named or (found is not None and rows in (None, len(found.values))):
             return found
-    # What nearly all replies are costs no further call.
+    # The usual reply is handled here, without further calls.
     if type(decoded) is list:
         return _in_list(decoded) if decoded and type(decoded[0]) is dict else FoundPredictions(decoded)
     if isinstance(decoded, dict):
@@ -116,7 +116,7 @@ def find_predictions(decoded: Any, rows: int | None = None, place: ReplyPlace | 
 
 
 def unwrapped(text: str) -> Any:
-    """Decode the JSON object or array in a text, if there is one; else return the text."""
+    """Decode the JSON object or array in a text, if there is one; otherwise return the text."""
     if text.lstrip()[:1] not in ("{", "["):
         return text
     try:
@@ -126,7 +126,7 @@ def unwrapped(text: str) -> Any:
 
 
 def _at(decoded: Any, path: Sequence[str], rows: int | None) -> FoundPredictions | None:
-    """Read what is at a place; an index next to it is the reply's own."""
+    """Read the value at a place. An index next to it belongs to the reply itself."""
     value = around = decoded
     for step in path:
         around, value = value, _MISSING
@@ -152,7 +152,7 @@ def _by_key(value: dict[str, Any], rows: int | None, depth: int) -> FoundPredict
 
 
 def _under(value: dict[str, Any], key: str, rows: int | None, depth: int) -> FoundPredictions | None:
-    """Read the predictions under a key; the object around them may have the names of their columns, and an index."""
+    """Read the predictions under a key. The object around them may have the names of their columns, and an index."""
     inner = value[key]
     if type(inner) is list:
         if key == "data" and isinstance(names := value.get("columns"), list):
@@ -173,7 +173,7 @@ def _in_value(value: Any, rows: int | None, depth: int) -> FoundPredictions | No
 
 
 def _in_object(value: dict[str, Any], rows: int | None, depth: int) -> FoundPredictions | None:
-    """Read the predictions of an object that is under a known key."""
+    """Read the predictions in an object under a known key."""
     for names, inner in _NAMED_ROWS:
         if inner in value and (inner != "data" or names in value):
             return _apart(value, names, inner)
@@ -199,7 +199,7 @@ def _in_list(value: list[Any]) -> FoundPredictions | None:
 
 
 def _named(names: Sequence[Any], rows: list[Any]) -> list[Any]:
-    """Give the cells of each row their names; one column is plain values."""
+    """Give the cells of each row their names; a single column becomes plain values."""
     if not names or not all(isinstance(row, list) and len(row) == len(names) for row in rows):
         return rows
     if len(names) == 1:
@@ -227,7 +227,7 @@ def _split(shape: list[Any], data: list[Any]) -> FoundPredictions | None:
 
 
 def _columns(value: Mapping[str, Any], count: int) -> dict[str, list[Any]]:
-    """Return the lists of an object with that length, except those whose keys say that they are something else."""
+    """Return the lists of an object with that length, except those whose keys show that they are something else."""
     return {
         key: column
         for key, column in value.items()
@@ -247,7 +247,7 @@ def _of_columns(columns: Mapping[str, list[Any]], around: Mapping[str, Any]) -> 
 
 
 def _numbered(value: dict[str, Any]) -> FoundPredictions | None:
-    """Read what pandas writes of a series or a frame: objects whose keys are the numbers of the rows."""
+    """Read pandas' form of a series or a frame: objects whose keys are the numbers of the rows."""
     if _counts(value):
         return FoundPredictions([value[str(number)] for number in range(len(value))])
     columns = [(key, column) for key, column in value.items() if isinstance(column, dict) and _counts(column)]
@@ -261,9 +261,9 @@ def _counts(value: Mapping[str, Any]) -> bool:
 
 
 def _index(around: Mapping[str, Any], values: list[Any]) -> list[Any] | None:
-    """Return what an object says of the rows that its predictions belong to.
+    """Return what an object states about the rows of its predictions.
 
-    That is a list of objects, in a JSON text too, or columns of them; or another order of the numbers of the rows.
+    It is a list of objects (or the same as JSON text), columns of them, or another order of the row numbers.
     """
     index = around.get("index")
     if isinstance(index, str):
@@ -280,13 +280,13 @@ def _index(around: Mapping[str, Any], values: list[Any]) -> list[Any] | None:
 
 
 def _by_length(value: dict[str, Any], rows: int | None) -> FoundPredictions | None:
-    """Find the only list, or the only object of several, that is as long as the rows."""
+    """Find the only list, or the only object with several lists, that is as long as the rows."""
     assert rows is not None
     found = [(holder, columns) for holder in _objects(value, 0) if (columns := _columns(holder, rows))]
     if len(found) != 1:
         return None
     holder, columns = found[0]
-    # Any list of one element is as long as one row: it must be all that the reply has.
+    # For one row, every list with one element has the right length: it must be all that the reply has.
     if rows == 1 and (holder is not value or len(columns) < len(value)):
         return None
     return _of_columns(columns, holder)

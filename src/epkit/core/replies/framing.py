@@ -1,7 +1,7 @@
-"""What bounds a reply, and which replies are refused although a parser takes them.
+"""The limits of a reply, and the replies that are refused although a parser accepts them.
 
-Every engine judges by this module, so that a reply is worth the same whatever read it. What llhttp refuses is refused
-first; the table in docs/targets.md has both.
+Every engine uses this module, so a reply is judged alike whatever engine read it. llhttp refuses its own cases first;
+the table in docs/targets.md lists both.
 """
 
 import re
@@ -10,52 +10,53 @@ from typing import Final
 from epkit.core.http.headers import INTERIM_REPLIES, final_block, header_end
 
 HEADER_BYTES: Final = 64 * 1024
-"""The largest header block that is accepted, interim replies (1xx) before it included."""
+"""The largest header block that is accepted, including interim replies (1xx) before it."""
 
 HEADER_LINES: Final = 1000
-"""The most lines of a header block. Servers write some ten; what is done for each of a hundred thousand adds up."""
+"""Greatest number of header lines. Servers send about ten; the work for a hundred thousand lines would add up."""
 
 SHORT_HEADER_BYTES: Final = 4 * HEADER_LINES
-"""A header block that is shorter cannot have too many lines: one is four bytes at least."""
+"""A shorter header block cannot have too many lines: a line has at least four bytes."""
 
 BODY_BYTES: Final = 16 * 1024 * 1024
-"""The largest reply body that is accepted; more would let a runaway server fill the memory."""
+"""The largest reply body that is accepted. Without a limit, a faulty server could fill the memory."""
 
 REPLIES_BYTES: Final = 16 * BODY_BYTES
-"""The most bytes that unfinished replies may hold, those of all connections of an engine together."""
+"""Greatest number of bytes in the unfinished replies of all connections of an engine together."""
 
 TOO_MANY_BYTES: Final = f"unfinished replies hold over {REPLIES_BYTES // 2**20} MiB together: use a smaller -c?"
-"""What is said of the reply that goes over `REPLIES_BYTES`."""
+"""Reason for the reply that exceeds `REPLIES_BYTES`."""
 
 NOT_CHUNKED: Final = "not an HTTP reply: its Transfer-Encoding is not chunked"
 
 VERSIONS: Final = (b"HTTP/1.1 ", b"HTTP/1.0 ")
-"""What a status line begins with."""
+"""The beginning of a status line."""
 
 
 USUAL: Final = b"HTTP/1.1 200 OK\r\n"
-"""How nearly every reply begins."""
+"""The beginning of nearly every reply."""
 
 STATUS_LINE: Final = re.compile(rb"[^\r\n]{9}\d{3}(?: [\t\x20-\x7e\x80-\xff]*)?(?:\r|\Z)")
-"""A status line; llhttp takes any byte for a part of its reason (RFC 9112 § 4 does not)."""
+"""A status line. llhttp accepts any byte in its reason phrase (RFC 9112 § 4 does not)."""
 
 BLANK_LINE: Final = b"\r\n\r\n"
 
 
 def look_at(head: bytes) -> tuple[str, int]:
-    """Look at the header block of a reply, as far as it was read.
+    """Check the header block of a reply, as far as it is read.
 
     Args:
-        head: what a parser has accepted so far, from the first byte of the reply on; a body may follow.
+        head: the bytes that a parser has accepted, from the first byte of the reply; they may include a part of the
+            body.
 
     Returns:
-        Why the reply is refused, empty where it is not; and where its body begins, -1 where the header is not complete.
+        The reason for a refusal, or ""; and where the body begins, or -1 if the header block is not complete.
 
-    Source: RFC 9112 § 2.3 (a version that is not 1.x is another protocol), § 6.1 (Transfer-Encoding in HTTP/1.0 is
-    faulty framing), § 6.3 (a transfer coding that cannot be taken off; none but chunked is asked for); RFC 9110 § 15
-    (status codes begin at 100), § 15.2.2 (101 answers an Upgrade, which is not offered).
+    Source: RFC 9112 § 2.3 (a version other than 1.x is another protocol), § 6.1 (Transfer-Encoding in HTTP/1.0 is
+    faulty framing), § 6.3 (a transfer coding that cannot be decoded; only chunked is requested); RFC 9110 § 15 (status
+    codes begin at 100), § 15.2.2 (101 answers an Upgrade, which is not offered).
     """
-    # Nearly every reply is of this kind, and what is looked at then costs a sixth.
+    # Nearly every reply is of this kind. This check costs a sixth of the complete one.
     end = head.find(BLANK_LINE, 0, SHORT_HEADER_BYTES)
     if end >= 0 and head.startswith(USUAL):
         return ("" if _is_plain(head[: end + 2]) else NOT_CHUNKED), end + 4
@@ -71,7 +72,7 @@ def look_at(head: bytes) -> tuple[str, int]:
 
 
 def _is_plain(lines: bytes) -> bool:
-    """Tell whether no transfer coding is named, or chunked alone; not by `fields`, which costs ten times as much."""
+    """Tell whether there is no transfer coding but chunked. `fields` would take ten times as long."""
     lines = lines.lower()
     codings = lines.count(b"\r\ntransfer-encoding:")
     if not codings:

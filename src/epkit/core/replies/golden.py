@@ -1,4 +1,4 @@
-"""Golden predictions: what each payload's reply has to say, to the last digit that matters."""
+"""Golden predictions: the expected predictions of each payload, compared to the last digit that matters."""
 
 import math
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from epkit.core.replies.finding import ReplyPlace, find_predictions
 from epkit.core.replies.judging import UNRECOGNISED
 
 CLOSE: Final = 1e-6
-"""How far, relatively, a number may be from the expected one: machines add in different orders."""
+"""Greatest relative difference from an expected number: machines add in different orders."""
 
 
 def by_payload(expected: Sequence[Any], rows: Sequence[int | None], at: ReplyPlace | None = None) -> list[list[Any]]:
@@ -19,11 +19,11 @@ def by_payload(expected: Sequence[Any], rows: Sequence[int | None], at: ReplyPla
     Args:
         expected: one value for each payload: a reply, or a list of predictions; or one record for each row of all
             payloads, as `epkit score` writes them: `{"row": 0, "prediction": …}`.
-        rows: how many each payload holds, None where that is not known.
-        at: where predictions are in a reply, if that was said.
+        rows: number of rows of each payload, None if it is not known.
+        at: where a reply has its predictions, if it is known.
 
     Raises:
-        ValueError: their numbers do not fit the payloads.
+        ValueError: the number of predictions does not fit the payloads.
     """
     records = [value for value in expected if isinstance(value, dict) and "prediction" in value]
     if records and len(records) == len(expected):
@@ -50,12 +50,12 @@ def _divided(records: list[Any], rows: Sequence[int | None]) -> list[list[Any]]:
 
 
 def mismatch(expected: list[Any], body: bytes, place: ReplyPlace | None = None) -> str | None:
-    """Say what is other in a reply than expected; None where nothing is.
+    """Return the first difference between a reply and the expected predictions; None if there is none.
 
     Args:
-        expected: predictions, one a row.
-        body: of the reply, without its content coding.
-        place: where its predictions are, if that was said.
+        expected: one prediction for each row.
+        body: body of the reply, already decompressed.
+        place: where the reply has its predictions, if it is known.
     """
     try:
         reply = find_predictions(decode(body), len(expected), place)
@@ -73,7 +73,7 @@ def mismatch(expected: list[Any], body: bytes, place: ReplyPlace | None = None) 
 
 
 def same(one: Any, other: Any) -> bool:
-    """Tell whether two predictions are the same: numbers to `CLOSE`, everything else exactly."""
+    """Tell whether two predictions are equal: numbers within `CLOSE`, everything else exactly."""
     numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in (one, other))
     if numbers:
         return math.isclose(one, other, rel_tol=CLOSE, abs_tol=1e-12) or (one != one and other != other)

@@ -1,7 +1,7 @@
-"""Predictions brought to the rows that their reply says they belong to, never by their position.
+"""Assigns predictions to rows by the index of the reply, never by their position.
 
-A forecaster answers sorted by series and time, and says with an index which row each value is for: by the columns
-that identify it, with dates as texts or as milliseconds.
+A forecaster sorts its answers by series and time. An index says which row each value belongs to: it has the columns
+that identify the row, with dates as texts or as milliseconds.
 
 Source: AutoML's scoring scripts for forecasting, which return `forecast` and `index` as `DataFrame.to_json` and
 `json.loads` make them.
@@ -18,7 +18,7 @@ from epkit.core.replies.finding import FoundPredictions
 from epkit.core.shortening import cut
 
 MOST_SHOWN: Final = 200
-"""The most characters of what identifies a row in a message."""
+"""Greatest length of a row's identification in a message, in characters."""
 
 Row = Mapping[str, Any]
 
@@ -27,8 +27,8 @@ class Joined(NamedTuple):
     """Predictions in the order of the rows.
 
     Args:
-        values: one a row, None where it has none.
-        faults: why a row has none, by its place.
+        values: one for each row, None if a row has none.
+        faults: for a row without a prediction, the reason, by its place.
     """
 
     values: list[Any]
@@ -36,19 +36,19 @@ class Joined(NamedTuple):
 
 
 class JoinError(ValueError):
-    """Nothing of a reply can be brought to the rows: what is wrong with its index."""
+    """No prediction of a reply can be assigned to a row; the message says what is wrong with the index."""
 
 
 def join(found: FoundPredictions, count: int, rows: Callable[[], Sequence[Row]]) -> Joined:
-    """Bring predictions with an index to their rows.
+    """Assign predictions with an index to their rows.
 
     Args:
-        count: how many rows were sent.
-        rows: gives them with the names of their columns, empty where they have none; called only if the index has
-            the cells of columns, and not the numbers of rows.
+        count: number of rows that were sent.
+        rows: returns the rows with the names of their columns; the rows are empty if they have no names. It is called
+            only if the index has cells of columns instead of row numbers.
 
     Raises:
-        JoinError: the index does not fit the predictions, or has nothing that the rows have.
+        JoinError: the index does not fit the predictions, or has no column of the rows.
     """
     values, index = found.values, found.row_keys
     assert index is not None
@@ -73,15 +73,15 @@ def join(found: FoundPredictions, count: int, rows: Callable[[], Sequence[Row]])
 
 
 def in_order(values: list[Any], rows: Callable[[], Sequence[Row]], first: Row) -> list[Any]:
-    """Bring predictions that repeat cells of their rows into the order of the rows, where it is another one.
+    """Reorder predictions that repeat cells of their rows, if their order differs from that of the rows.
 
-    Only where each is exactly one row's, by those columns that have the same cells in both: a column of the same name
-    may be what is predicted.
+    This is done only if every prediction belongs to exactly one row. Only columns with the same cells on both sides are
+    compared, because a column of the same name may be the predicted one.
 
     Args:
-        values: as many as there are rows, the first an object.
-        rows: gives the rows with the names of their columns.
-        first: of the rows.
+        values: as many as rows; the first one is an object.
+        rows: returns the rows with the names of their columns.
+        first: the first row.
     """
     shared = [key for key in values[0] if key in first]
     if not shared or not all(isinstance(value, dict) and all(key in value for key in shared) for value in values):
@@ -130,7 +130,7 @@ def _by_columns(values: list[Any], index: list[Any], rows: Sequence[Row], shared
 
 
 def _keys(rows: Sequence[Row], others: Sequence[Row], shared: Sequence[str]) -> tuple[list[Hashable], list[Hashable]]:
-    """Return what identifies each row, and what identifies each of the others, so that both can be compared."""
+    """Return comparable keys: one for each row, one for each of the others."""
     columns = [_alike([row[key] for row in rows], [other.get(key) for other in others]) for key in shared]
     of_rows = zip(*(mine for mine, _ in columns), strict=True)
     of_others = zip(*(theirs for _, theirs in columns), strict=True)
@@ -138,7 +138,7 @@ def _keys(rows: Sequence[Row], others: Sequence[Row], shared: Sequence[str]) -> 
 
 
 def _alike(mine: list[Any], theirs: list[Any]) -> tuple[list[Hashable], list[Hashable]]:
-    """Write the cells of a column in the way in which most of *theirs* are among *mine*."""
+    """Convert the cells of a column to the form in which most of *theirs* occur among *mine*."""
     best: tuple[list[Hashable], list[Hashable]] = [], []
     most = -1
     for way in (_plain, _number, _instant_ms):
@@ -167,7 +167,7 @@ def _number(cell: Any) -> Hashable:
 
 
 def _instant_ms(cell: Any) -> Hashable:
-    """Return a date as milliseconds since 1970, UTC where it names no zone; a number is such a time already."""
+    """Return a date as milliseconds since 1970, in UTC if it has no zone. A number is already such a time."""
     if not isinstance(cell, str):
         return _plain(cell)
     try:

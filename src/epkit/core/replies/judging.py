@@ -1,4 +1,4 @@
-"""What a reply is worth: whether it counts as a success, and if not, why."""
+"""Judges a reply: whether it is a success, and if not, why."""
 
 import enum
 import zlib
@@ -27,25 +27,25 @@ from epkit.core.samples.rows import Failure
 from epkit.core.shortening import cut
 
 Verdict = tuple[Failure, str]
-"""What a reply is worth, and why; never false, so that `or` tells a known one from none."""
+"""The failure of a reply and its reason. A tuple is always truthy, so `known or judge(x)` works."""
 
 NOTHING: Final[Verdict] = (Failure.NONE, "")
 
 UNRECOGNISED: Final = "no list of predictions is recognised in the reply"
 
 _RESULTS: Final = ("location", "operation-location", "azure-asyncoperation", "x-amzn-sagemaker-outputlocation")
-"""Headers that say where the result of a request is going to be."""
+"""Headers that name the place where the result will be."""
 
 PLAIN_BYTES = 16 * 1024 * 1024
-"""The largest body that is unpacked: a compressed reply must not fill the memory."""
+"""The largest body that is decompressed: a compressed reply must not fill the memory."""
 
 
 CODINGS = ("", "identity", "gzip", "x-gzip", "deflate")
-"""The content codings that are read. No other is ever asked for, unless by hand (`-H 'Accept-Encoding: br'`)."""
+"""The content codings that epkit can read. It requests no other, unless the user does (`-H 'Accept-Encoding: br'`)."""
 
 
 class Depth(enum.IntEnum):
-    """How deep each reply is looked at; the words of `--check`."""
+    """How thoroughly each reply is checked; the values of `--check`."""
 
     STATUS = 0
     REPLY = 1
@@ -54,16 +54,16 @@ class Depth(enum.IntEnum):
 
 
 def judge_status(status: int) -> Failure:
-    """Judge a status: 2xx is a success, and nothing else is, redirects included."""
+    """Judge a status: only 2xx is a success; a redirect is not."""
     return Failure.NONE if 200 <= status < 300 else Failure.STATUS
 
 
 class BadReply(NamedTuple):
-    """What is wrong with a reply to a status of success.
+    """What is wrong with a reply that has a 2xx status.
 
     Args:
-        reason: in words.
-        streamed: whether it is a stream of events, whose number says nothing.
+        reason: a sentence.
+        streamed: whether it is a stream of events; then their number proves nothing.
     """
 
     failure: Failure
@@ -77,10 +77,10 @@ def judge_reply(
     """Judge the body of a reply whose status is 2xx.
 
     Args:
-        head, body, rows, place, sent_json: as `read_reply` has them.
+        head, body, rows, place, sent_json: as for `read_reply`.
 
     Returns:
-        What is wrong with it (NONE if nothing) and the reason in words.
+        What is wrong with it (NONE if nothing is), and the reason as a sentence.
     """
     found = read_reply(head, body, rows, place=place, sent_json=sent_json)
     if isinstance(found, BadReply):
@@ -103,20 +103,19 @@ def read_reply(
     sent_json: bool = True,
     mask: Callable[[bytes, list[Any]], list[Any]] | None = None,
 ) -> FoundPredictions | BadReply | None:
-    """Read a reply whose status is a success.
+    """Read a reply with a 2xx status.
 
     Args:
         head: the raw header block; a body may follow.
-        body: as it came, a content coding not yet taken off.
-        rows: how many predictions there have to be, None where that is not known; a reply with an index may have
-            another number.
-        place: where they are, if that was said.
-        sent_json: whether the request had a body of JSON, which a page of HTML does not answer.
-        mask: takes credentials out of predictions, whose reply is its other argument; see `KeyGuard`.
+        body: as received, still compressed if it has a content coding.
+        rows: expected number of predictions, None if it is not known. A reply with an index may have another number.
+        place: where the predictions are, if it is known.
+        sent_json: whether the request had a JSON body. An HTML page is no answer to one.
+        mask: removes credentials from predictions; its second argument is the reply. See `KeyGuard`.
 
     Returns:
-        Its predictions, as many as *rows* unless it has an index; what is wrong with it; or None where nothing is, and
-        it is not known to have any: only without *rows*.
+        Its predictions, as many as *rows* unless the reply has an index; or what is wrong with it. None if nothing is
+        wrong, and it is not known whether it has predictions; this happens only without *rows*.
     """
     block = head[: len(head) - len(body)] if head.endswith(body) else head
     if b"ontent-encoding" in block.lower():
@@ -133,7 +132,7 @@ def read_reply(
     except ValueError:
         return _accepted(head, sent_json) or _read_text(head, body, rows, sent_json)
     if isinstance(decoded, dict) and "error" in decoded and (hidden := decoding.hidden_error(decoded)) is not None:
-        # JSON can name half a surrogate pair, which no file and no terminal can be written with.
+        # JSON can contain half of a surrogate pair, which no file and no terminal can show.
         return BadReply(Failure.APPLICATION, hidden.encode("utf-8", "replace").decode())
     found = find_predictions(decoded, rows, place)
     if found is None or (rows is not None and found.row_keys is None and len(found.values) != rows):
@@ -149,7 +148,7 @@ def _without(
     place: ReplyPlace | None,
     sent_json: bool,
 ) -> FoundPredictions | BadReply | None:
-    """Judge a reply in JSON that has not a prediction for each row."""
+    """Judge a JSON reply that does not have one prediction for each row."""
     if (accepted := _accepted(head, sent_json)) is not None:
         return accepted
     if content_type(fields(head).get("content-type", "")) in LINES:
@@ -167,7 +166,7 @@ def _counted(found: int, rows: int) -> str:
 
 
 def _accepted(head: bytes, sent_json: bool) -> BadReply | None:
-    """Say that a reply is a promise: 202, and where the result is going to be.
+    """Judge a reply that only promises a result: 202, with the place where the result will be.
 
     Source: RFC 9110 § 15.3.3; `Operation-Location` and `Azure-AsyncOperation` are Azure's, the last is SageMaker's.
     """
@@ -182,7 +181,7 @@ def _accepted(head: bytes, sent_json: bool) -> BadReply | None:
 
 
 def _read_text(head: bytes, body: bytes, rows: int | None, sent_json: bool) -> FoundPredictions | BadReply | None:
-    """Read a reply that is no JSON document."""
+    """Read a reply that is not a JSON document."""
     kind = content_type(fields(head).get("content-type", ""))
     text = body.decode("utf-8", "replace")
     if kind == EVENTS:
@@ -240,7 +239,7 @@ def _read_lines(text: str, rows: int | None) -> FoundPredictions | BadReply | No
 
 
 def _of_values(values: list[Any], rows: int | None, *, streamed: bool = False) -> FoundPredictions | BadReply | None:
-    """Take lines or events for the predictions: one of each, or those that are in them, one after the other."""
+    """Use lines or events as the predictions: either each is one, or each contains some; then they are joined."""
     if rows is None:
         return None
     inner = [find_predictions(value, 1) if isinstance(value, dict) else None for value in values]
@@ -253,11 +252,11 @@ def _of_values(values: list[Any], rows: int | None, *, streamed: bool = False) -
 
 
 def text_of_reply(head: bytes, body: bytes, most: int) -> str:
-    """Return a reply as a text, however broken it is.
+    """Return a reply as text, even if it is broken.
 
     Args:
-        head, body: as `read_reply` has them.
-        most: characters.
+        head, body: as for `read_reply`.
+        most: greatest number of characters.
     """
     with suppress(ValueError):
         body = unpack(fields(head).get("content-encoding", ""), body)
@@ -265,7 +264,7 @@ def text_of_reply(head: bytes, body: bytes, most: int) -> str:
 
 
 def unread_coding(head: bytes) -> str | None:
-    """Return the content coding of a reply, if it is one that is not read (br, zstd); None where the body can be.
+    """Return the content coding of a reply if epkit cannot read it (br, zstd); otherwise None.
 
     Args:
         head: the raw header block.
@@ -275,13 +274,13 @@ def unread_coding(head: bytes) -> str | None:
 
 
 def unpack(coding: str, body: bytes, *, whole: bool = False) -> bytes:
-    """Take a content coding off a body.
+    """Decompress a body.
 
     Args:
-        whole: refuse a body that ends too early; without it, what there is of one is unpacked.
+        whole: refuse a body that ends too early; otherwise return the part that there is.
 
     Raises:
-        ValueError: it is not what the header says, unknown, or unpacks to more than `PLAIN_BYTES`.
+        ValueError: the coding is unknown, the body does not have it, or it unpacks to more than `PLAIN_BYTES`.
 
     Source: RFC 9110 § 8.4.1; deflate also without the zlib wrapper, as some servers send it.
     """

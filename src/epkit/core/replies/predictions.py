@@ -1,4 +1,4 @@
-"""What a scoring reply gives for each row, and the columns that it is written in."""
+"""The predictions of a scoring reply by row, and the columns to which they are written."""
 
 import math
 from collections.abc import Sequence
@@ -8,13 +8,13 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """Why a row has no prediction.
+    """The reason why a row has no prediction.
 
     Args:
-        reason: the name of a `Failure` in lower case; `contract` for rows that were never sent.
-        status: of the reply, 0 where there was none.
-        detail: in words, not yet masked.
-        reply: of a status of success that could not be used, with the first row of its request; not yet masked.
+        reason: the name of a `Failure` in lower case; `contract` for rows that were not sent.
+        status: status of the reply, 0 if there was none.
+        detail: a sentence, not yet masked.
+        reply: an unusable reply with a 2xx status, only with the first row of its request; not yet masked.
     """
 
     reason: str
@@ -25,12 +25,12 @@ class Failed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """The columns that predictions are written in.
+    """The columns to which predictions are written.
 
     Args:
-        kind: what a prediction is, `value`, `list` or `object`; `any` while no row has shown it.
-        names: `prediction`, or one `probability_<class>` for each class.
-        keys: of the classes, where a prediction is an object of probabilities.
+        kind: type of a prediction: `value`, `list` or `object`; `any` before the first prediction.
+        names: `prediction`, or `probability_<class>` for each class.
+        keys: the classes, if a prediction is an object of probabilities.
     """
 
     kind: str = "value"
@@ -39,11 +39,11 @@ class Layout:
 
     @property
     def single(self) -> bool:
-        """Whether a prediction is written in one column."""
+        """Whether a prediction is written to one column."""
         return self.names == ("prediction",)
 
     def fits(self, prediction: Any) -> bool:
-        """Tell whether a prediction is what the first one was."""
+        """Tell whether a prediction has the same form as the first one."""
         if self.kind == "any":
             return True
         if kind_of(prediction) != self.kind:
@@ -60,10 +60,10 @@ class Layout:
 
 
 def layout_of(prediction: Any, *, probabilities: bool) -> Layout:
-    """Choose the columns by the first prediction.
+    """Choose the columns from the first prediction.
 
     Args:
-        probabilities: whether they were asked for; else numbers that add up to 1 are taken for some.
+        probabilities: whether the user asked for them. Otherwise, numbers that add up to 1 count as probabilities.
     """
     kind = kind_of(prediction)
     keys = tuple(prediction) if kind == "object" else None
@@ -77,7 +77,7 @@ def layout_of(prediction: Any, *, probabilities: bool) -> Layout:
 
 
 def kind_of(prediction: Any) -> str:
-    """Name what a prediction is: one that changes in mid-run makes a reply that cannot be trusted."""
+    """Return the type of a prediction. If it changes during a run, the reply cannot be trusted."""
     return "list" if isinstance(prediction, list) else "object" if isinstance(prediction, dict) else "value"
 
 

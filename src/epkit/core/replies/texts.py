@@ -1,4 +1,4 @@
-"""Replies that are no JSON document: streams of events, lines of JSON, CSV, and pages of HTML in their place."""
+"""Replies that are not JSON documents: streams of events, lines of JSON, CSV, and HTML pages."""
 
 import csv
 import html
@@ -17,21 +17,21 @@ LINES: Final = (
 """Content types of lines of JSON."""
 
 DONE: Final = "[DONE]"
-"""How the streams of language models end: it is no JSON."""
+"""The last event in streams of language models; it is not JSON."""
 
 MOST_TITLE: Final = 100
-"""The most characters of a page's title that are quoted."""
+"""Greatest number of characters of a page's title that are quoted."""
 
 _PAGE: Final = re.compile(rb"\s*(<!doctype html|<html|<head|<body|<!--)", re.IGNORECASE)
 _TITLE: Final = re.compile(r"<title[^<>]*>([^<]*)", re.IGNORECASE)
 _PAGE_CHARACTERS: Final = 10_000
-"""Bytes at the beginning of a page, where its title is."""
+"""Bytes at the beginning of a page in which the title is searched for."""
 
 _NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]{0,300})(\.[0-9]{1,300})?([eE][+-]?[0-9]{1,3})?")
 
 
 class Event(NamedTuple):
-    """One event of a stream: the name that it has, empty where it has none, and its data."""
+    """One event of a stream: its name, empty if it has none, and its data."""
 
     name: str
     data: str
@@ -43,7 +43,7 @@ def content_type(value: str) -> str:
 
 
 def events_of(text: str) -> Iterator[Event]:
-    """Read the events of a stream; one that has not ended counts, for it is all that came.
+    """Read the events of a stream. An incomplete last event counts, because nothing follows it.
 
     Source: HTML Living Standard, § 9.2.6 *Interpreting an event stream*.
     """
@@ -65,7 +65,7 @@ def values_of_lines(text: str) -> list[Any]:
     """Decode lines of JSON.
 
     Raises:
-        ValueError: a line is none; which.
+        ValueError: a line is not JSON; the message has its number.
     """
     values = []
     for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), 1):
@@ -79,10 +79,10 @@ def values_of_lines(text: str) -> list[Any]:
 
 
 def values_of_csv(text: str, rows: int | None) -> list[Any]:
-    """Read the predictions of a reply in CSV: a line a row, or all of them in one line.
+    """Read the predictions of a CSV reply: one line for each row, or all of them in one line.
 
     Returns:
-        A value for each row where a line has one cell, else a list of them; objects where a line of names comes first.
+        A value for each row if lines have one cell, otherwise a list; an object if the first line has names.
     """
     try:
         lines = [cells for cells in csv.reader(text.removeprefix("\ufeff").splitlines()) if any(cells)]
@@ -106,16 +106,16 @@ def _typed(cell: str) -> Any:
 
 
 def is_page(kind: str, body: bytes) -> bool:
-    """Tell whether a reply is a page of HTML.
+    """Tell whether a reply is an HTML page.
 
     Args:
-        kind: as `content_type` returns it.
+        kind: the result of `content_type`.
     """
     return kind in ("text/html", "application/xhtml+xml") or _PAGE.match(body[:1000]) is not None
 
 
 def title_of(page: str) -> str | None:
-    """Return the title of a page in one line; None where it has none."""
+    """Return the title of a page as one line; None if it has none."""
     title = _TITLE.search(page[:_PAGE_CHARACTERS])
     words = "" if title is None else " ".join(html.unescape(title[1]).split())
     return words or None

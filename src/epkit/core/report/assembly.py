@@ -1,4 +1,4 @@
-"""The report of a run, put together once, of what is known of the run and what its samples say."""
+"""Makes the report of a run, once, from what is known about the run and what its samples show."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -31,7 +31,7 @@ from epkit.core.report.workers import WorkerRecord
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
-    """Who was talked to, as far as only the engine and the target know; for the fields see `Http`."""
+    """The server, as far as only the engine and the target know it; the fields are those of `Http`."""
 
     server: str
     host: str
@@ -43,15 +43,15 @@ class Peer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineFacts:
-    """What the engine counted, which the samples do not tell.
+    """The engine's counters that the samples do not contain.
 
     Args:
-        connections: opened successfully.
-        closed: replies after which the connection could not be used again; None where that is not known.
+        connections: number of connections that were opened.
+        closed: replies after which the connection could not be used again; None if it is not known.
         retried: requests sent again because their connection was dead.
-        unsolicited: replies that were followed by bytes nobody asked for.
-        wire_bytes: of the request with each payload, by the payload's index.
-        unsent: by the payload's index, requests that never found a connection.
+        unsolicited: replies that were followed by unexpected bytes.
+        wire_bytes: size of the request with each payload, by the payload's index.
+        unsent: requests that never found a connection, by the payload's index.
     """
 
     connections: int = 0
@@ -64,11 +64,11 @@ class EngineFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class KnownRun:
-    """What is known of a run without its samples.
+    """The data about a run that is not in its samples.
 
     Args:
-        cpu_s: CPU time, user and system, that the generator spent on it.
-        max_in_flight: most requests in flight at any time.
+        cpu_s: CPU time of the generator, user and system.
+        max_in_flight: greatest number of requests in flight.
         drifts_ns: how late each heartbeat of the generator was.
         deployments: their names by index; index 0 is *not named*.
         failures: the first reply of each kind of failure.
@@ -88,15 +88,15 @@ class KnownRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadOutcome:
-    """How the load went.
+    """The result of a load.
 
     Args:
-        phases: each by itself, where there are several.
-        search: what was looked for, and found.
-        sending_ns: when the last request was sent or its schedule ended; None where rates are over the whole run.
-        varied: whether the load was meant to change in mid-run: no steady state is then expected.
-        reasons: why it makes the run not valid.
-        warnings: what else should be known of it.
+        phases: each phase by itself, if there are several.
+        search: what was searched for, and the result.
+        sending_ns: time of the last request or the end of its schedule; None if rates are over the whole run.
+        varied: whether the load was planned to change during the run; then no steady state is expected.
+        reasons: reasons why it makes the run not valid.
+        warnings: other remarks.
     """
 
     phases: tuple[PhaseInfo, ...] = ()
@@ -108,7 +108,7 @@ class LoadOutcome:
 
 
 UNREMARKABLE: Final = LoadOutcome()
-"""A load of one phase, of which there is nothing to say."""
+"""A load of one phase without remarks."""
 
 
 def assemble(
@@ -119,15 +119,15 @@ def assemble(
     records: Sequence[WorkerRecord] = (),
     slos: Sequence[Slo] = (),
 ) -> Report:
-    """Make the report of a run; may be called at any time, and again.
+    """Make the report of a run; can be called at any time, and repeatedly.
 
     Args:
         summary: the samples of the measured phases.
-        records: of the workers, where there are several.
-        slos: objectives that the report is held against.
+        records: records of the workers, if there are several.
+        slos: objectives by which the run is judged.
     """
     plan, seconds, counters = known.plan, known.run.duration_s, summary.counters
-    # A float holds every whole nanosecond of a hundred days.
+    # A float represents every whole nanosecond up to a hundred days.
     duration_ns = round(seconds * 1e9)
     counts = counters.counts(known.engine.retried)
     latencies, clamped = summary.latencies(closed=plan.model == "closed")
@@ -195,14 +195,14 @@ def assemble(
 
 
 def _while_sending(timeline: Sequence[Window], pace: Pace, seconds: float) -> Sequence[Window]:
-    """Leave out the windows in which replies were only waited for: their throughput falls, as it has to."""
+    """Leave out the windows after the last request: their throughput necessarily falls."""
     ends = [*(window.t_s for window in timeline[1:]), seconds]
     middles = [(window.t_s + end) / 2 for window, end in zip(timeline, ends, strict=True)]
     return [window for window, middle in zip(timeline, middles, strict=True) if middle * 1e9 <= pace.over_ns]
 
 
 def _http(known: KnownRun, counters: Counters) -> Http:
-    """Join what the engine knows of the exchange with what the rows tell."""
+    """Join the engine's data about the exchange with what the samples show."""
     engine = known.engine
     written = {index: n - engine.unsent.get(index, 0) for index, n in counters.payloads.items()}
     completed = counters.counts().completed

@@ -1,4 +1,4 @@
-"""What a report remarks on: a kind, by which programs decide, and a sentence for people."""
+"""The remarks of a report: a kind for programs, and a sentence for people."""
 
 import re
 from dataclasses import dataclass, replace
@@ -7,7 +7,7 @@ from typing import Final
 
 
 class CaveatKind(StrEnum):
-    """What a caveat is about.
+    """The subject of a caveat.
 
     As reasons why a run is not valid:
 
@@ -63,7 +63,7 @@ _SMALL_SAMPLE: Final = re.compile(r"p[\d.]+ needs \d")
 
 
 def kind_before_kinds(text: object) -> CaveatKind:
-    """Return the kind of a text of a report that was saved before there were kinds.
+    """Return the kind of a text in a report that was saved before there were kinds.
 
     Reports showed only small samples apart, and each of their texts began alike; all others are `other`.
     """

@@ -1,13 +1,13 @@
-"""Two arms of runs against each other: how much a metric differs, and whether that is more than runs differ anyway.
+"""Compares two arms of runs: how much a metric differs, and whether this is more than the variation between runs.
 
-The run, not the request, is the replicate: requests of one run share its luck (a warm cache, a busy neighbour), and a
-test over pooled requests finds a difference between equals more often than not. So each run gives one number a metric,
-the arms are compared by the logarithms of these, and the interval of their ratio is Welch's. The share of failures may
-be zero and is compared as it is.
+The run, not the request, is the replicate. Requests of one run share its conditions (a warm cache, a busy neighbour). A
+test over pooled requests would often find a difference between equals. So each run gives one number for each metric.
+The logarithms of these numbers are compared, with Welch's interval for the ratio of the arms. The fraction of failures
+can be zero, so it is compared without logarithms.
 
-A metric is *faster* or *slower* where its interval excludes no change after Holm's correction, and its estimate is
-beyond the practical threshold; everything else is *no difference shown*, which is not the same as no difference. The
-metrics that a gate names are corrected among themselves, the others among all.
+A metric is *faster* or *slower* if its interval excludes "no change" after Holm's correction, and its estimate is
+beyond the practical threshold. Everything else is *no difference shown*, which does not mean that there is none. The
+metrics of gates are corrected among themselves, all others together.
 
 Source: Kalibera & Jones (2013), Rigorous benchmarking in reasonable time; Welch (1947); Holm (1979).
 """
@@ -28,16 +28,16 @@ from epkit.core.stats.welch import ALPHA, holm, welch
 
 FORMAT: Final = "epkit.comparison/1"
 THRESHOLD: Final = 0.03
-"""A change of less is of no practical interest, however sure it is."""
+"""A smaller change has no practical importance, however certain it is."""
 
 LEAST_RUNS: Final = 3
-"""With fewer runs an arm a gate gives no verdict."""
+"""With fewer runs in an arm, a gate has no verdict."""
 
 LEAST_FOR_P999: Final = 1000
 
 FASTER, SLOWER, SAME, UNKNOWN = "faster", "slower", "no difference shown", "no run-to-run information"
 BETTER_UP: Final = ("throughput", "rows")
-"""Metrics of which more is better."""
+"""Metrics whose greater value is better."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +45,8 @@ class Arm:
     """One side of a comparison.
 
     Args:
-        name: of the file or directory, as the user gave it.
-        reports: of its runs, one at least.
+        name: name of the file or directory, as the user gave it.
+        reports: of its runs, at least one.
     """
 
     name: str
@@ -54,22 +54,22 @@ class Arm:
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """What was talked to, each once."""
+        """The targets, without repetitions."""
         return tuple(dict.fromkeys(report.run.target for report in self.reports))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """How a metric differs.
+    """The difference of a metric.
 
     Args:
-        base, new: the arms' values: ms (geometric mean over runs), requests/s, or the share that failed; None where a
+        base, new: the arms' values: ms (geometric mean over runs), requests/s, or the fraction that failed; None if a
             run does not have it.
-        ratio: new / base, None where that says nothing.
+        ratio: new / base, None if it has no meaning.
         ci95: 95 % interval of the ratio.
-        p: probability of as much between equal arms, after Holm's correction; None where it is unknown.
-        verdict: of a share of failures, *slower* means more of them.
-        difference: new − base, with its interval; for the share of failures.
+        p: probability of such a difference between equal arms, after Holm's correction; None if it is not known.
+        verdict: for a fraction of failures, *slower* means more of them.
+        difference: new − base, with its interval; only for the fraction of failures.
     """
 
     name: str
@@ -83,13 +83,13 @@ class Change:
 
     @property
     def change(self) -> float | None:
-        """The change as a gate sees it: a share of the base, of failures a share of the requests."""
+        """The change for a gate: relative to the base; for failures, relative to all requests."""
         if self.name == "failed":
             return None if self.base is None or self.new is None else self.new - self.base
         return None if self.ratio is None else self.ratio - 1
 
     def judged(self, p: float | None, threshold: float) -> "Change":
-        """Give the verdict, by a probability that is corrected for the number of metrics."""
+        """Return the change with a verdict, from a probability that is corrected for the number of metrics."""
         verdict = self.verdict
         if p is not None and p < ALPHA:
             change = self.change if self.name != "failed" else None
@@ -102,7 +102,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """A gate and how it went."""
+    """A gate and its result."""
 
     gate: ChangeGate
     passed: bool
@@ -110,7 +110,7 @@ class Judged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison(Displayed):
-    """All that two arms have to say to each other."""
+    """The whole comparison of two arms."""
 
     base: Arm
     new: Arm
@@ -121,7 +121,7 @@ class Comparison(Displayed):
 
     @property
     def passed(self) -> bool:
-        """Whether no gate was passed by."""
+        """Whether no gate was exceeded."""
         return all(judged.passed for judged in self.gates)
 
 
@@ -129,12 +129,12 @@ def compare(base: Arm, new: Arm, *, threshold: float = THRESHOLD, gates: Sequenc
     """Compare two arms.
 
     Args:
-        threshold: the least change of interest, as a share.
-        gates: limits that the changes are held against.
+        threshold: the least change of interest, as a fraction.
+        gates: limits for the changes.
     """
     wanted = {gate.metric for gate in gates}
     fewest = min((times.count if (times := latency(r)) else 0) for arm in (base, new) for r in arm.reports)
-    # The largest of a hundred requests is no p99.9, and each metric more makes the correction stricter for the others.
+    # With a hundred requests, the largest is no p99.9. And each additional metric makes the correction stricter.
     left_out = {
         name
         for name, is_known in (("p99.9", fewest >= LEAST_FOR_P999), ("rows", _are_unlike(base, new)))
@@ -157,7 +157,7 @@ def compare(base: Arm, new: Arm, *, threshold: float = THRESHOLD, gates: Sequenc
 
 
 def _are_unlike(base: Arm, new: Arm) -> bool:
-    """Tell whether requests hold other numbers of rows: with the same, rows tell what throughput tells already."""
+    """Tell whether requests have different numbers of rows; with equal ones, rows/s shows the same as requests/s."""
 
     def per_request(arm: Arm) -> float:
         rates = [report.throughput for report in arm.reports]
@@ -168,19 +168,19 @@ def _are_unlike(base: Arm, new: Arm) -> bool:
 
 
 def _passed_by(gate: ChangeGate, metric: Change) -> bool:
-    """Tell whether the estimate is past a gate, and chance is no excuse."""
+    """Tell whether the estimate exceeds a gate, and chance does not explain it."""
     change = metric.change
     return change is not None and gate.passed_by(change) and metric.p is not None and metric.p < ALPHA
 
 
 def missing(comparison: Comparison) -> list[str]:
-    """Name the gated metrics on which there is no verdict."""
+    """Return the metrics of gates without a verdict."""
     unknown = {metric.name for metric in comparison.metrics if metric.p is None}
     return [judged.gate.metric for judged in comparison.gates if judged.gate.metric in unknown]
 
 
 def mismatches(base: Arm, new: Arm) -> list[str]:
-    """Say how the runs differ apart from the target, which makes a difference between them meaningless."""
+    """Return the differences between the runs other than the target. They make a comparison meaningless."""
     first, found = base.reports[0], []
     for report in (*base.reports[1:], *new.reports):
         for name, before, after in _conditions(first, report):
@@ -253,7 +253,7 @@ def _finite(value: float) -> float | None:
 
 
 def latency(report: Report) -> Distribution | None:
-    """Return the latency that is compared: what a user waits, which in an open loop begins when a request is due."""
+    """Return the latency to compare: the user's wait, which in an open loop begins when a request is due."""
     return report.latency_ms.response
 
 
@@ -297,11 +297,11 @@ def _warnings(base: Arm, new: Arm, metrics: Sequence[Change]) -> Iterable[str]:
 
 
 _DOCUMENTED: Final = ("name", "base", "new", "ratio", "ci95", "verdict")
-"""What the document says of each metric."""
+"""Fields of each metric in the document."""
 
 
 def to_document(comparison: Comparison) -> dict[str, Any]:
-    """Turn a comparison into what JSON knows: `epkit.comparison/1`."""
+    """Turn a comparison into plain JSON values: `epkit.comparison/1`."""
     return {
         "format": FORMAT,
         "base": _arm(comparison.base),

@@ -1,4 +1,4 @@
-"""What can be counted of a run without remembering its rows: outcomes, bytes, the document."""
+"""Counts of a run that need no stored rows: outcomes, bytes, the document."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from epkit.core.samples.latency import WHOLE
 from epkit.core.samples.rows import FAILURES, Failure
 
 LATE_NS: Final = 2_000_000
-"""A request that starts later than this after it was due is late; timers and schedulers may take less."""
+"""A request is late if it starts later than this after its due time; timers and schedulers need less."""
 
 
 def _count(column: np.ndarray, counter: dict[int, int]) -> None:
-    """Count the values of a column into *counter*; a column of equal values, the usual one, is not sorted."""
+    """Add the counts of a column's values to *counter*; a column with equal values, the usual case, is not sorted."""
     first = column[0]
     if (column == first).all():
         counter[int(first)] = counter.get(int(first), 0) + len(column)
@@ -25,10 +25,10 @@ def _count(column: np.ndarray, counter: dict[int, int]) -> None:
 
 
 MOST_ROWS: Final = 1 << 40
-"""Of rows that another process may have counted."""
+"""Greatest number of rows that another process can report."""
 
 MOST: Final = 1 << 62
-"""Of bytes and ns that it may have added up."""
+"""Greatest sum of bytes or ns that another process can report."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +66,7 @@ class Counters:
         self._failed_payloads: dict[int, int] = {}
         self._deployments = np.zeros((256, 2), dtype=np.int64)  # ok, failed
         self._document: int | None = None
-        self._settled = False  # the document is that of a 2xx reply
+        self._settled = False  # whether the document is that of a 2xx reply
 
     def add(self, block: np.ndarray) -> None:
         """Count the rows of a block, one at least, in order of completion."""
@@ -87,7 +87,7 @@ class Counters:
         self._compare(block["body"][whole], block["status"][whole])
 
     def state(self) -> CountersState:
-        """Return what travels to another process."""
+        """Return the state to send to another process."""
         return CountersState(
             received=self.received,
             body=self.body,
@@ -106,10 +106,10 @@ class Counters:
 
     @classmethod
     def restored(cls, state: CountersState) -> Self:
-        """Make the counters again.
+        """Make the counters from a state.
 
         Raises:
-            ValueError: nothing that was counted has such a state.
+            ValueError: no counters can have such a state.
         """
         made = cls()
         arrays = ((state.failures, made._failures.size), (state.deployments, made._deployments.size))
@@ -132,10 +132,10 @@ class Counters:
         return made
 
     def merge(self, other: "Counters", deployments: Sequence[int] | None = None) -> None:
-        """Count what *other* has counted; both count bodies that differ from the same document.
+        """Add the counts of *other*; both compare bodies with the same document.
 
         Args:
-            deployments: what the deployments that *other* knows by their index are called here; None for the same.
+            deployments: this object's indices of the deployments of *other*, by index; None: the same.
         """
         for name in ("received", "body", "in_flight_ns", "late", "length_differs"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
@@ -154,12 +154,12 @@ class Counters:
 
     @property
     def sent(self) -> int:
-        """How many requests there were."""
+        """Number of requests."""
         return int(self._failures.sum())
 
     @property
     def failed(self) -> int:
-        """How many of them failed."""
+        """Number of failed requests."""
         return self.sent - int(self._failures[Failure.NONE])
 
     @property
@@ -169,7 +169,7 @@ class Counters:
 
     @property
     def document_bytes(self) -> int:
-        """Body size of the first reply with a 2xx status, else of the first reply; 0 without one."""
+        """Body size of the first 2xx reply, otherwise of the first reply; 0 without a reply."""
         return self._document or 0
 
     @property
@@ -179,20 +179,20 @@ class Counters:
 
     @property
     def connect_failed(self) -> int:
-        """Requests without a connection: ab's Connect counter."""
+        """Requests without a connection; ab's Connect counter."""
         return int(self._failures[[Failure.CONNECT, Failure.TLS]].sum())
 
     @property
     def receive_failed(self) -> int:
-        """Requests whose connection broke: ab's Receive counter."""
+        """Requests whose connection broke; ab's Receive counter."""
         return int(self._failures[Failure.TRANSPORT])
 
     def expect(self, document: int) -> None:
-        """Hold bodies against a document whose size is known from elsewhere."""
+        """Compare bodies with a document whose size is already known."""
         self._settled, self._document = True, document
 
     def _compare(self, bodies: np.ndarray, statuses: np.ndarray) -> None:
-        """Count bodies of another size than the document: the first 2xx reply, or else the first reply."""
+        """Count bodies whose size differs from the document's: the first 2xx reply's, otherwise the first reply's."""
         first = None if self._settled else next(iter(np.flatnonzero(statuses // 100 == 2)), None)
         if first is not None:
             bodies = bodies[first:]
@@ -229,7 +229,7 @@ class Counters:
         """Return the requests so far, by outcome.
 
         Args:
-            retried: requests that were sent a second time; the rows do not tell.
+            retried: requests that were sent a second time; the rows do not show it.
         """
         ok = int(self._failures[Failure.NONE])
         sent = int(self._failures.sum())

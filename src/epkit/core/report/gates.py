@@ -1,4 +1,4 @@
-"""What `--fail-if 'p99>+5%'` says: how much worse a metric may get between two arms of a comparison."""
+"""Parses `--fail-if 'p99>+5%'`: how much worse a metric may get between two arms of a comparison."""
 
 import re
 from dataclasses import dataclass
@@ -22,8 +22,8 @@ class ChangeGate:
 
     Args:
         metric: one of `METRICS`.
-        up: whether it limits a rise; else a fall.
-        limit: the change that is allowed, as a share of the base (of `failed`: of the requests), ≥ 0.
+        up: whether it limits a rise; otherwise it limits a fall.
+        limit: the change that is allowed, as a fraction of the base (for `failed`: of the requests), ≥ 0.
     """
 
     expression: str
@@ -32,10 +32,10 @@ class ChangeGate:
     limit: float
 
     def passed_by(self, change: float) -> bool:
-        """Tell whether a change goes past the limit.
+        """Tell whether a change exceeds the limit.
 
         Args:
-            change: as a share, negative for a fall.
+            change: as a fraction, negative for a fall.
         """
         return change > self.limit if self.up else change < -self.limit
 
@@ -44,7 +44,7 @@ def parse(text: str) -> ChangeGate:
     """Read a gate.
 
     Raises:
-        UsageError: it cannot be read; the message tells the grammar.
+        UsageError: it cannot be read; the message gives the column and the grammar.
     """
     found = _GATE.fullmatch(text)
     if found is None or found[1] not in METRICS:

@@ -1,8 +1,8 @@
-"""What a sweep of batch sizes has found: the state of each point, which are on the Pareto front, and which one to use.
+"""The result of a sweep of batch sizes: the state of each point, the Pareto front, and the point to use.
 
-A point is measured in several rounds. Its latencies and counts are those of all rounds together, and so are its rows
-per second; the interval of these is of the rounds, as the requests of one round share its luck. The interval of p99 is
-that of the report, from order statistics; a sample too small for one has that of its rounds' p99s.
+A point is measured in several rounds. Its latencies, counts and rows per second are those of all rounds together. The
+interval of rows per second comes from the rounds, because the requests of one round share its conditions. The interval
+of p99 is the report's, from order statistics. If the sample is too small for it, the p99s of the rounds are used.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -27,23 +27,23 @@ from epkit.core.report.wording import plural
 from epkit.core.stats.student import mean_interval
 
 NEAR: Final = 0.1
-"""A point that is slower than the fastest by at most this share, and not by more than noise, is as good."""
+"""A point counts as equally good if it is slower by at most this fraction, and not by more than noise."""
 
 SURE: Final = 2
-"""An objective without an interval is surely missed if this many rounds missed it, and all of them."""
+"""An objective without an interval is surely missed if at least this many rounds, and all of them, missed it."""
 
 POINT_SAMPLES: Final = 200_000
-"""Samples kept of each point: 16 MB."""
+"""Samples of each point that are kept: 16 MB."""
 
 
 @dataclass(slots=True)
 class PointRecord:
-    """A point on its way.
+    """The data of a point during the sweep.
 
     Args:
-        summary: of the samples of all rounds.
-        body_bytes: of a request, in the mean.
-        overdue: whether requests were still waited for when its time was over.
+        summary: the samples of all rounds.
+        body_bytes: mean size of a request's body.
+        overdue: whether requests were still in flight when its time was over.
     """
 
     spec: PointSpec
@@ -56,7 +56,7 @@ class PointRecord:
     _latencies: Latencies | None = None
 
     def add(self, report: Report, *, confirms: bool = False) -> None:
-        """Take the report of a round, whose samples the summary has."""
+        """Add the report of a round; the summary already has its samples."""
         self.rounds.append(report)
         self._latencies = None
         if confirms:
@@ -64,14 +64,14 @@ class PointRecord:
 
     @property
     def latencies(self) -> Latencies:
-        """The latencies of all rounds together; cached, as there are many samples."""
+        """The latencies of all rounds together; cached, because there are many samples."""
         if self._latencies is None:
             self._latencies, _ = self.summary.latencies(closed=True)
         return self._latencies
 
     @property
     def sending_s(self) -> float:
-        """Return for how long requests were sent."""
+        """Return the total time during which requests were sent."""
         return sum(map(_sending_s, self.rounds))
 
     @property
@@ -109,7 +109,7 @@ class PointRecord:
 
     @property
     def thresholds(self) -> tuple[Threshold, ...]:
-        """How the objectives went, in all rounds together."""
+        """The results of the objectives, for all rounds together."""
         counts = self.summary.counters.counts()
         return evaluate(self.slos, counts=counts, throughput=self.throughput, latency_ms=self.latencies)
 
@@ -123,7 +123,7 @@ class PointRecord:
         return Standing(state=GridState.MEASURED, rows_per_s=self.rows_ci95, p99_ms=self.p99_ci95)
 
     def final(self) -> Standing:
-        """Return the final state of the point: an estimate that misses an objective misses it."""
+        """Return the final state of the point: it misses an objective if its estimate does."""
         standing = self.standing()
         if standing.state is not GridState.MEASURED:
             return standing
@@ -150,9 +150,9 @@ class PointRecord:
         return f"{counts.failed} of {counts.sent} requests failed"
 
     def _is_sure(self, slo: Slo) -> bool:
-        """Tell whether an objective that is missed so far is surely missed."""
+        """Tell whether an objective that is missed so far is certain to be missed."""
         if slo.metric == "failed" and not slo.share:
-            return True  # a count only grows
+            return True  # a count can only grow
         if slo.part and (slo.percentile or slo.metric == "mean"):
             latency = getattr(self.latencies, slo.part)
             bounds = None if latency is None else latency.ci95[slo.percentile or "mean"]
@@ -167,11 +167,11 @@ class PointRecord:
         return len(missed) >= SURE and all(missed)
 
     def point(self, out: tuple[GridState, str] | None, ended: str) -> GridPoint:
-        """Describe the point, when all is over.
+        """Return the final description of the point.
 
         Args:
-            out: why it was measured no further.
-            ended: why it was measured in fewer rounds than there are, for no fault of its own.
+            out: why its measurement was stopped.
+            ended: why it has fewer rounds than planned for a reason other than its own result.
         """
         final = self.final()
         state, words = (final.state, final.words) if out is None else out
@@ -201,7 +201,7 @@ class PointRecord:
 
 
 def untried(spec: PointSpec, body_bytes: int, ended: str) -> GridPoint:
-    """Describe a point that was never measured."""
+    """Return the description of a point that was never measured."""
     return GridPoint(
         rows=spec.rows,
         concurrency=spec.concurrency,
@@ -220,14 +220,14 @@ def untried(spec: PointSpec, body_bytes: int, ended: str) -> GridPoint:
 
 
 def choose(points: Sequence[GridPoint], confirmed: Collection[int] = ()) -> int | None:
-    """Return the index of the point to use: of those as good as the fastest, the one that asks least of the server.
+    """Return the index of the point to use: of those as good as the fastest, the one with the least load on the server.
 
-    As good is a point that is slower by at most `NEAR`, and not by more than the intervals. Least is the lowest
-    concurrency, then the fewest rows. None where no point keeps the objectives.
+    A point is as good if it is slower by at most `NEAR`, and not by more than the intervals. The least load is the
+    lowest concurrency, then the fewest rows. None if no point meets the objectives.
 
     Args:
-        confirmed: indices of points that a run of their own confirmed; one of them that is as good comes first, as what
-            changes places within noise is not worth another run.
+        confirmed: indices of points that a separate run confirmed. One of them that is as good is preferred, because a
+            difference within noise does not justify another run.
     """
     fit = {i: point for i, point in enumerate(points) if point.state is GridState.MEASURED}
     if not fit:
@@ -238,7 +238,7 @@ def choose(points: Sequence[GridPoint], confirmed: Collection[int] = ()) -> int 
 
 
 def on_front(points: Sequence[GridPoint]) -> tuple[GridPoint, ...]:
-    """Mark the points of the Pareto front, among those whose requests do not fail."""
+    """Mark the points on the Pareto front, among those without failed requests."""
     measured = [i for i, point in enumerate(points) if point.p99 is not None and point.state is not GridState.FAILED]
     marks = front((points[i].rows_per_s, points[i].p99 or 0.0) for i in measured)
     best = {i for i, mark in zip(measured, marks, strict=True) if mark}
@@ -246,11 +246,11 @@ def on_front(points: Sequence[GridPoint]) -> tuple[GridPoint, ...]:
 
 
 def outcome(grid: Grid, slos: Sequence[Slo], *, confirmed: bool, took_s: float) -> Search:
-    """Say what was found.
+    """Return the result of the search.
 
     Args:
-        confirmed: whether a run of its own confirmed what was chosen.
-        took_s: the whole.
+        confirmed: whether a separate run confirmed the chosen point.
+        took_s: duration of the whole search.
     """
     aim = " and ".join(slo.expression for slo in slos)
     spent = f"{len(grid.points)} points in {took_s:.0f} s"
@@ -280,13 +280,13 @@ def grid_of(
     *,
     ended: str,
 ) -> tuple[GridPoint, ...]:
-    """Describe all points.
+    """Return the descriptions of all points.
 
     Args:
         records: in the order of the grid; None for a point that was never measured.
-        out: why points were measured no further.
-        sizes: bytes of a body, in the mean, by its rows.
-        ended: why a point was measured in fewer rounds than there are, for no fault of its own.
+        out: for each point, why its measurement was stopped.
+        sizes: mean size of a body in bytes, by its number of rows.
+        ended: for each point, why it has fewer rounds than planned for another reason.
     """
     return on_front(
         [
@@ -316,7 +316,7 @@ def _as_good(point: GridPoint, fastest: GridPoint) -> bool:
 
 
 def _most(failures: Sequence[FailureExample]) -> FailureExample | None:
-    """Return the first failure of the kind that there was most of, with how often there was one."""
+    """Return the first failure of the most frequent kind, with the number of such failures."""
     counted: dict[tuple[str, int], FailureExample] = {}
     for example in failures:
         kind = example.kind, example.status
@@ -326,7 +326,7 @@ def _most(failures: Sequence[FailureExample]) -> FailureExample | None:
 
 
 def _around(estimate: float, of_rounds: Sequence[float]) -> tuple[float, float] | None:
-    """Return the 95 % interval of an estimate from all rounds, as wide as that of the rounds' mean."""
+    """Return the 95 % interval of an estimate from all rounds, as wide as that of the mean of the rounds."""
     bounds = mean_interval(of_rounds)
     if bounds is None:
         return None

@@ -16,14 +16,14 @@ from epkit.core.samples.latency import series
 from epkit.core.stats.percentiles import PS, rank
 
 ROOM = 2.0
-"""How much faster than so far a run may become."""
+"""Greatest speed-up of the rest of a run that is assumed."""
 
 
 class _Count:
-    """What has been seen of one objective.
+    """The observations for one objective.
 
     Args:
-        over: samples beyond the limit; `seen`: all there are; `total_ms`: their sum.
+        over: samples beyond the limit; `seen`: all samples; `total_ms`: their sum.
     """
 
     __slots__ = ("over", "seen", "slo", "total_ms")
@@ -64,11 +64,11 @@ class _Count:
 
 
 class Guard:
-    """A sink that knows when a run cannot meet its objectives any more.
+    """A sink that finds out when a run can no longer meet its objectives.
 
     Args:
-        requests: how many there will be, None where only time ends the run.
-        duration_ns: how long it goes on, None where only the number ends it.
+        requests: planned number of requests; None if only time ends the run.
+        duration_ns: planned duration; None if only the number of requests ends the run.
     """
 
     def __init__(self, slos: Sequence[Slo], *, requests: int | None, duration_ns: int | None) -> None:
@@ -87,7 +87,7 @@ class Guard:
                 count.add(block)
 
     def lost(self) -> str | None:
-        """Name the first objective that cannot be met any more; None while there is hope."""
+        """Return the first objective that can no longer be met; None if there is none."""
         whole = float(self._requests) if self._requests is not None else math.inf
         if self._duration_ns is not None:
             paced = ROOM * self._sent * max(1.0, self._duration_ns / self._end_ns)

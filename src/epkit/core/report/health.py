@@ -1,6 +1,6 @@
-"""Whether a run may be believed: what its sample is too small for, and what spoils it.
+"""Whether the results of a run are reliable: where its sample is too small, and what distorts it.
 
-Each function looks at one thing and answers with a caveat, or None where there is nothing to say.
+Each function checks one thing, and returns a caveat, or None if there is no problem.
 """
 
 import math
@@ -15,31 +15,31 @@ from epkit.core.stats.distribution import Distribution
 from epkit.core.stats.percentiles import PS, floor, percentile
 
 LITTLE: Final = 0.05
-"""How far the mean number in flight may be from the concurrency that was asked for."""
+"""Greatest relative difference of the mean number in flight from the requested concurrency."""
 
 IDLE_NS: Final = 50_000
-"""What a slot may idle between two requests without being blamed: Python's own microseconds."""
+"""Idle time of a slot between two requests that is not reported: Python's own overhead."""
 
 LAGS: Final = (("p50", "50", 2.0, 0.05, 10), ("p99", "99", 10.0, 0.10, 100))
-"""When lag spoils a percentile: its name and key, ms, share of the latency, least heartbeats."""
+"""Limits of the lag for each percentile: name and key, ms, fraction of the latency, least number of heartbeats."""
 
 RATE: Final = 0.98
-"""How much of a planned rate has to be achieved."""
+"""Fraction of a planned rate that must be achieved."""
 
 LATE: Final = 0.01
-"""How many of the requests may start late."""
+"""Fraction of the requests that may start late."""
 
 FEW: Final = 2
-"""This many are always allowed: one hiccup of the machine does not spoil a small run."""
+"""Number of late starts that is always allowed: one hiccup of the machine does not make a small run invalid."""
 
 GROWTH: Final = 2.0
-"""By what factor the number in flight grows from the first half to the second where more is asked than is served."""
+"""Overload: the number in flight grows by at least this factor from the first half to the second."""
 
 LEAST_GROWTH: Final = 5
-"""By how many requests it grows at least."""
+"""Overload: the number in flight grows by at least this number of requests."""
 
 GRID: Final = 60
-"""At how many moments the number in flight is looked at."""
+"""Number of moments at which the number in flight is sampled."""
 
 TREND: Final = 2.326
 """The 99 % quantile of the normal distribution."""
@@ -47,11 +47,11 @@ TREND: Final = 2.326
 LEAST_WINDOWS: Final = 20
 ALPHA: Final = 0.01
 EFFECT: Final = 1.10
-"""A change of level counts when it is 10 % or more, and chance would show it in one run of a hundred."""
+"""A change of level is reported if it is at least 10 %, and chance would show it in one run of a hundred."""
 
 
 def unsupported(service: Distribution | None) -> Caveat | None:
-    """Name the first of the percentiles 90, 95 and 99 that the sample cannot support."""
+    """Report the first of the percentiles 90, 95 and 99 for which the sample is too small."""
     for key in ("90", "95", "99"):
         if service is None or service.ci95[key] is not None:
             continue
@@ -74,20 +74,20 @@ def change_point(values: np.ndarray) -> tuple[int, float]:
         values: n ≥ 2 numbers in order of time.
 
     Returns:
-        (how many values lie before the change, the probability that chance shows as much).
+        (number of values before the change, probability that chance alone shows such a change).
 
     Source: Pettitt (1979), A non-parametric approach to the change-point problem, eq. 2.3 and § 2.3.
     """
     n = len(values)
     _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    middle = np.cumsum(counts) - (counts - 1) / 2  # equal values share their ranks' mean
+    middle = np.cumsum(counts) - (counts - 1) / 2  # equal values share the mean of their ranks
     sums = np.abs(2 * np.cumsum(middle[place]) - np.arange(1, n + 1) * (n + 1))[:-1]
     at = int(np.argmax(sums))
     return at + 1, min(1.0, 2 * math.exp(-6 * float(sums[at]) ** 2 / (n**3 + n**2)))
 
 
 def unsteady(windows: Sequence[Window]) -> Caveat | None:
-    """Tell where latency, or else throughput, changes its level in mid-run; silent below `LEAST_WINDOWS`."""
+    """Report a change of level of latency, or else of throughput, during the run; not below `LEAST_WINDOWS`."""
     filled = [(w.t_s, w.p50) for w in windows if w.p50 is not None]
     rates = [(w.t_s, w.requests_per_s) for w in windows]
     for what, unit, points in (("median latency", " ms", filled), ("throughput", "/s", rates)):
@@ -110,8 +110,8 @@ def crowd(concurrency: int, requests: int, in_flight_ns: int, duration_ns: int) 
 
     Args:
         concurrency: slots, each of which always has a request in flight.
-        requests: how many were made; below 100 a slot the ends of the run weigh too much to tell.
-        in_flight_ns: service times of all of them, summed: throughput × mean latency × duration.
+        requests: number of requests; below 100 for each slot, the ends of the run have too much weight.
+        in_flight_ns: sum of all service times: throughput × mean latency × duration.
         duration_ns: of the run.
 
     Source: Little (1961), A proof for the queuing formula L = λW.
@@ -127,12 +127,12 @@ def crowd(concurrency: int, requests: int, in_flight_ns: int, duration_ns: int) 
 
 
 def behind(planned_ns: int, last_start_ns: int, requests: int) -> Caveat | None:
-    """Tell whether the planned rate was achieved.
+    """Report a planned rate that was not achieved.
 
     Args:
-        planned_ns: within which the requests were to start.
-        last_start_ns: when the last one did.
-        requests: how many there were.
+        planned_ns: planned time within which the requests start.
+        last_start_ns: start of the last request.
+        requests: number of requests.
     """
     if last_start_ns <= 0 or planned_ns >= RATE * last_start_ns:
         return None
@@ -142,10 +142,10 @@ def behind(planned_ns: int, last_start_ns: int, requests: int) -> Caveat | None:
 
 
 def late(late_starts: int, requests: int, *, full: int | None) -> Caveat | None:
-    """Tell whether too many requests started late, so that the plan was not kept.
+    """Report too many late starts, which mean that the plan was not kept.
 
     Args:
-        full: the concurrency, where all of it was in use.
+        full: the concurrency, if all of it was in use.
     """
     if late_starts <= max(FEW, LATE * requests):
         return None
@@ -154,13 +154,13 @@ def late(late_starts: int, requests: int, *, full: int | None) -> Caveat | None:
 
 
 def growing(due_ns: np.ndarray, end_ns: np.ndarray, duration_ns: int) -> Caveat | None:
-    """Tell whether the number under way grew all through a phase of a constant rate: over-saturation.
+    """Report an overload: the number of requests in flight grew during a whole phase with a constant rate.
 
-    The percentiles of such a run tell how long it was, not how fast the endpoint is.
+    The percentiles of such a run only show how long it was, not how fast the endpoint is.
 
     Args:
-        due_ns, end_ns: of all its requests, in any order.
-        duration_ns: within which they were due.
+        due_ns, end_ns: for all its requests, in any order.
+        duration_ns: time within which they were due.
 
     Source: Kendall's test for a trend (Mann 1945), normal approximation, one-sided at 1 %.
     """
@@ -191,15 +191,16 @@ def lag(drifts_ns: np.ndarray) -> dict[str, float]:
 
 
 def limited(lag_ms: Mapping[str, float], beats: int, latency: Distribution | None) -> Caveat | None:
-    """Tell whether the generator, not the server, was what the run measured.
+    """Report if the run measured the load generator instead of the server.
 
-    A late event loop reads replies late, so its lag is inside every latency. It spoils a percentile when it
-    is beyond what timers and schedulers do anyway *and* a sizeable part of that percentile: 3 ms spoil a
-    median of 20 ms, not one of 200 ms. The share of CPU is no criterion: a client may be busy and in time.
+    A late event loop reads replies late, so every latency contains its lag. The lag distorts a percentile if it is
+    greater
+    than the usual lag of timers and schedulers, *and* a significant part of the percentile: 3 ms distort a median of 20
+    ms, but not one of 200 ms. CPU usage is no criterion: a busy client can be in time.
 
     Args:
         lag_ms: from `lag`.
-        beats: how many heartbeats it is made of.
+        beats: number of heartbeats behind it.
         latency: service times.
     """
     if latency is None:

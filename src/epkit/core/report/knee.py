@@ -1,7 +1,7 @@
-"""Where a sweep has its knee: the load from which on more of it buys waiting rather than work.
+"""The knee of a sweep: the load beyond which more load gives more waiting rather than more work.
 
-The rule is Kleinrock's *power*: successes per second divided by their mean time. It rises as long as throughput grows
-faster than latency does, and the knee is where it is highest.
+The rule is Kleinrock's *power*: successes per second divided by their mean time. It rises while throughput grows faster
+than latency. The knee is at its maximum.
 
 Source: Kleinrock (1979), Power and deterministic rules of thumb for probabilistic problems in computer communications.
 """
@@ -18,14 +18,14 @@ RULE: Final = "the step with the most successes per second for their mean time (
 
 
 def mark_knee(phases: Sequence[PhaseInfo], steps: Sequence[Phase]) -> tuple[tuple[PhaseInfo, ...], Search | None]:
-    """Mark the knee among the phases of a sweep, and say how it was found.
+    """Mark the knee among the phases of a sweep, and describe how it was found.
 
     Args:
-        phases: that were entered; a warm-up among them is none of the steps.
-        steps: of the sweep, as planned.
+        phases: the phases that were entered; a warm-up is no step of the sweep.
+        steps: planned steps of the sweep.
 
     Returns:
-        The phases, and what was found; None where no step had a success.
+        The phases, and the result; None if no step had a success.
     """
     first = next((i for i, phase in enumerate(phases) if phase.measured), len(phases))
     at = knee(phases[first:])
@@ -44,7 +44,7 @@ def mark_knee(phases: Sequence[PhaseInfo], steps: Sequence[Phase]) -> tuple[tupl
 
 
 def knee(phases: Sequence[PhaseInfo]) -> int | None:
-    """Return the index of the phase with the highest power; None where none had a success."""
+    """Return the index of the phase with the highest power; None if no phase had a success."""
     powers = [_power(phase) for phase in phases]
     best = max(powers, default=0.0)
     return powers.index(best) if best > 0 else None

@@ -14,7 +14,7 @@ from epkit.core.stats.percentiles import PS
 
 SECOND_NS: Final = 1_000_000_000
 SECONDS: Final = 40
-"""Seconds that are remembered for the sparkline."""
+"""Seconds that the sparkline shows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,13 +22,13 @@ class View:
     """A run so far.
 
     Args:
-        elapsed_s: to the last request that ended.
-        per_s: requests that ended in each of the last whole seconds, the oldest first.
-        percentiles_ms: p50, p90, p99 of the successes so far; empty before the first.
-        failures: by kind, the most frequent first.
+        elapsed_s: time until the last request that has ended.
+        per_s: number of requests that ended in each of the last whole seconds, the oldest first.
+        percentiles_ms: p50, p90, p99 of the successes so far; empty before the first success.
+        failures: number by kind, the most frequent first.
         in_flight: mean of the last two seconds.
-        rows: of the successes, None where the payloads do not tell.
-        title: what of a run of several parts this is; empty where there is one part.
+        rows: rows of the successes; None if the payloads have no known number of rows.
+        title: name of the current part of a run with several parts, otherwise empty.
     """
 
     done: int
@@ -42,17 +42,17 @@ class View:
 
 
 class Live:
-    """Collects the samples of a run for `view`; `title` says what of a run of several parts is under way."""
+    """Collects the samples of a run for `view`. `title` names the current part of a run with several parts."""
 
     def __init__(self) -> None:
         self.title = ""
         self.restarted()
 
     def restarted(self, rows_of: Sequence[int | None] = ()) -> Callable[[np.ndarray], None]:
-        """Forget everything, as another run begins; return what takes its blocks.
+        """Clear everything at the start of another run; return the function that takes its blocks.
 
         Args:
-            rows_of: how many rows each payload holds, None where that is not known.
+            rows_of: number of rows of each payload, None if it is not known.
         """
         known = [rows for rows in rows_of if rows is not None]
         self._rows_of = np.array(known, dtype=np.int64) if known and len(known) == len(rows_of) else None
@@ -69,7 +69,7 @@ class Live:
         """Take a block of samples; see `epkit.core.samples.rows`."""
         if not len(block):
             return
-        # What several workers sent may span a fifth of a second: in the current one it would weigh too much.
+        # Blocks from several workers may span a fifth of a second: in the current second they would weigh too much.
         before = int(np.searchsorted(block["end"], int(block["end"][-1]) // SECOND_NS * SECOND_NS))
         if before:
             self._take(block[:before])
@@ -90,7 +90,7 @@ class Live:
         self._note(len(block), int(spent.sum()))
 
     def merge(self, digest: Summary, end_ns: int) -> None:
-        """Take what a worker has collected of some time up to *end_ns*."""
+        """Add a worker's digest of some time up to *end_ns*."""
         counters = digest.counters
         self._done += digest.rows
         self._end_ns = max(self._end_ns, end_ns)
@@ -101,7 +101,7 @@ class Live:
         self._note(digest.rows, counters.in_flight_ns)
 
     def _note(self, ended: int, spent_ns: int) -> None:
-        """Count requests into the second that it is."""
+        """Add requests to the current second."""
         index = self._end_ns // SECOND_NS
         if not self._seconds or self._seconds[-1][0] < index:
             last = self._seconds[-1][0] if self._seconds else -1
@@ -110,7 +110,7 @@ class Live:
         self._seconds[-1][2] += spent_ns
 
     def view(self) -> View:
-        """Return what there is to show."""
+        """Return the data to show."""
         if self._waiting:
             self._histogram.add(np.concatenate(self._waiting))
             self._waiting.clear()

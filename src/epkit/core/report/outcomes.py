@@ -1,4 +1,4 @@
-"""What a dashboard is sent of a run under way: durations by phase, status and failure; a block costs microseconds."""
+"""The metrics for a dashboard during a run: durations by phase, status and failure; a block costs microseconds."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -10,22 +10,22 @@ from epkit.core.samples.rows import Failure
 from epkit.core.stats.exponential import ExponentialBuckets, ExponentialHistogram
 
 MOST_SERIES: Final = 200
-"""Series that are kept apart: 18 MB. A server that answers with every status there is gets no more of them."""
+"""Greatest number of separate series: 18 MB. More different statuses go to the overflow series."""
 
 OVERFLOW: Final = -1
-"""The series of what would be more than `MOST_SERIES`."""
+"""The series for everything beyond `MOST_SERIES`."""
 
 WAITING: Final = 1 << 15
-"""Rows that wait to be counted, at most: counting is cheaper for many at once."""
+"""Greatest number of rows that wait to be counted: counting many at once is cheaper."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutcomeSeries:
-    """The requests of a phase that ended alike, since the run began.
+    """The requests of a phase with the same outcome, since the start of the run.
 
     Args:
         phase: its index in the plan.
-        status: 0 where no status line was read.
+        status: 0 if no status line was read.
     """
 
     phase: int
@@ -39,8 +39,8 @@ class OutcomeSnapshot:
     """All series at a moment.
 
     Args:
-        overflow: requests of all that would be more series; None where there are none.
-        phase: index of the phase that was entered last.
+        overflow: requests beyond the series limit; None if there are none.
+        phase: index of the latest phase.
         in_flight: mean since the last snapshot.
     """
 
@@ -51,10 +51,10 @@ class OutcomeSnapshot:
 
 
 class Outcomes:
-    """Collects the samples of a run, of all its phases, for `snapshot`."""
+    """Collects the samples of all phases of a run for `snapshot`."""
 
     def __init__(self, times: PhaseTimes) -> None:
-        """Begin with nothing.
+        """Start without samples.
 
         Args:
             times: when each phase began.
@@ -94,7 +94,7 @@ class Outcomes:
         self._rows = 0
 
     def snapshot(self, elapsed_ns: int) -> OutcomeSnapshot:
-        """Return what there is.
+        """Return the current series.
 
         Args:
             elapsed_ns: since the run began.

@@ -1,9 +1,9 @@
-"""Over which time a rate is: that of sending, without the wait for the last replies.
+"""The time over which a rate is computed: that of sending, without the wait for the last replies.
 
-A few replies that hang would otherwise thin the throughput of all the others: 40 requests in two seconds, four of
-which hang for eight, are not answered at 4/s. So what is over when the last request is sent, or when its schedule ends,
-is counted over the time until then. A run of which less than half is over by then has no such time: `-n 10 -c 10` has
-sent all that it sends when it begins.
+Otherwise a few slow replies would lower the throughput of all the others: 40 requests in two seconds, of which four
+take eight seconds, are not a throughput of 4/s. So a rate counts what has ended when the last request is sent, or when
+its schedule ends, over the time until then. A run in which less than half has ended by then has no such time: `-n 10 -c
+10` sends all its requests at the start.
 """
 
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from epkit.core.samples.latency import WHOLE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """What was over in a stretch of time, from which rates are made.
+    """The work in an interval of time, from which rates are computed.
 
     Args:
-        over_ns: the stretch, from the beginning.
-        completed, ok, received: whole replies, successes, and bytes read in it.
-        rows: of the successes; None where the payloads do not tell.
-        in_flight_ns: the service times of all requests, as far as they lie in it.
-        whole: whether it is all of the run.
+        over_ns: length of the interval, from the start of the run.
+        completed, ok, received: complete replies, successes, and bytes read in it.
+        rows: rows of the successes; None if the payloads have no known number of rows.
+        in_flight_ns: sum of the parts of all service times that lie in it.
+        whole: whether it is the whole run.
     """
 
     over_ns: int
@@ -35,25 +35,25 @@ class Pace:
 
     @property
     def sending_s(self) -> float | None:
-        """The stretch in s, None where it is all of the run: as a report has it."""
+        """Length of the interval in s; None if it is the whole run, as in a report."""
         return None if self.whole else self.over_ns / 1e9
 
     def per_s(self, amount: float) -> float:
-        """Return a rate; 0 in no time."""
+        """Return a rate; 0 for an empty interval."""
         return amount * 1e9 / self.over_ns if self.over_ns > 0 else 0.0
 
     @property
     def rows_per_s(self) -> float | None:
-        """Rows that were answered per second; None where the payloads do not tell."""
+        """Rows that were scored per second; None if the payloads have no known number of rows."""
         return None if self.rows is None else self.per_s(self.rows)
 
 
 @dataclass(slots=True, kw_only=True)
 class Late:
-    """What was over only after a moment; for the fields see `Pace`.
+    """The work that ended after a moment; the fields are those of `Pace`.
 
     Args:
-        rows_of: how many rows each payload holds, None where that is not known.
+        rows_of: number of rows of each payload, None if it is not known.
     """
 
     completed: int = 0
@@ -64,7 +64,7 @@ class Late:
     rows_of: np.ndarray | None = None
 
     def add(self, block: np.ndarray, moment_ns: int) -> None:
-        """Count the rows of a block that ended after the moment."""
+        """Add the rows of a block that ended after the moment."""
         rows = block[block["end"] > moment_ns]
         if not len(rows):
             return

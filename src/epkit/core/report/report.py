@@ -1,7 +1,7 @@
-"""The result of a run: a frozen tree of values, which reporters render and the JSON document mirrors.
+"""The result of a run: a tree of frozen values. Reporters render it, and the JSON document has the same fields.
 
-Field names are those of the JSON report (`epkit.report/1`); times are milliseconds as floats, because only here
-do nanoseconds end. `epkit.core.report.summary` makes a `Report`; nothing changes one.
+Field names are those of the JSON report (`epkit.report/1`). Times are floats in milliseconds; everywhere else they are
+nanoseconds. `epkit.core.report.assembly` makes a `Report`; nothing changes one.
 """
 
 from collections.abc import Mapping
@@ -20,12 +20,12 @@ FORMAT: Final = "epkit.report/1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latencies:
-    """The parts of a request; None where nothing was measured.
+    """The parts of a request; None if nothing was measured.
 
     service: first byte written (or connect, on a new connection) → last byte read. response: due → last byte read.
     connect: TCP, of new connections. tls: handshake, of new connections. waiting: last byte written → first read.
-    processing: service less connect and tls. transfer: first byte read → last. server: what the server says it
-    spent. network: service less server. failed: service time of the failed requests.
+    processing: service minus connect and tls. transfer: first byte read → last. server: time that the server reports.
+    network: service minus server. failed: service time of the failed requests.
     """
 
     service: Distribution | None = None
@@ -61,11 +61,11 @@ class PayloadInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SentIds:
-    """How the requests of a run were named to the server.
+    """The ids that the requests of a run had.
 
     Args:
-        header: the header that each was sent with.
-        begin_ns: when the measured phases began, ns since the run did: from then on an id counts.
+        header: name of the header with the id.
+        begin_ns: start of the measured phases, ns since the start of the run: ids are counted from it.
     """
 
     header: str
@@ -74,7 +74,7 @@ class SentIds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One execution: when, of what, how complete."""
+    """One execution: its time, its target, and whether it is complete."""
 
     id: str = field(metadata=OWN)
     started_at: str = field(metadata=OWN)  # RFC 3339, UTC
@@ -87,10 +87,10 @@ class Run:
     request_ids: SentIds | None = None
 
     def request_id(self, start_ns: int) -> str | None:
-        """Return the id of a request, None where requests had none.
+        """Return the id of a request; None if requests had no ids.
 
         Args:
-            start_ns: when it started, since the measured phases began.
+            start_ns: its start, since the start of the measured phases.
         """
         sent = self.request_ids
         return None if sent is None else RequestIds(header=sent.header, run=self.id).text(start_ns + sent.begin_ns)
@@ -98,7 +98,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanInfo:
-    """The plan as asked for."""
+    """The plan of a run."""
 
     model: str = field(metadata=OWN)
     concurrency: int
@@ -114,7 +114,7 @@ class PlanInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """Requests by outcome: sent = ok + failed; completed = those with a whole reply, whatever it said."""
+    """Requests by outcome: sent = ok + failed; completed: those with a complete reply, whatever its content."""
 
     sent: int
     completed: int
@@ -130,9 +130,9 @@ class Throughput:
     """Completed work per second of the time of sending.
 
     Args:
-        sending_s: from the beginning to the last request that was sent, or to the end of its schedule; the rates are of
-            what was over by then. None where they are over the whole run: fewer than half of the requests were.
-        rows_per_s: rows of the requests that succeeded; None where a payload does not tell how many it holds.
+        sending_s: time from the start to the last request or the end of its schedule. Rates count what had ended by
+            then. None if they are over the whole run, because fewer than half of the requests had ended.
+        rows_per_s: rows of the successful requests; None if a payload has no known number of rows.
     """
 
     requests_per_s: float
@@ -145,7 +145,7 @@ class Throughput:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Http:
-    """What was talked to and how much was said; ab's head block is made of it.
+    """The server and the amount of data; the head of ab's report is made from it.
 
     Args:
         server: the Server header's first word, "" where absent.
@@ -177,10 +177,10 @@ class Http:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generator:
-    """The health of the load generator itself: of all its workers together.
+    """The health of the load generator, of all its workers together.
 
     Args:
-        start_spread_ms: from when the first worker began to when the last one did.
+        start_spread_ms: time between the start of the first worker and that of the last one.
     """
 
     cpu_us_per_request: float
@@ -194,7 +194,7 @@ class Generator:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Validity:
-    """Whether the numbers may be believed, and why not."""
+    """Whether the results are reliable, and if not, why."""
 
     valid: bool
     reasons: tuple[Caveat, ...]
@@ -202,7 +202,7 @@ class Validity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Threshold:
-    """One SLO and how it went."""
+    """One objective and its result."""
 
     expression: str
     observed: float
@@ -211,7 +211,7 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeploymentInfo:
-    """What one deployment behind the endpoint answered."""
+    """The replies of one deployment behind the endpoint."""
 
     ok: int
     failed: int
@@ -220,7 +220,7 @@ class DeploymentInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """One stretch of the time series; p50 and p99 are service times of its successes, None without any."""
+    """One interval of the time series; p50 and p99 are service times of its successes, None if it has none."""
 
     t_s: float
     requests_per_s: float
@@ -231,10 +231,10 @@ class Window:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailureExample:
-    """One kind of failure: how often, and of its first reply the status, what it said (masked), and what to do.
+    """One kind of failure: its number; for its first reply, the status, the text (masked), and what to do.
 
     Args:
-        id: that the first of these requests was sent with; None where it had none, or was never sent.
+        id: id of the first of these requests; None if it had none, or was never sent.
     """
 
     kind: str = field(metadata=OWN)
@@ -250,10 +250,10 @@ class SlowRequest:
     """One of the slowest requests.
 
     Args:
-        id: that it was sent with; None where requests had none.
-        start_s: when it started, since the measured phases began.
+        id: its id; None if requests had no ids.
+        start_s: its start, since the start of the measured phases.
         service: its service time, ms.
-        phase: the one in which it was due, where there are several.
+        phase: the phase in which it was due, if there are several.
     """
 
     id: str | None = field(metadata=OWN)
@@ -265,15 +265,15 @@ class SlowRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseInfo:
-    """One phase of a run of several, by itself.
+    """One phase of a run with several phases.
 
     Args:
-        load: in short: `c=8`, `50/s`, `50..500/s`.
-        measured: whether the report as a whole counts it; the warm-up is not.
-        begin_s: since the run began.
+        load: a short name: `c=8`, `50/s`, `50..500/s`.
+        measured: whether it counts in the report as a whole; a warm-up does not.
+        begin_s: its start, since the start of the run.
         late_starts: requests that started later than they were due.
-        sending_s, rows_per_s: as in `Throughput`, since the phase began.
-        mark: what was found out about it (`knee`, `met`, `missed`, `saturated`), or None.
+        sending_s, rows_per_s: as in `Throughput`, since the start of the phase.
+        mark: its role in a search (`knee`, `met`, `missed`, `saturated`), or None.
     """
 
     name: str
@@ -296,7 +296,7 @@ class PhaseInfo:
 
     @property
     def successes_per_s(self) -> float:
-        """Successes per second of the time of sending; of the phase, in what an older epkit saved."""
+        """Successes per second of the time of sending; in runs that an older epkit saved, of the whole phase."""
         if self.ok_per_s is None:
             return self.ok / self.duration_s if self.duration_s else 0.0
         return self.ok_per_s
@@ -308,10 +308,10 @@ class WorkerInfo:
 
     Args:
         host: name of its machine.
-        p50, p99: of its service times, in ms, right to 0.1 %; None without a success.
-        start_ms: how long after the first worker it began.
-        clock_offset_ms, clock_error_ms: how far its clock is ahead of that of who merged, and how wrong that may be.
-        lost: why it is gone, None where it did its part to the end.
+        p50, p99: of its service times, in ms, right to 0.1 %; None if it had no success.
+        start_ms: its start, after that of the first worker.
+        clock_offset_ms, clock_error_ms: lead of its clock over that of the merging process, and the possible error.
+        lost: why it was lost; None if it completed its part.
     """
 
     name: str
@@ -333,16 +333,16 @@ class WorkerInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """What was looked for over several phases, and found.
+    """The result of a search over several phases.
 
     Args:
         kind: `find-max`, `knee`, `until` or `batch-rows`.
-        expression: what was asked for.
-        value: the rate, concurrency or number of rows that was found, or the half width that was reached; None where
-            there is none.
-        above: the lowest load that was found to be too much, None where none was.
-        confirmed: whether the 95 % interval of what was observed keeps the limit too.
-        words: the same in a sentence.
+        expression: what was searched for, as the user wrote it.
+        value: the rate, concurrency or number of rows that was found, or the half width that was reached; None if there
+            is none.
+        above: the lowest load that was too high; None if there is none.
+        confirmed: whether the limit is also met by the 95 % interval of the observed value.
+        words: the result as a sentence.
     """
 
     kind: str = field(metadata=OWN)
@@ -355,19 +355,19 @@ class Search:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GridPoint:
-    """A point of a sweep of batch sizes: what a number of rows in a request and of requests in flight gives.
+    """A point of a sweep of batch sizes: the result for a number of rows per request and of requests in flight.
 
     Args:
         rows, concurrency: of the point.
-        words: why it was measured no further, or is not chosen; empty where there is nothing to say.
-        rounds: in which it was measured, a confirmation included.
-        sending_s: in which requests were sent, in all of them.
-        body_bytes: of a request, in the mean.
-        rows_per_s: of the requests that succeeded; `rows_ci95` is its 95 % interval, None of fewer than two rounds.
-        service: of its requests, all rounds together.
-        p99_ci95: 95 % interval of its p99, in ms; of the rounds where the sample is too small for one by itself.
+        words: why its measurement was stopped, or why it is not chosen; may be empty.
+        rounds: number of rounds in which it was measured, including a confirmation.
+        sending_s: total time during which requests were sent.
+        body_bytes: mean size of a request's body.
+        rows_per_s: rows of the successful requests; `rows_ci95` is its 95 % interval, None for fewer than two rounds.
+        service: service times of all rounds together.
+        p99_ci95: 95 % interval of its p99, in ms; computed from the rounds if the sample itself is too small.
         is_front: whether no other point has more rows per second and a lower p99.
-        failure: what most of its failures were.
+        failure: its most frequent failure.
         doubts: why its measurement is not valid.
     """
 
@@ -391,12 +391,12 @@ class GridPoint:
 
     @property
     def name(self) -> str:
-        """The point in short: `rows=100 c=4`."""
+        """A short name of the point: `rows=100 c=4`."""
         return f"rows={self.rows} c={self.concurrency}"
 
     @property
     def p99(self) -> float | None:
-        """In ms; None without a success."""
+        """In ms; None if there is no success."""
         return None if self.service is None else self.service.percentiles["99"]
 
 
@@ -405,10 +405,10 @@ class Grid:
     """A sweep of batch sizes.
 
     Args:
-        points: by rows and then by concurrency.
-        chosen: index of the point to use, None where no point keeps the objectives.
-        command: the line of `epkit score` that uses it; empty where there is none.
-        notes: what the line does not say.
+        points: ordered by rows, then by concurrency.
+        chosen: index of the point to use; None if no point meets the objectives.
+        command: a command line of `epkit score` that uses it; may be empty.
+        notes: remarks that the command does not contain.
     """
 
     points: tuple[GridPoint, ...]
@@ -419,7 +419,7 @@ class Grid:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report(Displayed):
-    """Everything a run has to say."""
+    """The whole result of a run."""
 
     tool: Tool
     run: Run

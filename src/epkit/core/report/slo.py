@@ -1,4 +1,4 @@
-"""Service-level objectives: what `--slo 'p99<250ms'` says, and whether a report meets it.
+"""Service-level objectives: parses `--slo 'p99<250ms'`, and decides whether a report meets it.
 
     SLO    = METRIC OP VALUE
     METRIC = p50 | p99.9 | … | mean | median | min | max   a latency, of the response unless `service.` or another
@@ -8,7 +8,7 @@
     OP     = < | <= | > | >= | ==
     VALUE  = a number with its unit: us, ms or s for a latency, nothing or % for a count, nothing for a throughput
 
-A latency without a single success is infinite: no success meets no limit.
+The latency of a run without a success is infinite, so it meets no upper limit.
 """
 
 import math
@@ -49,12 +49,12 @@ class Slo:
     """One objective.
 
     Args:
-        expression: as it was written, without spaces.
-        part: the latency that is meant (`response`, `server`, …), or "" where none is.
+        expression: the text without spaces.
+        part: the part of a request (`response`, `server`, …), or "" if the metric is not a latency.
         metric: `p99`, `mean`, `failed`, `ok_per_s`, …
         op: a key of `OPERATORS`.
-        limit: in ms for a latency, in percent for a share, else the bare number.
-        share: whether a count is meant as a share, in percent.
+        limit: in ms for a latency, in percent for a fraction, otherwise the plain number.
+        share: whether a count is compared as a fraction, in percent.
     """
 
     expression: str
@@ -66,7 +66,7 @@ class Slo:
 
     @property
     def percentile(self) -> str | None:
-        """The key of the percentile, None where another figure is meant."""
+        """The key of the percentile; None for another metric."""
         return self.metric[1:] if self.part and self.metric not in MOMENTS else None
 
     def met(self, observed: float) -> bool:
@@ -75,14 +75,14 @@ class Slo:
 
 
 FAILED_NONE: Final = Slo(expression="failed==0", part="", metric="failed", op="==", limit=0.0)
-"""What applies unless an SLO names failures."""
+"""The objective that applies unless another one is about failures."""
 
 
 def parse(text: str) -> Slo:
-    """Read an objective, as `--slo` has it.
+    """Parse the value of `--slo`.
 
     Raises:
-        UsageError: it cannot be read; the message tells the column and the grammar.
+        UsageError: it cannot be parsed; the message gives the column and the grammar.
     """
 
     def refuse(column: int, why: str) -> UsageError:
@@ -116,7 +116,7 @@ def parse(text: str) -> Slo:
 
 
 def _check_metric(part: str, name: str, refuse: Callable[[int, str], UsageError]) -> None:
-    """Refuse a metric that no report has."""
+    """Refuse a metric that reports do not have."""
     parts = [field.name for field in fields(Latencies)]
     if part and part not in parts:
         raise refuse(1, f"{part} is no part of a request (known: {', '.join(parts)})")
@@ -131,24 +131,24 @@ def _check_metric(part: str, name: str, refuse: Callable[[int, str], UsageError]
 
 
 def parse_all(texts: Iterable[str]) -> tuple[Slo, ...]:
-    """Read all objectives of a run.
+    """Parse all objectives of a run.
 
     Raises:
-        UsageError: one of them cannot be read.
+        UsageError: one of them cannot be parsed.
     """
     return tuple(parse(text) for text in texts)
 
 
 def implied(slos: Sequence[Slo]) -> tuple[Slo, ...]:
-    """Return all that apply: `failed==0` too, unless one of them names failures."""
+    """Return all objectives that apply: also `failed==0`, unless one of them is about failures."""
     return tuple(slos) if any(slo.metric == "failed" for slo in slos) else (*slos, FAILED_NONE)
 
 
 def observe(slo: Slo, *, counts: Counts, throughput: Throughput, latency_ms: Latencies) -> float:
-    """Return what was observed of an objective's metric, in the unit of its limit.
+    """Return the observed value of an objective's metric, in the unit of its limit.
 
     Returns:
-        Infinity for a latency of which there is no sample; 0 for rows where payloads do not tell how many they hold.
+        Infinity for a latency without samples; 0 for rows if payloads have no known number of rows.
     """
     if slo.metric in RATES:
         return float(getattr(throughput, slo.metric) or 0.0)
@@ -164,11 +164,11 @@ def observe(slo: Slo, *, counts: Counts, throughput: Throughput, latency_ms: Lat
 def evaluate(
     slos: Sequence[Slo], *, counts: Counts, throughput: Throughput, latency_ms: Latencies
 ) -> tuple[Threshold, ...]:
-    """Hold a run against all objectives that apply, `failed==0` among them where none names failures."""
+    """Judge a run by all objectives that apply, including `failed==0` if none is about failures."""
     found = []
     for slo in implied(slos):
         observed = observe(slo, counts=counts, throughput=throughput, latency_ms=latency_ms)
-        # One of a run without a request is not met.
+        # An objective of a run without requests is missed.
         passed = slo.met(observed) and (counts.sent > 0 or slo is FAILED_NONE) and not math.isinf(observed)
         found.append(Threshold(expression=slo.expression, observed=observed, passed=passed))
     return tuple(found)

@@ -1,4 +1,4 @@
-"""The slowest requests of a run, one by one: what the tail of its latencies is made of."""
+"""The slowest requests of a run: each shows what makes the tail of the latencies."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -13,14 +13,14 @@ MOST: Final = 10
 
 
 class Slowest:
-    """Keeps the slowest of the requests that succeeded, the slowest first, of equal ones the first."""
+    """Keeps the slowest successful requests, the slowest first; of equal ones the earlier first."""
 
     def __init__(self, rows: np.ndarray | None = None) -> None:
         self.rows = np.empty(0, dtype=SAMPLE) if rows is None else rows
-        """At most `MOST` rows of `SAMPLE`; not to be changed."""
+        """At most `MOST` rows of `SAMPLE`; do not change them."""
 
     def add(self, block: np.ndarray) -> None:
-        """Take rows; times in ns since the run began."""
+        """Add rows; times in ns since the start of the run."""
         good = np.flatnonzero(block["failure"] == 0)
         if not len(good):
             return
@@ -33,27 +33,27 @@ class Slowest:
             self._keep(np.concatenate([self.rows, block[found]]))
 
     def merge(self, other: "Slowest") -> None:
-        """Take those that somebody else has kept."""
+        """Add the rows of another collector."""
         self.add(other.rows)
 
     @property
     def _least(self) -> int:
-        """How long a request has to have taken to be one of them, ns."""
+        """The least duration of a request that is kept, ns."""
         return int(self.rows["end"][-1] - self.rows["start"][-1]) if len(self.rows) == MOST else 0
 
     def _keep(self, rows: np.ndarray) -> None:
         self.rows = rows[np.argsort(rows["start"] - rows["end"], kind="stable")[:MOST]]
 
     def state(self) -> bytes:
-        """Return what travels to another process."""
+        """Return the state to send to another process."""
         return self.rows.tobytes()
 
     @classmethod
     def restored(cls, state: bytes) -> "Slowest":
-        """Make it again.
+        """Make the collector from a state.
 
         Raises:
-            ValueError: nothing that was kept has such a state.
+            ValueError: no collector can have such a state.
         """
         if len(state) % SAMPLE.itemsize or len(state) > MOST * SAMPLE.itemsize:
             raise ValueError("more requests than the slowest, or parts of some")
@@ -67,8 +67,8 @@ def describe(rows: np.ndarray, run: Run, phases: Sequence[PhaseInfo]) -> tuple[S
     """Describe the slowest requests.
 
     Args:
-        rows: of `Slowest`, times in ns since the measured phases began.
-        phases: of the run, where there are several.
+        rows: from `Slowest`, times in ns since the start of the measured phases.
+        phases: of the run, if there are several.
     """
     measured = [phase for phase in phases if phase.measured]
     begins = [round(phase.begin_s * 1e9) for phase in measured]

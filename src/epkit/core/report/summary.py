@@ -1,10 +1,10 @@
-"""The samples of a run, collected: `Summary` takes blocks and says what they tell; a report is made of that.
+"""Collects the samples of a run: `Summary` takes blocks, and returns the data for a report.
 
-Up to a limit the rows themselves are kept and everything is exact. Rows beyond the limit go into histograms
-and are forgotten, at a fraction of a microsecond each: nothing is converted in mid-run, when a pause would be
-measured as latency. For the same reason the rows kept are counted when somebody asks for the counters; only a run
-that nears the limit counts on the way. What is asked for at the end joins both; only the correlation behind the
-intervals is that of the rows kept.
+Up to a limit the rows themselves are kept, and everything is exact. Further rows go into histograms and are dropped;
+this takes a fraction of a microsecond for each. Nothing is converted during a run, because the pause would be measured
+as latency. For the same reason the kept rows are counted only when somebody reads the counters, or when a run
+approaches the limit. The results join both parts; only the correlation, which the intervals need, comes from the kept
+rows alone.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -27,15 +27,15 @@ from epkit.core.stats.histogram import BLUR, Histogram
 from epkit.core.stats.percentiles import dependence, describe, distribution, with_failures
 
 EXACT: Final = 2_000_000
-"""How many rows are kept: 160 MB."""
+"""Number of rows that are kept: 160 MB."""
 
 CATCH_UP: Final = 3
-"""Past half of the limit, how many rows are counted per row that is added, so that all are counted at the limit."""
+"""Past half of the limit, this number of kept rows is counted for each new row; so all are counted at the limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SummaryState:
-    """What was counted of samples, on its way to another process."""
+    """The counts of samples, on their way to another process."""
 
     rows: int
     later: Mapping[str, Histogram]
@@ -49,9 +49,9 @@ class Summary:
     """Collects the samples of a run.
 
     Args:
-        exact: how many rows are kept, the first ones.
-        failures_as_infinite: whether a failure counts in the response time, as an infinite one.
-        rows_of: how many rows each payload holds, by its index; rates of rows are of payloads that all tell.
+        exact: number of rows that are kept, the first ones.
+        failures_as_infinite: whether a failure counts as an infinite response time.
+        rows_of: number of rows of each payload, by its index; rates of rows need the number of every payload.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Summary:
         self._later_deployments: dict[int, Histogram] = {}
         self._later_slowest = Slowest()
         self._counters = Counters()
-        self._counted = 0  # of the rows kept
+        self._counted = 0  # number of kept rows that are counted
 
     def add(self, block: np.ndarray) -> None:
         """Take a block of samples.
@@ -89,11 +89,11 @@ class Summary:
             self._blur(block[room:])
 
     def merge(self, digest: "Summary", deployments: Sequence[int] | None = None) -> None:
-        """Take what another process has collected, without a loss.
+        """Add what another process has collected, without a loss.
 
         Args:
-            digest: one that keeps no rows (*exact* is 0).
-            deployments: what the deployments that *digest* knows by their index are called here; None for the same.
+            digest: a summary that keeps no rows (*exact* is 0).
+            deployments: this object's indices of the deployments of *digest*, by index; None: the same.
         """
         assert not digest._kept
         self._rows += digest._rows
@@ -108,7 +108,7 @@ class Summary:
         self._counters.merge(digest._counters, deployments)
 
     def state(self) -> SummaryState:
-        """Return what travels to another process; of a summary that keeps no rows."""
+        """Return the state to send to another process; only for a summary that keeps no rows."""
         assert not self._kept
         return SummaryState(
             rows=self._rows,
@@ -121,10 +121,10 @@ class Summary:
 
     @classmethod
     def restored(cls, state: SummaryState) -> Self:
-        """Make the summary again; its rows are those that its counters know.
+        """Make the summary from a state; its number of rows is that of its counters.
 
         Raises:
-            ValueError: nothing that was counted has such a state.
+            ValueError: no summary can have such a state.
         """
         made = cls(exact=0)
         if state.later.keys() != made._later.keys() or not all(0 <= index < 256 for index in state.deployments):
@@ -140,45 +140,45 @@ class Summary:
 
     @property
     def counters(self) -> Counters:
-        """What can be counted, of every row so far."""
+        """The counters of all rows so far."""
         self._count(len(self._kept))
         return self._counters
 
     def _count(self, rows: int) -> None:
-        """Count that number of rows that were kept and not yet counted, the oldest first."""
+        """Count this number of kept rows that are not counted yet, the oldest first."""
         for piece in self._kept.pieces(self._counted, self._counted + rows):
             self._counters.add(piece)
             self._counted += len(piece)
 
     @property
     def rows(self) -> int:
-        """How many rows there were so far."""
+        """Number of rows so far."""
         return self._rows
 
     def later(self, name: str) -> Histogram:
-        """Return the histogram of a latency (`PARTS`), of the rows that were not kept."""
+        """Return the histogram of a latency (`PARTS`), for the rows that were not kept."""
         return self._later[name]
 
     def named_deployments(self) -> Iterable[int]:
-        """Return the index of each deployment that something is known of, but for 0, which is *not named*."""
+        """Yield the index of each deployment that occurs, without 0, which is *not named*."""
         return {*self._later_deployments, *self.counters.by_deployment()} - {0}
 
     @property
     def complete(self) -> bool:
-        """Whether `blocks` are all there is: so far no row had to go into a histogram."""
+        """Whether `blocks` has all rows: so far no row went into a histogram."""
         return self._rows == len(self._kept)
 
     @property
     def kept(self) -> int:
-        """How many rows `blocks` hands out."""
+        """Number of rows that `blocks` yields."""
         return len(self._kept)
 
     def blocks(self) -> Iterator[np.ndarray]:
-        """Hand out the rows that were kept, in order of completion; not to be changed."""
+        """Yield the kept rows, in order of completion; do not change them."""
         return self._kept.pieces()
 
     def histograms(self) -> dict[str, Histogram]:
-        """Return every latency of which there is a sample as a histogram; see `PARTS` for the names."""
+        """Return the histogram of every latency that has samples; `PARTS` has the names."""
         wholes = {
             name: _joined((series(name, block) for block in self._kept.pieces()), later)
             for name, later in self._later.items()
@@ -186,7 +186,7 @@ class Summary:
         return {name: whole for name, whole in wholes.items() if whole.count}
 
     def slowest(self) -> np.ndarray:
-        """Return the slowest requests that succeeded, as rows, the slowest first."""
+        """Return the slowest successful requests as rows, the slowest first."""
         found = Slowest()
         for block in self._kept.pieces():
             found.add(block)
@@ -194,11 +194,11 @@ class Summary:
         return found.rows
 
     def pace(self, sending_ns: int | None, duration_ns: int) -> Pace:
-        """Say what the rates of the run are made from.
+        """Return the data for the rates of the run.
 
         Args:
-            sending_ns: when the last request was sent or its schedule ended; None where that is not known.
-            duration_ns: of the run, to the last reply.
+            sending_ns: time of the last request or the end of its schedule; None if it is not known.
+            duration_ns: duration of the run, until the last reply.
         """
         counters = self.counters
         counts, received, in_flight_ns = counters.counts(), counters.received, counters.in_flight_ns
@@ -208,7 +208,7 @@ class Summary:
         if sending_ns is not None and not whole:
             for block in self._kept.pieces():
                 late.add(block, sending_ns)
-            # Of rows that were not kept the time series is all that tells when they ended.
+            # For rows that were not kept, only the time series shows when they ended.
             completed, ok, later_ns = self._later_windows.after(sending_ns)
             late.completed += round(completed)
             late.ok += round(ok)
@@ -231,14 +231,14 @@ class Summary:
     def phase(
         self, phase: Phase, *, begin_ns: int, duration_ns: int, most: int, measured: bool, sending_ns: int | None = None
     ) -> PhaseInfo:
-        """Describe a phase of which this has the rows.
+        """Return the description of a phase; this summary has only its rows.
 
         Args:
-            phase: the plan of it.
-            begin_ns: since the run began.
-            most: most in flight in it.
-            measured: whether the report as a whole counts it.
-            sending_ns: as for `pace`, since the phase began.
+            phase: its plan.
+            begin_ns: its start, since the start of the run.
+            most: greatest number of requests in flight.
+            measured: whether it counts in the report as a whole.
+            sending_ns: as for `pace`, since the start of the phase.
         """
         counts = self.counters.counts()
         pace = self.pace(sending_ns, duration_ns)
@@ -266,7 +266,7 @@ class Summary:
         )
 
     def _blur(self, block: np.ndarray) -> None:
-        """Take rows into histograms."""
+        """Add rows to the histograms."""
         for name, histogram in self._later.items():
             histogram.add(series(name, block))
         self._later_windows.add(block)
@@ -276,10 +276,10 @@ class Summary:
             histogram.add(series("service", block[block["deployment"] == index]))
 
     def latencies(self, *, closed: bool) -> tuple[Latencies, int]:
-        """Describe every latency; and how many requests have one that a histogram cannot hold.
+        """Return the description of every latency, and the number of requests whose latency exceeds the histograms.
 
         Args:
-            closed: whether a request was due when its slot was free: its response time is then its service time.
+            closed: whether each request is due when its slot is free: then the response time is the service time.
         """
         found, clamped = {}, 0
         for name, later in self._later.items():
@@ -313,7 +313,7 @@ class Summary:
         return windows.series(duration_ns)
 
     def deployments(self, names: Sequence[str]) -> dict[str, DeploymentInfo]:
-        """Describe what each deployment answered.
+        """Return the description of each deployment.
 
         Args:
             names: by index; index 0 is *not named*, and left out.
@@ -330,7 +330,7 @@ class Summary:
         return found
 
     def _describe(self, pick: Callable[[np.ndarray], np.ndarray], later: Histogram) -> tuple[Distribution | None, int]:
-        """Describe one series: the rows kept, joined by the histogram of those that were not."""
+        """Describe one series: the kept rows, and the histogram of the others."""
         first = self._picked(pick)
         if self.complete:
             return distribution(first), 0
@@ -341,12 +341,12 @@ class Summary:
         return describe(whole.at, whole.count, whole.mean, whole.sd, known, BLUR), whole.clamped
 
     def _picked(self, pick: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        """Return one series of the rows kept."""
+        """Return one series of the kept rows."""
         return np.concatenate([np.empty(0, dtype=np.int64), *map(pick, self._kept.pieces())])
 
 
 def _joined(first: Iterable[np.ndarray], later: Histogram) -> Histogram:
-    """Return the histogram of what was kept and of what was not."""
+    """Return the histogram of all rows, kept or not."""
     whole = Histogram()
     for values_ns in first:
         whole.add(values_ns)

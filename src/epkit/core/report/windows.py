@@ -12,23 +12,23 @@ from epkit.core.stats import histogram
 from epkit.core.stats.percentiles import PS, rank
 
 COARSE: Final = 3
-"""A window's buckets are 2³ of the histogram's: there are up to 3,600 windows, and a day of them is to fit."""
+"""Buckets of the histogram in one bucket of a window: 2³. So 3,600 windows, the series of a day, fit into memory."""
 
 WIDTH_NS: Final = 1_000_000_000
 MOST_DOUBLINGS: Final = 20
-"""Of the width, that another process may have made: 3,600 windows of 2²⁰ seconds are a century."""
+"""Greatest width that another process can have: 3,600 windows of 2²⁰ seconds are a century."""
 
 MOST: Final = 3600
-"""More windows than that are merged in pairs: an hour of seconds, a day of half minutes."""
+"""If there are more windows, they are merged in pairs: an hour has seconds, a day has half minutes."""
 
 
 @dataclass(slots=True)
 class Tally:
-    """One window: requests that ended in it, service times of the successes.
+    """One window: the number of requests that ended in it, and the service times of the successes.
 
     Args:
-        times: the times themselves, in pieces, where percentiles are exact; else
-        keys, counts: sorted keys of histogram buckets, and how many times are in each.
+        times: the times themselves, in pieces, if percentiles are exact; otherwise
+        keys, counts: sorted numbers of histogram buckets, and the number of times in each.
     """
 
     completed: int = 0
@@ -38,7 +38,7 @@ class Tally:
     counts: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
     def merge(self, other: "Tally") -> None:
-        """Count what *other* has counted."""
+        """Add the counts of *other*."""
         self.completed += other.completed
         self.failed += other.failed
         self.times += other.times
@@ -48,7 +48,7 @@ class Tally:
             self.keys, self.counts = keys, np.bincount(place, weights, len(keys)).astype(other.counts.dtype)
 
     def percentiles_ns(self, *wanted: str) -> list[int | None]:
-        """Return nearest-rank percentiles of the service time, None each without a success."""
+        """Return nearest-rank percentiles of the service time; each is None if there is no success."""
         if len(self.keys):
             below = np.cumsum(self.counts)
             places = [np.searchsorted(below, rank(int(below[-1]), PS[p])) for p in wanted]
@@ -79,7 +79,7 @@ class Windows:
     """Collects blocks into windows.
 
     Args:
-        exact: keep every value (percentiles are exact), not histogram buckets (right to 1 %, small).
+        exact: keep every value (exact percentiles); otherwise keep histogram buckets (right to 1 %, smaller).
     """
 
     __slots__ = ("exact", "tallies", "width_ns")
@@ -90,12 +90,12 @@ class Windows:
         self.tallies: dict[int, Tally] = {}
 
     def add(self, block: np.ndarray) -> None:
-        """Count the rows of a block; the order of rows does not matter."""
+        """Add the rows of a block, in any order."""
         if not len(block):
             return
         self._widen(int(block["end"].max()))
         index = block["end"] // self.width_ns
-        if (np.diff(index) < 0).any():  # rows of several workers
+        if (np.diff(index) < 0).any():  # rows of several workers are not in order
             order = np.argsort(index, kind="stable")
             block, index = block[order], index[order]
         cuts = np.flatnonzero(np.diff(index)) + 1
@@ -113,7 +113,7 @@ class Windows:
             self._put(int(place), found)
 
     def state(self) -> WindowsState:
-        """Return what travels to another process; of windows that are not exact."""
+        """Return the state to send to another process; only for windows that are not exact."""
         assert not self.exact
         return WindowsState(
             width_ns=self.width_ns,
@@ -125,10 +125,10 @@ class Windows:
 
     @classmethod
     def restored(cls, state: WindowsState) -> Self:
-        """Make the windows again.
+        """Make the windows from a state.
 
         Raises:
-            ValueError: nothing that was counted has such a state.
+            ValueError: no windows can have such a state.
         """
         made = cls(exact=False)
         doublings = (state.width_ns // WIDTH_NS).bit_length() - 1
@@ -146,16 +146,16 @@ class Windows:
         return made
 
     def merge(self, other: "Windows") -> None:
-        """Count what *other*, of the same exactness, has counted."""
+        """Add the counts of *other*; both are exact, or both are not."""
         while self.width_ns < other.width_ns:
             self._double()
         for index, tally in other.tallies.items():
             self._put(index * other.width_ns // self.width_ns, tally)
 
     def after(self, moment_ns: int) -> tuple[float, float, float]:
-        """Return what ended after a moment: whole replies, successes, and the sum of ns by which all were later.
+        """Return the work after a moment: complete replies, successes, and the sum of ns by which all were later.
 
-        A window in which the moment lies counts in proportion.
+        The window with the moment counts in proportion.
         """
         completed = ok = later_ns = 0.0
         for index, tally in self.tallies.items():
@@ -170,10 +170,10 @@ class Windows:
         return completed, ok, later_ns
 
     def series(self, duration_ns: int) -> tuple[Window, ...]:
-        """Return the windows from the run's beginning to its end, empty ones included.
+        """Return the windows from the start to the end of the run, including empty ones.
 
         Args:
-            duration_ns: of the run. A last window of less than half the width is part of the one before: its
+            duration_ns: duration of the run. A last window of less than half the width is added to the one before: its
                 rate would be noise.
         """
         whole = Windows(exact=self.exact)

@@ -1,4 +1,4 @@
-"""What a report says of the workers that made the load: each of them, and what of their part spoils the run."""
+"""The workers in a report: each of them, and the problems of their parts of the run."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,22 +13,22 @@ from epkit.core.stats.histogram import Histogram
 from epkit.core.stats.percentiles import PS
 
 DOUBTFUL: Final = 0.05
-"""An error of the clocks matters where it is more than this share of the median latency."""
+"""A clock error is reported if it exceeds this fraction of the median latency."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class WorkerRecord:
-    """What is known of one worker's part of a run.
+    """The data of one worker's part of a run.
 
     Args:
         host: name of its machine.
-        planned: requests of its share, None where only time limits it.
+        planned: number of its requests; None if only time limits it.
         service: its service times.
-        began_ns: when it began, by the clock of who merged; None where it never said so.
-        cpu_s: process time that its part cost.
-        drifts_ns: how late each of its heartbeats was; None where it was lost before it could say so.
-        clock_offset_ns, clock_error_ns: how far its clock is ahead of that of who merged, and how wrong that may be.
-        lost: why it is gone, None where it did its part to the end.
+        began_ns: its start, on the clock of the process that merges; None if it has not reported it.
+        cpu_s: CPU time of its part.
+        drifts_ns: how late each of its heartbeats was; None if it was lost before its report.
+        clock_offset_ns, clock_error_ns: lead of its clock over that of the merging process, and the possible error.
+        lost: why it was lost; None if it completed its part.
     """
 
     name: str
@@ -46,29 +46,29 @@ class WorkerRecord:
 
 
 def describe(records: Sequence[WorkerRecord], duration_s: float, sending_s: float) -> tuple[WorkerInfo, ...]:
-    """Describe each worker of a run.
+    """Return the description of each worker.
 
     Args:
-        duration_s: of the run.
-        sending_s: the time of it that rates are over.
+        duration_s: duration of the run.
+        sending_s: the time over which rates are computed.
     """
     first_ns = min(_starts(records), default=0)
     return tuple(_describe(record, first_ns, duration_s, sending_s) for record in records)
 
 
 def start_spread_ms(records: Iterable[WorkerRecord]) -> float:
-    """Return the time from when the first worker began to when the last one did."""
+    """Return the time between the start of the first worker and that of the last one."""
     starts = _starts(records)
     return (max(starts) - min(starts)) / 1e6 if starts else 0.0
 
 
 def lost(records: Iterable[WorkerRecord]) -> list[Caveat]:
-    """Name the workers that are lost, and what of the plan was theirs."""
+    """Report the workers that were lost, and their parts of the plan."""
     return [_lost(record) for record in records if record.lost is not None]
 
 
 def limited(records: Sequence[WorkerRecord], infos: Sequence[WorkerInfo], latencies: Latencies) -> list[Caveat]:
-    """Name the workers that measured themselves rather than the server.
+    """Report the workers that measured themselves instead of the server.
 
     Args:
         infos: of the same workers, from `describe`.
@@ -83,7 +83,7 @@ def limited(records: Sequence[WorkerRecord], infos: Sequence[WorkerInfo], latenc
 
 
 def doubtful_clocks(infos: Iterable[WorkerInfo], latencies: Latencies) -> Caveat | None:
-    """Say how far apart the workers' clocks may be, where that is a part of what is measured."""
+    """Report how far apart the workers' clocks may be, if this matters for the results."""
     worst = max((info.clock_error_ms for info in infos), default=0.0)
     if latencies.service is None or worst <= DOUBTFUL * latencies.service.percentiles["50"]:
         return None

@@ -1,4 +1,4 @@
-"""The parts of a request: from rows of clock points to series of nanoseconds, by the report's names."""
+"""The parts of a request: turns rows of points in time into series of nanoseconds, by the report's names."""
 
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -8,7 +8,7 @@ import numpy as np
 from epkit.core.samples.rows import Failure
 
 WHOLE: Final = np.array([f not in (Failure.CONNECT, Failure.TLS, Failure.TIMEOUT, Failure.TRANSPORT) for f in Failure])
-"""By failure: whether the whole reply arrived, whatever it said."""
+"""For each kind of failure, whether a complete reply arrived, whatever its content."""
 
 
 def _since(point: str) -> Callable[[np.ndarray], np.ndarray]:
@@ -21,13 +21,13 @@ def _connect(rows: np.ndarray) -> np.ndarray:
 
 
 def _tls(rows: np.ndarray) -> np.ndarray:
-    # Without TLS a connection is ready the moment TCP is: a request over plain HTTP has no handshake of 0 ms.
+    # Without TLS a connection is ready when TCP is: a plain HTTP request has no handshake, not one of 0 ms.
     shaken = rows[rows["connected"] > rows["tcp"]]
     return np.asarray(shaken["connected"] - shaken["tcp"])
 
 
 def _waiting(rows: np.ndarray) -> np.ndarray:
-    # A server may answer before it has read everything; ab clamps this at 0 too.
+    # A server may answer before it has read everything; ab replaces a negative value by 0 too.
     return np.asarray(np.maximum(rows["first"] - rows["sent"], 0))
 
 
@@ -38,7 +38,7 @@ def _server(rows: np.ndarray) -> np.ndarray:
 
 def _network(rows: np.ndarray) -> np.ndarray:
     timed = rows[rows["server"] >= 0]
-    # Two clocks: a server that rounds up to whole milliseconds may claim more than the request took.
+    # These are two clocks: a server that rounds up to whole milliseconds may report more than the whole request.
     return np.asarray(np.maximum(timed["end"] - timed["start"] - timed["server"], 0))
 
 
@@ -54,20 +54,19 @@ PARTS: Final[Mapping[str, Callable[[np.ndarray], np.ndarray]]] = {
     "network": _network,
     "failed": _since("start"),
 }
-"""How each latency is taken from the rows that it describes."""
+"""For each latency, the function that computes it from rows."""
 
 
 def series(name: str, block: np.ndarray) -> np.ndarray:
-    """Take one latency from a block.
+    """Compute one latency from a block.
 
     Args:
         name: a key of `PARTS`.
         block: rows of `SAMPLE`, in order of completion.
 
     Returns:
-        int64 ns in the same order: of the failed requests for `failed`, of the successful ones for every
-        other name; connect and tls of new connections alone, server and network of replies that tell a
-        server's time.
+        int64 ns in the same order: for `failed`, of the failed requests; otherwise of the successful ones, for connect
+        and tls only of new connections, for server and network only of replies with a server time.
     """
     wanted = (block["failure"] != 0) == (name == "failed")
     return PARTS[name](block if wanted.all() else block[wanted])

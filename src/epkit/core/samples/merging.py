@@ -1,7 +1,7 @@
-"""Rows of several workers made one stream in order of completion, as a single process would have had them.
+"""Merges the rows of several workers into one stream in order of completion, as if from a single process.
 
-Each worker's rows come in order, and with them the time up to which it is complete. What is complete for all is
-sorted and handed on; the rest is held back. Who is far behind holds up nobody for longer than `PATIENCE_NS`.
+Each worker's rows come in order, with the time up to which they are complete. Rows that are complete for all workers
+are sorted and passed on; the others are held back. A slow worker holds up the others for at most `PATIENCE_NS`.
 """
 
 from collections.abc import Callable, Iterable
@@ -22,11 +22,11 @@ class Merger(Generic[Worker]):
     """Merges the rows of workers."""
 
     def __init__(self, workers: Iterable[Worker], sink: Callable[[np.ndarray], None]) -> None:
-        """Expect rows.
+        """Prepare to merge.
 
         Args:
-            workers: who sends rows.
-            sink: gets blocks that are its own, in order of completion.
+            workers: the workers that send rows.
+            sink: called with new blocks, in order of completion.
         """
         self._sink = sink
         self._reported = dict.fromkeys(workers, NEVER)
@@ -37,7 +37,7 @@ class Merger(Generic[Worker]):
         """Take rows of a worker.
 
         Args:
-            rows: of `SAMPLE`, kept until they are handed on.
+            rows: of `SAMPLE`; they must not change until they are passed on.
             complete_ns: the time, on the rows' clock, up to which all rows were reported.
         """
         if len(rows):
@@ -46,7 +46,7 @@ class Merger(Generic[Worker]):
         self._hand_on()
 
     def end(self, worker: Worker) -> None:
-        """Expect no more rows of a worker."""
+        """Expect no more rows from a worker."""
         self._reported[worker] = ALWAYS
         self._hand_on()
 

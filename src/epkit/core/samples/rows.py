@@ -1,4 +1,4 @@
-"""What was measured, a row a request: the columns in which samples travel from the driver to every sink.
+"""The samples, one row for each request: the columns in which they go from the driver to every sink.
 
 One object per request costs more than the request, so samples travel as *blocks*: numpy structured arrays of
 `SAMPLE`, some hundred rows at a time, in order of completion. A block belongs to its sender: copy it to keep it.
@@ -13,7 +13,7 @@ All times are integer nanoseconds of the monotonic clock since the run began:
     first      when the first chunk of the reply had been read
     end        when the reply was over, or the failure was known
 
-A point that was never reached holds the value of the last one that was.
+A point that was never reached has the value of the last point that was.
 """
 
 import enum
@@ -25,7 +25,7 @@ import numpy as np
 
 
 class Failure(enum.IntEnum):
-    """Why a request does not count as a success; the names are those of the JSON report."""
+    """Why a request is not a success; the names are those of the JSON report."""
 
     NONE = 0
     CONNECT = 1
@@ -56,29 +56,29 @@ SAMPLE: Final = np.dtype(
         ("due", "i8"),
         ("tcp", "i8"),
         ("connected", "i8"),
-        ("server", "i8"),  # ns that the server says it spent, -1 where it does not say
+        ("server", "i8"),  # ns that the server reports, -1 if it does not
     ]
 )
 
 TIMES: Final = ("due", "start", "tcp", "connected", "sent", "first", "end")
-"""The columns that are points in time, in their order."""
+"""The columns that are points in time, in order."""
 
 PACKER: Final = struct.Struct("4q3IHBB4q")
-"""The same row for `struct`: packing into a buffer is the fastest way to store a row from Python, and the machine's
-own byte order the fastest way to pack."""
+"""The same row for `struct`: packing into a buffer is the fastest way to store a row from Python, and the machine's own
+byte order is the fastest to pack."""
 
 KEPT: Final = struct.Struct("4q3IHBB")
-"""The beginning of a row, which is all that need be packed of a request that was due at once and went out on a kept
-connection: `complete` knows the rest."""
+"""The beginning of a row. It is all that is packed for a request that was due at once and used a kept connection;
+`complete` fills in the rest."""
 
 assert PACKER.size == SAMPLE.itemsize
 
 
 def complete(samples: np.ndarray) -> None:
-    """Fill in the rest of those rows of which only the beginning was packed: `due` is 0 in them.
+    """Fill in the rest of rows of which only the beginning was packed: their `due` is 0.
 
     Args:
-        samples: rows of `SAMPLE`, times not yet relative to the run's beginning; changed in place.
+        samples: rows of `SAMPLE`, with times not yet relative to the start of the run; changed in place.
     """
     kept = samples["due"] == 0
     for name in ("due", "tcp", "connected"):
@@ -91,7 +91,7 @@ def block(buffer: bytearray | bytes | memoryview, rows: int) -> np.ndarray:
 
     Args:
         buffer: at least *rows* packed rows.
-        rows: how many of them.
+        rows: number of rows.
 
     Returns:
         A structured array of `SAMPLE`; it shares memory with *buffer*.
@@ -100,7 +100,7 @@ def block(buffer: bytearray | bytes | memoryview, rows: int) -> np.ndarray:
 
 
 class SampleStore:
-    """Rows that are kept, in order: copied into pieces large enough that what is done with each is worth its cost."""
+    """Keeps rows in order, copied into large pieces, so that work on a piece is worth its fixed cost."""
 
     PIECE: Final = 65536
 
@@ -116,18 +116,18 @@ class SampleStore:
         while len(block):
             at = self._count % self.PIECE
             if at == 0:
-                self._pieces.append(np.empty(self.PIECE, dtype=SAMPLE))  # memory is taken as it is written to
+                self._pieces.append(np.empty(self.PIECE, dtype=SAMPLE))  # memory is used only when it is written
             part = block[: self.PIECE - at]
             self._pieces[-1][at : at + len(part)] = part
             self._count += len(part)
             block = block[len(part) :]
 
     def pieces(self, begin: int = 0, end: int | None = None) -> Iterator[np.ndarray]:
-        """Hand out the rows from *begin* to before *end*, not to be changed.
+        """Yield the rows from *begin* to before *end*; do not change them.
 
         Args:
             begin: index of the first row, ≥ 0.
-            end: None for all there are.
+            end: None: to the last row.
         """
         end = self._count if end is None else min(end, self._count)
         while begin < end:

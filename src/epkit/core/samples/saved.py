@@ -1,24 +1,25 @@
-"""What a saved run is made of: records, each whole in itself, so that a file can end anywhere and still be read.
+"""The format of a saved run: records, each complete in itself, so a file can end anywhere and still be read.
 
-    file    magic, then records. They are only ever appended: what is written is never touched again
+    file    magic, then records. They are only appended: what is written never changes
     magic   89 45 50 4B 49 54 0D 0A
     record  tag, 4 ASCII letters · length of the content, u32 · CRC-32 of tag and content, u32 · the content
             (numbers are little-endian)
 
-    RUN1    JSON; begins a run: `format` (`epkit.run/1`), `arm` (which side of a comparison it is of, "" for none),
-            `tool`, `run`, `plan`, `http` (who was talked to) as in the JSON report, as far as they are known before the
-            first request; `rows_of` (how many rows each payload holds), `wire_bytes` (of each request), `slos`,
-            `failures_as_infinite`, and `row`, the columns of ROWS: [name, numpy type] each
-    ROWS    samples as they are in memory (`epkit.core.samples.rows`), times in ns since the run began
-    STAT    JSON, once a second: what else a report needs, should the run go no further
+    RUN1    JSON; begins a run: `format` (`epkit.run/1`), `arm` (its side of a comparison, "" for none), `tool`, `run`,
+            `plan`, `http` (the server) as in the JSON report, as far as they are known before the first request;
+            `rows_of` (number of rows of each payload), `wire_bytes` (of each request), `slos`, `failures_as_infinite`,
+            and `row`, the columns of ROWS: each is [name, numpy type]
+    ROWS    samples as they are in memory (`epkit.core.samples.rows`), times in ns since the start of the run
+    STAT    JSON, once a second: the other data for a report, if the run is cut off
     HIST    JSON; after the last samples: every latency as an HdrHistogram (V2, compressed, base64)
     DONE    JSON; ends a run: `report`, the JSON report
-    BEST    JSON; ends a search, whose probes are the runs before it: `run`, the number from 0 of the one that it is
-            about, and `report`, the JSON report of the search
+    BEST    JSON; ends a search, whose probes are the runs before it: `run`, the number (from 0) of the run that it
+    found,
+            and `report`, the JSON report of the search
 
-A file holds one run or several, one after another: the repeats of a comparison, or the probes of a search, of which
-BEST leaves one. A run without DONE was cut off; its report is made again from what there is. A reader skips records of
-a tag that it does not know, and refuses a `format` with another number.
+A file holds one run or several, one after another: the repeats of a comparison, or the probes of a search, which BEST
+reduces to one. A run without DONE was cut off; its report is made from the data that there is. A reader skips records
+with an unknown tag, and refuses a `format` with another number.
 """
 
 import re
@@ -39,29 +40,29 @@ HEAD: Final = struct.Struct("<4sII")
 RUN, ROWS, STAT, HIST, DONE, BEST = b"RUN1", b"ROWS", b"STAT", b"HIST", b"DONE", b"BEST"
 
 ABSENT: Final[Mapping[str, str | int]] = {"due": "start", "tcp": "start", "connected": "start", "server": -1}
-"""What a column holds that a file does not have: another column, or a number; 0 unless named here."""
+"""The value of a column that a file lacks: another column, or a number; 0 if the column is not listed here."""
 
 LATEST_NS: Final = 2**53
-"""No time of a run is later, nor earlier by as much: 104 days, which a float still holds to the nanosecond."""
+"""Greatest time of a run in both directions: 104 days, which a float still represents to the nanosecond."""
 
 MOST_COLUMNS: Final = 64
 MOST_ROWS: Final = 2**31
-"""Of a payload."""
+"""Greatest number of rows of a payload."""
 _KINDS: Final = re.compile(r"[<>|=]?[iu][1248]")
 
 
 def record(tag: bytes, content: bytes) -> bytes:
-    """Put a record together."""
+    """Return a record as bytes."""
     return HEAD.pack(tag, len(content), checksum(tag, content)) + content
 
 
 def checksum(tag: bytes, content: bytes) -> int:
-    """Return what the record's third number has to be."""
+    """Return the third number of a record."""
     return zlib.crc32(content, zlib.crc32(tag))
 
 
 def columns(dtype: np.dtype = SAMPLE) -> list[list[str]]:
-    """Describe the columns of ROWS."""
+    """Return the description of the columns of ROWS."""
     return [[name, dtype[name].newbyteorder("<").str] for name in dtype.names or ()]
 
 
@@ -74,7 +75,7 @@ def row_type(described: Sequence[Any]) -> np.dtype:
     """Return the type of the rows that a file describes.
 
     Raises:
-        ValueError: it is no description of columns of whole numbers.
+        ValueError: it does not describe columns of whole numbers.
     """
     if len(described) > MOST_COLUMNS or not all(map(_is_column, described)):
         raise ValueError("the columns of the samples cannot be read")
@@ -93,10 +94,10 @@ def _is_column(described: Any) -> bool:
 
 
 def to_samples(content: bytes, dtype: np.dtype) -> np.ndarray:
-    """Read samples, of today's columns or of others: what is missing is filled in, what is not known is left out.
+    """Read samples with today's or other columns: missing columns are filled in, unknown ones are left out.
 
     Raises:
-        ValueError: the content is no whole number of rows, or holds what no run measures.
+        ValueError: the content is not a whole number of rows, or a value is impossible.
     """
     if len(content) % dtype.itemsize:
         raise ValueError("samples that are no whole number of rows")
@@ -113,7 +114,7 @@ def to_samples(content: bytes, dtype: np.dtype) -> np.ndarray:
 
 
 def _fault(rows: np.ndarray) -> str | None:
-    """Say what no run measures of one row at least."""
+    """Return why at least one row is impossible; None if all are possible."""
     for name in TIMES:
         if rows[name].min() < -LATEST_NS or rows[name].max() > LATEST_NS:
             return f"{name} is no time of a run"
@@ -125,10 +126,10 @@ def _fault(rows: np.ndarray) -> str | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
-    """The content of RUN1 but for `format`; what is part of the report is checked where that is made.
+    """The content of RUN1 without `format`. The parts that belong to the report are checked when it is made.
 
     Args:
-        arm: which side of a comparison the run is of; "" for none.
+        arm: its side of a comparison; "" for none.
         parts: `tool`, `run`, `plan` and `http` as in the JSON report.
     """
 
@@ -163,7 +164,7 @@ def head_of(values: Mapping[str, Any]) -> Head:
     """Check the content of RUN1.
 
     Raises:
-        ValueError: it is not what a run begins with.
+        ValueError: it is not valid.
     """
     record = Record(values)
     rows_of = record.array("rows_of", default=())
@@ -184,7 +185,7 @@ def stat_of(values: Mapping[str, Any]) -> Stat:
     """Check the content of a STAT.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not valid.
     """
     record = Record(values)
     return Stat(
@@ -203,10 +204,10 @@ class Section:
     """One run of a file.
 
     Args:
-        stat: of the last STAT, what there is without one.
-        histograms: that of HIST, by latency; empty without one.
-        report: the JSON report, None where the run was cut off.
-        rows_at: offset and length in bytes of each ROWS' content.
+        stat: the last STAT; without one, the data of RUN1.
+        histograms: from HIST, by latency; empty without HIST.
+        report: the JSON report; None if the run was cut off.
+        rows_at: offset and length in bytes of the content of each ROWS.
     """
 
     head: Head
@@ -217,5 +218,5 @@ class Section:
 
     @property
     def arm(self) -> str:
-        """Which side of a comparison the run is of; "" for none."""
+        """Its side of a comparison; "" for none."""
         return self.head.arm

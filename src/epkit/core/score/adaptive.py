@@ -1,18 +1,18 @@
-"""How many requests an endpoint can bear at once, found as TCP finds its window: up by steps, down by halves."""
+"""The concurrency that an endpoint can bear, found as TCP finds its window: up in steps, down by halves."""
 
 
 class ConcurrencyWindow:
     """Additive increase, multiplicative decrease of the concurrency.
 
-    Halved when the endpoint refuses for want of room, and raised by one for each window's worth of successes, never
-    over what was asked for. What was sent before the last decrease says nothing about the window after it: a storm of
-    refusals for one window halves once.
+    The window is halved when the endpoint refuses because it is full. It grows by one for each window of successes, up
+    to the requested concurrency. A request that was sent before the last decrease does not change the window: if all
+    requests of one window are refused, it is halved once.
 
     Source: Chiu and Jain (1989), "Analysis of the increase and decrease algorithms for congestion avoidance".
     """
 
     def __init__(self, most: int) -> None:
-        """Begin with the whole concurrency.
+        """Start with the whole concurrency.
 
         Args:
             most: ≥ 0.
@@ -21,10 +21,10 @@ class ConcurrencyWindow:
         self._size = float(most)
         self._decreased = -1
         self.size = most
-        """Requests that may be under way at once."""
+        """Greatest number of requests in flight now."""
 
     def succeeded(self) -> bool:
-        """Take note of a success; tell whether there is room for one more request now."""
+        """Count a success; return whether there is room for one more request now."""
         if self._size >= self._most:
             return False
         self._size = min(self._most, self._size + 1 / self._size)
@@ -33,10 +33,10 @@ class ConcurrencyWindow:
         return grown
 
     def refused(self, sent: int, now: int) -> None:
-        """Take note of a refusal.
+        """Count a refusal.
 
         Args:
-            sent: when the request that was refused had gone out, on the clock of *now*.
+            sent: when the refused request was sent, on the clock of *now*.
         """
         if sent <= self._decreased:
             return
@@ -45,7 +45,7 @@ class ConcurrencyWindow:
         self.size = int(self._size)
 
     def limit(self, most: int) -> None:
-        """Ask for another concurrency from now on: what was whole is whole, what was reduced grows as before.
+        """Change the requested concurrency: a full window stays full, a reduced one grows as before.
 
         Args:
             most: ≥ 0.

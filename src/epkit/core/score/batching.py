@@ -1,7 +1,7 @@
-"""Rows on their way: chunks in input order, the batches cut from them, and what has come back for each row.
+"""Rows in progress: chunks in input order, the batches cut from them, and the result of each row.
 
-A chunk is what is read and encoded at once, a batch what goes into one request. Batches come back in any order and
-may be cut further on the way; a chunk knows up to which row everything before has been settled.
+A chunk is read and encoded at once; a batch goes into one request. Batches come back in any order, and may be cut
+further. A chunk has the number of rows at its beginning that are settled.
 """
 
 from collections.abc import Sequence
@@ -24,8 +24,8 @@ class Chunk:
 
     Args:
         first: number of the first row in the input.
-        rows: each as it is in a body.
-        piece: the rows in the forms in which they are written out again, None where they are not.
+        rows: each encoded as in a body.
+        piece: the rows in the forms for the output, None if they are not written.
     """
 
     __slots__ = ("first", "given", "open", "piece", "predictions", "reasons", "rows", "settled", "size", "written")
@@ -40,26 +40,26 @@ class Chunk:
         """Why rows have no prediction, by their place in the chunk."""
         self.settled = bytearray(len(rows))
         self.open = len(rows)
-        """Rows of which it is not yet known what becomes of them."""
+        """Number of rows without a result."""
         self.given = 0
-        """Rows that have been cut into batches."""
+        """Number of rows that were cut into batches."""
         self.written = 0
-        """Rows that have been written out."""
+        """Number of rows that were written."""
 
     def ready(self) -> int:
-        """Return how many rows from the first on are settled."""
+        """Return how many rows are settled, counted from the first."""
         if not self.open:
             return len(self.rows)
         return self.settled.index(0, self.written)
 
     def succeed(self, start: int, predictions: Sequence[Any]) -> None:
-        """Settle rows from *start* on by their predictions."""
+        """Settle rows with their predictions, from *start* on."""
         stop = start + len(predictions)
         self.predictions[start:stop] = predictions
         self._settle(start, stop)
 
     def fail(self, start: int, stop: int, why: Failed) -> None:
-        """Settle rows that will have no prediction."""
+        """Settle rows that get no prediction."""
         for place in range(start, stop):
             self.reasons[place] = why
         self._settle(start, stop)
@@ -70,10 +70,10 @@ class Chunk:
 
 
 class Batch:
-    """Some consecutive rows of a chunk on their way through one request and its repetitions.
+    """Consecutive rows of a chunk in one request and its repetitions.
 
-    `tries` counts failures that tell against it, `refusals` those that only say that the endpoint was full, `patience`
-    is how many tries it has; `began` and `wins` are how many batches had succeeded when it was first sent, and when it
+    `tries` counts failures of the batch, `refusals` those that only mean that the endpoint is full. `patience` is the
+    greatest number of tries. `began` and `wins` are how many batches had succeeded when it was first sent, and when it
     last failed.
     """
 
@@ -92,14 +92,14 @@ class Batch:
         return self.stop - self.start
 
     def halves(self, patience: int) -> "tuple[Batch, Batch]":
-        """Cut it in two; it has at least two rows."""
+        """Cut it into two; it has at least two rows."""
         middle = (self.start + self.stop) // 2
         return Batch(self.chunk, self.start, middle, patience), Batch(self.chunk, middle, self.stop, patience)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackerState:
-    """What a `Packer` is made of."""
+    """The values from which a `Packer` is made."""
 
     before: bytes = field(repr=False)
     after: bytes = field(repr=False)
@@ -109,13 +109,13 @@ class PackerState:
 
 
 class Packer:
-    """Puts rows into bodies, none of which is longer than a limit.
+    """Puts rows into bodies of limited length.
 
     Args:
-        before, after: the text around the rows.
-        most_bytes: of a body.
-        most_rows: of a body, None where it can hold any number.
-        writer: what puts rows together.
+        before, after: text around the rows.
+        most_bytes: greatest length of a body.
+        most_rows: greatest number of rows in a body, None: any number.
+        writer: joins the rows.
     """
 
     def __init__(
@@ -125,7 +125,7 @@ class Packer:
         self.most_bytes, self._most_rows = most_bytes, most_rows
 
     def state(self) -> PackerState:
-        """Return what travels to a worker."""
+        """Return the state to send to a worker."""
         return PackerState(
             before=self._before,
             after=self._after,
@@ -136,17 +136,17 @@ class Packer:
 
     @classmethod
     def restored(cls, state: PackerState) -> Self:
-        """Make the packer again."""
+        """Make the packer from a state."""
         return cls(
             state.before, state.after, most_bytes=state.most_bytes, most_rows=state.most_rows, writer=state.writer
         )
 
     def pack(self, chunk: Chunk, start: int, stop: int) -> tuple[bytes, int]:
-        """Make a body of as many rows as go into it.
+        """Make a body of as many rows as fit.
 
         Returns:
-            The body and the place of the first row that is not in it, at least *start* + 1: a row that is too long
-            by itself makes a body that is too long, and the caller's to refuse.
+            The body, and the place of the first row that is not in it, at least *start* + 1. A single row that is too
+            long makes a body that is too long; the caller must refuse it.
         """
         if self._most_rows is not None:
             stop = min(stop, start + self._most_rows)
@@ -158,7 +158,7 @@ class Packer:
         return body, stop
 
     def decoded(self, chunk: Chunk, start: int, stop: int) -> list[dict[str, Any]]:
-        """Decode rows of a chunk, with the names of their columns; empty where a row has none."""
+        """Decode rows of a chunk, with the names of their columns; empty if a row has no names."""
         names = self._writer.names
         rows: list[dict[str, Any]] = []
         for text in chunk.rows[start:stop]:

@@ -1,4 +1,4 @@
-"""The rows of a job between reading and writing: chunks that are open, and the batches that are cut from them."""
+"""The rows of a job between reading and writing: open chunks, and the batches that are cut from them."""
 
 from collections import deque
 from collections.abc import Callable
@@ -10,10 +10,10 @@ from epkit.core.score.batching import Batch, Chunk, Packer
 from epkit.core.score.retrying import Backoff
 
 AHEAD_ROWS: Final = 10_000
-"""Rows that may be open beyond those of two requests a place, so that nobody waits for the end of a chunk."""
+"""Open rows beyond those of two requests per slot, so that no slot waits for the end of a chunk."""
 
 WINDOW_BYTES: Final = 48 << 20
-"""The most that open chunks hold, unless a single one holds more."""
+"""Greatest size of open chunks, unless a single one is larger."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,12 +21,12 @@ class Policy:
     """How rows are sent.
 
     Args:
-        batch_rows: most rows of a request, ≥ 1.
-        batch_bytes: no body is longer; a row that would be by itself is not sent.
-        concurrency: most requests under way.
-        interval_ns: least time from one request to the next, 0 for none.
-        retries: how often a request is sent again.
-        proved: whether the endpoint has scored rows of the job before.
+        batch_rows: greatest number of rows in a request, ≥ 1.
+        batch_bytes: greatest length of a body; a single row that is longer is not sent.
+        concurrency: greatest number of requests in flight.
+        interval_ns: least time between two requests, 0: none.
+        retries: how often a request is repeated.
+        proved: whether the endpoint has already scored rows of this job.
     """
 
     batch_rows: int = 100
@@ -39,20 +39,20 @@ class Policy:
 
 
 class ChunkQueue:
-    """Chunks that are open: read as there is room, handed on in input order.
+    """Open chunks: they are read while there is room, and passed on in input order.
 
-    `rows` and `failed_rows` count what has been handed on, and what has been given up.
+    `rows` counts the rows that were passed on, `failed_rows` those that were given up.
     """
 
     def __init__(
         self, supply: Callable[[], Chunk | None], write: Callable[[Chunk, int], None], *, room_rows: int
     ) -> None:
-        """Begin with nothing read.
+        """Start with nothing read.
 
         Args:
-            supply: reads the next chunk; None at the end.
-            write: takes the rows of a chunk from its `written` up to a place.
-            room_rows: no further chunk is read while this many rows are open.
+            supply: reads the next chunk; returns None at the end.
+            write: writes the rows of a chunk from its `written` up to a place.
+            room_rows: no further chunk is read while this number of rows is open.
         """
         self._supply, self._write = supply, write
         self._room_rows = room_rows
@@ -64,17 +64,17 @@ class ChunkQueue:
 
     @property
     def is_cut_up(self) -> bool:
-        """Whether every row of the input has been given out."""
+        """Whether every row of the input has been sent."""
         return self._exhausted and not (self._chunk or self._ahead)
 
     @property
     def unsent(self) -> int:
-        """Rows that are read and have never been given out."""
+        """Number of rows that are read but were never sent."""
         rows = sum(len(chunk.rows) for chunk in self._ahead)
         return rows if self._chunk is None else rows + len(self._chunk.rows) - self._chunk.given
 
     def read(self) -> bool:
-        """Read another chunk, if the open ones leave room for it; tell whether there was one."""
+        """Read another chunk, if there is room for it; return whether there was one."""
         if not self._has_room():
             return False
         chunk = self._supply()
@@ -90,18 +90,18 @@ class ChunkQueue:
         self.failed_rows += stop - start
 
     def miss(self, chunk: Chunk, place: int, why: Failed) -> None:
-        """Give up a row that is settled, for its reply has nothing for it."""
+        """Give up a settled row, because its reply has no prediction for it."""
         chunk.reasons[place] = why
         self.failed_rows += 1
 
     def drain(self) -> None:
-        """Hand on the chunks that are settled whole, from the first on."""
+        """Pass on the completely settled chunks, from the first on."""
         while self._open and not self._open[0].open and self._open[0] is not self._chunk:
             self._hand_on(self._open[0], len(self._open[0].rows))
             self._open.popleft()
 
     def flush(self) -> None:
-        """Hand on what is settled of the first chunk."""
+        """Pass on the settled rows at the start of the first chunk."""
         if self._open and (ready := self._open[0].ready()) > self._open[0].written:
             self._hand_on(self._open[0], ready)
 
@@ -111,7 +111,7 @@ class ChunkQueue:
         self._ahead.append(chunk)
 
     def _take(self) -> Chunk | None:
-        """Begin the next chunk, if there is one, and room for it."""
+        """Open the next chunk, if there is one, and room for it."""
         if not self._ahead and not self.read():
             return None
         self._chunk = self._ahead.popleft()
@@ -131,7 +131,7 @@ class ChunkQueue:
 
 
 class Conveyor(ChunkQueue):
-    """A belt that batches are cut from."""
+    """A queue from which batches are cut."""
 
     def __init__(
         self,
@@ -140,7 +140,7 @@ class Conveyor(ChunkQueue):
         write: Callable[[Chunk, int], None],
         policy: Policy,
     ) -> None:
-        """Begin with nothing read; see `ChunkQueue`."""
+        """Start with nothing read; see `ChunkQueue`."""
         super().__init__(supply, write, room_rows=room_rows(policy))
         self._packer, self._policy = packer, policy
 
@@ -151,11 +151,11 @@ class Conveyor(ChunkQueue):
 
     @property
     def is_short(self) -> bool:
-        """Whether the rows that are read do not suffice for a request a slot."""
+        """Whether the rows that are read are too few for one request per slot."""
         return self.unsent < self._policy.concurrency * self._policy.batch_rows
 
     def cut(self) -> tuple[Batch, bytes] | None:
-        """Cut the next batch from the rows that were never sent; None where there are none, or no room for more."""
+        """Cut the next batch from rows that were never sent; None if there are none, or no room for more."""
         while True:
             chunk = self._chunk or self._take()
             if chunk is None:
@@ -181,37 +181,37 @@ class Conveyor(ChunkQueue):
 
 
 class Fed(Conveyor):
-    """A conveyor that chunks are brought to, in any order, and that hands rows on as soon as they are settled."""
+    """A conveyor to which chunks are added in any order; it passes rows on as soon as they are settled."""
 
     def __init__(self, packer: Packer, write: Callable[[Chunk, int], None], policy: Policy) -> None:
-        """Begin with nothing."""
+        """Start without chunks."""
         super().__init__(lambda: None, packer, write, policy)
 
     def feed(self, chunk: Chunk) -> None:
-        """Take a chunk."""
+        """Add a chunk."""
         self._add(chunk)
 
     def drain(self) -> None:
-        """Hand on the chunks that are settled whole."""
+        """Pass on the completely settled chunks."""
         ready = [chunk for chunk in self._open if not chunk.open and chunk is not self._chunk]
         for chunk in ready:
             self._hand_on(chunk, len(chunk.rows))
             self._open.remove(chunk)
 
     def flush(self) -> None:
-        """Hand on what is settled of every chunk, up to its first row that is not."""
+        """Pass on the settled rows at the start of every chunk."""
         for chunk in self._open:
             if (ready := chunk.ready()) > chunk.written:
                 self._hand_on(chunk, ready)
 
     def pace(self, policy: Policy) -> None:
-        """Go by another policy from now on."""
+        """Use another policy from now on."""
         self._policy = policy
 
     def _has_room(self) -> bool:
-        return False  # there is nothing to read: what comes, comes by itself
+        return False  # nothing is read here: chunks are added with `feed`
 
 
 def room_rows(policy: Policy) -> int:
-    """Return how many rows may be open before no further chunk is read."""
+    """Return the number of open rows at which reading stops."""
     return 2 * policy.concurrency * policy.batch_rows + AHEAD_ROWS

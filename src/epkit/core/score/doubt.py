@@ -1,9 +1,9 @@
-"""Whether all requests of a job are going to fail, because the first ones fail alike.
+"""Finds out whether all requests of a job will fail, because the first ones fail alike.
 
-To halve every batch down to its rows takes two requests a row. So as long as nothing has succeeded, batches that fail
-alike are held; once there are `ENOUGH`, or nothing else is left to send, rows of theirs are sent by themselves, one
-after the other. If `ENOUGH` rows fail alike, too, no row is to blame. If one succeeds, or fails in another way, some
-rows are to blame, and they are looked for in what was held.
+Cutting every batch down to its rows takes two requests for each row. So while nothing has succeeded, batches that fail
+alike are held. When there are `ENOUGH`, or nothing else is left to send, single rows of them are sent, one after the
+other. If `ENOUGH` rows fail alike too, the rows are not the cause. If one succeeds or fails in another way, some rows
+are the cause, and they are searched for in the held batches.
 """
 
 from typing import Final, Generic, TypeVar
@@ -11,25 +11,25 @@ from typing import Final, Generic, TypeVar
 from epkit.core.score.batching import Batch
 
 ENOUGH: Final = 5
-"""How many batches that fail alike raise the doubt, and how many single rows settle it.
+"""How many batches that fail alike start the check, and how many single rows decide it.
 
-Where a tenth of the rows is bad, and rows are bad independently, five are so once in a hundred thousand jobs.
+If a tenth of the rows is bad, independently, five random rows are all bad once in a hundred thousand jobs.
 """
 
 GOLDEN: Final = 0.618034
-"""The golden ratio: its multiples, without their whole parts, repeat no distance."""
+"""The golden ratio: the fractional parts of its multiples are spread evenly, without a period."""
 
 Cause = TypeVar("Cause")
 
 
 class Doubt(Generic[Cause]):
-    """The batches that failed alike so far, and why each did."""
+    """The batches that failed alike so far, each with its failure."""
 
     def __init__(self, *, proved: bool) -> None:
-        """Begin without any.
+        """Start without batches.
 
         Args:
-            proved: whether a row of the job has a prediction already; then there is no doubt.
+            proved: whether a row of the job already has a prediction; then nothing is held.
         """
         self.is_open = not proved
         self._whole: list[tuple[Batch, Cause]] = []
@@ -38,29 +38,29 @@ class Doubt(Generic[Cause]):
 
     @property
     def held(self) -> int:
-        """How many batches are held."""
+        """Number of held batches."""
         return len(self._whole) + len(self._alone)
 
     @property
     def is_certain(self) -> bool:
-        """Whether no row is to blame."""
+        """Whether it is certain that no row is the cause."""
         return len(self._alone) >= ENOUGH
 
     @property
     def has_more(self) -> bool:
-        """Whether rows are held that were not sent by themselves."""
+        """Whether some held rows were not sent alone yet."""
         return bool(self._whole)
 
     def take(self, batch: Batch, cause: Cause, *, kind: object, words: str, body: bytes) -> bool:
-        """Hold a batch that failed for good.
+        """Hold a batch that failed permanently.
 
         Args:
-            kind: of the failure, its status with it.
-            words: what it is called.
+            kind: kind of the failure, with its status.
+            words: text of the failure.
             body: of the reply.
 
         Returns:
-            Whether it failed as all before it did; if not, there is no doubt any longer.
+            Whether it failed like all before it; if not, the check ends.
         """
         if not self.is_open:
             return False
@@ -73,10 +73,10 @@ class Doubt(Generic[Cause]):
         return True
 
     def probe(self) -> Batch | None:
-        """Take a row out of what is held, to be sent by itself; None where all were."""
+        """Take a row from the held batches, to be sent alone; None if all were sent."""
         if not self._whole:
             return None
-        # From another batch each time, and from another place in it: bad rows may come at regular distances.
+        # Each row comes from another batch and another place in it: bad rows may occur at regular distances.
         batch, cause = self._whole.pop(0)
         at = batch.start + int(len(batch) * (GOLDEN * (len(self._alone) + 1) % 1))
         for start, stop in ((batch.start, at), (at + 1, batch.stop)):
@@ -85,7 +85,7 @@ class Doubt(Generic[Cause]):
         return Batch(batch.chunk, at, at + 1, batch.patience)
 
     def close(self) -> list[tuple[Batch, Cause]]:
-        """End the doubt, and return what was held."""
+        """End the check, and return the held batches."""
         self.is_open = False
         held = [*self._whole, *self._alone]
         self._whole, self._alone = [], []

@@ -1,7 +1,7 @@
-"""Rows of tables as they stand in a request body: a chunk at a time, every cell as it was, or not at all.
+"""Encodes rows of tables for a request body, one chunk at a time; every cell keeps its value, or the row is refused.
 
-polars writes a frame as JSON lines in one call, which is what a row costs. Where it would change a cell (NaN and the
-infinities become null) or the type of a cell is not that of its column, Python writes the rows one by one.
+polars writes a frame as JSON lines in one call, which is the main cost of a row. If it would change a cell (NaN and the
+infinities become null), or the type of a cell is not that of its column, Python writes the rows one by one.
 """
 
 import io
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def encode_frame(frame: "pl.DataFrame", spec: RowSpec | None, *, text: bool, lists: bool) -> list[bytes]:
-    """Write each row of a frame.
+    """Encode each row of a frame.
 
     Args:
-        spec: the rows of the contract, None without one.
-        text: whether columns of text come from a CSV file, so that the contract tells what they mean.
-        lists: as lists of cells, else as objects.
+        spec: rows of the contract, None without a contract.
+        text: whether text columns come from a CSV file; then the contract decides their types.
+        lists: write lists of cells; otherwise write objects.
     """
     import polars as pl
 
@@ -56,21 +56,21 @@ def encode_frame(frame: "pl.DataFrame", spec: RowSpec | None, *, text: bool, lis
 
 
 _ESCAPED: Final = r'["\\\x00-\x1f]'
-"""What JSON writes in another way inside a text."""
+"""Characters that JSON escapes inside a text."""
 
 
 def _is_plain(dtype: "pl.DataType") -> bool:
-    """Tell whether polars writes a value of this type as JSON does."""
+    """Tell whether polars writes values of this type as JSON does."""
     import polars as pl
 
     return dtype.is_integer() or dtype.is_float() or dtype in (pl.String, pl.Boolean)
 
 
 def _lists(columns: "Sequence[pl.Series]") -> list[bytes]:
-    """Write rows as lists: polars joins their cells in one call, as it writes objects.
+    """Write rows as lists: polars joins their cells in one call.
 
     Args:
-        columns: plain, and finite.
+        columns: plain, with finite values.
     """
     import polars as pl
 
@@ -90,12 +90,12 @@ def _lists(columns: "Sequence[pl.Series]") -> list[bytes]:
 
 
 def as_list(row: Any, names: Sequence[str]) -> Any:
-    """Return the cells of a row that is an object in the order of *names*; any other row as it is."""
+    """Return the cells of an object in the order of *names*; return any other row as it is."""
     return [row.get(name) for name in names] if isinstance(row, dict) else row
 
 
 def as_object(row: Any, names: Sequence[str]) -> Any:
-    """Return a row that is a list as an object; cells beyond the names are called by their place."""
+    """Return a list as an object; cells beyond the names are named by their place."""
     if isinstance(row, dict):
         return row
     cells = row if isinstance(row, list) else [row]
@@ -103,7 +103,7 @@ def as_object(row: Any, names: Sequence[str]) -> Any:
 
 
 def _typed(series: "pl.Series", column: Column) -> "pl.Series":
-    """Read a column of text as its type says, where that works for every cell."""
+    """Convert a text column to its type, if this works for every cell."""
     import polars as pl
 
     if series.dtype != pl.String or column.kind not in ("integer", "boolean"):
@@ -121,7 +121,7 @@ def _typed(series: "pl.Series", column: Column) -> "pl.Series":
 
 
 def _is_mixed(series: "pl.Series", column: Column) -> bool:
-    """Tell whether there is text where the contract has something else, so that each cell has to be read by itself."""
+    """Tell whether text cells are mixed with other types in the contract, so that each cell must be converted alone."""
     import polars as pl
 
     return series.dtype == pl.String and column.kind != "string" and series.null_count() < len(series)

@@ -1,9 +1,9 @@
-"""The journal of a scoring job: what the job is, and how far its output is safe.
+"""The journal of a scoring job: its identity, and how much of its output is safely on disk.
 
-One record a line, each behind the checksum of its text. The first says what the job is, each further one is a point up
-to which everything is on the disk, the last may say that all is done. A line that a crash cut short fails its checksum;
-it and all that follow count for nothing. A line that is whole has to make sense: a job never goes back, and the parts
-of a point fit together.
+Each line has one record, after the checksum of its text. The first record identifies the job. Each further one is a
+point up to which everything is on disk; the last one may mark the end. A line that a crash cut short has a wrong
+checksum; it and all later lines are ignored. A complete line must be plausible: a job never goes back, and the values
+of a point are consistent.
 """
 
 import json
@@ -21,16 +21,16 @@ _KINDS: Final = ("value", "list", "object", "any")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """How far a job has come.
+    """The progress of a job.
 
     Args:
-        rows: rows of the input that are in the output.
-        failed_rows: of those, rows without a prediction.
-        out: bytes of the output that hold them; of Parquet, bytes of the finished file, else 0.
-        failed: bytes of the list of failed rows.
-        layout: the columns of predictions (`epkit.core.replies.predictions.Layout`), None while no row has shown them.
-        reasons: failed rows by reason.
-        complete: whether there is nothing left to do.
+        rows: number of input rows in the output.
+        failed_rows: rows of these without a prediction.
+        out: length of the output with them; for Parquet, length of the finished file, otherwise 0.
+        failed: length of the list of failed rows.
+        layout: columns of the predictions (`epkit.core.replies.predictions.Layout`), None before the first prediction.
+        reasons: number of failed rows by reason.
+        complete: whether nothing is left to do.
     """
 
     rows: int = 0
@@ -44,12 +44,12 @@ class Point:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """What a journal says.
+    """The contents of a journal.
 
     Args:
-        identity: what the job is: input, target, wrapping.
-        point: the last one.
-        length: bytes of the journal that count.
+        identity: identity of the job: input, target, wrapping.
+        point: the last point.
+        length: bytes of the journal that are valid.
     """
 
     identity: Mapping[str, str]
@@ -58,12 +58,12 @@ class Recorded:
 
 
 def head_line(identity: Mapping[str, str]) -> bytes:
-    """Write the first line of a journal."""
+    """Return the first line of a journal."""
     return _line({"format": FORMAT, **identity})
 
 
 def point_line(point: Point) -> bytes:
-    """Write how far a job has come."""
+    """Return the line for a point."""
     return _line(asdict(point))
 
 
@@ -74,10 +74,10 @@ def read(lines: Iterable[bytes]) -> Recorded | None:
         lines: with their line breaks.
 
     Returns:
-        What it says as far as it is whole; None where it is none, or not even its first line is whole.
+        The contents up to the first incomplete line; None if it is not a journal, or its first line is incomplete.
 
     Raises:
-        ValueError: a line is whole, and what it says no job writes.
+        ValueError: a line is complete but not plausible.
     """
     identity: Mapping[str, str] | None = None
     point = Point()
@@ -108,10 +108,10 @@ def _identity(text: bytes) -> Mapping[str, str] | None:
 
 
 def _point(values: Mapping[str, Any], before: Point) -> Point:
-    """Check a point, which comes after another.
+    """Check a point that follows another one.
 
     Raises:
-        ValueError: no job comes from there to here.
+        ValueError: no job can get from that point to this one.
     """
     if unknown := sorted(values.keys() - set(_KEYS)):
         raise ValueError(f"{unknown[0]!a} is not known")
@@ -150,7 +150,7 @@ def _layout(values: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def difference(before: Mapping[str, str], now: Mapping[str, str]) -> str | None:
-    """Name what of a job is not what it was, None where it is the same job."""
+    """Return the first part of a job's identity that differs, None if the jobs are the same."""
     changed = [name for name in {**now, **before} if before.get(name) != now.get(name)]
     return ", ".join(changed) or None
 
@@ -161,7 +161,7 @@ def _line(record: Mapping[str, Any]) -> bytes:
 
 
 def _whole(line: bytes) -> bytes | None:
-    """Return the text of a line, None where a crash cut it short."""
+    """Return the text of a line; None if a crash cut it short."""
     checksum, space, text = line.partition(b" ")
     if not space or not text.endswith(b"\n") or len(checksum) != 8:
         return None

@@ -1,8 +1,8 @@
-"""The rows of a job that several workers share: which are where, and what has come back.
+"""The rows of a job that several workers share: which worker has which rows, and their results.
 
-Chunks are read as there is room, and handed on in input order, as for one process. Spans are cut from them and given to
-workers; what a span's worker says settles its rows, once. The spans of a worker that is lost are taken back, and the
-rows of theirs that are not settled are the next to be given out.
+Chunks are read while there is room, and passed on in input order, as in a single process. Spans are cut from them and
+given to workers. The results of a worker settle each row once. The spans of a lost worker are taken back, and their
+unsettled rows are given out next.
 """
 
 import heapq
@@ -18,11 +18,11 @@ from epkit.core.score.conveyor import ChunkQueue
 
 @dataclass(slots=True, eq=False)
 class Span:
-    """Consecutive rows of a chunk that are with a worker.
+    """Consecutive rows of a chunk that a worker has.
 
     Args:
-        number: it goes by.
-        open: rows of which the worker has not said what became of them.
+        number: number of the span.
+        open: number of its rows without a result.
     """
 
     number: int
@@ -36,23 +36,23 @@ class Span:
 
     @property
     def rows(self) -> Sequence[bytes]:
-        """The rows, as they stand in a body."""
+        """The encoded rows."""
         return self.chunk.rows[self.start : self.stop]
 
     @property
     def settled(self) -> bytes | None:
-        """Which of its rows are not to be sent, a byte each; None where all are."""
+        """For each row, a byte that says whether it must not be sent; None if all are to be sent."""
         mask = bytes(self.chunk.settled[self.start : self.stop])
         return mask if 1 in mask else None
 
 
 class Ledger(ChunkQueue):
-    """A belt that spans are cut from, and that keeps book of them."""
+    """A queue from which spans are cut, and which records who has them."""
 
     def __init__(
         self, supply: Callable[[], Chunk | None], write: Callable[[Chunk, int], None], *, room_rows: int
     ) -> None:
-        """Begin with nothing read; see `ChunkQueue`."""
+        """Start with nothing read; see `ChunkQueue`."""
         super().__init__(supply, write, room_rows=room_rows)
         self._numbers = count()
         self._spans: dict[int, Span] = {}
@@ -60,17 +60,17 @@ class Ledger(ChunkQueue):
 
     @property
     def is_over(self) -> bool:
-        """Whether every row of the input has been settled and handed on."""
+        """Whether every row of the input is settled and passed on."""
         return self.is_cut_up and not self._open
 
     def take(self, most: int) -> Span | None:
-        """Cut the next span, rows that were taken back first.
+        """Cut the next span; rows that were taken back come first.
 
         Args:
-            most: rows, ≥ 1.
+            most: greatest number of rows, ≥ 1.
 
         Returns:
-            None where there are no rows, or no room for more of them.
+            None if there are no rows, or no room for more of them.
         """
         while self._back:
             _, start, chunk, stop = heapq.heappop(self._back)
@@ -92,22 +92,22 @@ class Ledger(ChunkQueue):
         return None
 
     def fits(self, number: int, place: int, predictions: int, reasons: Iterable[int]) -> bool:
-        """Tell whether that many predictions, and reasons by their places, can be of what is open of a span."""
+        """Tell whether this number of predictions and these reasons (by place) can belong to open rows of a span."""
         span = self._spans.get(number)
         if span is None or not 0 <= place <= len(span) - predictions or predictions > span.open:
             return False
         return all(place <= each < place + predictions for each in reasons)
 
     def settle(self, number: int, place: int, predictions: Sequence[Any], reasons: Mapping[int, Failed]) -> bool:
-        """Take what a worker says of consecutive rows of a span; a row that is settled stays as it is.
+        """Settle consecutive rows of a span with a worker's results; a row that is already settled does not change.
 
         Args:
-            place: of the first of them in the span.
+            place: place of the first row in the span.
             predictions: of these rows.
             reasons: why rows have none, by their place in the span.
 
         Returns:
-            Whether the worker has nothing more to say of the span.
+            Whether the span is complete.
         """
         span = self._spans.get(number)
         if span is None:
@@ -125,7 +125,7 @@ class Ledger(ChunkQueue):
         return True
 
     def take_back(self, number: int) -> None:
-        """Take a span from its worker: what is not settled of it is given out again."""
+        """Take a span from its worker: its unsettled rows are given out again."""
         span = self._spans.pop(number, None)
         if span is not None:
             self._give_back(span.chunk, span.start, span.stop)

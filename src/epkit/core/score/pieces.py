@@ -1,4 +1,4 @@
-"""Consecutive rows of an input: encoded for the endpoint, and in the forms in which they are written out again."""
+"""Consecutive rows of an input: encoded for the endpoint, and in the forms for the output."""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -18,15 +18,15 @@ NONE: Final[Mapping[int, str]] = MappingProxyType({})
 
 
 class Piece:
-    """Rows in three forms, of which only the first is always there.
+    """Rows in up to three forms; only the first one always exists.
 
     Args:
-        rows: as they stand in a body.
-        objects: as JSON objects, None where they have to be made of the frames, by *encode*.
-        lines: as lines of a CSV file, without line breaks, None where they have to be made.
-        frames: as frames, one after the other; none where the rows come from JSON.
-        faults: why rows cannot be sent, by their place; of the others nothing is said.
-        encode: writes a frame as JSON objects; None where its own types tell how. Joined pieces have one in common.
+        rows: encoded as in a body.
+        objects: as JSON objects, None if *encode* must make them from the frames.
+        lines: as lines of a CSV file without line breaks, None if they must be made.
+        frames: as consecutive frames; empty if the rows come from JSON.
+        faults: why rows cannot be sent, by their place; other rows are missing.
+        encode: writes a frame as JSON objects; None if the frame's own types decide. Joined pieces have the same one.
     """
 
     __slots__ = ("encode", "faults", "frames", "lines", "objects", "rows")
@@ -48,7 +48,7 @@ class Piece:
         return len(self.rows)
 
     def cut(self, start: int, stop: int) -> "Piece":
-        """Return some of the rows."""
+        """Return a part of the rows."""
         frames = []
         at = 0
         for frame in self.frames:
@@ -66,7 +66,7 @@ class Piece:
         )
 
     def joined(self, other: "Piece") -> "Piece":
-        """Return these rows and then those of *other*."""
+        """Return these rows followed by those of *other*."""
         if not self.rows:
             return other
         return Piece(
@@ -87,7 +87,7 @@ class Piece:
 
 
 def regroup(pieces: Iterator[Piece], batch_rows: int) -> Iterator[Piece]:
-    """Cut pieces anew, so that batches fill them without a rest, and none holds too many rows or bytes."""
+    """Cut pieces into chunks that are a multiple of the batch size, with a limited number of rows and bytes."""
     target = batch_rows * max(1, CHUNK_ROWS // batch_rows)
     held = Piece([])
     for piece in pieces:
@@ -100,7 +100,7 @@ def regroup(pieces: Iterator[Piece], batch_rows: int) -> Iterator[Piece]:
 
 
 def _full(held: Piece, target: int, batch_rows: int) -> int:
-    """Return how many rows make a chunk of what is held; 0 where it is to wait for more."""
+    """Return how many rows make a chunk; 0 to wait for more."""
     if not held.rows:
         return 0
     mean = max(1, sum(map(len, held.rows)) // len(held.rows))

@@ -1,4 +1,4 @@
-"""Which requests are worth sending again, and when: the policy of retries, without a clock and without chance."""
+"""Which requests are worth repeating, and when: the retry policy, without a clock and without random numbers."""
 
 import math
 import re
@@ -11,46 +11,46 @@ from typing import Final, NamedTuple
 from epkit.core.samples.rows import Failure
 
 RETRIED: Final = frozenset({408, 429, 502, 503, 504})
-"""Statuses that say nothing about the rows: the same request may succeed later."""
+"""Statuses that do not depend on the rows: the same request may succeed later."""
 
 REFUSED: Final = frozenset({429, 503})
-"""Of those, the ones that ask for less load."""
+"""Those of them that ask for less load."""
 
 LOST: Final = frozenset({Failure.CONNECT, Failure.TIMEOUT, Failure.TRANSPORT})
-"""Failures of the way to the endpoint."""
+"""Failures of the connection to the endpoint."""
 
 LONGEST_WAIT_NS: Final = 300_000_000_000
-"""The longest wait that an endpoint is granted before it is asked again. What throttles counts by seconds or by a
-minute; a clock that is wrong, or a date of the year 9999, asks for hours."""
+"""The longest wait that an endpoint gets. Limits usually last seconds or a minute; a wrong clock, or a date in the year
+9999, would ask for hours."""
 
 LONGEST_ASKED_NS: Final = 10**18
-"""What asks for more asks for this: 32 years."""
+"""A longer requested wait counts as this: 32 years."""
 
 _NUMBER: Final = re.compile(r"\d{1,300}(\.\d{0,9})?", re.ASCII)
 
 
 class RetryWait(NamedTuple):
-    """How long an endpoint asks to wait, and how long it is granted; ns."""
+    """The wait that an endpoint asks for, and the wait that it gets; ns."""
 
     asked_ns: int
     ns: int
 
 
 class Waits:
-    """The waits that an endpoint has asked for: how many, how long together (`times`, `ns`), and until when."""
+    """The waits that an endpoint has asked for: their number (`times`), total time (`ns`), and the end of the last."""
 
     def __init__(self, say: Callable[[RetryWait], None]) -> None:
-        """Begin with none.
+        """Start without waits.
 
         Args:
-            say: called when one begins, with what is asked.
+            say: called at the start of a wait.
         """
         self._say = say
         self.times = self.ns = 0
         self._until = 0
 
     def ask(self, wait: RetryWait, now: int) -> None:
-        """Take note of a wait from *now* on, ns of any one clock; what overlaps is one wait."""
+        """Record a wait that starts at *now*, ns of any clock; overlapping waits count as one."""
         end = now + wait.ns
         if end <= max(self._until, now):
             return
@@ -62,7 +62,7 @@ class Waits:
             self._say(wait)
 
     def left_ns(self, now: int) -> int:
-        """Return how long the one that is under way still lasts; 0 where there is none."""
+        """Return the remaining time of the current wait; 0 if there is none."""
         return max(0, self._until - now)
 
 
@@ -71,8 +71,8 @@ class Backoff:
     """Exponential backoff with full jitter.
 
     Args:
-        base_ns: the first wait is less than this; each further bound is twice the last.
-        cap_ns: no bound is greater.
+        base_ns: upper bound of the first wait; each further bound is twice the last one.
+        cap_ns: greatest bound.
 
     Source: M. Brooker, "Exponential Backoff and Jitter", AWS Architecture Blog, 2015.
     """
@@ -81,30 +81,30 @@ class Backoff:
     cap_ns: int = 30_000_000_000
 
     def delay_ns(self, tries: int, draw: float) -> int:
-        """Return how long to wait.
+        """Return the time to wait.
 
         Args:
             tries: how often the request has failed, ≥ 1.
-            draw: in [0, 1), from a generator.
+            draw: a random number in [0, 1).
         """
         bound = min(self.cap_ns, self.base_ns << min(tries - 1, 40))
         return int(bound * draw)
 
 
 def is_transient(failure: Failure, status: int) -> bool:
-    """Tell whether a request that failed so is worth sending again as it is."""
+    """Tell whether it is worth repeating a request after this failure."""
     return failure in LOST or (failure is Failure.STATUS and status in RETRIED)
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> RetryWait | None:
-    """Read how long the endpoint asks to wait.
+    """Return the wait that the endpoint asks for.
 
     Args:
         headers: of the reply, names in lower case.
         now: with a time zone.
 
     Returns:
-        What is granted is 0 … `LONGEST_WAIT_NS`; None where it does not say so in a form that is known.
+        The wait that it gets is 0 … `LONGEST_WAIT_NS`; None if the headers contain no valid request to wait.
 
     Source: RFC 9110 § 10.2.3 (seconds, or a date); `retry-after-ms` and `x-ms-retry-after-ms` are Azure's.
     """
@@ -116,7 +116,7 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> RetryWait | None:
         return _bounded(float(text))
     try:
         moment = parsedate_to_datetime(text)
-        if moment.tzinfo is None:  # -0000, which is UTC without a place
+        if moment.tzinfo is None:  # -0000: UTC, from a server without a zone
             moment = moment.replace(tzinfo=UTC)
         return _bounded((moment - now).total_seconds())
     except (ValueError, IndexError, TypeError, OverflowError):

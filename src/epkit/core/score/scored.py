@@ -1,4 +1,4 @@
-"""What came of a scoring job, and how far one is."""
+"""The result of a scoring job, and its progress."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from epkit.core.stats.histogram import Histogram
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedRowExample:
-    """The first row that failed for a reason, and how many did."""
+    """The first row that failed for a reason, and the number of such rows."""
 
     row: int
     why: Failed
@@ -18,21 +18,21 @@ class FailedRowExample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreResult:
-    """What came of a job.
+    """The result of a job.
 
     Args:
-        target: how it is called.
-        rows: in the output, those of earlier runs too.
-        before: of those, how many were there when this run began.
+        target: its name.
+        rows: number of rows in the output, including those of earlier runs.
+        before: number of rows that were there when this run started.
         failed_rows: rows without a prediction.
-        reasons: of those, by reason.
-        examples: the first row of each reason that this run met.
-        requests, retries: of this run.
-        waits, waited_s: how often the endpoint asked to wait, and how long together.
-        service: times of this run's successful requests.
+        reasons: their number by reason.
+        examples: the first row for each reason, in this run.
+        requests, retries: in this run.
+        waits, waited_s: number and total time of the waits that the endpoint asked for.
+        service: service times of this run's successful requests.
         complete: whether these are all rows of the input.
-        already: whether the job was complete before.
-        hopeless: why the run ended early, in one line, or None.
+        already: whether the job was already complete.
+        hopeless: one line: why the run ended early, or None.
         stopped_by: number of the signal that ended it early, or None.
     """
 
@@ -56,12 +56,12 @@ class ScoreResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobProgress:
-    """How far a job is.
+    """The progress of a job.
 
     Args:
-        rows, total: settled, and in all; None where that is not known.
-        fresh: rows settled since the run began.
-        waiting_s: how long the endpoint still asks to wait, 0 where it does not.
+        rows, total: settled rows, and all rows; None if the total is not known.
+        fresh: rows that this run has settled.
+        waiting_s: remaining time of a wait that the endpoint asked for, 0 if there is none.
     """
 
     rows: int

@@ -1,4 +1,4 @@
-"""Where the rows of a request body are: the one finder for everything that asks."""
+"""Finds the rows of a request body; all other modules use this one."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,10 +11,10 @@ def find_rows(body: object, path: tuple[str, ...] | None = None) -> tuple[tuple[
     """Find the rows in a decoded body.
 
     Args:
-        path: keys that lead to them if a contract says so; else they are looked for in all the usual places.
+        path: keys that lead to them, if a contract has them; otherwise all usual places are searched.
 
     Returns:
-        The keys that lead to them, and the rows; None where there are none.
+        The keys that lead to the rows, and the rows; None if there are none.
     """
     if isinstance(body, list):
         found = recognise(body)
@@ -23,7 +23,7 @@ def find_rows(body: object, path: tuple[str, ...] | None = None) -> tuple[tuple[
         value = value_at(body, place)
         found = recognise(value)
         if found is not None and path is None and found.form == "columns" and len(value) == 1:
-            # One column of objects or of lists is one more key around the rows.
+            # A column of objects or lists means that one more key is around the rows.
             key, inner = next(iter(value.items()))
             if isinstance(inner[0] if inner else None, dict | list) and (below := recognise(inner)) is not None:
                 return (*place, key), below
@@ -35,10 +35,10 @@ def find_rows(body: object, path: tuple[str, ...] | None = None) -> tuple[tuple[
 def count_rows(body: object) -> int | None:
     """Count the rows in a decoded request body.
 
-    A list of scalars is one of rows only under `instances`, whose every element is one by definition.
+    A list of scalars is a list of rows only under `instances`: each of its elements is one row by definition.
 
     Returns:
-        The number of rows, ≥ 0; None where it cannot be known.
+        The number of rows, ≥ 0; None if it cannot be known.
     """
     place_and_rows = find_rows(body)
     if place_and_rows is None:
@@ -48,7 +48,7 @@ def count_rows(body: object) -> int | None:
 
 
 def value_at(value: Any, path: Sequence[str]) -> Any:
-    """Return the value under keys, None where one is missing."""
+    """Return the value under a path of keys, None if a key is missing."""
     for key in path:
         value = value.get(key) if isinstance(value, dict) else None
     return value

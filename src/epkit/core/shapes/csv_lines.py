@@ -10,7 +10,7 @@ from epkit.core.json.writing import dumps
 
 
 def csv_cell(value: Any) -> str:
-    """Write a value as a cell of a CSV file, quoted where it has to be; lists and objects as JSON, None as nothing."""
+    """Return a value as a CSV cell, quoted if necessary; lists and objects as JSON, None as an empty cell."""
     if value is None:
         return ""
     text = value if isinstance(value, str) else dumps(value).decode()
@@ -20,17 +20,17 @@ def csv_cell(value: Any) -> str:
 
 
 def csv_line(cells: Sequence[Any]) -> str:
-    """Write a line of a CSV file, its line break included."""
-    # A line of one empty cell would be an empty line, which is none; else an empty text is written as nothing.
+    """Return a line of a CSV file, including its line break."""
+    # A line with one empty cell would be an empty line, which is no row, so this cell is quoted.
     return ",".join(csv_cell(cell) if cell != "" or len(cells) == 1 else "" for cell in cells) + "\n"
 
 
 _PLAIN: Final = frozenset({int, float, str, type(None)})
-"""Types that the standard library writes as `csv_cell` does."""
+"""Types that the standard library writes like `csv_cell`."""
 
 
 def csv_lines(rows: Sequence[Sequence[Any]]) -> str:
-    """Write lines of a CSV file."""
+    """Return lines of a CSV file."""
     if set(map(type, chain.from_iterable(rows))) - _PLAIN:
         return "".join(map(csv_line, rows))
     lines = io.StringIO()

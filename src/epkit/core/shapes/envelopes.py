@@ -1,7 +1,7 @@
-"""What is around the rows of a request body, so that any rows can be put into it: text before, text after.
+"""The text before and after the rows of a request body; any rows can be put between.
 
-The bytes of a row are made once, a batch is a `join` of them, and nothing else is encoded for a request, unless the
-form of the rows has no piece of text for each (`epkit.core.shapes.forms`).
+The bytes of a row are made once, and a batch is a `join` of them. Nothing else is encoded for a request, unless the
+form of the rows has no separate text for each row (`epkit.core.shapes.forms`).
 """
 
 import json
@@ -23,10 +23,10 @@ class Envelope:
     """The body around the rows.
 
     Args:
-        path: keys that lead to the rows; () where the body is the list of rows.
-        names: the columns of rows that are lists, None where they have no names.
-        tensors: that the rows are written in, where they are and more than their names is known.
-        template: the whole body as decoded, with anything in the place of the rows.
+        path: keys that lead to the rows; () if the body is the list of rows.
+        names: names of the columns of rows that are lists, None if they have no names.
+        tensors: tensors that hold the rows, if more than their names is known.
+        template: the whole decoded body, with any value in the place of the rows.
     """
 
     path: tuple[str, ...]
@@ -37,7 +37,7 @@ class Envelope:
 
     @property
     def shown(self) -> str:
-        """The body in short: `{"Inputs": {"data": […]}}`."""
+        """The body as a short text: `{"Inputs": {"data": […]}}`."""
         return wrapped(self.path, LOOKS[self.form])
 
     @property
@@ -47,26 +47,26 @@ class Envelope:
 
     @property
     def is_named(self) -> bool:
-        """Whether the body names the columns apart from the rows."""
+        """Whether the body has the names of the columns apart from the rows."""
         return self.form in ("split", "ndarray", "columns", "dicts", "tensors")
 
     @property
     def most_rows(self) -> int | None:
-        """How many rows a body can hold, None where that is any number."""
+        """Greatest number of rows in a body, None: any number."""
         return 1 if self.form in SINGLE else None
 
     @property
     def content_type(self) -> str:
-        """What the body is."""
+        """Content type of the body."""
         return TEXTS.get(self.form, "application/json")
 
     @property
     def writer(self) -> RowWriter:
-        """What writes the rows of a body."""
+        """The writer for the rows of a body."""
         return RowWriter(form=self.form, names=self.names or (), tensors=self.tensors)
 
     def around(self) -> tuple[bytes, bytes]:
-        """Return the text before the rows and after them; `writer` writes what is between."""
+        """Return the text before and after the rows; `writer` writes the rows."""
         if self.form in TEXTS:
             return b"", b""
         held = self.template
@@ -78,10 +78,10 @@ class Envelope:
         return before.encode() + opening.encode(), closing.encode() + after.encode()
 
     def with_parameters(self, parameters: Mapping[str, Any]) -> "Envelope":
-        """Set parameters that go with the rows: in GlobalParameters around `Inputs`, else at the top.
+        """Set parameters next to the rows: in GlobalParameters if the rows are in `Inputs`, otherwise at the top.
 
         Raises:
-            UsageError: the body has no room for one: it is a bare list, or the key is that of the rows.
+            UsageError: the body has no place for them: it is a plain list, or the key is that of the rows.
         """
         if not parameters:
             return self
@@ -100,10 +100,10 @@ class Envelope:
 
 
 def from_wrap(text: str) -> Envelope:
-    """Read `--wrap`: `@` and the name of a shape, or keys with points between them and a form after a colon.
+    """Parse `--wrap`: `@` and the name of a shape, or keys with dots between them and a form after a colon.
 
     Raises:
-        UsageError: there is no such shape, a key is empty, or the form is none.
+        UsageError: there is no such shape or form, or a key is empty.
     """
     if text.startswith("@"):
         shape = by_name(text[1:])
@@ -124,10 +124,10 @@ def from_wrap(text: str) -> Envelope:
 
 
 def of_body(body: object, path: tuple[str, ...] | None = None) -> tuple[Envelope, FoundRows] | None:
-    """Find the rows in a decoded body, and what is around them.
+    """Find the rows in a decoded body, and the envelope around them.
 
     Args:
-        path: as `find_rows` has it.
+        path: as for `find_rows`.
     """
     place_and_rows = find_rows(body, path)
     if place_and_rows is None:
@@ -137,7 +137,7 @@ def of_body(body: object, path: tuple[str, ...] | None = None) -> tuple[Envelope
 
 
 def wrapped(path: Iterable[str], inside: str = "[…]") -> str:
-    """Write the body that has its rows under *path*: `{"Inputs": {"data": […]}}`."""
+    """Return the body with its rows under *path*, as a short text: `{"Inputs": {"data": […]}}`."""
     for key in reversed(tuple(path)):
         inside = f"{{{json.dumps(key)}: {inside}}}"
     return inside
@@ -147,5 +147,5 @@ def _put(template: Any, path: Sequence[str], inside: Any) -> Any:
     if not path:
         return inside
     body = dict(template) if isinstance(template, dict) else {}
-    # The rows come first, unless the template has a place for them.
+    # The rows come first, unless the template already has a place for them.
     return {**({} if path[0] in body else {path[0]: None}), **body, path[0]: _put(body.get(path[0]), path[1:], inside)}

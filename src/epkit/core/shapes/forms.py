@@ -1,7 +1,7 @@
-"""How rows are written in a body or a reply: recognised in a value, and made of rows that are encoded already.
+"""The forms of rows in a body or a reply: recognises them in a value, and writes encoded rows in them.
 
-A form is a name for a way of writing rows, wherever they are: `records` is `[{"age": 17}, …]`, `columns` is
-`{"age": [17, …]}`. pandas' orients are among them, and the tensors of the Open Inference Protocol.
+A form is a way to write rows, independent of the place: `records` is `[{"age": 17}, …]`, `columns` is `{"age": [17,
+…]}`. The forms include pandas' orients, and the tensors of the Open Inference Protocol.
 """
 
 import json
@@ -21,7 +21,7 @@ Form = Literal[
     "records", "lists", "values", "split", "ndarray", "table", "columns", "index", "dicts",
     "tensors", "tensor", "row", "cells", "csv", "jsonlines",
 ]  # fmt: skip
-"""A way of writing rows. `row` and `cells` are one row as an object and as a list, the others any number of rows."""
+"""A form of rows. `row` and `cells` are a single row as an object and as a list, the others any number of rows."""
 
 FORMS: Final[tuple[Form, ...]] = get_args(Form)
 
@@ -42,39 +42,39 @@ LOOKS: Final[Mapping[Form, str]] = {
     "csv": "lines of CSV",
     "jsonlines": "lines of JSON",
 }
-"""Each form in short, for messages."""
+"""Each form as a short text, for messages."""
 
 OF_OBJECTS: Final[tuple[Form, ...]] = ("records", "table", "index", "row", "jsonlines")
-"""Forms whose rows are encoded as objects before they are put into a body; those of all others are lists."""
+"""Forms whose rows are encoded as objects; those of all others are encoded as lists."""
 
 TEXTS: Final[Mapping[Form, str]] = {"csv": "text/csv", "jsonlines": "application/jsonlines"}
-"""Content types of the forms that are no JSON."""
+"""Content types of the forms that are not JSON."""
 
 SINGLE: Final[tuple[Form, ...]] = ("row", "cells")
-"""Forms that hold one row."""
+"""Forms with exactly one row."""
 
 _NAMES_AND_ROWS: Final[Mapping[Form, tuple[str, str]]] = {
     "split": ("columns", "data"),
     "ndarray": ("names", "ndarray"),
     "table": ("schema", "data"),
 }
-"""The keys of the forms that are an object with the rows in a list."""
+"""Keys of the forms that are an object with the rows in a list."""
 
 NAMED: Final[tuple[Form, ...]] = ("split", "ndarray")
 """Forms with a list of names apart from the rows."""
 
 _TURNED: Final[tuple[Form, ...]] = ("columns", "index", "dicts", "tensors", "tensor", "csv")
-"""Forms in which a row is not one piece of text, or whose text depends on its place."""
+"""Forms in which a row has no separate text, or its text depends on its place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tensor:
-    """An input or an output of a model, as the Open Inference Protocol describes one.
+    """An input or an output of a model in the Open Inference Protocol.
 
     Args:
-        datatype: such as `FP64` or `BYTES`, None where it is chosen by the values.
-        shape: without the first dimension, which counts the rows; an extent of 0 is open, and that of the values.
-        parameters: what goes with it in a request.
+        datatype: such as `FP64` or `BYTES`, None if the values decide.
+        shape: without the first dimension, which is the number of rows; 0 is an open extent, which the values decide.
+        parameters: parameters of the tensor in a request.
     """
 
     name: str
@@ -88,11 +88,11 @@ class FoundRows:
     """Rows that were recognised in a value.
 
     Args:
-        form: how they are written there.
-        count: how many they are.
-        names: of the columns, where the value has them apart from the rows.
-        tensors: that they are written in.
-        certain: whether they are rows by their form alone, as a list of scalars is not.
+        form: their form.
+        count: their number.
+        names: names of the columns, if the value has them apart from the rows.
+        tensors: tensors that hold the rows.
+        certain: whether the form alone proves that they are rows; a list of scalars does not.
     """
 
     form: Form
@@ -108,14 +108,14 @@ class FoundRows:
 
 
 def recognise(value: Any) -> FoundRows | None:
-    """Recognise rows in a decoded value; None where it has none."""
+    """Recognise rows in a decoded value; None if it has none."""
     if isinstance(value, list):
         return _in_list(value)
     return _in_object(value) if isinstance(value, dict) and value else None
 
 
 def same_length(columns: Iterable[Any]) -> int | None:
-    """Return the length that all *columns* share if each is a list; None otherwise, or without columns."""
+    """Return the common length of *columns* if each is a list; None otherwise, or without columns."""
     lengths = {len(column) if isinstance(column, list) else None for column in columns}
     return lengths.pop() if len(lengths) == 1 else None
 
@@ -149,14 +149,14 @@ def _in_object(value: dict[str, Any]) -> FoundRows | None:
 
 
 def _apart(form: Form, names: tuple[str, ...] | None, rows: list[Any]) -> FoundRows:
-    """Return rows that are under a key of their own."""
+    """Return rows that are under a separate key."""
     return FoundRows(form=form, count=len(rows), names=names, read=lambda: rows)
 
 
 def _in_mappings(value: dict[str, Any]) -> FoundRows | None:
-    """Recognise an object of objects: of rows by their index, or of columns whose cells have an index.
+    """Recognise an object of objects: rows by their index, or columns whose cells have an index.
 
-    Which of the two it is shows by the keys that count: pandas writes the index of a frame as texts of numbers.
+    The keys that are numbers decide which of the two it is: pandas writes the index of a frame as texts of numbers.
     """
     inner = list(value.values())
     if not all(isinstance(part, dict) and part for part in inner):
@@ -184,7 +184,7 @@ def _is_tensor(value: Mapping[str, Any]) -> bool:
 
 
 def _in_tensors(value: list[dict[str, Any]]) -> FoundRows | None:
-    """Recognise named tensors that share their first dimension, which counts the rows."""
+    """Recognise named tensors with the same first dimension, the number of rows."""
     count = value[0]["shape"][0]
     tensors = []
     for part in value:
@@ -219,11 +219,11 @@ def split_tensor(shape: Sequence[int], data: list[Any]) -> list[Any] | None:
     """Split the data of a tensor along its first dimension.
 
     Args:
-        shape: of all of it, at least one dimension.
+        shape: shape of the whole tensor, at least one dimension.
         data: flat, in row-major order, or nested.
 
     Returns:
-        A value for each row where a row has one, else a list of them; None where the data does not fit the shape.
+        For each row its value, or a list if it has several; None if the data does not fit the shape.
 
     Source: Open Inference Protocol, *Tensor Data*: a tensor may be flattened to a one-dimensional list.
     """
@@ -256,8 +256,8 @@ class RowWriter:
     """Writes encoded rows in a form.
 
     Args:
-        names: of the columns, for the forms that have them.
-        tensors: for the forms that are made of some; those that are not named are chosen by the values.
+        names: names of the columns, for the forms that need them.
+        tensors: for the forms with tensors; for columns without one the values decide.
     """
 
     form: Form = "records"
@@ -265,7 +265,7 @@ class RowWriter:
     tensors: tuple[Tensor, ...] = ()
 
     def write(self, rows: Sequence[bytes]) -> bytes:
-        """Write rows, encoded as `OF_OBJECTS` says; what is around them is the envelope's."""
+        """Write rows that are encoded as `OF_OBJECTS` says, without the envelope."""
         if self.form == "jsonlines":
             return b"\n".join(rows)
         if self.form == "values":
@@ -294,7 +294,7 @@ class RowWriter:
                 flat = [cell for row in cells for cell in row]
                 return write([_tensor(whole, [len(cells), *_filled(whole.shape or (0,), width)], flat)])
         columns = self._columns(cells)
-        # In the model's own order: some servers go by the place of a tensor, not by its name.
+        # In the order of the model's inputs: some servers use the place of a tensor, not its name.
         first = [tensor for tensor in self.tensors if tensor.name in columns]
         rest = columns.keys() - {tensor.name for tensor in first}
         tensors = [*first, *(Tensor(name=name) for name in columns if name in rest)]

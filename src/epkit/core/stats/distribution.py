@@ -1,11 +1,11 @@
-"""The distribution of one series of times: what a report says of it."""
+"""The distribution of one series of times, as a report shows it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 PERCENTILES: Final = ("50", "66", "75", "80", "90", "95", "98", "99", "99.9", "99.99", "100")
-"""The percentiles of every latency, keyed by exactly these strings."""
+"""The percentiles of every latency; these strings are their keys."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,12 +13,12 @@ class Distribution:
     """One latency of the successful requests, in ms.
 
     Args:
-        count: how many requests it describes, ≥ 1.
-        sd: standard deviation with n − 1; 0 where count is 1.
+        count: number of requests, ≥ 1.
+        sd: standard deviation with n − 1; 0 if count is 1.
         percentiles: nearest rank, keyed by `PERCENTILES`.
-        ci95: 95 % confidence interval of each percentile (and of `mean`), None where the sample cannot support one.
-            All of them but the intervals may be infinite in the response view: see --failures-as-infinite.
-        effective: sample size after autocorrelation, as the interval of the median saw it.
+        ci95: 95 % confidence interval of each percentile (and of `mean`), None if the sample is too small for one. All
+            values except the intervals can be infinite in the response view: see --failures-as-infinite.
+        effective: sample size after autocorrelation; the interval of the median uses it.
     """
 
     count: int

@@ -1,7 +1,7 @@
-"""Exponential histograms as OpenTelemetry has them: bucket *i* holds what is in (b^i, b^(i+1)], b = 2^(2^-scale).
+"""Exponential histograms as in OpenTelemetry: bucket *i* holds the values in (b^i, b^(i+1)], b = 2^(2^-scale).
 
-Values are counted at the finest scale, `SCALE`. Two neighbours make one bucket of the next scale exactly, so that a
-coarser histogram is the same as if its values had been counted at its own scale.
+Values are counted at the finest scale, `SCALE`. Two neighbouring buckets make exactly one bucket of the next scale. So
+a coarser histogram is the same as if its values had been counted at its own scale.
 
 Source: OpenTelemetry, Metrics Data Model, ExponentialHistogram.
 """
@@ -12,30 +12,30 @@ from typing import Final
 import numpy as np
 
 SCALE: Final = 8
-"""The finest scale: 256 buckets for each power of two, the most that Prometheus' native histograms can have."""
+"""The finest scale: 256 buckets for each power of two, the maximum in Prometheus' native histograms."""
 
 MOST_BUCKETS: Final = 320
-"""Buckets that are sent. 160, OpenTelemetry's own default, would double the error."""
+"""Greatest number of buckets that are sent. 160, OpenTelemetry's own default, would double the error."""
 
 LIMIT_NS: Final = 1 << 43
 """The largest value, 2 h 26 min, as in `epkit.core.stats.histogram`."""
 
 _BASE: Final = -30 << SCALE
-"""The bucket below that of 1 ns, which is a little more than 2^-30 s."""
+"""The bucket before that of 1 ns, which is slightly more than 2^-30 s."""
 
 _COUNTED: Final = (14 << SCALE) - _BASE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExponentialBuckets:
-    """What was counted, on its way out. Values are seconds.
+    """The counts of a histogram, ready to be sent. Values are seconds.
 
     Args:
-        count: of all values.
-        zeros: of those that are 0.
-        min_s, max_s: the extremes; 0 where nothing was counted.
+        count: number of all values.
+        zeros: number of values that are 0.
+        min_s, max_s: the extremes; 0 if there is no value.
         offset: index of the first bucket.
-        counts: int64, of the buckets from *offset* on; empty where nothing but zeros was counted.
+        counts: int64, of the buckets from *offset*; empty if all values are zeros.
     """
 
     count: int
@@ -59,11 +59,12 @@ class ExponentialHistogram:
         self._min = LIMIT_NS
 
     def add(self, values_ns: np.ndarray) -> None:
-        """Count values (int64 ns, any order, one at least); those outside 0 … `LIMIT_NS` as the nearest one inside."""
+        """Count values (int64 ns, any order, at least one). One outside 0 … `LIMIT_NS` counts as the nearest inside."""
         inside = np.clip(values_ns, 0, LIMIT_NS)
         least = int(inside.min())
         positive = inside if least else inside[inside > 0]
-        # From seconds, not from the logarithm of ns: a power of two is then exact, and in the bucket that it ends.
+        # Computed from seconds, not from the logarithm of ns: then a power of two is exact, and is the end of its
+        # bucket.
         indices = np.ceil(np.log2(positive / 1e9) * (1 << SCALE)).astype(np.int64) - (1 + _BASE)
         self._counts += np.bincount(indices, minlength=_COUNTED)
         self.count += len(inside)
@@ -73,7 +74,7 @@ class ExponentialHistogram:
         self._max = max(self._max, int(inside.max()))
 
     def buckets(self) -> ExponentialBuckets:
-        """Return a copy of what was counted so far, at the finest scale."""
+        """Return a copy of the counts so far, at the finest scale."""
         used = np.flatnonzero(self._counts)
         first, end = (int(used[0]), int(used[-1]) + 1) if len(used) else (-_BASE, -_BASE)
         return ExponentialBuckets(
@@ -89,7 +90,7 @@ class ExponentialHistogram:
 
 
 def coarsened(buckets: ExponentialBuckets, most: int = MOST_BUCKETS) -> tuple[int, int, np.ndarray]:
-    """Return scale, offset and counts of the finest scale at which there are no more than *most* buckets.
+    """Return scale, offset and counts at the finest scale that needs no more than *most* buckets.
 
     Args:
         most: ≥ 2.

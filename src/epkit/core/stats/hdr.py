@@ -1,8 +1,8 @@
-"""Histograms in HdrHistogram's interchange encoding (V2, compressed, base64), which its tools in any language read.
+"""Histograms in HdrHistogram's interchange encoding (V2, compressed, base64); its tools in any language can read it.
 
-The layout of `epkit.core.stats.histogram` is HdrHistogram's own for three digits and a unit of 1, so that encoding is
-writing the counts down: a run of empty buckets as one negative number, every number zigzag and little-endian base 128.
-The Python package of that name would bring a compiled extension for what are forty lines here.
+The layout of `epkit.core.stats.histogram` is HdrHistogram's own for three digits and a unit of 1. So encoding means to
+write the counts: a run of empty buckets is one negative number, and every number is zigzag, little-endian base 128. The
+Python package of that name would add a compiled extension; here it takes forty lines.
 
 Source: HdrHistogram, `AbstractHistogram.encodeIntoCompressedByteBuffer` and `ZigZagEncoding`.
 """
@@ -42,10 +42,10 @@ def encode(histogram: Histogram) -> str:
 
 
 def decode(text: str) -> Histogram:
-    """Read a histogram; its sums and extremes are those of the buckets' upper ends, right to 0.1 %.
+    """Read a histogram. Its sums and extremes come from the upper ends of the buckets, and are right to 0.1 %.
 
     Raises:
-        ValueError: it is no histogram of this layout.
+        ValueError: it is not a histogram of this layout.
     """
     try:
         outer = base64.b64decode(text, validate=True)
@@ -80,7 +80,7 @@ def decode(text: str) -> Histogram:
 
 
 def as_saved(histograms: Mapping[str, Histogram]) -> dict[str, Histogram]:
-    """Return histograms as they come back from a saved run: what is drawn of a run is then the same for ever."""
+    """Return histograms in the form in which a saved run returns them, so that charts of a run never change."""
     return {name: decode(encode(histogram)) for name, histogram in histograms.items()}
 
 

@@ -22,15 +22,15 @@ LIMIT_NS: Final = (1 << BITS) - 1
 
 HALF: Final = 1024
 BLUR: Final = 1 / HALF
-"""The width of a bucket, as a share of its values, at most."""
+"""Greatest width of a bucket, as a fraction of its values."""
 
 BUCKETS: Final = (BITS - 10) * HALF + HALF
 
 UPPER: Final = (1023 + 10 - 1) << 10
-"""What the upper bits of a double exceed the bucket by: exponent bias and the linear part."""
+"""Difference between the upper bits of a double and the bucket: exponent bias and the linear part."""
 
 MOST_COUNT: Final = 1 << 40
-"""Of values in a bucket that another process has counted: sums of such counts fit an int64."""
+"""Greatest count of a bucket from another process: sums of such counts fit an int64."""
 
 CHUNK: Final = 1 << 18
 """Number of squares of 22-bit halves that fit an int64 sum."""
@@ -45,20 +45,20 @@ def codes(values_ns: np.ndarray) -> np.ndarray:
     Returns:
         int64 in 0 … `BUCKETS` − 1; larger values never have a smaller bucket.
     """
-    # A double holds exponent and leading digits side by side: its upper bits are the bucket's number.
+    # A double holds the exponent and then the leading digits: its upper bits are the number of the bucket.
     upper = (values_ns.astype(np.float64).view(np.int64) >> 42) - UPPER
     return np.where(values_ns < HALF, values_ns, upper)
 
 
 def values(buckets: np.ndarray) -> np.ndarray:
-    """Return the largest value of each bucket, which is at most 1/1024 above any other of it."""
+    """Return the largest value of each bucket; it is at most 1/1024 above the other values of the bucket."""
     shift = np.maximum((buckets >> 10) - 1, 0)
     return np.asarray(((buckets - (shift << 10) + 1) << shift) - 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistogramState:
-    """A histogram on its way to another process: the buckets that are in use, which are few, and what is exact."""
+    """A histogram on its way to another process: the few buckets that are in use, and the exact sums and extremes."""
 
     used: np.ndarray
     counts: np.ndarray
@@ -70,9 +70,9 @@ class HistogramState:
 
 
 class Histogram:
-    """Counts by bucket, and what a histogram would blur kept exact: count, sum, sum of squares, extremes.
+    """Counts by bucket, and exact values for count, sum, sum of squares and extremes.
 
-    Values outside 0 … `LIMIT_NS` are taken as the nearest one inside; `clamped` tells how many.
+    Values outside 0 … `LIMIT_NS` count as the nearest one inside; `clamped` is their number.
     """
 
     __slots__ = ("clamped", "count", "counts", "max", "min", "squares", "total")
@@ -98,7 +98,7 @@ class Histogram:
             self.max = max(self.max, int(inside.max()))
 
     def state(self) -> HistogramState:
-        """Return what travels to another process."""
+        """Return the state to send to another process."""
         used = np.flatnonzero(self.counts)
         return HistogramState(
             used=used,
@@ -112,10 +112,10 @@ class Histogram:
 
     @classmethod
     def restored(cls, state: HistogramState) -> Self:
-        """Make the histogram again.
+        """Make the histogram from a state.
 
         Raises:
-            ValueError: nothing that was counted has such a state.
+            ValueError: no histogram can have such a state.
         """
         made = cls()
         check_counts(state.used, state.counts, BUCKETS)
@@ -130,7 +130,7 @@ class Histogram:
         return made
 
     def merge(self, other: "Histogram") -> None:
-        """Count what *other* has counted; the result is that of adding all values to one histogram."""
+        """Add the counts of *other*; the result is as if all values had been added to one histogram."""
         self.counts += other.counts
         self.count += other.count
         self.total += other.total
@@ -144,18 +144,18 @@ class Histogram:
         """The mean, in ns, exact to the last bit.
 
         Raises:
-            ZeroDivisionError: nothing was counted.
+            ZeroDivisionError: there are no values.
         """
         return self.total / self.count
 
     @property
     def sd(self) -> float:
-        """The standard deviation with n − 1, in ns; 0 below two values. From integers: nothing cancels."""
+        """The standard deviation with n − 1, in ns; 0 below two values. Computed from integers, so nothing cancels."""
         n = self.count
         return math.sqrt(Fraction(n * self.squares - self.total**2, n * (n - 1))) if n > 1 else 0.0
 
     def at(self, place: int) -> int:
-        """Return the value of a rank, in ns: the largest of its bucket; first and last are exact.
+        """Return the value with a rank, in ns: the largest value of its bucket; the first and the last value are exact.
 
         Args:
             place: 1 … `count`.
@@ -177,20 +177,20 @@ class Histogram:
             p: exact percent in (0, 100].
 
         Raises:
-            ValueError: nothing was counted, or *p* is out of range.
+            ValueError: there are no values, or *p* is out of range.
         """
         return self.at(rank(self.count, p))
 
 
 def check_counts(keys: np.ndarray, counts: np.ndarray, buckets: int) -> None:
-    """Refuse counts by bucket that another process cannot have counted.
+    """Refuse counts by bucket that no process can have produced.
 
     Args:
-        keys: which buckets, ascending, in 0 … *buckets* − 1.
-        counts: how many values each has, int64.
+        keys: numbers of buckets, ascending, in 0 … *buckets* − 1.
+        counts: number of values in each, int64.
 
     Raises:
-        ValueError: they are no such counts.
+        ValueError: the counts are not valid.
     """
     if len(keys) != len(counts) or (np.diff(keys) <= 0).any():
         raise ValueError("counts that do not belong to buckets")

@@ -1,8 +1,8 @@
-"""The percentiles of a latency as a curve, from the median to the last that its sample supports, with their intervals.
+"""The percentiles of a latency as a curve with intervals, from the median to the last one that the sample supports.
 
-At the percentiles of the report the values and intervals are the report's own. Between them the values are a
-histogram's, and the intervals those of the effective sample size at the median; both are kept between those of their
-neighbours in the report, as the true percentiles are.
+At the report's percentiles, the values and intervals are those of the report. Between them, the values come from a
+histogram, and the intervals use the effective sample size at the median. Both are kept between those of the neighbours
+in the report, as the true percentiles are.
 """
 
 import math
@@ -33,7 +33,7 @@ GRID: Final = tuple(
 """Percentiles of a curve: ten to each nine, to six nines."""
 
 LEAST_BEYOND: Final = 3.6
-"""Fewer independent samples beyond a percentile, in the mean, never support it: e^-3.69 is 2.5 %."""
+"""If the mean number of independent samples beyond a percentile is smaller, none supports it: e^-3.69 is 2.5 %."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,11 +57,11 @@ def percentile_curve(histogram: Histogram, times: Distribution) -> tuple[Percent
 
     Args:
         histogram: of the latency; without the failures that *times* may count as infinite.
-        times: what the report says of the same latency.
+        times: the report's distribution of the same latency.
 
     Returns:
-        Nothing where the sample does not support the median. The curve ends before the first percentile of the report
-        that has no interval, or is infinite.
+        Empty if the sample does not support the median. The curve ends before the first percentile of the report that
+        has no interval or is infinite.
     """
     known = _known(times)
     found: list[PercentilePoint] = []
@@ -76,12 +76,12 @@ def percentile_curve(histogram: Histogram, times: Distribution) -> tuple[Percent
 
 
 def nines(p: Fraction) -> float:
-    """Return a place on an axis on which each nine is as wide as the last: 0.3 for p50, 1 for p90, 2 for p99."""
+    """Return the place of a percentile on an axis with equal width for each nine: 0.3 for p50, 1 for p90, 2 for p99."""
     return -math.log10(float(1 - p / 100))
 
 
 def _known(times: Distribution) -> dict[Fraction, PercentilePoint]:
-    """Return what the report says, up to the first percentile that it cannot say."""
+    """Return the report's percentiles, up to the first one that it does not have."""
     found = {}
     for p, key in KEYS.items():
         sure = times.ci95.get(key)
@@ -92,9 +92,9 @@ def _known(times: Distribution) -> dict[Fraction, PercentilePoint]:
 
 
 def _between(p: Fraction, histogram: Histogram, times: Distribution) -> PercentilePoint | None:
-    """Return a percentile that the report does not have, None where the sample is too small for it."""
+    """Return a percentile that the report does not have; None if the sample is too small for it."""
     if times.effective * (1 - p / 100) < LEAST_BEYOND:
-        return None  # looked at first: the exact answer takes long for a percentile that is far out of reach
+        return None  # checked first: the exact computation is slow for a percentile that is far out of reach
     sure = interval(times.count, times.count / max(1, times.effective), p)
     if sure is None or sure[1] > histogram.count:
         return None

@@ -1,4 +1,4 @@
-"""Statistics of one series of latencies: percentiles, and how far each of them can be trusted.
+"""Statistics of one series of latencies: percentiles, and how reliable each of them is.
 
 A percentile's interval comes from order statistics: of n independent values the number below the true
 percentile is binomial, so two ranks enclose it with the wanted probability, whatever the distribution.
@@ -18,19 +18,19 @@ import numpy as np
 from epkit.core.stats.distribution import PERCENTILES, Distribution
 
 TAIL: Final = Fraction(1, 40)
-"""What a two-sided 95 % interval may miss on either side."""
+"""Probability that a two-sided 95 % interval misses on one side."""
 
 BATCHES: Final = 20
-"""Batches of the mean's interval, hence its least sample. Source: Schmeiser (1982): 10 to 30."""
+"""Batches for the interval of the mean, so also its least sample. Source: Schmeiser (1982): 10 to 30."""
 
 STUDENT: Final = 2.0930240544
 """The 97.5 % quantile of Student's t with `BATCHES` − 1 degrees of freedom."""
 
 EVENTS: Final = 20
-"""How many independent times a percentile has to be passed before they alone show how its passings cluster."""
+"""Number of independent values above a percentile from which they alone show how such values cluster."""
 
 MEMORIES: Final = 5
-"""By how many correlation times batches have to be longer than one, or their means are not independent."""
+"""Batches must be this number of correlation times longer than one; otherwise their means are not independent."""
 
 LONGEST: Final = 1 << 13
 """A longer series is summed into at most this many batches before its autocovariance is taken: the error of τ is then a
@@ -79,8 +79,8 @@ def floor(p: Fraction, tail: Fraction = TAIL) -> int:
     """Return the smallest sample whose extremes enclose a percentile with 2.5 % to miss on either side.
 
     Args:
-        p: exact percent in (0, 100); the maximum (100) has no interval, however many samples there are.
-        tail: what may be missed on either side, if not 2.5 %.
+        p: exact percent in (0, 100); the maximum (100) has no interval, however large the sample is.
+        tail: probability of a miss on one side, if not 2.5 %.
 
     Returns:
         The smallest n with max(q, 1 − q)ⁿ ≤ 2.5 %, q = p / 100: 6 for p50, 368 for p99.
@@ -95,7 +95,7 @@ def floor(p: Fraction, tail: Fraction = TAIL) -> int:
     rare = min(p, 100 - p) / 100
     size = math.log(tail) / math.log1p(-rare)
     nearest = round(size)
-    # Logarithms are right to some 1e-15 of their size: only next to a whole number is a power of fractions needed.
+    # Logarithms are right to about 1e-15 of their size: powers of fractions are needed only near a whole number.
     if nearest and abs(size - nearest) < 1e-9 * size:
         return nearest if (1 - rare) ** nearest <= tail else nearest + 1
     return max(1, math.ceil(size))
@@ -107,7 +107,7 @@ def ranks(n: int, p: Fraction, tail: Fraction = TAIL) -> tuple[int, int] | None:
     Args:
         n: number of independent samples, ≥ 0.
         p: exact percent in (0, 100).
-        tail: what may be missed on either side, if not 2.5 %.
+        tail: probability of a miss on one side, if not 2.5 %.
 
     Returns:
         (l, u), 1-based: l the largest with P(B < l) ≤ 2.5 %, u the smallest with P(B ≥ u) ≤ 2.5 %, B binomial
@@ -139,10 +139,10 @@ def interval(n: int, tau: float, p: Fraction, tail: Fraction = TAIL) -> tuple[in
         n: number of samples, ≥ 0.
         tau: integrated autocorrelation time, ≥ 1; the sample is worth n / tau independent ones.
         p: exact percent in (0, 100).
-        tail: what may be missed on either side, if not 2.5 %.
+        tail: probability of a miss on one side, if not 2.5 %.
 
     Returns:
-        `ranks` of the effective sample, stretched to the n that there are; None where it is too small.
+        `ranks` of the effective sample, scaled to the n samples; None if it is too small.
     """
     effective = int(n / tau)
     found = ranks(effective, p, tail)
@@ -153,13 +153,13 @@ def interval(n: int, tau: float, p: Fraction, tail: Fraction = TAIL) -> tuple[in
 
 
 def correlation_time(hits: np.ndarray) -> float:
-    """Estimate how many consecutive samples are worth one independent one: τ = 1 + 2 Σ ρ(k).
+    """Estimate how many consecutive samples count as one independent sample: τ = 1 + 2 Σ ρ(k).
 
     Args:
         hits: n ≥ 1 booleans, in order of time.
 
     Returns:
-        τ ≥ 1: a negative correlation is not counted in the sample's favour. 1 where the series is constant.
+        τ ≥ 1: a negative correlation does not count as an advantage. 1 if the series is constant.
 
     Source: Sokal (1997), Monte Carlo Methods in Statistical Mechanics, § 3: the sum ends at the first lag
     M ≥ 5 τ(M). Bias of the mean's subtraction: Wolff (2004), Monte Carlo errors with less errors, eq. 49.
@@ -176,8 +176,8 @@ def correlation_time(hits: np.ndarray) -> float:
     centred = sums - sums.mean()
     spectrum = np.fft.rfft(centred, 1 << (2 * count - 1).bit_length())
     covariance = np.fft.irfft(spectrum.real**2 + spectrum.imag**2)[:count]
-    # γ(0) + 2 Σ γ(k) up to each lag; up to the last it is 0, deviations from a mean being what they are, so
-    # that the rule below always finds a window.
+    # γ(0) + 2 Σ γ(k) up to each lag. Up to the last lag it is 0, because deviations from a mean add up to 0; so
+    # the rule below always finds a window.
     summed = 2 * np.cumsum(covariance) - covariance[0]
     window = int(np.argmax(np.arange(count) * covariance[0] >= 5 * summed))
     tau = summed[window] / (len(used) * spread) * (1 + (2 * window + 1) / count)
@@ -185,13 +185,13 @@ def correlation_time(hits: np.ndarray) -> float:
 
 
 def prudent(tau: float, n: int) -> float:
-    """Return an estimate of an autocorrelation time, raised by its own standard error.
+    """Return an estimate of an autocorrelation time, increased by its own standard error.
 
-    Intervals are made with it. An estimate from few samples may be too low by chance, and it is then that the sample
-    seems large enough for an interval, which would be too narrow.
+    Intervals use this value. An estimate from few samples can be too low by chance. Just then the sample seems large
+    enough for an interval, and the interval would be too narrow.
 
     Args:
-        tau: as `correlation_time` estimates it; one that chance makes of independent samples is left alone.
+        tau: from `correlation_time`. A value that independent samples can have by chance is not changed.
         n: number of samples, ≥ 1.
     """
     return tau + _error(tau, n) if _is_dependent(tau, n) else tau
@@ -203,19 +203,19 @@ def _error(tau: float, n: int) -> float:
 
 
 def _is_dependent(tau: float, n: int) -> bool:
-    """Tell whether an estimate is further from 1 than independent samples' own would be."""
+    """Tell whether an estimate is further from 1 than independent samples would give by chance."""
     return tau > 1 + 2 * _error(1, n)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependence:
-    """How strongly the samples of a series hang together, as far as intervals need it.
+    """The dependence of the samples of a series, as far as intervals need it.
 
     Args:
-        taus: integrated autocorrelation time of "slower than this percentile" (`prudent`), by the percentile's key;
-            without the percentiles that the sample could not support even if it were independent.
-        wobble: 95 % half width of the mean times √n, in ns; None below `BATCHES` samples, and where a batch is no
-            longer than the samples' memory.
+        taus: integrated autocorrelation time of "slower than this percentile" (`prudent`), by the percentile's key. A
+            percentile is left out if the sample is too small for it even with independent samples.
+        wobble: 95 % half width of the mean times √n, in ns; None for fewer than `BATCHES` samples, and if a batch is no
+            longer than the correlation of the samples.
     """
 
     taus: Mapping[str, float]
@@ -229,7 +229,7 @@ def dependence(values_ns: np.ndarray, ordered: np.ndarray) -> Dependence:
         values_ns: n ≥ 1 integers, in order of completion.
         ordered: the same, ascending.
 
-    Source: of the mean, batch means: Law, Simulation Modeling and Analysis (2015), § 9.5.3.
+    Source: for the mean, batch means: Law, Simulation Modeling and Analysis (2015), § 9.5.3.
     """
     n = len(values_ns)
     taus: dict[str, float] = {}
@@ -239,7 +239,7 @@ def dependence(values_ns: np.ndarray, ordered: np.ndarray) -> Dependence:
         place = rank(n, p)
         tau = correlation_time(values_ns > ordered[place - 1])
         if (n - place) / tau < EVENTS:
-            # What is passed a few times cannot show that it is passed in clusters; the median is passed often.
+            # A value that is exceeded a few times cannot show clusters; the median is exceeded often.
             tau = max(tau, taus.get("50", 1.0))
         taus[key] = prudent(tau, n)
     memory = taus.get("50", 1.0)
@@ -258,15 +258,15 @@ def describe(
     known: Dependence,
     blur: float = 0.0,
 ) -> Distribution:
-    """Put a distribution together, from exact samples and from a histogram alike.
+    """Make a distribution, from exact samples or from a histogram.
 
     Args:
-        at: the value of a rank, in ns; ranks are 1 … *count*.
+        at: returns the value of a rank, in ns; ranks are 1 … *count*.
         count: number of samples, ≥ 1.
         mean_ns: their mean.
         sd_ns: their standard deviation with n − 1.
-        known: dependence of these samples, or of as many of the first as were kept.
-        blur: by what share *at* may be above the truth; intervals begin so much lower.
+        known: dependence of these samples, or of the first ones that were kept.
+        blur: by what fraction *at* may exceed the true value; the lower ends of intervals are reduced by it.
     """
 
     def bounds(key: str) -> tuple[float, float] | None:
@@ -293,17 +293,17 @@ def describe(
 
 
 def with_failures(at: Callable[[int], int], ok: int, failed: int, known: Dependence, blur: float = 0.0) -> Distribution:
-    """Describe latencies among which each failure is infinite: what a user who waits for an answer sees.
+    """Describe latencies in which each failure is infinite, as a user sees them who waits for an answer.
 
     Args:
-        at: the value of a rank among the successes, in ns; ranks are 1 … *ok*.
+        at: returns the value of a rank among the successes, in ns; ranks are 1 … *ok*.
         failed: number of failures, ≥ 1.
         known: dependence of the successes.
         blur: as for `describe`.
 
     Returns:
-        A distribution whose mean, spread and longest are infinite, and whose percentiles are where failures reach them.
-        An interval that would end at infinity is left out.
+        A distribution whose mean, spread and longest are infinite, and so are the percentiles that failures reach. An
+        interval that would end at infinity is left out.
     """
 
     def infinite(place: int) -> float:
@@ -318,21 +318,21 @@ def distribution(values_ns: np.ndarray) -> Distribution | None:
     """Describe a series of latencies.
 
     Args:
-        values_ns: integers, in order of completion: the order tells how far they depend on each other.
+        values_ns: integers, in order of completion: the order shows how much they depend on each other.
 
     Returns:
-        The distribution, in ms; None without a value.
+        The distribution, in ms; None if there are no values.
     """
     if not len(values_ns):
         return None
     ordered = np.sort(values_ns)
-    # Summed from the smallest value, so that equal values have exactly their own mean, and no spread.
+    # Differences from the smallest value are added, so that equal values have exactly their own mean, and no spread.
     above = np.subtract(values_ns, ordered[0], dtype=np.float64)
     mean = float(above.mean())
     above -= mean
     count = len(ordered)
     sd_ns = math.sqrt(float(above @ above) / (count - 1)) if count > 1 else 0.0
-    del above  # 16 MB of two million
+    del above  # 16 MB for two million values
     return describe(
         at=lambda r: int(ordered[r - 1]),
         count=count,

@@ -1,6 +1,6 @@
-"""Student's t distribution, for degrees of freedom that are no whole number: what Welch's interval needs of it.
+"""Student's t distribution for any number of degrees of freedom, also fractions: Welch's interval needs it.
 
-scipy has it, and weighs 35 MB; these are two formulas.
+scipy has it, but takes 35 MB; here it takes two formulas.
 """
 
 import math
@@ -25,7 +25,7 @@ def tail(t: float, df: float) -> float:
 
 
 def quantile(both_tails: float, df: float) -> float:
-    """Return the t that |T| exceeds with a probability.
+    """Return the t that |T| exceeds with a given probability.
 
     Args:
         both_tails: in (0, 1): 0.05 for a 95 % interval.
@@ -41,7 +41,7 @@ def quantile(both_tails: float, df: float) -> float:
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, float] | None:
-    """Return the 95 % interval of the mean of a few independent values; None of fewer than two.
+    """Return the 95 % interval of the mean of a few independent values; None for fewer than two.
 
     Source: Law, Simulation Modeling and Analysis (2015), eq. 4.12.
     """

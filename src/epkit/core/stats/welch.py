@@ -1,4 +1,4 @@
-"""Whether two sets of numbers have another mean, and how much may be believed of many such answers at once."""
+"""Compares two means, and corrects for many such comparisons at once."""
 
 import math
 from collections.abc import Mapping
@@ -9,11 +9,11 @@ import numpy as np
 from epkit.core.stats import student
 
 ALPHA: Final = 0.05
-"""How often equals may be found different."""
+"""Probability of a false difference between equals."""
 
 
 def holm(ps: Mapping[str, float]) -> dict[str, float]:
-    """Correct probabilities for their number, so that the chance of any false alarm stays what it is for one.
+    """Correct probabilities for their number, so that the chance of any false alarm is that of one test.
 
     Source: Holm (1979), A simple sequentially rejective multiple test procedure.
     """
@@ -29,11 +29,12 @@ def welch(base: np.ndarray, new: np.ndarray) -> tuple[float, float, float] | Non
     """Compare two means.
 
     Args:
-        base, new: one number a run.
+        base, new: one number for each run.
 
     Returns:
-        (difference, half of its 95 % interval, probability of as much between equals); None with fewer than two runs
-        an arm: nothing tells how much runs differ.
+        (difference, half of its 95 % interval, probability of such a difference between equals); None with fewer than
+        two
+        runs an arm: then the variation between runs is not known.
     """
     if len(base) < 2 or len(new) < 2:
         return None
@@ -47,14 +48,14 @@ def studied(base: np.ndarray, new: np.ndarray) -> tuple[float, float, float]:
     """Return the difference of two means, its standard error and degrees of freedom.
 
     Args:
-        base, new: two numbers at least.
+        base, new: at least two numbers each.
 
     Source: Welch (1947), degrees of freedom after Satterthwaite (1946).
     """
     shares = [float(np.var(arm, ddof=1)) / len(arm) for arm in (base, new)]
     difference = float(new.mean() - base.mean())
     spread = sum(shares)
-    # Equal to the last bit is what only counts are: there is no chance in them that could be measured.
+    # Values that are equal to the last bit are pure counts: they have no variation to measure.
     if spread <= (1e-12 * max(abs(float(base.mean())), abs(float(new.mean())), 1e-300)) ** 2:
         return difference, 0.0, 1.0
     df = spread**2 / sum(share**2 / (len(arm) - 1) for share, arm in zip(shares, (base, new), strict=True))

@@ -1,4 +1,4 @@
-"""Azure AutoML's words for what a training is asked for, and its runs as epkit's leaderboard."""
+"""Translate the plan of a training into Azure AutoML's terms, and Azure's runs into epkit's leaderboard."""
 
 import difflib
 import json
@@ -28,7 +28,7 @@ METRICS: Final[Mapping[AzureTask, Mapping[str, str]]] = {
         "spearman": "spearman_correlation",
     },
 }
-"""What Azure AutoML chooses by: its name by epkit's; the first one is taken where none is asked for.
+"""The metrics by which Azure AutoML can choose a model: epkit's name → Azure's. The first one is the default.
 
 Source: azure-ai-ml 1.35, `ClassificationPrimaryMetrics`, `RegressionPrimaryMetrics`.
 """
@@ -48,7 +48,7 @@ NEAREST: Final[Mapping[str, str]] = {
     "rmse": "normalized_root_mean_squared_error",
     "mae": "normalized_mean_absolute_error",
 }
-"""Azure's name of the metric that chooses most alike, of those that Azure does not choose by.
+"""For a metric by which Azure cannot choose: Azure's name of the one whose choice is most similar.
 
 AUC of two classes is `AUC_weighted`; the normalised errors are the plain ones divided by the range of the label.
 """
@@ -63,31 +63,34 @@ ALGORITHMS: Final[Mapping[AzureTask, tuple[str, ...]]] = {
         *("ExtremeRandomTrees", "LightGBM", "XGBoostRegressor"),
     ),
 }
-"""What `--block` may name. Source: azure-ai-ml 1.35, `ClassificationModels`, `RegressionModels`."""
+"""The names that `--block` accepts. Source: azure-ai-ml 1.35, `ClassificationModels`, `RegressionModels`."""
 
 MOST_CELLS_IN_AN_HOUR: Final = 10_000_000
-"""Rows × columns up to which Azure takes a limit of an hour or less. Source: azure-ai-ml 1.35, `set_limits`."""
+"""Greatest number of cells (rows × columns) for which Azure accepts a time limit of an hour or less.
+
+Source: azure-ai-ml 1.35, `set_limits`.
+"""
 
 TABLE_FILE: Final = "train.csv"
 
 
 def task_of(task: str) -> AzureTask:
-    """Return Azure's word for one of epkit's tasks."""
+    """Return Azure's name of one of epkit's tasks."""
     return "regression" if task == "regression" else "classification"
 
 
 def check_metric(text: str, task: AzureTask | None) -> str:
-    """Find a metric that Azure chooses by.
+    """Find a metric by which Azure can choose.
 
     Args:
         text: epkit's name or Azure's.
-        task: None while it is not known.
+        task: None if it is not known yet.
 
     Returns:
-        epkit's name; `METRICS` has Azure's.
+        epkit's name; `METRICS` maps it to Azure's.
 
     Raises:
-        UsageError: Azure does not choose by it; the nearest is named.
+        UsageError: Azure cannot choose by this metric; the message names the nearest one that it can.
     """
     name = canonical(text)
     known = {each: theirs for of, metrics in METRICS.items() if task in (None, of) for each, theirs in metrics.items()}
@@ -102,17 +105,17 @@ def check_metric(text: str, task: AzureTask | None) -> str:
 
 
 def check_algorithms(names: Iterable[str], task: AzureTask | None) -> tuple[str, ...]:
-    """Find algorithms that Azure is not to try.
+    """Find the algorithms that Azure must not try.
 
     Args:
-        names: in any case.
-        task: None while it is not known.
+        names: upper and lower case do not matter.
+        task: None if it is not known yet.
 
     Returns:
-        Azure's names, each once.
+        Azure's names, without repetitions.
 
     Raises:
-        UsageError: Azure has no such algorithm, or nothing is left to try.
+        UsageError: Azure has no such algorithm, or no algorithm would be left to try.
     """
     known = {each.lower(): each for of, listed in ALGORITHMS.items() if task in (None, of) for each in listed}
     found = []
@@ -130,10 +133,10 @@ def check_algorithms(names: Iterable[str], task: AzureTask | None) -> tuple[str,
 
 
 def check_time(minutes: int | None, rows: int, columns: int) -> None:
-    """Refuse a short time for a large table, which Azure refuses when the compute is up already.
+    """Refuse a time limit that is too short for a large table. Azure refuses it only after the compute has started.
 
     Raises:
-        UsageError: it says what to ask for.
+        UsageError: the message gives the least limit.
     """
     if minutes is not None and minutes <= 60 and rows * columns > MOST_CELLS_IN_AN_HOUR:
         raise UsageError(
@@ -142,10 +145,10 @@ def check_time(minutes: int | None, rows: int, columns: int) -> None:
 
 
 def mltable(texts: Sequence[str]) -> str:
-    """Return the file `MLTable`, which is next to `TABLE_FILE` and says how Azure reads it.
+    """Return the contents of the file `MLTable`, which is next to `TABLE_FILE` and tells Azure how to read it.
 
     Args:
-        texts: columns that stay texts, whatever their values look like (`007`).
+        texts: columns that are read as texts even if their values look like numbers (`007`).
 
     Source: Microsoft, "CLI (v2) MLtable YAML schema".
     """
@@ -161,27 +164,27 @@ def mltable(texts: Sequence[str]) -> str:
         "      support_multi_line: true",
     ]
     if texts:
-        # A text of JSON is one of YAML too.
+        # A JSON string is also a YAML string.
         names = ", ".join(json.dumps(each) for each in texts)
         lines += ["  - convert_column_types:", f"      - columns: [{names}]", "        column_type: string"]
     return "\n".join(lines) + "\n"
 
 
 def figures_of(metrics: Mapping[str, float], task: AzureTask) -> dict[str, Figure]:
-    """Return Azure's metrics under epkit's names, without intervals, which Azure does not give.
+    """Return Azure's metrics under epkit's names. They have no intervals, because Azure gives none.
 
-    Those that epkit does not know are left out, as are curves and tables.
+    Metrics that epkit does not have are left out, and so are curves and tables.
     """
     known = (*CLASSIFICATION, "precision_score_weighted") if task == "classification" else REGRESSION
     found: dict[str, Figure] = {}
     for name, value in sorted(metrics.items(), key=lambda pair: not pair[0].endswith("_binary")):
         if (own := canonical(name)) in known:
-            found.setdefault(own, Figure(value=value))  # of two classes, that of the positive one
+            found.setdefault(own, Figure(value=value))  # for two classes: the metric of the positive class
     return {name: found[name] for name in known if name in found}
 
 
 def is_better(metric: str, a: float, b: float) -> bool:
-    """Tell whether *a* is better than *b* by one of `METRICS`."""
+    """Tell whether the value *a* of one of `METRICS` is better than *b*."""
     return a > b if GREATER_IS_BETTER.get(metric, True) else a < b
 
 
@@ -191,13 +194,13 @@ def leaderboard(
     """Rank the trials of a job.
 
     Args:
-        children: all of them.
-        metrics: Azure's metrics by a child's name.
-        metric: epkit's name of what chooses.
+        children: all trials of the job.
+        metrics: Azure's metrics, by the name of the trial.
+        metric: epkit's name of the metric that chooses.
 
     Returns:
-        The best first, the earlier of equals first, those without a figure last. Nobody can say which of them are
-        distinguishable: Azure gives figures, and no predictions.
+        The best trial first, the earlier one of two equal ones first, trials without a figure last. `distinguishable`
+        cannot be known: Azure gives figures, but no predictions.
     """
     figures: dict[str, dict[str, Figure]] = {}
     for child in children:
@@ -222,11 +225,11 @@ def leaderboard(
 def finished_card(
     card: Mapping[str, Any], *, job: str, child: ChildRun, figures: Mapping[str, Figure], files: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Add to a card what a job found.
+    """Add the results of a job to a card.
 
     Args:
-        card: what was known when the job was begun.
-        files: SHA-256 of each file next to it.
+        card: what was known when the job was started.
+        files: SHA-256 of each file next to the card.
     """
     return {
         **card,

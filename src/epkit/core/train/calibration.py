@@ -1,4 +1,4 @@
-"""Whether probabilities come true: the calibration curve and the expected calibration error."""
+"""How well probabilities match what happens: the calibration curve and the expected calibration error."""
 
 from typing import Final
 
@@ -8,18 +8,18 @@ from epkit.core.train.metrics import Metrics
 from epkit.core.train.report import Curve
 
 BINS: Final = 10
-"""Tenths of the rows: with ranges of equal width most rows of an imbalanced table would be in one."""
+"""Bins, each with a tenth of the rows. In bins of equal width, one bin of an imbalanced table would hold most rows."""
 
 
 def calibration(rows: Metrics) -> tuple[Curve, float | None]:
-    """Compare what was predicted with what came true, in tenths of the rows by the prediction.
+    """Compare predictions with true values in ten bins, in the order of the predictions.
 
-    A binary task is judged by the probability of the positive class, one of many classes by the probability of the
-    likeliest class and how often it is right, a regression by the prediction.
+    For two classes, the prediction is the probability of the positive class. For more classes, it is the probability
+    of the likeliest class, compared with how often that class is right. For a regression, it is the predicted number.
 
     Returns:
-        The curve: mean prediction (x) and mean truth (y) of each tenth; equal predictions are in one. And the mean
-        distance of both, weighted by rows (ECE); None for a regression, which has no scale of its own.
+        The curve: the mean prediction (x) and the mean true value (y) of each bin; rows with equal predictions share a
+        bin. And the ECE: the mean distance of both, weighted by rows; None for a regression, which has no fixed scale.
 
     Source: Naeini, Cooper & Hauskrecht (2015) for the ECE; Nguyen & O'Connor (2015) for bins of equal size.
     """

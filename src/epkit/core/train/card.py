@@ -1,4 +1,4 @@
-"""The card of a model: what its columns mean, how good it is, what it was trained on; equal inputs give equal bytes."""
+"""The card of a model: its columns, its quality and its training data. The same inputs give the same bytes."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -17,23 +17,23 @@ from epkit.core.train.report import Best, ClassThreshold, Cohort, DataInfo, Figu
 FORMAT: Final = "epkit.card/1"
 
 QUANTILES: Final = 20
-"""Ranges of a number's reference distribution, with as many rows in each as can be."""
+"""Ranges in the reference distribution of a number. They hold about equal numbers of rows."""
 
 MOST_COHORTS: Final = 50
 FEWEST_COHORT_ROWS: Final = 30
-"""Rows of a cohort that the card names."""
+"""A cohort needs at least this number of rows to be named in the card."""
 
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - dates of tables have no zone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CustomModel:
-    """A user's own estimator.
+    """An estimator of the user.
 
     Args:
-        module: name of the file, next to the model, that makes it.
-        make: the function in it.
-        sha256: of `model.pkl` and of the file, by name; both are checked before anything is loaded.
+        module: name of the file, next to the model, that defines it.
+        make: the function in that file.
+        sha256: checksums of `model.pkl` and of the file, by name. Both are checked before anything is loaded.
     """
 
     module: str
@@ -54,14 +54,14 @@ def card(
     files: Sequence[str],
     custom: CustomModel | None = None,
 ) -> dict[str, Any]:
-    """Return what `card.json` holds.
+    """Return the contents of `card.json`.
 
     Args:
-        learned: the table; its columns, and the reference distributions of all its rows.
-        cohorts: of which the worst are named.
-        versions: as `learners.versions` gives them.
-        files: of the model's directory, the card left out.
-        custom: where the model is no arrays.
+        learned: the table: its columns, and the distributions of all its rows.
+        cohorts: all cohorts; the card names the worst ones.
+        versions: what `learners.versions` returns.
+        files: the files in the model's directory, without the card.
+        custom: None for a model that is made of arrays.
     """
     examples = learned.examples
     label = examples.label
@@ -111,10 +111,10 @@ def card(
 
 
 def card_bytes(content: Mapping[str, Any]) -> bytes:
-    """Return the file.
+    """Return the bytes of the file.
 
     Raises:
-        ValueError: a number in it is not finite.
+        ValueError: a number is not finite.
     """
     return (json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8", "surrogatepass")
 
@@ -141,7 +141,7 @@ def _finite(value: float | None) -> float | None:
 
 
 def _worst(cohorts: Sequence[Cohort], *, regression: bool) -> list[dict[str, Any]]:
-    """Return the worst cohorts that have rows enough, the worst first; of two alike the one whose name is first."""
+    """Return the worst cohorts that have enough rows, the worst first; equal ones are sorted by name."""
     metric, sign = ("rmse", -1.0) if regression else ("accuracy", 1.0)
     known = [
         (sign * cohort.metrics[metric].value, cohort.where, cohort)
@@ -156,7 +156,7 @@ def _worst(cohorts: Sequence[Cohort], *, regression: bool) -> list[dict[str, Any
 
 
 def example(examples: Examples) -> dict[str, Any]:
-    """Make a row of medians and most frequent values: published as the contract's example, so no row of the table."""
+    """Make a row of medians and most frequent values. The contract publishes it, so it must be no row of the table."""
     row: dict[str, Any] = {}
     for column, values in _columns(examples):
         known = values[~np.isnan(values[:, 0])]
@@ -174,7 +174,7 @@ def example(examples: Examples) -> dict[str, Any]:
 
 
 def _date(parts: Sequence[str], known: np.ndarray) -> str:
-    """Return the median day, at the median hour where hours differ."""
+    """Return the median day. The hour is the median hour if the hours differ."""
     day = _EPOCH + timedelta(days=float(np.floor(np.median(known[:, parts.index("days")]))))
     if "hour" not in parts:
         return day.date().isoformat()
@@ -182,10 +182,11 @@ def _date(parts: Sequence[str], known: np.ndarray) -> str:
 
 
 def reference(examples: Examples) -> dict[str, Any]:
-    """Return how the values of each column are distributed, and the label's: what drift is measured against.
+    """Return the distribution of each column and of the label. New rows are compared with it to find drift.
 
-    A number has ascending edges, and counts of the ranges up to each edge (included) and above the last; a date the
-    same in days since 1970. A category has a count for each value that the card lists, and of *other* ones.
+    A number has ascending edges and counts: one for the range up to each edge (included), and one for the values above
+    the last edge. A date has the same, in days since 1970. A category has a count for each value that the card lists,
+    and one for all *other* values.
     """
     columns: dict[str, Any] = {}
     for column, values in _columns(examples):
@@ -207,13 +208,13 @@ def reference(examples: Examples) -> dict[str, Any]:
 
 
 def ranges(values: np.ndarray) -> dict[str, Any]:
-    """Return how numbers are distributed, as `reference` has it.
+    """Return the distribution of numbers in the form of `reference`.
 
-    A value that has more rows than a range is a range of its own, and so is the least value if it has as many as one:
-    there is an edge before it, too.
+    A value that occurs in more rows than one range holds is a range of its own. This is also true of the least value:
+    then there is an edge before it.
 
     Args:
-        values: float64, NaN where one is missing; at least one is not.
+        values: float64, NaN for a missing value; at least one value is not missing.
     """
     known = values[~np.isnan(values)]
     parts = np.arange(1, QUANTILES) / QUANTILES

@@ -1,4 +1,4 @@
-"""Columns of a table as a request would have them, whatever the file; each different value is looked at once."""
+"""Table columns in the form in which a request sends them, whatever the file. Each distinct value is handled once."""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -15,26 +15,26 @@ if TYPE_CHECKING:
     import polars as pl
 
 NUMBER: Final = r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?$"
-"""Of a text that is a number: as JSON writes it, so that `007` and `+5` stay texts."""
+"""Matches a text that is a number in JSON's notation: `007` and `+5` stay texts."""
 
 DATE: Final = r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?$"
-"""Of a text that may be a date."""
+"""Matches a text that may be a date."""
 
 _INFINITE: Final = r"^\s*[+-]?(?i:inf|infinity)\s*$"
 
 HASH_RULE: Final = "epkit.rows/1"
-"""How `row_hashes` makes them."""
+"""How `row_hashes` computes the hashes."""
 
 
 def canonical(series: "pl.Series", name: str, advice: str | None = None) -> "pl.Series":
-    """Return a column as numbers, booleans or texts, as it would be sent; a category and a date are texts.
+    """Return a column as numbers, booleans or texts, as a request would send it. Categories and dates become texts.
 
     Args:
-        name: what messages call the table.
-        advice: what to do with a column that no model takes; None for dropping it.
+        name: name of the table in messages.
+        advice: what to do with a column that no model can take; None: drop it.
 
     Raises:
-        UsageError: it holds what no model takes.
+        UsageError: the column has a type that no model can take.
     """
     import polars as pl  # late: it costs 0.2 s
 
@@ -47,7 +47,7 @@ def canonical(series: "pl.Series", name: str, advice: str | None = None) -> "pl.
 
 
 def missing(series: "pl.Series") -> np.ndarray:
-    """Tell which values of a canonical column are missing: null, NaN, or an empty text."""
+    """Return which values of a canonical column are missing: null, NaN, or an empty text."""
     gone = series.is_null()
     if series.dtype.is_float():
         gone |= series.is_nan().fill_null(value=False)
@@ -55,13 +55,16 @@ def missing(series: "pl.Series") -> np.ndarray:
 
 
 def words_among_numbers(texts: "pl.Series") -> list[str] | None:
-    """Return those of different texts that stand for a missing number; None if the others are no numbers.
+    """Return the words that mean a missing number, if all other distinct texts are numbers; otherwise None.
 
-    A reader takes a column of numbers for texts because of one such word in it, or of one number that is very large.
+    One such word, or one very large number, makes a reader take a column of numbers for texts.
     """
     words = texts.filter(texts.str.strip_chars().str.to_lowercase().is_in(list(MISSING_NUMBERS)))
     others = texts.filter(~texts.is_in(words.to_list()))
     return words.sort().to_list() if len(others) and others.str.contains(NUMBER).all() else None
+
+
+"""Quote at most three texts, for a message."""
 
 
 def listed(texts: Sequence[str]) -> str:
@@ -71,10 +74,10 @@ def listed(texts: Sequence[str]) -> str:
 
 
 def infinite(series: "pl.Series") -> int | None:
-    """Return the place of the first infinite number of a canonical column, None where there is none.
+    """Return the place of the first infinite number of a canonical column, None if there is none.
 
-    A reader may take a column of numbers for texts because of the one `inf` in it, so that texts count too where all
-    others are numbers.
+    One `inf` can make a reader take a column of numbers for texts. So texts are searched too, if all the others are
+    numbers.
     """
     import polars as pl
 
@@ -93,11 +96,11 @@ def infinite(series: "pl.Series") -> int | None:
 
 
 def by_distinct(series: "pl.Series", function: Callable[[list[Any]], np.ndarray], nothing: Any) -> np.ndarray:
-    """Apply a function to the different values of a column and give each row the outcome of its own.
+    """Apply a function to the distinct values of a column, and return each row's result.
 
     Args:
-        function: from n different values to an array of n rows.
-        nothing: the outcome of a null.
+        function: takes n distinct values, returns an array of n rows.
+        nothing: the result for null.
     """
     import polars as pl
 
@@ -112,16 +115,16 @@ def by_distinct(series: "pl.Series", function: Callable[[list[Any]], np.ndarray]
 
 
 def encode_series(column: Mapping[str, Any], series: "pl.Series", name: str, *, strict: bool = False) -> np.ndarray:
-    """Return float64, rows × columns of the matrix, as `epkit.served.encoding` encodes them.
+    """Return float64, rows × columns of the matrix, encoded as in `epkit.served.encoding`.
 
     Args:
-        column: of the card.
-        series: canonical.
-        name: what messages call the table.
-        strict: refuse a missing value where there was none in training, as what is deployed does.
+        column: its entry in the card.
+        series: in canonical form.
+        name: name of the table in messages.
+        strict: refuse a missing value if the training data had none in this column, as the deployed model does.
 
     Raises:
-        UsageError: a value that its column cannot have; the message names its row, from 1.
+        UsageError: a value that the column cannot have; the message gives its row, counted from 1.
     """
     encoder = Encoder(column, strict=strict)
     if strict and not encoder.may_lack and (gone := missing(series)).any():
@@ -136,7 +139,7 @@ def encode_series(column: Mapping[str, Any], series: "pl.Series", name: str, *, 
     except BadValueError as error:
         row = error.place
         if not series.dtype.is_numeric():
-            # The place is among the different values.
+            # This is the place among the distinct values.
             wrong = series.drop_nulls().unique(maintain_order=True)[error.place]
             row = int((series == wrong).fill_null(value=False).arg_max() or 0)
         raise UsageError(f'{name}: row {row + 1}, column "{encoder.name}": {error.problem}') from None
@@ -144,7 +147,7 @@ def encode_series(column: Mapping[str, Any], series: "pl.Series", name: str, *, 
 
 
 def days_of(texts: list[str]) -> np.ndarray:
-    """Return float64, the days since 1970 of dates; NaN for what is none."""
+    """Return float64: dates as days since 1970, NaN for a text that is no date."""
     return Encoder({"name": "", "kind": "date", "parts": ["days"]})(texts)[:, 0]
 
 
@@ -156,17 +159,18 @@ def to_floats(series: "pl.Series") -> np.ndarray:
 
 
 def row_hashes(frame: "pl.DataFrame", names: Sequence[str], name: str) -> np.ndarray:
-    """Return uint64 a row, of what it holds in these columns.
+    """Return uint64 for each row: a hash of its values in these columns.
 
-    A hash depends on the names of the columns and on the values alone: not on their order, on other rows, or on the
-    form of the file. A number and its text count as the same, and so do two forms of a date.
+    A hash depends only on the names of the columns and on the values: not on the order of the columns, not on other
+    rows, and not on the format of the file. A number and its text have the same hash. So have two notations of a
+    date.
 
     Args:
-        names: of the columns that count.
-        name: what messages call the table.
+        names: the columns to hash.
+        name: name of the table in messages.
 
     Raises:
-        UsageError: a column holds what no model takes.
+        UsageError: a column has a type that no model can take.
     """
     total = np.zeros(frame.height, np.uint64)
     for column in names:
@@ -189,7 +193,7 @@ def _digest(text: str, person: bytes) -> np.uint64:
 
 
 def _number_hashes(values: np.ndarray) -> np.ndarray:
-    # Adding 0 makes -0 a 0.
+    # Adding 0 turns -0 into 0.
     return np.where(np.isnan(values), _MISSING, _mixed((values + 0.0).view(np.uint64)))
 
 
@@ -209,7 +213,7 @@ def _text_hashes(values: list[Any]) -> np.ndarray:
 
 
 def _mixed(values: np.ndarray) -> np.ndarray:
-    """Spread bits, as splitmix64 ends.
+    """Mix the bits, as the last step of splitmix64 does.
 
     Source: Steele, Lea & Flood (2014), Fast splittable pseudorandom number generators.
     """

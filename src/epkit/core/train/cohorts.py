@@ -1,8 +1,8 @@
-"""On which groups of rows a model does badly: every value and range of every column, the worst first.
+"""The groups of rows on which a model is worst: every value and range of every column is a group.
 
-A number with few values is cut by value, one with more into quarters of the rows; a date by its parts. The worst group
-is the one whose interval ends lowest: by the value alone a group of three rows, of which two are wrong, would always be
-it.
+A number with few values is cut by value, a number with more values into quarters of the rows, a date by its parts. The
+worst group is the one whose interval has the lowest end. By the value alone, a group of three rows with two errors
+would always be the worst.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,25 +20,25 @@ from epkit.core.train.report import Cohort, Figure
 from epkit.errors import UsageError
 
 FEW_VALUES: Final = 8
-"""Different values up to which a number is cut by value."""
+"""A number with at most this number of distinct values is cut by value."""
 
 RANGES: Final = 4
-"""Into which a number with more values is cut: each holds about as many rows."""
+"""A number with more values is cut into this number of ranges, each with about as many rows."""
 
 LEAST_ROWS: Final = 10
-"""Of a cohort that is shown: the interval of fewer says nothing."""
+"""A cohort with fewer rows is not shown: its interval is too wide to be of use."""
 
 MOST_COHORTS: Final = 300
-"""That are shown, the worst ones; gates look at all cuts."""
+"""Number of cohorts that are shown, the worst ones. Gates look at all of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Cut:
-    """The rows of a value or range.
+    """The rows with one value, or with a value in one range.
 
     Args:
         where, columns, value: as in `Cohort`.
-        rows: their places.
+        rows: their places in the table.
     """
 
     where: str
@@ -50,18 +50,18 @@ class Cut:
 def cuts(
     examples: Examples, columns: Iterable[str] | None = None, pairs: Iterable[tuple[str, str]] = ()
 ) -> tuple[Cut, ...]:
-    """Cut rows by the values and ranges of columns.
+    """Cut rows into groups by the values and ranges of columns.
 
     Args:
-        examples: the rows that are judged.
+        examples: the rows on which the model is judged.
         columns: of the model; None for all.
-        pairs: columns that are cut by both at once.
+        pairs: pairs of columns; rows are also cut by both columns of a pair.
 
     Returns:
-        Those of at least `LEAST_ROWS` rows.
+        The groups with at least `LEAST_ROWS` rows.
 
     Raises:
-        UsageError: there is no such column.
+        UsageError: the model has no such column.
     """
     known = list(dict.fromkeys(feature.column for feature in examples.features))
     wanted = known if columns is None else [_named(column, known, "--cohorts") for column in columns]
@@ -77,11 +77,11 @@ def cuts(
 
 
 def cohorts(rows: Metrics, found: Sequence[Cut], groups: np.ndarray | None = None) -> tuple[Cohort, ...]:
-    """Measure the rows of each cut; return the `MOST_COHORTS` worst, the worst first.
+    """Measure the rows of each group, and return the `MOST_COHORTS` worst, the worst first.
 
     Args:
-        rows: in the order of the examples that were cut, with the threshold of a binary task.
-        groups: a row, None where rows are drawn one by one.
+        rows: in the order of the examples that were cut; a binary task has a threshold.
+        groups: one for each row; None if the rows are independent.
     """
     names = _measured(rows)
     binary = rows.label.task == "binary"
@@ -106,7 +106,7 @@ def cohorts(rows: Metrics, found: Sequence[Cut], groups: np.ndarray | None = Non
 
 
 def worst_first(name: str, figure: Figure | None) -> float:
-    """Return what groups are sorted by: the end of the interval that is on the good side."""
+    """Return the sort key of a group: the end of its interval on the good side."""
     if figure is None:
         return float("inf")
     low, high = figure.ci95 or (figure.value, figure.value)
@@ -114,7 +114,7 @@ def worst_first(name: str, figure: Figure | None) -> float:
 
 
 def _measured(rows: Metrics) -> tuple[str, ...]:
-    """Return the metrics of cohorts; the first decides which is the worst."""
+    """Return the metrics of cohorts. The first one decides which cohort is the worst."""
     if rows.label.task == "regression":
         return ("rmse", "mae")
     if rows.label.task == "multiclass":
@@ -142,7 +142,7 @@ def _cut(examples: Examples, place: int, feature: Feature) -> list[Cut]:
     for code, value in enumerate(values):
         rows = order[ends[code - 1] if code else 0 : ends[code]]
         where = f"{feature.name} {value.verb} {value.text}"
-        # A part of a date is named with its part: a date has several.
+        # A date has several parts, so the name of the part is shown too.
         named = value.text if feature.name == feature.column else where.removeprefix(f"{feature.column}.")
         found.append(Cut(where=where, columns=(feature.column,), value=named, rows=rows))
     return found
@@ -185,19 +185,19 @@ class Value:
 
 MISSING: Final = Value(text="missing", verb="is")
 OTHERS: Final = Value(text="another value", verb="is")
-"""A category that training had never, or too rarely, seen."""
+"""A category that the training data did not have, or had too rarely."""
 
 
 def codes_of(
     examples: Examples, place: int, feature: Feature, *, few: int = FEW_VALUES, ranges: int = RANGES
 ) -> tuple[np.ndarray, tuple[Value, ...]]:
-    """Return what rows are cut by, for one column of the matrix.
+    """Return the groups into which rows are cut by one column of the matrix.
 
     Args:
-        few: different values up to which a number is cut by value; one with more is cut into *ranges*.
+        few: a number with at most this number of distinct values is cut by value, any other into *ranges*.
 
     Returns:
-        int64 a row, and what each code is.
+        int64, a code for each row; and the meaning of each code.
     """
     values = examples.matrix[:, place]
     known = ~np.isnan(values)
@@ -221,14 +221,14 @@ def codes_of(
 
 
 def number(value: float) -> str:
-    """Write a number in six digits: `17`, `4.857`, `93.994`."""
+    """Format a number with six significant digits: `17`, `4.857`, `93.994`."""
     return f"{value:.6g}"
 
 
 def _edges(values: np.ndarray, distinct: np.ndarray, ranges: int) -> np.ndarray:
-    """Return where values are cut into ranges of about as many rows; each range holds its lower edge.
+    """Return the edges that cut values into ranges of about as many rows. Each range includes its lower edge.
 
-    A value that has more rows than a range is cut off behind too.
+    A value that occurs in more rows than one range holds also gets an edge after it.
     """
     quantiles = np.quantile(values, np.arange(1, ranges) / ranges, method="inverted_cdf")
     with_least = np.concatenate((distinct[:1], quantiles))
@@ -239,10 +239,10 @@ def _edges(values: np.ndarray, distinct: np.ndarray, ranges: int) -> np.ndarray:
 
 
 def _ranges(edges: np.ndarray, distinct: np.ndarray) -> list[Value]:
-    """Write the ranges that edges cut values into; the last holds its end, and one of a single value is the value."""
+    """Format the ranges between edges. The last range includes its upper end; a range of one value is that value."""
     ends = [distinct[0], *edges, distinct[-1]]
     texts = [number(end) for end in ends]
-    if len(set(texts)) < len(set(ends)):  # six digits do not tell them apart
+    if len(set(texts)) < len(set(ends)):  # six digits cannot distinguish them
         texts = [repr(float(end)) for end in ends]
     held = np.bincount(np.searchsorted(edges, distinct, side="right"), minlength=len(edges) + 1)
     closing = [")"] * len(edges) + ["]"]
@@ -253,7 +253,7 @@ def _ranges(edges: np.ndarray, distinct: np.ndarray) -> list[Value]:
 
 
 def _is_missing(texts: Sequence[Any] | None, rows: np.ndarray) -> np.ndarray:
-    """Tell which rows have no text."""
+    """Return which rows have no text."""
     if texts is None:
         return np.ones(len(rows), bool)
     return np.array([text is None or text == "" for text in np.asarray(texts, object)[rows]], bool)

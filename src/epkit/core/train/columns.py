@@ -1,4 +1,4 @@
-"""From a table to examples: which columns are numbers, categories or dates, and what is left out and why."""
+"""From a table to examples: which columns are numbers, categories or dates; which are left out, and why."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,20 +31,21 @@ if TYPE_CHECKING:
 
 DECIMAL_COMMA: Final = r"^-?[0-9]{1,3}(\.?[0-9]{3})*,[0-9]+$"
 FEWEST_FOR_IDS: Final = 50
-"""Rows from which on a column without a repeated value looks like an id."""
+"""In a table with at least this number of rows, a column with no repeated value looks like an id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Learned:
-    """What was learned of a table.
+    """What a table gives to learn from.
 
     Args:
         examples: the rows with a label.
-        columns: of the table, in its order; the label's kind is `label`, what is left out says for what.
-        warnings: a sentence each.
-        rows: int64: the places of the examples in the table.
-        duplicates: examples that another one before them is equal to.
-        hashed: the columns that *hashes* of the examples are made of.
+        columns: all columns of the table, in order. The kind of the label is `label`; that of a column that is left
+            out is the reason.
+        warnings: one sentence each.
+        rows: int64: places of the examples in the table.
+        duplicates: number of examples that are equal to an earlier one.
+        hashed: the columns from which the *hashes* of the examples are computed.
     """
 
     examples: Examples
@@ -56,14 +57,14 @@ class Learned:
 
 
 def learn(frame: "pl.DataFrame", plan: TrainPlan, name: str = "the table") -> Learned:
-    """Make examples of a table.
+    """Make examples from a table.
 
     Args:
-        frame: with the types that it was read with.
-        name: what messages call it.
+        frame: the table, with the types that the reader chose.
+        name: name of the table in messages.
 
     Raises:
-        UsageError: a column that is named is not there, the label is not fit, or a value is infinite.
+        UsageError: a column does not exist, the label is not usable, or a value is infinite.
     """
     _check_names(frame.columns, plan, name)
     label_series, said = as_numbers(canonical(frame.get_column(plan.label), name, "name another with --label"))
@@ -111,13 +112,13 @@ def encode(
     *,
     strict: bool = False,
 ) -> np.ndarray:
-    """Return float64, rows × features, of a table that a model is asked about.
+    """Return float64, rows × features, for a table whose rows a model is to predict.
 
     Args:
-        strict: refuse a missing value where there was none in training, as what is deployed does.
+        strict: refuse a missing value if the training data had none in this column, as the deployed model does.
 
     Raises:
-        UsageError: a column of the card is not there, or a value is one that it cannot have.
+        UsageError: the table lacks a column of the card, or has a value that its column cannot have.
     """
     parts = []
     for column in card_columns:
@@ -129,7 +130,7 @@ def encode(
 
 
 def features_of(card_columns: Sequence[Mapping[str, Any]]) -> tuple[Feature, ...]:
-    """Return what the columns of the matrix are, in order; no two have one name."""
+    """Return the features, one for each column of the matrix, in order. Their names are unique."""
     names = {column["name"] for column in card_columns}
     found = []
     for column in card_columns:
@@ -143,17 +144,17 @@ def features_of(card_columns: Sequence[Mapping[str, Any]]) -> tuple[Feature, ...
 
 
 def column_of(raw: "pl.Series", series: "pl.Series") -> dict[str, Any]:
-    """Return what a column is, as the card has it: a number, a category or a date; even where it never varies.
+    """Return the description of a column for the card: a number, a category or a date, even if it never varies.
 
     Args:
-        raw: as it was read.
-        series: the same, canonical; at least one value is not missing.
+        raw: as the reader returned it.
+        series: the same in canonical form; at least one value is not missing.
     """
     return _Columns("", np.arange(len(series))).card(raw, series, series.filter(~missing(series)).n_unique())
 
 
 class _Columns:
-    """What is found column by column."""
+    """Collects the columns, one after the other."""
 
     def __init__(self, name: str, rows: np.ndarray) -> None:
         self._name, self._rows = name, rows
@@ -164,7 +165,7 @@ class _Columns:
         self.warnings: list[str] = []
 
     def matrix(self) -> np.ndarray:
-        """Put the columns together; what they were made of is let go."""
+        """Join the columns into a matrix, and release them."""
         matrix = np.empty((len(self.encoded[0]), sum(part.shape[1] for part in self.encoded)), np.float64)
         at = 0
         while self.encoded:
@@ -174,7 +175,7 @@ class _Columns:
         return matrix
 
     def take(self, raw: "pl.Series", left_out: str | None) -> None:
-        """Look at a column, and encode it unless it is left out."""
+        """Examine a column, and encode it unless it is left out."""
         if left_out in ("dropped", "id"):
             distinct = 0 if raw.dtype.is_nested() or raw.dtype.is_object() else raw.n_unique()
             self._tell(raw.name, left_out, raw.null_count(), distinct)
@@ -217,7 +218,7 @@ class _Columns:
             self.texts[raw.name] = series
 
     def card(self, raw: "pl.Series", series: "pl.Series", distinct: int) -> dict[str, Any]:
-        """Return what a column is, as the card has it."""
+        """Return the description of a column for the card."""
         import polars as pl  # late: it costs 0.2 s
 
         name = raw.name
@@ -282,7 +283,7 @@ def _check_names(names: Sequence[str], plan: TrainPlan, name: str) -> None:
 def _groups(frame: "pl.DataFrame", plan: TrainPlan, name: str) -> np.ndarray | None:
     if plan.group is None:
         return None
-    # Of the value alone, so that a group has the same number in every table.
+    # Computed from the value alone: so a group has the same number in every table.
     return row_hashes(frame, [plan.group], name).view(np.int64)
 
 

@@ -1,4 +1,4 @@
-"""ROC and precision-recall curves, thinned for a page, and the confusion matrix."""
+"""ROC and precision-recall curves, with few enough points for a page, and the confusion matrix."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -9,21 +9,21 @@ from epkit.core.train.metrics import Metrics, Ranking
 from epkit.core.train.report import Confusion, Curve
 
 MOST_POINTS: Final = 200
-"""Of a curve: more cannot be seen on a page."""
+"""Points of a curve: more cannot be seen on a page."""
 
 MOST_CURVES: Final = 10
-"""Of a task with many classes: those of the most frequent ones."""
+"""Curves for a task with many classes: those of the most frequent classes."""
 
 MOST_CLASSES: Final = 20
-"""Of a confusion matrix that can be read."""
+"""Classes of a confusion matrix: a larger one cannot be read."""
 
 
 def curves(rows: Metrics) -> tuple[Mapping[str, Curve], Mapping[str, Curve]]:
-    """Return ROC curves (x false, y true positive rate) and precision-recall curves (x recall, y precision).
+    """Return ROC curves (x: false positive rate, y: true positive rate) and precision-recall curves (x: recall).
 
     Returns:
-        Both by class: the positive one of a binary task, else the ten most frequent ones in their order; classes that
-        no row or every row has are left out. Empty for a regression.
+        Both by class: the positive class of a binary task, else the ten most frequent classes in their order. A class
+        that no row or every row has is left out. Both are empty for a regression.
     """
     roc, precision_recall = {}, {}
     if rows.label.task == "binary":
@@ -41,7 +41,7 @@ def curves(rows: Metrics) -> tuple[Mapping[str, Curve], Mapping[str, Curve]]:
 
 
 def confusion(rows: Metrics) -> Confusion | None:
-    """Count rows by true class and answer, at the threshold; None for a regression and of more than 20 classes."""
+    """Count rows by true class and answer, at the threshold; None for a regression, and for more than 20 classes."""
     classes = rows.label.classes
     if not classes or len(classes) > MOST_CLASSES:
         return None
@@ -54,12 +54,12 @@ def confusion(rows: Metrics) -> Confusion | None:
 
 
 def name_of(value: str | float | bool) -> str:
-    """Write a class as a text: `yes`, `3`, `true`."""
+    """Format a class as text: `yes`, `3`, `true`."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _place(rows: Metrics, k: int) -> int:
-    """Return the place in `Label.classes` of what `y` calls *k*: in a binary task 1 is the positive class."""
+    """Return the place in `Label.classes` of the class that is *k* in `y`: in a binary task 1 is the positive class."""
     if rows.label.task == "binary" and rows.label.positive == 0:
         return 1 - k
     return k
@@ -76,12 +76,12 @@ def _precision_recall(ranking: Ranking) -> Curve:
     seen = taken > 0
     precision = ranking.true_positives[seen] / taken[seen]
     recall = ranking.true_positives[seen] / ranking.p
-    # No row taken is a recall of 0, with the precision of the first rows.
+    # If no row is positive, recall is 0; the precision is that of the first rows.
     return _thinned(np.concatenate(([0.0], recall)), np.concatenate((precision[:1], precision)))
 
 
 def _thinned(x: np.ndarray, y: np.ndarray) -> Curve:
-    """Keep points at equal distances along the curve, the first and the last among them."""
+    """Keep points at equal distances along the curve, including the first and the last."""
     if len(x) > MOST_POINTS:
         along = np.concatenate(([0.0], np.cumsum(np.abs(np.diff(x)) + np.abs(np.diff(y)))))
         kept = np.unique(np.searchsorted(along, np.linspace(0.0, along[-1], MOST_POINTS)).clip(max=len(x) - 1))

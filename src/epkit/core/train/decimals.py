@@ -1,19 +1,19 @@
-"""The shortest decimal between two numbers: what a person can read, and splits the same rows."""
+"""Finds the shortest decimal number between two numbers: easy to read, and it splits the rows in the same way."""
 
 from typing import Final
 
 MOST_DIGITS: Final = 17
-"""Behind the point: with more a rounded number is the number itself."""
+"""Digits after the point: with more, a rounded number is the number itself."""
 
 REACH: Final = 0.45
-"""How far from the middle, as a part of the room: not at an end of it, where the next rows are."""
+"""Greatest distance from the middle, as a fraction of the interval: not near an end, where the next rows are."""
 
 
 def shortest(above: float, most: float) -> float:
-    """Return a number above one and at most another, with as few decimals as it can have, near their middle.
+    """Return a number greater than *above* and at most *most*, near their middle, with as few decimals as possible.
 
     Args:
-        above: below *most*.
+        above: less than *most*.
     """
     middle = above / 2 + most / 2
     for digits in range(MOST_DIGITS):

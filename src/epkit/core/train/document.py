@@ -1,4 +1,4 @@
-"""What a training found as the JSON document `train.json`, and the schema of it."""
+"""The result of a training as the JSON document `train.json`, and its schema."""
 
 from typing import Any, Final
 

@@ -1,4 +1,4 @@
-"""How the answer moves with a column: the mean prediction when every row is given a value, and what was observed."""
+"""The effect of a column: the mean prediction if every row had a certain value in it, and the observed mean."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -12,21 +12,21 @@ from epkit.core.train.report import Effect
 
 MOST_COLUMNS: Final = 6
 POINTS: Final = 12
-"""Ranges of a number, or values of a category: the most frequent ones."""
+"""Ranges of a number, or the most frequent values of a category."""
 
 MOST_ROWS: Final = 500
-"""That are given each value."""
+"""Rows that are drawn to compute the predictions for a value."""
 
 
 def effects(predict: Predict, examples: Examples, columns: Sequence[str], *, seed: int) -> tuple[Effect, ...]:
     """Return the effects of the first `MOST_COLUMNS` of the columns.
 
-    A prediction is the probability of the positive class, or the number. Many classes have no single answer that could
-    be drawn: they have no effects. Of a date the part that moves the answer most is taken.
+    A prediction is the probability of the positive class, or the number. With many classes there is no single value to
+    draw, so there are no effects. For a date, the part with the greatest effect is used.
 
     Args:
-        examples: rows, best those that the model was not trained on; *observed* is of all of them.
-        columns: of the table, the most important first.
+        examples: rows, best those that the model was not trained on. *observed* is computed from all of them.
+        columns: names of columns of the table, the most important first.
 
     Source: Friedman (2001), Greedy Function Approximation, section 8.2: partial dependence.
     """
@@ -50,7 +50,7 @@ def _effect(predict: Predict, examples: Examples, drawn: np.ndarray, place: int,
     shown = sorted(np.argsort(-rows, kind="stable")[: POINTS + 1].tolist())
     shown = [code for code in shown if rows[code] > 0]
     own = examples.matrix[:, place]
-    # Of a range the middle of its rows; of what is missing NaN, which is what the mean of nothing is.
+    # A range is represented by the middle of its rows, a missing value by NaN, which is also the mean of no rows.
     given = []
     for code in shown:
         inside = own[codes == code]
@@ -60,7 +60,7 @@ def _effect(predict: Predict, examples: Examples, drawn: np.ndarray, place: int,
     answers = _answers(predict(stacked), examples).reshape(len(given), len(drawn))
     observed = np.bincount(codes, examples.y, len(values))[shown] / rows[shown]
     number = not feature.categories
-    if number and any(np.isnan(given)):  # a curve has no place for what is missing
+    if number and any(np.isnan(given)):  # a curve cannot show a missing value
         kept = [at for at, value in enumerate(given) if not np.isnan(value)]
         shown, given = [shown[at] for at in kept], [given[at] for at in kept]
         answers, observed = answers[kept], observed[kept]

@@ -1,21 +1,21 @@
-"""What `--gate 'AUC>=0.94'` says, and whether a model passes.
+"""Parses gates such as `--gate 'AUC>=0.94'`, and decides whether a model passes them.
 
     GATE   = FIGURE OP LIMIT
     FIGURE = METRIC                      of all test rows
-           | cohort(COLUMN).METRIC       of the worst value or range of the column that has 30 rows or more
+           | cohort(COLUMN).METRIC       of the worst value or range of the column, among those with 30 rows or more
            | cohort(COLUMN=VALUE).METRIC of that value or range
-           | cohort.min(METRIC)          the least of all columns' values and ranges that have 30 rows or more
-           | cohort.max(METRIC)          the greatest: for a loss
+           | cohort.min(METRIC)          the least of the values and ranges of all columns with 30 rows or more
+           | cohort.max(METRIC)          the greatest of them: for a loss
     OP     = >= | > | <= | <
     LIMIT  = a fraction (0.94; for rmse, mae and log_loss any number)
            | base | base-0.002 | base+0.002   the figure of the model that `--base` names
 
-A value or range whose rows do not define the metric (AUC of one class) is passed over.
+A value or range is skipped if the metric is not defined for its rows (AUC of one class).
 
-METRIC is a name of `metrics.py`, epkit's or Azure's, or `ece`. `accuracy` is of the likelier class, and
-`accuracy_at_threshold` of what is answered at the threshold, as are f1, recall, precision and mcc.
+METRIC is a name of `metrics.py`, epkit's or Azure's, or `ece`. `accuracy` is the accuracy of the likelier class.
+`accuracy_at_threshold`, f1, recall, precision and mcc are those of the answers at the threshold.
 
-A gate is judged by the figure itself; its interval is shown with it. A gate against the base is paired: both models
+A gate is judged by the value of the metric; the interval is only shown. A gate against the base is paired: both models
 are measured on the rows that neither was trained on.
 """
 
@@ -42,10 +42,10 @@ GRAMMAR: Final = (
 )
 
 LEAST_ROWS: Final = 30
-"""Of a value or range that a gate judges: the worst of smaller ones is chance."""
+"""Rows that a value or range needs to be judged by a gate: the worst of the smaller ones is a matter of chance."""
 
 LEAST_SHARED: Final = 200
-"""Rows that neither model was trained on, below which a gate against the base is not judged."""
+"""With fewer rows that neither model was trained on, a gate against the base is not judged."""
 
 OPERATORS: Final[Mapping[str, Callable[[float, float], bool]]] = {
     "<": operator.lt,
@@ -55,7 +55,7 @@ OPERATORS: Final[Mapping[str, Callable[[float, float], bool]]] = {
 }
 
 UNBOUNDED: Final = frozenset({"log_loss", "rmse", "mae"})
-"""Metrics that are no fractions."""
+"""Metrics that are not fractions."""
 
 _OP: Final = re.compile(r"(<=|>=|<|>)\s*([^<>=\[\]]*)$")
 _LIMIT: Final = re.compile(r"(?:(base)\s*(?:([+-])\s*)?)?(-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+))?(%)?")
@@ -70,12 +70,12 @@ class GateExpression:
     """A gate.
 
     Args:
-        expression: as it was written.
-        of: the rows that are meant.
-        inside: what was written in `cohort(…)`: a column, or COLUMN=VALUE.
+        expression: the text of the gate.
+        of: the rows that the gate is about.
+        inside: the text inside `cohort(…)`: a column, or COLUMN=VALUE.
         metric: epkit's name.
         op: a key of `OPERATORS`.
-        limit: what is wanted; with *base* what is added to the base's figure.
+        limit: the limit; with *base* the number to add to the base's metric.
         base: whether the limit is relative to the base.
     """
 
@@ -88,20 +88,20 @@ class GateExpression:
     base: bool
 
     def met(self, observed: float, wanted: float) -> bool:
-        """Tell whether a figure meets what is wanted."""
+        """Tell whether an observed value meets the wanted one."""
         return OPERATORS[self.op](observed, wanted)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Evidence:
-    """What gates are judged by.
+    """The data by which gates are judged.
 
     Args:
-        rows: test rows; out-of-fold ones where there are none.
-        ece: of these rows.
-        cuts: of these rows, of the columns that gates name too.
-        groups: a row, None where rows are drawn one by one.
-        shared: the new model, and the base, on the rows that neither was trained on; None without `--base`.
+        rows: test rows; out-of-fold rows if there are no test rows.
+        ece: expected calibration error of these rows.
+        cuts: groups of these rows; they include the columns that the gates name.
+        groups: one for each row; None if the rows are independent.
+        shared: the new model and the base, on the rows that neither was trained on; None without `--base`.
         shared_groups: of these rows.
     """
 
@@ -114,10 +114,10 @@ class Evidence:
 
 
 def parse(text: str) -> GateExpression:
-    """Read a gate, as `--gate` has it.
+    """Parse the value of `--gate`.
 
     Raises:
-        UsageError: it cannot be read; one line with what is wrong and the grammar.
+        UsageError: it cannot be parsed; one line with the mistake and the grammar.
     """
 
     def refuse(why: str) -> UsageError:
@@ -162,14 +162,14 @@ def check(gates: Iterable[GateExpression], label: Label, columns: Sequence[str],
     """Refuse gates that this training cannot judge.
 
     Args:
-        columns: of the model.
-        base: whether there is one.
+        columns: columns of the model.
+        base: whether there is a base.
 
     Returns:
-        The columns that gates name: they are cut, whatever `--cohorts` says.
+        The columns that gates name. Their cohorts are computed whatever `--cohorts` is.
 
     Raises:
-        UsageError: the task has no such metric, there is no such column, or no base.
+        UsageError: the task has no such metric, the model no such column, or there is no base.
     """
     known = [*names_of(label.task)]
     known += {"binary": ["accuracy_at_threshold", "ece"], "multiclass": ["ece"], "regression": []}[label.task]
@@ -202,17 +202,17 @@ def judge(gate: GateExpression, evidence: Evidence) -> Gate:
 
 
 def judge_figure(gate: GateExpression, figures: Mapping[str, Figure], rows: int) -> Gate:
-    """Judge a gate on all rows together by figures that somebody else measured.
+    """Judge a gate on all rows by metrics that were measured elsewhere.
 
     Args:
         figures: by metric.
-        rows: that they are of.
+        rows: number of rows that the figures are computed from.
     """
     return _verdict(gate, figures.get(gate.metric), rows)
 
 
 def _of_cohorts(gate: GateExpression, evidence: Evidence) -> Gate:
-    """Judge the worst of the cohorts that are meant, or one that is named."""
+    """Judge the worst of the cohorts that the gate is about, or the one that it names."""
     found = [cut for cut in evidence.cuts if len(cut.columns) == 1]
     named = None
     if gate.inside is not None:
@@ -251,7 +251,7 @@ def _against_base(gate: GateExpression, evidence: Evidence) -> Gate:
     if apart is None:
         return _not_judged(gate, f"these rows do not define {gate.metric}", rows)
     theirs = old.of(gate.metric)[0]
-    # The interval is that of the difference, put on the base's figure, which is taken as it is.
+    # The interval is that of the difference, moved to the base's value, which counts as exact.
     ci95 = None if apart.ci95 is None else (theirs + apart.ci95[0], theirs + apart.ci95[1])
     return _verdict(gate, Figure(value=theirs + apart.value, ci95=ci95), rows, wanted=theirs + gate.limit)
 
@@ -259,7 +259,7 @@ def _against_base(gate: GateExpression, evidence: Evidence) -> Gate:
 def _verdict(
     gate: GateExpression, figure: Figure | None, rows: int, where: str = "", wanted: float | None = None
 ) -> Gate:
-    """Hold a figure against the limit."""
+    """Compare a metric with the limit."""
     if figure is None:
         return _not_judged(gate, f"{plural(rows, 'row')}, which do not define {gate.metric}", rows)
     limit = gate.limit if wanted is None else wanted

@@ -1,4 +1,4 @@
-"""What columns add to the answers: by their contributions to each row, and by what is lost when they are shuffled."""
+"""The importance of columns: their contributions to each row, and the loss of quality when they are shuffled."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
@@ -10,19 +10,19 @@ from epkit.core.train.problem import Examples, Feature, Label
 from epkit.core.train.report import Figure, Importance
 
 Predict = Callable[[np.ndarray], np.ndarray]
-"""Margins of a matrix: rows × features → rows × outputs."""
+"""A function that returns the margins of a matrix: rows × features → rows × outputs."""
 
 MOST_ROWS: Final = 2_000
-"""That explanations are made of."""
+"""Rows from which explanations are computed."""
 
 REPEATS: Final = 5
 
 MOST_ENGINEERED: Final = 100
-"""Engineered features that are said, the most important ones."""
+"""Engineered features that are reported, the most important ones."""
 
 
 def sample(rows: int, seed: int, most: int = MOST_ROWS) -> np.ndarray:
-    """Draw places of rows, in their order; all where there are few."""
+    """Draw places of rows, in ascending order; if there are few rows, return all places."""
     if rows <= most:
         return np.arange(rows)
     return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
@@ -31,14 +31,14 @@ def sample(rows: int, seed: int, most: int = MOST_ROWS) -> np.ndarray:
 def by_column(
     contributions: np.ndarray, features: Sequence[Feature], permuted: Mapping[str, Figure] | None = None
 ) -> tuple[Importance, ...]:
-    """Return the shares of the columns of the table, the greatest first.
+    """Return the shares of the table's columns, the greatest first.
 
-    The contributions of a column's features (the parts of a date) are summed before the absolute value is taken: what
-    they take from each other is no importance.
+    The contributions of all features of a column (the parts of a date) are added before the absolute value is taken:
+    contributions that cancel each other are no importance.
 
     Args:
         contributions: rows × features × outputs.
-        permuted: what `permutation` found.
+        permuted: the result of `permutation`.
     """
     columns = list(dict.fromkeys(feature.column for feature in features))
     summed = np.zeros((len(columns), *np.shape(contributions)[::2]))
@@ -52,13 +52,13 @@ def by_column(
 def by_feature(contributions: np.ndarray, matrix: np.ndarray, examples: Examples) -> tuple[Importance, ...]:
     """Return the shares of engineered features, the greatest first: numbers, parts of dates, values of categories.
 
-    A learner sees a category as one column. `month = mar` is what that column adds in the rows of March, so the values
-    of a column share what the column has.
+    A learner sees a category as one column. `month = mar` is what this column contributes in the rows of March, so the
+    values of a column divide its share among them.
 
     Args:
         contributions: rows × features × outputs.
-        matrix: of these rows.
-        examples: what the features are; their rows do not matter.
+        matrix: the same rows, float64.
+        examples: describe the features; their rows are not used.
     """
     sizes: dict[str, float] = {}
     categories = {card["name"]: card.get("categories", ()) for card in examples.card_columns}
@@ -87,17 +87,18 @@ def permutation(
     columns: Sequence[str] | None = None,
     repeats: int = REPEATS,
 ) -> Mapping[str, Figure]:
-    """Return how much worse the metric gets when a column is shuffled among the rows, all its features together.
+    """Return how much worse the metric gets when the values of a column are shuffled among the rows.
 
-    Columns that say the same stand in for each other, so each of them looks less important than both are.
+    All features of the column are shuffled together. Two columns with the same information can replace each other, so
+    each of them looks less important than both are.
 
     Args:
-        matrix, y: rows that the model was not trained on; cut them down with `sample`.
+        matrix, y: rows that the model was not trained on; `sample` reduces their number.
         columns: None for all.
-        repeats: of the shuffling, which *sd* is over.
+        repeats: number of shuffles; *sd* is computed over them.
 
     Returns:
-        By column; columns for which the metric is not defined are left out.
+        By column. A column is left out if the metric is not defined for it.
     """
     metric = canonical(metric)
     base = Metrics(y, predict(matrix), label).of(metric)[0]
@@ -105,7 +106,7 @@ def permutation(
     found = {}
     for number, column in enumerate(columns or dict.fromkeys(feature.column for feature in features)):
         places = [place for place, feature in enumerate(features) if feature.column == column]
-        # A stream of its own: what a column loses does not depend on which others are asked for.
+        # Each column has its own stream of random numbers: its loss does not depend on the other columns.
         drawn = np.random.default_rng((seed, number, len(y)))
         losses = []
         for _ in range(repeats):

@@ -1,4 +1,4 @@
-"""What is known of a training when its job is begun at Azure: enough to end it later, without the table."""
+"""What epkit records when it starts a training job at Azure: enough to finish the job later without the table."""
 
 import re
 from collections.abc import Mapping
@@ -15,21 +15,21 @@ _NUMBERS: Final = ("rows", "test-rows", "validated-rows")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRecord:
-    """A training whose job was begun.
+    """A training whose job was started.
 
     Args:
         job: name of the job.
         workspace: its ARM id.
         model: the name that the model is registered under.
         started_at: ISO 8601, UTC.
-        metric: what chooses, by epkit's name.
-        data: of the table.
-        plan: as the report has it.
-        validated_rows: the rows that Azure's figures are of.
-        card: `card.json` but for what the job finds.
-        warnings: a sentence each.
-        gates: as they were given.
-        finished: whether the model was written.
+        metric: epkit's name of the metric that chooses.
+        data: description of the table.
+        plan: as in the report.
+        validated_rows: number of rows from which Azure computes its metrics.
+        card: `card.json` without the results of the job.
+        warnings: one sentence each.
+        gates: as the user wrote them.
+        finished: whether the model is written.
     """
 
     job: str
@@ -50,7 +50,7 @@ RECORDS: Final = DocumentFormat("epkit.job/1", JobRecord)
 
 
 def tags_of(record: JobRecord, version: str) -> dict[str, str]:
-    """Return what a job is given to carry, so that it can be followed from elsewhere."""
+    """Return tags for a job, so that it can be followed from another machine."""
     data = record.data
     return {
         f"{TAG}version": version,
@@ -66,7 +66,7 @@ def tags_of(record: JobRecord, version: str) -> dict[str, str]:
 
 
 def record_of(job: AzureJob, workspace: str) -> JobRecord | None:
-    """Make a record of what a job carries, None where it was not begun by epkit.
+    """Make a record from the tags of a job; None if epkit did not start it.
 
     Args:
         workspace: its ARM id.
@@ -106,7 +106,7 @@ def record_of(job: AzureJob, workspace: str) -> JobRecord | None:
 
 
 def _plain_card(data: DataInfo) -> dict[str, Any]:
-    """Return a card that knows nothing of the columns."""
+    """Return a card without a description of the columns."""
     return {
         "format": "epkit.card/1",
         "label": {"name": data.label, "task": data.task, "classes": [], "positive": None},

@@ -1,4 +1,4 @@
-"""Everything that is said of a model on rows that it was not trained on."""
+"""All metrics and curves of a model on rows that it was not trained on."""
 
 import numpy as np
 
@@ -13,9 +13,10 @@ def judge_rows(rows: Metrics, *, folds: np.ndarray | None = None, groups: np.nda
     """Judge a model.
 
     Args:
-        rows: test rows, or out-of-fold ones, with the threshold of a binary task (one a row for out-of-fold rows).
-        folds: of out-of-fold rows, None for test rows.
-        groups: a row, None where rows are drawn one by one.
+        rows: test rows, or out-of-fold rows. A binary task has a threshold: one for all test rows, or one for each
+            out-of-fold row.
+        folds: for each row, its fold; None for test rows.
+        groups: for each row, its group; None if all rows are independent.
     """
     names = names_of(rows.label.task)
     if rows.label.task == "binary":

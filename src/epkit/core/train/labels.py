@@ -1,4 +1,4 @@
-"""The label of a table: which task it makes, its classes, and what is to be predicted in each row."""
+"""The label of a table: the task that it makes, its classes, and the value to predict in each row."""
 
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     import polars as pl
 
 MOST_WHOLE_CLASSES: Final = 20
-"""Different whole numbers that are taken for classes; more are taken for amounts."""
+"""With at most this number of distinct whole numbers, a label has classes; with more, it has amounts."""
 
 FEWEST_ROWS: Final = 10
 
 
 def known_rows(label: "pl.Series", name: str) -> np.ndarray:
-    """Tell which rows have a label.
+    """Return which rows have a label.
 
     Args:
-        label: canonical.
+        label: in canonical form.
 
     Raises:
-        UsageError: fewer than `FEWEST_ROWS` have one.
+        UsageError: fewer than `FEWEST_ROWS` rows have one.
     """
     known = ~missing(label)
     count = int(known.sum())
@@ -38,12 +38,13 @@ def known_rows(label: "pl.Series", name: str) -> np.ndarray:
 
 
 def as_numbers(label: "pl.Series") -> tuple["pl.Series", list[str]]:
-    """Return a label of texts that are numbers as numbers, missing where a word means that, and what to say.
+    """Return a label of texts as numbers, if it holds numbers, and notes for the user; words for "missing" become null.
 
-    A few different numbers that a file has as texts, none of them missing, are classes: they are answered as they were.
+    If the texts are a few distinct numbers and none is missing, they are classes, and the answers are written as in the
+    table.
 
     Args:
-        label: canonical.
+        label: in canonical form.
     """
     import polars as pl
 
@@ -59,17 +60,17 @@ def as_numbers(label: "pl.Series") -> tuple["pl.Series", list[str]]:
 
 
 def learn_label(label: "pl.Series", plan: TrainPlan, name: str) -> tuple[Label, np.ndarray, list[str]]:
-    """Find the task and what is to be predicted.
+    """Find the task and the values to predict.
 
     Args:
-        label: canonical, without missing values.
+        label: in canonical form, without missing values.
 
     Returns:
-        The label; int64 places in the classes (1 is the positive class where there are two) or float64; what should be
-        said about the choice.
+        The label; for each row, the place of its class as int64 (1 is the positive class of two) or a float64; and
+        notes for the user about the choice.
 
     Raises:
-        UsageError: it has one value, or too few rows of a class, or does not fit the task.
+        UsageError: the label has only one value, too few rows of a class, or does not fit the task.
     """
     where = f'{name}: the label "{label.name}"'
     if (row := infinite(label)) is not None:
@@ -95,7 +96,7 @@ def learn_label(label: "pl.Series", plan: TrainPlan, name: str) -> tuple[Label, 
 
 
 def _classes(label: "pl.Series") -> tuple[Any, ...]:
-    """Return the different values in order; whole numbers as such, even where a gap made floats of the column."""
+    """Return the distinct values, sorted. Whole numbers stay int, even if a missing value made floats of the column."""
     values = label.unique().sort().to_list()
     if label.dtype.is_float() and all(value.is_integer() and abs(value) < 2**53 for value in values):
         return tuple(int(value) for value in values)
@@ -126,7 +127,7 @@ def _task(label: "pl.Series", classes: tuple[Any, ...], plan: TrainPlan, where: 
 
 
 def _alike(classes: tuple[Any, ...]) -> list[str]:
-    """Name two classes that are written differently and may be one."""
+    """Name two classes with different spellings that may be one class."""
     seen: dict[str, str] = {}
     for value in classes:
         if isinstance(value, str):
@@ -153,7 +154,7 @@ def _enough(classes: tuple[Any, ...], counts: np.ndarray, plan: TrainPlan, where
 
 
 def _positive(classes: tuple[Any, ...], counts: np.ndarray, plan: TrainPlan, where: str) -> int:
-    """Return the place of the class that is named, or of the rarer one; of two alike the second."""
+    """Return the place of the class that the user named, else of the rarer one; of two equally rare ones the second."""
     if plan.positive is None:
         return int(counts[1] <= counts[0])
     wanted = plan.positive.strip()

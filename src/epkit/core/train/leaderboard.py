@@ -1,4 +1,4 @@
-"""The runs from the best to the worst, and which of them the rows cannot tell from the best."""
+"""The runs from the best to the worst, and which of them cannot be distinguished from the best."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -13,13 +13,13 @@ from epkit.core.train.tried import Tried
 from epkit.core.train.vote import predicted
 
 SHOWN: Final = ("AUC", "AUC_weighted", "accuracy", "average_precision", "log_loss", "norm_macro_recall", "f1", "mcc")
-"""The metrics of a classification on the leaderboard."""
+"""Metrics of a classification on the leaderboard."""
 
 UNRANKED: Final = ("accuracy", "log_loss", "norm_macro_recall", "f1", "mcc")
-"""Those of more than `MOST_RANKED` classes: AUC sorts the rows once for each class and run."""
+"""Metrics for more than `MOST_RANKED` classes: AUC would sort the rows once for each class and run."""
 
 MOST_RANKED: Final = 20
-"""Classes up to which the leaderboard has AUC and average precision."""
+"""With at most this number of classes, the leaderboard has AUC and average precision."""
 
 
 def leaderboard(
@@ -32,19 +32,19 @@ def leaderboard(
     weight: np.ndarray | None = None,
     groups: np.ndarray | None = None,
 ) -> tuple[RunInfo, ...]:
-    """Rank the runs by a metric on their out-of-fold predictions.
+    """Rank the runs by a metric of their out-of-fold predictions.
 
     Args:
-        tried: all runs; a vote as `vote.as_run` gives it.
-        y, folds, weight, groups: of the rows of the search.
-        metric: what chooses.
+        tried: all runs; a vote in the form of `vote.as_run`.
+        y, folds, weight, groups: for each row of the search.
+        metric: the metric that chooses.
 
     Returns:
-        The best first, the earlier of equals first, failed ones last. The best among them is compared on the rows that
-        chose it, so it is a little too good; the differences are paired.
+        The best run first, the earlier one of two equal ones first, failed runs last. The best run was chosen on the
+        same rows, so its metric is slightly too good. The differences to it are paired.
 
     Raises:
-        UsageError: no run is finished.
+        UsageError: no run has succeeded.
     """
     metric = canonical(metric)
     mask = predicted(tried)
@@ -69,7 +69,7 @@ def leaderboard(
         own = leader if run is best else rows(run)
         behind = None
         if run is not best:
-            # How much worse, so that more is worse for every metric.
+            # Expressed as a loss, so that greater means worse for every metric.
             pair = (leader, own) if GREATER_IS_BETTER[metric] else (own, leader)
             behind = intervals.difference(metric, *pair, folds=folds, groups=groups)
         apart = behind is not None and behind.ci95 is not None and not behind.ci95[0] <= 0 <= behind.ci95[1]
@@ -102,7 +102,7 @@ def _shown(label: Label) -> tuple[str, ...]:
 
 
 def _place(info: RunInfo, metric: str) -> tuple[float, int]:
-    """Return what runs are sorted by."""
+    """Return the sort key of a run."""
     figure = info.metrics.get(metric)
     if figure is None:
         return float("inf"), info.run

@@ -1,4 +1,4 @@
-"""Columns that tell too much alone: the label in other words, or what is known only when the prediction is too late."""
+"""Finds columns that reveal the label: the label in other words, or a value that is known only after the prediction."""
 
 from typing import Final
 
@@ -8,29 +8,29 @@ from epkit.core.train.metrics import Metrics, Ranking
 from epkit.core.train.problem import Examples, Feature, Label
 
 DISGUISE: Final = 0.999
-"""AUC (R²) of one column from which it is the label in other words."""
+"""From this AUC (R²) of one column alone, the column is the label in other words."""
 
 SUSPECT: Final = 0.8
-"""From which a column is looked at by training without it."""
+"""From this AUC (R²), a model is also trained without the column."""
 
 PARTS: Final = 5
-"""Of the rows: a value is judged by the labels of other rows, or an id would look like a perfect column."""
+"""Parts of the rows. A value is judged by the labels of other parts; else an id would look like a perfect column."""
 
 RANGES: Final = 50
-"""Of a number, in which its mean label is taken: what is not monotone would else be missed."""
+"""Ranges of a number, each with its mean label: finds a relation that is not monotone."""
 
 MOST_CLASSES: Final = 20
-"""Of a task with many: the most frequent ones are looked at."""
+"""With many classes, only the most frequent ones are examined."""
 
 _PRIOR: Final = 5.0
-"""Rows with the mean label that every value is given beforehand, so that rare values tell little."""
+"""Each value starts with the mean label of this number of rows, so that a rare value has little influence."""
 
 
 def suspects(examples: Examples) -> tuple[tuple[str, float], ...]:
-    """Return the columns that tell more than `SUSPECT` alone, the worst first, each with its AUC (regression: R²).
+    """Return the columns that alone predict better than `SUSPECT`, the worst first, each with its AUC (regression: R²).
 
-    A number is judged by its order, upward or downward, and by the mean label of its ranges; a category by the mean
-    label of its values. A missing value is a value.
+    A number is judged by its order, ascending and descending, and by the mean label of its ranges. A category is judged
+    by the mean label of its values. A missing value counts as a value.
     """
     found: dict[str, float] = {}
     for place, feature in enumerate(examples.features):
@@ -40,7 +40,7 @@ def suspects(examples: Examples) -> tuple[tuple[str, float], ...]:
 
 
 def alone(examples: Examples, place: int, feature: Feature) -> float:
-    """Return what one column of the matrix tells: AUC of the mean of the classes, or R², not below 0."""
+    """Return how well one column of the matrix predicts: the mean AUC of the classes, or R² (at least 0)."""
     values = examples.matrix[:, place]
     codes = _codes(values, feature)
     part = (examples.hashes % np.uint64(PARTS)).astype(np.int64)
@@ -61,7 +61,7 @@ def alone(examples: Examples, place: int, feature: Feature) -> float:
 
 
 def _codes(values: np.ndarray, feature: Feature) -> np.ndarray:
-    """Return a code a row: of the category, or of the range of a number; the last one is for missing values."""
+    """Return a code for each row: the category, or the range of a number; the last code means a missing value."""
     known = ~np.isnan(values)
     if feature.categories:
         return np.where(known, values, feature.categories).astype(np.int64)
@@ -73,7 +73,7 @@ def _codes(values: np.ndarray, feature: Feature) -> np.ndarray:
 
 
 def _means(codes: np.ndarray, y: np.ndarray, part: np.ndarray) -> np.ndarray:
-    """Return, for each row, the mean label of the rows of other parts that have the same code."""
+    """Return for each row the mean label of the rows in other parts that have the same code."""
     size = int(codes.max()) + 1
     sums, rows = np.bincount(codes, y, size), np.bincount(codes, minlength=size)
     found = np.empty(len(y))
@@ -97,7 +97,7 @@ def _r2(y: np.ndarray, predicted: np.ndarray, label: Label) -> float:
 
 
 def _straight(values: np.ndarray, y: np.ndarray) -> float:
-    """Return the R² of the straight line; rows without a value have the mean."""
+    """Return the R² of a straight line; a row without a value gets the mean."""
     known = ~np.isnan(values)
     x = values[known] - values[known].mean() if known.any() else values[known]
     off = y - y.mean()

@@ -1,4 +1,4 @@
-"""How good margins are: the metrics of Azure AutoML, weighted by row, each with its derivative by the rows' weights.
+"""The quality of margins: the metrics of Azure AutoML, weighted by row, each with its derivative by the rows' weights.
 
 A metric is a function of the weighted rows. `Metrics.of` returns its value and, for each row, the change of the value
 per unit of the row's weight. The derivative makes intervals (`intervals.py`) as cheap as the metric itself: no
@@ -34,7 +34,7 @@ import numpy as np
 from epkit.core.train.problem import Label, Task, probabilities
 
 Measure = tuple[float, np.ndarray]
-"""A metric's value (NaN where the rows do not define it), and its derivative by each row's weight."""
+"""The value of a metric (NaN if it is not defined for the rows), and its derivative by the weight of each row."""
 
 CLASSIFICATION: Final = (
     "AUC",
@@ -53,16 +53,16 @@ CLASSIFICATION: Final = (
     "precision",
     "recall",
 )
-"""What a classification is measured by."""
+"""Metrics of a classification."""
 
 REGRESSION: Final = ("rmse", "mae", "normalised_rmse", "normalised_mae", "r2", "spearman")
-"""What a regression is measured by."""
+"""Metrics of a regression."""
 
 GREATER_IS_BETTER: Final[Mapping[str, bool]] = {
     name: name not in {"log_loss", "rmse", "mae", "normalised_rmse", "normalised_mae", "ece"}
     for name in (*CLASSIFICATION, "accuracy_at_threshold", "ece", *REGRESSION)
 }
-"""Whether more of a metric is better, by its name."""
+"""Whether a greater value is better, by the name of the metric."""
 
 ALIASES: Final[Mapping[str, str]] = {
     "auc": "AUC",
@@ -85,19 +85,19 @@ ALIASES: Final[Mapping[str, str]] = {
     "recall_score_binary": "recall",
     "recall_score_macro": "balanced_accuracy",
 }
-"""Azure AutoML's names of the same metrics."""
+"""Azure AutoML's names of these metrics."""
 
 WORST_LOSS: Final = float(-np.log(np.finfo(np.float64).eps))
-"""Of one row in `log_loss`: scikit-learn and Azure cut probabilities off here too."""
+"""Least probability of one row in `log_loss`. scikit-learn and Azure use a limit too."""
 
 
 def names_of(task: Task) -> tuple[str, ...]:
-    """Return the names of the metrics of a task, without `accuracy_at_threshold`."""
+    """Return the names of a task's metrics, without `accuracy_at_threshold`."""
     return REGRESSION if task == "regression" else CLASSIFICATION
 
 
 def canonical(name: str) -> str:
-    """Return epkit's name of a metric that may be named as Azure names it; an unknown name as it is."""
+    """Return epkit's name of a metric that may have Azure's name; an unknown name is returned as it is."""
     return ALIASES.get(name, name)
 
 
@@ -112,14 +112,14 @@ def value(
     """Measure margins.
 
     Args:
-        name: of the metric, epkit's or Azure's.
+        name: name of the metric, epkit's or Azure's.
         y: as in `Examples`.
-        margins: rows × outputs, none NaN: rows that were never predicted are left out by the caller.
-        weight: a row; None where all count 1.
-        threshold: of a binary task, 0.5 where None, or one a row: what `f1`, `recall` and the like take as positive.
+        margins: rows × outputs, none NaN: the caller leaves out rows that no fold predicted.
+        weight: for each row; None if all are 1.
+        threshold: for a binary task, one for all rows or one for each row; None: 0.5. `f1`, `recall` and others use it.
 
     Returns:
-        NaN where the rows do not define the metric, as AUC of one class.
+        NaN if the metric is not defined for these rows, such as AUC of one class.
 
     Raises:
         KeyError: the task has no such metric.
@@ -128,12 +128,12 @@ def value(
 
 
 def dot(a: np.ndarray, b: np.ndarray) -> float:
-    """Return the sum of products. Not BLAS': its threads cost 7 ms a call, and its sums depend on their number."""
+    """Return the sum of products, without BLAS: its threads cost 7 ms a call, and its sum depends on their number."""
     return float((a * b).sum())
 
 
 def better(name: str, a: float, b: float) -> bool:
-    """Tell whether *a* is better than *b* by a metric; NaN is worse than every number."""
+    """Tell whether *a* is better than *b* by a metric. NaN is worse than every number."""
     if np.isnan(a) or np.isnan(b):
         return bool(np.isnan(b) and not np.isnan(a))
     return a > b if GREATER_IS_BETTER[canonical(name)] else a < b
@@ -164,12 +164,12 @@ class Metrics:
         self._split: tuple[np.ndarray, tuple[Metrics, ...]] | None = None
 
     def __getitem__(self, rows: np.ndarray) -> "Metrics":
-        """Return some of the rows: a mask, or their places."""
+        """Return some of the rows, chosen by a mask or by their places."""
         threshold = self.threshold[rows] if isinstance(self.threshold, np.ndarray) else self.threshold
         return Metrics(self.y[rows], self.margins[rows], self.label, self.weight[rows], threshold)
 
     def by_fold(self, folds: np.ndarray) -> "tuple[Metrics, ...]":
-        """Return the rows of each fold; they are kept, for the best run is compared with every other one."""
+        """Return the rows of each fold. The result is cached, because the best run is compared with every other run."""
         if self._split is None or self._split[0] is not folds:
             self._split = folds, tuple(self[folds == fold] for fold in np.unique(folds))
         return self._split[1]
@@ -187,31 +187,31 @@ class Metrics:
 
     @cached_property
     def probabilities(self) -> np.ndarray:
-        """Of each class, rows × classes."""
+        """Probability of each class, rows × classes."""
         return probabilities(self.margins, self.label.task)
 
     @cached_property
     def likeliest(self) -> np.ndarray:
-        """The place of the likeliest class; of two that are equally likely the positive one."""
+        """The place of the likeliest class; the positive one if two are equally likely."""
         if self.label.task == "binary":
             return (self.probabilities[:, 1] >= 0.5).astype(np.int64)
         return np.asarray(self.margins.argmax(axis=1))
 
     @cached_property
     def answers(self) -> np.ndarray:
-        """The place of the class that the model answers: at the threshold where there is one."""
+        """The place of the class that the model answers, with the threshold if there is one."""
         if self.label.task == "binary" and self.threshold is not None:
             return (self.probabilities[:, 1] >= self.threshold).astype(np.int64)
         return self.likeliest
 
     @cached_property
     def counts(self) -> "_Counts":
-        """Of the answers, by class."""
+        """Counts of the answers, by class."""
         return _Counts(self.y, self.answers, self.weight, max(2, len(self.label.classes)))
 
     @cached_property
     def ranking(self) -> "Ranking":
-        """Of the positive class of a binary task."""
+        """The rows in the order of the score of the positive class of a binary task."""
         return Ranking(self.margins[:, 0], self.y == 1, self.weight)
 
     @cached_property
@@ -225,7 +225,7 @@ class Metrics:
         return self._over_classes(Ranking.average_precision)
 
     def _over_classes(self, measure: "Callable[[Ranking], Measure]") -> tuple[Measure, Measure]:
-        """Rank the rows by each class; classes that no row or every row has are left out."""
+        """Rank the rows by each class. Classes that no row or every row has are left out."""
         shares = self.counts.true / self.total
         defined = [k for k in range(len(shares)) if 0.0 < shares[k] < 1.0 - 1e-15]
         macro = weighted = 0.0 if defined else float("nan")
@@ -235,24 +235,24 @@ class Metrics:
             macro += found / len(defined)
             macro_slope += slope / len(defined)
             weighted += float(shares[k]) * found
-            # The class' share of the rows moves with the weights too.
+            # The class's fraction of the rows depends on the weights too.
             weighted_slope += shares[k] * slope + found * ((self.y == k) - shares[k]) / self.total
         return (macro, macro_slope), (weighted, weighted_slope)
 
     def scores(self, k: int) -> np.ndarray:
-        """Return what ranks rows by class *k*. Of two classes the margin: probabilities near 1 would be ties."""
+        """Return the scores that rank rows by class *k*: for two classes margins, as probabilities near 1 would tie."""
         if self.label.task == "binary":
             return self.margins[:, 0] if k == 1 else -self.margins[:, 0]
         return np.asarray(self.probabilities[:, k])
 
 
 class Ranking:
-    """Rows in the order of a score, the highest first; equal scores are one block.
+    """Rows in the order of a score, the highest first. Equal scores make one block.
 
     Args:
-        scores: a row.
-        positive: whether a row is to be ranked high.
-        weight: a row.
+        scores: one for each row.
+        positive: for each row, whether its rank should be high.
+        weight: one for each row.
     """
 
     def __init__(self, scores: np.ndarray, positive: np.ndarray, weight: np.ndarray) -> None:
@@ -272,7 +272,7 @@ class Ranking:
         self.n = float(self.false_positives[-1]) if blocks else 0.0
 
     def auc(self) -> Measure:
-        """Return the area under the ROC curve: how often a positive row is before a negative one; a tie counts half.
+        """Return the area under the ROC curve: how often a positive row precedes a negative one; a tie counts half.
 
         Source: DeLong, DeLong & Clarke-Pearson (1988): the derivative is the row's placement among the other class.
         """
@@ -285,29 +285,29 @@ class Ranking:
         return auc, self._in_place(slope)
 
     def average_precision(self) -> Measure:
-        """Return the mean, over the positive rows, of the precision down to the row's score."""
+        """Return the mean, over the positive rows, of the precision at the row's score."""
         if self.p <= 0:
             return float("nan"), np.zeros(len(self.order))
         taken = self.true_positives + self.false_positives
-        # Blocks of rows that weigh nothing, before all others: their precision is asked of no row.
+        # Blocks without weight precede all others: no row needs their precision.
         precision = np.divide(self.true_positives, taken, out=np.zeros_like(taken), where=taken > 0)
         share = self.positives / self.p
         average = dot(share, precision)
-        # A row takes part in the precision of its own block and of every block behind.
+        # A row contributes to the precision of its own block and of every later block.
         each = np.divide(share, taken, out=np.zeros_like(taken), where=taken > 0)
         gain, loss = _from_behind(each), _from_behind(each * precision)
         slope = self.is_positive * (gain[self.block] + (precision[self.block] - average) / self.p) - loss[self.block]
         return average, self._in_place(slope)
 
     def _in_place(self, ordered: np.ndarray) -> np.ndarray:
-        """Return values in the order in which the rows were given."""
+        """Return values in the original order of the rows."""
         found = np.empty(len(self.order))
         found[self.order] = ordered
         return found
 
 
 class _Counts:
-    """What was answered, by class: weights of true, answered and right rows, and the same by row."""
+    """Counts of answers by class: weights of true, answered and right rows, and the same for each row."""
 
     def __init__(self, y: np.ndarray, answers: np.ndarray, weight: np.ndarray, classes: int) -> None:
         self.y, self.answers = y, answers
@@ -325,7 +325,7 @@ class _Counts:
         return float(found), (self.answers == k) * (self.hit - found) / max(self.answered[k], 1e-300)
 
     def f1(self, share: np.ndarray) -> Measure:
-        """Return the mean of the classes' F1, weighted by fixed shares."""
+        """Return the mean F1 of the classes, weighted by fixed shares."""
         both = self.true + self.answered
         f1 = _ratio(2 * self.right, both)
         per = _ratio(share, both)
@@ -333,7 +333,7 @@ class _Counts:
         return dot(share, f1), slope
 
     def mean(self, of: Callable[[int], Measure], present: np.ndarray) -> Measure:
-        """Return the mean of a metric over the classes that are present."""
+        """Return the mean of a metric over the classes that occur."""
         classes = np.flatnonzero(present)
         found, slope = 0.0, np.zeros(len(self.y))
         for k in classes:
@@ -344,7 +344,7 @@ class _Counts:
 
 
 def _ratio(over: np.ndarray, under: np.ndarray) -> np.ndarray:
-    """Divide; nothing by nothing is 0, as scikit-learn's F1 and precision have it."""
+    """Divide; 0 / 0 is 0, as in scikit-learn's F1 and precision."""
     return np.asarray(np.divide(over, under, out=np.zeros(len(over)), where=under > 0))
 
 
@@ -354,7 +354,7 @@ def _from_behind(values: np.ndarray) -> np.ndarray:
 
 
 def _mean(rows: Metrics, values: np.ndarray) -> Measure:
-    """Return the weighted mean of one figure a row."""
+    """Return the weighted mean of one value for each row."""
     mean = dot(rows.weight, values) / rows.total
     return mean, (values - mean) / rows.total
 
@@ -437,7 +437,7 @@ def _f1_weighted(rows: Metrics) -> Measure:
 
 
 def _mcc(rows: Metrics) -> Measure:
-    """Return the correlation of answers and truth.
+    """Return the correlation of answers and true classes.
 
     Source: Gorodkin (2004), R_K; for two classes Matthews (1975).
     """
@@ -445,7 +445,7 @@ def _mcc(rows: Metrics) -> Measure:
     right = float(counts.right.sum())
     over = right * s - dot(counts.true, counts.answered)
     a, b = s**2 - dot(counts.answered, counts.answered), s**2 - dot(counts.true, counts.true)
-    if min(a, b) <= 1e-12 * s**2:  # one class alone is true, or answered: defined as 0
+    if min(a, b) <= 1e-12 * s**2:  # only one class is true, or only one is answered: 0 by definition
         return 0.0, np.zeros(len(rows.y))
     root = float(np.sqrt(a) * np.sqrt(b))
     found = over / root
@@ -469,7 +469,7 @@ def _mae(rows: Metrics) -> Measure:
 
 
 def _by_range(measure: Callable[[Metrics], Measure]) -> Callable[[Metrics], Measure]:
-    """Return a metric divided by the range of the label, which is taken as fixed."""
+    """Return a metric divided by the range of the label. The range counts as constant."""
 
     def divided(rows: Metrics) -> Measure:
         y = rows.y[rows.weight > 0]
@@ -492,9 +492,9 @@ def _r2(rows: Metrics) -> Measure:
 
 
 def _spearman(rows: Metrics) -> Measure:
-    """Return Pearson's correlation of the ranks; ties have their middle rank.
+    """Return Pearson's correlation of the ranks; ties have their mean rank.
 
-    The derivative has two parts: the row's own, and that it moves the ranks of the rows after it (von Mises).
+    The derivative has two parts: the row's own term, and its effect on the ranks of later rows (von Mises).
     """
     a, b = _Ranks(rows.margins[:, 0], rows), _Ranks(rows.y.astype(np.float64), rows)
     (together, d), (var_a, d_a), (var_b, d_b) = a.moment(b), a.moment(a), b.moment(b)
@@ -506,7 +506,7 @@ def _spearman(rows: Metrics) -> Measure:
 
 
 class _Ranks:
-    """The middle ranks of values as parts of the weight, less a half: their mean is 0."""
+    """The mean ranks of values, as fractions of the weight, minus one half: their mean is 0."""
 
     def __init__(self, values: np.ndarray, rows: Metrics) -> None:
         self.rows = rows
@@ -522,7 +522,7 @@ class _Ranks:
         return mean, slope / self.rows.total
 
     def after(self, values: np.ndarray) -> np.ndarray:
-        """Return, for each row, the sum of values of the rows after it; of equal ones half."""
+        """Return for each row the sum of the values of later rows; values of equal rows count half."""
         sums = np.bincount(self.place, self.rows.weight * values)
         return ((_from_behind(sums) - sums / 2) / self.rows.total)[self.place]
 

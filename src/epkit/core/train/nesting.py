@@ -1,4 +1,4 @@
-"""Honest figures of what is chosen on out-of-fold predictions: chosen on some parts, judged on the one left."""
+"""Honest metrics of a choice on out-of-fold predictions: choose on some parts of the rows, judge on the other one."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -6,19 +6,20 @@ from typing import Final
 import numpy as np
 
 PARTS: Final = 5
-"""Of the rows, where one fold alone was predicted (`--holdout`)."""
+"""Parts of the rows if only one fold was predicted (`--holdout`)."""
 
 
 def parts(folds: np.ndarray, groups: np.ndarray | None = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Split rows into those on which something is chosen, and those on which it is judged.
+    """Split rows into those for a choice and those on which it is judged.
 
     Args:
-        folds: a row: which fold predicted it. The parts are the folds; where there is one fold, its rows are split
-            in turn, groups as a whole.
-        groups: a row, None where every row is its own.
+        folds: for each row, the fold that predicted it. The parts are the folds. If there is only one fold, its rows
+            are dealt to the parts in turn, each group as a whole.
+        groups: for each row, its group; None if every row is its own group.
 
     Yields:
-        Masks: the rows to choose on, the rows to judge. Every row is judged once. Nothing where there is one unit only.
+        Masks: the rows to choose on, the rows to judge. Every row is judged once. Yields nothing if there is only one
+            unit.
     """
     place = folds
     if len(np.unique(folds)) < 2:

@@ -1,4 +1,4 @@
-"""What a training is to do, said once, checked before anything is read."""
+"""The plan of a training: all its settings, checked before anything is read."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from epkit.core.train.problem import Task
 
 Family = Literal["naive", "linear", "gbdt", "extra", "forest", "dart", "custom", "vote"]
 Metric = str
-"""A name of `core.train.metrics`."""
+"""Name of a metric in `core.train.metrics`."""
 
 Rule = Literal["0.5", "f1", "balanced", "recall", "cost"]
 
@@ -20,10 +20,10 @@ class ThresholdRule:
     """How the threshold of a binary task is chosen.
 
     Args:
-        text: as it was given: `0.5`, `f1`, `balanced`, `recall>=0.8`, `cost:fn=5,fp=1`.
-        fixed: of the rule `0.5`, which may be another number between 0 and 1.
-        recall: the least recall that `recall>=` asks for.
-        cost_fn, cost_fp: of `cost:`.
+        text: the rule as the user wrote it: `0.5`, `f1`, `balanced`, `recall>=0.8`, `cost:fn=5,fp=1`.
+        fixed: the number of a rule such as `0.5`; between 0 and 1.
+        recall: the least recall of `recall>=`.
+        cost_fn, cost_fp: the costs of `cost:`.
     """
 
     text: str = "0.5"
@@ -36,30 +36,30 @@ class ThresholdRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainPlan:
-    """How a model is looked for.
+    """How a model is searched for.
 
     Args:
         label: the column to predict.
-        task: None to infer it.
-        drop: columns that the model must not see.
-        ids: columns that are carried along and not used.
-        positive: the positive class of a binary task, None for the rarer one.
-        metric: what chooses; None for the task's default.
-        runs: how many at most, the vote not counted.
-        time_limit_s: after which no run begins.
-        seed: of everything that is drawn.
-        folds: of the cross-validation.
-        holdout: this part of the rows in place of folds, as Azure does; None for folds.
-        group: column whose values stay on one side of a split.
-        time: column that orders the rows: later ones are predicted from earlier ones.
-        test_size: part of the rows that no choice looks at; 0 for none.
-        threshold: of a binary task.
-        balanced: whether classes weigh alike.
-        workers: processes that try runs side by side.
-        custom: `FILE.py:make` each.
-        cohorts: columns whose groups are looked at; None for all.
-        pairs: pairs of columns whose groups are looked at together.
-        gates: as they were given.
+        task: None: infer it from the label.
+        drop: columns that the model does not see.
+        ids: columns that identify a row; the model does not see them.
+        positive: the positive class of a binary task; None: the rarer one.
+        metric: the metric that chooses; None: the task's default.
+        runs: greatest number of runs, without the vote.
+        time_limit_s: no run starts after this time.
+        seed: seed of all random choices.
+        folds: number of folds of the cross-validation.
+        holdout: the fraction of the rows to judge on in place of folds, as Azure does; None: use folds.
+        group: column whose equal values stay on one side of a split.
+        time: column that orders the rows: later rows are predicted from earlier ones.
+        test_size: fraction of the rows that no choice uses; 0: none.
+        threshold: rule for a binary task.
+        balanced: whether all classes have the same weight.
+        workers: number of processes that try runs in parallel.
+        custom: each is `FILE.py:make`.
+        cohorts: columns whose groups are reported; None: all.
+        pairs: pairs of columns whose groups are reported.
+        gates: as the user wrote them.
     """
 
     label: str
@@ -90,9 +90,9 @@ class Candidate:
     """One run of the search.
 
     Args:
-        run: its number, from 1; it depends on nothing else but the seed.
-        family: which learner.
-        parameters: of the learner, by its own names.
+        run: its number, from 1. The candidate depends only on it and on the seed.
+        family: kind of learner.
+        parameters: of the learner, under its own names.
     """
 
     run: int

@@ -1,4 +1,4 @@
-"""What is to be learned: the columns, the label, and the rows as numbers."""
+"""The learning problem: the columns, the label, and the rows as numbers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ import numpy as np
 Task = Literal["binary", "multiclass", "regression"]
 
 MOST_CATEGORIES: Final = 254
-"""Of one column that the model tells apart: the most frequent ones; the others count as unseen."""
+"""Categories of one column that the model distinguishes: the most frequent ones. All others count as unseen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,10 +17,10 @@ class Label:
     """What the model predicts.
 
     Args:
-        name: of the column.
-        task: what kind of answer it is.
-        classes: the answers of a classification, as the reply writes them, in their sorted order; empty for regression.
-        positive: place of the positive class of a binary task, else None.
+        name: name of the column.
+        task: kind of answer.
+        classes: the answers of a classification in sorted order, as a reply has them; empty for a regression.
+        positive: place of the positive class of a binary task, otherwise None.
     """
 
     name: str
@@ -30,11 +30,11 @@ class Label:
 
     @property
     def outputs(self) -> int:
-        """Return how many margins a model gives for a row: 1, and for many classes one each."""
+        """Return the number of margins for each row: 1, or with more than two classes one for each class."""
         return len(self.classes) if self.task == "multiclass" else 1
 
     def class_of(self, k: int) -> str | int | float | bool:
-        """Return the class that *k* in `Examples.y` means: 1 is the positive one of a binary task."""
+        """Return the class that is *k* in `Examples.y`: in a binary task 1 is the positive class."""
         return self.classes[1 - k if self.task == "binary" and self.positive == 0 else k]
 
 
@@ -43,9 +43,9 @@ class Feature:
     """One column of the matrix that the learners see.
 
     Args:
-        name: `age`, `job`, or for a part of a date `day.month`.
-        column: the column of the table that it is made of.
-        categories: how many codes it has; 0 for a number.
+        name: `age`, `job`, or `day.month` for a part of a date.
+        column: the column of the table from which it is made.
+        categories: number of codes; 0 for a number.
     """
 
     name: str
@@ -58,16 +58,16 @@ class Examples:
     """The rows with a label, as numbers.
 
     Args:
-        label: what is predicted.
-        card_columns: the columns of the model in the table's order, as the card holds them (`columns` of the card).
-        features: of the columns of *matrix*.
+        label: the column to predict.
+        card_columns: the model's columns in the order of the table, in the form of the card (`columns` of the card).
+        features: one for each column of *matrix*.
         matrix: float64, rows × features; NaN where a value is missing or unseen.
-        y: what is to be predicted: int64 places in the classes (1 is the positive class of a binary task), or float64.
-        weight: float64 a row, None where all count 1.
-        groups: int64 a row, None without `--group`: rows of one group are never on both sides of a split.
-        order: float64 a row, None without `--time`: later rows are predicted from earlier ones.
-        hashes: uint64 a row, of its content: where a row goes to by chance depends on it and the seed alone.
-        texts: of the columns that are categories or dates, what the table has, by column, a polars Series: for cohorts.
+        y: values to predict: int64 places of classes (1 is the positive class of a binary task), or float64.
+        weight: float64, one for each row; None if all are 1.
+        groups: int64, one for each row; None without `--group`. Rows of one group are never on both sides of a split.
+        order: float64, one for each row; None without `--time`. Later rows are predicted from earlier ones.
+        hashes: uint64, one for each row, computed from its values. Random splits depend only on it and on the seed.
+        texts: the values of categories and dates as the table has them, by column, as polars Series; used for cohorts.
     """
 
     label: Label
@@ -85,7 +85,7 @@ class Examples:
         return len(self.y)
 
     def without(self, column: str) -> "Examples":
-        """Return the rows without what is made of a column of the table."""
+        """Return the rows without the features of one column of the table."""
         kept = [place for place, feature in enumerate(self.features) if feature.column != column]
         return replace(
             self,
@@ -99,7 +99,7 @@ class Examples:
         """Return some of the rows.
 
         Args:
-            rows: int64, their places.
+            rows: int64, places of the rows.
         """
         return replace(
             self,
@@ -114,10 +114,10 @@ class Examples:
 
 
 def probabilities(margins: np.ndarray, task: Task) -> np.ndarray:
-    """Turn margins into probabilities, or predictions.
+    """Turn margins into probabilities, or into predictions of a regression.
 
     Args:
-        margins: rows × outputs: the log-odds of the positive class, a margin a class (softmax), or the prediction.
+        margins: rows × outputs: log-odds of the positive class, a margin for each class (softmax), or the prediction.
 
     Returns:
         rows × classes for a classification (two columns for a binary task, the positive class second), rows × 1

@@ -1,26 +1,26 @@
-"""How far a training is: what the panel draws."""
+"""The progress of a training, as the panel shows it."""
 
 from dataclasses import dataclass
 
 RunScore = tuple[int, str, float]
-"""A run's number, its family, and the metric that chooses on its out-of-fold predictions."""
+"""Number of a run, its family, and its out-of-fold value of the metric that chooses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """A training under way.
+    """A training that is running.
 
     Args:
-        done: runs that are finished, the failed ones and those of an earlier call included.
-        total: runs that are asked for.
-        running: what is tried at the moment, `7 gbdt`, in the order of the runs.
-        last: the run that was finished last, None before the first; failed runs have no score and are left out.
-        best: the best run so far, the earliest of equals.
-        metric: the name of the scores.
-        elapsed_s: since the search began; afterwards, how long it took.
-        left_s: how much longer it may take, None while nothing is known; at most the rest of the time limit.
-        failed: how many runs failed.
-        phase: what is done before the runs, or with them once they are over; None while they are tried.
+        done: number of finished runs, including failed ones and those of an earlier call.
+        total: number of runs to try.
+        running: the runs that are being tried, such as `7 gbdt`, in their order.
+        last: the run that finished last; None before the first. Failed runs have no score, and do not count.
+        best: the best run so far; of equal ones the earliest.
+        metric: name of the metric of the scores.
+        elapsed_s: time since the start of the search; after it, its duration.
+        left_s: estimated remaining time, at most the rest of the time limit; None if there is no estimate yet.
+        failed: number of failed runs.
+        phase: the step before the runs or after them; None while runs are tried.
     """
 
     done: int

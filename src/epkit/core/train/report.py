@@ -1,6 +1,6 @@
-"""What a training found: a frozen tree of values, which reporters render and `train.json` mirrors.
+"""The result of a training: a tree of frozen values. Reporters render it, and `train.json` has the same fields.
 
-Metrics are fractions, never percentages. An interval is of 95 %. A field that has no value is None.
+Metrics are fractions, never percentages. Intervals are 95 % intervals. A field without a value is None.
 """
 
 from collections.abc import Mapping
@@ -19,9 +19,9 @@ class Figure:
     """A metric with its uncertainty.
 
     Args:
-        value: on all rows together.
-        sd: over the folds, None for one fold.
-        ci95: by resampling rows (or groups), None where it cannot be had.
+        value: computed from all rows together.
+        sd: standard deviation over the folds; None for one fold.
+        ci95: interval for the choice of the rows (or groups); None if it cannot be computed.
     """
 
     value: float
@@ -31,10 +31,10 @@ class Figure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnInfo:
-    """A column as it was read."""
+    """A column of the table."""
 
     name: str
-    kind: str  # number, category, date, or what it is left out for: id, dropped, constant, empty
+    kind: str  # number, category, date; or the reason why it is left out: id, dropped, constant, empty
     missing: int
     distinct: int
 
@@ -44,8 +44,8 @@ class DataInfo:
     """The table.
 
     Args:
-        rows: with a label; *unlabelled* had none and were left out.
-        classes: rows of each class, in the order of the classes; empty for regression.
+        rows: number of rows with a label. The *unlabelled* rows have none, and are left out.
+        classes: number of rows of each class, in the order of the classes; empty for a regression.
     """
 
     path: str
@@ -63,12 +63,12 @@ class DataInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leak:
-    """A column that may be known only after the prediction is asked for.
+    """A column whose values may be known only after the prediction is needed.
 
     Args:
-        alone: AUC of the column alone (R² for regression).
-        without: the metric of a model that does not see it; None where it was not tried.
-        disguise: whether it is the label in other words (AUC alone above 0.999).
+        alone: AUC of the column alone (R² for a regression).
+        without: the metric of a model without the column; None if no such model was trained.
+        disguise: whether the column is the label in other words (AUC alone above 0.999).
     """
 
     column: str
@@ -82,12 +82,12 @@ class RunInfo:
     """A run of the search, on the leaderboard.
 
     Args:
-        metrics: on the out-of-fold predictions.
+        metrics: computed from the out-of-fold predictions.
         behind: how much worse than the best run it is, by the metric that chooses, with the interval of the paired
-            difference; None for the best itself and for what failed.
-        distinguishable: whether that interval leaves out 0; None where Azure gives no interval.
-        rounds: of boosting, the median over the folds; None where there are none.
-        cpu_s: None where Azure does not say.
+            difference; None for the best run and for failed runs.
+        distinguishable: whether that interval excludes 0; None if Azure gives no interval.
+        rounds: number of boosting rounds, the median over the folds; None for a model without rounds.
+        cpu_s: None if Azure does not report it.
     """
 
     run: int
@@ -104,7 +104,7 @@ class RunInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoteMember:
-    """A run in the model, and what its margins weigh."""
+    """A run that is part of the model, and the weight of its margins."""
 
     run: int
     family: str
@@ -117,9 +117,9 @@ class Best:
 
     Args:
         kind: `run`, `vote` or `custom`.
-        validation: its metrics on out-of-fold predictions, of a vote those of the nested choice: what is chosen on
-            four folds and judged on the fifth.
-        optimism: what the metric that chooses gains by being judged on the rows that chose; positive is too good.
+        validation: its metrics on out-of-fold predictions. For a vote they are nested: the vote is chosen on four folds
+            and judged on the fifth.
+        optimism: how much too good the metric is because the same rows chose the model; positive means too good.
     """
 
     kind: str
@@ -138,7 +138,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Confusion:
-    """Counts: a row a true class, a column an answer, in the order of the classes (of 20 classes at most)."""
+    """Counts of rows: one row for each true class, one column for each answer, in the order of at most 20 classes."""
 
     classes: tuple[str, ...]
     counts: tuple[tuple[int, ...], ...]
@@ -146,13 +146,13 @@ class Confusion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedRows:
-    """How the model does on rows that it was not trained on: test rows, or out-of-fold ones.
+    """The quality of the model on rows that it was not trained on: test rows, or out-of-fold rows.
 
     Args:
-        rows: how many.
-        metrics: accuracy is argmax; `accuracy_at_threshold`, `f1` and so on are at the threshold.
-        roc, precision_recall: of the positive class, or of each class against the others, by class (at most ten).
-        calibration: of what was predicted (x) what came true (y), in tenths of the rows.
+        rows: number of rows.
+        metrics: `accuracy` is that of the likeliest class; `accuracy_at_threshold`, `f1` and others use the threshold.
+        roc, precision_recall: by class: the positive class, or each class against the others (at most ten).
+        calibration: the prediction (x) and the true value (y), in ten bins of rows.
         ece: expected calibration error.
     """
 
@@ -167,11 +167,12 @@ class JudgedRows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassThreshold:
-    """Where a binary answer turns positive.
+    """The probability from which a binary answer is positive.
 
     Args:
-        value: chosen on out-of-fold predictions.
-        f1, f1_at_half: inside the folds, where a class is under 20 %: what `--threshold f1` would change.
+        value: the threshold, chosen on out-of-fold predictions.
+        f1, f1_at_half: given if a class has under 20 % of the rows: F1 inside the folds with `--threshold f1`, and at
+            0.5.
     """
 
     rule: str
@@ -183,11 +184,11 @@ class ClassThreshold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Importance:
-    """What a column, or an engineered feature, adds.
+    """The importance of a column, or of an engineered feature.
 
     Args:
-        share: of all mean absolute contributions (exact TreeSHAP; children are summed before the absolute value).
-        permutation: how much worse the metric gets when the column is shuffled; None for engineered features.
+        share: fraction of all mean absolute contributions (exact TreeSHAP; features of a column are added first).
+        permutation: loss of the metric when the column is shuffled; None for engineered features.
     """
 
     name: str
@@ -197,13 +198,13 @@ class Importance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
-    """The mean answer where a column has a value: of a number in ranges, of a category by value.
+    """The mean answer for each value of a column: a number has ranges, a category has values.
 
     Args:
-        labels: of the values; *x* are their middles, None for a category.
-        predicted: the mean prediction when every row is given the value (partial dependence).
-        observed: the mean label of the rows that have it.
-        rows: that have it.
+        labels: names of the values. *x* are the middles of the ranges; None for a category.
+        predicted: mean prediction if every row had this value (partial dependence).
+        observed: mean label of the rows that have this value.
+        rows: number of these rows.
     """
 
     column: str
@@ -216,14 +217,14 @@ class Effect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cohort:
-    """The rows of one value or range of a column, or of two columns at once.
+    """The rows with one value or range of a column, or of two columns.
 
     Args:
-        where: `job = admin.`, `age in [17, 32)`, of two columns joined by ` and `.
-        columns: that it is made of.
-        value: the value or range without the column's name, as `cohort(job=admin.)` of a gate may name it.
-        positive: part of the positive class, None without one.
-        metrics: accuracy, AUC and recall where they can be had (regression: rmse, mae).
+        where: `job = admin.` or `age in [17, 32)`; two columns are joined by ` and `.
+        columns: the one or two columns.
+        value: the value or range without the name of the column, as in the gate `cohort(job=admin.)`.
+        positive: fraction of the positive class; None if there is no positive class.
+        metrics: accuracy, AUC and recall if they are defined (regression: rmse, mae).
     """
 
     where: str
@@ -236,11 +237,11 @@ class Cohort:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorLeaf:
-    """A leaf of the error tree: where the model is wrong how often.
+    """A leaf of the error tree: the fraction of wrong answers in a group of rows.
 
     Args:
-        path: the conditions from the root down, `duration > 492`.
-        error: part of the rows that are wrong (regression: mean absolute error).
+        path: the conditions from the root to the leaf, such as `duration > 492`.
+        error: fraction of wrong answers (regression: mean absolute error).
     """
 
     path: tuple[str, ...]
@@ -254,8 +255,8 @@ class Gate:
 
     Args:
         state: `passed`, `missed` or `not judged`.
-        observed: None where it cannot be judged.
-        reason: in words, why it is not judged or what was missed.
+        observed: None if it cannot be judged.
+        reason: why the gate is missed or not judged.
     """
 
     expression: str
@@ -269,7 +270,7 @@ class Gate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Base:
-    """The model that is in use, against the new one, on rows that neither was trained on."""
+    """The model in use, compared with the new one on rows that neither was trained on."""
 
     path: str
     rows: int
@@ -279,7 +280,7 @@ class Base:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Artefact:
-    """The files that were written: bytes and SHA-256 of each."""
+    """The files of the model: size and SHA-256 of each."""
 
     path: str
     sha256: Mapping[str, str]
@@ -288,13 +289,13 @@ class Artefact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingJob:
-    """The job of Azure AutoML that trained.
+    """The job of Azure AutoML that trained the model.
 
     Args:
-        child: the trial whose model it is.
-        registered: name and version of the model in the workspace, `bank:3`; None where it could not be registered.
-        page: in Azure's studio.
-        runs_here: whether this environment has the packages that the model is opened with.
+        child: the trial whose model was taken.
+        registered: name and version of the model in the workspace, `bank:3`; None if it could not be registered.
+        page: URL of the job in Azure's studio.
+        runs_here: whether this environment has the packages that the model needs.
     """
 
     name: str
@@ -307,10 +308,11 @@ class TrainingJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainReport(Displayed):
-    """Everything that a training found.
+    """The whole result of a training.
 
     Args:
-        job: of a training at Azure, whose figures are Azure's own: without intervals, on the rows that it validated on.
+        job: None for a local training. Azure's metrics have no intervals, and come from the rows that Azure validated
+            on.
     """
 
     version: str

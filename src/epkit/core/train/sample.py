@@ -1,7 +1,8 @@
-"""A generated table of the course's kind: telephone calls of a bank, and whether a deposit was sold.
+"""Generates a table like the course's: telephone calls of a bank, and whether a deposit was sold.
 
-Every value is drawn; no row is a customer's. The columns, their words and the economy's figures are those of the Bank
-Marketing set (Moro, Cortez and Rita, 2014), so that the course's payloads fit a model that is trained on it.
+All values are drawn at random; no row is a real customer. The names of the columns, their words and the economic
+figures are those of the Bank Marketing set (Moro, Cortez and Rita, 2014). So a model that is trained on this table
+accepts the course's payloads.
 """
 
 from collections.abc import Mapping, Sequence
@@ -57,11 +58,11 @@ _NAMES: Final = (
 
 
 def sample_table(rows: int = ROWS, seed: int = SEED) -> str:
-    """Return the table as CSV: the 20 columns of the course, and its label `y`, in which some 11 % are `yes`.
+    """Return the table as CSV: the course's 20 columns, and its label `y`, which is `yes` in about 11 % of the rows.
 
     The same arguments give the same text.
     """
-    # Uniform numbers alone, whose stream numpy promises to keep.
+    # Uses only uniform numbers: numpy guarantees that their stream stays the same.
     drawn = np.random.Generator(np.random.PCG64(seed)).random((rows, len(_WORDS) + 10))
     columns: dict[str, np.ndarray] = {}
     log_odds = np.full(rows, -3.1)
@@ -94,6 +95,6 @@ def sample_table(rows: int = ROWS, seed: int = SEED) -> str:
 
 
 def _choose(uniform: np.ndarray, weights: Sequence[float]) -> np.ndarray:
-    """Return the place of the choice of each row, in proportion to the weights."""
+    """Return for each row the place of a choice, drawn in proportion to the weights."""
     upper = np.cumsum(weights) / np.sum(weights)
     return np.minimum(np.searchsorted(upper, uniform, side="right"), len(weights) - 1)

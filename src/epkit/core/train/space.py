@@ -1,11 +1,11 @@
-"""The runs of a search: a run's learner and parameters depend on its number, the seed and the table's shape alone.
+"""The runs of a search. The learner and parameters of a run depend only on its number, the seed and the table's shape.
 
 The first runs are the same in every search: the floor, a linear model, and four boosted models that are good on most
-tables. Then come the user's own estimators, then what is drawn at random. On this kind of data a drawn search ends
-where a guided one does, and a run that depends on no other run can be tried anywhere and in any order.
+tables. The user's own estimators follow, then random candidates. On tables of this kind a random search ends as good as
+a guided one. And a run that depends on no other run can be tried on any worker and in any order.
 
-What is drawn is small on purpose: at most `MOST_LEAVES` leaves and `MOST_TREES` trees, so that one model takes seconds,
-and what is deployed is small and quick.
+Random candidates are small on purpose: at most `MOST_LEAVES` leaves and `MOST_TREES` trees. So one model takes seconds,
+and the deployed model is small and fast.
 """
 
 from collections.abc import Mapping
@@ -17,13 +17,13 @@ from epkit.core.train.plan import Candidate, Family
 
 MOST_LEAVES: Final = 31
 MOST_TREES: Final = 600
-"""Of a model with one output."""
+"""Greatest number of trees of a model with one output."""
 
 MOST_TREES_IN_ALL: Final = 6000
-"""Of a model with an output a class: each round grows a tree a class."""
+"""Greatest number of trees of a model with one output for each class: each round grows one tree for each class."""
 
 FIXED: Final = 6
-"""Runs that are the same in every search but for the seed."""
+"""Runs that are the same in every search, except for the seed."""
 
 _FAMILIES: Final[tuple[tuple[Family, float], ...]] = (
     ("gbdt", 0.64),
@@ -33,22 +33,22 @@ _FAMILIES: Final[tuple[tuple[Family, float], ...]] = (
     ("dart", 0.05),
 )
 _ROWS_A_LEAF: Final = 20
-"""Rows of the table for each row that a leaf must have, at least."""
+"""Least number of rows of the table for each row that a leaf must have."""
 
 _LONGEST_STEP: Final = 0.3
-"""A learning rate that is not exceeded because there are many classes."""
+"""With many classes, the learning rate is not raised above this."""
 
 Parameters = Mapping[str, float | int | str | bool]
 
 
 def schedule(runs: int, seed: int, *, rows: int, outputs: int, custom: tuple[str, ...] = ()) -> tuple[Candidate, ...]:
-    """List what a search tries, in the order in which it begins.
+    """List the candidates of a search in the order in which they start.
 
     Args:
-        runs: how many at most, the user's own not counted.
-        rows: that the search sees.
-        outputs: margins a row.
-        custom: the user's own estimators; they have the numbers after the fixed runs, however many runs there are.
+        runs: greatest number of candidates, without the user's own estimators.
+        rows: number of rows of the search.
+        outputs: margins of a row.
+        custom: the user's own estimators. Their numbers follow those of the fixed runs, whatever *runs* is.
 
     Returns:
         Candidates, by ascending number.
@@ -64,12 +64,12 @@ def schedule(runs: int, seed: int, *, rows: int, outputs: int, custom: tuple[str
 
 
 def candidate(run: int, seed: int, *, rows: int, outputs: int) -> Candidate:
-    """Return a run: the same for the same arguments, whatever else is tried.
+    """Return one candidate. The same arguments give the same candidate, whatever else is tried.
 
     Args:
-        run: from 1.
-        rows: that the search sees; they bound what a leaf must hold.
-        outputs: margins a row; they bound the rounds.
+        run: its number, from 1.
+        rows: number of rows of the search; limits the least rows of a leaf.
+        outputs: margins of a row; limits the number of rounds.
     """
     draw = np.random.default_rng((seed, run))
     fixed: tuple[tuple[Family, Mapping[str, Any]], ...] = (
@@ -94,7 +94,7 @@ def candidate(run: int, seed: int, *, rows: int, outputs: int) -> Candidate:
 def _family(draw: np.random.Generator, outputs: int) -> Family:
     names, parts = zip(*_FAMILIES, strict=True)
     family: Family = names[int(draw.choice(len(names), p=parts))]
-    # Dart evaluates all its trees anew for each that it drops, once a class.
+    # For each tree that dart drops it evaluates all its trees again, once for each class.
     return "gbdt" if family == "dart" and outputs > 1 else family
 
 
@@ -146,12 +146,12 @@ def _boosted(
     l2: float = 0.0,
     smooth: float = 10.0,
 ) -> dict[str, Any]:
-    """Return parameters by LightGBM's names.
+    """Return parameters under LightGBM's names.
 
     Args:
-        leaf_rows: least rows of a leaf.
-        columns, part: of the columns each tree sees, of the rows.
-        smooth: how strongly rare categories are drawn to the mean.
+        leaf_rows: least number of rows in a leaf.
+        columns, part: fraction of the columns, and of the rows, that each tree uses.
+        smooth: how strongly rare categories are pulled to the mean.
     """
     found: dict[str, Any] = {
         "rounds": rounds,
@@ -165,13 +165,13 @@ def _boosted(
 
 
 def _bounded(parameters: Mapping[str, Any], rows: int, outputs: int) -> Parameters:
-    """Fit parameters to a small table, and to one with many classes."""
+    """Limit parameters for a small table, and for one with many classes."""
     if "rounds" not in parameters:
         return parameters
     wanted = int(parameters["rounds"])
     rounds = max(1, min(wanted, MOST_TREES_IN_ALL // outputs))
     rate = float(parameters["learning_rate"])
-    if rounds < wanted:  # fewer steps are longer, as far as that is good
+    if rounds < wanted:  # fewer rounds with a higher learning rate, within limits
         rate = max(rate, min(_LONGEST_STEP, _rounded(rate * wanted / rounds)))
     return {
         **parameters,
@@ -182,5 +182,5 @@ def _bounded(parameters: Mapping[str, Any], rows: int, outputs: int) -> Paramete
 
 
 def _rounded(value: float) -> float:
-    """Round to four digits, so that a parameter is read as it was used."""
+    """Round to four digits, so that the parameter that is shown is exactly the one that was used."""
     return float(f"{value:.4g}")

@@ -1,10 +1,10 @@
-"""Which rows no choice looks at: the test rows, chosen by what a row holds and not by where it is in the table.
+"""Chooses the test rows, which no other choice uses. The choice depends on the values of a row, not on its place.
 
-A row is a test row if the hash of its content, mixed with the seed, is below *size* of all 64-bit numbers. So it stays
-one in every later training with the same seed and size, however many rows were added or taken away, and rows with the
-same content are on the same side. The part is therefore *size* only on average. With groups, the hash is the group's.
-With an order, chance would be dishonest, as the model predicts later rows from earlier ones: then the latest part is
-the test.
+A row is a test row if the hash of its values, mixed with the seed, is below the fraction *size* of all 64-bit numbers.
+So it stays a test row in every later training with the same seed and size, however many rows are added or removed. And
+rows with the same values are always on the same side. The fraction of test rows is *size* only on average. With groups,
+the hash is that of the group. With an order in time, a random choice would be misleading, because the model predicts
+later rows from earlier ones. Then the latest rows are the test rows.
 """
 
 from typing import Final
@@ -28,14 +28,14 @@ def held_out(
     """Choose the test rows.
 
     Args:
-        hashes: uint64 a row, of its content.
-        size: part of the rows, from 0 (none) to below 1.
-        groups: int64 a row, where the rows of a group stay together; a group stays on its side in later trainings if
-            its number depends on nothing but the group.
-        order: float64 a row, where time orders them; rows of one moment stay together.
+        hashes: uint64, one for each row, computed from its values.
+        size: fraction of the rows, from 0 (none) to below 1.
+        groups: int64, one for each row, if groups must stay together. A group stays on its side in later trainings if
+            its number depends only on the group.
+        order: float64, one for each row, if time orders them. Rows of one moment stay together.
 
     Returns:
-        bool a row; with *order* there may be none, if all rows are of one moment.
+        bool, one for each row. With *order* there may be no test row, if all rows are of one moment.
     """
     if size <= 0.0:
         return np.zeros(len(hashes), bool)
@@ -57,7 +57,7 @@ def _mixed(keys: np.ndarray, seed: int) -> np.ndarray:
 
 
 def _latest(order: np.ndarray, size: float) -> np.ndarray:
-    """Return the latest part: from a moment on, or after it where that comes nearer to *size*."""
+    """Return the latest rows: from a moment on, or after it, whichever is nearer to *size*."""
     wanted = round(len(order) * size)
     if not wanted:
         return np.zeros(len(order), bool)

@@ -1,11 +1,11 @@
-"""Where a binary answer turns positive: `--threshold`, chosen on some rows and judged on others.
+"""The threshold of a binary answer (`--threshold`): it is chosen on some rows and judged on others.
 
     RULE = 0.5 | f1 | balanced | recall>=R | cost:fn=A,fp=B
 
-`f1` makes the F1 of the positive class greatest, `balanced` the mean recall of both classes, `cost` the cost of wrong
-answers least; `recall>=R` finds R of the positive rows with the fewest false alarms. A row is positive where its
-probability is the threshold or more. The threshold lies between two probabilities of the rows, in the shortest decimal
-that does.
+`f1` maximises the F1 of the positive class, `balanced` the mean recall of both classes. `cost` minimises the cost of
+wrong answers. `recall>=R` finds at least the fraction R of the positive rows, with the fewest false alarms. A row is
+positive if its probability is the threshold or more. The threshold lies between two probabilities of the rows. It is
+the shortest decimal number there.
 """
 
 import re
@@ -25,7 +25,7 @@ GRAMMAR: Final = "write 0.5 (or another number between 0 and 1), f1, balanced, r
 
 HALF: Final = 0.5
 RARE: Final = 0.2
-"""Part of the rows below which a class is rare: then F1 at half and at its best threshold are both said."""
+"""A class with a smaller fraction of the rows is rare. Then F1 is reported at 0.5 and at its best threshold."""
 
 _NUMBER: Final = r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
 _RECALL: Final = re.compile(rf"recall>=?{_NUMBER}")
@@ -34,11 +34,11 @@ _COST: Final = re.compile(rf"cost:(?:fn={_NUMBER},fp={_NUMBER}|fp={_NUMBER},fn={
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Settled:
-    """A threshold that was chosen.
+    """A threshold, and the thresholds that judge it.
 
     Args:
-        threshold: what is shipped, chosen on all rows.
-        by_row: float64 a row: what was chosen on the other folds; figures of out-of-fold rows use it.
+        threshold: the one that is deployed, chosen on all rows.
+        by_row: float64, one for each row: the threshold chosen on the other folds, for metrics of out-of-fold rows.
     """
 
     threshold: ClassThreshold
@@ -46,10 +46,10 @@ class Settled:
 
 
 def parse(text: str) -> ThresholdRule:
-    """Read a rule, as `--threshold` has it.
+    """Parse the value of `--threshold`.
 
     Raises:
-        UsageError: it cannot be read; the message tells the grammar.
+        UsageError: it cannot be parsed; the message gives the grammar.
     """
 
     def refuse(why: str) -> UsageError:
@@ -76,22 +76,22 @@ def parse(text: str) -> ThresholdRule:
 
 
 def best(rule: ThresholdRule, rows: Metrics) -> float:
-    """Choose the threshold on rows.
+    """Choose the threshold on these rows.
 
     Returns:
-        0.5 where a rule cannot be applied, because the rows have one class only.
+        0.5 if the rule cannot be applied because the rows have only one class.
     """
     if rule.rule == "0.5":
         return rule.fixed
     probabilities = rows.probabilities[:, 1]
     levels, place = np.unique(-probabilities, return_inverse=True)
-    levels = -levels  # from the highest down
+    levels = -levels  # descending
     positives = np.bincount(place, rows.weight * (rows.y == 1), len(levels))
     negatives = np.bincount(place, rows.weight * (rows.y == 0), len(levels))
     p, n = float(positives.sum()), float(negatives.sum())
     if p <= 0 or n <= 0:
         return HALF
-    # Entry k: the k highest levels are positive; entry 0: no row is.
+    # Entry k: the k highest levels are positive. Entry 0: no row is positive.
     tp = np.concatenate(([0.0], np.cumsum(positives)))
     fp = np.concatenate(([0.0], np.cumsum(negatives)))
     cuts = _between(levels)
@@ -104,11 +104,11 @@ def best(rule: ThresholdRule, rows: Metrics) -> float:
 
 
 def settle(rule: ThresholdRule, rows: Metrics, folds: np.ndarray, groups: np.ndarray | None = None) -> Settled:
-    """Choose the threshold that is shipped, and for each fold the one that judges it.
+    """Choose the threshold to deploy on all rows, and for each fold one on the other folds, to judge it.
 
     Args:
-        rows: that were predicted out of fold, of a binary task.
-        folds, groups: of these rows.
+        rows: out-of-fold rows of a binary task.
+        folds, groups: for each of these rows.
     """
     nested = list(parts(folds, groups))
     value, by_row = _nested(rule, rows, nested)
@@ -127,7 +127,7 @@ def settle(rule: ThresholdRule, rows: Metrics, folds: np.ndarray, groups: np.nda
 def _nested(
     rule: ThresholdRule, rows: Metrics, nested: list[tuple[np.ndarray, np.ndarray]]
 ) -> tuple[float, np.ndarray]:
-    """Return the threshold of all rows, and for each part that of the others."""
+    """Return the threshold of all rows, and for each part the threshold of the other parts."""
     value = best(rule, rows)
     by_row = np.full(len(rows.y), value)
     if rule.rule != "0.5":
@@ -141,7 +141,7 @@ def _at(rows: Metrics, threshold: float | np.ndarray) -> Metrics:
 
 
 def _worth(rule: ThresholdRule, tp: np.ndarray, fp: np.ndarray, p: float, n: float) -> np.ndarray:
-    """Return what the rule makes greatest, for each number of levels that are positive."""
+    """Return, for each number of positive levels, the value that the rule maximises."""
     if rule.rule == "f1":
         return np.asarray(2 * tp / (tp + fp + p))
     if rule.rule == "balanced":
@@ -151,22 +151,22 @@ def _worth(rule: ThresholdRule, tp: np.ndarray, fp: np.ndarray, p: float, n: flo
         assert rule.cost_fp is not None
         return np.asarray(-(rule.cost_fn * (p - tp) + rule.cost_fp * fp))
     assert rule.recall is not None
-    # The fewest false alarms of those that find enough; all rows positive find everything.
+    # Of those that find enough, the one with the fewest false alarms. If all rows are positive, everything is found.
     return np.where(tp >= rule.recall * p * (1 - 1e-12), -fp, -np.inf)
 
 
 def _room(levels: np.ndarray, k: int) -> tuple[float, float]:
-    """Return between which probabilities the threshold may be, where the *k* highest levels are positive.
+    """Return the interval of the threshold if the *k* highest levels are positive.
 
     Returns:
-        What it is above, and what it is at most.
+        Its lower end (excluded) and its upper end (included).
     """
     above = float(levels[k]) if k < len(levels) else 0.0
     return above, float(levels[k - 1]) if k else 1.0
 
 
 def _between(levels: np.ndarray) -> np.ndarray:
-    """Return the middle of each room, NaN where no threshold is there: above a probability of 1."""
+    """Return the middle of each interval; NaN if it contains no threshold because it begins at a probability of 1."""
     upper = np.concatenate(([1.0], levels))
     lower = np.concatenate((levels, [0.0]))
     middles = (upper + lower) / 2

@@ -1,4 +1,4 @@
-"""What came of a run of the search."""
+"""The result of one run of a search."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -12,17 +12,17 @@ State = Literal["done", "failed"]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Tried:
-    """A run that is over.
+    """A run that has ended.
 
     Args:
         state: a failed run has no margins and no rounds.
-        margins: float32, rows of the search × outputs, each row's by a model that did not see it; NaN where a row was
-            in no validation fold (time order, holdout). None for a failed run.
-        rounds: of boosting, the best of each fold; empty where there are none.
-        median: of *rounds*: what a refit uses; None where there are none.
-        cpu_s: of all folds together.
-        note: what the user should know of a run that is done: `did not converge`.
-        error: why it failed, one line.
+        margins: float32, rows of the search × outputs. Each row is predicted by a model that was not trained on it; NaN
+            if no fold judged the row (time order, holdout). None for a failed run.
+        rounds: best number of boosting rounds in each fold; empty for a model without rounds.
+        median: median of *rounds*, used for a refit; None for a model without rounds.
+        cpu_s: CPU time of all folds together.
+        note: a remark for the user about a run that succeeded, such as `did not converge`.
+        error: one line: why it failed.
     """
 
     candidate: Candidate

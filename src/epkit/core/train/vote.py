@@ -1,12 +1,13 @@
-"""Which model is shipped: one run, a vote of a few, or a user's own estimator; and what choosing it gained by chance.
+"""Chooses the model: one run, a vote of a few runs, or the user's own estimator; and estimates the gain by chance.
 
-A vote is the weighted mean of its members' margins (log-odds), so it is one additive model. Its members are selected
-greedily: the best run first, then again and again the run that makes the mean best; a run may be taken twice, which
-doubles its weight. All choices are made on out-of-fold predictions, and are made again for each fold on the other folds
-alone: the figure of these nested choices is honest, and what the plain figure is better by is the optimism.
+A vote is the weighted mean of the margins (log-odds) of its members, so it is one additive model. Its members are
+selected greedily: first the best run, then repeatedly the run that improves the mean most. A run can be selected twice,
+which doubles its weight. All choices use out-of-fold predictions. They are repeated for each fold on the other folds
+alone. The metric of these nested choices is honest. The difference of the plain metric from it is the optimism.
 
-The vote is taken where its nested figure is better than that of the best single run; else the run, which is smaller and
-faster. A custom run is never in a vote, and wins only where the interval of its paired difference leaves out 0.
+The vote is chosen if its nested metric is better than that of the best single run. Otherwise the run is chosen, because
+it is smaller and faster. A custom run is never part of a vote. It wins only if the interval of its paired difference
+excludes 0.
 
 Source: Caruana, Niculescu-Mizil, Crew & Ksikes (2004), Ensemble Selection from Libraries of Models.
 """
@@ -27,21 +28,21 @@ from epkit.core.train.tried import Tried
 from epkit.errors import UsageError
 
 MOST_MEMBERS: Final = 5
-"""Of a vote: 1,000 rows cost each member its time."""
+"""Members of a vote: each one costs time for every prediction."""
 
 MOST_STEPS: Final = 10
-"""Of the selection, which bounds how fine the weights are."""
+"""Steps of the selection. They limit how fine the weights are."""
 
 POOL: Final = 15
-"""The runs that a vote may be made of: the best ones."""
+"""The number of best runs from which a vote is made."""
 
 MOST_ROWS: Final = 50_000
-"""Times outputs, that a selection looks at: more tell the runs apart no better than noise, and cost minutes."""
+"""Rows times outputs that a selection uses: more would cost minutes, and distinguish the runs no better than noise."""
 
 LEAST_ROWS: Final = 2_000
 
 MOST_RANKED: Final = 10
-"""Classes up to which a vote is selected by the metric itself; for more by log loss, which needs no sorting."""
+"""With at most this number of classes, a vote is selected by the metric; with more by log loss: it needs no sorting."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -49,11 +50,11 @@ class Choice:
     """The model that was chosen.
 
     Args:
-        members: its runs; the weights sum to 1.
-        margins: float64, rows × outputs: out of fold, of these members; NaN where a row was never predicted.
-        nested: the same, where each fold's rows have what was chosen on the other folds: what figures are made of.
-        optimism: how much better the metric is on *margins* than on *nested*; None where nothing was chosen, or where
-            it cannot be had.
+        members: its runs, with weights that sum to 1.
+        margins: float64, rows × outputs: out-of-fold margins of these members; NaN for a row that no fold judged.
+        nested: the same, but each fold is predicted by the choice on the other folds. Metrics are computed from it.
+        optimism: how much better the metric is on *margins* than on *nested*; None if there was nothing to choose, or
+            if it cannot be computed.
     """
 
     kind: Literal["run", "vote", "custom"]
@@ -64,10 +65,10 @@ class Choice:
 
 
 def predicted(tried: Sequence[Tried]) -> np.ndarray:
-    """Return which rows every finished run predicted, as a mask.
+    """Return a mask of the rows that every finished run predicted.
 
     Raises:
-        UsageError: no run is finished.
+        UsageError: no run has succeeded.
     """
     done = [run.margins for run in tried if run.margins is not None]
     if not done:
@@ -92,13 +93,13 @@ def choose(
     """Choose the model.
 
     Args:
-        tried: the runs in the order of their numbers; failed ones are passed over.
-        y, weight, groups: of the rows of the search.
-        metric: what chooses.
-        folds: a row: which fold predicted it; what it is of rows that none predicted does not matter.
+        tried: the runs in the order of their numbers; failed ones are skipped.
+        y, weight, groups: for each row of the search.
+        metric: the metric that chooses.
+        folds: for each row, the fold that predicted it; its value does not matter for a row that no fold predicted.
 
     Raises:
-        UsageError: no run is finished.
+        UsageError: no run has succeeded.
     """
     mask = predicted(tried)
     done = [run for run in tried if run.margins is not None]
@@ -115,7 +116,7 @@ def choose(
 
 
 def as_run(choice: Choice, run: int) -> Tried:
-    """Return a vote as the last run of the leaderboard, with its nested margins."""
+    """Return a vote in the form of a run, the last one of the leaderboard, with its nested margins."""
     members = {str(member.run): member.weight for member in choice.members}
     return Tried(
         candidate=Candidate(run=run, family="vote", parameters=members),
@@ -134,7 +135,7 @@ class _Rows:
         self.places = np.flatnonzero(mask)
 
     def metrics(self, margins: np.ndarray, places: np.ndarray) -> Metrics:
-        """Return some rows, given the margins of all."""
+        """Return the metrics of some rows, from the margins of all rows."""
         weight = None if self.weight is None else self.weight[places]
         return Metrics(self.y[places], margins[places], self.label, weight)
 
@@ -142,19 +143,19 @@ class _Rows:
         return self.metrics(margins, places).of(metric)[0]
 
     def thinned(self, places: np.ndarray) -> np.ndarray:
-        """Return some of the places, evenly, where there are too many."""
+        """Return evenly chosen places, if there are too many."""
         step = -(-len(places) // max(LEAST_ROWS, MOST_ROWS // self.label.outputs))
         return places[:: max(1, step)]
 
 
 Weights = dict[int, float]
-"""Of the members, by their place among the runs."""
+"""Weights of the members, by their place among the runs."""
 
 Pick = Callable[[_Rows, Sequence[Tried], np.ndarray], Weights]
 
 
 def _of_own(rows: _Rows, runs: Sequence[Tried], nested: list[tuple[np.ndarray, np.ndarray]]) -> Choice | None:
-    """Choose between the best run and the vote, None without a run."""
+    """Choose between the best run and the vote; None if there is no run."""
     if not runs:
         return None
     single = _chosen(rows, runs, nested, _best_run, "run")
@@ -172,7 +173,7 @@ def _chosen(
     pick: Pick,
     kind: Literal["run", "vote", "custom"],
 ) -> Choice:
-    """Choose by *pick* on all rows, and for each part of the rows on the others."""
+    """Choose with *pick* on all rows, and for each part of the rows on the other parts."""
     weights = pick(rows, runs, rows.places)
     plain = _mean(runs, weights)
     honest = plain
@@ -193,7 +194,7 @@ def _chosen(
 
 
 def _mean(runs: Sequence[Tried], weights: Weights, places: np.ndarray | slice = slice(None)) -> np.ndarray:
-    """Return the weighted mean of the margins, float64."""
+    """Return the weighted mean of the margins as float64."""
     return np.asarray(sum(weight * _margins(runs[place], places) for place, weight in weights.items()))
 
 
@@ -203,7 +204,7 @@ def _margins(run: Tried, places: np.ndarray | slice = slice(None)) -> np.ndarray
 
 
 def _ranked(rows: _Rows, runs: Sequence[Tried], metric: str, places: np.ndarray) -> list[int]:
-    """Return the places of runs, the best first, the earlier of equals first."""
+    """Return the places of the runs, the best first, the earlier of two equal ones first."""
     values = [rows.value(metric, _of(run), places) for run in runs]
     signed = [value if GREATER_IS_BETTER[metric] else -value for value in values]
     return sorted(range(len(runs)), key=lambda place: -signed[place] if signed[place] == signed[place] else np.inf)
@@ -246,7 +247,7 @@ def _selected(rows: _Rows, runs: Sequence[Tried], places: np.ndarray) -> Weights
 
 
 def _is_clearly_better(rows: _Rows, custom: Choice, other: Choice, groups: np.ndarray | None) -> bool:
-    """Tell whether the paired difference of the honest margins leaves out 0, in favour of the custom run."""
+    """Tell whether the paired difference of the honest margins excludes 0, in favour of the custom run."""
     mine, theirs = (rows.metrics(choice.nested, rows.places) for choice in (custom, other))
     found = intervals.difference(rows.metric, mine, theirs, groups=groups)
     if found is None or found.ci95 is None:

@@ -1,4 +1,4 @@
-"""A request or reply body as the genuine server decodes it, with what is odd about it."""
+"""Decodes a request or reply body like the inference server, and reports oddities."""
 
 import codecs
 import re

@@ -1,4 +1,4 @@
-"""One value against one declared scalar type, as the genuine server takes it.
+"""Checks one value against a declared scalar type, as the inference server does.
 
 Two readers stand behind a contract that inference-schema generated. Rows become a pandas frame or a numpy array of
 the sample's types, and are *coerced*: `"17"` is 17, 17.9 is cut to 17, a missing number is NaN. Everything else is

@@ -1,4 +1,4 @@
-"""Files that were checked, as the reporters of `epkit validate` get them."""
+"""Files that were checked, as input for the reporters of `epkit validate`."""
 
 from dataclasses import dataclass
 

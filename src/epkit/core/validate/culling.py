@@ -1,4 +1,4 @@
-"""Which rows break a contract, when only a check of many rows at once is fast."""
+"""Finds the rows that break a contract if only a check of many rows at once is fast."""
 
 from collections.abc import Callable
 from typing import Final

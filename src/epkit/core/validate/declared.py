@@ -1,4 +1,4 @@
-"""A body against what its contract declares: JSON Schema to the letter, and nothing more."""
+"""Checks a body against its contract by JSON Schema alone, to the letter."""
 
 from collections.abc import Mapping
 from typing import Any, Final

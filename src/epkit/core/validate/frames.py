@@ -1,4 +1,4 @@
-"""A table against the rows of a contract, column by column: what `records` finds row by row, at polars' speed.
+"""Checks a table against the rows of a contract column by column: the result of `records`, but at polars' speed.
 
 A column is first asked one vectorised question that only faultless cells pass. Where the answer is no, its
 *different* values are judged one by one, each once, and the rows they are in are counted by polars.

@@ -1,4 +1,4 @@
-"""Rows against their contract, column by column: what the genuine server would make of each cell."""
+"""Checks rows against their contract column by column, as the inference server would read each cell."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Whether a reply is one: decodable, without a hidden error, with the right number of predictions.
+"""Checks a reply: it must be decodable, have no hidden error, and the right number of predictions.
 
 Declared reply types are often wrong (an array declared, a JSON string sent; integers declared, floats sent), so by
 default they only warn.

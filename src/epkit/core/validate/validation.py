@@ -1,4 +1,4 @@
-"""Whether an endpoint will accept a request body, and what exactly is wrong with it.
+"""Decides whether an endpoint will accept a request body, and reports exactly what is wrong with it.
 
 A contract leaves out what its server insists on: which top-level key must be there, that no other column may be.
 And it forbids what the server quietly takes. So there are two readings. *As declared* is JSON Schema to the

@@ -1,4 +1,4 @@
-"""A value that is not coerced (a parameter, a nested cell) against its schema, level by level."""
+"""Checks a value that is not converted (a parameter, a nested cell) against its schema, level by level."""
 
 from collections.abc import Mapping
 from typing import Any

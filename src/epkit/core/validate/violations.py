@@ -1,4 +1,4 @@
-"""What is wrong with a payload: violations, equal ones reported once, with their number of rows."""
+"""Collects violations of a payload: equal ones are reported once, with their number of rows."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""Guesses at what was meant by a body whose rows are not where the contract wants them."""
+"""Guesses the intended form of a body whose rows are not in the place that the contract declares."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Rows of any form as a list that can be checked, and where each cell of them is in the body.
+"""Converts rows of any form into a list that can be checked, and finds the place of each cell in the body.
 
 What is wrong with the form itself (columns of different lengths, a tensor without a shape) is found here; what is
 wrong with the rows is found by the one check of rows, whose paths are then turned back.

@@ -1,4 +1,4 @@
-"""Where connections go: the addresses of a name, taken in turn and looked up again from time to time."""
+"""The addresses to connect to: those of a name, used in turn, and looked up again from time to time."""
 
 import asyncio
 import contextlib
@@ -12,17 +12,17 @@ from epkit.core.http.destination import Destination
 from epkit.errors import EndpointError
 
 Address: TypeAlias = tuple[int, Any]
-"""Address family, and what `connect` takes for it."""
+"""Address family, and the argument of `connect`."""
 
 REFRESH_NS: Final = 30 * 10**9
-"""After this long the name is looked up again: a load balancer moves, and a long run should notice."""
+"""The name is looked up again after this time: a long run should notice when a load balancer changes its address."""
 
 
 async def look_up(destination: Destination) -> tuple[Address, ...]:
     """Return the addresses of a destination, or of its proxy, in the system's order.
 
     Raises:
-        OSError, UnicodeError: it has none.
+        OSError, UnicodeError: it has no address.
     """
     if destination.unix is not None:
         return ((socket.AF_UNIX, destination.unix),)
@@ -32,12 +32,12 @@ async def look_up(destination: Destination) -> tuple[Address, ...]:
 
 
 async def _ask(host: str, port: int) -> list[Any]:
-    """Ask the system, on a thread that is left to itself if nobody waits any more.
+    """Ask the system in a separate thread, which is abandoned if nobody waits for it any more.
 
-    A loop's own threads are waited for when the loop ends, and a name server that is away takes its time.
+    A loop waits for its own threads when it ends, and a name server that is down takes its time.
     """
     loop = asyncio.get_running_loop()
-    name = host.encode() if host.isascii() else host  # as a text Python would load its tables of international names
+    name = host.encode() if host.isascii() else host  # for str, Python would load its tables of international names
     answer: asyncio.Future[list[Any]] = loop.create_future()
 
     def ask() -> None:
@@ -46,7 +46,7 @@ async def _ask(host: str, port: int) -> list[Any]:
             found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
             found = error
-        with contextlib.suppress(RuntimeError):  # the loop is over
+        with contextlib.suppress(RuntimeError):  # the loop has ended
             loop.call_soon_threadsafe(_settle, answer, found)
 
     threading.Thread(target=ask, name="look-up", daemon=True).start()
@@ -63,7 +63,7 @@ def _settle(answer: "asyncio.Future[list[Any]]", found: list[Any] | Exception) -
 
 
 class Addresses:
-    """The addresses of a destination, or of its proxy: round robin over those that work."""
+    """The addresses of a destination, or of its proxy; working ones are used in turn."""
 
     def __init__(self, destination: Destination) -> None:
         self._destination = destination
@@ -94,7 +94,7 @@ class Addresses:
         return bool(self._found)
 
     def turn(self) -> list[Address]:
-        """Return the addresses in the order in which a new connection should try them."""
+        """Return the addresses in the order in which a new connection tries them."""
         if time.perf_counter_ns() > self._refresh_at and self._refreshing is None:
             self._refreshing = asyncio.get_running_loop().create_task(self._refresh())
         order = list(self._found)
@@ -102,7 +102,7 @@ class Addresses:
         return order
 
     def refuse(self, address: Address) -> None:
-        """Forget an address that refused, as long as another is left."""
+        """Remove an address that refused, unless it is the last one."""
         if len(self._found) > 1 and address in self._found:
             self._found.remove(address)
 
@@ -110,13 +110,13 @@ class Addresses:
         try:
             await self.resolve()
         except EndpointError:
-            # The old addresses still serve; a name server that is away must not end a run.
+            # The old addresses still work; a name server that is down must not end a run.
             self._refresh_at = time.perf_counter_ns() + REFRESH_NS
         finally:
             self._refreshing = None
 
     async def close(self) -> None:
-        """End a look-up that is under way."""
+        """Cancel a look-up."""
         if self._refreshing is not None:
             self._refreshing.cancel()
             await asyncio.gather(self._refreshing, return_exceptions=True)

@@ -1,8 +1,8 @@
-"""Connections that write a number into the id of each request, and take a reply that has it back for what it is.
+"""Connections that write a number into the id of each request, and expect a reply that repeats it.
 
-A request is two fixed texts with the number between them (`epkit.core.http.request_ids`). Of a server that echoes the
-id no two header blocks are alike, but for the number: what is around it is remembered, and the block that is expected
-is that with the number of this request in between. Where nothing is echoed, blocks are compared as they always are.
+A request is two constant texts with the number between them (`epkit.core.http.request_ids`). If a server echoes the id,
+no two header blocks are equal, but they differ only in the number. So the text around the number is remembered, and the
+expected block has the number of this request in between. If the server echoes nothing, blocks are compared as usual.
 """
 
 from typing import TYPE_CHECKING, cast
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class NumberedConnection(Connection):
-    """A connection of a run whose requests have ids."""
+    """A connection for a run whose requests have ids."""
 
     __slots__ = ("around", "began", "digits", "number", "stamp")
 
@@ -28,7 +28,7 @@ class NumberedConnection(Connection):
         self.around: list[bytes] = []
 
     def send(self, arrival: Arrival) -> None:
-        """Send a request with its number, which is when it starts."""
+        """Send a request with its number, which is its start time."""
         self.due, self.payload, request = arrival
         self.request = request
         self.received = 0
@@ -40,8 +40,8 @@ class NumberedConnection(Connection):
         self.sent = clock()
 
     def data_received(self, data: bytes) -> None:
-        """Do what `Connection` does, but that the header block is compared around the number."""
-        # Not by calling it: a call costs as much as all that differs.
+        """Do the same as `Connection`, but compare the header block around the number."""
+        # `Connection`'s method is not called: a call costs as much as everything that differs.
         try:
             self.end = now = clock()
             if (
@@ -76,7 +76,7 @@ class NumberedConnection(Connection):
             self.engine.crash(error)
 
     def _learn(self, data: bytes) -> None:
-        """Remember a header block as what is around the number."""
+        """Remember the text of a header block around the number."""
         super()._learn(data)
         if self.like_bytes != NOTHING:
             pieces = self.like.split(self.number)

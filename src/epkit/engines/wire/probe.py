@@ -1,6 +1,6 @@
-"""A connection made step by step, to tell which of the steps fails: name, TCP, TLS.
+"""Opens a connection step by step, to find out which step fails: name, TCP, TLS.
 
-With a proxy, the first two are its own, and its tunnel is opened before TLS.
+With a proxy, name and TCP are those of the proxy, and its tunnel is opened before TLS.
 """
 
 import asyncio
@@ -24,13 +24,13 @@ _LONGEST_S: Final = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Secured:
-    """What a TLS handshake agreed on.
+    """The result of a TLS handshake.
 
     Args:
         version: `TLSv1.3`.
         cipher: its name.
-        expires: seconds since the epoch, None where the certificate was not checked.
-        took_ns: from the first byte of the handshake to its end.
+        expires: expiry of the certificate, seconds since the epoch; None if it was not checked.
+        took_ns: duration of the handshake.
     """
 
     version: str
@@ -40,17 +40,17 @@ class Secured:
 
 
 async def connect(addresses: Sequence[Address], timeout_s: float) -> tuple[socket.socket, Address]:
-    """Connect to the first address that takes it.
+    """Connect to the first address that accepts.
 
     Args:
         addresses: at least one.
-        timeout_s: for each.
+        timeout_s: time limit for each address.
 
     Returns:
         The socket, non-blocking, and the address.
 
     Raises:
-        OSError: none took it; that of the last one. A TimeoutError says so in words.
+        OSError: no address accepted; the error of the last one. A TimeoutError has a message.
     """
     loop = asyncio.get_running_loop()
     failure: OSError = OSError("no address")
@@ -75,14 +75,13 @@ async def connect(addresses: Sequence[Address], timeout_s: float) -> tuple[socke
 
 
 async def secure(sock: socket.socket, destination: Destination, timeout_s: float) -> Secured:
-    """Do the TLS handshake on a connected socket, wait for an objection, and close it.
+    """Do the TLS handshake on a connected socket, wait for a refusal, and close it.
 
-    In TLS 1.3 the client's part is over before the server has looked at its certificate, or missed it; the refusal
-    comes a round trip later, and gets lost where a request is under way by then.
+    In TLS 1.3 the client's part ends before the server has checked the client's certificate. A refusal comes one round
+    trip later, and would be lost if a request had been sent by then.
 
     Raises:
-        ProxyError: the proxy opens no tunnel, or not in time.
-        ssl.SSLError, OSError: it failed.
+        ProxyError: the proxy does not open a tunnel, or not in time. ssl.SSLError, OSError: it failed.
         UsageError: a certificate file cannot be used.
     """
     loop = asyncio.get_running_loop()
@@ -118,7 +117,7 @@ async def secure(sock: socket.socket, destination: Destination, timeout_s: float
 
 
 async def _objection(loop: asyncio.AbstractEventLoop, secured: ssl.SSLSocket, patience_s: float) -> None:
-    """Raise what the server has against this client, should it say so in time."""
+    """Raise the server's refusal of this client, if one comes in time."""
     try:
         async with asyncio.timeout(patience_s):
             while True:

@@ -1,8 +1,8 @@
-"""TLS for the engines: the context, and a transport that reads and writes an `SSLSocket` directly.
+"""TLS for the engines: the context, and a transport that uses an `SSLSocket` directly.
 
-uvloop's and asyncio's TLS transports decrypt through memory BIOs; owning the socket and letting OpenSSL read and
-write it costs 1.5 to 2 times less CPU a request. `TlsTransport` is the small part of `asyncio.Transport` that the
-wire engine uses, so that a connection does not know which of the two it uses.
+The TLS transports of uvloop and asyncio decrypt through memory BIOs. Here OpenSSL reads and writes the socket itself,
+which needs 1.5 to 2 times less CPU for each request. `TlsTransport` is the small part of `asyncio.Transport` that the
+wire engine uses, so a connection can use either of the two.
 """
 
 import asyncio
@@ -27,20 +27,20 @@ VERSIONS: Final = {
     "TLS1.2": ssl.TLSVersion.TLSv1_2,
     "TLS1.3": ssl.TLSVersion.TLSv1_3,
 }
-"""ab's words for `-f`, without SSL3, which OpenSSL no longer speaks."""
+"""ab's values of `-f`, without SSL3, which OpenSSL no longer supports."""
 
 RAGGED: Final = "closed without close_notify"
-"""What is said of a TLS connection that breaks off."""
+"""Reason for a TLS connection that breaks without a proper end."""
 
 PKCS12: Final = b"\x30"
-"""The first byte of a file in PKCS#12, or of anything in DER: a SEQUENCE."""
+"""The first byte of a PKCS#12 file, or of any DER file: a SEQUENCE."""
 
 RECORD_BYTES: Final = 16384
-"""The most that one TLS record holds (RFC 8446 § 5.1)."""
+"""Greatest size of one TLS record (RFC 8446 § 5.1)."""
 
 
 def make_context(tls: Tls, *, alpn: tuple[str, ...] = ("http/1.1",)) -> ssl.SSLContext:
-    """Make the context that every connection of a run shares.
+    """Make the context for all connections of a run.
 
     Raises:
         UsageError: a certificate file is missing or unusable, a cipher list or version unknown.
@@ -49,7 +49,7 @@ def make_context(tls: Tls, *, alpn: tuple[str, ...] = ("http/1.1",)) -> ssl.SSLC
         if path is not None and not Path(path).is_file():
             raise UsageError(f"{path}: no such certificate file")
         if path is not None:
-            with contextlib.suppress(OSError):  # OpenSSL, which reads it again, says why
+            with contextlib.suppress(OSError):  # OpenSSL reads the file again, and reports the reason
                 read_whole(Path(path), CERTIFICATES, name=path)
     try:
         context = ssl.create_default_context(cafile=tls.cacert)
@@ -59,7 +59,7 @@ def make_context(tls: Tls, *, alpn: tuple[str, ...] = ("http/1.1",)) -> ssl.SSLC
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     elif tls.server_name is None:
-        # OpenSSL checks only the name that is sent; `handshake` checks the host instead.
+        # OpenSSL can only check a name that is sent; `handshake` checks the host instead.
         context.check_hostname = False
     if tls.client_cert:
         _load_client(context, tls.client_cert, tls.client_password)
@@ -74,7 +74,7 @@ def make_context(tls: Tls, *, alpn: tuple[str, ...] = ("http/1.1",)) -> ssl.SSLC
             raise not_one_of("-f", tls.version, ("ALL", *VERSIONS))
         context.minimum_version = context.maximum_version = version
     context.set_alpn_protocols(list(alpn))
-    # Python has OpenSSL take the end of a connection for the end of what was sent (RFC 8446 § 6.1 says otherwise).
+    # Python's default makes OpenSSL accept a connection's end as the end of the data (RFC 8446 § 6.1 does not).
     context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
     return context
 
@@ -83,11 +83,11 @@ def _load_client(context: ssl.SSLContext, file: str, password: str | None) -> No
     """Load the client's certificate and key.
 
     Raises:
-        UsageError: the file is of another kind, or the password does not open its key.
+        UsageError: the file has a wrong format, or the password does not decrypt its key.
     """
     asked = False
 
-    def answer() -> str:  # without it OpenSSL asks at the terminal, for each context anew
+    def answer() -> str:  # otherwise OpenSSL asks at the terminal, for each new context
         nonlocal asked
         asked = True
         return password or ""
@@ -105,13 +105,13 @@ def _load_client(context: ssl.SSLContext, file: str, password: str | None) -> No
 
 
 def describe(connection: ssl.SSLSocket | ssl.SSLObject) -> str:
-    """Say what was agreed on, in the order in which ab prints it: version, cipher, cipher bits."""
+    """Return the agreed version, cipher and cipher bits, in ab's order."""
     name, version, bits = connection.cipher() or ("?", "?", 0)
     return f"{connection.version() or version},{name},{bits}"
 
 
 def tls_reason(error: ssl.SSLError) -> str:
-    """Say in lower-case words why TLS failed."""
+    """Return the reason for a TLS failure, in lower case."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"certificate: {error.verify_message}"
     return (error.reason or str(error)).lower().replace("_", " ")
@@ -127,10 +127,10 @@ async def handshake(
     """Do the TLS handshake on a connected, non-blocking socket, and check the certificate's name.
 
     Args:
-        host: what the certificate must be for where no server name is sent.
+        host: the name that the certificate must have if no server name is sent.
 
     Raises:
-        ssl.SSLError, OSError: it failed; the socket is closed.
+        ssl.SSLError, OSError: the handshake failed; the socket is closed.
     """
     secured = None
     try:
@@ -156,15 +156,15 @@ async def handshake(
 
 
 def _refuse_a_reset(sock: socket.socket) -> None:
-    """Raise what a peer that has reset the connection did: CPython's `wrap_socket` would lose the socket, unclosed.
+    """Raise the error of a connection that the peer has reset: CPython's `wrap_socket` would lose the open socket.
 
     Raises:
-        OSError: it has.
+        OSError: the peer has reset it.
     """
     try:
         sock.getpeername()
     except OSError:
-        sock.recv(1)  # says why
+        sock.recv(1)  # raises the reason
         raise
 
 
@@ -172,9 +172,9 @@ def _check_name(certificate: Mapping[str, Any], host: str) -> None:
     """Check that a certificate is for *host*.
 
     Raises:
-        ssl.SSLCertVerificationError: it is not.
+        ssl.SSLCertVerificationError: it is not for *host*.
 
-    Source: RFC 9525 § 6.3: subjectAltName only; a wildcard is the whole of the leftmost label.
+    Source: RFC 9525 § 6.3: only subjectAltName counts; a wildcard replaces the whole leftmost label.
     """
     names = certificate.get("subjectAltName", ())
     try:
@@ -193,7 +193,7 @@ def _check_name(certificate: Mapping[str, Any], host: str) -> None:
 async def until(
     add: Callable[..., Any], remove: Callable[[int], bool], fileno: int, loop: asyncio.AbstractEventLoop
 ) -> None:
-    """Wait once for a descriptor, with the loop's own pair of functions for reading or for writing."""
+    """Wait once until a descriptor is ready, with the loop's functions for reading or for writing."""
     ready = loop.create_future()
 
     def wake() -> None:
@@ -208,7 +208,7 @@ async def until(
 
 
 class TlsTransport(asyncio.Transport):
-    """An `SSLSocket` under a protocol: read when the loop says so, written at once."""
+    """A transport on an `SSLSocket`: it reads when the loop reports data, and writes at once."""
 
     __slots__ = (
         "_closed",
@@ -245,21 +245,21 @@ class TlsTransport(asyncio.Transport):
         return sum(map(len, self._pending))
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """Change nothing: what is written is never kept back."""
+        """Do nothing: written data is never held back."""
 
     def is_closing(self) -> bool:
         """Tell whether the transport is closed."""
         return self._closed
 
     def write(self, data: bytes) -> None:  # type: ignore[override]
-        """Send *data*, now if the socket takes it, else as soon as it does."""
+        """Send *data*: now if the socket accepts it, otherwise as soon as it does."""
         if not self._pending:
             try:
                 sent = self._send(data)
             except (ssl.SSLWantWriteError, ssl.SSLWantReadError):
                 sent = 0
             except OSError as error:
-                self._pending.append(data)  # nothing of it was written, which the buffer's size tells
+                self._pending.append(data)  # nothing of it was written; the size of the buffer shows this
                 self._loop.call_soon(self._break_off, error)
                 return
             if sent == len(data):
@@ -291,7 +291,7 @@ class TlsTransport(asyncio.Transport):
             except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 return
             except ssl.SSLEOFError:
-                # Somebody else may have cut the connection: this is not the end of a reply (RFC 9112 § 9.8).
+                # Somebody else may have cut the connection, so this does not end a reply (RFC 9112 § 9.8).
                 self._lose(EOFError(RAGGED))
                 return
             except OSError as error:
@@ -302,18 +302,18 @@ class TlsTransport(asyncio.Transport):
                 self._lose(None)
                 return
             self._received(data)
-            # A read gives at most one TLS record, whole. After a full one there is probably another.
+            # A read returns at most one whole TLS record. After a full record there is probably another.
             if self._closed or len(data) < RECORD_BYTES:
                 return
 
     def close(self) -> None:
-        """Close the connection; bytes that wait are dropped, as nothing in flight is ever closed."""
+        """Close the connection. Waiting bytes are dropped: a connection with a request in flight is never closed."""
         self._lose(None)
 
     abort = close
 
     def _break_off(self, error: OSError) -> None:
-        """Take a connection that cannot be written to; what the server said before (413) is here, and is read first."""
+        """Handle a connection that can no longer be written to. Data from the server (413) is read first."""
         if not self._closed:
             self._loop.remove_writer(self._fileno)
             self._readable()

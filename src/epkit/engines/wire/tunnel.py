@@ -1,7 +1,7 @@
-"""A tunnel through a proxy: what CONNECT asks for, and what the proxy says to it.
+"""A tunnel through a proxy: the CONNECT request, and the proxy's reply.
 
-A tunnel is opened once a connection, before the TLS handshake with the server. What comes out of it is a socket like
-any other, so that nothing behind it knows of a proxy.
+A tunnel is opened once for each connection, before the TLS handshake with the server. The result is a socket like any
+other, so other code need not care about a proxy.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ _STATUS_LINE: Final = re.compile(r"HTTP/1\.[01] (\d{3})( .*)?")
 
 
 class ProxyError(Exception):
-    """A proxy that is reached, but opens no tunnel; the words begin with `proxy: `."""
+    """The proxy can be reached, but does not open a tunnel; the message begins with `proxy: `."""
 
     def __init__(self, words: str, failure: Failure = Failure.CONNECT) -> None:
         super().__init__(f"proxy: {words}")
@@ -33,9 +33,9 @@ class ProxyError(Exception):
 
 
 def proxy_tls(proxy: Proxy) -> Tls:
-    """Say how TLS is spoken to the proxy itself, where its URL begins with https://.
+    """Return the TLS settings for the proxy itself, if its URL begins with https://.
 
-    Its certificate is always checked, as `--insecure` is about the server's; a client's certificate is for the server.
+    Its certificate is always checked: `--insecure` and the client's certificate are only for the server.
     """
     return Tls(server_name=None if is_address(proxy.host) else proxy.host.rstrip("."))
 
@@ -44,15 +44,15 @@ def make_proxy_context(proxy: Proxy, tls: Tls) -> ssl.SSLContext:
     """Make the context for TLS to the proxy itself.
 
     Args:
-        tls: how it is spoken to the server. Its authorities are trusted in addition to the system's: a proxy's
-            certificate may come from either.
+        tls: settings for the server. Its authorities are trusted in addition to the system's: a proxy's certificate may
+            come from either.
 
     Raises:
         UsageError: the file of authorities cannot be used.
     """
     context = make_context(proxy_tls(proxy))
     if tls.cacert is not None:
-        make_context(Tls(cacert=tls.cacert))  # refuses in words what `load_verify_locations` refuses in codes
+        make_context(Tls(cacert=tls.cacert))  # its message has words; `load_verify_locations` has only a code
         context.load_verify_locations(tls.cacert)
     return context
 
@@ -61,7 +61,7 @@ class Tunnels:
     """Opens tunnels to the server of a destination."""
 
     def __init__(self, destination: Destination) -> None:
-        """Write the request.
+        """Build the request.
 
         Raises:
             UsageError: the file of authorities cannot be used.
@@ -80,7 +80,7 @@ class Tunnels:
         """Open a tunnel.
 
         Args:
-            sock: connected to the proxy, non-blocking; closed where no tunnel is opened.
+            sock: connected to the proxy, non-blocking; closed if no tunnel is opened.
 
         Returns:
             A non-blocking socket that leads to the server.
@@ -102,10 +102,10 @@ class Tunnels:
     async def _relayed(
         self, loop: asyncio.AbstractEventLoop, sock: socket.socket, context: ssl.SSLContext
     ) -> socket.socket:
-        """Speak TLS to the proxy on behalf of somebody who reads and writes plain bytes at another socket.
+        """Speak TLS to the proxy, and return another socket for the plain bytes.
 
-        The `ssl` module does not wrap a socket twice. So the server's TLS gets one end of a pair of sockets, and what
-        passes the other end is carried into the proxy's TLS and out of it.
+        The `ssl` module cannot wrap a socket twice. So the server's TLS uses one end of a socket pair, and the bytes at
+        the other end are passed through the proxy's TLS in both directions.
         """
         try:
             secured = await handshake(loop, sock, context, proxy_tls(self._proxy), self._proxy.host)
@@ -124,13 +124,13 @@ class Tunnels:
         return near
 
     def close(self) -> None:
-        """End the relays that are left."""
+        """Close the remaining relays."""
         for relay in tuple(self._relays):
             relay.transport.abort()
 
 
 class _Relay(asyncio.Protocol):
-    """One of two ends: what arrives at it leaves at the other, and both end together."""
+    """One of two ends: data that arrives at one leaves at the other, and both close together."""
 
     transport: asyncio.Transport
 
@@ -146,8 +146,8 @@ class _Relay(asyncio.Protocol):
         self._every.add(self)
 
     def data_received(self, data: bytes) -> None:
-        """Hand bytes on."""
-        assert self.other is not None  # there are two before anybody can write
+        """Pass data on."""
+        assert self.other is not None  # both exist before data can arrive
         self.other.transport.write(data)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the reason at one end is not passed to the other
@@ -181,7 +181,7 @@ async def _take_reply(loop: asyncio.AbstractEventLoop, sock: socket.socket) -> N
     if block is None or found is None:
         raise ProxyError("not an HTTP reply")
     if not found[1].startswith("2"):
-        # Not in lower case: a reason that quotes the credentials would no longer be masked.
+        # Not converted to lower case: credentials in the reason would no longer be masked.
         raise ProxyError(clean(f"{found[1]}{found[2] or ''}"))
     if not head.endswith(block + b"\r\n\r\n"):
         raise ProxyError("unexpected bytes follow its reply")

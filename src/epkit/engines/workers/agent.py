@@ -1,10 +1,10 @@
-"""What runs inside a Dask worker: it starts a worker process of ours, and hands frames on between it and the user.
+"""The agent inside a Dask worker: it starts a worker process of epkit, and passes frames between it and the user.
 
-The process makes the load, not Dask's own: there it would share an interpreter with heartbeats and other people's work.
-Frames may hold keys, and pass through the scheduler. So they are sealed (`epkit.engines.workers.sealing`) between that
-process and the user's machine: the agent can read none of them, and unpickles nothing.
+The process makes the load, not Dask's own, which shares its interpreter with heartbeats and other people's tasks.
+Frames may contain keys, and pass through the scheduler. So that process and the user's machine seal them
+(`epkit.engines.workers.sealing`): the agent can read none of them, and unpickles nothing.
 
-An agent that nobody asks for anything ends its process: who started it is gone.
+An agent that gets no requests ends its process, because the user's command is gone.
 """
 
 import asyncio
@@ -20,26 +20,26 @@ from epkit.engines.workers.crew import place_of
 from epkit.engines.workers.processes import WorkerProcess
 
 FORSAKEN_S: Final = 10.0
-"""A process that gets no question for this time ends."""
+"""A process ends if there is no request for this time."""
 
 GATHER_S: Final = 0.005
-"""How long an answer waits for what may come next."""
+"""How long an answer waits for further frames."""
 
 MOST_BYTES: Final = 8 << 20
-"""An answer holds no more, unless a single frame does."""
+"""Greatest size of an answer, unless a single frame is larger."""
 
 
 def start(name: str, module: str, key: bytes, dask_worker: Any) -> dict[str, Any]:
-    """Start an agent in a Dask worker; called there (`Client.run`).
+    """Start an agent in a Dask worker; Dask calls this there (`Client.run`).
 
     Args:
-        name: of what the worker then answers to.
-        module: that its process runs.
-        key: the user's public key, whose frames alone the process takes.
-        dask_worker: the worker, which Dask fills in.
+        name: name of the handler to which the Dask worker then answers.
+        module: module that the agent's process runs.
+        key: the user's public key; the process accepts only frames that this key authenticates.
+        dask_worker: the worker; Dask supplies it.
 
     Returns:
-        `host` and `place`, by which those are known who share a machine and its network.
+        `host` and `place`; agents with the same place share a machine and its network.
     """
     import nacl  # noqa: F401 - the process needs it: a worker without says so here
 
@@ -49,19 +49,19 @@ def start(name: str, module: str, key: bytes, dask_worker: Any) -> dict[str, Any
 
 
 class Agent:
-    """Hands on what is sent to a worker process, and keeps what it says until somebody asks."""
+    """Passes frames to a worker process, and keeps its frames until they are requested."""
 
     def __init__(self, module: str, key: bytes, forget: Any) -> None:
         """Start the process.
 
         Args:
-            module: that it runs.
-            key: the user's.
-            forget: called when it has ended for good.
+            module: module that the process runs.
+            key: the user's public key.
+            forget: called when the process has ended for good.
         """
         self._forget = forget
         self._frames: deque[bytes] = deque()
-        self._why: str | None = None  # it ended
+        self._why: str | None = None  # why the process ended
         self._loop: asyncio.AbstractEventLoop | None = None
         self._news = asyncio.Event()
         self.asked_at = time.monotonic()
@@ -69,15 +69,15 @@ class Agent:
         threading.Thread(target=_watch, args=(weakref.ref(self), self._process, forget), daemon=True).start()
 
     async def answer(self, verb: str, sealed: tuple[bytes, ...] = (), wait_s: float = 0.0) -> Any:
-        """Answer a question.
+        """Answer a request.
 
         Args:
             verb: `clock`, `post` (frames), `poll` (for frames) or `close`.
-            sealed: frames to hand on.
+            sealed: frames to pass on.
             wait_s: how long a poll waits for the first one.
 
         Returns:
-            The time in ns, None, `(frames, why it ended or None)`, None.
+            For the four verbs: the time in ns, None, `(frames, why it ended or None)`, None.
         """
         self.asked_at = time.monotonic()
         match verb:
@@ -104,7 +104,7 @@ class Agent:
                 await self._news.wait()
         if wait_s:
             await asyncio.sleep(GATHER_S)
-        why = self._why  # before the frames are taken: all are there by then
+        why = self._why  # read before the frames: then all frames are there
         taken: list[bytes] = []
         size = 0
         while self._frames and (not taken or size + len(self._frames[0]) <= MOST_BYTES):
@@ -127,7 +127,7 @@ class Agent:
 
 
 def _watch(agent: "weakref.ref[Agent]", process: WorkerProcess, forget: Any) -> None:
-    """End the process of an agent that is forgotten, or forsaken."""
+    """End the process of an agent that is deleted or gets no requests."""
     while (alive := agent()) is not None and time.monotonic() - alive.asked_at < FORSAKEN_S:
         del alive
         time.sleep(1.0)

@@ -1,8 +1,8 @@
-"""Workers on the machines of a Dask cluster that is already there.
+"""Workers on the machines of an existing Dask cluster.
 
-Dask starts an agent in each of its workers (`epkit.engines.workers.agent`) and carries messages between it and us; its
-tasks and its graph are not used, so that the scheduler needs no epkit, and nothing of ours appears in its logs, task
-names or dashboard. All goes through the scheduler, as workers often cannot be reached from where a user sits.
+Dask starts an agent in each of its workers (`epkit.engines.workers.agent`), and carries messages between it and this
+process. Its tasks and graphs are not used: so the scheduler needs no epkit, and no data of epkit appears in its logs,
+task names or dashboard. All messages go through the scheduler, because a user often cannot reach the workers directly.
 """
 
 import contextlib
@@ -25,28 +25,28 @@ from epkit.process import silenced, unwarned
 
 CONNECT_S: Final = 5.0
 WAIT_S: Final = 0.5
-"""How long a question for news waits for the first of them."""
+"""How long a poll waits for the first frame."""
 
 PATIENCE_S: Final = 10.0
-"""A worker that does not answer within this is lost."""
+"""A worker that does not answer within this time is lost."""
 
 READINGS: Final = 8
-"""Readings of a clock, the best of which counts."""
+"""Readings of a clock; the best one counts."""
 
 LOOK_S: Final = 1.0
-"""How often a cluster is asked for workers that have joined it."""
+"""How often a cluster is asked for new workers."""
 
 MOST_BYTES: Final = 8 << 20
-"""Frames that go together hold no more, unless a single one does."""
+"""Greatest size of frames that are sent together, unless a single one is larger."""
 
 MOST_PLACES: Final = 8
-"""Parts of a worker's place, of at most `MOST_WORDS` characters each."""
+"""Greatest number of parts of a worker's place, each of at most `MOST_WORDS` characters."""
 
 MOST_WORDS: Final = 300
 
 
 def require_dask() -> None:
-    """Find Dask.
+    """Check that Dask is installed.
 
     Raises:
         UsageError: the extra `cluster` is not installed.
@@ -64,22 +64,22 @@ class ClusterMember:
     def __init__(
         self, client: Any, address: str, handler: str, report: object, inbox: Inbox, messages: Messages, mine: Any
     ) -> None:
-        """Begin to listen to it.
+        """Start to receive its frames.
 
         Args:
             handler: name of what the Dask worker answers to.            report: what its agent reported about itself.
-            messages: that go there and come back.
-            mine: our key pair, whose public key the agent has.
+            messages: the messages in both directions.
+            mine: own key pair; the agent has its public key.
 
         Raises:
-            MalformedError: the agent says what none of ours does.
+            MalformedError: the agent's report is not one of epkit's.
         """
         self.host, self.place = _host_and_place(report)
         self.name = address.partition("://")[2]
         self.address = address
         self._client, self._handler, self._inbox = client, handler, inbox
         self._messages, self._mine = messages, mine
-        self._seal: Any = None  # until its process has said its key
+        self._seal: Any = None  # until its process has sent its key
         self._sealed = threading.Event()
         self._outbox: SimpleQueue[bytes | None] = SimpleQueue()
         self._closed = threading.Event()
@@ -93,26 +93,26 @@ class ClusterMember:
         self._outbox.put(self._messages.pack(message))
 
     def compare_clocks(self) -> Offset:
-        """Compare clocks once more; as before, where it does not answer."""
+        """Compare clocks again; if the worker does not answer, return the last result."""
         try:
             return self._read_clock()
         except Exception:  # noqa: BLE001 - whatever Dask raises: it is gone
             return self.clock
 
     def close(self) -> None:
-        """Let it go."""
+        """Let it end."""
         self.abandon()
         with contextlib.suppress(Exception):
             self._ask("close")
 
     def abandon(self) -> None:
-        """Listen to it no more: it does not answer."""
+        """Stop listening to it, because it does not answer."""
         self._closed.set()
         self._sealed.set()
         self._outbox.put(None)
 
     def _ask(self, verb: str, *, timeout_s: float = PATIENCE_S, **more: Any) -> Any:
-        """Ask the agent something; all calls go through the scheduler."""
+        """Send a request to the agent, through the scheduler."""
         message = {"op": self._handler, "verb": verb, **more}
         scheduler: Any = self._client.scheduler
         answer = self._client.sync(scheduler.proxy, worker=self.address, msg=message, callback_timeout=timeout_s)
@@ -149,7 +149,7 @@ class ClusterMember:
                 return
 
     def _take(self, frame: bytes) -> None:
-        """Open a frame and hand on its message; the first is the key of the worker's process."""
+        """Decrypt a frame, and deliver its message. The first frame is the key of the worker's process."""
         if self._seal is None:
             from epkit.engines.workers.sealing import KEY_BYTES, Seal
 
@@ -191,10 +191,10 @@ class ClusterMember:
 
 
 def _host_and_place(report: object) -> tuple[str, tuple[str, ...]]:
-    """Read what an agent says of its machine.
+    """Read an agent's report about its machine.
 
     Raises:
-        MalformedError: it is none of ours.
+        MalformedError: it is not a report of epkit's agent.
     """
     match report:
         case {"host": str(host), "place": [*place]} if len(place) <= MOST_PLACES:
@@ -204,10 +204,10 @@ def _host_and_place(report: object) -> tuple[str, tuple[str, ...]]:
 
 
 def _polled(answer: object) -> tuple[list[bytes], str | None]:
-    """Read an answer to a poll.
+    """Read the answer to a poll.
 
     Raises:
-        MalformedError: it is none.
+        MalformedError: it is not such an answer.
     """
     match answer:
         case [[*given], (str() | None) as why]:
@@ -237,14 +237,14 @@ class ClusterCrew:
         *,
         joins: bool = False,
     ) -> None:
-        """Find a cluster's workers, and start our processes next to them.
+        """Find a cluster's workers, and start a process of epkit next to each.
 
         Args:
             cluster: the scheduler.
-            module: that ours run.
-            messages: that go to ours and come back.
-            note: called with each worker that cannot be used, and why.
-            joins: whether workers that join the cluster later are used, too.
+            module: module that these processes run.
+            messages: the messages in both directions.
+            note: called for each worker that cannot be used, with the reason.
+            joins: whether workers that join the cluster later are used too.
 
         Raises:
             UsageError: there is no such cluster, or no worker that can be used.
@@ -259,11 +259,11 @@ class ClusterCrew:
         self._quiet = contextlib.ExitStack()
         self._client: Any = None
         try:
-            import distributed  # which sets the levels of its loggers
+            import distributed  # this import sets the levels of its loggers
             from nacl.public import PrivateKey
 
             self._mine = PrivateKey.generate()
-            # What Dask has to say of a connection that breaks is said here, in one line.
+            # Dask's own messages about broken connections are hidden: epkit reports them in one line.
             self._quiet.enter_context(silenced("distributed"))
             self._quiet.enter_context(unwarned("distributed"))
             self._client = _connect(distributed.Client, cluster)
@@ -283,7 +283,7 @@ class ClusterCrew:
 
     @property
     def members(self) -> Sequence[Member]:
-        """Those that are not lost."""
+        """The members that are not lost."""
         with self._lock:
             return tuple(self._members)
 
@@ -293,7 +293,7 @@ class ClusterCrew:
         return {member.place for member in self.members if isinstance(member, ClusterMember)} == {place_of()}
 
     def lose(self, member: Member) -> None:
-        """Count on a member no more."""
+        """Count a member as lost."""
         with self._lock:
             if member in self._members:
                 self._members.remove(member)
@@ -301,7 +301,7 @@ class ClusterCrew:
             member.abandon()
 
     def close(self) -> None:
-        """Let all go."""
+        """Let all members end."""
         self._closed.set()
         dismiss(self.members)
         with self._quiet, contextlib.suppress(Exception):
@@ -309,7 +309,7 @@ class ClusterCrew:
                 self._client.close(timeout=2)
 
     def _hire(self) -> list[Member]:
-        """Start our processes next to the new workers that can be used."""
+        """Start epkit's processes next to the usable new workers."""
         from epkit.engines.workers import agent
 
         scheduler: Any = self._client.scheduler
@@ -348,7 +348,7 @@ class ClusterCrew:
         return hired
 
     def _look_out(self) -> None:
-        """Use workers that join."""
+        """Use workers that have joined."""
         while not self._closed.wait(LOOK_S):
             try:
                 for member in self._hire():
@@ -363,7 +363,7 @@ def _connect(make: Any, cluster: ClusterAddress) -> Any:
     """Connect to a scheduler with Dask's client.
 
     Raises:
-        UsageError: none answers there, or not with the certificates that are trusted.
+        UsageError: there is no scheduler, or its certificate is not trusted.
     """
     security = _security(cluster)
     try:
@@ -378,14 +378,14 @@ def _connect(make: Any, cluster: ClusterAddress) -> Any:
 
 
 def _security(cluster: ClusterAddress) -> Any:
-    """Make Dask's own settings of TLS: what the flags name, and for the rest its configuration.
+    """Make Dask's TLS settings: from the flags, and otherwise from Dask's configuration.
 
     Raises:
         UsageError: a certificate is missing, or cannot be read.
     """
     from distributed.security import Security
 
-    make: Any = Security  # which has no types
+    make: Any = Security  # it has no type annotations
 
     if not cluster.is_encrypted:
         return None
@@ -406,7 +406,7 @@ def _security(cluster: ClusterAddress) -> Any:
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Hand out an error, and those that it came from."""
+    """Yield an error and its causes."""
     for _ in range(10):
         if error is None:
             return
@@ -415,7 +415,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _version(versions: object) -> str | None:
-    """Read which epkit a worker has; None where it has none, or does not say."""
+    """Return the version of a worker's epkit; None if it has none, or does not report it."""
     match versions:
         case {"packages": {"epkit": str(version)}}:
             return clean(version, 40)

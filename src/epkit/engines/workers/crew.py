@@ -1,7 +1,7 @@
-"""Workers as those who give them work see them: something to send messages to, and an inbox that theirs come to.
+"""Workers, as their employer sees them: a way to send messages to each, and one inbox for their messages.
 
-A message is a value of one of the types that the crew was made for (`Messages`). A worker that is lost says so in the
-inbox, once; a worker that joins later, too.
+A message is a value of one of the crew's types (`Messages`). When a worker is lost or joins later, the inbox gets one
+message about it.
 """
 
 import platform
@@ -35,7 +35,7 @@ class HelloMessage:
 
 @dataclass(frozen=True, slots=True)
 class RefusedMessage:
-    """What a worker was sent cannot be begun."""
+    """A worker cannot start with the message that it got."""
 
     error: EpkitError
 
@@ -49,17 +49,17 @@ class LostMessage:
 
 @dataclass(frozen=True, slots=True)
 class JoinedMessage:
-    """A worker has come that was not there in the beginning; put into the inbox for it."""
+    """A worker has joined that was not there at the start; put into the inbox for it."""
 
 
 Inbox = SimpleQueue[tuple["Member | None", Any]]
-"""Messages with their senders; None for the process itself: a signal."""
+"""Messages with their senders; the sender None is this process: a signal."""
 
 
 class Member(Protocol):
     """A worker.
 
-    `name` is what messages call it, `host` its machine, `clock` the offset of its clock from ours.
+    `name` is its name in messages, `host` its machine, `clock` the offset of its clock from this machine's.
     """
 
     name: str
@@ -67,21 +67,20 @@ class Member(Protocol):
     clock: Offset
 
     def send(self, message: object) -> None:
-        """Send it a message; never waits. What is sent to a lost one is forgotten."""
+        """Send it a message without waiting. A message to a lost worker is dropped."""
 
     def compare_clocks(self) -> Offset:
-        """Compare clocks once more; how they compare now."""
+        """Compare clocks again; return the result."""
 
     def close(self) -> None:
-        """Let it go."""
+        """Let it end."""
 
 
 class Crew(Protocol):
-    """Workers that are there for a run or a job.
+    """The workers of a run or a job.
 
-    `lead_ns` is how far ahead its members have to be given a start time, `is_elsewhere` whether they may be on
-    other machines, which have other files, `shares_loopback` whether all of them reach
-    what listens on this machine alone.
+    `lead_ns` is how far ahead members must get a start time. `is_elsewhere` is whether they may be on other machines,
+    with other files. `shares_loopback` is whether all of them reach servers that listen only on this machine.
     """
 
     inbox: Inbox
@@ -93,17 +92,17 @@ class Crew(Protocol):
 
     @property
     def members(self) -> Sequence[Member]:
-        """Those that are not lost."""
+        """The members that are not lost."""
 
     def lose(self, member: Member) -> None:
-        """Count on a member no more."""
+        """Count a member as lost."""
 
     def close(self) -> None:
-        """Let all go."""
+        """Let all members end."""
 
 
 class LocalMember:
-    """A worker process of this machine, whose clock is ours: a machine has one monotonic clock."""
+    """A worker process on this machine. It has the same clock, because a machine has one monotonic clock."""
 
     def __init__(self, name: str, inbox: Inbox, module: str, messages: Messages) -> None:
         self.name, self.host, self.clock = name, "", Offset()
@@ -115,7 +114,7 @@ class LocalMember:
         self._process.send(self._messages.pack(message))
 
     def compare_clocks(self) -> Offset:
-        """Return how the clocks compare."""
+        """Return the offset of the clocks."""
         return self.clock
 
     def close(self) -> None:
@@ -131,22 +130,22 @@ class LocalMember:
 
 
 class LocalCrew:
-    """Worker processes of this machine."""
+    """Worker processes on this machine."""
 
     lead_ns = LOCAL_LEAD_NS
     is_elsewhere = False
     shares_loopback = True
 
     def __init__(self, workers: int, module: str, messages: Messages) -> None:
-        """Start them, all at once, and wait until they are there.
+        """Start all workers, and wait until they are ready.
 
         Args:
-            workers: how many.
-            module: that they run.
-            messages: that go there and come back.
+            workers: number of workers.
+            module: module that they run.
+            messages: the messages in both directions.
 
         Raises:
-            UsageError: one of them cannot be started.
+            UsageError: a worker cannot be started.
         """
         self.inbox: Inbox = SimpleQueue()
         self._members: list[LocalMember] = [
@@ -160,11 +159,11 @@ class LocalCrew:
 
     @property
     def members(self) -> Sequence[Member]:
-        """Those that are not lost."""
+        """The members that are not lost."""
         return tuple(self._members)
 
     def lose(self, member: Member) -> None:
-        """Count on a member no more."""
+        """Count a member as lost."""
         for known in self._members:
             if known is member:
                 self._members.remove(known)
@@ -178,14 +177,14 @@ class LocalCrew:
 
 
 def dismiss(members: Sequence[Member]) -> None:
-    """Let members go, all at once."""
+    """Let members end, all at once."""
     if members:
         with ThreadPoolExecutor(len(members)) as pool:
             list(pool.map(lambda member: member.close(), members))
 
 
 def received(messages: Messages, frame: bytes) -> Any:
-    """Read a frame of a worker; one that is none is its end."""
+    """Read a frame of a worker. An invalid frame counts as the loss of the worker."""
     try:
         return messages.unpack(frame)
     except MalformedError as error:
@@ -193,10 +192,10 @@ def received(messages: Messages, frame: bytes) -> Any:
 
 
 def greet(inbox: Inbox, members: Sequence[Member]) -> None:
-    """Wait until members have said hello.
+    """Wait until the members have sent their first message.
 
     Raises:
-        UsageError: one of them ends before, or takes too long.
+        UsageError: a member ends before that, or takes too long.
     """
     waiting = set(members)
     deadline = time.monotonic() + START_S
@@ -214,12 +213,12 @@ def greet(inbox: Inbox, members: Sequence[Member]) -> None:
 
 
 def place_of() -> tuple[str, ...]:
-    """Return what all processes share that see the same loopback interface: their machine, and its network's name."""
+    """Return an identifier that is equal for all processes with the same loopback interface: machine and network."""
     try:
         boot, network = (
             Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
             Path("/proc/self/ns/net").readlink(),
         )
-    except OSError:  # not Linux
+    except OSError:  # another system than Linux
         return (platform.node(),)
     return boot, str(network)

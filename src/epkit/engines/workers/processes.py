@@ -1,9 +1,8 @@
-"""Worker processes on this machine, and the frames in which messages travel to them and back.
+"""Worker processes on this machine, and the frames that carry messages to and from them.
 
-A worker is a Python process that reads frames from its standard input and writes frames to its standard output. It
-has a session of its own, so that a Ctrl-C at the terminal reaches only who started it; the end of its input is its
-end, so that none is left behind, whatever becomes of that one. Reading and writing are done by threads: nobody waits
-for a pipe.
+A worker is a Python process that reads frames from its standard input and writes frames to its standard output. It has
+its own session, so Ctrl-C at the terminal reaches only the parent. It ends when its input ends, so no worker remains
+whatever happens to the parent. Threads do the reading and writing, so nothing else waits for a pipe.
 """
 
 import contextlib
@@ -21,14 +20,14 @@ from epkit.process import child_environment
 HEAD: Final = struct.Struct("<Q")
 LAST_LINES: Final = 20
 MOST_BYTES: Final = 1 << 30
-"""Of a frame: whatever is longer was not made by us, and nothing behind it can be read."""
+"""Greatest size of a frame: a longer one is not epkit's, and nothing after it can be read."""
 
 GRACE_S: Final = 5.0
-"""How long a worker may take to end when asked."""
+"""How long a worker may take to end by itself."""
 
 
 def read_frames(stream: IO[bytes]) -> Iterator[bytes]:
-    """Read frames until the other side ends; half a frame, or one that is too long, counts for nothing."""
+    """Read frames until the other side ends. An incomplete frame, or one that is too long, ends the reading."""
     while len(head := stream.read(HEAD.size)) == HEAD.size:
         (length,) = HEAD.unpack(head)
         if length > MOST_BYTES:
@@ -40,7 +39,7 @@ def read_frames(stream: IO[bytes]) -> Iterator[bytes]:
 
 
 class FrameWriter:
-    """Writes frames, in a thread of its own."""
+    """Writes frames in its own thread."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
@@ -49,11 +48,11 @@ class FrameWriter:
         self._thread.start()
 
     def send(self, frame: bytes) -> None:
-        """Have a frame written; what cannot be is forgotten: the other side is gone."""
+        """Queue a frame. If it cannot be written, it is dropped: then the other side is gone."""
         self._queue.put(frame)
 
     def close(self, timeout_s: float | None = None) -> None:
-        """Write what there is, and close the stream."""
+        """Write the queued frames, and close the stream."""
         self._queue.put(None)
         self._thread.join(timeout_s)
 
@@ -79,22 +78,22 @@ class WorkerProcess:
         *,
         arguments: Sequence[str] = (),
     ) -> None:
-        """Start it.
+        """Start the process.
 
         Args:
-            module: that it runs, as `python -m` does.
-            arrived: gets each frame; called by a thread, which may be before this returns.
-            ended: gets how the worker ended, once, after its last frame; called by the same thread.
-            arguments: of the module; others on the machine can read them.
+            module: the module to run, as for `python -m`.
+            arrived: called with each frame, by a thread; it may be called before this returns.
+            ended: called once with the reason of the end, after the last frame, by the same thread.
+            arguments: arguments of the module; other users of the machine can read them.
         """
-        # -P: a file in the working directory must not stand in for a module.
+        # -P: a file in the working directory must not replace a module.
         self._process = subprocess.Popen(  # noqa: S603 - this Python, a module of ours
             [sys.executable, "-P", "-m", module, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
-            env=child_environment("PYTHONWARNINGS"),  # keys come through the pipe
+            env=child_environment("PYTHONWARNINGS"),  # keys come through the pipe, not the environment
         )
         assert self._process.stdin is not None
         self._writer = FrameWriter(self._process.stdin)
@@ -110,7 +109,7 @@ class WorkerProcess:
         self._writer.send(frame)
 
     def close(self) -> None:
-        """End it: by the end of its input, or else by force."""
+        """End it by closing its input, if necessary by force."""
         self._writer.close(timeout_s=GRACE_S)
         try:
             self._process.wait(GRACE_S)
@@ -125,7 +124,7 @@ class WorkerProcess:
         self._writer.close(timeout_s=GRACE_S)
 
     def _why(self) -> str:
-        """Say how it ended: by which signal or code, and its last words."""
+        """Return how it ended: signal or exit code, and the last line of its output."""
         code = self._process.poll()
         how = "is gone" if code is None else f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
         words = next((line for line in reversed(self._last) if line.strip()), "")

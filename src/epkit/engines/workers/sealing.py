@@ -1,7 +1,8 @@
-"""Frames between a user's machine and a worker's process that nobody between can read, change, repeat or leave out.
+"""Seals frames between a user's machine and a worker's process: nobody in between can read, change, repeat or drop one.
 
-Each side makes a key pair for the run. A frame is encrypted and authenticated by both pairs (libsodium's box), and its
-nonce is its number, which is not sent: a frame that is not the next one of the other side cannot be opened.
+Each side makes a key pair for the run. A frame is encrypted and authenticated with both pairs (libsodium's box). Its
+nonce
+is its number, which is not sent: only the next frame of the other side can be opened.
 """
 
 from typing import Final
@@ -17,12 +18,12 @@ FOREIGN: Final = "a frame was forged, repeated or left out on its way through th
 
 
 class Seal:
-    """One side's frames to the other, and the other's.
+    """Encrypts one side's frames, and decrypts the other side's.
 
     Args:
-        mine: own pair.
+        mine: own key pair.
         theirs: the other side's public key.
-        is_worker: which side this is; the two number their frames apart.
+        is_worker: which side this is; each side has its own numbers.
     """
 
     def __init__(self, mine: PrivateKey, theirs: bytes, *, is_worker: bool) -> None:
@@ -38,7 +39,7 @@ class Seal:
         """Decrypt the next frame of the other side.
 
         Raises:
-            MalformedError: it is not that frame.
+            MalformedError: it is not the next frame.
         """
         try:
             frame = self._box.decrypt(sealed, _nonce(self._received))

@@ -1,15 +1,15 @@
-"""Messages between processes as bytes and back: typed values, of which nothing is ever unpickled.
+"""Messages between processes as bytes and back: typed values. Nothing is ever unpickled.
 
-A frame names one of the types that its reader expects; its fields are read by the types that the class declares, and
-whatever is of another type, of another length or left over is refused. So a frame that a stranger made can hold wrong
-numbers, but it runs no code, and takes no more memory than its own size suggests.
+A frame names one of the types that its reader expects. Its fields are read with the types that the class declares. Any
+value of another type or length, and any surplus, is refused. So a forged frame can contain wrong numbers, but it cannot
+run code, and it needs no more memory than its own size suggests.
 
     frame := version (1 byte) · length of the structure (4 bytes, little-endian) · structure · blobs
     structure := JSON: [lengths of the blobs, name of the type, its fields]
 
-A `bytes` is the number of its blob, a dataclass or a named tuple the list of its fields, a mapping the list of its
-pairs, an enum its value, an array of numpy a blob of 64-bit integers, and `Any` a blob of JSON text. Of another class
-(`Portable`) its `state()` travels, and `restored(state)` makes it again.
+A `bytes` is the number of its blob; a dataclass or a named tuple is the list of its fields; a mapping is the list of
+its pairs; an enum is its value; a numpy array is a blob of 64-bit integers; `Any` is a blob of JSON text. For other
+classes (`Portable`), `state()` is sent, and `restored(state)` makes the object again.
 """
 
 import dataclasses
@@ -31,43 +31,43 @@ from epkit.errors import ContractError, EndpointError, EpkitError, UsageError
 
 VERSION: Final = 1
 MOST_FRAME_BYTES: Final = 1 << 30
-"""A longer frame is neither made nor read: the payloads of a run or the replies to a span of rows fit."""
+"""Greatest size of a frame: the payloads of a run, or the replies to a span of rows, fit into it."""
 
 MOST_DIGITS: Final = 300
-"""Of a whole number."""
+"""Range of a whole number."""
 
 _HEAD: Final = struct.Struct("<BI")
 _ERRORS: Final = {error.exit_code: error for error in (UsageError, ContractError, EndpointError)}
 
 
 class MalformedError(ValueError):
-    """A frame, or a value in it, that its sender cannot mean."""
+    """A frame, or a value in it, that is not valid."""
 
 
 class Portable(Protocol):
-    """A class with a value that travels in its place."""
+    """A class whose state is sent in its place."""
 
     def state(self) -> Any:
-        """Return the value; its annotated type is how it is read."""
+        """Return the state; the annotated type says how it is read."""
 
     @classmethod
     def restored(cls, state: Any) -> Self:
         """Make the object again.
 
         Raises:
-            ValueError: nothing has such a state.
+            ValueError: no object can have this state.
         """
 
 
 class _Packing:
-    """The blobs of a frame that is being made; one that occurs twice is sent once."""
+    """The blobs of a frame under construction; a blob that occurs twice is sent once."""
 
     def __init__(self) -> None:
         self.blobs: list[bytes] = []
         self._numbers: dict[int, int] = {}
 
     def add(self, blob: bytes) -> int:
-        """Return the number of a blob."""
+        """Return the number of a blob, and add it if it is new."""
         number = self._numbers.get(id(blob))
         if number is None:
             number = self._numbers[id(blob)] = len(self.blobs)
@@ -76,23 +76,23 @@ class _Packing:
 
 
 class Coder(NamedTuple):
-    """How values of a type become JSON and blobs, and values again."""
+    """Functions that turn values of a type into JSON and blobs, and back."""
 
     put: Callable[[Any, _Packing], Any]
     take: Callable[[Any, Sequence[memoryview]], Any]
 
 
 class Messages:
-    """The messages that may come, by name: a dataclass each."""
+    """The messages that are accepted, by name: each is a dataclass."""
 
     def __init__(self, *kinds: type) -> None:
         self._kinds = {kind.__name__: kind for kind in kinds}
 
     def pack(self, message: object) -> bytes:
-        """Make a frame of a message.
+        """Make a frame from a message.
 
         Raises:
-            UsageError: it is too long, or holds what cannot be written.
+            UsageError: it is too long, or has a value that cannot be written.
         """
         kind: Any = type(message)
         name: str = kind.__name__
@@ -111,7 +111,7 @@ class Messages:
         """Read a frame.
 
         Raises:
-            MalformedError: it is none of these messages.
+            MalformedError: it is not one of these messages.
         """
         structure, rest = _split(frame)
         match structure:
@@ -150,7 +150,7 @@ def _blobs(lengths: list[Any], rest: memoryview) -> list[memoryview]:
 
 @cache
 def coder(kind: Any) -> Coder:
-    """Choose how values of a declared type travel."""
+    """Return the functions for a declared type."""
     if (plain := _PLAIN.get(kind)) is not None:
         return plain
     origin, given = get_origin(kind), get_args(kind)
@@ -194,7 +194,7 @@ def _put_text(value: str, packing: _Packing) -> Any:
         return value
     try:
         value.encode()
-    except UnicodeEncodeError:  # half a surrogate pair: in the name of a file, or in what a reply says
+    except UnicodeEncodeError:  # half a surrogate pair: in a file name, or in a reply
         return [packing.add(value.encode("utf-8", "surrogatepass"))]
     return value
 
@@ -235,10 +235,10 @@ def _take_blob(value: Any, blobs: Sequence[memoryview]) -> memoryview:
 
 
 def _put_json(value: Any, packing: _Packing) -> Any:
-    """Write JSON text; in a list where the quick reader would not read it as it was."""
+    """Write JSON text, in a list if the fast reader would read it differently."""
     try:
         data = orjson.dumps(value)
-    except TypeError:  # half a surrogate pair, a whole number of more than 64 bits, keys that are no texts
+    except TypeError:  # half a surrogate pair, an integer of more than 64 bits, keys that are not texts
         return [packing.add(dumps_words(value))]
     # orjson writes NaN and the infinities as null.
     if b"null" in data and (words := dumps_row(value)) != data:

@@ -1,4 +1,4 @@
-"""What `--check contract` and `--check expect` hold a reply against."""
+"""The checks of replies for `--check contract` and `--check expect`."""
 
 import io
 from collections.abc import Callable, Iterator

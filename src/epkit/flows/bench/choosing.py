@@ -1,4 +1,4 @@
-"""What a search does with its runs when it is over: one of them is what the saved file, and `--samples`, are about."""
+"""Chooses one run after a search: the saved file and `--samples` are about this run."""
 
 from collections.abc import Callable
 from contextlib import ExitStack

@@ -1,4 +1,4 @@
-"""Two arms of saved runs against each other: read, checked for being comparable, compared."""
+"""Compares two arms of saved runs: reads them and checks that they are comparable."""
 
 from collections.abc import Sequence
 

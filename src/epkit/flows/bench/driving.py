@@ -1,4 +1,4 @@
-"""The interface between a run and what makes its load, and the load of one process."""
+"""The interface between a run and its load generator, and the load generator of a single process."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""`--otlp`: what the panel shows of a run, sent to an OpenTelemetry collector each second."""
+"""`--otlp`: sends the panel's figures to an OpenTelemetry collector each second."""
 
 import time
 from collections.abc import Iterator, Mapping

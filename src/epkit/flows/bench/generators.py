@@ -1,4 +1,4 @@
-"""Who makes the load of a run: this process, or a crew of workers. Both are asked the same.
+"""The load generators of a run: this process, or a crew of workers, with the same interface.
 
 `Workers` is all that a bench knows of workers, and this the only module that imports them.
 """

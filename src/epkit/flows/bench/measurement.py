@@ -1,4 +1,4 @@
-"""One plan on its way: the sinks of its phases, and what they make of it."""
+"""The measurement of one plan: the sinks of its phases, and their results."""
 
 from collections.abc import Sequence
 from typing import Final

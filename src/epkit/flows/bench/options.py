@@ -1,4 +1,4 @@
-"""What `epkit bench` takes and gives: the options of a run, and what comes of it."""
+"""The options of `epkit bench`, and the result of a run."""
 
 import signal
 from collections.abc import Callable, Mapping

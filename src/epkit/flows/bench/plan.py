@@ -1,4 +1,4 @@
-"""From what was asked for to the plan of a run; what contradicts itself is refused before anything is started."""
+"""Makes the plan of a run from the options; contradictions are refused before anything is started."""
 
 from dataclasses import dataclass, replace
 from typing import Final

@@ -1,4 +1,4 @@
-"""A bench that can begin: what it sends to whom, and the requests as a token that was replaced has them."""
+"""Everything that a bench needs to start: the target, and the requests, which change when a token is replaced."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

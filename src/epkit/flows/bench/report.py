@@ -1,4 +1,4 @@
-"""The report of a run: what the engine, the driver and the target know, joined with what the samples say."""
+"""Makes the report of a run from the data of the engine, the driver and the target, and from the samples."""
 
 import platform
 import secrets

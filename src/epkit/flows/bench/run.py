@@ -1,4 +1,4 @@
-"""One plan, run: open what takes its samples, drive it, report it."""
+"""Runs one plan: opens the sinks of its samples, drives the load, and makes the report."""
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack

@@ -1,4 +1,4 @@
-"""Saved runs as reports: the one that the run itself printed, or one made of what was saved of a run cut off."""
+"""Makes reports from saved runs: the report of the run itself, or a new one from the data of a run that was cut off."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace

@@ -1,4 +1,4 @@
-"""What is kept of a run while it goes on: its samples and, once a second, everything else that a report needs."""
+"""Saves a run while it is going on: its samples and, once a second, the other data that a report needs."""
 
 import time
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""The line of `epkit score` that sends as a sweep of batch sizes found best: what both commands know, and no secret."""
+"""The `epkit score` command with the best batch size of a sweep: options that both commands have, but no secret."""
 
 import shlex
 from collections.abc import Iterator

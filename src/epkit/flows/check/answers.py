@@ -1,4 +1,4 @@
-"""The steps of a check that judge answers: key, contract, a scored row, its reply, the clock, headers.
+"""The steps of a check that judge replies: key, contract, a scored row, its reply, the clock, headers.
 
 Whether the key is accepted follows from requests that are sent anyway, the contract and the row that is scored: an
 endpoint has no question of its own for that. So these two are asked before the verdict on the key.

@@ -1,4 +1,4 @@
-"""The steps of a check that lead to an answer: name, TCP, TLS, health."""
+"""The steps of a check before the first reply: name, TCP, TLS, health."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""What the steps of a check share: the client of the endpoint, what was answered, and how a step ends."""
+"""The shared data of a check's steps: the client of the endpoint, the replies, and the ways in which a step ends."""
 
 import time
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Files that workers on other machines do not have: they travel as bytes, and are written where they arrive."""
+"""Files that workers on other machines lack: they are sent as bytes, and written on arrival."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""Which backend a command talks to: `--backend`, the endpoint's entry in `epkit.toml`, else this machine."""
+"""Chooses the backend of a command: `--backend`, the endpoint's entry in `epkit.toml`, otherwise this machine."""
 
 import shutil
 from dataclasses import dataclass

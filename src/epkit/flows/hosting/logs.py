@@ -1,4 +1,4 @@
-"""`epkit logs`: what an endpoint's server says, once or as it comes."""
+"""`epkit logs`: shows the log of an endpoint's server, once or continuously."""
 
 import time
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""The names of the endpoints of this machine, for a shell that completes one."""
+"""The names of this machine's endpoints, for completion in a shell."""
 
 from collections.abc import Mapping
 

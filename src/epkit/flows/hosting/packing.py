@@ -1,4 +1,4 @@
-"""What is deployed with a model: its script and environment, as named or found next to it; nothing for MLflow's."""
+"""The files to deploy with a model: its script and environment, named or found next to it; none for an MLflow model."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Where a model comes from: a path, the registry of a workspace, the files of a job; what is fetched is temporary."""
+"""The source of a model: a path, the registry of a workspace, the files of a job; downloaded files are temporary."""
 
 import contextlib
 import tempfile

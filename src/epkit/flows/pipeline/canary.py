@@ -1,7 +1,7 @@
-"""A part of the traffic is watched for a while: requests of epkit's own, to the candidate, at a small rate.
+"""Watches a part of the traffic for a while, with epkit's own requests to the candidate, at a low rate.
 
-What Application Insights knows of other requests is not asked: they are known there minutes later, and the service that
-gives them out takes another token than any that epkit has.
+Application Insights is not asked about other requests: it has them only minutes later, and its query service needs
+another token than epkit has.
 """
 
 import time
@@ -13,34 +13,34 @@ from epkit.errors import EndpointError
 from epkit.flows.pipeline.proving import Prover
 
 INTERVAL_S: Final = 1.0
-"""Between two requests, at least."""
+"""Least time between two requests."""
 
 MOST_REQUESTS: Final = 600
-"""While one part is watched."""
+"""Number of requests during one part."""
 
 TOLERATED: Final = 100
-"""Requests of which one may fail."""
+"""Of this number of requests, one may fail."""
 
 SLICE_S: Final = 0.1
-"""How long a wait goes on before the user's wish to end it is seen."""
+"""Interval at which a pending stop is checked during a pause."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchedPart:
-    """What came of the requests while one part was watched."""
+    """The result of the requests during one part of the traffic."""
 
     requests: int
     failed: int
 
 
 def watch_part(prover: Prover, wait_s: float) -> WatchedPart:
-    """Ask the candidate until the time is over.
+    """Send requests to the candidate until the time is over.
 
     Args:
-        prover: that knows the contract.
+        prover: must have fetched the contract.
 
     Raises:
-        EndpointError: more than one in a hundred of the requests that are due have failed.
+        EndpointError: more than one in a hundred of the planned requests have failed.
         StepStopped: the user stopped it.
     """
     due = max(1, min(MOST_REQUESTS, int(wait_s / INTERVAL_S)))

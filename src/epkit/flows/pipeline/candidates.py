@@ -1,4 +1,4 @@
-"""What `custom` of a pipeline names: functions that `epkit train` tries among its own, and models that are there."""
+"""The entries of `custom` of a pipeline: functions for `epkit train` to try, and existing models."""
 
 import ast
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ from epkit.errors import UsageError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidates:
-    """The candidates of the user.
+    """The user's candidates.
 
     Args:
-        makes: `FILE.py:make` each, as `epkit train --custom` takes them.
-        rules: functions of rows that return predictions, as they were named and as `FILE.py:function`.
-        models: directories of models, as they were named and where they are.
+        makes: each is `FILE.py:make`, as for `epkit train --custom`.
+        rules: functions that take rows and return predictions: the user's name, and `FILE.py:function`.
+        models: directories of models: the user's name, and the path.
     """
 
     makes: tuple[str, ...]
@@ -26,16 +26,16 @@ class Candidates:
 
 
 def candidates_of(config: PipelineConfig, root: Path) -> Candidates:
-    """Find out what each candidate is.
+    """Find the kind of each candidate.
 
-    `module:function` is a function in a file below *root*, whose name the module's is: nothing is imported here. What
-    takes an argument predicts rows; what takes none makes an estimator.
+    `module:function` is a function in a file below *root* with the name of the module. Nothing is imported here. A
+    function with an argument predicts rows; one without makes an estimator.
 
     Args:
         root: the directory of `epkit.toml`.
 
     Raises:
-        UsageError: one is none of these, or is not there; one line.
+        UsageError: an entry is of no kind, or does not exist; one line.
     """
     makes: list[str] = []
     rules: list[tuple[str, str]] = []
@@ -60,11 +60,11 @@ def candidates_of(config: PipelineConfig, root: Path) -> Candidates:
 
 
 def _takes_rows(path: Path, name: str) -> bool:
-    """Tell whether a function of a file wants an argument, from the text of the file alone."""
+    """Tell whether a function in a file has an argument. Only the text of the file is read."""
     try:
         tree = ast.parse(path.read_bytes())
     except (OSError, ValueError, SyntaxError, RecursionError, MemoryError):
-        return False  # who runs the file says what is wrong with it
+        return False  # the code that runs the file reports the mistake
     defined = [each for each in tree.body if isinstance(each, ast.FunctionDef) and each.name == name]
     given = defined[-1].args if defined else None
     return given is not None and len(given.posonlyargs) + len(given.args) > len(given.defaults)

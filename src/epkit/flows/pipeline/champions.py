@@ -1,4 +1,4 @@
-"""The champion: the model that a pipeline serves, or last let pass."""
+"""The champion: the model that a pipeline serves, or the last one that passed its gates."""
 
 import json
 from collections.abc import Mapping
@@ -13,10 +13,10 @@ from epkit.flows.pipeline.world import Champion
 
 
 def find_champion(store: PipelineStore) -> Champion | None:
-    """Return the champion, None before there is one.
+    """Return the champion; None if there is none yet.
 
     Raises:
-        UsageError: its model is gone, or is not what it was.
+        UsageError: its model is missing or was changed.
     """
     crowned = store.crowned()
     if crowned is None:
@@ -43,13 +43,13 @@ def find_champion(store: PipelineStore) -> Champion | None:
 
 
 def crown(store: PipelineStore, config: PipelineConfig, run: int, steps: Mapping[StepName, StepResult]) -> bool:
-    """Make the model of a run the champion; the one that is it already stays what it is.
+    """Make the model of a run the champion. If it is the champion already, nothing changes.
 
     Args:
-        steps: what they left, of that run.
+        steps: the results of this run's steps.
 
     Returns:
-        Whether it is another one than before.
+        Whether the champion is now another one.
 
     Raises:
         UsageError: the disk is full.

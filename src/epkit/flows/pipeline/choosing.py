@@ -1,4 +1,4 @@
-"""Choose between the trained model and the user's own: one goes on to the gate."""
+"""Chooses between the trained model and the user's own models; the winner goes to the gate."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ from epkit.served.model import Model
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChosenCandidate:
-    """Which model goes on.
+    """The model that goes to the gate.
 
     Args:
-        winner: how the user named it; None for the one that was trained.
-        line: what the terminal shows, empty for the one that was trained.
-        compared: of each model of the user, how it went, as plain JSON.
+        winner: the user's name of it; None for the trained model.
+        line: text for the terminal, empty for the trained model.
+        compared: plain JSON for each model of the user: the result of its comparison.
     """
 
     winner: str | None
@@ -33,17 +33,17 @@ class ChosenCandidate:
 
 
 def choose(world: World, data: Mapping[str, Any], report: TrainReport, trained: Path) -> ChosenCandidate:
-    """Compare, and put the winner in the place of the model that was trained.
+    """Compare the models, and put the winner in the place of the trained model.
 
-    A model of the user wins only if it is better on the test rows by the whole interval of the paired difference, of
-    rows that it was not trained on either; of two that win the one that is better by more.
+    A model of the user wins only if it is better on test rows that it was not trained on, by the whole interval of the
+    paired difference. If several win, the one with the greatest difference is chosen.
 
     Args:
         data: result of the step `data`.
-        trained: the directory of the model, which is written over where another one wins.
+        trained: directory of the trained model; it is overwritten if another model wins.
 
     Raises:
-        UsageError: a model of the user cannot be read, or predicts something else.
+        UsageError: a model of the user cannot be read, or predicts another label.
     """
     found = candidates_of(world.config, world.context.cwd)
     models = found.models
@@ -73,7 +73,7 @@ def choose(world: World, data: Mapping[str, Any], report: TrainReport, trained: 
 def _rule_compared(
     world: World, table: LabelledTable, own: Model, name: str, make: str, metric: str
 ) -> Mapping[str, Any]:
-    """Judge a function that returns predictions; which rows its author has looked at is not known here."""
+    """Judge a function that returns predictions. It is not known which rows its author has seen."""
     from epkit.flows.pipeline import rules  # late: the libraries that learn
 
     places = table.test

@@ -1,4 +1,4 @@
-"""How a table differs from the one that the champion was trained on: the one place that asks for drift."""
+"""Compares a table with the champion's training table; no other module measures drift."""
 
 from typing import TYPE_CHECKING
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 def drift_of(champion: Champion, table: RunTable, config: PipelineConfig) -> DriftFound:
-    """Compare a table with the one that the champion was trained on.
+    """Compare a table with the champion's training table.
 
-    Where that table is kept its rows are compared as a whole, too; else the counts of the champion's card are what is
-    compared.
+    If that table is still stored, whole rows are compared too. Otherwise the table is compared with the counts in the
+    champion's card.
 
     Raises:
-        UsageError: they have no column in common.
+        UsageError: the two tables have no column in common.
     """
     left_out = (*config.train.get("drop", ()), *config.train.get("id", ()))
     reference = Reference.of_card(champion.card, name="the champion's table", drop=left_out)

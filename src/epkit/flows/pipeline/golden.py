@@ -1,4 +1,4 @@
-"""Golden rows: rows of the test that the training has answers for, kept in the run's directory for nobody else."""
+"""Golden rows: test rows with the answers of the training, stored in the run's directory for this user only."""
 
 import json
 import os
@@ -21,26 +21,27 @@ if TYPE_CHECKING:
     import polars as pl
 
 GOLDEN: Final = "golden.json"
-"""In the run's directory."""
+"""File name in the run's directory."""
 
 TEST: Final = "test"
-"""In the column `judged` of a training's predictions: a row that no choice looked at."""
+"""Value of the column `judged` in a training's predictions for a test row."""
 
 
 def draw(
     table: "pl.DataFrame", predicted: "pl.DataFrame", model: Model, count: int, seed: int, *, trained: bool
 ) -> GoldenRows:
-    """Draw rows of the test; where a training had none, of the rows that it judged by folds.
+    """Draw test rows; if the training had none, rows that it judged by folds.
 
     Args:
-        table: that was trained on.
-        predicted: as a training keeps it: `row` from 1, …, the answer, a probability of each class, `judged`.
-        model: of the candidate.
-        count: how many at most.
-        trained: whether the answers to test rows are the candidate's own; else *model* gives them here.
+        table: the training table.
+        predicted: predictions of the training: columns `row` (from 1), the answer, a probability of each class,
+            `judged`.
+        model: the candidate's model.
+        count: greatest number of rows.
+        trained: whether the predictions of test rows are the candidate's own; otherwise *model* computes them here.
 
     Raises:
-        UsageError: the table is not the one that was trained on.
+        UsageError: the table is not the training table.
     """
     is_test = predicted.get_column(predicted.columns[-1]) == TEST
     trained = trained and bool(is_test.any())
@@ -61,7 +62,7 @@ def draw(
 
 
 def _columns(table: "pl.DataFrame", names: Sequence[str]) -> dict[str, list[Any]]:
-    """Return the values of columns as a request has them."""
+    """Return the values of columns in the form of a request."""
     if lacking := [name for name in names if name not in table.columns]:
         raise UsageError(f'the table has no column "{lacking[0]}", which the model was trained on')
     found = {name: canonical(table.get_column(name), "the table").to_list() for name in names}
@@ -69,7 +70,7 @@ def _columns(table: "pl.DataFrame", names: Sequence[str]) -> dict[str, list[Any]
 
 
 def _trained(held: "pl.DataFrame", model: Model) -> tuple[tuple[Any, ...], tuple[tuple[float, ...], ...] | None]:
-    """Return what a training says of rows: the answers, and the probabilities in the card's order of the classes."""
+    """Return the training's answers for rows, and the probabilities in the card's order of the classes."""
     if model.task == "regression":
         return tuple(held.get_column(held.columns[-2]).to_list()), None
     width = len(model.classes)
@@ -78,7 +79,7 @@ def _trained(held: "pl.DataFrame", model: Model) -> tuple[tuple[Any, ...], tuple
     series = []
     for each in model.classes:
         wanted = f"probability of {name_of(each)}"
-        # A name that another column has already ends with underscores.
+        # If another column already has this name, the name has underscores at the end.
         found = next(name for name in left if name.startswith(wanted) and not name[len(wanted) :].strip("_"))
         left.remove(found)
         series.append(held.get_column(found).to_list())
@@ -86,7 +87,7 @@ def _trained(held: "pl.DataFrame", model: Model) -> tuple[tuple[Any, ...], tuple
 
 
 def write(directory: Path, golden: GoldenRows) -> Path:
-    """Write golden rows for nobody else to read.
+    """Write golden rows to a file that only this user can read.
 
     Raises:
         UsageError: the disk is full.
@@ -102,7 +103,7 @@ def write(directory: Path, golden: GoldenRows) -> Path:
 
 
 def read(directory: Path) -> GoldenRows | None:
-    """Read golden rows; None where none were written.
+    """Read golden rows; None if there are none.
 
     Raises:
         UsageError: the file is damaged.
@@ -119,13 +120,13 @@ def read(directory: Path) -> GoldenRows | None:
 
 
 def golden_rows(before: Before, world: World, model: Model) -> GoldenRows:
-    """Return the golden rows of a run, which are drawn once.
+    """Return the golden rows of a run. They are drawn only once.
 
     Args:
-        model: of the candidate.
+        model: the candidate's model.
 
     Raises:
-        UsageError: the table changed, or the predictions of the training cannot be read.
+        UsageError: the table has changed, or the training's predictions cannot be read.
     """
     import polars as pl
 

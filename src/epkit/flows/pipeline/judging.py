@@ -1,4 +1,4 @@
-"""How good a model is on rows that it was not trained on, compared with the champion, and by the gates."""
+"""Judges a model on rows that it was not trained on: its metrics, the champion, and the gates."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,14 +22,14 @@ NO_ROWS: Final = "there is no row that the model was not trained on"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChampionComparison:
-    """The model compared with the champion, on rows that neither was trained on.
+    """A comparison of the model with the champion on rows that neither was trained on.
 
     Args:
-        rows: how many.
-        figures: of the champion.
-        differences: the model's metric less the champion's.
-        new: the same on those of these rows that the champion's table did not have, where there are enough of them, and
-            others too; else None.
+        rows: number of rows.
+        figures: the champion's metrics.
+        differences: the model's metric minus the champion's.
+        new: the same for the rows that the champion's table did not have. None if there are too few of them, or if all
+            rows are such rows.
     """
 
     rows: int
@@ -40,13 +40,13 @@ class ChampionComparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdicts:
-    """What came of judging.
+    """The results of judging.
 
     Args:
-        rows: that the model was judged on.
-        gates: in their order; those against a champion that is not there are left out.
-        left_out: expressions of these.
-        worst: of the cohorts, None where none has rows enough.
+        rows: number of rows on which the model was judged.
+        gates: in their order, without those against a champion that does not exist.
+        left_out: the expressions of those gates.
+        worst: the worst cohort; None if no cohort has enough rows.
     """
 
     rows: int
@@ -68,11 +68,11 @@ def judge_model(
     """Judge a model on test rows.
 
     Args:
-        champion: that it is compared with; None for none.
-        foreign: whether another training made the model, which may have seen some of the test rows.
+        champion: the champion to compare with; None if there is none.
+        foreign: whether the model comes from another training, which may have used some of the test rows.
 
     Raises:
-        UsageError: a gate names a column or a metric that is not there.
+        UsageError: a gate names a column or a metric that does not exist.
     """
     places = unseen_test_rows(table, model) if foreign else table.test
     rows = answered(model, table, places)
@@ -83,7 +83,7 @@ def judge_model(
             at = np.intersect1d(places, unseen_test_rows(table, other))
             new = np.intersect1d(at, new_places(table, other, champion))
             shared = answered(model, table, at), answered(other, table, at)
-        except UsageError as error:  # the label or a column has changed since it was trained
+        except UsageError as error:  # the label or a column has changed since the champion was trained
             problem = str(error)
     wanted = [each for each in expressions if shared is not None or not each.base]
     verdicts = judge_gates(table, places, rows, wanted, shared=shared, shared_places=at)
@@ -108,7 +108,7 @@ def judge_model(
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class GatesJudged:
-    """Gates with their verdicts, and the cohorts that rows were cut into."""
+    """Gates with their verdicts, and the cohorts of the rows."""
 
     gates: tuple[Gate, ...]
     cuts: tuple[cohorts.Cut, ...]
@@ -123,14 +123,14 @@ def judge_gates(
     shared: tuple[Metrics, Metrics] | None = None,
     shared_places: np.ndarray | None = None,
 ) -> GatesJudged:
-    """Judge gates by the answers of a model.
+    """Judge gates from the answers of a model.
 
     Args:
-        places: of *rows* in the examples.
-        shared: the model and the champion on *shared_places*.
+        places: places of *rows* in the examples.
+        shared: the model and the champion on the rows *shared_places*.
 
     Raises:
-        UsageError: a gate names a column or a metric that is not there.
+        UsageError: a gate names a column or a metric that does not exist.
     """
     examples = table.learned.examples
     gates.check(expressions, examples.label, column_names(examples), base=shared is not None)
@@ -150,7 +150,7 @@ def judge_gates(
 
 
 def measured_by(rows: Metrics) -> tuple[str, ...]:
-    """Return the names of the metrics of a task; of two classes with the one at the threshold."""
+    """Return the names of a task's metrics; for two classes, the accuracy at the threshold too."""
     names = names_of(rows.label.task)
     return (*names, "accuracy_at_threshold") if rows.label.task == "binary" else names
 
@@ -183,11 +183,11 @@ def _groups(table: LabelledTable, places: np.ndarray) -> np.ndarray | None:
 def _compare(
     names: Sequence[str], table: LabelledTable, shared: tuple[Metrics, Metrics], places: np.ndarray, new: np.ndarray
 ) -> ChampionComparison:
-    """Measure the model against the champion.
+    """Compare the model with the champion.
 
     Args:
-        places: of the rows of *shared* in the examples.
-        new: bool a row, whether the champion's table did not have it.
+        places: places of the rows of *shared* in the examples.
+        new: bool for each row: whether the champion's table did not have it.
     """
     if not len(places):
         return ChampionComparison(rows=0, figures={}, differences={})

@@ -1,4 +1,4 @@
-"""The pipeline that the user names: its table in `epkit.toml`, changed by `--set`, and what it keeps."""
+"""Loads the pipeline that the user names: its settings from `epkit.toml`, changed by `--set`, and its store."""
 
 import copy
 import tomllib
@@ -18,11 +18,11 @@ from epkit.flows.context import Context
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedPipeline:
-    """A pipeline, and where it is.
+    """A pipeline and its place.
 
     Args:
         root: the directory of `epkit.toml`.
-        context: as it was given, its working directory *root*.
+        context: the caller's, with *root* as the working directory.
     """
 
     config: PipelineConfig
@@ -35,10 +35,10 @@ def load(name: str, context: Context, changes: Sequence[str] = ()) -> LoadedPipe
     """Find a pipeline.
 
     Args:
-        changes: `KEY=VALUE` each: values in place of those of the file.
+        changes: each is `KEY=VALUE` and replaces a value of the file.
 
     Raises:
-        UsageError: there is no `epkit.toml`, or no such pipeline, or something in it is wrong.
+        UsageError: there is no `epkit.toml` or no such pipeline, or its settings are wrong.
     """
     found = find_config(context.cwd, context.environ)
     if found is None:
@@ -56,20 +56,20 @@ def load(name: str, context: Context, changes: Sequence[str] = ()) -> LoadedPipe
 
 
 def names(context: Context) -> tuple[str, ...]:
-    """Return the names of the pipelines that there are."""
+    """Return the names of all pipelines."""
     found = find_config(context.cwd, context.environ)
     return () if found is None else tuple(found.pipelines)
 
 
 def changed(config: PipelineConfig, changes: Sequence[str], flag: str = "--set ") -> PipelineConfig:
-    """Return a configuration with other values.
+    """Return a configuration with changed values.
 
     Args:
-        changes: `KEY=VALUE` each; KEY may be dotted, VALUE is TOML, or a text as it is.
-        flag: what a message has before the name of a key.
+        changes: each is `KEY=VALUE`. KEY may be dotted; VALUE is TOML, otherwise it is taken as a text.
+        flag: text before the name of a key in messages.
 
     Raises:
-        UsageError: a key is not known, or its value is not what it has to be.
+        UsageError: a key is unknown, or its value is wrong.
     """
     if not changes:
         return config

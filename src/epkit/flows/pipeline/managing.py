@@ -1,4 +1,4 @@
-"""Work on pipelines other than running them: a first table in `epkit.toml`, and ending a run that goes on."""
+"""Manages pipelines: writes the first settings into `epkit.toml`, and cancels the run that is going on."""
 
 import json
 import os
@@ -50,16 +50,16 @@ keep = 10
 
 
 def init(name: str, data: str, label: str, context: Context) -> Path:
-    """Write a commented table for a pipeline into `epkit.toml`.
+    """Write commented settings of a pipeline into `epkit.toml`.
 
     Args:
         data: path or URL of its table.
 
     Returns:
-        The file.
+        The path of the file.
 
     Raises:
-        UsageError: there is such a pipeline, the name cannot be one, there is no such table, or the file cannot be
+        UsageError: such a pipeline exists already, the name is not valid, there is no such table, or the file cannot be
             written.
     """
     if not re.fullmatch(NAME_PATTERN, name):
@@ -73,7 +73,7 @@ def init(name: str, data: str, label: str, context: Context) -> Path:
         if not there.exists():
             raise UsageError(f"{data}: there is no such table")
         data = os.path.relpath(there, path.absolute().parent)
-    data, label = (json.dumps(each, ensure_ascii=False) for each in (data, label))  # which is TOML, too
+    data, label = (json.dumps(each, ensure_ascii=False) for each in (data, label))  # JSON strings are valid TOML
     text = TEMPLATE.format(name=name, data=data, label=label)
     config_writing.add_table(path, text)
     if (note := unread_note(path, context.cwd, context.environ)) is not None:
@@ -82,13 +82,13 @@ def init(name: str, data: str, label: str, context: Context) -> Path:
 
 
 def cancel(name: str, context: Context) -> int | None:
-    """End the run that goes on, as SIGTERM does: what it has deployed is removed, and it writes its report.
+    """Send SIGTERM to the run that is going on. It removes what it has deployed, and writes its report.
 
     Returns:
-        Its process; None where no run goes on.
+        The process id; None if no run is going on.
 
     Raises:
-        UsageError: there is no such pipeline, or the process is somebody else's.
+        UsageError: there is no such pipeline, or the process belongs to another user.
     """
     store = load(name, context).store
     held, pid = store.lock().holder()
@@ -106,6 +106,6 @@ def cancel(name: str, context: Context) -> int | None:
 
 
 def champion_run(name: str, context: Context) -> int | None:
-    """Return the number of the run whose model is the champion, None before there is one."""
+    """Return the number of the run whose model is the champion; None if there is no champion."""
     crowned = load(name, context).store.crowned()
     return None if crowned is None else crowned.run

@@ -1,4 +1,4 @@
-"""A load on a candidate, and for comparison on the live model: objectives, gates, and the reports of it."""
+"""Puts load on a candidate, and for comparison on the live model; judges objectives and gates, writes the reports."""
 
 import io
 import json
@@ -35,23 +35,23 @@ from epkit.flows.target.request_options import TargetOptions
 REPORT, PAGE, SAVED, PAYLOAD, TARGETS = "bench.json", "bench.html", "bench.run", "payload.json", "targets.toml"
 
 REPEATS: Final = 2
-"""Runs of each where what serves gets load too: A B A B."""
+"""Runs of each side if the live model gets load too: A B A B."""
 
 NOTHING_ANSWERED: Final = 4
-"""Exit code where no request succeeded."""
+"""Exit code if no request succeeded."""
 
 KEYS: Final = ("EPKIT_PIPELINE_CANDIDATE_KEY", "EPKIT_PIPELINE_SERVING_KEY")
-"""Variables that this process alone knows, by which the bench finds the keys."""
+"""Environment variables of this process only, in which the bench finds the keys."""
 
 
 def measure(
     world: World, settings: BenchSettings, side: Side, record: CandidateRecord, reach: TargetOptions
 ) -> StepResult:
-    """Put load on a candidate; on what serves only with `against_live`, and at most at the rate.
+    """Put load on a candidate. The live model gets load only with `against_live`, and no more than the rate.
 
     Raises:
-        UsageError: an objective cannot be read, or the disk is full.
-        EndpointError: nothing could be sent.
+        UsageError: an objective cannot be parsed, or the disk is full.
+        EndpointError: no request could be sent.
         StepStopped: the user stopped it.
     """
     candidate = side.candidate(record)
@@ -61,13 +61,13 @@ def measure(
     options = _options(settings, candidate, serving, reach)
     if serving is not None:
         path = world.directory / PAYLOAD
-        _write(path, _body(side.client(record)))  # the same for both, whatever their contracts
+        _write(path, _body(side.client(record)))  # both get the same body, even if their contracts differ
         request = replace(options.request, payloads=(str(path),))
         options = replace(options, request=request, save=str(world.directory / SAVED))
     try:
         result = bench(options, _context(world, candidate, serving), io.BytesIO())
     finally:
-        (world.directory / TARGETS).unlink(missing_ok=True)  # the candidate's address means nothing later
+        (world.directory / TARGETS).unlink(missing_ok=True)  # the candidate's address is useless later
     if result.stopped_by is not None:
         raise StepStopped(result.stopped_by)
     return _outcome(world, settings, result, with_live=serving is not None)
@@ -98,7 +98,7 @@ def _options(
 
 
 def _context(world: World, candidate: CandidateTarget, serving: CandidateTarget | None) -> Context:
-    """Return a context in which both have names; their keys are in no file.
+    """Return a context with names for both sides. No file contains their keys.
 
     Raises:
         UsageError: the disk is full.
@@ -156,7 +156,7 @@ def _outcome(world: World, settings: BenchSettings, result: BenchResult, *, with
 
 
 def _missed(reports: Sequence[Report]) -> str | None:
-    """Say which objective was missed, None where all were met."""
+    """Return which objective was missed; None if all were met."""
     for report in reports:
         if not report.counts.ok:
             return f"none of {plural(report.counts.sent, 'request')} succeeded"
@@ -169,7 +169,7 @@ def _missed(reports: Sequence[Report]) -> str | None:
 
 
 def _compared(saved: Path, fail_if: Sequence[str]) -> tuple[list[dict[str, Any]], str | None]:
-    """Compare the candidate with what serves: each gate, and the first that was missed."""
+    """Compare the candidate with the live model; return the results of the gates, and the first one that was missed."""
     from epkit.flows.bench.compare import compare_runs
 
     comparison = compare_runs(str(saved), None, fail_if=fail_if)
@@ -188,7 +188,7 @@ def _line(report: Report) -> str:
 
 
 def met_line(threshold: Threshold) -> str:
-    """Write an objective with what was observed behind its figure's name: `p99 9.1 ms < 250 ms`."""
+    """Format an objective with its observed value: `p99 9.1 ms < 250 ms`."""
     wanted = slo.parse(threshold.expression)
     figure = f"{wanted.part}.{wanted.metric}" if wanted.part not in ("", "response") else wanted.metric
     unit = " ms" if wanted.part else " %" if wanted.share else ""
@@ -196,12 +196,12 @@ def met_line(threshold: Threshold) -> str:
 
 
 def _number(value: float) -> str:
-    """Write three digits, or all of a whole number: 9.1, 0.123, 1,234."""
+    """Format a number with three digits, a whole number with all digits: 9.1, 0.123, 1,234."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def _written(directory: Path, result: BenchResult, report: Report) -> dict[str, str]:
-    """Write the report of the candidate, its page, and what was measured with it.
+    """Write the candidate's report, its HTML page, and the saved run.
 
     Raises:
         UsageError: the disk is full.
@@ -216,7 +216,7 @@ def _written(directory: Path, result: BenchResult, report: Report) -> dict[str, 
 
 
 def _body(client: Client) -> bytes:
-    """Make a body of the candidate's contract."""
+    """Make a body from the candidate's contract."""
     source = client.target.contract or contract_url(client.target.uri)
     assert isinstance(source, Url)  # the candidate's own
     reply = body_of(wait_for(client.fetch(source)), source.shown, client.target.secrets)

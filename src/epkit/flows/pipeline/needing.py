@@ -1,4 +1,4 @@
-"""Whether the champion is still good enough for a table that it was not trained on."""
+"""Decides whether the champion is good enough for a table that it was not trained on."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +18,7 @@ def needed(world: World, champion: Champion, data: StepResult) -> Need:
     """Decide whether a new model is needed.
 
     Args:
-        data: of the step `data`.
+        data: result of the step `data`.
 
     Raises:
         UsageError: the table or the champion cannot be read.
@@ -32,7 +32,7 @@ def needed(world: World, champion: Champion, data: StepResult) -> Need:
         model = loaded(champion.model, table, "the champion")
         places = new_places(table, model, champion)
         rows = answered(model, table, places)
-    except UsageError as error:  # the label has changed, or a column holds what it did not
+    except UsageError as error:  # the label has changed, or a column has new types of values
         return Need(retrain=True, reasons=(cut(str(error), 200),))
     if not len(places):
         return need(drift, (), new_rows=0)

@@ -1,4 +1,4 @@
-"""From the configuration of a pipeline to what its steps are asked for; everything is checked before a step runs."""
+"""Turns the configuration of a pipeline into the options of its steps. All are checked before a step runs."""
 
 import contextlib
 from collections.abc import Iterator
@@ -14,14 +14,14 @@ from epkit.flows.train.options import TrainOptions, TrainOrder, order_of
 
 
 def train_options(config: PipelineConfig, root: Path, table: str, out: str = "model") -> TrainOptions:
-    """Return what `epkit train` is asked for; gates are not in it, for another step judges by them.
+    """Return the options of `epkit train`. They contain no gates, because another step judges them.
 
     Args:
         root: the directory of `epkit.toml`.
-        table: where the table is.
+        table: path of the table.
 
     Raises:
-        UsageError: a candidate is not there.
+        UsageError: a candidate does not exist.
     """
     given: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in config.train.items()}
     for flag, field in (("id", "ids"), ("export", "exports")):
@@ -35,7 +35,7 @@ def train_order(config: PipelineConfig, root: Path) -> TrainOrder:
     """Return the plan of the training.
 
     Raises:
-        UsageError: a value of `train` makes no sense; one line, which names the flag of `epkit train`.
+        UsageError: a value of `train` is wrong; one line that names the flag of `epkit train`.
     """
     with _placed(f"{config.place}.train"):
         return order_of(train_options(config, root, ""))
@@ -45,7 +45,7 @@ def gates_of(config: PipelineConfig) -> tuple[GateExpression, ...]:
     """Return the gates.
 
     Raises:
-        UsageError: one cannot be read, or names no metric.
+        UsageError: a gate cannot be parsed, or names no metric.
     """
     with _placed(config.place):
         return tuple(gates.parse(text) for text in config.gate)
@@ -53,7 +53,7 @@ def gates_of(config: PipelineConfig) -> tuple[GateExpression, ...]:
 
 @contextlib.contextmanager
 def _placed(where: str) -> Iterator[None]:
-    """Say where in `epkit.toml` an option is that `epkit train` refuses."""
+    """Add the place in `epkit.toml` to an error about an option of `epkit train`."""
     try:
         yield
     except UsageError as error:

@@ -1,10 +1,10 @@
-"""`epkit pipeline run`: the steps in their order, each reused where nothing that it depends on has changed.
+"""`epkit pipeline run`: runs the steps in order, and reuses each one if nothing that it depends on has changed.
 
-Theory of operation. A step that is kept (`data`, `train`, `gate`) has a key, which is a hash of all that it depends on;
-what came of it is in `cache/KEY`, whole, or not there. So a run that was killed is not taken up: the same command is
-another run, which reuses what was finished, and `train` goes on from its own journal. What was put up by the run that
-was killed is taken away first. The journal of a run has a line before a step begins and one after it has ended, each on
-the disk before the next thing happens.
+Theory of operation. The steps `data`, `train` and `gate` are stored. Such a step has a key, a hash of everything that
+it depends on. Its result is in `cache/KEY`, either complete or not at all. So a killed run is not resumed: the same
+command starts another run, which reuses the finished steps; `train` continues from its own journal. First, whatever the
+killed run has deployed is removed. The journal of a run has one line before each step and one after it. Each line is on
+disk before anything else happens.
 """
 
 import time
@@ -37,23 +37,23 @@ from epkit.flows.pipeline.steps.bench import check_objectives
 from epkit.flows.pipeline.world import Champion, StepStopped, World
 
 MISSED: Final = 5
-"""Exit code where a gate says no."""
+"""Exit code if a gate is missed."""
 
 LOGIN: Final = ("LOGNAME", "USER", "USERNAME")
-"""Variables that name the user."""
+"""Environment variables with the name of the user."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PipelineOptions:
-    """What a run was asked for.
+    """The options of a run.
 
     Args:
-        from_, to, only: names of steps: the first, the last, the only one; None for all.
-        force: run the steps although they could be reused.
-        changes: `KEY=VALUE` each, in place of what `epkit.toml` says.
+        from_, to, only: names of steps: the first, the last, the only one; None for all steps.
+        force: run all steps, even if they could be reused.
+        changes: each is `KEY=VALUE` and replaces a value of `epkit.toml`.
         if_needed: run only if a new model is needed.
-        why: what the user says of the run.
-        by: the face that asks: `cli`, `python`, `http`.
+        why: the user's reason for the run.
+        by: the interface that starts the run: `cli`, `python`, `http`.
     """
 
     from_: str | None = None
@@ -67,7 +67,7 @@ class PipelineOptions:
 
     @property
     def asked(self) -> dict[str, Any]:
-        """Return what is not the default, by flag."""
+        """Return the options that differ from their defaults, by flag."""
         values = {
             "from": self.from_,
             "to": self.to,
@@ -81,7 +81,7 @@ class PipelineOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Foreseen:
-    """What a run would do with a step: `reused`, `stopped` (reused, and says no), or `run`."""
+    """What a run would do with a step: `reused`, `stopped` (reused, and the gate is missed), or `run`."""
 
     step: StepName
     state: str
@@ -102,12 +102,12 @@ def run(
 
     Args:
         show: called when a step has ended.
-        say: called with what a step says meanwhile.
-        begun: called with the number of the run, before its first step.
+        say: called with the progress of a step.
+        begun: called with the number of the run before its first step.
 
     Raises:
-        PipelineBusyError: another run goes on.
-        UsageError: the configuration is wrong, the champion is gone, or a disk is full.
+        PipelineBusyError: another run is going on.
+        UsageError: the configuration is wrong, the champion is missing, or a disk is full.
     """
     loaded = load(name, context, options.changes)
     span = _span(options, active(loaded.config, steps))
@@ -122,10 +122,10 @@ def run(
 def foresee(
     name: str, options: PipelineOptions, context: Context, steps: tuple[PipelineStep, ...] = STEPS
 ) -> tuple[Foreseen, ...]:
-    """Say what a run would do; nothing is written.
+    """Return what a run would do. Nothing is written.
 
     Raises:
-        UsageError: as `run`.
+        UsageError: as for `run`.
     """
     loaded = load(name, context, options.changes)
     span = _span(options, active(loaded.config, steps))
@@ -154,9 +154,9 @@ class _Span:
     """The steps of a run.
 
     Args:
-        steps: up to the last one.
-        first: place of the first one that is run; those before it are taken as they are kept.
-        flag: what the user gave for it, for messages.
+        steps: all steps up to the last one to run.
+        first: place of the first step to run; stored results are used for the steps before it.
+        flag: the flag that set the first step, for messages.
     """
 
     steps: tuple[PipelineStep, ...]
@@ -183,10 +183,10 @@ def _span(options: PipelineOptions, steps: tuple[PipelineStep, ...]) -> _Span:
 
 
 def check(loaded: LoadedPipeline) -> None:
-    """Refuse what cannot be meant, before anything runs.
+    """Refuse a wrong configuration before anything runs.
 
     Raises:
-        UsageError: the plan, a gate, a candidate or an objective.
+        UsageError: the plan, a gate, a candidate or an objective is wrong.
     """
     train_order(loaded.config, loaded.root)
     gates_of(loaded.config)
@@ -249,7 +249,7 @@ def _same_table(loaded: LoadedPipeline, champion: Champion) -> bool:
 
 
 class _Sequence:
-    """A run that goes on."""
+    """A run that is going on."""
 
     def __init__(
         self,
@@ -271,7 +271,7 @@ class _Sequence:
         self._need: Need | None = None
 
     def run(self, begun: Callable[[int], None]) -> PipelineRun:
-        """Run the steps, and write down what came of them.
+        """Run the steps, and record their results.
 
         Raises:
             UsageError: the disk is full.
@@ -281,7 +281,7 @@ class _Sequence:
             state: RunState
             try:
                 state, code, reason = self._steps(journal)
-            except BaseException:  # a bug, or a disk that is full: what was put up goes all the same
+            except BaseException:  # a bug or a full disk: the candidate must still be removed
                 with suppress(EpkitError, OSError):
                     self._undo(journal)
                 raise
@@ -295,7 +295,7 @@ class _Sequence:
         return ran
 
     def _steps(self, journal: RunJournal) -> tuple[RunState, int, str | None]:
-        """Run one after the other, until one says no."""
+        """Run the steps one after the other, until one ends the run."""
         for step in self._span.steps:
             if (signal := self._stopped()) is not None:
                 return "interrupted", 128 + int(signal), f"interrupted before {step.name}"
@@ -316,7 +316,7 @@ class _Sequence:
         return "ok", 0, None
 
     def _ran(self, step: PipelineStep, journal: RunJournal) -> StepResult:
-        """Run a step, or reuse what came of it before.
+        """Run a step, or reuse its stored result.
 
         Raises:
             EpkitError: it failed.
@@ -341,10 +341,10 @@ class _Sequence:
         return self._take(result, journal)
 
     def _taken(self, step: PipelineStep, journal: RunJournal) -> StepResult:
-        """Take what a step before the first one left.
+        """Take the stored result of a step before the first one.
 
         Raises:
-            UsageError: it is not there.
+            UsageError: there is none.
         """
         world = self._world_of(journal, self._saying(step, journal))
         if step.name in KEPT:
@@ -360,7 +360,7 @@ class _Sequence:
         return self._take_reused(known, journal)
 
     def _of_last_run(self, step: PipelineStep, run_number: int) -> StepResult | None:
-        """Return what a step that is not kept left in the last run, where that stopped behind it with this model."""
+        """Return the result of a step without a key from the last run, if that run stopped after it with this model."""
         earlier = [number for number in self._store.numbers() if number < run_number]
         last = self._store.report(earlier[-1]) if earlier else None
         if last is None or last.state != "ok" or last.step("switch") is not None:
@@ -370,7 +370,7 @@ class _Sequence:
         return found if same and found is not None and found.passed else None
 
     def _go_on(self, data: StepResult, journal: RunJournal) -> bool:
-        """Tell, with `--if-needed`, whether a new model is needed."""
+        """With `--if-needed`, tell whether a new model is needed."""
         if not self._options.if_needed or self._champion is None:
             return True
         from epkit.flows.pipeline.needing import needed
@@ -384,10 +384,10 @@ class _Sequence:
         return self._need.retrain
 
     def _undo(self, journal: RunJournal) -> str:
-        """Take away what steps have put up, the last one first; nothing once the endpoint was switched.
+        """Remove what steps have deployed, in reverse order; after a switch, remove nothing.
 
         Returns:
-            What could not be taken away, in a sentence; else nothing.
+            A sentence about what could not be removed, or "".
         """
         switched = self._results.get("switch")
         if switched is not None and switched.passed:
@@ -403,7 +403,7 @@ class _Sequence:
         return f"({'; '.join(problems)})" if problems else ""
 
     def _crowned(self, run_number: int) -> bool:
-        """Make the model the champion, where it was switched to, whatever came later, or there is nothing to deploy."""
+        """Make the model the champion if the endpoint was switched to it, or if the pipeline does not deploy."""
         last = "gate" if self._loaded.config.deploy is None else "switch"
         passed = {name: result for name, result in self._results.items() if result.passed}
         return last in passed and crown(self._store, self._loaded.config, run_number, passed)
@@ -424,7 +424,7 @@ class _Sequence:
 
     def _ended(self, step: PipelineStep, journal: RunJournal, *, state: Any, reason: str) -> None:
         result = StepResult(step=step.name, state=state, line=reason, reason=reason)
-        with suppress(UsageError):  # the disk that is full: the reason is shown all the same
+        with suppress(UsageError):  # if the disk is full, the reason is still shown
             journal.ended(self._masked(result))
         self._results[step.name] = self._masked(result)
         self._show(self._results[step.name])
@@ -462,7 +462,7 @@ class _Sequence:
 
 
 def _head(loaded: LoadedPipeline, options: PipelineOptions, champion: Champion | None) -> dict[str, Any]:
-    """Return what is known of a run before it begins, by the fields of `PipelineRun`."""
+    """Return the fields of `PipelineRun` that are known before the run starts."""
     environ = loaded.context.environ
     head = {
         "pipeline": loaded.config.name,
@@ -479,7 +479,7 @@ def _head(loaded: LoadedPipeline, options: PipelineOptions, champion: Champion |
 
 
 def _owner() -> str:
-    """Return the name of who runs this process, where the environment does not say."""
+    """Return the name of the user of this process, if the environment does not have it."""
     try:
         return getuser()
     except (OSError, KeyError):
@@ -487,7 +487,7 @@ def _owner() -> str:
 
 
 def _nothing_to_do(loaded: LoadedPipeline, options: PipelineOptions, champion: Champion) -> PipelineRun:
-    """Return a run that was not begun: the table is that of the champion."""
+    """Return a run that was not started, because the table is the champion's."""
     reason = f"the table is the same as in run {champion.run}"
     return PipelineRun(
         **_head(loaded, options, champion),
@@ -503,15 +503,15 @@ def _nothing_to_do(loaded: LoadedPipeline, options: PipelineOptions, champion: C
 
 
 def _reused(known: StepResult) -> StepResult:
-    """Return an outcome that was kept; one that said no says no again."""
+    """Return a stored result; a gate that was missed stays missed."""
     return replace(known, state="reused" if known.passed else known.state, seconds=0.0)
 
 
 def _trouble(error: EpkitError | OSError) -> EpkitError:
-    """Say in one line what the system refused; what is a bug stays one.
+    """Turn an error of the operating system into one line; a bug stays a bug.
 
     Raises:
-        OSError: it is none of what a user can mend.
+        OSError: the user cannot fix it.
     """
     if isinstance(error, EpkitError):
         return error

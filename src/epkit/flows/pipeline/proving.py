@@ -1,4 +1,4 @@
-"""Asks a candidate, and no one else, whether it is the model that was trained."""
+"""Tests whether a candidate is the trained model. Only the candidate gets requests."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -37,12 +37,12 @@ from epkit.flows.target.discovery import body_of as contract_of
 
 @dataclass(slots=True, kw_only=True)
 class Prover:
-    """A candidate that is asked, request by request.
+    """Sends test requests to a candidate.
 
     Args:
-        name: what messages call it.
-        most: requests that it may be asked.
-        go_on: called before each request; raises where the user wants an end.
+        name: its name in messages.
+        most: greatest number of requests.
+        go_on: called before each request; raises an error if the user wants to stop.
     """
 
     name: str
@@ -56,10 +56,10 @@ class Prover:
     _validator: Validator | None = field(default=None, init=False)
 
     def contract(self, columns: list[dict[str, Any]]) -> None:
-        """Fetch the contract, which has to have the columns of the card.
+        """Fetch the contract, and check that it has the columns of the card.
 
         Raises:
-            EndpointError: there is none.
+            EndpointError: it cannot be fetched.
             UsageError: it is broken.
             ContractError: it has other columns.
         """
@@ -76,7 +76,7 @@ class Prover:
         """Score a body that the contract allows.
 
         Raises:
-            ContractError, EndpointError: it is not answered with a prediction a row.
+            ContractError, EndpointError: the answer does not have one prediction for each row.
         """
         once = self._send(self._sample_body)
         failure, detail = self._judged(once)
@@ -86,7 +86,7 @@ class Prover:
             )
 
     def answers(self) -> bool:
-        """Score the same body again, which is not one of the requests that prove; tell whether it is answered.
+        """Score the same body again, without counting the request; tell whether it is answered.
 
         Raises:
             StepStopped: the user stopped it.
@@ -98,13 +98,13 @@ class Prover:
             return False
 
     def rows(self) -> bool:
-        """Score the golden rows, whose answers have to be those of the training.
+        """Score the golden rows, and compare the answers with those of the training.
 
         Returns:
-            Whether probabilities were compared too: not of a regression, nor where the contract knows no way to ask.
+            Whether probabilities were compared too: not for a regression, and not if the contract cannot ask for them.
 
         Raises:
-            ContractError: one is another.
+            ContractError: an answer differs.
             EndpointError: there is no reply.
         """
         if not self.golden.rows:
@@ -121,16 +121,16 @@ class Prover:
         return True
 
     def payloads(self, count: int) -> int:
-        """Send good and bad payloads, which `validate` has to judge as the candidate does.
+        """Send right and wrong payloads. For each, `validate` and the candidate must agree.
 
         Args:
-            count: how many at most: no more than may be asked still.
+            count: greatest number, at most the number of remaining requests.
 
         Returns:
             How many were sent.
 
         Raises:
-            ContractError: one is judged otherwise.
+            ContractError: they disagree about a payload.
             EndpointError: there is no reply.
         """
         contract, validator = self._known
@@ -184,7 +184,7 @@ class Prover:
         return sample_body(self._known[0], rows=1, seed=0)
 
     def _send(self, body: bytes) -> SingleRequest:
-        """Send a body to the candidate, as one of the requests that prove.
+        """Send a body to the candidate, and count the request.
 
         Raises:
             EndpointError: there is no reply.
@@ -217,10 +217,10 @@ def _decoded(once: SingleRequest) -> Any:
 
 
 def prover_of(side: Side, record: CandidateRecord, golden: GoldenRows, world: World) -> Prover:
-    """Return what asks a candidate, no more than a step may ask.
+    """Return a prover for a candidate, limited to the requests of one step.
 
     Raises:
-        BackendError: the backend does not know the candidate.
+        BackendError: the backend does not have the candidate.
     """
 
     def go_on() -> None:

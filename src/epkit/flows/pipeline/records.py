@@ -1,4 +1,4 @@
-"""What is written down of a candidate before it is put up, so that a later process can take it away."""
+"""The record of a candidate. It is written before the candidate is deployed, so that a later process can remove it."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -15,10 +15,10 @@ from epkit.files.writing import replacing
 COLOURS: Final = ("blue", "green")
 
 LOCAL_SUFFIX: Final = "-green"
-"""Of the candidate's name on this machine, behind that of the endpoint."""
+"""Suffix of the candidate's name on this machine, after the name of the endpoint."""
 
 MOST_BYTES: Final = 1 << 20
-"""Of a record."""
+"""File name of a record."""
 
 Phase = Literal["beside", "moving", "serving"]
 PHASES: Final[tuple[Phase, ...]] = get_args(Phase)
@@ -26,16 +26,17 @@ PHASES: Final[tuple[Phase, ...]] = get_args(Phase)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CandidateRecord:
-    """A candidate that is put up.
+    """A deployed candidate.
 
     Args:
-        place: name of the endpoint in `epkit.toml` that it is to take over; *endpoint* is its name at the backend.
-        name: of the candidate: an endpoint on this machine, a deployment at Azure.
-        model: directory of the copy that it is made of.
-        sha256: of that copy.
-        before: percent of the traffic of each deployment when it was put up; empty where there was no endpoint.
-        phase: `beside` without traffic; `moving` while the traffic moves to it; `serving` alone.
-        part: percent of the traffic that it may have.
+        place: name in `epkit.toml` of the endpoint that it will replace; *endpoint* is the endpoint's name at the
+            backend.
+        name: name of the candidate: an endpoint on this machine, a deployment at Azure.
+        model: directory of the copy that is deployed.
+        sha256: hash of that copy.
+        before: each deployment's percent of the traffic before; empty if there was no endpoint.
+        phase: `beside`: without traffic; `moving`: the traffic moves to it; `serving`: it has all the traffic.
+        part: percent of the traffic that it may get.
     """
 
     place: str
@@ -58,16 +59,16 @@ Save = Callable[[CandidateRecord], None]
 
 
 def serves(live: Endpoint | None, sha256: str) -> bool:
-    """Tell whether all that gets requests of an endpoint is the model of this hash."""
+    """Tell whether all requests of an endpoint go to the model with this hash."""
     serving = [] if live is None else [each for each in live.deployments if each.traffic]
     return bool(serving) and all(each.model_sha256 == sha256 for each in serving)
 
 
 def load_record(directory: Path) -> CandidateRecord | None:
-    """Read what a run put up; None where nothing is left of it.
+    """Read the record of a run; None if nothing is left of its candidate.
 
     Args:
-        directory: of the run.
+        directory: directory of the run.
 
     Raises:
         UsageError: the file is damaged.
@@ -86,10 +87,10 @@ def load_record(directory: Path) -> CandidateRecord | None:
 
 
 def _record(record: Record) -> CandidateRecord:
-    """Check the values of a record, which others may have written.
+    """Check the values of a record, because other programs may have changed it.
 
     Raises:
-        ValueError: a value is missing or of another type, or what it names is no candidate.
+        ValueError: a value is missing or has a wrong type, or its name is not that of a candidate.
     """
     before = record.values.get("before")
     if not isinstance(before, dict) or not all(type(share) is int for share in before.values()):
@@ -103,7 +104,7 @@ def _record(record: Record) -> CandidateRecord:
 
 
 def saving(directory: Path) -> Save:
-    """Return what writes a record into the directory of a run, whole or not at all.
+    """Return a function that writes a record into the directory of a run, completely or not at all.
 
     Raises:
         UsageError: the disk is full.
@@ -121,5 +122,5 @@ def saving(directory: Path) -> Save:
 
 
 def forget(directory: Path) -> None:
-    """Remove the record of a candidate of which nothing is left."""
+    """Delete the record of a candidate when nothing is left of it."""
     (directory / CANDIDATE).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The steps of a pipeline, in their order: the one place that knows them all."""
+"""The steps of a pipeline in order. No other module lists them all."""
 
 from typing import Final
 
@@ -29,7 +29,7 @@ STEPS: Final[tuple[PipelineStep, ...]] = (
 
 
 def active(config: PipelineConfig, steps: tuple[PipelineStep, ...] = STEPS) -> tuple[PipelineStep, ...]:
-    """Return the steps that a configuration asks for."""
+    """Return the steps that a configuration includes."""
     left_out: set[StepName] = set()
     if config.deploy is None:
         left_out |= {"deploy", "prove", "bench", "switch", "watch"}
@@ -40,7 +40,7 @@ def active(config: PipelineConfig, steps: tuple[PipelineStep, ...] = STEPS) -> t
 
 
 def check_name(flag: str, name: str, steps: tuple[PipelineStep, ...]) -> StepName:
-    """Return the name of a step.
+    """Check the name of a step, and return it.
 
     Raises:
         UsageError: there is no such step, or this pipeline leaves it out.

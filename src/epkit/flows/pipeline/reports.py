@@ -1,4 +1,4 @@
-"""The reports of runs: written when a run is over, read again for `list`, `show` and `compare`."""
+"""The reports of runs: written at the end of a run, and read for `list`, `show` and `compare`."""
 
 import json
 
@@ -24,7 +24,7 @@ def write_report(store: PipelineStore, run: PipelineRun) -> None:
 
 
 def history(store: PipelineStore) -> list[PipelineRun]:
-    """Return the runs, the oldest first; those that are not over too, as far as they came.
+    """Return the runs, the oldest first, including unfinished ones.
 
     Raises:
         UsageError: a report is damaged.
@@ -36,7 +36,7 @@ def find(store: PipelineStore, number: int | None) -> PipelineRun:
     """Return a run.
 
     Args:
-        number: None for the last one.
+        number: None: the last run.
 
     Raises:
         UsageError: there is no such run, or its report is damaged.
@@ -60,7 +60,7 @@ def _read(store: PipelineStore, number: int) -> PipelineRun | None:
 
 
 def _unfinished(number: int, journal: Journaled) -> PipelineRun | None:
-    """Make of a journal without an end what can be made of it."""
+    """Make a report from a journal without an end."""
     last = journal.begun[-1] if journal.begun else "the first step"
     whole = {
         "format": FORMAT,

@@ -1,4 +1,4 @@
-"""The rows of a run's table, and a model's answers to them."""
+"""The rows of a run's table, and the answers of a model."""
 
 import io
 from collections.abc import Mapping
@@ -32,8 +32,8 @@ class RunTable:
     """The table of a run in memory.
 
     Args:
-        name: what messages call it.
-        sha256: of its content, unpacked, as a training has it.
+        name: its name in messages.
+        sha256: of the unpacked content, as a training computes it.
         file_sha256: of the file.
     """
 
@@ -44,10 +44,10 @@ class RunTable:
 
 
 def read(world: World) -> RunTable:
-    """Read the table whole.
+    """Read the whole table.
 
     Raises:
-        UsageError: it cannot be read, or changed meanwhile.
+        UsageError: it cannot be read, or changed during reading.
     """
     path, name = table.path_of(world), table.name_of(world)
     before = digest_of(path, name)
@@ -59,16 +59,16 @@ def read(world: World) -> RunTable:
 
 
 def changed(name: str) -> UsageError:
-    """Say that the table is another one than it was when the run began."""
+    """Return the error for a table that has changed since the run started."""
     return UsageError(f"{name}: changed while the run went on: run it again when it is complete")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LabelledTable:
-    """The table of a run with what was learned of it, as the training had it.
+    """The table of a run, and the examples that the training makes from it.
 
     Args:
-        test: places in the examples of the rows that no choice looks at.
+        test: places of the test rows in the examples; no choice uses them.
     """
 
     name: str
@@ -77,18 +77,18 @@ class LabelledTable:
     test: np.ndarray
 
     def unseen_by(self, model: Model) -> np.ndarray:
-        """Return the places of the examples that a model was not trained on, as far as its card says."""
+        """Return the places of the examples that a model was not trained on, if its card determines them."""
         return np.flatnonzero(held_out_by(model, self.frame, self.learned, self.name))
 
 
 def labelled(world: World, data: Mapping[str, Any]) -> LabelledTable:
-    """Read the table as the training does, with the same test rows.
+    """Read the table like the training, with the same test rows.
 
     Args:
         data: result of the step `data`.
 
     Raises:
-        UsageError: it is another table by now.
+        UsageError: the table has changed.
     """
     found = read(world)
     if found.sha256 != data["sha256"]:
@@ -101,13 +101,13 @@ def labelled(world: World, data: Mapping[str, Any]) -> LabelledTable:
 
 
 def loaded(directory: Path, rows: LabelledTable, where: str) -> Model:
-    """Load a model that predicts the label of a table.
+    """Load a model, and check that it predicts the label of a table.
 
     Args:
-        where: what messages call it.
+        where: its name in messages.
 
     Raises:
-        UsageError: there is none, or it predicts something else.
+        UsageError: there is no model, or it predicts another label.
     """
     import epkit.served.custom  # noqa: F401 - reads the models that are a user's own estimators
 
@@ -122,13 +122,13 @@ def loaded(directory: Path, rows: LabelledTable, where: str) -> Model:
 
 
 def answered(model: Model, rows: LabelledTable, places: np.ndarray) -> Metrics:
-    """Return what a model answers to examples, ready to be measured.
+    """Return a model's answers for examples, ready to be measured.
 
     Args:
-        places: of the examples.
+        places: places of the examples.
 
     Raises:
-        UsageError: a column of the model is not there, or holds what it cannot have.
+        UsageError: a column of the model is missing, or holds invalid values.
     """
     examples = rows.learned.examples
     frame = rows.frame[rows.learned.rows[places]]
@@ -139,14 +139,14 @@ def answered(model: Model, rows: LabelledTable, places: np.ndarray) -> Metrics:
 
 
 def unseen_test_rows(table: LabelledTable, model: Model) -> np.ndarray:
-    """Return the places of the test rows that a model was not trained on, as far as its card says."""
+    """Return the places of the test rows that a model was not trained on, if its card determines them."""
     return np.intersect1d(table.test, table.unseen_by(model))
 
 
 def new_places(table: LabelledTable, model: Model, champion: Champion) -> np.ndarray:
     """Return the places of the labelled rows that the champion's table did not have.
 
-    Where that table's rows are not known any more, those are returned that its card says it was not trained on.
+    If the rows of that table are not known any more, return the rows that the champion was not trained on by its card.
     """
     hashed: list[str] = list(model.card.get("test", {}).get("hashed", ()))
     frame = table.frame

@@ -1,4 +1,4 @@
-"""Functions of the user that return predictions: compared with the model that was trained, and never deployed."""
+"""The user's functions that return predictions: they are compared with the trained model, but never deployed."""
 
 import math
 from collections.abc import Mapping
@@ -14,23 +14,23 @@ from epkit.flows.pipeline.rows import LabelledTable
 from epkit.learners import custom
 
 SURE: Final = 1e-15
-"""Probabilities are no nearer to 0 and 1 than this, so that their logs are numbers."""
+"""Least distance of a probability from 0 and 1, so that its logarithm is finite."""
 
 
 def metric_of(given: list[Any], label: Label, metric: str) -> str:
-    """Return what predictions can be compared by: the metric of the training, of bare answers the accuracy."""
+    """Return the metric for a comparison: that of the training, or accuracy if the predictions are only classes."""
     return metric if label.task == "regression" or not _are_answers(given, label) else "accuracy"
 
 
 def predictions(make: str, where: str, table: LabelledTable, places: np.ndarray) -> list[Any]:
-    """Ask a function for its predictions of examples; it gets the rows without the label.
+    """Call a function with examples, without the label, and return its predictions.
 
     Args:
         make: `FILE.py:function`.
-        where: what messages call it.
+        where: its name in messages.
 
     Raises:
-        UsageError: it raises, or returns something else than a prediction a row.
+        UsageError: it raises an exception, or does not return one prediction for each row.
     """
     rows = table.frame[table.learned.rows[places]].drop(table.learned.examples.label.name).to_dicts()
     found = custom.built(make, rows)
@@ -42,10 +42,11 @@ def predictions(make: str, where: str, table: LabelledTable, places: np.ndarray)
 
 
 def measured(given: list[Any], where: str, table: LabelledTable, places: np.ndarray) -> Metrics:
-    """Make predictions ready to be measured.
+    """Turn predictions into margins, ready to be measured.
 
     Raises:
-        UsageError: one is neither an answer of the label nor, of two classes, a probability of the positive one.
+        UsageError: a prediction is neither an answer of the label nor, for two classes, a probability of the positive
+            class.
     """
     examples = table.learned.examples
     label = examples.label

@@ -1,8 +1,8 @@
-"""Where a pipeline's model goes: how a candidate is deployed next to the live model, asked, and how it takes over.
+"""The two places for a pipeline's model: how a candidate is deployed next to the live model, tested, and switched to.
 
-On this machine the candidate is an endpoint of its own, which nothing but the run knows. At Azure it is a deployment of
-the same endpoint, which gets no traffic before `switch` gives it some. Either way the run's directory says first, in
-`candidate.json`, what is about to be put up, so that a later process can take away what a killed one left.
+On this machine the candidate is an endpoint of its own, which only the run uses. At Azure it is a deployment of the
+same endpoint, and gets no traffic before `switch`. In both cases `candidate.json` in the run's directory is written
+before the candidate is deployed. So a later process can remove what a killed run has left.
 """
 
 import contextlib
@@ -25,10 +25,10 @@ from epkit.flows.target.client import Client
 from epkit.flows.target.request_options import TargetOptions
 
 ENTRY: Final = "score.py"
-"""The entry script, one of the model's files."""
+"""File name of the entry script in the model's directory."""
 
 Check = Callable[[int], None]
-"""Checks the candidate while it gets that percentage of the traffic; raises if something is wrong."""
+"""Checks the candidate while it gets this percentage of the traffic; raises an error if something is wrong."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +36,9 @@ class CandidateTarget:
     """How requests reach a model.
 
     Args:
-        name: what reports call it.
-        authorization: the header's whole value, None where nothing is asked for.
-        deployment: that is asked, None for whichever serves.
+        name: its name in reports.
+        authorization: the whole value of the header; None if the server needs none.
+        deployment: the deployment to use; None: the endpoint chooses.
     """
 
     name: str
@@ -48,57 +48,57 @@ class CandidateTarget:
 
 
 class Side(Protocol):
-    """One who hosts the endpoint of a pipeline. Every method raises `BackendError` where it says no."""
+    """A host of the endpoint of a pipeline. Every method raises `BackendError` if the host refuses."""
 
     def live(self) -> Endpoint | None:
-        """Return the endpoint that serves, None where there is none yet."""
+        """Return the live endpoint; None if there is none yet."""
 
     def prepare(self, live: Endpoint | None, model: Path, sha256: str) -> CandidateRecord:
-        """Say what would be put up.
+        """Return the record of the candidate that would be deployed.
 
         Raises:
-            UsageError: something else has the name of the candidate.
-            BackendError: it cannot be known what serves.
+            UsageError: the name of the candidate is already in use.
+            BackendError: the live model cannot be determined.
         """
 
     def put_up(self, record: CandidateRecord) -> None:
-        """Put the candidate up, and wait until it answers."""
+        """Deploy the candidate, and wait until it answers."""
 
     def take_away(self, record: CandidateRecord) -> None:
-        """Remove the candidate, or what is left next to it if it serves; may be called twice."""
+        """Remove the candidate; if it is live by now, remove what is left next to it. A second call does no harm."""
 
     def candidate(self, record: CandidateRecord) -> CandidateTarget:
-        """Say how the candidate is reached."""
+        """Return how to reach the candidate."""
 
     def serving(self, record: CandidateRecord) -> CandidateTarget | None:
-        """Say how what serves is reached; None before there is an endpoint."""
+        """Return how to reach the live model; None if there is no endpoint yet."""
 
     def client(self, record: CandidateRecord) -> Client:
-        """Return what asks the candidate."""
+        """Return a client for the candidate."""
 
     def switch(self, record: CandidateRecord, parts: tuple[int, ...], check: Check, save: Save) -> None:
-        """Have the candidate's model serve; what served goes on until then.
+        """Make the candidate's model live. The old model serves until then.
 
         Args:
             parts: percent of the traffic, ascending, the last 100.
-            save: writes the record down; called before each change that a later process may have to take back.
+            save: writes the record; called before each change that a later process may have to undo.
 
         Raises:
-            EpkitError: it did not come to that, and what served serves on.
+            EpkitError: it did not succeed, and the old model still serves.
         """
 
     def watch(self) -> bool:
-        """Turn Application Insights on where it is off; tell whether it was off."""
+        """Turn Application Insights on if it is off; return whether it was off."""
 
 
 def open_side(world: World, reach: TargetOptions, record: CandidateRecord | None = None) -> Side:
-    """Find who hosts the endpoint of a pipeline.
+    """Find the host of the endpoint of a pipeline.
 
     Args:
-        record: of a candidate that is there, where the configuration may be another by now.
+        record: record of an existing candidate; the configuration may have changed since then.
 
     Raises:
-        UsageError: the pipeline does not deploy, the backend's extra is missing, or it has no second deployment.
+        UsageError: the pipeline does not deploy, an extra is missing, or the backend cannot have a second deployment.
     """
     settings = world.config.deploy
     if settings is None:
@@ -117,7 +117,7 @@ def open_side(world: World, reach: TargetOptions, record: CandidateRecord | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _PlacedSide:
-    """What both sides have in common."""
+    """The common part of both places."""
 
     place: Place
     context: Context
@@ -157,9 +157,9 @@ class _PlacedSide:
         return client_to(endpoint, authorized, self.context, reach=reach, proxy=proxy)
 
     def _renew_contract(self) -> None:
-        """Keep the contract of the model that serves now; what hinders is said, as the model serves.
+        """Store the contract of the model that is live now. A failure is only noted, because the model is live.
 
-        An endpoint that `epkit.toml` does not have, as it was made from another directory, is written there.
+        If `epkit.toml` does not have the endpoint, because it was made from another directory, it is added.
         """
         try:
             if self.place.entry is None:
@@ -221,7 +221,7 @@ class _LocalSide(_PlacedSide):
         check: Check,  # noqa: ARG002
         save: Save,
     ) -> None:
-        """See `Side`. Until another server answers, and from then on, whole models serve: it is one rename."""
+        """Switch; see `Side`. One rename does it: complete models answer before and after it."""
         if record.first:
             try:
                 deploy.create(self.place, self._order(record.endpoint, record), self.context, self.reach)
@@ -242,7 +242,7 @@ class _LocalSide(_PlacedSide):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _AzureSide(_PlacedSide):
-    """A workspace of Azure's, by SDK v2."""
+    """A workspace at Azure, with SDK v2."""
 
     def prepare(self, live: Endpoint | None, model: Path, sha256: str) -> CandidateRecord:
         deployments = () if live is None else live.deployments
@@ -320,7 +320,7 @@ class _AzureSide(_PlacedSide):
         if record.first:
             endpoint = backend.show(record.endpoint)
             proxy = check_flags(self.reach, self.context, local=False)
-            with contextlib.suppress(EndpointError):  # it was proved, and serves
+            with contextlib.suppress(EndpointError):  # the candidate is proved and live
                 deploy.adopt(self.place, endpoint, self.context, self.reach, proxy=proxy, deployment=record.name)
         else:
             self._renew_contract()
@@ -334,7 +334,7 @@ class _AzureSide(_PlacedSide):
 
 
 def _same_place(one: str | None, other: str) -> bool:
-    """Tell whether two paths lead to one place: the backend keeps the one without links."""
+    """Tell whether two paths lead to the same place: the backend stores the path with links resolved."""
     return one is not None and os.path.realpath(one) == os.path.realpath(other)
 
 
@@ -343,7 +343,7 @@ def _named(endpoint: Endpoint, name: str) -> Deployment | None:
 
 
 def _divided(record: CandidateRecord, part: int) -> dict[str, int]:
-    """Divide the traffic: a part for the candidate, the rest for who served, in the shares that they had."""
+    """Divide the traffic: one part for the candidate, the rest for the old deployments in their former proportions."""
     left = 100 - part
     found = {name: share * left // 100 for name, share in record.before.items()}
     for name in list(found)[:1]:

@@ -1,4 +1,4 @@
-"""The table of a run: where it is, its hash, and its rows."""
+"""The table of a run: its path, its hash, and its rows."""
 
 import os
 from pathlib import Path
@@ -13,10 +13,10 @@ FETCHED = "table"
 
 
 def path_of(world: World) -> Path:
-    """Return where the table is; one that a URL names is brought into the directory of the run, once.
+    """Return the path of the table. A table from a URL is downloaded once into the directory of the run.
 
     Raises:
-        UsageError: there is none, or it cannot be brought here.
+        UsageError: it does not exist, or cannot be downloaded.
     """
     data = world.config.data
     if not remote.is_remote(data):
@@ -40,7 +40,7 @@ def path_of(world: World) -> Path:
 
 
 def name_of(world: World) -> str:
-    """Return what messages and reports call the table."""
+    """Return the name of the table for messages and reports."""
     data = world.config.data
     if remote.is_remote(data):
         return mask_url(data)
@@ -48,7 +48,7 @@ def name_of(world: World) -> str:
 
 
 def hash_of(world: World) -> str:
-    """Return the SHA-256 of the table's file as it is, by which another table is known.
+    """Return the SHA-256 of the table's file, which changes when the table changes.
 
     Raises:
         UsageError: it cannot be read.

@@ -1,4 +1,4 @@
-"""What a step of a pipeline knows of the run that it is part of."""
+"""What a step of a pipeline can use: the run that it is part of, and the champion."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -12,24 +12,24 @@ from epkit.core.pipeline.steps import StepName, StepResult
 from epkit.flows.context import Context
 
 TABLE: Final = "table.parquet"
-"""The table that the step `data` keeps, with which a later one is compared once its model is the champion."""
+"""The file in which the step `data` stores the table. If the run's model becomes champion, later tables use it."""
 
 Before = Mapping[StepName, StepResult]
-"""What the steps before left, by name."""
+"""The results of earlier steps, by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Champion:
-    """The model that the pipeline serves, or last let pass.
+    """The model that the pipeline serves, or the last one that passed its gates.
 
     Args:
-        model: its directory, which nobody writes to.
-        card: `card.json` of it.
-        sha256: of its files together, as `files.model_directory.digest` and `epkit deploy show` have it.
-        endpoint: that serves it, None for a pipeline that does not deploy.
-        run: of this pipeline that put it there, None where another command did.
-        table: SHA-256 of the file of the table that it was trained on, None where that is not known.
-        data: directory of what the step `data` kept of that table, None where it is gone.
+        model: its directory; nothing writes to it.
+        card: contents of its `card.json`.
+        sha256: hash of all its files, from `files.model_directory.digest`; `epkit deploy show` has it too.
+        endpoint: the endpoint that serves it; None for a pipeline that does not deploy.
+        run: the run of this pipeline that deployed it; None if another command did.
+        table: SHA-256 of the file of its training table; None if it is not known.
+        data: directory in which the step `data` stored that table; None if it is gone.
     """
 
     model: Path
@@ -43,18 +43,18 @@ class Champion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """What a step knows of its run.
+    """The run, as its steps see it.
 
     Args:
-        context: its working directory is that of `epkit.toml`, which paths of the configuration are relative to.
+        context: its working directory is that of `epkit.toml`; paths of the configuration are relative to it.
         run: number of the run.
-        directory: of the run, which exists.
-        cache: directory of what is kept by key: `cache/KEY/`.
-        part: of a step that is kept, where it writes its files: the directory becomes `cache/KEY` once the step is ok.
-            What a step that was killed wrote is still there. None for a step that is not kept.
-        champion: None before the first model was let pass.
-        show: shows one line of progress; each is in the step's log too.
-        stopped: tells which signal came, None before; a step that takes long asks now and then, and raises
+        directory: existing directory of the run.
+        cache: directory of stored results: `cache/KEY/`.
+        part: directory for the files of a step with a key; it becomes `cache/KEY` when the step is ok. Files of a
+            killed step are still in it. None for a step without a key.
+        champion: None if no model has passed yet.
+        show: shows one line of progress, and writes it to the step's log.
+        stopped: returns the signal that came, or None. A long step calls it from time to time, and then raises
             `StepStopped`.
     """
 
@@ -69,7 +69,7 @@ class World:
     stopped: Callable[[], Signals | None]
 
     def path(self, outcome: StepResult, name: str) -> Path:
-        """Return where a file is that a step left.
+        """Return the path of a file that a step has left.
 
         Args:
             name: a key of `StepResult.files`.
@@ -78,7 +78,7 @@ class World:
 
 
 class StepStopped(Exception):  # noqa: N818 - nothing went wrong
-    """A step ended because the user wanted it; `signal` is what came."""
+    """A step ended because the user stopped it; `signal` is the signal that came."""
 
     def __init__(self, signal: Signals) -> None:
         super().__init__(signal.name)

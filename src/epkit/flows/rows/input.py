@@ -1,4 +1,4 @@
-"""From what the user gave to rows that can be sent: what goes around them, and whether they may go."""
+"""Turns the user's input into rows that can be sent: the envelope around them, and the check of the contract."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Files as the user names them: brought here, unpacked, decoded, and known for what they hold."""
+"""Opens files that the user names: downloads, decompresses and decodes them, and recognises their contents."""
 
 import contextlib
 import json

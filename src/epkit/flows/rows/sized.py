@@ -1,4 +1,4 @@
-"""Bodies of several sizes, for a sweep of batch sizes: rows of a table in turn, or rows made of the contract."""
+"""Bodies of several sizes for a sweep of batch sizes: the rows of a table in turn, or rows made from the contract."""
 
 import contextlib
 import itertools

@@ -1,4 +1,4 @@
-"""Who does a job of `epkit score`: this process, or workers that share it. Both are asked the same.
+"""The drivers of a job of `epkit score`: this process, or workers that share it, with the same interface.
 
 `JobWorkers` is all that a job knows of workers, and this the only module that imports them.
 """

@@ -1,4 +1,4 @@
-"""What a scoring job is asked for, and what comes of it."""
+"""The options of a scoring job, and its result."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What a scoring job says of requests that failed: why a row has no prediction, and what ended the job."""
+"""The messages of a scoring job about failed requests: why a row has no prediction, and why the job ended."""
 
 from collections.abc import Callable, Sequence
 from typing import Final

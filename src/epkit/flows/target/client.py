@@ -1,4 +1,4 @@
-"""The one way to ask a target for something: same engine, trust, proxy, key, headers and limits, whatever is asked.
+"""The one client for requests to a target: every request uses the same engine, trust, proxy, key, headers and limits.
 
 Loads take their destination and their engine from here too; only their driver is another. What is asked goes on a
 connection of its own. A key goes to the target's own origin: a contract that lies elsewhere is asked for without it.

@@ -1,4 +1,4 @@
-"""The contract of a target: from a file, from elsewhere, or asked for the way the load itself will go."""
+"""The contract of a target: from a file, from another URL, or from the target, over the same route as the load."""
 
 from dataclasses import replace
 from pathlib import Path

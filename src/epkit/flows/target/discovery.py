@@ -1,4 +1,4 @@
-"""Where the contract of a target is, if nobody says: asked for at the places where servers publish theirs.
+"""Finds the contract of a target if the user does not name it: tries the paths where servers publish theirs.
 
 The genuine server has it next to its path, though not in every version, FastAPI and LitServe at `/openapi.json`,
 BentoML at `/docs.json`; a server of the Open Inference Protocol describes its model. What is found elsewhere than

@@ -1,4 +1,4 @@
-"""From what the user named to something that can be spoken to: target, key, origin, all secrets by name."""
+"""Opens the target that the user named: its origin, its key, and the names of all secrets."""
 
 import contextlib
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The options that every request of a command shares, and the headers made of them."""
+"""The options for every request of a command, and the headers made from them."""
 
 import base64
 from collections.abc import Iterator

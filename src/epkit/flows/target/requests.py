@@ -1,4 +1,4 @@
-"""From options to the requests of a run: payloads, rows, headers, the bytes that go out."""
+"""Makes the requests of a run from the options: payloads, rows, headers, the bytes to send."""
 
 import contextlib
 import json

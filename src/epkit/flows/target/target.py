@@ -1,4 +1,4 @@
-"""A target that was resolved: the destination, its key and how the key is renewed."""
+"""A resolved target: the destination, its key, and how the key is renewed."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

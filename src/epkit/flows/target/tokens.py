@@ -1,4 +1,4 @@
-"""Tokens instead of keys: the first one, and the next ones while a run goes on."""
+"""Tokens instead of keys: the first one, and its replacements during a run."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence

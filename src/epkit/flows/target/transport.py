@@ -1,4 +1,4 @@
-"""What carries requests to an endpoint: the engine, and the proxy that they go through.
+"""The transport of requests to an endpoint: the engine, and the proxy.
 
 The way through a proxy has three parts, for every command and every engine. `proxy_of` says which proxy the user
 wants. `epkit.endpoint.target.to_destination(uri, …, proxy=proxy)` puts it into the destination: whatever engine is

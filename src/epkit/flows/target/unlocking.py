@@ -1,4 +1,4 @@
-"""Client certificates whose key is encrypted: its password is taken from the environment, or asked for once."""
+"""Encrypted keys of client certificates: the password comes from the environment, or is asked for once."""
 
 import contextlib
 from dataclasses import replace

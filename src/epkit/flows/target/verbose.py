@@ -1,4 +1,4 @@
-"""What `-v` shows of the traffic, as ab shows it, but for credentials, which never show."""
+"""The traffic that `-v` shows, in ab's form, but without credentials."""
 
 from collections.abc import Callable, Sequence
 

@@ -1,4 +1,4 @@
-"""From runs that were tried to the model that is shipped: ranked, chosen, its threshold set, fitted once more."""
+"""From the tried runs to the final model: ranks and chooses, sets the threshold, and fits the choice on all rows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ from epkit.learners.folds import Fold
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SearchRows:
-    """The rows that choices may look at.
+    """The rows that choices may use.
 
     Args:
-        places: int64, in *examples*.
+        places: int64, places in *examples*.
         folds: places in *places*.
-        metric: what chooses.
+        metric: the metric that chooses.
     """
 
     examples: Examples
@@ -36,24 +36,24 @@ class SearchRows:
 
     @classmethod
     def of(cls, examples: Examples, places: np.ndarray, folds: tuple[Fold, ...], plan: TrainPlan) -> "SearchRows":
-        """Take the metric of the plan, or else of the task."""
+        """Use the plan's metric, or the default of the task."""
         metric = plan.metric or DEFAULT_METRIC[examples.label.task]
         return cls(examples=examples, places=places, folds=folds, metric=metric)
 
     @property
     def y(self) -> np.ndarray:
-        """Return what is to be predicted, a row each."""
+        """Return the value to predict for each row."""
         found: np.ndarray = self.examples.y[self.places]
         return found
 
     @property
     def groups(self) -> np.ndarray | None:
-        """Return the group of each row, None without groups."""
+        """Return the group of each row, None if there are no groups."""
         return None if self.examples.groups is None else self.examples.groups[self.places]
 
     @property
     def fold(self) -> np.ndarray:
-        """Return which fold judged each row; -1 for a row that none did."""
+        """Return the fold that judged each row; -1 if none did."""
         found = np.full(len(self.places), -1)
         for number, (_, valid) in enumerate(self.folds):
             found[valid] = number
@@ -62,14 +62,14 @@ class SearchRows:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Chosen:
-    """The model.
+    """The chosen model.
 
     Args:
-        ranked: the leaderboard; a vote is its last run by number.
-        judged: places among the search's rows of those that were predicted out of fold.
-        rows: these, with the nested margins of the choice and the threshold that the other folds gave.
-        members: weight, run and fitted model each.
-        threshold: None but for a binary task.
+        ranked: the leaderboard; a vote has the last number.
+        judged: places, among the rows of the search, of the rows with out-of-fold predictions.
+        rows: these rows, with the nested margins of the choice and the thresholds of the other folds.
+        members: weight, run and fitted model of each.
+        threshold: None unless the task is binary.
     """
 
     ranked: tuple[RunInfo, ...]
@@ -80,16 +80,16 @@ class Chosen:
     members: tuple[tuple[float, Tried, Fitted], ...]
 
     def margins(self, matrix: np.ndarray) -> np.ndarray:
-        """Return float64, rows × outputs, of the fitted model."""
+        """Return the margins of the fitted model, float64, rows × outputs."""
         return cast("np.ndarray", sum(weight * fitted.margins(matrix) for weight, _, fitted in self.members))
 
 
 def choose(search: SearchRows, tried: Sequence[Tried], plan: TrainPlan) -> Chosen:
-    """Choose among the runs, and fit what was chosen on all rows of the search.
+    """Choose among the runs, and fit the choice on all rows of the search.
 
     Raises:
-        UsageError: no run succeeded.
-        LearnerError: what was chosen cannot be fitted once more.
+        UsageError: no run has succeeded.
+        LearnerError: the choice cannot be fitted again.
     """
     label, fold, groups = search.examples.label, search.fold, search.groups
     choice = vote.choose(tried, search.y, label, search.metric, fold, groups=groups)

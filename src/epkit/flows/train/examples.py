@@ -1,4 +1,4 @@
-"""From a table to what a search works on: examples, test rows, folds."""
+"""From a table to the input of a search: examples, test rows, folds."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,11 +21,11 @@ FEWEST_ROWS = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TrainingMaterial:
-    """What a training works on.
+    """The input of a training.
 
     Args:
-        test: places in the examples of the rows that no choice looks at.
-        warnings: a sentence each.
+        test: places of the test rows in the examples; no choice uses them.
+        warnings: one sentence each.
     """
 
     table: Table
@@ -39,10 +39,10 @@ def prepare(table: Table, plan: TrainPlan, check: Callable[[Examples], None]) ->
     """Make examples, and split them.
 
     Args:
-        check: raises where the options do not fit the examples; asked before folds are made, which takes seconds.
+        check: raises an error if the options do not fit the examples; called before the folds, which take seconds.
 
     Raises:
-        UsageError: the table cannot be learned from; one line.
+        UsageError: the table is not usable; one line.
     """
     learned = columns.learn(table.frame, plan, table.name)
     examples = learned.examples
@@ -75,7 +75,7 @@ def prepare(table: Table, plan: TrainPlan, check: Callable[[Examples], None]) ->
 
 
 def data_of(table: Table, learned: Learned, test_rows: int) -> DataInfo:
-    """Say what a table is."""
+    """Return the description of a table for the report."""
     examples = learned.examples
     label = examples.label
     counts: Mapping[str, int] = {}

@@ -1,4 +1,4 @@
-"""Why the chosen model answers as it does, where it is wrong, and which columns know too much."""
+"""Explains the chosen model: why it answers as it does, where it is wrong, and which columns may reveal the label."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ from epkit.learners import contributions, errors
 from epkit.learners.base import LearnerError
 
 MOST_LEAKS: Final = 3
-"""Columns without which the model is fitted once more: each costs as much as a run."""
+"""Number of columns without which the model is fitted again: each fit costs as much as a run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """What is reported about the model in addition to its figures."""
+    """The parts of the report about the model other than its metrics."""
 
     importance: tuple[Importance, ...]
     engineered: tuple[Importance, ...]
@@ -33,7 +33,7 @@ class Explanation:
 
 
 def explain(material: TrainingMaterial, chosen: Chosen, judgement: Judgement, plan: TrainPlan) -> Explanation:
-    """Explain the model on rows that it was not trained on; without test rows on those that it was."""
+    """Explain the model on the test rows; if there are none, on its training rows."""
     search = material.search
     places = material.test if judgement.test_rows is not None else search.places[chosen.judged]
     rows = judgement.test_rows or chosen.rows
@@ -49,7 +49,7 @@ def explain(material: TrainingMaterial, chosen: Chosen, judgement: Judgement, pl
         seed=plan.seed,
     )  # fmt: skip
     if found is None:
-        # A user's own estimator: what is lost by shuffling is all that is known.
+        # A user's own estimator: only the loss after shuffling is known.
         lost = {name: max(0.0, figure.value) for name, figure in permuted.items()}
         total = sum(lost.values()) or 1.0
         named = sorted(lost, key=lambda name: -lost[name])
@@ -69,11 +69,11 @@ def explain(material: TrainingMaterial, chosen: Chosen, judgement: Judgement, pl
 def leaking(
     search: SearchRows, chosen: Chosen, plan: TrainPlan, stopped: Callable[[], object], *, show: Callable[[str], None]
 ) -> tuple[Leak, ...]:
-    """Find columns that tell too much alone, and what the model is worth without each.
+    """Find columns that alone predict the label too well, and measure the model without each of them.
 
     Args:
-        stopped: whether nothing more is to be fitted.
-        show: takes what is done next.
+        stopped: whether to fit nothing more.
+        show: called with the name of the next step.
     """
     found: list[Leak] = []
     run = _leader(chosen)
@@ -89,13 +89,13 @@ def leaking(
 
 
 def _leader(chosen: Chosen) -> RunInfo | None:
-    """Return the best run of a library's learner: what is left when a column goes is its figure."""
+    """Return the best run of a library's learner: it is fitted again without a column."""
     own = [run for run in chosen.ranked if run.state == "done" and run.family not in ("vote", "custom", "naive")]
     return own[0] if own else None
 
 
 def _without(search: SearchRows, run: RunInfo, examples: Examples, plan: TrainPlan) -> Figure | None:
-    """Judge a run in the same folds on other columns; None where no column is left, or it cannot be fitted."""
+    """Judge a run in the same folds on other columns; None if no column is left, or it cannot be fitted."""
     if not examples.features:
         return None
     candidate = Candidate(run=run.run, family=cast("Family", run.family), parameters=run.parameters)

@@ -1,4 +1,4 @@
-"""How good the chosen model is on rows that it was not trained on, compared with the model in use, and by the gates."""
+"""Judges the chosen model on rows that it was not trained on: its metrics, the model in use, and the gates."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,13 +24,13 @@ from epkit.served.model import Model
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class InUse:
-    """The model that is in use, and what it answers to the rows that neither it nor the new one was trained on.
+    """The model in use, and its answers for the rows that neither it nor the new model was trained on.
 
     Args:
-        path: as it was named.
-        places: of these rows in the examples.
-        margins: of the model in use, a row of them each.
-        threshold: of a binary task.
+        path: as the user named it.
+        places: places of these rows in the examples.
+        margins: margins of the model in use, one row for each of these rows.
+        threshold: for a binary task.
     """
 
     path: str
@@ -39,16 +39,16 @@ class InUse:
     threshold: float | None
 
     def metrics(self, examples: Examples) -> Metrics:
-        """Return the rows with its margins."""
+        """Return these rows with its margins."""
         return Metrics(examples.y[self.places], self.margins, examples.label, threshold=self.threshold)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Judgement:
-    """What came of judging.
+    """The results of judging.
 
     Args:
-        test_rows: with the margins of the fitted model; None without test rows.
+        test_rows: with the margins of the fitted model; None if there are no test rows.
     """
 
     test_rows: Metrics | None
@@ -60,13 +60,13 @@ class Judgement:
 
 
 def in_use(path: str, material: TrainingMaterial, cwd: Path) -> InUse:
-    """Read the model in use, and have it answer the rows that neither was trained on.
+    """Read the model in use, and compute its answers for the rows that neither model was trained on.
 
-    Its card says by which rule its own test rows were chosen. Where that cannot be applied to this table, no row is
-    known to be new to it, and gates against it are not judged.
+    Its card has the rule that chose its own test rows. If this rule cannot be applied to this table, no row is known to
+    be new to it, and gates against it are not judged.
 
     Raises:
-        UsageError: there is no model, or it predicts something else.
+        UsageError: there is no model, or it predicts another label.
     """
     import epkit.served.custom  # noqa: F401 - reads the models that are a user's own estimators
 
@@ -96,13 +96,13 @@ def judge(
     columns_shown: Sequence[str] | None,
     pairs: Sequence[tuple[str, str]],
 ) -> Judgement:
-    """Judge the model: by out-of-fold rows, by test rows, in cohorts, against the base, by gates.
+    """Judge the model: out-of-fold rows, test rows, cohorts, the base, gates.
 
     Args:
-        columns_shown: of the cohorts, None for all.
+        columns_shown: columns whose cohorts are reported, None for all.
 
     Raises:
-        UsageError: there is no such column.
+        UsageError: the model has no such column.
     """
     examples, search = material.search.examples, material.search
     groups = search.groups
@@ -143,7 +143,7 @@ def judge(
 
 
 def _asked_for(found: Sequence[Cut], columns_shown: Sequence[str] | None) -> list[Cut]:
-    """Leave out what only a gate asked for."""
+    """Leave out cohorts that only a gate needs."""
     if columns_shown is None:
         return list(found)
     return [each for each in found if len(each.columns) > 1 or each.columns[0] in columns_shown]

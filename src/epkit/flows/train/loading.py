@@ -1,4 +1,4 @@
-"""The report of a training, read again, and where its model is."""
+"""Reads the report of a training, and finds its model."""
 
 import json
 from pathlib import Path
@@ -15,10 +15,10 @@ def load_report(path: str) -> TrainReport:
     """Read the report of a training.
 
     Args:
-        path: of the model's directory, of the directory `MODEL.run` next to it, or of a `train.json`.
+        path: the directory of the model, the directory `MODEL.run` next to it, or a `train.json`.
 
     Raises:
-        UsageError: there is none, or it is damaged.
+        UsageError: there is no report, or it is damaged.
     """
     given = Path(path)
     if given.is_dir():
@@ -34,7 +34,7 @@ def load_report(path: str) -> TrainReport:
 
 
 def model_beside(path: Path) -> Path | None:
-    """Return the directory of the model whose report `load_report` reads, None where there is none."""
+    """Return the directory of the model whose report `load_report` reads; None if there is none."""
     given = path.absolute()
     run = given if given.is_dir() else given.parent
     for directory in (given, run.with_name(run.name.removesuffix(RUN))):

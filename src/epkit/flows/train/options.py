@@ -1,4 +1,4 @@
-"""What a training is asked for, and the plan that it makes: everything is checked before anything is read."""
+"""The options of a training, and the plan that they make. Everything is checked before anything is read."""
 
 import os
 from dataclasses import dataclass
@@ -22,24 +22,24 @@ MOST_WORKERS: Final = 64
 EXPORTS: Final = ("lightgbm", "onnx")
 TASKS: Final = ("classification", "regression")
 REPORT: Final = "train.json"
-"""The name of the report, in the directory next to the model."""
+"""File name of the report, in the directory next to the model."""
 
 RUN: Final = ".run"
-"""What the name of that directory ends with."""
+"""Suffix of the name of that directory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainOptions:
-    """What `epkit train` was asked for; see its help for each.
+    """The options of `epkit train`; its help explains each.
 
     Args:
         file: a path, a directory of Parquet files, a URL, or `-`.
-        table: that is in memory, in place of *file*.
-        encoding, decimal: of its text.
-        out: the directory of the model; what else is written goes to `OUT.run`.
-        shown: what the report calls that directory; None for *out*.
-        base: the directory of the model that is in use.
-        exports: of `EXPORTS`.
+        table: a table in memory, in place of *file*.
+        encoding, decimal: how to read the text of the table.
+        out: directory of the model; other files go to `OUT.run`.
+        shown: name of that directory in the report; None: *out*.
+        base: directory of the model in use.
+        exports: some of `EXPORTS`.
     """
 
     file: str = ""
@@ -76,22 +76,22 @@ class TrainOptions:
 
 
 DEFAULTS: Final = TrainOptions()
-"""What is done where nothing is said, from Python as by the command line."""
+"""The defaults, for Python and the command line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainOrder:
-    """What was asked for, read: the plan of the search, and the gates."""
+    """The parsed options: the plan of the search, and the gates."""
 
     plan: TrainPlan
     gates: tuple[GateExpression, ...]
 
 
 def order_of(options: TrainOptions) -> TrainOrder:
-    """Read the options.
+    """Parse the options.
 
     Raises:
-        UsageError: one of them makes no sense; one line, which names the flag.
+        UsageError: an option is wrong; one line that names the flag.
     """
     _check_numbers(options)
     for flag, value, known in (
@@ -170,7 +170,7 @@ def _time_limit_s(text: str | None) -> float | None:
 
 
 def _check_columns(options: TrainOptions) -> None:
-    """Refuse a column that is to be two things at once."""
+    """Refuse a column that two options name."""
     seen: dict[str, str] = {}
     named = [("--label", options.label), ("--group", options.group), ("--time", options.time)]
     named += [("--drop", name) for name in options.drop] + [("--id", name) for name in options.ids]
@@ -194,5 +194,5 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def run_directory(out: Path) -> Path:
-    """Return where the journal and the reports are, next to the model."""
+    """Return the directory of the journal and the reports, next to the model."""
     return out.with_name(out.name + RUN)

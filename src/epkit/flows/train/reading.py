@@ -1,4 +1,4 @@
-"""From what the user named, or has in memory, to a table, by the readers that `score` has."""
+"""Reads a table that the user named or has in memory, with the readers of `score`."""
 
 import hashlib
 import io
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     import polars as pl
 
 KINDS: Final = "a frame of pandas or polars, a list of objects, or an object of columns"
-"""Of rows in Python."""
+"""The accepted kinds of rows in Python."""
 
 _NOTHING: Final = ("NAType", "NaTType")
-"""Types of pandas, which need not be installed, of what is missing."""
+"""Types of missing values in pandas, which need not be installed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +33,8 @@ class Table:
     """A table in memory.
 
     Args:
-        name: what messages call it.
-        sha256: of the file, unpacked; of a directory, of its parts and their names.
+        name: its name in messages.
+        sha256: of the unpacked file; for a directory, of its parts and their names.
     """
 
     name: str
@@ -45,16 +45,16 @@ class Table:
 def read_table(
     file: str, stdin: BinaryIO, context: Context, *, encoding: str | None = None, decimal: str | None = None
 ) -> Table:
-    """Read a table whole.
+    """Read a whole table.
 
     Args:
         file: a path, a directory of Parquet files, a URL, or `-`.
-        encoding, decimal: of its text, as `TableOptions` has them.
+        encoding, decimal: of its text, as in `TableOptions`.
 
     Raises:
-        UsageError: it cannot be read as what its name says, has no rows, or changed while it was read.
+        UsageError: its content does not fit its name, it has no rows, or it changed during reading.
     """
-    # What learns from a table looks for cells that are no numbers itself.
+    # The code that learns from a table checks for cells that are not numbers itself.
     options = TableOptions(encoding=encoding, decimal=decimal, remarks=False)
     with spooled(file, stdin, context, options) as given:
         assert given is not None
@@ -76,19 +76,19 @@ def read_table(
 
 
 def table_of(rows: Any) -> Table:
-    """Take rows that are in memory.
+    """Make a table from rows in memory.
 
     Args:
-        rows: see `KINDS`.
+        rows: of one of the kinds in `KINDS`.
 
     Raises:
-        UsageError: they are of another kind, there are none, or two columns have one name.
+        UsageError: the rows have another kind, there are none, or two columns have the same name.
     """
     frame = frame_of(rows)
     if not frame.height:
         raise UsageError("the frame: there are no rows")
     hashed = _Hashed()
-    # Objects of Python have no bytes; a column of them is refused later, by name.
+    # Python objects have no bytes. A column of them is refused later, with its name.
     frame.select(name for name, dtype in frame.schema.items() if not dtype.is_object()).write_ipc_stream(
         cast("IO[bytes]", hashed)
     )
@@ -96,7 +96,7 @@ def table_of(rows: Any) -> Table:
 
 
 class _Hashed(io.RawIOBase):
-    """A file that keeps nothing of what is written to it but the digest."""
+    """A file that keeps only the digest of what is written to it."""
 
     def __init__(self) -> None:
         self.digest = hashlib.sha256()
@@ -107,13 +107,13 @@ class _Hashed(io.RawIOBase):
 
 
 def frame_of(rows: Any) -> "pl.DataFrame":
-    """Make a frame of polars of rows in memory, with the types that they have.
+    """Make a polars frame from rows in memory, with their types.
 
     Args:
-        rows: see `KINDS`; Arrow's tables and lazy frames, too.
+        rows: of one of the kinds in `KINDS`; also Arrow tables and lazy frames.
 
     Raises:
-        UsageError: they are of another kind, or two columns have one name.
+        UsageError: the rows have another kind, or two columns have the same name.
     """
     import polars as pl  # late: it costs 0.2 s
 
@@ -141,10 +141,10 @@ def frame_of(rows: Any) -> "pl.DataFrame":
 
 
 def _of_columns(columns: Mapping[Any, Any]) -> "pl.DataFrame":
-    """Make a frame of columns by name.
+    """Make a frame from columns by name.
 
     Raises:
-        UsageError: one is no column, or they are of different lengths.
+        UsageError: a value is not a column, or the columns have different lengths.
     """
     import polars as pl
 
@@ -159,10 +159,10 @@ def _of_columns(columns: Mapping[Any, Any]) -> "pl.DataFrame":
 
 
 def _series(name: str, values: Sequence[Any]) -> "pl.Series":
-    """Make a column of values of Python, numpy and pandas.
+    """Make a column from values of Python, numpy or pandas.
 
     Raises:
-        UsageError: one is nothing that a table holds.
+        UsageError: a table cannot hold one of the values.
     """
     try:
         return series_of(name, [_plain(value) for value in values])
@@ -171,7 +171,7 @@ def _series(name: str, values: Sequence[Any]) -> "pl.Series":
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as JSON would have it, as far as that is known."""
+    """Return a value as plain JSON, if possible."""
     kind = type(value)
     if kind in (str, int, float, bool) or value is None:
         return value

@@ -1,4 +1,4 @@
-"""The search: what is tried, side by side, written down as it ends, and taken up where an earlier call ended."""
+"""The search: candidates are tried in parallel, recorded when they end, and continued after an interruption."""
 
 import time
 from collections import deque
@@ -26,13 +26,13 @@ from epkit.learners.pool import Pool
 from epkit.learners.trials import learner_of, weights
 
 ALWAYS: Final = 3
-"""Runs that are tried however short the time limit is: the floor, a linear and a boosted model."""
+"""Runs that are tried even if the time limit is shorter: the floor, a linear and a boosted model."""
 
 _TICK_S: Final = 0.2
-"""How often progress is shown, and a wish to stop is looked for."""
+"""Interval at which progress is shown and a pending stop is checked."""
 
 _ENOUGH: Final = 3
-"""Runs after which the time left is estimated."""
+"""The remaining time is estimated after this number of runs."""
 
 _BLOCK: Final = 65_536
 _LIBRARIES: Final = ("lightgbm", "scikit-learn", "numpy", "scipy")
@@ -40,10 +40,10 @@ _LIBRARIES: Final = ("lightgbm", "scikit-learn", "numpy", "scipy")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Searched:
-    """What a search tried.
+    """The result of a search.
 
     Args:
-        tried: by ascending number; their margins are of the rows of the search, in that order.
+        tried: by ascending number; their margins are in the order of the rows of the search.
         end: why it ended: all `runs` were tried, the `time` was up, or it was `stopped`.
     """
 
@@ -61,17 +61,19 @@ def search(
     show: Callable[[Progress], None],
     stopped: Callable[[], bool],
 ) -> Searched:
-    """Try candidates until the runs or the time are up.
+    """Try candidates until all runs are tried or the time is up.
 
     Args:
-        rows: int64, places in *examples* of the rows that choices may look at; test rows are not among them.
-        folds: of `epkit.learners.folds.folds`: places in *rows*.
-        journal: entered, not begun.
+        rows: int64, places in *examples* of the rows that choices may use; they contain no test row.
+        folds: from `epkit.learners.folds.folds`: places in *rows*.
+        journal: entered as a context manager, not yet started.
         show: called a few times a second, and whenever a run has ended.
-        stopped: asked a few times a second; what is running then is cut off, and what is done stays.
+        stopped: called a few times a second. If it returns true, running candidates are cut off; finished ones are
+            kept.
 
     Raises:
-        UsageError: the journal is another search's or damaged, a file of `--custom` cannot be used, the disk is full.
+        UsageError: the journal is damaged or of another search, a file of `--custom` is not usable, or the disk is
+            full.
     """
     for make in plan.custom:
         custom.check(make, examples.label.task)
@@ -88,7 +90,7 @@ def search(
                     _drive(pool, standing, stopped)
         except OSError as error:
             raise journal.trouble(error) from None
-    standing.shown(())  # of a search whose runs are all in the journal, the only time
+    standing.shown(())  # if all runs are in the journal, this is the only call
     return standing.result()
 
 
@@ -107,9 +109,9 @@ def refit(candidate: Candidate, examples: Examples, rows: np.ndarray, rounds: in
 
 
 def identity(examples: Examples, rows: np.ndarray, folds: Sequence[Fold], plan: TrainPlan) -> Mapping[str, str]:
-    """Return what makes a run what it is, by the names that messages use.
+    """Return everything that determines the result of a run, by the names that messages use.
 
-    What only chooses among runs or ends them (`--runs`, `--metric`, `--workers`, gates) is not in it.
+    Options that only choose among runs or end the search (`--runs`, `--metric`, `--workers`, gates) are not included.
 
     Raises:
         UsageError: a file of `--custom` cannot be read.
@@ -138,7 +140,7 @@ def identity(examples: Examples, rows: np.ndarray, folds: Sequence[Fold], plan: 
 
 
 class _Standing:
-    """How far a search is."""
+    """The progress of a search."""
 
     def __init__(
         self,
@@ -166,11 +168,11 @@ class _Standing:
 
     @property
     def elapsed_s(self) -> float:
-        """Since the search began."""
+        """Seconds since the search began."""
         return time.monotonic() - self._began
 
     def may_begin(self) -> bool:
-        """Tell whether the next candidate may begin; if the time is up, it is why the search ends."""
+        """Tell whether the next candidate may start. If the time is up, this becomes the reason for the end."""
         limit = self._plan.time_limit_s
         if not self.waiting:
             return False
@@ -180,10 +182,10 @@ class _Standing:
         return False
 
     def add(self, tried: Tried, *, final: bool) -> None:
-        """Take in a run that ended here.
+        """Add a run that has just ended.
 
         Args:
-            final: whether the same would come of it again; if not, it is not written down.
+            final: whether a repetition would give the same result; otherwise it is not recorded.
 
         Raises:
             UsageError: the disk is full.
@@ -208,7 +210,7 @@ class _Standing:
         )
 
     def result(self) -> Searched:
-        """Return what was tried."""
+        """Return the result so far."""
         return Searched(tried=tuple(self._tried[run] for run in sorted(self._tried)), end=self.end)
 
     def _take(self, tried: Tried) -> None:
@@ -221,7 +223,7 @@ class _Standing:
         if self._best is None or better(self._metric, score[2], self._best[2]):
             self._best = score
         elif score[2] == self._best[2]:
-            self._best = min(score, self._best)  # the earlier run: it does not matter which of two ended first
+            self._best = min(score, self._best)  # of equal ones the earlier run, whichever ended first
 
     def _score(self, margins: np.ndarray) -> float:
         judged = ~np.isnan(margins[:, 0])
@@ -239,7 +241,7 @@ class _Standing:
 
 
 def _drive(pool: Pool, standing: _Standing, stopped: Callable[[], bool]) -> None:
-    """Keep the workers busy until nothing is left, or it is to stop.
+    """Keep the workers busy until nothing is left, or the search is stopped.
 
     Raises:
         OSError: no process can be started.
@@ -265,7 +267,7 @@ def _weights(examples: Examples, rows: np.ndarray, plan: TrainPlan) -> np.ndarra
 
 
 def _digest(examples: Examples, rows: np.ndarray, folds: Sequence[Fold]) -> str:
-    """Return a checksum of everything that learners see."""
+    """Return a checksum of the input of the learners."""
     found = sha256(repr((examples.label, examples.features, len(rows))).encode())
     for part in _parts(examples, rows, folds):
         found.update(np.ascontiguousarray(part).tobytes())

@@ -1,4 +1,4 @@
-"""`epkit train` from options to report: read, search, choose, judge, explain, write."""
+"""`epkit train`: reads the options and the table, then searches, chooses, judges, explains, writes and reports."""
 
 import time
 from collections.abc import Callable
@@ -42,10 +42,10 @@ _PHASE_CHARACTERS: Final = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainResult:
-    """What came of a training.
+    """The result of a training.
 
     Args:
-        stopped_by: the signal that ended the search early.
+        stopped_by: the signal that ended the search early, None if there was none.
         page: the report as HTML.
     """
 
@@ -55,7 +55,7 @@ class TrainResult:
 
     @property
     def exit_code(self) -> int:
-        """Return 130 or 143 interrupted, 5 a gate was missed or not judged, else 0."""
+        """Return 130 or 143 after an interrupt, 5 if a gate was missed or not judged, otherwise 0."""
         if self.stopped_by is not None:
             return 128 + int(self.stopped_by)
         return 0 if self.report.passed else 5
@@ -74,10 +74,10 @@ def train(options: TrainOptions, context: Context, stdin: BinaryIO, *, show: Cal
     """Train: search for a model, judge it, explain it, write it.
 
     Args:
-        show: called a few times a second while runs are tried, and once as each other phase begins.
+        show: called a few times a second while runs are tried, and at the start of each other phase.
 
     Raises:
-        UsageError: an option, the table or a directory cannot be used; nothing half-written is left.
+        UsageError: an option, the table or a directory cannot be used; no incomplete files are left.
     """
     started, began = datetime.now(UTC), time.monotonic()
     order = _ready(options)
@@ -100,7 +100,7 @@ def train(options: TrainOptions, context: Context, stdin: BinaryIO, *, show: Cal
         )
         number = stopped()
         if number is not None and all(tried.margins is None for tried in searched.tried):
-            raise NotedInterrupt(number)  # there is no model to end with
+            raise NotedInterrupt(number)  # there is no model to write
         saying.phase("choosing and fitting the model")
         try:
             chosen = choose(rows, searched.tried, plan)
@@ -153,7 +153,7 @@ def train(options: TrainOptions, context: Context, stdin: BinaryIO, *, show: Cal
 
 
 class _Saying:
-    """Shows what a training is at: the search, and the phases before and after it."""
+    """Shows the progress of a training: the search, and the phases before and after it."""
 
     def __init__(self, runs: int, show: Callable[[Progress], None]) -> None:
         self._show = show
@@ -162,12 +162,12 @@ class _Saying:
         )
 
     def search(self, progress: Progress) -> None:
-        """Show how far the search is."""
+        """Show the progress of the search."""
         self._last = progress
         self._show(progress)
 
     def phase(self, text: str) -> None:
-        """Show what begins now."""
+        """Show the phase that starts now."""
         self._show(replace(self._last, phase=clean(text, _PHASE_CHARACTERS), running=(), left_s=None))
 
 
@@ -175,7 +175,7 @@ def dry_run(options: TrainOptions, context: Context, stdin: BinaryIO) -> Planned
     """Read the table, and list the runs; train nothing.
 
     Raises:
-        UsageError: as `train`.
+        UsageError: as for `train`.
     """
     order = _ready(options)
     model_directory.check(context.cwd / options.out, overwrite=options.overwrite)
@@ -195,7 +195,7 @@ def _ready(options: TrainOptions) -> TrainOrder:
         raise UsageError(f"epkit train needs {' and '.join(missing)}: pip install 'epkit[train]'")
     order = order_of(options)
     if "onnx" in options.exports:
-        foreign.check_onnx()  # before the runs, which may take hours
+        foreign.check_onnx()  # checked before the runs, which may take hours
     return order
 
 
@@ -218,6 +218,6 @@ def _material(options: TrainOptions, order: TrainOrder, context: Context, stdin:
 
 
 def _shown(plan: TrainPlan) -> dict[str, Any]:
-    """Return the plan as the report has it: what decides the model, and what ended the search."""
+    """Return the plan for the report: the settings that determine the model, and those that ended the search."""
     found = {name: value for name, value in asdict(plan).items() if name not in ("threshold", "gates")}
     return {**found, "threshold": plan.threshold.text}

@@ -1,4 +1,4 @@
-"""Whether a model and a table go together, and which of its rows the model was not trained on."""
+"""Whether a model fits a table, and which rows of the table the model was not trained on."""
 
 from typing import TYPE_CHECKING
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 def check_label(model: Model, label: Label, where: str) -> None:
-    """Refuse a model that predicts something else.
+    """Refuse a model that predicts another label.
 
     Raises:
-        UsageError: it does.
+        UsageError: it predicts another label, other answers, or another positive class.
     """
     own = model.card["label"]
     if own["task"] != label.task or list(own["classes"]) != list(label.classes):
@@ -30,11 +30,11 @@ def check_label(model: Model, label: Label, where: str) -> None:
 
 
 def held_out_by(model: Model, frame: "pl.DataFrame", learned: Learned, name: str) -> np.ndarray:
-    """Return which examples a model was not trained on, where its card says by which rule its test rows were chosen.
+    """Return which examples a model was not trained on, if its card has the rule that chose its test rows.
 
     Args:
-        frame: the table that *learned* was learned of.
-        name: of the table, for messages.
+        frame: the table from which *learned* was made.
+        name: name of the table in messages.
     """
     rule = model.card.get("test", {})
     hashed = rule.get("hashed", ())
@@ -45,5 +45,5 @@ def held_out_by(model: Model, frame: "pl.DataFrame", learned: Learned, name: str
 
 
 def column_names(examples: Examples) -> list[str]:
-    """Return the columns of the model."""
+    """Return the names of the model's columns."""
     return list(dict.fromkeys(feature.column for feature in examples.features))

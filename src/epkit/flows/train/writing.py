@@ -1,4 +1,4 @@
-"""What a training leaves: the model's directory, and next to it the reports and every row's prediction."""
+"""Writes the results of a training: the model's directory, the reports next to it, and the predictions of all rows."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 PAGE, PREDICTIONS = "train.html", "predictions.parquet"
 
 CHECKED: Final = 1000
-"""Rows on which an exported model has to give the answers of the model."""
+"""Rows for which an exported model must give the same answers as the model."""
 
 
 def model_files(
@@ -45,10 +45,10 @@ def model_files(
     plan: TrainPlan,
     exports: Sequence[str],
 ) -> dict[str, bytes]:
-    """Return the files of the model's directory by name; the same training gives the same bytes.
+    """Return the files of the model's directory by name. The same training gives the same bytes.
 
     Raises:
-        UsageError: the model cannot be exported in a form that was asked for, or its estimator cannot be pickled.
+        UsageError: the model cannot be exported in a requested format, or its estimator cannot be pickled.
     """
     used = versions()
     own: CustomModel | None = None
@@ -80,10 +80,10 @@ def model_files(
 
 
 def _exported(form: str, chosen: Chosen, material: TrainingMaterial) -> dict[str, bytes]:
-    """Return the model in the form of another library: `model.txt`, or of a vote a file a member, `model-7.txt`.
+    """Return the model in another library's format: `model.txt`, or for a vote one file for each member, `model-7.txt`.
 
     Raises:
-        UsageError: a package is missing, or a member is no trees.
+        UsageError: a package is missing, or a member does not consist of trees.
         LearnerError: the file would give other answers.
     """
     checked = material.search.examples.matrix[:CHECKED]
@@ -105,7 +105,7 @@ def _exported(form: str, chosen: Chosen, material: TrainingMaterial) -> dict[str
 
 
 def _pickled(chosen: Chosen) -> tuple[CustomModel, dict[str, bytes]]:
-    """Return what the card says of a user's own estimator, and its two files.
+    """Return the card's entry for a user's own estimator, and its two files.
 
     Raises:
         LearnerError: it cannot be pickled.
@@ -118,10 +118,10 @@ def _pickled(chosen: Chosen) -> tuple[CustomModel, dict[str, bytes]]:
 
 
 def write_model(directory: Path, files: Mapping[str, bytes], shown: str, *, overwrite: bool) -> Artefact:
-    """Write the model's directory, whole or not at all.
+    """Write the model's directory, completely or not at all.
 
     Raises:
-        UsageError: the disk is full, or something else is there.
+        UsageError: the disk is full, or the directory holds something else.
     """
     sha256, size = model_directory.write(directory, files, overwrite=overwrite)
     return Artefact(path=shown, sha256=sha256, bytes=size)
@@ -140,10 +140,10 @@ def write_reports(directory: Path, report: TrainReport, page: str) -> None:
 def write_predictions(
     directory: Path, material: TrainingMaterial, chosen: Chosen, judgement: Judgement, ids: Sequence[str]
 ) -> None:
-    """Write what models say of each row that they were not trained on, with its ids.
+    """Write each row's prediction by a model that was not trained on it, with the row's ids.
 
-    Columns: `row` (from 1, as in the table), the ids, the label, `prediction`, `judged` (`test`, or the fold), and of
-    a classification the probability of each class.
+    The columns are: `row` (from 1, as in the table), the ids, the label, `prediction`, `judged` (`test`, or the fold),
+    and for a classification the probability of each class.
 
     Raises:
         UsageError: the disk is full.
@@ -177,7 +177,7 @@ def _answered(rows: Metrics) -> list["pl.Series"]:
 
 
 def _apart(columns: Sequence["pl.Series"]) -> Iterator[tuple[str, "pl.Series"]]:
-    """Give each column a name that no other one has."""
+    """Give each column a unique name."""
     taken: set[str] = set()
     for column in columns:
         name = column.name

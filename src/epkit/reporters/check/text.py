@@ -1,4 +1,4 @@
-"""A checkup as text: a line a step, written as soon as it is known."""
+"""A checkup as text: one line for each step, written as soon as the result is known."""
 
 from typing import Final
 

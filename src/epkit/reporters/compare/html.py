@@ -1,4 +1,4 @@
-"""A comparison to look at: how far each metric moved, how sure that is, and every run behind it."""
+"""A comparison as an HTML page: how far each metric changed, how certain that is, and every run behind it."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -17,7 +17,7 @@ def render(comparison: Comparison) -> str:
 
 
 def sheet(comparison: Comparison) -> page.Sheet:
-    """Say what is on the page of a comparison."""
+    """Return the contents of the page of a comparison."""
     *remarks, result = verdict(comparison)
     worse = not comparison.passed or any(metric.verdict == SLOWER for metric in comparison.metrics)
     heads = ["metric", "base", "new", "change", "95 % interval", "verdict"]
@@ -46,7 +46,7 @@ _HEADS = ("", "run", "started", "target", "sent", "failed", "requests/s", "p50 (
 
 
 def _changes(comparison: Comparison) -> str:
-    """Draw the relative changes; to the right is more."""
+    """Draw the relative changes; an increase is to the right."""
     rows = []
     for metric in comparison.metrics:
         if metric.ratio is not None and metric.name != "failed":

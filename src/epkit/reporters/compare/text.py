@@ -1,4 +1,4 @@
-"""A comparison for people: as text of 80 columns, and as Markdown for a comment on a pull request."""
+"""A comparison as text of 80 columns, and as Markdown for a comment on a pull request."""
 
 from collections.abc import Iterable
 

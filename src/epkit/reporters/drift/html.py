@@ -1,4 +1,4 @@
-"""A look for drift to look at: the distributions of the old and the new rows side by side, the worst column first."""
+"""A drift report as an HTML page: the distributions of old and new rows side by side, the worst column first."""
 
 from collections.abc import Iterable
 from typing import Final

@@ -1,4 +1,4 @@
-"""A look for drift as JUnit XML: a test case for the schema, a column each, the label, the classifier."""
+"""A drift report as JUnit XML: a test case for the schema, for each column, for the label and for the classifier."""
 
 from collections.abc import Iterable
 

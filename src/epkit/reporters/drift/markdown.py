@@ -1,4 +1,4 @@
-"""A look for drift as a small table, for a comment on a pull request or the summary of a job."""
+"""A drift report as a small table, for a comment on a pull request or the summary of a job."""
 
 from collections.abc import Iterable
 from typing import Final

@@ -1,4 +1,4 @@
-"""What `epkit drift` prints: the columns, the worst first, and the verdict last."""
+"""A drift report as text: the columns, the worst first, and the verdict last."""
 
 from collections.abc import Iterable
 from typing import Final

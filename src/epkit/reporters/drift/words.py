@@ -1,4 +1,4 @@
-"""What the reporters of drift say in words: columns, what moved most, the verdict."""
+"""The sentences of drift reports: columns, the greatest changes, the verdict."""
 
 import math
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""What `epkit deploy` and `epkit logs` say, as JSON: one document each."""
+"""The output of `epkit deploy` and `epkit logs` as JSON: one document each."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What `epkit deploy` and `epkit logs` say, as text for people."""
+"""The output of `epkit deploy` and `epkit logs` as text."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What is shown of a value in a notebook's cell: a small page, and text where there are no pages."""
+"""The display of a value in a notebook's cell: a small page, or text if pages are not supported."""
 
 from typing import Final
 

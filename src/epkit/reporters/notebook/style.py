@@ -1,4 +1,4 @@
-"""The style of pages, kept to one element of a notebook, in the colours of JupyterLab's theme."""
+"""The style of pages, limited to one element of a notebook, with the colours of JupyterLab's theme."""
 
 import re
 from collections.abc import Iterator

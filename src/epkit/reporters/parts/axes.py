@@ -1,4 +1,4 @@
-"""Axes of charts: they end where the data end, and have marks that people read."""
+"""Axes of charts: they end with the data, and have round tick values."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence

@@ -1,4 +1,4 @@
-"""What a document says, in words and units: a table of names, by the paths of its fields, and the rows of a page."""
+"""The fields of a document as text with units: a table of names by field path, and the rows of a page."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
-"""What surrounds a drawing: a legend whose entries hide their series, and a table of the values that are drawn.
+"""The parts around a drawing: a legend whose entries hide their series, and a table of the values in the drawing.
 
-The script of a page (`script.SCRIPT`) takes the values that it reads out from here. A series is known by its place:
+The script of a page (`script.SCRIPT`) takes the values that it shows from here. A series is identified by its place:
 `data-s` in the drawing and in the legend, a column or a row in the table.
 """
 
@@ -12,22 +12,22 @@ from epkit.reporters.parts.style import COLOURS
 from epkit.reporters.parts.xml import attribute, text
 
 Values = Sequence[tuple[str, str]]
-"""What is read out of a series: the words of each place and of its value."""
+"""The values of a series that are shown: a text for each place and for its value."""
 
 
 def framed(drawing: str, names: Sequence[tuple[str, int]] = (), table: str = "", *, below: bool = False) -> str:
     """Frame a drawing.
 
     Args:
-        names: of the series, and their colours; a single one is named by the heading above.
-        below: put the legend below the drawing, not above it.
+        names: names and colours of the series; a single series has its name in the heading above.
+        below: put the legend below the drawing instead of above it.
     """
     named = legend(names)
     return f'<figure class="chart">{"" if below else named}{drawing}{named if below else ""}{table}</figure>'
 
 
 def legend(names: Sequence[tuple[str, int]]) -> str:
-    """Name the series, each with a box that hides it."""
+    """Return the names of the series, each with a box that hides it."""
     if len(names) < 2:
         return ""
     entries = (
@@ -38,17 +38,17 @@ def legend(names: Sequence[tuple[str, int]]) -> str:
 
 
 def ink(colour: int) -> str:
-    """Return the classes of a colour; a number above the last is one of them again, dashed."""
+    """Return the CSS classes of a colour; a number above the last one repeats the colours, dashed."""
     return f"c{1 + (colour - 1) % COLOURS}{' h' if colour > COLOURS else ''}"
 
 
 def values_table(place: str, series: Sequence[tuple[str, Values]], orders: Iterable[Sequence[str]] = ()) -> str:
-    """Write what is drawn: a row a place where the series share them, else a row a series.
+    """Return a table of the drawn values: one row for each place if the series share them, else one for each series.
 
     Args:
-        place: what the places are.
-        series: name and values, in the order in which they are drawn.
-        orders: in which all places may be written; the first is taken in which each series is in order.
+        place: what a place is, for the heading.
+        series: names and values, in the order of the drawing.
+        orders: possible orders of all places; the first one that fits every series is used.
     """
     if not any(values for _, values in series):
         return ""
@@ -64,7 +64,7 @@ def values_table(place: str, series: Sequence[tuple[str, Values]], orders: Itera
 
 
 def _is_within(values: Values, order: Sequence[str]) -> bool:
-    """Tell whether places come one after the other in an order, and are at least half of it."""
+    """Tell whether places follow an order, and are at least half of it."""
     at = {where: row for row, where in enumerate(order)}
     rows = [at.get(where, -1) for where, _ in values]
     return 2 * len(rows) >= len(order) and all(before < after for before, after in pairwise([-1, *rows]))

@@ -1,4 +1,4 @@
-"""How text for a terminal is laid out: labels, and wrapped prose."""
+"""The layout of text for a terminal: labels, and wrapped prose."""
 
 import textwrap
 from typing import Final

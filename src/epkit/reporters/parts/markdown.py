@@ -1,4 +1,4 @@
-"""Text fit for Markdown."""
+"""Escapes text for Markdown."""
 
 import re
 

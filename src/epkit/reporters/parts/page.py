@@ -1,4 +1,4 @@
-"""The frame of a report to look at: one file that fetches nothing, for a screen light or dark, a phone, and paper."""
+"""The frame of an HTML report: one file without external resources, for light and dark screens, phones, and paper."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How pages look: colours for light, dark and paper, and the rules of their parts, which other frames may scope."""
+"""The style of pages: colours for light, dark and paper, and rules for their parts, which other frames can scope."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""A line of a verdict, as every command has one."""
+"""The verdict line, in the form that all commands share."""
 
 from dataclasses import dataclass
 

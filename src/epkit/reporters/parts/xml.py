@@ -1,4 +1,4 @@
-"""Text fit for XML: what no XML document may hold is a question mark."""
+"""Escapes text for XML: a character that XML does not allow becomes a question mark."""
 
 import re
 from xml.sax.saxutils import escape, quoteattr

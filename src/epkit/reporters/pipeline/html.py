@@ -1,4 +1,4 @@
-"""A run of a pipeline to look at: the sequence as a picture, gates, figures, the reports linked; and all runs."""
+"""A run of a pipeline as an HTML page: the steps as a picture, gates, figures, links to reports; and all runs."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final

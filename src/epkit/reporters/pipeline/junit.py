@@ -1,4 +1,4 @@
-"""A run of a pipeline as JUnit XML: a test case a step, and one a gate."""
+"""A run of a pipeline as JUnit XML: a test case for each step and each gate."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Runs of pipelines for a terminal: one, all, and two side by side."""
+"""Runs of pipelines as text: one run, all runs, and two side by side."""
 
 from collections.abc import Sequence
 from typing import Final

@@ -1,4 +1,4 @@
-"""Runs of published pipelines, and those pipelines, as text for people."""
+"""Runs of published pipelines, and the pipelines themselves, as text."""
 
 from collections.abc import Sequence
 

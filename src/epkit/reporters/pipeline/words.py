@@ -1,4 +1,4 @@
-"""What the reporters of pipelines say in words: steps, verdicts, figures."""
+"""The sentences of pipeline reports: steps, verdicts, figures."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""A run as ab 2.3 would have printed it, to compare with old numbers: layout, arithmetic, idea of failure.
+"""A run as ab 2.3 would have printed it, for comparison with old numbers: layout, arithmetic, definition of failure.
 
 To ab neither a status of 400 nor an empty reply is a failure, but a reply whose length differs from the first
 one's is. The banner does not claim to be ab's; from `Server Software:` on, the text is.

@@ -1,4 +1,4 @@
-"""What the fields of a report are called on a page."""
+"""The names of a report's fields on a page."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final

@@ -1,4 +1,4 @@
-"""A sweep of batch sizes, as every reporter of runs shows it: a table of its points, a chart, and the line to use."""
+"""A sweep of batch sizes for all reporters of runs: a table of its points, a chart, and the command to use."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final

@@ -1,4 +1,4 @@
-"""A run to look at: numbers, charts and a table of everything in one file."""
+"""A run as an HTML page: numbers, charts and a table of everything in one file."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""A run as JUnit XML: a test case an objective, and one for the run's validity."""
+"""A run as JUnit XML: a test case for each objective, and one for the run's validity."""
 
 from epkit.core.http.masking import clean
 from epkit.core.report.report import Report, Threshold

@@ -1,4 +1,4 @@
-"""A run over its time: latency and throughput, of a long run a stretch of windows a point."""
+"""A run over its time: latency and throughput; in a long run, a point is several windows."""
 
 from collections.abc import Sequence
 from itertools import pairwise

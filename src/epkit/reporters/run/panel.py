@@ -1,4 +1,4 @@
-"""A run under way in a few lines, for a terminal's panel and a notebook's cell."""
+"""The progress of a run in a few lines, for a terminal's panel and a notebook's cell."""
 
 from typing import Final
 

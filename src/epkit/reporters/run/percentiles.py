@@ -1,4 +1,4 @@
-"""The percentiles of a run as curves, each nine as wide as the last, with their 95 % intervals."""
+"""The percentiles of a run as curves with 95 % intervals; each nine has the same width on the axis."""
 
 from collections.abc import Mapping
 from fractions import Fraction
@@ -21,7 +21,7 @@ MARKS: Final = ("50", "75", "90", "95", "99", "99.9", "99.99", "99.999", "99.999
 
 
 def section(report: Report, histograms: Mapping[str, Histogram]) -> str:
-    """Draw the parts of the latency to the last percentile that the sample supports; `""` without a success."""
+    """Draw the parts of the latency up to the last percentile that the sample supports; `""` without a success."""
     found = []
     for name, colour in COLOURS.items():
         times = getattr(report.latency_ms, name)
@@ -53,5 +53,5 @@ def section(report: Report, histograms: Mapping[str, Histogram]) -> str:
 
 
 def _percent(place: float) -> str:
-    """Write a percentile by its place: 9 digits are more than the grid has."""
+    """Format the percentile at a place: the grid has at most 9 digits."""
     return f"{100 - 100 * 10**-place:.9g}"

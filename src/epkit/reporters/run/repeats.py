@@ -1,4 +1,4 @@
-"""The runs of `--repeat` side by side, and how much they differ from each other within an arm."""
+"""The runs of `--repeat` side by side, and the variation within an arm."""
 
 import statistics
 from collections.abc import Iterator, Sequence

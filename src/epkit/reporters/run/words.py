@@ -1,4 +1,4 @@
-"""What the reporters say in words: the verdict, a reply, how many requests a percentile needs."""
+"""The sentences of run reports: the verdict, a reply, how many requests a percentile needs."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""What the facts of a training are called on its page."""
+"""The names of a training's facts on its page."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final

@@ -1,4 +1,4 @@
-"""A training to look at: how good the model is and how sure that is, what it learned, and where it is wrong."""
+"""A training as an HTML page: how good the model is and how certain that is, what it learned, and where it is wrong."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final

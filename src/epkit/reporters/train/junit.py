@@ -1,4 +1,4 @@
-"""A training as JUnit XML: a test case a gate, and one that the training came to its end."""
+"""A training as JUnit XML: a test case for each gate, and one for the end of the training."""
 
 from epkit.core.http.masking import clean
 from epkit.core.train.report import Gate, TrainReport

@@ -1,4 +1,4 @@
-"""What a training would do, for `--dry-run`."""
+"""The plan of a training as text, for `--dry-run`."""
 
 from collections.abc import Iterable, Sequence
 

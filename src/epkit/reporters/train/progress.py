@@ -1,4 +1,4 @@
-"""A search under way in a few lines, for a terminal's panel and a notebook's cell, or in one."""
+"""The progress of a search in a few lines, for a terminal's panel and a notebook's cell, or in one line."""
 
 from typing import Final
 

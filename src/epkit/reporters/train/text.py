@@ -1,4 +1,4 @@
-"""What a training prints at its end: some 40 lines on how good the model is, where it is wrong, and what next."""
+"""The text at the end of a training, about 40 lines: how good the model is, where it is wrong, and what to do next."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -10,16 +10,16 @@ from epkit.reporters.train import words
 from epkit.reporters.train.words import interval, name, number
 
 LABEL: Final = 14
-"""Columns of a label."""
+"""Width of a label."""
 
 LEADERS: Final = 5
-"""Runs of the leaderboard; the page has more, `train.json` all."""
+"""Runs of the leaderboard that are shown; the page has more, `train.json` has all."""
 
 IMPORTANCES: Final = 6
 GATES: Final = 6
 LEAKS: Final = 2
 WARNINGS: Final = 3
-"""Lines of each at most, so that the whole is seen at once."""
+"""Greatest number of lines of each list, so that the whole text fits on a screen."""
 
 
 def render(report: TrainReport) -> str:
@@ -36,7 +36,7 @@ def render(report: TrainReport) -> str:
 
 
 def _labelled(label: str, text: str) -> list[str]:
-    """Put prose behind a label, in as many lines as it takes."""
+    """Put text after a label, wrapped into lines."""
     return wrap(text, f"{label + ':' if label else '':<{LABEL}}", " " * LABEL)
 
 
@@ -87,7 +87,7 @@ def _leaderboard(report: TrainReport) -> list[str]:
     ranked, metric, at_azure = words.ranked(report.runs), report.metric, report.job is not None
     wide = max(LABEL + 4, *(len(f"{run.run:>4} {run.family} ") for run in ranked[:LEADERS]))
     figures = max(10, len(metric))
-    # Azure gives no intervals, and no CPU seconds.
+    # Azure gives neither intervals nor CPU seconds.
     sure_head, cpu_head = ("", "") if at_azure else (f"   {'95 % interval':<17}", f"{'CPU (s)':>9}")
     lines = [f"{'Leaderboard':<{wide}}{metric:>{figures}}{sure_head}{'behind':>8}{cpu_head}"]
     for run in ranked[:LEADERS]:
@@ -120,7 +120,7 @@ def _explained(report: TrainReport) -> list[str]:
     if (worst := words.worst(report)) is not None:
         lines += _labelled("Worst cohort", _cohort(report, worst))
     leaf = max(report.errors, key=lambda each: each.error, default=None)
-    if leaf is not None and leaf.path and leaf.error:  # else the tree found no place that is worse than the others
+    if leaf is not None and leaf.path and leaf.error:  # otherwise no group of rows is worse than the others
         much = f"{number(leaf.error)} of {leaf.rows:,} rows are wrong"
         if report.data.task == "regression":
             much = f"mean absolute error {number(leaf.error)} on {leaf.rows:,} rows"

@@ -1,4 +1,4 @@
-"""What the reporters of a training say in words: figures, the verdict, leaks, thresholds, gates."""
+"""The sentences of training reports: figures, the verdict, leaks, thresholds, gates."""
 
 import shlex
 from collections.abc import Iterable, Mapping

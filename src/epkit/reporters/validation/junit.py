@@ -1,4 +1,4 @@
-"""A validation as JUnit XML: a test case a file, its errors one failure."""
+"""A validation as JUnit XML: a test case for each file; its errors are one failure."""
 
 from epkit.core.validate.checked import CheckedFile, Validation, in_words, printable
 from epkit.core.validate.violations import Severity, Verdict

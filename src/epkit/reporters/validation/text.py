@@ -1,4 +1,4 @@
-"""A validation as lines of text: one a violation, then one a file."""
+"""A validation as text: one line for each violation, then one for each file."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""What a worker says of its part of a run, checked into what one can have measured.
+"""Checks a worker's messages about its part of a run, because its values must be possible.
 
 A frame is of the right types by then (`epkit.engines.workers.values`). Here its numbers are held against the plan, the
 payloads and the time that has passed, so that none of them ends the run or takes memory out of proportion.

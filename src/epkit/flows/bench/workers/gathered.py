@@ -1,4 +1,4 @@
-"""What several workers know of a run, put together as one process would know it."""
+"""Joins the data of several workers about a run, as if one process had it."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence

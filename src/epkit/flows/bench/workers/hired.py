@@ -1,4 +1,4 @@
-"""Workers that were hired for the runs of a bench."""
+"""The workers that were started for the runs of a bench."""
 
 import contextlib
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The samples of a worker on their way to who merges them.
+"""Sends the samples of a worker to the process that merges them.
 
 They go as they are, several times a second, as long as the worker's part of the exact rows of a summary lasts or all
 are wanted; later ones are counted here (`Summary` without rows), and each second what was counted is sent. With either

@@ -1,4 +1,4 @@
-"""A worker's part of a run of `epkit bench`: its share of the plan, what it says and hears meanwhile.
+"""A worker's part of a run of `epkit bench`: its share of the plan, and the messages during the run.
 
 What is known in addition to the samples (`epkit.flows.bench.workers.streaming`) is sent each second,
 so that only the last moments of a lost worker are lost.

@@ -1,4 +1,4 @@
-"""Pipelines published at Azure: published and taken back, and how their jobs are."""
+"""Publishes pipelines at Azure, takes them back, and reports the state of their jobs."""
 
 import json
 import tempfile
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from epkit.flows.azure import PipelineEndpoints, RunHistory
 
 LOG: Final = "user_logs/std_log.txt"
-"""What a step has printed. Source: azure-ai-ml 1.35, `_job_ops_helper`."""
+"""The file with the output of a step. Source: azure-ai-ml 1.35, `_job_ops_helper`."""
 
 REPORT: Final = f"{LEFT}/runs/1/report.json"
 MOST_LOG_BYTES: Final = 16 << 20
 MOST_REPORT_BYTES: Final = 16 << 20
 MOST_DEPTH: Final = 3
-"""Of steps below each other: a batch endpoint may put a run around that of the pipeline."""
+"""Greatest depth of steps: a batch endpoint may wrap the pipeline's run into another run."""
 
 Pause = Callable[[float], None]
 
@@ -46,9 +46,9 @@ class AzurePublication:
     """A pipeline that is published at Azure.
 
     Args:
-        endpoint: its name there, and that of the experiment, the schedule.
-        url: a POST to it begins a job.
-        inputs: what Azure calls the parameters that a caller may set.
+        endpoint: its name at Azure; the experiment and the schedule have the same name.
+        url: a POST to it starts a job.
+        inputs: Azure's names of the parameters that a caller may set.
     """
 
     pipeline: str
@@ -62,10 +62,10 @@ class AzurePublication:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFiles:
-    """What a step has left.
+    """The files of a step.
 
     Args:
-        run: of the step, by which `RunHistory.fetch` gives them.
+        run: run id of the step, for `RunHistory.fetch`.
         files: their paths.
     """
 
@@ -84,12 +84,12 @@ def publish_at_azure(
     """Publish a pipeline at Azure, or a new version of it.
 
     Args:
-        compute: where its jobs run, by its name in the workspace.
-        schedule: when it runs by itself, in UTC; None for never, which ends a schedule that there is.
+        compute: name of the workspace's compute that runs its jobs.
+        schedule: when it runs by itself, in UTC; None: never, and an existing schedule ends.
 
     Raises:
-        UsageError: it cannot be published as it is.
-        BackendError: Azure said no; what was published before goes on.
+        UsageError: it cannot be published in its present form.
+        BackendError: Azure refused; the earlier publication stays.
     """
     loaded = load(name, context)
     config = loaded.config
@@ -120,7 +120,7 @@ def publish_at_azure(
         )
         url = endpoints.publish(order, context.note)
         found = find_config(context.cwd, context.environ)
-        assert found is not None  # it was found just now
+        assert found is not None  # it was found above
         entry = {"url": url, "backend": "azureml", "auth": "aad", "workspace": endpoints.workspace.name}
         write_entry(found.path.absolute(), name, {**entry, "key_file": None, "key_env": None}, "published")
         endpoints.schedule(order, schedule, context.note)
@@ -139,10 +139,10 @@ def unpublish_at_azure(name: str, context: Context, pause: Pause) -> bool:
     """Delete the endpoint and the schedule of a pipeline; data, components, jobs and their files stay.
 
     Returns:
-        Whether there was such an endpoint.
+        Whether the endpoint existed.
 
     Raises:
-        BackendError: Azure said no.
+        BackendError: Azure refused.
     """
     loaded = load(name, context)
     endpoints = open_pipelines(loaded.context, pause)
@@ -154,7 +154,7 @@ def unpublish_at_azure(name: str, context: Context, pause: Pause) -> bool:
 
 
 def backend_of(name: str, context: Context) -> str:
-    """Return where a pipeline is published, as `epkit.toml` has it; `local` where it says nothing."""
+    """Return where `epkit.toml` says that a pipeline is published; `local` if it does not say."""
     found = find_config(context.cwd, context.environ)
     spec = None if found is None else found.published.get(name)
     return (spec.backend if spec is not None else None) or "local"
@@ -164,7 +164,7 @@ class AzureJobs:
     """The jobs of the published pipelines of a workspace."""
 
     def __init__(self, context: Context, pause: Pause) -> None:
-        """Prepare; nothing is sent.
+        """Prepare the client. Nothing is sent.
 
         Raises:
             UsageError: the extra is missing, or there is no workspace.
@@ -173,7 +173,7 @@ class AzureJobs:
         self._endpoints: PipelineEndpoints = open_pipelines(context, pause)
 
     def state(self, job: str) -> PipelineJobState:
-        """Return how a job is."""
+        """Return the state of a job."""
         return self._endpoints.state(job)
 
     def listed(self, pipeline: str, most: int = 20) -> tuple[PipelineJobState, ...]:
@@ -181,7 +181,7 @@ class AzureJobs:
         return self._endpoints.listed(endpoint_name(pipeline, self._endpoints.workspace.id), most)
 
     def cancel(self, job: str) -> PipelineJobState:
-        """Cancel a job, and return how it is; one that is over stays as it is."""
+        """Cancel a job, and return its state; a job that has ended does not change."""
         found = self.state(job)
         if found.is_over:
             return found
@@ -189,15 +189,15 @@ class AzureJobs:
         return self.state(job)
 
     def children(self, job: str) -> tuple[StepRun, ...]:
-        """Return the steps of a job, and those below them."""
+        """Return the steps of a job, at all depths."""
         with self._endpoints.history() as history:
             return _steps(job, history)
 
     def log(self, job: str) -> tuple[str, ...]:
-        """Return what the steps of a job have printed, line by line.
+        """Return the output of the steps of a job, line by line.
 
         Raises:
-            BackendError: there is nothing yet, or Azure said no.
+            BackendError: there is no output yet, or Azure refused.
         """
         with self._endpoints.history() as history:
             found = _with_file(job, history, LOG)
@@ -206,15 +206,15 @@ class AzureJobs:
             return tuple(history.fetch(found.run, LOG, MOST_LOG_BYTES).decode("utf-8", "replace").splitlines())
 
     def artefacts(self, job: str) -> JobFiles | None:
-        """Return the files that a job's run has left, None before there are any."""
+        """Return the files of a job's run; None if there are none yet."""
         with self._endpoints.history() as history:
             return _with_file(job, history, REPORT)
 
     def report(self, job: str) -> PipelineRun | None:
-        """Return the report of a job's run, None before there is one.
+        """Return the report of a job's run; None if there is none yet.
 
         Raises:
-            BackendError: it is none, or Azure said no.
+            BackendError: the file is not a report, or Azure refused.
         """
         found = self.artefacts(job)
         if found is None:
@@ -225,7 +225,7 @@ class AzureJobs:
             raise BackendError(f"the job {job}: {REPORT} is no report of a run: {error}") from None
 
     def metrics(self, job: str) -> dict[str, float]:
-        """Return the metrics of a job's model on the rows of the gate; none before there are any."""
+        """Return the metrics of a job's model on the rows of the gate; empty if there are none yet."""
         report = self.report(job)
         return {} if report is None else {name: figure.value for name, figure in gate_figures(report).items()}
 
@@ -233,13 +233,13 @@ class AzureJobs:
         """Return a file of `artefacts`.
 
         Raises:
-            BackendError: it is larger, or Azure said no.
+            BackendError: it is larger than *most_bytes*, or Azure refused.
         """
         with self._endpoints.history() as history:
             return history.fetch(files.run, path, most_bytes)
 
     def why(self, job: str) -> str:
-        """Say in one line why a job has failed, as far as Azure says it."""
+        """Return one line with the reason why a job failed, if Azure gives one."""
         with self._endpoints.history() as history:
             from epkit.core.hosting.azure_jobs import reason_of
 
@@ -253,7 +253,7 @@ def newest(jobs: AzureJobs, pipeline: str) -> str:
     """Return the newest job of a pipeline.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is no job.
     """
     found = jobs.listed(pipeline, 1)
     if not found:
@@ -273,7 +273,7 @@ def _steps(job: str, history: "RunHistory") -> tuple[StepRun, ...]:
 
 
 def _with_file(job: str, history: "RunHistory", path: str) -> JobFiles | None:
-    """Find the step that has left a file."""
+    """Find the step that has a certain file."""
     for step in reversed(_steps(job, history)):
         files = history.files(step.run)
         if path in files:

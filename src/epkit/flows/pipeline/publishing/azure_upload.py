@@ -1,4 +1,4 @@
-"""What a published pipeline takes along to Azure: epkit as a wheel, its table of `epkit.toml`, candidates, the rows."""
+"""Prepares the upload of a pipeline to Azure: epkit as a wheel, the settings, the candidates, and the table."""
 
 import os
 import re
@@ -26,24 +26,24 @@ from epkit.flows.pipeline.loading import LoadedPipeline
 from epkit.flows.pipeline.world import TABLE
 
 KEPT_KEYS: Final = ("data", "label", "train", "custom", "gate")
-"""Of the pipeline's table: what the steps up to the gate read."""
+"""Keys of the pipeline that the steps up to the gate read."""
 
 LEFT: Final = "outputs/epkit"
-"""Among the files of a step: what its run has left, `runs/` and `cache/`."""
+"""Directory for the files of the run, `runs/` and `cache/`, among the files of the step."""
 
 VERSION_LETTERS: Final = 16
-"""Of the digest of the table, which is the version of its asset."""
+"""Length of the part of the table's digest that is the version of its asset."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
-    """What is uploaded.
+    """The files and settings of an upload.
 
     Args:
-        code: directory of the step.
-        command: of the step, as Azure writes it.
-        conda: the environment.
-        data: None where the step fetches the table by its URL.
+        code: directory with the code of the step.
+        command: command of the step, in Azure's notation.
+        conda: the conda environment.
+        data: None if the step fetches the table from its URL.
     """
 
     code: Path
@@ -53,12 +53,12 @@ class Upload:
 
 
 def inputs_of(config: PipelineConfig) -> dict[str, NumberInput]:
-    """Return the inputs of a pipeline at Azure by name: what a caller may set, bounded as on this machine.
+    """Return the inputs of a pipeline at Azure: the parameters that a caller may set, with the same bounds as here.
 
-    Azure writes an input into the command line of a shell, so only what cannot be a command is taken: numbers.
+    Azure writes an input into a shell command. So only numbers are accepted, because they cannot be commands.
 
     Raises:
-        UsageError: one is no number.
+        UsageError: a parameter is not a number.
     """
     found: dict[str, NumberInput] = {}
     for each in config.publishable:
@@ -76,14 +76,14 @@ def inputs_of(config: PipelineConfig) -> dict[str, NumberInput]:
 
 
 def make_upload(loaded: LoadedPipeline, directory: Path) -> Upload:
-    """Write what is uploaded.
+    """Write the files to upload.
 
     Args:
-        directory: an empty one.
+        directory: an empty directory.
 
     Raises:
-        UsageError: the table's URL holds a key, a candidate lies outside the project, epkit or a package that it needs
-            is not installed, or the disk is full.
+        UsageError: the table's URL contains a key, a candidate is outside of the project, epkit or a package that it
+            needs is not installed, or the disk is full.
     """
     config = loaded.config
     code = directory / "code"
@@ -114,7 +114,7 @@ def make_upload(loaded: LoadedPipeline, directory: Path) -> Upload:
 
 
 def _command(config: PipelineConfig, wheel: str, *, has_data: bool) -> str:
-    """Return the command of the step: epkit is installed from its wheel alone, and leaves its files in any case."""
+    """Return the command of the step. It installs only epkit's wheel, and leaves its files even if it fails."""
     sets = ["--set \"data='${{inputs.data}}'\""] if has_data else []
     keys = [each.key for each in config.publishable]
     sets += [f"$[[--set {key}=${{{{inputs.{input_name(key)}}}}}]]" for key in keys]
@@ -129,11 +129,11 @@ def _command(config: PipelineConfig, wheel: str, *, has_data: bool) -> str:
 
 
 def _copy_candidates(config: PipelineConfig, root: Path, code: Path) -> None:
-    """Copy what `custom` names, each to its place in the project.
+    """Copy the entries of `custom` to the same paths in the upload.
 
     Raises:
-        UsageError: one lies outside the project.
-        OSError: it cannot be copied.
+        UsageError: one is outside of the project.
+        OSError: one cannot be copied.
     """
     found = candidates_of(config, root)
     files = [make.rpartition(":")[0] for make in (*found.makes, *(make for _, make in found.rules))]
@@ -150,10 +150,10 @@ def _copy_candidates(config: PipelineConfig, root: Path, code: Path) -> None:
 
 
 def _data(loaded: LoadedPipeline, directory: Path) -> PublishedData | None:
-    """Name the table's asset; the file gets a name that says nothing but its kind, for Azure writes it into a shell.
+    """Make the table's asset. The file's new name keeps only the suffix: Azure writes the name into a shell command.
 
     Raises:
-        UsageError: there is none, or it cannot be read, or its URL holds a key.
+        UsageError: the table does not exist or cannot be read, or its URL contains a key.
         OSError: it cannot be copied.
     """
     config = loaded.config

@@ -1,6 +1,6 @@
 """`python -m epkit.flows.pipeline.publishing.child DIRECTORY LOCK`: the process of one job of a published pipeline.
 
-The server has taken the job's lock, and hands over its descriptor: it is held as long as this process lives.
+The server has taken the job's lock, and passes on its descriptor. The lock is held as long as this process lives.
 """
 
 import contextlib
@@ -28,20 +28,20 @@ from epkit.flows.context import Context
 from epkit.flows.pipeline.pipeline import PipelineOptions, run
 
 PAUSE_S: Final = 0.5
-"""Between two tries, while another run goes on."""
+"""Interval between two tries to start while another run is going on."""
 
 LONGEST_LINE: Final = 4000
 CUT: Final = "… the log ends here: the logs of the steps are in the directory of the run"
 LAST_BYTES: Final = 8 << 10
-"""Of the log, kept for its last lines."""
+"""Bytes of the log that are reserved for its last lines."""
 
 
 class _CancelledError(BaseException):
-    """SIGTERM came while nothing was done that had to be taken back."""
+    """SIGTERM came when there was nothing to undo."""
 
 
 class BoundedLog:
-    """Writes lines to a file, up to a bound; the last words have room behind it."""
+    """Writes lines to a file, up to a limit. There is reserved space for the last lines."""
 
     def __init__(self, path: Path, mask: Callable[[str], str]) -> None:
         self._path, self._mask = path, mask
@@ -49,9 +49,9 @@ class BoundedLog:
         self._lock = threading.Lock()
 
     def line(self, text: str, *, last: bool = False) -> None:
-        """Write a line, masked and cut; *last*: although the log is full."""
+        """Write a line, masked and shortened; *last*: also if the log is full."""
         data = (cut(self._mask(text), LONGEST_LINE) + "\n").encode("utf-8", "replace")
-        with self._lock, contextlib.suppress(OSError):  # what is said is no reason to fail
+        with self._lock, contextlib.suppress(OSError):  # a log that cannot be written must not end the job
             if len(data) > self._left and not last:
                 if self._left > 0:
                     self._write(f"{CUT}\n".encode())
@@ -67,7 +67,7 @@ class BoundedLog:
 
 @contextlib.contextmanager
 def captured(log: BoundedLog) -> Iterator[None]:
-    """Have all that is printed here, by libraries too, go to the log."""
+    """Redirect all output of this process, including that of libraries, to the log."""
     reading, writing = os.pipe()
     for descriptor in (1, 2):
         os.dup2(writing, descriptor)
@@ -88,7 +88,7 @@ def captured(log: BoundedLog) -> Iterator[None]:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         for descriptor in (1, 2):
             os.dup2(nowhere, descriptor)
-        reader.join(1)  # what this process has started may hold the pipe open
+        reader.join(1)  # a child of this process may keep the pipe open
 
 
 class _Job:
@@ -103,7 +103,7 @@ class _Job:
         self._log = BoundedLog(directory / LOG, lambda text: mask_text(text, self._context.secrets))
 
     def do(self) -> int:
-        """Run the pipeline, and leave what came of it.
+        """Run the pipeline, and record the result.
 
         Returns:
             The exit code.
@@ -159,7 +159,7 @@ class _Job:
         return code
 
     def _save(self) -> None:
-        with contextlib.suppress(OSError):  # a full disk, or nobody is left to read it
+        with contextlib.suppress(OSError):  # the disk is full, or nobody reads the result
             self._files.save(self._progress)
 
 
@@ -172,9 +172,9 @@ def _private(path: str, flags: int) -> int:
 
 
 def main() -> None:
-    """Do the job."""
+    """Run the job."""
     directory, lock = Path(sys.argv[1]), int(sys.argv[2])
-    os.set_inheritable(lock, False)  # the lock is this process's, and no child's
+    os.set_inheritable(lock, False)  # no child may hold the lock
     sys.exit(_Job(directory).do())
 
 

@@ -1,10 +1,10 @@
-"""Takes orders for runs of a published pipeline, starts one at a time, and knows the state of each.
+"""Accepts requests for runs of a published pipeline, starts one run at a time, and reports the state of each.
 
-Theory of operation. An order is on the disk before anything is started, and `begun` before its process is: so an order
-is started at most once, whatever is killed in between. The process is in a session of its own, and holds the job's
-lock; it goes on when the server ends. A thread waits for that lock, of a process that this server started or found
-alike, and wakes up when the process is gone, in whatever way. What it left says how it ended; if it left nothing, it
-was killed.
+Theory of operation. A request is on disk before anything is started, and `begun` is on disk before its process is
+started. So a request is started at most once, whatever is killed in between. The process has its own session, and holds
+the lock of the job; it goes on when the server ends. A thread waits for this lock, whether this server started the
+process or found it. It wakes up when the process is gone, however it ended. The files of the process say how it ended.
+If there are none, it was killed.
 """
 
 import contextlib
@@ -29,27 +29,27 @@ from epkit.files.published_jobs import JobDirectory, JobStore
 
 MODULE: Final = "epkit.flows.pipeline.publishing.child"
 MOST_JOBS: Final = 200
-"""Jobs that are kept; the oldest of those that are over go."""
+"""Number of jobs that are kept; the oldest finished ones are deleted."""
 
 KEY_S: Final = 7 * 86_400
-"""How long an Idempotency-Key is remembered, if its job is kept as long."""
+"""How long an Idempotency-Key is valid, if its job is kept as long."""
 
 END_S: Final = 10.0
-"""For a process whose lock is free to be gone."""
+"""Wait for a process to end after its lock is free."""
 
 KILLED: Final = "its process is gone without a report: it was killed, or the machine was restarted"
 UNSTARTED: Final = "the server ended before its process was started"
 
 Holder = Callable[[], tuple[bool, int | None]]
-"""Tells whether a run of the pipeline goes on, begun by anybody, and in which process."""
+"""Tells whether a run of the pipeline is going on, and in which process, even if a command started it."""
 
 
 class BusyError(Exception):
-    """One run goes on and one waits.
+    """One run is going on and one is waiting.
 
     Args:
-        running: id of the job that goes on, or the process of a run that a command began.
-        queued: id of the job that waits.
+        running: id of the running job, or the process of a run that a command started.
+        queued: id of the waiting job.
     """
 
     def __init__(self, running: str, queued: str) -> None:
@@ -58,7 +58,7 @@ class BusyError(Exception):
 
 
 class OtherBodyError(Exception):
-    """An Idempotency-Key came with something else before; the id of that job is its text."""
+    """An Idempotency-Key was used before with another body; the text is the id of that job."""
 
 
 @dataclass(slots=True)
@@ -74,16 +74,16 @@ class _Known:
 
 
 class Desk:
-    """The jobs of a published pipeline; from any thread."""
+    """The jobs of a published pipeline; may be called from any thread."""
 
     def __init__(
         self, pipeline: str, store: JobStore, directory: Path, holder: Holder, say: Callable[[str], None]
     ) -> None:
-        """Read what there is, and go on with it.
+        """Read the existing jobs, and continue them.
 
         Args:
-            directory: that runs are started in: of `epkit.toml`.
-            say: logs a line.
+            directory: directory of `epkit.toml`, in which runs are started.
+            say: writes a line to the log.
         """
         self._pipeline, self._store, self._directory = pipeline, store, directory
         self._holder, self._say = holder, say
@@ -94,18 +94,18 @@ class Desk:
             self._advance()
 
     def submit(self, changes: Sequence[str], experiment: str | None, key: str | None) -> tuple[PublishedJob, bool]:
-        """Take an order.
+        """Accept a request.
 
         Args:
             key: the Idempotency-Key.
 
         Returns:
-            The job, and whether it is new; False where the key came before with the same order.
+            The job, and whether it is new; False if the key was used before with the same body.
 
         Raises:
-            BusyError: one goes on, and one waits.
-            OtherBodyError: the key came before with another order.
-            OSError: it cannot be written down, and so will not be run.
+            BusyError: one run is going on and one is waiting.
+            OtherBodyError: the key was used before with another body.
+            OSError: the request cannot be written to disk, so it will not run.
         """
         body = _digest("\0".join([experiment or "", *changes]))
         digest = None if key is None else _digest(key)
@@ -139,19 +139,19 @@ class Desk:
             return tuple(map(self._job, found))
 
     def job(self, name: str) -> PublishedJob | None:
-        """Return a job; None where there is none of this name."""
+        """Return a job; None if there is none with this name."""
         with self._lock:
             known = self._jobs.get(name)
             return None if known is None else self._job(known)
 
     def cancel(self, name: str) -> PublishedJob | None:
-        """End a job, as SIGTERM does; one that is over stays as it is.
+        """Send SIGTERM to a job; a job that has ended does not change.
 
         Returns:
-            The job, None where there is none of this name.
+            The job; None if there is none with this name.
 
         Raises:
-            OSError: it cannot be written down that it is to end.
+            OSError: the cancellation cannot be written to disk.
         """
         with self._lock:
             known = self._jobs.get(name)
@@ -182,7 +182,7 @@ class Desk:
                 self._watch(known)
 
     def _before(self, digest: str | None) -> _Known | None:
-        """Return the job that a key came with before."""
+        """Return the job for which a key was used before."""
         if digest is None:
             return None
         since = _now_ms() - 1000 * KEY_S
@@ -190,7 +190,7 @@ class Desk:
         return next(found, None)
 
     def _live(self) -> list[_Known]:
-        """Return the jobs that are not over, the oldest first."""
+        """Return the jobs that have not ended, the oldest first."""
         found = [known for known in self._jobs.values() if known.outcome is None]
         return sorted(found, key=lambda known: known.order.number)
 
@@ -202,16 +202,16 @@ class Desk:
             try:
                 held, pid = self._holder()
             except EpkitError:
-                return  # the run itself will say what is wrong
+                return  # the run itself will report the mistake
             progress = live[0].files.progress()
             if held and (progress is None or progress.pid != pid):
                 raise BusyError(f"a run of a command (process {pid or 'unknown'})", live[0].order.id)
 
     def _advance(self) -> None:
-        """Start the job that waits, if none goes on."""
+        """Start the waiting job, if no run is going on."""
         while (live := self._live()) and not live[0].begun:
             known = live[0]
-            if known.cancelled:  # the server ended before it was written down
+            if known.cancelled:  # the server ended before it recorded the cancellation
                 self._over(known, PublishedOutcome(status="Canceled", reason="cancelled", ended_ms=_now_ms()))
             else:
                 self._start(known)
@@ -221,7 +221,7 @@ class Desk:
         try:
             known.files.mark("begun")
             lock = known.files.take_lock()
-            assert lock is not None  # a new job's
+            assert lock is not None  # a new job has a lock
             with lock:
                 known.process = self._spawn(known.files, lock)
         except OSError as error:
@@ -235,7 +235,7 @@ class Desk:
         return subprocess.Popen(  # noqa: S603 - this interpreter, and a module of this package
             [sys.executable, "-P", "-m", MODULE, str(files.path), str(lock.fileno())],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,  # it writes its own log
+            stdout=subprocess.DEVNULL,  # the process writes its own log
             stderr=subprocess.DEVNULL,
             pass_fds=[lock.fileno()],
             start_new_session=True,
@@ -252,7 +252,7 @@ class Desk:
         threading.Thread(target=wait, name=known.order.id, daemon=True).start()
 
     def _gone(self, known: _Known) -> None:
-        """Say how a job ended whose process is gone, and start the next one."""
+        """Record how a job ended whose process is gone, and start the next one."""
         code = None
         if known.process is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -264,12 +264,12 @@ class Desk:
     def _over(self, known: _Known, outcome: PublishedOutcome) -> None:
         known.outcome = outcome
         self._say(f"{known.order.id}: {outcome.status}{f': {outcome.reason}' if outcome.reason else ''}")
-        with contextlib.suppress(OSError):  # a full disk: the next server finds out again
+        with contextlib.suppress(OSError):  # the disk is full: the next server finds the result again
             known.files.save(outcome)
 
     def _signal(self, known: _Known) -> None:
         if known.process is not None:
-            known.process.send_signal(signal.SIGTERM)  # not one that was waited for
+            known.process.send_signal(signal.SIGTERM)  # does nothing if the process has been waited for
         elif (progress := known.files.progress()) is not None:
             signal_module(progress.pid, MODULE, known.files.path, signal.SIGTERM)
 
@@ -298,10 +298,10 @@ class Desk:
 
 
 def _outcome(known: _Known, code: int | None) -> PublishedOutcome:
-    """Tell how a job ended from what its process left.
+    """Find out how a job ended, from the files of its process.
 
     Args:
-        code: it ended with, below 0 a signal; None where another server had started it.
+        code: exit code, negative for a signal; None if another server started the process.
     """
     progress = known.files.progress()
     if progress is not None and progress.exit_code is not None:

@@ -1,4 +1,4 @@
-"""`epkit pipeline publish` and `unpublish` on this machine: a supervised server of its own for a pipeline."""
+"""`epkit pipeline publish` and `unpublish` on this machine: each pipeline has its own supervised server."""
 
 import contextlib
 import importlib.util
@@ -31,10 +31,10 @@ from epkit.web import ports
 NEEDED: Final = ("starlette", "uvicorn")
 HOST: Final = "127.0.0.1"
 FREE_S: Final = 3.0
-"""For the port that a pipeline had to be free again."""
+"""How long to wait for the pipeline's earlier port to become free."""
 
 PASSED: Final = ("HOME", "XDG_STATE_HOME")
-"""Variables that say where this user's endpoints are."""
+"""Environment variables that locate this user's endpoints."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +42,11 @@ class LocalPublication:
     """A pipeline that is published on this machine.
 
     Args:
-        url: where runs are asked for as at a batch endpoint, *submit_url* as at a published pipeline.
-        key_file: where the key is.
-        config: the `epkit.toml` that names it now.
-        parameters: that callers may set.
-        kept: whether it was published before, and its key is the same.
+        url: starts runs like a batch endpoint; *submit_url* starts them like a published pipeline of SDK v1.
+        key_file: path of the file with the key.
+        config: the `epkit.toml` that now names the pipeline.
+        parameters: parameters that callers may set.
+        kept: whether it was published before and keeps its key.
     """
 
     name: str
@@ -60,22 +60,22 @@ class LocalPublication:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedKeys:
-    """The keys of a published pipeline, each of which opens it, and the file that the first one is in."""
+    """The keys of a published pipeline, either of which is accepted, and the file with the primary key."""
 
     key_file: Path
     keys: Keys = field(repr=False)
 
 
 def publish(name: str, context: Context, *, port: int | None = None, env: tuple[str, ...] = ()) -> LocalPublication:
-    """Have a pipeline answer on loopback.
+    """Start a server on loopback for a pipeline.
 
     Args:
-        port: None for the one it had, else any free one.
-        env: names of variables that runs see in addition to those of every child process.
+        port: None: the earlier port, otherwise any free one.
+        env: names of variables that runs get, in addition to those that every child process gets.
 
     Raises:
         UsageError: there is no such pipeline, the extra is missing, or the port is taken.
-        BackendError: the server does not come up.
+        BackendError: the server does not start.
     """
     if sys.platform == "win32":
         raise UsageError("a pipeline is published on Linux and macOS: on Windows a scheduled task runs the command")
@@ -88,7 +88,7 @@ def publish(name: str, context: Context, *, port: int | None = None, env: tuple[
             raise UsageError(f"--env {variable}: this environment variable is not set")
     loaded = load(name, context)
     config = find_config(context.cwd, context.environ)
-    assert config is not None  # it was found just now
+    assert config is not None  # it was found above
     path = config.path.absolute()
     homes = Homes(context.environ, "published")
     home = homes.home(_service(path.parent, name))
@@ -125,11 +125,11 @@ def publish(name: str, context: Context, *, port: int | None = None, env: tuple[
 
 
 def unpublish(name: str, context: Context) -> None:
-    """End the server of a pipeline, and forget its keys; a run that goes on is not touched, one that waits is dropped.
+    """End the server of a pipeline, and delete its keys. A running run is not touched, a waiting one is dropped.
 
     Raises:
         UsageError: it is not published here.
-        BackendError: what lives is no supervisor.
+        BackendError: the process that runs is not a supervisor.
     """
     home, path = _found(name, context)
     context.note("ending the server; a run that goes on is not touched")
@@ -145,11 +145,11 @@ def unpublish(name: str, context: Context) -> None:
 
 
 def keys(name: str, context: Context, *, regenerate: Literal["primary", "secondary"] | None = None) -> PublishedKeys:
-    """Return the keys of a published pipeline, one of them new if so asked.
+    """Return the keys of a published pipeline; one of them is new if requested.
 
     Raises:
         UsageError: it is not published here.
-        BackendError: the server does not come up again.
+        BackendError: the server does not start again.
     """
     home, _ = _found(name, context)
     found = home.keys()
@@ -162,7 +162,7 @@ def keys(name: str, context: Context, *, regenerate: Literal["primary", "seconda
 
 
 def _regenerate(home: Home, old: Keys, which: Literal["primary", "secondary"], context: Context) -> Keys:
-    """Replace one key, and have another server take over, if there is one."""
+    """Replace one key, and restart the server if there is one."""
     with home.changing():
         new = replace(old, **{which: Secret(secrets.token_urlsafe(32))})
         with home.writing():
@@ -180,12 +180,12 @@ def _regenerate(home: Home, old: Keys, which: Literal["primary", "secondary"], c
 
 
 def _service(root: Path, name: str) -> str:
-    """Name a pipeline of a project among those of all projects."""
+    """Return the name of a project's pipeline that is unique among all projects."""
     return f"{name[:48]}-{sha256(f'{root.resolve()}/{name}'.encode('utf-8', 'surrogateescape')).hexdigest()[:12]}"
 
 
 def _found(name: str, context: Context) -> tuple[Home, Path | None]:
-    """Find what is published, and the `epkit.toml` of it, if it is there still.
+    """Find a published pipeline, and its `epkit.toml` if it still exists.
 
     Raises:
         UsageError: it is not published here.
@@ -206,7 +206,7 @@ def _settings(home: Home, config: Path, name: str) -> Settings:
         entry=name,
         deployment="server",
         app_insights=False,
-        port=1,  # the listener's, once there is one
+        port=1,  # replaced by the port of the listener
         instrumentation_key=str(uuid.uuid4()),
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         kind="pipeline",
@@ -226,6 +226,7 @@ def _start(
     Raises:
         UsageError: the port is taken.
         BackendError: another command is at it, or the server does not come up.
+    BackendError: another command is changing it, or the server does not start.
     """
     with home.writing():
         lock = home.lock()
@@ -234,7 +235,7 @@ def _start(
     with lock, _listen(port, None if before is None else before.port) as listener, home.writing():
         if before is None:
             home.save(Keys(primary=Secret(secrets.token_urlsafe(32)), secondary=Secret(secrets.token_urlsafe(32))))
-        (home.path / "status.json").unlink(missing_ok=True)  # of a supervisor that is gone
+        (home.path / "status.json").unlink(missing_ok=True)  # written by a supervisor that is gone
         home.save(replace(settings, port=listener.getsockname()[1]))
         context.note("starting the server")
         spawn(home, listener.fileno(), lock.fileno(), passed)
@@ -246,13 +247,13 @@ def _start(
 
 
 def _listen(port: int | None, before: int | None) -> socket.socket:
-    """Listen on the port that was asked for, on the one it had, or on any free one.
+    """Listen on the requested port, on the earlier one, or on any free one.
 
     Raises:
-        UsageError: the port that was asked for is taken.
+        UsageError: the requested port is taken.
     """
     if port is None and before is not None:
-        until = time.monotonic() + FREE_S  # a server whose supervisor was killed ends by itself
+        until = time.monotonic() + FREE_S  # a server without its supervisor ends by itself
         while time.monotonic() < until:
             with contextlib.suppress(UsageError):
                 return ports.listen(HOST, before)

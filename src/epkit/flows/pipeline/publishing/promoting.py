@@ -1,7 +1,7 @@
-"""What follows a job at Azure: its model is fetched, judged by the same gates, deployed, proved, benched, switched.
+"""Promotes a job at Azure: fetches its model, judges it by the same gates, deploys, proves, benches and switches it.
 
-Only the training is taken from the job. Its outcome comes into the cache of this pipeline under the key that the step
-`train` has here, so that an ordinary run takes it; the job's own verdict lets nothing pass.
+Only the training is taken from the job. Its result goes to this pipeline's cache, under the key of the step `train`
+here, so an ordinary run reuses it. The job's own verdict does not let a model pass.
 """
 
 import json
@@ -29,10 +29,10 @@ from epkit.flows.pipeline.world import World
 from epkit.paths import inside
 
 MOST_MODEL_BYTES: Final = 1 << 30
-"""Of all that a training has left."""
+"""Greatest size of all files of a training."""
 
 MOST_PARTS: Final = 8
-"""Of a path in it."""
+"""Greatest length of a path among them."""
 
 
 def promote(
@@ -44,14 +44,14 @@ def promote(
     show: Callable[[StepResult], None],
     say: Callable[[str], None],
 ) -> PipelineRun:
-    """Fetch the model of a job that is complete, and run what follows its training.
+    """Fetch the model of a completed job, and run the steps after the training.
 
     Returns:
-        The run here; that of the job, where its gate said no.
+        The run on this machine; the job's run, if its gate was missed there.
 
     Raises:
-        BackendError: the job is not complete, or what it has left is not what a training leaves.
-        UsageError: it was trained with another table, configuration or libraries than there are here.
+        BackendError: the job is not complete, or its files are not those of a training.
+        UsageError: it was trained with another table, configuration or library than those here.
     """
     jobs = AzureJobs(context, pause)
     found = jobs.state(job)
@@ -80,7 +80,7 @@ def promote(
 
 
 def _changes(loaded: LoadedPipeline, parameters: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return what the caller of the job has set, as `--set` has it; only what is publishable is looked at."""
+    """Return the changes of the job's caller, as for `--set`. Only publishable keys are used."""
     found = []
     for key in (each.key for each in loaded.config.publishable):
         given, here = _at(parameters, key), _at(loaded.config.table, key)
@@ -97,10 +97,10 @@ def _at(plain: Mapping[str, Any], key: str) -> Any:
 
 
 def _check_same(loaded: LoadedPipeline, report: PipelineRun, key: str, job: str) -> None:
-    """Refuse a training that is not the one that would be done here.
+    """Refuse a training that differs from the one that would be done here.
 
     Raises:
-        UsageError: the table, the configuration or a library is another one.
+        UsageError: the table, the configuration or a library differs.
     """
     data = report.step("data")
     again = f"epkit pipeline publish {loaded.config.name} --backend azureml, and trigger it again"
@@ -126,18 +126,20 @@ def _check_same(loaded: LoadedPipeline, report: PipelineRun, key: str, job: str)
 
 
 def _take(loaded: LoadedPipeline, jobs: AzureJobs, files: JobFiles, key: str, job: str) -> None:
-    """Put the outcome of a training into the cache, whole or not at all.
+    """Put the result of a training into the cache, completely or not at all.
 
     Raises:
-        BackendError: it is not what a training leaves.
-        UsageError: a name leads out of the directory, another run goes on, or the disk is full.
+        BackendError: it is not the result of a training.
+        UsageError: a file name leads out of the directory, another run is going on, or the disk is full.
     """
     where, below, left_bytes = f"a file of the job {job}", f"{LEFT}/cache/{key}/", MOST_MODEL_BYTES
     with loaded.store.lock():
         part = loaded.store.part(key, afresh=True)
         try:
             for name in (path.removeprefix(below) for path in files.files if path.startswith(below)):
-                path = inside(part, name, where=where, parts=MOST_PARTS)  # before it is asked for: it is part of a URL
+                path = inside(
+                    part, name, where=where, parts=MOST_PARTS
+                )  # checked before the request: it becomes part of a URL
                 content = jobs.fetch(files, below + name, left_bytes)
                 left_bytes -= len(content)
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -155,10 +157,10 @@ def _take(loaded: LoadedPipeline, jobs: AzureJobs, files: JobFiles, key: str, jo
 
 
 def _outcome(path: Path, key: str, job: str) -> StepResult:
-    """Read the outcome, its paths relative to its own directory.
+    """Read the result; its paths are relative to its own directory.
 
     Raises:
-        BackendError: it is not that of a training that passed.
+        BackendError: it is not the result of a successful training.
     """
     try:
         found = document.step_from_plain(json.loads(path.read_bytes()))

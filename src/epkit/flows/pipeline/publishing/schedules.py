@@ -1,4 +1,4 @@
-"""Schedules: read from `--every` and `--cron`, and written for cron and systemd here; nothing is installed."""
+"""Schedules: parses `--every` and `--cron`, and writes lines for cron and systemd. Nothing is installed."""
 
 import re
 import sys
@@ -14,14 +14,13 @@ from epkit.flows.pipeline.loading import load
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalSchedule:
-    """What a user puts where cron or systemd reads it.
+    """Text that a user copies to a place where cron or systemd reads it.
 
     Args:
-        crontab: the line; None where cron cannot say the schedule, for which *no_crontab* gives the reason.
-        unit: name of both files of systemd, without their endings.
-        service: what `UNIT.service` holds.
-        timer: what `UNIT.timer` holds; None where systemd cannot say the schedule, for which *no_timer* gives the
-            reason.
+        crontab: the line; None if cron cannot express the schedule, then *no_crontab* is the reason.
+        unit: name of both files of systemd, without suffix.
+        service: contents of `UNIT.service`.
+        timer: contents of `UNIT.timer`; None if systemd cannot express the schedule, then *no_timer* is the reason.
     """
 
     crontab: str | None
@@ -33,10 +32,10 @@ class LocalSchedule:
 
 
 def read_schedule(every: str | None, cron: str | None) -> Schedule | None:
-    """Read the options of a command.
+    """Parse the options of a command.
 
     Raises:
-        UsageError: both are given, or one is no schedule.
+        UsageError: both are given, or one is not a schedule.
     """
     if every is not None and cron is not None:
         raise UsageError("--every and --cron: keep one of them")
@@ -86,7 +85,7 @@ def _written(name: str, schedule: Schedule, command: list[str], root: Path) -> L
 
 
 def written(found: LocalSchedule) -> str:
-    """Return what a schedule looks like in the terminal: lines that are pasted where they belong."""
+    """Return a schedule as text for the terminal, with comments that say where to paste each part."""
     parts = [
         f"# cron: add this line with crontab -e (it runs in this machine's time zone):\n{found.crontab}\n"
         if found.crontab is not None

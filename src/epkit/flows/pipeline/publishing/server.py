@@ -1,8 +1,8 @@
 """`python -m epkit.flows.pipeline.publishing.server LISTENER LIFELINE READY`: the server of a published pipeline.
 
-It is started by the supervisor of local endpoints (`epkit.backends.local.supervisor`), and speaks with it as their
-servers do: the keys come down the lifeline, in a line; the server ends when the lifeline does; a byte says that it is
-ready.
+The supervisor of local endpoints (`epkit.backends.local.supervisor`) starts it. The two communicate like a supervisor
+and an endpoint's server: the keys come as one line through the lifeline, the server ends when the lifeline is closed,
+and one byte means that the server is ready.
 """
 
 import os
@@ -36,18 +36,18 @@ from epkit.web.pipelines import RefusedRequest
 
 JOBS: Final = "jobs"
 PATIENCE_S: Final = 10.0
-"""For a server of the same pipeline to be gone, whose supervisor was killed."""
+"""How long to wait for an older server of the same pipeline whose supervisor was killed."""
 
 
 class LocalService:
-    """The pipeline of this machine behind the application."""
+    """Connects this machine's pipeline to the web application."""
 
     def __init__(self, name: str, context: Context, store: JobStore, directory: Path) -> None:
         self._name, self._context, self._store = name, context, store
         self._desk = Desk(name, store, directory, lambda: self._load().store.lock().holder(), context.note)
 
     def submit(self, wire: Wire, body: Any, key: str | None) -> tuple[PublishedJob, bool]:
-        """Take an order."""
+        """Accept a request for a run."""
         try:
             values, experiment = asked(wire, body), experiment_of(wire, body)
         except ValueError as error:
@@ -87,7 +87,7 @@ class LocalService:
         """Return the changes that a request asks for.
 
         Raises:
-            RefusedRequest: one may not be made, or makes no sense.
+            RefusedRequest: a change is not allowed, or wrong.
         """
         try:
             loaded = self._load()
@@ -97,7 +97,7 @@ class LocalService:
         publishable = loaded.config.publishable
         try:
             changes = changes_of(values, publishable)
-            # Messages are for the caller, who knows parameters, and no file of this machine.
+            # The message goes to the caller, who must see parameters but no paths of this machine.
             own = replace(loaded.config, place=self._name)
             wanted = changed(own, changes, flag="")
             check_bounds(own.train, wanted.train, sorted(values), publishable)
@@ -113,7 +113,7 @@ class LocalService:
 
 
 def _named(message: str, values: dict[str, Any]) -> str:
-    """Let a message that names a flag of `epkit train` name the parameter."""
+    """Replace a flag of `epkit train` in a message by the name of the parameter."""
     for name in values:
         flag = f"--{name.partition('.')[2].replace('_', '-')} "
         if flag in message:
@@ -128,15 +128,15 @@ def _unwritable(error: OSError) -> RefusedRequest:
 
 
 def main() -> None:
-    """Serve until the lifeline ends, or SIGTERM comes."""
+    """Serve until the lifeline is closed or SIGTERM comes."""
     listener, lifeline, ready = (int(argument) for argument in sys.argv[1:])
     with open(lifeline, "rb", closefd=False) as pipe:
         keys = pipe.readline().split()
     if not keys:
-        return  # the supervisor is gone already
+        return  # the supervisor is already gone
     threading.Thread(target=_end_with, args=(lifeline,), name="lifeline", daemon=True).start()
     home = Home(Path(os.environ[PUBLISHED]))
-    # First: a server that is to be replaced ends only then, and has the jobs until it is gone.
+    # This comes first: an old server ends only when it sees its successor, and owns the jobs until then.
     os.write(ready, b"+")
     store, until = JobStore(home.path / JOBS), time.monotonic() + PATIENCE_S
     while True:
@@ -156,7 +156,7 @@ def _serve(home: Home, store: JobStore, keys: list[bytes], listener: int) -> Non
     context.know(secrets)
     try:
         publishable = load(settings.entry, context).config.publishable
-    except EpkitError as error:  # it may come back
+    except EpkitError as error:  # the pipeline may be valid again later
         context.note(str(error))
         publishable = ()
     published = pipelines.PublishedPipeline(

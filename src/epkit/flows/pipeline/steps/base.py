@@ -1,4 +1,4 @@
-"""What a step of a pipeline is; with what it knows of its run, which has a module of its own."""
+"""The interface of a step of a pipeline. Its `World` has its own module."""
 
 from typing import Protocol
 
@@ -9,36 +9,36 @@ __all__ = ["Before", "Champion", "PipelineStep", "StepResult", "StepStopped", "W
 
 
 class PipelineStep(Protocol):
-    """A step: what went before in, a value out."""
+    """A step: it takes the results of earlier steps, and returns its own."""
 
     @property
     def name(self) -> StepName:
         """The name of the step."""
 
     def key(self, before: Before, world: World) -> str | None:
-        """Return the content address of what the step depends on; None where it is never reused from the cache.
+        """Return the hash of everything that the step depends on; None if its result is never reused.
 
         Raises:
             EpkitError: something that it depends on cannot be read.
         """
 
     def run(self, before: Before, world: World) -> StepResult:
-        """Do it.
+        """Run the step.
 
-        A step that is kept writes below `world.part`, and names its files relative to it; the sequence makes their
-        paths relative to the directory of the run, which is what other steps name theirs relative to.
+        A step with a key writes below `world.part`, and its file names are relative to it. The caller makes them
+        relative to the directory of the run; a step without a key does that itself.
 
         Raises:
-            EpkitError: it failed; one line, and the exit code of the class.
+            EpkitError: it failed; one line, and the exit code of its class.
             StepStopped: the user stopped it.
         """
 
     def undo(self, world: World) -> None:
-        """Take back what the step put up, after it or a later step up to `switch` failed; twice does no harm.
+        """Remove what the step has deployed, if it or a later step up to `switch` failed. A second call is harmless.
 
-        It is called in reverse order, in a later process too: after a run that was killed, with the directory of that
-        run. After a `switch` that was ok nothing is taken back.
+        It is called in reverse order. After a run that was killed it is called in a later process, with the directory
+        of that run. After a successful `switch` it is not called.
 
         Raises:
-            EpkitError: it cannot be taken back; what is left, and what to do.
+            EpkitError: it cannot be removed; the message says what is left, and what to do.
         """

@@ -12,7 +12,7 @@ from epkit.flows.target.request_options import TargetOptions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchStep:
-    """Measures.
+    """Runs the bench.
 
     Args:
         reach: how the endpoints are reached.
@@ -26,35 +26,35 @@ class BenchStep:
         return "bench"
 
     def key(self, before: Before, world: World) -> str | None:  # noqa: ARG002
-        """Return None: a candidate is measured each time."""
+        """Return None: a candidate is measured in every run."""
         return None
 
     def run(self, before: Before, world: World) -> StepResult:
-        """Put load on the candidate; on what serves only with `against_live`, and at most at the rate.
+        """Put load on the candidate. The live model gets load only with `against_live`, and no more than the rate.
 
         Raises:
-            UsageError: an objective cannot be read.
-            EndpointError: nothing could be sent.
+            UsageError: an objective cannot be parsed.
+            EndpointError: no request could be sent.
             StepStopped: the user stopped it.
         """
         found = candidate_of(before, world)
         if found is None:
             return skipped("bench")
-        from epkit.flows.pipeline.measuring import measure  # late: a step that is skipped needs none of it
+        from epkit.flows.pipeline.measuring import measure  # late: a step that is skipped does not need it
         from epkit.flows.pipeline.sides import open_side
 
-        assert world.config.bench is not None  # a pipeline without it leaves the step out
+        assert world.config.bench is not None  # without it the pipeline has no such step
         return measure(world, world.config.bench, open_side(world, self.reach), found[0], self.reach)
 
     def undo(self, world: World) -> None:
-        """Nothing is put up."""
+        """Do nothing: this step deploys nothing."""
 
 
 def check_objectives(config: PipelineConfig) -> None:
-    """Refuse objectives and gates that cannot be read, before anything runs.
+    """Refuse objectives and gates that cannot be parsed, before anything runs.
 
     Raises:
-        UsageError: which one, and what is wrong with it.
+        UsageError: the message says which one, and what is wrong.
     """
     if config.bench is None:
         return

@@ -1,4 +1,4 @@
-"""The step `data`: the table is read and profiled, and held against the one that the champion was trained on."""
+"""The step `data`: reads the table, and compares it with the champion's training table."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 READING: Final = (
     "label", "task", "drop", "id", "positive", "group", "time", "cohorts", "pairs", "encoding", "decimal",
 )  # fmt: skip
-"""What of the configuration decides how a table is read."""
+"""Keys of the configuration that decide how a table is read."""
 
 
 class DataStep:
@@ -28,7 +28,7 @@ class DataStep:
         return "data"
 
     def key(self, before: Before, world: World) -> str | None:  # noqa: ARG002
-        """Return the content address: the table, how it is read, and the champion.
+        """Return the hash of the table, how it is read, and the champion.
 
         Raises:
             UsageError: the table cannot be read.
@@ -44,10 +44,10 @@ class DataStep:
         )
 
     def run(self, before: Before, world: World) -> StepResult:  # noqa: ARG002
-        """Read it.
+        """Read the table.
 
         Raises:
-            UsageError: it cannot be learned from, or changes meanwhile.
+            UsageError: it is not usable for training, or changes during reading.
         """
         from epkit.core.train import columns
         from epkit.files.frames import keep_frame
@@ -86,11 +86,11 @@ class DataStep:
         )
 
     def undo(self, world: World) -> None:
-        """Nothing is put up."""
+        """Do nothing: this step deploys nothing."""
 
 
 def _compared(world: World, file_sha256: str) -> str | None:
-    """Return the model whose table this one is compared with; None for none, or where it is its own table."""
+    """Return the model whose table this one is compared with; None if there is none, or if it is the same table."""
     champion = world.champion
     return None if champion is None or champion.table == file_sha256 else champion.sha256
 

@@ -1,4 +1,4 @@
-"""The step `deploy`: create the candidate next to the live model, without traffic."""
+"""The step `deploy`: creates the candidate next to the live model, without traffic."""
 
 import shutil
 from collections.abc import Mapping
@@ -13,15 +13,15 @@ from epkit.flows.pipeline.world import Before, World
 from epkit.flows.target.request_options import TargetOptions
 
 COPY: Final = "candidate"
-"""In the run's directory: the copy that the candidate is made of."""
+"""Directory in the run's directory: the copy of the model that is deployed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeployStep:
-    """Puts the candidate up.
+    """Deploys the candidate.
 
     Args:
-        reach: how it is reached.
+        reach: how the endpoint is reached.
     """
 
     reach: TargetOptions = field(default_factory=TargetOptions)
@@ -32,18 +32,18 @@ class DeployStep:
         return "deploy"
 
     def key(self, before: Before, world: World) -> str | None:  # noqa: ARG002
-        """Return None: what serves is looked at each time."""
+        """Return None: the live model is checked in every run."""
         return None
 
     def run(self, before: Before, world: World) -> StepResult:
-        """Put the candidate up, unless what serves is the model already; sweep what runs before have left.
+        """Deploy the candidate, unless the model is already live. Before that, remove what earlier runs have left.
 
         Raises:
-            UsageError: the model cannot be copied, or something else has the candidate's name.
-            BackendError: the backend refused, and what serves goes on.
+            UsageError: the model cannot be copied, or the candidate's name is already in use.
+            BackendError: the backend refused; the live model stays.
         """
         from epkit.flows.pipeline.sides import (
-            open_side,  # late: the backends, which a step that is reused needs none of
+            open_side,  # late: a step that is reused does not need the backends
         )
 
         side = open_side(world, self.reach)
@@ -80,18 +80,18 @@ class DeployStep:
         )
 
     def undo(self, world: World) -> None:
-        """Take the candidate away; traffic that it had goes back first.
+        """Remove the candidate; before that, its traffic goes back.
 
         Raises:
-            EpkitError: it cannot be taken away.
+            EpkitError: it cannot be removed.
         """
         take_away(world.directory, world, self.reach)
 
     def _sweep(self, world: World) -> None:
-        """Take away what runs before this one have left.
+        """Remove what earlier runs have left.
 
         Raises:
-            EpkitError: it cannot be taken away.
+            EpkitError: it cannot be removed.
         """
         for directory in sorted(world.directory.parent.iterdir()):
             if directory != world.directory and directory.is_dir():
@@ -99,10 +99,10 @@ class DeployStep:
 
 
 def candidate_of(before: Before, world: World) -> tuple[CandidateRecord, Path] | None:
-    """Return what `deploy` put up, and the directory of the run that did; None where it was skipped.
+    """Return the record of the candidate, and the directory of the run that deployed it; None if `deploy` was skipped.
 
     Raises:
-        UsageError: nothing is there any more.
+        UsageError: the candidate does not exist any more.
     """
     result: Mapping[str, Any] = before["deploy"].result
     if result["candidate"] is None:
@@ -115,18 +115,18 @@ def candidate_of(before: Before, world: World) -> tuple[CandidateRecord, Path] |
 
 
 def skipped(step: StepName) -> StepResult:
-    """Return the outcome of a step that has nothing to do, as the endpoint serves the model already."""
+    """Return the result of a step with nothing to do, because the endpoint already serves the model."""
     return StepResult(step=step, state="skipped", line="the endpoint serves this model")
 
 
 def take_away(directory: Path, world: World, reach: TargetOptions) -> None:
-    """Remove what a run has left: the candidate, or what is left next to it if it serves by now.
+    """Remove what a run has left: the candidate, or what is left next to it if it is live by now.
 
     Args:
-        directory: of the run.
+        directory: directory of the run.
 
     Raises:
-        EpkitError: it cannot be taken away.
+        EpkitError: it cannot be removed.
     """
     record = load_record(directory)
     if record is None:

@@ -1,4 +1,4 @@
-"""The step `gate`: the model is judged on rows that it was not trained on; a gate that says no ends the run."""
+"""The step `gate`: judges the model on rows that it was not trained on. A missed gate ends the run."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ class GateStep:
         return "gate"
 
     def key(self, before: Before, world: World) -> str | None:
-        """Return the content address: the model, the table, the gates, and the champion."""
+        """Return the hash of the model, the table, the gates, and the champion."""
         return key_of(
             step="gate",
             epkit=epkit.__version__,
@@ -33,10 +33,10 @@ class GateStep:
         )
 
     def run(self, before: Before, world: World) -> StepResult:
-        """Judge.
+        """Judge the model.
 
         Raises:
-            UsageError: a gate names what is not there.
+            UsageError: a gate names a column or a metric that does not exist.
         """
         from epkit.flows.pipeline.judging import judge_model
         from epkit.flows.pipeline.orders import gates_of
@@ -69,17 +69,17 @@ class GateStep:
         )
 
     def undo(self, world: World) -> None:
-        """Nothing is put up."""
+        """Do nothing: this step deploys nothing."""
 
 
 def _other(before: Before, world: World) -> Champion | None:
-    """Return the champion, None where there is none, or where it is the very model that is judged."""
+    """Return the champion; None if there is none, or if it is the judged model itself."""
     champion = world.champion
     return None if champion is None or champion.sha256 == before["train"].result["model_sha256"] else champion
 
 
 def _line(verdicts: "Verdicts", metric: str) -> str:
-    """Say it in short: the figure and its limit, the champion, the worst cohort."""
+    """Return a short summary: the metric and its limit, the champion, the worst cohort."""
     absolute = next((gate for gate in verdicts.gates if gate.wanted is not None and gate.observed is not None), None)
     parts = []
     if absolute is not None and absolute.observed is not None:
@@ -99,13 +99,13 @@ def _line(verdicts: "Verdicts", metric: str) -> str:
 
 
 def _apart(figure: "Figure") -> str:
-    """Write the difference of two models."""
+    """Format the difference of two models."""
     sure = "" if figure.ci95 is None else f" ({figure.ci95[0]:+.4f} to {figure.ci95[1]:+.4f})"
     return f"{figure.value:+.4f}{sure}"
 
 
 def _observed(gate: "Gate") -> str:
-    """Write a gate with what was observed in the place of its figure's name: `AUC 0.950 >= 0.945`."""
+    """Format a gate with its observed value: `AUC 0.950 >= 0.945`."""
     for op in (">=", "<=", ">", "<"):
         figure, found, limit = gate.expression.partition(op)
         if found:

@@ -1,4 +1,4 @@
-"""The step `prove`: the candidate is the model that was trained, behind the contract that it needs."""
+"""The step `prove`: tests that the candidate is the trained model, with the right contract."""
 
 from dataclasses import dataclass, field
 
@@ -11,7 +11,7 @@ from epkit.flows.target.request_options import TargetOptions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProveStep:
-    """Proves.
+    """Tests the candidate.
 
     Args:
         reach: how the candidate is reached.
@@ -25,14 +25,14 @@ class ProveStep:
         return "prove"
 
     def key(self, before: Before, world: World) -> str | None:  # noqa: ARG002
-        """Return None: a candidate is proved each time."""
+        """Return None: a candidate is tested in every run."""
         return None
 
     def run(self, before: Before, world: World) -> StepResult:
-        """Ask the candidate, and nobody else: contract, sample, golden rows, payloads; at most 50 requests.
+        """Send requests only to the candidate: contract, sample, golden rows, payloads; at most 50 requests.
 
         Raises:
-            ContractError: it is not the model that was trained, or its contract is another.
+            ContractError: it is not the trained model, or its contract is wrong.
             EndpointError: it does not answer.
             UsageError: the table or the model cannot be read.
             StepStopped: the user stopped it.
@@ -45,7 +45,7 @@ class ProveStep:
         from epkit.flows.pipeline.sides import open_side
 
         settings = world.config.prove
-        assert settings is not None  # a pipeline without it leaves the step out
+        assert settings is not None  # without it the pipeline has no such step
         model = load_model(found[0].model)
         prover = prover_of(open_side(world, self.reach), found[0], golden_rows(before, world, model), world)
         prover.contract(model.card["columns"])
@@ -71,4 +71,4 @@ class ProveStep:
         )
 
     def undo(self, world: World) -> None:
-        """Nothing is put up."""
+        """Do nothing: this step deploys nothing."""

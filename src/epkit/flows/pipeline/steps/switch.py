@@ -1,4 +1,4 @@
-"""The step `switch`: the candidate's model takes over, and what is left of both is tidied up."""
+"""The step `switch`: makes the candidate's model live, and removes what is left of the old one."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -13,7 +13,7 @@ from epkit.flows.target.request_options import TargetOptions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SwitchStep:
-    """Switches.
+    """Switches to the candidate.
 
     Args:
         reach: how the endpoint is reached.
@@ -27,29 +27,29 @@ class SwitchStep:
         return "switch"
 
     def key(self, before: Before, world: World) -> str | None:  # noqa: ARG002
-        """Return None: what serves is looked at each time."""
+        """Return None: the live model is checked in every run."""
         return None
 
     def run(self, before: Before, world: World) -> StepResult:
-        """Have the model serve; what served goes on until then, and serves on where this fails.
+        """Make the model live. The old model serves until then, and stays if this fails.
 
         Raises:
             BackendError: the backend refused.
-            ContractError, EndpointError: a look at a part of the traffic found something; all of it went back.
+            ContractError, EndpointError: a check at a part of the traffic failed; all traffic went back.
         """
         found = candidate_of(before, world)
         if found is None:
             return skipped("switch")
-        from epkit.flows.pipeline.sides import open_side  # late: a step that is skipped needs none of it
+        from epkit.flows.pipeline.sides import open_side  # late: a step that is skipped does not need it
 
         record, directory = found
         side = open_side(world, self.reach)
         looks: list[dict[str, Any]] = []
 
         def look(part: int) -> None:
-            """Ask the candidate for the golden rows once more."""
+            """Send the golden rows to the candidate once more."""
             from epkit.flows.pipeline.canary import watch_part
-            from epkit.flows.pipeline.golden import golden_rows, load_model  # late: for parts of the traffic alone
+            from epkit.flows.pipeline.golden import golden_rows, load_model  # late: only parts of the traffic need them
             from epkit.flows.pipeline.proving import prover_of
 
             model = load_model(record.model)
@@ -87,4 +87,4 @@ class SwitchStep:
         )
 
     def undo(self, world: World) -> None:
-        """Nothing is put up that `deploy` does not take away, traffic included."""
+        """Do nothing: `deploy` removes the candidate and takes back its traffic."""

@@ -1,4 +1,4 @@
-"""The step `train`: `epkit train` on all labelled rows, and compare its model with those of the user."""
+"""The step `train`: runs `epkit train` on all labelled rows, and compares its model with the user's own."""
 
 import io
 import os
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 MODEL: Final = "model"
 LIBRARIES: Final = ("lightgbm", "scikit-learn", "numpy", "polars")
-"""Whose versions decide what is trained."""
+"""Packages whose versions influence the model."""
 
 UNIMPORTANT: Final = frozenset({"workers"})
-"""Keys of `train` that change nothing about the model."""
+"""Keys of `train` that do not influence the model."""
 
 
 class TrainStep:
@@ -39,7 +39,7 @@ class TrainStep:
         return "train"
 
     def key(self, before: Before, world: World) -> str | None:
-        """Return the content address: the table, the plan, the candidates, and the versions of the libraries.
+        """Return the hash of the table, the plan, the candidates, and the versions of the libraries.
 
         Raises:
             UsageError: a candidate cannot be read.
@@ -64,11 +64,11 @@ class TrainStep:
         )
 
     def run(self, before: Before, world: World) -> StepResult:
-        """Train, and choose among the model and those of the user.
+        """Train, and choose between the new model and the user's own.
 
         Raises:
             UsageError: the table or a candidate cannot be used.
-            StepStopped: the user stopped it; what was tried is kept, and the next run goes on from there.
+            StepStopped: the user stopped it; finished runs are kept, and the next run continues from there.
         """
         from epkit.flows.pipeline.choosing import choose
         from epkit.flows.pipeline.judging import figures_plain
@@ -88,7 +88,7 @@ class TrainStep:
         if report.data.sha256 != data["sha256"]:
             raise changed(table.name_of(world))
         run = part / f"{MODEL}.run"
-        shutil.rmtree(run / "oof", ignore_errors=True)  # what the search alone needed, and is large
+        shutil.rmtree(run / "oof", ignore_errors=True)  # large, and only the search needs it
         chosen = choose(world, data, report, part / MODEL)
         return StepResult(
             step="train",
@@ -118,11 +118,11 @@ class TrainStep:
         )
 
     def undo(self, world: World) -> None:
-        """Nothing is put up."""
+        """Do nothing: this step deploys nothing."""
 
 
 class _Saying:
-    """Says how far a training is, a line each time that a run has ended or a phase begins."""
+    """Shows the progress of a training: one line for each run that has ended and each phase that begins."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -144,10 +144,10 @@ class _Saying:
 
 
 def _function(make: str, root: Path) -> tuple[str, str]:
-    """Return what is known of `FILE.py:function`: its place in the project, wherever that lies, and the file's hash.
+    """Return the identity of `FILE.py:function`: its path in the project, wherever that is, and the file's hash.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     file, _, name = make.rpartition(":")
     return f"{os.path.relpath(file, root)}:{name}", sha256(Path(file).read_bytes()).hexdigest()
@@ -166,7 +166,7 @@ def _versions() -> dict[str, str]:
 
 
 def _version(name: str) -> str:
-    """Return the version of what is installed, from one line of its metadata: to parse it whole takes 4 ms."""
+    """Return the version of an installed package from one line of its metadata: parsing all of it takes 4 ms."""
     found = re.search(r"^Version: *(\S+)", metadata.distribution(name).read_text("METADATA") or "", re.MULTILINE)
     return found[1] if found is not None else metadata.version(name)
 

@@ -1,4 +1,4 @@
-"""The step `watch`: what serves tells Application Insights of its requests; on this machine, its own log of them."""
+"""The step `watch`: turns on Application Insights; on this machine, the endpoint's own log of requests."""
 
 from dataclasses import dataclass
 
@@ -17,11 +17,11 @@ class WatchStep:
         return "watch"
 
     def key(self, before: Before, world: World) -> str | None:  # noqa: ARG002
-        """Return None: what is on is looked at each time."""
+        """Return None: the state is checked in every run."""
         return None
 
     def run(self, before: Before, world: World) -> StepResult:  # noqa: ARG002
-        """Turn it on, where it is off.
+        """Turn it on, if it is off.
 
         Raises:
             BackendError: the backend refused.
@@ -37,4 +37,4 @@ class WatchStep:
         )
 
     def undo(self, world: World) -> None:
-        """Nothing is put up that harms."""
+        """Do nothing: leaving it on does no harm."""

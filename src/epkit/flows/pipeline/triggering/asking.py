@@ -1,4 +1,4 @@
-"""Asks the server of a published pipeline: one request a question, none repeated, none redirected."""
+"""Sends requests to the server of a published pipeline. No request is repeated or redirected."""
 
 import json
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from epkit.flows.target.client import Client, SingleRequest, wait_for
 from epkit.flows.target.tokens import bearer
 
 DOUBTFUL: Final = range(500, 600)
-"""Statuses after which a run may have begun all the same: the server, or a gateway, failed on the way."""
+"""Statuses after which a run may still have started: the server, or a gateway, failed on the way."""
 
 _ADVICE: Final[Mapping[int, tuple[type[EpkitError], str]]] = {
     400: (UsageError, "the server does not take this request: check --set"),
@@ -35,12 +35,12 @@ _ADVICE: Final[Mapping[int, tuple[type[EpkitError], str]]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemotePipeline:
-    """A published pipeline that can be asked.
+    """A published pipeline to send requests to.
 
     Args:
-        name: in `epkit.toml`, None for a URL.
-        wire: that its URL is for.
-        azure: whether Azure hosts it, which knows no Idempotency-Key.
+        name: name in `epkit.toml`; None for a URL.
+        wire: protocol of its URL.
+        azure: whether Azure hosts it; Azure ignores an Idempotency-Key.
     """
 
     name: str | None
@@ -51,12 +51,12 @@ class RemotePipeline:
 
     @property
     def shown(self) -> str:
-        """How it is called."""
+        """Its name in messages."""
         return self.name or self.url.shown
 
 
 class Asker:
-    """Sends requests with the key or token that is in use; the token may be replaced from another thread."""
+    """Sends requests with the current key or token. Another thread may replace the token."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -68,21 +68,21 @@ class Asker:
 
     @property
     def secrets(self) -> list[Secret]:
-        """What must not be shown."""
+        """The secrets that must not be shown."""
         return self._client.target.secrets
 
     def use(self, authorization: Secret) -> None:
-        """Send another value of Authorization from now on."""
+        """Use another value of Authorization from now on."""
         target = self._client.target
         self._client = replace(
             self._client, target=replace(target, key=replace(target.key, authorization=authorization))
         )
 
     def renew(self) -> bool:
-        """Ask for another token now.
+        """Get another token now.
 
         Returns:
-            Whether there is one; never for a key.
+            Whether there is a new one; never for a key.
         """
         if self.renewal is None:
             return False
@@ -97,13 +97,13 @@ class Asker:
     def ask(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, headers: tuple[tuple[str, str], ...] = ()
     ) -> SingleRequest:
-        """Send one request; what fails is in the outcome.
+        """Send one request. A failure is part of the result.
 
         Args:
             headers: in addition to those of every request.
 
         Raises:
-            UsageError: a header cannot be written.
+            UsageError: a header cannot be sent.
         """
         client = self._client
         client = replace(client, options=replace(client.options, headers=(*client.options.headers, *headers)))
@@ -113,17 +113,17 @@ class Asker:
         return wait_for(client.send(request))
 
     def why_none(self, reply: SingleRequest) -> str:
-        """Say why there is no reply, in one line."""
+        """Return one line that says why there is no reply."""
         return reply.advice(self._client.target)
 
     def words(self, reply: SingleRequest) -> str:
-        """Return what a refusal says, masked and in one line."""
+        """Return the text of a refusal, masked, in one line."""
         found = triggered.refusal(triggered.parse(reply.text))
         return mask_text(found or clean(reply.text.strip().partition("\n")[0]), self.secrets)
 
 
 def is_well(reply: SingleRequest) -> bool:
-    """Tell whether a request was answered with success."""
+    """Tell whether a request was successful."""
     return not reply.failure and 200 <= reply.status < 300
 
 
@@ -134,7 +134,7 @@ def question(asker: Asker, url: Url, path: str) -> Any:
         Its JSON.
 
     Raises:
-        UsageError, EndpointError, BackendError: there is none; one line.
+        UsageError, EndpointError, BackendError: it cannot be fetched; one line.
     """
     reply = asker.ask("GET", path)
     if not is_well(reply):
@@ -143,12 +143,12 @@ def question(asker: Asker, url: Url, path: str) -> Any:
 
 
 def refuse(asker: Asker, url: Url, reply: SingleRequest) -> NoReturn:
-    """Say what came in place of an answer.
+    """Raise the error for a reply that is not a success.
 
     Raises:
-        UsageError: the server does not take the request as it is.
-        EndpointError: there is no answer, or the server does not know the pipeline or the key.
-        BackendError: the server can do it, and does not now.
+        UsageError: the server refuses the request in this form.
+        EndpointError: there is no answer, or the server refuses the key, or does not have the pipeline.
+        BackendError: the server cannot do it now.
     """
     if reply.failure is not Failure.NONE:
         raise EndpointError(f"{url.shown}: {asker.why_none(reply)}")
@@ -165,7 +165,7 @@ def refuse(asker: Asker, url: Url, reply: SingleRequest) -> NoReturn:
 
 
 def _version(url: Url, said: str) -> str:
-    """Name the version of the API that was asked for, where the server's words do not."""
+    """Name the requested version of the API, if the server's text does not contain it."""
     pairs = (pair.partition("=") for pair in (url.query.reveal() if url.query else "").split("&"))
     found = next((clean(value, 40) for name, _, value in pairs if name.lower() == "api-version"), None)
     return f"; asked for api-version {found}" if found and found not in said else ""

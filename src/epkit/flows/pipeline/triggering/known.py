@@ -1,4 +1,4 @@
-"""RemotePipeline pipelines that `epkit.toml` names."""
+"""Finds published pipelines in `epkit.toml`."""
 
 from epkit.core.near import suggestion
 from epkit.core.shortening import cut
@@ -12,10 +12,10 @@ def find_published(name: str, context: Context) -> tuple[TargetSpec, tuple[str, 
     """Find a published pipeline.
 
     Returns:
-        It, and the hosts that the project lets have a token of Azure's; none of a file outside the project.
+        Its entry, and the hosts that may get a token of Azure's; no hosts if the file is outside of the project.
 
     Raises:
-        UsageError: there is none of this name, or a file outside the project names its key.
+        UsageError: there is none with this name, or a file outside of the project names its key.
     """
     config = find_config(context.cwd, context.environ)
     spec = None if config is None else config.publication(name)

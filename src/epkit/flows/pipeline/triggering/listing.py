@@ -1,4 +1,4 @@
-"""What a published pipeline's server lists and ends: runs, and the published pipelines of SDK v1."""
+"""Lists and cancels runs at the server of a published pipeline, and lists the published pipelines of SDK v1."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -15,8 +15,8 @@ def runs(published: RemotePipeline) -> tuple[TriggeredRun, ...]:
     """Return the runs of a published pipeline, in the server's order.
 
     Raises:
-        UsageError: it is a batch endpoint, whose service lists none.
-        EndpointError, BackendError: there is no answer, or another one; one line.
+        UsageError: it is a batch endpoint, whose service cannot list runs.
+        EndpointError, BackendError: there is no answer, or a wrong one; one line.
     """
     if published.azure and published.wire == "jobs":
         raise UsageError(
@@ -30,11 +30,11 @@ def runs(published: RemotePipeline) -> tuple[TriggeredRun, ...]:
 
 
 def pipelines(published: RemotePipeline) -> tuple[PublishedPipelineV1, ...]:
-    """Return the active published pipelines (SDK v1) of the workspace that a URL is in.
+    """Return the active published pipelines (SDK v1) of the workspace that a URL belongs to.
 
     Raises:
-        UsageError: the URL is in none.
-        EndpointError, BackendError: there is no answer, or another one; one line.
+        UsageError: the URL is not in a workspace.
+        EndpointError, BackendError: there is no answer, or a wrong one; one line.
     """
     path = wires.pipelines_path(published.url.path)
     if path is None:
@@ -46,8 +46,8 @@ def pipeline(published: RemotePipeline) -> PublishedPipelineV1:
     """Return a published pipeline (SDK v1).
 
     Raises:
-        UsageError: it is another kind.
-        EndpointError, BackendError: there is no answer, or another one; one line.
+        UsageError: it is of another kind.
+        EndpointError, BackendError: there is no answer, or a wrong one; one line.
     """
     if not published.azure or published.wire != "submit" or wires.SUBMIT not in published.url.path:
         raise UsageError(f"{published.shown}: is not a published pipeline of SDK v1: epkit pipeline status shows runs")
@@ -55,10 +55,10 @@ def pipeline(published: RemotePipeline) -> PublishedPipelineV1:
 
 
 def newest(published: RemotePipeline) -> TriggeredRun:
-    """Return the run that goes on, else the first one that the server lists.
+    """Return the run that is going on, otherwise the first one in the server's list.
 
     Raises:
-        EndpointError: there is none; and as `runs`.
+        EndpointError: there is no run; and the errors of `runs`.
     """
     found = runs(published)
     if not found:
@@ -67,11 +67,11 @@ def newest(published: RemotePipeline) -> TriggeredRun:
 
 
 def cancel(published: RemotePipeline, run: str) -> None:
-    """Ask the server to end a run.
+    """Ask the server to cancel a run.
 
     Raises:
-        UsageError: it is the run of a batch endpoint, which only Azure's control plane ends.
-        EndpointError, BackendError: there is no answer, or the server does not; one line.
+        UsageError: it is the run of a batch endpoint, which only Azure's control plane can cancel.
+        EndpointError, BackendError: there is no answer, or the server refuses; one line.
     """
     if published.azure and published.wire == "jobs":
         raise UsageError(f"{published.shown}: a batch endpoint ends no runs: az ml job cancel --name {run} does")

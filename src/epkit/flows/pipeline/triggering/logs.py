@@ -1,4 +1,4 @@
-"""The log of a run at epkit's own server, read from where the last reading ended."""
+"""Reads the log of a run at epkit's own server, each time from the end of the last reading."""
 
 from collections.abc import Callable
 from typing import Final
@@ -11,24 +11,24 @@ from epkit.flows.pipeline.triggering.asking import RemotePipeline, is_well, refu
 from epkit.flows.target.client import SingleRequest
 
 LINE: Final = 2000
-"""Characters of a line that are shown."""
+"""Greatest length of a line, in characters."""
 
 MOST_BYTES: Final = 256 << 20
-"""Of a log that are read: a server that never ends one does not keep a terminal forever."""
+"""Greatest size of a log that is read: a log without end must not keep the terminal busy forever."""
 
 
 class LogReader:
     """Reads a log piece by piece, and shows its whole lines.
 
     Attributes:
-        there: False once the server has said that it has no such log.
+        there: False after the server has answered that there is no such log.
     """
 
     def __init__(self, remote: RemotePipeline, run: str, show: Callable[[list[str]], None]) -> None:
         """Prepare.
 
         Args:
-            show: is called with lines, masked and harmless to a terminal.
+            show: called with lines, masked and safe for a terminal.
         """
         self._remote, self._show = remote, show
         self._path = f"{wires.own_jobs_path(remote.wire, remote.url.path)}/{run}/log"
@@ -37,13 +37,13 @@ class LogReader:
         self.there = True
 
     def read(self, *, last: bool) -> None:
-        """Show what is new; what cannot be had now is asked for at the next reading.
+        """Show what is new. If it cannot be fetched now, the next call fetches it.
 
         Args:
-            last: whether nothing follows: a line without its end is shown too.
+            last: whether nothing follows; then a line without its end is shown too.
 
         Raises:
-            EndpointError: the answer is no piece of a log.
+            EndpointError: the answer is not a piece of a log.
         """
         while self.there and self._offset < MOST_BYTES:
             reply = self._ask()
@@ -59,7 +59,7 @@ class LogReader:
         """Show the whole log.
 
         Raises:
-            UsageError, EndpointError, BackendError: there is none; one line.
+            UsageError, EndpointError, BackendError: there is no log; one line.
         """
         reply = self._ask()
         if not is_well(reply):
@@ -71,7 +71,7 @@ class LogReader:
         return self._remote.asker.ask("GET", f"{self._path}?offset={self._offset}")
 
     def _take(self, reply: SingleRequest) -> bool:
-        """Show a piece, and tell whether there was anything in it."""
+        """Show a piece, and tell whether it contained anything."""
         piece = self._piece(reply)
         on = piece.next > self._offset
         if on:
@@ -87,7 +87,7 @@ class LogReader:
 
     def _say(self, text: str) -> None:
         *lines, self._rest = (self._rest + text).split("\n")
-        if len(self._rest) > 10 * LINE:  # no line of a log: it is shown as one
+        if len(self._rest) > 10 * LINE:  # too long for a line of a log: it is shown as one
             lines, self._rest = [*lines, self._rest], ""
         if lines:
             self._show([clean(mask_text(line, self._remote.asker.secrets), LINE) for line in lines])

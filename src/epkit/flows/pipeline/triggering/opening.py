@@ -1,4 +1,4 @@
-"""From a name or a URL to a published pipeline that can be asked; to whom its key or token may go is decided here."""
+"""Turns a name or a URL into a published pipeline, and decides which server may get its key or token."""
 
 import contextlib
 from collections.abc import Iterator
@@ -21,22 +21,22 @@ from epkit.flows.target.transport import proxy_of
 from epkit.flows.target.unlocking import unlocked
 
 SHAPES: Final = f"…/{SUBMIT}/ID (a published pipeline) or …/{JOBS} (a batch endpoint)"
-"""What the URL of a published pipeline looks like."""
+"""The forms of a published pipeline's URL."""
 
 
 @contextlib.contextmanager
 def open_published(
     argument: str, options: TargetOptions, context: Context, *, workspace: bool = False
 ) -> Iterator[RemotePipeline]:
-    """Find a published pipeline and its key, and keep its token fresh for as long as the block lasts.
+    """Find a published pipeline and its key, and keep its token valid inside the `with` block.
 
     Args:
-        argument: a URL of either wire, or a name in `epkit.toml`.
-        options: how it is reached; its `target` is not looked at.
-        workspace: whether any URL of SDK v1's service is enough.
+        argument: a URL of either protocol, or a name in `epkit.toml`.
+        options: how it is reached; `target` is ignored.
+        workspace: whether any URL of SDK v1's service is accepted.
 
     Raises:
-        UsageError: there is no such name, the URL is for neither wire, there is no key or no login, or a token of
+        UsageError: the name does not exist, the URL has neither form, there is no key or no login, or a token of
             Azure's would go to a host that is not Azure's.
     """
     check_options(options)
@@ -63,14 +63,14 @@ def open_published(
 
 
 def check_token(spec: TargetSpec, hosts: tuple[str, ...], *, verify: bool) -> None:
-    """Refuse to send a token of Azure's to whom it is not for.
+    """Refuse to send a token of Azure's to a server that must not have it.
 
     Args:
-        hosts: that the project names (`aad_hosts`).
+        hosts: hosts that the project allows (`aad_hosts`).
         verify: whether the server's certificate is checked.
 
     Raises:
-        UsageError: the URL is not https, its host is neither Azure's nor named, or nobody checks who answers.
+        UsageError: the URL is not https, its host is neither Azure's nor allowed, or the certificate is not checked.
     """
     assert spec.uri is not None
     if not takes_token(spec.uri, hosts):
@@ -87,9 +87,9 @@ def check_token(spec: TargetSpec, hosts: tuple[str, ...], *, verify: bool) -> No
 
 
 def _found(argument: str, context: Context) -> tuple[TargetSpec, tuple[str, ...]]:
-    """Return what an argument names, and the hosts that the project lets have a token.
+    """Return the entry for an argument, and the hosts that may get a token.
 
-    Azure's published pipelines know no keys: the key in EPKIT_KEY is some endpoint's, and stays here.
+    Azure's published pipelines do not use keys: a key in EPKIT_KEY belongs to some endpoint, and is not sent.
     """
     if not is_url(argument):
         return find_published(argument, context)

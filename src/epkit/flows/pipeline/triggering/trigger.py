@@ -1,4 +1,4 @@
-"""Asks a published pipeline for a run: the request is sent once, and never again after a byte of it was written."""
+"""Asks a published pipeline for a run. The request is sent once, and never again after its first byte."""
 
 import re
 import tomllib
@@ -16,23 +16,23 @@ from epkit.flows.pipeline.triggering.asking import DOUBTFUL, RemotePipeline, is_
 from epkit.flows.target.client import SingleRequest
 
 IDEMPOTENCY: Final = "Idempotency-Key"
-"""Header whose value a second request repeats: epkit's server answers with the run of the first one."""
+"""Header that identifies a request: if it is repeated, epkit's server answers with the first run."""
 
 _KEY: Final = re.compile(r"[!-~]{1,128}")
 
 LONGEST: Final = 255
-"""Characters of `--why` and `--experiment`."""
+"""Greatest length of `--why` and `--experiment`, in characters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriggerOptions:
-    """What a run is asked for with.
+    """The parameters of a run.
 
     Args:
-        changes: `KEY=VALUE` each, as in `--set`.
-        why: for the record, None for nothing.
-        experiment: what the run is listed under; None for the pipeline's name.
-        idempotency_key: of an earlier request that this one repeats; None for a new one.
+        changes: each is `KEY=VALUE`, as for `--set`.
+        why: the reason, for the record; None if there is none.
+        experiment: the experiment that lists the run; None: the name of the pipeline.
+        idempotency_key: key of an earlier request that this one repeats; None: a new key.
     """
 
     changes: tuple[str, ...] = ()
@@ -43,10 +43,10 @@ class TriggerOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BegunRun:
-    """A run that was begun.
+    """A run that has started.
 
     Args:
-        idempotency_key: that the request had.
+        idempotency_key: the key of the request.
     """
 
     run: str
@@ -54,13 +54,13 @@ class BegunRun:
 
 
 def check(options: TriggerOptions) -> dict[str, Any]:
-    """Read what a run is asked for with, before anything is sent.
+    """Check the parameters of a run before anything is sent.
 
     Returns:
         The values of parameters by name.
 
     Raises:
-        UsageError: one of them is not written KEY=VALUE, or is given twice; the key or the reason cannot be sent.
+        UsageError: a parameter is not KEY=VALUE, or is given twice; the key or the reason cannot be sent.
     """
     key = options.idempotency_key
     if key is not None and not _KEY.fullmatch(key):
@@ -84,14 +84,14 @@ def trigger(published: RemotePipeline, options: TriggerOptions, context: Context
     """Ask for a run.
 
     Raises:
-        UsageError: what is asked for cannot be sent, or the server does not take it.
-        EndpointError: there is no answer, or the key is refused; the message says whether a run may have begun.
-        BackendError: the server takes no further run now.
+        UsageError: a parameter cannot be sent, or the server refuses it.
+        EndpointError: there is no answer, or the key is refused; the message says whether a run may have started.
+        BackendError: the server starts no further run now.
     """
     values = check(options)
     if published.azure:
         values = _for_azure(published, values)
-    # epkit's server keeps the experiment as the reason of the run.
+    # epkit's server uses the experiment as the reason of the run.
     why = None if published.azure else options.why
     experiment = options.experiment or why or published.name or _experiment(published)
     body = wires.ask(published.wire, experiment, values, options.why)
@@ -105,10 +105,10 @@ def trigger(published: RemotePipeline, options: TriggerOptions, context: Context
 
 
 def _for_azure(published: RemotePipeline, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return values as Azure takes them: texts for SDK v1's service, names without dots for a batch endpoint.
+    """Return values in Azure's form: texts for SDK v1's service, names without dots for a batch endpoint.
 
     Raises:
-        UsageError: two names are one without their dots.
+        UsageError: two names are equal without their dots.
     """
     if published.wire == "submit":
         return dict(wires.texts(values))
@@ -138,7 +138,7 @@ def _run_of(published: RemotePipeline, reply: SingleRequest, key: str) -> str:
 
 
 def _doubt(published: RemotePipeline, key: str) -> str:
-    """Say that a run may have begun, and how to find out."""
+    """Return the part of a message that says that a run may have started, and how to find out."""
     find = f"whether a run has begun is not known: epkit pipeline status {published.shown} lists the runs"
     if published.azure:
         return f"; {find}, and Azure would begin a second one for a second request"
@@ -146,12 +146,12 @@ def _doubt(published: RemotePipeline, key: str) -> str:
 
 
 def shown_run(run: TriggeredRun) -> str:
-    """Return how a run is called: its id, and its number where there is one."""
+    """Return the name of a run in messages: its id, and its number if it has one."""
     return run.run if run.number is None else f"{run.run} (run {run.number})"
 
 
 def _value(text: str, name: str) -> Any:
-    """Return what TOML makes of a text, the text itself where it is none."""
+    """Parse a text as TOML; if it is not TOML, return the text."""
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except (ValueError, KeyError, RecursionError):
@@ -172,7 +172,7 @@ def _is_plain(value: Any) -> bool:
 
 
 def _experiment(published: RemotePipeline) -> str:
-    """Name an experiment after what the URL names: a pipeline, or a batch endpoint by its host."""
+    """Return a name for the experiment: the pipeline's name in the URL, or the host of a batch endpoint."""
     if published.wire == "submit":
         return published.url.path.rstrip("/").rpartition("/")[2]
     return published.url.host.partition(".")[0] if published.azure else "epkit"

@@ -1,4 +1,4 @@
-"""Follows a run of a published pipeline to its end: busy servers, restarts and ended tokens are waited out."""
+"""Follows a run of a published pipeline to its end. Busy servers, restarts and expired tokens do not end the wait."""
 
 import time
 from collections.abc import Callable
@@ -19,19 +19,19 @@ FIRST_S: Final = 0.5
 GROWTH: Final = 1.3
 LONGEST_S: Final = 5.0
 LONGEST_AZURE_S: Final = 15.0
-"""Pauses between two questions: the first, how they grow, and the longest."""
+"""Pauses between two requests: the first, the growth factor, and the longest."""
 
 LONGEST_ASKED_S: Final = 120.0
-"""Of a pause that the server asks for (Retry-After)."""
+"""Greatest pause that a server can ask for (Retry-After)."""
 
 LOST_S: Final = 600.0
-"""How long a server that does not answer is asked on."""
+"""How long to repeat requests to a server that does not answer."""
 
 NEW_S: Final = 30.0
-"""How long a run that has just begun may not be known yet: Azure's services learn of each other's runs one by one."""
+"""How long a new run may be unknown: Azure's services learn about each other's runs with a delay."""
 
 FEW: Final = 3
-"""Times in a row that a refused token is replaced."""
+"""How often a refused token is replaced without a success in between."""
 
 _TROUBLE: Final = frozenset({Failure.CONNECT, Failure.TIMEOUT, Failure.TRANSPORT})
 
@@ -41,9 +41,9 @@ class WaitOptions:
     """How a run is waited for.
 
     Args:
-        limit_s: give up after this; None for never.
-        pause: waits; tests have one of their own.
-        clock: seconds.
+        limit_s: give up after this time; None: never.
+        pause: waits; tests replace it.
+        clock: returns seconds.
     """
 
     limit_s: float | None = None
@@ -52,7 +52,7 @@ class WaitOptions:
 
 
 def look(published: RemotePipeline, run: str) -> TriggeredRun:
-    """Ask once how a run is.
+    """Ask once for the state of a run.
 
     Raises:
         UsageError, EndpointError, BackendError: there is no answer, or no such run; one line.
@@ -78,14 +78,14 @@ def follow(
 
     Args:
         show: called with the run when its status has changed.
-        log: is read at each look.
+        log: read at each request.
 
     Returns:
-        The run, which is over.
+        The run, which has ended.
 
     Raises:
-        EndpointError: the run is gone, the server does not answer any more, or the time is up; the run may go on.
-        KeyboardInterrupt: the run goes on; a note has said how to come back.
+        EndpointError: the run is gone, the server no longer answers, or the time is up; the run may go on.
+        KeyboardInterrupt: the run goes on; a note has said how to continue.
     """
     waiting = _Waiting(published, run, context, waits)
     seen: str | None = None
@@ -107,7 +107,7 @@ def follow(
 
 
 class _Waiting:
-    """One run that is asked after, and how patient that has to be."""
+    """A run that is followed, and how long failures are tolerated."""
 
     def __init__(self, published: RemotePipeline, run: str, context: Context, waits: WaitOptions) -> None:
         self._published, self._run, self._context, self._waits = published, run, context, waits
@@ -118,7 +118,7 @@ class _Waiting:
         self._tokens = 0
 
     def look(self) -> TriggeredRun | None:
-        """Ask how the run is; None where the answer is one that passes."""
+        """Ask for the state of the run; None if the answer is a failure that can pass."""
         reply = self._published.asker.ask("GET", _path(self._published, self._run))
         if is_well(reply):
             self._known, self._in_trouble, self._tokens, self._asked_s = True, False, 0, 0.0
@@ -139,7 +139,7 @@ class _Waiting:
         return None
 
     def rest(self) -> None:
-        """Wait before the next question.
+        """Wait before the next request.
 
         Raises:
             EndpointError: the time is up.
@@ -159,7 +159,7 @@ class _Waiting:
         self._pause_s = min(self._pause_s * GROWTH, longest)
 
     def _passes(self, reply: SingleRequest) -> bool:
-        """Tell whether the next question may be answered; a token that has ended is replaced."""
+        """Tell whether the next request may succeed. An expired token is replaced."""
         self._asked_s = 0.0
         if reply.failure:
             return reply.failure in _TROUBLE
@@ -169,10 +169,10 @@ class _Waiting:
         if reply.status in PASSING:
             self._asked_s = _retry_after_s(reply)
             return True
-        return reply.status in (404, 410)  # a run that is not known yet
+        return reply.status in (404, 410)  # a run that the server does not know yet
 
     def _complain(self, reply: SingleRequest) -> None:
-        """Say once that something is wrong, where it is more than a run that is not known yet or a token that ended."""
+        """Report a failure once, unless it is only a run that is not known yet or an expired token."""
         if self._in_trouble or (not reply.failure and reply.status not in PASSING):
             return
         self._in_trouble = True
@@ -201,7 +201,7 @@ def _gone(published: RemotePipeline, run: str) -> EndpointError:
 
 
 def _retry_after_s(reply: SingleRequest) -> float:
-    """Return how long the server asks to wait; 0 where it does not say, or names a date."""
+    """Return the wait that the server asks for; 0 if it does not ask, or gives a date."""
     try:
         asked = float(reply.headers.get("retry-after", 0))
     except ValueError:

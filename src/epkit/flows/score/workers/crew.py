@@ -1,4 +1,4 @@
-"""A job of `epkit score` that several workers do together, seen as the driver that one process would have.
+"""A job of `epkit score` that several workers share, with the interface of a single process's driver.
 
 Rows are read and written here, in input order; spans of them go to workers that ask (`epkit.core.score.ledger`). The
 concurrency and the rate are those of all workers together: a share that grows waits until the one that shrinks is kept

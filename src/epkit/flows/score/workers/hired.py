@@ -1,4 +1,4 @@
-"""Workers that were hired for a job of `epkit score`."""
+"""The workers that were started for a job of `epkit score`."""
 
 import contextlib
 from collections.abc import Iterator

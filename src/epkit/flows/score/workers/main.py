@@ -1,4 +1,4 @@
-"""The program of a worker of `epkit score`, and the messages that it takes and sends."""
+"""The program of a worker of `epkit score`, and the messages that it receives and sends."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""A worker's part of a job of `epkit score`: rows in, what became of them out, and how it is asked for more.
+"""A worker's part of a job of `epkit score`: it receives rows, returns their results, and asks for more.
 
 A worker asks for about as many rows as it needs until the next ones can be there: a request for each of its places,
 or as many as it sent of late in a fifth of a second. Rows go back as soon as they are settled, in any order.

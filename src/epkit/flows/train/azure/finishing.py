@@ -1,4 +1,4 @@
-"""From a job that is complete to a model's directory and a report; nothing that Azure returned is opened."""
+"""Turns a completed job into a model directory and a report. Nothing that Azure returned is opened."""
 
 import hashlib
 import shutil
@@ -32,34 +32,34 @@ MOST_MODEL_BYTES: Final = 1 << 30
 MOST_FILE_BYTES: Final = 16 << 20
 MOST_EXPLAINED_BYTES: Final = 256 << 20
 MOST_EXPLAINED: Final = 500
-"""Files of explanations, and bytes of all of them; others are left at Azure."""
+"""Greatest number of files with explanations, and of their bytes together. More are left at Azure."""
 
 MOST_PARTS: Final = 12
-"""Directories below each other, in a run's files."""
+"""Greatest depth of directories in the files of a run."""
 
 MODEL: Final = "outputs/model.pkl"
 MLFLOW: Final = "outputs/mlflow-model"
 SCRIPTS: Final = ("outputs/scoring_file_v_1_0_0.py", "outputs/scoring_file_v_2_0_0.py")
-"""Of which the first is taken: its bodies are those of epkit's own `score.py`."""
+"""Names of the scoring script. The first one that exists is used: its bodies are those of epkit's own `score.py`."""
 
 CONDA: Final = ("outputs/conda_env_v_1_0_0.yml",)
 EXTRAS: Final = (f"{MLFLOW}/MLmodel", "outputs/generated_code/script.py")
 EXPLAINED: Final = "explanation/"
 RUNTIME: Final = "azureml.automl.runtime"
-"""What the pickles of AutoML are made of."""
+"""Modules that the pickles of AutoML need."""
 
 FETCHED: Final = "azure"
-"""Directory next to the journal, for what is not deployed."""
+"""Directory next to the journal for files that are not deployed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelPlace:
-    """Where a training is written to.
+    """Where a training writes its files.
 
     Args:
-        out: the model's directory.
-        run: that of the reports.
-        shown: what the report calls *out*.
+        out: directory of the model.
+        run: directory of the reports.
+        shown: name of *out* in the report.
     """
 
     out: Path
@@ -81,13 +81,13 @@ def finish(
     elapsed_s: Callable[[], float],
     phase: Callable[[str], None],
 ) -> TrainResult:
-    """Fetch the best model, register it, write it and the report.
+    """Fetch the best model, register it, and write it and the report.
 
     Args:
-        elapsed_s: says how long the whole has taken.
+        elapsed_s: returns the time since the start.
 
     Raises:
-        BackendError: the job left no model, or a file cannot be fetched.
+        BackendError: the job has no model, or a file cannot be fetched.
         UsageError: the disk is full.
     """
     task = task_of(record.data.task)
@@ -159,7 +159,7 @@ def _report(
     duration_s: float,
     warnings: tuple[str, ...],
 ) -> TrainReport:
-    """Put a report together; what needs the rows' predictions is not in it."""
+    """Make the report, without the parts that need predictions of the rows."""
     member = VoteMember(run=best.number, family=best.algorithm, weight=1.0)
     return TrainReport(
         version=epkit.__version__,
@@ -191,12 +191,12 @@ def _report(
 def _has(module: str) -> bool:
     try:
         return find_spec(module) is not None
-    except ModuleNotFoundError:  # not even its parent
+    except ModuleNotFoundError:  # the parent package is missing too
         return False
 
 
 def _said(run: Path) -> list[str]:
-    """Say what the figures are of, and what was made."""
+    """Return remarks: what the metrics are computed from, and what was made."""
     said = ["the figures are Azure's own, without intervals: small differences may be chance"]
     if (run / TEST_FILE).is_file():
         said.append(f"the test rows were not sent: they are in {run.name}/{TEST_FILE}, to be scored by the endpoint")
@@ -207,10 +207,10 @@ def _said(run: Path) -> list[str]:
 
 
 def _best(job: str, children: Sequence[ChildRun], runs: Sequence[RunInfo], named: str | None) -> ChildRun:
-    """Return the trial whose model it is: the one that Azure names, else the best by its figure.
+    """Return the trial with the best model: the one that Azure names, otherwise the best one by its metric.
 
     Raises:
-        BackendError: there is none.
+        BackendError: no trial has a model.
     """
     by_number = {child.number: child for child in children}
     found = next((child for child in children if child.name == named), None)
@@ -223,10 +223,10 @@ def _best(job: str, children: Sequence[ChildRun], runs: Sequence[RunInfo], named
 
 
 def _model_files(child: str, listed: Sequence[str], history: "RunHistory") -> dict[str, bytes]:
-    """Return what is deployed, by the names that the local form has.
+    """Return the files to deploy, by their names in epkit's own layout.
 
     Raises:
-        BackendError: the trial did not leave it.
+        BackendError: the trial lacks one of them.
     """
     found = {}
     for name, candidates in (("model.pkl", (MODEL,)), ("score.py", SCRIPTS), ("conda.yml", CONDA)):
@@ -240,16 +240,16 @@ def _model_files(child: str, listed: Sequence[str], history: "RunHistory") -> di
 
 
 def _fetch_extras(child: str, listed: Sequence[str], history: "RunHistory", directory: Path) -> None:
-    """Fetch what explains the model, into a directory that is made anew.
+    """Fetch the files that explain the model into a new directory.
 
     Raises:
-        UsageError: a name would lead out of it, or the disk is full.
+        UsageError: the name of a file leads out of it, or the disk is full.
     """
     explained = [path for path in listed if path.startswith(EXPLAINED)][:MOST_EXPLAINED]
     left = MOST_EXPLAINED_BYTES
     shutil.rmtree(directory, ignore_errors=True)
     for path in (*(each for each in EXTRAS if each in listed), *explained):
-        # The name is Azure's.
+        # Azure chose this name, so it may lead out of the directory.
         target = inside(directory, path, where=f"a file of the trial {child}", parts=MOST_PARTS)
         content = history.fetch(child, path, min(MOST_FILE_BYTES, left))
         left -= len(content)
@@ -259,7 +259,7 @@ def _fetch_extras(child: str, listed: Sequence[str], history: "RunHistory", dire
 def _register(
     jobs: "AutoMLJobs", record: JobRecord, child: str, listed: Sequence[str]
 ) -> tuple[str | None, tuple[str, ...]]:
-    """Register the model; that this fails costs the name in the workspace, and not the model."""
+    """Register the model. If this fails, only its name in the workspace is missing; the model is still written."""
     base = f"azureml://jobs/{child}/outputs/artifacts"
     is_mlflow = f"{MLFLOW}/MLmodel" in listed
     path, kind = (f"{base}/{MLFLOW}", "mlflow_model") if is_mlflow else (f"{base}/{MODEL}", "custom_model")

@@ -1,4 +1,4 @@
-"""A job at Azure under way: asked after with pauses that grow, shown trial by trial, until it is over or Ctrl-C."""
+"""Follows a job at Azure: asks for its state with growing pauses, and shows each trial, until it ends or Ctrl-C."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 FIRST_S: Final = 1.0
 LONGEST_S: Final = 15.0
 GROWTH: Final = 1.3
-"""Pauses between two looks: the first, the longest, and how they grow."""
+"""Pauses between two requests: the first, the longest, and their growth factor."""
 
 TICK_S: Final = 0.2
-"""How often a wish to stop is looked for."""
+"""Interval at which a pending signal is checked."""
 
 
 class Waiting:
-    """Waits, and stops waiting when Ctrl-C was noted."""
+    """Waits; stops waiting when Ctrl-C was noted."""
 
     def __init__(self) -> None:
-        """Nothing is noted yet: Ctrl-C interrupts as it does everywhere."""
+        """Start with no signal noted: Ctrl-C interrupts as usual."""
         self.stopped: Callable[[], Signals | None] = lambda: None
 
     def __call__(self, seconds: float) -> None:
-        """Wait.
+        """Wait for a number of seconds.
 
         Raises:
             NotedInterrupt: a signal was noted.
@@ -57,16 +57,16 @@ def follow(
     waiting: Waiting,
     show: Callable[[Progress], None],
 ) -> tuple[AzureJob, tuple[ChildRun, ...]]:
-    """Wait until a job is over.
+    """Wait until a job has ended.
 
     Args:
-        show: called after each look.
+        show: called after each request.
 
     Returns:
-        The job as it ended, and its trials.
+        The ended job and its trials.
 
     Raises:
-        BackendError, UsageError: Azure does not say any more how it is; the job goes on.
+        BackendError, UsageError: Azure no longer reports the state of the job; the job goes on.
         NotedInterrupt: Ctrl-C; the job goes on.
     """
     began, pause_s, last = time.monotonic(), FIRST_S, ""
@@ -84,7 +84,7 @@ def follow(
 
 
 def progress_of(job: AzureJob, children: Sequence[ChildRun], elapsed_s: float) -> Progress:
-    """Say how far a job is, as a search is shown."""
+    """Return the progress of a job, in the form of a search's progress."""
     metric = canonical(job.metric)
     best: RunScore | None = None
     last: RunScore | None = None
@@ -111,10 +111,10 @@ def progress_of(job: AzureJob, children: Sequence[ChildRun], elapsed_s: float) -
 
 
 def check_complete(job: AzureJob, children: Sequence[ChildRun], history: "RunHistory") -> None:
-    """Refuse a job that left no model.
+    """Refuse a job without a model.
 
     Raises:
-        BackendError: it failed or was cancelled; with Azure's reason.
+        BackendError: the job failed or was cancelled; the message has Azure's reason.
     """
     if job.status == DONE:
         return

@@ -1,4 +1,4 @@
-"""What a training at Azure is asked for; what Azure has no counterpart for is refused before anything is sent."""
+"""The options of a training at Azure. Options that Azure has no counterpart for are refused before anything is sent."""
 
 import math
 import re
@@ -14,7 +14,7 @@ from epkit.errors import UsageError
 from epkit.flows.train.options import TrainOptions, order_of
 
 JOB: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
-"""How a job, a compute or a size is called. Source: Azure's rules for the names of jobs, the widest of them."""
+"""Pattern for names of jobs, computes and sizes. Source: Azure's rules for names of jobs, the most permissive ones."""
 
 ELSEWHERE: Final = "leave it out, or train on this machine (--backend local)"
 
@@ -24,12 +24,12 @@ class AzureOptions:
     """Options of a training at Azure, in addition to `TrainOptions`.
 
     Args:
-        compute: that trains.
-        create_compute: the size of the nodes of *compute*, where it is to be made if it is missing.
+        compute: name of the compute that trains.
+        create_compute: size of the nodes; *compute* is created with it if it does not exist.
         blocked: algorithms that are not tried.
-        job: that is there already, to be followed.
-        wait: whether the job is followed once it is begun.
-        cancel: whether *job* is to be cancelled.
+        job: name of an existing job to follow.
+        wait: whether to follow the job after its start.
+        cancel: whether to cancel *job*.
     """
 
     compute: str | None = None
@@ -42,11 +42,11 @@ class AzureOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AzureTrainOrder:
-    """What was asked for, read.
+    """The parsed options.
 
     Args:
-        plan: its metric is one that Azure chooses by, by epkit's name, or None.
-        timeout_minutes: None for Azure's own limit.
+        plan: its metric is None, or epkit's name of one by which Azure can choose.
+        timeout_minutes: None: Azure's own limit.
     """
 
     plan: TrainPlan
@@ -55,10 +55,10 @@ class AzureTrainOrder:
 
 
 def check_names(azure: AzureOptions) -> None:
-    """Refuse names that could be no resource's, and flags that contradict each other.
+    """Refuse names that are not valid at Azure, and flags that contradict each other.
 
     Raises:
-        UsageError: one line, which names the flag.
+        UsageError: one line that names the flag.
     """
     for flag, name in (
         ("--compute", azure.compute),
@@ -84,10 +84,10 @@ def check_names(azure: AzureOptions) -> None:
 
 
 def gates_of(texts: tuple[str, ...]) -> tuple[GateExpression, ...]:
-    """Read gates, which Azure's own figures have to judge.
+    """Parse the gates. They must be judged by Azure's own metrics.
 
     Raises:
-        UsageError: one cannot be read, or is not on a metric that Azure measures.
+        UsageError: a gate cannot be parsed, or Azure does not compute its metric.
     """
     found = tuple(gates.parse(text) for text in texts)
     for gate in found:
@@ -99,10 +99,10 @@ def gates_of(texts: tuple[str, ...]) -> tuple[GateExpression, ...]:
 
 
 def order_at_azure(options: TrainOptions, azure: AzureOptions) -> AzureTrainOrder:
-    """Read the options of a training that is to be begun.
+    """Parse the options of a new training.
 
     Raises:
-        UsageError: one of them makes no sense, or none at Azure; one line, which names the flag.
+        UsageError: an option is wrong, or has no counterpart at Azure; one line that names the flag.
     """
     check_names(azure)
     _refuse(options)
@@ -118,7 +118,7 @@ def order_at_azure(options: TrainOptions, azure: AzureOptions) -> AzureTrainOrde
 
 
 def options_task(options: TrainOptions) -> AzureTask | None:
-    """Return the task that was named, None where the label's values decide."""
+    """Return the task that the user named; None if the label's values decide."""
     if options.task == "classification":
         return "classification"
     return "regression" if options.task == "regression" else None

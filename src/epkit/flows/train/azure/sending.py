@@ -1,4 +1,4 @@
-"""What is sent to Azure: the columns that are learned from, of the rows that are no test rows, as an MLTable."""
+"""Prepares the table for Azure, as an MLTable: the columns to learn from, without the test rows."""
 
 import re
 import secrets
@@ -41,15 +41,15 @@ LONGEST_STEM: Final = 40
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Sendable:
-    """A table, and what a job is made of.
+    """A table, prepared for a job.
 
     Args:
         sent: the rows and columns that Azure gets.
-        test: the rows that it does not get, all columns of them.
+        test: the rows that Azure does not get, with all columns.
         texts: columns of *sent* that are texts, whatever they look like.
-        metric: that chooses, by epkit's name.
-        blocked: algorithms, by Azure's names.
-        stem: what job and model are named after.
+        metric: epkit's name of the metric that chooses.
+        blocked: Azure's names of algorithms that are not tried.
+        stem: base of the names of the job and the model.
     """
 
     data: DataInfo
@@ -66,7 +66,7 @@ class Sendable:
 
     @property
     def validated_rows(self) -> int:
-        """The rows that Azure's figures are of: each once, or the part that is held out."""
+        """Number of rows from which Azure computes its metrics: all rows, or the holdout."""
         holdout = self.plan.holdout
         return self.sent.height if holdout is None else round(self.sent.height * holdout)
 
@@ -74,10 +74,10 @@ class Sendable:
 def prepare_table(
     options: TrainOptions, azure: AzureOptions, order: AzureTrainOrder, context: Context, stdin: BinaryIO
 ) -> Sendable:
-    """Read the table, set the test rows aside, and see that Azure can do what was asked for.
+    """Read the table, set the test rows apart, and check that Azure supports the options.
 
     Raises:
-        UsageError: the table cannot be learned from, or an option does not fit it.
+        UsageError: the table is not usable, or an option does not fit it.
     """
     table = options.table or read_table(
         options.file, stdin, context, encoding=options.encoding, decimal=options.decimal
@@ -111,7 +111,7 @@ def prepare_table(
 
 
 def _sent(table: Table, learned: Learned, places: np.ndarray) -> tuple["pl.DataFrame", tuple[str, ...]]:
-    """Return what Azure gets, and which of its columns are texts."""
+    """Return the frame for Azure, and the names of its text columns."""
     import polars as pl
 
     examples, rows = learned.examples, learned.rows[places]
@@ -121,7 +121,7 @@ def _sent(table: Table, learned: Learned, places: np.ndarray) -> tuple["pl.DataF
         name = column["name"]
         series = table.frame.get_column(name)[rows]
         if series.dtype == pl.String and column["kind"] == "number":
-            # A word represents a missing one.
+            # A word means a missing number.
             series = pl.Series(name, examples.matrix[places, numbers[name]]).fill_nan(None)
         elif series.dtype == pl.String and column["kind"] == "category":
             texts.append(name)
@@ -135,7 +135,7 @@ def _sent(table: Table, learned: Learned, places: np.ndarray) -> tuple["pl.DataF
 
 
 def record_for(sendable: Sendable, azure: AzureOptions, workspace: str) -> JobRecord:
-    """Name a job, and write down what is known of it."""
+    """Choose the name of a job, and make its record."""
     data, plan, metric = sendable.data, sendable.plan, sendable.metric
     plain = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(plan).items()}
     shown = {key: value for key, value in plain.items() if key not in ("threshold", "gates", "workers")}
@@ -155,11 +155,11 @@ def record_for(sendable: Sendable, azure: AzureOptions, workspace: str) -> JobRe
 
 
 def order_for(record: JobRecord, sendable: Sendable, azure: AzureOptions, data: Path, concurrent: int) -> JobOrder:
-    """Make the order of a job.
+    """Make the description of a job.
 
     Args:
-        data: the directory of the MLTable.
-        concurrent: trials at a time.
+        data: directory of the MLTable.
+        concurrent: number of trials that run at a time.
     """
     label, plan = sendable.learned.examples.label, sendable.plan
     task = task_of(label.task)
@@ -184,7 +184,7 @@ def order_for(record: JobRecord, sendable: Sendable, azure: AzureOptions, data: 
 
 
 def steps_of(order: JobOrder, sendable: Sendable, azure: AzureOptions) -> tuple[dict[str, Any], ...]:
-    """Say what would be sent, step by step."""
+    """Return what would be sent, step by step."""
     make = {} if azure.create_compute is None else {"size": azure.create_compute, "unless": "it is there"}
     return (
         {"step": "create the compute" if make else "look for the compute", "name": order.compute, **make},
@@ -199,7 +199,7 @@ def steps_of(order: JobOrder, sendable: Sendable, azure: AzureOptions) -> tuple[
 
 
 def _card(sendable: Sendable) -> dict[str, Any]:
-    """Return `card.json` but for what the job finds."""
+    """Return `card.json` without the results of the job."""
     found = cards.card(
         learned=sendable.learned,
         data=sendable.data,
@@ -215,6 +215,6 @@ def _card(sendable: Sendable) -> dict[str, Any]:
 
 
 def _stem(table: str) -> str:
-    """Return what a table is called, in letters that Azure takes."""
+    """Return a name for the table in characters that Azure accepts."""
     name = re.split(r"[/\\]", table.rstrip("/\\"))[-1].partition(".")[0]
     return re.sub(r"[^A-Za-z0-9]+", "-", name)[:LONGEST_STEM].strip("-") or "table"

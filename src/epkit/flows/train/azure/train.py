@@ -1,4 +1,4 @@
-"""`epkit train --backend azureml` from options to report: send, begin, follow, finish; or only one of these."""
+"""`epkit train --backend azureml`: send, start, follow and finish a job, or only one of these steps."""
 
 import contextlib
 import shlex
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
     from epkit.flows.azure import AutoMLJobs
 
 DEFAULT_NODES: Final = 4
-"""Of a cluster that is made, where `--workers` names no number."""
+"""Nodes of a new cluster if `--workers` gives no number."""
 
 NOWHERE: Final = "(not known before it is asked)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobNews:
-    """What is said of a job that is not waited for.
+    """The state of a job that is not waited for.
 
     Args:
-        status: in Azure's own word.
-        follow: the command that follows it; None where there is nothing to follow.
-        page: in the studio.
+        status: Azure's own word.
+        follow: the command that follows the job; None if the job has ended.
+        page: URL of the job in the studio.
     """
 
     job: str
@@ -58,14 +58,14 @@ def train_at_azure(
     *,
     show: Callable[[Progress], None],
 ) -> TrainResult | JobNews:
-    """Train at Azure: begin a job or take up one that is there, follow it, fetch its model and judge it by its figures.
+    """Train at Azure: start a job or take an existing one, follow it, fetch its model, and judge it by its metrics.
 
     Args:
-        options: of a job that is there, only where the model goes to and the gates count.
-        show: called after each look at the job, and once as each other phase begins.
+        options: for an existing job, only the output directory and the gates are used.
+        show: called after each request for the job's state, and at the start of each other phase.
 
     Raises:
-        UsageError: an option or the table cannot be used; nothing was sent then.
+        UsageError: an option or the table cannot be used; then nothing was sent.
         BackendError: Azure refused, or the job failed or was cancelled.
         NotedInterrupt: Ctrl-C; the job goes on.
     """
@@ -99,7 +99,7 @@ def train_at_azure(
             raise
         waiting.stopped = lambda: None
         if ended.status != DONE:
-            training_jobs.write(run_directory(out), replace(record, finished=True))  # there is nothing to come back for
+            training_jobs.write(run_directory(out), replace(record, finished=True))  # nothing is left to fetch
         check_complete(ended, children, history)
         try:
             result = finish(
@@ -125,10 +125,10 @@ def train_at_azure(
 def plan_at_azure(
     options: TrainOptions, azure: AzureOptions, context: Context, stdin: BinaryIO
 ) -> tuple[dict[str, Any], ...]:
-    """Read the table, and say what would be sent; nothing is.
+    """Read the table, and return what would be sent. Nothing is sent.
 
     Raises:
-        UsageError: as `train_at_azure`.
+        UsageError: as for `train_at_azure`.
     """
     if azure.job is not None:
         raise UsageError(f"--dry-run: the job {azure.job} was begun already")
@@ -148,7 +148,7 @@ def _begun(
     stdin: BinaryIO,
     show: Callable[[Progress], None],
 ) -> tuple[AzureJob, JobRecord]:
-    """Send the table and begin the job; it is written down before, so that it is found again whatever happens."""
+    """Send the table and start the job. A record is written first, so that the job can be found whatever happens."""
     nothing = Progress(
         done=0, total=options.runs, running=(), last=None, best=None, metric="", elapsed_s=0.0, left_s=None, failed=0
     )
@@ -176,7 +176,7 @@ def _begun(
 
 @contextlib.contextmanager
 def _sure(name: str, jobs: "AutoMLJobs", run: Path, options: TrainOptions, context: Context) -> Iterator[None]:
-    """Find out, where the request for a job fails, whether the job was begun all the same; forget one that was not."""
+    """If the request for a job fails, find out whether the job has started; delete the record of one that has not."""
     maybe = f"the job {name} may have begun: {_command(name, options)} follows it, {_cancel(name)} ends it"
     try:
         yield
@@ -194,10 +194,10 @@ def _sure(name: str, jobs: "AutoMLJobs", run: Path, options: TrainOptions, conte
 
 
 def _compute(options: TrainOptions, azure: AzureOptions, jobs: "AutoMLJobs", context: Context) -> int:
-    """Find the compute, or make it; return how many trials it is to try at a time.
+    """Find or create the compute; return the number of trials that it runs at a time.
 
     Raises:
-        UsageError: it is not there, and is not to be made.
+        UsageError: it does not exist, and must not be created.
     """
     name = azure.compute
     assert name is not None
@@ -215,10 +215,10 @@ def _compute(options: TrainOptions, azure: AzureOptions, jobs: "AutoMLJobs", con
 
 
 def _taken_up(name: str, jobs: "AutoMLJobs", run: Path) -> tuple[AzureJob, JobRecord]:
-    """Find a job that is there, and its record: next to the model, or carried by the job.
+    """Find an existing job and its record: next to the model, or in the tags of the job.
 
     Raises:
-        UsageError: it was not begun by epkit.
+        UsageError: epkit did not start it.
     """
     job = jobs.job(name)
     record = training_jobs.read(run)
@@ -234,10 +234,10 @@ def _taken_up(name: str, jobs: "AutoMLJobs", run: Path) -> tuple[AzureJob, JobRe
 
 
 def _refuse_unfinished(run: Path, options: TrainOptions, but: str | None = None) -> None:
-    """Refuse to forget a job that may go on, and cost.
+    """Refuse to overwrite the record of a job that may still run and cost money.
 
     Args:
-        but: the job that is meant.
+        but: the job that the user named.
     """
     if options.restart:
         training_jobs.forget(run)
@@ -251,7 +251,7 @@ def _refuse_unfinished(run: Path, options: TrainOptions, but: str | None = None)
 
 
 def _cancelled(name: str, jobs: "AutoMLJobs", run: Path, context: Context) -> JobNews:
-    """Cancel a job, unless it is over."""
+    """Cancel a job, unless it has ended."""
     job = jobs.job(name)
     if not job.is_over:
         jobs.cancel(name, context.note)
@@ -263,7 +263,7 @@ def _cancelled(name: str, jobs: "AutoMLJobs", run: Path, context: Context) -> Jo
 
 
 def _phases(show: Callable[[Progress], None], last: Progress) -> Callable[[str], None]:
-    """Return what shows a phase in which no trial runs."""
+    """Return a function that shows a phase in which no trial runs."""
     return lambda text: show(replace(last, phase=text, running=()))
 
 
