@@ -135,9 +135,9 @@ def test_both_ways_of_decoding_agree() -> None:
 
 def test_a_large_invalid_body_is_judged_in_time() -> None:
     rows = b",".join(b'{"age": "old", "job": 3, "y": 1}' for _ in range(100_000))
-    start = time.perf_counter()
+    start = time.process_time()
     verdict = VALIDATOR.check(b'{"data": [' + rows + b"]}")
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
 
     assert (300_000 - 100_000, 100_000) == (verdict.errors, verdict.warnings)
     assert seconds < 20
