@@ -9,7 +9,7 @@ from epkit.core.contract.schemas import constraints
 from epkit.core.validate.violations import Findings
 
 MAX_BREACHES: Final = 5_000_000
-"""Greatest number of cells in the rows of examined breaches, one row for each breach: a breach has a copy of its row."""
+"""Greatest number of cells in the rows of the examined breaches; each breach has its own copy of its row."""
 
 MAX_WIDTH: Final = 100_000
 """Greatest number of cells in a row that is examined."""
