@@ -29,8 +29,8 @@ def base_of(name: str, path: str) -> str | None:
 def find(names: Iterable[str], path: str, bases: Iterable[str] = ()) -> list[str]:
     """Find the operations that fit the path of a target best.
 
-    Operations whose base is the contract's own fit better than others. Among equals, more segments are better, then fewer
-    templates.
+    An operation whose base is the contract's own fits better than others. Among equals, more segments are better, then
+    fewer templates.
 
     Args:
         names: paths of operations.
