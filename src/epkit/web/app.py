@@ -52,7 +52,7 @@ _OF_SWAGGER_UI: Final = {
 _OF_THIS_PACKAGE: Final = {"page.css": "text/css", "page.js": "text/javascript"}
 
 Forward = Callable[[str, str, bytes, str | None], Awaitable[Relayed]]
-"""Sends method, path and query, body and Accept to the target; on a failure, the reply is its own and has the reason."""
+"""Sends method, path and query, body and Accept to the target; on a failure, returns its own reply with the reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

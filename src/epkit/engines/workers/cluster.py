@@ -67,7 +67,8 @@ class ClusterMember:
         """Start to receive its frames.
 
         Args:
-            handler: name of what the Dask worker answers to.            report: what its agent reported about itself.
+            handler: name of the handler in the Dask worker.
+            report: the agent's report about itself.
             messages: the messages in both directions.
             mine: own key pair; the agent has its public key.
 
