@@ -131,7 +131,7 @@ def coerced(value: object, kind: str, format_: object) -> Remark | None:
 
 
 def exact(value: object, kind: str, format_: object) -> Remark | None:
-    """Judge a value whose type the server only tests: a parameter, or a value nested in one."""
+    """Judge a value whose type the server tests, but never converts: a parameter, or a value nested in one."""
     if kind == "integer" and type(value) is int:
         low, high = bounds(format_)
         return None if low <= value <= high else _unfit(value, format_)

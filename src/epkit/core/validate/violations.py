@@ -27,17 +27,17 @@ _CANDIDATES: Final = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Violation:
-    """One thing that is wrong, wherever it occurs.
+    """One fault, with all rows that have it.
 
     Args:
         pointer: JSON pointer (RFC 6901) to the first place; "" is the whole body.
-        rule: the JSON Schema keyword that is broken, or a short name of what the server minds.
+        rule: the JSON Schema keyword that is broken, or a short name of the server's objection.
         message: what was found and what was expected; no row numbers.
         hint: what to do, or None.
-        row: number of the first row it is in, from 0; None where it is in no row.
-        rows: how many rows it is in; 0 where *row* is None.
-        first_rows: numbers of the first of them, at most `FIRST_ROWS`.
-        line, column: of the first place in the text, from 1; None where there is no text.
+        row: number of the first row that has it, from 0; None if it is not in a row.
+        rows: number of rows that have it; 0 if *row* is None.
+        first_rows: numbers of the first of these rows, at most `FIRST_ROWS`.
+        line, column: the first place in the text, from 1; None if there is no text.
     """
 
     pointer: str
@@ -54,12 +54,12 @@ class Violation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict(Displayed):
-    """What a check found.
+    """The result of a check.
 
     Args:
-        violations: errors before warnings, each group in the order of the check; perhaps cut short.
-        errors, warnings: how many there are in all, each row counted.
-        kinds: how many different violations there are, those cut off included.
+        violations: errors before warnings, each group in the order of the check; the list may be shortened.
+        errors, warnings: total numbers; each row counts.
+        kinds: number of different violations, with those that the shortened list lacks.
     """
 
     violations: tuple[Violation, ...] = ()
