@@ -122,7 +122,7 @@ def server_ns(headers: Mapping[str, str]) -> int:
         headers: names in lower case.
 
     Source: `x-ms-run-fn-exec-ms` (Azure ML's inference server: the time inside `run()`), `ms-azureml-model-time`
-    (managed online endpoints), both in ms; `Server-Timing` (W3C): its `total`, else its longest metric.
+    (managed online endpoints), both in ms; `Server-Timing` (W3C): its `total`, otherwise its longest metric.
     """
     for name in ("x-ms-run-fn-exec-ms", "ms-azureml-model-time"):
         if name in headers:
