@@ -1,4 +1,4 @@
-"""Writes the embedded endpoint's contracts as it answers them: `python -m epkit.bank.contracts DIRECTORY`."""
+"""Writes the contracts that the embedded endpoint returns: `python -m epkit.bank.contracts DIRECTORY`."""
 
 import sys
 import urllib.request
@@ -8,14 +8,14 @@ from typing import Final
 from epkit.endpoint.embedded import Embedded, start
 
 FILES: Final = {"bank.swagger2.json": "2", "bank.openapi3.json": "3"}
-"""File names, and the version to ask the server for."""
+"""File names, and the version to request from the server."""
 
 
 def fetch(endpoint: Embedded, version: str) -> bytes:
-    """Return the contract of a running endpoint, byte for byte as the server writes it.
+    """Return the contract of a running endpoint, with exactly the bytes that the server writes.
 
     Args:
-        endpoint: one that runs.
+        endpoint: a running endpoint.
         version: `2` for Swagger 2.0, `3` for OpenAPI 3.0.
 
     Raises:

@@ -1,11 +1,11 @@
-"""The entry script of the embedded endpoint: the one that AutoML wrote in 2021, with numpy instead of pandas.
+"""The entry script of the embedded endpoint: the script that AutoML wrote in 2021, with numpy instead of pandas.
 
-The genuine server calls `init` once and `run` for each request. The decorators turn the request's rows into
-columns before `run` is entered, and make the contract, whose example is the course's two rows. Refusals are
-those of the original: rows that cannot be made columns of the right number and types are status 500, and
-whatever goes wrong in `run` is status 200 with `{"error": …}` in the string.
+The genuine server calls `init` once and `run` for each request. The decorators convert the request's rows to columns
+before `run` is called. They also make the contract, whose example is the course's two rows. Refusals are those of the
+original: if rows cannot be converted to columns of the right number and types, the status is 500; any error in `run` is
+status 200 with `{"error": …}` in the string.
 
-`model.npz` and `card.json` are those that this command writes, by LightGBM 4.7.0 and scikit-learn 1.9.1:
+This command has written `model.npz` and `card.json`, with LightGBM 4.7.0 and scikit-learn 1.9.1:
 
     epkit train bankmarketing_train.csv.gz --label y --seed 222 --threshold f1 --runs 3 --workers 1
 
@@ -34,7 +34,7 @@ COLUMNS: Final[Mapping[str, type]] = {
     column["name"]: str if column["kind"] == "category" else int if column["integer"] else float
     for column in CARD["columns"]
 }
-"""The columns that the model knows, in the data set's order, and the type of each."""
+"""The columns of the model, in the data set's order, and the type of each."""
 
 _COMMON: Final = {
     "job": "blue-collar",
@@ -62,11 +62,11 @@ ROWS: Final = [{name: {**_COMMON, **row}[name] for name in COLUMNS} for row in _
 
 
 class BankTable(dict[str, Any]):
-    """The rows of a request as columns; a type of its own, by which the decorator knows its own work."""
+    """The rows of a request as columns; by this separate type, the decorator recognises its own results."""
 
 
 class Records(AbstractParameterType):  # type: ignore[misc]
-    """Rows as a list of objects, declared and converted as inference-schema's PandasParameterType does."""
+    """Rows as a list of objects, declared and converted as by inference-schema's PandasParameterType."""
 
     def __init__(self, sample: list[dict[str, Any]]) -> None:
         super().__init__(sample)
@@ -78,14 +78,14 @@ class Records(AbstractParameterType):  # type: ignore[misc]
         return {**schema, "format": "pandas.DataFrame:records"}
 
     def deserialize_input(self, input_data: Any) -> BankTable:
-        """Turn rows into columns, and leave columns as they are: pandas reads either.
+        """Convert rows to columns; columns stay unchanged, because pandas reads both.
 
         Raises:
             TypeError, ValueError, OverflowError: the server answers 500.
 
-        Source: what the genuine server answers with PandasParameterType: the columns are those of all rows
-        together and their number must be right; integers are cast (`"17"` and 17.9 become 17, null is
-        refused); a float or a string may be missing.
+        Source: the answers of the genuine server with PandasParameterType. The columns are those of all rows together,
+        and their number must be right. Integers are cast (`"17"` and 17.9 become 17, null is refused). A float or a
+        string may be missing.
         """
         if isinstance(input_data, dict):
             columns = input_data
@@ -111,13 +111,13 @@ def _converted(kind: type, values: list[Any]) -> list[str] | np.ndarray:
         return np.array([int(value) for value in values], dtype=np.int64)
     if kind is float:
         return np.array([math.nan if value is None else float(value) for value in values])
-    # `unknown` is the data set's own word for a missing text.
+    # `unknown` is the data set's word for a missing text.
     return ["unknown" if value is None else str(value) for value in values]
 
 
 _model: Model
 _ENCODERS: Final = [Encoder(column) for column in CARD["columns"]]
-"""Unlike the model's own they take missing values, as the script of 2021 does."""
+"""Encoders of the columns. Unlike the model's own, they accept missing values, as the script of 2021 does."""
 
 
 def init() -> None:
@@ -140,7 +140,7 @@ def run(data: BankTable, method: str = "predict") -> str:
         method: `predict` for the words, `predict_proba` for the probabilities of `no` and `yes`.
 
     Returns:
-        JSON in a string, which the server encodes once more: `{"result": […]}` or `{"error": …}`.
+        JSON in a string, which the server encodes again: `{"result": […]}` or `{"error": …}`.
     """
     try:
         return json.dumps({"result": _answers(data, method)})
@@ -163,9 +163,9 @@ def _answers(data: BankTable, method: str) -> list[Any]:
 
 
 def encode(data: Mapping[str, Any]) -> np.ndarray:
-    """Return the matrix that the model looks at: float64, rows × columns, NaN where a value is missing or unseen.
+    """Return the input matrix of the model: float64, rows × columns, NaN if a value is missing or unseen.
 
     Args:
-        data: the values of every column of `COLUMNS`, all of one length.
+        data: the values of every column of `COLUMNS`, all of the same length.
     """
     return np.concatenate([encoder(data[encoder.name]) for encoder in _ENCODERS], axis=1)

@@ -1,15 +1,15 @@
 """Serves the bank-marketing model behind a key: the child process of `epkit.endpoint.embedded`.
 
-Theory of operation. Three file descriptors come from the parent, their numbers on the command line:
+Theory of operation. The parent passes three file descriptors; their numbers are on the command line:
 
     listener   a bound TCP socket; the parent chose the port by binding it
-    lifeline   the read end of a pipe: the key comes down it, a line, then nothing until the parent is gone
-    ready      the write end of a pipe: one byte when the endpoint answers; closed when all has ended
+    lifeline   the read end of a pipe: it delivers the key, one line, then nothing until the parent has ended
+    ready      the write end of a pipe: one byte when the endpoint answers; closed when everything has ended
 
-gunicorn's master forks one worker, which runs the genuine server. A thread in the worker waits on the
-lifeline; when the parent closes it, or dies in whatever way, that read returns and the worker ends. The
-master reaps it, sees the same end of the lifeline, and ends too: no signal is needed, no process is left to
-init while the parent lives, and nothing has to be cleaned because nothing was written.
+gunicorn's master forks one worker, which runs the genuine server. A thread in the worker reads the lifeline. When the
+parent closes it or ends in any way, that read returns, and the worker ends. The master reaps the worker, sees the same
+end of the lifeline, and ends too. So no signal is needed, and init adopts no process while the parent runs. There is
+nothing to clean up, because no file was written.
 """
 
 import hmac
@@ -34,17 +34,17 @@ REFUSED: Final = b"Unauthorized: the key in the Authorization header is missing 
 
 
 def main() -> None:
-    """Serve until the lifeline ends."""
+    """Serve until the end of the lifeline."""
     listener, lifeline, ready = (int(argument) for argument in sys.argv[1:])
     key = read_line(lifeline)
     if not key:
-        return  # the parent is gone already
+        return  # the parent has already ended
     os.environ.update(
         AML_APP_ROOT=str(Path(__file__).parent),
         AZUREML_ENTRY_SCRIPT="score.py",
         AML_APP_INSIGHTS_ENABLED="false",
         SERVICE_NAME="bank-marketing",
-        # azmlinfsrv, the server's own command, says it likewise.
+        # azmlinfsrv, the server's own command, sets the same value.
         HTTP_X_MS_SERVER_VERSION="azmlinfsrv/" + importlib.metadata.version("azureml-inference-server-http"),
     )
     EndpointServer(listener=listener, lifeline=lifeline, ready=ready, keys=[key]).run()
@@ -61,15 +61,15 @@ class EndpointServer(BaseApplication):  # type: ignore[misc]
         super().__init__()
 
     def load_config(self) -> None:
-        """Say how gunicorn is to run; its own files, arguments and variables are not read."""
+        """Set gunicorn's settings; its own files, arguments and variables are not read."""
         settings: dict[str, Any] = {
             "bind": f"fd://{self._listener}",
             "workers": 1,
             "worker_class": "gthread",
             "threads": 4,
-            "worker_connections": 2048,  # as many connections are kept open
+            "worker_connections": 2048,  # greatest number of open connections
             "keepalive": 75,
-            "timeout": 0,  # a laptop that was asleep must not cost the worker
+            "timeout": 0,  # the worker must survive the sleep of a laptop
             "loglevel": "warning",
             "post_fork": self._forked,
             "post_worker_init": self._initialised,
@@ -77,7 +77,7 @@ class EndpointServer(BaseApplication):  # type: ignore[misc]
         }
         if os.access("/dev/shm", os.W_OK):  # noqa: S108 - gunicorn's heartbeat: a file without a name
             settings["worker_tmp_dir"] = "/dev/shm"  # noqa: S108
-        if "control_socket_disable" in self.cfg.settings:  # gunicorn 25 on: a socket in the user's home
+        if "control_socket_disable" in self.cfg.settings:  # since gunicorn 25: a socket in the user's home
             settings["control_socket_disable"] = True
         for name, value in settings.items():
             self.cfg.set(name, value)
@@ -96,7 +96,7 @@ class EndpointServer(BaseApplication):  # type: ignore[misc]
         os._exit(0)
 
     def _initialised(self, _worker: Any) -> None:
-        # Nobody reads on from here; a long run must not fill a disk with a line a request.
+        # From here on nobody reads the log; a long run must not fill the disk with a line per request.
         logging.disable(logging.CRITICAL)
         warnings.simplefilter("ignore")
         os.write(self.ready, b"+")
@@ -109,14 +109,14 @@ class EndpointServer(BaseApplication):  # type: ignore[misc]
 
 
 def gate(app: Wsgi, *keys: bytes) -> Wsgi:
-    """Let only requests with one of the keys pass, as Azure's front end does; health (`/`) is open.
+    """Let only requests with one of the keys pass, as Azure's front end does; health (`/`) needs no key.
 
     Args:
         app: the application behind the gate.
         keys: without `Bearer`.
 
-    Source: the reply to a malformed header is an Azure container instance's, word for word; the text of the
-    401 is this project's.
+    Source: the reply to a malformed header has the exact words of an Azure container instance; the text of the 401 is
+    this project's.
     """
 
     def guarded(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -126,7 +126,7 @@ def gate(app: Wsgi, *keys: bytes) -> Wsgi:
         scheme, _, token = header.partition(b" ")
         if header and (scheme.lower() != b"bearer" or not token.strip()):
             return _refuse(start_response, "400 Bad Request", MALFORMED)
-        # Compare each one, so that the time does not show which one was near.
+        # Compare with each key, so that the time does not show which key is similar.
         if not sum(hmac.compare_digest(token.strip(), key) for key in keys):
             return _refuse(start_response, "401 Unauthorized", REFUSED)
         return app(environ, start_response)
@@ -141,7 +141,7 @@ def _refuse(start_response: Callable[..., Any], status: str, body: bytes) -> Ite
 
 
 def read_line(fd: int) -> bytes:
-    """Read the one line that comes down a pipe; empty where the pipe ends before it does."""
+    """Read the only line of a pipe; empty if the pipe ends before the line does."""
     line = b""
     while not line.endswith(b"\n"):
         chunk = os.read(fd, 512)

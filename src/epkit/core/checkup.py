@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One thing that was looked at.
+    """One part of the check.
 
     Args:
-        ok: None where it was not tried, because an earlier step failed.
-        ms: what it took, None where it was not tried.
-        detail: what was found, a line.
-        advice: what to do, a line; with an ok step it is a warning.
+        ok: None if it was not tried, because an earlier step failed.
+        ms: its duration; None if it was not tried.
+        detail: the finding, one line.
+        advice: what to do, one line; if the step is ok, this is a warning.
     """
 
     name: str
@@ -26,7 +26,7 @@ class Checkup:
     """All steps, in their order.
 
     Args:
-        target: as it may be shown.
+        target: in a form that may be shown.
     """
 
     target: str
@@ -34,5 +34,5 @@ class Checkup:
 
     @property
     def failed(self) -> Step | None:
-        """The first step that failed, which tells the cause; None where all went well."""
+        """The first step that failed, which shows the cause; None if no step failed."""
         return next((step for step in self.steps if step.ok is False), None)

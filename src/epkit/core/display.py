@@ -4,30 +4,30 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 Renderings = Mapping[str, Callable[[], str]]
-"""What makes a value's text, by MIME type."""
+"""The functions that render a value, by MIME type."""
 
 _HOW: Final[list[Callable[[object], Renderings]]] = []
-"""How values are shown, the last one counts; empty until the Python face is there."""
+"""The renderers of values; the last one is used. Empty until the Python API is imported."""
 
 
 def show_by(how: Callable[[object], Renderings]) -> None:
-    """Have every `Displayed` value shown by *how*."""
+    """Use *how* to render every `Displayed` value."""
     _HOW[:] = [how]
 
 
 class Displayed:
-    """A value that a notebook shows as a small page, and as text where there are no pages."""
+    """A value that a notebook shows as a small page, or as text if it cannot show pages."""
 
     __slots__ = ()
 
     def _repr_mimebundle_(
         self, include: Collection[str] | None = None, exclude: Collection[str] | None = None
     ) -> dict[str, str]:
-        """Return the value by MIME type, as IPython asks for it.
+        """Return the rendered value by MIME type; IPython calls this.
 
         Args:
             include: the only types that are wanted, None for all.
-            exclude: types that are not.
+            exclude: types that are not wanted.
         """
         known = _HOW[0](self) if _HOW else {"text/plain": self.__repr__}
         return {
@@ -37,5 +37,5 @@ class Displayed:
         }
 
     def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
-        """Write the value's text, which IPython would else take from the list or tuple that the value also is."""
+        """Write the value's text. Without this, IPython shows a value that is a list or tuple as such."""
         printer.text(self._repr_mimebundle_(include=("text/plain",))["text/plain"])

@@ -1,6 +1,6 @@
-"""Times, rates and counts as people write them: `1m30s`, `100/m`, `10k`. The one reader of them all.
+"""Reads times, rates and counts as people write them: `1m30s`, `100/m`, `10k`. No other module reads them.
 
-A number without a unit stays what it is: seconds, requests a second, a count.
+A number without a unit means seconds, requests per second, or a count.
 """
 
 import math
@@ -15,7 +15,7 @@ Number = TypeVar("Number", int, float)
 NANOSECONDS: Final = {
     "ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "min": 60 * 10**9, "h": 3600 * 10**9,
 }  # fmt: skip
-"""Units of time; `min` is what `m` is."""
+"""Units of time; `min` and `m` are the same."""
 
 TIME: Final = "a time is written 30s, 500ms, 1m30s or 2h; a number alone is seconds"
 RATE: Final = "a rate is written 50, 50/s, 100/m or 1k: requests a second, a minute, an hour (h)"
@@ -35,10 +35,10 @@ def read_seconds(value: str | float) -> float:
         value: a text, or seconds.
 
     Returns:
-        Seconds, of any sign where they were written as a number.
+        Seconds; negative ones are possible only if *value* is a number.
 
     Raises:
-        ValueError: it is no time; the text says how one is written.
+        ValueError: it is no time; the message says how to write one.
     """
     if not isinstance(value, str):
         return float(value)
@@ -52,7 +52,7 @@ def read_ns(value: str | float) -> int:
     """Read a time, in nanoseconds.
 
     Raises:
-        ValueError: as `read_seconds`, and for a time that is negative or without an end.
+        ValueError: as in `read_seconds`, or the time is negative or infinite.
     """
     seconds = read_seconds(value)
     if not (math.isfinite(seconds) and seconds >= 0):
@@ -61,13 +61,13 @@ def read_ns(value: str | float) -> int:
 
 
 def given(name: str, value: str | float | None, read: Callable[[str | float], Number]) -> Number | None:
-    """Read a quantity that a caller in Python gave, None where there is none.
+    """Read a quantity that a caller in Python gave; None stays None.
 
     Args:
-        name: of the argument, for messages.
+        name: name of the argument, for messages.
 
     Raises:
-        UsageError: it cannot be read; the message says how one is written.
+        UsageError: it cannot be read; the message says how to write it.
     """
     if value is None:
         return None
@@ -78,7 +78,7 @@ def given(name: str, value: str | float | None, read: Callable[[str | float], Nu
 
 
 def has_unit(text: str) -> bool:
-    """Tell whether a text is a time with its unit."""
+    """Tell whether a text is a time with a unit."""
     return _TIME.fullmatch(text.strip()) is not None
 
 
@@ -86,13 +86,13 @@ def read_rate(value: str | float) -> float:
     """Read a rate.
 
     Args:
-        value: a text, or requests a second.
+        value: a text, or requests per second.
 
     Returns:
-        Requests a second.
+        Requests per second.
 
     Raises:
-        ValueError: it is no rate; the text says how one is written.
+        ValueError: it is no rate; the message says how to write one.
     """
     if not isinstance(value, str):
         return float(value)
@@ -106,22 +106,22 @@ def read_count(value: str | float) -> int:
     """Read a whole number.
 
     Raises:
-        ValueError: it is none; the text says how one is written.
+        ValueError: it is not a whole number; the message says how to write one.
     """
     number = _number(value, COUNT) if isinstance(value, str) else value
     if isinstance(value, str) and re.fullmatch(r"[+-]?\d[\d_]*", value.strip()):
-        return int(value)  # of any size, to the last digit
+        return int(value)  # exact, whatever its size
     if not (math.isfinite(number) and number == int(number)):
         raise ValueError(COUNT)
     return int(number)
 
 
 def _number(text: str, form: str) -> float:
-    """Read a number that may be scaled: `1.5k`, `1e6`, `1_000`."""
+    """Read a number, also with a scale: `1.5k`, `1e6`, `1_000`."""
     text = text.strip()
     scale = _SCALES.get(text[-1:])
     try:
-        # As the decimal that it is: 1.1k is 1100, and not a little more.
+        # The scale becomes a decimal exponent: 1.1k is exactly 1100. A product would be a little more.
         return float(text) if scale is None else float(f"{text[:-1]}e{scale}")
     except ValueError:
         raise ValueError(form) from None

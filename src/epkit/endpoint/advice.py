@@ -1,4 +1,4 @@
-"""What an answer or a failure of a scoring endpoint means, and what to do about it, one line for each."""
+"""Explains answers and failures of a scoring endpoint: one line with the meaning and what to do."""
 
 import html
 import json

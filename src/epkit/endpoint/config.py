@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 
 FILENAME: Final = "epkit.toml"
 DEFAULT_TIMEOUT_S: Final = 60.0
-"""After which Azure ML v1 gives up too."""
+"""Default timeout of a request: that of Azure ML v1."""
 MAX_TIMEOUT_S: Final = 86_400
 MAX_BYTES: Final = 256 * 1024
-"""Of an `epkit.toml`: some thousand endpoints have room in it."""
+"""Greatest size of an `epkit.toml`, enough for some thousand endpoints."""
 MAX_KEY_PARTS: Final = 32
-"""Of a dotted key; `tomllib` takes time by the square of them. The longest that has a meaning has four."""
+"""Greatest number of parts in a dotted key: the time of `tomllib` grows with the square of it. No valid key has more
+than four parts."""
 
 Auth = Literal["key", "aad", "aml_token", "none"]
 AUTHS: Final[tuple[Auth, ...]] = ("key", "aad", "aml_token", "none")
@@ -36,9 +37,9 @@ _KEYS = (
 _PUBLISHED_KEYS = ("url", "backend", "auth", "key_env", "key_file", "timeout", "service", "workspace")
 _PUBLISHED_AUTHS: Final[tuple[Auth, ...]] = ("key", "aad")
 _HOST = re.compile(r"(?!-)[a-z0-9-]{1,63}(\.(?!-)[a-z0-9-]{1,63})+")
-"""Of `aad_hosts`: in lower case, without a port."""
+"""A host in `aad_hosts`: in lower case, without a port."""
 DEEPEST: Final = 4
-"""Parts of the longest path that a mistake is reported for: `endpoints.NAME.headers.HEADER`."""
+"""Greatest number of parts in the path of a reported mistake: `endpoints.NAME.headers.HEADER`."""
 
 _TOKENS = re.compile(
     r"""
@@ -51,7 +52,7 @@ _TOKENS = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-"""What decides where a statement of TOML ends. Nothing in it goes back, so that it takes linear time."""
+"""The tokens that determine where a statement of TOML ends. The pattern never backtracks, so its time is linear."""
 _PUNCTUATION = frozenset("[]{}=,\n")
 
 _LITERAL = "a key must not be written here, because files get committed; use key_env or key_file"
@@ -59,22 +60,22 @@ _LITERAL = "a key must not be written here, because files get committed; use key
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetSpec:
-    """What a command talks to: one `[endpoints.NAME]` or `[published.NAME]` table, or a URL alone.
+    """The target of a command: a table `[endpoints.NAME]` or `[published.NAME]`, or only a URL.
 
     Args:
-        uri: where rows are sent, or runs of a published pipeline are asked for; None for the embedded endpoint, which
-            has none before it runs.
-        name: in `epkit.toml`, None for a URL.
+        uri: where rows are sent, or runs of a published pipeline are requested; None for the embedded endpoint, which
+            has no URI before it runs.
+        name: its name in `epkit.toml`, None for a URL.
         place: `FILE: endpoints.NAME` for messages, None for a URL.
-        swagger: where the contract is; None for next to the uri (`contract_url`).
-        key_env: name of the environment variable that holds the key.
-        key_file: path of the file that holds it.
-        timeout_s: of one request, > 0.
-        headers: of the table, in its order; never credentials.
-        predictions_at: a JSON pointer to the predictions in a reply; None where they are looked for.
-        backend, service, workspace: who hosts it, under which name and where, as `epkit deploy` wrote it.
-        found_in: the file that names it, where the user may not know of that file (`Config.found`); it is said.
-        outside: that file lies outside the project (`Config.outside`).
+        swagger: where the contract is; None: next to the uri (`contract_url`).
+        key_env: name of the environment variable with the key.
+        key_file: path of the file with the key.
+        timeout_s: timeout of one request, > 0.
+        headers: headers in the table, in its order; never credentials.
+        predictions_at: a JSON pointer to the predictions in a reply; None: epkit finds them.
+        backend, service, workspace: the host, its name for the endpoint, and the workspace; `epkit deploy` writes them.
+        found_in: the file that names the target, if the user may not know this file (`Config.found`): a note names it.
+        outside: whether that file is outside the project (`Config.outside`).
     """
 
     uri: Url | None
@@ -101,14 +102,14 @@ class TargetSpec:
 
     @property
     def shown(self) -> str:
-        """How the target is called in notes and reports: its name, else its URL without credentials."""
+        """The target in notes and reports: its name, otherwise its URL without credentials."""
         return self.name or ("the embedded endpoint" if self.uri is None else self.uri.shown)
 
     def check_keys(self) -> None:
-        """Refuse a key that a file outside the project names: it could name any key of the user.
+        """Refuse a key if the file that names it is outside the project: it could name any key of the user.
 
         Raises:
-            UsageError: there is one; what to do.
+            UsageError: there is such a key; the message says what to do.
         """
         given = "key_env" if self.key_env is not None else "key_file" if self.key_file is not None else None
         if self.outside and self.found_in is not None and given is not None:
@@ -123,13 +124,15 @@ class Config:
     """An `epkit.toml`.
 
     Args:
-        default: name of the endpoint that is the target where none is given.
+        default: name of the endpoint that is the target if the user names none.
         endpoints: by name, in the file's order.
         pipelines: by name, in the file's order.
-        published: pipelines that can be asked for a run at a URL, by name, in the file's order.
-        aad_hosts: hosts in lower case that an AAD token may go to, in addition to those of Azure.
-        found: it is neither named by EPKIT_CONFIG nor in the working directory or the repository's root.
-        outside: it was found above the project: above the repository, or above a directory that is in none.
+        published: pipelines whose runs are requested at a URL, by name, in the file's order.
+        aad_hosts: hosts in lower case that may get an AAD token, in addition to those of Azure.
+        found: whether EPKIT_CONFIG does not name the file, and it is not in the working directory or the repository's
+            root.
+        outside: whether the file is above the project: above the repository, or, outside a repository, above the
+            working directory.
     """
 
     path: Path
@@ -142,21 +145,21 @@ class Config:
     outside: bool = False
 
     def endpoint(self, name: str) -> TargetSpec | None:
-        """Return the endpoint of a name, with where it was found; None where there is none."""
+        """Return the endpoint with a name, with the file where it was found; None if there is none."""
         return self._found(self.endpoints.get(name))
 
     def publication(self, name: str) -> TargetSpec | None:
-        """Return the published pipeline of a name, with where it was found; None where there is none."""
+        """Return the published pipeline with a name, with the file where it was found; None if there is none."""
         return self._found(self.published.get(name))
 
     def _found(self, spec: TargetSpec | None) -> TargetSpec | None:
         return replace(spec, found_in=self.path, outside=self.outside) if spec is not None and self.found else spec
 
     def pipeline(self, name: str) -> "PipelineConfig":
-        """Return the pipeline of a name.
+        """Return the pipeline with a name.
 
         Raises:
-            UsageError: there is none; or the file lies outside the project: a pipeline runs code and deploys.
+            UsageError: there is none, or the file is outside the project: a pipeline runs code and deploys.
         """
         if name not in self.pipelines:
             known = f"one of {', '.join(self.pipelines)}" if self.pipelines else "there are none"
@@ -176,10 +179,10 @@ def parse_config(content: bytes, path: Path) -> Config:
     """Check the content of an `epkit.toml`.
 
     Args:
-        path: of the file; relative paths in it are relative to its directory.
+        path: path of the file; relative paths in it are relative to its directory.
 
     Raises:
-        UsageError: it is too long, or something in it is wrong: one line with the file, the line, the key.
+        UsageError: it is too long, or has a mistake: the message is one line with the file, the line and the key.
     """
     if len(content) > MAX_BYTES:
         raise UsageError(f"{path}: longer than {MAX_BYTES:,} bytes: this is no {FILENAME}") from None
@@ -190,7 +193,7 @@ def parse_config(content: bytes, path: Path) -> Config:
         raise UsageError(f"{path}:{line}: not UTF-8: save the file as UTF-8") from None
     text = text.replace("\r\n", "\n")
     _check_keys(path, text)
-    import tomllib  # late: where there is no file, nothing is parsed
+    import tomllib  # late: without a file, nothing is parsed
 
     try:
         document = tomllib.loads(text)
@@ -200,7 +203,7 @@ def parse_config(content: bytes, path: Path) -> Config:
 
 
 class _Reader:
-    """Turns the parsed document into values, and says where in the text something is wrong."""
+    """Converts the parsed document to values, and finds the places of mistakes in the text."""
 
     def __init__(self, path: Path, text: str) -> None:
         self.path = path
@@ -297,10 +300,10 @@ class _Reader:
         )
 
     def access(self, table: dict[str, Any], at: tuple[str, ...], auths: tuple[Auth, ...]) -> dict[str, Any]:
-        """Return what opens an entry, by the fields of `TargetSpec`."""
+        """Return the values for access to an entry, by the fields of `TargetSpec`."""
         auth = self.word(table, (*at, "auth")) or "key"
         if auth not in auths:
-            # The word itself is not repeated: it may be the key.
+            # The message does not repeat the word: it may be the key.
             self.refuse((*at, "auth"), f"must be one of {', '.join(auths)}{suggestion(auth, auths)}")
         key_env, key_file = self.word(table, (*at, "key_env")), self.word(table, (*at, "key_file"))
         if key_env is not None and key_file is not None:
@@ -375,7 +378,7 @@ class _Reader:
         if isinstance(value, bool) or not isinstance(value, int | float):
             self.refuse(at, f"must be a number of seconds, or a time such as 30s, not {_kind(value)}")
         if not 0 < value <= MAX_TIMEOUT_S:
-            # Python writes no number of thousands of digits, which TOML may have in base 16.
+            # Python refuses to write numbers of thousands of digits, which TOML can contain in base 16.
             shown = value if isinstance(value, float) or value.bit_length() < 64 else "a number of many digits"
             self.refuse(at, f"must be above 0 and at most {MAX_TIMEOUT_S} seconds, not {shown}")
         return float(value)
@@ -397,7 +400,7 @@ class _Reader:
         return value
 
     def refuse(self, at: tuple[str, ...], why: str) -> NoReturn:
-        # `from None`: a cause could show what the message keeps to itself.
+        # `from None`: a cause could show text that the message hides.
         raise UsageError(f"{self.where(at)}: {_dotted(at)}: {why}") from None
 
     def where(self, at: tuple[str, ...]) -> str:
@@ -406,7 +409,7 @@ class _Reader:
 
 
 def _check_keys(path: Path, text: str) -> None:
-    """Refuse a dotted key of more parts than any key has, before the parser meets it."""
+    """Refuse dotted keys with too many parts before the text is parsed."""
     dots, line = 0, 1
     for token in _TOKENS.finditer(text):
         mark = token.group()
@@ -422,7 +425,7 @@ def _check_keys(path: Path, text: str) -> None:
 def _places(text: str) -> Iterator[tuple[int, tuple[str, ...]]]:
     """Yield the line and the path of every key and table header of a valid TOML text.
 
-    The standard library's parser tells no positions, so each statement is parsed once more, alone.
+    The standard library's parser reports no positions, so each statement is parsed again separately.
     """
     import tomllib
 
@@ -439,7 +442,7 @@ def _places(text: str) -> Iterator[tuple[int, tuple[str, ...]]]:
 
 
 def _statements(text: str) -> Iterator[tuple[int, str]]:
-    """Yield every statement of a valid TOML text with its first line; blank lines and comments are some, too."""
+    """Yield every statement of a valid TOML text with its first line; blank lines and comments count as statements."""
     start, depth = 0, 0
     first = line = 1
     for token in _TOKENS.finditer(text):

@@ -1,4 +1,4 @@
-"""Writes endpoints and pipelines into `epkit.toml` and removes entries; everything else in it stays as it is."""
+"""Writes endpoints and pipelines into `epkit.toml` and removes entries; everything else in it stays unchanged."""
 
 import contextlib
 import os
@@ -14,22 +14,22 @@ from epkit.endpoint.config import FILENAME, Config, parse_config
 from epkit.errors import UsageError, unwritable
 
 Room = Literal["endpoints", "published"]
-"""Tables of entries by name."""
+"""The tables that contain entries by name."""
 
 
 def place(config: Config | None, cwd: Path) -> Path:
-    """Return the file to write to: the one of this project, else a new one in *cwd*."""
+    """Return the file to write: that of this project, otherwise a new one in *cwd*."""
     return cwd / FILENAME if config is None or config.outside else config.path
 
 
 def write_entry(path: Path, name: str, entry: Mapping[str, str | None], room: Room = "endpoints") -> None:
-    """Write an entry, or change the one of this name.
+    """Write an entry, or change the entry with this name.
 
     Args:
-        entry: by key, in the order in which a new one is written; None takes a key out.
+        entry: values by key, in the order in which a new entry is written; None removes a key.
 
     Raises:
-        UsageError: the file cannot be read or written, or would not be right afterwards.
+        UsageError: the file cannot be read or written, or would not be valid afterwards.
     """
     document = _read(path)
     tables = document.setdefault(room, tomlkit.table(is_super_table=True))
@@ -45,7 +45,7 @@ def write_entry(path: Path, name: str, entry: Mapping[str, str | None], room: Ro
 
 
 def remove_entry(path: Path, name: str, room: Room = "endpoints") -> None:
-    """Take an entry out, and the default where it is this endpoint.
+    """Remove an entry, and the default if it is this endpoint.
 
     Raises:
         UsageError: the file cannot be read or written.
@@ -63,20 +63,20 @@ def remove_entry(path: Path, name: str, room: Room = "endpoints") -> None:
 
 
 def add_table(path: Path, text: str) -> None:
-    """Add a commented table at the end.
+    """Add a table with comments at the end.
 
     Args:
-        text: TOML, its header first.
+        text: TOML that begins with the table's header.
 
     Raises:
-        UsageError: the file cannot be read or written, or would not be right afterwards.
+        UsageError: the file cannot be read or written, or would not be valid afterwards.
     """
     before = tomlkit.dumps(_read(path)).rstrip("\n")
     _write_text(path, f"{before}\n\n{text}" if before else text)
 
 
 def home_relative(path: Path, environ: Mapping[str, str]) -> str:
-    """Return a path as it is written into a file: below `~`, where it lies there."""
+    """Return a path in the form for a file: it begins with `~` if it is below the home directory."""
     home = Path(environ.get("HOME", ""))
     if home.is_absolute() and path.is_relative_to(home):
         return f"~/{path.relative_to(home).as_posix()}"
@@ -100,7 +100,7 @@ def _write(path: Path, document: AbstractTable) -> None:
 
 def _write_text(path: Path, text: str) -> None:
     data = (text.rstrip("\n") + "\n").encode()
-    parse_config(data, path)  # nothing is written that epkit itself would refuse
+    parse_config(data, path)  # epkit writes no file that it would refuse to read
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         temporary.write_bytes(data)

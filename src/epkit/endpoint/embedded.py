@@ -1,6 +1,6 @@
 """The embedded endpoint: the bank-marketing model with the inference server, started for a single command.
 
-`epkit.bank.serve` is the other half, and tells how the child notices that this process is gone.
+`epkit.bank.serve` is the child process. Its docstring explains how it notices that this process has ended.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from epkit.core.http.secret import Secret
 from epkit.errors import EndpointError, UsageError
 from epkit.process import child_environment
 
-_GRACE_S: Final = 3.0  # the child ends within some milliseconds; then it is killed
+_GRACE_S: Final = 3.0  # the child normally ends within some milliseconds; after this time it is killed
 _TAIL_BYTES: Final = 2000
 
 
@@ -32,8 +32,8 @@ class Embedded:
 
     Args:
         uri: where rows are scored.
-        key: what `Authorization: Bearer` wants; a new one each time.
-        swagger: the contract; wants the key, too.
+        key: the key for `Authorization: Bearer`, a new one for each start.
+        swagger: URL of the contract; it needs the key too.
     """
 
     uri: str
@@ -43,16 +43,16 @@ class Embedded:
 
 @contextlib.contextmanager
 def start(*, timeout_s: float = 20.0) -> Iterator[Embedded]:
-    """Start the embedded endpoint, and end it with the block.
+    """Start the embedded endpoint, and end it at the end of the block.
 
-    No process and no file stays behind, however this process ends.
+    No process and no file remains, however this process ends.
 
     Args:
-        timeout_s: how long the server may take to answer.
+        timeout_s: longest time until the server answers.
 
     Raises:
         UsageError: the extra `local` is not installed.
-        EndpointError: the server does not come up; the message ends with its own last words.
+        EndpointError: the server does not start; the message ends with the last line of its output.
     """
     if sys.platform == "win32":
         raise UsageError("the embedded endpoint needs gunicorn, which Windows does not have: name a target")
@@ -70,9 +70,9 @@ def start(*, timeout_s: float = 20.0) -> Iterator[Embedded]:
 
 
 def _launch(stack: contextlib.ExitStack, key: Secret, timeout_s: float) -> str:
-    """Start the child, leave its end to *stack*, return the origin once it answers."""
+    """Start the child, and return its origin when it answers; *stack* ends the child."""
     deadline = time.monotonic() + timeout_s
-    log = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - nameless: nothing can stay behind
+    log = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - it has no name, so no file remains
     lifeline_read, lifeline = _pipe(stack)
     ready, ready_write = _pipe(stack)
     lifeline.write(key.reveal().encode() + b"\n")
@@ -85,11 +85,11 @@ def _launch(stack: contextlib.ExitStack, key: Secret, timeout_s: float) -> str:
             stdout=log,
             stderr=subprocess.STDOUT,
             pass_fds=passed,
-            start_new_session=True,  # Ctrl-C is for epkit, which ends the child when it is done
+            start_new_session=True,  # Ctrl-C must only reach epkit, which ends the child at its own end
             env=_environment(),
         )
         stack.callback(_end, process, lifeline, ready)
-    # The child's ends are the child's alone now: its death must show, here and to a client.
+    # Now only the child has its ends of the pipes and the socket, so its death is visible here and to clients.
     lifeline_read.close()
     ready_write.close()
     if not _readable(ready, deadline):
@@ -100,7 +100,7 @@ def _launch(stack: contextlib.ExitStack, key: Secret, timeout_s: float) -> str:
 
 
 def _environment() -> dict[str, str]:
-    # The model is small: a pool of threads would cost more than it gives.
+    # The model is small: a pool of threads would cost more time than it saves.
     return child_environment() | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
@@ -110,14 +110,14 @@ def _pipe(stack: contextlib.ExitStack) -> tuple[IO[bytes], IO[bytes]]:
 
 
 def _readable(pipe: IO[bytes], deadline: float) -> bool:
-    """Wait until *pipe* has something to read, be it its end; False where *deadline* comes first."""
+    """Wait until *pipe* has data or its end to read; False if *deadline* comes first."""
     poller = select.poll()
     poller.register(pipe, select.POLLIN)
     return bool(poller.poll(max(0.0, deadline - time.monotonic()) * 1000))
 
 
 def _end(process: subprocess.Popen[bytes], lifeline: IO[bytes], ready: IO[bytes]) -> None:
-    """Let go of the child and wait until none of its processes is left."""
+    """Close the lifeline, and wait until all processes of the child have ended."""
     lifeline.close()
     deadline = time.monotonic() + _GRACE_S
     ended = False

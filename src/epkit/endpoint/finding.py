@@ -12,18 +12,18 @@ from epkit.errors import UsageError, unreadable
 from epkit.paths import foreign_owner, is_foreign, user_of
 
 VARIABLE: Final = "EPKIT_CONFIG"
-"""Names the file to read: the user chose it, so its place and its owner are not checked."""
+"""Variable with the path of the file: the user has chosen it, so its place and its owner are not checked."""
 
 
 def find_config(directory: Path, environ: Mapping[str, str]) -> Config | None:
-    """Read the file that EPKIT_CONFIG names, else the nearest `epkit.toml` upward; None where there is none.
+    """Read the file that EPKIT_CONFIG names, otherwise the nearest `epkit.toml` upward; None if there is none.
 
     Args:
-        directory: absolute; where the search begins.
-        environ: EPKIT_CONFIG is read, empty counts as unset, and SUDO_UID.
+        directory: where the search begins, absolute.
+        environ: EPKIT_CONFIG (an empty one counts as unset) and SUDO_UID are read.
 
     Raises:
-        UsageError: it cannot be read, it is somebody else's, or something in it is wrong: one line.
+        UsageError: it cannot be read, belongs to another user, or has a mistake: the message is one line.
     """
     if named := environ.get(VARIABLE):
         path = directory / named
@@ -42,7 +42,7 @@ def find_config(directory: Path, environ: Mapping[str, str]) -> Config | None:
 
 
 def found_note(spec: TargetSpec) -> str | None:
-    """Say where a target comes from, if the user may not know of the file: before a key is sent there."""
+    """Return a note on the file that names a target, if the user may not know it; for use before a key is sent."""
     if spec.found_in is None:
         return None
     to = spec.shown if spec.uri is None else f"{spec.shown} ({spec.uri.shown})"
@@ -50,7 +50,7 @@ def found_note(spec: TargetSpec) -> str | None:
 
 
 def unread_note(path: Path, directory: Path, environ: Mapping[str, str]) -> str | None:
-    """Say why a file that was just written is not the one that is read in a directory; None where it is."""
+    """Return why commands in a directory do not read a file that was just written; None if they read it."""
     named = environ.get(VARIABLE)
     if named:
         same = (directory / named).resolve() == path.resolve()
@@ -68,16 +68,16 @@ def _read_named(path: Path) -> bytes:
 
 
 def _read_own(path: Path, environ: Mapping[str, str]) -> bytes | None:
-    """Read a file that was found; None where there is none."""
+    """Read a file that was found; None if it does not exist."""
     if (owner := foreign_owner(path, environ)) is not None:
         raise UsageError(f"{path}: not read, because {owner}: if you trust it, name it ({VARIABLE}={path})")
     try:
-        # Without O_NONBLOCK a pipe that nobody writes to would block.
+        # Without O_NONBLOCK, a pipe without a writer would block.
         with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise UsageError(f"{path}: not a regular file: move it away")
-            if is_foreign(status, environ):  # it was another one a moment ago
+            if is_foreign(status, environ):  # the file has been replaced since the first check
                 raise UsageError(f"{path}: not read, because it belongs to {user_of(status.st_uid)}")
             return file.read(MAX_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):

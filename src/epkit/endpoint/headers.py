@@ -14,30 +14,30 @@ FRAMING: Final = {
     "upgrade": "epkit speaks HTTP on every connection: leave this header out",
     "expect": "epkit sends a body at once and waits for no 100: leave this header out",
 }
-"""Headers that say how a message is framed, or what becomes of its connection. One given by hand contradicts what is
-sent, and the server waits for a body that does not come, or takes the next request for the rest of this one."""
+"""Headers that define the framing of a message, or the use of its connection. Such a header from the user contradicts
+the message that is sent: the server waits for a missing body, or takes the next request for the rest of this one."""
 
 OWN: Final = frozenset({
     *("host", "connection", "keep-alive", "proxy-connection", "user-agent", "accept", "accept-encoding"),
     *("content-type", "content-encoding", "azureml-model-deployment"),
 })  # fmt: skip
-"""Headers that say something else, each with a value that is epkit's or the user's to give."""
+"""Headers with another meaning; epkit or the user gives their values."""
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 def parse_header(text: str) -> tuple[str, str]:
-    """Take `Name: value` apart.
+    """Split `Name: value`.
 
     Returns:
-        The name and the value without the white space around it; an empty value is sent empty.
+        The name and the value without surrounding white space; an empty value is sent empty.
 
     Raises:
-        UsageError: no colon, or a name or value that HTTP cannot write. The message never shows the value.
+        UsageError: no colon, or a name or value that HTTP cannot represent. The message never shows the value.
     """
     name, colon, value = text.partition(":")
     if not colon:
-        # What has no colon may be a lone credential.
+        # A text without a colon may be only a credential.
         raise UsageError("-H: a header is written 'Name: value'; the one given has no colon")
     name, value = name.strip(), value.strip(" \t")
     problem = header_problem(name, value)
@@ -47,9 +47,9 @@ def parse_header(text: str) -> tuple[str, str]:
 
 
 def header_problem(name: str, value: str) -> str | None:
-    """Say in a few words why a header cannot be sent, without its value; None where it can.
+    """Return a short reason why a header cannot be sent, without its value; None if it can be sent.
 
-    Source: RFC 9110, sections 5.1 and 5.5; of framing RFC 9112, section 6.
+    Source: RFC 9110, sections 5.1 and 5.5; for framing RFC 9112, section 6.
     """
     if not _TOKEN.fullmatch(name):
         return "the name of a header holds only letters, digits and -_.!#$%&'*+^`|~"
@@ -66,10 +66,10 @@ def header_problem(name: str, value: str) -> str | None:
 
 
 def check_id_header(name: str) -> None:
-    """Refuse a header that no id can be sent in.
+    """Refuse a header in which no id can be sent.
 
     Raises:
-        UsageError: no name of a header, or one that has a meaning of its own, or that carries credentials.
+        UsageError: it is not the name of a header, or the header has another meaning or carries credentials.
     """
     problem = header_problem(name, "")
     if problem is None and name.lower() in OWN:

@@ -15,17 +15,17 @@ from epkit.errors import UsageError, unreadable
 from epkit.reading import KEY, read_whole
 
 TOKENS: Final = ("aad", "aml_token")
-"""Kinds of auth where something has to be asked for a token."""
+"""Kinds of auth for which a token must be requested."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """What is sent as Authorization.
+    """The value of the Authorization header, and its source.
 
     Args:
-        authorization: the header's whole value (`Bearer …`), None where none is sent.
-        source: where it was found, for messages (`-H`, `the URL`, `EPKIT_KEY`, …); "" for nowhere.
-        notes: what the user should know, a line each.
+        authorization: the header's whole value (`Bearer …`), None if the header is not sent.
+        source: where the key was found, for messages (`-H`, `the URL`, `EPKIT_KEY`, …); "" if there is none.
+        notes: notes for the user, one line each.
     """
 
     authorization: Secret | None = None
@@ -33,7 +33,7 @@ class Key:
     notes: tuple[str, ...] = ()
 
     def added_to(self, headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-        """Return the headers with Authorization; an Authorization that is among them stays as it is."""
+        """Return the headers with Authorization; if they already have one, it stays unchanged."""
         given = tuple(headers)
         if self.authorization is None or any(name.lower() == "authorization" for name, _ in given):
             return given
@@ -45,17 +45,17 @@ def find_key(
 ) -> Key:
     """Find the key of a target.
 
-    In this order: `--key-file`; an Authorization among *headers*, as it is; userinfo in the URL, as Basic;
-    what the endpoint's entry says; EPKIT_KEY, only where the entry names no key of its own and the target is
-    not the embedded endpoint, whose key is made when it starts. A token is not fetched here: there is no
-    authorization then, and its kind is the source.
+    The order is: `--key-file`; an unchanged Authorization among *headers*; userinfo in the URL, as Basic; the key that
+    the endpoint's entry names; EPKIT_KEY. EPKIT_KEY is used only if the entry names no key and the target is not the
+    embedded endpoint, whose key is made at its start. A token is not requested here: the result then has no
+    authorization, and its source is the kind of token.
 
     Args:
         key_file: value of `--key-file`.
         headers: those of `-H`, in order.
 
     Raises:
-        UsageError: a key that is named and missing, or no key at all by its form. The message never shows the key.
+        UsageError: a named key is missing, or does not have the form of a key. The message never shows the key.
 
     Source: RFC 6750, section 2.1 (Bearer); RFC 7617 (Basic).
     """
@@ -106,7 +106,7 @@ def _from_file(path: Path, source: str) -> Key:
     except UnicodeDecodeError:
         text = content.decode("latin-1")
     key = _bearer(text, source)
-    # Pipes (process substitution) are nobody else's, and Windows has no such bits.
+    # Other users cannot read a pipe (process substitution), and Windows has no such bits.
     if os.name == "posix" and stat.S_ISREG(mode) and mode & 0o077:
         note = f"{source}: other users of this machine can access this key: chmod 600"
         return Key(authorization=key.authorization, source=source, notes=(*key.notes, note))
@@ -130,10 +130,10 @@ def _bearer(text: str, source: str) -> Key:
 
 
 def looks_like_key(name: str) -> bool:
-    """Tell whether what should name a file or a variable looks as if the key itself stood in its place."""
+    """Tell whether the name of a file or a variable looks like the key itself, given by mistake."""
     return re.fullmatch(r"(?=.*[0-9])(?=.*[a-z])[A-Za-z0-9+=_-]{24,}|eyJ.*", name) is not None
 
 
 def _harmless(name: str) -> str:
-    """Return the name of a file or a variable, unless it looks as if the key itself stood in its place."""
+    """Return the name of a file or a variable, unless it looks like the key itself."""
     return "(not shown, it looks like a key)" if looks_like_key(name) else name

@@ -12,7 +12,7 @@ from epkit.core.http.secret import Secret
 from epkit.core.http.url import Url
 
 NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
-"""What an endpoint may be called without quotes."""
+"""The form of an endpoint's name that needs no quotes."""
 
 _HEAD: Final = """\
 # The endpoints that epkit talks to, by name: `epkit check NAME`, `epkit score --target NAME`.
@@ -26,10 +26,10 @@ _COLUMN: Final = 38
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkspaceConfig:
-    """What Azure's `config.json` says.
+    """The content of Azure's `config.json`.
 
     Args:
-        source: its path, as the user would write it.
+        source: its path in the form in which the user would write it.
     """
 
     name: str
@@ -39,12 +39,12 @@ class WorkspaceConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Starter:
-    """What is known of an endpoint.
+    """The known settings of an endpoint.
 
     Args:
-        name: of the endpoint, as `NAME` has it.
-        uri: free of credentials (`without_credentials`), or None.
-        key_env, key_file: where the key is, if the user said so.
+        name: name of the endpoint, in the form of `NAME`.
+        uri: without credentials (`without_credentials`), or None.
+        key_env, key_file: where the key is, if the user named it.
     """
 
     name: str
@@ -55,12 +55,12 @@ class Starter:
 
 
 def render(starter: Starter) -> str:
-    """Write the file, with a comment for each setting."""
+    """Return the text of the file, with a comment for each setting."""
     return "\n".join([_HEAD, *_lines(starter), ""])
 
 
 def name_of(uri: Url) -> str:
-    """Make a name for an endpoint of its URL: the service's, else the host's first label; `local` for an address."""
+    """Make an endpoint's name from its URL: the service, otherwise the host's first label; `local` for an address."""
     service = _SERVICE.match(uri.path)
     here = uri.unix is not None or is_address(uri.host) or is_loopback(uri.host)
     host = "local" if here else uri.host.partition(".")[0]
@@ -75,10 +75,10 @@ def variable_of(name: str) -> str:
 
 
 def without_credentials(uri: Url) -> tuple[Url, tuple[str, ...]]:
-    """Take out of a URL what must not be written down.
+    """Remove the parts of a URL that must not be written into a file.
 
     Returns:
-        The URL, and what was left out in words.
+        The URL, and descriptions of the removed parts.
     """
     left_out = [] if uri.userinfo is None else ["its password"]
     pairs = uri.query.reveal().split("&") if uri.query else []
@@ -90,7 +90,7 @@ def without_credentials(uri: Url) -> tuple[Url, tuple[str, ...]]:
 
 def _lines(starter: Starter) -> Iterator[str]:
     uri, workspace = starter.uri, starter.workspace
-    # A table without its uri would be refused, so without one all of it is a comment.
+    # A table without a uri would be refused, so without one the whole table is a comment.
     off = "# " if uri is None else ""
     yield _line(off, "default", starter.name, "the target of a command that names none")
     yield ""
@@ -121,15 +121,15 @@ def _lines(starter: Starter) -> Iterator[str]:
 
 
 def _line(off: str, key: str, value: str | int, why: str) -> str:
-    # JSON's strings are TOML's basic strings.
+    # A JSON string is also a basic string of TOML.
     text = f"{off}{key} = {json.dumps(clean(value, 2000) if isinstance(value, str) else value, ensure_ascii=False)}"
     return f"{text:<{_COLUMN}}  # {why}" if why else text
 
 
 def _backend(uri: Url | None) -> str:
-    """Guess who hosts an endpoint.
+    """Guess the backend of an endpoint.
 
-    Source: Azure's host names: container instances (ACI) and `/api/v1/service/` (AKS) are version 1's.
+    Source: Azure's host names: container instances (ACI) and `/api/v1/service/` (AKS) belong to version 1.
     """
     if uri is None or uri.host.endswith(".inference.ml.azure.com"):
         return "azureml"

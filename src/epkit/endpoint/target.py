@@ -19,13 +19,13 @@ def resolve(argument: str | None, *, environ: Mapping[str, str], cwd: Path) -> T
     """Find the target of a command.
 
     Args:
-        argument: a URL, `unix:PATH[:/PATH]`, or the name of an endpoint; None where none was given.
-        environ: EPKIT_TARGET and EPKIT_CONFIG are read; empty counts as unset.
-        cwd: absolute; `epkit.toml` is looked for from here upward, where a name or a default is needed.
+        argument: a URL, `unix:PATH[:/PATH]`, or the name of an endpoint; None if it is not given.
+        environ: EPKIT_TARGET and EPKIT_CONFIG are read; an empty one counts as unset.
+        cwd: absolute; if a name or a default is needed, `epkit.toml` is searched for from here upward.
 
     Raises:
-        UsageError: neither a URL nor a known name, a URL that is malformed, an `epkit.toml` that is wrong, or
-                must not name keys.
+        UsageError: neither a URL nor a known name, a malformed URL, or an `epkit.toml` that has a mistake or must not
+            name keys.
     """
     variable = environ.get("EPKIT_TARGET", "").strip()
     if argument is not None:
@@ -38,7 +38,7 @@ def resolve(argument: str | None, *, environ: Mapping[str, str], cwd: Path) -> T
 
 
 def contract_url(uri: Url) -> Url:
-    """Return where the contract is by default: the last segment of the path replaced by `swagger.json`."""
+    """Return the default URL of the contract: `swagger.json` replaces the last segment of the path."""
     return uri.sibling("swagger.json")
 
 
@@ -53,16 +53,16 @@ def to_destination(
     proxy: Proxy | None = None,
     http2: bool = False,
 ) -> Destination:
-    """Say how the target's origin is reached; the path of a request is `uri.request_path`.
+    """Return the destination of the target's requests; the path of a request is `uri.request_path`.
 
     Args:
-        tls: None for the defaults; a server_name in it goes before the URL's host.
+        tls: None for the defaults; its server_name, if any, is used instead of the URL's host.
         sni: send the host's name in the TLS handshake; an address is never sent.
         connect_to: `HOST:PORT` or `unix:PATH`.
-        proxy: what all requests go through.
+        proxy: the proxy for all requests.
 
     Raises:
-        UsageError: *connect_to* is neither; there is a proxy, and the target is a Unix socket.
+        UsageError: *connect_to* has another form, or the target is a Unix socket and there is a proxy.
 
     Source: RFC 6066, section 3: no addresses and no trailing dot in SNI.
     """
@@ -93,10 +93,10 @@ def _checked(spec: TargetSpec) -> TargetSpec:
 
 
 def _named(text: str, where: str, environ: Mapping[str, str], cwd: Path) -> TargetSpec:
-    """Find what a text names.
+    """Find the target that a text names.
 
     Args:
-        where: the text is from, which begins what is said of it.
+        where: the source of the text; messages about it begin with this.
     """
     if is_url(text):
         try:

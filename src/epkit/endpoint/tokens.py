@@ -1,4 +1,4 @@
-"""Tokens for scoring: one azure-identity credential for all, and each token is replaced before it expires."""
+"""Tokens for scoring: all come from one azure-identity credential, and each is replaced before it expires."""
 
 import importlib.util
 import threading
@@ -16,10 +16,10 @@ from epkit.process import silenced, unwarned
 
 AUDIENCE: Final = "https://ml.azure.com/.default"
 MARGIN_S: Final = 300.0
-"""A token is renewed this long before it expires; azure-identity asks for another one then, too."""
+"""A token is renewed this time before it expires; azure-identity also requests another one then."""
 RETRY_S: Final = 10.0
 PATIENCE_S: Final = 60.0
-"""Longest wait for a token, including all services on the way."""
+"""Longest wait for a token, with all services that are involved."""
 
 TokenSource = Callable[[], Token]
 
@@ -39,7 +39,7 @@ def credential() -> Any:
 
 
 def aad_source() -> TokenSource:
-    """Return what asks AAD for tokens that open managed online endpoints.
+    """Return a source that requests tokens for managed online endpoints from AAD.
 
     Raises:
         UsageError: azure-identity is not installed.
@@ -50,7 +50,7 @@ def aad_source() -> TokenSource:
         try:
             with silenced("azure", "msal", "urllib3"):  # azure-identity logs its whole chain
                 found = asked.get_token(AUDIENCE)
-        except Exception as error:  # noqa: BLE001 - whatever azure-identity raises
+        except Exception as error:  # noqa: BLE001 - azure-identity may raise anything
             raise UsageError(reduce(error).line) from None
         return made(found.token, float(found.expires_on))
 
@@ -58,7 +58,7 @@ def aad_source() -> TokenSource:
 
 
 def in_time(source: TokenSource, limit_s: float = PATIENCE_S) -> TokenSource:
-    """Return a source that waits for the other one as long as this; SDKs try again for minutes."""
+    """Return a source that waits for another one only until a time limit: SDKs retry for minutes."""
 
     def ask() -> Token:
         outcome: SimpleQueue[Token | BaseException] = SimpleQueue()
@@ -66,7 +66,7 @@ def in_time(source: TokenSource, limit_s: float = PATIENCE_S) -> TokenSource:
         def work() -> None:
             try:
                 outcome.put(source())
-            except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+            except BaseException as error:  # noqa: BLE001 - the waiting thread raises it
                 outcome.put(error)
 
         threading.Thread(target=work, name="token-service", daemon=True).start()
@@ -82,18 +82,18 @@ def in_time(source: TokenSource, limit_s: float = PATIENCE_S) -> TokenSource:
 
 
 def made(text: str, expires_at_s: float) -> Token:
-    """Make a token that is replaced five minutes before its end, or after half its time where that is less."""
+    """Make a token that is replaced five minutes before its end, but not before half of its time."""
     left = expires_at_s - time.time()
     return Token(text=Secret(text), expires_at_s=expires_at_s, refresh_at_s=expires_at_s - min(MARGIN_S, left / 2))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Renewal:
-    """How a token is replaced.
+    """The values for the renewal of a token.
 
     Args:
-        source: asks for another one.
-        first: the one that is in use.
+        source: requests another token.
+        first: the token in use.
     """
 
     source: TokenSource
@@ -101,9 +101,9 @@ class Renewal:
 
 
 class Keeper:
-    """Keeps a token fresh, on a thread of its own; a context manager.
+    """Renews a token in its own thread; a context manager.
 
-    A token that cannot be replaced is used on, and asked for again, until its end.
+    If a token cannot be replaced, it stays in use until its end, and another one is requested repeatedly.
     """
 
     def __init__(
@@ -112,9 +112,9 @@ class Keeper:
         """Prepare.
 
         Args:
-            first: the token that is in use.
-            replaced: is handed each new one, on the keeper's thread.
-            note: called once when no new token can be got.
+            first: the token in use.
+            replaced: called with each new token, in the keeper's thread.
+            note: called once with the reason if no new token is available.
         """
         self._source = source
         self._token = first
@@ -128,7 +128,7 @@ class Keeper:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop; a request for a token that is under way is left to itself."""
+        """Stop; a request for a token that is in progress is abandoned."""
         self._over.set()
 
     def _keep(self) -> None:
@@ -143,7 +143,7 @@ class Keeper:
                 noted, wait = True, self._pause()
                 continue
             if new.text == self._token.text:
-                wait = self._pause()  # the source's own cache
+                wait = self._pause()  # the source returned the old token from its cache
                 continue
             self._token = new
             self._replaced(new.text)

@@ -1,14 +1,13 @@
-"""What an engine is: it owns slots (connections), and asks a driver two things for each of them.
+"""The interface of an engine: it owns slots (connections), and calls two methods of a driver for each of them.
 
-A slot calls `driver.next(now)` when it is free: an `Arrival` says what to send and since when that is due; None
-retires the slot, unless the driver is a `PacingDriver` that has it wait. When the request is over, in whatever way,
-the slot fills in its `Exchange` and calls `driver.done(exchange)`, exactly once per arrival. Both calls are
-synchronous and are made from the engine's own completion callback, so that nothing is awaited, scheduled or allocated
-between two requests.
+A free slot calls `driver.next(now)`. An `Arrival` contains the request to send and the time when it is due. None
+retires the slot, unless the driver is a `PacingDriver` that lets it wait. When the request has ended in any way, the
+slot fills in its `Exchange` and calls `driver.done(exchange)`, exactly once per arrival. Both calls are synchronous, in
+the engine's own completion callback. So nothing is awaited, scheduled or allocated between two requests.
 
-A failed request is data. What a driver or a sink raises is a crash of ours, wherever it happens: a transport would take
-an OSError for the end of its connection, and the loop would log what a timer raises while the run waits for ever. So
-every call of a driver, and whatever else runs from the loop, is made where `Engine.crash` gets what it raises.
+A failed request is data. An exception of a driver or a sink is a bug in epkit, wherever it happens. A transport would
+take an OSError for the end of its connection; the loop would only log the exception of a timer, and the run would wait
+forever. So every call of a driver, and all else that the loop calls, passes its exceptions to `Engine.crash`.
 """
 
 import asyncio
@@ -22,26 +21,26 @@ from epkit.core.samples.rows import Failure
 from epkit.engines.stamps import Stamps
 
 Arrival: TypeAlias = tuple[int, int, Request]
-"""A planned request: `time.perf_counter_ns` of when it should start (in the past or now), index of its payload,
-what is sent. A bare tuple, because one is made for every request."""
+"""A planned request: the time when it should start (`time.perf_counter_ns`, past or now), the index of its payload, and
+the request. It is a plain tuple, because one is made for every request."""
 
 
 FOREVER: Final = 2**63 - 1
-"""A time that does not come: a slot that rests until then is only woken."""
+"""A time that never comes: a slot that rests until then ends its rest only when it is woken."""
 
 
 INTERRUPTED: Final = "interrupted"
-"""The detail of a failure that is our own doing: the run was ended."""
+"""Detail of a failure that epkit itself causes: the run was ended."""
 
 
 class Exchange:
-    """The one request in flight on a slot, and what happened to it; reused for the slot's next request.
+    """The request in flight on a slot, and what happened to it; it is reused for the slot's next request.
 
-    The time points are those of `epkit.core.samples.rows`, but as `time.perf_counter_ns` gives them: the sink subtracts
-    the beginning of the run from whole blocks. `failure` is what the engine knows (connect, tls, timeout,
-    transport) or NONE; what the reply says is the driver's to judge. `head` is the raw header block as far as it
-    was read (whole if the reply is), `body` the body without its transfer coding (a content coding is left on),
-    `detail` the reason of a failure in words.
+    The points of time are those of `epkit.core.samples.rows`, but as values of `time.perf_counter_ns`: the start of the
+    run is subtracted from whole blocks later. `failure` is a failure that the engine sees (connect, tls, timeout,
+    transport), or NONE; the driver judges the reply. `head` is the raw header block as far as it was read (complete if
+    the reply is). `body` is the body without its transfer coding, but with its content coding. `detail` is the reason
+    of a failure as text.
     """
 
     __slots__ = (
@@ -58,40 +57,40 @@ class Exchange:
 
 
 class Driver(Protocol):
-    """What decides when a request is due and what becomes of its outcome."""
+    """Decides when a request is due, and processes its outcome."""
 
     def begin(self) -> None:
-        """Start the clock: names are looked up, the first request is about to go."""
+        """Start the clock: names have been looked up, and the first request follows at once."""
 
     def next(self, now: int) -> Arrival | None:
-        """Return the next request of a free slot, or None when there is none left."""
+        """Return the next request for a free slot; None if there is none left."""
 
     def done(self, exchange: Exchange) -> None:
-        """Take the outcome of a request; *exchange* is reused afterwards."""
+        """Process the outcome of a request; *exchange* is reused afterwards."""
 
 
 @runtime_checkable
 class PacingDriver(Driver, Protocol):
-    """A driver that does not always have something for a free slot: for a rate, a wait, or work still to come.
+    """A driver that sometimes has no request for a free slot: because of a rate, a wait, or work that comes later.
 
-    Where `next` has nothing, the engine asks `rest`. A slot that rests is parked, with its connection if it has one,
-    and costs nothing. Parked slots ask again at the earliest time that was named, and whenever somebody calls the
-    engine's `wake`; `next` is then called until it has nothing more.
+    If `next` returns None, the engine calls `rest`. A slot that rests is parked, with its connection if it has one, and
+    uses no CPU. Parked slots ask again at the earliest time that `rest` has returned, and after each call of the
+    engine's `wake`. Then `next` is called until it returns None.
     """
 
     def rest(self, now: int) -> int | None:
-        """Say until when a free slot rests (`time.perf_counter_ns`, or `FOREVER`); None retires it."""
+        """Return until when a free slot rests (`time.perf_counter_ns`, or `FOREVER`); None retires it."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Traffic:
-    """What an engine counted in addition to the samples.
+    """An engine's counters in addition to the samples.
 
     Args:
-        connections: opened successfully (TLS included).
+        connections: connections that were opened successfully (with TLS).
         closed: replies after which the connection could not be used again.
-        retried: requests sent again on a fresh connection because the old one was dead before a byte was written.
-        unsolicited: replies that were followed by bytes nobody had asked for.
+        retried: requests sent again on a new connection, because the old one was closed before a byte was written.
+        unsolicited: replies that were followed by unexpected bytes.
         tls: `TLSv1.3,TLS_AES_256_GCM_SHA384,256`: version, cipher, cipher bits; None without TLS.
     """
 
@@ -103,10 +102,10 @@ class Traffic:
 
 
 class Engine(Protocol):
-    """What sends requests. Constructed with a `Destination`, a timeout in ns, and whether to keep connections.
+    """Sends requests. It is made with a `Destination`, a timeout in ns, and whether connections are kept.
 
-    Before `run` it may be given `stamps`, for requests with ids: then each is a `NumberedRequest`, and starts at a time
-    that these hand out, which is the number in its id. The driver tells them in its `begin` when the run began.
+    For requests with ids, `stamps` is set before `run`. Then each request is a `NumberedRequest`. It starts at a time
+    that `stamps` returns, and this time is the number in its id. The driver's `begin` sets the start of the run in it.
     """
 
     name: str
@@ -114,7 +113,7 @@ class Engine(Protocol):
     stamps: Stamps | None
 
     async def prepare(self) -> None:
-        """Look the host's name up, so that `run` begins at once; may be left out.
+        """Look the host's name up, so that `run` begins at once; this call is optional.
 
         Raises:
             EndpointError: the host has no address.
@@ -129,20 +128,20 @@ class Engine(Protocol):
         """
 
     def wake(self) -> None:
-        """Have parked slots ask the driver again; called on the engine's own loop."""
+        """Let parked slots ask the driver again; called in the engine's own loop."""
 
     def stop(self, *, drain: bool) -> None:
-        """Ask a running `run` to end: take no more arrivals; without *drain*, abort what is in flight too."""
+        """End a running `run`: take no more arrivals; without *drain*, also abort the requests in flight."""
 
     def crash(self, error: BaseException) -> None:
-        """End a running `run`, which raises *error*; the driver is called no more. The first error counts."""
+        """End a running `run`, which then raises *error*; the driver is not called again. The first error counts."""
 
     def soon(self, call: Callable[[], None]) -> None:
-        """Call something once the replies that are there have been dealt with; what it raises crashes the run."""
+        """Call a function when the pending replies have been handled; an exception of it crashes the run."""
 
 
 class CrashingEngine:
-    """What engines have in common: what they are made of, and what happens when a driver or a sink raises something."""
+    """The common part of engines: their parameters, and the handling of exceptions of a driver or a sink."""
 
     def __init__(self, destination: Destination, *, timeout_ns: int, keepalive: bool = True) -> None:
         self.destination, self.timeout_ns, self.keepalive = destination, timeout_ns, keepalive
@@ -151,17 +150,17 @@ class CrashingEngine:
         self.crashed: BaseException | None = None
 
     def crash(self, error: BaseException) -> None:
-        """End a running `run`, which raises *error*."""
+        """End a running `run`, which then raises *error*."""
         if self.crashed is None:
             self.crashed = error
             self.abandon()
 
     def abandon(self) -> None:
-        """Call the driver no more, and have `run` end."""
+        """Stop calling the driver, and end `run`."""
         raise NotImplementedError
 
     def soon(self, call: Callable[[], None]) -> None:
-        """Call something once the replies that are there have been dealt with."""
+        """Call a function when the pending replies have been handled."""
         asyncio.get_running_loop().call_soon(self._call, call)
 
     def _call(self, call: Callable[[], None]) -> None:

@@ -104,7 +104,7 @@ class BatchDriver:
         Args:
             rows: cuts the batches, with the same packer and policy.
             make: builds a request from a body and an id.
-            explain: words the result of a failed request, without credentials.
+            explain: describes the result of a failed request, without credentials.
             dice: random numbers for jitter.
             later: calls a function when the pending replies are handled.
             wake: wakes the parked slots.
@@ -331,7 +331,7 @@ class BatchDriver:
         return not held or held + len(self._flying) < ENOUGH
 
     def _pick(self, now: int) -> tuple[Batch, bytes] | None:
-        """Cut the next batch; if the first ones failed alike, one row alone."""
+        """Cut the next batch; if the first ones failed alike, it has only one row."""
         cut = self._rows.cut() if self._may_cut else None
         if cut is not None or self._flying or self._waiting or not self._doubt.held:
             return cut

@@ -1,8 +1,8 @@
-"""The driver: the only loop's two verbs, `next` and `done`, for every engine.
+"""The driver: the two methods of the request loop, `next` and `done`, for every engine.
 
-`next` says what a free slot sends; `done` judges what came back and packs it as a row of the current block. A full
-block goes to the sinks; it is small, as requests in flight wait while it does. Everything a reply needs in the common
-case is a dict look-up: replies of a model repeat, so a verdict is remembered by the bytes of the body.
+`next` returns the request for a free slot. `done` judges its outcome, and packs it as a row of the current block. The
+sinks get each full block. Blocks are small, because requests in flight wait meanwhile. In the common case, a reply only
+needs a look-up in a dict: a model often repeats replies, so each verdict is remembered by the bytes of the body.
 """
 
 import time
@@ -30,11 +30,11 @@ ROW_BYTES: Final = SAMPLE.itemsize
 BLOCK_BYTES: Final = BLOCK_ROWS * ROW_BYTES
 FLUSH_NS: Final = 100_000_000
 REMEMBERED_BYTES: Final = 4096
-"""The longest body whose verdict is remembered."""
+"""Greatest length of a body whose verdict is remembered."""
 MEMO_BYTES: Final = 16 * 1024 * 1024
-"""The most that all remembered verdicts take, however many payloads there are."""
+"""Greatest size of all remembered verdicts, for any number of payloads."""
 VERDICT_BYTES: Final = 256
-"""Approximate bytes of a remembered reply, without its body."""
+"""Approximate size of a remembered reply without its body."""
 DEPLOYMENTS: Final = 255
 EXAMPLE_BYTES: Final = 64 * 1024
 
@@ -43,10 +43,10 @@ Sink = Callable[[np.ndarray], None]
 
 @dataclass(slots=True, kw_only=True)
 class FirstFailure:
-    """The first failed request of a kind, and how many followed.
+    """The first failed request of a kind, and the number of such requests.
 
     Args:
-        start_ns: when it started, ns since the run began; None where nothing of it was sent.
+        start_ns: its start, ns since the run began; None if nothing of it was sent.
     """
 
     failure: Failure
@@ -61,15 +61,15 @@ class FirstFailure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judging:
-    """What becomes of every outcome: how deep it is looked at, by what, and where its row goes.
+    """The processing of every outcome: how thoroughly it is checked, by which functions, and who receives its row.
 
     Args:
-        sinks: each gets every block, for the length of the call; times in it are ns since the run began.
-        inspect: looks deeper at a reply that is good so far, given the place of its row in the block; None where
-            it cannot tell yet.
-        log: called with every exchange, before it is judged; for `-v`.
-        place: where predictions are in a reply, if that was said.
-        strict: whether a contract says what a row is; else a reply with another number of predictions is no failure.
+        sinks: each gets every block, only for the duration of the call; times in it are ns since the run began.
+        inspect: checks a reply that is good so far more thoroughly; it also gets the place of the reply's row in the
+            block. It returns None if the verdict is not known yet.
+        log: called with every exchange before it is judged; for `-v`.
+        place: the place of the predictions in a reply, if the user gave it.
+        strict: whether a contract defines the rows; otherwise a wrong number of predictions is no failure.
     """
 
     sinks: Sequence[Sink]
@@ -81,7 +81,7 @@ class Judging:
 
 
 class DriverBase:
-    """What every driver does with an outcome: it is judged, stored as a row, and handed on in blocks."""
+    """The common part of all drivers: judges outcomes, stores them as rows, and passes them on in blocks."""
 
     def __init__(
         self,
@@ -92,20 +92,20 @@ class DriverBase:
     ) -> None:
         """Prepare a run.
 
-        Public attributes, to be read when the run is over: `began`, `ended` (`time.perf_counter_ns`),
+        These public attributes are complete when the run is over: `began`, `ended` (`time.perf_counter_ns`),
         `started_at`, `deployments` (names by index), `examples` (by kind and status), `first_head` (the header block
-        of the first whole reply), `miscounted` (the first numbers of predictions and rows that differed, where that
-        is no failure), `unsent` (requests of each payload that never found a connection), `sent` and
-        `failed` (as of the last block), `most` (most in flight in each phase that was entered), `gaps` (ns that passed
-        between the end of a phase, by its index, and the next one), `cpu_s` (process time spent before the measured
-        phases), `late_ns` (how long after `began` the run really began). To be set before: `began_at`, the time that is
-        the beginning, where it is not the moment of `begin`; that should be called shortly before it; and `stamps`, to
-        which it says when the run began.
+        of the first complete reply), `miscounted` (the first numbers of predictions and rows that differ, if that is no
+        failure), `unsent` (by payload, the number of requests that never got a connection), `sent` and `failed` (up to
+        the last block), `most` (greatest number in flight in each phase that was entered), `gaps` (time in ns between
+        the end of a phase, by its index, and the next one), `cpu_s` (process time before the measured phases),
+        `late_ns` (time from `began` to the real start of the run). Two attributes can be set before the run. `began_at`
+        is the start of the run, if it is not the call of `begin`; call `begin` shortly before it. In `stamps`, `begin`
+        sets the start of the run.
 
         Args:
-            requests: one a payload.
-            rows: how many rows each payload holds, None where that is not known.
-            times: is kept up to date, before a row of the next phase is due.
+            requests: one request for each payload.
+            rows: number of rows in each payload, None if it is not known.
+            times: the driver updates it before a row of the next phase is due.
         """
         self._requests = tuple(requests)
         self._rows = tuple(rows)
@@ -135,10 +135,10 @@ class DriverBase:
         self.cpu_s = 0.0
 
     def begin(self) -> None:
-        """Start the clock, at the time that was agreed on if there is one."""
+        """Start the clock, at the agreed time if there is one."""
         now = time.perf_counter_ns()
         if self.began_at is not None:
-            # Here, where all is ready: what an engine does before would make the first request late.
+            # The wait is here, because everything is ready: an engine's earlier work would make the first request late.
             while now < self.began_at:
                 now = time.perf_counter_ns()
             self.late_ns = now - self.began_at
@@ -150,17 +150,17 @@ class DriverBase:
 
     @property
     def planned_end(self) -> int | None:
-        """When the run would have ended by its plan, ns since it began; None where the last reply is the end."""
+        """The end of the run by its plan, ns since it began; None if the run ends with the last reply."""
         return None
 
     def replace(self, requests: Sequence[Request]) -> None:
-        """Send other requests from now on, one a payload as before: with a new token; from any thread."""
+        """Send other requests from now on, one for each payload: those with a new token. Any thread may call this."""
         self._requests = tuple(requests)
 
     def done(self, exchange: Exchange) -> None:
         """Judge an exchange and store its row."""
-        # Written for speed: one of these is made for each request, so what is called is fetched first, what the
-        # common case does not need is left out, and a verdict that is known costs one look-up.
+        # Written for speed, because it runs for each request: attributes are fetched once, the common case does only
+        # what it needs, and a known verdict takes one look-up.
         x = exchange
         log = self._log
         if log is not None:
@@ -191,11 +191,11 @@ class DriverBase:
             self.flush()
 
     def waiting(self) -> int:
-        """Return how many requests of an open phase are due and not over; 0 in a closed one, where none waits."""
+        """Return how many requests of an open phase are due and not over; 0 in a closed phase, in which none waits."""
         return 0
 
     def flush(self) -> None:
-        """Hand the rows so far to the sinks."""
+        """Pass the rows so far to the sinks."""
         rows = self._offset // ROW_BYTES
         self._flush_at = time.perf_counter_ns() + FLUSH_NS
         if not rows:
@@ -217,7 +217,7 @@ class DriverBase:
         failure = judge_status(x.status)
         request = self._requests[x.payload]
         method = request.method
-        # A 204 has no body: that answers a GET or a PUT, and gives no prediction for rows that were posted.
+        # A 204 has no body. This is a good answer to a GET or a PUT, but has no predictions for posted rows.
         bodiless = method == "HEAD" or (x.status == 204 and method != "POST")
         if failure or bodiless or self._depth is Depth.STATUS:
             return failure, ""
@@ -266,7 +266,7 @@ class DriverBase:
         server = server_ns(headers)
         name = headers.get("azureml-model-deployment", "")
         if server < 0 and not name and 200 <= x.status < 300:
-            # The first good reply names neither: no later one will, and looking costs more than all the rest.
+            # The first good reply has neither value, so no later one will. A search costs more than all other work.
             self._headers_matter = False
         if name not in self.deployments and len(self.deployments) < DEPLOYMENTS:
             self.deployments.append(name)
@@ -274,7 +274,7 @@ class DriverBase:
 
 
 class ClosedLoop(DriverBase):
-    """A phase driven by its slots: each sends its next request when the last one is over."""
+    """A phase that its slots drive: each slot sends its next request when its last one is over."""
 
     def __init__(
         self,
@@ -287,7 +287,7 @@ class ClosedLoop(DriverBase):
         """Prepare a phase.
 
         Args:
-            requests: one a payload, sent in turn.
+            requests: one request for each payload, sent in turn.
             rows, times: as in `DriverBase`.
         """
         super().__init__(requests, rows, judging, times)
@@ -311,11 +311,11 @@ class ClosedLoop(DriverBase):
         self._only = self._requests[0] if len(self._requests) == 1 else None
 
     def stop(self) -> None:
-        """Give out no more arrivals."""
+        """Return no more arrivals from `next`."""
         self._left = 0
 
     def next(self, now: int) -> Arrival | None:
-        """Return the next request, due now; None when the phase is over."""
+        """Return the next request, which is due now; None if the phase is over."""
         left = self._left
         if not left or now >= self._until:
             return None

@@ -15,9 +15,9 @@ from epkit.engines.batches import BatchDriver, Outcome
 
 
 class FedDriver(BatchDriver):
-    """Sends the rows that it is given, and passes each on with its result as soon as it is known.
+    """Sends the rows that it gets, and passes each on with its result as soon as the result is known.
 
-    It does not end by itself, only by `end`.
+    It does not end by itself: only `end` ends it.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class FedDriver(BatchDriver):
         """Prepare a run; see `BatchDriver`.
 
         Args:
-            write: takes the rows of a chunk from its `written` up to a place; of any chunk at any time.
+            write: writes the rows of a chunk from its `written` up to a place; called for any chunk at any time.
         """
         self._fed = Fed(packer, write, policy)
         self._blocks: list[bytes] = []
@@ -58,12 +58,12 @@ class FedDriver(BatchDriver):
 
     @property
     def policy(self) -> Policy:
-        """How rows are sent now."""
+        """The current policy for the requests."""
         return self._policy
 
     @property
     def unsent(self) -> int:
-        """Rows that no request has been made of yet."""
+        """Number of rows that are not in a request yet."""
         return self._fed.unsent
 
     def feed(self, chunk: Chunk) -> None:
@@ -72,12 +72,12 @@ class FedDriver(BatchDriver):
         self._wake_parked()
 
     def pace(self, concurrency: int, interval_ns: int, not_before: int = 0) -> None:
-        """Go at another pace from now on.
+        """Change the pace from now on.
 
         Args:
-            concurrency: most requests under way; those that are there are waited for.
-            interval_ns: least time from one request to the next, 0 for none; from the last one, too.
-            not_before: when the next request leaves at the earliest, on the engine's clock.
+            concurrency: greatest number of requests in flight; present ones beyond it are completed.
+            interval_ns: least time from one request to the next, 0 for none; also from the last request to the next.
+            not_before: earliest start of the next request, on the engine's clock.
         """
         self._due = max(self._due + interval_ns - self._policy.interval_ns, not_before)
         self._policy = replace(self._policy, concurrency=concurrency, interval_ns=interval_ns)
@@ -90,7 +90,7 @@ class FedDriver(BatchDriver):
         self._stopped = True
 
     def take_times(self) -> bytes:
-        """Return what the requests took that succeeded since this was last asked for: int64, ns."""
+        """Return the times of the requests that have succeeded since the last call: int64, ns."""
         self._note_times()
         blocks, self._blocks = self._blocks, []
         return b"".join(blocks)

@@ -172,7 +172,7 @@ class GuardedStream(httpcore.AsyncNetworkStream):
 
 
 class GuardedReply:
-    """One reply during its arrival. It takes the bytes, and reports what is wrong with them.
+    """One reply during its arrival. It takes the bytes, and reports their faults.
 
     Attributes:
         complete: whether the reply has ended; later bytes are unexpected.
@@ -189,7 +189,7 @@ class GuardedReply:
         self.keep = True
 
     def take(self, data: bytes) -> str:
-        """Take the next bytes, or none at the end of the connection; return what is wrong with them, or ""."""
+        """Take the next bytes, or none at the end of the connection; return their fault, or ""."""
         was_complete = self.complete
         if not data:
             self.keep = False
@@ -217,7 +217,7 @@ class GuardedReply:
         return ""
 
     def _take_loosely(self, wrong: str) -> str:
-        """Take a header whose lines end with LF alone, when it is complete; h11 accepts such lines.
+        """Accept a header whose lines end with LF only, when it is complete; h11 accepts such lines.
 
         Args:
             wrong: the fault to report if the header has another fault.

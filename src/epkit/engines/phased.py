@@ -1,17 +1,17 @@
-"""The driver of a plan of several phases, and of every open one: it asks a schedule when a request is due.
+"""The driver for plans of several phases, and for every open phase: a schedule determines when a request is due.
 
-Theory of operation. One phase is current. In a closed one a slot that asks gets a request that is due now, as long as
-fewer are in flight than the phase has slots. In an open one it gets the oldest request that is due and was not given
-out yet, however late that is, and the time at which it *was* due goes with it: a stalled server delays what is sent,
-but moves nothing in the plan and hides nothing from the response times. Slots that get nothing rest until the next
-request is due.
+Theory of operation. One phase is current. In a closed phase, a slot that asks gets a request that is due now, if fewer
+requests are in flight than the phase has slots. In an open phase, it gets the oldest request that is due and has not
+been sent, however late it is, with the time at which it *was* due. So a stalled server delays requests, but changes
+nothing in the plan and hides nothing from the response times. Slots that get no request rest until the next one is due.
 
-A phase ends when its time is over and all that was due in it has been given out. The next one begins when it should
-have begun, so that what is late stays late. Nothing is waited for in between: connections go from phase to phase,
-and a row belongs to the phase in which it was due (`epkit.core.load.phases`).
+A phase ends when its time is over and all requests that were due in it have been sent. The next phase begins at its
+planned time, so late requests stay late. There is no wait in between: connections are used in all phases, and a row
+belongs to the phase in which it was due (`epkit.core.load.phases`).
 
-Several workers share a plan. A phase that ends with the clock ends for all of them at once. One that ends with a number
-of requests ends for each at another time: then they meet at a gate, and go on together at a time that is sent to them.
+Several workers share a plan. A phase that ends at a time ends for all of them at once. A phase that ends with a number
+of requests ends at a different time for each worker: then they wait for each other at a gate, and continue together at
+a time that is sent to them.
 """
 
 import time
@@ -28,11 +28,11 @@ from epkit.engines.base import FOREVER, Arrival, Exchange
 from epkit.engines.driver import DriverBase, Judging
 
 POLL_NS: Final = 10_000_000
-"""How long a slot rests that waits for the end of a phase that ends with a number of requests."""
+"""Time for which a slot rests while it waits for the end of a phase that ends with a number of requests."""
 
 
 class Phased(DriverBase):
-    """Drives phases, one after the other; a `PacingDriver`."""
+    """Drives phases one after the other; a `PacingDriver`."""
 
     def __init__(
         self,
@@ -45,19 +45,20 @@ class Phased(DriverBase):
         seed: int = 0,
         gate: Callable[[int], None] | None = None,
     ) -> None:
-        """Prepare a run; `stopped` tells whether `stop` ended it.
+        """Prepare a run; `stopped` is whether `stop` ended it.
 
         Args:
-            phases: in order; a first one called `WARMUP` is not measured.
-            requests: one a payload, sent in turn.
+            phases: in order; a first phase with the name `WARMUP` is not measured.
+            requests: one request for each payload, sent in turn.
             rows, times: as in `DriverBase`.
-            seed: of random arrivals.
-            gate: called with a phase's index when everything before it is over here; it begins with `admit`. None
-                where nobody else is waited for.
+            seed: seed of random arrivals.
+            gate: called with a phase's index when everything before this phase is over here; `admit` then begins the
+                phase. None if there are no other workers to wait for.
         """
         super().__init__(requests, rows, judging, times)
         self._phases = tuple(phases)
-        # Made before the clock starts: to draw the first times takes numpy longer than many a reply takes its server.
+        # The schedules are made before the clock starts: numpy needs more time for the first times than many servers
+        # need for a reply.
         self._schedules = [
             _started(due_times(p, seed + i)) if p.model == "open" else iter(()) for i, p in enumerate(phases)
         ]
@@ -83,18 +84,18 @@ class Phased(DriverBase):
 
     @property
     def planned_end(self) -> int | None:
-        """When the run would have ended by its plan, ns since it began; None where the last reply is the end."""
+        """The end of the run by its plan, ns since it began; None if the run ends with the last reply."""
         return self._end - self.began if self._open and self._end != FOREVER and not self.stopped else None
 
     def stop(self) -> None:
-        """Give out no more arrivals; slots that rest have to be woken."""
+        """Return no more arrivals from `next`; wake the resting slots after this call."""
         self._over = self.stopped = True
 
     def admit(self, begin: int) -> None:
-        """Begin the phase that is waited for; slots that rest have to be woken.
+        """Begin the phase for which the gate waits; wake the resting slots after this call.
 
         Args:
-            begin: ns since the run began; may be in the future.
+            begin: its begin, ns since the run began; may be in the future.
         """
         if self._waits and not self._over:
             self._waits = False
@@ -123,7 +124,7 @@ class Phased(DriverBase):
         return None
 
     def rest(self, now: int) -> int | None:
-        """Say until when a free slot rests; None when the run is over."""
+        """Return until when a free slot rests; None if the run is over."""
         if self._over:
             return None
         if self._waits:
@@ -137,12 +138,12 @@ class Phased(DriverBase):
         return self._end if self._end != FOREVER else now + POLL_NS
 
     def done(self, exchange: Exchange) -> None:
-        """Take the outcome of a request."""
+        """Process the outcome of a request."""
         self._flying -= 1
         super().done(exchange)
 
     def waiting(self) -> int:
-        """Return how many requests of the current phase are due and not over, those without a slot included."""
+        """Return how many requests of the current phase are due and not over, with those that have no slot yet."""
         late = time.perf_counter_ns() - self._due
         return self._flying + (max(0, round(late * self._rate / 1e9)) if self._open and late > 0 else 0)
 
@@ -155,13 +156,13 @@ class Phased(DriverBase):
         return due, payload, self._requests[payload]
 
     def _refill(self) -> int:
-        """Return the first due time of the next block; `FOREVER` where there is none."""
+        """Return the first due time of the next block; `FOREVER` if there is none."""
         base = self._base
         self._block = (base + due for due in next(self._blocks, ()))
         return next(self._block, FOREVER)
 
     def _leave(self, end: int) -> None:
-        """End the current phase, and enter the next one or wait for the others at its gate; or end the run."""
+        """End the current phase; then enter the next one, wait for the other workers at its gate, or end the run."""
         place = len(self.times.begins)
         if place == len(self._phases):
             self._over = True
@@ -200,10 +201,10 @@ class Phased(DriverBase):
 
 
 def _started(blocks: Iterator[list[int]]) -> Iterator[list[int]]:
-    """Have an iterator make its first value at once."""
+    """Let an iterator compute its first value now."""
     return chain(list(islice(blocks, 1)), blocks)
 
 
 def _by_count(phase: Phase) -> bool:
-    """Tell whether a phase ends with a number of requests, for each of several workers at another time."""
+    """Tell whether a phase ends with a number of requests, so at a different time for each of several workers."""
     return phase.requests is not None and (phase.model == "closed" or phase.arrivals == "poisson")

@@ -2,8 +2,8 @@
 
 Between two starts, a process writes a request or opens a socket, which takes at least a thousand nanoseconds. So a
 clock with a finer resolution gives different times, at no extra cost. With a coarser clock, the last time is compared.
-With *n* workers, each worker uses only one of *n* residues: the first those nanoseconds that *n* divides, the second
-the following ones, and so on. This delays a start by less than *n* ns.
+With *n* workers, each worker uses only one of *n* residues: the first worker uses the nanoseconds that *n* divides, the
+second the following ones, and so on. This delays a start by less than *n* ns.
 """
 
 import time

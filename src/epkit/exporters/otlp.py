@@ -1,9 +1,9 @@
-"""Sends a run's metrics to an OpenTelemetry collector (OTLP over HTTP), from a thread of its own.
+"""Sends a run's metrics to an OpenTelemetry collector (OTLP over HTTP), in its own thread.
 
-Theory of operation. Only the latest frame waits: a collector that is slow gets fewer of them, and as all values are
-cumulative, nothing is lost by that. A frame that could not be delivered is not sent again; the next one says the same
-and more. After a failure there is a pause, which doubles. OpenTelemetry's own exporter encodes and sends; its retries,
-which sleep for up to a minute, never begin, because its session raises what is no delivery.
+Theory of operation. Only the latest frame waits. A slow collector gets fewer frames; as all values are cumulative,
+nothing is lost. A frame that was not delivered is not sent again, because the next one contains its values too. After a
+failure there is a pause, which doubles each time. OpenTelemetry's own exporter encodes and sends. Its retries, which
+sleep for up to a minute, never begin, because its session raises an exception for each frame that was not delivered.
 """
 
 import threading
@@ -25,10 +25,10 @@ from epkit.exporters.points import ExportFrame, MetricsMaker
 from epkit.process import silenced
 
 PAUSES_S: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
-"""Pause after that many failures in a row."""
+"""Pauses after one, two and more failures in a row."""
 
 ANSWER_BYTES: Final = 16 * 1024
-"""The most that is read of an answer."""
+"""Greatest number of bytes that are read of an answer."""
 
 ADVICE: Final = {
     301: "the redirect is not followed: give the URL that it leads to",
@@ -36,17 +36,17 @@ ADVICE: Final = {
     403: "check OTEL_EXPORTER_OTLP_HEADERS",
     404: "no receiver of OTLP over HTTP is at this URL",
 }
-"""What to do about an answer."""
+"""Advice for the statuses of answers."""
 
 
 class _UndeliveredError(Exception):
-    """The collector did not take a frame; why, in a few words."""
+    """The collector did not accept a frame; the message is a short reason."""
 
 
 class CollectorSession(requests.Session):
     """Sends a request once; follows no redirect, keeps no cookie, uses no proxy and no credentials of the machine.
 
-    `problem` says why the last request was no delivery; None where it was one.
+    `problem` is why the last request delivered nothing; None if it delivered its frame.
     """
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ class CollectorSession(requests.Session):
         """Send a request.
 
         Raises:
-            _UndeliveredError: an answer other than 2xx, or none; nothing that OpenTelemetry's exporter would repeat.
+            _UndeliveredError: the answer is not 2xx, or there is none. OpenTelemetry's exporter does not repeat this.
         """
         options |= {"allow_redirects": False, "stream": True}
         self.problem = None
@@ -70,10 +70,10 @@ class CollectorSession(requests.Session):
             except requests.ConnectionError as error:
                 if not self._is_kept or isinstance(error, requests.Timeout):
                     raise
-                # The collector may have closed a kept connection as the request left.
+                # The collector may have closed a kept connection while the request was sent.
                 response = super().request(method, url, *args, **options)
             body = _read(response)
-        except (OSError, ValueError) as error:  # what requests raises is an OSError, a wrong URL or header a ValueError
+        except (OSError, ValueError) as error:  # requests raises OSErrors, and a ValueError for a wrong URL or header
             self._is_kept = False
             self.problem = _reason(error)
             raise _UndeliveredError from None
@@ -85,7 +85,7 @@ class CollectorSession(requests.Session):
 
 
 def _read(response: requests.Response) -> bytes:
-    """Read an answer to its end, so that its connection is used again; one that is too long ends its connection."""
+    """Read an answer to its end, so that its connection can be used again; if it is too long, close the connection."""
     body = bytearray()
     for chunk in response.iter_content(ANSWER_BYTES):
         body += chunk
@@ -96,7 +96,7 @@ def _read(response: requests.Response) -> bytes:
 
 
 def _refusal(status: int, body: bytes) -> str | None:
-    """Say what an answer of the collector means; None where it took all."""
+    """Return the meaning of a collector's answer; None if the collector accepted everything."""
     if status // 100 != 2:
         advice = ADVICE.get(301 if status // 100 == 3 else status)
         return f"it answered {status}" + (f": {advice}" if advice else "")
@@ -112,11 +112,11 @@ def _refusal(status: int, body: bytes) -> str | None:
 
 
 def _reason(error: BaseException) -> str:
-    """Say in a few words why there was no answer: what the system said, where that is the cause."""
+    """Return a short reason why there was no answer: the system's message, if the system is the cause."""
     if isinstance(error, requests.ReadTimeout):
         return "it does not answer"
     if isinstance(error, ValueError):
-        return type(error).__name__  # the text of an invalid header holds it
+        return type(error).__name__  # the message about an invalid header contains the header
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.strerror:
@@ -126,18 +126,18 @@ def _reason(error: BaseException) -> str:
 
 
 class OtlpExporter:
-    """A connection to a collector, and the thread that uses it."""
+    """A connection to a collector, and its thread."""
 
     def __init__(self, endpoint: str, headers: Mapping[str, str], version: str) -> None:
-        """Start the thread; nothing is sent before there is a frame.
+        """Start the thread; nothing is sent until there is a frame.
 
         Args:
             endpoint: URL of the collector's metrics, without userinfo and query.
-            headers: sent along; credentials.
-            version: epkit's own.
+            headers: headers of each request; they may contain credentials.
+            version: version of epkit.
 
         Raises:
-            UsageError: a variable of the environment (`OTEL_EXPORTER_OTLP_…`) cannot be read.
+            UsageError: an environment variable (`OTEL_EXPORTER_OTLP_…`) cannot be read.
         """
         self._session = CollectorSession()
         self._quiet = ExitStack()
@@ -154,12 +154,12 @@ class OtlpExporter:
         self._failures = 0
         self._pause_until = 0.0
         self.problem: str | None = None
-        """Why the last frame was not delivered; None where it was."""
+        """Why the last frame was not delivered; None if it was."""
         self._thread = threading.Thread(target=self._serve, name="epkit-otlp", daemon=True)
         self._thread.start()
 
     def offer(self, frame: ExportFrame) -> None:
-        """Have a frame sent, unless the collector failed a moment ago; returns at once."""
+        """Queue a frame for sending, unless the collector failed recently; returns at once."""
         if time.monotonic() >= self._pause_until:
             self._put(frame)
 
@@ -167,8 +167,8 @@ class OtlpExporter:
         """Send a frame now; return whether it was delivered.
 
         Args:
-            timeout_s: the most that this takes. A collector that used it up once is not waited for again before it
-                has answered.
+            timeout_s: longest time for this. If a collector has once exceeded it, there is no further wait until the
+                collector has answered.
         """
         self._put(frame)
         with self._changed:
@@ -181,7 +181,7 @@ class OtlpExporter:
             return settled and self.problem is None
 
     def close(self) -> None:
-        """Stop; a request under way is left to end by itself."""
+        """Stop; a request in flight ends by itself."""
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
@@ -210,7 +210,7 @@ class OtlpExporter:
             self._session.close()
 
     def _next(self) -> ExportFrame | None:
-        """Wait for a frame; return None where there will be none."""
+        """Wait for a frame, and return it; None if there will be no more."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting is not None or self._is_closed)
             frame, self._waiting = self._waiting, None
@@ -224,7 +224,7 @@ class OtlpExporter:
             result = self._exporter.export(self._make(frame))
         except _UndeliveredError:
             return self._session.problem
-        except Exception as error:  # noqa: BLE001 - a dashboard is not worth a run
+        except Exception as error:  # noqa: BLE001 - a problem of the dashboard must not end the run
             return type(error).__name__
         if result is not MetricExportResult.SUCCESS and self._session.problem is None:
             return "OpenTelemetry's exporter could not send the values"

@@ -1,4 +1,4 @@
-"""A run so far as the metrics of OpenTelemetry's SDK; all of them are cumulative since the run began.
+"""Converts the state of a run to metrics of OpenTelemetry's SDK; all are cumulative since the run began.
 
 Source: OpenTelemetry, Semantic Conventions for HTTP Client Metrics (`http.client.request.duration`,
 `http.client.active_requests`) and for recording errors (`error.type`).
@@ -31,24 +31,24 @@ from epkit.core.stats.exponential import ExponentialBuckets, coarsened
 Attributes = Mapping[str, str | int | bool]
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
-"""Methods that are called by their names; every other one is `_OTHER`."""
+"""Methods that keep their names; all others become `_OTHER`."""
 
 OVERFLOWN: Final = {"otel.metric.overflow": True}
-"""Marks what is left of series that are too many, as the SDK does."""
+"""Marks the sum of all series beyond the limit, as the SDK does."""
 
 NOTHING: Final = Buckets(offset=0, bucket_counts=[])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportedRun:
-    """A run, as its metrics name it. No text in it holds a credential.
+    """The description of a run in its metrics. No text in it contains a credential.
 
     Args:
-        target: its name, or its URL without a query.
+        target: name of the target, or its URL without a query.
         address: host of the endpoint, or the path of its socket.
         port: None for a socket.
-        phases: their names, in order.
-        started_ns: since the epoch.
+        phases: names of the phases, in order.
+        started_ns: start of the run, ns since the epoch.
     """
 
     id: str
@@ -63,7 +63,7 @@ class ExportedRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportFrame:
-    """A run at a moment, ns since the epoch."""
+    """The state of a run at a time, ns since the epoch."""
 
     run: ExportedRun
     snapshot: OutcomeSnapshot
@@ -72,22 +72,22 @@ class ExportFrame:
 
 @dataclass(frozen=True, slots=True)
 class MetricsMaker:
-    """Makes metrics of frames.
+    """Makes metrics from frames.
 
     Args:
-        version: epkit's own.
+        version: version of epkit.
     """
 
     version: str
     resource: Resource = field(init=False)
 
     def __post_init__(self) -> None:
-        # `create` adds what OTEL_RESOURCE_ATTRIBUTES says.
+        # `create` adds the attributes in OTEL_RESOURCE_ATTRIBUTES.
         made = Resource.create({"service.name": "epkit", "service.version": self.version})
         object.__setattr__(self, "resource", made)
 
     def __call__(self, frame: ExportFrame) -> MetricsData:
-        """Return what is sent of a frame."""
+        """Return the metrics of a frame."""
         scope = ScopeMetrics(
             scope=InstrumentationScope("epkit", self.version), metrics=list(_metrics(frame)), schema_url=""
         )
@@ -121,7 +121,7 @@ def _metrics(frame: ExportFrame) -> Iterator[Metric]:
     if failures:
         failed = [_number(n, {**named(phase), "error.type": kind}, frame) for (phase, kind), n in failures.items()]
         yield _sum("epkit.request.failures", "Requests that failed", failed)
-    # Of a phase that is over, too: a dashboard would show its last value for minutes.
+    # A phase that is over is sent too, with 0: otherwise a dashboard would show its last value for minutes.
     flying = [_number(snapshot.in_flight * (phase == snapshot.phase), named(phase), frame) for phase in counts]
     yield _sum("http.client.active_requests", "Requests in flight, mean since the last time", flying, monotonic=False)
     if points:
@@ -134,7 +134,7 @@ def _metrics(frame: ExportFrame) -> Iterator[Metric]:
 
 
 def error_type(series: OutcomeSeries) -> str:
-    """Name a failure: the status where that is the reason, else the kind that the report has."""
+    """Return the name of a failure: its status, if that is the reason, otherwise its kind in the report."""
     return str(series.status) if series.failure is Failure.STATUS else series.failure.name.lower()
 
 

@@ -1,9 +1,9 @@
 """The docs server as an ASGI application: the page, its assets, the contract, and a route to the target.
 
-Theory of operation. Every request passes the gate (`epkit.core.docs.doors`) first. What is served lies in memory: a
-page of this package, Swagger UI of another one, the rewritten contract. A path below `/_target` that the contract has
-is handed to `forward`, which knows the key; so the browser never holds it, and no other origin is ever spoken to, as
-the content security policy makes sure of.
+Theory of operation. Every request first passes the gate (`epkit.core.docs.doors`). All that is served is in memory: the
+page of this package, Swagger UI of another package, and the rewritten contract. A request for a path below `/_target`
+goes to `forward` if the contract has the path; `forward` adds the key. So the browser never has the key. It never
+contacts another origin: the content security policy ensures this.
 """
 
 import html
@@ -52,18 +52,18 @@ _OF_SWAGGER_UI: Final = {
 _OF_THIS_PACKAGE: Final = {"page.css": "text/css", "page.js": "text/javascript"}
 
 Forward = Callable[[str, str, bytes, str | None], Awaitable[Relayed]]
-"""Sends method, path and query, body and Accept to the target; says in a reply of its own what goes wrong."""
+"""Sends method, path and query, body and Accept to the target; on a failure, returns its own reply with the reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """What is shown.
+    """The content of the page.
 
     Args:
-        title: how the target or the file is called, free of credentials.
+        title: name of the target or the file, without credentials.
         document: the contract, decoded.
-        routes: what may be forwarded; None where there is no target.
-        key_note: what happens with the key, a sentence for the page.
+        routes: the requests that may be forwarded; None if there is no target.
+        key_note: a sentence for the page about the use of the key.
     """
 
     title: str
@@ -76,7 +76,7 @@ def make_app(page: Page, doors: Doors, forward: Forward) -> ASGIApp:
     """Make the application.
 
     Raises:
-        UsageError: Swagger UI's files are not where they belong.
+        UsageError: Swagger UI's files are missing.
     """
     routes = [Route("/", _fixed(_html(page), "text/html", _OF_THE_PAGE), methods=["GET"])]
     for name, (content, kind) in _assets().items():
@@ -91,7 +91,7 @@ def make_app(page: Page, doors: Doors, forward: Forward) -> ASGIApp:
 
 
 def _gated(app: ASGIApp, doors: Doors) -> ASGIApp:
-    """Let pass what may, and put the protecting headers on every answer."""
+    """Refuse requests that must not pass, and add the protecting headers to every answer."""
 
     async def gate(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -131,7 +131,7 @@ def _relaying(page: Page, forward: Forward) -> Callable[[Request], Awaitable[Res
             return _says(503, "no target is named: end epkit docs and start it again with --target URL")
         path = request.scope["raw_path"].decode("latin-1")
         query = request.scope["query_string"].decode("latin-1")
-        # The route was found by the decoded path: here the path counts as it was sent.
+        # The decoded path selected the route; here the path is needed as it was sent.
         below = path.removeprefix(PREFIX)
         wanted = page.routes.find(request.method, below, query) if below != path else None
         if wanted is None:
@@ -145,7 +145,7 @@ def _relaying(page: Page, forward: Forward) -> Callable[[Request], Awaitable[Res
         except ClientDisconnect:
             return _says(400, "the request was not finished")
         relayed = await forward(request.method, wanted, bytes(body), request.headers.get("accept"))
-        # A reply to HEAD and to some statuses has no body; none is made up for it.
+        # A reply to HEAD, or with some statuses, has no body, and must not get one.
         reply = Response(relayed.body, relayed.status, dict(relayed.headers))
         reply.headers["content-security-policy"] = _RELAYED_CSP
         return reply
@@ -154,7 +154,7 @@ def _relaying(page: Page, forward: Forward) -> Callable[[Request], Awaitable[Res
 
 
 def _assets() -> dict[str, tuple[bytes, str]]:
-    # The package is found without being imported: importing it imports Flask.
+    # The package is located but not imported: its import loads Flask.
     found = importlib.util.find_spec("flask_swagger_ui")
     if found is None or found.origin is None:
         raise UsageError('Swagger UI is missing: pip install "epkit[docs]"')

@@ -1,7 +1,7 @@
 """A published pipeline as an ASGI application, with both HTTP protocols of Azure.
 
-Every request but `GET /` passes the gate of the docs server (`epkit.core.docs.doors`) and has to carry the key. What is
-asked for is handed to `Service`; nothing here starts or reads anything.
+Every request except `GET /` passes the gate of the docs server (`epkit.core.docs.doors`) and must have the key.
+`Service` does the work: nothing in this module starts a job or reads a file.
 """
 
 import hmac
@@ -23,10 +23,10 @@ from epkit.core.pipeline.wires import Wire
 
 MOST_BODY_BYTES: Final = 64 << 10
 MOST_LOG_BYTES: Final = 64 << 10
-"""Of a log in one reply."""
+"""Greatest size of the part of a log in one reply."""
 
 LONGEST_KEY: Final = 255
-"""Characters of an Idempotency-Key."""
+"""Greatest number of characters of an Idempotency-Key."""
 
 _PATHS: Final = re.compile(
     r"""
@@ -41,7 +41,7 @@ _ALWAYS: Final = {"x-content-type-options": "nosniff", "cache-control": "no-stor
 
 
 class RefusedRequest(Exception):  # noqa: N818 - an answer
-    """An answer to a request that is not done.
+    """The answer to a request that is refused.
 
     Args:
         more: members of the error in addition to code and message.
@@ -53,13 +53,13 @@ class RefusedRequest(Exception):  # noqa: N818 - an answer
 
 
 class Service(Protocol):
-    """What is published."""
+    """The published pipeline: it runs jobs."""
 
     def submit(self, wire: Wire, body: Any, key: str | None) -> tuple[PublishedJob, bool]:
-        """Take an order, and say whether it is a new one.
+        """Accept an order; return its job, and whether the job is new.
 
         Raises:
-            RefusedRequest: it is not taken.
+            RefusedRequest: the order is not accepted.
         """
 
     def job(self, name: str) -> PublishedJob | None:
@@ -76,15 +76,15 @@ class Service(Protocol):
         """
 
     def log(self, name: str, offset: int, most: int) -> tuple[bytes, int]:
-        """Return a part of a job's log, and where it begins."""
+        """Return a part of a job's log, and the offset of its beginning."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedPipeline:
-    """What the application serves.
+    """The content that the application serves.
 
     Args:
-        keys: of which a request has to carry one.
+        keys: a request must have one of these keys.
         document: the contract.
     """
 
@@ -110,7 +110,7 @@ def make_app(published: PublishedPipeline) -> ASGIApp:
             response = _json(refused.status, {"error": error})
             if refused.status == 401:
                 response.headers["www-authenticate"] = "Bearer"
-            if refused.status in (400, 401, 403, 413, 421):  # what follows of the body is not read
+            if refused.status in (400, 401, 403, 413, 421):  # the rest of the body is not read
                 response.headers["connection"] = "close"
         except ClientDisconnect:
             return
@@ -129,7 +129,7 @@ class _Handler:
         """Answer a request.
 
         Raises:
-            RefusedRequest: it is not done.
+            RefusedRequest: it is refused.
         """
         bodyless = request.headers.get("content-length", "0") == "0" and "transfer-encoding" not in request.headers
         method = request.method
@@ -219,7 +219,7 @@ class _Handler:
         if len(headers) != 1 or scheme.lower() != "bearer" or not token.strip():
             raise RefusedRequest(401, "Unauthorized", f"no key: send Authorization: Bearer KEY, with that of {name}")
         given = token.strip().encode("latin-1", "replace")
-        # Each is compared, so that the time does not tell which one was near.
+        # Compare with each key, so that the time does not show which key is similar.
         if not sum(hmac.compare_digest(given, key.reveal().encode()) for key in self._published.keys):
             raise RefusedRequest(
                 401, "Unauthorized", f"this bearer token is not a key of {name}: epkit pipeline keys {name}"
@@ -232,10 +232,10 @@ def _allow(method: str, *allowed: str) -> None:
 
 
 async def _body(request: Request) -> bytes:
-    """Read a body, no further than its bound.
+    """Read a body up to its greatest allowed size.
 
     Raises:
-        RefusedRequest: it is longer, or was not finished.
+        RefusedRequest: it is longer, or is incomplete.
     """
     too_long = RefusedRequest(413, "TooLarge", f"the body is over {MOST_BODY_BYTES >> 10} KiB")
     length = request.headers.get("content-length", "0")

@@ -20,11 +20,11 @@ def listen(host: str, port: int) -> socket.socket:
 
     Args:
         host: name or address.
-        port: 0 to 65535; 0 is any free one.
+        port: 0 to 65535; 0 means any free port.
 
     Raises:
-        UsageError: the address is not this machine's, or the port is taken; the message says by whom, and which
-            is free.
+        UsageError: the address is not one of this machine, or the port is in use; the message names the program that
+            uses it, and a free port.
     """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
@@ -49,7 +49,7 @@ def listen(host: str, port: int) -> socket.socket:
 def _bound(family: int, address: tuple[object, ...]) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
-        if os.name == "posix":  # elsewhere it would let two servers share a port
+        if os.name == "posix":  # on other systems, two servers could share a port
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(BACKLOG)
@@ -73,9 +73,9 @@ def _free(family: int, address: tuple[object, ...]) -> Iterator[int]:
 
 
 def _holder(port: int) -> str | None:
-    """Name the process that listens on a port, where the system tells.
+    """Return the name of the process that listens on a port; None if the system does not show it.
 
-    Source: proc(5): `/proc/net/tcp` has the socket's inode, `/proc/PID/fd` who holds it (one's own processes only).
+    Source: proc(5): `/proc/net/tcp` has the socket's inode, `/proc/PID/fd` shows the process (own processes only).
     """
     sockets = {f"socket:[{inode}]" for inode in _inodes(port)}
     if not sockets:

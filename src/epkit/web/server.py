@@ -1,4 +1,4 @@
-"""Serves the docs application with uvicorn until somebody ends it."""
+"""Serves the docs application with uvicorn until a signal ends it."""
 
 import asyncio
 import contextlib
@@ -17,24 +17,24 @@ from epkit.process import signals_to
 
 MOST_CONNECTIONS: Final = 64
 MOST_OF_A_PEER: Final = 32
-"""Connections from one address; a browser opens six."""
+"""Greatest number of connections from one address; a browser opens six."""
 HEADER_S: Final = 10.0
-"""For a request's header to arrive, from the first byte of the connection or of the request."""
+"""Longest time until a request's header is complete, from the first byte of the connection or of the request."""
 BODY_S: Final = 60.0
-"""For the body behind it."""
+"""Longest time until its body is complete."""
 
 
 class _Protocol(H11Protocol):
-    """uvicorn's HTTP/1.1, with time limits for half a request, and a bound on the connections of a peer.
+    """uvicorn's HTTP/1.1, with time limits for incomplete requests, and a bound on the connections of a peer.
 
-    uvicorn itself limits only the time between two requests, and answers 503 to those over its bound.
+    uvicorn itself limits only the time between two requests, and answers 503 to requests over its bound.
     """
 
     _state: object = None
     _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Refuse a peer that holds too many connections, by closing this one."""
+        """Close this connection if the peer already has too many."""
         super().connection_made(transport)
         peers = [other.client and other.client[0] for other in self.connections if isinstance(other, _Protocol)]
         if peers.count(self.client and self.client[0]) > MOST_OF_A_PEER or len(self.connections) > MOST_CONNECTIONS:
@@ -43,19 +43,19 @@ class _Protocol(H11Protocol):
         self._watch()
 
     def data_received(self, data: bytes) -> None:
-        """Take what came, and see what is still to come."""
+        """Process the received bytes, and set the time limit for the rest of the request."""
         super().data_received(data)
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the time limit."""
+        """Cancel the time limit."""
         if self._timer is not None:
             self._timer.cancel()
         super().connection_lost(exc)
 
     def _watch(self) -> None:
         if self.conn.their_state is self._state:
-            return  # the time goes on
+            return  # the time limit stays
         self._state = self.conn.their_state
         if self._timer is not None:
             self._timer.cancel()
@@ -64,22 +64,22 @@ class _Protocol(H11Protocol):
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its own signal handlers: it would wait for open requests, and raise the signal again."""
+    """uvicorn without its own signal handlers, which would wait for open requests and raise the signal again."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave the signals to `serve`."""
+        """Do nothing: `serve` handles the signals."""
         yield
 
 
 def serve(app: ASGIApp, listener: socket.socket) -> signal.Signals:
-    """Answer until Ctrl-C or SIGTERM, and end at once then, requests in flight included.
+    """Answer until Ctrl-C or SIGTERM; then end at once, also requests in flight.
 
     Returns:
         The signal.
 
     Raises:
-        Exception: a bug in the application, as it was raised.
+        Exception: a bug in the application; the original exception is raised.
     """
     return asyncio.run(_serve(app, listener))
 
@@ -96,7 +96,7 @@ async def _serve(app: ASGIApp, listener: socket.socket) -> signal.Signals:
                 ended.set_exception(error)
             raise
 
-    # h11 bounds the header; uvicorn's own log would speak to the user of things that are not theirs.
+    # h11 limits the header. uvicorn's own log is off: its messages are not meant for the user.
     config = uvicorn.Config(
         watched,
         http=_Protocol,
@@ -123,5 +123,5 @@ async def _serve(app: ASGIApp, listener: socket.socket) -> signal.Signals:
             serving.cancel()
             await asyncio.gather(serving, return_exceptions=True)
     if not ended.done():
-        serving.result()  # it never ends by itself: a bug
+        serving.result()  # it ends by itself only after a bug
     return ended.result()

@@ -11,8 +11,8 @@ from epkit.core.shapes.forms import Form, Tensor
 _SCALARS: Final = ("integer", "number", "string", "boolean")
 
 Reader = Literal["frame", "pydantic", "schema"]
-"""Who reads a cell: pandas or numpy, which turn it into the type of its column; pydantic, which does so where nothing
-is lost; or a server of which no more is known than the schema that it publishes."""
+"""The reader of a cell: pandas or numpy, which convert it to the type of its column; pydantic, which converts it if
+nothing is lost; or a server of which only the published schema is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,8 +20,8 @@ class Column:
     """One column of the rows.
 
     Args:
-        kind: `integer`, `number`, `string`, `boolean`, or None for what is no single scalar.
-        schema: resolved.
+        kind: `integer`, `number`, `string`, `boolean`; None if the cells are not of one scalar type.
+        schema: its schema, with references resolved.
     """
 
     kind: str | None
@@ -36,21 +36,21 @@ class RowSpec:
     """The rows of a contract.
 
     Args:
-        path: keys that lead to the rows; () where they are the body.
-        shape: whether the columns of a row have names (`records`) or places (`matrix`), however it is written.
+        path: keys that lead to the rows; () if the rows are the body.
+        shape: whether the columns of a row have names (`records`) or positions (`matrix`), in any form.
         form: how the rows are written in the body.
-        columns: of records, in the contract's order.
-        required: columns that no row may lack.
-        closed: whether a column that the contract does not name is refused.
-        cell: of a matrix; what is known of all its cells.
-        cells: of a matrix whose columns are known one by one, else empty.
-        width: cells in a row of a matrix, where the contract's example tells.
-        enforced: whether a server is known to refuse another width.
-        pandas: whether a server is known to make a pandas frame of the rows.
-        keys: columns of a table that pandas writes to count the rows by, which may be left out.
-        fields: of the schema that pandas writes with a table, by name, as the example has them.
-        tensors: that the rows are written in.
-        schema: of one row.
+        columns: the columns of records, in the contract's order.
+        required: columns that every row must have.
+        closed: whether the server refuses a column that the contract does not name.
+        cell: the common description of all cells of a matrix.
+        cells: the columns of a matrix, if they are known one by one; otherwise empty.
+        width: number of cells in a row of a matrix, if the contract's example shows it.
+        enforced: whether the server is known to refuse other widths.
+        pandas: whether the server is known to make a pandas frame of the rows.
+        keys: columns of a table in which pandas writes the row labels; they may be left out.
+        fields: the fields of the schema that pandas writes with a table, by name, from the example.
+        tensors: the tensors that contain the rows.
+        schema: the schema of one row.
     """
 
     path: tuple[str, ...]
@@ -70,16 +70,16 @@ class RowSpec:
     schema: Mapping[str, Any]
 
     def at(self, place: int, name: str) -> Column | None:
-        """Return what is said of a column of a table: by its name, or by its place in a matrix."""
+        """Return the description of a column of a table: by its name, or for a matrix by its place."""
         if self.shape == "records":
             return self.columns.get(name)
         return self.cells[place] if place < len(self.cells) else self.cell
 
     def envelope(self, example: object) -> Envelope:
-        """Return the body around the rows, like the contract's example.
+        """Return the body around the rows, which is like the contract's example.
 
         Args:
-            example: of a body, or anything else.
+            example: an example of a body; any other value is ignored.
         """
         template = example if isinstance(example, dict) else None
         if self.form == "table":
@@ -107,7 +107,7 @@ def column(schema: Mapping[str, Any] | bool, resolver: Resolver, reader: Reader 
 
 
 def named(spec: RowSpec, columns: Mapping[str, Column]) -> RowSpec:
-    """Return rows whose columns have names, each of which has to be there, and no other."""
+    """Return rows whose columns have names; each column is required, and no other is allowed."""
     schema = {
         "type": "object",
         "properties": {name: known.schema for name, known in columns.items()},
@@ -117,7 +117,7 @@ def named(spec: RowSpec, columns: Mapping[str, Column]) -> RowSpec:
 
 
 def _without_keys(template: Any, path: Sequence[str], keys: Sequence[str]) -> Any:
-    """Copy a body as far as its table, whose schema counts its rows no more by columns that no user has."""
+    """Copy a body, and remove the key columns, which no user has, from the schema of its table."""
     if not isinstance(template, dict):
         return template
     if path:

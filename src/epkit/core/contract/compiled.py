@@ -1,7 +1,7 @@
-"""JSON Schema validation with jsonschema-rs: whole schemas, and the keywords that the server ignores.
+"""Validates with JSON Schema (jsonschema-rs): whole schemas, and the keywords that the server ignores.
 
-Patterns run on an engine that takes linear time, so that none can be made to hang; one that needs more (look-around,
-back-references) is a fault of the contract.
+Patterns run on an engine with linear time, so no input can make one hang. A pattern that this engine does not support
+(look-around, back-references) is a fault of the contract.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,7 +24,7 @@ class Breach(NamedTuple):
     path: tuple[str | int, ...]
     keyword: str
     message: str
-    detail: str | None = None  # the key that is missing, for one
+    detail: str | None = None  # for example, the missing key
 
 
 class SchemaSet:
@@ -33,12 +33,12 @@ class SchemaSet:
     def __init__(self, document: Mapping[str, Any]) -> None:
         self.resolver = Resolver(document)
         self._modern = str(document.get("openapi", "")).startswith("3.1")
-        # The key is the id of a schema; the value holds on to it, because an id names it only as long as it lives.
+        # The key is the id of a schema. The value refers to the schema, because an id is valid only while it exists.
         self._residuals: dict[int, tuple[Mapping[str, Any], Any]] = {}
         self._flat: dict[int, tuple[Mapping[str, Any] | bool, Mapping[str, Any]]] = {}
 
     def flat(self, schema: Mapping[str, Any] | bool) -> Mapping[str, Any]:
-        """Return a schema resolved and with its inheritance flattened, always the same object for the same one."""
+        """Return a schema, resolved and with its inheritance flattened: for the same schema the same object."""
         known = self._flat.get(id(schema))
         if known is None:
             known = self._flat[id(schema)] = (schema, flatten(self.resolver.schema(schema), self.resolver))
@@ -48,14 +48,14 @@ class SchemaSet:
         """Compile a schema into a validator of jsonschema-rs.
 
         Raises:
-            UsageError: it is no valid schema.
+            UsageError: it is not a valid schema.
         """
         kind = jsonschema_rs.Draft202012Validator if self._modern else jsonschema_rs.Draft4Validator
         bundled = bundle(schema, self.resolver)
         try:
             return kind(bundled, pattern_options=_PATTERNS, retriever=_refuse)
         except (ValueError, jsonschema_rs.ReferencingError) as error:
-            # ValidationError is a ValueError; its first line says what is wrong.
+            # ValidationError is a ValueError; its first line describes the fault.
             pattern = _broken_pattern(bundled)
             words = pattern or _reference(schema, modern=self._modern) or str(error).splitlines()[0]
             raise fault(where, f"the schema cannot be used: {cut(words, 160)}") from None
@@ -72,7 +72,7 @@ class SchemaSet:
 
 
 def _broken_pattern(bundled: Mapping[str, Any]) -> str | None:
-    """Find the pattern that the engine does not take."""
+    """Find the pattern that the engine does not support."""
     pending: list[Any] = [bundled]
     while pending:
         schema = pending.pop()
@@ -90,8 +90,8 @@ def _broken_pattern(bundled: Mapping[str, Any]) -> str | None:
 
 
 def _reference(schema: Mapping[str, Any] | bool, *, modern: bool) -> str | None:
-    """Word what is wrong with a schema as the reference implementation does; None where it sees nothing."""
-    import jsonschema  # late: only a broken contract needs it
+    """Return the reference implementation's message on the fault of a schema; None if it finds no fault."""
+    import jsonschema  # late: only broken contracts need it
 
     kind = jsonschema.Draft202012Validator if modern else jsonschema.Draft4Validator
     try:
@@ -103,9 +103,9 @@ def _reference(schema: Mapping[str, Any] | bool, *, modern: bool) -> str | None:
 
 
 def breaches(validator: Any, value: object) -> Iterator[Breach]:
-    """Yield what *value* breaks.
+    """Yield the errors of *value*.
 
-    A value that cannot be looked at (half a surrogate pair, too deep) is reported as such.
+    A value that cannot be checked (half a surrogate pair, too deep) gets one error that says so.
     """
     try:
         for error in validator.iter_errors(value):
@@ -120,12 +120,13 @@ def breaches(validator: Any, value: object) -> Iterator[Breach]:
 
 
 def _nearest(error: Any) -> tuple[Any, str]:
-    """Go down into the branch of a choice that came nearest, to what is wrong in it.
+    """Find the error in the nearest branch of a choice.
 
-    Nearest is the one that what was found fits deepest: of a body that is an object, the branch that wants an object.
+    The nearest branch is the one that the value fits to the greatest depth: for a body that is an object, it is the
+    branch that requires an object.
 
     Returns:
-        The error, and what to add to its words.
+        The error, and the text to add to its message.
     """
     said = ""
     for _ in range(_DEEPEST_CHOICE):
@@ -136,7 +137,7 @@ def _nearest(error: Any) -> tuple[Any, str]:
             break
         place, branch = max(enumerate(branches), key=lambda one: (_depth(one[1]), -len(one[1]), -one[0]))
         if all(inner.kind.name == "type" and _at_top(inner, error) for one in branches for inner in one):
-            break  # none is nearer than another
+            break  # no branch is nearer than the others
         error, said = branch[0], f" (in the choice that comes nearest, number {place + 1} of {len(branches)})"
     return error, said
 
@@ -146,13 +147,13 @@ def _at_top(inner: Any, outer: Any) -> bool:
 
 
 def _depth(branch: list[Any]) -> int:
-    """Say how deep in a value the first thing is that a branch has against it: a wrong type is none at all."""
+    """Return a measure of the depth of a branch's first error; at equal depth, a wrong type counts as less deep."""
     least = min(len(list(error.instance_path)) * 2 + (error.kind.name != "type") for error in branch)
     return int(least)
 
 
 def accepts(validator: Any, value: object) -> bool:
-    """Tell whether a value is valid; one that cannot be looked at is not."""
+    """Tell whether a value is valid; a value that cannot be checked is not."""
     try:
         return bool(validator.is_valid(value))
     except (UnicodeEncodeError, ValueError, RecursionError):
@@ -160,7 +161,7 @@ def accepts(validator: Any, value: object) -> bool:
 
 
 def _path(value: Any, steps: Iterable[Any]) -> tuple[str | int, ...]:
-    """Write a path with the keys that there are: jsonschema-rs takes a key of digits for the place in an array."""
+    """Return a path with the real keys: jsonschema-rs reports a key of digits as an index of an array."""
     path: list[str | int] = []
     for step in steps:
         path.append(str(step) if isinstance(value, dict) else step)
@@ -169,14 +170,14 @@ def _path(value: Any, steps: Iterable[Any]) -> tuple[str | int, ...]:
 
 
 def _at(value: Any, path: tuple[str | int, ...]) -> Any:
-    """Return what a path leads to: jsonschema-rs sees null for a NaN, and for a number beyond all bounds."""
+    """Return the value at a path: jsonschema-rs reports null for NaN and for numbers that are too great for it."""
     for step in path:
         value = value[step]
     return value
 
 
 def _worded(error: Any, details: dict[str, Any], found: str) -> str:
-    """Word an error in one line of bearable length."""
+    """Return an error as one line of limited length."""
     match error.kind.name:
         case "type":
             return f"{found} is not of type {' or '.join(details['types'])}"

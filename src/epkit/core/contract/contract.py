@@ -1,9 +1,9 @@
 """A Swagger or OpenAPI document, reduced to the parts that a client needs: the scoring operation and its schemas.
 
-`parse` finds the operation and looks through every schema that its request and reply can reach, so that
-a `ParsedContract` guarantees: each `$ref` leads somewhere inside the document, each keyword has the
-shape that a schema allows, and both can be compiled. Nothing a document names is ever fetched. The walk is a
-loop, not a recursion: schemas may refer to themselves, and may be deep.
+`parse` finds the operation and examines every schema that its request and reply can reach. So a `ParsedContract`
+guarantees three things: each `$ref` leads to a place inside the document, each keyword has a value that a schema
+allows, and both schemas can be compiled. No URL in a document is ever fetched. The walk is a loop, not a recursion:
+schemas may refer to themselves, and may be deep.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,12 +16,12 @@ from epkit.core.contract.schemas import Resolver, escape, fault, is_schema, sche
 from epkit.core.shortening import cut
 
 MAX_DEPTH: Final = 100
-"""Levels of schema inside schema, references not counted: real contracts have ten."""
+"""Greatest number of levels of nested schemas; references do not count. Real contracts have ten."""
 
 _BYTES: Final = "application/octet-stream"
 
 MAX_SCHEMAS: Final = 100_000
-"""Schemas that an operation may reach."""
+"""Greatest number of schemas that an operation may reach."""
 
 Schema = Mapping[str, Any]
 
@@ -31,16 +31,16 @@ class ParsedContract:
     """The scoring operation of a contract.
 
     Args:
-        version: as the document says it: `2.0`, `3.0.3`, `3.1.0`.
-        path: of the operation, as the document's paths name it.
-        method: in capitals.
-        request: schema of the JSON body, None where there is none.
+        version: the version in the document: `2.0`, `3.0.3`, `3.1.0`.
+        path: path of the operation: a key of the document's paths.
+        method: HTTP method in capitals.
+        request: schema of the JSON body, None if there is none.
         reply: schema of a successful reply, or None.
-        example: a request body that the contract offers, or None. It may break its own schema: many do.
-        reply_pointer: where the reply's schema is in the document, for messages.
-        document: the whole document, which `$ref`s point into.
-        media: the content type of the body, where it is no JSON: its bytes are taken as they are.
-        source: what the document came from, for messages.
+        example: a request body that the contract contains, or None. Many examples break their own schema.
+        reply_pointer: place of the reply's schema in the document, for messages.
+        document: the whole document, to which `$ref`s refer.
+        media: the content type of a body that is not JSON: the server takes its bytes unchanged.
+        source: the source of the document, for messages.
     """
 
     version: str
@@ -60,13 +60,14 @@ def parse(document: Mapping[str, Any], *, path: str | None = None, at: str | Non
 
     Args:
         document: JSON values with string keys.
-        path: of the scoring operation; by default the target's, else `/score`, else the only path with a POST.
+        path: path of the scoring operation; by default the target's, otherwise `/score`, otherwise the only path with
+            a POST.
         at: the path of the target, without a query.
 
     Raises:
         UsageError: the contract is broken; the message says where (a JSON pointer) and what is wrong.
     """
-    from epkit.core.contract.compiled import SchemaSet  # late: jsonschema-rs takes 40 ms, and many targets no contract
+    from epkit.core.contract.compiled import SchemaSet  # late: the import takes 40 ms
 
     version = _version(document)
     resolver = Resolver(document)
@@ -156,7 +157,7 @@ _Place = tuple[Schema | None, str]
 
 
 def _body_parameter(resolver: Resolver, item: Schema, operation: Schema, pointer: str) -> tuple[_Place, object]:
-    """Find the request schema of a Swagger 2.0 operation: its parameter `in: body`."""
+    """Find the request schema of a Swagger 2.0 operation: the parameter with `in: body`."""
     for owner, base in ((operation, pointer), (item, pointer.rpartition("/")[0])):
         parameters = owner.get("parameters", ())
         if not isinstance(parameters, list | tuple):
@@ -170,7 +171,7 @@ def _body_parameter(resolver: Resolver, item: Schema, operation: Schema, pointer
 
 
 def _request_body(resolver: Resolver, operation: Schema, pointer: str) -> tuple[_Place, object, str | None]:
-    """Find the request schema of an OpenAPI 3 operation, and the content type of a body that is no JSON."""
+    """Find the request schema of an OpenAPI 3 operation, and the content type of a body that is not JSON."""
     if "requestBody" not in operation:
         return ((None, pointer), None, None)
     body, where = resolver.target(operation["requestBody"], f"{pointer}/requestBody")
@@ -183,7 +184,7 @@ def _request_body(resolver: Resolver, operation: Schema, pointer: str) -> tuple[
 
 
 def _is_binary(schema: object, resolver: Resolver) -> bool:
-    """Tell whether a body is bytes, whatever its content type says.
+    """Tell whether a body is bytes, whatever its content type is.
 
     Source: OpenAPI 3.0, *Considerations for File Uploads* (`format: binary`); Swagger 2.0 (`type: file`).
     """
@@ -195,7 +196,7 @@ def _is_binary(schema: object, resolver: Resolver) -> bool:
 
 
 def _reply(resolver: Resolver, operation: Schema, pointer: str, version: str) -> _Place:
-    """Find the schema of the reply to a success: status 200, else the first 2xx."""
+    """Find the schema of a successful reply: status 200, otherwise the first 2xx."""
     responses = operation.get("responses", {})
     if not isinstance(responses, Mapping):
         raise fault(f"{pointer}/responses", "is not an object")
@@ -209,7 +210,7 @@ def _reply(resolver: Resolver, operation: Schema, pointer: str, version: str) ->
 
 
 def _json_media(resolver: Resolver, owner: Schema, pointer: str) -> tuple[Schema, str]:
-    """Pick the JSON media type of a body, `{}` where it has none."""
+    """Pick the JSON media type of a body; `{}` if it has none."""
     content = owner.get("content", {})
     if not isinstance(content, Mapping):
         raise fault(f"{pointer}/content", "is not an object")
@@ -244,10 +245,10 @@ def _example_of(owner: Schema) -> object:
 
 
 def _survey(root: Schema, pointer: str, resolver: Resolver) -> None:
-    """Look through every schema that *root* can reach.
+    """Examine every schema that *root* can reach.
 
     Raises:
-        UsageError: one is broken, a reference leads nowhere, or there are too many or too deep ones.
+        UsageError: a schema is broken, a reference leads nowhere, or there are too many schemas or too deep ones.
     """
     seen: set[int] = set()
     pending: list[tuple[object, str, int]] = [(root, pointer, 0)]

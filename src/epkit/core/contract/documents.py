@@ -12,10 +12,11 @@ from epkit.core.shortening import cut
 from epkit.errors import UsageError
 
 MAX_YAML_BYTES: Final = 512 << 10
-"""YAML is some hundred times slower to read than JSON; real contracts have 4 to 200 kB."""
+"""Greatest size of a YAML document: YAML is about a hundred times slower to read than JSON. Real contracts have 4 to
+200 kB."""
 
 MAX_VALUES: Final = 1_000_000
-"""Values in a YAML document with its aliases written out: what a bomb is made of."""
+"""Greatest number of values in a YAML document whose aliases are expanded: nested aliases can multiply to a bomb."""
 
 MAX_DEPTH: Final = 500
 
@@ -23,12 +24,12 @@ _COMMENT: Final = re.compile(rb"^[ \t]*//[^\n]*", re.MULTILINE)
 
 
 def decode(data: bytes, *, name: str) -> Any:
-    """Decode the text of a contract; the description of a model becomes the OpenAPI document of its one operation.
+    """Decode the text of a contract; the description of a model becomes the OpenAPI document of its only operation.
 
     Args:
-        data: UTF-8, or another encoding that JSON may be in.
-        name: of the source, which messages begin with; `.yaml` and `.yml` are read as YAML, anything else as
-            YAML only where it does not begin like a JSON object or array, or like a page of HTML.
+        data: in UTF-8, or another encoding that JSON may have.
+        name: name of the source; messages begin with it. `.yaml` and `.yml` are read as YAML. Another source is read
+            as YAML only if it does not begin like a JSON object or array, or like an HTML page.
 
     Raises:
         UsageError: it is neither JSON nor YAML; the message has line and column.
@@ -44,7 +45,7 @@ def _decoded(data: bytes, name: str) -> Any:
         return orjson.loads(data)
     except orjson.JSONDecodeError:
         pass
-    # Real files have comment lines. No JSON string spans lines, so such a line is never inside one.
+    # Real files have comment lines. A JSON string never spans lines, so such a line is never inside a string.
     stripped = _COMMENT.sub(b"", data)
     if not stripped.strip(b" \t\r\n\0"):
         raise UsageError(f"{name}: the file is empty")
@@ -54,7 +55,7 @@ def _decoded(data: bytes, name: str) -> Any:
 
 
 def _yaml(data: bytes, name: str) -> Any:
-    """Decode YAML safely: no tags that build objects, no dates, aliases bounded by what they amount to."""
+    """Decode YAML safely: no tags that build objects, no dates, and a limit on the expanded aliases."""
     import yaml  # late: most contracts are JSON
 
     if len(data) > MAX_YAML_BYTES:
@@ -62,7 +63,7 @@ def _yaml(data: bytes, name: str) -> Any:
     base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
     class Loader(base):  # type: ignore[misc]
-        # Dates stay the strings they are in JSON.
+        # Dates remain strings, as in JSON.
         yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {
             first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
             for first, resolvers in base.yaml_implicit_resolvers.items()
@@ -83,12 +84,12 @@ def _yaml(data: bytes, name: str) -> Any:
 
 
 def _check_nesting(data: bytes, name: str) -> None:
-    """Refuse text whose brackets or indentation go deeper than any contract: the C parser recurses."""
+    """Refuse text whose brackets or indentation are deeper than in any contract: the C parser is recursive."""
     depth = deepest = 0
     for match in re.finditer(rb"[\[{]|[\]}]", data):
         depth += 1 if match[0] in b"[{" else -1
         deepest = max(deepest, depth)
-    # Each block level is indented by at least one column more, or opened by a dash on the same line.
+    # Each block level is indented by at least one more column, or begins with a dash on the same line.
     for line in data.splitlines():
         lead = re.match(rb"[ \t?:-]*", line)
         deepest = max(deepest, len(lead[0]) if lead else 0)
@@ -97,7 +98,7 @@ def _check_nesting(data: bytes, name: str) -> None:
 
 
 def _measure(loaded: object, name: str) -> None:
-    """Refuse a document whose aliases are circular, or amount to more values than a contract can have."""
+    """Refuse a document whose aliases are circular, or expand to more values than a contract can have."""
     sizes: dict[int, int] = {}
     open_: set[int] = set()
     stack: list[tuple[object, Iterator[object]]] = [(loaded, _children(loaded))]
@@ -125,7 +126,7 @@ def _children(value: object) -> Iterator[object]:
 
 
 def _with_string_keys(loaded: Any) -> Any:
-    """Write every key as JSON has it (`200:` is a number in YAML); shared values stay shared."""
+    """Convert every key to its JSON text (`200:` is a number in YAML); shared values stay shared."""
     done: dict[int, Any] = {}
 
     def copy(value: Any) -> Any:

@@ -1,8 +1,8 @@
 """Reads the description of a model of the Open Inference Protocol as a contract.
 
-`GET /v2/models/NAME` tells the inputs and outputs of a model by name, datatype and shape. That is written here as the
-OpenAPI document of its one operation, so that all who read contracts read it too; the tensors themselves go with it,
-since no schema says what they say.
+`GET /v2/models/NAME` returns the inputs and outputs of a model with name, datatype and shape. This module writes them
+as the OpenAPI document of the model's only operation, so that every reader of contracts can read it. The document also
+contains the description of the tensors, which no schema can express.
 
 Source: Open Inference Protocol, *Model Metadata* and *Inference*.
 """
@@ -15,7 +15,7 @@ from urllib.parse import quote
 from epkit.core.shapes.forms import Tensor
 
 TENSORS: Final = "x-epkit-tensors"
-"""The key of a schema under which the tensors are that its list is made of, as the model describes them."""
+"""Key in the schema of a list; its value describes the tensors of the list in the words of the model."""
 
 CELLS: Final[Mapping[str, Mapping[str, Any]]] = {
     "BOOL": {"type": "boolean"},
@@ -29,13 +29,13 @@ CELLS: Final[Mapping[str, Mapping[str, Any]]] = {
 _DESCRIPTION: Final = "A model of the Open Inference Protocol, as the server describes it"
 
 _MOST_CELLS: Final = 4096
-"""Elements that a tensor has in the example."""
+"""Greatest number of elements of a tensor in the example."""
 
 _INFER: Final = re.compile(r"(.*/v2/models/[^/]+(?:/versions/[^/]+)?)/infer/?", re.DOTALL)
 
 
 def model_path(path: str) -> str | None:
-    """Return where a model is described that is asked at *path*; None where that is no path of this protocol."""
+    """Return the path of the description of the model at *path*; None if *path* is not one of this protocol."""
     found = _INFER.fullmatch(path)
     return None if found is None else found[1]
 
@@ -51,13 +51,13 @@ def is_model(document: object) -> bool:
 
 
 def is_model_contract(document: Mapping[str, Any]) -> bool:
-    """Tell whether a document is one that `as_openapi` has made of the description of a model."""
+    """Tell whether `as_openapi` has made a document from the description of a model."""
     info = document.get("info")
     return isinstance(info, Mapping) and info.get("description") == _DESCRIPTION
 
 
 def as_openapi(document: Any) -> Any:
-    """Write the description of a model as an OpenAPI document; any other document stays what it is."""
+    """Convert the description of a model to an OpenAPI document; any other document is returned unchanged."""
     if not is_model(document):
         return document
     name = document["name"]
@@ -90,9 +90,9 @@ def as_openapi(document: Any) -> Any:
 
 
 def tensors_of(schema: Mapping[str, Any]) -> tuple[Tensor, ...]:
-    """Return the tensors that a list of a contract is made of; none where it is another list.
+    """Return the tensors of a list in a contract; empty if the list has no tensors.
 
-    Dimensions whose extent is open are 0.
+    Dimensions of variable extent are 0.
     """
     return tuple(
         Tensor(name=one["name"], datatype=one["datatype"], shape=tuple(max(0, extent) for extent in one["shape"][1:]))
@@ -101,7 +101,7 @@ def tensors_of(schema: Mapping[str, Any]) -> tuple[Tensor, ...]:
 
 
 def _tensors(listed: object) -> list[dict[str, Any]]:
-    """Return what of a list describes tensors, in a form that can be relied on."""
+    """Return the elements of a list that describe tensors, in a checked form."""
     found = []
     for one in listed if isinstance(listed, list) else []:
         if not isinstance(one, Mapping) or not isinstance(one.get("name"), str):
@@ -113,7 +113,7 @@ def _tensors(listed: object) -> list[dict[str, Any]]:
 
 
 def _extent(extent: object) -> int:
-    """Read a dimension: some servers write a number as a text."""
+    """Read a dimension; some servers write the number as a text."""
     if isinstance(extent, str) and re.fullmatch(r"-?[0-9]{1,9}", extent):
         extent = int(extent)
     return extent if isinstance(extent, int) and not isinstance(extent, bool) and extent > 0 else -1
@@ -152,7 +152,7 @@ def _example(tensor: Mapping[str, Any]) -> dict[str, Any]:
     count = 1
     for extent in shape:
         count = min(count * extent, _MOST_CELLS + 1)
-    # The example of a picture would be a megabyte: its first cells have to do, and its shape with them.
+    # The example of a picture would have a megabyte, so the example of a large tensor has one element.
     shape = shape if count <= _MOST_CELLS else [1] * len(shape)
     return {
         "name": tensor["name"],

@@ -6,18 +6,18 @@ from typing import Any, Final
 
 _TEMPLATE: Final = re.compile(r"\{[^{}/]*\}")
 _MOST: Final = 2000
-"""Characters of a path that is compared."""
+"""Greatest length of a path that is compared, in characters."""
 
 
 def base_of(name: str, path: str) -> str | None:
-    """Return what of a target's path goes before the path of an operation.
+    """Return the part of a target's path before the path of an operation.
 
     Args:
-        name: of the operation, templates in it (`/predictions/{model_name}`).
-        path: of the target, without a query.
+        name: path of the operation, maybe with templates (`/predictions/{model_name}`).
+        path: path of the target, without a query.
 
     Returns:
-        The base, "" where there is none; None where the target is another operation.
+        The base, "" if there is none; None if the target is another operation.
     """
     wanted, found = name.strip("/").split("/"), path.rstrip("/").split("/")
     if wanted == [""] or len(wanted) >= len(found) or max(len(name), len(path)) > _MOST:
@@ -27,15 +27,15 @@ def base_of(name: str, path: str) -> str | None:
 
 
 def find(names: Iterable[str], path: str, bases: Iterable[str] = ()) -> list[str]:
-    """Find the operations that a target may be, by its path: those that fit it best.
+    """Find the operations that fit the path of a target best.
 
-    One that begins where the contract says its server does goes before all others; then the longest; then the one
-    with the least of it left open.
+    An operation whose base is the contract's own fits better than others. Among equals, more segments are better, then
+    fewer templates.
 
     Args:
         names: paths of operations.
-        path: of the target, without a query.
-        bases: paths before those of the operations, as the contract has them.
+        path: path of the target, without a query.
+        bases: paths before those of the operations, from the contract.
     """
     starts = {base.rstrip("/") for base in bases}
     ranked = [
@@ -48,7 +48,7 @@ def find(names: Iterable[str], path: str, bases: Iterable[str] = ()) -> list[str
 
 
 def bases_of(document: Mapping[str, Any]) -> list[str]:
-    """Return the paths that go before those of a contract's operations, as the contract has them."""
+    """Return the paths that a contract puts before those of its operations."""
     if "swagger" in document:
         base = document.get("basePath")
         return [base if isinstance(base, str) else ""]
@@ -58,12 +58,12 @@ def bases_of(document: Mapping[str, Any]) -> list[str]:
 
 
 def segment(name: str) -> tuple[str, ...]:
-    """Take a segment of a path apart: the texts around its templates."""
+    """Split a segment of a path into the texts around its templates."""
     return tuple(_TEMPLATE.split(name))
 
 
 def fits(texts: tuple[str, ...], found: str) -> bool:
-    """Tell whether a segment is these texts with something between each two of them, in one walk along it."""
+    """Tell whether a segment consists of these texts with at least one character between each two, in one pass."""
     first, *others = texts
     if not others:
         return found == first
@@ -73,7 +73,7 @@ def fits(texts: tuple[str, ...], found: str) -> bool:
     if not found.startswith(first) or not found.endswith(last):
         return False
     for text in middle:
-        place = found.find(text, at + 1, end)  # the first place leaves most for what follows
+        place = found.find(text, at + 1, end)  # the first place leaves the most room for the next texts
         if place < 0:
             return False
         at = place + len(text)

@@ -17,7 +17,7 @@ _DEEPEST: Final = 3
 _FRAME: Final = "pandas.DataFrame"
 _KINDS: Final[Mapping[type, str]] = {bool: "boolean", int: "integer", float: "number", str: "string"}
 _MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z?", re.ASCII)
-"""A point in time as pandas writes it in the example that a script's sample becomes."""
+"""A point in time in the form in which pandas writes it into the example, which is made from a script's sample."""
 
 _PARTS: Final[Mapping[Form, tuple[str, str]]] = {"split": ("columns", "data"), "ndarray": ("names", "ndarray")}
 
@@ -26,14 +26,14 @@ Schema = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Reading:
-    """What is known of the server while its rows are looked for.
+    """The properties of the server that the search for its rows needs.
 
     Args:
-        forecast: whether the reply is a forecast, whose scripts let a frame have more columns.
-        foreign: whether another than Azure's tools wrote the contract.
-        lenient: whether the server takes keys that the schema does not name, as JSON Schema has it.
-        of_lists: whether an object of lists is taken for columns.
-        nested: whether arrays of numbers mean arrays of any depth, as BentoML writes numpy's.
+        forecast: whether the reply is a forecast; scripts for forecasts let a frame have more columns.
+        foreign: whether tools other than Azure's wrote the contract.
+        lenient: whether the server accepts keys that the schema does not name, as JSON Schema does.
+        of_lists: whether an object of lists is read as columns.
+        nested: whether an array of numbers means an array of any depth, as BentoML writes numpy arrays.
     """
 
     resolver: Resolver
@@ -52,12 +52,12 @@ class _Reading:
 
 
 def rows_of(contract: "ParsedContract") -> RowSpec | None:
-    """Find the rows of a contract; None where it says nothing of any."""
+    """Find the rows of a contract; None if it describes none."""
     return next(iter(all_rows(contract)), None)
 
 
 def all_rows(contract: "ParsedContract") -> list[RowSpec]:
-    """Find the lists of rows of a contract that are next to each other; the first is the one that a table fills."""
+    """Find the lists of rows of a contract that are next to each other; a table fills the first one."""
     return [] if contract.request is None else list(_found(contract, contract.request))
 
 
@@ -66,7 +66,7 @@ def _found(contract: "ParsedContract", declared: Schema) -> Iterator[RowSpec]:
     reading = _reading(contract, resolver)
     request = reading.flat(declared)
     first = _first(request, contract.example, reading)
-    if first is None:  # an object of lists may be a parameter, so that all else goes before it
+    if first is None:  # an object of lists may be a parameter, so it is tried last
         first = _first(request, contract.example, replace(reading, of_lists=True))
     if first is None:
         if (row := _row(request, reading)) is not None:
@@ -86,7 +86,7 @@ def _found(contract: "ParsedContract", declared: Schema) -> Iterator[RowSpec]:
 
 
 def _reading(contract: "ParsedContract", resolver: Resolver) -> _Reading:
-    """Tell by the document what server wrote it."""
+    """Recognise from the document which server wrote it."""
     document = contract.document
     components = document.get("components")
     schemas = components.get("schemas") if isinstance(components, Mapping) else document.get("definitions")
@@ -95,7 +95,7 @@ def _reading(contract: "ParsedContract", resolver: Resolver) -> _Reading:
     operation = item.get("post") if isinstance(item, Mapping) else None
     bento = isinstance(operation, Mapping) and "x-bentoml-name" in operation
     pydantic = bento or "HTTPValidationError" in names
-    # The genuine server has one path and one name for the body; what is written by hand for it has the path at least.
+    # The genuine server has one path and one name for the body; a contract that is written by hand has that path.
     foreign = pydantic or not ("ServiceInput" in names or contract.path == "/score")
     own = foreign and "openapi" in document
     reader: Reader = "pydantic" if own and pydantic else "schema" if own else "frame"
@@ -110,7 +110,7 @@ def _reading(contract: "ParsedContract", resolver: Resolver) -> _Reading:
 
 
 def _first(request: Schema, example: object, reading: _Reading) -> RowSpec | None:
-    """Find the first rows under at most three keys, the nearest to the top before all others."""
+    """Find the first rows under at most three keys; rows nearer to the top are found first."""
     pending: list[tuple[Schema, tuple[str, ...], object]] = [(request, (), example)]
     while pending:
         schema, path, sample = pending.pop(0)
@@ -161,14 +161,14 @@ def _in_list(
     properties = row.get("properties")
     if isinstance(properties, Mapping) and properties:
         if properties.keys() >= {"name", "shape", "datatype"}:
-            return None  # tensors of any model: what the columns of this one are is not said
+            return None  # tensors of any model: the columns of this one are not described
         return _records(row, properties, path, reading, pandas=pandas)
     if isinstance(row.get("items"), Mapping):
-        # Of a frame without names no type is enforced: its columns are numbers, and those of the sample are not.
+        # The server enforces no types for a frame without names: its columns are numbers, those of the sample are not.
         reader: Reader = "schema" if orient == "values" else reading.reader
         return _matrix("lists", schema, row, path, sample, reading, reader=reader, pandas=orient == "values")
     if reading.nested and path and row.get("type") in ("number", "integer"):
-        # An array of numpy, of whose dimensions BentoML publishes one.
+        # A numpy array: BentoML publishes only one of its dimensions.
         whole = {"type": "array", "items": {}}
         return RowSpec(path=path, shape="matrix", form="lists", cell=reading.column(row, "schema"), schema=whole)
     return None
@@ -181,9 +181,9 @@ def _records(
     if "required" in row:
         required = tuple(row["required"])
     else:
-        # inference-schema listed no required columns before 2021, though the server demanded each.
+        # Before 2021, inference-schema listed no required columns, although the server required each column.
         required = tuple(name for name, known in columns.items() if _is_demanded(known))
-    # AutoML's forecasting scripts let a frame have more columns; and a contract may say that it does.
+    # AutoML's forecasting scripts let a frame have more columns; a contract may also allow them.
     unsaid = reading.lenient and not pandas
     closed = not reading.forecast and row.get("additionalProperties", unsaid) is False
     return RowSpec(
@@ -212,7 +212,7 @@ def _matrix(
     cells = () if first is None else tuple(_outranked(cell, value, narrow=False) for value in first)
     if all(one is cell for one in cells):
         cells = ()
-    else:  # what is said of all of them is true of some only
+    else:  # the schema of all cells is true only for some columns
         cell = replace(cell, kind=None, format=None, schema={})
         row = {"type": "array"}
     return RowSpec(
@@ -230,7 +230,7 @@ def _matrix(
 def _split(
     form: Form, data: Schema, path: tuple[str, ...], sample: object, reading: _Reading, *, pandas: bool
 ) -> RowSpec | None:
-    """Read rows with their names apart, which the example alone has."""
+    """Read rows whose names are in a separate list, which only the example contains."""
     head, inner = _PARTS[form]
     row = _of(data, "items", reading)
     if row is None or not isinstance(row.get("items"), Mapping):
@@ -249,10 +249,11 @@ def _split(
 
 
 def _outranked(cell: Column, value: object, *, narrow: bool) -> Column:
-    """Return the type of a cell as the example has it, where it contradicts what the schema says of all cells.
+    """Return the type of a column from the example, if the example contradicts the schema of all cells.
 
     Args:
-        narrow: whether a whole number in the example is a column of whole numbers, as pandas writes no others so.
+        narrow: whether a whole number in the example means a column of whole numbers: pandas writes other numbers
+            differently.
     """
     kind = _KINDS.get(type(value))
     if kind is None:
@@ -281,7 +282,7 @@ def _table(data: Schema, path: tuple[str, ...], sample: object, reading: _Readin
     fields = _at(sample, ("schema", "fields"))
     fields = fields if isinstance(fields, list) else []
     known = {field["name"]: field for field in fields if isinstance(field, dict) and isinstance(field.get("name"), str)}
-    # pandas leaves out what the table's schema does not name.
+    # pandas ignores columns that the table's schema does not name.
     return replace(_with_columns("table", path, columns, pandas=True), closed=False, keys=tuple(keys), fields=known)
 
 
@@ -298,7 +299,7 @@ def _with_columns(form: Form, path: tuple[str, ...], columns: Mapping[str, Colum
 
 
 def _is_counted(schema: Schema) -> bool:
-    """Tell whether a schema is that of a column whose cells have an index, `{"0": …}`."""
+    """Tell whether a schema describes a column whose cells have an index, `{"0": …}`."""
     properties = schema.get("properties")
     if not isinstance(properties, Mapping) or not properties:
         return False
@@ -315,7 +316,7 @@ def _counted(schema: Schema) -> Schema | bool:
 
 
 def _lists(schema: Schema, inner: Mapping[str, Schema], path: tuple[str, ...], reading: _Reading) -> RowSpec | None:
-    """Recognise columns, each a list of scalars; one alone at the top is a list of anything."""
+    """Recognise columns that are lists of scalars; a single column at the top may be a list of anything."""
     if len(inner) < 2 and not path:
         return None
     if reading.nested or any(one.get("format") == "numpy.ndarray" for one in inner.values()):
@@ -333,7 +334,7 @@ def _lists(schema: Schema, inner: Mapping[str, Schema], path: tuple[str, ...], r
 
 
 def _tensors(tensors: tuple[Tensor, ...], path: tuple[str, ...], reading: _Reading) -> RowSpec:
-    """Read the inputs of a model: one of many columns, or one a column."""
+    """Read the inputs of a model: one tensor with many columns, or one for each column."""
     cells = [CELLS.get(tensor.datatype or "", {}) for tensor in tensors]
     if len(tensors) == 1 and tensors[0].shape not in ((), (1,)):
         width = 1
@@ -358,7 +359,7 @@ def _tensors(tensors: tuple[Tensor, ...], path: tuple[str, ...], reading: _Readi
 
 
 def _row(request: Schema, reading: _Reading) -> RowSpec | None:
-    """Recognise a body that is one row: an object of scalars alone."""
+    """Recognise a body that is one row: an object of scalars only."""
     properties = request.get("properties")
     if not reading.foreign or not isinstance(properties, Mapping) or not properties:
         return None
@@ -379,7 +380,7 @@ def _at(value: Any, path: tuple[str, ...]) -> Any:
 
 
 def _mentions_forecast(reply: object, resolver: Resolver) -> bool:
-    """Tell whether a reply's schema has the property `forecast`, at the top or one below it."""
+    """Tell whether a reply's schema has the property `forecast`, at the top or one level below it."""
     if not isinstance(reply, Mapping):
         return False
     properties = resolver.schema(reply).get("properties", {})

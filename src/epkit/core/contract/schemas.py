@@ -1,4 +1,4 @@
-"""JSON Schema as contracts use it: follows `$ref`, visits subschemas, and reports broken keywords."""
+"""Reads the JSON Schema of contracts: follows `$ref`, visits subschemas, and reports broken keywords."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -40,7 +40,7 @@ _NUMBERS: Final = ("minimum", "maximum", "multipleOf")
 
 
 def fault(pointer: str, text: str) -> UsageError:
-    """Make the error that says what is wrong with a contract, and where."""
+    """Make the error for a fault of a contract, with its place."""
     where = cut(pointer, _LONGEST)
     return UsageError(f"{where or '/'}: {text}")
 
@@ -51,7 +51,7 @@ def escape(token: object) -> str:
 
 
 def is_schema(value: object) -> bool:
-    """Tell whether a value can be a schema: an object, or (from OpenAPI 3.1 on) a boolean."""
+    """Tell whether a value can be a schema: an object, or (since OpenAPI 3.1) a boolean."""
     return isinstance(value, Mapping | bool)
 
 
@@ -60,14 +60,14 @@ class Resolver:
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         self._document = document
-        # Only from OpenAPI 3.1 on does anything next to a $ref count.
+        # Keywords next to a $ref count only since OpenAPI 3.1.
         self._siblings = str(document.get("openapi", "")).startswith("3.1")
 
     def target(self, value: object, pointer: str) -> tuple[Mapping[str, Any], str]:
         """Return the object that *value* is or refers to, and its pointer.
 
         Raises:
-            UsageError: a reference is circular, remote or leads nowhere, or what it leads to is no object.
+            UsageError: a reference is circular or remote, leads nowhere, or leads to a value that is no object.
         """
         hops: set[str] = set()
         while isinstance(value, Mapping) and "$ref" in value:
@@ -134,10 +134,10 @@ def subschemas(schema: Mapping[str, Any]) -> Iterator[tuple[Any, str]]:
 
 
 def schema_fault(schema: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Find a keyword whose value no schema allows.
+    """Find a keyword with a value that no schema allows.
 
     Returns:
-        The keyword and what is wrong with it, or None.
+        The keyword and its fault, or None.
     """
     if (types := schema.get("type")) is not None:
         for name in types if isinstance(types, list) and types else [types]:
@@ -179,20 +179,20 @@ _CONSTRAINTS: Final = frozenset(
 
 
 def constraints(schema: Mapping[str, Any], *, but: Collection[str] = ()) -> dict[str, Any]:
-    """Return the keywords of a schema that constrain a value: no remarks, no *but*, no format."""
+    """Return the keywords of a schema that constrain a value, without remarks, formats and those of *but*."""
     return {key: value for key, value in schema.items() if key in _CONSTRAINTS and key not in (*but, "format")}
 
 
 def is_nullable(schema: Mapping[str, Any]) -> bool:
-    """Tell whether a schema of Swagger 2.0 or OpenAPI 3.0 takes null in addition to its type."""
+    """Tell whether a schema of Swagger 2.0 or OpenAPI 3.0 allows null in addition to its type."""
     return schema.get("nullable") is True or schema.get("x-nullable") is True
 
 
 def flatten(schema: Mapping[str, Any], resolver: Resolver, *, depth: int = 0) -> Mapping[str, Any]:
-    """Return a schema with what its `allOf` says in it.
+    """Return a schema that includes the schemas of its `allOf`.
 
-    Inheritance is how OpenAPI writes a record in parts; the columns are needed in one place. What
-    two parts say differently stays in `allOf`. A choice between one schema and null is that schema, and nullable.
+    OpenAPI writes a record in parts with `allOf`; here its columns are needed in one place. Keywords on which two parts
+    differ stay in `allOf`. A choice between one schema and null becomes that schema, nullable.
     """
     if depth > _DEEPEST_INHERITANCE:
         return schema
@@ -221,7 +221,7 @@ def flatten(schema: Mapping[str, Any], resolver: Resolver, *, depth: int = 0) ->
 
 
 def _or_null(schema: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the one schema that a choice has apart from null, which is how OpenAPI 3.1 writes what may be null."""
+    """Return the schema of a choice between it and null; OpenAPI 3.1 writes a nullable value so. Otherwise None."""
     for keyword in ("anyOf", "oneOf"):
         parts = schema.get(keyword)
         if not isinstance(parts, list) or {"allOf", "type", "$ref", "properties"} & schema.keys():
@@ -233,10 +233,10 @@ def _or_null(schema: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def bundle(schema: Mapping[str, Any] | bool, resolver: Resolver) -> dict[str, Any]:
-    """Copy a schema and all it reaches into one self-contained JSON Schema.
+    """Copy a schema and all that it can reach into one self-contained JSON Schema.
 
-    References become `#/definitions/…`; `nullable` becomes a type; remarks, formats (which JSON Schema only
-    annotates) and identifiers (which a validator might fetch) are left out.
+    References become `#/definitions/…`, and `nullable` becomes a type. Remarks, formats (only annotations in JSON
+    Schema) and identifiers (a validator might fetch them) are left out.
     """
     names: dict[int, str] = {}
     pending: list[Mapping[str, Any]] = []

@@ -4,7 +4,7 @@ import math
 
 
 def show(value: object) -> str:
-    """Write a value as JSON has it, short enough for a line."""
+    """Write a value as JSON, short enough for one line."""
     match value:
         case bool():
             return "true" if value else "false"
@@ -14,7 +14,7 @@ def show(value: object) -> str:
             printable = "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in value[:41])
             return f'"{printable[:40]}{"…" if len(printable) > 40 else ""}"'
         case int():
-            # Python refuses to write out numbers of thousands of digits.
+            # Python refuses to convert numbers of thousands of digits to text.
             if value.bit_length() > 200:
                 return f"a number of about {int(value.bit_length() * 0.30103):,} digits"
             return str(value)

@@ -1,8 +1,8 @@
-"""Which requests the docs server accepts: those from its own pages, under a name that DNS rebinding cannot use.
+"""Decides which requests the docs server accepts: those from its own pages, under a name that DNS rebinding cannot use.
 
-A browser lets any page on the net send requests to a server on this machine, and a name that an attacker owns can be
-made to lead here (DNS rebinding). So the request has to name this server by a loopback name or by an address, must
-not come from a page of another origin, and carries JSON, which no HTML form can send.
+A browser lets any page on the internet send requests to a server on this machine, and an attacker can make a name that
+he owns lead here (DNS rebinding). So a request must name this server by a loopback name or by an address, must not
+come from a page of another origin, and must contain JSON, which no HTML form can send.
 """
 
 import re
@@ -19,9 +19,9 @@ class Doors:
     """The names under which a server answers.
 
     Args:
-        port: that it listens on.
-        names: in addition to those of loopback, in lower case, IPv6 addresses in brackets.
-        any_address: whether every literal address is a name too, as it has to be where the server listens on all.
+        port: the port on which it listens.
+        names: names in addition to those of loopback, in lower case, IPv6 addresses in brackets.
+        any_address: whether every literal address is accepted as a name; needed if the server listens on all addresses.
         printer: the command that printed the address, for messages.
     """
 
@@ -31,7 +31,7 @@ class Doors:
     printer: str = "epkit docs"
 
     def lead_here(self, authority: str) -> bool:
-        """Tell whether `HOST:PORT` is this server."""
+        """Tell whether `HOST:PORT` names this server."""
         parts = _AUTHORITY.fullmatch(authority.strip().lower())
         if parts is None or int(parts[2] or 80) != self.port:
             return False
@@ -40,13 +40,13 @@ class Doors:
 
 
 def refusal(method: str, headers: Iterable[tuple[bytes, bytes]], doors: Doors) -> tuple[int, str] | None:
-    """Judge a request by its method and header.
+    """Judge a request by its method and headers.
 
     Args:
-        headers: as they came, names in lower case.
+        headers: as received, names in lower case.
 
     Returns:
-        The status to refuse it with and why, None where it may pass.
+        The status and the reason of a refusal; None if the request may pass.
 
     Source: Fetch standard (Origin, `null` for opaque ones); Fetch Metadata (Sec-Fetch-Site); RFC 9112 § 3.2 (Host).
     """

@@ -1,7 +1,7 @@
 """The contract for the docs page, and the requests that the page may send to the target through this server.
 
-Swagger UI sends to wherever the contract says; here everything has to go to this server, which knows the key. So what
-names a server is replaced, and what would ask the reader for a key is left out.
+Swagger UI sends requests to the server that the contract names. Here every request must go to this server, which has
+the key. So the names of servers are replaced, and the parts that would ask the reader for a key are left out.
 """
 
 import itertools
@@ -18,7 +18,7 @@ from epkit.core.http.url import Url
 from epkit.errors import UsageError
 
 PREFIX: Final = "/_target"
-"""The target's paths are served below this one: its own `/` would collide with the page."""
+"""The target's paths are served below this path: the target's own `/` would collide with the page."""
 
 METHODS: Final = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 _FORWARDED: Final = frozenset({"get", "put", "post", "delete", "head", "patch"})
@@ -27,16 +27,16 @@ _OF_DOCUMENT: Final = ("host", "schemes", "basePath", "servers", "security", "se
 _OF_OPERATION: Final = ("servers", "security", "schemes", "callbacks")
 
 MAX_TEMPLATES: Final = 2000
-"""Paths of a contract that can be tried out: each request is compared with them."""
+"""Greatest number of a contract's paths that can be tried out: each request is compared with all of them."""
 MAX_TEMPLATE_CHARACTERS: Final = 2000
 
-# What a server may take for a slash or a dot once more, after a gateway has looked at the path; and `;`, behind which
-# some servers see a parameter of the segment, so that `..;` is `..`.
+# Texts that a server may decode to a slash or a dot, after a gateway has checked the path. Some servers take the text
+# after `;` for a parameter of the segment, so `..;` means `..`.
 _TRICKS: Final = re.compile(r"(?:^|/)\.{1,2}(?:/|$)|%2e|%2f|%5c|\\|%25|//|;|%3b", re.IGNORECASE)
 
 
 def rewrite(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a Swagger 2.0 or OpenAPI 3 document whose every operation leads to this server, and asks for no key."""
+    """Return a Swagger 2.0 or OpenAPI 3 document in which every operation leads to this server and needs no key."""
     page = {key: value for key, value in document.items() if key not in _OF_DOCUMENT}
     if "swagger" in document:
         page["basePath"] = PREFIX
@@ -69,13 +69,13 @@ def _item(item: Any) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """A path of the contract and where it lies on the target.
+    """A path of the contract, and its place on the target.
 
     Args:
-        segments: of the path as a browser sends it, each as the texts between its parameters.
-        methods: in capitals.
-        base: goes before the path.
-        uri: the path to ask for instead, None for base and path.
+        segments: segments of the path that a browser sends; each is the texts between its parameters.
+        methods: HTTP methods in capitals.
+        base: the part before the path.
+        uri: the path to request instead; None for base and path.
     """
 
     segments: tuple[tuple[str, ...], ...]
@@ -85,15 +85,15 @@ class Route:
 
 
 class Routes:
-    """The (method, path) pairs that a contract has: no others are forwarded."""
+    """The pairs of method and path in a contract: only these are forwarded."""
 
     def __init__(self, document: Mapping[str, Any], uri: Url) -> None:
-        """Lay a contract's paths over the target's.
+        """Map a contract's paths to those of the target.
 
         Args:
-            document: as `rewrite` takes it.
-            uri: where rows are scored. The operation that scores lies there, the others next to it, whatever the
-                contract says about hosts and base paths: it is written where the model is built, and often wrong.
+            document: a document as for `rewrite`.
+            uri: where rows are scored. The operation that scores is there, and the others are next to it. The hosts and
+                base paths in the contract are ignored: it is written where the model is built, and is often wrong.
         """
         paths = document.get("paths")
         listed = paths.items() if isinstance(paths, Mapping) else ()
@@ -102,24 +102,24 @@ class Routes:
         scoring = _scoring(found, uri.path, operations.bases_of(document))
         base = None if scoring is None else operations.base_of(scoring, uri.path)
         base = uri.path.rpartition("/")[0] if base is None else base
-        # The target's own query (a signature) goes where its own path goes.
+        # The target's own query (a signature) is sent only with its own path.
         self._query = None if uri.query is None else uri.query.reveal()
         self._routes = [
             Route(
                 segments=_segments(name),
                 methods=methods,
                 base=base,
-                # Where a part of the path is open, the page says what it is.
+                # If the path has a parameter, the page sends its value.
                 uri=uri.path if name == scoring and "{" not in name else None,
             )
             for name, methods in found.items()
         ]
 
     def find(self, method: str, path: str, query: str) -> str | None:
-        """Return the path and query to ask the target for, None where the contract has no such operation.
+        """Return the path and query to request from the target; None if the contract has no such operation.
 
         Args:
-            method: in capitals.
+            method: HTTP method in capitals.
             path: percent-encoded, without `PREFIX`.
             query: percent-encoded, "" for none.
         """
@@ -137,13 +137,13 @@ class Routes:
 def _methods(document: Mapping[str, Any], item: object) -> frozenset[str]:
     try:
         resolved, _ = Resolver(document).target(item, "/paths")
-    except UsageError:  # the page shows what is wrong with it
+    except UsageError:  # the page shows the fault
         return frozenset()
     return frozenset(method.upper() for method in resolved if method in _FORWARDED)
 
 
 def _scoring(found: Mapping[str, frozenset[str]], path: str, bases: Sequence[str]) -> str | None:
-    """Return the path of the contract that the target is: what fits the end of its URI, else the one that scores."""
+    """Return the contract's path for the target: the one that fits the end of its URI, otherwise the scoring path."""
     posts = [name for name, methods in found.items() if "POST" in methods and name.startswith("/")]
     if ends := operations.find(posts, path, bases):
         return ends[0]
@@ -153,7 +153,7 @@ def _scoring(found: Mapping[str, frozenset[str]], path: str, bases: Sequence[str
 
 
 def _is_tricky(path: str) -> bool:
-    """Tell whether some server may read another path out of this one."""
+    """Tell whether some server may read this path as another one."""
     if not path.isascii() or _TRICKS.search(path):
         return True
     try:

@@ -9,7 +9,7 @@ from epkit.core.http.secret import Secret
 from epkit.core.replies.judging import unpack
 
 MOST_BYTES: Final = 4 << 20
-"""A browser shows no more than this without stalling."""
+"""Greatest size of a body: a browser shows more than this only slowly."""
 
 _NAMES: Final = frozenset({"retry-after", "x-request-id"})
 _PREFIXES: Final = ("x-ms-", "azureml-", "ms-azureml")
@@ -21,7 +21,7 @@ class Relayed:
     """A reply for the page.
 
     Args:
-        headers: names in lower case, values that Latin-1 can write.
+        headers: names in lower case, values that Latin-1 can represent.
     """
 
     status: int
@@ -30,22 +30,22 @@ class Relayed:
 
 
 class UnshownError(ValueError):
-    """A reply that cannot be handed on; the message says why."""
+    """A reply cannot be shown; the message has the reason."""
 
 
 def relay(status: int, headers: Mapping[str, str], body: bytes, secrets: Iterable[Secret]) -> Relayed:
-    """Make the reply that the page gets of the one that the target gave.
+    """Make the reply for the page from that of the target.
 
-    No cookie, no challenge and no redirect gets through, and nothing that a browser would run.
+    Cookies, challenges and redirects are left out, and everything that a browser would run.
 
     Args:
-        status: of the final reply, 200 to 599.
+        status: status of the final reply, 200 to 599.
         headers: names in lower case.
-        body: as it came, a content coding not yet taken off.
-        secrets: masked, however the reply writes them.
+        body: as received, still with its content coding.
+        secrets: they are masked in any form in which the reply contains them.
 
     Raises:
-        UnshownError: the body is too large, or cannot be unpacked.
+        UnshownError: the body is too large, or cannot be decompressed.
     """
     secrets = tuple(secrets)
     try:

@@ -1,4 +1,4 @@
-"""Reduces errors of Azure's SDKs to code and message: their own texts contain whole replies, headers and advice."""
+"""Reduces errors of Azure's SDKs to code and message: the original texts contain whole replies, headers and advice."""
 
 import json
 import re
@@ -39,27 +39,27 @@ _UNREACHABLE = (
         "WriteTimeout",
     ),
 )
-"""What requests, azure-core and httpx raise where nobody answers."""
+"""Names of the errors that requests, azure-core and httpx raise if no server answers."""
 
 VERSION_REFUSED: Final = frozenset({
     "InvalidApiVersionParameter", "InvalidResourceApiVersion", "NoRegisteredProviderFound", "UnsupportedApiVersion",
     "ApiVersionNotSupported", "ApiVersionRetired", "InvalidApiVersion",
 })  # fmt: skip
-"""Codes of those who do not know the version of the API any more. Source: ARM's common errors."""
+"""Codes that mean: the service no longer supports this version of the API. Source: ARM's common errors."""
 
 PASSING: Final = frozenset({408, 429, 500, 502, 503, 504})
-"""Statuses that may be another one a little later."""
+"""Statuses of temporary failures: the same request may succeed a little later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """What an SDK's exception says.
+    """The content of an SDK's exception.
 
     Args:
-        status: HTTP status, None where there was no reply.
-        code: the service's own word (`ResourceNotFound`), "" where it has none.
-        kind: `login` where there is none, `unreachable` where nobody answered, else `refused`.
-        version: of the API by which the SDK asked, None where that is not known.
+        status: HTTP status, None if there was no reply.
+        code: the service's own code (`ResourceNotFound`), "" if it has none.
+        kind: `login` if the user is not logged in, `unreachable` if no server answered, otherwise `refused`.
+        version: version of the API that the SDK used, None if it is not known.
     """
 
     status: int | None
@@ -75,7 +75,7 @@ class Refusal:
 
     @property
     def line(self) -> str:
-        """Code, message and what to do, in one line."""
+        """Code, message and advice, in one line."""
         if self.kind == "login":
             return f"{self.message}; {LOGIN}" if self.message else LOGIN
         if self.kind == "unreachable":
@@ -88,11 +88,11 @@ class Refusal:
 
 
 def reduce(error: BaseException) -> Refusal:
-    """Find out what an SDK's exception says.
+    """Read an SDK's exception.
 
     Args:
-        error: of azure-core, azure-identity, azure-ai-ml, azureml-core or requests; known by its shape, so that none
-            of them has to be imported.
+        error: an exception of azure-core, azure-identity, azure-ai-ml, azureml-core or requests. It is recognised by
+            its attributes, so none of these libraries is imported.
     """
     chain = list(_chain(error))
     for each in chain:
@@ -110,7 +110,7 @@ def reduce(error: BaseException) -> Refusal:
 
 
 def said(message: str) -> str:
-    """Make one short line of a service's message, without the credentials of the URLs in it."""
+    """Make one short line of a service's message, without the credentials in its URLs."""
     return clean(mask_urls(message), LONGEST)
 
 
@@ -123,7 +123,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _login(error: BaseException) -> Refusal | None:
-    """Read azure-identity's exceptions; a ClientAuthenticationError with a reply of ARM is none of them."""
+    """Read azure-identity's exceptions; a ClientAuthenticationError with a reply of ARM is not one of them."""
     if type(error).__name__ not in ("CredentialUnavailableError", "ClientAuthenticationError"):
         return None
     response = getattr(error, "response", None)
@@ -136,7 +136,7 @@ def _login(error: BaseException) -> Refusal | None:
 
 
 def _from_reply(error: BaseException) -> Refusal | None:
-    """Read azure-core's HttpResponseError: status, and code and message of the body."""
+    """Read azure-core's HttpResponseError: the status, and code and message from the body."""
     status = getattr(error, "status_code", None)
     if not isinstance(status, int):
         return None
@@ -163,15 +163,15 @@ def _body(response: Any) -> Mapping[str, Any]:
 
 
 def _without_code(message: str) -> str:
-    """Leave out what azure-core puts around the message: `(Code) Message`, and the lines that say both again."""
+    """Remove azure-core's additions to a message: the code in `(Code) Message`, and the lines that repeat both."""
     return re.sub(r"^\(\w+\)\s*", "", message).partition("\nCode: ")[0]
 
 
 def _from_v1(error: BaseException) -> Refusal | None:
     """Read azureml-core's exceptions.
 
-    Their text has `Response Code: …`, `Headers: {…}`, `Content: b'{…}'` of a reply, or `Error:` and the JSON of an
-    operation that failed.
+    Their text contains `Response Code: …`, `Headers: {…}` and `Content: b'{…}'` of a reply, or `Error:` and the JSON of
+    a failed operation.
     """
     text = getattr(error, "message", None)
     text = text if isinstance(text, str) else str(error)
@@ -197,7 +197,7 @@ def _from_v1(error: BaseException) -> Refusal | None:
 
 
 def _quoted(text: str, opening: re.Pattern[str]) -> str | None:
-    """Return the JSON object behind an opening, up to the last brace that its quotation mark, group 1, follows."""
+    """Return the JSON object after an opening: its last brace is followed by the quotation mark of group 1."""
     ends: dict[str, int] = {}
     for found in opening.finditer(text):
         if found[1] not in ends:

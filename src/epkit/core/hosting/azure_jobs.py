@@ -14,16 +14,16 @@ DONE: Final = "Completed"
 FAILED: Final = "Failed"
 CANCELLED: Final = "Canceled"
 ENDED: Final = frozenset({DONE, FAILED, CANCELLED})
-"""The states that a job or a trial does not leave. Source: azure-ai-ml 1.35, `RunHistoryConstants`."""
+"""The final states of a job or a trial. Source: azure-ai-ml 1.35, `RunHistoryConstants`."""
 
 BEST_CHILD: Final = "automl_best_child_run_id"
-"""Tag of a job that is over. Source: azureml-examples, the notebooks of AutoML."""
+"""Tag of a finished job, with the name of its best child. Source: azureml-examples, the notebooks of AutoML."""
 
 TAG: Final = "epkit-"
-"""What the names of the tags begin with that epkit gives a job."""
+"""Prefix of the names of epkit's own tags of a job."""
 
 AUTOML_PICKLE: Final = "azure-automl-pickle"
-"""Kind of a model in its card: a pickle by Azure AutoML, which nothing of epkit opens."""
+"""Kind of a model in its card: a pickle by Azure AutoML, which epkit never opens."""
 
 MOST_PARAMETERS: Final = 40
 
@@ -33,17 +33,17 @@ _WAITING: Final = frozenset({"NotStarted", "Queued", "Preparing", "Provisioning"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobOrder:
-    """An AutoML job that is to be begun.
+    """The request for an AutoML job.
 
     Args:
-        name: of the job, chosen here: the request may be repeated without a second job.
+        name: name of the job. epkit chooses it, so a repeated request makes no second job.
         data: directory with `MLTable` and the table.
-        metric: as Azure names it.
+        metric: Azure's name of the metric.
         positive: the positive class of two, as a text.
         folds, holdout: one of them is None.
         timeout_minutes: None for Azure's own limit.
-        blocked: algorithms, as Azure names them.
-        tags: texts that come back with the job.
+        blocked: Azure's names of algorithms that are not tried.
+        tags: texts that Azure returns with the job.
     """
 
     name: str
@@ -68,9 +68,9 @@ class AzureJob:
     """An AutoML job.
 
     Args:
-        task, label, metric: as it was asked for.
-        trials: how many there are at most, None where the job does not say.
-        page: of the job in the studio.
+        task, label, metric: as requested.
+        trials: greatest number of trials, None if the job does not report it.
+        page: URL of the job's page in the studio.
     """
 
     name: str
@@ -98,11 +98,11 @@ class ChildRun:
     """A trial of a job.
 
     Args:
-        name: of the child, `JOB_7`.
-        number: `7`, as Azure counts: from 0.
-        score: by the metric that chooses; None while it is not known.
-        parameters: of the estimator, by its own names.
-        error: in one line, where it failed.
+        name: name of the child, `JOB_7`.
+        number: Azure's number of the trial, `7`; it counts from 0.
+        score: value of the metric that chooses the best trial; None while it is not known.
+        parameters: parameters of the estimator, by its own names.
+        error: one line if the trial failed.
     """
 
     name: str
@@ -122,20 +122,20 @@ class ChildRun:
 
     @property
     def is_running(self) -> bool:
-        """Tell whether it is tried at the moment."""
+        """Tell whether it runs now."""
         return not self.is_over and self.status not in _WAITING
 
 
 def children_of(job: str, documents: Iterable[Any]) -> tuple[ChildRun, ...]:
-    """Read the children of a job, as run history lists them.
+    """Read the children of a job from the list of the run history.
 
-    Runs that try no model are left out: they set up, look at the data, or explain the best one.
+    Runs that try no model are left out: they set up, examine the data, or explain the best model.
 
     Args:
-        job: its name.
+        job: name of the job.
 
     Returns:
-        By ascending number.
+        The trials, by ascending number.
     """
     found = {}
     for document in documents:
@@ -163,7 +163,7 @@ def _child(name: str, number: int, document: Mapping[str, Any], properties: Mapp
 
 
 def reason_of(document: Any) -> str | None:
-    """Return why a run failed, as run history says it: code and message, None where it says nothing.
+    """Return why a run failed, from the run history: code and message; None if there is no reason in it.
 
     Source: azure-ai-ml 1.35, `stream_logs_until_completion` (`RunDetails.error`).
     """
@@ -174,7 +174,7 @@ def reason_of(document: Any) -> str | None:
 
 
 def metrics_of(document: Any) -> dict[str, float]:
-    """Return the metrics of a run that are finite numbers, by Azure's names, from MLflow's `runs/get`."""
+    """Return those metrics of a run that are finite numbers, by Azure's names, from MLflow's `runs/get`."""
     listed = _run_data(document).get("metrics")
     found = {}
     for each in listed if isinstance(listed, list) else ():
@@ -185,7 +185,7 @@ def metrics_of(document: Any) -> dict[str, float]:
 
 
 def best_child_of(document: Any) -> str | None:
-    """Return which child is the best, from MLflow's `runs/get` of the job."""
+    """Return the name of the best child, from MLflow's `runs/get` of the job."""
     listed = _run_data(document).get("tags")
     for each in listed if isinstance(listed, list) else ():
         if _mapping(each).get("key") == BEST_CHILD and each.get("value"):
@@ -194,7 +194,7 @@ def best_child_of(document: Any) -> str | None:
 
 
 def finite(value: Any) -> float | None:
-    """Return a number that may be written as a text, None where it is none or has no end."""
+    """Return a number, which may be written as a text; None if it is not a finite number."""
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -211,7 +211,7 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 
 def _parameters(spec: Any) -> dict[str, Any]:
-    """Return the parameters of the last step of a pipeline, those that are numbers, texts and yes or no."""
+    """Return those parameters of the last step of a pipeline that are numbers, texts or booleans."""
     try:
         objects = json.loads(spec)["objects"] if isinstance(spec, str) else []
         given = _mapping(objects[-1].get("param_kwargs")) if objects else {}

@@ -10,7 +10,7 @@ from epkit.core.hosting.azure_jobs import ENDED, reason_of
 from epkit.core.http.masking import clean
 
 LONGEST_NAME: Final = 32
-"""Of a batch endpoint. Source: Azure ML's limits, `how-to-manage-quotas`."""
+"""Greatest length of the name of a batch endpoint. Source: Azure ML's limits, `how-to-manage-quotas`."""
 
 
 Frequency = Literal["minute", "hour", "day", "week"]
@@ -18,10 +18,10 @@ Frequency = Literal["minute", "hour", "day", "week"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NumberInput:
-    """What a caller may set.
+    """A number that a caller may set.
 
     Args:
-        most: that Azure takes, None for no bound.
+        most: the greatest value that Azure accepts, None for no bound.
     """
 
     kind: Literal["integer", "number"]
@@ -30,10 +30,10 @@ class NumberInput:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recurrence:
-    """A schedule that counts from when it was made.
+    """A schedule that counts from the time when it was made.
 
     Args:
-        interval: how many of *frequency* are between two runs, ≥ 1.
+        interval: number of units of *frequency* between two runs, ≥ 1.
     """
 
     frequency: Frequency
@@ -42,10 +42,10 @@ class Recurrence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crontab:
-    """A schedule that goes by the clock.
+    """A schedule that depends on the time of day.
 
     Args:
-        expression: five fields, as cron has them.
+        expression: five fields, as in cron.
     """
 
     expression: str
@@ -56,11 +56,11 @@ Schedule = Recurrence | Crontab
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedData:
-    """The table that jobs learn from.
+    """The table with which jobs train.
 
     Args:
-        name, version: of the asset; the version goes by the content.
-        path: of what is uploaded.
+        name, version: name and version of the asset; the version depends on the content.
+        path: the file or directory that is uploaded.
     """
 
     name: str
@@ -71,17 +71,17 @@ class PublishedData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PipelineOrder:
-    """A pipeline that is to be published.
+    """The request to publish a pipeline.
 
     Args:
-        endpoint: its name at Azure, and of the experiment of its jobs.
-        pipeline: its name here.
-        version: of the components, the environment and the deployment.
+        endpoint: name of the endpoint at Azure, and of the experiment of its jobs.
+        pipeline: name of the pipeline in the project.
+        version: version of the components, the environment and the deployment.
         code: directory that is uploaded.
-        command: of the step, as Azure writes it.
-        conda: the environment, as `conda.yml` has it.
-        data: None where the job fetches its table itself.
-        inputs: what a caller may set, by name.
+        command: command of the step, in Azure's notation.
+        conda: the environment, in the form of `conda.yml`.
+        data: None if the job fetches its table itself.
+        inputs: the numbers that a caller may set, by name.
     """
 
     endpoint: str
@@ -101,17 +101,17 @@ class PipelineOrder:
 
     @property
     def component(self) -> str:
-        """Name of the pipeline's component, and of its environment: lower letters, digits and underscores."""
+        """Name of the pipeline's component, and of its environment: lower-case letters, digits and underscores."""
         return f"epkit_{self.endpoint.replace('-', '_')}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PipelineJobState:
-    """How a job of a published pipeline is.
+    """The state of a job of a published pipeline.
 
     Args:
-        status: in Azure's own word.
-        page: of the job in the studio.
+        status: Azure's own word.
+        page: URL of the job's page in the studio.
     """
 
     name: str
@@ -130,8 +130,8 @@ class StepRun:
     """A step of a job.
 
     Args:
-        run: by which its files are asked for.
-        error: in one line, where it failed.
+        run: id of the run; its files are requested with it.
+        error: one line if the step failed.
     """
 
     run: str
@@ -141,10 +141,10 @@ class StepRun:
 
 
 def endpoint_name(pipeline: str, workspace: str) -> str:
-    """Return what an endpoint is called: its name is a host's, and two workspaces of a region share them.
+    """Return the name of an endpoint. It is a part of a host name, so it must be unique among a region's workspaces.
 
     Args:
-        workspace: its ARM id.
+        workspace: ARM id of the workspace.
     """
     plain = re.sub(r"[^A-Za-z0-9]+", "-", pipeline).strip("-") or "pipeline"
     plain = plain if plain[0].isalpha() else f"p-{plain}"
@@ -153,7 +153,7 @@ def endpoint_name(pipeline: str, workspace: str) -> str:
 
 
 def step_of(document: Mapping[str, Any]) -> StepRun | None:
-    """Read a child of a job, as run history lists it; None for what has no name."""
+    """Read a child of a job from the list of the run history; None if it has no name."""
     run = document.get("runId")
     if not isinstance(run, str) or not run:
         return None

@@ -9,10 +9,10 @@ _READ_ONLY_PROPERTIES: Final = ("provisioningState", "scoringUri", "swaggerUri")
 
 
 def put_body(resource: Mapping[str, Any], **properties: Any) -> dict[str, Any]:
-    """Make the body of the PUT that changes some properties of a resource and no other.
+    """Make the body of a PUT that changes only some properties of a resource.
 
     Args:
-        resource: as a GET answered it. A PUT replaces the whole: what is left out is lost.
+        resource: the reply to a GET. A PUT replaces the whole resource: a property that is left out is lost.
         properties: the new values.
     """
     body = {key: copy.deepcopy(value) for key, value in resource.items() if key not in _READ_ONLY}
@@ -22,7 +22,7 @@ def put_body(resource: Mapping[str, Any], **properties: Any) -> dict[str, Any]:
 
 
 def differences(before: Any, after: Any, at: str = "") -> Iterator[str]:
-    """Name what differs between two bodies, as dotted paths; what only the second has does not count."""
+    """Yield the differences between two bodies as dotted paths; parts that only the second one has do not count."""
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for key, value in before.items():
             yield from differences(value, after.get(key), f"{at}.{key}" if at else key)

@@ -1,4 +1,4 @@
-"""The description of endpoints by a backend: values without types of an SDK, and their JSON."""
+"""Values with which a backend describes endpoints, without types of an SDK, and their JSON."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -22,13 +22,14 @@ class Deployment:
     """A model version behind an endpoint.
 
     Args:
-        state: in the backend's own word (`Succeeded`, `Healthy`, …).
-        traffic: percent of the requests that it gets.
-        app_insights: whether Application Insights is on; None where the backend does not say.
-        instances: how many are running, None where the backend does not say.
-        model: where it was taken from, or its name and version at Azure.
-        model_sha256: of the copy that is served, on this machine; at Azure, of the files that a pipeline uploaded.
-        model_at: when it was copied, ISO 8601, UTC.
+        state: the backend's own word (`Succeeded`, `Healthy`, …).
+        traffic: percentage of the requests that it gets.
+        app_insights: whether Application Insights is on; None if the backend does not report it.
+        instances: number of running instances, None if the backend does not report it.
+        model: the source of the model, or its name and version at Azure.
+        model_sha256: digest: on this machine, of the copy that is served; at Azure, of the files that a pipeline
+            uploaded.
+        model_at: time of the copy, ISO 8601, UTC.
     """
 
     name: str
@@ -47,12 +48,12 @@ class Endpoint:
     """A stable URI at a backend.
 
     Args:
-        state: in the backend's own word.
-        auth: `key`, `aad`, `aml_token` or `none`, as `epkit.toml` has it.
-        app_insights: as in `Deployment`: whether it is on in all of them.
-        compute: what it runs on, in the backend's own word (`aci`, `aks`, `managed`, `process`).
-        workspace: its name at Azure; None for this machine.
-        error: the backend's own words where it is not well.
+        state: the backend's own word.
+        auth: `key`, `aad`, `aml_token` or `none`, as in `epkit.toml`.
+        app_insights: as in `Deployment`: whether it is on in all deployments.
+        compute: the type of compute, the backend's own word (`aci`, `aks`, `managed`, `process`).
+        workspace: name of the workspace at Azure; None for this machine.
+        error: the backend's own message if the endpoint has a problem.
     """
 
     name: str
@@ -71,7 +72,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keys:
-    """The two keys of an endpoint, either of which opens it."""
+    """The two keys of an endpoint; each of them gives access."""
 
     primary: Secret = field(repr=False)
     secondary: Secret = field(repr=False)
@@ -82,7 +83,8 @@ class Token:
     """A token for scoring.
 
     Args:
-        refresh_at_s, expires_at_s: seconds since 1970; the first is when to ask for the next one.
+        refresh_at_s: when to request the next token, seconds since 1970.
+        expires_at_s: when it expires, seconds since 1970.
     """
 
     text: Secret = field(repr=False)
@@ -92,13 +94,13 @@ class Token:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoggedRequest:
-    """A request as recorded in Application Insights.
+    """A request that Application Insights has recorded.
 
     Args:
-        time: when it began, ISO 8601, UTC.
-        duration_ms: what the server spent on it, in whole milliseconds.
-        success: in the server's own judgement.
-        reply: what was answered, None where replies are not recorded.
+        time: its start, ISO 8601, UTC.
+        duration_ms: the server's time for it, in whole milliseconds.
+        success: the server's own judgement.
+        reply: the reply, None if replies are not recorded.
     """
 
     time: str
@@ -111,17 +113,17 @@ class LoggedRequest:
     reply: str | None = None
 
     def is_called(self, request_id: str) -> bool:
-        """Tell whether the client or the server calls it so."""
+        """Tell whether this is the client's or the server's id of the request."""
         return request_id in (self.client_request_id, self.request_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Script:
-    """An entry script, and what is deployed with it.
+    """An entry script, and the files that are deployed with it.
 
     Args:
         code: its directory, absolute; *entry* is relative to it, with slashes.
-        selection: what of the directory is deployed, as `epkit.backends.copies` has it.
+        selection: the selected files of the directory, as `epkit.backends.copies` defines them.
     """
 
     code: str
@@ -131,10 +133,10 @@ class Script:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisteredModel:
-    """A model that a workspace of Azure has.
+    """A model in a workspace of Azure.
 
     Args:
-        reference: `azureml:NAME:VERSION`, the version a number.
+        reference: `azureml:NAME:VERSION`; the version is a number.
     """
 
     reference: str
@@ -143,16 +145,16 @@ class RegisteredModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replacement:
-    """What `epkit deploy update --model` was asked for.
+    """The values of `epkit deploy update --model`.
 
     Args:
-        model, kind, source, contract: of the new model, as in `Order`.
-        script: None for the one that is deployed; on this machine, if it was one of the old model's files, the file
-            of that name in the new model. None for an MLflow model.
-        environment: as in `Order`; None for what is deployed.
-        deployment: at Azure, the name of the new deployment; None for one that epkit chooses.
-        env: names of further variables that the script sees, for this machine.
-        model_sha256: of the model's files, for Azure to remember; None where it is not known.
+        model, kind, source, contract: as in `Order`, for the new model.
+        script: None for the script that is deployed; on this machine, if that script was one of the old model's files,
+            the file of the same name in the new model is used. None for an MLflow model.
+        environment: as in `Order`; None for the one that is deployed.
+        deployment: at Azure, the name of the new deployment; None for a name that epkit chooses.
+        env: names of further environment variables for the script, on this machine.
+        model_sha256: digest of the model's files, which Azure stores; None if it is not known.
     """
 
     name: str
@@ -169,17 +171,17 @@ class Replacement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What `epkit deploy create` was asked for.
+    """The values of `epkit deploy create`.
 
     Args:
-        model: the directory (or file) of the model, absolute; at Azure also the reference of one that is registered.
+        model: the directory (or file) of the model, absolute; at Azure also the reference of a registered model.
         script: None for an MLflow model.
-        source: where a model was fetched from, to show instead of *model*; None where nobody fetched it.
-        contract: of an MLflow model, made of its signature; an OpenAPI document.
-        environment: a conda file, absolute, or the `azureml:NAME:VERSION` of an environment that is there.
+        source: the source of a model that was fetched, which is shown instead of *model*; None if it was not fetched.
+        contract: the contract of an MLflow model, made from its signature; an OpenAPI document.
+        environment: a conda file, absolute, or the `azureml:NAME:VERSION` of an existing environment.
         compute: `aci` or `aks`, for azureml-v1.
-        env: names of variables that the script sees of the environment, for this machine.
-        model_sha256: of the model's files, for Azure to remember; None where it is not known.
+        env: names of the environment variables that the script gets, on this machine.
+        model_sha256: digest of the model's files, which Azure stores; None if it is not known.
         traffic: whether the first deployment of an endpoint at Azure gets its requests at once.
     """
 
@@ -205,8 +207,8 @@ def parse_traffic(text: str) -> dict[str, int]:
     """Read `blue=90,green=10`.
 
     Raises:
-        ValueError: not of this form, or the percents do not sum up to 100 (or to 0, for none at all); the message
-            says which.
+        ValueError: the text has another form, or the sum of the percentages is neither 100 nor 0 (no traffic); the
+            message says which.
     """
     shares: dict[str, int] = {}
     for part in text.split(","):
@@ -222,7 +224,7 @@ def parse_traffic(text: str) -> dict[str, int]:
 
 
 def plain(value: Any) -> Any:
-    """Turn a value of this module into what JSON knows, its fields in their order; a `Secret` becomes `***`."""
+    """Convert a value of this module to JSON values, its fields in their order; a `Secret` becomes `***`."""
     if is_dataclass(value) and not isinstance(value, type):
         return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, Mapping):
@@ -233,17 +235,17 @@ def plain(value: Any) -> Any:
 
 
 def unseen(before: Sequence[str], after: Sequence[str]) -> tuple[str, ...]:
-    """Tell the new lines of a log from those that were there when it was read last.
+    """Return the lines of a log that are new since it was last read.
 
     Args:
-        before, after: the last lines of the same growing log, read one after the other.
+        before, after: the last lines of the same growing log, read first and then again.
 
     Returns:
-        What follows in *after* on the longest end of *before* that *after* holds; all of it where they share nothing.
+        The lines in *after* that follow the longest end of *before* in it; all of *after* if they share no lines.
     """
     for start in range(len(before) + 1):
         known = before[start:]
-        # Where lines repeat, the last place counts: rather one line too few than repeated lines.
+        # If lines occur repeatedly, the last place counts: a missing line is better than a repeated one.
         for at in range(len(after) - len(known), -1, -1):
             if tuple(after[at : at + len(known)]) == tuple(known):
                 return tuple(after[at + len(known) :]) if known else tuple(after)

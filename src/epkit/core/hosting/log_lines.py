@@ -10,10 +10,10 @@ _UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def harmless(line: str) -> str:
-    r"""Show what a terminal would act on, or nobody would see: bidirectional overrides, controls, invisible characters.
+    r"""Escape characters that a terminal acts on or does not show: bidirectional overrides, controls, invisible ones.
 
     Returns:
-        The line without its colours, tabs kept, every other such character as Python escapes it: `\u202e`.
+        The line without its colours. Tabs are kept; every other such character becomes Python's escape: `\u202e`.
     """
     if line.isprintable():
         return line

@@ -1,7 +1,7 @@
 """Reads the `MLmodel` of an MLflow model: how to load the model, and the contract that follows from its signature.
 
 Source: MLflow 3.17, `mlflow.models.signature`, `mlflow.types.schema` (the JSON of columns, tensors and parameters) and
-`mlflow.pyfunc.scoring_server` (the bodies that are taken, and the reply).
+`mlflow.pyfunc.scoring_server` (the accepted bodies, and the reply).
 """
 
 import json
@@ -13,7 +13,7 @@ from epkit.errors import UsageError
 MLMODEL: Final = "MLmodel"
 SCORING_PATH: Final = "/invocations"
 FLAVOR: Final = "python_function"
-"""The flavour that MLflow's server opens, whatever the library."""
+"""The flavour that MLflow's server loads, whatever the library."""
 
 _TYPES: Final[Mapping[str, Mapping[str, Any]]] = {
     "boolean": {"type": "boolean"},
@@ -26,21 +26,21 @@ _TYPES: Final[Mapping[str, Mapping[str, Any]]] = {
     "datetime": {"type": "string", "format": "date-time"},
 }
 MAX_DEPTH: Final = 32
-"""Of types within types, and of tensors' dimensions."""
+"""Greatest depth of nested types, and greatest number of a tensor's dimensions."""
 
 MOST_VALUES: Final = 100_000
-"""Of an example that is made up: a tensor's shape may be of any size."""
+"""Greatest number of values in a generated example: the shape of a tensor may have any size."""
 
 
 def loader_of(mlmodel: object, name: str) -> str:
-    """Return the module that opens a model.
+    """Return the module that loads a model.
 
     Args:
         mlmodel: the decoded `MLmodel`.
-        name: what messages call it.
+        name: its name in messages.
 
     Raises:
-        UsageError: it is none, or has no flavour that a server opens.
+        UsageError: it is not an `MLmodel`, or has no flavour that a server can load.
     """
     flavors = mlmodel.get("flavors") if isinstance(mlmodel, Mapping) else None
     if not isinstance(flavors, Mapping):
@@ -53,7 +53,7 @@ def loader_of(mlmodel: object, name: str) -> str:
 
 
 def example_files(mlmodel: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the files of a model that may hold an example of a body, the best first."""
+    """Return the files of a model that may contain an example of a body, the best first."""
     info = mlmodel.get("saved_input_example_info")
     if not isinstance(info, Mapping):
         return ()
@@ -64,11 +64,11 @@ def example_files(mlmodel: Mapping[str, Any]) -> tuple[str, ...]:
 def contract_of(mlmodel: Mapping[str, Any], examples: Sequence[object], *, title: str) -> dict[str, Any]:
     """Make the OpenAPI document of a model's scoring operation.
 
-    A model with columns takes `dataframe_records`, in which each cell has a name; one of tensors takes `inputs`. A
-    model without a signature, or with one that nobody can read, takes any object.
+    A model with columns accepts `dataframe_records`, in which each cell has a name; one with tensors accepts `inputs`.
+    For a model without a signature, or with an unreadable one, the contract accepts any object.
 
     Args:
-        examples: what the files of `example_files` hold, decoded.
+        examples: the decoded content of the files of `example_files`.
         title: the name of the endpoint.
     """
     signature = mlmodel.get("signature")
@@ -108,7 +108,7 @@ def _json(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _decoded(text: object) -> list[Mapping[str, Any]]:
-    """Return the entries of a part of a signature, which is a JSON text; none where it is broken."""
+    """Return the entries of a part of a signature, which is a JSON text; empty if it is broken."""
     try:
         found = json.loads(text) if isinstance(text, str) else text
     except (ValueError, RecursionError):
@@ -118,7 +118,7 @@ def _decoded(text: object) -> list[Mapping[str, Any]]:
 
 
 def _body(inputs: Sequence[Mapping[str, Any]]) -> tuple[str, dict[str, Any]] | None:
-    """Return the key that rows are under, and the schema of what is there; None where the signature does not say."""
+    """Return the key of the rows, and the schema of its value; None if the signature does not define them."""
     if not inputs:
         return None
     if all(each.get("type") == "tensor" for each in inputs):
@@ -127,7 +127,7 @@ def _body(inputs: Sequence[Mapping[str, Any]]) -> tuple[str, dict[str, Any]] | N
             return "inputs", _tensor(inputs[0])
         return "inputs", {"type": "object", "required": list(tensors), "properties": tensors}
     if not all(isinstance(each.get("name"), str) for each in inputs):
-        return None  # columns without names: MLflow takes them by their order, which no schema of objects tells
+        return None  # columns without names: MLflow uses their order, which a schema of objects cannot express
     columns = {str(each["name"]): _column(each) for each in inputs}
     needed = [str(each["name"]) for each in inputs if each.get("required", True) is not False]
     row = {"type": "object", "required": needed, "properties": columns}
@@ -135,7 +135,7 @@ def _body(inputs: Sequence[Mapping[str, Any]]) -> tuple[str, dict[str, Any]] | N
 
 
 def _column(spec: Mapping[str, Any], depth: int = 0) -> dict[str, Any]:
-    """Return the schema of a column's cells; `{}`, which takes anything, for a type that is not known."""
+    """Return the schema of a column's cells; for an unknown type `{}`, which accepts anything."""
     kind = spec.get("type")
     if depth > MAX_DEPTH or not isinstance(kind, str):
         return {}
@@ -158,7 +158,7 @@ def _column(spec: Mapping[str, Any], depth: int = 0) -> dict[str, Any]:
 
 
 def _tensor(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the schema of a tensor: lists in lists, a dimension of -1 as long as it likes."""
+    """Return the schema of a tensor: nested lists; a dimension of -1 may have any length."""
     tensor = spec.get("tensor-spec")
     tensor = tensor if isinstance(tensor, Mapping) else {}
     shape = tensor.get("shape")
@@ -190,7 +190,7 @@ def _predictions(outputs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _example(examples: Sequence[object], key: str) -> Any:
-    """Return what is under a key of an example; rows of `dataframe_split` as records. None where no example has it."""
+    """Return the value of a key in an example; rows of `dataframe_split` as records. None if no example has the key."""
     for each in examples:
         if not isinstance(each, Mapping):
             continue
@@ -216,7 +216,7 @@ def _size(schema: Mapping[str, Any]) -> int:
 
 
 def _sample(schema: Mapping[str, Any]) -> Any:
-    """Make a value of a schema of this module: one row, one item of each list that has no length of its own."""
+    """Make a value of a schema of this module: one row, and one item for each list without a fixed length."""
     match schema.get("type"):
         case "array":
             return [_sample(schema["items"])] * schema.get("minItems", 1)

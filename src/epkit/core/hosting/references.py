@@ -8,12 +8,12 @@ from epkit.errors import UsageError
 
 PREFIX: Final = "azureml:"
 OUTPUTS: Final = "outputs"
-"""The directory of a run's files that a training writes its model to."""
+"""The directory among a run's files to which a training writes its model."""
 
 _NAME: Final = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}"
 _REGISTERED: Final = re.compile(rf"({_NAME})(?::([A-Za-z0-9_.-]{{1,30}})|@latest)")
 _JOB: Final = re.compile(rf"/*jobs/({_NAME})/(?:outputs/artifacts/paths/)?({OUTPUTS}(?:/[^/]+)*)/*")
-"""The part that may be left out is how the SDK writes the files of a run (`azureml://jobs/RUN/outputs/artifacts/paths/…`)."""
+"""The optional part is in the SDK's paths to the files of a run (`azureml://jobs/RUN/outputs/artifacts/paths/…`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +33,8 @@ class JobReference:
     """Files of a job.
 
     Args:
-        job: its name; of a job with children, those of its best child are meant.
-        path: among the files, `outputs/…`.
+        job: its name; for a job with children, the files are those of its best child.
+        path: the path among the files, `outputs/…`.
     """
 
     job: str
@@ -45,7 +45,7 @@ Reference: TypeAlias = RegisteredReference | JobReference
 
 
 def is_reference(text: str) -> bool:
-    """Tell whether the value of `--model` is one of Azure's models, not a path."""
+    """Tell whether the value of `--model` refers to a model at Azure and is not a path."""
     return text.startswith(PREFIX)
 
 
@@ -53,7 +53,7 @@ def parse_reference(text: str) -> Reference:
     """Read the value of `--model`.
 
     Raises:
-        UsageError: it is written in another way.
+        UsageError: it has another form.
     """
     rest = text.removeprefix(PREFIX)
     if found := _JOB.fullmatch(rest):
@@ -77,7 +77,7 @@ def parse_job(name: str) -> JobReference:
 
 
 def shown(reference: Reference) -> str:
-    """Write a reference as it is given."""
+    """Return a reference in the form in which it is written."""
     if isinstance(reference, JobReference):
         return f"{PREFIX}jobs/{reference.job}/{reference.path}"
     return f"{PREFIX}{reference.name}" + (f":{reference.version}" if reference.version else "@latest")

@@ -11,10 +11,10 @@ _DURATION: Final = re.compile(r"(?:[0-9]{1,9}\.)?[0-9]{1,3}:[0-9]{1,3}:[0-9]{1,3
 
 
 def read_requests(lines: Iterable[str]) -> Iterator[LoggedRequest]:
-    """Find the requests in telemetry; a line that is cut short, and an item of another kind, are passed over.
+    """Find the requests in telemetry; incomplete lines and items of other kinds are skipped.
 
-    The fields of the request itself (`duration`, `responseCode`, `success`) are wrong, for the exporter measures its
-    own span; the server's own figures are among the properties.
+    The fields of the request itself (`duration`, `responseCode`, `success`) are wrong: the exporter measures its own
+    span. The server's own values are among the properties.
     """
     for line in lines:
         try:
@@ -44,7 +44,7 @@ def duration_ms(text: str) -> float:
     """Read `[days.]HH:MM:SS.mmm` as milliseconds.
 
     Raises:
-        ValueError: it is not of that form.
+        ValueError: it has another form.
     """
     if not _DURATION.fullmatch(text):
         raise ValueError("no duration of the exporter's")

@@ -1,10 +1,10 @@
-"""What a host name shows without the DNS: whether it is an address, and whether it is this machine only."""
+"""Classifies a host name without the DNS: whether it is an address, and whether it is this machine only."""
 
 import ipaddress
 
 
 def is_address(host: str) -> bool:
-    """Tell whether a host is an IP address; one of IPv6 with or without brackets."""
+    """Tell whether a host is an IP address; an IPv6 address may have brackets."""
     return _address(host) is not None
 
 

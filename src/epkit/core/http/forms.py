@@ -92,7 +92,7 @@ class Form:
 
     @cached_property
     def _matchers(self) -> tuple[tuple[re.Pattern[str], str], ...]:
-        # Alone, or after backslashes.
+        # Without or after backslashes.
         again = {end: more for char, more in _AGAIN.items() for end in (_character(char), f"{_character(char)})")}
         known = {
             unit: (re.compile(unit), next((more for end, more in again.items() if unit.endswith(end)), ""))

@@ -57,13 +57,13 @@ def final_status(head: bytes) -> int:
 
 
 def with_crlf(head: bytes) -> bytes | None:
-    """Return a reply with all header lines ending in CRLF, if some of them end in LF alone.
+    """Return a reply with all header lines ending in CRLF, if some of them end in LF only.
 
     Args:
         head: what was read, from the first byte of the reply on; a body may follow, and is not changed.
 
     Returns:
-        None if no line ends in LF alone. An incomplete header is converted as far as it was read.
+        None if no line ends in LF only. An incomplete header is converted as far as it was read.
 
     Source: RFC 9112 § 2.2: a recipient may take a single LF for the end of a line, and ignore a CR before it.
     """
@@ -122,7 +122,7 @@ def server_ns(headers: Mapping[str, str]) -> int:
         headers: names in lower case.
 
     Source: `x-ms-run-fn-exec-ms` (Azure ML's inference server: the time inside `run()`), `ms-azureml-model-time`
-    (managed online endpoints), both in ms; `Server-Timing` (W3C): its `total`, else its longest metric.
+    (managed online endpoints), both in ms; `Server-Timing` (W3C): its `total`, otherwise its longest metric.
     """
     for name in ("x-ms-run-fn-exec-ms", "ms-azureml-model-time"):
         if name in headers:

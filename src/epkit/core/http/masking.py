@@ -58,7 +58,7 @@ _LOCATIONS: Final = (
 )
 _SCHEME = re.compile(r"(Bearer|Basic)[ \t]+\S", re.IGNORECASE)
 _URL = re.compile(r"(?<=:)//[^\s<>\"']+")  # the scheme before it contains no credential
-_PAIR = re.compile(r"(?<=[?&])[^\s<>\"'?&=]+=[^\s<>\"'&)]+")  # of a query, also of a path without its host
+_PAIR = re.compile(r"(?<=[?&])[^\s<>\"'?&=]+=[^\s<>\"'&)]+")  # a parameter of a query, also after a path without a host
 _AUTHORITY = re.compile(
     r"([A-Za-z][A-Za-z0-9+.-]*:[/\\]*|//)?"
     r"([^/?#]*@|[^/?#@\[:]*:(?!\d*(?:[/?#]|$)).*@)?",  # after a colon: no port, so a password
@@ -134,17 +134,17 @@ def mask_urls(text: str) -> str:
 
 
 def mask_text(text: str, secrets: Iterable[Secret], *, distinct: bool = False) -> str:
-    """Replace every secret in a text, in whatever form it is written; the time is linear in the text.
+    """Replace every secret in a text, in any form; the time is linear in the text.
 
     Args:
-        secrets: searched for as they are; percent-encoded; JSON-, Python- or HTML-escaped, also twice; in base64, alone
-            or as a part of the encoded text (`user:password` of Basic). For `Bearer x` and `Basic x`, x is searched for
-            too; for `user:password` also the password. Secrets shorter than `SHORTEST` are not searched for.
+        secrets: searched for unchanged; percent-encoded; JSON-, Python- or HTML-escaped, also twice; in base64, as the
+            whole or a part of the encoded text (`user:password` of Basic). For `Bearer x` and `Basic x`, x is also
+            searched for; for `user:password`, the password. Secrets shorter than `SHORTEST` are not searched for.
         distinct: search only for secrets that cannot be anything else, see `is_distinct`.
 
     Returns:
         The text with `***` for each part that belonged to a secret. It contains none of the secrets, and no beginning
-        of one before an ellipsis, where the text was `cut`.
+        of one before an ellipsis at which the text was `cut`.
     """
     known = dict.fromkeys(secret.reveal() for secret in secrets)
     forms = [form for each in known if not distinct or is_distinct(each) for form in forms_of(each, SHORTEST)]

@@ -9,7 +9,7 @@ from epkit.core.http.destination import Destination
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One HTTP/1.1 request, ready to go.
+    """One HTTP/1.1 request, ready to be sent.
 
     Args:
         path: target of the request line: path and query, or the whole URL if a proxy passes the request on.
@@ -119,7 +119,7 @@ class Template:
         if not state.fixed.wire.endswith(b"Content-Length: 0\r\n\r\n"):
             raise ValueError("a template whose request has a body")
         made = cls.__new__(cls)
-        made._marked = state.marked  # noqa: SLF001 - one of its own kind, here and below
+        made._marked = state.marked  # noqa: SLF001 - the same class, here and below
         made._keep(state.fixed)  # noqa: SLF001
         return made
 
@@ -135,7 +135,7 @@ class Template:
             value: the header's whole value.
         """
         made = copy(self)
-        made._keep(with_authorization(self._fixed, value))  # noqa: SLF001 - one of its own kind
+        made._keep(with_authorization(self._fixed, value))  # noqa: SLF001 - the same class
         return made
 
     def fill(self, body: bytes, mark: str) -> Request:

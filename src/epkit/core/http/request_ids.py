@@ -31,8 +31,8 @@ def request_id(run: str, number: int, digits: int = 1) -> str:
 class RequestIds:
     """The ids of the requests of one run.
 
-    The number of a request is its start time, ns since the start of the run. It is in the samples already, so nothing
-    else must be stored. No two requests of a run start in the same nanosecond (`epkit.engines.stamps`).
+    The number of a request is its start time, ns since the start of the run. It is in the samples already, so no other
+    value must be stored. No two requests of a run start in the same nanosecond (`epkit.engines.stamps`).
 
     Args:
         header: name of the header with the id. In `traceparent`, the trace is run and number, the span is the run, and

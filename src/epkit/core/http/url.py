@@ -27,7 +27,7 @@ class Url:
     Args:
         host: in ASCII and lower case, without brackets.
         path: percent-encoded, begins with a slash.
-        query: percent-encoded, without the question mark; may hold a signature.
+        query: percent-encoded, without the question mark; may contain a signature.
         userinfo: `user:password`, percent-decoded; sent as Basic authorization, never as part of a URL.
         unix: path of the socket, or None for TCP.
     """
@@ -118,7 +118,7 @@ def parse(text: str) -> Url:
 
 
 def parse_connect_to(text: str) -> tuple[str, int] | str:
-    """Parse `HOST:PORT` or `unix:PATH`: where to connect to instead.
+    """Parse `HOST:PORT` or `unix:PATH`: the place to connect to instead.
 
     Returns:
         Host and port, or the path of a Unix socket.

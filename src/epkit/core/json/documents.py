@@ -1,8 +1,8 @@
 """Turns dataclasses into a JSON document and back, and makes its schema; the classes define all three.
 
-A field is a key, in the order of the class; nothing is left out, and nothing is added but `format` at the top. A field
-that comes later has a default, so that old documents are read for ever. JSON knows no infinity: what may be infinite is
-null there.
+Each field becomes a key, in the order of the class. No field is left out; only `format` is added at the top. A field
+that is added later has a default, so that old documents can always be read. JSON has no infinity: an infinite number is
+null in the document.
 """
 
 import math
@@ -29,13 +29,13 @@ SCALARS: Final[Mapping[Any, str]] = {
 
 
 class DocumentFormat(Generic[Part]):
-    """A format of documents; a subclass says where a part is written in another shape than its class has.
+    """A format of documents; a subclass defines which parts are written in a shape that differs from their class.
 
     Args:
-        name: and version, the value of the key `format`.
+        name: name and version, the value of the key `format`.
         root: the dataclass of a whole document.
-        keys: of the mappings that have the same keys in every document, by class and field.
-        infinite: the fields of a class, by its name, that may be infinite.
+        keys: keys of the mappings that have the same keys in every document, by class and field.
+        infinite: the fields of a class that may be infinite, by the name of the class.
     """
 
     def __init__(
@@ -52,35 +52,35 @@ class DocumentFormat(Generic[Part]):
         self._infinite = infinite or {}
 
     def hints(self, kind: type) -> dict[str, Any]:
-        """Return the types that the keys of a part have in a document, in their order."""
+        """Return the types of a part's keys in a document, in their order."""
         return get_type_hints(kind)
 
     def write(self, kind: type, found: dict[str, Any]) -> None:
-        """Bring the fields of a part into the shape of the document, in place."""
+        """Convert the fields of a part to the shape of the document, in place."""
 
     def read(self, kind: type, given: dict[str, Any]) -> None:
-        """Bring the keys of a part into the shape of its class, in place.
+        """Convert the keys of a part to the shape of its class, in place.
 
         Raises:
-            ValueError: they are not of the document's shape.
+            ValueError: they do not have the document's shape.
         """
 
     def to_document(self, value: Part) -> dict[str, Any]:
-        """Turn a whole into plain dicts, lists, strings and finite numbers.
+        """Convert a whole value to plain dicts, lists, strings and finite numbers.
 
         Raises:
-            ValueError: a number is not finite, where it should be.
+            ValueError: a number that must be finite is not.
         """
         return {"format": self.name, **self.to_plain(value)}
 
     def from_document(self, document: Mapping[str, Any]) -> Part:
-        """Make the whole again: `from_document(to_document(value)) == value`.
+        """Make the value from a document: `from_document(to_document(value)) == value`.
 
         Args:
-            document: as `to_document` makes it, or as it was read from JSON.
+            document: a result of `to_document`, or the same document read from JSON.
 
         Raises:
-            ValueError: it is of another format, or not of the shape of the schema.
+            ValueError: it has another format, or does not have the shape of the schema.
         """
         if document.get("format") != self.name:
             raise ValueError(f"format is {document.get('format')!r}, not {self.name!r}")
@@ -88,7 +88,7 @@ class DocumentFormat(Generic[Part]):
         return made
 
     def schema(self) -> dict[str, Any]:
-        """Return the JSON Schema of the document, strict: every key is required and no other is allowed."""
+        """Return the strict JSON Schema of the document: every key is required, and no other is allowed."""
         definitions: dict[str, Any] = {}
         self._shape(self._root, definitions)
         top = definitions.pop(self._root.__name__)
@@ -97,10 +97,10 @@ class DocumentFormat(Generic[Part]):
         return {"$schema": DIALECT, "title": self.name, **top, "$defs": dict(sorted(definitions.items()))}
 
     def to_plain(self, value: Any) -> Any:
-        """Turn a part into what JSON knows, as `to_document` does the whole.
+        """Convert a part to JSON values, as `to_document` converts the whole.
 
         Raises:
-            ValueError: a number is not finite, where it should be.
+            ValueError: a number that must be finite is not.
         """
         if is_dataclass(value) and not isinstance(value, type):
             found = {field.name: getattr(value, field.name) for field in fields(value)}
@@ -117,10 +117,10 @@ class DocumentFormat(Generic[Part]):
         return value
 
     def from_plain(self, kind: Any, value: Any) -> Any:
-        """Make a value of a type from what JSON knows.
+        """Make a value of a type from JSON values.
 
         Raises:
-            ValueError: it is not of that type, or out of its bounds.
+            ValueError: it does not have that type, or is out of bounds.
         """
         if isinstance(kind, UnionType):
             return None if value is None else self.from_plain(get_args(kind)[0], value)
@@ -144,7 +144,7 @@ class DocumentFormat(Generic[Part]):
                 given[key] = _swapped(given[key], None, math.inf)
         self.read(kind, given)
         hints = get_type_hints(kind)
-        # A document of an older epkit lacks what came later, and what came later has a default.
+        # A document of an older epkit lacks the fields that were added later; those have defaults.
         late = {field.name for field in fields(kind) if field.default is not MISSING}
         if not hints.keys() - late <= given.keys() <= hints.keys():
             raise ValueError(f"{name} wants the keys {sorted(hints)}, not {sorted(given)}")
@@ -163,7 +163,7 @@ class DocumentFormat(Generic[Part]):
         return kind(**made)
 
     def _shape(self, kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
-        """Return the schema of a type; those of dataclasses go into *definitions* and are referred to."""
+        """Return the schema of a type; a dataclass gets an entry in *definitions*, and the schema refers to it."""
         if kind is Any:
             return {}
         if kind in SCALARS:
@@ -193,25 +193,25 @@ class DocumentFormat(Generic[Part]):
 
 
 def wanted(value: Any, kind: Any, name: str) -> Any:
-    """Return a value that is of a kind of containers.
+    """Return a value if it has the wanted type of container.
 
     Raises:
-        ValueError: it is not.
+        ValueError: it has another type.
     """
     if not isinstance(value, kind):
-        raise ValueError(f"{name} is expected, not a {type(value).__name__}")  # noqa: TRY004 - of a document, as the others
+        raise ValueError(f"{name} is expected, not a {type(value).__name__}")  # noqa: TRY004 - as the others
     return value
 
 
 def _scalar(kind: Any, value: Any) -> Any:
-    """Take a value that is neither an object nor an array.
+    """Return a value that is neither an object nor an array.
 
     Raises:
-        ValueError: it is not of that type, or out of its bounds.
+        ValueError: it does not have that type, or is out of bounds.
     """
     if isinstance(kind, type) and issubclass(kind, StrEnum):
         return kind(value)
-    if kind is float and type(value) is int:  # JSON has one kind of number
+    if kind is float and type(value) is int:  # JSON has only one type of number
         value = float(value) if abs(value) <= MOST else value
     if kind in SCALARS and type(value) is not kind:
         raise ValueError(f"{SCALARS[kind]} is expected, not a {type(value).__name__}")
@@ -223,14 +223,14 @@ def _scalar(kind: Any, value: Any) -> Any:
 
 
 def _swapped(value: Any, one: float | None, other: float | None) -> Any:
-    """Return *other* for *one*, in a mapping in each of its values."""
+    """Replace *one* by *other*; in a mapping, in each of its values."""
     if isinstance(value, Mapping):
         return {key: _swapped(item, one, other) for key, item in value.items()}
     return other if value == one else value
 
 
 def _text(text: str) -> str:
-    """Take what a terminal would act on out of a text, and what no file can be written with."""
+    """Replace characters that a terminal acts on, and those that cannot be written to a file, by blanks."""
     return text if text.isprintable() else "".join(char if char.isprintable() else " " for char in text)
 
 

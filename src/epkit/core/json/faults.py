@@ -15,16 +15,16 @@ _HINTS: Final = (
     (r"<", "", "this is HTML or XML"),
     (r"[\0-\x08]", "", "this is binary, not a text"),
 )
-"""What was probably meant: the first hint whose pattern fits where the parser stopped, and whose character is the last
-one before that but for blanks (None: any, "": there is none)."""
+"""Pattern, character and hint. The first entry is used whose pattern matches where the parser stopped, and whose
+character is the last one before that place, blanks ignored (None: any character; "": there is no character)."""
 
 
 class JsonFault(NamedTuple):
     """Why a text is not JSON.
 
     Args:
-        text: what is wrong.
-        line, column: where, from 1, the column in characters; 0 where no place is known.
+        text: the fault.
+        line, column: its place, from 1, the column in characters; 0 if the place is not known.
         hint: what was probably meant, or what to do.
     """
 
@@ -35,21 +35,22 @@ class JsonFault(NamedTuple):
 
     @property
     def sentence(self) -> str:
-        """What is wrong, with the hint."""
+        """The fault, with the hint."""
         return self.text if self.hint is None else f"{self.text}: {self.hint}"
 
 
 def fault_at(text: str, position: int, why: str, hint: str | None = None) -> JsonFault:
-    """Make the fault at a position of a text, in characters from 0."""
+    """Make the fault for a position in a text, in characters from 0."""
     line = text.count("\n", 0, position) + 1
     return JsonFault(why, line, position - text.rfind("\n", 0, position), hint)
 
 
 def parser_fault(error: json.JSONDecodeError) -> JsonFault:
-    """Read an error of the standard library's parser.
+    """Make the fault from an error of the standard library's parser.
 
-    Source: Python 3.13 calls a comma before a closing bracket illegal and points at the comma; before, the bracket
-    was not what had been expected. The fault is at the bracket, as there may be lines between the two.
+    Source: for a comma before a closing bracket, Python 3.13 says that the comma is illegal, and points at it. Earlier
+    versions say that the bracket is not expected. Here the fault is at the bracket, because there may be lines between
+    the two.
     """
     words, position, text = error.msg, error.pos, error.doc
     if words.startswith("Illegal trailing comma"):

@@ -1,4 +1,4 @@
-"""The place of a value in a JSON text: line and column of a path."""
+"""Finds the place of a value in a JSON text: line and column of a path."""
 
 import json
 import re
@@ -12,22 +12,22 @@ _scan_string: Any = vars(json.decoder)["scanstring"]
 
 
 class _Container:
-    """An object or array of the text, as far as it has been looked through."""
+    """An object or array of the text, as far as it has been scanned."""
 
     __slots__ = ("children", "end", "is_object", "keys")
 
     def __init__(self, start: int, *, is_object: bool) -> None:
-        self.end = start  # where to look on
+        self.end = start  # where the scan continues
         self.is_object = is_object
         self.children: dict[str | int, int] = {}
         self.keys: dict[str | int, int] = {}
 
 
 class JsonPlaces:
-    """Finds paths in a valid JSON text; each part of it is read at most once a level.
+    """Finds paths in a valid JSON text; each part of the text is read at most once per level.
 
-    Values that no path leads through are skipped by the C parser, so that a message about the first rows of a
-    large body costs next to nothing.
+    The C parser skips values that no path leads through. So a message about the first rows of a large body costs nearly
+    nothing.
     """
 
     def __init__(self, text: bytes) -> None:
@@ -41,7 +41,7 @@ class JsonPlaces:
         return line, offset - self._text.rfind("\n", 0, offset)
 
     def offset(self, path: Sequence[str | int], *, at_key: bool = False) -> int:
-        """Return where a value begins, or the innermost value of its path that there is."""
+        """Return where a value begins; if it does not exist, where the innermost existing value of its path begins."""
         place = self._skip_blank(0)
         for depth, step in enumerate(path):
             container = self._container(place)
@@ -60,7 +60,7 @@ class JsonPlaces:
         return self._containers[place]
 
     def _reach(self, container: _Container, step: str | int) -> bool:
-        """Look through a container as far as *step*; tell whether it is there."""
+        """Scan a container up to *step*; tell whether it contains it."""
         text = self._text
         while step not in container.children:
             place = self._skip_blank(container.end)
@@ -78,7 +78,7 @@ class JsonPlaces:
             try:
                 _, container.end = _scan(text, place)
             except (StopIteration, ValueError, RecursionError):
-                # Valid JSON that the parser refuses to build (depth, digits): nothing beyond can be reached.
+                # Valid JSON that the parser refuses (depth, digits): nothing after it can be reached.
                 container.end = len(text)
         return True
 

@@ -1,7 +1,7 @@
 """Reads JSON: decodes it like the inference server, or refuses it with the place and the reason.
 
-orjson reads what is plain. The standard library's parser, which the genuine server uses, reads the rest: NaN and the
-infinities, half surrogate pairs, UTF-16, whole numbers of any size; and it says where a text is not JSON.
+orjson reads plain texts. The standard library's parser, which the genuine server uses, reads the others: those with NaN
+and the infinities, half surrogate pairs, UTF-16, whole numbers of any size. It also finds where a text is not JSON.
 """
 
 import codecs
@@ -15,10 +15,10 @@ from epkit.core.json.faults import JsonFault, fault_at, parser_fault
 from epkit.errors import UsageError
 
 MAX_DEPTH: Final = 500
-"""Levels that a server is sure to read: Python's parser refuses somewhere below 1,000."""
+"""Number of levels that every server can read: Python's parser refuses a number somewhere below 1,000."""
 
 MAX_DIGITS: Final = 4300
-"""Digits of a whole number that Python reads (sys.int_info.default_max_str_digits)."""
+"""Greatest number of digits of a whole number that Python reads (sys.int_info.default_max_str_digits)."""
 
 _BLANKS: Final = b" \t\r\n"
 _LONG: Final = b"0" * 19
@@ -33,12 +33,12 @@ class JsonReading(NamedTuple):
     """A decoded text.
 
     Args:
-        value: means nothing where there is a *fault*.
-        text: in UTF-8, without a byte order mark.
+        value: meaningless if there is a *fault*.
+        text: the text in UTF-8, without a byte order mark.
         fault: why the text cannot be read.
         careful: whether the standard library's parser has read it.
-        encoding: what the text came in, `utf-8` or as Python calls another.
-        duplicates: keys that an object has twice or more; only a careful reading sees them.
+        encoding: the original encoding of the text, by Python's name: `utf-8` or another.
+        duplicates: keys that an object has twice or more; only a careful reading finds them.
     """
 
     value: Any
@@ -50,10 +50,10 @@ class JsonReading(NamedTuple):
 
 
 def loads(text: bytes | str) -> Any:
-    """Decode a text of which only the value matters.
+    """Decode a text if only its value matters.
 
     Raises:
-        ValueError: it is not JSON, or nested too deeply to be read.
+        ValueError: it is not JSON, or is nested too deeply.
     """
     try:
         return orjson.loads(text)
@@ -65,7 +65,7 @@ def loads(text: bytes | str) -> Any:
 
 
 def loads_row(text: bytes) -> Any:
-    """Decode a row, whole numbers of any size too.
+    """Decode a row; its whole numbers may have any size.
 
     Raises:
         ValueError: it is not JSON.
@@ -74,17 +74,17 @@ def loads_row(text: bytes) -> Any:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:
         return json.loads(text)
-    # orjson makes floats of whole numbers over 64 bits.
+    # orjson turns whole numbers over 64 bits into floats.
     big = isinstance(value, dict) and any(isinstance(cell, float) and abs(cell) >= 2**63 for cell in value.values())
     return json.loads(text) if big else value
 
 
 def parse(data: bytes, *, name: str, first_line: int = 1) -> Any:
-    """Decode a text that a user has written, whole numbers of any size too.
+    """Decode a text that a user has written; its whole numbers may have any size.
 
     Args:
-        name: of the file, for the message.
-        first_line: number of the line that the text begins on.
+        name: name of the file, for the message.
+        first_line: number of the line where the text begins.
 
     Raises:
         UsageError: `NAME:LINE:COLUMN: not JSON: …`.
@@ -99,10 +99,10 @@ def parse(data: bytes, *, name: str, first_line: int = 1) -> Any:
 
 
 def read(data: bytes) -> JsonReading:
-    """Decode a text the fast way, which sees no duplicate keys and takes whole numbers over 64 bits for floats.
+    """Decode a text with the fast parser, which ignores duplicate keys, and reads whole numbers over 64 bits as floats.
 
     Returns:
-        The reading; that of `read_carefully` where the fast way fails.
+        The reading; that of `read_carefully` if the fast parser fails.
     """
     data = data.removeprefix(codecs.BOM_UTF8)
     try:
@@ -135,12 +135,12 @@ def read_carefully(data: bytes) -> JsonReading:
 
 
 def has_long_number(data: bytes) -> bool:
-    """Tell whether there is a run of digits that may be a whole number of more than 64 bits."""
+    """Tell whether a text has a run of digits that may be a whole number of more than 64 bits."""
     return _LONG in data.translate(_DIGITS)  # twenty times as fast as a regular expression
 
 
 def as_utf8(data: bytes) -> tuple[bytes, str]:
-    """Return a text in UTF-8 without a byte order mark, and the encoding it came in, guessed at as Python does."""
+    """Return a text in UTF-8 without a byte order mark, and its original encoding, detected as Python does."""
     encoding = json.detect_encoding(data)
     if not encoding.startswith("utf-8"):
         try:
@@ -151,7 +151,7 @@ def as_utf8(data: bytes) -> tuple[bytes, str]:
 
 
 def not_utf8(data: bytes) -> JsonFault | None:
-    """Find the first byte that UTF-8 cannot have."""
+    """Find the first byte that is not valid UTF-8."""
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -161,7 +161,7 @@ def not_utf8(data: bytes) -> JsonFault | None:
 
 
 def _noting(duplicates: dict[str, None]) -> Any:
-    """Make objects of their members, noting keys that stand there twice."""
+    """Return a function that makes an object of its members, and notes duplicate keys."""
 
     def make(members: list[tuple[str, Any]]) -> dict[str, Any]:
         value = dict(members)
@@ -177,7 +177,7 @@ def _noting(duplicates: dict[str, None]) -> Any:
 
 
 def _too_deep(data: bytes, text: str) -> JsonFault | None:
-    """Find where brackets first go deeper than `MAX_DEPTH`."""
+    """Find where brackets are first nested deeper than `MAX_DEPTH`."""
     if not _may_be_deep(data):
         return None
     depth = 0
@@ -193,14 +193,15 @@ def _too_deep(data: bytes, text: str) -> JsonFault | None:
 
 
 def _may_be_deep(data: bytes) -> bool:
-    """Rule out quickly that a text of many brackets is deep, as are rows of plain cells."""
+    """Tell quickly whether a text may be too deep; many brackets are no reason if they are rows of plain cells."""
     if data.count(b"[") + data.count(b"{") <= MAX_DEPTH:
         return False
-    # Without what is between brackets and quotes, pairs of quotes are texts, and two brackets of a pair a plain row.
+    # If all characters except brackets and quotes are removed, a pair of quotes is a text, and a pair of brackets is a
+    # plain row.
     bare = _ESCAPED.sub(b"", data) if b"\\" in data else data
     bare = bare.translate(None, _NEITHER_BRACKET_NOR_QUOTE)
     bare = bare.replace(b'""', b"").replace(b"{}", b"").replace(b"[]", b"")
-    # Each of the two takes away one level at most.
+    # Each of the two replacements of brackets removes at most one level.
     return bare.count(b"[") + bare.count(b"{") > MAX_DEPTH - 2
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final, NoReturn
 import orjson
 
 MOST: Final = 2**63 - 1
-"""The largest whole number of a record: what numpy counts in."""
+"""The largest whole number of a record: the largest that numpy's int64 can represent."""
 
 LONGEST_SHOWN: Final = 40
 
@@ -16,26 +16,26 @@ def loads_record(data: bytes) -> dict[str, Any]:
     """Decode the text of a record: an object, without NaN and the infinities.
 
     Raises:
-        ValueError: it is no such text, or nested too deeply.
+        ValueError: it is not such a text, or is nested too deeply.
     """
     try:
         value = orjson.loads(data)
     except orjson.JSONDecodeError:
-        # Half a surrogate pair, of a name that the system has in another encoding.
+        # The text has half a surrogate pair, from a file name in another encoding.
         try:
             value = json.loads(data, parse_constant=_refuse_word)
         except RecursionError:
             raise ValueError("nested too deeply") from None
     if not isinstance(value, dict):
-        raise ValueError("it is no object")  # noqa: TRY004 - of a text, as the others
+        raise ValueError("it is no object")  # noqa: TRY004 - as for other faults of a text
     return value
 
 
 class Record:
-    """The values of a record, each taken with its type and bounds.
+    """The values of a record; each is read with a check of its type and bounds.
 
-    Every method raises ValueError, with the name of the value in it, where the value is another or is missing and there
-    is no *default*.
+    Every method raises ValueError with the name of the value if the value has another type or is out of bounds, or if
+    it is missing and has no *default*.
     """
 
     def __init__(self, values: Mapping[str, Any]) -> None:

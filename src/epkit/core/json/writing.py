@@ -8,10 +8,10 @@ import orjson
 
 
 def dumps(value: Any) -> bytes:
-    """Write a decoded value in one line, whole numbers of any size too; half a surrogate pair becomes `?`.
+    """Write a decoded value in one line; whole numbers may have any size, and half a surrogate pair becomes `?`.
 
     Raises:
-        TypeError: there is something in it that JSON has no word for.
+        TypeError: it contains a value that JSON cannot represent.
     """
     try:
         return orjson.dumps(value)
@@ -20,25 +20,25 @@ def dumps(value: Any) -> bytes:
 
 
 def dumps_row(value: Any) -> bytes:
-    """Write a row; NaN and the infinities as the words that Python's readers of JSON know, and the genuine server."""
+    """Write a row; NaN and the infinities become the words that Python's JSON readers and the genuine server accept."""
     return dumps(value) if _is_finite(value) else dumps_words(value)
 
 
 def dumps_words(value: Any) -> bytes:
-    """Write a value that may hold NaN and the infinities, as `dumps_row` does."""
+    """Write a value that may contain NaN and the infinities; they become the same words as in `dumps_row`."""
     return _python(value, surrogates="surrogatepass")
 
 
 def dumps_payload(payload: object) -> bytes:
-    """Write a payload from Python as the text that would be sent; arrays of numpy are arrays.
+    """Write a payload from Python as the text that would be sent; numpy arrays become JSON arrays.
 
     Raises:
-        TypeError: there is something in it that JSON has no word for.
+        TypeError: it contains a value that JSON cannot represent.
     """
     try:
         return orjson.dumps(payload, option=orjson.OPT_SERIALIZE_NUMPY)
     except TypeError as error:
-        # Half a surrogate pair, or a whole number of more than 64 bits: JSON can say either.
+        # It contains half a surrogate pair, or a whole number of more than 64 bits: JSON can represent both.
         try:
             return json.dumps(payload, separators=(",", ":")).encode()
         except (TypeError, ValueError, RecursionError):
@@ -46,22 +46,22 @@ def dumps_payload(payload: object) -> bytes:
 
 
 def dumps_record(value: Mapping[str, Any]) -> bytes:
-    """Write a record of a file of ours in one line, floats as Python writes them.
+    """Write a record of one of epkit's files in one line; floats are written as Python writes them.
 
     Raises:
-        ValueError: a number is not finite, which JSON cannot say.
+        ValueError: a number is not finite: JSON cannot represent it.
     """
     return _python(value, surrogates="replace", allow_nan=False)
 
 
 def document(value: Mapping[str, Any], *, indent: int = 2, allow_nan: bool = False) -> str:
-    """Write a document that is printed: indented, with a final line break.
+    """Write a document to print: indented, with a final line break.
 
     Args:
-        allow_nan: write NaN and the infinities as words, which not every reader of JSON knows.
+        allow_nan: write NaN and the infinities as words, which some JSON readers do not accept.
 
     Raises:
-        ValueError: a number is not finite, and that is not allowed.
+        ValueError: a number is not finite, and *allow_nan* is false.
     """
     return json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=allow_nan) + "\n"
 
@@ -72,7 +72,7 @@ def _python(value: Any, *, surrogates: str, allow_nan: bool = True) -> bytes:
 
 
 def _is_finite(value: Any) -> bool:
-    """Tell whether there is no float in a value that JSON has no number for."""
+    """Tell whether all floats in a value are finite: JSON cannot represent others."""
     if isinstance(value, float):
         return value - value == 0
     if isinstance(value, dict):

@@ -11,33 +11,33 @@ from epkit.core.shortening import cut
 from epkit.core.validate.violations import Findings, Path, Places
 
 MAX_CONTAINERS: Final = 250_000
-"""Objects and arrays of one body, brackets in its texts counted too: a row each."""
+"""Greatest number of objects and arrays in one body. Each row is one; brackets inside its texts count too."""
 
 MAX_KEYS: Final = 1_000_000
-"""Keys of one body, colons in its texts counted too."""
+"""Greatest number of keys in one body; colons inside its texts count too."""
 
 MAX_VALUES: Final = 4_000_000
-"""Values of one body, commas in its texts counted too."""
+"""Greatest number of values in one body; commas inside its texts count too."""
 
 _SPACED_COLON: Final = re.compile(rb'"[ \t\r\n]+:')
 
 
 def fault_place(fault: JsonFault) -> Places:
-    """Place every finding where the text stops being JSON."""
+    """Return places that put every finding at the position where the text stops being JSON."""
     return lambda _finding: (fault.line or None, fault.column or None)
 
 
 def body_places(text: bytes) -> Places:
-    """Place findings where their values, or keys, are in the text of the body."""
+    """Return places that put each finding at its value, or its key, in the text of the body."""
     places = JsonPlaces(text)
     return lambda finding: places.position(finding.path, at_key=finding.at_key)
 
 
 def quickly(data: bytes, findings: Findings) -> JsonReading:
-    """Decode a body the fast way, noting in *findings* what a strict reader would refuse, as far as that way sees it.
+    """Decode a body with the fast parser; add to *findings* what a strict reader would refuse, if this parser sees it.
 
     Returns:
-        The reading; a careful one where the fast way fails.
+        The reading; a careful one if the fast parser fails.
     """
     if (fault := _too_much(data)) is not None:
         return JsonReading(None, data.removeprefix(codecs.BOM_UTF8), fault)
@@ -45,18 +45,18 @@ def quickly(data: bytes, findings: Findings) -> JsonReading:
 
 
 def thoroughly(data: bytes, findings: Findings) -> JsonReading:
-    """Decode a body as Python does, noting in *findings* what a strict reader would refuse."""
+    """Decode a body as Python does; add to *findings* what a strict reader would refuse."""
     return _noted(read_carefully(data), findings)
 
 
 def has_no_duplicates(data: bytes, keys: int) -> bool:
-    """Tell from the number of colons alone that no key of a text was lost to a duplicate; else say False.
+    """Tell whether the number of colons proves that no object of a text has a key twice; False if it proves nothing.
 
     Args:
         data: valid JSON.
-        keys: how many keys the decoded value has.
+        keys: number of keys in the decoded value.
     """
-    # Each key written has a colon outside of strings; strings can only add to the number of colons.
+    # Each key in the text has a colon outside strings; strings can only increase the number of colons.
     if data.count(b":") == keys:
         return True
     return data.count(b'":') == keys and not _SPACED_COLON.search(data)
@@ -66,7 +66,7 @@ def count_keys(value: object, *, flat: list[dict[str, object]] | None = None) ->
     """Count the keys of all objects in a decoded value.
 
     Args:
-        flat: a list somewhere in the value, all of whose elements are objects without others in them.
+        flat: a list somewhere in the value; all its elements are objects that contain no other objects.
     """
     count = 0
     pending = [value]
@@ -83,7 +83,7 @@ def count_keys(value: object, *, flat: list[dict[str, object]] | None = None) ->
 
 
 def _noted(body: JsonReading, findings: Findings) -> JsonReading:
-    """Note what is odd about a body that was read carefully."""
+    """Add the oddities of a body that was read carefully to the findings."""
     if not body.careful or body.fault is not None:
         return body
     if body.encoding != "utf-8":
@@ -103,7 +103,7 @@ def _noted(body: JsonReading, findings: Findings) -> JsonReading:
 
 
 def _too_much(data: bytes) -> JsonFault | None:
-    """Refuse a body that no endpoint would take in one piece, before it takes minutes and gigabytes here."""
+    """Refuse a body that no endpoint would accept in one piece; here it would take minutes and gigabytes."""
     if len(data) <= MAX_CONTAINERS * len(b"[],"):
         return None
     hint = "send fewer rows at a time, or give them as .jsonl, .csv or .parquet"
@@ -112,7 +112,7 @@ def _too_much(data: bytes) -> JsonFault | None:
         ((b":",), MAX_KEYS, b'"":1,', "keys"),
         ((b",",), MAX_VALUES, b"1,", "values"),
     ):
-        # Counting costs more than a little: not where the body is too short to exceed the limit.
+        # Counting takes noticeable time, so a body that is too short to exceed the limit is not counted.
         if len(data) > most * len(shortest) and sum(map(data.count, marks)) > most:
             return JsonFault(f"more than {most:,} {what} in one body", 0, 0, hint)
     return None

@@ -1,8 +1,8 @@
 """Checks one value against a declared scalar type, as the inference server does.
 
-Two readers stand behind a contract that inference-schema generated. Rows become a pandas frame or a numpy array of
-the sample's types, and are *coerced*: `"17"` is 17, 17.9 is cut to 17, a missing number is NaN. Everything else is
-a plain Python value, tested with `isinstance` and never coerced. Each remark below was observed on
+A server whose contract inference-schema generated has two readers. Rows become a pandas frame or a numpy array of
+the sample's types, and are *coerced*: `"17"` becomes 17, 17.9 becomes 17, a missing number becomes NaN. Everything else
+is a plain Python value, which is tested with `isinstance` and never coerced. Each remark below was observed on
 azureml-inference-server-http 1.5 with inference-schema 1.8 and pandas 3.
 """
 
@@ -27,7 +27,7 @@ INTEGERS: Final = {
 }
 
 LITERALS: Final = (-(2**63), 2**64 - 1)
-"""Whole numbers that pandas' JSON reader takes at all, in whatever column; one beyond is refused."""
+"""The least and greatest whole number that pandas' JSON reader accepts in any column; it refuses others."""
 
 _WHOLE: Final = re.compile(r"\s*[+-]?[0-9]{1,30}\s*", re.ASCII)
 _REAL: Final = re.compile(r"\s*[+-]?([0-9]{1,400}+\.?[0-9]{0,400}+|\.[0-9]{1,400})([eE][+-]?[0-9]{1,5})?\s*", re.ASCII)
@@ -47,7 +47,7 @@ _BASE64: Final = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z
 
 
 class Remark(NamedTuple):
-    """What is wrong with a value; equal *rule* and *severity* in one column are reported once."""
+    """A fault of a value; remarks with equal *rule* and *severity* in one column are reported once."""
 
     severity: Severity
     rule: str
@@ -55,18 +55,18 @@ class Remark(NamedTuple):
 
 
 def bounds(format_: object) -> tuple[int, int]:
-    """Return the least and the greatest whole number of a format; without a known one, of 64 bits."""
+    """Return the least and the greatest whole number of a format; those of 64 bits if the format is not known."""
     return INTEGERS.get(format_, INTEGERS["int64"]) if isinstance(format_, str) else INTEGERS["int64"]
 
 
 def judged(value: object, column: Column) -> Remark | None:
-    """Judge a cell of a row as the server of its column reads it.
+    """Judge a cell of a row by how the server of its column reads it.
 
     Args:
-        column: with a kind.
+        column: a column whose kind is known.
 
     Returns:
-        None where the cell arrives as it was sent, or is null where it may be.
+        None if the cell arrives unchanged, or is null and null is allowed.
     """
     assert column.kind is not None
     if value is None and column.nullable:
@@ -95,7 +95,7 @@ def judged(value: object, column: Column) -> Remark | None:
 
 
 def _published(value: str, format_: str | None) -> Remark | None:
-    """Judge a text by a format of which a server is sure to take no more than the standard says."""
+    """Judge a text by its format, for a server that surely accepts only what the standard allows."""
     pattern = _PUBLISHED.get(format_ or "")
     if pattern is None or (pattern.fullmatch(value) and (format_ == "uuid" or _is_moment(value[:10]))):
         return None
@@ -115,7 +115,7 @@ def coerced(value: object, kind: str, format_: object) -> Remark | None:
         format_: the schema's format, or None.
 
     Returns:
-        None where the cell arrives as it was sent.
+        None if the cell arrives unchanged.
     """
     if isinstance(value, list | dict):
         return Remark("error", "type", f"{show(value)} is not {_a(kind)}: a cell holds one value")
@@ -131,7 +131,7 @@ def coerced(value: object, kind: str, format_: object) -> Remark | None:
 
 
 def exact(value: object, kind: str, format_: object) -> Remark | None:
-    """Judge a value that the server only tests for its type: a parameter, or what is nested in one."""
+    """Judge a value whose type the server tests, but never converts: a parameter, or a value nested in one."""
     if kind == "integer" and type(value) is int:
         low, high = bounds(format_)
         return None if low <= value <= high else _unfit(value, format_)
@@ -145,7 +145,7 @@ def exact(value: object, kind: str, format_: object) -> Remark | None:
 
 
 def is_a(value: object, kind: str) -> bool:
-    """Tell whether a decoded JSON value is of a JSON Schema type; 3.0 is no integer (Draft 4)."""
+    """Tell whether a decoded JSON value has a JSON Schema type; 3.0 is no integer (Draft 4)."""
     match kind:
         case "integer":
             return type(value) is int
@@ -232,7 +232,7 @@ def _text(value: str, format_: object, *, coerced: bool) -> Remark | None:
 
 
 def _moment(value: str, *, coerced: bool) -> Remark | None:
-    """Judge a point in time. The server's own example has no zone, though RFC 3339 asks for one."""
+    """Judge a point in time. The server's own example has no zone, although RFC 3339 requires one."""
     if (match := _MOMENT.fullmatch(value)) and _is_moment(value):
         if coerced and not 1678 <= int(match[1]) <= 2261:
             return Remark("error", "format", f"{show(value)} is outside of the years that the server can hold")
@@ -256,7 +256,7 @@ def _is_moment(value: str) -> bool:
 
 def _calendar(*parts: int) -> bool:
     try:
-        datetime(*parts)  # type: ignore[arg-type]  # noqa: DTZ001  (only asked whether it exists)
+        datetime(*parts)  # type: ignore[arg-type]  # noqa: DTZ001  (only a test whether the time exists)
     except ValueError:
         return False
     return True

@@ -7,10 +7,10 @@ from epkit.core.validate.violations import Verdict, Violation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedFile:
-    """One file and what was found in it.
+    """One file, and the verdict on it.
 
     Args:
-        file: as the user named it.
+        file: its name as the user wrote it.
     """
 
     file: str
@@ -19,10 +19,10 @@ class CheckedFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Validation:
-    """Everything one call of `epkit validate` found.
+    """The findings of one call of `epkit validate`.
 
     Args:
-        schema: the contract's source as it may be shown.
+        schema: the contract's source, in a form that may be shown.
     """
 
     schema: str
@@ -35,7 +35,7 @@ class Validation:
 
 
 def in_words(violation: Violation) -> str:
-    """Word a violation in one line: message, hint, rows."""
+    """Return a violation as one line: message, hint, rows."""
     hint = f": {violation.hint}" if violation.hint else ""
     return printable(f"{violation.message}{hint}{in_rows(violation)}")
 
@@ -48,7 +48,7 @@ def printable(text: str) -> str:
 
 
 def in_rows(violation: Violation) -> str:
-    """Word the rows that a violation is in: how many, and the first of them; "" where it is in none."""
+    """Return the rows that have a violation as text: their number and the first ones; empty if there are none."""
     if violation.row is None:
         return ""
     if violation.rows == 1:

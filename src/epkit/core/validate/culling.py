@@ -7,17 +7,17 @@ from epkit.core.validate.checked import in_words
 from epkit.core.validate.violations import Findings, verdict
 
 FEW: Final = 8
-"""Rows that are checked one by one rather than by halves."""
+"""Up to this number, rows are checked one by one; more rows are halved."""
 
 
 def cull(count: int, check: Callable[[int, int], Findings]) -> dict[int, str]:
-    """Find the rows that are wrong.
+    """Find the rows with errors.
 
     Args:
-        check: looks at the rows from one place up to another.
+        check: checks the rows from the first place up to, but without, the second.
 
     Returns:
-        What is wrong, by the place of the row; the first error of each.
+        The first error of each such row, by the place of the row.
     """
     found: dict[int, str] = {}
     pending = [(0, count)]

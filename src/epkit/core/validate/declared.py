@@ -1,4 +1,4 @@
-"""Checks a body against its contract by JSON Schema alone, to the letter."""
+"""Checks a body against its contract strictly by JSON Schema."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -9,19 +9,19 @@ from epkit.core.contract.schemas import constraints
 from epkit.core.validate.violations import Findings
 
 MAX_BREACHES: Final = 5_000_000
-"""Breaches that are looked at, times the cells of their rows: each is reported with a copy."""
+"""Greatest number of cells in the rows of the examined breaches; each breach has its own copy of its row."""
 
 MAX_WIDTH: Final = 100_000
-"""Cells of a row that is looked at."""
+"""Greatest number of cells in a row that is examined."""
 
 _COST: Final = 10
-"""Of wording one breach, in cells copied."""
+"""Cost of making the message of one breach, in copied cells."""
 
 _PLAIN: Final = frozenset(("type", "properties", "required", "items", "additionalProperties"))
 
 
 class Declared:
-    """The declared schema of a body, and of each row in it."""
+    """The declared schemas of a body and of each of its rows."""
 
     def __init__(self, request: Mapping[str, Any] | None, rows: RowSpec | None, schemas: SchemaSet) -> None:
         self._request = request
@@ -31,13 +31,13 @@ class Declared:
         self._row = None if rows is None else schemas.compile(rows.schema)
 
     def accepts(self, value: object) -> bool:
-        """Tell whether a decoded body breaks nothing."""
+        """Tell whether a decoded body is valid."""
         return accepts(self._whole, value)
 
     def check(self, value: object, findings: Findings) -> None:
         """Check a decoded body."""
         if (rows := self._plain_rows(value)) is not None:
-            # One by one: jsonschema-rs words all errors before it gives the first.
+            # Rows are checked one by one: jsonschema-rs makes the messages of all errors before it returns the first.
             assert self._rows is not None
             self.check_rows(rows, list(range(len(rows))), findings)
             value = _emptied(value, self._rows.path)
@@ -57,7 +57,7 @@ class Declared:
 
         Args:
             rows: decoded JSON; the contract has rows.
-            numbers: of the rows, ascending.
+            numbers: numbers of the rows, ascending.
         """
         assert self._rows is not None
         base = self._rows.path
@@ -77,7 +77,7 @@ class Declared:
                 findings.add(breach.keyword, path, breach.message, rows=[number], place=place)
 
     def _plain_rows(self, value: Any) -> list[Any] | None:
-        """Return the rows where nothing is declared of them but what each has to be by itself."""
+        """Return the rows if the contract declares a schema for each single row only, and nothing about their list."""
         schema = self._request
         if self._rows is None or schema is None or self._rows.form not in ("records", "lists"):
             return None
@@ -91,5 +91,5 @@ class Declared:
 
 
 def _emptied(value: Any, path: tuple[str, ...]) -> Any:
-    """Copy a body as far as its rows, and leave those out."""
+    """Copy a body without its rows."""
     return {**value, path[0]: _emptied(value[path[0]], path[1:])} if path else []

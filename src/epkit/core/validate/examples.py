@@ -1,4 +1,4 @@
-"""Request bodies made from a contract: the example's rows, then rows varied within type, enum, range and format."""
+"""Makes request bodies from a contract: the example's rows, then rows varied within type, enum, range and format."""
 
 import base64
 import math
@@ -24,37 +24,37 @@ from epkit.errors import UsageError
 _DEEPEST: Final = 12
 _TRIES: Final = 20
 _MAX_VALUES: Final = 300_000
-"""Values that are made for one row: schemas inside schemas multiply them."""
+"""Greatest number of values that are made for one row: nested schemas multiply them."""
 
 _VAIN: Final = 100
-"""What a try in vain counts for, in values."""
-_EPOCH: Final = datetime(2020, 1, 1)  # noqa: DTZ001  (contracts of pandas frames know no zones)
+"""The number of values that a failed try counts as."""
+_EPOCH: Final = datetime(2020, 1, 1)  # noqa: DTZ001  (contracts of pandas frames have no zones)
 
 
 def sample(contract: ParsedContract, *, rows: int | None = None, seed: int = 0) -> Any:
     """Make a request body.
 
     Args:
-        rows: how many, ≥ 1; by default as many as the contract's example has.
-        seed: the same one gives the same body.
+        rows: number of rows, ≥ 1; by default that of the contract's example.
+        seed: the same seed gives the same body.
 
     Returns:
-        The decoded body; what is no row is the example's.
+        The decoded body; everything except the rows comes from the example.
 
     Raises:
-        UsageError: the contract says nothing that a body could be made of, or knows no rows.
+        UsageError: the contract does not describe enough to make a body, or has no rows.
     """
     return Sampler(contract, seed=seed).body(rows)
 
 
 def sample_body(contract: ParsedContract, *, rows: int | None, seed: int, wrap: str | None = None) -> bytes:
-    """Make a request body as `sample` does, as the bytes that are sent.
+    """Make a request body as `sample` does, and return it as the bytes to send.
 
     Args:
-        wrap: how the rows are wrapped, as `--wrap` has it, None for the contract's own way.
+        wrap: the wrapping of the rows, a value of `--wrap`; None for the contract's own.
 
     Raises:
-        UsageError: as `sample`.
+        UsageError: as in `sample`.
     """
     if wrap is None:
         return dumps_payload(sample(contract, rows=rows, seed=seed))
@@ -67,7 +67,7 @@ class Sampler:
     def __init__(self, contract: ParsedContract, *, seed: int = 0) -> None:
         self._contract = contract
         self._schemas = SchemaSet(contract.document)
-        self._random = Random(f"epkit {seed}")  # noqa: S311  (the same seed has to give the same bytes)
+        self._random = Random(f"epkit {seed}")  # noqa: S311  (the same seed must give the same bytes)
         self._request = None if contract.request is None else flatten(contract.request, self._schemas.resolver)
         self.rows: RowSpec | None = rows_of(contract)
         self._given = self._example_rows()
@@ -95,10 +95,10 @@ class Sampler:
         return _with(body, self.rows.path, made)
 
     def wrapped(self, count: int | None, envelope: Envelope) -> bytes:
-        """Write *count* rows in another envelope than the contract's.
+        """Write *count* rows in an envelope that is not the contract's.
 
         Raises:
-            UsageError: the contract knows no rows, or the envelope does not hold them.
+            UsageError: the contract has no rows, or the envelope cannot hold them.
         """
         if self.rows is None:
             raise UsageError("--wrap: the contract says nothing about rows: there is nothing to wrap")
@@ -114,13 +114,13 @@ class Sampler:
         return _enveloped(replace(envelope, names=names), rows)
 
     def _written(self, spec: RowSpec, rows: list[Any]) -> Any:
-        """Write rows in a form that is no list of them."""
+        """Write rows in a form other than a list of rows."""
         if spec.form == "table" and not isinstance(self._contract.example, dict):
             raise UsageError("the contract has no example: the table's schema that it expects is unknown")
         return loads(_enveloped(spec.envelope(self._contract.example), rows))
 
     def make_rows(self, count: int) -> list[Any]:
-        """Make *count* rows: the example's as long as there are any, then varied ones."""
+        """Make *count* rows: first those of the example, then varied ones."""
         assert self.rows is not None
         rows = [_copy(row) for row in self._given[:count]]
         while len(rows) < count:
@@ -167,7 +167,7 @@ class Sampler:
         return rows
 
     def _value(self, declared: Mapping[str, Any] | bool, model: Any, depth: int) -> Any:
-        """Make a value of a schema; *model* is the example's, used if none can be made."""
+        """Make a value of a schema; *model* is the example's value, which is used if none can be made."""
         self._left -= 1
         if self._left < 0:
             raise UsageError(
@@ -264,7 +264,7 @@ class Sampler:
             return _copy(given) if given else {}
         properties = schema.get("properties", {})
         required = schema.get("required", ())
-        # Deep down only what has to be there, or a schema that refers to itself would never end.
+        # At great depth only the required keys are made; otherwise a schema that refers to itself would never end.
         names = [name for name in properties if depth < _DEEPEST // 3 or name in required]
         return {name: self._value(properties[name], given.get(name), depth + 1) for name in names}
 
@@ -279,7 +279,7 @@ def _enveloped(envelope: Envelope, rows: list[Any]) -> bytes:
 
 
 def _limits(schema: Mapping[str, Any], low: float, high: float) -> tuple[float, float]:
-    """Move a range of some 100 to where minimum and maximum allow it."""
+    """Return the range from *low* to *high*, moved to where minimum and maximum of the schema allow it."""
     width = high - low
     least, greatest = schema.get("minimum"), schema.get("maximum")
     margin = 1 if schema.get("type") == "integer" else 1e-3
@@ -302,7 +302,7 @@ def _limits(schema: Mapping[str, Any], low: float, high: float) -> tuple[float, 
 
 
 def _with(body: Any, path: tuple[str, ...], rows: list[Any]) -> Any:
-    """Put rows where a body has them; a contract may call it a number, and give it properties all the same."""
+    """Put rows at their place in a body; a contract may declare this place as a number and still give it properties."""
     body = body if isinstance(body, dict) else {}
     holder = body
     for key in path[:-1]:
@@ -314,7 +314,7 @@ def _with(body: Any, path: tuple[str, ...], rows: list[Any]) -> Any:
 
 
 def _copy(value: Any) -> Any:
-    """Copy a decoded value; examples are no deeper than the contract they stand in."""
+    """Copy a decoded value; an example is no deeper than the contract that contains it."""
     if isinstance(value, dict):
         return {key: _copy(child) for key, child in value.items()}
     return [_copy(child) for child in value] if isinstance(value, list) else value

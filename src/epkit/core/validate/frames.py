@@ -1,7 +1,7 @@
-"""Checks a table against the rows of a contract column by column: the result of `records`, but at polars' speed.
+"""Checks a table against the rows of a contract column by column: same result as `records`, but at polars' speed.
 
-A column is first asked one vectorised question that only faultless cells pass. Where the answer is no, its
-*different* values are judged one by one, each once, and the rows they are in are counted by polars.
+One vectorised test, which only faultless cells pass, is applied to a column first. If a column fails it, its *distinct*
+values are judged one by one, each once, and polars counts the rows that have them.
 """
 
 import json
@@ -24,9 +24,9 @@ MISSING: Final = frozenset(
     {"", "?", "na", "n/a", "<na>", "nan", "-nan", "+nan", "null", "none", "#na", "#n/a", "#n/a n/a"}
     | {"1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan"}
 )
-"""Words for a missing value where a number or a boolean is expected, in lower case and without blanks around it.
+"""Words for a missing value in a column of numbers or booleans, in lower case and without surrounding blanks.
 
-Source: pandas' `read_csv` takes these for missing (`STR_NA_VALUES`), all but the question mark.
+Source: pandas' `read_csv` treats these as missing (`STR_NA_VALUES`), except the question mark.
 """
 
 _WHOLE: Final = re.compile(r"[+-]?[0-9]{1,400}", re.ASCII)
@@ -36,7 +36,7 @@ _REAL: Final = re.compile(
 
 
 def read_text(text: str, column: Column) -> Any:
-    """Read a cell of a CSV file as the contract's type says; what cannot be read so stays the text it is.
+    """Read a cell of a CSV file as the type in the contract; a cell that cannot be read so stays a text.
 
     A missing value is None, unless the column has text.
     """
@@ -63,10 +63,10 @@ def read_text(text: str, column: Column) -> Any:
 
 
 def check_header(names: list[str], count: int, first: int, spec: RowSpec, findings: Findings) -> None:
-    """Check which columns there are.
+    """Check which columns a table has.
 
     Args:
-        count: rows that have them.
+        count: number of rows that have them.
         first: number of the first of those rows.
     """
     rows = range(first, first + count)
@@ -94,7 +94,7 @@ def check_frame(
 
     Args:
         first: number of the frame's first row in the table.
-        text: whether string columns hold the text of a CSV file, whose type the contract tells.
+        text: whether string columns contain the text of a CSV file; the contract has their types.
     """
     if not frame.height:
         return
@@ -133,7 +133,7 @@ def _check_series(
     *,
     text: bool,
 ) -> None:
-    import polars as pl  # late: it costs 0.2 s
+    import polars as pl  # late: the import takes 0.2 s
 
     series = plain(series)
     residual = schemas.residual(column.schema)
@@ -181,7 +181,7 @@ def _check_series(
 
 
 def plain(series: "pl.Series") -> "pl.Series":
-    """Turn what JSON has no word for into what would be sent in its place: dates into text, decimals into floats."""
+    """Convert values that JSON cannot represent into those that would be sent: dates to text, decimals to floats."""
     import polars as pl
 
     dtype = series.dtype
@@ -197,7 +197,7 @@ def plain(series: "pl.Series") -> "pl.Series":
 
 
 def _is_clean(series: "pl.Series", column: Column) -> bool:
-    """Ask whether every cell arrives as it is, in as few passes over the column as it takes."""
+    """Tell whether every cell arrives unchanged, with as few passes over the column as possible."""
     import polars as pl
 
     if series.null_count():
@@ -215,13 +215,13 @@ def _is_clean(series: "pl.Series", column: Column) -> bool:
 
 
 def _clean_mask(series: "pl.Series", column: Column) -> "pl.Series":
-    """Ask of each cell whether it arrives as it is."""
+    """Tell for each cell whether it arrives unchanged."""
     import polars as pl
 
     dtype = series.dtype
     if column.kind == "integer" and dtype.is_integer():
         low, high = (max(bounds(column.format)[0], LITERALS[0]), min(bounds(column.format)[1], LITERALS[1]))
-        # Compared as whole numbers: a bound that the column's type cannot hold excludes nothing.
+        # The bounds are compared as whole numbers: a bound that the column's type cannot represent excludes nothing.
         edges = (dtype.min(), dtype.max())  # type: ignore[attr-defined]
         least, greatest = (pl.select(edge).item() for edge in edges)
         mask = series.is_between(max(low, least), min(high, greatest))

@@ -1,4 +1,4 @@
-"""Checks rows against their contract column by column, as the inference server would read each cell."""
+"""Checks rows against their contract column by column, and reads each cell as the inference server does."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +15,7 @@ from epkit.core.validate.values import walk
 from epkit.core.validate.violations import Findings, Path, Place, did_you_mean
 
 _MAX_UNKNOWN: Final = 1_000
-"""Most unknown columns that are named."""
+"""Greatest number of unknown columns that are named."""
 
 _PYTHON: Final = {"integer": int, "string": str, "boolean": bool, "number": float}
 
@@ -34,7 +34,7 @@ def check_rows(
     Args:
         rows: decoded JSON, at least one.
         base: path of the list in the body.
-        numbers: of the rows, ascending; from 0 by default.
+        numbers: numbers of the rows, ascending; from 0 by default.
     """
     wanted = dict if spec.shape == "records" else list
     good = list(range(len(rows))) if numbers is None else numbers
@@ -97,7 +97,7 @@ def _check_records(
 def _check_unknown(
     rows: list[Any], unknown: Mapping[str, list[int]], numbers: list[int], base: Path, findings: Findings
 ) -> None:
-    """Find numbers in columns without a type that no column may hold."""
+    """Find numbers that no column may have, in columns that the contract does not name."""
     for name, indices in unknown.items():
         for index in indices:
             remark = coerced(rows[index][name], "string", None)
@@ -107,7 +107,7 @@ def _check_unknown(
 
 
 def _columns(rows: list[Any], names: list[str]) -> list[Sequence[Any]]:
-    """Transpose rows of which each has all *names*."""
+    """Transpose rows; each row has all *names*."""
     if not names:
         return []
     if len(names) == 1:
@@ -126,10 +126,10 @@ def check_names(
     base: Path,
     findings: Findings,
 ) -> None:
-    """Tell of columns that are not there, and of those that the contract does not name.
+    """Report missing columns, and columns that the contract does not name.
 
     Args:
-        lacking, unknown: the rows of each, ascending.
+        lacking, unknown: the numbers of the rows for each column, ascending.
     """
     for name, rows in lacking.items():
         hint = did_you_mean(name, unknown, there=True)
@@ -161,7 +161,7 @@ def check_column(
     Args:
         values: the cells.
         numbers: the row number of each.
-        path: gives the path of the cell in a row.
+        path: returns the path of the cell in a row.
     """
     place = ("column", *path(-1))
     if column.kind is None:
@@ -179,7 +179,7 @@ def check_column(
 
 
 def _arrive_whole(values: Sequence[Any], column: Column) -> bool:
-    """Tell whether all cells of the right type arrive as they were sent."""
+    """Tell whether all cells arrive unchanged; they have the right type."""
     if column.kind == "integer":
         low, high = bounds(column.format)
         return bool(low <= min(values) and max(values) <= high)
@@ -199,7 +199,7 @@ def _judge(
     place: Place,
     findings: Findings,
 ) -> None:
-    """Judge each cell, and tell each kind of remark once."""
+    """Judge each cell, and report each kind of remark once."""
     by_rule: dict[tuple[str, str], tuple[Remark, list[int]]] = {}
     for value, number in zip(values, numbers, strict=True):
         remark = judged(value, column)
@@ -217,7 +217,7 @@ def _check_residual(
     findings: Findings,
     place: Place,
 ) -> None:
-    """Hold values against the keywords that the server does not look at, but the contract declares."""
+    """Check values against the keywords that the contract declares and the server ignores."""
     for value, number in zip(values, numbers, strict=True):
         if not accepts(residual, value):
             for breach in breaches(residual, value):
@@ -240,7 +240,7 @@ def _check_matrix(
             rows=[numbers[index] for index in odd],
             place=base,
         )
-        if spec.width is not None:  # what else is in those rows matters to nobody
+        if spec.width is not None:  # nothing else in those rows matters
             numbers = [n for n, width in zip(numbers, widths, strict=True) if width == wanted]
             rows = [row for row in rows if len(row) == wanted]
             widths = [wanted] * len(rows)
@@ -258,7 +258,7 @@ def _check_matrix(
 
 
 def cell_path(base: Path, key: str | int, number: int) -> Path:
-    """Return the path of a cell, by the number of its row last."""
+    """Return the path of a cell; the number of the row is the last argument."""
     return (*base, number, key)
 
 

@@ -1,7 +1,7 @@
-"""Checks a reply: it must be decodable, have no hidden error, and the right number of predictions.
+"""Checks a reply: it must be decodable, and have no hidden error and the right number of predictions.
 
-Declared reply types are often wrong (an array declared, a JSON string sent; integers declared, floats sent), so by
-default they only warn.
+Declared reply types are often wrong: a contract declares an array, and the server sends a JSON string; it declares
+integers, and the server sends floats. So by default, a wrong type is only a warning.
 """
 
 from typing import Any
@@ -24,8 +24,8 @@ class ReplyValidator:
         """Compile a contract.
 
         Args:
-            as_declared: whether a reply has to be what the contract declares, to the letter.
-            place: where predictions are in a reply, if that was said; else where the contract has them.
+            as_declared: whether a reply must be exactly what the contract declares.
+            place: the place of the predictions in a reply, if the user gave it; None for the contract's.
 
         Raises:
             UsageError: the reply's schema cannot be used.
@@ -38,11 +38,11 @@ class ReplyValidator:
             self._declared = schemas.compile(contract.reply, where=contract.reply_pointer)
 
     def check(self, data: bytes, *, rows: int | None = None, limit: int = LIMIT) -> Verdict:
-        """Check the text of a reply to a status of success.
+        """Check the text of a reply whose status is a success.
 
         Args:
-            rows: how many were sent, where that is known.
-            limit: how many violations to tell.
+            rows: number of rows that were sent; None if it is not known.
+            limit: greatest number of violations to report.
         """
         findings = Findings()
         body = bodies.quickly(data, findings)
@@ -51,7 +51,7 @@ class ReplyValidator:
             return verdict(findings, limit=limit, places=bodies.fault_place(body.fault))
         value = body.value
         if not self.as_declared:
-            # What follows looks at what a client that decodes twice would see.
+            # The further checks use the value that a client sees if it decodes twice.
             value = decode(body.text)
             if isinstance(body.value, str) and not isinstance(value, str):
                 text = "JSON inside a JSON string: a client has to decode it twice"
@@ -67,11 +67,11 @@ class ReplyValidator:
                     severity="error" if self.as_declared else "warning",
                     place=(*steps, breach.detail),
                 )
-        # Inside of a string there are no places: all is where the string begins.
+        # Positions inside a string are not known: every finding gets the position where the string begins.
         return verdict(findings, limit=limit, places=bodies.body_places(body.text))
 
     def _meaning(self, value: object, rows: int | None, findings: Findings) -> None:
-        """Look for what makes a reply useless whatever its type."""
+        """Find the faults that make a reply useless, whatever its type."""
         if (error := hidden_error(value)) is not None:
             findings.add("error", ("error",), f"the reply is an error under a status of success: {error[:200]}")
             return

@@ -1,12 +1,12 @@
 """Decides whether an endpoint will accept a request body, and reports exactly what is wrong with it.
 
-A contract leaves out what its server insists on: which top-level key must be there, that no other column may be.
-And it forbids what the server quietly takes. So there are two readings. *As declared* is JSON Schema to the
-letter. The default is the genuine server's: an error is what it refuses or silently alters, a warning what it takes
-without loss.
+A contract leaves out some demands of its server: which top-level key is required, and that no other column is allowed.
+It also forbids some things that the server accepts. So there are two readings. *As declared* is exact JSON Schema. The
+default is the reading of the genuine server: it refuses or silently alters an *error*, and accepts a *warning* without
+loss.
 
-A body is first held against one compiled schema that only a faultless body passes; if it does, that is all. Only
-what fails is looked at closely, column by column.
+A body is first checked with one compiled schema that only a faultless body passes; such a body needs no other check.
+Other bodies are examined column by column.
 """
 
 import codecs
@@ -33,7 +33,7 @@ from epkit.core.validate.written import PLAIN, as_named, read_written
 _GIANT: Final = 2.0**63
 
 LIMIT: Final = 100
-"""Violations shown by default."""
+"""Greatest number of violations that are shown by default."""
 
 
 class Validator:
@@ -43,7 +43,7 @@ class Validator:
         """Compile a contract.
 
         Raises:
-            UsageError: a schema in it cannot be used.
+            UsageError: one of its schemas cannot be used.
         """
         self.contract = contract
         self.as_declared = as_declared
@@ -62,11 +62,11 @@ class Validator:
         """Check the text of a request body.
 
         Args:
-            data: as it would be sent.
-            limit: how many violations to tell; all are counted.
+            data: the body as it would be sent.
+            limit: greatest number of violations to report; all are counted.
         """
         if self.contract.media is not None:
-            return Verdict()  # bytes, which nobody decodes
+            return Verdict()  # the body is plain bytes, which are not decoded
         findings = Findings()
         if self._by_schema and data.startswith(codecs.BOM_UTF8):
             text = "a byte order mark before the body: many servers take it for no JSON"
@@ -84,7 +84,7 @@ class Validator:
         return verdict(findings, limit=limit, places=bodies.body_places(body.text)) if findings else Verdict()
 
     def check_value(self, payload: object, *, limit: int = LIMIT) -> Verdict:
-        """Check a decoded request body; there are no lines and columns to tell."""
+        """Check a decoded request body; its violations have no line and column."""
         findings = Findings()
         self._look(payload, findings)
         return verdict(findings, limit=limit)
@@ -94,8 +94,8 @@ class Validator:
 
         Args:
             rows: decoded JSON; the contract has rows.
-            numbers: of the rows, ascending.
-            names: of the cells of rows that are lists, where they have some.
+            numbers: numbers of the rows, ascending.
+            names: names of the cells if the rows are lists; empty if there are none.
         """
         assert self.rows is not None
         rows = as_named(rows, names, self.rows)
@@ -116,10 +116,10 @@ class Validator:
         return bodies.has_no_duplicates(body.text, bodies.count_keys(body.value, flat=rows))
 
     def _has_giants(self, value: Any) -> bool:
-        """Tell whether a float of a body that passed the clean schema may have been a whole number over 64 bits.
+        """Tell whether a float may have been a whole number over 64 bits, in a body that passed the clean schema.
 
-        The fast parser makes floats of them, and the server refuses them. jsonschema-rs could say as much, but
-        takes five times as long for it.
+        The fast parser turns such numbers into floats, and the server refuses them. jsonschema-rs could find them too,
+        but takes five times as long.
         """
         assert self.rows is not None
         rows = self._find(value) or []
@@ -135,7 +135,7 @@ class Validator:
         return has_long_number(body.text) or not self._unambiguous(body)
 
     def _find(self, value: Any) -> list[Any] | None:
-        """Return the rows of a body whose every row is a flat object, as far as the contract says so."""
+        """Return the rows of a body if, by the contract, every row is a flat object."""
         if self.rows is None or self.rows.form != "records":
             return None
         if any(column.kind is None for column in self.rows.columns.values()):
@@ -145,7 +145,7 @@ class Validator:
         return value if isinstance(value, list) and set(map(type, value)) == {dict} else None
 
     def _look(self, value: object, findings: Findings) -> None:
-        """Look closely."""
+        """Examine a body that the clean schema did not pass."""
         if self._declared is not None:
             self._declared.check(value, findings)
         elif self.request is None or _says_nothing(self.request):
@@ -186,10 +186,10 @@ class Validator:
     def _missing(
         self, name: str, body: dict[str, Any], schema: Mapping[str, Any], findings: Findings, *, is_rows: bool
     ) -> None:
-        """Tell of a top-level key that is not there."""
+        """Report a missing top-level key."""
         hint = missing_key_hint(name, body, self.rows if is_rows else None, schema["properties"])
         names = schema["properties"].keys()
-        # Without rows there is no telling which key a script can do without; one of them it needs.
+        # If the contract has no rows, it is not known which keys a script can do without; it needs at least one.
         bare = self.rows is None and (len(names) == 1 or not body.keys() & names)
         if is_rows or bare or name in schema.get("required", ()):
             what = ", which holds the rows," if is_rows else ""
@@ -199,7 +199,7 @@ class Validator:
             findings.add("parameter", (), text, hint=hint, severity="warning", place=(name,))
 
     def _is_demanded(self, schema: Mapping[str, Any] | bool) -> bool:
-        """Tell whether a key may have to be there of which the contract does not say that it can be left out."""
+        """Tell whether a key may be required: the contract does not say that it can be left out."""
         flat = self.schemas.flat(schema)
         types = flat.get("type")
         return not ("default" in flat or is_nullable(flat) or (isinstance(types, list) and "null" in types))
@@ -213,7 +213,7 @@ class Validator:
         *,
         hinted: bool,
     ) -> None:
-        """Tell of keys that the contract does not name, unless a missing one has already said what they are."""
+        """Report keys that the contract does not name, unless the hint for a missing key already explains them."""
         extra = schema.get("additionalProperties")
         if extra is True or isinstance(extra, Mapping) or (hinted and extra is None):
             return
@@ -233,7 +233,7 @@ class Validator:
             findings.add("parameter", path, text, severity="warning")
 
     def _wrapped(self, value: object, rows: RowSpec, findings: Findings) -> None:
-        """Follow the keys from the head of the rows' path to the rows."""
+        """Follow the keys of the rows' path from the top to the rows."""
         assert self.request is not None
         schema: Mapping[str, Any] = self.request
         for depth, key in enumerate(rows.path[1:], start=1):
@@ -260,7 +260,7 @@ class Validator:
         self._list_of_rows(value, rows, findings)
 
     def _next_to(self, value: object, schema: Mapping[str, Any] | bool, path: Path, findings: Findings) -> None:
-        """Check what is next to the rows: other rows, or a parameter."""
+        """Check a value next to the rows: other rows, or a parameter."""
         other = self._others.get(tuple(map(str, path)))
         if other is None:
             walk(value, schema, path, findings, self.schemas)
@@ -284,7 +284,7 @@ class Validator:
             check_rows(value, rows, rows.path, findings, self.schemas)
 
     def _written(self, value: object, rows: RowSpec, findings: Findings) -> None:
-        """Check rows that are written in another form than a list."""
+        """Check rows in a form other than a list."""
         written = read_written(value, rows, findings)
         if written is None:
             return
@@ -297,7 +297,7 @@ class Validator:
         findings.take(inner, written.place, alone=rows.form == "row")
 
     def _clean_schema(self) -> dict[str, Any] | None:
-        """Build the schema that only a body without the least remark passes; None where that takes a closer look."""
+        """Build the schema that only a body without any remark passes; None if no schema can decide that."""
         if self.request is None or self.rows is None or self.rows.form != "records" or not self.rows.path:
             return None
         if self._others or self._by_schema:
@@ -324,7 +324,7 @@ class Validator:
 
 
 def _difference(value: Any, example: Any, path: Path) -> tuple[Path, object, object]:
-    """Go down into two different values as long as one key tells them apart."""
+    """Descend into two objects along the first key with different values, down to values that are no objects."""
     while isinstance(value, dict) and isinstance(example, dict):
         key = next((key for key in example if key in value and value[key] != example[key]), None)
         if key is None:
@@ -334,7 +334,7 @@ def _difference(value: Any, example: Any, path: Path) -> tuple[Path, object, obj
 
 
 def _says_nothing(schema: Mapping[str, Any]) -> bool:
-    """Tell whether a schema declares no more than the type of the whole body."""
+    """Tell whether a schema declares only the type of the whole body."""
     return not set(schema) & {
         *(
             "properties",
@@ -357,7 +357,7 @@ def _closed(properties: Mapping[str, Any], required: Iterable[str]) -> dict[str,
 
 
 def _clean_cell(column: Column) -> dict[str, Any] | None:
-    """Write the schema of a cell that arrives exactly as it was sent."""
+    """Write the schema of the cells that arrive exactly as they were sent."""
     plain = {"type", "format", "description", "title", "example", "default"}
     if column.nullable or set(column.schema) - plain:
         return None

@@ -21,11 +21,11 @@ def walk(
     row: int | None = None,
     place: Place | None = None,
 ) -> None:
-    """Check a value and all that is in it; the walk is a loop, so that neither value nor schema can be too deep.
+    """Check a value and everything in it. The walk is a loop, so that no value or schema is too deep.
 
     Args:
-        row: number of the row the value is in.
-        place: what makes violations of one rule the same; each path is its own by default.
+        row: number of the row that contains the value.
+        place: violations of one rule with the same place are one violation; the path by default.
     """
     rows = () if row is None else (row,)
     start = len(path)
@@ -56,7 +56,7 @@ def walk(
 
 
 def _type_remark(value: object, schema: Mapping[str, Any]) -> Remark | None:
-    """Judge a value by type and format alone."""
+    """Judge a value by its type and format only."""
     types = schema.get("type")
     if types is None or (value is None and is_nullable(schema)):
         return None

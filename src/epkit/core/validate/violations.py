@@ -13,31 +13,31 @@ Severity = Literal["error", "warning"]
 Path = tuple[str | int, ...]
 Place = tuple[str | int | None, ...]
 Hint = str | None | Callable[[], str | None]
-"""What to do; a function where finding that out costs something: it is called only for what is reported."""
+"""Advice. A function if the advice takes time to find: it is called only for violations that are reported."""
 
 FIRST_ROWS: Final = 5
-"""Most row numbers shown of a violation that is in many rows."""
+"""Greatest number of row numbers that are shown for one violation."""
 
 MAX_KINDS: Final = 10_000
-"""Different violations that are kept; more are counted, each as one of its own."""
+"""Greatest number of different violations that are kept; further ones are only counted, each as a different one."""
 
 _CANDIDATES: Final = 1_000
-"""Names that a misspelt one is compared with."""
+"""Greatest number of names that a misspelt name is compared with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Violation:
-    """One thing that is wrong, wherever it occurs.
+    """One fault, with all rows that have it.
 
     Args:
         pointer: JSON pointer (RFC 6901) to the first place; "" is the whole body.
-        rule: the JSON Schema keyword that is broken, or a short name of what the server minds.
+        rule: the JSON Schema keyword that is broken, or a short name of the server's objection.
         message: what was found and what was expected; no row numbers.
         hint: what to do, or None.
-        row: number of the first row it is in, from 0; None where it is in no row.
-        rows: how many rows it is in; 0 where *row* is None.
-        first_rows: numbers of the first of them, at most `FIRST_ROWS`.
-        line, column: of the first place in the text, from 1; None where there is no text.
+        row: number of the first row that has it, from 0; None if it is not in a row.
+        rows: number of rows that have it; 0 if *row* is None.
+        first_rows: numbers of the first of these rows, at most `FIRST_ROWS`.
+        line, column: the first place in the text, from 1; None if there is no text.
     """
 
     pointer: str
@@ -54,12 +54,12 @@ class Violation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict(Displayed):
-    """What a check found.
+    """The result of a check.
 
     Args:
-        violations: errors before warnings, each group in the order of the check; perhaps cut short.
-        errors, warnings: how many there are in all, each row counted.
-        kinds: how many different violations there are, those cut off included.
+        violations: errors before warnings, each group in the order of the check; the list may be shortened.
+        errors, warnings: total numbers; each row counts.
+        kinds: number of different violations, with those that the shortened list lacks.
     """
 
     violations: tuple[Violation, ...] = ()
@@ -80,7 +80,7 @@ class Verdict(Displayed):
 
 @dataclass(slots=True, kw_only=True)
 class Finding:
-    """A violation as it is gathered: the path not yet written out, the rows not yet listed."""
+    """A violation while it is collected: its path is not written as a pointer yet, and its rows are not listed yet."""
 
     rule: str
     path: Path
@@ -93,11 +93,11 @@ class Finding:
 
 
 Places = Callable[[Finding], tuple[int | None, int | None]]
-"""Says on which line and column, from 1, a finding is; a table says it by row and column, a JSON text by scanning."""
+"""Returns line and column of a finding, from 1. A table knows them by row and column; a JSON text is scanned."""
 
 
 class Findings:
-    """Gathers violations; the same rule broken at the same place in many rows is one finding."""
+    """Collects violations; a rule that is broken at the same place of many rows is one finding."""
 
     def __init__(self) -> None:
         self._groups: dict[tuple[object, ...], Finding] = {}
@@ -124,10 +124,10 @@ class Findings:
         """Note a violation.
 
         Args:
-            path: of the first place.
-            rows: numbers of the rows, ascending; empty where it is in no row.
-            count: how many rows there are, where *rows* are only the first of them.
-            place: what makes violations of one *rule* the same; the path by default.
+            path: path of the first place.
+            rows: numbers of the rows, ascending; empty if it is in no row.
+            count: number of all rows, if *rows* are only the first of them.
+            place: violations of one *rule* with the same place are one finding; the path by default.
             at_key: point at the key in the text, not at the value.
         """
         count = count or len(rows) or 1
@@ -156,29 +156,29 @@ class Findings:
                 known.rows = sorted([*known.rows, *rows[:FIRST_ROWS]])[:FIRST_ROWS]
 
     def take(self, others: "Findings", place: Callable[[Path], Path], *, alone: bool = False) -> None:
-        """Take over what was found in rows that are written in another way.
+        """Take over the findings in rows that are written in another form.
 
         Args:
-            place: turns a path in a list of rows into the path in the body.
-            alone: the rows are one that is the body itself, so that its number says nothing.
+            place: converts a path in a list of rows into the path in the body.
+            alone: the only row is the body itself, so its number means nothing.
         """
-        for key, found in others._groups.items():  # noqa: SLF001 - its own kind
+        for key, found in others._groups.items():  # noqa: SLF001 - the same class
             self._groups.setdefault(key, replace(found, path=place(found.path), rows=[] if alone else found.rows))
         self.errors += others.errors
         self.warnings += others.warnings
         self.beyond += others.beyond
 
     def in_order(self) -> list[Finding]:
-        """Return the findings: errors first, else in the order they were made."""
+        """Return the findings: errors before warnings, each in the order in which they were added."""
         return sorted(self._groups.values(), key=lambda finding: finding.severity)
 
 
 def verdict(findings: Findings, *, limit: int, places: Places | None = None) -> Verdict:
-    """Write the findings out.
+    """Make the verdict from the findings.
 
     Args:
-        limit: how many violations to tell.
-        places: where paths are in the text, if there is one.
+        limit: greatest number of violations in it.
+        places: finds the places in the text; None if there is no text.
     """
     ordered = findings.in_order()
     violations = []
@@ -212,7 +212,7 @@ def pointer(path: Iterable[str | int]) -> str:
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
-    """Find the name that was probably meant: equal but for case, or much alike."""
+    """Find the name that was probably meant: equal except for case, or very similar."""
     known = [candidate for candidate in islice(names, _CANDIDATES) if isinstance(candidate, str)]
     folded = {_folded(candidate): candidate for candidate in reversed(known)}
     if (same := folded.get(_folded(name))) is not None:
@@ -222,11 +222,11 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
 
 
 def did_you_mean(name: str, names: Iterable[str], *, there: bool = False) -> Hint:
-    """Make the hint for a name that is not where it should be.
+    """Make the hint for a name that is unknown or missing.
 
     Args:
-        names: what it may be a slip of the pen for.
-        there: *names* are what was found, and *name* what was wanted.
+        names: the names that may be meant.
+        there: *names* were found, and *name* was expected.
     """
 
     def hint() -> str | None:

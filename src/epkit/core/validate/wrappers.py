@@ -11,11 +11,11 @@ from epkit.core.validate.violations import Path, nearest
 
 
 def missing_key_hint(name: str, found: dict[str, Any], rows: RowSpec | None, known: Mapping[str, Any]) -> str | None:
-    """Say what to do about a key that is not there.
+    """Return the hint for a missing key.
 
     Args:
         found: the object that lacks it.
-        rows: where it was to hold the rows, else None.
+        rows: the rows that the key should contain, otherwise None.
         known: the keys that the contract names.
     """
     unknown = [key for key in found if key not in known]
@@ -29,7 +29,7 @@ def missing_key_hint(name: str, found: dict[str, Any], rows: RowSpec | None, kno
             return f"this is a v1 body, the contract is v2: write {shape}"
         if len(rows.path) == 1 and isinstance(found.get("Inputs"), dict):
             return f"this is a v2 body, the contract is v1: write {shape}"
-    # Only what differs in case alone is a likelier guess: `input_data` is no misspelt `Inputs`.
+    # Only a name that differs just in case is a better guess: `input_data` is no misspelt `Inputs`.
     other = None if (near or "").casefold() == name.casefold() else foreign(found, rows.path)
     if other is not None:
         return f"this body is for {other.owner}: this contract wants {shape}"
@@ -41,7 +41,7 @@ def missing_key_hint(name: str, found: dict[str, Any], rows: RowSpec | None, kno
 
 
 def not_rows_hint(value: object, rows: RowSpec | None, path: Path) -> str | None:
-    """Say what to do about a value that is not the object or array which *path* is to lead to."""
+    """Return the hint for a value that is not the object or array to which *path* should lead."""
     if rows is None:
         return None
     whole = _whole(rows)
@@ -57,12 +57,12 @@ def not_rows_hint(value: object, rows: RowSpec | None, path: Path) -> str | None
 
 
 def _whole(rows: RowSpec) -> str:
-    """Write the body that a contract wants."""
+    """Write the form of the body that a contract requires."""
     return wrapped(rows.path) if rows.form in ("records", "lists") else wrapped(rows.path, LOOKS[rows.form])
 
 
 def unwrap_columns(value: object, rows: RowSpec) -> list[dict[str, Any]] | None:
-    """Turn columns (`{"age": [17, 87], …}`) into rows; None where the value is anything else."""
+    """Turn columns (`{"age": [17, 87], …}`) into rows; None if the value is anything else."""
     if not isinstance(value, dict) or not rows.columns.keys() & value.keys():
         return None
     found = recognise(value)

@@ -1,7 +1,7 @@
 """Converts rows of any form into a list that can be checked, and finds the place of each cell in the body.
 
-What is wrong with the form itself (columns of different lengths, a tensor without a shape) is found here; what is
-wrong with the rows is found by the one check of rows, whose paths are then turned back.
+Faults of the form itself (columns of different lengths, a tensor without a shape) are found here. Faults of the rows
+are found by the common check of rows; the paths in its findings are then converted to those in the body.
 """
 
 import math
@@ -18,7 +18,7 @@ from epkit.core.validate.cells import LITERALS
 from epkit.core.validate.violations import Findings, Path, did_you_mean
 
 PLAIN: Final[tuple[Form, ...]] = ("records", "lists", "values")
-"""Forms whose rows are the list itself."""
+"""Forms in which the value is itself the list of rows."""
 
 _HELD: Final[Mapping[Form, tuple[str, str]]] = {
     "split": ("columns", "data"),
@@ -28,18 +28,18 @@ _HELD: Final[Mapping[Form, tuple[str, str]]] = {
 _KNOWN: Final[Mapping[Form, tuple[str, ...]]] = {
     "split": ("columns", "data", "index"),
 }
-"""Keys that pandas takes in the forms that it refuses all others in."""
+"""The keys of the forms in which pandas refuses all other keys."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrittenRows:
-    """Rows as they are checked.
+    """Rows in the form in which they are checked.
 
     Args:
-        rows: objects or lists, as the shape of *spec* has it.
-        numbers: of them, ascending; what is wrong with a row that is left out was found already.
-        place: turns the path of a cell in a list of rows into its path in the body.
-        spec: of the rows, narrowed by what the body itself says of their types.
+        rows: objects or lists, depending on the shape of *spec*.
+        numbers: their numbers, ascending; a row that is left out has a fault that was already reported.
+        place: converts the path of a cell in a list of rows into its path in the body.
+        spec: describes the rows; its types are narrowed by those that the body itself declares.
     """
 
     rows: list[Any]
@@ -49,11 +49,11 @@ class WrittenRows:
 
 
 def read_written(value: Any, spec: RowSpec, findings: Findings) -> WrittenRows | None:
-    """Take the rows out of a value; None where the value is none, as *findings* say then.
+    """Take the rows out of a value; None if it contains no rows: *findings* then have the reason.
 
     Args:
-        value: what the path of *spec* leads to.
-        spec: of a form other than the plain ones.
+        value: the value at the path of *spec*.
+        spec: its form is not a plain one.
     """
     if spec.form == "row":
         return _row(value, spec, findings)
@@ -70,10 +70,10 @@ def read_written(value: Any, spec: RowSpec, findings: Findings) -> WrittenRows |
 
 
 def as_named(rows: list[Any], names: Sequence[str], spec: RowSpec) -> list[Any]:
-    """Give the cells of rows that are lists their names, where a contract has names for them.
+    """Give names to the cells of rows that are lists, if the contract has names for them.
 
     Args:
-        names: of the cells; those of the contract in its order where there are none.
+        names: names of the cells; if empty, those of the contract in its order are used.
     """
     if spec.shape != "records" or spec.form in OF_OBJECTS:
         return rows
@@ -98,7 +98,7 @@ def _row(value: Any, spec: RowSpec, findings: Findings) -> WrittenRows | None:
 
 
 def _held(value: dict[str, Any], spec: RowSpec, findings: Findings) -> WrittenRows | None:
-    """Take rows that are under a key of their own, next to what they are called."""
+    """Take rows that are under a separate key, next to their names."""
     head, inner = _HELD[spec.form]
     base, path = spec.path, (*spec.path, inner)
     if spec.pandas and spec.form in _KNOWN:
@@ -138,12 +138,12 @@ def _check_index(value: dict[str, Any], rows: list[Any], spec: RowSpec, findings
 
 
 def _is_label(label: object) -> bool:
-    """Tell whether pandas takes a value for the label of a row."""
+    """Tell whether pandas accepts a value as the label of a row."""
     return not isinstance(label, list | dict) and not (type(label) is int and not LITERALS[0] <= label <= LITERALS[1])
 
 
 def _under_names(names: Any, rows: list[Any], spec: RowSpec, findings: Findings) -> WrittenRows | None:
-    """Take rows that are lists under one list of names."""
+    """Take rows that are lists and share one list of names."""
     head, inner = _HELD[spec.form]
     base = (*spec.path, inner)
     if names is None and spec.form == "ndarray":
@@ -165,7 +165,7 @@ def _under_names(names: Any, rows: list[Any], spec: RowSpec, findings: Findings)
 
     def place(path: Path) -> Path:
         rest = path[depth:]
-        if len(rest) < 2:  # a column that is missing
+        if len(rest) < 2:  # the path of a missing column
             return (*spec.path, head) if spec.shape == "records" else (*base, *rest)
         return (*base, rest[0], where.get(rest[1], rest[1]) if isinstance(rest[1], str) else rest[1], *rest[2:])
 
@@ -176,7 +176,7 @@ def _under_names(names: Any, rows: list[Any], spec: RowSpec, findings: Findings)
 
 
 def _odd_rows(rows: list[Any], width: int, base: Path, findings: Findings) -> None:
-    """Tell of rows that are no lists, and of those with more or fewer cells than there are names."""
+    """Report rows that are no lists, and rows whose number of cells differs from the number of names."""
     none = [number for number, row in enumerate(rows) if not isinstance(row, list)]
     if none:
         text = f"{show(rows[none[0]])} is not an array"
@@ -191,7 +191,7 @@ def _odd_rows(rows: list[Any], width: int, base: Path, findings: Findings) -> No
 
 
 def _table(value: dict[str, Any], rows: list[Any], spec: RowSpec, findings: Findings) -> WrittenRows | None:
-    """Take the rows of pandas' table, whose schema says which columns they have."""
+    """Take the rows of pandas' table; its schema names their columns."""
     head, inner = _HELD[spec.form]
     base, depth = (*spec.path, inner), len(spec.path)
     names = _fields(value[head], spec, findings)
@@ -215,7 +215,7 @@ def _is_whole(schema: dict[str, Any], name: str) -> bool:
 
 
 def _fields(schema: Any, spec: RowSpec, findings: Findings) -> list[str] | None:
-    """Return the names of the fields of a table's schema; None where it is not as the contract's example has it."""
+    """Return the names of the fields of a table's schema; None if it differs from that of the contract's example."""
     path = (*spec.path, "schema", "fields")
     fields = schema.get("fields") if isinstance(schema, dict) else None
     if not isinstance(fields, list) or not all(
@@ -254,7 +254,7 @@ def _differs(one: Mapping[str, Any], spec: RowSpec) -> bool:
 
 
 def _index(value: dict[str, Any], spec: RowSpec) -> WrittenRows:
-    """Take rows that are under labels of their own."""
+    """Take rows that are the values of an object; its keys are their labels."""
     labels, depth = list(value), len(spec.path)
 
     def place(path: Path) -> Path:
@@ -265,10 +265,10 @@ def _index(value: dict[str, Any], spec: RowSpec) -> WrittenRows:
 
 
 def _columns(value: dict[str, Any], spec: RowSpec, findings: Findings) -> WrittenRows | None:
-    """Take columns, each a list of its cells or an object of them by the labels of the rows."""
+    """Take columns; each is a list of cells, or an object of cells by the labels of the rows."""
     wanted, name = (dict, "an object of cells by label") if spec.form == "dicts" else (list, "an array of cells")
     odd = {key: cells for key, cells in value.items() if not isinstance(cells, wanted)}
-    open_ = [key for key in odd if key not in spec.columns and not spec.closed]  # what it may be nobody says
+    open_ = [key for key in odd if key not in spec.columns and not spec.closed]  # their types are not known
     for key in odd.keys() - set(open_):
         hint = f"write {wrapped(spec.path, LOOKS[spec.form])}"
         findings.add("type", (*spec.path, key), f"{show(odd[key])} is not {name}", hint=hint, place=(*spec.path, key))
@@ -303,7 +303,7 @@ def _columns(value: dict[str, Any], spec: RowSpec, findings: Findings) -> Writte
 
 
 def _tensors(value: Any, spec: RowSpec, findings: Findings) -> WrittenRows | None:
-    """Take rows that are written in tensors: one of all columns, or one a column."""
+    """Take rows that are written as tensors: one for all columns, or one for each column."""
     if not isinstance(value, list):
         _not_so(value, spec, findings)
         return None
@@ -327,7 +327,7 @@ def _tensors(value: Any, spec: RowSpec, findings: Findings) -> WrittenRows | Non
 
 
 def _check_tensor(part: object, path: Path, findings: Findings) -> None:
-    """Check that a tensor is one: its keys, and that its data fills its shape."""
+    """Check that a value is a tensor: it has the keys of one, and its data fill its shape."""
     if not isinstance(part, dict):
         findings.add("type", path, f'{show(part)} is not a tensor: {{"name": …, "shape": …, "datatype": …, "data": …}}')
         return
@@ -366,7 +366,7 @@ def _is_nested(data: Any, shape: Sequence[int]) -> bool:
 
 
 def _check_names(value: list[Any], spec: RowSpec, findings: Findings) -> None:
-    """Check that the tensors are those of the model, in its order."""
+    """Check that the tensors are those of the model, in the model's order."""
     names, wanted = [part["name"] for part in value], [tensor.name for tensor in spec.tensors]
     for place, name in enumerate(names):
         if name not in wanted or name in names[:place]:
@@ -435,13 +435,13 @@ def _one_tensor(part: dict[str, Any], spec: RowSpec) -> WrittenRows:
 
 
 def _named_tensors(value: list[Any], spec: RowSpec, findings: Findings) -> WrittenRows | None:
-    """Take the rows of tensors of which each is a column."""
+    """Take the rows of tensors that are one column each."""
     columns: dict[str, list[Any]] = {}
     flat: dict[str, tuple[int, int]] = {}
     typed = dict(spec.columns)
     for place, part in enumerate(value):
         width, data = math.prod(part["shape"][1:]), part["data"]
-        if typed[part["name"]].kind is not None:  # one value a row
+        if typed[part["name"]].kind is not None:  # one value per row
             nested = next((cell for cell in data if isinstance(cell, list)), None)
             if nested is not None:
                 text = "nested arrays where a row has one value: servers take a flat array, [1, 2, …]"
@@ -471,7 +471,7 @@ def _named_tensors(value: list[Any], spec: RowSpec, findings: Findings) -> Writt
 
 
 def _narrowed(known: Column, datatype: str) -> Column:
-    """Return the type of a column whose cells the body itself calls whole numbers, though the model takes any."""
+    """Return the type of a column whose cells are whole numbers by the body, although the model takes any number."""
     cell = CELLS[datatype]
     if known.kind != "number" or cell.get("type") != "integer":
         return known

@@ -32,9 +32,9 @@ async def look_up(destination: Destination) -> tuple[Address, ...]:
 
 
 async def _ask(host: str, port: int) -> list[Any]:
-    """Ask the system in a separate thread, which is abandoned if nobody waits for it any more.
+    """Ask the system in a separate thread, which is abandoned if its result is not needed any more.
 
-    A loop waits for its own threads when it ends, and a name server that is down takes its time.
+    A loop waits for its own threads when it ends, and a name server that is down takes a long time.
     """
     loop = asyncio.get_running_loop()
     name = host.encode() if host.isascii() else host  # for str, Python would load its tables of international names

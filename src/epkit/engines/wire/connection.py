@@ -1,22 +1,22 @@
 """A connection of the wire engine: it serves one slot, and carries the request in flight on it.
 
-Theory of operation. A `Connection` is a protocol on one transport, and at the same time the `Exchange` that the driver
-is handed. On the hot path there is no task, no future and no await: the callback that ends a reply hands the exchange
-to the driver, asks it for the next request, and writes that, all before it returns to the loop.
+Theory of operation. A `Connection` is a protocol on one transport. It is also the `Exchange` that the driver gets. On
+the hot path there is no task, no future and no await: the callback that ends a reply passes the exchange to the driver,
+gets the next request from it, and writes this request, all before it returns to the loop.
 
-What is parsed in callbacks is what every reply needs: its body, where it ends. Header lines are kept raw and read
-later by those who want them.
+The parser's callbacks handle only the parts that every reply needs: its body and its end. The header lines are stored
+raw, and are read later if they are needed.
 
-A connection is in one of five states, given by three attributes:
+A connection is in one of five states; three attributes define them:
 
 * *new*: `complete`, and no `transport` yet; the engine connects it, and sends its first request.
-* *waiting*: not `complete`, nothing `received`: a request is out, or on its way.
+* *waiting*: not `complete`, nothing `received`: a request has been sent, or is being sent.
 * *reading*: not `complete`, something `received`: a reply has begun.
-* *idle*: `complete` and `keep`: between two requests, or parked. What comes now was asked for by nobody, and an end is
-  noted and no failure.
-* *closed*: `complete`, the transport aborted. The transport may call once more, and finds nothing to end.
+* *idle*: `complete` and `keep`: between two requests, or parked. Bytes that arrive now are unexpected. An end of the
+  connection is recorded, but is no failure.
+* *closed*: `complete`, the transport aborted. The transport may call once more; there is no exchange to end then.
 
-Times are `time.perf_counter_ns`; see `epkit.core.samples.rows` for what each point means.
+Times are `time.perf_counter_ns`; `epkit.core.samples.rows` explains each point of time.
 """
 
 import asyncio
@@ -46,19 +46,19 @@ if TYPE_CHECKING:
 BLANK_LINE: Final = b"\r\n\r\n"
 
 NO_HEADER: Final = b"\0"
-"""What no header block begins with that the parser takes."""
+"""No header block that the parser accepts begins with this."""
 
 NOTHING: Final = -1
-"""A length that no reply has."""
+"""An impossible length of a reply."""
 
 PIECES: Final = 1024
-"""How many pieces of a body are kept one by one; more are joined, as a piece of a byte takes fifty."""
+"""Greatest number of separate pieces of a body; more are joined, because a piece of one byte takes fifty bytes."""
 
 clock = time.perf_counter_ns
 
 
 class Connection(Exchange, asyncio.Protocol):
-    """One connection, which is also the exchange in flight on it."""
+    """A connection, which is also the exchange in flight on it."""
 
     __slots__ = (
         "accepted", "complete", "engine", "feed", "held", "joined", "keep", "keeps", "like", "like_bytes", "loose",
@@ -69,34 +69,34 @@ class Connection(Exchange, asyncio.Protocol):
         super().__init__()
         self.engine = engine
         self.parts: list[bytes] = []
-        self.joined: list[bytes] = []  # what came before `parts`
+        self.joined: list[bytes] = []  # the body before `parts`
         self.held = 0  # bytes of the unfinished reply
-        self.unusual = False  # the reply in hand comes in pieces, or has something before it
-        self.loose = False  # the reply in hand has lines that end in LF alone, and its header is not complete
+        self.unusual = False  # the current reply comes in pieces, or an interim reply precedes it
+        self.loose = False  # the current reply has lines that end in LF only, and its header is not complete
         self.complete = True
         self.keep = False
         self.surplus = False
-        self.accepted = NO_HEADER  # the header block that was looked at last
+        self.accepted = NO_HEADER  # the header block that was accepted last
         self.like = b""
         self.like_bytes = NOTHING
         self._renew_parser()
 
     def _renew_parser(self) -> None:
         parser = httptools.HttpResponseParser(self)
-        # Bound once: each is called for every reply.
+        # The methods are bound once, because each is called for every reply.
         self.feed = parser.feed_data
         self.status_of = parser.get_status_code
         self.keeps = parser.should_keep_alive if self.engine.keepalive else _never
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the transport; the engine sends the first request."""
+        """Store the transport; the engine sends the first request."""
         self.transport = cast("asyncio.Transport", transport)
-        # uvloop would collect what is written until the end of the loop's turn, and count the wait as latency.
+        # Otherwise uvloop would write only at the end of the loop's turn, and this wait would count as latency.
         self.transport.set_write_buffer_limits(high=0)
         self.write = self.transport.write
 
     def send(self, arrival: Arrival) -> None:
-        """Send a request on a connection that is ready, and whose start, tcp and connected are set."""
+        """Send a request on a ready connection; its start, tcp and connected are already set."""
         self.due, self.payload, self.request = arrival
         self.received = 0
         self.body = b""
@@ -105,12 +105,12 @@ class Connection(Exchange, asyncio.Protocol):
         write(self.request.wire)
         self.sent = clock()
 
-    # What the transport calls.
+    # Called by the transport.
 
     def data_received(self, data: bytes) -> None:
-        """Parse a chunk of the reply; if it was the last, end the exchange and begin the next."""
+        """Parse a chunk of the reply; if it is the last one, end the exchange and begin the next."""
         try:
-            # Bound methods are fetched before they are called: calling an attribute looks for it in the class first.
+            # Bound methods are fetched before their call: a direct call of an attribute searches the class first.
             self.end = now = clock()
             if len(data) == self.like_bytes and not self.received and data.startswith(self.like):
                 self.first = now
@@ -136,13 +136,13 @@ class Connection(Exchange, asyncio.Protocol):
             self.start = self.tcp = self.connected = now
             self.send(arrival)
         except BaseException as error:  # noqa: BLE001 - of the driver, or a sink: it ends the run
-            # The transport would take an OSError for trouble with this connection. Such a `try` costs nothing.
+            # The transport would take an OSError for a failure of this connection. This `try` costs no time.
             self.engine.crash(error)
 
     def _parse(self, data: bytes, now: int) -> bool:
-        """Have a chunk parsed, and tell whether it was the last of a whole reply."""
+        """Parse a chunk, and tell whether it completed a reply."""
         if self.received:
-            if self.complete:  # parked, and nobody has asked for anything
+            if self.complete:  # parked: no request was sent
                 self._note_surplus()
                 return False
             if len(self.head) <= HEADER_BYTES:
@@ -183,10 +183,10 @@ class Connection(Exchange, asyncio.Protocol):
         return True
 
     def _parse_loosely(self, size: int) -> bool:
-        """Parse a reply whose lines end in LF alone once its header is complete, as if they ended in CRLF.
+        """Parse a reply whose lines end in LF only, as if they ended in CRLF, when its header is complete.
 
         Args:
-            size: of the chunk that came last.
+            size: size of the last chunk.
         """
         read, first = self.received, self.first
         mended = with_crlf(self.head) or self.head
@@ -201,10 +201,10 @@ class Connection(Exchange, asyncio.Protocol):
         return over
 
     def _learn(self, data: bytes) -> None:
-        """Remember the header block of a reply that came whole: the next one with the same needs no parser.
+        """Remember the header block of a reply that came in one chunk: the next reply with this block needs no parser.
 
-        The first blank line ends the header, and the body is all that follows it: so the header has given its length,
-        as neither chunks nor the end of the connection leave a body like this on a connection that is kept.
+        The first blank line ends the header, and everything after it is the body. So the header contains the body's
+        length: with transfer chunks, the bytes would differ from the body; without a length, the connection would end.
         """
         length = len(data) - len(self.body)
         if self.keep and self.received == len(data) and data.find(BLANK_LINE) == length - len(BLANK_LINE):
@@ -213,7 +213,7 @@ class Connection(Exchange, asyncio.Protocol):
             self.like_bytes = NOTHING
 
     def eof_received(self) -> None:
-        """Take the server's FIN: a half-closed connection would accept a request and never answer it."""
+        """Handle the server's FIN: a half-closed connection would accept a request and never answer it."""
         if self.complete:
             self.keep = False
         elif self.received and framing(self.head) == "close":
@@ -226,7 +226,7 @@ class Connection(Exchange, asyncio.Protocol):
             self._lost("closed")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Take the end of the connection."""
+        """Handle the end of the connection."""
         self.engine.connections.discard(self)
         if not self.complete:
             if isinstance(exc, ssl.SSLError):
@@ -234,10 +234,10 @@ class Connection(Exchange, asyncio.Protocol):
             else:
                 self._lost("closed" if exc is None else (getattr(exc, "strerror", None) or str(exc)).lower())
 
-    # What the parser calls.
+    # Called by the parser.
 
     def on_body(self, body: bytes) -> None:
-        """Keep a piece of the body; most replies have one."""
+        """Store a piece of the body; most replies have one piece."""
         if self.complete:
             self._note_surplus()
         elif self.body:
@@ -246,7 +246,7 @@ class Connection(Exchange, asyncio.Protocol):
             self.body = body
 
     def on_message_complete(self) -> None:
-        """Note the end of a reply, unless it is an interim one (1xx); a second one is too many."""
+        """Record the end of a reply, unless it is interim (1xx); a second final reply is unexpected."""
         if self.complete:
             self._note_surplus()
             return
@@ -258,12 +258,12 @@ class Connection(Exchange, asyncio.Protocol):
             self.complete = True
         else:
             self.unusual = True
-            self.complete = status < 100 or status == 101  # refused; the others are interim
+            self.complete = status < 100 or status == 101  # these statuses are refused; the others are interim
 
-    # How an exchange ends.
+    # The end of an exchange.
 
     def _part(self) -> None:
-        """Leave a connection that cannot be used again, after its last reply."""
+        """Close a connection that cannot be used again, after its last reply, and let the slot continue."""
         engine = self.engine
         engine.traffic.unsolicited += self.surplus
         engine.traffic.closed += 1
@@ -271,12 +271,12 @@ class Connection(Exchange, asyncio.Protocol):
         engine.go_on()
 
     def _note_surplus(self) -> None:
-        """Bytes after the end of a reply: nobody knows what the next ones will answer."""
+        """Record bytes after the end of a reply: it is not known which request the next bytes answer."""
         self.surplus = True
         self.keep = False
 
     def _hold(self, size: int) -> None:
-        """Keep a chunk of a reply that is not over, within the bounds of one reply and of all."""
+        """Count a chunk of an incomplete reply, and check the limits for one reply and for all replies."""
         engine = self.engine
         self.unusual = True
         self.held += size
@@ -287,7 +287,7 @@ class Connection(Exchange, asyncio.Protocol):
             self._bound()
 
     def _accept(self) -> bool:
-        """Look at the header block, as far as it was read; end an exchange whose reply is refused, and tell so."""
+        """Check the header block as far as it was read; if it is refused, end the exchange and return False."""
         if self.head.startswith(self.accepted):
             return True
         refused, end = look_at(self.head)
@@ -299,10 +299,10 @@ class Connection(Exchange, asyncio.Protocol):
         return True
 
     def _check_reply(self, data: bytes) -> bool:
-        """Look at a reply that is more than a header and a body in one chunk of bytes; tell whether it is accepted.
+        """Check a reply that is not just a header and a body in one chunk of bytes; tell whether it is accepted.
 
         Args:
-            data: the last chunk of bytes; empty where the connection's end was the end of the reply.
+            data: the last chunk of bytes; empty if the end of the connection ended the reply.
         """
         if self.held:
             self.engine.held -= self.held
@@ -311,8 +311,8 @@ class Connection(Exchange, asyncio.Protocol):
         if not self._accept():
             return False
         last = self.parts[-1] if self.parts else self.body
-        # A chunked body ends in a blank line, and so does a header without a body. `head` still has the whole reply
-        # where that is small; of a large one the last chunk of bytes may be a piece of its end.
+        # A chunked body ends with a blank line, and so does a header without a body. `head` contains the whole reply if
+        # it is small; for a large reply, the last chunk of bytes may be only a part of its end.
         tail = self.head if self.received <= HEADER_BYTES else data
         if not tail.endswith((last or BLANK_LINE, BLANK_LINE)) and data.strip(b"0\r\n"):
             self._note_surplus()
@@ -328,7 +328,7 @@ class Connection(Exchange, asyncio.Protocol):
         self.detail = detail
         self.status = self.status_of() if framing(self.head) and self.received else 0
         if not self.received:
-            # The header that is left is that of the reply before.
+            # `head` still has the header of the previous reply.
             self.first, self.head = self.sent, b""
         self.close()
         self.engine.end(self)
@@ -338,7 +338,7 @@ class Connection(Exchange, asyncio.Protocol):
         reused = self.connected == self.start
         untouched = self.transport.get_write_buffer_size() >= len(self.request.wire)
         if untouched and not self.received and reused:
-            # The server closed an idle connection and not a byte had gone out: nobody has seen this request.
+            # The server had closed an idle connection, and no byte was sent: no server has seen this request.
             self.close()
             self.engine.traffic.retried += 1
             self.engine.open((self.due, self.payload, self.request))
@@ -352,7 +352,7 @@ class Connection(Exchange, asyncio.Protocol):
             self._fail(Failure.TRANSPORT, f"{how} inside the reply's body, after {read} bytes of it")
 
     def _bound(self) -> None:
-        """Keep what is read of a large reply small."""
+        """Limit the memory for a large reply."""
         self.head = self.head[: HEADER_BYTES + 1]
         if len(self.parts) > PIECES:
             self.joined.append(b"".join(self.parts))
@@ -361,38 +361,38 @@ class Connection(Exchange, asyncio.Protocol):
             self._fail(Failure.TRANSPORT, f"reply body over {BODY_BYTES // 2**20} MiB")
 
     def give_up(self, failure: Failure, detail: str) -> None:
-        """End the exchange in flight from outside: its time is over, or the run is."""
+        """End the exchange in flight because its time or the run is over."""
         if not self.complete:
             self._fail(failure, detail)
 
     def close(self) -> None:
-        """Close; nothing that the transport still has to say matters."""
+        """Close; later calls of the transport have no effect."""
         self.complete = True
         self.engine.held -= self.held
         self.held = 0
-        # A cycle with the parser would keep the last body until the collector comes, which waits for the run's end.
+        # A reference cycle with the parser would keep the last body until garbage collection, which is off in a run.
         self.feed, self.status_of, self.keeps = _ignore, _no_status, _never
         self.engine.connections.discard(self)
         self.transport.abort()
 
 
 class HeadConnection(Connection):
-    """A connection for HEAD: a reply ends with its header, whatever length that names."""
+    """A connection for HEAD: a reply ends with its header, whatever length it declares."""
 
     __slots__ = ()
 
     def on_headers_complete(self) -> None:
-        """End the reply, as no body follows."""
+        """End the reply, because no body follows."""
         if not self.complete:
             self.on_message_complete()
 
     def on_message_complete(self) -> None:
-        """Note the end of a reply once: llhttp tells of it again where there is no length either."""
+        """Record the end of a reply once: llhttp reports it again if there is no length."""
         if not self.complete:
             super().on_message_complete()
 
     def send(self, arrival: Arrival) -> None:
-        """Send a request, with a new parser: the old one still waits for the body that Content-Length named."""
+        """Send a request with a new parser: the old one still waits for the body that Content-Length declares."""
         self._renew_parser()
         super().send(arrival)
 

@@ -1,4 +1,4 @@
-"""Where slots of the wire engine rest that the driver has nothing for yet, and the one timer that wakes them."""
+"""Parks the slots of the wire engine for which the driver has no request yet; one timer wakes them."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from epkit.engines.wire.wire import WireEngine
 
 COARSE_NS: Final = 1_500_000
-"""Closer to a time than this the loop turns without sleeping: its timers know whole milliseconds."""
+"""Below this distance from a time, the loop turns without sleep: its timers have a resolution of one millisecond."""
 
 
 class Parking:
-    """The slots that rest, and the timer that wakes them."""
+    """The resting slots, and the timer that wakes them."""
 
     def __init__(self, engine: "WireEngine") -> None:
         self._engine = engine
@@ -25,7 +25,7 @@ class Parking:
         self.rest: Callable[[int], int | None] = nothing
 
     def add(self, connection: Connection | None) -> None:
-        """Park a slot, or retire it where the driver says so."""
+        """Park a slot, or retire it if the driver decides so."""
         until = self.rest(clock())
         if until is not None:
             self._slots.append(connection)
@@ -36,7 +36,7 @@ class Parking:
         self._engine.retire()
 
     def wake(self) -> None:
-        """Give out arrivals as long as there are slots and arrivals, the slot that was parked last first."""
+        """Give arrivals to slots while there are both; the slot that was parked last is first."""
         engine, slots = self._engine, self._slots
         stamp = engine.stamp
         while slots:
@@ -56,7 +56,7 @@ class Parking:
                 engine.retire()
 
     def close(self) -> None:
-        """Forget the timer."""
+        """Cancel the timer."""
         if self._handle is not None:
             self._handle.cancel()
 
@@ -70,7 +70,7 @@ class Parking:
         self._engine.open(arrival)
 
     def _set_timer(self, until: int) -> None:
-        """Wake at the earliest time that was named."""
+        """Wake at the earliest time that `rest` has returned."""
         if until >= self._until:
             return
         self.close()
@@ -94,4 +94,4 @@ class Parking:
 
 
 def nothing(_: object) -> None:
-    """Stand in for a driver that has nothing left, for one that never has a slot rest, and for one that is gone."""
+    """Return None, in place of a method of a driver that has nothing left, never lets a slot rest, or was abandoned."""

@@ -291,7 +291,7 @@ class TlsTransport(asyncio.Transport):
             except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 return
             except ssl.SSLEOFError:
-                # Somebody else may have cut the connection, so this does not end a reply (RFC 9112 § 9.8).
+                # An attacker may have cut the connection, so this does not end a reply (RFC 9112 § 9.8).
                 self._lose(EOFError(RAGGED))
                 return
             except OSError as error:

@@ -1,13 +1,13 @@
-"""The wire engine: HTTP/1.1 on bare transports, parsed by llhttp, as lean as Python can be.
+"""The wire engine: HTTP/1.1 directly on transports, parsed by llhttp, with as little Python as possible.
 
-It owns the slots: a slot is one request in flight, served by one `Connection` after the other. Only opening a
-connection is a coroutine (`_serve`); from then on the connection goes from request to request by itself. When it
-cannot go on (closed by the server, broken, timed out), it asks the engine to open the next one for its slot.
-Timeouts need no timers: one sweep looks at when every request began. Slots for which the driver has nothing yet are
-parked in `Parking`, which has the one timer there is.
+It owns the slots. A slot is one request in flight; one `Connection` after the other serves it. Only the opening of a
+connection is a coroutine (`_serve`). From then on the connection goes from request to request by itself. When it cannot
+continue (closed by the server, broken, timed out), the engine opens the next connection for its slot. Timeouts need no
+timers: a periodic sweep checks when each request began. Slots for which the driver has no request yet are parked in
+`Parking`, which has the only timer.
 
-A proxy is a matter of connecting alone: `Tunnels` opens the way through one, and a request that a proxy passes on has
-been written for it (`epkit.core.http.request.build_for`).
+A proxy matters only for connecting: `Tunnels` opens a tunnel through it. A request that a proxy passes on already has
+the form that the proxy needs (`epkit.core.http.request.build_for`).
 """
 
 import asyncio
@@ -38,10 +38,10 @@ class WireEngine(CrashingEngine):
     def __init__(self, destination: Destination, *, timeout_ns: int, keepalive: bool = True) -> None:
         super().__init__(destination, timeout_ns=timeout_ns, keepalive=keepalive)
         self.connections: set[Connection] = set()
-        self.held = 0  # bytes of all replies that are not over
+        self.held = 0  # bytes of all unfinished replies
         self._addresses = Addresses(destination)
         self._tunnels = Tunnels(destination) if destination.is_tunnelled else None
-        # Whom TLS is spoken to, if at all: the server, or the proxy that reads the requests.
+        # The context for TLS, if any: with the server, or with the proxy that reads the requests.
         self._context: ssl.SSLContext | None = None
         self._tls, self._name = destination.tls, destination.host
         proxy = destination.proxy
@@ -52,7 +52,7 @@ class WireEngine(CrashingEngine):
             self._tls, self._name = proxy_tls(proxy), proxy.host
         self._opening: set[asyncio.Task[None]] = set()
         self._parking = Parking(self)
-        self.stamp: Callable[[], int] = clock  # when a request starts
+        self.stamp: Callable[[], int] = clock  # returns the start time of a request
         self._kinds: tuple[type[Connection], type[Connection]] = Connection, HeadConnection
         self._stopped = False
 
@@ -75,8 +75,8 @@ class WireEngine(CrashingEngine):
         self._loop = asyncio.get_running_loop()
         self._finished = self._loop.create_future()
         self._slots = slots
-        # Held here because each is called once a request; `stop` replaces the first, a crash both.
-        # One that came while the name was looked up counts, too.
+        # Stored as attributes, because each is called once per request; `stop` replaces the first one, a crash both.
+        # A `stop` during the look-up of the name counts too.
         self.next: Callable[[int], Arrival | None] = nothing if self._stopped else driver.next
         self.done: Callable[[Exchange], None] = driver.done
         self._parking.rest = driver.rest if isinstance(driver, PacingDriver) and not self._stopped else nothing
@@ -99,7 +99,7 @@ class WireEngine(CrashingEngine):
             if self._tunnels is not None:
                 self._tunnels.close()
             await self._addresses.close()
-            # Closed transports call their protocols once more; let them, before the loop is gone.
+            # Closed transports call their protocols once more; this must happen before the loop ends.
             await asyncio.sleep(0)
             self._loop.set_exception_handler(None)
         if self.crashed is not None:
@@ -107,7 +107,7 @@ class WireEngine(CrashingEngine):
         return self.traffic
 
     def stop(self, *, drain: bool) -> None:
-        """Take no more arrivals; without *drain*, end what is in flight as failed at once."""
+        """Take no more arrivals; without *drain*, end the requests in flight as failed at once."""
         self._stopped = True
         self.next = nothing
         self._parking.rest = nothing
@@ -119,20 +119,20 @@ class WireEngine(CrashingEngine):
                 connection.give_up(Failure.TRANSPORT, INTERRUPTED)
 
     def wake(self) -> None:
-        """Have parked slots ask the driver again."""
+        """Let parked slots ask the driver again."""
         self._parking.wake()
 
-    # What connections call.
+    # Called by connections.
 
     def end(self, exchange: Exchange) -> None:
-        """Hand the driver an exchange that ended in another way than most do."""
+        """Pass an exchange that ended in an unusual way to the driver."""
         try:
             self.done(exchange)
         except BaseException as error:  # noqa: BLE001 - it ends the run
             self.crash(error)
 
     def go_on(self) -> None:
-        """Take the next arrival of a slot that has no connection, or have it rest."""
+        """Take the next arrival for a slot without a connection, or park the slot."""
         try:
             arrival = self.next(clock())
             if arrival is None:
@@ -143,7 +143,7 @@ class WireEngine(CrashingEngine):
             self.crash(error)
 
     def park(self, connection: Connection | None) -> None:
-        """Have a slot rest that there is nothing for, with its idle connection if it has one; or retire it."""
+        """Park a slot for which there is no request, with its idle connection if it has one; or retire it."""
         self._parking.add(connection)
 
     def open(self, arrival: Arrival) -> None:
@@ -158,22 +158,22 @@ class WireEngine(CrashingEngine):
             self.crash(error)
 
     def _heard(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Take what any other callback raised: the loop would log it while the run waits for ever."""
+        """Crash with the exception of another callback: the loop would only log it, and the run would wait forever."""
         self.crash(context.get("exception") or RuntimeError(context.get("message")))
 
     def abandon(self) -> None:
-        """Call the driver no more, and have `run` end."""
+        """Stop calling the driver, and end `run`."""
         self.next = self._parking.rest = self.done = nothing
         if not self._finished.done():
             self._finished.set_result(None)
 
     def retire(self) -> None:
-        """Count a slot out."""
+        """Reduce the number of slots by one."""
         self._slots -= 1
         if not self._slots and not self._finished.done():
             self._finished.set_result(None)
 
-    # How a connection is opened.
+    # The opening of a connection.
 
     async def _serve(self, arrival: Arrival | None) -> None:
         while arrival is not None:
@@ -199,7 +199,7 @@ class WireEngine(CrashingEngine):
             else:
                 x.connected = clock()
                 if self._context is None:
-                    x.tcp = x.connected  # setting a transport up belongs to connecting
+                    x.tcp = x.connected  # the creation of a transport is a part of connecting
                 self.traffic.connections += 1
                 self.connections.add(connection)
                 connection.send(arrival)
@@ -212,19 +212,19 @@ class WireEngine(CrashingEngine):
         self.park(None)
 
     def _at_proxy(self, x: Exchange) -> bool:
-        """Tell whether a connection that is being made has not got past the proxy."""
+        """Tell whether a new connection is not through the proxy yet."""
         return self.destination.proxy is not None and (self._tunnels is None or x.tcp == x.start)
 
     def _whose(self, x: Exchange) -> str:
-        """Begin the words of a failure to connect: the proxy's are kept apart from the server's."""
+        """Return the prefix of a message about a failed connection: `proxy: ` if the proxy failed, not the server."""
         return "proxy: " if self._at_proxy(x) else ""
 
     async def _connect(self, connection: Connection) -> None:
-        """Connect to the first address that takes it.
+        """Connect to the first address that accepts.
 
         Raises:
-            ProxyError: the proxy opens no tunnel, and would not at another of its addresses.
-            OSError: none does; the last one's reason.
+            ProxyError: the proxy opens no tunnel, and would open none at its other addresses.
+            OSError: no address accepts; this is the error of the last one.
         """
         refused: OSError | None = None
         for address in self._addresses.turn():
@@ -246,7 +246,7 @@ class WireEngine(CrashingEngine):
         to = self.destination
         family, where = address
         if self._context is None and family != socket.AF_UNIX and to.buffer_bytes is None:
-            # The loop's own way costs half of handing it a socket.
+            # The loop's own connect takes half the time that a socket made here would.
             bind = None if to.bind is None else (to.bind, 0)
             await self._loop.create_connection(lambda: connection, where[0], where[1], family=family, local_addr=bind)
             return
@@ -293,7 +293,7 @@ class WireEngine(CrashingEngine):
             sock.bind((self.destination.bind, 0))
 
     async def _sweep(self) -> None:
-        """Fail what is over its time, late by a sweep at most, or by a twentieth of the timeout."""
+        """Let requests fail whose time is over: at most `SWEEP_S`, or a twentieth of the timeout, too late."""
         interval = min(SWEEP_S, max(0.002, self.timeout_ns / 20e9))
         while True:
             await asyncio.sleep(interval)

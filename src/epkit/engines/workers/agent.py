@@ -1,10 +1,10 @@
 """The agent inside a Dask worker: it starts a worker process of epkit, and passes frames between it and the user.
 
-The process makes the load, not Dask's own, which shares its interpreter with heartbeats and other people's tasks.
-Frames may contain keys, and pass through the scheduler. So that process and the user's machine seal them
-(`epkit.engines.workers.sealing`): the agent can read none of them, and unpickles nothing.
+This process makes the load. Dask's own process does not, because it also runs heartbeats and other people's tasks.
+Frames may contain keys, and pass through the scheduler. So the process and the user's machine seal them
+(`epkit.engines.workers.sealing`): the agent cannot read them, and unpickles nothing.
 
-An agent that gets no requests ends its process, because the user's command is gone.
+An agent that gets no requests ends its process, because the user's command has ended.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ def start(name: str, module: str, key: bytes, dask_worker: Any) -> dict[str, Any
     Returns:
         `host` and `place`; agents with the same place share a machine and its network.
     """
-    import nacl  # noqa: F401 - the process needs it: a worker without says so here
+    import nacl  # noqa: F401 - the process needs it: a worker without it fails here
 
     agent = Agent(module, key, lambda: dask_worker.handlers.pop(name, None))
     dask_worker.handlers[name] = agent.answer

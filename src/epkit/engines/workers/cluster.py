@@ -34,7 +34,7 @@ READINGS: Final = 8
 """Readings of a clock; the best one counts."""
 
 LOOK_S: Final = 1.0
-"""How often a cluster is asked for new workers."""
+"""Interval between two searches for new workers in a cluster."""
 
 MOST_BYTES: Final = 8 << 20
 """Greatest size of frames that are sent together, unless a single one is larger."""
@@ -67,7 +67,8 @@ class ClusterMember:
         """Start to receive its frames.
 
         Args:
-            handler: name of what the Dask worker answers to.            report: what its agent reported about itself.
+            handler: name of the handler in the Dask worker.
+            report: the agent's report about itself.
             messages: the messages in both directions.
             mine: own key pair; the agent has its public key.
 
@@ -96,7 +97,7 @@ class ClusterMember:
         """Compare clocks again; if the worker does not answer, return the last result."""
         try:
             return self._read_clock()
-        except Exception:  # noqa: BLE001 - whatever Dask raises: it is gone
+        except Exception:  # noqa: BLE001 - Dask may raise anything: the worker is lost
             return self.clock
 
     def close(self) -> None:
@@ -141,7 +142,7 @@ class ClusterMember:
             except MalformedError as error:
                 self._lose(f"sent an invalid message: {error}")
                 return
-            except Exception as error:  # noqa: BLE001 - Dask raises much, and all of it means the same
+            except Exception as error:  # noqa: BLE001 - Dask may raise anything: the worker is lost
                 self._lose(_words(error))
                 return
             if why is not None:
@@ -355,7 +356,7 @@ class ClusterCrew:
                     with self._lock:
                         self._members.append(member)
                     self.inbox.put((member, JoinedMessage()))
-            except Exception:  # noqa: BLE001, S112 - the scheduler may be gone; its workers will say so
+            except Exception:  # noqa: BLE001, S112 - the scheduler may have ended: the polls of its workers report that
                 continue
 
 

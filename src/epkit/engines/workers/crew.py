@@ -1,4 +1,4 @@
-"""Workers, as their employer sees them: a way to send messages to each, and one inbox for their messages.
+"""The interface to workers: a way to send messages to each, and one inbox for their messages.
 
 A message is a value of one of the crew's types (`Messages`). When a worker is lost or joins later, the inbox gets one
 message about it.
@@ -42,14 +42,14 @@ class RefusedMessage:
 
 @dataclass(frozen=True, slots=True)
 class LostMessage:
-    """A worker is gone; put into the inbox for it."""
+    """A worker is lost; this process puts the message into the inbox."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class JoinedMessage:
-    """A worker has joined that was not there at the start; put into the inbox for it."""
+    """A worker has joined after the start; this process puts the message into the inbox."""
 
 
 Inbox = SimpleQueue[tuple["Member | None", Any]]
@@ -79,8 +79,8 @@ class Member(Protocol):
 class Crew(Protocol):
     """The workers of a run or a job.
 
-    `lead_ns` is how far ahead members must get a start time. `is_elsewhere` is whether they may be on other machines,
-    with other files. `shares_loopback` is whether all of them reach servers that listen only on this machine.
+    `lead_ns` is how far ahead members must get a start time. `is_elsewhere` is whether members may be on other machines
+    with other files. `shares_loopback` is whether all members reach servers that listen only on this machine.
     """
 
     inbox: Inbox

@@ -1,8 +1,8 @@
 """Worker processes on this machine, and the frames that carry messages to and from them.
 
 A worker is a Python process that reads frames from its standard input and writes frames to its standard output. It has
-its own session, so Ctrl-C at the terminal reaches only the parent. It ends when its input ends, so no worker remains
-whatever happens to the parent. Threads do the reading and writing, so nothing else waits for a pipe.
+its own session, so Ctrl-C at the terminal reaches only the parent. It ends when its input ends, so no worker remains,
+however the parent ends. Threads do the reading and writing, so nothing else waits for a pipe.
 """
 
 import contextlib
@@ -48,7 +48,7 @@ class FrameWriter:
         self._thread.start()
 
     def send(self, frame: bytes) -> None:
-        """Queue a frame. If it cannot be written, it is dropped: then the other side is gone."""
+        """Queue a frame. A frame that cannot be written is dropped: the other side has ended."""
         self._queue.put(frame)
 
     def close(self, timeout_s: float | None = None) -> None:

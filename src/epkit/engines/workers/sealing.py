@@ -1,8 +1,7 @@
-"""Seals frames between a user's machine and a worker's process: nobody in between can read, change, repeat or drop one.
+"""Seals frames between a user's machine and a worker's process: no one between can read, change, repeat or drop them.
 
 Each side makes a key pair for the run. A frame is encrypted and authenticated with both pairs (libsodium's box). Its
-nonce
-is its number, which is not sent: only the next frame of the other side can be opened.
+nonce is its number, which is not sent: only the next frame of the other side can be opened.
 """
 
 from typing import Final

@@ -1,8 +1,8 @@
 """Messages between processes as bytes and back: typed values. Nothing is ever unpickled.
 
-A frame names one of the types that its reader expects. Its fields are read with the types that the class declares. Any
-value of another type or length, and any surplus, is refused. So a forged frame can contain wrong numbers, but it cannot
-run code, and it needs no more memory than its own size suggests.
+A frame names one of the types that its reader expects. Its fields are read with the types that the class declares. A
+value of another type or length is refused, and so are surplus bytes. So a forged frame can contain wrong numbers, but
+it cannot run code, and it needs no more memory than its own size suggests.
 
     frame := version (1 byte) · length of the structure (4 bytes, little-endian) · structure · blobs
     structure := JSON: [lengths of the blobs, name of the type, its fields]
@@ -34,7 +34,7 @@ MOST_FRAME_BYTES: Final = 1 << 30
 """Greatest size of a frame: the payloads of a run, or the replies to a span of rows, fit into it."""
 
 MOST_DIGITS: Final = 300
-"""Range of a whole number."""
+"""Greatest number of characters of a whole number."""
 
 _HEAD: Final = struct.Struct("<BI")
 _ERRORS: Final = {error.exit_code: error for error in (UsageError, ContractError, EndpointError)}
