@@ -49,15 +49,17 @@ OWN_SESSIONS = ("browser", "fuzz", "notebook", "servers", "site")
 APART = [f"--ignore=tests/{room}" for room in OWN_SESSIONS]
 SUITE = [*APART, "-m", "not long", *SIDE_BY_SIDE, *AGAIN]
 """The suite: all but what takes long, of which it has a quick relative."""
-OTHER_PYTHONS = [
-    *("tests/core", "tests/files", "tests/reporters", "tests/cli/commands", "tests/cli/bench/test_ab_flags.py"),
-    *("tests/cli/score/test_score.py", "tests/cli/test_startup.py", "tests/cli/test_validate_and_sample.py"),
-    *("tests/test_api.py", "tests/test_scoring.py", "tests/engines/wire"),
+LIBRARIES = [
+    *("tests/files", "tests/cli/commands", "tests/cli/bench/test_ab_flags.py", "tests/cli/score/test_score.py"),
+    *("tests/cli/test_startup.py", "tests/cli/test_validate_and_sample.py"),
+    *("tests/test_api.py", "tests/test_scoring.py", "tests/core/contract", "tests/core/stats", "tests/engines/wire"),
 ]
-"""What a Python, or the versions of what epkit needs, may break: the core, files, and each command once."""
+"""Tests that old dependencies may break: files, contracts, statistics, the engine, and each command once."""
+OTHER_PYTHONS = ["tests/core", "tests/reporters", *(path for path in LIBRARIES if not path.startswith("tests/core/"))]
+"""Tests that another Python may break: the same, and all of the core and the reporters."""
 QUICK = ("tests/core", "tests/files", "tests/reporters")
 COVERED_PERCENT = 90
-"""The least part of the lines and branches of the core, of files and of reporters that OTHER_PYTHONS has to run."""
+"""The least part of the lines of the core, of files and of reporters that OTHER_PYTHONS has to run."""
 COVERAGE = [*(f"--cov=epkit.{room}" for room in ("core", "files", "reporters")), f"--cov-fail-under={COVERED_PERCENT}"]
 
 
@@ -100,7 +102,10 @@ def pythons(session: nox.Session) -> None:
 
 @nox.session(python=FOUND[0], venv_backend="uv")
 def lowest(session: nox.Session) -> None:
-    """Run the same with the lowest versions that pyproject.toml allows (arguments go to pytest)."""
+    """Run files, contracts and each command with the lowest versions that pyproject.toml allows.
+
+    Arguments go to pytest.
+    """
     pins = Path(session.create_tmp(), "lowest.txt")
     extras = [f"--extra={name}" for name in ("local", "docs", "train", "cluster", "otlp")]
     uv = ["uv", "pip", "compile", "--quiet", "--resolution=lowest-direct", f"--python={session.virtualenv.location}"]
@@ -108,7 +113,7 @@ def lowest(session: nox.Session) -> None:
     # import-linter needs a later rich; what it holds is no matter of versions.
     tools = [requirement for requirement in group("test") if not requirement.startswith("import-linter")]
     session.install("-c", str(pins), ".[local,docs,train,cluster,otlp]", *tools)
-    session.run("pytest", "-m", "not long", *SIDE_BY_SIDE, *AGAIN, *(session.posargs or OTHER_PYTHONS))
+    session.run("pytest", "-m", "not long", *SIDE_BY_SIDE, *AGAIN, *(session.posargs or LIBRARIES))
 
 
 @nox.session(python=FOUND[0])
