@@ -125,7 +125,7 @@ def _expecting(expect: str | None, load: Requests) -> Check:
 
 
 def _read(path: str, load: Requests) -> list[list[object]]:
-    """Read golden predictions: a reply, several in a list, or a `.jsonl` file of replies or of the output of `score`."""
+    """Read golden predictions: a reply, several in a list, or a `.jsonl` file of replies or of `score`'s output."""
     payload = read_payload(path, io.BytesIO())
     if path.lower().endswith(".jsonl"):
         lines = enumerate(payload.body.split(b"\n"), 1)

@@ -36,8 +36,8 @@ class Measurement:
 
         Args:
             ids: the ids of the requests, if they have some.
-            sinks: sinks of the measured phases, in addition to the summary. Times in their blocks are ns since the first
-                measured phase began.
+            sinks: sinks of the measured phases, in addition to the summary; times in their blocks are ns since the
+                first measured phase began.
             rows_of: the number of rows in each payload; None if it is not known.
         """
         self.plan, self.ids = plan, ids

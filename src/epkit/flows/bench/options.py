@@ -38,16 +38,16 @@ class BenchOptions:
     Args:
         requests, time_limit_s: the end of the run: the first of them that is reached; without both, one request.
         concurrency: most requests in flight; None means 1 in a closed loop, and 1,000 (httpx: 100) in an open loop.
-        rate, stages, sweep, find_max: at most one of them; without any, the loop is closed. A sweep with `rows=` is a sweep
-            of batch sizes.
+        rate, stages, sweep, find_max: at most one of them; without any, the loop is closed. A sweep with `rows=` is a
+            sweep of batch sizes.
         arrivals: `constant` or `poisson`, for a load with a rate.
         warmup: a number of requests, or a time such as `10s`; they run first, and are reported separately.
         until: ends the run when an estimate is tight.
         repeat, against: the number of runs, and the other target, which gets a run after each of them.
         strict: whether a run that is not valid counts as a miss.
         timeout_s: the timeout of one request; None means the target's own.
-        workers, cluster: the number of processes of this machine that make the load, or the Dask scheduler whose workers
-            make it; None means this process.
+        workers, cluster: the number of processes of this machine that make the load, or the Dask scheduler whose
+            workers make it; None means this process.
         engine: `wire`, `httpx`, or None for the engine that the other options need.
         rows_wanted: whether every row is kept, for ab's files and report.
         expect: a file of golden predictions, for the most thorough check.

@@ -27,10 +27,10 @@ def repeat(
 
     Args:
         other: the other arm, or None.
-            writer: writes the file that every run is saved to, in one arm or two.
+        writer: writes the file that every run is saved to, in one arm or two.
 
-        Returns:
-            The last result, with the reports of all runs in their order.
+    Returns:
+        The last result, with the reports of all runs in their order.
     """
     times = asked.options.repeat
     assert times is not None
