@@ -65,7 +65,7 @@ class Contract(Displayed):
         """
         if isinstance(source, Path) or not is_url(source):
             return cls(contracts.load(source, path=path))
-        # Late: they bring what sends, and most contracts are files.
+        # Late: they import the modules that send requests, and most contracts are files.
         from epkit.flows.target.contract import find_at
         from epkit.flows.target.request_options import RequestOptions, TargetOptions
 
@@ -91,7 +91,7 @@ class Contract(Displayed):
             as_declared: JSON Schema to the letter and nothing more.
 
         Raises:
-            UsageError: JSON has no word for something in the payload.
+            UsageError: the payload contains a value that JSON cannot express.
         """
         validator = self._as_declared if as_declared else self._as_taken
         return validator.check(bytes(payload) if isinstance(payload, bytes | bytearray) else _encoded(payload))

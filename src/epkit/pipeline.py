@@ -20,18 +20,18 @@ _log = logging.getLogger("epkit")
 
 
 class PipelineRuns(Displayed, tuple[PipelineRun, ...]):
-    """The runs of a pipeline, which a notebook shows as one page: figures over runs, and a table.
+    """The runs of a pipeline; a notebook shows them as one page with a table and figures over the runs.
 
     Args:
-        name: of the pipeline.
-        champion: number of the run whose model it has, None before there is one.
+        name: the name of the pipeline.
+        champion: the number of the run that made the champion; None if there is none yet.
     """
 
     name: str
     champion: int | None
 
     def __new__(cls, runs: Iterable[PipelineRun], *, name: str = "", champion: int | None = None) -> Self:
-        """Make a tuple that knows whose runs these are."""
+        """Make a tuple with the name and the champion of the pipeline."""
         made = super().__new__(cls, runs)
         made.name, made.champion = name, champion
         return made

@@ -1,4 +1,4 @@
-"""`epkit score` from Python: rows of any kind in, predictions out, one by one or all at once."""
+"""`epkit score` in Python: takes rows of any kind, and returns predictions one by one or all at once."""
 
 import asyncio
 import io
@@ -82,11 +82,11 @@ def _(predictions: Predictions) -> Look:
 
 
 class Scoring:
-    """Predictions as they come, in the order of the rows: `async for prediction in epkit.score(target, rows)`.
+    """Predictions as they arrive, in the order of the rows: `async for prediction in epkit.score(target, rows)`.
 
-    A row without a prediction gives None; `failures` tells why, as far as the iteration has come, and `summary`, once
-    it is over, how it went. To leave the iteration ends the job. To cancel it while it waits for a prediction, as a
-    notebook's stop button does, ends the job early and the iteration with it, once what is in flight has come.
+    A row without a prediction gives None. `failures` has the reasons for the rows so far. After the iteration,
+    `summary` describes the job. Leaving the iteration ends the job. A cancellation while the iteration waits for a
+    prediction, such as a notebook's stop button, ends the job early: the iteration ends after the requests in flight.
     """
 
     def __init__(self, options: ScoreOptions) -> None:
@@ -104,7 +104,7 @@ class Scoring:
         )
 
     def gather(self) -> Predictions:
-        """Run the job here and now, and return everything; what there is by then where it is interrupted.
+        """Run the job here and now, and return all predictions; after an interruption, those so far.
 
         Raises:
             UsageError, ContractError, EndpointError: as for `score`.
@@ -114,7 +114,7 @@ class Scoring:
         return Predictions(gathered.predictions, self.failures, summary)
 
     async def __aiter__(self) -> AsyncIterator[Any]:
-        """Run the job in a thread of its own, which has a loop of its own."""
+        """Run the job in a thread of its own, which has its own loop."""
         loop = asyncio.get_running_loop()
         queue: asyncio.Queue[Sequence[Any] | None] = asyncio.Queue()
         hand = _Hand(loop, queue)
@@ -129,7 +129,7 @@ class Scoring:
             await job
         finally:
             hand.let_go()
-            # The thread ends as soon as it has something to hand over, or by itself.
+            # The thread ends at its next `write`, or by itself.
             await asyncio.gather(job, return_exceptions=True)
 
     def _work(self, hand: "_Hand") -> None:
@@ -161,7 +161,7 @@ class Scoring:
 async def _taken(
     queue: "asyncio.Queue[Sequence[Any] | None]", interrupts: Interrupts
 ) -> AsyncGenerator[Sequence[Any], None]:
-    """Give what comes until the end; to be cancelled ends the job, and only then this."""
+    """Yield pieces until the end. The first cancellation ends the job, and the second one also ends this generator."""
     ending = False
     while True:
         try:
@@ -183,7 +183,7 @@ class _LeftError(Exception):
 
 
 class _Hand(FilelessWriter):
-    """A writer that hands predictions over to another thread's loop, and waits where that falls behind."""
+    """A writer that passes predictions to another thread's loop, and waits if that thread falls behind."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, queue: "asyncio.Queue[Sequence[Any] | None]") -> None:
         self._loop, self._queue = loop, queue
@@ -274,8 +274,8 @@ def score(
         headers: sent along; an Authorization among them is the key.
         schema: a contract to use instead of the target's own.
         operation: the contract's scoring path; None for the target's, or the only POST.
-        predictions_at: a JSON pointer to the predictions in a reply; None where the contract has them, or the usual
-            keys.
+        predictions_at: a JSON pointer to the predictions in a reply; None means the place that the contract names, or
+            the usual keys.
         validate: False checks no row; a contract still says how rows are written.
         skip_invalid: rows that break the contract fail, and the others are sent.
         carry, drop: names of columns that are not sent.

@@ -1,4 +1,4 @@
-"""`epkit train` from Python: `epkit.train(frame, label="y")` returns the result and the model."""
+"""`epkit train` in Python: `epkit.train(frame, label="y")` returns the result and the model."""
 
 import io
 import logging
@@ -32,7 +32,7 @@ _log = logging.getLogger("epkit")
 BACKENDS: Final = ("local", "azureml")
 
 BASE: Final = "base"
-"""Name of the column that contributions are added to."""
+"""Name of the column with the base, to which contributions are added."""
 
 
 class Training(Displayed):
@@ -81,7 +81,7 @@ def _(training: Training) -> Look:
 
 
 class TrainedModel:
-    """A model that `epkit train` made, in this process: it answers as what is deployed does.
+    """A model that `epkit train` made, loaded into this process: it gives the same predictions as its endpoint.
 
     Rows are a frame of pandas or polars, a list of objects, or an object of columns. Their columns may come in any
     order and with others among them. A column may be left out where training saw rows without its value, unless there
@@ -159,13 +159,13 @@ class TrainedModel:
     def explain(self, rows: Any, *, of: Any = None) -> Any:
         """Say what each column adds to the answer, compared with a typical row.
 
-        The typical row is `card["example"]`: medians and most frequent values. Its margin is the column `base`, and
-        each row's sum is its margin: of two classes the log-odds of the positive one, of more the logarithm of the
-        class's probability up to a constant of the row, of a regression the number. A column whose value is the
-        typical one adds 0. These are Shapley values (see `epkit.learners.typical`).
+        The typical row is `card["example"]`: medians and most frequent values. The column `base` is its margin, and the
+        sum of a row is the row's margin. The margin is the number for a regression, and the log-odds of the positive
+        class for two classes. For more classes it is the logarithm of the class's probability, up to a constant of the
+        row. A column with the typical value adds 0. These are Shapley values (see `epkit.learners.typical`).
 
         Args:
-            of: one of more than two classes; None for the class that each row is answered with.
+            of: one of more than two classes; None for the class that is predicted for each row.
 
         Returns:
             `base` and a column for each that the model looks at: a frame of pandas, with the index of the rows, or of
@@ -191,7 +191,7 @@ class TrainedModel:
         )
 
     def _contributions(self, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return float64, rows × columns × margins, and the margins of the typical row."""
+        """Return the contributions (float64, rows × columns × margins), and the margins of the typical row."""
         from epkit.learners import typical
 
         arrays, usual = self._arrays, self._typical
@@ -208,7 +208,7 @@ class TrainedModel:
         """The arrays of the model.
 
         Raises:
-            UsageError: it has none.
+            UsageError: the model has none.
         """
         if not isinstance(self._model.scorer, Arrays):
             raise UsageError(
@@ -225,15 +225,15 @@ class TrainedModel:
             UsageError: a column is missing, or a value is one that its column cannot have.
         """
         frame = frame_of(rows)
-        if not frame.width:  # an empty list knows no columns
+        if not frame.width:  # an empty list has no column names
             return np.empty((0, sum(encoder.width for encoder in self._model.encoders)))
         return columns.encode(self._with_all_columns(frame), self.card["columns"], "the rows", strict=True)
 
     def _with_all_columns(self, frame: "pl.DataFrame") -> "pl.DataFrame":
-        """Add columns of nothing that may be missing.
+        """Add the missing columns, without values, if they may be missing.
 
         Raises:
-            UsageError: one may not, or has another name.
+            UsageError: a column must not be missing, or seems to have another name.
         """
         import polars as pl
 
@@ -248,10 +248,10 @@ class TrainedModel:
 
 
 def _as_given(rows: Any, found: Mapping[Any, np.ndarray], *, single: bool = False) -> Any:
-    """Return columns as the caller has rows.
+    """Return columns in the form of the caller's rows.
 
     Args:
-        single: there is one, and it is no frame.
+        single: whether there is one column, which is returned without a frame.
     """
     if hasattr(rows, "isna"):
         frame = type(rows)(dict(found), index=rows.index)
@@ -325,18 +325,18 @@ def train(
         custom: `FILE.py:MAKE` each, functions that return an estimator of scikit-learn.
         workers: runs tried side by side; None for the cores, at most 8. They are processes of their own that import
             nothing of the caller's, so a script needs no `if __name__ == "__main__"`.
-        seed: of everything that is drawn.
+        seed: of all random choices.
         folds: of the cross-validation.
         holdout: a part of the rows, in place of folds.
         group: a column whose rows of one value stay on one side of every split.
         time: a column by which later rows are judged.
         test_size: the part of the rows that no choice sees; 0 for none.
-        threshold: from where on the answer is the positive class: `0.5`, `f1`, `balanced`, `recall>=0.8`,
+        threshold: the limit of the probability for the positive class: `0.5`, `f1`, `balanced`, `recall>=0.8`,
             `cost:fn=5,fp=1`.
         gates: what the model must reach, such as `AUC>=0.94`; whether it does is the training's `passed`.
         base: the directory of the model in use, for gates that compare with it.
-        cohorts: columns whose groups are looked at; None for all.
-        pairs: `A:B` each, two columns whose groups are.
+        cohorts: columns whose groups are examined; None for all.
+        pairs: `A:B` each: two columns whose combined groups are examined.
         out: the directory of the model, below the working directory unless it is absolute; reports go to `OUT.run`.
         overwrite: replace a model that is there, as a cell that is run again does.
         restart: begin again, whatever runs the journal holds.
@@ -350,7 +350,7 @@ def train(
     Raises:
         UsageError: an option, the table or the directory cannot be used.
         BackendError: Azure said no, or the job failed.
-        KeyboardInterrupt: interrupted before there was a model to end with, or while Azure trains.
+        KeyboardInterrupt: it was interrupted before there was a model to return, or while Azure trains.
     """
     at_azure = _is_at_azure(backend, table, label, job, compute=compute, create_compute=create_compute, block=block)
     is_named = table is None or isinstance(table, str | Path)
@@ -392,10 +392,10 @@ def train(
 
 
 def _is_at_azure(backend: str, table: Any, label: str | None, job: str | None, **azure: Any) -> bool:
-    """Find out who trains.
+    """Decide where to train.
 
     Raises:
-        UsageError: something is missing, or for somebody else.
+        UsageError: an argument is missing, or belongs to the other backend.
     """
     if backend not in BACKENDS:
         raise not_one_of("backend", backend, BACKENDS)
@@ -412,12 +412,12 @@ def _is_at_azure(backend: str, table: Any, label: str | None, job: str | None, *
 
 
 def _names(given: Sequence[str]) -> tuple[str, ...]:
-    """Return names; one alone may be given as it is."""
+    """Return names; a single name may be given as a text."""
     return (given,) if isinstance(given, str) else tuple(map(str, given))
 
 
 class _Shown:
-    """How far a training is, in a notebook's cell."""
+    """Shows the progress of a training in a notebook's cell."""
 
     def __init__(self) -> None:
         self._last: Progress | None = None
@@ -431,7 +431,7 @@ class _Shown:
         self._cell.__exit__(*raised)
 
     def show(self, progress: Progress) -> None:
-        """Show it; a phase at once, as it is said once."""
+        """Show the progress; show a phase at once, because it is shown only once."""
         from epkit.reporters.train import progress as search
 
         self._last = progress
@@ -471,10 +471,10 @@ def _train_at_azure(
         try:
             ended = flow.train_at_azure(options, azure, replace(context, note=note), io.BytesIO(), show=shown.show)
         except (KeyboardInterrupt, EpkitError):
-            for line in said:  # the last note: how the job is followed
+            for line in said:  # the last note: how to follow the job
                 _log.warning(line)
             raise
-    assert not isinstance(ended, flow.JobNews)  # that is of a job that is not waited for
+    assert not isinstance(ended, flow.JobNews)  # only a job that is not waited for ends so
     return Training(ended.report, context.cwd / options.out)
 
 
