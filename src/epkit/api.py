@@ -84,20 +84,20 @@ def run_bench(
 ) -> Report:
     """Load an endpoint and measure it; `epkit bench` in Python. Notes go to the logger `epkit`.
 
-    While it runs, this process collects no garbage, and on the main thread SIGINT and SIGTERM end the run early with a
-    report that says `partial`. Both are as they were when it returns. A notebook's cell shows how far the run is.
+    During the run, this process collects no garbage. On the main thread, SIGINT and SIGTERM end the run early with a
+    report that says `partial`. Both settings are restored afterwards. A notebook's cell shows the progress.
 
     Args:
         target: a URL or a name in `epkit.toml`; None for EPKIT_TARGET, the default, or the embedded endpoint.
         requests: how many; with *seconds*, whichever comes first; 1 with neither. Counts, times and rates may be
             texts: `10k`, `1m30s`, `100/m`.
-        concurrency: most in flight; None for 1, or for what suits a rate.
-        rate, stages, sweep, find_max: the load, as on the command line; at most one of them. What a sweep of batch
-            sizes (`rows=1,10,100;c=1,4`) found is the report's `grid`.
+        concurrency: most requests in flight; None means 1, or a number that suits a rate.
+        rate, stages, sweep, find_max: the load, as on the command line; at most one of them. The result of a sweep of
+            batch sizes (`rows=1,10,100;c=1,4`) is the report's `grid`.
         arrivals: `constant` or `poisson`, where there is a rate.
         warmup: requests, or a time such as `10s`, that are run first and reported apart.
         until: ends the run when an estimate is tight, such as `ci(p99)<5%`.
-        slos: objectives such as `p99<250ms`; how each went is in the report's `thresholds`.
+        slos: objectives such as `p99<250ms`; their results are the report's `thresholds`.
         timeout_s: of one request; None for the target's own.
         payloads: files, sent in turn; none for the contract's example.
         headers: sent along; an Authorization among them is the key.
@@ -116,9 +116,9 @@ def run_bench(
         engine: `wire` or `httpx`; None means the engine that the other options need.
         workers: the number of processes of this machine that share the load.
         cluster: address of a Dask scheduler (`tls://host:port`) whose workers share the load.
-        cluster_ca, cluster_cert, cluster_key: files with its authority, and our certificate and key (PEM); None for
-            those of Dask's configuration.
-        insecure_cluster: go to a scheduler of another machine without encryption (`tcp://host:port`).
+        cluster_ca, cluster_cert, cluster_key: files with its authority, and epkit's certificate and key (PEM); None
+            means those of Dask's configuration.
+        insecure_cluster: connect to a scheduler on another machine without encryption (`tcp://host:port`).
         otlp: URL of an OpenTelemetry collector that gets the figures of the run each second; its credentials come from
             the environment's `OTEL_EXPORTER_OTLP_HEADERS`.
         request_ids: True sends an id with each request in `x-ms-client-request-id`; a text is the name of another

@@ -37,7 +37,7 @@ class ContractError(EpkitError):
 
 
 class EndpointError(EpkitError):
-    """The endpoint cannot be reached, refuses the key, or answered nothing with success."""
+    """The endpoint cannot be reached, refuses the key, or no request succeeded."""
 
     exit_code = 4
 

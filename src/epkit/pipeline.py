@@ -53,7 +53,7 @@ class Pipeline:
     """A pipeline of `epkit.toml`.
 
     Args:
-        name: in that file.
+        name: the name in that file.
     """
 
     name: str
@@ -81,14 +81,14 @@ class Pipeline:
         if_needed: bool = False,
         why: str | None = None,
     ) -> PipelineRun:
-        """Run it; `epkit pipeline run` in Python. What came of it is in `state`, `exit_code` and `steps`.
+        """Run the pipeline; `epkit pipeline run` in Python. The result is in `state`, `exit_code` and `steps`.
 
         Args:
             from_, to, only: names of steps: the first, the last, the only one.
             force: run steps that could be reused.
-            changes: `KEY=VALUE` each, in place of what `epkit.toml` says, as `--set` has them.
-            if_needed: only if the data have drifted, the schema has changed, or a gate is missed.
-            why: for the record.
+            changes: `KEY=VALUE` each, in place of values in `epkit.toml`, as with `--set`.
+            if_needed: run only if the data have drifted, the schema has changed, or a gate is missed.
+            why: the reason, for the record of the run.
 
         Raises:
             UsageError: the configuration is wrong, or another run goes on.

@@ -42,8 +42,8 @@ class FailedRow:
     Args:
         row: its number, from 0.
         reason: as in `OUT.failed.jsonl`: `status`, `timeout`, `application`, `mismatch`, `contract`, …
-        status: of the reply, None where there was none.
-        detail: what the endpoint said, credentials masked.
+        status: the status of the reply; None if there was no reply.
+        detail: the words of the endpoint, credentials masked.
     """
 
     row: int
@@ -53,9 +53,10 @@ class FailedRow:
 
 
 class Predictions(Displayed, list[Any]):
-    """The predictions of rows in their order, None for a row that has none.
+    """The predictions of rows in their order; None for a row without a prediction.
 
-    `failures` tells why, `summary` how it went, `partial` whether it was interrupted: these are the first rows then.
+    `failures` has the reasons, and `summary` describes the job. If `partial` is true, the job was interrupted, and the
+    list has the first rows only.
     """
 
     def __init__(self, predictions: Sequence[Any], failures: Sequence[FailedRow], summary: ScoreResult) -> None:
@@ -266,11 +267,11 @@ def score(
         concurrency: most requests in flight. Counts, times and rates may be texts: `10k`, `1m30s`, `100/m`.
         batch_rows, batch_bytes: most rows and bytes of a request.
         rate: most requests a second.
-        retries: how often a request is sent again that failed for a passing reason.
+        retries: how often a request is repeated after a temporary failure.
         timeout_s: of one request; None for the target's own.
         method: `predict` or `predict_proba`.
         params: sent with the rows.
-        wrap: where the rows go in the body, if not where the contract says.
+        wrap: the place of the rows in the body, if it differs from the contract's.
         headers: sent along; an Authorization among them is the key.
         schema: a contract to use instead of the target's own.
         operation: the contract's scoring path; None for the target's, or the only POST.
@@ -280,19 +281,19 @@ def score(
         skip_invalid: rows that break the contract fail, and the others are sent.
         carry, drop: names of columns that are not sent.
         encoding: of the text of a file, such as `cp1252`; None for UTF-8.
-        decimal: what separates decimals in a CSV file, `.` or `,`; None refuses numbers with a comma.
+        decimal: the decimal separator in a CSV file, `.` or `,`; None refuses numbers with a comma.
         header: False where the first line of a CSV file is a row, whose columns are the contract's.
         cacert: a file of authorities to trust (PEM); *insecure* trusts anybody.
         client_cert: a file with the client's certificate and its key (PEM).
         proxy: `HOST:PORT`, or a URL with credentials in it.
-        workers: how many processes of this machine share the rows; concurrency and rate are those of all together.
+        workers: the number of processes of this machine that share the rows, the concurrency and the rate.
         cluster: address of a Dask scheduler (`tls://host:port`) whose workers share them.
-        cluster_ca, cluster_cert, cluster_key: files with its authority, and our certificate and key (PEM); None for
-            those of Dask's configuration.
-        insecure_cluster: go to a scheduler of another machine without encryption (`tcp://host:port`).
+        cluster_ca, cluster_cert, cluster_key: files with its authority, and epkit's certificate and key (PEM); None
+            means those of Dask's configuration.
+        insecure_cluster: connect to a scheduler on another machine without encryption (`tcp://host:port`).
 
     Raises:
-        UsageError: the rows are of no kind that is known.
+        UsageError: the rows have an unknown type.
         ContractError, EndpointError: while iterating: nothing was sent, or the endpoint ended the job.
     """
     file = str(rows) if isinstance(rows, str | Path) else None

@@ -36,15 +36,15 @@ BASE: Final = "base"
 
 
 class Training(Displayed):
-    """What came of a training; a notebook shows its page.
+    """The result of a training; a notebook shows its page.
 
     >>> training = epkit.train("bank.csv", label="y")
     >>> training.report.test.metrics["AUC"].value
     >>> training.model.predict(frame)
 
     Args:
-        report: everything that was found.
-        directory: of the model, None where only the report is there.
+        report: the whole report.
+        directory: the directory of the model; None if there is only the report.
     """
 
     def __init__(self, report: TrainReport, directory: Path | None) -> None:
@@ -83,14 +83,15 @@ def _(training: Training) -> Look:
 class TrainedModel:
     """A model that `epkit train` made, loaded into this process: it gives the same predictions as its endpoint.
 
-    Rows are a frame of pandas or polars, a list of objects, or an object of columns. Their columns may come in any
-    order and with others among them. A column may be left out where training saw rows without its value, unless there
-    is one that training never saw, which looks like a wrong name. A category that training did not see counts as
-    missing. A missing value where training saw none is refused, as the endpoint refuses it.
+    Rows are a frame of pandas or polars, a list of objects, or an object of columns. The order of the columns does not
+    matter, and further columns are ignored. A column may be missing if values of it were missing in training. But if
+    the rows have a column that training never saw, it looks like a wrong name, and the missing column is an error. A
+    category that training did not see counts as missing. A missing value is refused if training saw none in its column,
+    as the endpoint refuses it.
 
     Args:
-        directory: that `epkit train` wrote. A model of an estimator of your own is a pickle, which is code: it is
-            opened only if its bytes are those that the card names.
+        directory: a directory that `epkit train` wrote. A model from your own estimator is a pickle, which contains
+            code: it is opened only if its SHA-256 is that of the card.
 
     Raises:
         UsageError: there is no model in it, or it is a pickle that Azure AutoML made.
@@ -119,22 +120,22 @@ class TrainedModel:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns that it looks at."""
+        """The columns that the model uses."""
         return tuple(column["name"] for column in self.card["columns"])
 
     @property
     def classes(self) -> tuple[Any, ...]:
-        """The answers that it chooses from, in the order of `predict_proba`; none of a regression."""
+        """The classes, in the order of `predict_proba`; empty for a regression."""
         return self._model.classes
 
     def predict(self, rows: Any) -> Any:
-        """Answer rows: the classes, by the threshold that training chose where there are two, or the numbers.
+        """Predict the classes of rows (two classes by the threshold from training), or the numbers.
 
         Returns:
             A Series of pandas, with the index of the rows, or of polars; an array for rows of another kind.
 
         Raises:
-            UsageError: a column is missing, or a value is one that its column cannot have.
+            UsageError: a column is missing, or a value is not possible in its column.
         """
         answers = self._model.answers(self._model.probabilities(self._matrix(rows)))
         dtype = np.array(self.classes).dtype if self.classes else np.float64
@@ -157,7 +158,7 @@ class TrainedModel:
         return found if isinstance(framed, Mapping) else framed
 
     def explain(self, rows: Any, *, of: Any = None) -> Any:
-        """Say what each column adds to the answer, compared with a typical row.
+        """Compute the contribution of each column to the prediction, compared with a typical row.
 
         The typical row is `card["example"]`: medians and most frequent values. The column `base` is its margin, and the
         sum of a row is the row's margin. The margin is the number for a regression, and the log-odds of the positive
@@ -168,11 +169,11 @@ class TrainedModel:
             of: one of more than two classes; None for the class that is predicted for each row.
 
         Returns:
-            `base` and a column for each that the model looks at: a frame of pandas, with the index of the rows, or of
-            polars; for rows of another kind an object of arrays by name.
+            `base`, and a column for each column that the model uses: a frame of pandas, with the index of the rows, or
+            of polars; for rows of another kind an object of arrays by name.
 
         Raises:
-            UsageError: as `predict`; *of* is no class; or the model is an estimator of your own.
+            UsageError: as `predict`; *of* is not a class; or the model is your own estimator.
         """
         many = self._model.task == "multiclass"
         if of is not None and (not many or of not in self.classes):
@@ -303,53 +304,53 @@ def train(
     block: Sequence[str] = (),
     job: str | None = None,
 ) -> Training:
-    """Find a model for a table, say how good it is, and write it; `epkit train` in Python.
+    """Find a model for a table, measure how good it is, and write it; `epkit train` in Python.
 
-    Notes go to the logger `epkit`. A notebook's cell shows how far the search is. On the main thread SIGINT, which a
+    Notes go to the logger `epkit`. A notebook's cell shows the progress. On the main thread SIGINT, which a
     notebook's stop button sends, and SIGTERM end the search with the best model so far, and the training is `partial`.
-    A training at Azure goes on; the warning says how to come back.
+    A training at Azure goes on, and a warning says how to follow it again.
 
     Args:
         table: a frame of pandas or polars, a list of objects, an object of columns, or what the command takes: a path,
             a directory of Parquet files, a URL.
         label: the column to predict.
-        task: `classification` or `regression`; None for what the label's values say.
+        task: `classification` or `regression`; None means that it follows from the label's values.
         drop: columns that the model must not see.
         ids: columns that name the row: carried along, not used.
         positive: the positive class of two; None for the rarer one.
         encoding, decimal: of a file's text, as for `score`.
-        runs: models that are tried, at most.
-        time_limit: begin no run after so long: `90s`, `10m`, `1h`.
-        metric: what chooses; None for AUC, or rmse.
-        balanced: have every class weigh the same.
+        runs: most models that are tried.
+        time_limit: the time after which no run starts: `90s`, `10m`, `1h`.
+        metric: the metric that selects the model; None means AUC, or rmse for a regression.
+        balanced: give every class the same weight.
         custom: `FILE.py:MAKE` each, functions that return an estimator of scikit-learn.
-        workers: runs tried side by side; None for the cores, at most 8. They are processes of their own that import
-            nothing of the caller's, so a script needs no `if __name__ == "__main__"`.
+        workers: the number of runs in parallel; None means the number of cores, at most 8. Each is a process that does
+            not import the caller's code, so a script needs no `if __name__ == "__main__"`.
         seed: of all random choices.
-        folds: of the cross-validation.
+        folds: the number of folds of the cross-validation.
         holdout: a part of the rows, in place of folds.
-        group: a column whose rows of one value stay on one side of every split.
-        time: a column by which later rows are judged.
-        test_size: the part of the rows that no choice sees; 0 for none.
-        threshold: the limit of the probability for the positive class: `0.5`, `f1`, `balanced`, `recall>=0.8`,
-            `cost:fn=5,fp=1`.
-        gates: what the model must reach, such as `AUC>=0.94`; whether it does is the training's `passed`.
+        group: a column; rows with the same value stay on one side of every split.
+        time: a column with times; the model is judged on the later rows.
+        test_size: the part of the rows that no choice uses; 0 for none.
+        threshold: the least probability for the positive class: a number such as `0.5`, or a rule that finds it: `f1`,
+            `balanced`, `recall>=0.8`, `cost:fn=5,fp=1`.
+        gates: conditions for the model, such as `AUC>=0.94`; the training's `passed` is whether all are met.
         base: the directory of the model in use, for gates that compare with it.
         cohorts: columns whose groups are examined; None for all.
         pairs: `A:B` each: two columns whose combined groups are examined.
         out: the directory of the model, below the working directory unless it is absolute; reports go to `OUT.run`.
-        overwrite: replace a model that is there, as a cell that is run again does.
-        restart: begin again, whatever runs the journal holds.
-        exports: `lightgbm` or `onnx`, forms that the model is written in, too.
-        backend: who trains: `local`, or `azureml` for Azure AutoML.
+        overwrite: replace an existing model, as for a cell that is run again.
+        restart: start again, and ignore the runs in the journal.
+        exports: further formats for the model: `lightgbm` or `onnx`.
+        backend: the place of the training: `local`, or `azureml` for Azure AutoML.
         compute: at Azure, the compute that trains.
         create_compute: at Azure, the size of the nodes of the compute, which is made if it is missing.
         block: at Azure, algorithms that are not tried.
-        job: at Azure, a job that was begun, to be followed; without *table* and *label*.
+        job: at Azure, a job to follow that was started before; without *table* and *label*.
 
     Raises:
         UsageError: an option, the table or the directory cannot be used.
-        BackendError: Azure said no, or the job failed.
+        BackendError: Azure refused a request, or the job failed.
         KeyboardInterrupt: it was interrupted before there was a model to return, or while Azure trains.
     """
     at_azure = _is_at_azure(backend, table, label, job, compute=compute, create_compute=create_compute, block=block)
@@ -479,7 +480,7 @@ def _train_at_azure(
 
 
 def load_training(path: str | Path) -> Training:
-    """Read a training that `epkit train` made: its report, and its model where that is there.
+    """Read a training that `epkit train` made: its report, and its model if it exists.
 
     Args:
         path: the model's directory, the directory `MODEL.run` next to it, or its `train.json`.
